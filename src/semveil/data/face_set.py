@@ -1,0 +1,143 @@
+"""A prepared set of aligned faces in one `.npz`: crops, who they show, which pixels are real, part labels."""
+
+import os
+import tempfile
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+from scipy import ndimage
+
+from semveil.core.parts import CELEBAMASK_TO_PART
+from semveil.data.align import align_face
+from semveil.recognition.dlib_faces import detect_faces
+
+HELD_OUT_SHARE = 0.05  # of the people of LFW
+HELD_OUT_CELEBAMASK = 50
+
+
+@dataclass(frozen=True)
+class FaceSet:
+    """Aligned faces.
+
+    Attributes:
+        pixels: (N, S, S, 3) RGB uint8.
+        inside: (N, S, S) uint8, 255 where the whole pixel shows the photo, 0 where it was filled in.
+        labels: (N, S, S) uint8 part of each pixel (`core.parts.PARTS`), 255 where unknown.
+        source: (N,) `lfw/NAME/FILE` or `celebamask_hq/FILE`.
+        person: (N,) a person's name, or the file where the person is unknown.
+        held_out: (N,) bool, True for photos that nothing is trained on.
+    """
+
+    pixels: NDArray[np.uint8]
+    inside: NDArray[np.uint8]
+    labels: NDArray[np.uint8]
+    source: NDArray[np.str_]
+    person: NDArray[np.str_]
+    held_out: NDArray[np.bool_]
+
+    def __len__(self) -> int:
+        return len(self.pixels)
+
+    def select(self, index: NDArray) -> "FaceSet":
+        """The faces that an index or mask picks."""
+        return FaceSet(**{name: getattr(self, name)[index] for name in self.__dataclass_fields__})
+
+    def with_labels(self, labels: NDArray[np.uint8]) -> "FaceSet":
+        return replace(self, labels=labels)
+
+    def save(self, path: Path) -> None:
+        """Write atomically."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".npz", delete=False) as file:
+            np.savez(file, **{name: getattr(self, name) for name in self.__dataclass_fields__})
+        os.replace(file.name, path)
+
+    @classmethod
+    def load(cls, path: Path) -> "FaceSet":
+        with np.load(path, allow_pickle=False) as arrays:
+            return cls(**{name: arrays[name] for name in cls.__dataclass_fields__})
+
+
+def prepare(
+    data: Path,
+    *,
+    size: int,
+    largest_fill: float = 0.08,
+    workers: int = 1,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> FaceSet:
+    """Align every photo below `data` (folders `celebamask_hq` and `lfw`, as their publishers lay them out).
+
+    CelebAMask-HQ photos are aligned already and are only resized. LFW photos are detected and aligned; photos without a
+    face, and crops of which more than `largest_fill` would be made up (LFW's black borders), are left out.
+    Held out: 5 % of LFW's people and 50 CelebAMask-HQ photos, drawn with fixed seeds.
+    """
+    celeb = sorted((data / "celebamask_hq" / "images").glob("*.jpg"))
+    lfw = sorted((data / "lfw").glob("*/*.jpg"))
+    if not celeb and not lfw:
+        raise FileNotFoundError(f"{data} holds neither celebamask_hq/images/*.jpg nor lfw/NAME/*.jpg")
+    people = sorted({p.parent.name for p in lfw})
+    chosen = np.random.default_rng(2024).permutation(len(people))[: round(HELD_OUT_SHARE * len(people))]
+    held_people = {people[i] for i in chosen}
+    held_celeb = set(np.random.default_rng(2025).permutation(len(celeb))[:HELD_OUT_CELEBAMASK].tolist())
+
+    rows = []
+    total = len(celeb) + len(lfw)
+    with ProcessPoolExecutor(workers) as pool:
+        for i, (path, row) in enumerate(zip(celeb, pool.map(partial(_celebamask, size=size), celeb, chunksize=16), strict=True)):
+            rows.append((*row, f"celebamask_hq/{path.name}", path.stem, i in held_celeb))
+            progress(len(rows), total)
+        for i, (path, row) in enumerate(zip(lfw, pool.map(partial(_lfw, size=size), lfw, chunksize=16), strict=True)):
+            progress(len(celeb) + i + 1, total)
+            if row is None or (row[1] < 255).mean() > largest_fill:
+                continue
+            rows.append((*row, f"lfw/{path.parent.name}/{path.name}", path.parent.name, path.parent.name in held_people))
+    pixels, inside, labels, source, person, held_out = zip(*rows, strict=True)
+    return FaceSet(
+        np.stack(pixels), np.stack(inside), np.stack(labels), np.array(source), np.array(person), np.array(held_out)
+    )
+
+
+def _celebamask(path: Path, *, size: int) -> tuple[NDArray, NDArray, NDArray]:
+    image = Image.open(path).convert("RGB").resize((size, size), Image.Resampling.LANCZOS)
+    classes = np.asarray(Image.open(path.parents[1] / "masks" / f"{path.stem}.png"))
+    parts = np.array(CELEBAMASK_TO_PART, np.uint8)[classes]
+    cell = parts.shape[0] // size
+    votes = np.eye(13, dtype=np.uint8)[parts].reshape(size, cell, size, cell, 13).sum((1, 3), dtype=np.int32)
+    return np.asarray(image), np.full((size, size), 255, np.uint8), votes.argmax(-1).astype(np.uint8)
+
+
+def _lfw(path: Path, *, size: int) -> tuple[NDArray, NDArray, NDArray] | None:
+    photo = np.asarray(Image.open(path).convert("RGB"))
+    faces = detect_faces(photo)
+    if not faces:
+        return None
+    centre = np.array(photo.shape[1::-1]) / 2
+    face = min(faces, key=lambda f: float(np.linalg.norm(f.landmarks.mean(0) - centre)))  # the named person is centred
+    crop = align_face(photo, face.landmarks, size, valid=~black_border(photo))
+    inside = np.floor(crop.inside * 255 + 1e-3).astype(np.uint8)
+    return fill_outside(crop.pixels, inside), inside, np.full((size, size), 255, np.uint8)
+
+
+def black_border(photo: NDArray[np.uint8], *, level: int = 12) -> NDArray[np.bool_]:
+    """Black regions that touch the photo's edge, a pixel wider for the blur of compression."""
+    regions, _ = ndimage.label(photo.max(-1) <= level)
+    edge = np.concatenate([regions[0], regions[-1], regions[:, 0], regions[:, -1]])
+    sizes = np.bincount(regions.ravel())
+    touching = [r for r in np.unique(edge) if r and sizes[r] > 20]
+    return ndimage.binary_dilation(np.isin(regions, touching), iterations=2) if touching else np.zeros(regions.shape, bool)
+
+
+def fill_outside(pixels: NDArray[np.uint8], inside: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Replace pixels that show no photo by their nearest real pixel."""
+    missing = inside < 250
+    if not missing.any() or missing.all():
+        return pixels
+    nearest = ndimage.distance_transform_edt(missing, return_distances=False, return_indices=True)
+    return pixels[tuple(nearest)]
