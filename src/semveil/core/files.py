@@ -1,0 +1,97 @@
+"""Files that appear whole or not at all."""
+
+import os
+import secrets
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+
+@contextmanager
+def atomic_write(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
+    """Open a file for writing such that nobody ever sees it half-written.
+
+    The bytes go to a temporary file in the same folder, are flushed to the disk, and take the target's name in one step.
+    On any error, also an interrupt, the temporary file goes and the target stays as it was. A symbolic link is followed; a
+    file that is replaced keeps its permissions, a new one gets those of the process's umask.
+
+    Args:
+        path: the target; its folder must exist, and what stands there must be a regular file or nothing.
+
+    Yields:
+        A binary handle; leave it open.
+
+    Raises:
+        OSError: the folder is missing or not writable, or the target is a folder or a device; it names the target.
+
+    Example:
+        >>> import tempfile
+        >>> path = Path(tempfile.mkdtemp(), "note.txt")
+        >>> with atomic_write(path) as handle:
+        ...     _ = handle.write(b"whole")
+        >>> path.read_bytes()
+        b'whole'
+    """
+    target = Path(os.path.realpath(path))
+    mode = _mode_of_replaced(target)
+    # Not derived from the target's name, which may already be as long as the file system allows.
+    temporary = target.with_name(f".semveil-{secrets.token_hex(8)}.tmp")
+    try:
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o666)
+    except OSError as error:
+        raise OSError(error.errno, f"cannot write there: {error.strerror}", str(path)) from None
+    try:
+        with os.fdopen(descriptor, "wb") as handle:
+            if mode is not None:
+                os.chmod(temporary, mode)
+            yield handle
+            handle.flush()
+            os.fsync(handle.fileno())
+        os.replace(temporary, target)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+    _sync_folder(target.parent)
+
+
+def write_whole(path: str | os.PathLike[str], content: bytes | str) -> None:
+    """Write bytes, or text as UTF-8 with its line ends unchanged, by `atomic_write`.
+
+    Example:
+        >>> import tempfile
+        >>> path = Path(tempfile.mkdtemp(), "note.txt")
+        >>> write_whole(path, "grüße")
+        >>> path.read_text(encoding="utf-8")
+        'grüße'
+    """
+    data = content.encode() if isinstance(content, str) else content
+    with atomic_write(path) as handle:
+        handle.write(data)
+
+
+def _mode_of_replaced(target: Path) -> int | None:
+    """Permission bits of the file that is to be replaced, None where there is none yet."""
+    if not target.parent.is_dir():
+        raise FileNotFoundError(f"cannot write {target}: the folder {target.parent} does not exist; create it first")
+    try:
+        mode = target.stat().st_mode
+    except FileNotFoundError:
+        return None
+    if stat.S_ISDIR(mode):
+        raise IsADirectoryError(f"cannot write {target}: it is a folder; name a file in it")
+    if not stat.S_ISREG(mode):
+        raise OSError(f"cannot write {target}: it is not a regular file; name another path")
+    return stat.S_IMODE(mode)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make a rename in `folder` last through a power cut, where the system lets a folder be opened."""
+    if os.name != "posix":
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
