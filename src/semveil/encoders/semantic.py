@@ -1,0 +1,89 @@
+"""A feed-forward semantic encoder: one aligned photo -> its 28 latent codes in one pass."""
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+
+@dataclass(frozen=True)
+class SemanticEncoderConfig:
+    """Sizes of the encoder.
+
+    Attributes:
+        size: side of the photos, a power of two of at least 32.
+        codes, style_dim: K and D of the latents.
+        widths: channels at 1/2, 1/4, 1/8 and 1/16 of the side.
+        fine_channels, coarse_channels: channels kept at 1/8 and 1/16 for the final linear map.
+    """
+
+    size: int = 64
+    codes: int = 28
+    style_dim: int = 64
+    widths: tuple[int, int, int, int] = (32, 80, 160, 256)
+    fine_channels: int = 12
+    coarse_channels: int = 96
+
+    def as_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> "SemanticEncoderConfig":
+        return cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})
+
+
+class _Residual(nn.Module):
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.body = nn.Sequential(
+            nn.BatchNorm2d(width),
+            nn.LeakyReLU(0.1, inplace=True),
+            nn.Conv2d(width, width, 3, padding=1, bias=False),
+            nn.BatchNorm2d(width),
+            nn.LeakyReLU(0.1, inplace=True),
+            nn.Conv2d(width, width, 3, padding=1),
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.body(x)
+
+
+class SemanticEncoder(nn.Module):
+    """Photos (B, 3, S, S) in [-1, 1] -> latents (B, K, D).
+
+    Every coordinate is standardised over the training photos, then given the mean and spread that the mapping network's
+    w has in that coordinate (`style_mean`, `style_std`), so encoded and sampled codes live in one region.
+    """
+
+    def __init__(self, config: SemanticEncoderConfig) -> None:
+        super().__init__()
+        self.config = config
+        a, b, c, d = config.widths
+        self.stem = nn.Conv2d(3, a, 4, stride=2, padding=1)
+        self.stages = nn.ModuleList(
+            [
+                _Residual(a),
+                nn.Sequential(nn.Conv2d(a, b, 3, stride=2, padding=1), _Residual(b)),
+                nn.Sequential(nn.Conv2d(b, c, 3, stride=2, padding=1), _Residual(c)),
+                nn.Sequential(nn.Conv2d(c, d, 3, stride=2, padding=1), _Residual(d), nn.BatchNorm2d(d), nn.LeakyReLU(0.1)),
+            ]
+        )
+        self.fine = nn.Conv2d(c, config.fine_channels, 1)
+        self.coarse = nn.Conv2d(d, config.coarse_channels, 1)
+        features = config.fine_channels * (config.size // 8) ** 2 + config.coarse_channels * (config.size // 16) ** 2
+        self.to_codes = nn.Linear(features, config.codes * config.style_dim)
+        self.standardise = nn.BatchNorm1d(config.codes * config.style_dim, affine=False, momentum=0.02)
+        self.register_buffer("style_mean", torch.zeros(config.style_dim))
+        self.register_buffer("style_std", torch.ones(config.style_dim))
+
+    def forward(self, images: Tensor) -> Tensor:
+        x = self.stem(images)
+        x = self.stages[1](self.stages[0](x))
+        fine = self.stages[2](x)
+        coarse = self.stages[3](fine)
+        features = torch.cat([self.fine(F.leaky_relu(fine, 0.1)).flatten(1), self.coarse(coarse).flatten(1)], 1)
+        codes = self.standardise(self.to_codes(features).float())
+        codes = codes.unflatten(1, (self.config.codes, self.config.style_dim))
+        return codes * self.style_std + self.style_mean

@@ -1,0 +1,82 @@
+"""Residual StyleGAN2 discriminators: for images alone, and SemanticStyleGAN's dual branch for images with masks."""
+
+import math
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+from semveil.core.parts import PARTS
+from semveil.nn.equalized import EqualizedConv, EqualizedLinear, scaled_leaky_relu
+from semveil.nn.resample import blur
+
+
+class ResidualDown(nn.Module):
+    """Two 3x3 convolutions, the second halving the side, plus a 1x1 shortcut; divided by sqrt(2)."""
+
+    def __init__(self, inputs: int, outputs: int) -> None:
+        super().__init__()
+        self.conv1 = EqualizedConv(inputs, inputs, 3, padding=1, bias=True)
+        self.conv2 = EqualizedConv(inputs, outputs, 3, stride=2, bias=True)
+        self.skip = EqualizedConv(inputs, outputs, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = scaled_leaky_relu(self.conv1(x))
+        y = scaled_leaky_relu(self.conv2(blur(y, padding=2)))
+        return (y + self.skip(blur(x, padding=1, stride=2))) / math.sqrt(2)
+
+
+class Branch(nn.Module):
+    """From an image or masks at `side` down to 4 x 4 features."""
+
+    def __init__(self, inputs: int, side: int, channels: Callable[[int], int]) -> None:
+        super().__init__()
+        self.first = EqualizedConv(inputs, channels(side), 1, bias=True)
+        sides = [side >> i for i in range(int(math.log2(side)) - 2)]
+        self.blocks = nn.Sequential(*(ResidualDown(channels(s), channels(s // 2)) for s in sides))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.blocks(scaled_leaky_relu(self.first(x)))
+
+
+def minibatch_deviation(x: Tensor, *, group: int = 4) -> Tensor:
+    """Append the mean standard deviation over groups of `group` interleaved samples as one channel.
+
+    The members of a group are samples i, i + B/group, ...; a batch that `group` does not divide uses one group.
+    """
+    batch = x.shape[0]
+    size = group if batch % group == 0 else batch
+    grouped = x.float().unflatten(0, (size, batch // size))
+    deviation = (grouped.var(0, correction=0) + 1e-8).sqrt().mean((1, 2, 3), keepdim=True)
+    return torch.cat([x, deviation.repeat(size, 1, *x.shape[2:]).to(x.dtype)], 1)
+
+
+class DualBranchDiscriminator(nn.Module):
+    """Judges an image together with its part masks (SemanticStyleGAN, section 3.3).
+
+    Args:
+        size: side of the images.
+        mask_size: side of the masks.
+        channel_multiplier: `min(channel_cap, 256 * channel_multiplier * 64 / side)` channels at each side.
+        channel_cap: largest width.
+    """
+
+    def __init__(self, size: int, *, mask_size: int, channel_multiplier: float = 2, channel_cap: int = 512) -> None:
+        super().__init__()
+
+        def channels(side: int) -> int:
+            return min(channel_cap, int(256 * channel_multiplier * 64 / side))
+
+        self.images = Branch(3, size, channels)
+        self.masks = Branch(len(PARTS), mask_size, channels)
+        self.final_conv = EqualizedConv(channels(4) + 1, channels(4), 3, padding=1, bias=True)
+        self.hidden = EqualizedLinear(channels(4) * 16, channels(4), activate=True)
+        self.score = EqualizedLinear(channels(4), 1)
+
+    def forward(self, images: Tensor, masks: Tensor | None = None) -> Tensor:
+        """Images (B, 3, H, W) in [-1, 1] and masks (B, 13, h, h) in [-1, 1] -> realness scores (B, 1)."""
+        x = self.images(images)
+        if masks is not None:
+            x = x + self.masks(masks)
+        x = scaled_leaky_relu(self.final_conv(minibatch_deviation(x)))
+        return self.score(self.hidden(x.flatten(1)))

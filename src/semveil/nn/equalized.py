@@ -1,0 +1,59 @@
+"""Layers with an equalised learning rate: weights are stored as N(0, 1) and scaled when used (StyleGAN2, Karras et al. 2020)."""
+
+import math
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+LEAKY_SLOPE = 0.2
+ACTIVATION_GAIN = math.sqrt(2)
+
+
+def scaled_leaky_relu(x: Tensor) -> Tensor:
+    """sqrt(2) * leaky_relu(x, 0.2): keeps the second moment of a unit Gaussian."""
+    return F.leaky_relu(x, LEAKY_SLOPE) * ACTIVATION_GAIN
+
+
+def pixel_norm(x: Tensor) -> Tensor:
+    """Divide (B, D) rows by their root mean square."""
+    return x * torch.rsqrt(x.square().mean(1, keepdim=True) + 1e-8)
+
+
+class EqualizedLinear(nn.Module):
+    """Linear layer, optionally followed by the scaled leaky ReLU.
+
+    Args:
+        inputs, outputs: widths.
+        learning_rate_multiplier: the mapping network's 0.01; weights are stored 1/multiplier larger.
+        activate: append the scaled leaky ReLU.
+        bias: initial value.
+    """
+
+    def __init__(
+        self, inputs: int, outputs: int, *, learning_rate_multiplier: float = 1.0, activate: bool = False, bias: float = 0.0
+    ) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(outputs, inputs) / learning_rate_multiplier)
+        self.bias = nn.Parameter(torch.full((outputs,), bias / learning_rate_multiplier))
+        self.scale = learning_rate_multiplier / math.sqrt(inputs)
+        self.multiplier = learning_rate_multiplier
+        self.activate = activate
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = F.linear(x, self.weight * self.scale, self.bias * self.multiplier)
+        return scaled_leaky_relu(y) if self.activate else y
+
+
+class EqualizedConv(nn.Module):
+    """Convolution (B, C, H, W) without padding beyond `padding`; bias optional."""
+
+    def __init__(self, inputs: int, outputs: int, kernel: int, *, stride: int = 1, padding: int = 0, bias: bool = False) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(outputs, inputs, kernel, kernel))
+        self.bias = nn.Parameter(torch.zeros(outputs)) if bias else None
+        self.scale = 1 / math.sqrt(inputs * kernel**2)
+        self.stride, self.padding = stride, padding
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.conv2d(x, self.weight * self.scale, self.bias, self.stride, self.padding)
