@@ -1,0 +1,59 @@
+"""The wiretap channel: one transmission, two receivers, independent noise."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from semveil.channels.awgn import awgn
+
+
+@dataclass(frozen=True)
+class WiretapOutput:
+    """What the two receivers hear of the same symbols.
+
+    Attributes:
+        bob: (B, N) complex, the legitimate receiver's.
+        eve: (B, N) complex, the eavesdropper's.
+    """
+
+    bob: Tensor
+    eve: Tensor
+
+
+def wiretap(
+    symbols: Tensor,
+    snr_db: float | Tensor,
+    eve_snr_db: float | Tensor | None = None,
+    *,
+    power: float = 1.0,
+    rng_bob: torch.Generator | None = None,
+    rng_eve: torch.Generator | None = None,
+) -> WiretapOutput:
+    """Send symbols to Bob and to Eve over independent AWGN channels: y_i = s + n_i, [DPSC] Eqs. 10 and 11.
+
+    Args:
+        symbols: (B, N) complex, of mean power `power`.
+        snr_db: Bob's SNR per complex symbol in dB, one number or (B,).
+        eve_snr_db: Eve's; by default Bob's, as in the paper.
+        power: P, transmit power per complex symbol.
+        rng_bob: source of Bob's noise; the operating system's entropy where None.
+        rng_eve: source of Eve's noise, likewise.
+
+    Raises:
+        ValueError: the two sources stand in the same state and would give both the same noise.
+
+    Example:
+        >>> heard = wiretap(torch.ones(1, 4, dtype=torch.complex64), float("inf"))
+        >>> heard.bob
+        tensor([[1.+0.j, 1.+0.j, 1.+0.j, 1.+0.j]])
+    """
+    if rng_bob is not None and rng_eve is not None and rng_bob is not rng_eve and _same_state(rng_bob, rng_eve):
+        raise ValueError("rng_bob and rng_eve are in the same state, so both would hear the same noise; seed them differently")
+    bob = awgn(symbols, snr_db, power=power, rng=rng_bob)
+    eve = awgn(symbols, snr_db if eve_snr_db is None else eve_snr_db, power=power, rng=rng_eve)
+    return WiretapOutput(bob=bob, eve=eve)
+
+
+def _same_state(first: torch.Generator, second: torch.Generator) -> bool:
+    return first.device == second.device and torch.equal(first.get_state(), second.get_state())
