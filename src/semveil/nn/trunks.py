@@ -18,11 +18,13 @@ class Trunk:
         layers: in order; each convolution takes two places in torchvision's numbering (itself and its ReLU).
         taps: how many convolutions lie before each feature map that is read, counted after the ReLU.
         pool: side and stride of the max pooling.
+        smallest: side of the smallest image that leaves a pixel in every map.
     """
 
     layers: tuple[tuple[int, int, int, int] | None, ...]
     taps: tuple[int, ...]
     pool: tuple[int, int]
+    smallest: int
 
     @property
     def channels(self) -> tuple[int, ...]:
@@ -37,11 +39,13 @@ TRUNKS = {
         layers=((11, 4, 2, 64), None, (5, 1, 2, 192), None, (3, 1, 1, 384), (3, 1, 1, 256), (3, 1, 1, 256)),
         taps=(1, 2, 3, 4, 5),
         pool=(3, 2),
+        smallest=31,
     ),
     "vgg": Trunk(
         layers=(_A, _A, None, _B, _B, None, _C, _C, _C, None, _D, _D, _D, None, _D, _D, _D),
         taps=(2, 4, 7, 10, 13),
         pool=(2, 2),
+        smallest=16,
     ),
 }
 
@@ -72,7 +76,15 @@ class FeatureTrunk(nn.Module):
         self.eval().requires_grad_(False)
 
     def forward(self, images: Tensor) -> list[Tensor]:
-        """Feature maps at the trunk's taps, for images normalised as the trunk was trained."""
+        """Feature maps at the trunk's taps, for images normalised as the trunk was trained.
+
+        Raises:
+            ValueError: the images are too small.
+        """
+        if min(images.shape[-2:]) < self._trunk.smallest:
+            raise ValueError(
+                f"images of {tuple(images.shape[-2:])} px are too small, at least {self._trunk.smallest} px needed"
+            )
         convolutions = iter(self.features.values())
         maps: list[Tensor] = []
         x, done = images, 0

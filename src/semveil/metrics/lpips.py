@@ -1,0 +1,116 @@
+"""LPIPS v0.1, the learned perceptual distance of Zhang et al., CVPR 2018: exact, without torchvision."""
+
+from collections.abc import Mapping
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+
+from semveil.core.checkpoints import load_strictly, read_checkpoint
+from semveil.core.registry import suggest
+from semveil.core.weights import require
+from semveil.metrics.checks import check_pairs
+from semveil.nn.trunks import TRUNKS, FeatureTrunk
+
+TRUNK_ENTRIES = {"alex": "alexnet", "vgg": "vgg16"}  # of the weights catalogue
+EPSILON = 1e-10
+Net = Literal["alex", "vgg"]
+
+
+class LPIPS(nn.Module):
+    """LPIPS with its weights: sum over layers of the mean over positions of w . (u(a) - u(b))^2.
+
+    u are a trunk's feature maps, scaled to unit length over the channels; w are the published non-negative weights.
+    Differentiable in both images; the weights are frozen.
+
+    Args:
+        net: `alex` (what the papers report) or `vgg` (loss of the official inversion).
+        trunk: torchvision's AlexNet or VGG16 weights, a file or a state dict.
+        heads: the official `lin0..lin4` weights, a file or a state dict.
+
+    Raises:
+        BadCheckpoint: a file is damaged or does not fit.
+    """
+
+    def __init__(self, net: Net, *, trunk: str | Path | Mapping[str, Any], heads: str | Path | Mapping[str, Any]) -> None:
+        super().__init__()
+        _check_net(net)
+        self.trunk = FeatureTrunk(net, _state(trunk))
+        self.heads = _Heads(TRUNKS[net].channels)
+        load_strictly(self.heads, _state(heads), name=f"the LPIPS {net} heads")
+        self.register_buffer("shift", torch.tensor([-0.030, -0.088, -0.188]).view(1, 3, 1, 1))
+        self.register_buffer("scale", torch.tensor([0.458, 0.448, 0.450]).view(1, 3, 1, 1))
+        self.eval().requires_grad_(False)
+
+    @classmethod
+    def from_catalogue(cls, net: Net = "alex") -> "LPIPS":
+        """LPIPS with the catalogue's weights.
+
+        Raises:
+            WeightsMissing: they are not on this machine; the message names the command that gets them.
+        """
+        _check_net(net)
+        heads = require(f"lpips-{net}")
+        return cls(net, trunk=require(TRUNK_ENTRIES[net]), heads=heads)
+
+    def forward(self, a: Tensor, b: Tensor) -> Tensor:
+        """Distances (B,) between images (B, 3, H, W) in [-1, 1]."""
+        return self.per_layer(a, b).sum(0)
+
+    def per_layer(self, a: Tensor, b: Tensor) -> Tensor:
+        """The five layers' shares (5, B) of the distance."""
+        check_pairs(a, b)
+        maps_a, maps_b = self.trunk((a - self.shift) / self.scale), self.trunk((b - self.shift) / self.scale)
+        return torch.stack([
+            (weight * (_unit(x) - _unit(y)) ** 2).sum(1).mean((1, 2))
+            for x, y, weight in zip(maps_a, maps_b, self.heads.parameters(), strict=True)
+        ])  # fmt: skip
+
+
+class _Heads(nn.Module):
+    """One weight per channel of each feature map, under the official keys `lin0.model.1.weight`..."""
+
+    def __init__(self, channels: tuple[int, ...]) -> None:
+        super().__init__()
+        for i, width in enumerate(channels):
+            convolution = nn.Conv2d(width, 1, 1, bias=False)
+            self.add_module(f"lin{i}", nn.ModuleDict({"model": nn.ModuleDict({"1": convolution})}))
+
+
+def lpips(a: Tensor, b: Tensor, *, net: Net = "alex", weights: LPIPS | None = None) -> Tensor:
+    """LPIPS v0.1 of each pair of images.
+
+    Args:
+        a: (B, 3, H, W) in [-1, 1].
+        b: the same shape.
+        net: `alex` or `vgg`, when `weights` is None.
+        weights: a loaded `LPIPS`, on the images' device; where None, the catalogue's, loaded once per process.
+
+    Returns:
+        (B,), differentiable; 0 for equal images, about 0.7 for unrelated ones.
+
+    Raises:
+        WeightsMissing: the catalogue's files are not on this machine.
+    """
+    return (weights or _from_catalogue(net, a.device))(a, b)
+
+
+@lru_cache(maxsize=2)
+def _from_catalogue(net: Net, device: torch.device) -> LPIPS:
+    return LPIPS.from_catalogue(net).to(device)
+
+
+def _check_net(net: str) -> None:
+    if net not in TRUNKS:
+        raise ValueError(f"no LPIPS network named {net!r}{suggest(net, TRUNKS)}; available: {', '.join(TRUNKS)}")
+
+
+def _state(source: str | Path | Mapping[str, Any]) -> Mapping[str, Any]:
+    return source if isinstance(source, Mapping) else read_checkpoint(source)
+
+
+def _unit(features: Tensor) -> Tensor:
+    # vector_norm, unlike sqrt, has gradient 0 where all channels are 0.
+    return features / (torch.linalg.vector_norm(features, dim=1, keepdim=True) + EPSILON)

@@ -1,0 +1,124 @@
+"""LPIPS against the reference implementation's numbers."""
+
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+import torch
+from torch import Tensor
+
+from semveil.core.checkpoints import BadCheckpoint
+from semveil.core.weights import WeightsMissing
+from semveil.metrics import LPIPS, lpips
+from semveil.nn.trunks import TRUNKS
+
+LIMIT = 5e-5  # stated with the reference numbers
+
+
+@pytest.fixture(scope="module")
+def parity(shared: Path) -> tuple[ModuleType, ModuleType]:
+    sys.path.insert(0, str(shared / "parity"))
+    try:
+        import compare
+        import rule
+    finally:
+        sys.path.pop(0)
+    return compare, rule
+
+
+def random_weights(net: str) -> LPIPS:
+    rng = torch.Generator().manual_seed(1)
+    trunk = TRUNKS[net]
+    state, index, width = {}, 0, 3
+    for layer in trunk.layers:
+        if layer:
+            kernel, _, _, channels = layer
+            weight = torch.randn(channels, width, kernel, kernel, generator=rng) / (width * kernel**2 / 2) ** 0.5
+            state |= {f"features.{index}.weight": weight, f"features.{index}.bias": torch.zeros(channels)}
+            width = channels
+        index += 2 if layer else 1
+    heads = {f"lin{i}.model.1.weight": torch.rand(1, c, 1, 1, generator=rng) / c for i, c in enumerate(trunk.channels)}
+    return LPIPS(net, trunk=state, heads=heads)
+
+
+@pytest.mark.parametrize("net", ["alex", "vgg"])
+def test_parity_on_drawn_weights(net: str, shared: Path, parity: tuple[ModuleType, ModuleType]) -> None:
+    compare, rule = parity
+    fixture = compare.load(shared / "parity" / f"lpips_{net}.npz")
+    weights = rule.fill({key: tuple(shape) for key, shape, _ in fixture["keys"]}, fixture["salt"], fixture["gain"])
+    distance = LPIPS(
+        net,
+        trunk={k: v for k, v in weights.items() if k.startswith("features.")},
+        heads={k: v for k, v in weights.items() if k.startswith("lin")},
+    )
+    inputs = {name: rule.make_input(recipe) for name, recipe in fixture["recipes"].items()}
+    a, b = inputs["a"], 0.7 * inputs["a"] + 0.3 * inputs["b"]
+    assert compare.error(fixture, "distance", distance(a, b).view(-1, 1, 1, 1)) < LIMIT
+    assert compare.error(fixture, "per_layer", distance.per_layer(a, b)) < LIMIT
+    with torch.no_grad():
+        distance.shift += 0.01
+    assert compare.error(fixture, "distance", distance(a, b).view(-1, 1, 1, 1)) > LIMIT, "the check sees a small mistake"
+
+
+def test_parity_on_the_published_weights_and_images(shared: Path, parity: tuple[ModuleType, ModuleType]) -> None:
+    compare, _ = parity
+    fixture = compare.load(shared / "parity" / "lpips_real.npz")
+    weights = shared / "weights"
+    distance = LPIPS("alex", trunk=weights / "alexnet_features.safetensors", heads=weights / "lpips_v0.1_alex.pth")
+    images = {n[4:]: torch.tensor(p).permute(2, 0, 1)[None] / 127.5 - 1 for n, p in fixture["images"].items()}
+    for name in ("ref_p0", "ref_p1", "ref_ref", "p0_p1"):
+        a, b = name.split("_")
+        value = lpips(images[a], images[b], weights=distance)
+        assert value.shape == (1,)
+        if name == "ref_ref":
+            assert value == 0
+        else:
+            assert compare.error(fixture, name, value.view(1, 1, 1, 1)) < LIMIT
+    assert round(lpips(images["ref"], images["p0"], weights=distance).item(), 3) == 0.722
+    assert round(lpips(images["ref"], images["p1"], weights=distance).item(), 3) == 0.138
+
+
+def test_weights_come_from_the_users_folder(shared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SEMVEIL_HOME", str(tmp_path))
+    image = torch.zeros(1, 3, 32, 32)
+    with pytest.raises(WeightsMissing, match=r"alexnet-owt-7be5be79\.pth and lpips_v0\.1_alex\.pth .* models get lpips-alex"):
+        lpips(image, image)
+    for file in ("alexnet_features.safetensors", "lpips_v0.1_alex.pth"):
+        (tmp_path / file).symlink_to(shared / "weights" / file)
+    assert lpips(image, image) == 0
+
+
+@pytest.mark.parametrize("net", ["alex", "vgg"])
+def test_a_distance_per_image_in_any_batch(net: str) -> None:
+    distance = random_weights(net)
+    a, b = torch.rand(2, 3, 3, 40, 36, generator=torch.Generator().manual_seed(2)) * 2 - 1
+    values = distance(a, b)
+    assert values.shape == (3,) and (values > 0).all()
+    assert torch.allclose(values, distance(b, a))
+    assert torch.allclose(values[1:2], distance(a[1:2], b[1:2]), rtol=1e-4)
+
+
+@pytest.mark.parametrize("image", [torch.rand(1, 3, 40, 40) * 2 - 1, torch.zeros(1, 3, 40, 40)], ids=["noise", "flat"])
+def test_differentiable_everywhere(image: Tensor) -> None:
+    moving = image.clone().requires_grad_()
+    random_weights("alex")(moving, image + 0.1).sum().backward()
+    assert moving.grad is not None and moving.grad.isfinite().all() and moving.grad.abs().sum() > 0
+
+
+def test_gradient_where_all_channels_are_dead() -> None:
+    distance = random_weights("alex")
+    for convolution in distance.trunk.features.values():
+        convolution.bias.fill_(-1e3)
+    moving = torch.zeros(1, 3, 40, 40, requires_grad=True)
+    distance(moving, torch.ones(1, 3, 40, 40)).sum().backward()
+    assert moving.grad is not None and moving.grad.isfinite().all()
+
+
+def test_errors_are_clear(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="did you mean 'alex'"):
+        lpips(torch.zeros(1, 3, 64, 64), torch.zeros(1, 3, 64, 64), net="alexx")
+    with pytest.raises(ValueError, match="at least 31 px"):
+        random_weights("alex")(torch.zeros(1, 3, 30, 64), torch.zeros(1, 3, 30, 64))
+    with pytest.raises(BadCheckpoint, match="the alex trunk does not fit FeatureTrunk: missing features"):
+        LPIPS("alex", trunk={}, heads={})

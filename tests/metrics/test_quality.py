@@ -1,0 +1,55 @@
+"""PSNR and SSIM against numpy and scikit-image."""
+
+import numpy as np
+import pytest
+import torch
+from skimage.metrics import structural_similarity
+from torch import Tensor
+
+from semveil.metrics import psnr, ssim
+
+
+@pytest.fixture
+def images() -> tuple[Tensor, Tensor]:
+    rng = torch.Generator().manual_seed(0)
+    a = torch.nn.functional.interpolate(torch.rand(3, 3, 8, 8, generator=rng) * 2 - 1, size=(48, 40), mode="bicubic").clamp(
+        -1, 1
+    )
+    noise = torch.tensor([0.02, 0.1, 0.4]).view(3, 1, 1, 1)
+    return a, (a + noise * torch.randn(a.shape, generator=rng)).clamp(-1, 1)
+
+
+def test_psnr_per_image_is_the_formula(images: tuple[Tensor, Tensor]) -> None:
+    a, b = images
+    expected = 10 * np.log10(4 / ((a - b).double().numpy() ** 2).mean((1, 2, 3)))
+    assert np.allclose(psnr(a, b), expected, rtol=1e-5)
+    assert psnr(a, a).isinf().all()
+
+
+def test_ssim_per_image_is_scikit_images(images: tuple[Tensor, Tensor]) -> None:
+    a, b = images
+    # scikit-image leaves out a border of half a window, ours mirrors the edges: mirror them for it.
+    mirrored = [np.pad(x.double().numpy(), ((0, 0), (0, 0), (5, 5), (5, 5)), mode="reflect") for x in (a, b)]
+    gaussian = {"gaussian_weights": True, "sigma": 1.5, "use_sample_covariance": False}
+    expected = [structural_similarity(x, y, channel_axis=0, data_range=2, **gaussian) for x, y in zip(*mirrored, strict=True)]
+    assert np.allclose(ssim(a, b), expected, atol=1e-5)
+    assert torch.allclose(ssim(a, a), torch.ones(3))
+
+
+def test_values_do_not_depend_on_the_rest_of_the_batch(images: tuple[Tensor, Tensor]) -> None:
+    a, b = images
+    for metric in (psnr, ssim):
+        assert torch.allclose(metric(a, b)[1:2], metric(a[1:2], b[1:2]))
+
+
+@pytest.mark.parametrize("metric", [psnr, ssim])
+def test_wrong_shapes_are_named(metric) -> None:
+    with pytest.raises(ValueError, match=r"\(1, 3, 16, 16\) and \(2, 3, 16, 16\)"):
+        metric(torch.zeros(1, 3, 16, 16), torch.zeros(2, 3, 16, 16))
+    with pytest.raises(ValueError, match=r"must be \(B, 3, H, W\), got \(3, 16, 16\)"):
+        metric(torch.zeros(3, 16, 16), torch.zeros(3, 16, 16))
+
+
+def test_too_small_for_the_window() -> None:
+    with pytest.raises(ValueError, match="at least 11 px"):
+        ssim(torch.zeros(1, 3, 8, 8), torch.zeros(1, 3, 8, 8))
