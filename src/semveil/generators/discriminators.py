@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from semveil.core.parts import PARTS
 from semveil.nn.equalized import EqualizedConv, EqualizedLinear, scaled_leaky_relu
-from semveil.nn.resample import blur
+from semveil.nn.resample import blur, downsample
 
 
 class ResidualDown(nn.Module):
@@ -23,7 +23,7 @@ class ResidualDown(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         y = scaled_leaky_relu(self.conv1(x))
         y = scaled_leaky_relu(self.conv2(blur(y, padding=2)))
-        return (y + self.skip(blur(x, padding=1, stride=2))) / math.sqrt(2)
+        return (y + self.skip(downsample(x))) / math.sqrt(2)
 
 
 class Branch(nn.Module):

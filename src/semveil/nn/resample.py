@@ -1,5 +1,7 @@
 """StyleGAN2's resampling with the binomial filter [1, 3, 3, 1] / 8 per axis, in plain torch."""
 
+from functools import lru_cache
+
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -12,11 +14,34 @@ def _filter(x: Tensor, gain: float = 1.0) -> Tensor:
     return kernel.to(x).expand(x.shape[1], 1, 4, 4)
 
 
-def blur(x: Tensor, *, padding: int, stride: int = 1, gain: float = 1.0) -> Tensor:
-    """Filter each channel of (B, C, H, W), zero padding `padding` on every side, keep every `stride`-th value."""
-    return F.conv2d(x, _filter(x, gain), stride=stride, padding=padding, groups=x.shape[1])
+def blur(x: Tensor, *, padding: int, gain: float = 1.0) -> Tensor:
+    """Filter each channel of (B, C, H, W) with `padding` zeros on every side: H -> H + 2 * padding - 3."""
+    return F.conv2d(x, _filter(x, gain), padding=padding, groups=x.shape[1])
 
 
 def upsample(x: Tensor) -> Tensor:
     """Double (B, C, H, W) by zero insertion and filtering (pads (2, 1) of the reference implementation)."""
     return F.conv_transpose2d(x, _filter(x, 4.0), stride=2, padding=1, groups=x.shape[1])
+
+
+def downsample(x: Tensor) -> Tensor:
+    """Filter with one zero on every side and keep every second value: (B, C, S, S) -> (B, C, S/2, S/2).
+
+    Two products with a banded matrix over the channels_last layout: a strided depthwise convolution has a gradient
+    that is 20 to 50 times slower on a CPU.
+    """
+    batch, channels, height, width = x.shape
+    rows, columns = (_halving(n).to(x) for n in (height, width))
+    y = columns @ x.permute(0, 2, 3, 1).reshape(batch * height, width, channels)
+    y = rows @ y.reshape(batch, height, -1)
+    return y.unflatten(2, (-1, channels)).permute(0, 3, 1, 2)
+
+
+@lru_cache(maxsize=32)
+def _halving(size: int) -> Tensor:
+    """(size/2, size) matrix of the filter with stride 2 and one zero on both sides."""
+    matrix = torch.zeros(size // 2, size + 2)
+    rows = torch.arange(size // 2)
+    for tap in range(4):
+        matrix[rows, 2 * rows + tap] = _TAPS[tap]
+    return matrix[:, 1:-1]

@@ -14,7 +14,7 @@ from semveil.recognition.face_parser import FaceParser
 def train_parser(
     faces: FaceSet,
     *,
-    steps: int = 2500,
+    steps: int = 1200,
     batch: int = 32,
     learning_rate: float = 2e-3,
     rng: torch.Generator,
