@@ -82,7 +82,7 @@ def normalise_power_blocks(
     _check_blocks(blocks, symbols.shape[1])
     sizes = [len(block) / symbols.shape[1] for block in blocks]
     shares = sizes if shares is None else shares
-    if len(shares) != len(blocks) or min(shares) <= 0 or abs(sum(shares) - 1) > 1e-6:
+    if len(shares) != len(blocks) or not all(a > 0 for a in shares) or abs(sum(shares) - 1) > 1e-6:
         raise ValueError(f"shares must be {len(blocks)} positive numbers that sum to 1, got {list(shares)}")
     if not 0 < power < float("inf"):
         raise ValueError(f"power must be a finite number > 0, got {power}")

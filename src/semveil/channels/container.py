@@ -1,0 +1,114 @@
+"""The bytes of a message file: magic, version, lengths, a JSON header, a binary payload, a checksum.
+
+    offset  bytes  content
+    0       8      magic: 0x93 "SVL" CR LF 0x1A LF; a transfer in text mode breaks it
+    8       4      format version, unsigned little-endian
+    12      4      H, length of the header
+    16      8      P, length of the payload
+    24      H      header: one JSON object, UTF-8, keys sorted, no spaces, no NaN or infinity
+    24+H    P      payload
+    24+H+P  32     SHA-256 of all bytes before it
+
+Nothing in it is ever executed or unpickled. The checksum finds damage, not forgery: whoever alters a file can renew it.
+"""
+
+import hashlib
+import json
+import os
+import stat
+import struct
+from typing import Any, NoReturn
+
+MAGIC = b"\x93SVL\r\n\x1a\n"
+PREFIX = struct.Struct("<8sIIQ")
+CHECKSUM_BYTES = 32
+MAX_HEADER = 1 << 20
+MAX_FILE = 1 << 30
+
+
+class MessageError(ValueError):
+    """A message, or a file that should hold one, is not what it must be; the text is one line for the user."""
+
+
+def encode(version: int, header: dict[str, Any], payload: bytes) -> bytes:
+    """Lay out a file; equal content gives equal bytes.
+
+    Raises:
+        MessageError: the header is not plain JSON, or a part is over its limit.
+    """
+    try:
+        text = json.dumps(header, sort_keys=True, separators=(",", ":"), allow_nan=False).encode("ascii")
+    except (TypeError, ValueError, RecursionError) as error:
+        raise MessageError(f"a message header must be plain JSON without NaN or infinity: {error}") from None
+    if len(text) > MAX_HEADER or PREFIX.size + len(text) + len(payload) + CHECKSUM_BYTES > MAX_FILE:
+        raise MessageError(
+            f"a message file holds at most {MAX_FILE:,} bytes, of them {MAX_HEADER:,} header, "
+            f"got {len(payload):,} + {len(text):,}; send fewer images per message"
+        )
+    body = PREFIX.pack(MAGIC, version, len(text), len(payload)) + text + payload
+    return body + hashlib.sha256(body).digest()
+
+
+def read(path: str | os.PathLike[str], version: int) -> tuple[dict[str, Any], bytes]:
+    """Read and check a file of the given format version; no length it states is trusted before the file's size confirms it.
+
+    Returns:
+        (header, payload).
+
+    Raises:
+        MessageError: the file cannot be read or is damaged, foreign, or of another version.
+    """
+    name = os.fspath(path)
+    try:
+        status = os.stat(path)
+        if not stat.S_ISREG(status.st_mode):
+            raise MessageError(f"{name} is not a file; give a message that `semveil send` wrote")
+        with open(path, "rb") as handle:
+            prefix = handle.read(PREFIX.size)
+            _check_prefix(prefix, status.st_size, version, name)
+            return _decode(prefix + handle.read(), name)
+    except MessageError:
+        raise
+    except (OSError, ValueError) as error:  # ValueError: a null byte in the path
+        raise MessageError(f"cannot read the message {name!r}: {getattr(error, 'strerror', None) or error}") from None
+
+
+def _check_prefix(prefix: bytes, size: int, version: int, name: str) -> None:
+    """Hold magic, version and lengths against the file's size, before anything else is read."""
+    if not prefix:
+        raise MessageError(f"{name} is empty")
+    if not prefix.startswith(MAGIC[: len(prefix)]):
+        raise MessageError(f"{name} is not a semveil message (it does not begin with the magic bytes)")
+    if len(prefix) < PREFIX.size:
+        raise MessageError(f"{name} is cut off: {size} bytes, at least {PREFIX.size + CHECKSUM_BYTES} expected")
+    _, found, header_length, payload_length = PREFIX.unpack(prefix)
+    if found != version:
+        advice = "; upgrade semveil" if found > version else ""
+        raise MessageError(f"{name} has format version {found}, this semveil reads version {version}{advice}")
+    if header_length > MAX_HEADER:
+        raise MessageError(f"{name} states a header of {header_length:,} bytes, at most {MAX_HEADER:,} are allowed")
+    expected = PREFIX.size + header_length + payload_length + CHECKSUM_BYTES
+    if size != expected:
+        state = "cut off" if size < expected else "longer than it states"
+        raise MessageError(f"{name} is {state}: {size:,} bytes, {expected:,} expected")
+    if size > MAX_FILE:
+        raise MessageError(f"{name} has {size:,} bytes, a message file at most {MAX_FILE:,}")
+
+
+def _decode(data: bytes, name: str) -> tuple[dict[str, Any], bytes]:
+    """Check the checksum and take the parts out."""
+    header_length = PREFIX.unpack_from(data)[2]
+    if hashlib.sha256(memoryview(data)[:-CHECKSUM_BYTES]).digest() != data[-CHECKSUM_BYTES:]:
+        raise MessageError(f"{name} is damaged: its checksum does not match; transfer it again")
+    body = data[PREFIX.size : PREFIX.size + header_length]
+    try:
+        header = json.loads(body.decode("utf-8"), parse_constant=_no_constant)
+    except (ValueError, RecursionError) as error:
+        raise MessageError(f"{name} has a header that is not JSON: {str(error) or 'nested too deeply'}") from None
+    if not isinstance(header, dict):
+        raise MessageError(f"{name} has a header that is not a JSON object")
+    return header, data[PREFIX.size + header_length : -CHECKSUM_BYTES]
+
+
+def _no_constant(constant: str) -> NoReturn:
+    raise ValueError(f"{constant} is not allowed")

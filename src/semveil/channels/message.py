@@ -1,0 +1,198 @@
+"""What Alice puts into a file for Bob, and what Eve finds in it."""
+
+import json
+import math
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any, cast
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from semveil.channels.container import MessageError, encode, read
+from semveil.channels.power import GAIN_BITS
+from semveil.core.files import write_whole
+
+FORMAT_VERSION = 1
+TENSORS = ("clip_lower", "clip_upper", "gains", "symbols")  # the payload's order, float32 little-endian, complex as re, im
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+_HASH = re.compile(r"[0-9a-f]{64}")
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Message:
+    """Transmitted symbols and the side information to read them; a valid one, or it cannot be made.
+
+    It has no place for a source path, metadata of the photo, latents, noise or a seed, and names that look like paths are
+    refused. Everything in it is readable by Eve.
+
+    Attributes:
+        method: name of the method, e.g. `dp-semcom`.
+        model: name of the model.
+        model_hash: SHA-256 of the model's weights, 64 hex digits.
+        image_size: side of the images in pixels.
+        latent_shape: (K, D), codes per image and width of a code; K*D even.
+        private_codes: 0-based indices of the protected codes, ascending.
+        clip_lower, clip_upper: public clip bounds, float32, one number or broadcastable to (K, D).
+        gains: (B, 1) float32, one per image (`normalise_power(...)[1][:, None]`); or (B, 2), private block and common block
+            (`normalise_power_blocks` with `code_blocks(private_codes, latent_shape)`).
+        protection: name of the protection, e.g. `nn`, `laplace`, `none`.
+        calibration: e.g. `as_published`, `corrected`; None without protection.
+        nominal_epsilon: > 0; None without protection.
+        guarantee: the certificate, as plain JSON values.
+        snr_db: SNR in dB of the channel that the symbols have passed; None for clean symbols, as Alice sends them: the reader
+            then simulates its own channel.
+        symbols: (B, N) complex64, N = K*D/2, codes packed by `pack`.
+        format_version: of the file.
+
+    Raises:
+        MessageError: a field is of the wrong type, shape or range.
+    """
+
+    method: str
+    model: str
+    model_hash: str
+    image_size: int
+    latent_shape: tuple[int, int]
+    private_codes: tuple[int, ...]
+    clip_lower: Tensor = field(repr=False)
+    clip_upper: Tensor = field(repr=False)
+    gains: Tensor = field(repr=False)
+    protection: str
+    calibration: str | None
+    nominal_epsilon: float | None
+    guarantee: Mapping[str, Any]
+    snr_db: float | None
+    symbols: Tensor = field(repr=False)
+    format_version: int = FORMAT_VERSION
+
+    def __post_init__(self) -> None:
+        _check(self.format_version == FORMAT_VERSION, f"format_version must be {FORMAT_VERSION}", self.format_version)
+        for name in ("method", "model", "protection", "calibration"):
+            text = getattr(self, name)
+            named = (isinstance(text, str) and _NAME.fullmatch(text)) or (name == "calibration" and text is None)
+            _check(named, f"{name} must be a name of letters, digits and . _ -", text)
+        hashed = isinstance(self.model_hash, str) and _HASH.fullmatch(self.model_hash)
+        _check(hashed, "model_hash must be 64 lower-case hex digits", self.model_hash)
+        _check(_integers([self.image_size], 1, 1 << 16), "image_size must be an integer in 1..65536", self.image_size)
+        shape = self.latent_shape
+        shaped = isinstance(shape, tuple) and len(shape) == 2 and _integers(shape, 1, 1 << 20) and math.prod(shape) % 2 == 0
+        _check(shaped, "latent_shape must be two positive integers (K, D) of even product", shape)
+        ordered = isinstance(self.private_codes, tuple) and _integers(self.private_codes, 0, shape[0] - 1)
+        ordered = ordered and list(self.private_codes) == sorted(set(self.private_codes))
+        _check(ordered, f"private_codes must be ascending indices in 0..{shape[0] - 1}", self.private_codes)
+        for name in ("nominal_epsilon", "snr_db"):
+            value = getattr(self, name)
+            number = isinstance(value, float | int) and type(value) is not bool and abs(value) <= 1e300
+            wanted = "a finite number" if name == "snr_db" else "a finite number > 0"
+            _check(value is None or (number and (name == "snr_db" or value > 0)), f"{name} must be {wanted} or None", value)
+            object.__setattr__(self, name, None if value is None else float(value))  # 20 and 20.0 give the same bytes
+        _check(_is_json_object(self.guarantee), "guarantee must be a dict of plain JSON values", type(self.guarantee).__name__)
+        self._check_tensors()
+
+    def _check_tensors(self) -> None:
+        for name in TENSORS:
+            tensor, dtype = getattr(self, name), torch.complex64 if name == "symbols" else torch.float32
+            typed = isinstance(tensor, Tensor) and tensor.dtype == dtype
+            _check(typed, f"{name} must be a tensor of {dtype}", getattr(tensor, "dtype", type(tensor).__name__))
+            _check(bool(tensor.isfinite().all()), f"{name} must be finite", "NaN or infinity")
+        codes, width = self.latent_shape
+        count = codes * width // 2
+        symbols, gains, lower, upper = self.symbols, self.gains, self.clip_lower, self.clip_upper
+        fits = symbols.ndim == 2 and len(symbols) > 0 and symbols.shape[1] == count
+        _check(fits, f"symbols must have the shape (B, {count}), B > 0", tuple(symbols.shape))
+        fits = gains.ndim == 2 and len(gains) == len(symbols) and gains.shape[1] in (1, 2) and bool((gains > 0).all())
+        _check(fits, f"gains must be positive and of shape ({len(symbols)}, 1) or ({len(symbols)}, 2)", tuple(gains.shape))
+        blocks = gains.shape[1] == 1 or (0 < len(self.private_codes) < codes and width % 2 == 0)
+        _check(blocks, "two gains per image need private and common codes of even width, private_codes", self.private_codes)
+        for name, bound in (("clip_lower", lower), ("clip_upper", upper)):
+            _check(_broadcasts(bound, self.latent_shape), f"{name} must broadcast to {self.latent_shape}", tuple(bound.shape))
+        _check(bool((lower <= upper).all()), "clip_lower must not exceed clip_upper", "a lower bound above its upper bound")
+
+    @property
+    def images(self) -> int:
+        """Number of images in the message."""
+        return len(self.symbols)
+
+    @property
+    def side_information_bits(self) -> int:
+        """Bits per image of side information that depends on the image: its gains."""
+        return GAIN_BITS * self.gains.shape[1]
+
+
+def write_message(path: str | os.PathLike[str], message: Message) -> None:
+    """Write a message file (`container.py` has the layout); equal messages give equal bytes, and none is ever half-written.
+
+    Raises:
+        MessageError: the message is too big for one file.
+        OSError: the path cannot be written.
+    """
+    tensors = {name: _reals(getattr(message, name)) for name in TENSORS}
+    plain = [f.name for f in fields(Message) if f.name not in (*TENSORS, "format_version")]
+    header: dict[str, Any] = {name: getattr(message, name) for name in plain}
+    header["tensors"] = {name: list(getattr(message, name).shape) for name in TENSORS}
+    write_whole(path, encode(message.format_version, header, b"".join(tensors.values())))
+
+
+def read_message(path: str | os.PathLike[str]) -> Message:
+    """Read a message file; the tensors are bit for bit what was written.
+
+    Raises:
+        MessageError: the file is missing, unreadable, damaged, of another format or version, or inconsistent.
+    """
+    header, payload = read(path, FORMAT_VERSION)
+    try:
+        return _from_parts(header, payload)
+    except MessageError as error:
+        raise MessageError(f"{os.fspath(path)}: {error}") from None
+
+
+def _from_parts(header: dict[str, Any], payload: bytes) -> Message:
+    names = {f.name for f in fields(Message)} - {*TENSORS, "format_version"} | {"tensors"}
+    _check(set(header) == names, "the header must have the fields of its version, differs in", sorted(set(header) ^ names)[:8])
+    shapes = header.pop("tensors")
+    _check(isinstance(shapes, dict) and set(shapes) == set(TENSORS), f"tensors must be {', '.join(TENSORS)}", type(shapes))
+    for name, shape in shapes.items():
+        _check(isinstance(shape, list) and len(shape) <= 2 and _integers(shape, 0, 1 << 30), f"no shape of {name}", shape)
+    sizes = {name: 4 * math.prod(shapes[name]) * (2 if name == "symbols" else 1) for name in TENSORS}
+    _check(sum(sizes.values()) == len(payload), f"the tensors need {sum(sizes.values())} bytes of payload", len(payload))
+    offset = 0
+    for name in TENSORS:
+        reals = np.frombuffer(payload, "<f4", sizes[name] // 4, offset).astype(np.float32)
+        offset += sizes[name]
+        values = reals.view(np.complex64) if name == "symbols" else reals
+        header[name] = torch.from_numpy(values.reshape(shapes[name]))
+    for name in ("latent_shape", "private_codes"):
+        _check(isinstance(header[name], list), f"{name} must be a list", header[name])
+        header[name] = tuple(header[name])
+    return Message(**header)
+
+
+def _reals(tensor: Tensor) -> bytes:
+    plain = tensor.detach().cpu().resolve_conj().resolve_neg()
+    reals = torch.view_as_real(plain) if plain.is_complex() else plain
+    return cast(bytes, reals.numpy().astype("<f4").tobytes())
+
+
+def _check(valid: object, requirement: str, got: object) -> None:
+    if not valid:
+        raise MessageError(f"{requirement}, got {ascii(got)[:200]}")
+
+
+def _integers(values: Any, lowest: int, highest: int) -> bool:
+    return all(type(value) is int and lowest <= value <= highest for value in values)
+
+
+def _broadcasts(bound: Tensor, shape: tuple[int, int]) -> bool:
+    return bound.ndim <= 2 and all(a in (1, b) for a, b in zip(bound.shape[::-1], shape[::-1], strict=False))
+
+
+def _is_json_object(value: object) -> bool:
+    """True for a dict that JSON returns as it was: string keys, no tuples, no NaN."""
+    try:
+        return isinstance(value, dict) and json.loads(json.dumps(value, allow_nan=False)) == value
+    except (TypeError, ValueError, RecursionError):
+        return False
