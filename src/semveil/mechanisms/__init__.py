@@ -1,0 +1,41 @@
+"""Noise laws with their guarantees, the clip box, sensitivities, and how noise is calibrated to them."""
+
+from semveil.core.registry import Registry
+from semveil.mechanisms.base import Mechanism
+from semveil.mechanisms.calibration import CALIBRATIONS, Calibration, as_published, corrected
+from semveil.mechanisms.clip import ClipBox
+from semveil.mechanisms.fit import LaplaceFit, NoiseCalibration, fit_laplace, fitted_epsilon
+from semveil.mechanisms.gaussian import Gaussian, gaussian_delta, gaussian_epsilon, gaussian_ratio
+from semveil.mechanisms.l2_laplace import L2Laplace
+from semveil.mechanisms.laplace import Laplace
+from semveil.mechanisms.per_coordinate import CoordinateSensitivity, PerCoordinateLaplace
+from semveil.mechanisms.quantiles import streamed_quantiles
+from semveil.mechanisms.sensitivity import observed_pairwise_sensitivity
+
+MECHANISMS: Registry[type[Mechanism]] = Registry("mechanism")
+for _mechanism in (Laplace, L2Laplace, Gaussian, PerCoordinateLaplace):
+    MECHANISMS.add(_mechanism.name, _mechanism)
+
+__all__ = [
+    "CALIBRATIONS",
+    "MECHANISMS",
+    "Calibration",
+    "ClipBox",
+    "CoordinateSensitivity",
+    "Gaussian",
+    "L2Laplace",
+    "Laplace",
+    "LaplaceFit",
+    "Mechanism",
+    "NoiseCalibration",
+    "PerCoordinateLaplace",
+    "as_published",
+    "corrected",
+    "fit_laplace",
+    "fitted_epsilon",
+    "gaussian_delta",
+    "gaussian_epsilon",
+    "gaussian_ratio",
+    "observed_pairwise_sensitivity",
+    "streamed_quantiles",
+]

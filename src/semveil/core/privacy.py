@@ -1,0 +1,274 @@
+"""Privacy claims as values: a sensitivity, the guarantee a mechanism makes of it, and how guarantees combine."""
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, replace
+from enum import StrEnum
+from typing import Any
+
+
+class Norm(StrEnum):
+    """The norm that a distance between two records is measured in."""
+
+    L1 = "l1"
+    L2 = "l2"
+
+
+class Basis(StrEnum):
+    """What a privacy figure rests on, strongest first."""
+
+    PROVED = "proved"
+    COMPUTATIONAL = "computational"
+    OBSERVED_SENSITIVITY = "observed-sensitivity"
+    FITTED = "fitted"
+    SIMULATION = "simulation"
+    NONE = "none"
+
+    @property
+    def meaning(self) -> str:
+        """What the basis says, in plain words."""
+        return _MEANINGS[self]
+
+
+_MEANINGS = {
+    Basis.PROVED: "holds by proof for the noise that was drawn",
+    Basis.COMPUTATIONAL: "holds against adversaries with bounded computing power",
+    Basis.OBSERVED_SENSITIVITY: "the sensitivity is a maximum over seen data and bounds nothing unseen",
+    Basis.FITTED: "a law fitted to the outputs, which bounds nothing",
+    Basis.SIMULATION: "holds for ideal noise; the noise drawn is plain floating point from a seeded stream",
+    Basis.NONE: "nothing backs a claim",
+}
+
+
+def weakest(*bases: Basis) -> Basis:
+    """The weakest of several bases: what a claim that needs all of them rests on.
+
+    Example:
+        >>> weakest(Basis.PROVED, Basis.SIMULATION).value
+        'simulation'
+    """
+    return max(bases, key=list(Basis).index)
+
+
+@dataclass(frozen=True)
+class Sensitivity:
+    """How far two records' values can lie apart: max ||f(x) - f(x')|| over any two records x, x'.
+
+    Args:
+        value: the largest distance, finite and not negative, in the units of f.
+        norm: `"l1"` or `"l2"`.
+        dimension: number of coordinates of f that the distance runs over.
+        source: where the value comes from, in words.
+        basis: `proved` where it bounds every possible record, `observed-sensitivity` where it is a maximum over seen ones.
+
+    Raises:
+        ValueError: the value, norm or dimension is out of range.
+
+    Example:
+        >>> Sensitivity(10.0, "l2", 4, source="an example").to("l1").value
+        20.0
+    """
+
+    value: float
+    norm: Norm
+    dimension: int
+    source: str
+    basis: Basis = Basis.PROVED
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "value", float(self.value))
+        object.__setattr__(self, "norm", Norm(self.norm))
+        object.__setattr__(self, "basis", Basis(self.basis))
+        if not (math.isfinite(self.value) and self.value >= 0):
+            raise ValueError(f"a sensitivity must be finite and >= 0, got {self.value}; clip the values first")
+        if self.dimension < 1:
+            raise ValueError(f"a sensitivity needs a dimension of at least 1, got {self.dimension}")
+
+    def to(self, norm: Norm | str) -> "Sensitivity":
+        """An upper bound in another norm: ||x||_1 <= sqrt(n) ||x||_2 and ||x||_2 <= ||x||_1."""
+        norm = Norm(norm)
+        if norm == self.norm:
+            return self
+        factor = math.sqrt(self.dimension) if norm == Norm.L1 else 1.0
+        return replace(self, value=self.value * factor, norm=norm, source=f"{self.source}; bounded in {norm} from {self.norm}")
+
+
+@dataclass(frozen=True)
+class MetricForm:
+    """Metric (distance-bounded) privacy: the loss between two records is at most `rate` times their distance.
+
+    Args:
+        rate: loss (nats) per unit of distance, finite and not negative.
+        norm: the norm of the distance.
+        space: what the distance is measured between, in words.
+    """
+
+    rate: float
+    norm: Norm
+    space: str = "the clipped values"
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "norm", Norm(self.norm))
+        if not (math.isfinite(self.rate) and self.rate >= 0):
+            raise ValueError(f"a metric form needs a finite rate >= 0, got {self.rate}; use None where there is no bound")
+
+
+@dataclass(frozen=True)
+class Guarantee:
+    """A differential-privacy claim with everything that bounds it.
+
+    For any two records x, x' and any set S of outputs, P[M(x) in S] <= exp(epsilon) P[M(x') in S] + delta; the record is
+    one person's photo (local model), and "any two" means replacement.
+
+    Args:
+        epsilon: in nats; None where no finite epsilon holds (infinity is stored as None).
+        covers: what of the record is protected.
+        basis: what the claim rests on. With `fitted` and `none` there is no claim, so epsilon must be None.
+        delta: in [0, 1).
+        not_covered: what else of the record the same release shows unprotected.
+        assumptions: what must hold for the claim.
+        metric: the claim in metric form, where there is one.
+        reason: why there is no finite epsilon; required to be meaningful exactly where epsilon is None.
+
+    Raises:
+        ValueError: epsilon or delta out of range, or a finite epsilon on a basis that cannot carry one.
+
+    Example:
+        >>> Guarantee(1.0, "the skin codes", Basis.PROVED).summary()
+        'Covers the skin codes with epsilon 1 (basis: proved, holds by proof for the noise that was drawn).'
+    """
+
+    epsilon: float | None
+    covers: str
+    basis: Basis
+    delta: float = 0.0
+    not_covered: tuple[str, ...] = ()
+    assumptions: tuple[str, ...] = ()
+    metric: MetricForm | None = None
+    reason: str = ""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "basis", Basis(self.basis))
+        object.__setattr__(self, "not_covered", _as_tuple("not_covered", self.not_covered))
+        object.__setattr__(self, "assumptions", _as_tuple("assumptions", self.assumptions))
+        if self.epsilon == math.inf:
+            object.__setattr__(self, "epsilon", None)
+        if self.epsilon is not None and not self.epsilon >= 0:
+            raise ValueError(f"epsilon must be >= 0, or None for no finite epsilon; got {self.epsilon}")
+        if not 0 <= self.delta < 1:
+            raise ValueError(f"delta must lie in [0, 1), got {self.delta}; at 1 nothing is claimed: use epsilon None")
+        if not self.covers:
+            raise ValueError("a guarantee must say what it covers")
+        if self.epsilon is None:
+            object.__setattr__(self, "reason", self.reason or "no finite epsilon holds")
+        elif self.basis in (Basis.FITTED, Basis.NONE):
+            raise ValueError(f"basis {self.basis.value!r} carries no finite epsilon, got {self.epsilon}; use epsilon None")
+        elif self.reason:
+            raise ValueError("a reason is given for a missing epsilon only")
+
+    @classmethod
+    def none(cls, covers: str, *, reason: str, not_covered: Sequence[str] = ()) -> "Guarantee":
+        """The honest claim of a release that protects nothing provably."""
+        return cls(None, covers, Basis.NONE, not_covered=tuple(not_covered), reason=reason)
+
+    @property
+    def whole_record_epsilon(self) -> float | None:
+        """Epsilon of the whole photo: that of the covered part, or None where anything is left uncovered."""
+        return None if self.not_covered else self.epsilon
+
+    def as_dict(self) -> dict[str, Any]:
+        """JSON-ready: no infinities, a missing epsilon is null and has its reason beside it."""
+        return {
+            **asdict(self),
+            "basis": self.basis.value,
+            "not_covered": list(self.not_covered),
+            "assumptions": list(self.assumptions),
+            "metric": self.metric and {**asdict(self.metric), "norm": self.metric.norm.value},
+            "reason": self.reason or None,
+            "whole_record_epsilon": self.whole_record_epsilon,
+        }
+
+    def summary(self) -> str:
+        """One plain sentence; epsilon never stands without its basis and what it covers."""
+        if self.epsilon is None:
+            claim = f"Covers {self.covers} with no finite epsilon, because {self.reason}"
+        else:
+            delta = f" and delta {self.delta:.4g}" if self.delta else ""
+            claim = f"Covers {self.covers} with epsilon {self.epsilon:.6g}{delta}"
+        if self.metric:
+            claim += f", at most {self.metric.rate:.4g} per unit of {self.metric.norm.value} distance of {self.metric.space}"
+        claim += f" (basis: {self.basis.value}, {self.basis.meaning})"
+        if self.not_covered:
+            claim += f"; not covered: {', '.join(self.not_covered)}, so the whole record has no finite epsilon"
+        return claim + "."
+
+
+def compose(*guarantees: Guarantee) -> Guarantee:
+    """Basic sequential composition: epsilons add, deltas add, the weakest basis holds.
+
+    Valid for releases about the same record, also when a later one is chosen after seeing earlier ones. What any of them
+    leaves uncovered stays uncovered. There is no parallel composition here: all parts of a photo belong to one person.
+
+    Raises:
+        ValueError: nothing to compose.
+
+    Example:
+        >>> skin = Guarantee(1.0, "the skin codes", Basis.PROVED)
+        >>> compose(skin, skin).epsilon
+        2.0
+    """
+    if not guarantees:
+        raise ValueError("compose needs at least one guarantee")
+    if len(guarantees) == 1:
+        return guarantees[0]
+    delta = math.fsum(g.delta for g in guarantees)
+    reasons = _union(g.reason for g in guarantees if g.epsilon is None)
+    epsilon = None if reasons else math.fsum(g.epsilon for g in guarantees if g.epsilon is not None)
+    if delta >= 1:
+        epsilon, delta, reasons = None, 0.0, (*reasons, "the deltas add up to 1 or more")
+    metrics = [g.metric for g in guarantees if g.metric]
+    same_metric = len(metrics) == len(guarantees) and len({(m.norm, m.space) for m in metrics}) == 1
+    return Guarantee(
+        epsilon,
+        covers=" and ".join(_union(g.covers for g in guarantees)),
+        basis=weakest(*(g.basis for g in guarantees)),
+        delta=delta,
+        not_covered=_union(part for g in guarantees for part in g.not_covered),
+        assumptions=_union(a for g in guarantees for a in (*g.assumptions, "the composed releases draw independent noise")),
+        metric=replace(metrics[0], rate=math.fsum(m.rate for m in metrics)) if same_metric else None,
+        reason="; ".join(reasons),
+    )
+
+
+def post_process(guarantee: Guarantee, step: str, *, also_reads: Sequence[str] = ()) -> Guarantee:
+    """The guarantee after a further step on the released values: the same, if the step reads nothing else of the record.
+
+    Whatever else of the record the step reads (attributes, common codes, the photo around the face) passes in clear: it
+    joins `not_covered`, and the whole record has no finite epsilon any more.
+
+    Args:
+        step: what is done, in words.
+        also_reads: unprotected parts of the record that flow into the result.
+
+    Example:
+        >>> skin = Guarantee(1.0, "the skin codes", Basis.PROVED)
+        >>> post_process(skin, "the generator", also_reads=["the hair codes"]).whole_record_epsilon is None
+        True
+    """
+    also_reads = _as_tuple("also_reads", also_reads)
+    reads = f" and, unprotected, {', '.join(also_reads)}" if also_reads else ""
+    return replace(
+        guarantee,
+        not_covered=_union((*guarantee.not_covered, *also_reads)),
+        assumptions=_union((*guarantee.assumptions, f"of the record, {step} reads only what is released{reads}")),
+    )
+
+
+def _as_tuple(name: str, texts: Sequence[str]) -> tuple[str, ...]:
+    if isinstance(texts, str):
+        raise ValueError(f"{name} takes a list of texts, got the single text {texts!r}; write [{texts!r}]")
+    return tuple(texts)
+
+
+def _union(texts: Iterable[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(texts))

@@ -1,0 +1,120 @@
+"""What all mechanisms share: the interface, the checks on records and sensitivities, exact exponential draws."""
+
+import math
+from collections.abc import Sequence
+from typing import Any, ClassVar, Protocol
+
+import torch
+from torch import Tensor
+
+from semveil.core.privacy import Basis, Guarantee, MetricForm, Norm, Sensitivity, weakest
+
+
+class Mechanism(Protocol):
+    """Adds noise to records. `mechanism(x, rng=...)` takes (B, ...) floats, row b one person's record, never in place.
+
+    `example()` builds a small mechanism with a sensitivity that fits it, for lists and tests over all mechanisms.
+    """
+
+    name: ClassVar[str]
+
+    def __call__(self, x: Tensor, *, rng: torch.Generator | None = None) -> Tensor: ...
+
+    def guarantee(
+        self, sensitivity: Any, *, covers: str = ..., not_covered: Sequence[str] = ..., assumptions: Sequence[str] = ...
+    ) -> Guarantee: ...
+
+    def coordinate_std(self, dimension: int) -> float | Tensor: ...
+
+    @classmethod
+    def calibrate(cls, sensitivity: Any, epsilon: float) -> "Mechanism": ...
+
+    @classmethod
+    def example(cls) -> "tuple[Mechanism, Any]": ...
+
+
+EVERYTHING = "all values given to the mechanism"
+
+
+def simulated_guarantee(
+    epsilon: float | None,
+    *,
+    covers: str,
+    sensitivity_basis: Basis,
+    delta: float = 0.0,
+    not_covered: Sequence[str] = (),
+    assumptions: Sequence[str] = (),
+    metric: MetricForm | None = None,
+    reason: str = "",
+) -> Guarantee:
+    """The guarantee of noise that plain torch samples: the law's epsilon on basis `simulation`, or a weaker basis."""
+    law = ["the noise follows its law exactly, which floating-point samples do not"]
+    if sensitivity_basis != Basis.PROVED:
+        law.append(f"the sensitivity holds for the record (its own basis: {sensitivity_basis.value})")
+    return Guarantee(
+        epsilon,
+        covers,
+        weakest(Basis.SIMULATION, sensitivity_basis),
+        delta=delta,
+        not_covered=tuple(not_covered),
+        assumptions=(*law, *assumptions),
+        metric=metric,
+        reason=reason,
+    )
+
+
+def require_norm(sensitivity: Sensitivity, norm: Norm, mechanism: str) -> None:
+    """Refuse a sensitivity in the wrong norm: an L2 number must not calibrate L1 noise by accident."""
+    if not isinstance(sensitivity, Sensitivity):
+        raise TypeError(f"{mechanism} takes a Sensitivity, got {type(sensitivity).__name__}")
+    if sensitivity.norm != norm:
+        raise ValueError(
+            f"{mechanism} needs an {norm.value} sensitivity, got {sensitivity.norm.value} "
+            f"({sensitivity.source}); convert it explicitly with .to({norm.value!r})"
+        )
+
+
+def require_positive(name: str, value: float) -> None:
+    """Refuse scales and budgets that are not positive, finite numbers."""
+    if not (math.isfinite(value) and value > 0):
+        raise ValueError(f"{name} must be a positive, finite number, got {value}")
+
+
+def calibrated_ratio(sensitivity: Sensitivity, epsilon: float) -> float:
+    """sensitivity / epsilon, the scale of an epsilon-mechanism, after checks."""
+    require_positive("epsilon", epsilon)
+    if sensitivity.value == 0:
+        raise ValueError(
+            f"a sensitivity of 0 ({sensitivity.source}) leaves nothing to protect; no noise can be calibrated to it"
+        )
+    return sensitivity.value / epsilon
+
+
+def check_records(x: Tensor) -> None:
+    """Refuse what is no batch (B, ...) of finite, floating-point records."""
+    if not x.is_floating_point() or x.ndim < 2:
+        raise ValueError(
+            f"records must be a floating-point batch (B, ...), got {x.dtype} of shape {tuple(x.shape)}; add a batch axis"
+        )
+    if not torch.isfinite(x).all():
+        raise ValueError("records hold NaN or infinite values; clip and check them before adding noise")
+
+
+def draw_exponential(shape: Sequence[int], rng: torch.Generator | None) -> Tensor:
+    """Standard exponential draws in float64, on the device of `rng`: -ln(1 - u) with u in [0, 1), so never infinite."""
+    return -torch.log1p(-torch.rand(*shape, generator=rng, dtype=torch.float64, device=_device(rng)))
+
+
+def draw_normal(shape: Sequence[int], rng: torch.Generator | None) -> Tensor:
+    """Standard normal draws in float64, on the device of `rng`."""
+    return torch.randn(*shape, generator=rng, dtype=torch.float64, device=_device(rng))
+
+
+def add_noise(x: Tensor, noise: Tensor) -> Tensor:
+    """x + noise, rounded once to the type of x."""
+    noise = noise.to(x.device)
+    return (x + noise).to(x.dtype)
+
+
+def _device(rng: torch.Generator | None) -> torch.device:
+    return rng.device if rng is not None else torch.device("cpu")

@@ -1,0 +1,90 @@
+"""How the noise of dp-semcom's private block follows from a nominal epsilon: as the paper has it, and corrected."""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from semveil.core.privacy import Sensitivity
+from semveil.core.registry import Registry
+from semveil.mechanisms.base import require_positive
+from semveil.mechanisms.clip import ClipBox
+from semveil.mechanisms.laplace import Laplace
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """A noise scale with the epsilon asked for and the one that holds.
+
+    Attributes:
+        name: `as_published` or `corrected`.
+        nominal_epsilon: the epsilon asked for.
+        scale: of the Laplace noise, in latent units.
+        sensitivity: L1 sensitivity of the perturbed (private) coordinates.
+        total_sensitivity: L1 sensitivity of all coordinates of the photo.
+    """
+
+    name: str
+    nominal_epsilon: float
+    scale: float
+    sensitivity: Sensitivity
+    total_sensitivity: Sensitivity
+
+    @property
+    def true_epsilon(self) -> float:
+        """Epsilon of Laplace noise of this scale on the private block: Delta_1 / scale."""
+        return self.sensitivity.value / self.scale
+
+    @property
+    def true_epsilon_if_all_perturbed(self) -> float:
+        """Epsilon if all coordinates, not the private ones only, got noise of this scale."""
+        return self.total_sensitivity.value / self.scale
+
+    def mechanism(self) -> Laplace:
+        return Laplace(self.scale)
+
+
+def as_published(epsilon: float, box: ClipBox, *, perturbed: int, total: int) -> Calibration:
+    """[DPSC] Eqs. 17 and 19: scale = (b - a) sqrt(n) / epsilon with n all coordinates of the photo.
+
+    Independent Laplace noise needs the L1 sensitivity of what it perturbs; this is the L2 one of all, so the true epsilon
+    is perturbed / sqrt(total) times the nominal one.
+
+    Args:
+        epsilon: nominal.
+        box: the public clip box; the paper's has the same bounds for all coordinates.
+        perturbed: number of coordinates that get noise, 7 x 512 by default in the paper.
+        total: number of all coordinates, 28 x 512.
+
+    Example:
+        >>> paper = as_published(1.0, ClipBox(0.0, 2.939), perturbed=7 * 512, total=28 * 512)
+        >>> round(paper.scale, 1), round(paper.true_epsilon, 2)
+        (351.9, 29.93)
+    """
+    sensitivity, all_of_it = _sensitivities(epsilon, box, perturbed, total)
+    width = all_of_it.value / total
+    return Calibration("as_published", epsilon, width * math.sqrt(total) / epsilon, sensitivity, all_of_it)
+
+
+def corrected(epsilon: float, box: ClipBox, *, perturbed: int, total: int) -> Calibration:
+    """scale = (b - a) n_p / epsilon with n_p the perturbed coordinates: the nominal epsilon holds for the private block.
+
+    Example:
+        >>> corrected(1.0, ClipBox(0.0, 2.939), perturbed=7 * 512, total=28 * 512).true_epsilon
+        1.0
+    """
+    sensitivity, all_of_it = _sensitivities(epsilon, box, perturbed, total)
+    return Calibration("corrected", epsilon, sensitivity.value / epsilon, sensitivity, all_of_it)
+
+
+CALIBRATIONS: Registry[Callable[..., Calibration]] = Registry("calibration")
+CALIBRATIONS.add("as_published", as_published)
+CALIBRATIONS.add("corrected", corrected)
+
+
+def _sensitivities(epsilon: float, box: ClipBox, perturbed: int, total: int) -> tuple[Sensitivity, Sensitivity]:
+    require_positive("epsilon", epsilon)
+    if not isinstance(box.lower, float):
+        raise ValueError("the paper's calibration takes one pair of bounds for all coordinates; use per-coordinate noise here")
+    if not 1 <= perturbed <= total:
+        raise ValueError(f"the perturbed coordinates must number 1 to all {total}, got {perturbed}")
+    return box.l1_sensitivity(perturbed), box.l1_sensitivity(total)

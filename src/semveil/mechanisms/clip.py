@@ -1,0 +1,102 @@
+"""Clipping to a public box, which bounds how far two records can lie apart."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from semveil.core.privacy import Sensitivity
+from semveil.mechanisms.per_coordinate import CoordinateSensitivity
+from semveil.mechanisms.quantiles import streamed_quantiles
+
+
+@dataclass(frozen=True, eq=False)
+class ClipBox:
+    """Coordinate-wise bounds [lower, upper] that records are clipped to before noise.
+
+    Bounds must be public: fixed, or computed from data that is not protected ([DPSC] Section 3.2.4 clips to the 0.5 % and
+    99.5 % quantiles of all latent codes of the training set).
+
+    Args:
+        lower, upper: floats for all coordinates, or tensors in the shape of one record; finite, lower <= upper (lower <
+            upper for floats).
+        source: where the bounds come from, in words.
+
+    Raises:
+        ValueError: bounds not finite, in the wrong order, or of different shapes.
+
+    Example:
+        >>> box = ClipBox(-1.0, 2.0)
+        >>> box.clip(torch.tensor([[-5.0, 0.5, 9.0]]))
+        tensor([[-1.0000,  0.5000,  2.0000]])
+        >>> box.l1_sensitivity(3).value, box.l2_sensitivity(4).value
+        (9.0, 6.0)
+    """
+
+    lower: float | Tensor
+    upper: float | Tensor
+    source: str = "fixed bounds"
+
+    def __post_init__(self) -> None:
+        lower, upper = (torch.as_tensor(b, dtype=torch.float64).detach().cpu() for b in (self.lower, self.upper))
+        if lower.shape != upper.shape:
+            raise ValueError(f"the bounds have different shapes, {tuple(lower.shape)} and {tuple(upper.shape)}")
+        if not bool((torch.isfinite(lower) & torch.isfinite(upper) & (lower <= upper)).all()) or (
+            lower.ndim == 0 and bool(lower == upper)
+        ):
+            raise ValueError(f"clip bounds must be finite with lower below upper, got {self.lower} and {self.upper}")
+        for name, bound in (("lower", lower), ("upper", upper)):
+            object.__setattr__(self, name, float(bound) if bound.ndim == 0 else bound)
+
+    @classmethod
+    def from_quantiles(cls, latents: Tensor | NDArray, *, low: float = 0.005, high: float = 0.995) -> "ClipBox":
+        """One box for all coordinates from quantiles over all entries of public latents, of any size and shape."""
+        if not 0 <= low < high <= 1:
+            raise ValueError(f"quantiles must satisfy 0 <= low < high <= 1, got {low} and {high}")
+        lower, upper = streamed_quantiles(latents, [low, high])
+        return cls(lower, upper, source=f"{100 * low:g} % and {100 * high:g} % quantiles of {len(latents)} public records")
+
+    def clip(self, x: Tensor) -> Tensor:
+        """Clipped copy of records x (B, ...); bounds are rounded inwards to the type of x, so none lies outside the box.
+
+        Raises:
+            ValueError: NaN or infinite entries, which have no place in a box; or records in another shape than the bounds.
+        """
+        bad = ~torch.isfinite(x)
+        if bad.any():
+            raise ValueError(
+                f"cannot clip {int(bad.sum())} NaN or infinite entries of {x.numel()}; they mean that an earlier step failed"
+            )
+        if isinstance(self.lower, Tensor) and x.shape[1:] != self.lower.shape:
+            raise ValueError(f"records have shape {tuple(x.shape[1:])}, the clip bounds {tuple(self.lower.shape)}")
+        return x.clamp(_rounded(self.lower, x, towards=np.inf), _rounded(self.upper, x, towards=-np.inf))
+
+    def coordinate_sensitivity(self, shape: int | tuple[int, ...] | None = None) -> CoordinateSensitivity:
+        """The width of the box in every coordinate of a record of `shape` (of the bounds' own shape by default)."""
+        width = torch.as_tensor(self.upper, dtype=torch.float64) - torch.as_tensor(self.lower, dtype=torch.float64)
+        if width.ndim == 0 and shape is None:
+            raise ValueError("these bounds hold for any number of coordinates; say how many the record has")
+        shape = width.shape if shape is None else shape
+        shape = (shape,) if isinstance(shape, int) else tuple(shape)
+        if width.ndim and width.numel() != int(np.prod(shape)):
+            raise ValueError(f"the clip bounds have {width.numel()} coordinates, asked for {shape}")
+        width = width.expand(shape) if width.ndim == 0 else width.reshape(shape)
+        return CoordinateSensitivity(width, source=f"width of the clip box ({self.source})")
+
+    def l1_sensitivity(self, n: int | None = None) -> Sensitivity:
+        """Largest L1 distance between two records of n clipped coordinates: sum of the widths, (b - a) n."""
+        return self.coordinate_sensitivity(n).l1()
+
+    def l2_sensitivity(self, n: int | None = None) -> Sensitivity:
+        """Largest L2 distance between two records of n clipped coordinates, (b - a) sqrt(n) ([DPSC] Eq. 19)."""
+        return self.coordinate_sensitivity(n).l2()
+
+
+def _rounded(bound: float | Tensor, x: Tensor, *, towards: float) -> Tensor:
+    """The bound in the type of x, moved to the next float `towards` the inside where rounding took it outside."""
+    exact = torch.as_tensor(bound, dtype=torch.float64)
+    near = exact.to(x.dtype)
+    outside = near.double() < exact if towards > 0 else near.double() > exact
+    return torch.where(outside, torch.nextafter(near, torch.full_like(near, towards)), near).to(x.device)

@@ -1,0 +1,89 @@
+"""The K-norm mechanism for the L2 ball: noise of a random direction, calibrated to an L2 sensitivity."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from semveil.core.privacy import Guarantee, MetricForm, Norm, Sensitivity
+from semveil.mechanisms.base import (
+    EVERYTHING,
+    add_noise,
+    calibrated_ratio,
+    check_records,
+    draw_exponential,
+    draw_normal,
+    require_norm,
+    require_positive,
+    simulated_guarantee,
+)
+
+
+@dataclass(frozen=True)
+class L2Laplace:
+    """Adds noise with density proportional to exp(-||N||_2 / scale) to each record.
+
+    epsilon = Delta_2 / scale with the L2 sensitivity Delta_2 (Hardt and Talwar 2010, K the L2 ball). In n dimensions the
+    direction is uniform and the length Gamma(n, scale), which is the sum of n exponentials.
+
+    Args:
+        scale: of the length, in the units of x; each coordinate has standard deviation scale sqrt(n + 1).
+
+    Raises:
+        ValueError: a scale that is not positive and finite; a sensitivity that is not in L2.
+
+    Example:
+        >>> L2Laplace.calibrate(Sensitivity(3.0, "l2", 8, source="an example"), epsilon=2.0).scale
+        1.5
+    """
+
+    scale: float
+    name: ClassVar[str] = "l2-laplace"
+
+    def __post_init__(self) -> None:
+        require_positive("the scale of K-norm noise", self.scale)
+
+    def __call__(self, x: Tensor, *, rng: torch.Generator | None = None) -> Tensor:
+        """Noisy copy of x (B, ...); the norm runs over everything but the batch."""
+        check_records(x)
+        flat = x.flatten(1).shape
+        direction = draw_normal(flat, rng)
+        direction /= direction.norm(dim=1, keepdim=True)
+        length = draw_exponential(flat, rng).sum(1, keepdim=True)
+        return add_noise(x, (self.scale * length * direction).view(x.shape))
+
+    def guarantee(
+        self,
+        sensitivity: Sensitivity,
+        *,
+        covers: str = EVERYTHING,
+        not_covered: Sequence[str] = (),
+        assumptions: Sequence[str] = (),
+    ) -> Guarantee:
+        """epsilon = Delta_2 / scale; in metric form 1 / scale per unit of L2 distance."""
+        require_norm(sensitivity, Norm.L2, "K-norm noise")
+        return simulated_guarantee(
+            sensitivity.value / self.scale,
+            covers=covers,
+            sensitivity_basis=sensitivity.basis,
+            not_covered=not_covered,
+            assumptions=assumptions,
+            metric=MetricForm(1 / self.scale, Norm.L2),
+        )
+
+    def coordinate_std(self, dimension: int) -> float:
+        """Standard deviation of the noise in each of `dimension` coordinates: E||N||^2 = n (n + 1) scale^2."""
+        return self.scale * math.sqrt(dimension + 1)
+
+    @classmethod
+    def calibrate(cls, sensitivity: Sensitivity, epsilon: float) -> "L2Laplace":
+        """The noise whose guarantee for this L2 sensitivity is epsilon."""
+        require_norm(sensitivity, Norm.L2, "K-norm noise")
+        return cls(calibrated_ratio(sensitivity, epsilon))
+
+    @classmethod
+    def example(cls) -> "tuple[L2Laplace, Sensitivity]":
+        return cls(2.0), Sensitivity(4.0, Norm.L2, 6, source="an example")

@@ -1,0 +1,142 @@
+"""Laplace noise with its own scale in every coordinate, for boxes whose sides differ."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from semveil.core.privacy import Basis, Guarantee, MetricForm, Norm, Sensitivity
+from semveil.mechanisms.base import EVERYTHING, add_noise, check_records, require_positive, simulated_guarantee
+from semveil.mechanisms.laplace import draw_laplace
+
+
+@dataclass(frozen=True, eq=False)
+class CoordinateSensitivity:
+    """How far two records can lie apart in each coordinate: S_j = max |f_j(x) - f_j(x')|.
+
+    Args:
+        values: (...) finite, not negative; the shape of one record.
+        source: where the values come from, in words.
+
+    Example:
+        >>> CoordinateSensitivity(torch.tensor([3.0, 4.0]), source="an example").l2().value
+        5.0
+    """
+
+    values: Tensor
+    source: str
+    basis: Basis = Basis.PROVED
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "values", self.values.detach().to("cpu", torch.float64))
+        if self.values.numel() == 0 or not bool((torch.isfinite(self.values) & (self.values >= 0)).all()):
+            raise ValueError("coordinate sensitivities must be finite and >= 0, at least one; clip the values first")
+
+    def l1(self) -> Sensitivity:
+        return Sensitivity(float(self.values.sum()), Norm.L1, self.values.numel(), self.source, self.basis)
+
+    def l2(self) -> Sensitivity:
+        return Sensitivity(float(self.values.square().sum().sqrt()), Norm.L2, self.values.numel(), self.source, self.basis)
+
+
+@dataclass(frozen=True, eq=False)
+class PerCoordinateLaplace:
+    """Adds independent Laplace noise of scale b_j to coordinate j.
+
+    epsilon = sum_j S_j / b_j ([LDP] Alg. 2 with b_j = S_j / (w_j epsilon); the printed S_j w_j / epsilon is inverted).
+
+    Args:
+        scales: (...) the shape of one record, finite and not negative; 0 where a coordinate is constant and needs no noise.
+
+    Example:
+        >>> box = CoordinateSensitivity(torch.tensor([1.0, 3.0, 0.0]), source="an example")
+        >>> PerCoordinateLaplace.calibrate(box, epsilon=2.0).scales.tolist()
+        [1.0, 3.0, 0.0]
+    """
+
+    scales: Tensor
+    name: ClassVar[str] = "per-coordinate-laplace"
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "scales", self.scales.detach().to("cpu", torch.float64))
+        if self.scales.numel() == 0 or not bool((torch.isfinite(self.scales) & (self.scales >= 0)).all()):
+            raise ValueError("the scales of Laplace noise must be finite and >= 0, at least one")
+
+    def __call__(self, x: Tensor, *, rng: torch.Generator | None = None) -> Tensor:
+        """Noisy copy of x (B, ...), whose records have the shape of `scales`."""
+        check_records(x)
+        if x.shape[1:] != self.scales.shape:
+            raise ValueError(f"records have shape {tuple(x.shape[1:])}, the scales {tuple(self.scales.shape)}")
+        noise = draw_laplace(x.shape, rng)
+        return add_noise(x, noise * self.scales.to(noise.device))
+
+    def guarantee(
+        self,
+        sensitivity: CoordinateSensitivity,
+        *,
+        covers: str = EVERYTHING,
+        not_covered: Sequence[str] = (),
+        assumptions: Sequence[str] = (),
+    ) -> Guarantee:
+        """epsilon = sum of S_j / b_j; coordinates with S_j = 0 cost nothing, those with S_j > 0 = b_j void the claim."""
+        _require_coordinates(sensitivity)
+        if sensitivity.values.shape != self.scales.shape:
+            raise ValueError(
+                f"the sensitivity has shape {tuple(sensitivity.values.shape)}, the scales {tuple(self.scales.shape)}"
+            )
+        varying = sensitivity.values > 0
+        bare = int((varying & (self.scales == 0)).sum())
+        smallest = float(self.scales.min())
+        return simulated_guarantee(
+            None if bare else float((sensitivity.values[varying] / self.scales[varying]).sum()),
+            covers=covers,
+            sensitivity_basis=sensitivity.basis,
+            not_covered=not_covered,
+            assumptions=assumptions,
+            metric=MetricForm(1 / smallest, Norm.L1) if smallest > 0 else None,
+            reason=f"{bare} coordinates vary and get no noise" if bare else "",
+        )
+
+    def coordinate_std(self, dimension: int) -> Tensor:
+        """Standard deviation of the noise in each coordinate, in the shape of one record."""
+        return self.scales * 2**0.5
+
+    @classmethod
+    def calibrate(
+        cls, sensitivity: CoordinateSensitivity, epsilon: float, *, weights: Tensor | None = None
+    ) -> "PerCoordinateLaplace":
+        """The scales S_j / (w_j epsilon) whose guarantee for this sensitivity is epsilon.
+
+        Args:
+            weights: share of epsilon that each coordinate may spend, any positive numbers where S_j > 0 (they are
+                normalised to sum to 1; coordinates with S_j = 0 spend nothing); equal shares by default.
+        """
+        _require_coordinates(sensitivity)
+        require_positive("epsilon", epsilon)
+        widths = sensitivity.values
+        varying = widths > 0
+        shares = torch.ones_like(widths) if weights is None else weights.detach().to("cpu", torch.float64)
+        if shares.shape != widths.shape:
+            raise ValueError(f"the weights have shape {tuple(shares.shape)}, the sensitivity {tuple(widths.shape)}")
+        shares = torch.where(varying, shares, 0.0)
+        if not varying.any() or not bool((torch.isfinite(shares) & (shares >= 0)).all()) or bool((shares[varying] == 0).any()):
+            raise ValueError("every coordinate that varies needs a positive, finite weight, and at least one must vary")
+        shares = shares / shares.sum()
+        return cls(torch.where(varying, widths / (shares.where(varying, torch.ones_like(shares)) * epsilon), 0.0))
+
+    @classmethod
+    def example(cls) -> "tuple[PerCoordinateLaplace, CoordinateSensitivity]":
+        return (
+            cls(torch.tensor([2.0, 1.0, 0.5])),
+            CoordinateSensitivity(torch.tensor([4.0, 1.0, 1.0]), source="an example"),
+        )
+
+
+def _require_coordinates(sensitivity: CoordinateSensitivity) -> None:
+    if not isinstance(sensitivity, CoordinateSensitivity):
+        raise TypeError(
+            f"per-coordinate noise takes a CoordinateSensitivity, got {type(sensitivity).__name__}; "
+            "ClipBox.coordinate_sensitivity gives one"
+        )
