@@ -1,0 +1,71 @@
+"""Errors that a user can act on: one printable line each, with the exit code that the command line ends with.
+
+Anything else that escapes the library is a bug in it or in the calling code and keeps its traceback.
+
+| exit code | what was wrong |
+|---|---|
+| 1 | anything without a code of its own |
+| 2 | the command line itself |
+| 3 | a photo that cannot be read |
+| 4 | the faces in a photo: none, several, too small |
+| 5 | an output that cannot be written |
+"""
+
+from typing import ClassVar
+
+
+def printable(text: str) -> str:
+    """One line of text that any terminal shows: what is not printable (line ends, escapes, bad bytes) is escaped.
+
+    Example:
+        >>> print(printable("grüße\\n\\x1b[31m.png"))
+        grüße\\n\\x1b[31m.png
+    """
+    return "".join(c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode() for c in text)
+
+
+class SemveilError(Exception):
+    """Base of all errors whose message alone tells a user what to do.
+
+    Args:
+        message: names the value given, what is allowed and the fix; file names in it may hold anything.
+
+    Example:
+        >>> str(SemveilError("no photo at 'a\\nb'")), SemveilError.exit_code
+        ("no photo at 'a\\\\nb'", 1)
+    """
+
+    exit_code: ClassVar[int] = 1
+
+    def __init__(self, message: str) -> None:
+        super().__init__(printable(message))
+
+
+class PhotoError(SemveilError):
+    """A photo that is missing, unreadable, damaged, too large or of an unsupported kind."""
+
+    exit_code = 3
+
+
+class FaceError(SemveilError):
+    """The faces in a photo are not what was asked for."""
+
+    exit_code = 4
+
+
+class NoFaceError(FaceError):
+    """No face was found."""
+
+
+class FaceChoiceError(FaceError):
+    """Several faces and no choice made, or a choice that does not exist."""
+
+
+class FaceTooSmallError(FaceError):
+    """The chosen face has too few pixels for the model."""
+
+
+class OutputError(SemveilError):
+    """An output file that cannot be written."""
+
+    exit_code = 5

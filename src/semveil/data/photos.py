@@ -1,0 +1,202 @@
+"""Read a photo of any common kind, upright and as 8-bit sRGB, or say in one line why not."""
+
+import os
+import re
+import stat
+import threading
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from semveil.core.errors import PhotoError
+from semveil.core.registry import suggest
+from semveil.data.colours import to_srgb
+
+LARGEST_PIXELS = 120_000_000  # a 108-megapixel phone photo; 360 MB as RGB
+
+# Only what photos come in: Pillow reads forty more formats, one of them (EPS) by running a program over the file.
+_FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "GIF", "BMP", "AVIF", "JPEG2000", "PPM")
+_READABLE = "JPEG, PNG, WebP, TIFF, GIF, BMP, AVIF, JPEG 2000 or PPM"
+
+# How the first bytes of other formats look; they are named in the error.
+_OTHER_FORMATS = (
+    (rb"....ftyp(heic|heix|heim|heis|hevc|hevx|mif1|msf1)", "a HEIC photo"),
+    (rb"....ftyp(avif|avis)", "an AVIF photo (this Pillow was built without AVIF)"),
+    (rb"....ftypcrx |FUJIFILMCCD-RAW|II\*\0\x10\0\0\0CR", "a camera's raw photo"),
+    (rb"....ftyp|....moov|\x1aE\xdf\xa3|RIFF....AVI ", "a video"),
+    (rb"\xff\x0a|\0\0\0\x0cJXL ", "a JPEG XL photo"),
+    (rb"%PDF", "a PDF document"),
+    (rb"%!PS|\xc5\xd0\xd3\xc6", "a PostScript document"),
+    (rb"8BPS", "a Photoshop document"),
+    (rb"\s*(<\?xml[^>]*>\s*)?(<!--.*?-->\s*)?(<!DOCTYPE svg[^>]*>\s*)?<svg", "an SVG drawing"),
+    (rb"(?i)\s*(<!doctype html|<html)", "a web page"),
+    (rb"v/1\x01", "an OpenEXR picture"),
+    (rb"#\?R(ADIANCE|GBE)", "a Radiance HDR picture"),
+    (rb"\0\0\x01\0", "an icon"),
+    (rb"PK\x03\x04", "a ZIP archive or office document"),
+)
+
+_UPRIGHT = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+_EXIF_ORIENTATION = 0x0112
+
+_decoding = threading.Lock()
+
+
+@dataclass(frozen=True)
+class Photo:
+    """A photo as it is seen.
+
+    Attributes:
+        pixels: (H, W, 3) RGB in sRGB, uint8, upright.
+        name: the file's name without its folders.
+        format: Pillow's name of the format, such as JPEG.
+        notes: in words, what else than a plain copy reading it took, such as a first frame taken or colours converted.
+    """
+
+    pixels: NDArray[np.uint8]
+    name: str
+    format: str
+    notes: tuple[str, ...] = ()
+
+
+def load_photo(path: str | os.PathLike[str], *, largest_pixels: int = LARGEST_PIXELS) -> Photo:
+    """Read a photo whole and upright.
+
+    The EXIF orientation is applied; greys, palettes, inks (CMYK) and deep greys become 8-bit RGB; an embedded colour profile
+    is converted to sRGB; transparency is laid on white; of several frames the first is taken. One photo is decoded at a
+    time in a process, because keeping Python's warnings quiet meanwhile is not safe between threads.
+
+    Args:
+        path: a JPEG, PNG, WebP, TIFF, GIF, BMP, AVIF, JPEG 2000 or PPM file.
+        largest_pixels: width x height up to which a picture is decoded; checked in the header first.
+
+    Raises:
+        PhotoError: the file cannot be read, is no such picture, is damaged or cut short, or is larger than the limit.
+
+    Example:
+        >>> load_photo("https://example.org/me")
+        Traceback (most recent call last):
+        ...
+        semveil.core.errors.PhotoError: 'https://example.org/me' is an address, not a file; download the photo and name the file
+    """
+    shown = os.fsdecode(path)
+    name = Path(shown).name
+    with _open_file(shown) as file, _decoding, _without_warnings():
+        image = _open_picture(file, shown)
+        _check_size(image, shown, largest_pixels)
+        try:
+            image.load()
+            picture, notes = to_srgb(image, shown)
+            picture = picture.transpose(_UPRIGHT[turn]) if (turn := _orientation(image)) in _UPRIGHT else picture
+            pixels = np.array(picture)
+        except PhotoError:
+            raise
+        except MemoryError:
+            raise PhotoError(f"{shown!r} ({image.width} x {image.height}) needs more memory than there is; shrink it") from None
+        except Exception as error:  # Pillow's decoders answer damaged data with almost any kind of exception
+            raise _damaged(shown, image.format, error) from error
+        if getattr(image, "is_animated", False) and image.format != "MPO":  # MPO: a JPEG with a preview or depth map behind it
+            notes.insert(0, "it has several frames or pages; the first was taken")
+    return Photo(pixels, name, image.format or "", tuple(notes))
+
+
+def _open_file(path: str) -> BinaryIO:
+    if re.match(r"[A-Za-z][A-Za-z0-9+.-]+:/|data:", path):  # a drive letter is a single one
+        raise PhotoError(f"{path!r} is an address, not a file; download the photo and name the file")
+    try:
+        mode = os.stat(path).st_mode
+        if stat.S_ISDIR(mode):
+            raise PhotoError(f"{path!r} is a folder; name a photo in it")
+        if not stat.S_ISREG(mode):  # opening a pipe could wait for ever
+            raise PhotoError(f"{path!r} is not a regular file; name a photo")
+        if os.stat(path).st_size == 0:
+            raise PhotoError(f"{path!r} is empty (0 bytes); copy or download it again")
+        return open(path, "rb")
+    except FileNotFoundError:
+        if os.path.islink(path):
+            raise PhotoError(f"{path!r} is a link to {os.readlink(path)!r}, which does not exist") from None
+        raise PhotoError(f"no photo {path!r}{_near_miss(path)}") from None
+    except PermissionError:
+        raise PhotoError(f"no permission to read {path!r}; change its or its folder's permissions") from None
+    except (OSError, ValueError) as error:  # ValueError: a null character in the name
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise PhotoError(f"cannot read {path!r}: {reason}") from None
+
+
+def _near_miss(path: str) -> str:
+    try:
+        return suggest(os.path.basename(path), os.listdir(os.path.dirname(path) or "."))
+    except OSError:
+        return f"; there is no folder {os.path.dirname(path)!r}"
+
+
+def _open_picture(file: BinaryIO, path: str) -> Image.Image:
+    """Read the header only. `Image.open` would check sizes against a limit that holds for the whole process."""
+    Image.init()
+    try:
+        head = file.read(1024)
+    except OSError as error:
+        raise PhotoError(f"cannot read {path!r}: {error.strerror}") from None
+    name = ""
+    try:
+        for name in _FORMATS:
+            factory, accepts = Image.OPEN.get(name, (None, None))
+            if factory is not None and accepts is not None and accepts(head[:16]) is True:
+                file.seek(0)
+                return factory(file, "")
+    except MemoryError:
+        raise PhotoError(f"{path!r} does not fit into memory; shrink it") from None
+    except Image.DecompressionBombError as error:
+        raise PhotoError(f"{path!r} has more pixels than Pillow opens; shrink it ({error})") from None
+    except Exception as error:  # as in decoding
+        raise _damaged(path, name, error) from error
+    for pattern, kind in _OTHER_FORMATS:
+        if re.match(pattern, head, re.DOTALL):
+            raise PhotoError(f"{path!r} is {kind}, which cannot be read; convert it to JPEG or PNG")
+    raise PhotoError(f"{path!r} is not a photo that can be read; it must be {_READABLE}")
+
+
+def _check_size(image: Image.Image, path: str, largest_pixels: int) -> None:
+    width, height = image.size
+    if width < 1 or height < 1:
+        raise PhotoError(f"{path!r} holds no pixels ({width} x {height})")
+    if width * height > largest_pixels:
+        raise PhotoError(
+            f"{path!r} has {width} x {height} = {width * height:,} pixels, more than the limit of {largest_pixels:,}; "
+            f"shrink it, or raise --largest-pixels if you trust the file"
+        )
+
+
+def _orientation(image: Image.Image) -> int:
+    """EXIF orientation 1 to 8; upright where the tag is missing or damaged."""
+    try:
+        return int(image.getexif().get(_EXIF_ORIENTATION, 1))
+    except Exception:  # damaged EXIF raises almost anything; the picture itself is whole
+        return 1
+
+
+def _damaged(path: str, kind: str | None, error: Exception) -> PhotoError:
+    reason = str(error) or type(error).__name__
+    return PhotoError(f"{path!r} is a {kind} file that is damaged or cut short; copy or download it again ({reason})")
+
+
+@contextmanager
+def _without_warnings() -> Iterator[None]:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield

@@ -1,0 +1,45 @@
+"""Write pictures that carry nothing but their pixels."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from semveil.core.errors import OutputError
+from semveil.core.files import atomic_write
+
+
+def save_png(path: str | os.PathLike[str], pixels: NDArray[np.uint8]) -> None:
+    """Write pixels as a PNG, whole or not at all.
+
+    The file holds the size and the pixels and no other chunk: no EXIF, GPS, profile, text, thumbnail or time. The same
+    pixels give the same bytes (with one version of the compression library).
+
+    Args:
+        path: ends in `.png`; its folder exists.
+        pixels: (H, W, 3) RGB.
+
+    Raises:
+        OutputError: the file cannot be written there.
+
+    Example:
+        >>> import tempfile
+        >>> path = Path(tempfile.mkdtemp(), "grey.png")
+        >>> save_png(path, np.full((2, 3, 3), 128, np.uint8))
+        >>> path.read_bytes()[:4]
+        b'\\x89PNG'
+    """
+    if Path(path).suffix.lower() != ".png":
+        raise OutputError(f"cannot write {os.fsdecode(path)!r} as a PNG: its name must end in .png")
+    pixels = np.asarray(pixels)
+    if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[-1] != 3 or 0 in pixels.shape:
+        raise ValueError(f"pixels must be (H, W, 3) uint8 and not empty, got {pixels.shape} {pixels.dtype}")
+    try:
+        with atomic_write(path) as handle:
+            Image.fromarray(np.ascontiguousarray(pixels)).save(handle, format="PNG", compress_level=6)
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        known = reason.startswith("cannot write")  # as `atomic_write` puts it, with the path and the fix
+        raise OutputError(reason if known else f"cannot write {os.fsdecode(path)!r}: {reason}") from error
