@@ -65,6 +65,12 @@ def test_one_snr_or_source_does_not_move_the_others_noise():
     assert torch.equal(second.eve, SENT)
 
 
+def test_each_noise_comes_from_its_own_source():
+    heard = wiretap(SENT, 10.0, 5.0, power=2.0, rng_bob=rng(1), rng_eve=rng(2))
+    assert torch.equal(heard.bob, awgn(SENT, 10.0, power=2.0, rng=rng(1)))
+    assert torch.equal(heard.eve, awgn(SENT, 5.0, power=2.0, rng=rng(2)))
+
+
 def test_the_output_cannot_be_altered():
     with pytest.raises(dataclasses.FrozenInstanceError):
         wiretap(SENT, 0.0).eve = SENT  # type: ignore[misc]

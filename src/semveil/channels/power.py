@@ -106,7 +106,7 @@ def denormalise_power_blocks(symbols: Tensor, gains: Tensor, blocks: Sequence[Te
 def _gain(symbols: Tensor, power: float, what: str) -> Tensor:
     """(B,) gains that bring the mean |s|^2 of each row to `power`; summed in double precision."""
     parts = torch.view_as_real(symbols.resolve_conj())
-    mean = parts.double().square().sum((-2, -1)) / symbols.shape[1]
+    mean = torch.linalg.vector_norm(parts, dim=(-2, -1), dtype=torch.float64).square() / symbols.shape[1]
     if not mean.isfinite().all():
         raise ValueError(f"{what} {_where(~mean.isfinite())} holds NaN or infinity; there is no power to normalise")
     if (mean == 0).any():
