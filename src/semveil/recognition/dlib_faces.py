@@ -68,10 +68,23 @@ def detect_faces(pixels: NDArray[np.uint8], *, upsample: int = 0, threshold: flo
     boxes, scores, _ = _detector().run(pixels, upsample, threshold)
     faces = []
     for box, score in zip(boxes, scores, strict=True):
-        shape = _landmarks()(pixels, box)
-        points = np.array([(p.x, p.y) for p in shape.parts()], dtype=np.float64)
-        faces.append(Face((box.left(), box.top(), box.right(), box.bottom()), float(score), points))
+        corners = (box.left(), box.top(), box.right(), box.bottom())
+        faces.append(Face(corners, float(score), find_landmarks(pixels, corners)))
     return sorted(faces, key=lambda face: -face.area)
+
+
+def find_landmarks(pixels: NDArray[np.uint8], box: tuple[int, int, int, int]) -> NDArray[np.float64]:
+    """The five landmarks of the face in a detected box, which dlib rounds to whole pixels.
+
+    Args:
+        pixels: (H, W, 3) RGB.
+        box: left, top, right, bottom, inclusive; it may reach beyond the image.
+
+    Returns:
+        (5, 2) x, y, as in `Face`.
+    """
+    shape = _landmarks()(np.ascontiguousarray(pixels), dlib.rectangle(*box))
+    return np.array([(p.x, p.y) for p in shape.parts()], dtype=np.float64)
 
 
 def describe_faces(chips: NDArray[np.uint8]) -> NDArray[np.float64]:
