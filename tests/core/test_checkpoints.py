@@ -68,7 +68,7 @@ def test_truncated_torch_file(tmp_path: Path) -> None:
 
 
 def test_absent_file(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError, match="no weight file"):
+    with pytest.raises(BadCheckpoint, match="no weight file"):
         read_checkpoint(tmp_path / "x.pt")
 
 

@@ -10,9 +10,11 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
+from semveil.core.errors import SemveilError
 
-class BadCheckpoint(ValueError):
-    """A weight file that is damaged, unsafe, or made for another network."""
+
+class BadCheckpoint(SemveilError):
+    """A weight file that is absent, damaged, unsafe, or made for another network."""
 
 
 def read_checkpoint(path: str | Path, *, allow: Sequence[type] = ()) -> dict[str, Any]:
@@ -26,12 +28,11 @@ def read_checkpoint(path: str | Path, *, allow: Sequence[type] = ()) -> dict[str
         The file's dictionary, as it was saved.
 
     Raises:
-        FileNotFoundError: there is no such file.
-        BadCheckpoint: the file is damaged, is no dictionary, or asks for code to be run.
+        BadCheckpoint: there is no such file, or it is damaged, is no dictionary, or asks for code to be run.
     """
     path = Path(path)
     if not path.is_file():
-        raise FileNotFoundError(f"no weight file {path}")
+        raise BadCheckpoint(f"no weight file {path}")
     try:
         if path.suffix == ".safetensors":
             return dict(load_file(path))

@@ -15,16 +15,17 @@ from pathlib import Path
 
 import platformdirs
 
+from semveil.core.errors import SemveilError
 from semveil.core.registry import Registry
 
 BLOCK = 1 << 20
 
 
-class WeightsMissing(FileNotFoundError):
+class WeightsMissing(SemveilError):
     """Weights that a computation needs are not on this machine; the message says how to get them."""
 
 
-class DownloadFailed(OSError):
+class DownloadFailed(SemveilError):
     """A download broke off, or what came is not what the catalogue promises."""
 
 
