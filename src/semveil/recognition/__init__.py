@@ -1,0 +1,16 @@
+"""Who is it, is it a face: recognisers, verifiers with their thresholds, detection, face parts."""
+
+from semveil.recognition.arcface import ArcFaceIRSE50
+from semveil.recognition.calibration import Calibration, calibrate, pair_accuracy
+from semveil.recognition.verifier import ArcFaceVerifier, DlibVerifier, OnnxVerifier, Verifier
+
+__all__ = [
+    "ArcFaceIRSE50",
+    "ArcFaceVerifier",
+    "Calibration",
+    "DlibVerifier",
+    "OnnxVerifier",
+    "Verifier",
+    "calibrate",
+    "pair_accuracy",
+]

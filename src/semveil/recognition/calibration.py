@@ -1,0 +1,172 @@
+"""What threshold gives a verifier a stated false acceptance rate, and how sure that is."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from semveil.recognition.verifier import Verifier
+
+Interval = tuple[float, float]
+FEWEST_FALSE = 10  # false acceptances that a threshold must rest on
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """A measured threshold. Intervals hold 95 %, from drawing the people anew (pairs of one person depend on each other).
+
+    Attributes:
+        verifier: its name.
+        resolution: side of the aligned images in pixels.
+        far: the false acceptance rate that was asked for.
+        threshold: similarity from which two images count as one person: the lowest with at most `far`.
+        threshold_interval: of the threshold.
+        far_interval: of the false acceptance rate at `threshold`.
+        tar: true acceptance rate, the share of one person's pairs that `threshold` accepts.
+        tar_interval: of the true acceptance rate, the threshold's uncertainty included.
+        accuracy: largest mean of true acceptance and true rejection over all thresholds, as for balanced pairs.
+        genuine_pairs: pairs of images of one person.
+        impostor_pairs: pairs of images of two people.
+        people: how many there were.
+        images: how many there were.
+    """
+
+    verifier: str
+    resolution: int
+    far: float
+    threshold: float
+    threshold_interval: Interval
+    far_interval: Interval
+    tar: float
+    tar_interval: Interval
+    accuracy: float
+    genuine_pairs: int
+    impostor_pairs: int
+    people: int
+    images: int
+
+
+def calibrate(
+    verifier: Verifier,
+    embeddings: Tensor,
+    people: Sequence[str] | NDArray[np.str_],
+    *,
+    resolution: int,
+    far: float = 1e-3,
+    resamples: int = 200,
+    rng: torch.Generator | None = None,
+) -> Calibration:
+    """Threshold at a false acceptance rate, from all pairs among some images.
+
+    Args:
+        verifier: gives the similarities; its own threshold plays no part.
+        embeddings: (N, E) of images of known people, some of them with several images.
+        people: who each image shows.
+        resolution: side in pixels of the images that were embedded; kept in the result.
+        far: false acceptance rate in (0, 1).
+        resamples: bootstrap draws behind the intervals.
+        rng: draws them.
+
+    Raises:
+        ValueError: too few pairs to tell.
+    """
+    if not 0 < far < 1:
+        raise ValueError(f"a false acceptance rate lies in (0, 1), got {far}")
+    names, person = np.unique(np.asarray(people), return_inverse=True)
+    if len(person) != len(embeddings):
+        raise ValueError(f"{len(embeddings)} embeddings, but {len(person)} people")
+    scores = verifier.similarities(embeddings, embeddings).double().numpy()
+    first, second = np.triu_indices(len(person), 1)
+    genuine = person[first] == person[second]
+    genuine_scores, genuine_person = scores[first[genuine], second[genuine]], person[first[genuine]]
+    first, second = first[~genuine], second[~genuine]
+    scores = scores[first, second]
+    if len(genuine_scores) == 0:
+        raise ValueError("no person has two images")
+    if len(scores) * far < FEWEST_FALSE:
+        raise ValueError(
+            f"{len(scores)} pairs of different people cannot tell a rate of {far}; at least {FEWEST_FALSE / far:.0f} needed"
+        )
+
+    # A draw of people moves the threshold within the upper tail only; 20 times the rate is ample.
+    tail = np.argsort(-scores)[: int(20 * far * len(scores)) + 2]
+    pairs = np.stack([person[first[tail]], person[second[tail]]])
+    sizes = np.bincount(person)
+    ones = np.ones(len(names))
+    threshold = _threshold(scores[tail], pairs, ones, sizes, far)
+    draws = torch.multinomial(torch.ones(len(names)), resamples * len(names), replacement=True, generator=rng)
+    thresholds, fars, tars = [], [], []
+    for draw in draws.view(resamples, -1).numpy():
+        weight = np.bincount(draw, minlength=len(names)).astype(float)
+        thresholds.append(_threshold(scores[tail], pairs, weight, sizes, far))
+        accepted = scores[tail] >= threshold
+        fars.append(weight[pairs[:, accepted]].prod(0).sum() / _impostor_weight(weight, sizes))
+        tars.append(np.average(genuine_scores >= thresholds[-1], weights=weight[genuine_person] + 1e-12))
+    return Calibration(
+        verifier=verifier.name,
+        resolution=resolution,
+        far=far,
+        threshold=threshold,
+        threshold_interval=_interval(thresholds),
+        far_interval=_interval(fars),
+        tar=float((genuine_scores >= threshold).mean()),
+        tar_interval=_interval(tars),
+        accuracy=_best_accuracy(genuine_scores, scores),
+        genuine_pairs=len(genuine_scores),
+        impostor_pairs=len(scores),
+        people=len(names),
+        images=len(person),
+    )
+
+
+def pair_accuracy(scores: NDArray, same: NDArray[np.bool_], folds: NDArray[np.intp]) -> tuple[float, float]:
+    """Accuracy on a list of pairs by LFW's protocol: each fold is judged by the best threshold of all other folds.
+
+    Args:
+        scores: (P,) similarity of each pair.
+        same: (P,) whether it shows one person.
+        folds: (P,) which part of the list it belongs to, at least two.
+
+    Returns:
+        Mean over folds and its standard error.
+    """
+    accuracies = []
+    for fold in np.unique(folds):
+        test = folds == fold
+        order = np.argsort(scores[~test])
+        truth = same[~test][order]
+        # Right answers when the i lowest are rejected and the rest accepted.
+        right = np.concatenate([[0], np.cumsum(~truth)]) + truth.sum() - np.concatenate([[0], np.cumsum(truth)])
+        cut = int(right.argmax())
+        threshold = scores[~test][order][cut] if cut < len(order) else np.inf
+        accuracies.append(((scores[test] >= threshold) == same[test]).mean())
+    return float(np.mean(accuracies)), float(np.std(accuracies, ddof=1) / len(accuracies) ** 0.5)
+
+
+def _threshold(tail: NDArray, pairs: NDArray, weight: NDArray, sizes: NDArray, far: float) -> float:
+    """Lowest score with at most `far` of the pairs' weight at or above it; `tail` is sorted, highest first."""
+    accepted = np.cumsum(weight[pairs].prod(0))
+    allowed = far * _impostor_weight(weight, sizes) * (1 + 1e-12)  # a whole number may be meant
+    first_too_many = min(int(np.searchsorted(accepted, allowed, side="right")), len(tail) - 1)
+    return float(np.nextafter(tail[first_too_many], np.inf))
+
+
+def _impostor_weight(weight: NDArray, sizes: NDArray) -> float:
+    """Weight of all pairs of images of different people, where each image weighs what its person does."""
+    mass = weight * sizes
+    return float((mass.sum() ** 2 - (mass**2).sum()) / 2)
+
+
+def _best_accuracy(genuine: NDArray, impostor: NDArray) -> float:
+    candidates = np.sort(genuine)
+    tar = 1 - np.arange(len(candidates)) / len(candidates)
+    true_rejection = np.searchsorted(np.sort(impostor), candidates, side="left") / len(impostor)
+    return float(((tar + true_rejection) / 2).max())
+
+
+def _interval(values: Sequence[float]) -> Interval:
+    low, high = np.quantile(values, [0.025, 0.975])
+    return float(low), float(high)

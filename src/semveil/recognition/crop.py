@@ -1,0 +1,82 @@
+"""From aligned images to the crops that recognisers expect: one fixed similarity transform per recogniser, batched.
+
+All our images are aligned to one template (`core.face_template`), so nothing has to be detected again.
+"""
+
+import math
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from skimage.transform import SimilarityTransform
+from torch import Tensor
+
+from semveil.core.face_template import TEMPLATE
+
+
+@dataclass(frozen=True)
+class CropTemplate:
+    """Where a recogniser wants the face.
+
+    Attributes:
+        size: side of its crops in pixels.
+        aligned: (P, 2) x, y of points in an aligned image, in units of its side.
+        crop: (P, 2) x, y of the same points in the crop, in units of its side.
+    """
+
+    size: int
+    aligned: NDArray[np.float64]
+    crop: NDArray[np.float64]
+
+    @cached_property
+    def to_aligned(self) -> NDArray[np.float64]:
+        """(3, 3) least-squares similarity, crop -> aligned image, both in units of the side."""
+        return np.asarray(SimilarityTransform.from_estimate(self.crop, self.aligned).params)
+
+    @property
+    def share(self) -> float:
+        """The crop's side in units of the aligned image's side."""
+        return float(np.hypot(*self.to_aligned[:2, 0]))
+
+
+# dlib's chips: its mean face shape of 5 points, in a box that padding 0.25 surrounds on each side.
+_DLIB_SHAPE = np.array([
+    [0.8595674595992, 0.2134981538014], [0.6460604764104, 0.2289674387677], [0.1205750620789, 0.2137274526848],
+    [0.3340850613712, 0.2290642403242], [0.4901123135679, 0.6277975316475],
+])  # fmt: skip
+DLIB_CHIP = CropTemplate(150, TEMPLATE, (_DLIB_SHAPE + 0.25) / 1.5)
+
+# ArcFace's 112 px template states eye centres (pixel indices, hence + 0.5), nose tip and mouth corners; of these dlib's
+# points give the eye centres, as the mean of the corners. See benchmarks/metrics.py for what other choices cost.
+_ARCFACE_EYES = np.array([[73.5318, 51.5014], [38.2946, 51.6963]]) + 0.5
+ARCFACE_CROP = CropTemplate(112, np.stack([TEMPLATE[:2].mean(0), TEMPLATE[2:4].mean(0)]), _ARCFACE_EYES / 112)
+
+
+def crop_faces(images: Tensor, template: CropTemplate) -> Tensor:
+    """Resample aligned images so that the face lies where `template` wants it.
+
+    Bicubic; where the images shrink, several samples per pixel are averaged. Beyond the edge, edge pixels repeat.
+
+    Args:
+        images: (B, 3, S, S) aligned the semveil way, S any.
+        template: the recogniser's.
+
+    Returns:
+        (B, 3, size, size), in the range of `images`; differentiable.
+    """
+    if images.ndim != 4 or images.shape[-1] != images.shape[-2]:
+        raise ValueError(f"aligned images must be square, (B, 3, S, S), got {tuple(images.shape)}")
+    oversampling = max(1, math.ceil(template.share * images.shape[-1] / template.size))
+    fine = template.size * oversampling
+    # grid_sample counts -1..1 across the image, from corner to corner: x' = 2x - 1 on both sides of the transform.
+    centred = np.array([[2.0, 0, -1], [0, 2, -1], [0, 0, 1]])
+    matrix = torch.tensor(
+        (centred @ template.to_aligned @ np.linalg.inv(centred))[:2], dtype=images.dtype, device=images.device
+    )
+    grid = F.affine_grid(matrix.expand(len(images), 2, 3), [len(images), 3, fine, fine], align_corners=False)
+    crops = F.grid_sample(images, grid, mode="bicubic", padding_mode="border", align_corners=False)
+    low, high = images.amin((1, 2, 3), keepdim=True), images.amax((1, 2, 3), keepdim=True)
+    return F.avg_pool2d(crops, oversampling).clamp(low, high)  # bicubic overshoots

@@ -1,0 +1,159 @@
+"""Do two images show one person? One interface over several recognisers, each with its own threshold."""
+
+from abc import ABC, abstractmethod
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from semveil.core.checkpoints import BadCheckpoint
+from semveil.core.pixels import to_pixels
+from semveil.core.weights import require
+from semveil.recognition.arcface import ArcFaceIRSE50
+from semveil.recognition.crop import ARCFACE_CROP, DLIB_CHIP, crop_faces
+from semveil.recognition.dlib_faces import describe_faces
+
+DLIB_DISTANCE = 0.6  # its author's threshold on the Euclidean distance
+ARCFACE_SIMILARITY = 0.3  # the threshold that Liu et al. (DP-Image, Fig. 10) use, "as recommended"
+CHUNK = 64  # images at a time
+
+
+class Verifier(ABC):
+    """A recogniser with its decision rule: two images show one person when their similarity reaches the threshold.
+
+    Attributes:
+        name: goes into results, together with the threshold.
+        threshold: on the scale of this verifier's `similarity`; scales and thresholds differ between verifiers.
+    """
+
+    name: str
+    threshold: float
+
+    @abstractmethod
+    def embed(self, images: Tensor) -> Tensor:
+        """Identity vectors (B, E), of images (B, 3, S, S) in [-1, 1] aligned the semveil way (`data.align`)."""
+
+    @abstractmethod
+    def similarities(self, a: Tensor, b: Tensor) -> Tensor:
+        """How alike every embedding of `a` (A, E) is to every one of `b` (B, E): (A, B), higher is more alike."""
+
+    @abstractmethod
+    def similarity(self, a: Tensor, b: Tensor) -> Tensor:
+        """How alike the embeddings are pair by pair, (B, E) and (B, E) -> (B,); higher is more alike."""
+
+    def same(self, a: Tensor, b: Tensor) -> Tensor:
+        """Whether each pair of embeddings is accepted as one person, (B,) bool."""
+        return self.similarity(a, b) >= self.threshold
+
+
+class DlibVerifier(Verifier):
+    """dlib's 128-D recogniser; similarity is 1 - Euclidean distance, so the author's 0.6 on the distance is 0.4 here.
+
+    Not differentiable. About 60 ms per image on one core.
+
+    Args:
+        threshold: on 1 - distance.
+
+    Example:
+        >>> verifier = DlibVerifier()
+        >>> face = torch.zeros(1, 128)
+        >>> verifier.same(face, face + 0.55 / 128**0.5), verifier.same(face, face + 0.65 / 128**0.5)
+        (tensor([True]), tensor([False]))
+    """
+
+    name = "dlib"
+
+    def __init__(self, *, threshold: float = 1 - DLIB_DISTANCE) -> None:
+        self.threshold = threshold
+
+    def embed(self, images: Tensor) -> Tensor:
+        chunks = [describe_faces(to_pixels(crop_faces(part, DLIB_CHIP))) for part in images.detach().cpu().split(CHUNK)]
+        return torch.tensor(np.concatenate(chunks), dtype=torch.float32)
+
+    def similarities(self, a: Tensor, b: Tensor) -> Tensor:
+        return 1 - torch.cdist(a, b, compute_mode="donot_use_mm_for_euclid_dist")  # exact for near faces too
+
+    def similarity(self, a: Tensor, b: Tensor) -> Tensor:
+        return 1 - (a - b).norm(dim=-1)
+
+
+class OnnxVerifier(Verifier):
+    """A recogniser in an ONNX file that takes ArcFace crops, (n, 3, 112, 112) RGB in [-1, 1]; similarity is the cosine.
+
+    Not differentiable. EdgeFace-XS takes about 5 ms per image on one core. Needs `pip install semveil[onnx]`.
+
+    Args:
+        path: the file.
+        threshold: on the cosine; measure it with `data.pairs.calibrate_threshold`.
+        name: goes into results; the file's name where None.
+
+    Raises:
+        BadCheckpoint: there is no such file, or it is no ONNX network of that input.
+        ImportError: onnxruntime is not installed.
+    """
+
+    def __init__(self, path: str | Path, *, threshold: float, name: str | None = None) -> None:
+        self.threshold = threshold
+        self.name = name or Path(path).stem
+        self._session = _onnx_session(Path(path))
+        self._input = self._session.get_inputs()[0].name
+
+    def embed(self, images: Tensor) -> Tensor:
+        chunks = [crop_faces(part.float(), ARCFACE_CROP).numpy() for part in images.detach().cpu().split(CHUNK)]
+        return F.normalize(torch.from_numpy(np.concatenate([self._session.run(None, {self._input: c})[0] for c in chunks])))
+
+    def similarities(self, a: Tensor, b: Tensor) -> Tensor:
+        return a @ b.T
+
+    def similarity(self, a: Tensor, b: Tensor) -> Tensor:
+        return (a * b).sum(-1)
+
+
+class ArcFaceVerifier(Verifier):
+    """The official ArcFace IR-SE50; similarity is the cosine. Differentiable.
+
+    Args:
+        recogniser: loaded weights; from `$SEMVEIL_HOME` where None.
+        threshold: on the cosine.
+
+    Raises:
+        WeightsMissing: no recogniser is given and the file is not on this machine.
+    """
+
+    name = "arcface"
+
+    def __init__(self, recogniser: ArcFaceIRSE50 | None = None, *, threshold: float = ARCFACE_SIMILARITY) -> None:
+        self.recogniser = recogniser or ArcFaceIRSE50.from_official(require("arcface"))
+        self.threshold = threshold
+
+    def embed(self, images: Tensor) -> Tensor:
+        return torch.cat([self.recogniser.embed(crop_faces(part, ARCFACE_CROP)) for part in images.split(CHUNK)])
+
+    def similarities(self, a: Tensor, b: Tensor) -> Tensor:
+        return a @ b.T
+
+    def similarity(self, a: Tensor, b: Tensor) -> Tensor:
+        return (a * b).sum(-1)
+
+
+def _onnx_session(path: Path) -> Any:
+    try:
+        import onnxruntime
+    except ImportError as error:
+        raise ImportError("ONNX recognisers need onnxruntime: pip install 'semveil[onnx]'") from error
+    if not path.is_file():
+        raise BadCheckpoint(f"no ONNX file {path}")
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = torch.get_num_threads()
+    options.log_severity_level = 4
+    try:
+        session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # onnxruntime's own exception types are not public
+        raise BadCheckpoint(f"{path.name} is no ONNX network that can be run here") from error
+    shape = session.get_inputs()[0].shape
+    if list(shape[1:]) != [3, ARCFACE_CROP.size, ARCFACE_CROP.size]:
+        raise BadCheckpoint(f"{path.name} takes input {shape}, expected (n, 3, 112, 112)")
+    return session
