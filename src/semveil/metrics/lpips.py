@@ -40,6 +40,8 @@ class LPIPS(nn.Module):
         self.trunk = FeatureTrunk(net, _state(trunk))
         self.heads = _Heads(TRUNKS[net].channels)
         load_strictly(self.heads, _state(heads), name=f"the LPIPS {net} heads")
+        self.shift: Tensor
+        self.scale: Tensor
         self.register_buffer("shift", torch.tensor([-0.030, -0.088, -0.188]).view(1, 3, 1, 1))
         self.register_buffer("scale", torch.tensor([0.458, 0.448, 0.450]).view(1, 3, 1, 1))
         self.eval().requires_grad_(False)
