@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from semveil.core import files
+from semveil.core.errors import OutputError
 from semveil.core.files import atomic_write, write_whole
 
 
@@ -37,7 +38,7 @@ def test_the_target_is_untouched_until_the_block_ends(tmp_path):
     assert path.read_bytes() == b"new"
 
 
-@pytest.mark.parametrize("error", [ValueError, OSError, KeyboardInterrupt, SystemExit])
+@pytest.mark.parametrize("error", [ValueError, OutputError, KeyboardInterrupt, SystemExit])
 @pytest.mark.parametrize("before", [None, b"old"])
 def test_an_error_leaves_the_folder_as_it_was(tmp_path, error, before):
     path = tmp_path / "file"
@@ -46,7 +47,7 @@ def test_an_error_leaves_the_folder_as_it_was(tmp_path, error, before):
     was = names(tmp_path)
     with pytest.raises(error), atomic_write(path) as handle:
         handle.write(b"half")
-        raise error()
+        raise error("stop")
     assert names(tmp_path) == was
     assert before is None or path.read_bytes() == before
 
@@ -57,7 +58,7 @@ def test_a_full_disk_or_a_failed_rename_leaves_no_trace(tmp_path, monkeypatch, s
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(files.os, step, fail)
-    with pytest.raises(OSError, match="No space"):
+    with pytest.raises(OutputError, match=r"cannot write .*file': No space left"):
         write_whole(tmp_path / "file", b"data")
     assert names(tmp_path) == []
 
@@ -126,18 +127,20 @@ def test_a_name_of_the_longest_length_is_written(tmp_path):
 
 
 def test_errors_name_the_target_and_the_fix(tmp_path):
-    with pytest.raises(FileNotFoundError, match=r"absent.*create it first"):
+    with pytest.raises(OutputError, match=r"absent.*create it first"):
         write_whole(tmp_path / "absent" / "file", b"x")
-    with pytest.raises(IsADirectoryError, match="is a folder"):
+    with pytest.raises(OutputError, match="is a folder"):
         write_whole(tmp_path, b"x")
     os.mkfifo(tmp_path / "pipe")
-    with pytest.raises(OSError, match="not a regular file"):
+    with pytest.raises(OutputError, match="not a regular file"):
         write_whole(tmp_path / "pipe", b"x")
+    with pytest.raises(OutputError, match="name too long"):
+        write_whole(tmp_path / ("n" * 256), b"x")
     assert names(tmp_path) == ["pipe"]
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="the superuser writes anywhere")
 def test_a_folder_without_permission_is_named(tmp_path):
     tmp_path.chmod(0o500)
-    with pytest.raises(PermissionError, match="file"):
+    with pytest.raises(OutputError, match="file"):
         write_whole(tmp_path / "file", b"x")

@@ -19,6 +19,8 @@ import stat
 import struct
 from typing import Any, NoReturn
 
+from semveil.core.errors import SemveilError
+
 MAGIC = b"\x93SVL\r\n\x1a\n"
 PREFIX = struct.Struct("<8sIIQ")
 CHECKSUM_BYTES = 32
@@ -26,8 +28,10 @@ MAX_HEADER = 1 << 20
 MAX_FILE = 1 << 30
 
 
-class MessageError(ValueError):
-    """A message, or a file that should hold one, is not what it must be; the text is one line for the user."""
+class MessageError(SemveilError):
+    """A message, or a file that should hold one, is not what it must be."""
+
+    exit_code = 6
 
 
 def encode(version: int, header: dict[str, Any], payload: bytes) -> bytes:
@@ -58,7 +62,7 @@ def read(path: str | os.PathLike[str], version: int) -> tuple[dict[str, Any], by
     Raises:
         MessageError: the file cannot be read or is damaged, foreign, or of another version.
     """
-    name = os.fspath(path)
+    name = repr(os.fsdecode(path))
     try:
         status = os.stat(path)
         if not stat.S_ISREG(status.st_mode):
@@ -67,10 +71,8 @@ def read(path: str | os.PathLike[str], version: int) -> tuple[dict[str, Any], by
             prefix = handle.read(PREFIX.size)
             _check_prefix(prefix, status.st_size, version, name)
             return _decode(prefix + handle.read(), name)
-    except MessageError:
-        raise
     except (OSError, ValueError) as error:  # ValueError: a null byte in the path
-        raise MessageError(f"cannot read the message {name!r}: {getattr(error, 'strerror', None) or error}") from None
+        raise MessageError(f"cannot read the message {name}: {getattr(error, 'strerror', None) or error}") from None
 
 
 def _check_prefix(prefix: bytes, size: int, version: int, name: str) -> None:

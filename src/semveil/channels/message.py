@@ -128,7 +128,7 @@ def write_message(path: str | os.PathLike[str], message: Message) -> None:
 
     Raises:
         MessageError: the message is too big for one file.
-        OSError: the path cannot be written.
+        OutputError: the path cannot be written.
     """
     tensors = {name: _reals(getattr(message, name)) for name in TENSORS}
     plain = [f.name for f in fields(Message) if f.name not in (*TENSORS, "format_version")]
@@ -147,7 +147,7 @@ def read_message(path: str | os.PathLike[str]) -> Message:
     try:
         return _from_parts(header, payload)
     except MessageError as error:
-        raise MessageError(f"{os.fspath(path)}: {error}") from None
+        raise MessageError(f"the message {os.fsdecode(path)!r} is inconsistent: {error}") from None
 
 
 def _from_parts(header: dict[str, Any], payload: bytes) -> Message:

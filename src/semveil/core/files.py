@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
+from semveil.core.errors import OutputError
+
 
 @contextmanager
 def atomic_write(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
@@ -24,7 +26,8 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
         A binary handle; leave it open.
 
     Raises:
-        OSError: the folder is missing or not writable, or the target is a folder or a device; it names the target.
+        OutputError: the folder is missing or not writable, the target is a folder or a device, or the disk is full; an
+            `OSError` of the block is taken for one of writing.
 
     Example:
         >>> import tempfile
@@ -40,9 +43,6 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     temporary = target.with_name(f".semveil-{secrets.token_hex(8)}.tmp")
     try:
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o666)
-    except OSError as error:
-        raise OSError(error.errno, f"cannot write there: {error.strerror}", str(path)) from None
-    try:
         with os.fdopen(descriptor, "wb") as handle:
             if mode is not None:
                 os.chmod(temporary, mode)
@@ -50,8 +50,10 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
             handle.flush()
             os.fsync(handle.fileno())
         os.replace(temporary, target)
-    except BaseException:
+    except BaseException as error:
         temporary.unlink(missing_ok=True)
+        if isinstance(error, OSError):
+            raise OutputError(f"cannot write {str(target)!r}: {error.strerror or error}") from error
         raise
     _sync_folder(target.parent)
 
@@ -74,15 +76,17 @@ def write_whole(path: str | os.PathLike[str], content: bytes | str) -> None:
 def _mode_of_replaced(target: Path) -> int | None:
     """Permission bits of the file that is to be replaced, None where there is none yet."""
     if not target.parent.is_dir():
-        raise FileNotFoundError(f"cannot write {target}: the folder {target.parent} does not exist; create it first")
+        raise OutputError(f"cannot write {str(target)!r}: the folder {str(target.parent)!r} does not exist; create it first")
     try:
         mode = target.stat().st_mode
     except FileNotFoundError:
         return None
+    except OSError as error:
+        raise OutputError(f"cannot write {str(target)!r}: {error.strerror}") from error
     if stat.S_ISDIR(mode):
-        raise IsADirectoryError(f"cannot write {target}: it is a folder; name a file in it")
+        raise OutputError(f"cannot write {str(target)!r}: it is a folder; name a file in it")
     if not stat.S_ISREG(mode):
-        raise OSError(f"cannot write {target}: it is not a regular file; name another path")
+        raise OutputError(f"cannot write {str(target)!r}: it is not a regular file; name another path")
     return stat.S_IMODE(mode)
 
 
