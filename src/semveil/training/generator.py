@@ -60,7 +60,7 @@ class GeneratorTraining:
     code_noise: float = 0.1
     mask_size: int = 32
     average: float = 5000.0
-    discriminator_multiplier: float = 0.09375
+    discriminator_multiplier: float = 0.0625
     discriminator_cap: int = 128
     generator: SemanticStyleGANConfig = field(
         default_factory=lambda: SemanticStyleGANConfig(
@@ -71,9 +71,9 @@ class GeneratorTraining:
             channel_cap=64,
             depth_layers=5,
             local_layers=8,
-            local_channel=24,
+            local_channel=32,
             coarse_channel=64,
-            coarse_size=32,
+            coarse_size=16,
         )
     )
 
@@ -90,16 +90,9 @@ class GeneratorTrainer:
         self.inside = torch.from_numpy(faces.inside[keep])
         self.settings, self.perceptual, self.rng = settings, perceptual, rng
         config = settings.generator
-        self.generator = SemanticStyleGAN(config)
-        self.encoder = SemanticEncoder(
-            SemanticEncoderConfig(size=config.size, codes=config.codes, style_dim=config.style_dim)
-        ).to(memory_format=torch.channels_last)
-        self.discriminator = DualBranchDiscriminator(
-            config.size,
-            mask_size=settings.mask_size,
-            channel_multiplier=settings.discriminator_multiplier,
-            channel_cap=settings.discriminator_cap,
-        ).to(memory_format=torch.channels_last)
+        with torch.random.fork_rng(devices=[]):  # torch initialises layers from its global stream
+            torch.manual_seed(int(torch.randint(2**62, (), generator=rng)))
+            self._build(config)
         self.averages = copy.deepcopy(nn.ModuleDict({"generator": self.generator, "encoder": self.encoder})).eval()
         self.averages.requires_grad_(False)
         self.augment = AdaptiveAugment()
@@ -110,6 +103,18 @@ class GeneratorTrainer:
             "encoder": torch.optim.Adam(self.encoder.parameters(), settings.encoder_rate, betas=(0.9, 0.99)),
             "discriminator": torch.optim.Adam(self.discriminator.parameters(), settings.discriminator_rate, betas=(0.0, 0.99)),
         }
+
+    def _build(self, config: SemanticStyleGANConfig) -> None:
+        self.generator = SemanticStyleGAN(config)
+        self.encoder = SemanticEncoder(
+            SemanticEncoderConfig(size=config.size, codes=config.codes, style_dim=config.style_dim)
+        ).to(memory_format=torch.channels_last)
+        self.discriminator = DualBranchDiscriminator(
+            config.size,
+            mask_size=self.settings.mask_size,
+            channel_multiplier=self.settings.discriminator_multiplier,
+            channel_cap=self.settings.discriminator_cap,
+        ).to(memory_format=torch.channels_last)
 
     def run(self, *, report: Callable[[int, dict[str, float]], None], until: float = math.inf) -> None:
         """Train to the last step, or until `time.monotonic()` passes `until`."""

@@ -1,0 +1,145 @@
+"""GAN inversion: latent codes whose synthesis is a given photo, by gradient descent through the generator."""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+MEAN_SAMPLES = 10_000
+
+
+class Synthesizer(Protocol):
+    """What inversion needs of a generator."""
+
+    def synthesize(self, codes: Tensor) -> Tensor: ...
+
+
+@dataclass(frozen=True)
+class InversionSettings:
+    """How latents are optimised; the defaults are the official script's (`OFFICIAL`).
+
+    Attributes:
+        steps: Adam steps.
+        learning_rate: at the plateau of the schedule, see `learning_rate_factor`.
+        mse: weight of the mean squared error at full size.
+        perceptual: weight of LPIPS, where a perceptual distance is given.
+        prior: weight of the mean squared distance to `centre`.
+        perceptual_size: images larger than this are pooled to it before LPIPS.
+        batch: photos optimised together; results do not depend on it.
+    """
+
+    steps: int = 400
+    learning_rate: float = 0.1
+    mse: float = 0.1
+    perceptual: float = 1.0
+    prior: float = 1.0
+    perceptual_size: int = 256
+    batch: int = 16
+
+
+OFFICIAL = InversionSettings()
+
+
+@dataclass(frozen=True)
+class Inversion:
+    """Attributes: codes (B, K, D); mse (B,) of the last step's images against the photos, in [-1, 1] units."""
+
+    codes: Tensor
+    mse: Tensor
+
+
+def learning_rate_factor(step: int, steps: int, *, ramp_down: float = 0.25, ramp_up: float = 0.05) -> float:
+    """Factor of the learning rate at a step: linear rise, plateau, cosine fall; 0 at step 0 (the official `get_lr`).
+
+    Example:
+        >>> learning_rate_factor(0, 400), learning_rate_factor(200, 400)
+        (0.0, 1.0)
+    """
+    t = step / steps
+    fall = 0.5 - 0.5 * math.cos(math.pi * min(1.0, (1 - t) / ramp_down))
+    return fall * min(1.0, t / ramp_up)
+
+
+def mean_codes(map_latents: Callable[[Tensor], Tensor], style_dim: int, codes: int, *, rng: torch.Generator | None) -> Tensor:
+    """Mean of 10,000 mapped standard normal z, repeated to (1, K, D): where the official inversion starts."""
+    with torch.no_grad():
+        w = map_latents(torch.randn(MEAN_SAMPLES, style_dim, generator=rng))
+    return w.mean(0).expand(1, codes, -1).clone()
+
+
+def invert(
+    images: Tensor,
+    generator: Synthesizer,
+    *,
+    start: Tensor,
+    centre: Tensor | None = None,
+    settings: InversionSettings = OFFICIAL,
+    perceptual: Callable[[Tensor, Tensor], Tensor] | None = None,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> Inversion:
+    """Minimise mse * |G(c) - x|^2 + perceptual * LPIPS(G(c), x) + prior * |c - centre|^2 over the codes c of each photo.
+
+    [DPSC] 3.2.1 describes the squared error only; the official script is dominated by LPIPS(VGG).
+
+    Args:
+        images: (B, 3, H, W) in [-1, 1], of the generator's size.
+        generator: fixed; only the codes change.
+        start: (B, K, D) or (1, K, D) first codes: an encoder's, or `mean_codes`.
+        centre: what the prior term pulls to, likewise; `start` by default.
+        settings: weights and schedule.
+        perceptual: distance (B, 3, h, w) x 2 -> (B,), e.g. `metrics.LPIPS("vgg")`; the term is left out where None.
+        progress: called with photo-steps done and in all.
+
+    Raises:
+        ValueError: the images hold NaN or infinities, or start does not fit them.
+    """
+    if not torch.isfinite(images).all():
+        raise ValueError("the photos to invert hold NaN or infinite pixels")
+    if len(start) not in (1, len(images)):
+        raise ValueError(f"start holds {len(start)} latents for {len(images)} photos; give one for each, or one for all")
+    start = start.expand(len(images), -1, -1)
+    centre = start if centre is None else centre.expand_as(start)
+    parts = []
+    for first in range(0, len(images), settings.batch):
+        rows = slice(first, first + settings.batch)
+        count = len(images[rows])
+        tick = lambda step, done=first, count=count: progress(  # noqa: E731
+            done * settings.steps + step * count, len(images) * settings.steps
+        )
+        parts.append(_invert_batch(images[rows], generator, start[rows], centre[rows], settings, perceptual, tick))
+    return Inversion(torch.cat([p.codes for p in parts]), torch.cat([p.mse for p in parts]))
+
+
+def _invert_batch(
+    images: Tensor,
+    generator: Synthesizer,
+    start: Tensor,
+    centre: Tensor,
+    settings: InversionSettings,
+    perceptual: Callable[[Tensor, Tensor], Tensor] | None,
+    tick: Callable[[int], None],
+) -> Inversion:
+    codes = start.detach().clone().requires_grad_(True)
+    optimiser = torch.optim.Adam([codes], lr=settings.learning_rate)
+    target = _pooled(images, settings.perceptual_size)
+    for step in range(settings.steps):
+        optimiser.param_groups[0]["lr"] = settings.learning_rate * learning_rate_factor(step, settings.steps)
+        out = generator.synthesize(codes)
+        # Sums over photos: each photo's codes get the gradient that they would get alone.
+        loss = settings.mse * (out - images).square().mean((1, 2, 3)).sum()
+        loss = loss + settings.prior * (codes - centre).square().mean((1, 2)).sum()
+        if perceptual is not None:
+            loss = loss + settings.perceptual * perceptual(_pooled(out, settings.perceptual_size), target).sum()
+        (codes.grad,) = torch.autograd.grad(loss, codes)
+        optimiser.step()
+        tick(step + 1)
+    with torch.no_grad():
+        mse = (generator.synthesize(codes) - images).square().mean((1, 2, 3))
+    return Inversion(codes.detach(), mse)
+
+
+def _pooled(images: Tensor, size: int) -> Tensor:
+    return torch.nn.functional.adaptive_avg_pool2d(images, size) if images.shape[-1] > size else images

@@ -1,0 +1,221 @@
+"""A face model: generator, encoder, public clip box and latent prior that belong together, in one folder."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import safe_open
+from safetensors.torch import save
+from torch import Tensor, nn
+
+from semveil.core.checkpoints import BadCheckpoint, load_strictly, read_checkpoint
+from semveil.core.files import write_whole
+from semveil.core.registry import suggest
+from semveil.core.weights import home, require
+from semveil.encoders.inversion import OFFICIAL, InversionSettings, mean_codes
+from semveil.encoders.semantic import SemanticEncoder, SemanticEncoderConfig
+from semveil.generators.semantic_stylegan import SemanticStyleGAN, SemanticStyleGANConfig
+from semveil.mechanisms import ClipBox
+
+DEFAULT_MODEL = "faces-64"
+OFFICIAL_MODEL = "celebamask-hq-512"
+# [DPSC] gives b - a = 2.939 only; for the official weights the box is centred (measure your own: `semveil invert`).
+PAPER_BOX = ClipBox(-1.4695, 1.4695, source="[DPSC]'s width 2.939, centred at 0: the paper does not state a and b")
+
+
+@dataclass(frozen=True, eq=False)
+class LatentPrior:
+    """Gaussian model of real photos' latents, from which public latents can be drawn where no photos are at hand.
+
+    Attributes:
+        mean: (K, D).
+        factors: (R, K, D), principal directions times their standard deviation.
+        residual: (K, D) standard deviation beyond the factors.
+    """
+
+    mean: Tensor
+    factors: Tensor
+    residual: Tensor
+
+    @classmethod
+    def fit(cls, latents: Tensor, *, rank: int) -> "LatentPrior":
+        """Principal components of (N, K, D) latents."""
+        mean = latents.mean(0)
+        centred = (latents - mean).flatten(1)
+        _, values, directions = torch.linalg.svd(centred, full_matrices=False)
+        factors = directions[:rank] * (values[:rank, None] / len(latents) ** 0.5)
+        residual = (centred.var(0, correction=0) - factors.square().sum(0)).clamp_min(0).sqrt()
+        return cls(mean, factors.unflatten(1, mean.shape), residual.view_as(mean))
+
+    def sample(self, count: int, *, rng: torch.Generator) -> Tensor:
+        """(count, K, D) latents."""
+        weights = torch.randn(count, len(self.factors), generator=rng)
+        noise = torch.randn(count, *self.mean.shape, generator=rng) * self.residual
+        return self.mean + torch.einsum("nr,rkd->nkd", weights, self.factors) + noise
+
+
+@dataclass(frozen=True, eq=False)
+class FaceModel:
+    """What the methods need of a trained model.
+
+    Attributes:
+        name: as the user says it.
+        digest: SHA-256 over what determines its output (64 hex digits); messages carry it.
+        generator: frozen, in evaluation mode.
+        encoder: feed-forward start of inversion; None for the official weights, which have none.
+        box: public clip bounds.
+        inversion: the default way to invert with this model.
+        prior: where synthetic latents come from; None: from the mapping network.
+        folder: where the model lies; None for official weights.
+        card: what the model was trained on, under which terms, with which figures.
+    """
+
+    name: str
+    digest: str
+    generator: SemanticStyleGAN
+    encoder: SemanticEncoder | None
+    box: ClipBox
+    inversion: InversionSettings
+    prior: LatentPrior | None
+    folder: Path | None
+    card: Mapping[str, Any]
+
+    @property
+    def size(self) -> int:
+        return self.generator.config.size
+
+    @property
+    def latent_shape(self) -> tuple[int, int]:
+        """(K, D)."""
+        return self.generator.config.codes, self.generator.config.style_dim
+
+    def start_codes(self, images: Tensor) -> Tensor:
+        """First codes of an inversion: the encoder's (B, K, D), or the generator's mean (1, K, D)."""
+        if self.encoder is not None:
+            with torch.inference_mode():
+                return self.encoder(images).clone()
+        codes, style_dim = self.latent_shape
+        return mean_codes(self.generator.map, style_dim, codes, rng=torch.Generator().manual_seed(0))
+
+    def public_latents(self, count: int, *, rng: torch.Generator) -> Tensor:
+        """(count, K, D) synthetic latents, clipped to the box; no photo is needed.
+
+        From the latent prior, or else from the mapping network with every code's w drawn on its own.
+        """
+        if self.prior is not None:
+            return self.box.clip(self.prior.sample(count, rng=rng))
+        codes, style_dim = self.latent_shape
+        with torch.no_grad():
+            w = self.generator.map(torch.randn(count * codes, style_dim, generator=rng))
+        return self.box.clip(w.view(count, codes, style_dim))
+
+
+def bundled_folder() -> Path:
+    """Where the package's own models lie."""
+    return Path(str(resources.files("semveil") / "weights"))
+
+
+def model_folders() -> dict[str, Path]:
+    """Names and folders of the models on this machine: the bundled ones and those below SEMVEIL_HOME/models."""
+    found = {}
+    for parent in (home() / "models", bundled_folder()):
+        for path in sorted(parent.glob("*/model.json")):
+            found[path.parent.name] = path.parent
+    return found
+
+
+@lru_cache(maxsize=4)
+def load_model(name: str = DEFAULT_MODEL) -> FaceModel:
+    """Load a model by name, or from a folder that `save_model` wrote.
+
+    Args:
+        name: `faces-64` (bundled), `celebamask-hq-512` (official weights, found by the catalogue), a name below
+            SEMVEIL_HOME/models, or a folder's path.
+
+    Raises:
+        ValueError: no such model.
+        WeightsMissing: the official weights are not on this machine; the message says how to get them.
+        BadCheckpoint: a file is damaged or holds NaN.
+    """
+    if name == OFFICIAL_MODEL:
+        return _load_official()
+    folders = model_folders()
+    folder = folders.get(name, Path(name))
+    if not (folder / "model.json").is_file():
+        names = [*folders, OFFICIAL_MODEL]
+        raise ValueError(f"no model named {name!r}{suggest(name, names)}; available: {', '.join(names)}, or a model's folder")
+    return _load_folder(folder)
+
+
+def _load_folder(folder: Path) -> FaceModel:
+    try:
+        card = json.loads((folder / "model.json").read_text())
+        generator = SemanticStyleGAN(SemanticStyleGANConfig.from_dict(card["generator"]))
+        encoder = SemanticEncoder(SemanticEncoderConfig.from_dict(card["encoder"]))
+        box = ClipBox(**card["clip_box"])
+        inversion = InversionSettings(**card["inversion"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise BadCheckpoint(f"{folder / 'model.json'} does not describe a model: {error}") from error
+    for network, file in ((generator, "generator"), (encoder, "encoder")):
+        load_strictly(network, _float(read_checkpoint(folder / f"{file}.safetensors")), name=f"{folder.name}'s {file}")
+        network.eval().requires_grad_(False)
+    prior = LatentPrior(**_float(read_checkpoint(folder / "prior.safetensors")))
+    return FaceModel(folder.name, _digest(folder, card), generator, encoder, box, inversion, prior, folder, card)
+
+
+def _load_official() -> FaceModel:
+    path = require("semantic-stylegan")
+    generator = SemanticStyleGAN.from_official(path)
+    generator.eval().requires_grad_(False)
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    card = {"trained_on": "CelebAMask-HQ (official weights)", "terms": "see the SemanticStyleGAN repository"}
+    return FaceModel(OFFICIAL_MODEL, digest, generator, None, PAPER_BOX, OFFICIAL, None, None, card)
+
+
+def save_model(folder: Path, generator: SemanticStyleGAN, encoder: SemanticEncoder, prior: LatentPrior, card: Mapping[str, Any]) -> None:
+    """Write a model's folder: half-precision weights, prior, and `model.json` last, so that a model is whole or absent.
+
+    Args:
+        card: at least `clip_box` and `inversion`; the networks' sizes are added.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    write_network(folder / "generator.safetensors", generator)
+    write_network(folder / "encoder.safetensors", encoder)
+    write_whole(folder / "prior.safetensors", save({k: v.half().contiguous() for k, v in vars(prior).items()}))
+    full = {"generator": generator.config.as_dict(), "encoder": encoder.config.as_dict(), **card}
+    write_whole(folder / "model.json", (json.dumps(full, indent=1) + "\n").encode())
+
+
+def write_network(path: Path, network: nn.Module, metadata: Mapping[str, str] | None = None) -> None:
+    """Write a network's weights in half precision (integers stay)."""
+    state = {k: (v.half() if v.is_floating_point() else v).contiguous() for k, v in network.state_dict().items()}
+    write_whole(path, save(state, metadata=dict(metadata or {})))
+
+
+def read_metadata(path: Path) -> dict[str, str]:
+    """The text that `write_network` put beside the weights."""
+    with safe_open(path, "pt") as file:
+        return dict(file.metadata() or {})
+
+
+def _float(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {k: v.float() if v.is_floating_point() else v for k, v in state.items()}
+
+
+def _digest(folder: Path, card: Mapping[str, Any]) -> str:
+    digest = hashlib.sha256()
+    for name in ("generator", "encoder"):
+        digest.update((folder / f"{name}.safetensors").read_bytes())
+    digest.update(json.dumps([card["clip_box"], card["generator"], card["encoder"]], sort_keys=True).encode())
+    return digest.hexdigest()
+
+
+def box_as_dict(box: ClipBox) -> dict[str, Any]:
+    """A scalar clip box as `model.json` stores it."""
+    return {"lower": box.lower, "upper": box.upper, "source": box.source}

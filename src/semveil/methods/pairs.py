@@ -1,0 +1,85 @@
+"""Find the trained protection / deprotection pair for a model, code set, epsilon and calibration; never a near one."""
+
+import hashlib
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import torch
+
+from semveil.core.checkpoints import BadCheckpoint, load_strictly, read_checkpoint
+from semveil.core.weights import home
+from semveil.methods.face_model import FaceModel, read_metadata, write_network
+from semveil.protection.linear_pair import LinearPair, PairSettings
+
+
+class NoPair(LookupError):
+    """No pair was trained for exactly what is asked."""
+
+
+def pair_file(folder: Path, settings: PairSettings) -> Path:
+    """Where a pair lies: its name tells epsilon and calibration, and a digest of all settings."""
+    text = json.dumps({k: v for k, v in settings.as_dict().items() if k not in ("scale", "trained_on")}, sort_keys=True)
+    digest = hashlib.sha256(text.encode()).hexdigest()[:10]
+    return folder / f"{settings.calibration}-{settings.epsilon:g}-{digest}.safetensors"
+
+
+def cache_folder(model: FaceModel) -> Path:
+    """Where pairs trained on this machine for this very model lie."""
+    return home() / "pairs" / model.digest[:16]
+
+
+def find_pair(model: FaceModel, settings: PairSettings) -> LinearPair:
+    """Load the pair with exactly these settings, from the model's folder or this machine's cache.
+
+    Raises:
+        NoPair: there is none.
+        BadCheckpoint: the file is damaged, or was trained for another scale than the model's clip box gives.
+    """
+    folders = [cache_folder(model)] if model.folder is None else [model.folder / "pairs", cache_folder(model)]
+    for folder in folders:
+        path = pair_file(folder, settings)
+        if path.is_file():
+            pair = read_pair(path)
+            if abs(pair.settings.scale / settings.scale - 1) > 1e-4:
+                raise BadCheckpoint(f"{path} imitates noise of scale {pair.settings.scale:g}, expected {settings.scale:g}")
+            return pair
+    raise NoPair(
+        f"no pair is trained for model {model.name}, epsilon {settings.epsilon:g} ({settings.calibration}), codes "
+        f"{','.join(map(str, settings.codes))}, {settings.noise} noise, {settings.start} start, {settings.snr_db:g} dB"
+    )
+
+
+def write_pair(path: Path, pair: LinearPair) -> None:
+    """Write a pair with its settings beside the weights."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_network(path, pair, {"settings": json.dumps(pair.settings.as_dict())})
+
+
+def read_pair(path: Path) -> LinearPair:
+    """Read a pair that `write_pair` wrote.
+
+    Raises:
+        BadCheckpoint: the file is damaged or no pair.
+    """
+    state = {k: v.float() for k, v in read_checkpoint(path).items()}
+    try:
+        pair = LinearPair(PairSettings.from_dict(json.loads(read_metadata(path)["settings"])))
+    except (KeyError, TypeError, ValueError) as error:
+        raise BadCheckpoint(f"{path.name} is no protection pair: {error}") from error
+    load_strictly(pair, state, name=f"the pair {path.name}")
+    return pair.eval().requires_grad_(False)
+
+
+def list_pairs(model: FaceModel) -> Iterator[Path]:
+    """Files of the pairs there are for a model."""
+    for folder in ([model.folder / "pairs"] if model.folder else []) + [cache_folder(model)]:
+        yield from sorted(folder.glob("*.safetensors"))
+
+
+def pair_digest(pair: LinearPair) -> str:
+    """SHA-256 of a pair's weights in half precision: Alice's and Bob's must agree."""
+    digest = hashlib.sha256()
+    for name, value in sorted(pair.state_dict().items()):
+        digest.update(name.encode() + value.to(torch.float16).contiguous().numpy().tobytes())
+    return digest.hexdigest()
