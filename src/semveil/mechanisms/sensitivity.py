@@ -17,6 +17,7 @@ from semveil.mechanisms.pair_bounds import Block, l1_bounds, squared_bounds
 
 _SUBTILE = 256
 _FORMAT = 1
+_TINY = 1e-35  # keeps divisions defined where all rows are the same
 
 
 def observed_pairwise_sensitivity(
@@ -139,11 +140,13 @@ class _Rows:
         radius = np.array(radii) * (1 + 1e-12)
         self.order = np.argsort(-radius, kind="stable")
         self.radius = radius[self.order]
+        if radius.max() > 1e30 or 0 < radius.max() < 1e-25:
+            raise ValueError(f"the rows lie {radius.max():.1e} from their mean, out of float32's reach; scale them first")
         # Bounds are computed on rows scaled to mean radius about 1; `factor` takes squared scaled distances back.
         deviation /= len(array)
-        share = np.full_like(deviation, max(radius.mean(), np.finfo(np.float32).tiny) ** 2)
+        share = np.full_like(deviation, max(radius.mean(), _TINY) ** 2)
         if norm == Norm.L1:
-            share = np.maximum(deviation, 1e-6 * deviation.mean() + np.finfo(np.float32).tiny) * share.max() ** 0.5
+            share = np.maximum(deviation, 1e-6 * deviation.mean() + _TINY) * share.max() ** 0.5
         self.weight = (1 / np.sqrt(share)).astype(np.float32)
         exact = 1 / np.square(self.weight, dtype=np.float64)
         self.factor = float(exact.sum() if norm == Norm.L1 else exact.max()) * (1 + 1e-9)
