@@ -200,8 +200,6 @@ def _with_landmarks(picture: Image.Image, box: tuple[int, int, int, int], score:
 
 
 def _listed(faces: list[tuple[int, Face]]) -> str:
-    """`0: 88 x 88 px at (179, 83)` and so on, a dozen at most."""
-    words = [
-        f"{i}: {f.box[2] - f.box[0] + 1} x {f.box[3] - f.box[1] + 1} px at ({f.box[0]}, {f.box[1]})" for i, f in faces[:12]
-    ]
+    """`0: 88 px at (179, 83)` and so on, a dozen at most."""
+    words = [f"{i}: {_shorter_side(face)} px at ({face.box[0]}, {face.box[1]})" for i, face in faces[:12]]
     return "; ".join(words) + (f"; and {len(faces) - 12} more" if len(faces) > 12 else "")

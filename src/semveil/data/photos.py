@@ -27,10 +27,9 @@ _READABLE = "JPEG, PNG, WebP, TIFF, GIF, BMP, AVIF, JPEG 2000 or PPM"
 
 # How the first bytes of other formats look; they are named in the error.
 _OTHER_FORMATS = (
-    (rb"....ftyp(heic|heix|heim|heis|hevc|hevx|mif1|msf1)", "a HEIC photo"),
-    (rb"....ftyp(avif|avis)", "an AVIF photo (this Pillow was built without AVIF)"),
+    (rb"....ftyp(heic|heix|heim|heis|hevc|hevx|(mif1|msf1)(?!.{4,40}avif))", "a HEIC photo"),
     (rb"....ftypcrx |FUJIFILMCCD-RAW|II\*\0\x10\0\0\0CR", "a camera's raw photo"),
-    (rb"....ftyp|....moov|\x1aE\xdf\xa3|RIFF....AVI ", "a video"),
+    (rb"....ftyp(?!avif|avis|mif1|msf1)|....moov|\x1aE\xdf\xa3|RIFF....AVI ", "a video"),
     (rb"\xff\x0a|\0\0\0\x0cJXL ", "a JPEG XL photo"),
     (rb"%PDF", "a PDF document"),
     (rb"%!PS|\xc5\xd0\xd3\xc6", "a PostScript document"),
@@ -152,6 +151,9 @@ def _open_picture(file: BinaryIO, path: str) -> Image.Image:
         head = file.read(1024)
     except OSError as error:
         raise PhotoError(f"cannot read {path!r}: {error.strerror}") from None
+    for pattern, kind in _OTHER_FORMATS:
+        if re.match(pattern, head, re.DOTALL):
+            raise PhotoError(f"{path!r} is {kind}, which cannot be read; convert it to JPEG or PNG")
     name = ""
     try:
         for name in _FORMATS:
@@ -165,9 +167,6 @@ def _open_picture(file: BinaryIO, path: str) -> Image.Image:
         raise PhotoError(f"{path!r} has more pixels than Pillow opens; shrink it ({error})") from None
     except Exception as error:  # as in decoding
         raise _damaged(path, name, error) from error
-    for pattern, kind in _OTHER_FORMATS:
-        if re.match(pattern, head, re.DOTALL):
-            raise PhotoError(f"{path!r} is {kind}, which cannot be read; convert it to JPEG or PNG")
     raise PhotoError(f"{path!r} is not a photo that can be read; it must be {_READABLE}")
 
 
