@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from semveil.core.parts import PARTS
-from semveil.nn.equalized import EqualizedConv, EqualizedLinear, scaled_leaky_relu
+from semveil.nn.equalized import EqualizedConv, EqualizedLinear, at_least_float32, scaled_leaky_relu
 from semveil.nn.resample import blur, downsample
 
 
@@ -46,7 +46,7 @@ def minibatch_deviation(x: Tensor, *, group: int = 4) -> Tensor:
     """
     batch = x.shape[0]
     size = group if batch % group == 0 else batch
-    grouped = x.float().unflatten(0, (size, batch // size))
+    grouped = at_least_float32(x).unflatten(0, (size, batch // size))
     deviation = (grouped.var(0, correction=0) + 1e-8).sqrt().mean((1, 2, 3), keepdim=True)
     return torch.cat([x, deviation.repeat(size, 1, *x.shape[2:]).to(x.dtype)], 1)
 
@@ -59,14 +59,21 @@ class DualBranchDiscriminator(nn.Module):
         mask_size: side of the masks.
         channel_multiplier: `min(channel_cap, 256 * channel_multiplier * 64 / side)` channels at each side.
         channel_cap: largest width.
+        channels: another rule for the width at each side, in place of the two above.
     """
 
-    def __init__(self, size: int, *, mask_size: int, channel_multiplier: float = 2, channel_cap: int = 512) -> None:
+    def __init__(
+        self,
+        size: int,
+        *,
+        mask_size: int,
+        channel_multiplier: float = 2,
+        channel_cap: int = 512,
+        channels: Callable[[int], int] | None = None,
+    ) -> None:
         super().__init__()
-
-        def channels(side: int) -> int:
-            return min(channel_cap, int(256 * channel_multiplier * 64 / side))
-
+        if channels is None:
+            channels = lambda side: min(channel_cap, int(256 * channel_multiplier * 64 / side))  # noqa: E731
         self.images = Branch(3, size, channels)
         self.masks = Branch(len(PARTS), mask_size, channels)
         self.final_conv = EqualizedConv(channels(4) + 1, channels(4), 3, padding=1, bias=True)

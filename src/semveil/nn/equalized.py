@@ -10,6 +10,11 @@ LEAKY_SLOPE = 0.2
 ACTIVATION_GAIN = math.sqrt(2)
 
 
+def at_least_float32(x: Tensor) -> Tensor:
+    """Half precision becomes float32, so that sums over many values keep their digits; float64 stays."""
+    return x.to(torch.promote_types(x.dtype, torch.float32))
+
+
 def scaled_leaky_relu(x: Tensor) -> Tensor:
     """sqrt(2) * leaky_relu(x, 0.2): keeps the second moment of a unit Gaussian."""
     return F.leaky_relu(x, LEAKY_SLOPE) * ACTIVATION_GAIN
