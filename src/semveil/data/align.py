@@ -45,7 +45,7 @@ def align_face(
     """
     transform = SimilarityTransform.from_estimate(TEMPLATE * size, landmarks + 0.5)
     to_photo = np.asarray(transform.params)
-    oversampling = max(1, math.ceil(float(transform.scale)))
+    oversampling = max(1, math.ceil(float(transform.scale) - 1e-6))
     corners = transform(np.array([[0, 0], [size, 0], [0, size], [size, size]], dtype=float))
     (left, top), (right, bottom) = np.floor(corners.min(0)).astype(int) - 2, np.ceil(corners.max(0)).astype(int) + 2
 
@@ -61,11 +61,15 @@ def align_face(
     shift = np.array([[1, 0, -left], [0, 1, -top], [0, 0, 1]])
     affine = tuple((shift @ to_photo @ np.diag([1 / oversampling, 1 / oversampling, 1])).ravel()[:6])
     fine = (size * oversampling, size * oversampling)
-    crop = Image.fromarray(window).transform(fine, Image.Transform.AFFINE, affine, Image.Resampling.BICUBIC)
-    share = Image.fromarray(mask.astype(np.float32)).transform(fine, Image.Transform.AFFINE, affine, Image.Resampling.BILINEAR)
-    if oversampling > 1:
-        crop, share = crop.reduce(oversampling), share.reduce(oversampling)
-    return AlignedFace(np.asarray(crop), to_photo, np.asarray(share))
+
+    def sample(plane: NDArray, resampling: Image.Resampling) -> NDArray[np.float32]:
+        # In floats: for 8 bits Pillow cuts fractions off, which darkens by half a level.
+        samples = Image.fromarray(plane.astype(np.float32)).transform(fine, Image.Transform.AFFINE, affine, resampling)
+        return np.asarray(samples.reduce(oversampling))
+
+    crop = np.stack([sample(window[..., c], Image.Resampling.BICUBIC) for c in range(3)], -1)
+    pixels = np.rint(crop.clip(0, 255)).astype(np.uint8)
+    return AlignedFace(pixels, to_photo, sample(mask, Image.Resampling.BILINEAR))
 
 
 def _mirrored(start: int, stop: int, length: int) -> NDArray[np.intp]:
