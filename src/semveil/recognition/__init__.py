@@ -2,6 +2,7 @@
 
 from semveil.recognition.arcface import ArcFaceIRSE50
 from semveil.recognition.calibration import Calibration, calibrate, pair_accuracy
+from semveil.recognition.thresholds import measured_threshold
 from semveil.recognition.verifier import ArcFaceVerifier, DlibVerifier, OnnxVerifier, Verifier
 
 __all__ = [
@@ -12,5 +13,6 @@ __all__ = [
     "OnnxVerifier",
     "Verifier",
     "calibrate",
+    "measured_threshold",
     "pair_accuracy",
 ]
