@@ -60,7 +60,7 @@ def test_a_face_cut_as_tightly_as_it_goes_is_found():
     left, top, right, bottom = REFERENCE.box
     faces = find_faces(photo_of(ASTRONAUT[top:bottom, left:right]))
     assert len(faces) == 1
-    assert np.abs(faces[0].landmarks + (left, top) - REFERENCE.landmarks).max() < 3
+    assert np.abs(faces[0].landmarks + np.array([left, top]) - REFERENCE.landmarks).max() < 3
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 7), (2, 5000), (5000, 1), (3, 100_000), (40, 40)])
@@ -114,7 +114,7 @@ def test_a_face_too_small_is_refused_by_its_size(group, selection):
 
 
 def test_where_all_faces_are_too_small_the_largest_is_named(group):
-    with pytest.raises(FaceTooSmallError, match="face 0 .* fewer than the 256 px"):
+    with pytest.raises(FaceTooSmallError, match=r"face 0 .* fewer than the 256 px"):
         choose_faces(group, smallest=256)
 
 
