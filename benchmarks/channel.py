@@ -64,6 +64,7 @@ def measure(images: int, repeats: int, folder: Path) -> dict[str, object]:
         protection="none",
         calibration=None,
         nominal_epsilon=None,
+        pair_hash=None,
         guarantee={},
         snr_db=None,
         symbols=sent,

@@ -6,8 +6,8 @@
 
 Makes the array on disk unless --file names one, runs for the given time (0: to the end), and prints JSON: seconds, tiles done,
 peak memory, and hours for the whole array, next to scipy's and torch's cdist timed on one block of the same rows.
-`latents` has a mixing matrix and a spread of sizes, so that distances differ as those of latent codes do; `gaussian` has
-independent entries, whose distances all lie within some percent: the worst case, in which L1 bounds prune nothing.
+`latents` mixes 64 normal factors into all columns; `gaussian` has independent entries, whose distances all lie within some
+percent: the worst case, in which nothing can be pruned and every L1 distance is computed.
 Limit the threads with OMP_NUM_THREADS and OPENBLAS_NUM_THREADS.
 """
 
@@ -40,8 +40,7 @@ def make_rows(path: Path, rows: int, columns: int, data: str) -> None:
         count = min(2048, rows - start)
         block = rng.standard_normal((count, columns), dtype=np.float32)
         if data == "latents":
-            size = rng.gamma(4, 0.25, (count, 1)).astype(np.float32)
-            block = size * (rng.standard_normal((count, 64), dtype=np.float32) @ mixing) + 0.5 * block
+            block = rng.standard_normal((count, 64), dtype=np.float32) @ mixing + 0.1 * block
         out[start : start + count] = block
     out.flush()
 

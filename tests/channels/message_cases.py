@@ -31,6 +31,7 @@ def message(images: int = 2, **changes: object) -> Message:
         "protection": "nn",
         "calibration": "as_published",
         "nominal_epsilon": 10.0,
+        "pair_hash": "b" * 64,
         "guarantee": {"epsilon": None, "basis": "none", "covers": ["private codes"], "assumptions": {"bounds": "public"}},
         "snr_db": None,
         "symbols": pack(torch.randn(images, 24, generator=rng)),

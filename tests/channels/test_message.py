@@ -42,6 +42,7 @@ def messages(draw: st.DrawFn) -> Message:
         gains=draw(reals(images, blocks, lowest=0)),
         calibration=draw(st.none() | names),
         nominal_epsilon=draw(st.none() | st.floats(1e-300, 1e300)),
+        pair_hash=draw(st.none() | st.text("0123456789abcdef", min_size=64, max_size=64)),
         guarantee=draw(st.dictionaries(st.text(), json_values, max_size=3)),
         snr_db=draw(st.none() | st.floats(-1e300, 1e300)),
         symbols=pack(draw(reals(images, codes * width))),
@@ -88,7 +89,7 @@ def test_the_file_holds_nothing_but_the_listed_fields(path):
     header, payload = container.read(path, FORMAT_VERSION)
     assert set(header) == {
         "method", "model", "model_hash", "image_size", "latent_shape", "private_codes", "protection", "calibration",
-        "nominal_epsilon", "guarantee", "snr_db", "tensors",
+        "nominal_epsilon", "pair_hash", "guarantee", "snr_db", "tensors",
     }  # fmt: skip
     assert len(payload) == 4 * (1 + 4 + 2 + 2 * 24)
 
@@ -144,6 +145,7 @@ def test_the_symbols_keep_no_graph_and_a_failed_write_keeps_the_old_file(path, m
         ("nominal_epsilon", 0.0),
         ("nominal_epsilon", math.inf),
         ("nominal_epsilon", "1"),
+        ("pair_hash", "B" * 64),
         ("snr_db", math.nan),
         ("snr_db", True),
         ("guarantee", {"epsilon": math.inf}),

@@ -42,6 +42,7 @@ class Message:
         protection: name of the protection, e.g. `nn`, `laplace`, `none`.
         calibration: e.g. `as_published`, `corrected`; None without protection.
         nominal_epsilon: > 0; None without protection.
+        pair_hash: SHA-256 of the trained pair's weights, 64 hex digits, so that Bob undoes what Alice did; None without a pair.
         guarantee: the certificate, as plain JSON values.
         snr_db: SNR in dB of the channel that the symbols have passed; None for clean symbols, as Alice sends them: the reader
             then simulates its own channel.
@@ -64,6 +65,7 @@ class Message:
     protection: str
     calibration: str | None
     nominal_epsilon: float | None
+    pair_hash: str | None
     guarantee: Mapping[str, Any]
     snr_db: float | None
     symbols: Tensor = field(repr=False)
@@ -75,8 +77,10 @@ class Message:
             text = getattr(self, name)
             named = (isinstance(text, str) and _NAME.fullmatch(text)) or (name == "calibration" and text is None)
             _check(named, f"{name} must be a name of letters, digits and . _ -", text)
-        hashed = isinstance(self.model_hash, str) and _HASH.fullmatch(self.model_hash)
-        _check(hashed, "model_hash must be 64 lower-case hex digits", self.model_hash)
+        for name in ("model_hash", "pair_hash"):
+            text = getattr(self, name)
+            hashed = (isinstance(text, str) and _HASH.fullmatch(text)) or (name == "pair_hash" and text is None)
+            _check(hashed, f"{name} must be 64 lower-case hex digits", text)
         _check(_integers([self.image_size], 1, 1 << 16), "image_size must be an integer in 1..65536", self.image_size)
         shape = self.latent_shape
         shaped = isinstance(shape, tuple) and len(shape) == 2 and _integers(shape, 1, 1 << 20) and math.prod(shape) % 2 == 0

@@ -9,6 +9,7 @@ Anything else that escapes the library is a bug in it or in the calling code and
 | 3 | a photo that cannot be read |
 | 4 | the faces in a photo: none, several, too small |
 | 5 | an output that cannot be written |
+| 6 | a message that cannot be read |
 """
 
 from typing import ClassVar

@@ -26,7 +26,7 @@ class FaceParser(nn.Module):
         widths: channels at full, half, quarter and eighth resolution.
     """
 
-    def __init__(self, widths: tuple[int, int, int, int] = (24, 48, 96, 128)) -> None:
+    def __init__(self, widths: tuple[int, int, int, int] = (16, 32, 64, 96)) -> None:
         super().__init__()
         a, b, c, d = widths
         self.down = nn.ModuleList([_Block(3, a), _Block(a, b), _Block(b, c), _Block(c, d)])
