@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-_UNIT = 2.0**-24  # float32 rounds by at most this, relatively
+UNIT = 2.0**-24  # float32 rounds by at most this, relatively
 _STRIP = 1024  # coordinates that the L1 kernel sums at once: the strip stays in the processor's nearest caches
 
 Float32 = NDArray[np.float32]
@@ -33,7 +33,7 @@ class Block:
         """Centre rows (T, n) and, for L1, divide them by the square root of the coordinates' `weight`."""
         centred = np.subtract(rows, centre).astype(np.float32, copy=False)
         scaled = centred if weight is None else centred * weight
-        inflation = 1 + 1.1 * (rows.shape[1] + 32) * _UNIT
+        inflation = 1 + 1.1 * (rows.shape[1] + 32) * UNIT
         return cls(
             centred,
             scaled,
@@ -59,7 +59,7 @@ def squared_bounds(a: Block, b: Block) -> Float32:
 
 def l1_bounds(a: Block, b: Block, wanted: NDArray[np.bool_]) -> Float32:
     """(S, T) upper bounds, tight to about 2e-4, on the L1 distances of the wanted pairs; -inf elsewhere."""
-    rounding = 1.1 * (2 * _STRIP + 2 * a.rows.shape[1] / _STRIP + 32) * _UNIT
+    rounding = 1.1 * (2 * _STRIP + 2 * a.rows.shape[1] / _STRIP + 32) * UNIT
     if wanted.mean() < 0.2:
         return _sparse_l1_bounds(a, b, wanted, rounding)
     # |x - y| = 2 max(x, y) - x - y: one pass and a matrix-vector product instead of three passes

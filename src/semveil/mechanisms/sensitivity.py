@@ -14,8 +14,10 @@ from numpy.typing import NDArray
 
 from semveil.core.privacy import Basis, Norm, Sensitivity
 from semveil.mechanisms.pair_bounds import Block, l1_bounds, squared_bounds
+from semveil.mechanisms.pair_sketch import Sketch
 
 _SUBTILE = 256
+_FEW = 1 / 256  # share of pairs below which looking at each costs less than a matrix product
 _FORMAT = 1
 _TINY = 1e-35  # keeps divisions defined where all rows are the same
 
@@ -31,10 +33,11 @@ def observed_pairwise_sensitivity(
     """max over i < j of ||x_i - x_j|| over the rows of an (N, n) array, exact in float64 ([DPI] Section 4.2.1).
 
     Rows are sorted by their distance from the mean and compared tile by tile, each pair once. A tile is skipped where the
-    triangle inequality through the mean says that it cannot hold the maximum. Otherwise one float32 matrix product bounds
-    its distances: in L2 up to rounding, in L1 by Cauchy-Schwarz, ||x||_1 <= sqrt(sum w) ||x / sqrt(w)||_2, with w the mean
-    deviation per coordinate. Only pairs whose bound exceeds the best so far go on, to a float32 L1 bound and then to the
-    exact distance. All bounds include their rounding, so the result is the true maximum over the rows.
+    triangle inequality through the mean says that it cannot hold the maximum. Otherwise its distances are bounded, first
+    from short sketches of the rows, then by one float32 matrix product: in L2 up to rounding, in L1 by Cauchy-Schwarz,
+    ||x||_1 <= sqrt(sum w) ||x / sqrt(w)||_2, with w the mean deviation per coordinate. Only pairs whose bound exceeds the
+    best so far go on, to a float32 L1 bound and then to the exact distance. All bounds include their rounding, so the
+    result is the true maximum over the rows.
 
     A maximum over seen photos bounds no unseen one: the basis is `observed-sensitivity`.
 
@@ -67,13 +70,8 @@ def observed_pairwise_sensitivity(
     progress(done, total)
     for i in range(state.blocks_done, blocks):
         first = slice(i * tile, (i + 1) * tile)
-        left = None
         for j in range(i, blocks):
-            second = slice(j * tile, (j + 1) * tile)
-            if rows.radius[first.start] + rows.radius[second.start] >= state.best:  # sorted: the largest of each block
-                left = left or rows.block(first)
-                right = left if i == j else rows.block(second)
-                state = rows.search(left, right, first.start, second.start, state)
+            state = rows.search(first, slice(j * tile, (j + 1) * tile), state)
             done += 1
             progress(done, total)
         state = _State(i + 1, state.best, state.pair)
@@ -149,6 +147,9 @@ class _Rows:
             share = np.maximum(deviation, 1e-6 * deviation.mean() + _TINY) * share.max() ** 0.5
         self.weight = (1 / np.sqrt(share)).astype(np.float32)
         exact = 1 / np.square(self.weight, dtype=np.float64)
+        self.blocks: dict[int, Block] = {}  # by first row
+        sample = self._scaled(array[self.order[Sketch.sample_of(len(array))]])
+        self.sketch = Sketch.build(sample, lambda: map(self._scaled, self._parts(1 << 23))).reordered(self.order)
         self.factor = float(exact.sum() if norm == Norm.L1 else exact.max()) * (1 + 1e-9)
 
     def fingerprint(self, tile: int) -> str:
@@ -157,9 +158,13 @@ class _Rows:
         return hashlib.sha256(what + self.order.tobytes() + self.radius.tobytes()).hexdigest()
 
     def block(self, where: slice) -> Block:
-        rows = np.asarray(self.array[self.order[where]])
-        self._release()
-        return Block.prepare(rows, self.centre, self.weight)
+        """Rows in sorted order, prepared for bounding; the last two asked for are kept."""
+        block = self.blocks.pop(where.start, None)
+        if block is None:
+            block = Block.prepare(np.asarray(self.array[self.order[where]]), self.centre, self.weight)
+            self._release()
+        self.blocks = dict([*self.blocks.items()][-1:]) | {where.start: block}
+        return block
 
     def first_guess(self) -> tuple[float, tuple[int, int]]:
         """A long distance to start with: from the row farthest out to the one farthest from it, and so on."""
@@ -172,22 +177,33 @@ class _Rows:
             best, pair, start = distance, (start, end), end
         return best, pair
 
-    def search(self, a: Block, b: Block, a_start: int, b_start: int, state: _State) -> _State:
-        """The state after all pairs of two blocks."""
-        bounds = squared_bounds(a, b)
-        if a is b:
+    def search(self, first: slice, second: slice, state: _State) -> _State:
+        """The state after all pairs of two ranges of sorted rows, which are the same or do not overlap."""
+        if self.radius[first.start] + self.radius[second.start] < state.best:  # the largest of each range
+            return state
+        bounds = self.sketch.squared_bounds(first, second)
+        if first == second:
             bounds[np.tril_indices(len(bounds))] = -np.inf
+        wanted = ~(bounds <= state.best**2 / self.factor)  # NaN counts as wanted
+        few = np.count_nonzero(wanted) < _FEW * wanted.size
+        if few and self.norm == Norm.L2:
+            return self._recheck(bounds, wanted, first.start, second.start, state)
+        if not wanted.any():
+            return state
+        a, b = self.block(first), self.block(second)
+        if not few:
+            bounds = squared_bounds(a, b)
         for i in range(0, bounds.shape[0], _SUBTILE):
             for j in range(0, bounds.shape[1], _SUBTILE):
-                part = bounds[i : i + _SUBTILE, j : j + _SUBTILE]
-                wanted = ~(part <= state.best**2 / self.factor)  # NaN counts as wanted
-                if not wanted.any():
+                where = np.s_[i : i + _SUBTILE, j : j + _SUBTILE]
+                part = bounds[where]
+                chosen = wanted[where] & ~(part <= state.best**2 / self.factor)
+                if not chosen.any():
                     continue
                 if self.norm == Norm.L1:
-                    rows_a, rows_b = _part(a, i), _part(b, j)
-                    part = l1_bounds(rows_a, rows_b, wanted)
-                    wanted = ~(part <= state.best)
-                state = self._recheck(part, wanted, a_start + i, b_start + j, state)
+                    part = l1_bounds(_part(a, i), _part(b, j), chosen)
+                    chosen = ~(part <= state.best)
+                state = self._recheck(part, chosen, first.start + i, second.start + j, state)
         return state
 
     def _recheck(self, bounds: NDArray, wanted: NDArray[np.bool_], i0: int, j0: int, state: _State) -> _State:
@@ -214,8 +230,11 @@ class _Rows:
         difference = np.abs(np.subtract(a, b, dtype=np.float64))
         return float(difference.sum() if self.norm == Norm.L1 else math.sqrt(np.square(difference).sum()))
 
-    def _parts(self) -> Iterator[NDArray]:
-        step = max(1, (1 << 25) // self.array.shape[1])
+    def _scaled(self, rows: NDArray) -> NDArray[np.float64]:
+        return np.subtract(rows, self.centre, dtype=np.float64) * self.weight
+
+    def _parts(self, entries: int = 1 << 25) -> Iterator[NDArray]:
+        step = max(1, entries // self.array.shape[1])
         for start in range(0, len(self.array), step):
             yield self.array[start : start + step]
             self._release()

@@ -53,7 +53,9 @@ class EqualizedLinear(nn.Module):
 class EqualizedConv(nn.Module):
     """Convolution (B, C, H, W) without padding beyond `padding`; bias optional."""
 
-    def __init__(self, inputs: int, outputs: int, kernel: int, *, stride: int = 1, padding: int = 0, bias: bool = False) -> None:
+    def __init__(
+        self, inputs: int, outputs: int, kernel: int, *, stride: int = 1, padding: int = 0, bias: bool = False
+    ) -> None:
         super().__init__()
         self.weight = nn.Parameter(torch.randn(outputs, inputs, kernel, kernel))
         self.bias = nn.Parameter(torch.zeros(outputs)) if bias else None

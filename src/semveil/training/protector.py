@@ -9,10 +9,34 @@ from torch.nn import functional as F
 
 from semveil.channels import awgn, denormalise_power, normalise_power, pack, unpack
 from semveil.mechanisms import Laplace
+from semveil.methods.face_model import FaceModel
+from semveil.methods.pairs import NoPair, cache_folder, find_pair, pair_file, write_pair
 from semveil.protection.linear_pair import LinearPair, PairSettings
 
 # The paper names cosine annealing with warm restarts but no period: four cycles in its 100 epochs.
 CYCLE_EPOCHS = 25
+PUBLIC_LATENTS = 11_000  # as many as the bundled model has training photos
+
+
+def find_or_train_pair(
+    model: FaceModel,
+    settings: PairSettings,
+    *,
+    rng: torch.Generator,
+    progress: Callable[[int, int, float], None] = lambda epoch, epochs, loss: None,
+) -> LinearPair:
+    """The pair with exactly these settings: bundled, cached on this machine, or trained now and cached.
+
+    Trained on synthetic latents of the model's prior, so no photo is needed. Bob needs the very same file.
+    """
+    try:
+        return find_pair(model, settings)
+    except NoPair:
+        latents = model.public_latents(PUBLIC_LATENTS, rng=rng)
+        pair = train_pair(latents, settings, rng=rng, progress=progress)
+        path = pair_file(cache_folder(model), settings)
+        write_pair(path, pair)
+        return find_pair(model, settings)  # as stored, in half precision: what Bob will load
 
 
 def train_pair(
