@@ -9,11 +9,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.spatial.distance import pdist
+from scipy.spatial.distance import pdist, squareform
 
 from semveil.core.privacy import Basis
 from semveil.mechanisms import observed_pairwise_sensitivity
 from semveil.mechanisms.pair_bounds import Block, l1_bounds, squared_bounds
+from semveil.mechanisms.pair_sketch import Sketch
 
 METRICS = {"l1": "cityblock", "l2": "euclidean"}
 both_norms = pytest.mark.parametrize("norm", ["l1", "l2"])
@@ -98,6 +99,27 @@ def test_bounds_hold_and_are_tight(kind: str, density: float, columns: int) -> N
     assert (bounds[pairs] <= l1 + slack).all()
     assert (bounds[~wanted] == -np.inf).all()
     assert (squared_bounds(block, block)[pairs] >= l2).all()
+
+
+@pytest.mark.parametrize("kind", ["concentrated", "latents", "heavy tails", "uneven coordinates", "duplicates"])
+def test_sketches_bound_rows_longer_than_themselves(kind: str) -> None:
+    rows = rows_of(kind, 600, 900).astype(np.float64)
+    sketch = Sketch.build(rows[Sketch.sample_of(300)], lambda: (rows[:200], rows[200:]))
+    exact = squareform(pdist(rows, "sqeuclidean"))
+    bounds = sketch.squared_bounds(slice(0, 300), slice(300, 600))
+    assert sketch.values.shape == (600, 257)
+    assert (bounds >= exact[:300, 300:]).all()
+    full = Sketch.build(np.eye(256, 900), lambda: [rows[:, :256] @ np.eye(256, 900)])  # rows within the subspace: exact
+    inside = squareform(pdist(rows[:, :256], "sqeuclidean"))[:300, 300:]
+    assert full.squared_bounds(slice(0, 300), slice(300, 600)) == pytest.approx(inside, rel=1e-3, abs=1e-3 * full.squares.max())
+
+
+@both_norms
+@pytest.mark.parametrize("kind", ["concentrated", "latents", "uneven coordinates", "duplicates"])
+def test_equals_brute_force_on_rows_longer_than_their_sketch(kind: str, norm: str) -> None:
+    rows = rows_of(kind, 600, 900)
+    expected = pdist(rows.astype(np.float64), METRICS[norm]).max()
+    assert observed_pairwise_sensitivity(rows, norm, tile=128).value == pytest.approx(expected, rel=1e-12)
 
 
 class Killed(Exception):
