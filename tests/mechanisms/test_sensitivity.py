@@ -111,7 +111,9 @@ def test_sketches_bound_rows_longer_than_themselves(kind: str) -> None:
     assert (bounds >= exact[:300, 300:]).all()
     full = Sketch.build(np.eye(256, 900), lambda: [rows[:, :256] @ np.eye(256, 900)])  # rows within the subspace: exact
     inside = squareform(pdist(rows[:, :256], "sqeuclidean"))[:300, 300:]
-    assert full.squared_bounds(slice(0, 300), slice(300, 600)) == pytest.approx(inside, rel=1e-3, abs=1e-3 * full.squares.max())
+    assert full.squared_bounds(slice(0, 300), slice(300, 600)) == pytest.approx(
+        inside, rel=1e-3, abs=1e-3 * float(full.squares.max())
+    )
 
 
 @both_norms
