@@ -1,6 +1,7 @@
 """The thirteen local generators of SemanticStyleGAN as one batched matrix product per layer: parts are never a loop."""
 
 import math
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -9,6 +10,22 @@ from torch.nn import functional as F
 from semveil.core.parts import PARTS
 from semveil.generators.semantic_config import SemanticStyleGANConfig
 from semveil.nn.equalized import ACTIVATION_GAIN, LEAKY_SLOPE, at_least_float32
+
+
+class Modulated(NamedTuple):
+    """Matrices of the local generators for a batch of styles.
+
+    Attributes:
+        weight: (L, B * P, in, out).
+        bias: (L, B * P, 1, out).
+        feature: (P * C, F), from all parts' hidden values to features.
+        depth: (P - 1, C), from a part's hidden values to its depth.
+    """
+
+    weight: Tensor
+    bias: Tensor
+    feature: Tensor
+    depth: Tensor
 
 
 class LocalGenerators(nn.Module):
@@ -29,41 +46,41 @@ class LocalGenerators(nn.Module):
         self.depth_modulation = nn.Parameter(torch.ones(parts - 1, width))
         self.depth_bias = nn.Parameter(torch.zeros(parts - 1))
 
-    def forward(self, position: Tensor, styles: Tensor) -> tuple[Tensor, Tensor]:
-        """Position features (N, C) and styles (B, P, L, D) -> hidden (B, P, N, C), depths (B, P, N)."""
-        batch, parts, layers, style_dim = styles.shape
-        width = position.shape[1]
+    def modulate(self, styles: Tensor) -> Modulated:
+        """Styles (B, P, L, D) -> the matrices that every position of these images shares."""
+        style_dim, width = styles.shape[-1], self.weight.shape[-1]
         scale = torch.einsum("bpld,lpcd->lbpc", styles, self.modulation_weight / math.sqrt(style_dim))
         scale = scale + self.modulation_bias[:, None]
         weight = self.weight[:, None] * (scale / math.sqrt(width)).unsqueeze(-2)  # (L, B, P, out, in)
         # Demodulate; leaky ReLU is positively homogeneous, so its gain moves into the weights and biases.
         weight = weight * (torch.rsqrt(weight.square().sum(-1, keepdim=True) + 1e-8) * ACTIVATION_GAIN)
-        weight = weight.flatten(1, 2).transpose(-1, -2)  # (L, B*P, in, out)
-        bias = (self.bias * ACTIVATION_GAIN)[:, None].expand(-1, batch, -1, -1).flatten(1, 2).unsqueeze(-2)
+        bias = (self.bias * ACTIVATION_GAIN)[:, None].expand(-1, len(styles), -1, -1)
+        feature = self.feature_weight * (self.feature_modulation / math.sqrt(width)).unsqueeze(1)  # (P, F, C)
+        return Modulated(
+            weight.flatten(1, 2).transpose(-1, -2),
+            bias.flatten(1, 2).unsqueeze(-2),
+            feature.transpose(1, 2).flatten(0, 1),
+            self.depth_weight * self.depth_modulation / math.sqrt(width),
+        )
 
-        x = position.expand(batch * parts, -1, -1)
+    def forward(self, position: Tensor, modulated: Modulated) -> tuple[Tensor, Tensor]:
+        """Position features (N, C) -> hidden (B, P, N, C), depths (B, P, N)."""
+        parts = len(PARTS)
+        x = position.expand(modulated.weight.shape[1], -1, -1)
         depths = None
-        for layer in range(layers):
-            x = F.leaky_relu_(torch.baddbmm(bias[layer], x, weight[layer]), LEAKY_SLOPE)
-            if layer == self.depth_layers - 1:
-                depths = self._depths(x.unflatten(0, (batch, parts)))
+        for layer, (weight, bias) in enumerate(zip(modulated.weight, modulated.bias, strict=True), 1):
+            x = F.leaky_relu_(torch.baddbmm(bias, x, weight), LEAKY_SLOPE)
+            if layer == self.depth_layers:
+                depths = torch.einsum("bpnc,pc->bpn", x.unflatten(0, (-1, parts))[:, 1:], modulated.depth.to(x.dtype))
         assert depths is not None
-        return x.unflatten(0, (batch, parts)), depths
-
-    def _depths(self, x: Tensor) -> Tensor:
-        direction = self.depth_weight * self.depth_modulation / math.sqrt(x.shape[-1])
-        depths = torch.einsum("bpnc,pc->bpn", x[:, 1:], direction.to(x.dtype))
         depths = at_least_float32(depths) + self.depth_bias[:, None]
-        return F.pad(depths, (0, 0, 1, 0))  # the background's depth is 0
+        return x.unflatten(0, (-1, parts)), F.pad(depths, (0, 0, 1, 0))  # the background's depth is 0
 
-    def composite(self, hidden: Tensor, weights: Tensor) -> Tensor:
+    def composite(self, hidden: Tensor, weights: Tensor, modulated: Modulated) -> Tensor:
         """Features sum_p w_p (W_p h_p + b_p): hidden (B, P, N, C), weights (B, P, N) -> (B, N, F).
 
         The sum over parts is taken inside one matrix product over (part, channel), so the thirteen feature maps
         never exist; W_p applied to w_p h_p is the same by linearity.
         """
-        batch, parts, positions, width = hidden.shape
-        matrix = self.feature_weight * (self.feature_modulation / math.sqrt(width)).unsqueeze(1)  # (P, F, C)
-        weighted = (hidden * weights.to(hidden.dtype).unsqueeze(-1)).transpose(1, 2).reshape(batch * positions, parts * width)
-        features = weighted @ matrix.transpose(1, 2).reshape(parts * width, -1).to(hidden.dtype)
-        return features.unflatten(0, (batch, positions)) + weights.transpose(1, 2) @ self.feature_bias
+        weighted = (hidden * weights.to(hidden.dtype).unsqueeze(-1)).transpose(1, 2).flatten(2)  # (B, N, P * C)
+        return weighted @ modulated.feature.to(hidden.dtype) + weights.transpose(1, 2) @ self.feature_bias

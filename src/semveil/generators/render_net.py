@@ -27,27 +27,27 @@ class FixedStyleConv(nn.Module):
         self.up = up
 
     def forward(self, x: Tensor, noise: Tensor | None) -> Tensor:
-        weight = self.scaled_weight()
+        weight, bias = self.scaled()
         if self.up:
             x = F.conv_transpose2d(x, weight, stride=2)
-            y = blur(x, padding=1, gain=4.0)
+            y = blur(x, padding=1, gain=4.0, bias=bias.to(x.dtype))
         else:
-            y = F.conv2d(x, weight, padding=1)
-        return F.leaky_relu_(y + self.offset(noise).to(y.dtype), LEAKY_SLOPE)
+            y = F.conv2d(x, weight, bias, padding=1)
+        if noise is not None:
+            y = y + self.scaled_noise(noise).to(y.dtype)
+        return F.leaky_relu_(y, LEAKY_SLOPE)
 
-    def scaled_weight(self) -> Tensor:
-        """Weight as the (transposed) convolution wants it; it carries the activation's gain, as does `offset`.
+    def scaled(self) -> tuple[Tensor, Tensor]:
+        """Weight and bias as the (transposed) convolution wants them, times the activation's gain.
 
         Leaky ReLU is positively homogeneous, so its gain may be applied before it.
         """
         weight = self.weight * (self.modulation / math.sqrt(9 * self.weight.shape[1]))[:, None, None]
         weight = weight * (torch.rsqrt(weight.square().sum((1, 2, 3), keepdim=True) + 1e-8) * ACTIVATION_GAIN)
-        return weight.transpose(0, 1) if self.up else weight
+        return weight.transpose(0, 1).contiguous() if self.up else weight, self.bias * ACTIVATION_GAIN
 
-    def offset(self, noise: Tensor | None) -> Tensor:
-        """What is added to the convolution's result: bias (1, C, 1, 1), and noise (1, 1, H, W) times its strength."""
-        offset = (self.bias * ACTIVATION_GAIN)[None, :, None, None]
-        return offset if noise is None else offset + noise * (self.noise_strength * ACTIVATION_GAIN)
+    def scaled_noise(self, noise: Tensor) -> Tensor:
+        return noise * (self.noise_strength * ACTIVATION_GAIN)
 
 
 class FixedStyleProjection(nn.Module):
@@ -59,9 +59,9 @@ class FixedStyleProjection(nn.Module):
         self.modulation = nn.Parameter(torch.ones(inputs))
         self.bias = nn.Parameter(torch.zeros(outputs))
 
-    def forward(self, x: Tensor) -> Tensor:
-        weight = self.weight * (self.modulation / math.sqrt(self.weight.shape[1]))
-        return at_least_float32(F.conv2d(x, weight[:, :, None, None], self.bias))
+    def scaled(self) -> tuple[Tensor, Tensor]:
+        """Weight (out, in, 1, 1) and bias."""
+        return (self.weight * (self.modulation / math.sqrt(self.weight.shape[1])))[:, :, None, None], self.bias
 
 
 class RenderNet(nn.Module):
@@ -89,33 +89,33 @@ class RenderNet(nn.Module):
 
     def forward(self, features: Tensor, coarse_masks: Tensor, *, noise: bool = True) -> tuple[Tensor, Tensor]:
         """Features (B, F, h, w) and coarse masks (B, 13, h, w) -> images (B, 3, H, W) and mask logits (B, 13, H, W)."""
-        x = F.adaptive_avg_pool2d(features, self.min_feat_size)
-        images: Tensor | None = None
-        masks: Tensor | None = None
+        x = F.adaptive_avg_pool2d(features, self.min_feat_size).contiguous(memory_format=torch.channels_last)
+        pictures: Tensor | None = None  # RGB and masks together
         for stage, side in enumerate(self.sides):
             if side // 2 == self.coarse_size > self.min_feat_size:
                 x = torch.cat([x, features], 1)
-            x, image, mask = self._stage(stage, x, noise)
-            images = image if images is None else image + upsample(images)
-            masks = mask if masks is None else mask + upsample(masks)
+            x, projection = self._stage(stage, x, noise)
+            pictures = projection if pictures is None else projection + upsample(pictures)
             if self.residual_refine and side == self.coarse_size:
-                masks = masks + coarse_masks
-        assert images is not None and masks is not None
-        return images, masks
+                pictures = pictures + F.pad(coarse_masks, (0, 0, 0, 0, 3, 0))
+        assert pictures is not None
+        return pictures[:, :3], pictures[:, 3:]
 
-    def _stage(self, stage: int, x: Tensor, noise: bool) -> tuple[Tensor, Tensor, Tensor]:
-        """Double the side: features, and their projections to RGB and masks."""
+    def _stage(self, stage: int, x: Tensor, noise: bool) -> tuple[Tensor, Tensor]:
+        """Double the side: features, and their projection to RGB and masks (B, 3 + 13, H, W)."""
         side = self.sides[stage]
         up_conv, conv = self.up_convs[stage], self.convs[stage]
         noise_a, noise_b = (self.get_buffer(f"noise_{name}_{side}") if noise else None for name in ("a", "b"))
-        rows = max(8, STRIP // (x.shape[0] * side * len(conv.bias)))
+        (rgb_weight, rgb_bias), (mask_weight, mask_bias) = self.to_rgbs[stage].scaled(), self.to_masks[stage].scaled()
+        weight, bias = torch.cat([rgb_weight, mask_weight]), torch.cat([rgb_bias, mask_bias])
+        rows = 1 << (max(8, STRIP // (x.shape[0] * side * len(conv.bias))).bit_length() - 1)
         if torch.is_grad_enabled() or rows >= side:
             x = conv(up_conv(x, noise_a), noise_b)
-            return x, self.to_rgbs[stage](x), self.to_masks[stage](x)
-        strips = list(_in_strips(x, up_conv, conv, noise_a, noise_b, 1 << (rows.bit_length() - 1)))
-        images = torch.cat([self.to_rgbs[stage](strip) for strip in strips], 2)
-        masks = torch.cat([self.to_masks[stage](strip) for strip in strips], 2)
-        return (torch.cat(strips, 2) if side < self.sides[-1] else strips[-1]), images, masks
+            return x, at_least_float32(F.conv2d(x, weight, bias))
+        strips = list(_in_strips(x, up_conv, conv, noise_a, noise_b, rows))
+        projection = torch.cat([F.conv2d(strip, weight, bias) for strip in strips], 2)
+        last = side == self.sides[-1]  # nobody needs the last features
+        return strips[-1] if last else torch.cat(strips, 2), at_least_float32(projection)
 
 
 def _in_strips(
@@ -123,15 +123,18 @@ def _in_strips(
 ) -> Iterator[Tensor]:
     """`conv(up_conv(x))`, `rows` output rows at a time, so that what lies between stays in the processor's cache."""
     side = 2 * x.shape[2]
-    weight_a, weight_b = up_conv.scaled_weight(), conv.scaled_weight()
-    offset_a, offset_b = up_conv.offset(noise_a).expand(-1, -1, side, side), conv.offset(noise_b).expand(-1, -1, side, side)
+    (weight_a, bias_a), (weight_b, bias_b) = up_conv.scaled(), conv.scaled()
     padded = F.pad(x, (0, 0, 2, 2))
     for top in range(0, side, rows):
-        # The second convolution needs rows top - 1 .. top + rows of the first, these need two more on both sides.
-        y = F.conv_transpose2d(padded[:, :, top // 2 : (top + rows) // 2 + 4], weight_a, stride=2)
-        y = blur(y[:, :, 2 : rows + 7], padding=(0, 1), gain=4.0)
+        # The second convolution needs rows top - 1 .. top + rows of the first; these need two more on both sides.
         first, last = max(top - 1, 0), min(top + rows + 1, side)
-        y = y[:, :, first - top + 1 : last - top + 1].add_(offset_a[:, :, first:last])
-        y = F.leaky_relu_(y, LEAKY_SLOPE)
-        y = F.conv2d(F.pad(y, (0, 0, first - top + 1, top + rows + 1 - last)), weight_b, padding=(0, 1))
-        yield F.leaky_relu_(y.add_(offset_b[:, :, top : top + rows]), LEAKY_SLOPE)
+        y = F.conv_transpose2d(padded[:, :, top // 2 : (top + rows) // 2 + 4], weight_a, stride=2)
+        y = y[:, :, first - top + 3 : last - top + 6]
+        y = blur(y, padding=(0, 1), gain=4.0, bias=bias_a.to(y.dtype))
+        if noise_a is not None:
+            y.add_(up_conv.scaled_noise(noise_a[:, :, first:last]).to(y.dtype))
+        y = F.pad(F.leaky_relu_(y, LEAKY_SLOPE), (0, 0, first - top + 1, top + rows + 1 - last))
+        y = F.conv2d(y, weight_b, bias_b, padding=(0, 1))
+        if noise_b is not None:
+            y.add_(conv.scaled_noise(noise_b[:, :, top : top + rows]).to(y.dtype))
+        yield F.leaky_relu_(y, LEAKY_SLOPE)

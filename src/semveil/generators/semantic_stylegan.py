@@ -13,12 +13,14 @@ import torch
 from torch import Tensor, nn
 
 from semveil.core.parts import PARTS
-from semveil.generators.local_generators import LocalGenerators
+from semveil.generators.local_generators import LocalGenerators, Modulated
 from semveil.generators.render_net import RenderNet
 from semveil.generators.semantic_config import SemanticStyleGANConfig
 from semveil.nn.equalized import EqualizedLinear, pixel_norm
 
 __all__ = ["SemanticStyleGAN", "SemanticStyleGANConfig", "Synthesis"]
+
+CHUNK = 1 << 19  # hidden values of the local generators at a time when no gradient is wanted: 2 MiB
 
 
 @dataclass(frozen=True)
@@ -110,19 +112,27 @@ class SemanticStyleGAN(nn.Module):
         c = self.config
         styles = self.expand(codes).unflatten(1, (len(PARTS), c.local_layers))
         position = self._waves @ (self.position_weight / math.sqrt(self.position_weight.shape[1])).T  # (N, C)
-        hidden, depths = self.local_generators(position, styles)
-
-        masks = depths.softmax(1)  # (B, P, N)
-        if keep_parts is not None:
-            masks = masks * keep_parts.to(masks).unsqueeze(-1)
-            masks = masks / (masks.sum(1, keepdim=True) + 1e-8)
-        features = self.local_generators.composite(hidden, self._composition_weights(masks))
+        modulated = self.local_generators.modulate(styles)
+        # Positions are independent of each other; without a gradient, few at a time stay in the processor's cache.
+        count = len(position) if torch.is_grad_enabled() else max(64, CHUNK // (len(codes) * len(PARTS) * position.shape[1]))
+        chunks = [self._composite(chunk, modulated, keep_parts) for chunk in position.split(count)]
+        features, masks, depths = (
+            torch.cat(pieces, dim) for pieces, dim in zip(zip(*chunks, strict=True), (1, 2, 2), strict=True)
+        )
 
         square = (c.coarse_size, c.coarse_size)
         coarse_masks = (2 * masks - 1).unflatten(-1, square)
-        # (B, N, F) seen as (B, F, H, W) is channels_last without a copy.
-        images, refined = self.render_net(features.transpose(1, 2).unflatten(-1, square), coarse_masks, noise=noise)
+        images, refined = self.render_net(features.unflatten(1, square).permute(0, 3, 1, 2), coarse_masks, noise=noise)
         return Synthesis(images, refined, coarse_masks, depths.unflatten(-1, square))
+
+    def _composite(self, position: Tensor, modulated: Modulated, keep_parts: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
+        """Position features (N, C) -> features (B, N, F), masks (B, P, N), depths (B, P, N)."""
+        hidden, depths = self.local_generators(position, modulated)
+        masks = depths.softmax(1)
+        if keep_parts is not None:
+            masks = masks * keep_parts.to(masks).unsqueeze(-1)
+            masks = masks / (masks.sum(1, keepdim=True) + 1e-8)
+        return self.local_generators.composite(hidden, self._composition_weights(masks), modulated), masks, depths
 
     def _composition_weights(self, masks: Tensor) -> Tensor:
         transparent = masks.new_zeros(len(PARTS), 1)

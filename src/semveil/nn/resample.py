@@ -14,9 +14,9 @@ def _filter(x: Tensor, gain: float = 1.0) -> Tensor:
     return kernel.to(x).expand(x.shape[1], 1, 4, 4)
 
 
-def blur(x: Tensor, *, padding: int | tuple[int, int], gain: float = 1.0) -> Tensor:
+def blur(x: Tensor, *, padding: int | tuple[int, int], gain: float = 1.0, bias: Tensor | None = None) -> Tensor:
     """Filter each channel of (B, C, H, W) with `padding` zeros on every side (rows, columns): H -> H + 2 * padding - 3."""
-    return F.conv2d(x, _filter(x, gain), padding=padding, groups=x.shape[1])
+    return F.conv2d(x, _filter(x, gain), bias, padding=padding, groups=x.shape[1])
 
 
 def upsample(x: Tensor) -> Tensor:
