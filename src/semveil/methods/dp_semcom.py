@@ -18,7 +18,7 @@ from semveil.core.privacy import Guarantee
 from semveil.core.registry import suggest
 from semveil.core.rng import Streams, streams
 from semveil.encoders.inversion import Inversion, InversionSettings, invert
-from semveil.mechanisms import CALIBRATIONS, Calibration, Laplace, NoiseCalibration, fit_laplace, fitted_epsilon
+from semveil.mechanisms import CALIBRATIONS, Calibration, Laplace, NoiseCalibration, fitted_epsilon
 from semveil.methods.face_model import DEFAULT_MODEL, FaceModel, load_model
 from semveil.methods.pairs import find_pair
 from semveil.protection.linear_pair import LinearPair, PairSettings
@@ -242,7 +242,7 @@ class DPSemCom:
         if self.pair is None:
             return None
         block = self.model.box.clip(codes)[:, list(self.private_codes)]
-        return fitted_epsilon(fit_laplace(self.pair.protect(block) - block), self.calibration.sensitivity)
+        return fitted_epsilon(self.pair.protect(block) - block, self.calibration.sensitivity)
 
     def _received(self, transmission: Transmission) -> Tensor:
         reals = unpack(denormalise_power(transmission.symbols, transmission.gains))
