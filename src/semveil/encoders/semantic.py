@@ -13,7 +13,7 @@ class SemanticEncoderConfig:
     """Sizes of the encoder.
 
     Attributes:
-        size: side of the photos, a power of two of at least 32.
+        size: side of the photos that the convolutions see, a power of two of at least 32.
         codes, style_dim: K and D of the latents.
         widths: channels at 1/2, 1/4, 1/8 and 1/16 of the side.
         fine_channels, coarse_channels: channels kept at 1/8 and 1/16 for the final linear map.
@@ -51,7 +51,7 @@ class _Residual(nn.Module):
 
 
 class SemanticEncoder(nn.Module):
-    """Photos (B, 3, S, S) in [-1, 1] -> latents (B, K, D).
+    """Photos (B, 3, S, S) in [-1, 1] -> latents (B, K, D); larger photos are pooled to the encoder's size first.
 
     Every coordinate is standardised over the training photos, then given the mean and spread that the mapping network's
     w has in that coordinate (`style_mean`, `style_std`), so encoded and sampled codes live in one region.
@@ -79,6 +79,8 @@ class SemanticEncoder(nn.Module):
         self.register_buffer("style_std", torch.ones(config.style_dim))
 
     def forward(self, images: Tensor) -> Tensor:
+        if images.shape[-1] > self.config.size:
+            images = F.adaptive_avg_pool2d(images, self.config.size)
         x = self.stem(images)
         x = self.stages[1](self.stages[0](x))
         fine = self.stages[2](x)

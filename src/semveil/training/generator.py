@@ -45,7 +45,7 @@ class GeneratorTraining:
     steps: int = 6000
     batch: int = 32
     generator_rate: float = 3e-3
-    encoder_rate: float = 6e-4
+    encoder_rate: float = 1.2e-3
     discriminator_rate: float = 2e-3
     decay_share: float = 0.25
     mse: float = 6.0
@@ -99,7 +99,7 @@ class GeneratorTrainer:
         self.mean_path = torch.zeros(())
         self.step = 0
         self.optimisers = {
-            "generator": torch.optim.Adam(self.generator.parameters(), settings.generator_rate, betas=(0.0, 0.99)),
+            "generator": torch.optim.Adam(self.generator.parameters(), settings.generator_rate, betas=(0.5, 0.99)),
             "encoder": torch.optim.Adam(self.encoder.parameters(), settings.encoder_rate, betas=(0.9, 0.99)),
             "discriminator": torch.optim.Adam(self.discriminator.parameters(), settings.discriminator_rate, betas=(0.0, 0.99)),
         }

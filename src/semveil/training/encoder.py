@@ -1,0 +1,94 @@
+"""Train a semantic encoder for a generator that stays as it is, such as the official one."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from semveil.data.face_set import FaceSet
+from semveil.encoders.semantic import SemanticEncoder, SemanticEncoderConfig
+from semveil.generators.semantic_stylegan import SemanticStyleGAN
+
+
+@dataclass(frozen=True)
+class EncoderTraining:
+    """Settings of a run.
+
+    Attributes:
+        steps, batch, learning_rate: Adam; the rate falls to zero along a cosine.
+        codes: weight of the squared error of known codes, in units of the codes' spread.
+        mse, perceptual: weights of the images' squared error and of the perceptual distance.
+        input_size: side to which photos are pooled before they are encoded.
+    """
+
+    steps: int = 3000
+    batch: int = 16
+    learning_rate: float = 1e-3
+    codes: float = 0.3
+    mse: float = 6.0
+    perceptual: float = 1.0
+    input_size: int = 64
+
+
+def train_encoder(
+    generator: SemanticStyleGAN,
+    faces: FaceSet | None,
+    settings: EncoderTraining,
+    *,
+    rng: torch.Generator,
+    perceptual: Callable[[Tensor, Tensor], Tensor] | None = None,
+    progress: Callable[[int, int, float], None] = lambda step, steps, loss: None,
+) -> SemanticEncoder:
+    """Minimise the error of codes that are known and of images that are re-created.
+
+    Every batch holds faces that the generator makes from mixed codes, whose codes are known, and, where `faces` is given,
+    as many photos that are not held out.
+
+    Args:
+        generator: stays fixed.
+        faces: aligned photos of the generator's size, or None.
+        perceptual: distance of two image batches -> (B,); left out where None.
+    """
+    config = generator.config
+    with torch.random.fork_rng(devices=[]):  # torch initialises layers from its global stream
+        torch.manual_seed(int(torch.randint(2**62, (), generator=rng)))
+        encoder = SemanticEncoder(
+            SemanticEncoderConfig(size=min(config.size, settings.input_size), codes=config.codes, style_dim=config.style_dim)
+        )
+    with torch.no_grad():
+        w = generator.map(torch.randn(4096, config.style_dim, generator=rng))
+    encoder.style_mean.copy_(w.mean(0))
+    encoder.style_std.copy_(w.std(0))
+    photos = None if faces is None else torch.from_numpy(faces.pixels[~faces.held_out]).permute(0, 3, 1, 2)
+    optimiser = torch.optim.Adam(encoder.parameters(), settings.learning_rate)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, settings.steps)
+    for step in range(settings.steps):
+        known = _mixed_codes(generator, settings.batch, rng)
+        with torch.no_grad():
+            images = generator.synthesize(known).clamp(-1, 1)
+        if photos is not None:
+            rows = torch.randint(len(photos), (settings.batch,), generator=rng)
+            images = torch.cat([images, photos[rows].float() / 127.5 - 1])
+        codes = encoder(images)
+        again = generator.synthesize(codes)
+        loss = settings.codes * ((codes[: settings.batch] - known) / encoder.style_std).square().mean()
+        loss = loss + settings.mse * F.mse_loss(again, images)
+        if perceptual is not None:
+            loss = loss + settings.perceptual * perceptual(again, images).mean()
+        gradients = torch.autograd.grad(loss, list(encoder.parameters()))
+        for parameter, gradient in zip(encoder.parameters(), gradients, strict=True):
+            parameter.grad = gradient
+        optimiser.step()
+        schedule.step()
+        progress(step + 1, settings.steps, loss.item())
+    return encoder.eval().requires_grad_(False)
+
+
+def _mixed_codes(generator: SemanticStyleGAN, count: int, rng: torch.Generator) -> Tensor:
+    """Codes (B, K, D) of two samples each, mixed code by code."""
+    with torch.no_grad():
+        w = generator.map(torch.randn(2 * count, generator.config.style_dim, generator=rng)).unflatten(0, (2, count))
+    second = torch.rand(count, generator.config.codes, 1, generator=rng) < 0.5
+    return torch.where(second, w[1].unsqueeze(1), w[0].unsqueeze(1))

@@ -1,0 +1,93 @@
+"""Turn a trained generator and encoder into a model folder: public bounds, latent prior, pairs, figures, model card."""
+
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from semveil.core.files import write_whole
+from semveil.core.rng import streams
+from semveil.data.face_set import FaceSet
+from semveil.encoders.inversion import InversionSettings, invert
+from semveil.encoders.semantic import SemanticEncoder
+from semveil.generators.semantic_stylegan import SemanticStyleGAN
+from semveil.mechanisms import ClipBox
+from semveil.methods.dp_semcom import PAPER_EPSILONS, DPSemCom
+from semveil.methods.face_model import LatentPrior, box_as_dict, load_model, save_model
+from semveil.methods.pairs import pair_file, write_pair
+from semveil.training.protector import PUBLIC_LATENTS, train_pair
+
+PRIOR_RANK = 256
+
+
+def publish(
+    folder: Path,
+    generator: SemanticStyleGAN,
+    encoder: SemanticEncoder,
+    faces: FaceSet,
+    *,
+    inversion: InversionSettings,
+    photos: int = 1500,
+    seed: int = 0,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> None:
+    """Write the model: clip box (0.5 % and 99.5 % quantiles) and latent prior come from inverted training photos.
+
+    Args:
+        folder: where the model goes; its name is the model's name.
+        faces: prepared photos; only those not held out are used.
+        inversion: becomes the model's default inversion.
+        photos: how many training photos are inverted.
+    """
+    rng = streams(seed)["publish"]
+    rows = np.flatnonzero(~faces.held_out)
+    rows = rows[torch.randperm(len(rows), generator=rng)[:photos].numpy()]
+    images = as_images(faces.select(np.sort(rows)))
+    with torch.inference_mode():
+        start = torch.cat([encoder(part) for part in images.split(64)]).clone()
+    codes = invert(images, generator, start=start, settings=inversion, progress=progress).codes
+    box = ClipBox.from_quantiles(codes)
+    card = {
+        "clip_box": box_as_dict(box),
+        "inversion": vars(inversion),
+        "trained_on": f"{int((~faces.held_out).sum())} aligned photos of LFW and CelebAMask-HQ; {int(faces.held_out.sum())} held out",
+        "terms": "research only: the photos' terms forbid more, and the people in them did not consent",
+    }
+    save_model(folder, generator, encoder, LatentPrior.fit(codes, rank=PRIOR_RANK), card)
+
+
+def publish_pairs(
+    folder: Path,
+    *,
+    epsilons: tuple[float, ...] = PAPER_EPSILONS,
+    calibration: str = "as_published",
+    seed: int = 0,
+    progress: Callable[[float, int, int, float], None] = lambda epsilon, epoch, epochs, loss: None,
+) -> None:
+    """Train the paper's pairs on synthetic latents of the model's prior and put them into its folder."""
+    model = load_model(str(folder))
+    for epsilon in epsilons:
+        rng = streams(seed)[f"pair {epsilon:g}"]
+        method = DPSemCom(model, epsilon=epsilon, calibration=calibration, protection="none")
+        settings = method.pair_settings(trained_on=f"{PUBLIC_LATENTS} synthetic latents of the model's prior")
+        latents = model.public_latents(PUBLIC_LATENTS, rng=rng)
+        pair = train_pair(
+            latents, settings, rng=rng, progress=lambda e, n, loss, epsilon=epsilon: progress(epsilon, e, n, loss)
+        )
+        write_pair(pair_file(folder / "pairs", settings), pair)
+
+
+def add_to_card(folder: Path, figures: Mapping[str, Any]) -> None:
+    """Add measured figures to a model's `model.json`; bounds and networks, and so the model's digest, stay."""
+    path = folder / "model.json"
+    card = json.loads(path.read_text())
+    write_whole(path, (json.dumps({**card, **figures}, indent=1) + "\n").encode())
+
+
+def as_images(faces: FaceSet) -> Tensor:
+    """(N, 3, S, S) in [-1, 1]."""
+    return torch.from_numpy(faces.pixels).permute(0, 3, 1, 2).float() / 127.5 - 1
