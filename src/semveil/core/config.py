@@ -1,0 +1,110 @@
+"""Settings: a frozen dataclass is the schema and holds the defaults, a TOML file the values, `a.b=c` an override."""
+
+import dataclasses
+import json
+import tomllib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeVar, get_args, get_origin, get_type_hints
+
+from semveil.core.errors import SemveilError
+from semveil.core.registry import suggest
+
+T = TypeVar("T")
+
+
+class ConfigError(SemveilError):
+    """A settings file or override that does not fit the schema."""
+
+    exit_code = 2
+
+
+def read_config(schema: type[T], path: Path | None = None, overrides: Sequence[str] = ()) -> T:
+    """Build a schema's settings from its defaults, a TOML file and overrides, in this order.
+
+    Args:
+        schema: a frozen dataclass whose fields all have defaults; nested dataclasses are TOML tables.
+        path: the TOML file.
+        overrides: such as `steps=100` or `generator.size=64`; values as TOML writes them, text also without quotes.
+
+    Raises:
+        ConfigError: an unknown key, a value of another type, or no TOML.
+
+    Example:
+        >>> @dataclasses.dataclass(frozen=True)
+        ... class Run:
+        ...     steps: int = 100
+        ...     rate: float = 0.1
+        >>> read_config(Run, overrides=["rate=1"])
+        Run(steps=100, rate=1.0)
+        >>> read_config(Run, overrides=["step=1"])
+        Traceback (most recent call last):
+        ...
+        semveil.core.config.ConfigError: no setting named 'step' (did you mean 'steps'?); settings: steps, rate
+    """
+    settings = schema()
+    for values in ([_read_toml(path)] if path else []) + [_override(text) for text in overrides]:
+        settings = _replace(settings, values, "")
+    return settings
+
+
+def as_json(settings: Any) -> str:
+    """The resolved settings, as they are written beside what they made."""
+    return json.dumps(dataclasses.asdict(settings), indent=1) + "\n"
+
+
+def _read_toml(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"cannot read the settings file {str(path)!r}: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"the settings file {str(path)!r} is no TOML: {error}") from error
+
+
+def _override(text: str) -> dict[str, Any]:
+    key, sign, value = text.partition("=")
+    if not sign or not key.strip():
+        raise ConfigError(f"cannot read the override {text!r}; write for example steps=100 or generator.size=64")
+    try:
+        parsed = tomllib.loads(f"value = {value}")["value"]
+    except tomllib.TOMLDecodeError:
+        parsed = value.strip()
+    for name in reversed(key.strip().split(".")):
+        parsed = {name: parsed}
+    return parsed
+
+
+def _replace(settings: Any, values: Mapping[str, Any], prefix: str) -> Any:
+    hints = get_type_hints(type(settings))
+    names = [field.name for field in dataclasses.fields(settings)]
+    changes = {}
+    for name, value in values.items():
+        if name not in names:
+            raise ConfigError(f"no setting named {prefix + name!r}{suggest(name, names)}; settings: {', '.join(names)}")
+        current = getattr(settings, name)
+        if dataclasses.is_dataclass(current):
+            if not isinstance(value, dict):
+                raise ConfigError(f"{prefix}{name} is a table of settings, got {value!r}; write for example {prefix}{name}.x=1")
+            changes[name] = _replace(current, value, f"{prefix}{name}.")
+        else:
+            changes[name] = _typed(prefix + name, value, hints[name])
+    try:
+        return dataclasses.replace(settings, **changes)
+    except ValueError as error:
+        raise ConfigError(f"settings do not fit together: {error}") from error
+
+
+def _typed(name: str, value: Any, hint: Any) -> Any:
+    """A TOML value as the annotated type: int, float, bool, str or a tuple of one of them."""
+    if get_origin(hint) is tuple:
+        items = get_args(hint)
+        fixed = Ellipsis not in items
+        if not isinstance(value, list) or (fixed and len(value) != len(items)):
+            raise ConfigError(f"{name} must be a list{f' of {len(items)}' if fixed else ''}, got {value!r}")
+        return tuple(_typed(name, item, items[0]) for item in value)
+    if hint is float and type(value) is int:
+        return float(value)
+    if type(value) is not hint:
+        raise ConfigError(f"{name} must be of type {getattr(hint, '__name__', hint)}, got {value!r}")
+    return value

@@ -1,0 +1,82 @@
+"""Latents of a collection of photos: inverted once, stored, reused."""
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor
+
+from semveil.core.checkpoints import BadCheckpoint
+from semveil.core.files import write_whole
+
+
+@dataclass(frozen=True, eq=False)
+class LatentSet:
+    """Latents with a name for each; as private as the photos that they show.
+
+    Attributes:
+        codes: (N, K, D) float32, not clipped.
+        ids: N different names; no paths.
+        model_digest: of the model whose generator they belong to.
+
+    Raises:
+        ValueError: shapes and names do not fit together, or a value is not finite.
+
+    Example:
+        >>> one = LatentSet(torch.zeros(1, 28, 8), ("a",), "0" * 64)
+        >>> len(one.extended(torch.ones(2, 28, 8), ["b", "c"]))
+        3
+    """
+
+    codes: Tensor
+    ids: tuple[str, ...]
+    model_digest: str
+
+    def __post_init__(self) -> None:
+        if self.codes.ndim != 3 or self.codes.dtype != torch.float32:
+            raise ValueError(f"codes must be (N, K, D) float32, got {tuple(self.codes.shape)} {self.codes.dtype}")
+        if len(self.codes) != len(self.ids) or len(set(self.ids)) != len(self.ids):
+            raise ValueError(f"{len(self.codes)} latents need as many different ids, got {len(set(self.ids))}")
+        if not self.codes.isfinite().all():
+            raise ValueError("the latents hold NaN or infinite values")
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def extended(self, codes: Tensor, ids: list[str]) -> "LatentSet":
+        """With further latents at the end."""
+        return LatentSet(torch.cat([self.codes, codes.float().cpu()]), (*self.ids, *ids), self.model_digest)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write a `.safetensors` file, whole or not at all."""
+        metadata = {"format": "semveil latents 1", "ids": json.dumps(self.ids), "model_digest": self.model_digest}
+        write_whole(path, save({"codes": self.codes.contiguous()}, metadata=metadata))
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str], *, model_digest: str | None = None) -> "LatentSet":
+        """Read what `save` wrote.
+
+        Args:
+            path: the file.
+            model_digest: of the model that the latents must belong to; any where None.
+
+        Raises:
+            BadCheckpoint: the file is absent, damaged, no latent set, or of another model.
+        """
+        name = Path(path).name
+        try:
+            with safe_open(path, "pt") as file:
+                metadata = dict(file.metadata() or {})
+                latents = cls(file.get_tensor("codes"), tuple(json.loads(metadata["ids"])), metadata["model_digest"])
+        except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
+            raise BadCheckpoint(f"{name} is no file of latents, or a damaged one ({error})") from error
+        if model_digest is not None and latents.model_digest != model_digest:
+            raise BadCheckpoint(
+                f"{name} holds latents of another model ({latents.model_digest[:12]}, expected {model_digest[:12]}); "
+                "invert the photos again into another file"
+            )
+        return latents
