@@ -17,3 +17,33 @@ def shared() -> Path:
     if not path.is_dir():
         pytest.skip(f"needs the developers' data folder, looked for in {path} (set SEMVEIL_SHARED)")
     return path
+
+
+@pytest.fixture(scope="session")
+def tiny_model_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model of the real layout with random weights, 32 px: for plumbing, never for figures."""
+    import torch
+
+    from semveil.encoders.semantic import SemanticEncoder, SemanticEncoderConfig
+    from semveil.generators.semantic_stylegan import SemanticStyleGAN, SemanticStyleGANConfig
+    from semveil.mechanisms import ClipBox
+    from semveil.methods.face_model import LatentPrior, box_as_dict, save_model
+
+    rng = torch.Generator().manual_seed(11)
+    with torch.random.fork_rng():
+        torch.manual_seed(11)
+        generator = SemanticStyleGAN(
+            SemanticStyleGANConfig(
+                size=32, style_dim=8, mapping_layers=2, channel_cap=8, depth_layers=4, local_layers=6,
+                local_channel=8, coarse_channel=8, coarse_size=16, min_feat_size=8,
+            )
+        )  # fmt: skip
+        encoder = SemanticEncoder(SemanticEncoderConfig(size=32, style_dim=8, widths=(4, 4, 8, 8), coarse_channels=8))
+    latents = torch.randn(64, 28, 8, generator=rng)
+    folder = tmp_path_factory.mktemp("models") / "tiny-32"
+    card = {
+        "clip_box": box_as_dict(ClipBox(-2.0, 2.0, source="test")),
+        "inversion": {"steps": 5, "learning_rate": 0.05, "mse": 1.0, "prior": 0.01},
+    }
+    save_model(folder, generator, encoder, LatentPrior.fit(latents, rank=4), card)
+    return folder

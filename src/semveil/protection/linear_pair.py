@@ -68,13 +68,13 @@ class LinearPair(nn.Module):
 
     def protect(self, private: Tensor) -> Tensor:
         """Private block (B, m, D) -> what is sent, same shape."""
-        return self._apply(self.protection, private)
+        return self._transform(self.protection, private)
 
     def deprotect(self, received: Tensor) -> Tensor:
         """Received block (B, m, D) -> Bob's estimate of the private block."""
-        return self._apply(self.deprotection, received)
+        return self._transform(self.deprotection, received)
 
-    def _apply(self, layer: nn.Linear, block: Tensor) -> Tensor:
+    def _transform(self, layer: nn.Linear, block: Tensor) -> Tensor:
         expected = (len(self.settings.codes), self.settings.style_dim)
         if block.shape[1:] != expected:
             raise ValueError(f"the pair works on blocks (B, {expected[0]}, {expected[1]}), got {tuple(block.shape)}")
