@@ -206,3 +206,16 @@ def test_loading_leaves_the_global_random_stream_alone(state: dict[str, Tensor])
     before = torch.random.get_rng_state()
     load_semantic_stylegan(state, CONFIG)
     assert torch.equal(before, torch.random.get_rng_state())
+
+
+@pytest.mark.parametrize("noise", [True, False])
+def test_strips_give_what_the_whole_gives(noise: bool, state: dict[str, Tensor], monkeypatch: pytest.MonkeyPatch) -> None:
+    model = load_semantic_stylegan(state, CONFIG)
+    codes = torch.randn(2, 27, 12, generator=torch.Generator().manual_seed(0))
+    whole = model.synthesize_with_masks(codes, noise=noise)
+    monkeypatch.setattr("semveil.generators.render_net.STRIP", 1)
+    monkeypatch.setattr("semveil.generators.semantic_stylegan.CHUNK", 1)
+    with torch.inference_mode():
+        pieces = model.synthesize_with_masks(codes, noise=noise)
+    for name in ("images", "masks", "coarse_masks", "depths"):
+        torch.testing.assert_close(getattr(pieces, name), getattr(whole, name).detach(), rtol=0, atol=2e-5)

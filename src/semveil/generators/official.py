@@ -1,7 +1,7 @@
 """Read networks from files of the public SemanticStyleGAN implementation (github.com/seasonSH/SemanticStyleGAN)."""
 
 from argparse import Namespace
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -101,8 +101,9 @@ def _generator_config(settings: Mapping[str, Any], name: str) -> SemanticStyleGA
     channels = _official_channels(settings["channel_multiplier"])
     same = ("size", "base_layers", "depth_layers", "local_layers", "local_channel", "coarse_channel", "coarse_size")
     try:
+        integers: dict[str, Any] = {key: int(settings[key]) for key in same}
         config = SemanticStyleGANConfig(
-            **{key: int(settings[key]) for key in same},
+            **integers,
             style_dim=int(settings["latent"]),
             mapping_layers=int(settings["n_mlp"]),
             channel_multiplier=settings["channel_multiplier"],
@@ -137,12 +138,13 @@ def _filter(key: str, gain: float) -> _Slot:
 
 
 def _generator_slots(model: SemanticStyleGAN) -> Iterator[_Slot]:
-    for i, layer in enumerate(model.mapping, 1):
+    layers: Iterable[Any] = model.mapping
+    for i, layer in enumerate(layers, 1):
         yield _Slot(f"style.{i}.weight", layer.weight, layer.weight.shape)
         yield _Slot(f"style.{i}.bias", layer.bias, layer.bias.shape)
     yield _Slot("pos_embed.weights", model.position_weight, (*model.position_weight.shape, 1, 1))
     yield from _local_slots(model)
-    render = model.render_net
+    render: Any = model.render_net
     for stage, side in enumerate(render.sides):
         pair = ((render.up_convs[stage], "a"), (render.convs[stage], "b"))
         for index, (conv, letter) in enumerate(pair, 2 * stage):
@@ -190,7 +192,8 @@ def _projection_slots(prefix: str, weight: Tensor, modulation: Tensor, bias: Ten
 def _discriminator_slots(model: DualBranchDiscriminator) -> Iterator[_Slot]:
     yield from _branch_slots("convs_img", model.images)
     yield from _branch_slots("convs_seg", model.masks)
-    for key, layer in (("final_linear.0", model.hidden), ("final_linear.1", model.score)):
+    linears: tuple[tuple[str, Any], ...] = (("final_linear.0", model.hidden), ("final_linear.1", model.score))
+    for key, layer in linears:
         yield _Slot(f"{key}.weight", layer.weight, layer.weight.shape)
         yield _Slot(f"{key}.bias", layer.bias, layer.bias.shape)
     yield _Slot("final_conv.0.weight", model.final_conv.weight, model.final_conv.weight.shape)
@@ -200,7 +203,8 @@ def _discriminator_slots(model: DualBranchDiscriminator) -> Iterator[_Slot]:
 def _branch_slots(prefix: str, branch: Branch) -> Iterator[_Slot]:
     yield _Slot(f"{prefix}.0.0.weight", branch.first.weight, branch.first.weight.shape)
     yield _Slot(f"{prefix}.0.1.bias", branch.first.bias, branch.first.weight.shape[:1])
-    for i, block in enumerate(branch.blocks, 1):
+    blocks: Iterable[Any] = branch.blocks
+    for i, block in enumerate(blocks, 1):
         for key, conv, place in (("conv1", block.conv1, 0), ("conv2", block.conv2, 1), ("skip", block.skip, 1)):
             yield _Slot(f"{prefix}.{i}.{key}.{place}.weight", conv.weight, conv.weight.shape)
             if conv.bias is not None:

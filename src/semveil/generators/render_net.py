@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterator
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -11,6 +12,7 @@ from semveil.core.parts import PARTS
 from semveil.generators.semantic_config import SemanticStyleGANConfig
 from semveil.nn.equalized import ACTIVATION_GAIN, LEAKY_SLOPE, at_least_float32
 from semveil.nn.resample import blur, upsample
+from semveil.nn.winograd import conv_3x3
 
 STRIP = 1 << 22  # values of a strip of features when no gradient is wanted: 16 MiB
 
@@ -32,7 +34,7 @@ class FixedStyleConv(nn.Module):
             x = F.conv_transpose2d(x, weight, stride=2)
             y = blur(x, padding=1, gain=4.0, bias=bias.to(x.dtype))
         else:
-            y = F.conv2d(x, weight, bias, padding=1)
+            y = conv_3x3(x, weight, bias)
         if noise is not None:
             y = y + self.scaled_noise(noise).to(y.dtype)
         return F.leaky_relu_(y, LEAKY_SLOPE)
@@ -42,8 +44,9 @@ class FixedStyleConv(nn.Module):
 
         Leaky ReLU is positively homogeneous, so its gain may be applied before it.
         """
-        weight = self.weight * (self.modulation / math.sqrt(9 * self.weight.shape[1]))[:, None, None]
-        weight = weight * (torch.rsqrt(weight.square().sum((1, 2, 3), keepdim=True) + 1e-8) * ACTIVATION_GAIN)
+        modulation = self.modulation / math.sqrt(9 * self.weight.shape[1])
+        demodulation = torch.rsqrt(self.weight.square().sum((2, 3)) @ modulation.square() + 1e-8)
+        weight = self.weight * (modulation * (demodulation * ACTIVATION_GAIN).unsqueeze(1))[:, :, None, None]
         return weight.transpose(0, 1).contiguous() if self.up else weight, self.bias * ACTIVATION_GAIN
 
     def scaled_noise(self, noise: Tensor) -> Tensor:
@@ -99,23 +102,28 @@ class RenderNet(nn.Module):
             if self.residual_refine and side == self.coarse_size:
                 pictures = pictures + F.pad(coarse_masks, (0, 0, 0, 0, 3, 0))
         assert pictures is not None
-        return pictures[:, :3], pictures[:, 3:]
+        return pictures[:, :3].contiguous(), pictures[:, 3:].contiguous()
 
     def _stage(self, stage: int, x: Tensor, noise: bool) -> tuple[Tensor, Tensor]:
         """Double the side: features, and their projection to RGB and masks (B, 3 + 13, H, W)."""
         side = self.sides[stage]
-        up_conv, conv = self.up_convs[stage], self.convs[stage]
+        up_conv: Any = self.up_convs[stage]
+        conv: Any = self.convs[stage]
+        to_rgb: Any = self.to_rgbs[stage]
+        to_mask: Any = self.to_masks[stage]
         noise_a, noise_b = (self.get_buffer(f"noise_{name}_{side}") if noise else None for name in ("a", "b"))
-        (rgb_weight, rgb_bias), (mask_weight, mask_bias) = self.to_rgbs[stage].scaled(), self.to_masks[stage].scaled()
+        (rgb_weight, rgb_bias), (mask_weight, mask_bias) = to_rgb.scaled(), to_mask.scaled()
         weight, bias = torch.cat([rgb_weight, mask_weight]), torch.cat([rgb_bias, mask_bias])
         rows = 1 << (max(8, STRIP // (x.shape[0] * side * len(conv.bias))).bit_length() - 1)
         if torch.is_grad_enabled() or rows >= side:
             x = conv(up_conv(x, noise_a), noise_b)
             return x, at_least_float32(F.conv2d(x, weight, bias))
-        strips = list(_in_strips(x, up_conv, conv, noise_a, noise_b, rows))
-        projection = torch.cat([F.conv2d(strip, weight, bias) for strip in strips], 2)
-        last = side == self.sides[-1]  # nobody needs the last features
-        return strips[-1] if last else torch.cat(strips, 2), at_least_float32(projection)
+        strips, projections = [], []
+        for strip in _in_strips(x, up_conv, conv, noise_a, noise_b, rows):
+            projections.append(F.conv2d(strip, weight, bias))
+            if side < self.sides[-1]:  # nobody needs the last features
+                strips.append(strip)
+        return torch.cat(strips, 2) if strips else x, at_least_float32(torch.cat(projections, 2))
 
 
 def _in_strips(
@@ -124,17 +132,23 @@ def _in_strips(
     """`conv(up_conv(x))`, `rows` output rows at a time, so that what lies between stays in the processor's cache."""
     side = 2 * x.shape[2]
     (weight_a, bias_a), (weight_b, bias_b) = up_conv.scaled(), conv.scaled()
-    padded = F.pad(x, (0, 0, 2, 2))
     for top in range(0, side, rows):
         # The second convolution needs rows top - 1 .. top + rows of the first; these need two more on both sides.
         first, last = max(top - 1, 0), min(top + rows + 1, side)
-        y = F.conv_transpose2d(padded[:, :, top // 2 : (top + rows) // 2 + 4], weight_a, stride=2)
+        y = F.conv_transpose2d(_rows(x, top // 2 - 2, (top + rows) // 2 + 2), weight_a, stride=2)
         y = y[:, :, first - top + 3 : last - top + 6]
         y = blur(y, padding=(0, 1), gain=4.0, bias=bias_a.to(y.dtype))
         if noise_a is not None:
             y.add_(up_conv.scaled_noise(noise_a[:, :, first:last]).to(y.dtype))
-        y = F.pad(F.leaky_relu_(y, LEAKY_SLOPE), (0, 0, first - top + 1, top + rows + 1 - last))
-        y = F.conv2d(y, weight_b, bias_b, padding=(0, 1))
+        y = _rows(F.leaky_relu_(y, LEAKY_SLOPE), top - 1 - first, top + rows + 1 - first)
+        y = conv_3x3(y, weight_b, bias_b, pad_rows=False)
         if noise_b is not None:
             y.add_(conv.scaled_noise(noise_b[:, :, top : top + rows]).to(y.dtype))
         yield F.leaky_relu_(y, LEAKY_SLOPE)
+
+
+def _rows(x: Tensor, first: int, last: int) -> Tensor:
+    """Rows first .. last - 1, zero where x has none."""
+    above, below = max(-first, 0), max(last - x.shape[2], 0)
+    inside = x[:, :, first + above : last - below]
+    return F.pad(inside, (0, 0, above, below)) if above or below else inside

@@ -20,7 +20,7 @@ from semveil.nn.equalized import EqualizedLinear, pixel_norm
 
 __all__ = ["SemanticStyleGAN", "SemanticStyleGANConfig", "Synthesis"]
 
-CHUNK = 1 << 19  # hidden values of the local generators at a time when no gradient is wanted: 2 MiB
+CHUNK = 1 << 20  # hidden values of the local generators at a time when no gradient is wanted: 4 MiB
 
 
 @dataclass(frozen=True)
@@ -53,6 +53,8 @@ class SemanticStyleGAN(nn.Module):
         >>> generator.synthesize(codes).shape
         torch.Size([2, 3, 32, 32])
     """
+
+    _waves: Tensor
 
     def __init__(self, config: SemanticStyleGANConfig) -> None:
         super().__init__()
