@@ -111,23 +111,24 @@ class SemanticStyleGAN(nn.Module):
             keep_parts: (B, P) 0 or 1; dropped parts are left out of the composition.
             noise: add the model's fixed noise maps.
         """
-        c = self.config
-        styles = self.expand(codes).unflatten(1, (len(PARTS), c.local_layers))
-        position = self._waves @ (self.position_weight / math.sqrt(self.position_weight.shape[1])).T  # (N, C)
-        modulated = self.local_generators.modulate(styles)
-        # Positions are independent of each other; without a gradient, few at a time stay in the processor's cache.
-        count = len(position) if torch.is_grad_enabled() else max(64, CHUNK // (len(codes) * len(PARTS) * position.shape[1]))
-        chunks = [self._composite(chunk, modulated, keep_parts) for chunk in position.split(count)]
-        features, masks, depths = (
-            torch.cat(pieces, dim) for pieces, dim in zip(zip(*chunks, strict=True), (1, 2, 2), strict=True)
-        )
-
-        square = (c.coarse_size, c.coarse_size)
+        features, masks, depths = self.composite(codes, keep_parts=keep_parts)
+        square = (self.config.coarse_size, self.config.coarse_size)
         coarse_masks = (2 * masks - 1).unflatten(-1, square)
         images, refined = self.render_net(features.unflatten(1, square).permute(0, 3, 1, 2), coarse_masks, noise=noise)
         return Synthesis(images, refined, coarse_masks, depths.unflatten(-1, square))
 
-    def _composite(self, position: Tensor, modulated: Modulated, keep_parts: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
+    def composite(self, codes: Tensor, *, keep_parts: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor]:
+        """Latents -> what the render network sees, at N = h * h positions: features (B, N, F), masks and depths (B, 13, N)."""
+        styles = self.expand(codes).unflatten(1, (len(PARTS), self.config.local_layers))
+        position = self._waves @ (self.position_weight / math.sqrt(self.position_weight.shape[1])).T  # (N, C)
+        modulated = self.local_generators.modulate(styles)
+        # Positions are independent of each other; without a gradient, few at a time stay in the processor's cache.
+        count = len(position) if torch.is_grad_enabled() else max(64, CHUNK // (len(codes) * len(PARTS) * position.shape[1]))
+        chunks = [self._composite_at(chunk, modulated, keep_parts) for chunk in position.split(count)]
+        features, masks, depths = zip(*chunks, strict=True)
+        return torch.cat(features, 1), torch.cat(masks, 2), torch.cat(depths, 2)
+
+    def _composite_at(self, position: Tensor, modulated: Modulated, keep_parts: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
         """Position features (N, C) -> features (B, N, F), masks (B, P, N), depths (B, P, N)."""
         hidden, depths = self.local_generators(position, modulated)
         masks = depths.softmax(1)
