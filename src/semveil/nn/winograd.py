@@ -18,7 +18,7 @@ def conv_3x3(x: Tensor, weight: Tensor, bias: Tensor, *, pad_rows: bool = True) 
         pad_rows: False where x already has one row more above and below.
     """
     rows = x.shape[2] - (0 if pad_rows else 2)
-    large = rows % 4 == 0 and rows >= 32 and x.shape[3] >= 64 and min(weight.shape[:2]) >= 64
+    large = rows % 4 == 0 and min(rows, x.shape[3]) >= 32 and min(weight.shape[:2]) >= 64
     if torch.is_grad_enabled() or not large or x.dtype != torch.float32 or x.device.type != "cpu":
         return F.conv2d(x, weight, bias, padding=(int(pad_rows), 1))
     return conv_rows_of_four(F.pad(x, (0, 0, 1, 1)) if pad_rows else x, weight, bias)
