@@ -15,7 +15,13 @@ PARTIES = ("inverted", "direct", "bob", "eve")
 
 
 def measure(
-    result: WiretapResult, method: DPSemCom, verifier: Verifier, *, ids: Sequence[str], to_inversion: bool = True
+    result: WiretapResult,
+    method: DPSemCom,
+    verifier: Verifier,
+    *,
+    ids: Sequence[str],
+    to_inversion: bool = True,
+    parties: Sequence[str] = PARTIES,
 ) -> list[dict[str, Any]]:
     """Compare every party's images with the source, and with the inversion (what an error-free channel would give).
 
@@ -25,18 +31,17 @@ def measure(
         verifier: decides FPPSR; its name and threshold belong into the result's config.
         ids: pseudonymous name of each photo.
         to_inversion: also compare with the inversion (keys `..._to_inversion`).
+        parties: whose images are measured.
 
     Returns:
-        One record per photo: `source`, `nominal_epsilon`, `true_epsilon`, `guarantee` and a table of metrics per party.
+        One record per photo: `source`, `nominal_epsilon`, `guarantee` and a table of metrics per party.
         A metric whose weights are not on this machine is None, with `<metric>_reason` beside it.
     """
     guarantee = result.transmission.guarantee.as_dict()
     nominal = method.calibration.nominal_epsilon if method.protection != "none" else None
-    records: list[dict[str, Any]] = [
-        {"source": name, "nominal_epsilon": nominal, "guarantee": guarantee} for name in ids
-    ]
+    records: list[dict[str, Any]] = [{"source": name, "nominal_epsilon": nominal, "guarantee": guarantee} for name in ids]
     source, inverted = result.source.clamp(-1, 1), result.inverted.clamp(-1, 1)
-    for party in PARTIES:
+    for party in parties:
         images = getattr(result, party).clamp(-1, 1)
         columns = compare(source, images, verifier)
         if to_inversion and party != "inverted":
@@ -44,7 +49,9 @@ def measure(
                 key = name.replace("_reason", "_to_inversion_reason") if name.endswith("_reason") else f"{name}_to_inversion"
                 columns[key] = values
         for i, record in enumerate(records):
-            record[party] = {name: values if isinstance(values, str) or values is None else values[i] for name, values in columns.items()}
+            record[party] = {
+                name: values if isinstance(values, str) or values is None else values[i] for name, values in columns.items()
+            }
     return records
 
 

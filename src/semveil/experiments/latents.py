@@ -1,0 +1,68 @@
+"""Invert an experiment's photos once and keep the latents."""
+
+import hashlib
+import json
+from collections.abc import Callable
+from dataclasses import asdict
+
+import torch
+from safetensors.torch import save
+from torch import Tensor
+
+from semveil.core.checkpoints import read_checkpoint
+from semveil.core.files import write_whole
+from semveil.core.pixels import to_pixels
+from semveil.core.weights import WeightsMissing, home
+from semveil.methods.dp_semcom import DPSemCom
+from semveil.metrics import LPIPS
+
+
+def invert_once(
+    method: DPSemCom,
+    images: Tensor,
+    *,
+    perceptual: bool = False,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> tuple[Tensor, dict[str, object]]:
+    """Latents of photos, from the cache where the same photos were inverted with the same model and settings.
+
+    Photos are inverted and kept in batches, so a run that breaks off goes on where it was.
+
+    Args:
+        method: inverts, with its model and settings.
+        images: (N, 3, S, S) in [-1, 1].
+        perceptual: add the LPIPS (VGG) term of the official script where its weights are present.
+        progress: photos done, and all.
+
+    Returns:
+        (N, K, D) latents, not clipped; and what the inversion was, JSON-ready.
+    """
+    distance, reason = _perceptual(perceptual)
+    settings = {**asdict(method.inversion), "perceptual_network": "vgg" if distance else None}
+    options = {"perceptual": distance} if distance else {}
+    parts: list[Tensor] = []
+    batches = images.split(method.inversion.batch)
+    progress(0, len(images))
+    for done, batch in enumerate(batches, 1):
+        path = home() / "latents" / method.model.digest[:16] / f"{_key(settings, batch)}.safetensors"
+        if not path.is_file():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_whole(path, save({"codes": method.invert(batch, **options).codes.contiguous()}))
+        parts.append(read_checkpoint(path)["codes"])
+        progress(min(done * method.inversion.batch, len(images)), len(images))
+    return torch.cat(parts), {**settings, "perceptual_reason": reason}
+
+
+def _perceptual(wanted: bool) -> tuple[LPIPS | None, str | None]:
+    if not wanted:
+        return None, "squared error only, as [DPSC] 3.2.1 has it"
+    try:
+        return LPIPS.from_catalogue("vgg"), None
+    except WeightsMissing as error:
+        return None, str(error)
+
+
+def _key(settings: dict[str, object], batch: Tensor) -> str:
+    digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
+    digest.update(str(tuple(batch.shape)).encode() + to_pixels(batch).tobytes())
+    return digest.hexdigest()[:24]

@@ -1,0 +1,49 @@
+"""Rows of face images with captions, as in [DPSC] Figs. 5 and 6."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+from PIL import Image
+
+Cell = tuple[Path | NDArray[np.uint8], str]
+CELL = 1.75  # inches
+
+
+def draw_pictures(rows: Sequence[Sequence[Cell]], *, title: str, row_labels: Sequence[str] = (), aside: str = "") -> Figure:
+    """Images in rows, each with its caption above; small ones are enlarged bicubically.
+
+    Args:
+        rows: images, as files or (H, W, 3) pixels, with captions.
+        title: above all.
+        row_labels: at the left of each row.
+        aside: text in the cells that the first row leaves free.
+    """
+    columns = max(len(row) for row in rows)
+    figure = Figure(figsize=(CELL * columns + 0.4, (CELL + 0.42) * len(rows) + 0.5))
+    cells = figure.subplots(len(rows), columns, squeeze=False)
+    for i, row in enumerate(rows):
+        for j, axes in enumerate(cells[i]):
+            axes.grid(False)
+            axes.set(xticks=[], yticks=[])
+            for spine in axes.spines.values():
+                spine.set_visible(False)
+            if j < len(row):
+                picture, caption = row[j]
+                axes.imshow(_pixels(picture) if isinstance(picture, Path) else picture, interpolation="bicubic")
+                axes.set_title(caption, fontsize=10, linespacing=1.25)
+        if row_labels:
+            cells[i, 0].set_ylabel(row_labels[i], fontsize=12, fontweight="bold")
+    if aside:
+        free = cells[0, len(rows[0])]
+        text = free.text(0, 0.95, aside, transform=free.transAxes, va="top", fontsize=10, linespacing=1.4)
+        text.set_in_layout(False)
+    figure.suptitle(title)
+    return figure
+
+
+def _pixels(path: Path) -> NDArray[np.uint8]:
+    with Image.open(path) as image:
+        return np.asarray(image.convert("RGB"))

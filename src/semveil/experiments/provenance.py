@@ -1,0 +1,38 @@
+"""What a result was made with: versions and commit."""
+
+import platform
+import subprocess
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from semveil import __version__
+
+PACKAGES = ("torch", "numpy", "scipy", "pillow", "dlib-bin", "scikit-image", "torchmetrics")
+
+
+def versions() -> dict[str, str | None]:
+    """Versions of this package, of Python and of what the numbers depend on; None where it is not installed."""
+    found: dict[str, str | None] = {"semveil": __version__, "python": platform.python_version()}
+    for package in PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            found[package] = None
+    return found
+
+
+def commit() -> str | None:
+    """The repository's commit, with `+changes` where sources differ from it; None outside a repository."""
+    package = Path(__file__).resolve().parents[1]
+    if not (package.parents[1] / ".git").exists():
+        return None
+    try:
+        head = _git(package, "rev-parse", "HEAD")
+        changed = _git(package, "status", "--porcelain", "--untracked-files=no", "--", ".")
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return head + ("+changes" if changed else "")
+
+
+def _git(folder: Path, *command: str) -> str:
+    return subprocess.run(["git", *command], cwd=folder, check=True, capture_output=True, text=True).stdout.strip()

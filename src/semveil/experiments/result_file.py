@@ -1,0 +1,39 @@
+"""Result files: JSON that people can read, with long rows of numbers on one line."""
+
+import json
+import math
+import re
+from pathlib import Path
+from typing import Any
+
+from semveil.core.files import write_whole
+
+DECIMALS = 4
+
+
+def write_result(path: Path, result: dict[str, Any]) -> None:
+    """Write a result whole or not at all; floats of per-photo rows are rounded to four decimals by `rounded` before.
+
+    Raises:
+        ValueError: a number is NaN or infinite.
+        OutputError: the file cannot be written there.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    text = json.dumps(result, indent=1, allow_nan=False, ensure_ascii=False)
+    text = re.sub(r"\[([^\[\]{}\"]*)\]", lambda row: "[" + " ".join(row[1].split()) + "]", text)
+    write_whole(path, text + "\n")
+
+
+def read_result(path: Path) -> dict[str, Any]:
+    """Read a result."""
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def rounded(values: list[float | None]) -> list[float | None]:
+    """Per-photo values for a file; what is not finite is None.
+
+    Example:
+        >>> rounded([0.123456, None, float("inf")])
+        [0.1235, None, None]
+    """
+    return [round(v, DECIMALS) if v is not None and math.isfinite(v) else None for v in values]

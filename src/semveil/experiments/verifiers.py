@@ -1,0 +1,93 @@
+"""The recogniser that decides FPPSR, by name, with the threshold that belongs to it."""
+
+import hashlib
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from semveil.core.registry import Registry
+from semveil.core.weights import require
+from semveil.recognition import ArcFaceVerifier, DlibVerifier, OnnxVerifier, Verifier, measured_threshold
+
+FAR = 1e-3
+
+
+def _dlib(resolution: int) -> tuple[Verifier, str]:
+    threshold, origin = _threshold("dlib", resolution)
+    return (DlibVerifier(), origin) if threshold is None else (DlibVerifier(threshold=threshold), origin)
+
+
+def _edgeface(resolution: int) -> tuple[Verifier, str]:
+    calibration = measured_threshold("edgeface_xs", resolution=resolution, far=FAR)  # its authors state none
+    return OnnxVerifier(require("edgeface"), threshold=calibration.threshold, name="edgeface_xs"), _measured(resolution)
+
+
+def _arcface(resolution: int) -> tuple[Verifier, str]:
+    threshold, origin = _threshold("arcface", resolution)
+    return (ArcFaceVerifier(), origin) if threshold is None else (ArcFaceVerifier(threshold=threshold), origin)
+
+
+VERIFIERS: Registry[Callable[[int], tuple[Verifier, str]]] = Registry("verifier")
+VERIFIERS.add("dlib", _dlib)
+VERIFIERS.add("edgeface", _edgeface)
+VERIFIERS.add("arcface", _arcface)
+
+
+def load_verifier(name: str, *, resolution: int) -> tuple[Verifier, dict[str, Any]]:
+    """A recogniser with its threshold at a resolution, and what results say about it.
+
+    The threshold is the one measured at a false acceptance rate of 0.1 % where there is one, else its authors'.
+
+    Args:
+        name: `dlib`, `edgeface` or `arcface`.
+        resolution: side of the aligned images in pixels.
+
+    Raises:
+        ValueError: no such verifier, or no threshold is known for it at this resolution.
+        WeightsMissing: its file is not on this machine.
+
+    Example:
+        >>> load_verifier("dlib", resolution=64)[1]["threshold"]
+        0.4675
+    """
+    verifier, origin = VERIFIERS[name](resolution)
+    return verifier, {"name": verifier.name, "threshold": verifier.threshold, "threshold_from": origin}
+
+
+class Remembering(Verifier):
+    """A verifier that embeds every image once, however many measurements ask for it.
+
+    Args:
+        verifier: does the work; its name and threshold hold.
+    """
+
+    def __init__(self, verifier: Verifier) -> None:
+        self.verifier, self.name, self.threshold = verifier, verifier.name, verifier.threshold
+        self._known: dict[bytes, Tensor] = {}
+
+    def embed(self, images: Tensor) -> Tensor:
+        keys = [hashlib.sha256(image.detach().cpu().contiguous().numpy().tobytes()).digest() for image in images]
+        new = {key: i for i, key in enumerate(keys) if key not in self._known}
+        if new:
+            for key, embedding in zip(new, self.verifier.embed(images[list(new.values())]), strict=True):
+                self._known[key] = embedding
+        return torch.stack([self._known[key] for key in keys])
+
+    def similarities(self, a: Tensor, b: Tensor) -> Tensor:
+        return self.verifier.similarities(a, b)
+
+    def similarity(self, a: Tensor, b: Tensor) -> Tensor:
+        return self.verifier.similarity(a, b)
+
+
+def _threshold(name: str, resolution: int) -> tuple[float | None, str]:
+    try:
+        return measured_threshold(name, resolution=resolution, far=FAR).threshold, _measured(resolution)
+    except ValueError:
+        return None, f"its authors' or users'; none was measured at {resolution} px"
+
+
+def _measured(resolution: int) -> str:
+    return f"measured on LFW at {resolution} px, false acceptance rate {FAR:g}"
