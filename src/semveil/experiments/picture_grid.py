@@ -34,6 +34,8 @@ def draw_pictures(rows: Sequence[Sequence[Cell]], *, title: str, row_labels: Seq
                 picture, caption = row[j]
                 axes.imshow(_pixels(picture) if isinstance(picture, Path) else picture, interpolation="bicubic")
                 axes.set_title(caption, fontsize=10, linespacing=1.25)
+            else:
+                axes.set_axis_off()
         if row_labels:
             cells[i, 0].set_ylabel(row_labels[i], fontsize=12, fontweight="bold")
     if aside:

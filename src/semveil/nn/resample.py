@@ -1,6 +1,7 @@
 """StyleGAN2's resampling with the binomial filter [1, 3, 3, 1] / 8 per axis, in plain torch."""
 
 from functools import lru_cache
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -16,7 +17,25 @@ def _filter(x: Tensor, gain: float = 1.0) -> Tensor:
 
 def blur(x: Tensor, *, padding: int | tuple[int, int], gain: float = 1.0, bias: Tensor | None = None) -> Tensor:
     """Filter each channel of (B, C, H, W) with `padding` zeros on every side (rows, columns): H -> H + 2 * padding - 3."""
-    return F.conv2d(x, _filter(x, gain), bias, padding=padding, groups=x.shape[1])
+    rows, columns = (padding, padding) if isinstance(padding, int) else padding
+    if x.requires_grad and torch.is_grad_enabled():
+        y: Tensor = _Blur.apply(x, rows, columns, gain)
+        return y if bias is None else y + bias[:, None, None]
+    return F.conv2d(x, _filter(x, gain), bias, padding=(rows, columns), groups=x.shape[1])
+
+
+class _Blur(torch.autograd.Function):
+    """The filter is symmetric, so its gradient is the filter again; torch's own gradient is several times slower on a CPU."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, rows: int, columns: int, gain: float) -> Tensor:
+        ctx.settings = rows, columns, gain
+        return F.conv2d(x, _filter(x, gain), padding=(rows, columns), groups=x.shape[1])
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None, None]:
+        rows, columns, gain = ctx.settings
+        return _Blur.apply(gradient, 3 - rows, 3 - columns, gain), None, None, None
 
 
 def upsample(x: Tensor) -> Tensor:
