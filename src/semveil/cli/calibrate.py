@@ -1,0 +1,46 @@
+"""`semveil calibrate`: the threshold of a recogniser at a false acceptance rate."""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from semveil.cli import options
+from semveil.cli.console import progress, show
+from semveil.cli.verifiers import Name, choose_verifier
+
+
+def calibrate(
+    pairs: Annotated[Path, typer.Option(help="Folder with NAME/NAME_0001.jpg and pairs.txt, as LFW has them.", metavar="DIR")],
+    verifier: Name = "dlib",
+    far: Annotated[float, typer.Option(help="False acceptance rate, in (0, 1).", metavar="RATE")] = 1e-3,
+    resolution: Annotated[int, typer.Option(help="Side of the aligned photos in pixels.", min=16, max=1024)] = 64,
+    listed: Annotated[
+        Path | None, typer.Option("--list", help="The list of pairs; DIR/pairs.txt by default.", metavar="FILE")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Draws the people for the intervals.", metavar="N")] = 0,
+    as_json: options.Json = False,
+) -> None:
+    """Measure the threshold of a recogniser at a false acceptance rate, on pairs of photos in LFW's layout.
+
+    Example: semveil calibrate --verifier dlib --pairs lfw/ --far 1e-3
+    """
+    if not 0 < far < 1:
+        raise options.OptionError(f"--far must lie between 0 and 1, got {far}")
+
+    from semveil.core.rng import streams
+    from semveil.data.pairs import calibrate_threshold, read_pairs
+
+    found = read_pairs(listed or pairs / "pairs.txt", pairs)
+    judge, _ = choose_verifier(verifier, resolution=resolution, threshold=0.0)  # what is measured does not depend on it
+    with progress("Recognising", quiet=as_json) as advance:
+        rng = streams(seed)["bootstrap"]
+        measured = calibrate_threshold(judge, found.pairs, resolution=resolution, far=far, rng=rng, progress=advance)
+    low, high = measured.threshold_interval
+    lines = [
+        f"{measured.verifier} at {resolution} px: threshold {measured.threshold:.4f} [{low:.4f}, {high:.4f}] on its similarity "
+        f"gives a false acceptance rate of {far:g}; {measured.tar:.1%} of one person's pairs are accepted.",
+        f"From {measured.images} photos of {measured.people} people; {found.skipped} listed pairs had no photos.",
+    ]
+    show({**asdict(measured), "skipped_pairs": found.skipped}, lines, as_json=as_json)

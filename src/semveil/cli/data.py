@@ -1,0 +1,48 @@
+"""`semveil data`: prepare photos for training."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from semveil.cli import options
+from semveil.cli.console import progress, show
+
+app = typer.Typer(help="Prepare photos for training and experiments.")
+
+
+@app.callback()
+def _data() -> None:
+    """Prepare photos for training and experiments."""
+
+
+@app.command()
+def prepare(
+    folder: Annotated[
+        Path, typer.Argument(help="Holds celebamask_hq/images, celebamask_hq/masks and lfw/NAME.", metavar="DIR")
+    ],
+    out: Annotated[Path, typer.Option(help="Face set to write.", metavar="FILE.npz")],
+    size: Annotated[int, typer.Option(help="Side of the aligned faces in pixels.", min=16, max=512)] = 64,
+    workers: Annotated[int, typer.Option(help="Processes.", min=1)] = 1,
+    as_json: options.Json = False,
+) -> None:
+    """Align every photo below a folder and write one face set; 5 % of the people are marked as held out.
+
+    Example: semveil data prepare photos/ --out faces.npz
+    """
+    options.check_output_file(out, ".npz")
+
+    from semveil.data.face_set import prepare
+
+    with progress("Aligning", quiet=as_json) as advance:
+        faces = prepare(folder, size=size, workers=workers, progress=advance)
+    faces.save(out)
+    held_out = int(faces.held_out.sum())
+    result = {
+        "faces": len(faces),
+        "people": len(set(faces.person.tolist())),
+        "held_out": held_out,
+        "size": size,
+        "written": str(out),
+    }
+    show(result, [f"{len(faces)} faces of {result['people']} people ({held_out} faces held out) in {out}."], as_json=as_json)

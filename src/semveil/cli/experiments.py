@@ -1,0 +1,60 @@
+"""`semveil reproduce` and `semveil demo`: the paper's figures, and a first look."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from semveil.cli import options
+from semveil.cli.console import show, stages
+
+
+def reproduce(
+    figure: Annotated[str, typer.Argument(help="dp-semcom/fig3, fig4, fig5 or fig6.", metavar="FIGURE")],
+    preset: Annotated[str, typer.Option(help="How large: smoke, small or paper.", metavar="smoke|small|paper")] = "smoke",
+    out: Annotated[
+        Path | None, typer.Option(help="Folder for JSON and plots; out/METHOD/PRESET by default.", metavar="DIR")
+    ] = None,
+    data: Annotated[
+        Path | None, typer.Option(help="Photos: a face set, or a folder as the documentation names it.", metavar="PATH")
+    ] = None,
+    model: options.Model = None,
+    verifier: Annotated[str | None, typer.Option(help="Recogniser; the preset's by default.", metavar="NAME")] = None,
+    as_json: options.Json = False,
+) -> None:
+    """Run what a figure of a paper shows, write its numbers as JSON and draw it from them.
+
+    Example: semveil reproduce dp-semcom/fig3 --preset small --data faces.npz
+    """
+    folder = out or Path("out") / figure.partition("/")[0] / preset
+    options.check_output_folder(folder)
+
+    from semveil.experiments.dp_semcom import reproduce
+
+    with stages(quiet=as_json) as advance:
+        path = reproduce(figure, preset, folder, data=data, model=model, verifier=verifier, progress=advance)
+    show(
+        {"figure": figure, "preset": preset, "json": str(path)},
+        [f"{figure}: {path}, with its plots beside it."],
+        as_json=as_json,
+    )
+
+
+def demo(
+    out: Annotated[Path, typer.Option(help="Folder for the figure, result.json and the report.", metavar="DIR")] = Path(
+        "out/demo"
+    ),
+    seed: Annotated[int, typer.Option(help="Of the simulated channel.", metavar="N")] = 0,
+    as_json: options.Json = False,
+) -> None:
+    """Send scikit-image's portrait of an astronaut to Bob and Eve for five privacy budgets.
+
+    Example: semveil demo --out out/demo
+    """
+    options.check_output_folder(out)
+
+    from semveil.experiments.demo import demo
+
+    with stages(quiet=as_json) as advance:
+        path = demo(out, seed=seed, progress=advance)
+    show({"written": str(path)}, [f"Written: {path}"], as_json=as_json)

@@ -1,0 +1,102 @@
+"""The command line: verbs, and one printable line with an exit code for everything that goes wrong.
+
+Verbs import what computes (torch and all that needs it) when they run, so that help and mistakes in options cost nothing.
+"""
+
+import os
+import signal
+import sys
+import traceback
+import warnings
+from collections.abc import Sequence
+from types import FrameType
+from typing import Annotated
+
+import typer
+
+from semveil import __version__
+from semveil.cli import calibrate, data, experiments, invert, link, models, train, transmit
+from semveil.core.errors import SemveilError, printable
+
+USAGE, INTERRUPTED, TERMINATED, BUG = 2, 130, 143, 70  # exit codes beside those of `core.errors`
+
+app = typer.Typer(
+    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
+)
+for _verb in (transmit.transmit, link.send, link.receive, link.eavesdrop, invert.invert):
+    app.command()(_verb)
+app.add_typer(data.app, name="data")
+app.add_typer(train.app, name="train")
+app.add_typer(models.app, name="models")
+for _verb in (calibrate.calibrate, experiments.reproduce, experiments.demo):
+    app.command()(_verb)
+
+
+@app.callback(invoke_without_command=True)
+def _semveil(
+    context: typer.Context,
+    version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks; so does SEMVEIL_DEBUG=1.")] = False,
+) -> None:
+    """Face privacy with differential privacy, carried over a wiretap channel.
+
+    Example: semveil transmit portrait.jpg --epsilon 10 --snr-db 20 --out out/portrait
+    """
+    if version:
+        print(f"semveil {__version__}")
+        raise typer.Exit
+    if context.invoked_subcommand is None:
+        print(context.get_help())
+        raise typer.Exit
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run one command line and return its exit code; errors become one line on stderr."""
+    debug = "--debug" in arguments or bool(os.environ.get("SEMVEIL_DEBUG"))
+    try:
+        # --debug counts wherever it stands: who needs it has the failed command in the shell's history.
+        result = app([a for a in arguments if a != "--debug"], prog_name="semveil", standalone_mode=False)
+        return result if isinstance(result, int) else 0
+    except (KeyboardInterrupt, typer.Abort):
+        print("semveil: interrupted", file=sys.stderr)
+        return INTERRUPTED
+    except BrokenPipeError:  # the reader of our output went away
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return 1
+    except Exception as error:
+        if debug:
+            traceback.print_exc()
+        message, code = _explained(error)
+        print(f"semveil: error: {printable(message)}", file=sys.stderr)
+        return code
+
+
+def _explained(error: Exception) -> tuple[str, int]:
+    """What to tell the user, and the exit code."""
+    if isinstance(error, SemveilError):
+        return str(error), error.exit_code
+    if hasattr(error, "format_message"):  # a mistake in the command line; typer's class for it moved between versions
+        context = getattr(error, "ctx", None)
+        return f"{error.format_message().rstrip('.')} (see {context.command_path if context else 'semveil'} --help)", USAGE
+    if isinstance(error, ValueError):
+        return str(error), USAGE
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.filename or 'a file'}: {error.strerror}", 1
+    if isinstance(error, OSError | ImportError):
+        return str(error), 1
+    return f"unexpected {type(error).__name__}: {error}; run it again with --debug for the traceback and report it", BUG
+
+
+def _terminate(number: int, frame: FrameType | None) -> None:
+    raise SystemExit(TERMINATED)  # unwinds, so that unfinished files are removed
+
+
+def run() -> None:
+    """Entry point of the program `semveil`."""
+    if not sys.warnoptions:
+        warnings.simplefilter("ignore")  # what libraries tell programmers is no message to users
+    signal.signal(signal.SIGTERM, _terminate)
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,153 @@
+"""`semveil models`: face models and third-party weights on this machine."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from semveil.cli import options
+from semveil.cli.console import make_table, show, stages
+from semveil.core.errors import SemveilError
+from semveil.core.registry import suggest
+
+app = typer.Typer(help="Face models and third-party weights: what there is, where it lies, how to get it.")
+
+
+class VerificationFailed(SemveilError):
+    """A model or file is not what it must be."""
+
+
+@app.command("list")
+def list_models(as_json: options.Json = False) -> None:
+    """List the face models and the third-party weights that can be used.
+
+    Example: semveil models list
+    """
+    from semveil.core.weights import CATALOGUE, find, home
+    from semveil.methods.face_model import model_folders
+
+    models = [{"name": name, "kind": "face model", "path": str(path)} for name, path in model_folders().items()]
+    weights = [
+        {
+            "name": name,
+            "kind": "weights",
+            "path": str(path) if (path := find(name)) else None,
+            "purpose": CATALOGUE[name].purpose,
+        }
+        for name in CATALOGUE
+    ]
+    rows = [(entry["name"], entry["kind"], entry.get("purpose", "complete model"), entry["path"]) for entry in models + weights]
+    table = None if as_json else make_table(["name", "kind", "purpose", "file"], rows)
+    lines = [f"Weights are looked for in {home() / 'weights'}; a dash: not there, see: semveil models get NAME."]
+    show({"models": models, "weights": weights, "home": str(home())}, lines, as_json=as_json, table=table)
+
+
+@app.command()
+def info(
+    name: Annotated[str, typer.Argument(help="A face model or third-party weights.", metavar="NAME")],
+    as_json: options.Json = False,
+) -> None:
+    """Show a model's card with its trained pairs, or where weights come from and under which terms.
+
+    Example: semveil models info faces-64
+    """
+    from semveil.core.weights import CATALOGUE
+
+    result = _weights_card(name) if name in CATALOGUE else _model_card(name)
+    lines = [f"{key}: {value}" for key, value in result.items() if value not in (None, "", [])]
+    show(result, lines, as_json=as_json)
+
+
+@app.command()
+def get(
+    name: Annotated[str, typer.Argument(help="Third-party weights.", metavar="NAME")], as_json: options.Json = False
+) -> None:
+    """Download third-party weights, and what they need, into SEMVEIL_HOME/weights; goes on after a break.
+
+    Example: semveil models get lpips-alex
+    """
+    from semveil.core.weights import get as download
+
+    with stages(quiet=as_json) as advance:
+        path = download(name, progress=advance)
+    show({"name": name, "path": str(path)}, [f"{name} lies in {path}."], as_json=as_json)
+
+
+@app.command()
+def verify(
+    names: Annotated[
+        list[str] | None, typer.Argument(help="Models, weights or files; all that are here if none.", metavar="NAME|FILE...")
+    ] = None,
+    as_json: options.Json = False,
+) -> None:
+    """Check that models load and hold finite numbers, and that weights have the catalogue's hash.
+
+    Example: semveil models verify faces-64
+    """
+    from semveil.core.weights import CATALOGUE, find
+    from semveil.methods.face_model import model_folders
+
+    if not names:
+        names = [*model_folders(), *(name for name in CATALOGUE if find(name))]
+    checks = [_verified(name) for name in names]
+    table = (
+        None if as_json else make_table(["name", "state", "SHA-256"], [(c["name"], c["state"], c["sha256"]) for c in checks])
+    )
+    show({"checks": checks}, as_json=as_json, table=table)
+    wrong = [check["name"] for check in checks if not check["good"]]
+    if wrong:
+        raise VerificationFailed(f"not what they must be: {', '.join(wrong)}")
+
+
+def _verified(name: str) -> dict[str, Any]:
+    from semveil.core.weights import CATALOGUE, find, require, verify
+    from semveil.methods.face_model import load_model
+    from semveil.methods.pairs import list_pairs, read_pair
+
+    path = find(name) if name in CATALOGUE else Path(name)
+    if path is None:
+        require(name)
+    elif path.is_file():
+        found = verify(path)
+        state = {True: "as in the catalogue", False: "differs from the catalogue", None: "no hash known"}[found.matches]
+        return {"name": name, "good": found.matches is not False, "state": state, "sha256": found.sha256}
+    try:
+        model = load_model(name)
+        pairs = [read_pair(pair) for pair in list_pairs(model)]
+    except SemveilError as error:
+        return {"name": name, "good": False, "state": str(error), "sha256": None}
+    return {"name": name, "good": True, "state": f"loads; {len(pairs)} trained pairs", "sha256": model.digest}
+
+
+def _weights_card(name: str) -> dict[str, Any]:
+    from dataclasses import asdict
+
+    from semveil.core.weights import CATALOGUE, find
+
+    entry, path = CATALOGUE[name], find(name)
+    files = [file.name for file in entry.files]
+    return {**asdict(entry), "files": files, "needs": list(entry.needs), "path": str(path) if path else None}
+
+
+def _model_card(name: str) -> dict[str, Any]:
+    from semveil.core.weights import CATALOGUE
+    from semveil.methods.face_model import OFFICIAL_MODEL, box_as_dict, load_model, model_folders
+    from semveil.methods.pairs import list_pairs, read_pair
+
+    names = [*model_folders(), OFFICIAL_MODEL, *CATALOGUE]
+    if name not in names and not (Path(name) / "model.json").is_file():
+        raise ValueError(f"no model or weights named {name!r}{suggest(name, names)}; see: semveil models list")
+    model = load_model(name)
+    pairs = [read_pair(path).settings for path in list_pairs(model)]
+    return {
+        "name": model.name,
+        "size": model.size,
+        "latent_shape": list(model.latent_shape),
+        "digest": model.digest,
+        "folder": str(model.folder) if model.folder else None,
+        "card": {key: value for key, value in model.card.items() if key not in ("clip_box", "generator", "encoder")},
+        "clip_box": box_as_dict(model.box),
+        "pairs": [
+            f"epsilon {p.epsilon:g} ({p.calibration}), codes {','.join(map(str, p.codes))}, {p.noise} noise" for p in pairs
+        ],
+    }

@@ -1,0 +1,82 @@
+"""Options that several verbs share, and the checks on them that need no model."""
+
+import math
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from semveil.core.errors import OutputError, SemveilError
+from semveil.core.parts import codes_of_parts, parse_codes
+
+LOUDEST_DB = 300.0
+
+
+class OptionError(SemveilError):
+    """Options that are wrong or do not fit together."""
+
+    exit_code = 2
+
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object to stdout and nothing else.")]
+Model = Annotated[str | None, typer.Option(help="Name or folder of a face model; see: semveil models list.", metavar="NAME")]
+Face = Annotated[
+    str | None, typer.Option(help="Which face of a photo with several: N (from 0), largest or all.", metavar="N|largest|all")
+]
+Epsilon = Annotated[
+    float | None, typer.Option(help="Nominal privacy budget (10); what holds truly is printed and stored.", metavar="E")
+]
+Private = Annotated[
+    str | None,
+    typer.Option(help="Private face parts in words; their codes and the shared ones are protected.", metavar="skin,eyes,..."),
+]
+PrivateCodes = Annotated[str | None, typer.Option(help="Private codes by 0-based index instead (0,1,4-8).", metavar="0,1,4-8")]
+Protection = Annotated[
+    str, typer.Option(help="nn: the trained pair; laplace: genuine noise, which Bob keeps; none.", metavar="nn|laplace|none")
+]
+Calibration = Annotated[
+    str | None, typer.Option(help="How the noise follows from epsilon (as_published).", metavar="as_published|corrected")
+]
+Train = Annotated[bool, typer.Option("--train/--no-train", help="Train a missing pair now (minutes; it is kept).")]
+Pair = Annotated[Path | None, typer.Option(help="File of the trained pair.", metavar="FILE")]
+SnrDb = Annotated[float | None, typer.Option(help="SNR per complex symbol in dB.", metavar="S")]
+Seed = Annotated[int | None, typer.Option(help="Of the simulated channel; drawn anew where not given.", metavar="N")]
+
+
+def private_codes(parts: str | None, codes: str | None) -> tuple[int, ...] | None:
+    """Private codes from `--private` or `--private-codes`; None where neither is given."""
+    if parts is not None and codes is not None:
+        raise OptionError("give --private or --private-codes, not both")
+    if parts is not None:
+        return codes_of_parts([part.strip() for part in parts.split(",")])
+    return None if codes is None else parse_codes(codes)
+
+
+def check_snr(name: str, value: float | None) -> None:
+    """A finite SNR within what makes a difference."""
+    if value is not None and not (math.isfinite(value) and abs(value) <= LOUDEST_DB):
+        raise OptionError(f"{name} must lie in -{LOUDEST_DB:g}..{LOUDEST_DB:g} dB, got {value}")
+
+
+def check_output_file(path: Path, suffix: str | None = None) -> None:
+    """Fail before the work, not after it, where a file cannot be written."""
+    if suffix and path.suffix.lower() != suffix:
+        raise OutputError(f"cannot write {str(path)!r}: its name must end in {suffix}")
+    if path.is_dir():
+        raise OutputError(f"cannot write {str(path)!r}: it is a folder; name a file in it")
+    if not path.parent.is_dir():
+        raise OutputError(f"cannot write {str(path)!r}: the folder {str(path.parent)!r} does not exist; create it first")
+    if not os.access(path.parent, os.W_OK):
+        raise OutputError(f"cannot write {str(path)!r}: no permission to write in its folder")
+
+
+def check_output_folder(path: Path) -> None:
+    """The same for a folder, which may exist or not."""
+    there = path
+    while not there.exists() and there != there.parent:
+        there = there.parent
+    if not there.is_dir():
+        raise OutputError(f"cannot write into {str(path)!r}: {str(there)!r} is not a folder")
+    if not os.access(there, os.W_OK):
+        raise OutputError(f"cannot write into {str(path)!r}: no permission to write in {str(there)!r}")

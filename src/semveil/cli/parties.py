@@ -1,0 +1,134 @@
+"""Build what Alice needs from options: photos, model, method and its trained pair."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from semveil.cli.console import note, progress
+from semveil.cli.options import OptionError
+from semveil.core.errors import SemveilError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from semveil.methods.dp_semcom import DPSemCom
+    from semveil.methods.face_model import FaceModel
+    from semveil.protection.linear_pair import LinearPair, PairSettings
+
+PAIR_SEED = 0  # two machines that train the same pair with the same versions get the same one
+
+
+class PairMissing(SemveilError):
+    """No pair is trained for what is asked; the message names the command that trains it."""
+
+
+@dataclass(frozen=True, eq=False)
+class Faces:
+    """Aligned faces of several photos: images (B, 3, S, S), and a pseudonymous name for each."""
+
+    images: "Tensor"
+    ids: tuple[str, ...]
+
+
+def default_model() -> str:
+    from semveil.methods.face_model import DEFAULT_MODEL
+
+    return DEFAULT_MODEL
+
+
+def load_faces(paths: Sequence[Path], model: "FaceModel", face: str | None, *, quiet: bool) -> Faces:
+    """Read all photos, or fail before anything is computed; names are `photo-1`, or `photo-1-face-0` for several faces."""
+    from semveil.core.pixels import to_tensor
+    from semveil.data.faces import load_aligned_faces
+
+    crops, ids = [], []
+    with progress("Finding faces", quiet=quiet) as advance:
+        for number, path in enumerate(paths, 1):
+            found = load_aligned_faces(path, size=model.size, selection=face)
+            for text in found[0].photo.notes:
+                note(f"photo-{number}: {text}")
+            crops += [one.aligned.pixels for one in found]
+            ids += [f"photo-{number}" if len(found) == 1 else f"photo-{number}-face-{one.index}" for one in found]
+            advance(number, len(paths))
+    return Faces(to_tensor(crops), tuple(ids))
+
+
+def build_method(
+    model: "FaceModel",
+    *,
+    codes: tuple[int, ...] | None,
+    epsilon: float | None,
+    protection: str,
+    calibration: str | None,
+    pair_file: Path | None = None,
+    train: bool,
+    quiet: bool,
+) -> "DPSemCom":
+    """Alice's method; a pair that is missing is trained with progress, or the command for it is named.
+
+    Raises:
+        OptionError: the pair's file was trained for something else.
+        PairMissing: there is no pair, and none may be trained.
+    """
+    from semveil.methods.dp_semcom import PRIVATE_CODES, DPSemCom
+    from semveil.methods.pairs import read_pair
+
+    pair = None
+    if pair_file is not None:
+        if protection != "nn":
+            raise OptionError(f"--pair serves --protection nn only, not {protection}")
+        pair = read_pair(pair_file)
+        own = pair.settings
+        asked = {
+            "epsilon": (epsilon, own.epsilon),
+            "calibration": (calibration, own.calibration),
+            "private codes": (codes, own.codes),
+        }
+        for name, (wanted, trained) in asked.items():
+            if wanted is not None and wanted != trained:
+                raise OptionError(f"{pair_file.name} was trained for {name} {trained}, not {wanted}; leave the option out")
+        codes, epsilon, calibration = own.codes, own.epsilon, own.calibration
+
+    choice = {
+        "private_codes": PRIVATE_CODES if codes is None else codes,
+        "epsilon": 10.0 if epsilon is None else epsilon,
+        "calibration": calibration or "as_published",
+    }
+    if protection != "nn":
+        return DPSemCom(model, protection=protection, **choice)
+    if pair is None:
+        settings = DPSemCom(model, protection="none", **choice).pair_settings()
+        return DPSemCom(model, pair=_find_or_train(model, settings, train=train, quiet=quiet), **choice)
+    expected = DPSemCom(model, protection="none", **choice).pair_settings()
+    if abs(own.scale / expected.scale - 1) > 1e-4 or own.style_dim != expected.style_dim:
+        raise OptionError(
+            f"{pair_file.name} imitates noise of scale {own.scale:g}; model {model.name} needs {expected.scale:g}"
+        )
+    return DPSemCom(model, pair=pair, **choice)
+
+
+def _find_or_train(model: "FaceModel", settings: "PairSettings", *, train: bool, quiet: bool) -> "LinearPair":
+    from semveil.core.rng import streams
+    from semveil.methods.pairs import NoPair, find_pair
+    from semveil.training.protector import find_or_train_pair
+
+    try:
+        return find_pair(model, settings)
+    except NoPair as missing:
+        if not train:
+            raise PairMissing(f"{missing}; train it with: {training_command(model, settings)}") from missing
+    note(f"no pair is trained for epsilon {settings.epsilon:g} ({settings.calibration}); training one now, once")
+    with progress("Training a pair", quiet=quiet) as advance:
+        return find_or_train_pair(model, settings, rng=streams(PAIR_SEED)["train"], progress=advance)
+
+
+def training_command(model: "FaceModel", settings: "PairSettings") -> str:
+    """The command line that trains a pair."""
+    from semveil.methods.face_model import model_folders
+
+    known = model.folder is None or model_folders().get(model.name) == model.folder
+    return (
+        f"semveil train protector --model {model.name if known else model.folder} --epsilon {settings.epsilon:g} "
+        f"--private-codes {','.join(map(str, settings.codes))} --calibration {settings.calibration}"
+    )

@@ -1,0 +1,216 @@
+"""`semveil train`: parser, generator, encoder and protector."""
+
+import time
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from semveil.cli import options
+from semveil.cli.console import progress, show
+from semveil.cli.parties import default_model
+from semveil.cli.train_protector import protector
+
+if TYPE_CHECKING:
+    from semveil.data.face_set import FaceSet
+    from semveil.encoders.inversion import InversionSettings
+    from semveil.training.generator import GeneratorTrainer, GeneratorTraining
+
+app = typer.Typer(help="Train networks; a run that breaks off goes on from its checkpoint.")
+app.command()(protector)
+SAVE_EVERY = 250  # steps
+
+FaceFile = Annotated[Path, typer.Argument(help="Face set that `semveil data prepare` wrote.", metavar="FACES.npz")]
+Config = Annotated[Path | None, typer.Option(help="TOML file of settings.", metavar="FILE.toml")]
+Set = Annotated[list[str] | None, typer.Option("--set", help="Override a setting; may be repeated.", metavar="a.b=c")]
+Seed = Annotated[int, typer.Option(help="Of initialisation, order and noise.", metavar="N")]
+
+
+@app.command()
+def parser(
+    faces: FaceFile,
+    out: Annotated[Path, typer.Option(help="Weights to write.", metavar="FILE.safetensors")],
+    labelled: Annotated[
+        Path | None, typer.Option(help="Also write the face set with all labels filled in.", metavar="FILE.npz")
+    ] = None,
+    steps: Annotated[int, typer.Option(min=1, help="Optimiser steps.")] = 1200,
+    seed: Seed = 0,
+    as_json: options.Json = False,
+) -> None:
+    """Train the small face parser on the labelled faces, and label the others with it.
+
+    Example: semveil train parser faces.npz --out parser.safetensors --labelled labelled.npz
+    """
+    options.check_output_file(out, ".safetensors")
+    if labelled is not None:
+        options.check_output_file(labelled, ".npz")
+
+    from semveil.core.rng import streams
+    from semveil.methods.face_model import write_network
+    from semveil.training.parser import label_faces, train_parser
+
+    photos = _load_faces(faces)
+    if not ((photos.labels[:, 0, 0] != 255) & ~photos.held_out).any():
+        raise options.OptionError(f"{faces} holds no labelled face; prepare it with CelebAMask-HQ's masks")
+    with progress("Training the parser", quiet=as_json) as advance:
+        network = train_parser(
+            photos, steps=steps, rng=streams(seed)["train"], progress=lambda step, loss: advance(step, steps, loss)
+        )
+    write_network(out, network)
+    if labelled is not None:
+        label_faces(network, photos).save(labelled)
+    written = [str(path) for path in (out, labelled) if path]
+    show({"steps": steps, "written": written}, [f"Written: {', '.join(written)}."], as_json=as_json)
+
+
+@app.command()
+def generator(
+    faces: FaceFile,
+    out: Annotated[Path, typer.Option(help="Model folder to write when training is done.", metavar="DIR")],
+    config: Config = None,
+    overrides: Set = None,
+    checkpoint: Annotated[
+        Path | None, typer.Option(help="State of the run; DIR.checkpoint by default.", metavar="FILE")
+    ] = None,
+    minutes: Annotated[float | None, typer.Option(help="Stop after so long; run it again to go on.", metavar="M")] = None,
+    seed: Seed = 0,
+    as_json: options.Json = False,
+) -> None:
+    """Train a generator together with its encoder on labelled faces, and publish the model folder.
+
+    Example: semveil train generator labelled.npz --out models/mine --set steps=6000 --minutes 120
+    """
+    options.check_output_folder(out)
+    state = checkpoint or out.with_name(f"{out.name}.checkpoint")
+    state.parent.mkdir(parents=True, exist_ok=True)
+    options.check_output_file(state)
+
+    from semveil.core.config import as_json as settings_json
+    from semveil.core.config import read_config
+    from semveil.core.files import write_whole
+    from semveil.training.generator import GeneratorTraining
+
+    settings = read_config(GeneratorTraining, config, overrides or [])
+    photos = _load_faces(faces)
+    trainer = _trainer(photos, settings, seed)
+    if state.is_file():
+        _resume(trainer, state)
+    write_whole(state.with_name(f"{state.name}.json"), settings_json(settings))
+    until = float("inf") if minutes is None else time.monotonic() + 60 * minutes
+    with progress("Training the generator", quiet=as_json) as advance:
+
+        def report(step: int, losses: dict[str, float]) -> None:
+            advance(step, settings.steps, "mse", losses["mse"])
+            if step % SAVE_EVERY == 0:
+                trainer.save(state)
+
+        trainer.run(report=report, until=until)
+    trainer.save(state)
+    done = trainer.step >= settings.steps
+    if done:
+        _publish(out, trainer.averages["generator"], trainer.averages["encoder"], photos, quiet=as_json)
+    lines = [
+        f"Step {trainer.step} of {settings.steps}; " + (f"model in {out}." if done else f"run it again to go on from {state}.")
+    ]
+    result = {"step": trainer.step, "steps": settings.steps, "checkpoint": str(state), "model": str(out) if done else None}
+    show(result, lines, as_json=as_json)
+
+
+@app.command()
+def encoder(
+    faces: FaceFile,
+    out: Annotated[Path, typer.Option(help="Model folder to write: the same generator with the new encoder.", metavar="DIR")],
+    model: options.Model = None,
+    config: Config = None,
+    overrides: Set = None,
+    seed: Seed = 0,
+    as_json: options.Json = False,
+) -> None:
+    """Train an encoder for a generator that stays as it is, such as the official one.
+
+    Example: semveil train encoder faces512.npz --model celebamask-hq-512 --out models/official-encoded
+    """
+    options.check_output_folder(out)
+
+    from semveil.core.config import read_config
+    from semveil.core.rng import streams
+    from semveil.methods.face_model import load_model
+    from semveil.training.encoder import EncoderTraining, train_encoder
+
+    settings = read_config(EncoderTraining, config, overrides or [])
+    fixed, photos = load_model(model or default_model()), _load_faces(faces)
+    _check_size(photos, fixed.size)
+    perceptual = _perceptual(settings.perceptual)
+    with progress("Training the encoder", quiet=as_json) as advance:
+        network = train_encoder(
+            fixed.generator, photos, settings, rng=streams(seed)["train"], perceptual=perceptual, progress=advance
+        )
+    _publish(out, fixed.generator, network, photos, inversion=fixed.inversion, quiet=as_json)
+    show({"settings": asdict(settings), "model": str(out)}, [f"Model in {out}."], as_json=as_json)
+
+
+def _load_faces(path: Path) -> "FaceSet":
+    from semveil.data.face_set import FaceSet
+
+    try:
+        return FaceSet.load(path)
+    except (OSError, KeyError, ValueError, EOFError) as error:
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else "it is no face set, or a damaged one"
+        raise options.OptionError(f"cannot read {str(path)!r}: {reason}; semveil data prepare makes one") from error
+
+
+def _check_size(photos: "FaceSet", size: int) -> None:
+    if photos.pixels.shape[1] != size:
+        raise options.OptionError(
+            f"the faces have {photos.pixels.shape[1]} px, the model {size}; prepare them with --size {size}"
+        )
+
+
+def _perceptual(weight: float) -> Any:
+    """LPIPS, or nothing where its weight is 0."""
+    if weight == 0:
+        return lambda a, b: a.new_zeros(len(a))
+    from semveil.metrics.lpips import LPIPS
+
+    return LPIPS.from_catalogue("alex")
+
+
+def _trainer(photos: "FaceSet", settings: "GeneratorTraining", seed: int) -> "GeneratorTrainer":
+    from semveil.core.rng import streams
+    from semveil.training.generator import GeneratorTrainer
+
+    _check_size(photos, settings.generator.size)
+    if (photos.labels == 255).any():
+        raise options.OptionError("some faces have no part labels; fill them in with: semveil train parser --labelled FILE.npz")
+    return GeneratorTrainer(photos, settings, perceptual=_perceptual(settings.perceptual), rng=streams(seed)["train"])
+
+
+def _resume(trainer: "GeneratorTrainer", path: Path) -> None:
+    from semveil.core.checkpoints import BadCheckpoint, read_checkpoint
+
+    state = read_checkpoint(path)
+    mine, stored = asdict(trainer.settings), state.get("settings")
+    if not isinstance(stored, dict):
+        raise BadCheckpoint(f"{path.name} is no checkpoint of a generator's training")
+    changed = [key for key in mine if key != "steps" and mine[key] != stored.get(key)]
+    if changed:
+        raise options.OptionError(
+            f"{path} was made with other settings ({', '.join(changed)}); give those, or another --checkpoint"
+        )
+    try:
+        trainer.load_state(state)
+    except (KeyError, RuntimeError, ValueError) as error:
+        raise BadCheckpoint(f"{path.name} does not fit this training: {error}") from error
+
+
+def _publish(
+    out: Path, generator: Any, encoder: Any, photos: "FaceSet", *, inversion: "InversionSettings | None" = None, quiet: bool
+) -> None:
+    from semveil.encoders.inversion import InversionSettings
+    from semveil.training.publish import publish
+
+    chosen = inversion or InversionSettings(steps=60, learning_rate=0.05, mse=1.0, prior=0.01)  # as the bundled model
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with progress("Inverting training photos", quiet=quiet) as advance:
+        publish(out, generator, encoder, photos, inversion=chosen, progress=advance)

@@ -1,0 +1,137 @@
+"""Between a method's transmission and the message file that carries it from Alice's process to Bob's or Eve's."""
+
+import torch
+
+from semveil.channels import Message, MessageError, awgn
+from semveil.methods.dp_semcom import DPSemCom, Transmission
+from semveil.methods.face_model import FaceModel
+from semveil.methods.pairs import NoPair, find_pair, list_pairs, pair_digest, read_pair
+from semveil.protection.linear_pair import LinearPair
+
+DEFAULT_SNR_DB = 20.0
+
+
+def to_message(method: DPSemCom, transmission: Transmission) -> Message:
+    """Alice's message: clean symbols and the side information to read them; everything in it is readable by Eve."""
+    model, protected = method.model, method.protection != "none"
+    return Message(
+        method=method.name,
+        model=model.name,
+        model_hash=model.digest,
+        image_size=model.size,
+        latent_shape=model.latent_shape,
+        private_codes=method.private_codes,
+        clip_lower=torch.as_tensor(model.box.lower, dtype=torch.float32),
+        clip_upper=torch.as_tensor(model.box.upper, dtype=torch.float32),
+        gains=transmission.gains.float().unsqueeze(1),
+        protection=method.protection,
+        calibration=method.calibration.name if protected else None,
+        nominal_epsilon=method.calibration.nominal_epsilon if protected else None,
+        pair_hash=pair_digest(method.pair) if method.pair else None,
+        guarantee=transmission.guarantee.as_dict(),
+        snr_db=None,
+        symbols=transmission.symbols,
+    )
+
+
+def method_for_bob(message: Message, model: FaceModel, *, pair: LinearPair | None = None) -> DPSemCom:
+    """What Bob needs to read a message: the same model, and the very pair that protected it.
+
+    Args:
+        pair: Alice's pair; looked up by its hash among the model's where None.
+
+    Raises:
+        MessageError: the message was made with another method, model or pair.
+    """
+    _check_model(message, model)
+    if message.pair_hash is None:
+        return _method(message, model)
+    pair = pair or _pair_by_hash(message, model)
+    digest = pair_digest(pair)
+    if digest != message.pair_hash:
+        raise MessageError(
+            f"the message was protected with pair {message.pair_hash[:12]}, this one is {digest[:12]}; use Alice's pair file"
+        )
+    return _method(message, model, pair)
+
+
+def method_for_eve(message: Message, model: FaceModel) -> DPSemCom:
+    """The paper's Eve, who has the public model and no pair.
+
+    Raises:
+        MessageError: the message was made with another method or model.
+    """
+    _check_model(message, model)
+    return DPSemCom(model, private_codes=message.private_codes, protection="none")
+
+
+def heard(
+    message: Message, method: DPSemCom, *, snr_db: float | None = None, rng: torch.Generator | None = None
+) -> Transmission:
+    """What a receiver gets of a message: clean symbols pass a simulated channel, received ones stay as they are.
+
+    Args:
+        snr_db: of the simulated channel; 20 dB where None.
+        rng: of its noise.
+
+    Raises:
+        MessageError: an SNR is asked for, but the symbols have passed their channel.
+    """
+    if message.gains.shape[1] != 1:
+        raise MessageError("the message has two gains per image; dp-semcom sends one")
+    symbols = message.symbols
+    if message.snr_db is None:
+        symbols = awgn(symbols, DEFAULT_SNR_DB if snr_db is None else snr_db, rng=rng)
+    elif snr_db is not None:
+        raise MessageError(f"the symbols have passed a channel of {message.snr_db:g} dB already; leave --snr-db out")
+    return Transmission(symbols, message.gains[:, 0], method.guarantee())
+
+
+def _check_model(message: Message, model: FaceModel) -> None:
+    if message.method != DPSemCom.name:
+        raise MessageError(f"the message was made with method {message.method!r}, expected {DPSemCom.name!r}")
+    if message.model_hash != model.digest:
+        raise MessageError(
+            f"the message was made with model {message.model} of hash {message.model_hash[:12]}, here {model.name} has "
+            f"{model.digest[:12]}; both sides need the same weights (give Alice's with --model)"
+        )
+    if message.latent_shape != model.latent_shape:
+        raise MessageError(f"the message holds latents {message.latent_shape}, the model's are {model.latent_shape}")
+
+
+def _method(message: Message, model: FaceModel, pair: LinearPair | None = None) -> DPSemCom:
+    try:
+        return DPSemCom(
+            model,
+            private_codes=message.private_codes,
+            epsilon=message.nominal_epsilon or 1.0,
+            calibration=message.calibration or "as_published",
+            protection=message.protection,
+            pair=pair,
+        )
+    except (ValueError, NoPair) as error:
+        raise MessageError(f"the message cannot be read: {error}") from error
+
+
+def _pair_by_hash(message: Message, model: FaceModel) -> LinearPair:
+    expected = DPSemCom(
+        model,
+        private_codes=message.private_codes,
+        epsilon=message.nominal_epsilon or 1.0,
+        calibration=message.calibration or "as_published",
+        protection="none",
+    ).pair_settings()
+    try:
+        pair = find_pair(model, expected)
+        if pair_digest(pair) == message.pair_hash:
+            return pair
+    except NoPair:
+        pass
+    for path in list_pairs(model):  # one of other settings
+        pair = read_pair(path)
+        if pair_digest(pair) == message.pair_hash:
+            return pair
+    raise MessageError(
+        f"the pair {str(message.pair_hash)[:12]} that protected this message (epsilon {expected.epsilon:g} "
+        f"{expected.calibration}) is not on this machine; give Alice's pair file with --pair"
+    )

@@ -1,0 +1,137 @@
+"""A tiny model with random weights, a photo with one face, and the command line in this process or another."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+SRC = Path(__file__).resolve().parents[2] / "src"
+
+
+def make_model(folder: Path, *, seed: int = 0) -> Path:
+    """A model folder of random weights, small enough to train pairs for in seconds."""
+    from semveil.encoders.semantic import SemanticEncoder, SemanticEncoderConfig
+    from semveil.generators.semantic_stylegan import SemanticStyleGAN, SemanticStyleGANConfig
+    from semveil.methods.face_model import LatentPrior, save_model
+
+    config = SemanticStyleGANConfig(
+        size=32,
+        style_dim=4,
+        mapping_layers=1,
+        channel_multiplier=0.0625,
+        channel_cap=8,
+        depth_layers=3,
+        local_layers=4,
+        local_channel=4,
+        coarse_channel=8,
+        coarse_size=16,
+    )
+    widths = {"widths": (4, 4, 8, 8), "fine_channels": 2, "coarse_channels": 4}
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        generator = SemanticStyleGAN(config)
+        encoder = SemanticEncoder(SemanticEncoderConfig(size=32, codes=28, style_dim=4, **widths))
+        prior = LatentPrior.fit(torch.randn(40, 28, 4), rank=4)
+    card = {
+        "clip_box": {"lower": -2.0, "upper": 2.0, "source": "a test"},
+        "inversion": {"steps": 3, "learning_rate": 0.05, "mse": 1.0, "prior": 0.01},
+        "terms": "random weights, for tests",
+    }
+    save_model(folder, generator, encoder, prior, card)
+    return folder
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a command line answered."""
+
+    code: int
+    stdout: str
+    stderr: str
+
+
+@pytest.fixture(scope="session")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A SEMVEIL_HOME with the model `tiny` and its pair for epsilon 10, barely trained."""
+    folder = tmp_path_factory.mktemp("home")
+    make_model(folder / "models" / "tiny")
+    before = os.environ.get("SEMVEIL_HOME")
+    os.environ["SEMVEIL_HOME"] = str(folder)
+    from semveil.cli.main import main
+
+    try:
+        assert main(["train", "protector", "--model", "tiny", "--epochs", "1"]) == 0
+    finally:
+        os.environ.pop("SEMVEIL_HOME")
+        if before is not None:
+            os.environ["SEMVEIL_HOME"] = before
+    return folder
+
+
+@pytest.fixture(scope="session")
+def photo(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The astronaut's face, cut out of scikit-image's portrait, with GPS in its EXIF."""
+    from skimage import data
+
+    path = tmp_path_factory.mktemp("photos") / "private name.jpg"
+    exif = Image.Exif()
+    exif[0x010E] = "secret description"
+    exif.get_ifd(0x8825)[1] = "N"
+    Image.fromarray(data.astronaut()[0:220, 120:330]).save(path, quality=95, exif=exif)
+    return path
+
+
+@pytest.fixture
+def semveil(home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., Outcome]:
+    """Run a command line in this process."""
+    from semveil.cli.main import main
+
+    monkeypatch.setenv("SEMVEIL_HOME", str(home))
+    monkeypatch.delenv("SEMVEIL_DEBUG", raising=False)
+
+    def call(*arguments: str | Path) -> Outcome:
+        code = main([str(a) for a in arguments])
+        captured = capsys.readouterr()
+        return Outcome(code, captured.out, captured.err)
+
+    return call
+
+
+@pytest.fixture
+def process(home: Path) -> Callable[..., Outcome]:
+    """Run a command line in a process of its own."""
+
+    def call(*arguments: str | Path) -> Outcome:
+        environment = {**os.environ, "SEMVEIL_HOME": str(home), "PYTHONPATH": str(SRC), "OMP_NUM_THREADS": "1"}
+        command = [sys.executable, "-m", "semveil", *map(str, arguments)]
+        done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=120)
+        return Outcome(done.returncode, done.stdout, done.stderr)
+
+    return call
+
+
+@pytest.fixture
+def failed() -> Callable[[Outcome, int, str], None]:
+    """Assert that a command line failed as it should: one line on stderr, nothing on stdout, the exit code."""
+
+    def check(outcome: Outcome, code: int, words: str) -> None:
+        lines = outcome.stderr.splitlines()
+        assert len(lines) == 1, outcome
+        assert lines[0].startswith("semveil: error: ")
+        assert words in lines[0]
+        assert (outcome.code, outcome.stdout) == (code, "")
+
+    return check
+
+
+@pytest.fixture
+def pixels() -> Callable[[Path], np.ndarray]:
+    """Read a picture."""
+    return lambda path: np.asarray(Image.open(path))

@@ -1,0 +1,161 @@
+"""`semveil transmit` writes all of its results or none, and says what they are worth."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from semveil.cli.results import whole_folder
+
+FILES = {"source.png", "inverted.png", "direct.png", "bob.png", "eve.png", "result.json"}
+QUICK = ("--model", "tiny", "--snr-db", "20")
+
+
+def names(folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir()}
+
+
+def test_a_photo_becomes_five_pictures_and_a_result(semveil: Callable, photo: Path, tmp_path: Path) -> None:
+    out = tmp_path / "new" / "out"
+    answer = semveil("transmit", photo, *QUICK, "--epsilon", "10", "--seed", "3", "--out", out, "--json")
+    assert (answer.code, answer.stderr) == (0, "")
+    printed = json.loads(answer.stdout)
+    assert names(out) == FILES
+    result = json.loads((out / "result.json").read_text())
+    assert {k: v for k, v in printed.items() if k != "out"} == result
+    (record,) = result["images"]
+    assert record["source"] == "photo-1"
+    assert record["nominal_epsilon"] == 10
+    assert record["guarantee"]["basis"] == "none"
+    assert record["guarantee"]["epsilon"] is None
+    for party in ("direct", "bob", "eve"):
+        assert 0 < record[party]["psnr"] < 60
+        assert record[party]["lpips"] is None
+        assert "semveil models get" in record[party]["lpips_reason"]
+    assert result["seeds"] == {"run": 3}
+    assert result["config"]["calibration"]["true_epsilon_of_genuine_noise"] == pytest.approx(10 * 7 * 4 / np.sqrt(28 * 4))
+    text = (out / "result.json").read_text()
+    assert "private name" not in text
+    assert str(photo.parent) not in text
+
+
+def test_pictures_carry_nothing_but_pixels(semveil: Callable, photo: Path, tmp_path: Path) -> None:
+    assert semveil("transmit", photo, *QUICK, "--out", tmp_path / "out").code == 0
+    for path in (tmp_path / "out").glob("*.png"):
+        with Image.open(path) as image:
+            assert image.size == (32, 32)
+            assert not image.info
+        assert b"secret" not in path.read_bytes()
+
+
+def test_the_same_seed_gives_the_same_pictures(semveil: Callable, photo: Path, tmp_path: Path, pixels: Callable) -> None:
+    for name, seed in (("a", 1), ("b", 1), ("c", 2)):
+        assert semveil("transmit", photo, *QUICK, "--seed", seed, "--out", tmp_path / name, "--snr-db", "5").code == 0
+    a, b, c = (pixels(tmp_path / name / "bob.png") for name in "abc")
+    assert np.array_equal(a, b)
+    assert not np.array_equal(a, c)
+
+
+def test_several_photos_get_folders_of_their_own(semveil: Callable, photo: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    answer = semveil("transmit", photo, photo, *QUICK, "--protection", "none", "--out", out)
+    assert answer.code == 0
+    assert names(out) == {"photo-1", "photo-2", "result.json"}
+    assert names(out / "photo-2") == FILES - {"result.json"}
+    assert [i["source"] for i in json.loads((out / "result.json").read_text())["images"]] == ["photo-1", "photo-2"]
+    assert "latents are sent as they are" in " ".join(answer.stdout.split())
+
+
+def test_the_seed_of_genuine_noise_is_never_written(semveil: Callable, photo: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    options = ("--protection", "laplace", "--calibration", "corrected", "--private", "skin,eyes", "--seed", "987654321")
+    answer = semveil("transmit", photo, *QUICK, *options, "--out", out)
+    assert answer.code == 0
+    text = (out / "result.json").read_text()
+    assert "987654321" not in text + answer.stdout
+    result = json.loads(text)
+    assert result["seeds"]["run"] is None
+    assert result["config"]["private_codes"] == [0, 1, 4, 5, 6, 7]
+    guarantee = result["images"][0]["guarantee"]
+    assert guarantee["epsilon"] == pytest.approx(10)
+    assert guarantee["basis"] == "simulation"
+    assert guarantee["whole_record_epsilon"] is None
+
+
+def test_a_missing_pair_is_trained_or_its_command_named(
+    semveil: Callable, photo: Path, tmp_path: Path, failed: Callable
+) -> None:
+    asked = ("--epsilon", "3", "--private-codes", "0,2-3")
+    refused = semveil("transmit", photo, *QUICK, *asked, "--no-train", "--out", tmp_path / "out")
+    command = "semveil train protector --model tiny --epsilon 3 --private-codes 0,2,3 --calibration as_published"
+    failed(refused, 1, command)
+    assert not (tmp_path / "out").exists()
+    trained = semveil("transmit", photo, *QUICK, *asked, "--out", tmp_path / "out")
+    assert trained.code == 0
+    assert "training one now" in trained.stderr
+    assert semveil("transmit", photo, *QUICK, *asked, "--no-train", "--out", tmp_path / "out").code == 0
+
+
+def test_all_photos_are_checked_before_anything_is_written(
+    semveil: Callable, photo: Path, tmp_path: Path, failed: Callable
+) -> None:
+    bad = tmp_path / "bad.jpg"
+    bad.write_bytes(photo.read_bytes()[:3000])
+    failed(semveil("transmit", photo, bad, *QUICK, "--out", tmp_path / "out"), 3, "damaged or cut short")
+    assert names(tmp_path) == {"bad.jpg"}
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (("--epsilon", "0"), "epsilon"),
+        (("--epsilon", "nan"), "epsilon"),
+        (("--epsilon", "ten"), "'--epsilon'"),
+        (("--snr-db", "nan"), "--snr-db must lie in"),
+        (("--snr-db", "inf"), "--snr-db must lie in"),
+        (("--private", "skinn"), "did you mean 'skin'"),
+        (("--private", "skin", "--private-codes", "0"), "not both"),
+        (("--private-codes", "0,99"), "0..27"),
+        (("--protection", "laplas"), "did you mean 'laplace'"),
+        (("--calibration", "correct"), "did you mean 'corrected'"),
+        (("--model", "tinny"), "did you mean 'tiny'"),
+        (("--verifier", "dlip"), "did you mean 'dlib'"),
+        (("--verifier", "absent.onnx"), "no threshold is known"),
+        (("--face", "biggest"), "allowed: a number from 0, largest or all"),
+        (("--face", "7"), "has no face 7"),
+        (("--sed", "1"), "--seed"),
+    ],
+)
+def test_bad_options_are_one_line(
+    semveil: Callable, photo: Path, tmp_path: Path, failed: Callable, options: tuple[str, ...], words: str
+) -> None:
+    answer = semveil("transmit", photo, *QUICK, *options, "--out", tmp_path / "out")
+    failed(answer, 4 if "--face" in options else 2, words)
+    assert not (tmp_path / "out").exists()
+
+
+def test_an_output_that_is_a_file_is_refused_at_once(semveil: Callable, photo: Path, failed: Callable) -> None:
+    failed(semveil("transmit", photo, *QUICK, "--out", photo), 5, "is not a folder")
+
+
+def test_results_replace_older_ones_and_leave_other_files(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    for name in ("result.json", "a.png", "own.txt"):
+        (out / name).write_text("old")
+    with whole_folder(out) as folder:
+        (folder / "result.json").write_text("new")
+        (folder / "a.png").write_text("new")
+    assert {path.name: path.read_text() for path in out.iterdir()} == {"result.json": "new", "a.png": "new", "own.txt": "old"}
+    assert names(tmp_path) == {"out"}
+
+
+@pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt, SystemExit])
+def test_a_failure_on_the_way_leaves_nothing(tmp_path: Path, error: type[BaseException]) -> None:
+    with pytest.raises(error), whole_folder(tmp_path / "out") as folder:
+        (folder / "bob.png").write_text("half")
+        raise error
+    assert names(tmp_path) == set()
