@@ -178,7 +178,9 @@ def _load_official() -> FaceModel:
     return FaceModel(OFFICIAL_MODEL, digest, generator, None, PAPER_BOX, OFFICIAL, None, None, card)
 
 
-def save_model(folder: Path, generator: SemanticStyleGAN, encoder: SemanticEncoder, prior: LatentPrior, card: Mapping[str, Any]) -> None:
+def save_model(
+    folder: Path, generator: SemanticStyleGAN, encoder: SemanticEncoder, prior: LatentPrior, card: Mapping[str, Any]
+) -> None:
     """Write a model's folder: half-precision weights, prior, and `model.json` last, so that a model is whole or absent.
 
     Args:

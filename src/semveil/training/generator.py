@@ -82,7 +82,12 @@ class GeneratorTrainer:
     """State of a run: networks, their averages, optimisers, augmentation; saved and resumed as one file."""
 
     def __init__(
-        self, faces: FaceSet, settings: GeneratorTraining, *, perceptual: Callable[[Tensor, Tensor], Tensor], rng: torch.Generator
+        self,
+        faces: FaceSet,
+        settings: GeneratorTraining,
+        *,
+        perceptual: Callable[[Tensor, Tensor], Tensor],
+        rng: torch.Generator,
     ) -> None:
         keep = ~faces.held_out
         self.photos = torch.from_numpy(faces.pixels[keep]).permute(0, 3, 1, 2).contiguous()
@@ -154,7 +159,7 @@ class GeneratorTrainer:
 
     def _photos(self, index: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """A batch, half of it mirrored: photos in [-1, 1], labels, and where the photo is real."""
-        mirror = (torch.rand(len(index), 1, 1, generator=self.rng) < 0.5)
+        mirror = torch.rand(len(index), 1, 1, generator=self.rng) < 0.5
         flip = lambda x, m: torch.where(m, x.flip(-1), x)  # noqa: E731
         photos = flip(self.photos[index], mirror.unsqueeze(1)).float() / 127.5 - 1
         return (

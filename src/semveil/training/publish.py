@@ -1,15 +1,13 @@
 """Turn a trained generator and encoder into a model folder: public bounds, latent prior, pairs, figures, model card."""
 
-import json
-from collections.abc import Callable, Mapping
+import copy
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from semveil.core.files import write_whole
 from semveil.core.rng import streams
 from semveil.data.face_set import FaceSet
 from semveil.encoders.inversion import InversionSettings, invert
@@ -47,6 +45,7 @@ def publish(
     rows = np.flatnonzero(~faces.held_out)
     rows = rows[torch.randperm(len(rows), generator=rng)[:photos].numpy()]
     images = as_images(faces.select(np.sort(rows)))
+    encoder = settle_batch_norm(encoder, images)
     with torch.inference_mode():
         start = torch.cat([encoder(part) for part in images.split(64)]).clone()
     codes = invert(images, generator, start=start, settings=inversion, progress=progress).codes
@@ -81,11 +80,21 @@ def publish_pairs(
         write_pair(pair_file(folder / "pairs", settings), pair)
 
 
-def add_to_card(folder: Path, figures: Mapping[str, Any]) -> None:
-    """Add measured figures to a model's `model.json`; bounds and networks, and so the model's digest, stay."""
-    path = folder / "model.json"
-    card = json.loads(path.read_text())
-    write_whole(path, (json.dumps({**card, **figures}, indent=1) + "\n").encode())
+def settle_batch_norm(encoder: SemanticEncoder, images: Tensor) -> SemanticEncoder:
+    """Copy of an encoder whose batch norms hold the statistics of these images.
+
+    Averaged weights have other statistics than the weights that they average; without this, codes shrink to the mean.
+    """
+    settled = copy.deepcopy(encoder)
+    for module in settled.modules():
+        if isinstance(module, nn.modules.batchnorm._BatchNorm):
+            module.reset_running_stats()
+            module.momentum = None  # a plain mean over the batches
+    settled.train()
+    with torch.no_grad():
+        for part in images.split(128):
+            settled(part)
+    return settled.eval().requires_grad_(False)
 
 
 def as_images(faces: FaceSet) -> Tensor:
