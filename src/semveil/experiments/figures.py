@@ -1,7 +1,7 @@
 """Draw dp-semcom's figures from their JSON alone, in colours that colour-blind people tell apart."""
 
 import textwrap
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -46,16 +46,16 @@ def inconclusive(result: dict[str, Any]) -> str | None:
 
 
 def _fig3(result: dict[str, Any], folder: Path) -> Figure:
-    figure = Figure(figsize=(7.2, 4.4))
+    figure = Figure(figsize=(7.2, 4.8))
     axes = figure.subplots()
     _curves(axes, result, "lpips", baselines=("direct", "inverted"))
     axes.set(ylabel="LPIPS (AlexNet) to the source", ylim=(0, None), title=_title(result, "Image quality"))
-    _legend(axes, "upper right")
+    _legend(figure, [axes])
     return figure
 
 
 def _fig4(result: dict[str, Any], folder: Path) -> Figure:
-    figure = Figure(figsize=(9.6, 4.6))
+    figure = Figure(figsize=(9.6, 5.2))
     panels = figure.subplots(1, 2, sharey=True)
     for axes, metric, words in zip(
         panels, ("fppsr", "fppsr_to_inversion"), ("against the source photo", "against its inversion"), strict=True
@@ -64,7 +64,7 @@ def _fig4(result: dict[str, Any], folder: Path) -> Figure:
         axes.set(ylim=(-0.03, 1.03), title=f"FPPSR {words}")
     panels[0].axhspan(0.9, 1.0, color=COLOURS["paper"], alpha=0.25, lw=0, label="Eve, the paper's text: .9 to 1")
     panels[0].set_ylabel("share judged another person")
-    _legend(panels[0], "center right")
+    _legend(figure, panels)
     verdict = inconclusive(result)
     verifier = result["config"]["verifier"]
     note = f"{verifier['name']}, threshold {verifier['threshold']:.4g}"
@@ -105,8 +105,7 @@ def _noise(result: dict[str, Any], folder: Path) -> Figure:
         axes.set(title=f"LPIPS of {LABELS[party]} to the source", ylim=(0, None))
     for axes in panels.flat:
         axes.set(xscale="log", xlabel=X_LABEL)
-    _legend(panels[0, 1], "best")
-    _legend(panels[1, 1], "best")
+    _legend(figure, panels.flat)
     figure.suptitle(_title(result, "How the pair is trained"))
     return figure
 
@@ -120,10 +119,9 @@ def _curves(axes: Axes, result: dict[str, Any], metric: str, *, baselines: tuple
         mean = mean_of_photos(_numbers(result[party][metric]))
         if mean:
             axes.axhline(mean.value, color=COLOURS[party], ls=style, label=LABELS[party])
-            axes.axhspan(mean.low, mean.high, color=COLOURS[party], alpha=0.12, lw=0)
     axes.set(xscale="log", xlabel=X_LABEL)
     epsilons = [point["nominal_epsilon"] for point in points]
-    axes.set_xticks(epsilons, [f"{e:g}" for e in epsilons])
+    axes.set_xticks(epsilons, [f"{e:g}" for e in epsilons], rotation=50, fontsize=9)
     axes.minorticks_off()
 
 
@@ -143,9 +141,11 @@ def _say_what_lacks(axes: Axes, result: dict[str, Any], metric: str) -> None:
         axes.text(0.5, 0.5, words, transform=axes.transAxes, ha="center", va="center", fontsize=9)
 
 
-def _legend(axes: Axes, where: str) -> None:
-    if axes.get_legend_handles_labels()[0]:
-        axes.legend(loc=where)
+def _legend(figure: Figure, panels: Iterable[Axes]) -> None:
+    """One legend below all panels, each label once."""
+    named = {label: handle for axes in panels for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)}
+    if named:
+        figure.legend(named.values(), named.keys(), loc="outside lower center", ncols=3)
 
 
 def _numbers(rows: list[list[float | None]] | None) -> list[list[float]]:

@@ -1,0 +1,146 @@
+"""The demo's web page: one file, no script, nothing loaded from elsewhere."""
+
+import base64
+import io
+from collections.abc import Mapping
+from html import escape
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from semveil.core.files import write_whole
+
+METRICS = {
+    "lpips": "LPIPS",
+    "psnr": "PSNR (dB)",
+    "ssim": "SSIM",
+    "fppsr": "FPPSR",
+    "fppsr_to_inversion": "FPPSR to inversion",
+    "identity_similarity": "identity similarity",
+    "face_detected": "face detected",
+}
+
+_STYLE = """
+:root { color-scheme: light dark; --line: #8886; --soft: #8882; --accent: #0072b2; }
+body { font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; }
+h1 { line-height: 1.2; } h2 { margin-top: 2.2rem; border-bottom: 1px solid var(--line); }
+.faces { display: grid; grid-template-columns: repeat(auto-fill, minmax(9.5rem, 1fr)); gap: 1rem; }
+figure { margin: 0; } figcaption { font-size: .85rem; }
+img { width: 100%; border-radius: .4rem; display: block; background: var(--soft); }
+.scroll { overflow-x: auto; } table { border-collapse: collapse; font-variant-numeric: tabular-nums; font-size: .9rem; }
+th, td { padding: .35rem .6rem; border-bottom: 1px solid var(--line); text-align: right; white-space: nowrap; }
+th:first-child, td:first-child, th:nth-child(2), td:nth-child(2) { text-align: left; }
+.note { border-left: 4px solid var(--accent); background: var(--soft); padding: .6rem 1rem; }
+code { overflow-wrap: anywhere; }
+""".strip()
+
+
+def write_report(path: Path, content: Mapping[str, Any], pictures: Mapping[str, NDArray[np.uint8]]) -> None:
+    """Write the page.
+
+    Args:
+        path: the `.html` file.
+        content: what `result.json` holds.
+        pictures: (S, S, 3) pixels by name: `source`, `inverted`, `direct`, `bob 10`, `eve 10` and so on.
+    """
+    config, records = content["config"], content["images"]
+    sections = [
+        "<h1>One photo, two receivers</h1>",
+        f"<p>{escape(config['photo'])}, inverted by <b>{escape(config['model']['name'])}</b> and sent by dp-semcom over a wiretap "
+        f"channel at {config['snr_db']:g} dB. Bob knows the deprotection network; Eve puts what she hears into the "
+        "generator, as the paper's Eve does. A stronger Eve would see more.</p>",
+        _faces(
+            pictures, {"source": "source", "inverted": "inversion (no channel)", "direct": "direct transmission, unprotected"}
+        ),
+        "<h2>Bob</h2>",
+        _faces(pictures, {f"bob {r['nominal_epsilon']:g}": f"nominal ε = {r['nominal_epsilon']:g}" for r in records}),
+        "<h2>Eve</h2>",
+        _faces(pictures, {f"eve {r['nominal_epsilon']:g}": f"nominal ε = {r['nominal_epsilon']:g}" for r in records}),
+        "<h2>What is guaranteed, and what is not</h2>",
+        _guarantees(records),
+        "<h2>Measurements</h2>",
+        _table(records),
+        _reasons(records),
+        f"<p>FPPSR 1: the recogniser ({escape(config['verifier']['name'])}, threshold {config['verifier']['threshold']:.4g}, "
+        f"{escape(config['verifier']['threshold_from'])}) takes the face for another person's; 0: for the same. One photo shows "
+        "no rates: those are in the experiments.</p>",
+        "<h2>How it was made</h2>",
+        f"<p>Channel seed {content['seeds']['channel']}; calibration <code>{escape(config['calibration'])}</code>; "
+        f"private codes {escape(', '.join(config['private_parts']))}; model <code>{config['model']['digest'][:16]}</code>; "
+        f"{escape(', '.join(f'{k} {v}' for k, v in content['versions'].items() if v))}"
+        + (f"; commit <code>{escape(content['commit'][:12])}</code>" if content["commit"] else "")
+        + ".</p>",
+    ]
+    page = (
+        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        f"<title>semveil: one photo, two receivers</title>\n<style>\n{_STYLE}\n</style>\n</head>\n<body>\n"
+        + "\n".join(sections)
+        + "\n</body>\n</html>\n"
+    )
+    write_whole(path, page)
+
+
+def data_uri(pixels: NDArray[np.uint8], *, side: int = 256) -> str:
+    """Pixels as an embedded PNG, enlarged bicubically by a whole factor to about `side`.
+
+    Example:
+        >>> data_uri(np.zeros((2, 2, 3), np.uint8), side=2)[:22]
+        'data:image/png;base64,'
+    """
+    factor = max(1, side // pixels.shape[0])
+    size = (pixels.shape[1] * factor, pixels.shape[0] * factor)
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).resize(size, Image.Resampling.BICUBIC).save(buffer, format="PNG")
+    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
+
+
+def _faces(pictures: Mapping[str, NDArray[np.uint8]], captions: Mapping[str, str]) -> str:
+    cells = (
+        f'<figure><img src="{data_uri(pictures[name])}" alt="{escape(name)}"><figcaption>{escape(caption)}</figcaption></figure>'
+        for name, caption in captions.items()
+    )
+    return f'<div class="faces">{"".join(cells)}</div>'
+
+
+def _guarantees(records: list[dict[str, Any]]) -> str:
+    """The guarantee's own sentences; it is the same for all budgets where a network protects."""
+    claims = dict.fromkeys(record["guarantee_text"] for record in records)
+    items = "".join(f"<li>{escape(claim)}</li>" for claim in claims)
+    return (
+        f'<div class="note"><ul>{items}</ul></div>'
+        "<p>The nominal ε is the setting that the protection network was trained with. The network is deterministic, so no "
+        "differential privacy follows from it. What the pictures show is that <em>this</em> Eve fails, not that every Eve "
+        "must. Hair, mouth, nose, background and the other common codes are sent in clear. "
+        "<code>--protection laplace</code> draws genuine noise, with a true ε for the private codes and no way back for Bob.</p>"
+    )
+
+
+def _table(records: list[dict[str, Any]]) -> str:
+    head = "".join(f"<th>{name}</th>" for name in ("image", "nominal ε (basis)", *METRICS.values()))
+    first = records[0]
+    rows = [_row("inversion", "", first["inverted"]), _row("direct", "", first["direct"])]
+    for party in ("bob", "eve"):
+        for record in records:
+            basis = f"{record['nominal_epsilon']:g} ({record['guarantee']['basis']})"
+            rows.append(_row(party.capitalize(), basis, record[party]))
+    return f'<div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>{"".join(rows)}</tbody></table></div>'
+
+
+def _row(name: str, budget: str, metrics: Mapping[str, Any]) -> str:
+    values = (metrics.get(metric) for metric in METRICS)
+    return "<tr>" + "".join(f"<td>{text}</td>" for text in (name, budget, *map(_number, values))) + "</tr>"
+
+
+def _number(value: float | None) -> str:
+    return "–" if value is None else f"{value:.3f}".rstrip("0").rstrip(".")
+
+
+def _reasons(records: list[dict[str, Any]]) -> str:
+    """Why a metric is missing."""
+    bob = records[0]["bob"]
+    lines = [f"{METRICS[name]} was not measured: {bob[f'{name}_reason']}" for name in METRICS if f"{name}_reason" in bob]
+    return "".join(f"<p>{escape(line)}</p>" for line in lines)
