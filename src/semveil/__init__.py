@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from semveil.methods.registry import load_method
 
 __version__ = "0.1.0"
-__all__ = ["Basis", "Guarantee", "Sensitivity", "SemveilError", "load_method", "load_model", "streams"]
+__all__ = ["Basis", "Guarantee", "SemveilError", "Sensitivity", "load_method", "load_model", "streams"]
 
 # Importing semveil must stay cheap: torch is loaded with the first name that needs it.
 _HOMES = {

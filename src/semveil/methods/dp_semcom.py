@@ -238,7 +238,7 @@ class DPSemCom:
         return mechanism.guarantee(self.calibration.sensitivity, covers=private, not_covered=() if all_codes else common)
 
     def noise_calibration(self, codes: Tensor) -> NoiseCalibration | None:
-        """How Laplacian the pair's change of these latents looks, and the epsilon' it would have: no guarantee (Eqs. 16, 17)."""
+        """How Laplacian the pair's change of these latents looks, and its epsilon': no guarantee (Eqs. 16, 17)."""
         if self.pair is None:
             return None
         block = self.model.box.clip(codes)[:, list(self.private_codes)]

@@ -1,4 +1,4 @@
-"""Layers with an equalised learning rate: weights are stored as N(0, 1) and scaled when used (StyleGAN2, Karras et al. 2020)."""
+"""Layers with an equalised learning rate: weights are stored as N(0, 1) and scaled when used (Karras et al. 2020)."""
 
 import math
 

@@ -49,11 +49,11 @@ def publish(
     with torch.inference_mode():
         start = torch.cat([encoder(part) for part in images.split(64)]).clone()
     codes = invert(images, generator, start=start, settings=inversion, progress=progress).codes
-    box = ClipBox.from_quantiles(codes)
+    box, held_out = ClipBox.from_quantiles(codes), int(faces.held_out.sum())
     card = {
         "clip_box": box_as_dict(box),
         "inversion": vars(inversion),
-        "trained_on": f"{int((~faces.held_out).sum())} aligned photos of LFW and CelebAMask-HQ; {int(faces.held_out.sum())} held out",
+        "trained_on": f"{len(faces) - held_out} aligned photos of LFW and CelebAMask-HQ; {held_out} held out by person",
         "terms": "research only: the photos' terms forbid more, and the people in them did not consent",
     }
     save_model(folder, generator, encoder, LatentPrior.fit(codes, rank=PRIOR_RANK), card)
