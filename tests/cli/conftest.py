@@ -135,3 +135,30 @@ def failed() -> Callable[[Outcome, int, str], None]:
 def pixels() -> Callable[[Path], np.ndarray]:
     """Read a picture."""
     return lambda path: np.asarray(Image.open(path))
+
+
+@pytest.fixture(scope="session")
+def face_set(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Twelve labelled 32 px pictures, one of them held out."""
+    from semveil.data.face_set import FaceSet
+
+    rng = np.random.default_rng(0)
+    pixels = rng.integers(0, 256, (12, 32, 32, 3), np.uint8)
+    names = np.array([f"lfw/{i}" for i in range(12)])
+    labels = rng.integers(0, 13, (12, 32, 32)).astype(np.uint8)
+    path = tmp_path_factory.mktemp("faces") / "faces.npz"
+    FaceSet(pixels, np.full((12, 32, 32), 255, np.uint8), labels, names, names, np.arange(12) == 11).save(path)
+    return path
+
+
+@pytest.fixture(scope="session")
+def quick() -> list[str]:
+    """Settings that make a generator's training trivial."""
+    generator = {
+        "size": 32, "style_dim": 4, "mapping_layers": 1, "channel_multiplier": 0.0625, "channel_cap": 8,
+        "depth_layers": 3, "local_layers": 4, "local_channel": 4, "coarse_channel": 8,
+    }  # fmt: skip
+    settings = {"steps": 2, "batch": 6, "perceptual": 0, "discriminator_cap": 8} | {
+        f"generator.{k}": v for k, v in generator.items()
+    }
+    return [word for key, value in settings.items() for word in ("--set", f"{key}={value}")]

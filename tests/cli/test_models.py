@@ -1,0 +1,83 @@
+"""`semveil models`, and model folders that are broken or malicious."""
+
+import json
+import pickle
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from conftest import make_model
+from safetensors.torch import load_file, save_file
+
+
+class Payload:
+    """What a malicious pickle does when it is loaded."""
+
+    def __reduce__(self) -> tuple:
+        return (Path.touch, (Path("pwned"),))
+
+
+@pytest.fixture
+def broken(tmp_path: Path) -> Path:
+    """A model folder to break."""
+    return make_model(tmp_path / "broken")
+
+
+def test_list_info_and_verify(semveil: Callable) -> None:
+    listed = json.loads(semveil("models", "list", "--json").stdout)
+    assert "tiny" in [model["name"] for model in listed["models"]]
+    assert "semantic-stylegan" in [entry["name"] for entry in listed["weights"]]
+    assert "tiny" in semveil("models", "list").stdout
+    card = json.loads(semveil("models", "info", "tiny", "--json").stdout)
+    assert (card["size"], card["latent_shape"]) == (32, [28, 4])
+    assert any("epsilon 10 (as_published)" in pair for pair in card["pairs"])
+    assert "CC BY-NC-SA" in semveil("models", "info", "semantic-stylegan").stdout
+    checks = json.loads(semveil("models", "verify", "tiny", "--json").stdout)["checks"]
+    assert checks[0]["good"]
+    assert checks[0]["sha256"] == card["digest"]
+
+
+def test_unknown_names_suggest_near_ones(semveil: Callable, failed: Callable) -> None:
+    for verb in ("info", "get"):
+        failed(semveil("models", verb, "lpips-alx"), 2, "did you mean 'lpips-alex'")
+    failed(semveil("models", "get", "arcface"), 1, "take the file from https://")
+    failed(semveil("transmit", "x.jpg", "--model", "celebamask-hq-512"), 1, "semveil models get semantic-stylegan")
+
+
+def test_nan_weights_are_refused(semveil: Callable, failed: Callable, broken: Path, photo: Path, tmp_path: Path) -> None:
+    file = broken / "generator.safetensors"
+    state = load_file(file)
+    next(value for value in state.values() if value.is_floating_point()).view(-1)[0] = torch.nan
+    save_file(state, file)
+    failed(semveil("send", photo, "--model", broken, "--out", tmp_path / "m.svl"), 1, "NaN or infinite")
+    assert not (tmp_path / "m.svl").exists()
+    answer = semveil("models", "verify", broken)
+    assert answer.code == 1
+    assert answer.stderr.startswith("semveil: error: not what they must be")
+
+
+@pytest.mark.parametrize("file", ["generator.safetensors", "CelebAMask-HQ-512x512.pt"])
+def test_a_malicious_pickle_is_never_run(
+    semveil: Callable, failed: Callable, broken: Path, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, file: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    official = file.endswith(".pt")
+    target = home / file if official else broken / file
+    target.write_bytes(pickle.dumps({"g_ema": Payload()}, protocol=2))
+    try:
+        answer = semveil("send", "x.jpg", "--model", "celebamask-hq-512" if official else broken, "--out", tmp_path / "m.svl")
+    finally:
+        if official:
+            target.unlink()
+    failed(answer, 1, "refused to run it" if official else "damaged or no weight file")
+    assert not (tmp_path / "pwned").exists()
+
+
+def test_a_malicious_checkpoint_is_never_resumed(
+    semveil: Callable, tmp_path: Path, failed: Callable, monkeypatch: pytest.MonkeyPatch, face_set: Path, quick: list[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "new.checkpoint").write_bytes(pickle.dumps(Payload(), protocol=2))
+    failed(semveil("train", "generator", face_set, "--out", tmp_path / "new", *quick), 1, "refused to run it")
+    assert not (tmp_path / "pwned").exists()

@@ -1,0 +1,131 @@
+"""The training verbs write whole files, resume, and refuse what does not fit."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from semveil.data.face_set import FaceSet
+from semveil.data.latents import LatentSet
+
+
+def test_a_generator_is_trained_resumed_and_published(
+    semveil: Callable, face_set: Path, quick: list[str], tmp_path: Path, failed: Callable, photo: Path
+) -> None:
+    out = tmp_path / "mine"
+    stopped = semveil("train", "generator", face_set, "--out", out, *quick, "--minutes", "0", "--json")
+    assert json.loads(stopped.stdout)["step"] == 0, stopped.stderr
+    assert not out.exists()
+    assert json.loads((tmp_path / "mine.checkpoint.json").read_text())["generator"]["style_dim"] == 4
+    failed(semveil("train", "generator", face_set, "--out", out, *quick, "--set", "batch=7"), 2, "other settings (batch)")
+    done = semveil("train", "generator", face_set, "--out", out, *quick, "--json")
+    assert json.loads(done.stdout)["model"] == str(out), done.stderr
+    sent = semveil("send", photo, "--model", out, "--protection", "none", "--out", tmp_path / "m.svl")
+    assert sent.code == 0, sent.stderr
+
+
+def test_settings_are_checked(semveil: Callable, face_set: Path, tmp_path: Path, failed: Callable, quick: list[str]) -> None:
+    wrong = (("stepz=3", "did you mean 'steps'"), ("generator.size=64", "prepare them with --size 64"), ("steps=x", "type int"))
+    for override, words in wrong:
+        failed(semveil("train", "generator", face_set, "--out", tmp_path / "a", *quick, "--set", override), 2, words)
+    (tmp_path / "bad.toml").write_text("steps = [")
+    failed(semveil("train", "generator", face_set, "--out", tmp_path / "a", "--config", tmp_path / "bad.toml"), 2, "is no TOML")
+    failed(semveil("train", "generator", tmp_path / "bad.toml", "--out", tmp_path / "a"), 2, "it is no face set")
+    unlabelled = FaceSet.load(face_set)
+    unlabelled.with_labels(np.full_like(unlabelled.labels, 255)).save(tmp_path / "u.npz")
+    failed(semveil("train", "generator", tmp_path / "u.npz", "--out", tmp_path / "a", *quick), 2, "semveil train parser")
+    failed(semveil("train", "parser", tmp_path / "u.npz", "--out", tmp_path / "p.safetensors"), 2, "no labelled face")
+
+
+def test_perceptual_training_names_the_weights_it_lacks(
+    semveil: Callable, face_set: Path, tmp_path: Path, failed: Callable, quick: list[str]
+) -> None:
+    answer = semveil("train", "generator", face_set, "--out", tmp_path / "a", *quick, "--set", "perceptual=1")
+    failed(answer, 1, "semveil models get lpips-alex")
+
+
+def test_the_parser_labels_what_has_no_labels(semveil: Callable, face_set: Path, tmp_path: Path) -> None:
+    faces = FaceSet.load(face_set)
+    labels = faces.labels.copy()
+    labels[-2:] = 255
+    faces.with_labels(labels).save(tmp_path / "some.npz")
+    labelled = tmp_path / "all.npz"
+    weights = tmp_path / "parser.safetensors"
+    answer = semveil("train", "parser", tmp_path / "some.npz", "--out", weights, "--labelled", labelled, "--steps", "4")
+    assert answer.code == 0, answer.stderr
+    assert weights.is_file()
+    assert FaceSet.load(labelled).labels.max() < 13
+
+
+def test_an_encoder_is_trained_for_a_fixed_generator(semveil: Callable, face_set: Path, tmp_path: Path) -> None:
+    options = ("--model", "tiny", "--set", "steps=2", "--set", "batch=2", "--set", "perceptual=0", "--set", "input_size=32")
+    answer = semveil("train", "encoder", face_set, "--out", tmp_path / "encoded", *options)
+    assert answer.code == 0, answer.stderr
+    assert semveil("models", "verify", tmp_path / "encoded").code == 0
+
+
+def test_pairs_are_trained_once(semveil: Callable, tmp_path: Path) -> None:
+    command = ("train", "protector", "--model", "tiny", "--epsilon", "1", "--epsilon", "3", "--epochs", "1", "--json")
+    first = json.loads(semveil(*command, "--out", tmp_path / "p").stdout)
+    again = json.loads(semveil(*command, "--out", tmp_path / "p").stdout)
+    assert [p["trained_now"] for p in first["pairs"]] == [True, True]
+    assert [p["trained_now"] for p in again["pairs"]] == [False, False]
+    assert first["basis"].startswith("none")
+
+
+@pytest.fixture
+def folder(photo: Path, tmp_path: Path) -> Path:
+    """A photo, a copy under another name, and a file that is no photo."""
+    folder = tmp_path / "photos" / "deep"
+    folder.mkdir(parents=True)
+    (folder / "a.jpg").write_bytes(photo.read_bytes())
+    (folder / "b.jpg").write_bytes(photo.read_bytes() + b"\0")
+    (folder / "c.png").write_bytes(b"no photo")
+    return tmp_path / "photos"
+
+
+def test_latents_are_kept_and_found_again(
+    semveil: Callable, folder: Path, tmp_path: Path, photo: Path, failed: Callable
+) -> None:
+    out = tmp_path / "latents.safetensors"
+    one = semveil("invert", photo, "--model", "tiny", "--out", out, "--json")
+    assert json.loads(one.stdout)["new"] == 1, one.stderr
+    more = semveil("invert", folder, "--model", "tiny", "--out", out, "--image-dir", tmp_path / "images", "--json")
+    counts = json.loads(more.stdout)
+    assert (counts["known"], counts["new"], counts["refused"]) == (1, 1, 1)
+    assert "left out" in more.stderr
+    latents = LatentSet.load(out)
+    assert latents.codes.shape == (2, 28, 4)
+    assert {f"{name}.png" for name in latents.ids} == {path.name for path in (tmp_path / "images").iterdir()}
+    assert b"private name" not in out.read_bytes()
+    failed(semveil("invert", tmp_path / "photos" / "deep" / "c.png", "--model", "tiny", "--out", out), 3, "not a photo")
+
+
+def test_inversion_refuses_what_does_not_fit(semveil: Callable, photo: Path, tmp_path: Path, failed: Callable) -> None:
+    out = tmp_path / "latents.safetensors"
+    out.write_bytes(b"something else")
+    failed(semveil("invert", photo, "--model", "tiny", "--out", out), 1, "no file of latents")
+    assert out.read_bytes() == b"something else"
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    failed(semveil("invert", empty, "--model", "tiny", "--out", tmp_path / "b.safetensors"), 3, "holds no photos")
+    failed(semveil("invert", tmp_path / "absent.jpg", "--model", "tiny", "--out", tmp_path / "b.safetensors"), 3, "absent.jpg")
+
+
+def test_data_are_prepared(semveil: Callable, photo: Path, tmp_path: Path, failed: Callable) -> None:
+    person = tmp_path / "data" / "lfw" / "A_Person"
+    person.mkdir(parents=True)
+    (person / "A_Person_0001.jpg").write_bytes(photo.read_bytes())
+    answer = semveil("data", "prepare", tmp_path / "data", "--out", tmp_path / "faces.npz", "--size", "32", "--json")
+    assert json.loads(answer.stdout)["faces"] == 1, answer.stderr
+    assert FaceSet.load(tmp_path / "faces.npz").pixels.shape == (1, 32, 32, 3)
+    failed(semveil("data", "prepare", person, "--out", tmp_path / "b.npz"), 1, "holds neither")
+
+
+def test_calibration_needs_photos(semveil: Callable, tmp_path: Path, failed: Callable) -> None:
+    failed(semveil("calibrate", "--pairs", tmp_path), 1, "pairs.txt")
+    failed(semveil("calibrate", "--pairs", tmp_path, "--far", "2"), 2, "between 0 and 1")
+    (tmp_path / "pairs.txt").write_text("1\t1\nA\t1\t2\nA\t1\tB\t1\n")
+    failed(semveil("calibrate", "--pairs", tmp_path), 1, "none of the photos")
