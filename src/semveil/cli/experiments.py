@@ -53,8 +53,10 @@ def demo(
     """
     options.check_output_folder(out)
 
+    from rich.console import Console
+
     from semveil.experiments.demo import demo
 
     with stages(quiet=as_json) as advance:
-        path = demo(out, seed=seed, progress=advance)
+        path = demo(out, seed=seed, progress=advance, console=Console(quiet=as_json, highlight=False))
     show({"written": str(path)}, [f"Written: {path}"], as_json=as_json)

@@ -26,13 +26,17 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="markdown",
 )
-for _verb in (transmit.transmit, link.send, link.receive, link.eavesdrop, invert.invert):
-    app.command()(_verb)
+app.command()(experiments.demo)
+app.command()(transmit.transmit)
+app.command()(link.send)
+app.command()(link.receive)
+app.command()(link.eavesdrop)
+app.command()(invert.invert)
+app.command()(experiments.reproduce)
+app.command()(calibrate.calibrate)
+app.add_typer(models.app, name="models")
 app.add_typer(data.app, name="data")
 app.add_typer(train.app, name="train")
-app.add_typer(models.app, name="models")
-for _verb in (calibrate.calibrate, experiments.reproduce, experiments.demo):
-    app.command()(_verb)
 
 
 @app.callback(invoke_without_command=True)

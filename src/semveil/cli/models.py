@@ -38,7 +38,7 @@ def list_models(as_json: options.Json = False) -> None:
     ]
     rows = [(entry["name"], entry["kind"], entry.get("purpose", "complete model"), entry["path"]) for entry in models + weights]
     table = None if as_json else make_table(["name", "kind", "purpose", "file"], rows)
-    lines = [f"Weights are looked for in {home() / 'weights'}; a dash: not there, see: semveil models get NAME."]
+    lines = [f"Weights are looked for in {home()} and its folder weights; a dash: not there, see: semveil models info NAME."]
     show({"models": models, "weights": weights, "home": str(home())}, lines, as_json=as_json, table=table)
 
 

@@ -2,8 +2,9 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from semveil.cli.console import note, progress
 from semveil.cli.options import OptionError
@@ -74,38 +75,37 @@ def build_method(
     from semveil.methods.dp_semcom import PRIVATE_CODES, DPSemCom
     from semveil.methods.pairs import read_pair
 
-    pair = None
-    if pair_file is not None:
-        if protection != "nn":
-            raise OptionError(f"--pair serves --protection nn only, not {protection}")
-        pair = read_pair(pair_file)
-        own = pair.settings
-        asked = {
-            "epsilon": (epsilon, own.epsilon),
-            "calibration": (calibration, own.calibration),
-            "private codes": (codes, own.codes),
-        }
-        for name, (wanted, trained) in asked.items():
-            if wanted is not None and wanted != trained:
-                raise OptionError(f"{pair_file.name} was trained for {name} {trained}, not {wanted}; leave the option out")
-        codes, epsilon, calibration = own.codes, own.epsilon, own.calibration
-
-    choice = {
-        "private_codes": PRIVATE_CODES if codes is None else codes,
-        "epsilon": 10.0 if epsilon is None else epsilon,
-        "calibration": calibration or "as_published",
-    }
+    pair = None if pair_file is None else read_pair(pair_file)
+    if pair is not None:
+        _check_asked(pair.settings, {"epsilon": epsilon, "calibration": calibration, "codes": codes, "protection": protection})
+        codes, epsilon, calibration = pair.settings.codes, pair.settings.epsilon, pair.settings.calibration
+    make = partial(
+        DPSemCom,
+        model,
+        private_codes=PRIVATE_CODES if codes is None else codes,
+        epsilon=10.0 if epsilon is None else epsilon,
+        calibration=calibration or "as_published",
+    )
     if protection != "nn":
-        return DPSemCom(model, protection=protection, **choice)
+        return make(protection=protection)
+    settings = make(protection="none").pair_settings()
     if pair is None:
-        settings = DPSemCom(model, protection="none", **choice).pair_settings()
-        return DPSemCom(model, pair=_find_or_train(model, settings, train=train, quiet=quiet), **choice)
-    expected = DPSemCom(model, protection="none", **choice).pair_settings()
-    if abs(own.scale / expected.scale - 1) > 1e-4 or own.style_dim != expected.style_dim:
+        return make(pair=_find_or_train(model, settings, train=train, quiet=quiet))
+    if pair.settings.style_dim != settings.style_dim or abs(pair.settings.scale / settings.scale - 1) > 1e-4:
         raise OptionError(
-            f"{pair_file.name} imitates noise of scale {own.scale:g}; model {model.name} needs {expected.scale:g}"
+            f"the pair imitates noise of scale {pair.settings.scale:g}; model {model.name} needs {settings.scale:g}"
         )
-    return DPSemCom(model, pair=pair, **choice)
+    return make(pair=pair)
+
+
+def _check_asked(trained: "PairSettings", asked: dict[str, Any]) -> None:
+    """What the user asks for beside a pair's file must be what the pair was trained for."""
+    if asked.pop("protection") != "nn":
+        raise OptionError("--pair serves --protection nn only")
+    for name, wanted in asked.items():
+        own = getattr(trained, name)
+        if wanted is not None and wanted != own:
+            raise OptionError(f"the pair was trained for {name} {own}, not {wanted}; leave the option out")
 
 
 def _find_or_train(model: "FaceModel", settings: "PairSettings", *, train: bool, quiet: bool) -> "LinearPair":

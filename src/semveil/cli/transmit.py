@@ -155,7 +155,7 @@ def _print(summary: dict[str, Any], method: "DPSemCom", out: Path, *, as_json: b
     reasons = sorted({v for record in summary["images"] for k, v in record["bob"].items() if k.endswith("_reason")})
     lines = [method.guarantee().summary()]
     if method.protection != "none":
-        lines.append(_meaning(method).capitalize() + ".")
+        lines.append(f"The {_meaning(method)}.")
     lines += [f"Left out: {reason}." for reason in reasons] + [f"Written to {out}."]
     headings = ["photo", "image", "LPIPS", "PSNR dB", "SSIM", "FPPSR", "face found"]
     table = None if as_json else make_table(headings, rows)

@@ -1,0 +1,39 @@
+# make demo   one photo over the wiretap channel, into out/demo
+# make test   lint and tests
+# Both set up .venv first, once. PYTHON=... chooses the interpreter, PIP_FLAGS=... adds to pip's options, for example
+# PIP_FLAGS="--extra-index-url https://download.pytorch.org/whl/cpu" for the smaller torch without CUDA.
+
+usable = $(shell $(1) -c 'import sys, venv, ensurepip; print("$(1)" * (sys.version_info >= (3, 11)))' 2>/dev/null)
+PYTHON ?= $(firstword $(foreach python,python3.11 python3.12 python3.13 python3.14 python3,$(call usable,$(python))))
+PIP_FLAGS ?=
+BIN = .venv/bin
+INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt $(PIP_FLAGS)
+
+.PHONY: demo test clean
+.DELETE_ON_ERROR:
+
+demo: .venv/installed
+	@$(BIN)/semveil demo --out out/demo
+
+test: .venv/installed-dev
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check --quiet .
+	@$(BIN)/pytest
+
+# The stamps are older than the settings when those have changed.
+.venv/installed: pyproject.toml constraints.txt | .venv/bin/python
+	@echo "Installing semveil into .venv (once; some minutes)"
+	@$(INSTALL) -e .
+	@touch $@
+
+.venv/installed-dev: pyproject.toml constraints.txt | .venv/bin/python
+	@echo "Installing semveil and its tests' tools into .venv (once; some minutes)"
+	@$(INSTALL) -e '.[dev]'
+	@touch .venv/installed $@
+
+.venv/bin/python:
+	@test -n "$(PYTHON)" || { echo "semveil needs Python 3.11 or newer with venv; name it with PYTHON=..." >&2; exit 1; }
+	@"$(PYTHON)" -m venv .venv
+
+clean:
+	@rm -rf .venv out
