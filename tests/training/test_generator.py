@@ -67,6 +67,16 @@ def test_a_resumed_run_is_the_same_run(tmp_path):
         torch.testing.assert_close(second.averages.state_dict()[name], value, msg=name)
 
 
+def test_a_run_can_start_from_trained_weights():
+    trained, fresh = trainer(), trainer(seed=7)
+    fresh.start_from({"generator": trained.generator.state_dict()})
+    codes = torch.randn(1, 28, 8, generator=torch.Generator().manual_seed(0))
+    expected = trained.generator.synthesize(codes)
+    assert torch.equal(fresh.generator.synthesize(codes), expected)
+    assert torch.equal(fresh.averages["generator"].synthesize(codes), expected)
+    assert not torch.equal(fresh.encoder.stem.weight, trained.encoder.stem.weight)
+
+
 def test_made_up_pixels_teach_nothing():
     """Where `inside` is 0 the reconstruction gradient is 0: with nothing inside, squared error is exactly 0."""
     run = trainer()

@@ -42,7 +42,13 @@ def test_fresh_noise_averages_out_and_frozen_noise_is_memorised():
     change = {}
     for noise in ("frozen", "fresh"):
         pair = train_pair(
-            z, dataclasses.replace(settings, noise=noise), rng=rng(3), epochs=250, batch=count, learning_rate=0.03, noise_weight=1e3
+            z,
+            dataclasses.replace(settings, noise=noise),
+            rng=rng(3),
+            epochs=250,
+            batch=count,
+            learning_rate=0.03,
+            noise_weight=1e3,
         )
         block = z[:, :2]
         change[noise] = float((pair.protect(block) - block).std())

@@ -8,7 +8,7 @@ exchanged between people or noised. A reconstruction loss joins generator and en
 import copy
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from semveil.core.checkpoints import load_strictly
 from semveil.core.parts import BASE_CODES, PARTS
 from semveil.data.face_set import FaceSet
 from semveil.encoders.semantic import SemanticEncoder, SemanticEncoderConfig
@@ -120,6 +121,17 @@ class GeneratorTrainer:
             channel_multiplier=self.settings.discriminator_multiplier,
             channel_cap=self.settings.discriminator_cap,
         ).to(memory_format=torch.channels_last)
+
+    def start_from(self, networks: Mapping[str, Mapping[str, Tensor]]) -> None:
+        """Begin with trained weights in place of random ones; networks that are not given stay random.
+
+        Args:
+            networks: state dicts by name: `generator`, `encoder`, `discriminator`.
+        """
+        for name, state in networks.items():
+            load_strictly(getattr(self, name), state, name=f"the {name} to start from")
+            if name in self.averages:
+                self.averages[name].load_state_dict(state)
 
     def run(self, *, report: Callable[[int, dict[str, float]], None], until: float = math.inf) -> None:
         """Train to the last step, or until `time.monotonic()` passes `until`."""
