@@ -37,7 +37,7 @@ def mean_of_photos(values: ArrayLike, *, level: float = 0.95) -> Mean | None:
 
     Example:
         >>> str(mean_of_photos([0.0, 1.0] * 50))
-        '0.500 [0.410, 0.600]'
+        '0.500 [0.400, 0.600]'
     """
     table = np.atleast_2d(np.asarray(values, float))
     present = ~np.isnan(table)

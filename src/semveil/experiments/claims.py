@@ -1,6 +1,6 @@
 """The paper's claims in its own terms, held against a run of Figs. 3 and 4."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -64,7 +64,7 @@ def _lpips_claims(result: dict[str, Any]) -> Iterator[Claim]:
         yield Claim(text, "LPIPS not measured", None)
     else:
         gap = [g.value for p in points if (g := difference(p["eve"], p["bob"], "lpips"))]
-        yield Claim(text, f"{min(gap):.3f} to {max(gap):.3f} above", min(gap) >= 0.1 and max(gap) <= 0.2)
+        yield Claim(text, f"{_span(gap)} above", min(gap) >= 0.1 and max(gap) <= 0.2)
 
     for party, name in (("bob", "Bob"), ("eve", "Eve")):
         text = f"{name}'s LPIPS falls as nominal epsilon grows"
@@ -85,7 +85,7 @@ def _fppsr_claims(result: dict[str, Any]) -> Iterator[Claim]:
         return
     rates = [m.value for p in points if (m := mean_of_photos(_known(p["eve"], "fppsr")))]
     suffix = f"; {doubt}" if doubt else ""
-    yield Claim(texts[0], f"{min(rates):.3f} to {max(rates):.3f}{suffix}", None if doubt else min(rates) >= 0.9)
+    yield Claim(texts[0], f"{_span(rates)}{suffix}", None if doubt else min(rates) >= 0.9)
     gaps = [g for p in points if (g := difference(p["bob"], direct, "fppsr"))]
     worst = max(gaps, key=lambda g: g.value)
     ours = f"largest mean difference {worst} (near: {NEAR_FPPSR}){suffix}"
@@ -100,13 +100,18 @@ def _others(result: dict[str, Any]) -> Iterator[Claim]:
         text = "Eve generates clear face images at nominal epsilon >= 15"
         reference = mean_of_photos(_known(result["direct"], "face_detected"))
         assert reference is not None
-        ours = f"dlib finds a face in {min(rates):.3f} to {max(rates):.3f} of them, in {reference.value:.3f} of direct transmission"
+        ours = f"dlib finds a face in {_span(rates)} of them, in {reference.value:.3f} of direct transmission"
         yield Claim(text, ours, min(rates) >= 0.9 * reference.value)
     ratios = [p["noise_calibration"]["fit"]["scale"] / p["nominal_scale"] for p in points if p["noise_calibration"]]
     if ratios:
         text = "In general epsilon' > epsilon: the fake noise is smaller than the noise that it imitates"
-        ours = f"its fitted scale is {min(ratios):.3g} to {max(ratios):.3g} times the nominal one (neither is a guarantee)"
+        ours = f"its fitted scale is {_span(ratios)} times the nominal one (neither is a guarantee)"
         yield Claim(text, ours, max(ratios) < 1)
+
+
+def _span(numbers: Sequence[float]) -> str:
+    low, high = f"{min(numbers):.3f}", f"{max(numbers):.3f}"
+    return low if low == high else f"{low} to {high}"
 
 
 def _known(columns: dict[str, Any], metric: str) -> NDArray[np.float64]:

@@ -131,8 +131,9 @@ def _figure(content: dict[str, Any], pictures: Pictures) -> Any:
     rows = [top]
     for party in ("bob", "eve"):
         rows.append([
-            (pictures[f"{party} {r['nominal_epsilon']:g}"], caption(f"nominal $\\epsilon$ = {r['nominal_epsilon']:g}", r[party]))
-            for r in records
+            (pictures[f"{party} {epsilon:g}"], caption(f"nominal $\\epsilon$ = {epsilon:g}", record[party]))
+            for record in records
+            for epsilon in [record["nominal_epsilon"]]
         ])  # fmt: skip
     config = content["config"]
     aside = (

@@ -92,11 +92,14 @@ def _run_curves(setup: Setup, out: Path, progress: Progress) -> dict[str, Any]:
         "inverted": _per_seed(setup, first, ["inverted"], setup.preset.seeds[:1])["inverted"],
         "direct": _per_seed(setup, first, ["direct"])["direct"],
     }
-    points = []
-    for i, method in enumerate(setup.methods.values()):
-        done = i * len(setup.preset.seeds)
-        parties = _per_seed(setup, method, ["bob", "eve"], tick=lambda n, done=done: progress("measure", done + n, total))
-        points.append({**_describe(setup, method), **parties})
+    points: list[dict[str, Any]] = []
+    for method in setup.methods.values():
+        before = len(points) * len(setup.preset.seeds)
+
+        def tick(done: int, before: int = before) -> None:
+            progress("measure", before + done, total)
+
+        points.append({**_describe(setup, method), **_per_seed(setup, method, ["bob", "eve"], tick=tick)})
     return {**unprotected, "points": points}
 
 

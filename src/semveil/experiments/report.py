@@ -49,8 +49,8 @@ def write_report(path: Path, content: Mapping[str, Any], pictures: Mapping[str, 
     config, records = content["config"], content["images"]
     sections = [
         "<h1>One photo, two receivers</h1>",
-        f"<p>{escape(config['photo'])}, inverted by <b>{escape(config['model']['name'])}</b> and sent by dp-semcom over a wiretap "
-        f"channel at {config['snr_db']:g} dB. Bob knows the deprotection network; Eve puts what she hears into the "
+        f"<p>{escape(config['photo'])}, inverted by <b>{escape(config['model']['name'])}</b> and sent by dp-semcom over a "
+        f"wiretap channel at {config['snr_db']:g} dB. Bob knows the deprotection network; Eve puts what she hears into the "
         "generator, as the paper's Eve does. A stronger Eve would see more.</p>",
         _faces(
             pictures, {"source": "source", "inverted": "inversion (no channel)", "direct": "direct transmission, unprotected"}
@@ -65,8 +65,8 @@ def write_report(path: Path, content: Mapping[str, Any], pictures: Mapping[str, 
         _table(records),
         _reasons(records),
         f"<p>FPPSR 1: the recogniser ({escape(config['verifier']['name'])}, threshold {config['verifier']['threshold']:.4g}, "
-        f"{escape(config['verifier']['threshold_from'])}) takes the face for another person's; 0: for the same. One photo shows "
-        "no rates: those are in the experiments.</p>",
+        f"{escape(config['verifier']['threshold_from'])}) takes the face for another person's; 0: for the same. One photo "
+        "shows no rates: those are in the experiments.</p>",
         "<h2>How it was made</h2>",
         f"<p>Channel seed {content['seeds']['channel']}; calibration <code>{escape(config['calibration'])}</code>; "
         f"private codes {escape(', '.join(config['private_parts']))}; model <code>{config['model']['digest'][:16]}</code>; "
@@ -100,7 +100,8 @@ def data_uri(pixels: NDArray[np.uint8], *, side: int = 256) -> str:
 
 def _faces(pictures: Mapping[str, NDArray[np.uint8]], captions: Mapping[str, str]) -> str:
     cells = (
-        f'<figure><img src="{data_uri(pictures[name])}" alt="{escape(name)}"><figcaption>{escape(caption)}</figcaption></figure>'
+        f'<figure><img src="{data_uri(pictures[name])}" alt="{escape(name)}">'
+        f"<figcaption>{escape(caption)}</figcaption></figure>"
         for name, caption in captions.items()
     )
     return f'<div class="faces">{"".join(cells)}</div>'
@@ -115,7 +116,8 @@ def _guarantees(records: list[dict[str, Any]]) -> str:
         "<p>The nominal ε is the setting that the protection network was trained with. The network is deterministic, so no "
         "differential privacy follows from it. What the pictures show is that <em>this</em> Eve fails, not that every Eve "
         "must. Hair, mouth, nose, background and the other common codes are sent in clear. "
-        "<code>--protection laplace</code> draws genuine noise, with a true ε for the private codes and no way back for Bob.</p>"
+        "<code>--protection laplace</code> draws genuine noise, with a true ε for the private codes and no way back for "
+        "Bob.</p>"
     )
 
 

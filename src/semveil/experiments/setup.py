@@ -44,8 +44,8 @@ def prepare_run(
         plain, photos.images, perceptual=preset.perceptual, progress=lambda done, total: progress("invert", done, total)
     )
     methods = _methods(kind, preset, loaded, progress)
-    config = {
-        "preset": preset.as_dict(),
+    config: dict[str, Any] = {
+        "preset": {k: list(v) if isinstance(v, tuple) else v for k, v in preset.as_dict().items()},  # as JSON has it
         "model": {"name": loaded.name, "digest": loaded.digest, "clip_box": box_as_dict(loaded.box)},
         "verifier": recogniser_info,
         "photos": {"description": photos.description, "count": len(photos.ids), "digest": photos.digest},
@@ -55,8 +55,6 @@ def prepare_run(
         "snr_db": preset.snr_db,
         "pairs": {name: pair_digest(method.pair) for name, method in methods.items() if method.pair},
     }
-    # As JSON has it: lists for tuples, so that a stored config can be compared.
-    config["preset"] = {k: list(v) if isinstance(v, tuple) else v for k, v in config["preset"].items()}
     return Setup(preset, loaded, Remembering(recogniser), photos, loaded.box.clip(codes), methods, config)
 
 

@@ -19,7 +19,7 @@ COLOURS: Final[dict[str, Any]] = {
     "paper": "#E69F00",
     "series": ("#0072B2", "#56B4E9", "#D55E00", "#E69F00", "#222222"),
 }
-_LOOK = {
+_LOOK: Final[Any] = {
     "font.size": 11,
     "axes.titlesize": 11.5,
     "axes.grid": True,

@@ -1,0 +1,104 @@
+"""Photos, latents and recognisers of an experiment."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch import Tensor
+
+from semveil.core.pixels import to_pixels
+from semveil.data.face_set import FaceSet
+from semveil.experiments.latents import invert_once
+from semveil.experiments.photo_sets import DataMissing, held_out_photos, public_photos
+from semveil.experiments.verifiers import VERIFIERS, Remembering, load_verifier
+from semveil.methods.dp_semcom import DPSemCom
+from semveil.methods.face_model import load_model
+from semveil.recognition import Verifier
+
+
+def test_only_held_out_people_are_measured_once_each(tiny_model: Path, face_set: Path) -> None:
+    model, faces = load_model(str(tiny_model)), FaceSet.load(face_set)
+    photos = held_out_photos(face_set, model, 100)
+    rows = [np.flatnonzero((faces.pixels == p).all((1, 2, 3))).item() for p in to_pixels(photos.images)]
+    assert faces.held_out[rows].all() and len(set(faces.person[rows])) == len(rows) == 4
+    assert not photos.public and photos.ids[0] == "photo 0001"
+    assert torch.equal(held_out_photos(face_set, model, 2).images, photos.images[:2])  # a smaller run is a part of a larger one
+
+
+def test_a_set_of_another_size_or_without_held_out_photos_is_refused(tmp_path: Path, tiny_model: Path, face_set: Path) -> None:
+    model, faces = load_model(str(tiny_model)), FaceSet.load(face_set)
+    faces.select(~faces.held_out).save(tmp_path / "trained.npz")
+    with pytest.raises(DataMissing, match="no held-out photo"):
+        held_out_photos(tmp_path / "trained.npz", model, 3)
+    FaceSet(faces.pixels[:, :16, :16], *(getattr(faces, n) for n in ("inside", "labels", "source", "person", "held_out"))).save(
+        tmp_path / "small.npz"
+    )
+    with pytest.raises(DataMissing, match="faces of 16 px"):
+        held_out_photos(tmp_path / "small.npz", model, 3)
+
+
+def test_celebamask_hqs_own_folder_gives_its_test_photos_in_order(tmp_path: Path, tiny_model: Path) -> None:
+    folder = tmp_path / "CelebA-HQ-img"
+    folder.mkdir()
+    for number in (27_999, 28_001, 28_000, 3):
+        Image.new("RGB", (64, 64), (number % 256, 0, 0)).save(folder / f"{number}.jpg")
+    photos = held_out_photos(tmp_path, load_model(str(tiny_model)), 10)
+    reds = to_pixels(photos.images)[:, 0, 0, 0].astype(int)
+    assert photos.images.shape == (2, 3, 32, 32)
+    assert reds == pytest.approx([28_000 % 256, 28_001 % 256], abs=2)
+
+
+def test_photos_are_inverted_once(tiny_model: Path, own_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    method = DPSemCom(load_model(str(tiny_model)), protection="none")
+    photos = public_photos(method.model, 3)
+    calls: list[tuple[int, int]] = []
+    codes, _ = invert_once(method, photos.images, progress=lambda done, total: calls.append((done, total)))
+    assert calls == [(0, 3), (3, 3)] and codes.shape == (3, *method.model.latent_shape)
+    monkeypatch.setattr(DPSemCom, "invert", None)
+    again, settings = invert_once(method, photos.images)
+    assert torch.equal(codes, again) and settings["perceptual_network"] is None
+    with pytest.raises(TypeError):  # other photos are not in the cache
+        invert_once(method, -photos.images)
+
+
+class _Counting(Verifier):
+    name, threshold = "counting", 0.5
+
+    def __init__(self) -> None:
+        self.seen = 0
+
+    def embed(self, images: Tensor) -> Tensor:
+        self.seen += len(images)
+        return images.flatten(1)[:, :2]
+
+    def similarities(self, a: Tensor, b: Tensor) -> Tensor:
+        return 1 - torch.cdist(a, b)
+
+    def similarity(self, a: Tensor, b: Tensor) -> Tensor:
+        return 1 - (a - b).norm(dim=-1)
+
+
+def test_an_image_is_embedded_once_and_means_the_same() -> None:
+    counting = _Counting()
+    verifier = Remembering(counting)
+    images = torch.rand(5, 3, 4, 4, generator=torch.Generator().manual_seed(0))
+    first = verifier.embed(images)
+    again = verifier.embed(images[[3, 3, 0]])
+    assert counting.seen == 5
+    assert torch.equal(first, _Counting().embed(images)) and torch.equal(again, first[[3, 3, 0]])
+    assert torch.equal(verifier.same(first[:1], first[1:2]), counting.same(first[:1], first[1:2]))
+
+
+def test_thresholds_say_where_they_come_from() -> None:
+    assert load_verifier("dlib", resolution=64)[1] == {
+        "name": "dlib",
+        "threshold": 0.4675,
+        "threshold_from": "measured on LFW at 64 px, false acceptance rate 0.001",
+    }
+    verifier, told = load_verifier("dlib", resolution=32)
+    assert verifier.threshold == pytest.approx(0.4) and "none was measured at 32 px" in told["threshold_from"]
+    assert set(VERIFIERS) == {"dlib", "edgeface", "arcface"}
+    with pytest.raises(ValueError, match="did you mean 'arcface'"):
+        load_verifier("arcfase", resolution=64)
