@@ -10,7 +10,7 @@ from semveil.cli.console import show, stages
 
 
 def reproduce(
-    figure: Annotated[str, typer.Argument(help="dp-semcom/fig3, fig4, fig5 or fig6.", metavar="FIGURE")],
+    figure: Annotated[str, typer.Argument(help="dp-semcom/fig3, fig4, fig5, fig6, or noise.", metavar="FIGURE")],
     preset: Annotated[str, typer.Option(help="How large: smoke, small or paper.", metavar="smoke|small|paper")] = "smoke",
     out: Annotated[
         Path | None, typer.Option(help="Folder for JSON and plots; out/METHOD/PRESET by default.", metavar="DIR")
@@ -33,11 +33,8 @@ def reproduce(
 
     with stages(quiet=as_json) as advance:
         path = reproduce(figure, preset, folder, data=data, model=model, verifier=verifier, progress=advance)
-    show(
-        {"figure": figure, "preset": preset, "json": str(path)},
-        [f"{figure}: {path}, with its plots beside it."],
-        as_json=as_json,
-    )
+    result = {"figure": figure, "preset": preset, "folder": str(folder), "picture": str(path)}
+    show(result, [f"Written: {path}, with the numbers that it shows beside it."], as_json=as_json)
 
 
 def demo(
