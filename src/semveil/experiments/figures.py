@@ -88,23 +88,31 @@ def _noise(result: dict[str, Any], folder: Path) -> Figure:
     for point in result["points"]:
         label = f"{point['noise']} noise, {point['start']} start" if point["noise"] else "genuine Laplace noise"
         groups.setdefault(label, []).append(point)
-    colours = dict(zip(groups, COLOURS["series"], strict=False))
+    looks: dict[str, dict[str, Any]] = {
+        label: {
+            "color": colour,
+            "marker": "o" if i % 2 else "s",
+            "ls": "--" if "fresh" in label else "-",
+            "markerfacecolor": "none",
+        }
+        for i, (label, colour) in enumerate(zip(groups, COLOURS["series"], strict=False))
+    }
     for axes, (title, value) in zip(panels[0], fits.items(), strict=True):
         for label, points in groups.items():
             if points[0]["noise_calibration"]:
                 x, y = [p["nominal_epsilon"] for p in points], [value(p) for p in points]
-                axes.plot(x, y, "o-", color=colours[label], label=label)
+                axes.plot(x, y, label=label, **looks[label])
         axes.set(title=title)
     panels[0, 0].axhline(1, color="#777777", ls=":")
     panels[0, 0].set_yscale("log")
     panels[0, 1].axhline(3, color="#777777", ls=":", label="Laplace: 3 (Gaussian: 0)")
     for axes, party in zip(panels[1], ("bob", "eve"), strict=True):
         for label, points in groups.items():
-            _line(axes, points, party, "lpips", label=label, color=colours[label], marker="o")
+            _line(axes, points, party, "lpips", label=label, **looks[label])
         _say_what_lacks(axes, result, "lpips")
         axes.set(title=f"LPIPS of {LABELS[party]} to the source", ylim=(0, None))
     for axes in panels.flat:
-        axes.set(xscale="log", xlabel=X_LABEL)
+        _epsilon_axis(axes, result)
     _legend(figure, panels.flat)
     figure.suptitle(_title(result, "How the pair is trained"))
     return figure
@@ -119,10 +127,14 @@ def _curves(axes: Axes, result: dict[str, Any], metric: str, *, baselines: tuple
         mean = mean_of_photos(_numbers(result[party][metric]))
         if mean:
             axes.axhline(mean.value, color=COLOURS[party], ls=style, label=LABELS[party])
+    _epsilon_axis(axes, result)
+
+
+def _epsilon_axis(axes: Axes, result: dict[str, Any]) -> None:
     axes.set(xscale="log", xlabel=X_LABEL)
-    epsilons = [point["nominal_epsilon"] for point in points]
+    epsilons = sorted({point["nominal_epsilon"] for point in result["points"]})
     axes.set_xticks(epsilons, [f"{e:g}" for e in epsilons], rotation=50, fontsize=9)
-    axes.minorticks_off()
+    axes.xaxis.minorticks_off()
 
 
 def _line(axes: Axes, points: list[dict[str, Any]], party: str, metric: str, **style: Any) -> None:
@@ -131,7 +143,7 @@ def _line(axes: Axes, points: list[dict[str, Any]], party: str, metric: str, **s
     if known:
         axes.plot([x for x, _ in known], [m.value for _, m in known], **style)
         axes.fill_between(
-            [x for x, _ in known], [m.low for _, m in known], [m.high for _, m in known], color=style["color"], alpha=0.18, lw=0
+            [x for x, _ in known], [m.low for _, m in known], [m.high for _, m in known], color=style["color"], alpha=0.14, lw=0
         )
 
 
