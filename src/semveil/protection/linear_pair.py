@@ -33,6 +33,10 @@ class PairSettings:
     snr_db: float = 20.0
     trained_on: str = ""
 
+    def __post_init__(self) -> None:
+        for name in ("epsilon", "scale", "snr_db"):  # 10 and 10.0 ask for the same pair, and so for the same file
+            object.__setattr__(self, name, float(getattr(self, name)))
+
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)
 
