@@ -73,7 +73,9 @@ def test_laplace_noise_has_the_scale_of_its_calibration(model, calibration):
 
 
 def test_guarantees_claim_no_more_than_holds(model):
-    nothing, trained = (DPSemCom(model, protection=p, pair=q).guarantee() for p, q in (("none", None), ("nn", identity_pair(model))))
+    nothing, trained = (
+        DPSemCom(model, protection=p, pair=q).guarantee() for p, q in (("none", None), ("nn", identity_pair(model)))
+    )
     noise = DPSemCom(model, epsilon=3.0, calibration="corrected", protection="laplace").guarantee()
     assert nothing.epsilon is None and trained.epsilon is None
     assert trained.basis == nothing.basis == Basis.NONE

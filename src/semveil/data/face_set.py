@@ -90,7 +90,9 @@ def prepare(
     rows = []
     total = len(celeb) + len(lfw)
     with ProcessPoolExecutor(workers) as pool:
-        for i, (path, row) in enumerate(zip(celeb, pool.map(partial(_celebamask, size=size), celeb, chunksize=16), strict=True)):
+        for i, (path, row) in enumerate(
+            zip(celeb, pool.map(partial(_celebamask, size=size), celeb, chunksize=16), strict=True)
+        ):
             rows.append((*row, f"celebamask_hq/{path.name}", path.stem, i in held_celeb))
             progress(len(rows), total)
         for i, (path, row) in enumerate(zip(lfw, pool.map(partial(_lfw, size=size), lfw, chunksize=16), strict=True)):
@@ -99,9 +101,7 @@ def prepare(
                 continue
             rows.append((*row, f"lfw/{path.parent.name}/{path.name}", path.parent.name, path.parent.name in held_people))
     pixels, inside, labels, source, person, held_out = zip(*rows, strict=True)
-    return FaceSet(
-        np.stack(pixels), np.stack(inside), np.stack(labels), np.array(source), np.array(person), np.array(held_out)
-    )
+    return FaceSet(np.stack(pixels), np.stack(inside), np.stack(labels), np.array(source), np.array(person), np.array(held_out))
 
 
 def _celebamask(path: Path, *, size: int) -> tuple[NDArray, NDArray, NDArray]:
