@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 import torch
+from channels.message_cases import json_values, message
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from message_cases import json_values, message
 
 from semveil.channels import FORMAT_VERSION, MessageError, container, read_message, write_message
 

@@ -7,10 +7,10 @@ import struct
 
 import pytest
 import torch
+from channels.message_cases import json_values, message, plain
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
-from message_cases import json_values, message, plain
 
 from semveil.channels import FORMAT_VERSION, Message, MessageError, container, pack, read_message, unpack, write_message
 from semveil.core.errors import OutputError

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import make_model
+from cli.tiny import make_model
 
 from semveil.channels import read_message
 from semveil.methods.face_model import load_model

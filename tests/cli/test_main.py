@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 import typer
-from conftest import SRC
+from cli.tiny import SRC
 
 from semveil import __version__
 from semveil.cli import main as program

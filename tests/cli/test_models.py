@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import make_model
+from cli.tiny import make_model
 from safetensors.torch import load_file, save_file
 
 
