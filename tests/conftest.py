@@ -44,6 +44,7 @@ def tiny_model_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     card = {
         "clip_box": box_as_dict(ClipBox(-2.0, 2.0, source="test")),
         "inversion": {"steps": 5, "learning_rate": 0.05, "mse": 1.0, "prior": 0.01},
+        "perceptual_network": "alex",
     }
     save_model(folder, generator, encoder, LatentPrior.fit(latents, rank=4), card)
     return folder

@@ -34,6 +34,7 @@ def make_model(folder: Path, *, seed: int = 0) -> Path:
     card = {
         "clip_box": {"lower": -2.0, "upper": 2.0, "source": "a test"},
         "inversion": {"steps": 3, "learning_rate": 0.05, "mse": 1.0, "prior": 0.01},
+        "perceptual_network": "alex",
         "terms": "random weights, for tests",
     }
     save_model(folder, generator, encoder, prior, card)

@@ -47,6 +47,7 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     card = {
         "clip_box": box_as_dict(ClipBox(-2.5, 2.5, source="a test")),
         "inversion": asdict(InversionSettings(steps=2, learning_rate=0.01, mse=1.0, prior=0.01)),
+        "perceptual_network": "alex",
     }
     save_model(folder, generator, encoder, prior, card)
     model = load_model(str(folder))

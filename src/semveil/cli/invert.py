@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from semveil.data.latents import LatentSet
+    from semveil.experiments.latents import inversion_distance
     from semveil.methods.face_model import FaceModel
 
 PHOTO_SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".gif", ".bmp", ".avif", ".jp2", ".ppm"}
@@ -68,11 +69,12 @@ def invert(
                 refused += 1
             advance(number, len(paths))
     method = DPSemCom(loaded, protection="none")
+    distance, _ = inversion_distance(loaded)
     names, batch = list(crops), loaded.inversion.batch
     with stages(quiet=as_json) as tell:
         for first in range(0, len(names), batch):
             chosen = names[first : first + batch]
-            codes = method.invert(to_tensor([crops[name] for name in chosen])).codes
+            codes = method.invert(to_tensor([crops[name] for name in chosen]), perceptual=distance).codes
             latents = latents.extended(codes, chosen)
             latents.save(out)  # a run that is killed loses one batch at most
             tell("Inverting", first + len(chosen), len(names))

@@ -46,6 +46,7 @@ def send(
     options.check_output_file(out)
 
     from semveil.channels import write_message
+    from semveil.experiments.latents import inversion_distance
     from semveil.methods.face_model import load_model
     from semveil.methods.messages import to_message
 
@@ -62,7 +63,7 @@ def send(
         quiet=as_json,
     )
     with progress("Inverting", quiet=as_json) as advance:
-        latents = method.invert(faces.images, progress=advance).codes
+        latents = method.invert(faces.images, perceptual=inversion_distance(loaded)[0], progress=advance).codes
     message = to_message(method, method.send_codes(latents))
     write_message(out, message)
     _report(message, method, [out], as_json=as_json)

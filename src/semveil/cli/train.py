@@ -13,8 +13,11 @@ from semveil.cli.parties import default_model
 from semveil.cli.train_protector import protector
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from torch import Tensor
+
     from semveil.data.face_set import FaceSet
-    from semveil.encoders.inversion import InversionSettings
     from semveil.training.generator import GeneratorTrainer, GeneratorTraining
 
 app = typer.Typer(help="Train networks; a run that breaks off goes on from its checkpoint.")
@@ -73,6 +76,9 @@ def generator(
     checkpoint: Annotated[
         Path | None, typer.Option(help="State of the run; DIR.checkpoint by default.", metavar="FILE")
     ] = None,
+    start: Annotated[
+        str | None, typer.Option(help="Begin with this model's weights, in the same sizes.", metavar="MODEL")
+    ] = None,
     minutes: Annotated[float | None, typer.Option(help="Stop after so long; run it again to go on.", metavar="M")] = None,
     seed: Seed = 0,
     as_json: options.Json = False,
@@ -96,6 +102,8 @@ def generator(
     trainer = _trainer(photos, settings, seed)
     if state.is_file():
         _resume(trainer, state)
+    elif start is not None:
+        _start(trainer, start)
     write_whole(state.with_name(f"{state.name}.json"), settings_json(settings))
     until = float("inf") if minutes is None else time.monotonic() + 60 * minutes
     with progress("Training the generator", quiet=as_json) as advance:
@@ -109,7 +117,11 @@ def generator(
     trainer.save(state)
     done = trainer.step >= settings.steps
     if done:
-        _publish(out, trainer.averages["generator"], trainer.averages["encoder"], photos, quiet=as_json)
+        averages, distance = trainer.averages, trainer.perceptual if settings.perceptual else None
+        _publish(
+            out, averages["generator"], averages["encoder"], photos,
+            perceptual=distance, discriminator=trainer.discriminator, quiet=as_json,
+        )  # fmt: skip
     lines = [
         f"Step {trainer.step} of {settings.steps}; " + (f"model in {out}." if done else f"run it again to go on from {state}.")
     ]
@@ -146,7 +158,10 @@ def encoder(
         network = train_encoder(
             fixed.generator, photos, settings, rng=streams(seed)["train"], perceptual=perceptual, progress=advance
         )
-    _publish(out, fixed.generator, network, photos, inversion=fixed.inversion, quiet=as_json)
+    _publish(
+        out, fixed.generator, network, photos,
+        perceptual=perceptual if settings.perceptual else None, inversion=fixed.inversion, quiet=as_json,
+    )  # fmt: skip
     show({"settings": asdict(settings), "model": str(out)}, [f"Model in {out}."], as_json=as_json)
 
 
@@ -167,13 +182,31 @@ def _check_size(photos: "FaceSet", size: int) -> None:
         )
 
 
-def _perceptual(weight: float) -> Any:
-    """LPIPS, or nothing where its weight is 0."""
+def _perceptual(weight: float) -> "Callable[[Tensor, Tensor], Tensor]":
+    """LPIPS in half precision, as the training steps run; or nothing where its weight is 0."""
     if weight == 0:
         return lambda a, b: a.new_zeros(len(a))
+    import torch
+
     from semveil.metrics.lpips import LPIPS
 
-    return LPIPS.from_catalogue("alex")
+    distance = LPIPS.from_catalogue("alex")
+
+    def half(a: "Tensor", b: "Tensor") -> "Tensor":
+        with torch.autocast("cpu", torch.bfloat16):
+            return distance(a, b).float()
+
+    return half
+
+
+def _start(trainer: "GeneratorTrainer", model: str) -> None:
+    from semveil.methods.face_model import load_model, read_network
+
+    begun = load_model(model)
+    if begun.folder is None:
+        raise options.OptionError(f"model {model} has no folder to start from")
+    names = [name for name in ("generator", "encoder", "discriminator") if (begun.folder / f"{name}.safetensors").is_file()]
+    trainer.start_from({name: read_network(begun.folder / f"{name}.safetensors") for name in names})
 
 
 def _trainer(photos: "FaceSet", settings: "GeneratorTraining", seed: int) -> "GeneratorTrainer":
@@ -204,13 +237,9 @@ def _resume(trainer: "GeneratorTrainer", path: Path) -> None:
         raise BadCheckpoint(f"{path.name} does not fit this training: {error}") from error
 
 
-def _publish(
-    out: Path, generator: Any, encoder: Any, photos: "FaceSet", *, inversion: "InversionSettings | None" = None, quiet: bool
-) -> None:
-    from semveil.encoders.inversion import InversionSettings
+def _publish(out: Path, generator: Any, encoder: Any, photos: "FaceSet", *, quiet: bool, **parts: Any) -> None:
     from semveil.training.publish import publish
 
-    chosen = inversion or InversionSettings(steps=60, learning_rate=0.05, mse=1.0, prior=0.01)  # as the bundled model
     out.parent.mkdir(parents=True, exist_ok=True)
     with progress("Inverting training photos", quiet=quiet) as advance:
-        publish(out, generator, encoder, photos, inversion=chosen, progress=advance)
+        publish(out, generator, encoder, photos, progress=advance, **parts)

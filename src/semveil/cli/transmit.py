@@ -1,6 +1,7 @@
 """`semveil transmit`: Alice, Bob and Eve in one process."""
 
 import secrets
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -50,6 +51,7 @@ def transmit(
     options.check_output_folder(out)
 
     from semveil.core.rng import streams
+    from semveil.experiments.latents import inversion_distance
     from semveil.experiments.record import measure
     from semveil.experiments.verifiers import Remembering
     from semveil.methods.face_model import load_model
@@ -64,13 +66,15 @@ def transmit(
     genuine = protection == "laplace"
     run_seed = secrets.randbits(32) if seed is None and not genuine else seed
     with progress("Inverting", quiet=as_json) as advance:
-        latents = method.invert(faces.images, progress=advance).codes
+        distance, _ = inversion_distance(loaded)
+        latents = method.invert(faces.images, perceptual=distance, progress=advance).codes
     with progress("Sending and measuring", quiet=as_json):
         result = method.transmit(faces.images, snr_db=snr_db, eve_snr_db=eve_snr_db, codes=latents, run=streams(run_seed))
         records = measure(result, method, Remembering(judge), ids=faces.ids)
     summary = {
         "config": {
             **_describe(method),
+            "inversion": {**asdict(method.inversion), "perceptual_network": loaded.perceptual_network if distance else None},
             "snr_db": snr_db,
             "eve_snr_db": snr_db if eve_snr_db is None else eve_snr_db,
             "verifier": judge_card,
@@ -84,8 +88,6 @@ def transmit(
 
 
 def _describe(method: "DPSemCom") -> dict[str, Any]:
-    from dataclasses import asdict
-
     from semveil.methods.face_model import box_as_dict
     from semveil.methods.pairs import pair_digest
 
@@ -98,7 +100,6 @@ def _describe(method: "DPSemCom") -> dict[str, Any]:
         "image_size": model.size,
         "latent_shape": list(model.latent_shape),
         "clip_box": box_as_dict(model.box),
-        "inversion": asdict(method.inversion),
         "protection": method.protection,
         "pair_digest": pair_digest(method.pair) if method.pair else None,
         "private_codes": list(method.private_codes),

@@ -95,11 +95,11 @@ def prepare(
         ):
             rows.append((*row, f"celebamask_hq/{path.name}", path.stem, i in held_celeb))
             progress(len(rows), total)
-        for i, (path, row) in enumerate(zip(lfw, pool.map(partial(_lfw, size=size), lfw, chunksize=16), strict=True)):
+        for i, (path, crop) in enumerate(zip(lfw, pool.map(partial(_lfw, size=size), lfw, chunksize=16), strict=True)):
             progress(len(celeb) + i + 1, total)
-            if row is None or (row[1] < 255).mean() > largest_fill:
+            if crop is None or (crop[1] < 255).mean() > largest_fill:
                 continue
-            rows.append((*row, f"lfw/{path.parent.name}/{path.name}", path.parent.name, path.parent.name in held_people))
+            rows.append((*crop, f"lfw/{path.parent.name}/{path.name}", path.parent.name, path.parent.name in held_people))
     pixels, inside, labels, source, person, held_out = zip(*rows, strict=True)
     return FaceSet(np.stack(pixels), np.stack(inside), np.stack(labels), np.array(source), np.array(person), np.array(held_out))
 

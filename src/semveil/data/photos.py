@@ -177,7 +177,7 @@ def _check_size(image: Image.Image, path: str, largest_pixels: int) -> None:
     if width * height > largest_pixels:
         raise PhotoError(
             f"{path!r} has {width} x {height} = {width * height:,} pixels, more than the limit of {largest_pixels:,}; "
-            f"shrink it, or raise --largest-pixels if you trust the file"
+            f"shrink it, or raise largest_pixels of load_photo if you trust the file"
         )
 
 

@@ -31,7 +31,8 @@ class SemanticEncoderConfig:
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> "SemanticEncoderConfig":
-        return cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})
+        sizes: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
+        return cls(**sizes)
 
 
 class _Residual(nn.Module):
@@ -56,6 +57,9 @@ class SemanticEncoder(nn.Module):
     Every coordinate is standardised over the training photos, then given the mean and spread that the mapping network's
     w has in that coordinate (`style_mean`, `style_std`), so encoded and sampled codes live in one region.
     """
+
+    style_mean: Tensor
+    style_std: Tensor
 
     def __init__(self, config: SemanticEncoderConfig) -> None:
         super().__init__()

@@ -14,6 +14,7 @@ from semveil.core.files import write_whole
 from semveil.core.pixels import to_pixels
 from semveil.core.weights import WeightsMissing, home
 from semveil.methods.dp_semcom import DPSemCom
+from semveil.methods.face_model import FaceModel
 from semveil.metrics import LPIPS
 
 
@@ -31,15 +32,17 @@ def invert_once(
     Args:
         method: inverts, with its model and settings.
         images: (N, 3, S, S) in [-1, 1].
-        perceptual: add the LPIPS (VGG) term of the official script where its weights are present.
+        perceptual: add the model's LPIPS term where its weights are present.
         progress: photos done, and all.
 
     Returns:
         (N, K, D) latents, not clipped; and what the inversion was, JSON-ready.
     """
-    distance, reason = _perceptual(perceptual)
-    settings = {**asdict(method.inversion), "perceptual_network": "vgg" if distance else None}
-    options = {"perceptual": distance} if distance else {}
+    if perceptual:
+        distance, reason = inversion_distance(method.model)
+    else:
+        distance, reason = None, "squared error only, as [DPSC] 3.2.1 has it"
+    settings = {**asdict(method.inversion), "perceptual_network": method.model.perceptual_network if distance else None}
     parts: list[Tensor] = []
     batches = images.split(method.inversion.batch)
     progress(0, len(images))
@@ -47,17 +50,16 @@ def invert_once(
         path = home() / "latents" / method.model.digest[:16] / f"{_key(settings, batch)}.safetensors"
         if not path.is_file():
             path.parent.mkdir(parents=True, exist_ok=True)
-            write_whole(path, save({"codes": method.invert(batch, **options).codes.contiguous()}))
+            write_whole(path, save({"codes": method.invert(batch, perceptual=distance).codes.contiguous()}))
         parts.append(read_checkpoint(path)["codes"])
         progress(min(done * method.inversion.batch, len(images)), len(images))
     return torch.cat(parts), {**settings, "perceptual_reason": reason}
 
 
-def _perceptual(wanted: bool) -> tuple[LPIPS | None, str | None]:
-    if not wanted:
-        return None, "squared error only, as [DPSC] 3.2.1 has it"
+def inversion_distance(model: FaceModel) -> tuple[LPIPS | None, str | None]:
+    """The LPIPS that a model's inversion adds to the squared error, or None and why: its weights are not on this machine."""
     try:
-        return LPIPS.from_catalogue("vgg"), None
+        return LPIPS.from_catalogue(model.perceptual_network), None
     except WeightsMissing as error:
         return None, str(error)
 

@@ -108,6 +108,7 @@ class DPSemCom:
         if not self.private_codes or not 0 <= self.private_codes[0] <= self.private_codes[-1] < codes:
             raise ValueError(f"private codes must be one or more indices in 0..{codes - 1}, got {list(private_codes)}")
         self.protection = protection
+        self.pair: LinearPair | None = None
         self.inversion = inversion or self.model.inversion
         self.calibration: Calibration = CALIBRATIONS[calibration](
             epsilon, self.model.box, perturbed=len(self.private_codes) * style_dim, total=codes * style_dim
@@ -117,8 +118,6 @@ class DPSemCom:
             if (settings.codes, settings.style_dim) != (self.private_codes, style_dim):
                 raise ValueError(f"the pair protects codes {settings.codes}, not {self.private_codes}")
             self.pair = pair or find_pair(self.model, settings)
-        else:
-            self.pair = None
 
     @property
     def private_parts(self) -> list[str]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from safetensors import safe_open
@@ -71,6 +71,7 @@ class FaceModel:
         encoder: feed-forward start of inversion; None for the official weights, which have none.
         box: public clip bounds.
         inversion: the default way to invert with this model.
+        perceptual_network: of the LPIPS that inversion adds where its weights are on the machine (`alex` or `vgg`).
         prior: where synthetic latents come from; None: from the mapping network.
         folder: where the model lies; None for official weights.
         card: what the model was trained on, under which terms, with which figures.
@@ -82,6 +83,7 @@ class FaceModel:
     encoder: SemanticEncoder | None
     box: ClipBox
     inversion: InversionSettings
+    perceptual_network: Literal["alex", "vgg"]
     prior: LatentPrior | None
     folder: Path | None
     card: Mapping[str, Any]
@@ -159,14 +161,14 @@ def _load_folder(folder: Path) -> FaceModel:
         generator = SemanticStyleGAN(SemanticStyleGANConfig.from_dict(card["generator"]))
         encoder = SemanticEncoder(SemanticEncoderConfig.from_dict(card["encoder"]))
         box = ClipBox(**card["clip_box"])
-        inversion = InversionSettings(**card["inversion"])
+        inversion, perceptual = InversionSettings(**card["inversion"]), card["perceptual_network"]
     except (KeyError, TypeError, ValueError) as error:
         raise BadCheckpoint(f"{folder / 'model.json'} does not describe a model: {error}") from error
     for network, file in ((generator, "generator"), (encoder, "encoder")):
-        load_strictly(network, _float(read_checkpoint(folder / f"{file}.safetensors")), name=f"{folder.name}'s {file}")
+        load_strictly(network, read_network(folder / f"{file}.safetensors"), name=f"{folder.name}'s {file}")
         network.eval().requires_grad_(False)
-    prior = LatentPrior(**_float(read_checkpoint(folder / "prior.safetensors")))
-    return FaceModel(folder.name, _digest(folder, card), generator, encoder, box, inversion, prior, folder, card)
+    prior = LatentPrior(**read_network(folder / "prior.safetensors"))
+    return FaceModel(folder.name, _digest(folder, card), generator, encoder, box, inversion, perceptual, prior, folder, card)
 
 
 def _load_official() -> FaceModel:
@@ -175,7 +177,7 @@ def _load_official() -> FaceModel:
     generator.eval().requires_grad_(False)
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
     card = {"trained_on": "CelebAMask-HQ (official weights)", "terms": "see the SemanticStyleGAN repository"}
-    return FaceModel(OFFICIAL_MODEL, digest, generator, None, PAPER_BOX, OFFICIAL, None, None, card)
+    return FaceModel(OFFICIAL_MODEL, digest, generator, None, PAPER_BOX, OFFICIAL, "vgg", None, None, card)
 
 
 def save_model(
@@ -184,7 +186,7 @@ def save_model(
     """Write a model's folder: half-precision weights, prior, and `model.json` last, so that a model is whole or absent.
 
     Args:
-        card: at least `clip_box` and `inversion`; the networks' sizes are added.
+        card: at least `clip_box`, `inversion` and `perceptual_network`; the networks' sizes are added.
     """
     folder.mkdir(parents=True, exist_ok=True)
     write_network(folder / "generator.safetensors", generator)
@@ -206,8 +208,9 @@ def read_metadata(path: Path) -> dict[str, str]:
         return dict(file.metadata() or {})
 
 
-def _float(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    return {k: v.float() if v.is_floating_point() else v for k, v in state.items()}
+def read_network(path: Path) -> dict[str, Tensor]:
+    """The weights that `write_network` wrote, in single precision."""
+    return {k: v.float() if v.is_floating_point() else v for k, v in read_checkpoint(path).items()}
 
 
 def _digest(folder: Path, card: Mapping[str, Any]) -> str:

@@ -114,13 +114,13 @@ class GeneratorTrainer:
         self.generator = SemanticStyleGAN(config)
         self.encoder = SemanticEncoder(
             SemanticEncoderConfig(size=config.size, codes=config.codes, style_dim=config.style_dim)
-        ).to(memory_format=torch.channels_last)
+        ).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.discriminator = DualBranchDiscriminator(
             config.size,
             mask_size=self.settings.mask_size,
             channel_multiplier=self.settings.discriminator_multiplier,
             channel_cap=self.settings.discriminator_cap,
-        ).to(memory_format=torch.channels_last)
+        ).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def start_from(self, networks: Mapping[str, Mapping[str, Tensor]]) -> None:
         """Begin with trained weights in place of random ones; networks that are not given stay random.
@@ -283,8 +283,8 @@ class GeneratorTrainer:
                 averaged = self.averages[name]
                 for mean, value in zip(averaged.parameters(), network.parameters(), strict=True):
                     mean.lerp_(value, 1 - decay)
-                for mean, value in zip(averaged.buffers(), network.buffers(), strict=True):
-                    mean.copy_(value)
+                for kept, current in zip(averaged.buffers(), network.buffers(), strict=True):
+                    kept.copy_(current)
 
     def state(self) -> dict[str, Any]:
         """Everything that a resumed run needs."""

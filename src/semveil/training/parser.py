@@ -27,7 +27,7 @@ def train_parser(
     labelled = (faces.labels[:, 0, 0] != 255) & ~faces.held_out
     images = torch.from_numpy(faces.pixels[labelled]).permute(0, 3, 1, 2)
     labels = torch.from_numpy(faces.labels[labelled]).long()
-    parser = FaceParser().to(memory_format=torch.channels_last)
+    parser = FaceParser().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     optimiser = torch.optim.AdamW(parser.parameters(), lr=learning_rate, weight_decay=1e-3)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, learning_rate, total_steps=steps)
     for step in range(steps):

@@ -2,6 +2,7 @@
 
 import copy
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -15,11 +16,13 @@ from semveil.encoders.semantic import SemanticEncoder
 from semveil.generators.semantic_stylegan import SemanticStyleGAN
 from semveil.mechanisms import ClipBox
 from semveil.methods.dp_semcom import PAPER_EPSILONS, DPSemCom
-from semveil.methods.face_model import LatentPrior, box_as_dict, load_model, save_model
+from semveil.methods.face_model import LatentPrior, box_as_dict, load_model, save_model, write_network
 from semveil.methods.pairs import pair_file, write_pair
 from semveil.training.protector import PUBLIC_LATENTS, train_pair
 
 PRIOR_RANK = 256
+# From the encoder's codes; the perceptual term is added where LPIPS's weights are on the machine.
+DEFAULT_INVERSION = InversionSettings(steps=100, learning_rate=0.1, mse=1.0, perceptual=0.1, prior=0.02)
 
 
 def publish(
@@ -28,8 +31,10 @@ def publish(
     encoder: SemanticEncoder,
     faces: FaceSet,
     *,
-    inversion: InversionSettings,
-    photos: int = 1500,
+    inversion: InversionSettings = DEFAULT_INVERSION,
+    perceptual: Callable[[Tensor, Tensor], Tensor] | None = None,
+    discriminator: nn.Module | None = None,
+    photos: int = 1000,
     seed: int = 0,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> None:
@@ -39,6 +44,8 @@ def publish(
         folder: where the model goes; its name is the model's name.
         faces: prepared photos; only those not held out are used.
         inversion: becomes the model's default inversion.
+        perceptual: LPIPS (AlexNet), where it is at hand; the model says that its inversion uses it.
+        discriminator: kept beside the model, so that training can go on from it.
         photos: how many training photos are inverted.
     """
     rng = streams(seed)["publish"]
@@ -48,14 +55,18 @@ def publish(
     encoder = settle_batch_norm(encoder, images)
     with torch.inference_mode():
         start = torch.cat([encoder(part) for part in images.split(64)]).clone()
-    codes = invert(images, generator, start=start, settings=inversion, progress=progress).codes
+    codes = invert(images, generator, start=start, settings=inversion, perceptual=perceptual, progress=progress).codes
     box, held_out = ClipBox.from_quantiles(codes), int(faces.held_out.sum())
     card = {
         "clip_box": box_as_dict(box),
         "inversion": vars(inversion),
+        "perceptual_network": "alex",
         "trained_on": f"{len(faces) - held_out} aligned photos of LFW and CelebAMask-HQ; {held_out} held out by person",
         "terms": "research only: the photos' terms forbid more, and the people in them did not consent",
     }
+    if discriminator is not None:
+        folder.mkdir(parents=True, exist_ok=True)
+        write_network(folder / "discriminator.safetensors", discriminator)
     save_model(folder, generator, encoder, LatentPrior.fit(codes, rank=PRIOR_RANK), card)
 
 
@@ -74,9 +85,7 @@ def publish_pairs(
         method = DPSemCom(model, epsilon=epsilon, calibration=calibration, protection="none")
         settings = method.pair_settings(trained_on=f"{PUBLIC_LATENTS} synthetic latents of the model's prior")
         latents = model.public_latents(PUBLIC_LATENTS, rng=rng)
-        pair = train_pair(
-            latents, settings, rng=rng, progress=lambda e, n, loss, epsilon=epsilon: progress(epsilon, e, n, loss)
-        )
+        pair = train_pair(latents, settings, rng=rng, progress=partial(progress, epsilon))
         write_pair(pair_file(folder / "pairs", settings), pair)
 
 
