@@ -167,7 +167,7 @@ def test_formats_that_are_not_read_are_named(tmp_path, head, name):
 def test_a_decompression_bomb_is_refused_by_its_header(tmp_path, size):
     (tmp_path / "bomb.png").write_bytes(png_of_size(*size))
     text = refused(tmp_path / "bomb.png")
-    assert f"{size[0]} x {size[1]}" in text and f"{LARGEST_PIXELS:,}" in text and "--largest-pixels" in text
+    assert f"{size[0]} x {size[1]}" in text and f"{LARGEST_PIXELS:,}" in text and "largest_pixels" in text
 
 
 def test_the_limit_on_pixels_is_the_callers_and_exact(tmp_path, portrait):

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from semveil.data.latents import LatentSet
-    from semveil.experiments.latents import inversion_distance
     from semveil.methods.face_model import FaceModel
 
 PHOTO_SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".gif", ".bmp", ".avif", ".jp2", ".ppm"}
@@ -47,6 +46,7 @@ def invert(
 
     from semveil.core.pixels import to_tensor
     from semveil.data.latents import LatentSet
+    from semveil.experiments.latents import inversion_distance
     from semveil.methods.dp_semcom import DPSemCom
     from semveil.methods.face_model import load_model
 
