@@ -18,6 +18,7 @@ demo: .venv/installed
 test: .venv/installed-dev
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check --quiet .
+	@$(BIN)/mypy
 	@$(BIN)/pytest
 
 # The stamps are older than the settings when those have changed.
