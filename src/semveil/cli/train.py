@@ -51,7 +51,7 @@ def parser(
 
     from semveil.core.rng import streams
     from semveil.methods.face_model import write_network
-    from semveil.training.parser import label_faces, train_parser
+    from semveil.training.parser import held_out_iou, label_faces, train_parser
 
     photos = _load_faces(faces)
     if not ((photos.labels[:, 0, 0] != 255) & ~photos.held_out).any():
@@ -64,7 +64,11 @@ def parser(
     if labelled is not None:
         label_faces(network, photos).save(labelled)
     written = [str(path) for path in (out, labelled) if path]
-    show({"steps": steps, "written": written}, [f"Written: {', '.join(written)}."], as_json=as_json)
+    scores = held_out_iou(network, photos)
+    lines = [f"Written: {', '.join(written)}."]
+    if scores:
+        lines.insert(0, "IoU on held-out faces: " + ", ".join(f"{part} {score:.2f}" for part, score in scores.items()) + ".")
+    show({"steps": steps, "held_out_iou": scores, "written": written}, lines, as_json=as_json)
 
 
 @app.command()

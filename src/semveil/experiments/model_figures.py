@@ -19,10 +19,11 @@ from semveil.core.rng import streams
 from semveil.core.weights import WeightsMissing
 from semveil.data.face_set import FaceSet
 from semveil.encoders.inversion import invert
+from semveil.experiments.latents import inversion_distance
 from semveil.experiments.verifiers import VERIFIERS, load_verifier
 from semveil.methods.dp_semcom import PRIVATE_CODES
 from semveil.methods.face_model import FaceModel, load_model
-from semveil.metrics import face_detected, fppsr, lpips, psnr, ssim
+from semveil.metrics import LPIPS, face_detected, fppsr, lpips, psnr, ssim
 from semveil.training.publish import as_images
 
 
@@ -46,12 +47,10 @@ def measure_model(
     held = np.flatnonzero(faces.held_out)
     held = np.sort(held[torch.randperm(len(held), generator=rng)[:photos].numpy()])
     source = as_images(faces.select(held))
-    began = time.perf_counter()
-    start = model.start_codes(source)
-    codes = invert(source, model.generator, start=start, settings=model.inversion).codes
-    seconds = (time.perf_counter() - began) / len(source)
-    codes = model.box.clip(codes)
-    inverted, encoded = _synthesize(model, codes), _synthesize(model, start)
+    distance, reason = inversion_distance(model)
+    plain, plain_seconds = _inverted(model, source, None)
+    codes, seconds = _inverted(model, source, distance) if distance else (plain, plain_seconds)
+    inverted = _synthesize(model, codes)
 
     spread = codes.std(0)
     private = list(PRIVATE_CODES)
@@ -67,20 +66,17 @@ def measure_model(
     figures: dict[str, Any] = {
         "photos": len(source),
         "held_out": f"{len(set(faces.person[held]))} people, none of them in training",
-        "seconds_per_inversion": seconds,
         "threads": torch.get_num_threads(),
-        "encoder_only": _quality(source, encoded),
-        "inversion": _quality(source, inverted),
+        "encoder_only": _quality(source, _synthesize(model, model.start_codes(source)), verifiers),
+        "inversion_squared_error": {"seconds": plain_seconds, **_quality(source, _synthesize(model, plain), verifiers)},
+        "inversion": {
+            "perceptual_network": model.perceptual_network if distance else None,
+            "perceptual_reason": reason,
+            "seconds": seconds,
+            **_quality(source, inverted, verifiers),
+        },
+        "verifiers": [load_verifier(name, resolution=model.size)[1] for name in verifiers],
     }
-    for name in verifiers:
-        try:
-            verifier, description = load_verifier(name, resolution=model.size)
-            accepted = 1 - float(fppsr(source, inverted, verifier).mean())
-            figures["inversion"][f"accepted_{name}"] = accepted
-            figures.setdefault("verifiers", []).append(description)
-        except WeightsMissing as error:
-            figures["inversion"][f"accepted_{name}"] = None
-            figures["inversion"][f"accepted_{name}_reason"] = str(error)
     shown = {
         "source": source,
         "inversion": inverted,
@@ -100,12 +96,23 @@ def _synthesize(model: FaceModel, codes: Tensor) -> Tensor:
         return torch.cat([model.generator.synthesize(part) for part in codes.split(64)]).clamp(-1, 1)
 
 
-def _quality(source: Tensor, images: Tensor) -> dict[str, Any]:
+def _inverted(model: FaceModel, source: Tensor, distance: LPIPS | None) -> tuple[Tensor, float]:
+    """Clipped codes, and seconds per photo, encoder and optimisation together."""
+    began = time.perf_counter()
+    start = model.start_codes(source)
+    found = invert(source, model.generator, start=start, settings=model.inversion, perceptual=distance)
+    return model.box.clip(found.codes), (time.perf_counter() - began) / len(source)
+
+
+def _quality(source: Tensor, images: Tensor, verifiers: tuple[str, ...]) -> dict[str, Any]:
     quality: dict[str, Any] = {"psnr": float(psnr(images, source).mean()), "ssim": float(ssim(images, source).mean())}
     try:
         quality["lpips"] = float(lpips(images, source).mean())
     except WeightsMissing as error:
         quality |= {"lpips": None, "lpips_reason": str(error)}
+    for name in verifiers:
+        verifier, _ = load_verifier(name, resolution=source.shape[-1])
+        quality[f"accepted_{name}"] = 1 - float(fppsr(source, images, verifier).mean())
     return quality
 
 

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from semveil.core.parts import PARTS
 from semveil.data.face_set import FaceSet
 from semveil.recognition.face_parser import FaceParser
 
@@ -67,10 +68,23 @@ def _vary(images: Tensor, labels: Tensor, rng: torch.Generator) -> tuple[Tensor,
     return images + 0.03 * torch.randn(images.shape, generator=rng), labels.long()
 
 
-def mean_iou(predicted: Tensor, truth: Tensor) -> dict[str, float]:
-    """Intersection over union of each part over all pixels of (N, H, W) labels; parts absent from both are left out."""
-    from semveil.core.parts import PARTS
+def held_out_iou(parser: FaceParser, faces: FaceSet) -> dict[str, float]:
+    """Intersection over union of each part over the pixels of the labelled, held-out faces; absent parts are left out."""
+    held = faces.select((faces.labels[:, 0, 0] != 255) & faces.held_out)
+    if not len(held):
+        return {}
+    truth = torch.from_numpy(held.labels)
+    predicted = parser.label(torch.from_numpy(held.pixels).permute(0, 3, 1, 2).float() / 127.5 - 1)
+    return intersection_over_union(predicted, truth)
 
+
+def intersection_over_union(predicted: Tensor, truth: Tensor) -> dict[str, float]:
+    """|A and B| / |A or B| of each part over all pixels of (N, H, W) labels; parts that neither has are left out.
+
+    Example:
+        >>> intersection_over_union(torch.tensor([[[0, 0, 1]]]), torch.tensor([[[0, 1, 1]]]))
+        {'background': 0.5, 'skin': 0.5}
+    """
     scores = {}
     for i, part in enumerate(PARTS):
         a, b = predicted == i, truth == i
