@@ -1,0 +1,89 @@
+"""The model that ships: complete, small enough, and really a model of faces."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from semveil.core.parts import PARTS
+from semveil.core.pixels import to_tensor
+from semveil.methods.dp_semcom import PAPER_EPSILONS, DPSemCom
+from semveil.methods.face_model import bundled_folder, load_model
+from semveil.metrics import face_detected, psnr
+
+BUDGET = 25e6  # bytes of weights of the main method
+
+
+@pytest.fixture(scope="module")
+def model():
+    return load_model("faces-64")
+
+
+@pytest.fixture(scope="module")
+def portrait(tmp_path_factory):
+    """scikit-image's astronaut, a photo that no training saw, aligned at 64 px."""
+    from PIL import Image
+    from skimage.data import astronaut
+
+    from semveil.data.faces import load_aligned_faces
+
+    path = tmp_path_factory.mktemp("photo") / "astronaut.png"
+    Image.fromarray(astronaut()).save(path)
+    return to_tensor([face.aligned.pixels for face in load_aligned_faces(path, size=64)])
+
+
+@pytest.fixture(scope="module")
+def codes(model, portrait):
+    return DPSemCom(model, protection="none").invert(portrait).codes
+
+
+def test_it_is_complete_and_within_its_budget(model):
+    files = [path for path in bundled_folder().rglob("*") if path.is_file()]
+    assert sum(path.stat().st_size for path in files) < BUDGET
+    for epsilon in PAPER_EPSILONS:
+        pair = DPSemCom(model, epsilon=epsilon).pair
+        assert pair is not None and pair.settings.epsilon == epsilon and "synthetic" in pair.settings.trained_on
+
+
+def test_its_card_gives_the_figures_that_were_measured():
+    card = (Path(__file__).parents[1] / "docs" / "model-card.md").read_text()
+    figures = json.loads((Path(__file__).parents[1] / "results" / "faces-64" / "figures.json").read_text())
+    for value in (figures["inversion"]["psnr"], figures["inversion_squared_error"]["psnr"]):
+        assert f"{value:.1f} dB" in card
+
+
+def test_an_unseen_photo_is_inverted(model, portrait, codes):
+    inverted = model.generator.synthesize(codes)
+    assert psnr(inverted.clamp(-1, 1), portrait).item() > 20
+    mean_face = model.generator.synthesize(model.prior.mean[None])
+    assert psnr(mean_face.clamp(-1, 1), portrait).item() < 15  # what no inversion at all would give
+
+
+def test_random_faces_are_faces(model):
+    rng = torch.Generator().manual_seed(0)
+    faces = model.generator.synthesize(model.public_latents(40, rng=rng))
+    noise = model.generator.synthesize(torch.randn(40, *model.latent_shape, generator=rng) * 4)
+    assert face_detected(faces.clamp(-1, 1)).float().mean() > 0.6
+    assert face_detected(noise.clamp(-1, 1)).float().mean() < 0.5
+
+
+def test_codes_belong_to_their_parts(model, codes):
+    """Changing the hair's texture moves pixels that are hair far more than those of skin, and the other way round."""
+    base = model.generator.synthesize_with_masks(codes)
+    labels = base.masks.argmax(1)
+    moved = {}
+    for part in ("hair", "skin"):
+        changed = codes.clone()
+        texture = 3 + 2 * PARTS.index(part)
+        changed[:, texture] = model.prior.mean[texture] + 3 * (model.prior.mean[texture] - codes[:, texture])
+        difference = (model.generator.synthesize(changed) - base.images).abs().mean(1)
+        moved[part] = {where: float(difference[labels == PARTS.index(where)].mean()) for where in ("hair", "skin")}
+    assert moved["hair"]["hair"] > 2 * moved["hair"]["skin"]
+    assert moved["skin"]["skin"] > 2 * moved["skin"]["hair"]
+
+
+def test_bob_sees_more_than_eve(model, portrait, codes):
+    result = DPSemCom(model, epsilon=800).transmit(portrait, codes=codes, run=0)
+    bob, eve = (psnr(images.clamp(-1, 1), result.inverted.clamp(-1, 1)).item() for images in (result.bob, result.eve))
+    assert bob > eve + 3
