@@ -29,3 +29,4 @@ def test_it_labels_what_it_has_not_seen():
     assert (filled.labels != 255).all()
     known = faces.labels[:, 0, 0] != 255
     assert (filled.labels[known] == faces.labels[known]).all()
+    assert (label_faces(trained, filled).labels == filled.labels).all()  # nothing left to label

@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+from semveil.core.registry import suggest
+
 PARTS = (
     "background", "skin", "eyes", "brows", "mouth", "nose", "ears",
     "hair", "neck", "cloth", "glasses", "hat", "earring",
@@ -31,8 +33,6 @@ def codes_of_parts(parts: Sequence[str]) -> tuple[int, ...]:
         >>> codes_of_parts(["skin", "eyes"])
         (0, 1, 4, 5, 6, 7)
     """
-    from semveil.core.registry import suggest
-
     codes = set(range(BASE_CODES))
     for part in parts:
         if part not in PARTS:

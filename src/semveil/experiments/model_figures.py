@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from semveil.core.files import write_whole
+from semveil.core.pixels import to_tensor
 from semveil.core.registry import suggest
 from semveil.core.rng import streams
 from semveil.core.weights import WeightsMissing
@@ -24,7 +25,6 @@ from semveil.experiments.verifiers import VERIFIERS, load_verifier
 from semveil.methods.dp_semcom import PRIVATE_CODES
 from semveil.methods.face_model import FaceModel, load_model
 from semveil.metrics import LPIPS, face_detected, fppsr, lpips, psnr, ssim
-from semveil.training.publish import as_images
 
 
 def measure_model(
@@ -46,7 +46,7 @@ def measure_model(
     rng = streams(seed)["figures"]
     held = np.flatnonzero(faces.held_out)
     held = np.sort(held[torch.randperm(len(held), generator=rng)[:photos].numpy()])
-    source = as_images(faces.select(held))
+    source = to_tensor(faces.select(held).pixels)
     distance, reason = inversion_distance(model)
     plain, plain_seconds = _inverted(model, source, None)
     codes, seconds = _inverted(model, source, distance) if distance else (plain, plain_seconds)
@@ -87,7 +87,7 @@ def measure_model(
         "all_codes_noised_by_their_spread": _synthesize(model, noised_all),
     }
     figures["face_detected"] = {name: float(face_detected(images).float().mean()) for name, images in shown.items()}
-    figures["memorisation"] = _memorisation(as_images(faces.select(~faces.held_out)), sampled, source)
+    figures["memorisation"] = _memorisation(to_tensor(faces.select(~faces.held_out).pixels), sampled, source)
     return figures
 
 

@@ -8,6 +8,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from semveil.core.parts import PARTS
+from semveil.core.pixels import to_tensor
 from semveil.data.face_set import FaceSet
 from semveil.recognition.face_parser import FaceParser
 
@@ -74,7 +75,7 @@ def held_out_iou(parser: FaceParser, faces: FaceSet) -> dict[str, float]:
     if not len(held):
         return {}
     truth = torch.from_numpy(held.labels)
-    predicted = parser.label(torch.from_numpy(held.pixels).permute(0, 3, 1, 2).float() / 127.5 - 1)
+    predicted = parser.label(to_tensor(held.pixels))
     return intersection_over_union(predicted, truth)
 
 
@@ -96,7 +97,8 @@ def intersection_over_union(predicted: Tensor, truth: Tensor) -> dict[str, float
 def label_faces(parser: FaceParser, faces: FaceSet, *, batch: int = 256) -> FaceSet:
     """Fill in the labels of photos that have none."""
     labels = faces.labels.copy()
-    for rows in np.array_split(np.flatnonzero(labels[:, 0, 0] == 255), max(1, len(faces) // batch)):
-        images = torch.from_numpy(faces.pixels[rows]).permute(0, 3, 1, 2).float() / 127.5 - 1
-        labels[rows] = parser.label(images).numpy()
+    unlabelled = np.flatnonzero(labels[:, 0, 0] == 255)
+    for first in range(0, len(unlabelled), batch):
+        rows = unlabelled[first : first + batch]
+        labels[rows] = parser.label(to_tensor(faces.pixels[rows])).numpy()
     return faces.with_labels(labels)

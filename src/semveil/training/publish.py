@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from semveil.core.pixels import to_tensor
 from semveil.core.rng import streams
 from semveil.data.face_set import FaceSet
 from semveil.encoders.inversion import InversionSettings, invert
@@ -51,7 +52,7 @@ def publish(
     rng = streams(seed)["publish"]
     rows = np.flatnonzero(~faces.held_out)
     rows = rows[torch.randperm(len(rows), generator=rng)[:photos].numpy()]
-    images = as_images(faces.select(np.sort(rows)))
+    images = to_tensor(faces.select(np.sort(rows)).pixels)
     encoder = settle_batch_norm(encoder, images)
     with torch.inference_mode():
         start = torch.cat([encoder(part) for part in images.split(64)]).clone()
@@ -104,8 +105,3 @@ def settle_batch_norm(encoder: SemanticEncoder, images: Tensor) -> SemanticEncod
         for part in images.split(128):
             settled(part)
     return settled.eval().requires_grad_(False)
-
-
-def as_images(faces: FaceSet) -> Tensor:
-    """(N, 3, S, S) in [-1, 1]."""
-    return torch.from_numpy(faces.pixels).permute(0, 3, 1, 2).float() / 127.5 - 1
