@@ -9,7 +9,7 @@ import pytest
 PACKAGE = Path(__file__).resolve().parents[1] / "src" / "semveil"
 LAYERS = (
     ("core",),
-    ("nn", "mechanisms", "channels"),
+    ("nn", "mechanisms", "channels", "keys"),
     ("generators", "encoders", "protection", "recognition"),
     ("methods", "metrics", "attacks", "data"),
     ("training",),

@@ -10,6 +10,7 @@ Anything else that escapes the library is a bug in it or in the calling code and
 | 4 | the faces in a photo: none, several, too small |
 | 5 | an output that cannot be written |
 | 6 | a message that cannot be read |
+| 7 | a key, passphrase or sealed part that is missing, unsafe or does not fit |
 """
 
 from typing import ClassVar
@@ -70,3 +71,9 @@ class OutputError(SemveilError):
     """An output file that cannot be written."""
 
     exit_code = 5
+
+
+class KeyProblem(SemveilError):
+    """A key, passphrase or sealed part that is missing, unsafe or does not fit."""
+
+    exit_code = 7

@@ -1,0 +1,1 @@
+"""Keys, keystreams, key agreement and sealing."""
