@@ -6,13 +6,28 @@ import hashlib
 import torch
 from hypothesis import strategies as st
 
-from semveil.channels import Message, pack
+from semveil.channels import KeyedPart, Message, pack
 
 numbers = st.floats(allow_nan=False, allow_infinity=False)
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | numbers | st.text(),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
     max_leaves=8,
+)
+
+
+sources = (
+    st.just({"kind": "file"})
+    | st.builds(lambda b: {"kind": "passphrase", "salt": b.hex()}, st.binary(min_size=16, max_size=16))
+    | st.builds(lambda b: {"kind": "agreement", "offer": b.hex()}, st.binary(max_size=64))
+)
+keyed_parts = st.builds(
+    KeyedPart,
+    nonce=st.binary(min_size=32, max_size=32),
+    source=sources,
+    parameters=st.dictionaries(st.text(), json_values, max_size=3),
+    sealed=st.binary(max_size=64),
+    authenticated=st.booleans(),
 )
 
 
@@ -33,6 +48,7 @@ def message(images: int = 2, **changes: object) -> Message:
         "nominal_epsilon": 10.0,
         "pair_hash": "b" * 64,
         "guarantee": {"epsilon": None, "basis": "none", "covers": ["private codes"], "assumptions": {"bounds": "public"}},
+        "keyed": None,
         "snr_db": None,
         "symbols": pack(torch.randn(images, 24, generator=rng)),
     }

@@ -114,10 +114,10 @@ def test_lengths_are_not_believed(path, genuine):
 
 def test_other_versions_are_named(path, genuine):
     forged(path, *genuine, version=FORMAT_VERSION + 1)
-    with pytest.raises(MessageError, match=r"format version 2, this semveil reads version 1; upgrade semveil"):
+    with pytest.raises(MessageError, match=r"format version 3, this semveil reads version 2; upgrade semveil"):
         read_message(path)
     forged(path, *genuine, version=0)
-    with pytest.raises(MessageError, match=r"format version 0, this semveil reads version 1$"):
+    with pytest.raises(MessageError, match=r"format version 0, this semveil reads version 2$"):
         read_message(path)
 
 

@@ -7,12 +7,22 @@ import struct
 
 import pytest
 import torch
-from channels.message_cases import json_values, message, plain
+from channels.message_cases import json_values, keyed_parts, message, plain
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from semveil.channels import FORMAT_VERSION, Message, MessageError, container, pack, read_message, unpack, write_message
+from semveil.channels import (
+    FORMAT_VERSION,
+    KeyedPart,
+    Message,
+    MessageError,
+    container,
+    pack,
+    read_message,
+    unpack,
+    write_message,
+)
 from semveil.core.errors import OutputError
 
 names = st.from_regex(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", fullmatch=True)
@@ -44,6 +54,7 @@ def messages(draw: st.DrawFn) -> Message:
         nominal_epsilon=draw(st.none() | st.floats(1e-300, 1e300)),
         pair_hash=draw(st.none() | st.text("0123456789abcdef", min_size=64, max_size=64)),
         guarantee=draw(st.dictionaries(st.text(), json_values, max_size=3)),
+        keyed=draw(st.none() | keyed_parts),
         snr_db=draw(st.none() | st.floats(-1e300, 1e300)),
         symbols=pack(draw(reals(images, codes * width))),
     )
@@ -75,7 +86,7 @@ def test_layout_is_the_documented_one(path):
     data = path.read_bytes()
     assert data[:8] == b"\x93SVL\r\n\x1a\n"
     version, header_length, payload_length = struct.unpack("<IIQ", data[8:24])
-    assert version == FORMAT_VERSION == 1
+    assert version == FORMAT_VERSION == 2
     assert len(data) == 24 + header_length + payload_length + 32
     assert hashlib.sha256(data[:-32]).digest() == data[-32:]
     header = json.loads(data[24 : 24 + header_length])
@@ -89,7 +100,7 @@ def test_the_file_holds_nothing_but_the_listed_fields(path):
     header, payload = container.read(path, FORMAT_VERSION)
     assert set(header) == {
         "method", "model", "model_hash", "image_size", "latent_shape", "private_codes", "protection", "calibration",
-        "nominal_epsilon", "pair_hash", "guarantee", "snr_db", "tensors",
+        "nominal_epsilon", "pair_hash", "guarantee", "keyed", "snr_db", "tensors",
     }  # fmt: skip
     assert len(payload) == 4 * (1 + 4 + 2 + 2 * 24)
 
@@ -165,7 +176,7 @@ def test_the_symbols_keep_no_graph_and_a_failed_write_keeps_the_old_file(path, m
         ("symbols", torch.ones(2, 12)),
         ("symbols", torch.ones(2, 11, dtype=torch.complex64)),
         ("symbols", torch.ones(0, 12, dtype=torch.complex64)),
-        ("format_version", 2),
+        ("format_version", 1),
     ],
 )
 def test_a_wrong_field_is_refused_by_name(field, value):
@@ -183,3 +194,32 @@ def test_two_gains_need_two_blocks():
 def test_writing_into_a_missing_folder_is_a_clear_error(tmp_path):
     with pytest.raises(OutputError, match="does not exist; create it first"):
         write_message(tmp_path / "absent" / "m.svl", message())
+
+
+GOOD = {"nonce": bytes(32), "source": {"kind": "file"}, "parameters": {}, "sealed": b"", "authenticated": True}
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("nonce", bytes(31), "32 bytes"),
+        ("nonce", "00" * 32, "32 bytes"),
+        ("source", {"kind": "post"}, "kind"),
+        ("source", {"kind": "file", "path": "00"}, "other fields"),
+        ("source", {"kind": "passphrase", "salt": "xyz"}, "hexadecimal"),
+        ("source", {"kind": "passphrase"}, "other fields"),
+        ("parameters", {"radius": math.nan}, "plain JSON"),
+        ("sealed", bytes(1 << 17), "at most"),
+        ("authenticated", 1, "true or false"),
+    ],
+)
+def test_a_wrong_keyed_part_is_refused(name, value, words):
+    KeyedPart(**GOOD)
+    with pytest.raises(MessageError, match=words):
+        KeyedPart(**{**GOOD, name: value})
+
+
+@pytest.mark.parametrize("header", [{}, [], "text", {**KeyedPart(**GOOD).as_header(), "key": "00"}])
+def test_a_foreign_keyed_part_is_refused(header):
+    with pytest.raises(MessageError, match="must have the fields"):
+        KeyedPart.from_header(header)

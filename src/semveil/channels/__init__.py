@@ -2,6 +2,7 @@
 
 from semveil.channels.awgn import awgn, noise_power
 from semveil.channels.container import MessageError
+from semveil.channels.keyed_part import KeyedPart
 from semveil.channels.message import FORMAT_VERSION, Message, read_message, write_message
 from semveil.channels.packing import bandwidth_ratio, code_blocks, pack, unpack
 from semveil.channels.power import (
@@ -16,6 +17,7 @@ from semveil.channels.wiretap import WiretapOutput, wiretap
 __all__ = [
     "FORMAT_VERSION",
     "GAIN_BITS",
+    "KeyedPart",
     "Message",
     "MessageError",
     "WiretapOutput",

@@ -114,3 +114,11 @@ def _decode(data: bytes, name: str) -> tuple[dict[str, Any], bytes]:
 
 def _no_constant(constant: str) -> NoReturn:
     raise ValueError(f"{constant} is not allowed")
+
+
+def is_json_object(value: object) -> bool:
+    """True for a dict that JSON returns as it was: string keys, no tuples, no NaN."""
+    try:
+        return isinstance(value, dict) and json.loads(json.dumps(value, allow_nan=False)) == value
+    except (TypeError, ValueError, RecursionError):
+        return False

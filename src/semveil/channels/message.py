@@ -1,6 +1,5 @@
 """What Alice puts into a file for Bob, and what Eve finds in it."""
 
-import json
 import math
 import os
 import re
@@ -12,11 +11,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from semveil.channels.container import MessageError, encode, read
+from semveil.channels.container import MessageError, encode, is_json_object, read
+from semveil.channels.keyed_part import KeyedPart
 from semveil.channels.power import GAIN_BITS
 from semveil.core.files import write_whole
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 TENSORS = ("clip_lower", "clip_upper", "gains", "symbols")  # the payload's order, float32 little-endian, complex as re, im
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _HASH = re.compile(r"[0-9a-f]{64}")
@@ -26,8 +26,8 @@ _HASH = re.compile(r"[0-9a-f]{64}")
 class Message:
     """Transmitted symbols and the side information to read them; a valid one, or it cannot be made.
 
-    It has no place for a source path, metadata of the photo, latents, noise or a seed, and names that look like paths are
-    refused. Everything in it is readable by Eve.
+    It has no place for a source path, metadata of the photo, latents, noise, a seed or a key, and names that look like paths
+    are refused. Everything in it is readable by Eve.
 
     Attributes:
         method: name of the method, e.g. `dp-semcom`.
@@ -39,11 +39,12 @@ class Message:
         clip_lower, clip_upper: public clip bounds, float32, one number or broadcastable to (K, D).
         gains: (B, 1) float32, one per image (`normalise_power(...)[1][:, None]`); or (B, 2), private block and common block
             (`normalise_power_blocks` with `code_blocks(private_codes, latent_shape)`).
-        protection: name of the protection, e.g. `nn`, `laplace`, `none`.
-        calibration: e.g. `as_published`, `corrected`; None without protection.
-        nominal_epsilon: > 0; None without protection.
+        protection: name of the protection, e.g. `nn`, `laplace`, `rotation`, `none`.
+        calibration: e.g. `as_published`, `corrected`; None where there is no such choice.
+        nominal_epsilon: > 0; None where there is none.
         pair_hash: SHA-256 of the trained pair's weights, 64 hex digits, so that Bob undoes what Alice did; None without a pair.
-        guarantee: the certificate, as plain JSON values.
+        guarantee: what holds for whoever hears the symbols, as plain JSON values.
+        keyed: nonce and sealed side information of a keyed protection; None without a key.
         snr_db: SNR in dB of the channel that the symbols have passed; None for clean symbols, as Alice sends them: the reader
             then simulates its own channel.
         symbols: (B, N) complex64, N = K*D/2, codes packed by `pack`.
@@ -67,6 +68,7 @@ class Message:
     nominal_epsilon: float | None
     pair_hash: str | None
     guarantee: Mapping[str, Any]
+    keyed: KeyedPart | None
     snr_db: float | None
     symbols: Tensor = field(repr=False)
     format_version: int = FORMAT_VERSION
@@ -94,7 +96,8 @@ class Message:
             wanted = "a finite number" if name == "snr_db" else "a finite number > 0"
             _check(value is None or (number and (name == "snr_db" or value > 0)), f"{name} must be {wanted} or None", value)
             object.__setattr__(self, name, None if value is None else float(value))  # 20 and 20.0 give the same bytes
-        _check(_is_json_object(self.guarantee), "guarantee must be a dict of plain JSON values", type(self.guarantee).__name__)
+        _check(self.keyed is None or isinstance(self.keyed, KeyedPart), "keyed must be a KeyedPart or None", type(self.keyed))
+        _check(is_json_object(self.guarantee), "guarantee must be a dict of plain JSON values", type(self.guarantee).__name__)
         self._check_tensors()
 
     def _check_tensors(self) -> None:
@@ -123,8 +126,9 @@ class Message:
 
     @property
     def side_information_bits(self) -> int:
-        """Bits per image of side information that depends on the image: its gains."""
-        return GAIN_BITS * self.gains.shape[1]
+        """Bits per image of side information: its gains, and its share of what is sealed (rounded up)."""
+        sealed = 8 * len(self.keyed.sealed) if self.keyed else 0
+        return GAIN_BITS * self.gains.shape[1] + -(-sealed // self.images)
 
 
 def write_message(path: str | os.PathLike[str], message: Message) -> None:
@@ -137,6 +141,7 @@ def write_message(path: str | os.PathLike[str], message: Message) -> None:
     tensors = {name: _reals(getattr(message, name)) for name in TENSORS}
     plain = [f.name for f in fields(Message) if f.name not in (*TENSORS, "format_version")]
     header: dict[str, Any] = {name: getattr(message, name) for name in plain}
+    header["keyed"] = message.keyed and message.keyed.as_header()
     header["tensors"] = {name: list(getattr(message, name).shape) for name in TENSORS}
     write_whole(path, encode(message.format_version, header, b"".join(tensors.values())))
 
@@ -169,6 +174,7 @@ def _from_parts(header: dict[str, Any], payload: bytes) -> Message:
         offset += sizes[name]
         values = reals.view(np.complex64) if name == "symbols" else reals
         header[name] = torch.from_numpy(values.reshape(shapes[name]))
+    header["keyed"] = None if header["keyed"] is None else KeyedPart.from_header(header["keyed"])
     for name in ("latent_shape", "private_codes"):
         _check(isinstance(header[name], list), f"{name} must be a list", header[name])
         header[name] = tuple(header[name])
@@ -192,11 +198,3 @@ def _integers(values: Any, lowest: int, highest: int) -> bool:
 
 def _broadcasts(bound: Tensor, shape: tuple[int, int]) -> bool:
     return bound.ndim <= 2 and all(a in (1, b) for a, b in zip(bound.shape[::-1], shape[::-1], strict=False))
-
-
-def _is_json_object(value: object) -> bool:
-    """True for a dict that JSON returns as it was: string keys, no tuples, no NaN."""
-    try:
-        return isinstance(value, dict) and json.loads(json.dumps(value, allow_nan=False)) == value
-    except (TypeError, ValueError, RecursionError):
-        return False
