@@ -10,6 +10,7 @@ from semveil.mechanisms.l2_laplace import L2Laplace
 from semveil.mechanisms.laplace import Laplace
 from semveil.mechanisms.per_coordinate import CoordinateSensitivity, PerCoordinateLaplace
 from semveil.mechanisms.quantiles import streamed_quantiles
+from semveil.mechanisms.release import Release
 from semveil.mechanisms.sensitivity import observed_pairwise_sensitivity
 
 MECHANISMS: Registry[type[Mechanism]] = Registry("mechanism")
@@ -29,6 +30,7 @@ __all__ = [
     "Mechanism",
     "NoiseCalibration",
     "PerCoordinateLaplace",
+    "Release",
     "as_published",
     "corrected",
     "fit_laplace",

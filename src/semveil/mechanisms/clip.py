@@ -74,8 +74,8 @@ class ClipBox:
         return x.clamp(_rounded(self.lower, x, towards=np.inf), _rounded(self.upper, x, towards=-np.inf))
 
     def coordinate_sensitivity(self, shape: int | tuple[int, ...] | None = None) -> CoordinateSensitivity:
-        """The width of the box in every coordinate of a record of `shape` (of the bounds' own shape by default)."""
-        width = torch.as_tensor(self.upper, dtype=torch.float64) - torch.as_tensor(self.lower, dtype=torch.float64)
+        """The width of the box, rounded up, in every coordinate of a record of `shape` (of the bounds' own by default)."""
+        width = _difference_above(*(torch.as_tensor(bound, dtype=torch.float64) for bound in (self.upper, self.lower)))
         if width.ndim == 0 and shape is None:
             raise ValueError("these bounds hold for any number of coordinates; say how many the record has")
         shape = width.shape if shape is None else shape
@@ -92,6 +92,14 @@ class ClipBox:
     def l2_sensitivity(self, n: int | None = None) -> Sensitivity:
         """Largest L2 distance between two records of n clipped coordinates, (b - a) sqrt(n) ([DPSC] Eq. 19)."""
         return self.coordinate_sensitivity(n).l2()
+
+
+def _difference_above(a: Tensor, b: Tensor) -> Tensor:
+    """a - b, rounded up: where rounding lowered it (its error is exact, Knuth's two-sum), the next float."""
+    near = a - b
+    minus_b = near - a
+    error = (a - (near - minus_b)) - (b + minus_b)
+    return torch.where(error > 0, torch.nextafter(near, torch.full_like(near, torch.inf)), near)
 
 
 def _rounded(bound: float | Tensor, x: Tensor, *, towards: float) -> Tensor:

@@ -10,6 +10,7 @@ from torch import Tensor
 from semveil.core.privacy import Basis, Guarantee, MetricForm, Norm, Sensitivity
 from semveil.mechanisms.base import EVERYTHING, add_noise, check_records, require_positive, simulated_guarantee
 from semveil.mechanisms.laplace import draw_laplace
+from semveil.mechanisms.rounding import norm_above, sum_above
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,10 +36,12 @@ class CoordinateSensitivity:
             raise ValueError("coordinate sensitivities must be finite and >= 0, at least one; clip the values first")
 
     def l1(self) -> Sensitivity:
-        return Sensitivity(float(self.values.sum()), Norm.L1, self.values.numel(), self.source, self.basis)
+        """The sum over the coordinates, rounded up."""
+        return Sensitivity(sum_above(self.values.flatten().tolist()), Norm.L1, self.values.numel(), self.source, self.basis)
 
     def l2(self) -> Sensitivity:
-        return Sensitivity(float(self.values.square().sum().sqrt()), Norm.L2, self.values.numel(), self.source, self.basis)
+        """The Euclidean norm over the coordinates, rounded up."""
+        return Sensitivity(norm_above(self.values.flatten().tolist()), Norm.L2, self.values.numel(), self.source, self.basis)
 
 
 @dataclass(frozen=True, eq=False)
