@@ -2,8 +2,10 @@
 
 from semveil.core.registry import Registry
 from semveil.mechanisms.base import Mechanism
+from semveil.mechanisms.budget import BUDGET_PARTS, PartBudget, parse_budget, part_budget
 from semveil.mechanisms.calibration import CALIBRATIONS, Calibration, as_published, corrected
 from semveil.mechanisms.clip import ClipBox
+from semveil.mechanisms.costs import costs
 from semveil.mechanisms.fit import LaplaceFit, NoiseCalibration, fit_laplace, fitted_epsilon
 from semveil.mechanisms.gaussian import Gaussian, gaussian_delta, gaussian_epsilon, gaussian_ratio
 from semveil.mechanisms.l2_laplace import L2Laplace
@@ -18,6 +20,7 @@ for _mechanism in (Laplace, L2Laplace, Gaussian, PerCoordinateLaplace):
     MECHANISMS.add(_mechanism.name, _mechanism)
 
 __all__ = [
+    "BUDGET_PARTS",
     "CALIBRATIONS",
     "MECHANISMS",
     "Calibration",
@@ -29,15 +32,19 @@ __all__ = [
     "LaplaceFit",
     "Mechanism",
     "NoiseCalibration",
+    "PartBudget",
     "PerCoordinateLaplace",
     "Release",
     "as_published",
     "corrected",
+    "costs",
     "fit_laplace",
     "fitted_epsilon",
     "gaussian_delta",
     "gaussian_epsilon",
     "gaussian_ratio",
     "observed_pairwise_sensitivity",
+    "parse_budget",
+    "part_budget",
     "streamed_quantiles",
 ]
