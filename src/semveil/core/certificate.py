@@ -1,0 +1,360 @@
+"""What is guaranteed about one release, to whom and on what basis, as a value that travels beside the output as JSON."""
+
+import json
+import math
+import re
+import secrets
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields, replace
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Any, NoReturn
+
+from semveil import __version__
+from semveil.core.caveats import VOID_WHOLE_PHOTO, Caveat, caveat_named
+from semveil.core.errors import SemveilError
+from semveil.core.privacy import Basis, Guarantee, MetricForm, Sensitivity, post_process
+from semveil.core.registry import suggest
+
+CERTIFICATE_VERSION = 1
+LARGEST_CERTIFICATE = 1 << 18  # bytes of JSON; a usual one has 3,000
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,63}")
+_COMMIT = re.compile(r"[0-9a-f]{40}(\+changes)?")
+# A file's path or a picture's name has no business in a certificate: both tell whom a photo shows or where it lies.
+_PATH = re.compile(
+    r"(?<![\w.])(~|\.{1,2})?[/\\]\w|(?<!\w)[a-z]:[/\\]|\w[/\\]\w[^\s/\\]*[/\\]|"
+    r"\w\.(jpe?g|png|heic|webp|tiff?|gif|bmp|avif|np[yz]|svl|pt|pkl|safetensors|key|secret)\b",
+    re.IGNORECASE,
+)
+_ADDRESS = re.compile(r"https?://\S+")
+
+
+class CertificateError(SemveilError):
+    """A certificate that is missing, damaged, of another version, or of another file."""
+
+    exit_code = 8
+
+
+class ReleaseKind(StrEnum):
+    """What is released."""
+
+    IMAGE = "image"
+    SYMBOLS = "symbols"
+    DATA_SET = "data set"
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """Public bounds that values were clipped to before noise.
+
+    Args:
+        lower, upper: in the units of the values; of bounds per coordinate the lowest and the highest.
+        source: where they come from, in words.
+        per_coordinate: whether every coordinate has bounds of its own.
+    """
+
+    lower: float
+    upper: float
+    source: str
+    per_coordinate: bool = False
+
+    def __post_init__(self) -> None:
+        _check(math.isfinite(self.lower) and math.isfinite(self.upper) and self.lower <= self.upper, "bounds", vars(self))
+        _check(self.source, "the bounds' source", self.source)
+
+
+@dataclass(frozen=True)
+class OutputHash:
+    """Which output a certificate belongs to.
+
+    Args:
+        sha256: 64 hex digits.
+        of: `file`, all bytes of the file; or `pixels`, where the certificate is part of the file: the SHA-256 of
+            `semveil pixels HEIGHT WIDTH` with a line end, in ASCII, and the RGB bytes row by row.
+    """
+
+    sha256: str
+    of: str = "file"
+
+    def __post_init__(self) -> None:
+        _check(re.fullmatch(r"[0-9a-f]{64}", self.sha256), "the output's SHA-256, 64 lower-case hex digits", self.sha256)
+        _check(self.of in ("file", "pixels"), "what is hashed, file or pixels", self.of)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Certificate:
+    """The claim about one release with all that an auditor asks for.
+
+    It has no place for noise, its seed, latents, a key or the name of a photo, and refuses texts that look like a path. It is a
+    statement, not a proof: nothing signs it.
+
+    Attributes:
+        release: image, symbols or data set.
+        method: such as `dp-semcom`.
+        protection: as the user chose it, such as `laplace`.
+        guarantee: what holds, for what, on what basis, and what is not covered.
+        images: how many pictures the release is made from; the guarantee holds for each of them alone.
+        model, model_hash: name of the face model, SHA-256 over its weights.
+        mechanism: the law of the noise, where there is any.
+        calibration, nominal_epsilon: what was asked for; what holds is in the guarantee alone.
+        scale: of the noise, in latent units; None without noise or where it differs between parts.
+        grid_step: of the public grid that released values lie on, in latent units; None without a grid.
+        bounds: public clip bounds with their source.
+        sensitivity: how far two clipped records can lie apart, with its norm.
+        private_codes: 0-based indices of the protected codes; None where the method has none.
+        part_budgets: epsilon of each part; they add up to at most the guarantee's.
+        caveats: what the epsilon does not say; those that follow from the other fields are added.
+        release_id: 32 random hex digits, shared by all that is made from one release without touching the photo again.
+        output: hash of the file that the certificate belongs to; `write_certificate` fills it in.
+        software_version, commit: of semveil.
+
+    Raises:
+        ValueError: fields out of range or against each other, such as pasting back with everything covered.
+
+    Example:
+        >>> claim = Guarantee(1.0, "all codes", Basis.PROVED)
+        >>> made = Certificate(release="image", method="dp-semcom", protection="laplace", guarantee=claim)
+        >>> Certificate.from_json(made.to_json()) == made, [caveat.value for caveat in made.caveats]
+        (True, ['repeated-releases'])
+    """
+
+    release: ReleaseKind
+    method: str
+    protection: str
+    guarantee: Guarantee
+    images: int = 1
+    model: str | None = None
+    model_hash: str | None = None
+    mechanism: str | None = None
+    calibration: str | None = None
+    nominal_epsilon: float | None = None
+    scale: float | None = None
+    grid_step: float | None = None
+    bounds: Bounds | None = None
+    sensitivity: Sensitivity | None = None
+    private_codes: tuple[int, ...] | None = None
+    part_budgets: Mapping[str, float] = field(default_factory=dict)
+    caveats: tuple[Caveat, ...] = ()
+    release_id: str = field(default_factory=lambda: secrets.token_hex(16))
+    output: OutputHash | None = None
+    software_version: str = __version__
+    commit: str | None = None
+    certificate_version: int = CERTIFICATE_VERSION
+
+    def __post_init__(self) -> None:
+        _check(self.certificate_version == CERTIFICATE_VERSION, "certificate_version", self.certificate_version)
+        object.__setattr__(self, "release", ReleaseKind(self.release))
+        for name in ("method", "protection", "software_version", "model", "mechanism", "calibration"):
+            text = getattr(self, name)
+            optional = name in ("model", "mechanism", "calibration")
+            _check(text is None if text is None and optional else _is_name(text), f"{name}, a short name", text)
+        for name in ("nominal_epsilon", "scale", "grid_step"):
+            number = getattr(self, name)
+            _check(number is None or (_is_number(number) and number > 0), f"{name}, a finite number > 0 or None", number)
+        _check(type(self.images) is int and self.images >= 1, "images, a whole number from 1", self.images)
+        _check(self.model_hash is None or re.fullmatch(r"[0-9a-f]{64}", self.model_hash), "model_hash", self.model_hash)
+        _check(re.fullmatch(r"[0-9a-f]{32}", self.release_id), "release_id, 32 hex digits", self.release_id)
+        _check(self.commit is None or _COMMIT.fullmatch(self.commit), "commit", self.commit)
+        codes = self.private_codes
+        _check(codes is None or all(type(c) is int and c >= 0 for c in codes), "private_codes, indices from 0", codes)
+        object.__setattr__(self, "private_codes", None if codes is None else tuple(codes))
+        object.__setattr__(self, "part_budgets", MappingProxyType(dict(self.part_budgets)))
+        self._check_part_budgets()
+        self._complete_caveats()
+        for text in self._texts():
+            _check(not _PATH.search(_ADDRESS.sub("", text)), "texts without paths or file names", text)
+
+    def _check_part_budgets(self) -> None:
+        budgets = self.part_budgets
+        valid = all(_is_name(part) and _is_number(value) and value > 0 for part, value in budgets.items())
+        _check(valid, "part_budgets, a positive epsilon for each part", dict(budgets))
+        total, claimed = math.fsum(budgets.values()), self.guarantee.epsilon
+        if budgets and (claimed is None or total > claimed * (1 + 1e-9)):
+            raise ValueError(f"the parts' epsilons add up to {total:g}, the guarantee has {claimed}; they compose by adding")
+
+    def _complete_caveats(self) -> None:
+        given = {caveat_named(caveat) for caveat in self.caveats} | {Caveat.REPEATED_RELEASES}
+        if self.guarantee.basis == Basis.COMPUTATIONAL:
+            given |= {Caveat.KEY, *([Caveat.MALLEABLE] if self.release == ReleaseKind.SYMBOLS else [])}
+        object.__setattr__(self, "caveats", tuple(caveat for caveat in Caveat if caveat in given))
+        void = [caveat.value for caveat in VOID_WHOLE_PHOTO if caveat in given]
+        if void and not self.guarantee.not_covered:
+            raise ValueError(
+                f"with {', '.join(void)} the whole photo cannot be covered; name what passes unprotected in the guarantee's "
+                f"not_covered, for example by post_process(..., also_reads=[...])"
+            )
+
+    def _texts(self) -> list[str]:
+        claim = self.guarantee
+        texts = [claim.covers, claim.reason, *claim.not_covered, *claim.assumptions]
+        texts += [self.bounds.source] if self.bounds else []
+        texts += [self.sensitivity.source] if self.sensitivity else []
+        return texts + ([claim.metric.space] if claim.metric else [])
+
+    def for_picture(self) -> "Certificate":
+        """The certificate of a picture that is made from this release and nothing else: post-processing, the same epsilon."""
+        claim = post_process(self.guarantee, "the generator that makes the picture")
+        return replace(self, release=ReleaseKind.IMAGE, guarantee=claim, output=None)
+
+    def for_opened_picture(self, reason: str = "the protection was undone to make this picture") -> "Certificate":
+        """The certificate of a picture that shows the photo, such as Bob's after he undid the protection: none is covered."""
+        claim = Guarantee.none("nothing", reason=reason, not_covered=("the whole photo",))
+        return replace(
+            self,
+            release=ReleaseKind.IMAGE,
+            guarantee=claim,
+            mechanism=None,
+            scale=None,
+            grid_step=None,
+            sensitivity=None,
+            part_budgets={},
+            caveats=(),
+            output=None,
+        )
+
+    def as_dict(self) -> dict[str, Any]:
+        """JSON-ready, all fields by name; what does not apply is null."""
+        plain = {f.name: getattr(self, f.name) for f in fields(self)}
+        return {
+            "certificate_version": plain.pop("certificate_version"),
+            **plain,
+            "release": self.release.value,
+            "guarantee": self.guarantee.as_dict(),
+            "bounds": self.bounds and asdict(self.bounds),
+            "sensitivity": self.sensitivity and _sensitivity_as_dict(self.sensitivity),
+            "private_codes": None if self.private_codes is None else list(self.private_codes),
+            "part_budgets": dict(self.part_budgets),
+            "caveats": [caveat.value for caveat in self.caveats],
+            "output": self.output and asdict(self.output),
+        }
+
+    def to_json(self) -> str:
+        """The text of a certificate's file: ASCII, equal certificates give equal text."""
+        return json.dumps(self.as_dict(), indent=1, allow_nan=False) + "\n"
+
+    @classmethod
+    def from_json(cls, text: str) -> "Certificate":
+        """Read a certificate strictly: every field must be there and valid, none may be unknown or doubled.
+
+        Raises:
+            CertificateError: the text is not a certificate of this version.
+        """
+        if len(text) > LARGEST_CERTIFICATE:
+            raise CertificateError(f"the certificate has {len(text):,} characters, at most {LARGEST_CERTIFICATE:,} are read")
+        try:
+            content = json.loads(text, parse_constant=_no_constant, object_pairs_hook=_no_doubles)
+        except (ValueError, RecursionError) as error:
+            raise CertificateError(f"the certificate is not JSON: {str(error) or 'nested too deeply'}") from None
+        return cls.from_dict(content)
+
+    @classmethod
+    def from_dict(cls, content: Any) -> "Certificate":
+        """The same from parsed JSON.
+
+        Raises:
+            CertificateError: the content is not a certificate of this version.
+        """
+        version = content.get("certificate_version") if isinstance(content, dict) else None
+        if type(version) is not int:
+            raise CertificateError("this is no certificate: it states no certificate_version")
+        if version != CERTIFICATE_VERSION:
+            advice = "; upgrade semveil" if version > CERTIFICATE_VERSION else ""
+            raise CertificateError(f"the certificate has version {version}, this semveil reads {CERTIFICATE_VERSION}{advice}")
+        try:
+            plain = _fields_of(cls, content)
+            for name, read in (("bounds", Bounds), ("output", OutputHash), ("sensitivity", Sensitivity)):
+                plain[name] = None if plain[name] is None else _read(read, plain[name])
+            _check(isinstance(plain["part_budgets"], dict), "part_budgets, an object", plain["part_budgets"])
+            plain["private_codes"] = None if plain["private_codes"] is None else _tuple(plain["private_codes"], int)
+            return cls(
+                **plain | {"guarantee": guarantee_from_dict(content["guarantee"]), "caveats": _tuple(plain["caveats"], str)}
+            )
+        except (ValueError, TypeError, OverflowError) as error:
+            raise CertificateError(f"the certificate is not valid: {error}") from None
+
+
+def guarantee_from_dict(content: Any) -> Guarantee:
+    """The guarantee that `Guarantee.as_dict` wrote.
+
+    Raises:
+        ValueError: a field is missing, unknown or invalid, or the epsilon of the whole record is not what follows.
+
+    Example:
+        >>> claim = Guarantee(1.0, "the skin codes", Basis.PROVED, not_covered=("the hair codes",))
+        >>> guarantee_from_dict(claim.as_dict()) == claim
+        True
+    """
+    _check(isinstance(content, dict) and "whole_record_epsilon" in content, "a guarantee with whole_record_epsilon", content)
+    plain = dict(content)
+    whole = plain.pop("whole_record_epsilon")
+    plain = _fields_of(Guarantee, plain)
+    for name in ("not_covered", "assumptions"):
+        plain[name] = _tuple(plain[name], str)
+    plain["metric"] = None if plain["metric"] is None else _read(MetricForm, plain["metric"])
+    epsilon, reason = plain["epsilon"], plain["reason"]
+    _check(epsilon is None or _is_number(epsilon), "epsilon, a finite number or null", epsilon)
+    _check(_is_number(plain["delta"]), "delta, a number", plain["delta"])
+    _check(isinstance(plain["covers"], str), "covers, a text", plain["covers"])
+    _check(isinstance(reason, str) if epsilon is None else reason is None, "a reason exactly where epsilon is null", reason)
+    read = Guarantee(**plain | {"reason": reason or ""})
+    if whole != read.whole_record_epsilon:
+        raise ValueError(f"whole_record_epsilon is {whole}, but {read.whole_record_epsilon} follows from the guarantee")
+    return read
+
+
+def _sensitivity_as_dict(sensitivity: Sensitivity) -> dict[str, Any]:
+    return {**asdict(sensitivity), "norm": sensitivity.norm.value, "basis": sensitivity.basis.value}
+
+
+def _read(kind: type, content: Any) -> Any:
+    """A small dataclass from its JSON; numbers and texts must be what their annotations say."""
+    plain = _fields_of(kind, content)
+    types = {f.name: f.type for f in fields(kind)}
+    for name, value in plain.items():
+        wanted = types[name]
+        fits = {float: _is_number(value), int: type(value) is int, bool: type(value) is bool}.get(
+            wanted, isinstance(value, str)
+        )
+        _check(fits, f"{name}, {getattr(wanted, '__name__', wanted)}", value)
+    return kind(**plain)
+
+
+def _fields_of(kind: type, content: Any) -> dict[str, Any]:
+    names = {f.name for f in fields(kind)}
+    if not isinstance(content, dict):
+        raise ValueError(f"expected an object for {kind.__name__}, got {type(content).__name__}")
+    if unknown := sorted(set(content) - names):
+        raise ValueError(f"unknown field {unknown[0]!r}{suggest(unknown[0], names)} in {kind.__name__}")
+    if missing := sorted(names - set(content)):
+        raise ValueError(f"{kind.__name__} lacks {', '.join(missing)}")
+    return dict(content)
+
+
+def _tuple(values: Any, kind: type) -> tuple[Any, ...]:
+    _check(isinstance(values, list) and all(type(v) is kind for v in values), f"a list of {kind.__name__}", values)
+    return tuple(values)
+
+
+def _is_name(text: Any) -> bool:
+    return isinstance(text, str) and _NAME.fullmatch(text) is not None
+
+
+def _is_number(value: Any) -> bool:
+    return type(value) in (int, float) and abs(value) <= 1e300
+
+
+def _check(valid: object, requirement: str, got: object) -> None:
+    if not valid:
+        raise ValueError(f"a certificate needs {requirement}; got {ascii(got)[:200]}")
+
+
+def _no_constant(constant: str) -> NoReturn:
+    raise ValueError(f"{constant} is not allowed")
+
+
+def _no_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    content = dict(pairs)
+    if len(content) < len(pairs):
+        raise ValueError("a field stands in it twice")
+    return content
