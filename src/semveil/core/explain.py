@@ -1,0 +1,219 @@
+"""A certificate in plain words: what is guaranteed to whom, what not, and what epsilon means as odds."""
+
+import math
+
+from semveil.core.certificate import Certificate, ReleaseKind
+from semveil.core.parts import CODES, describe_codes
+from semveil.core.privacy import Basis, Guarantee
+
+_OBJECTS = {ReleaseKind.IMAGE: "picture", ReleaseKind.SYMBOLS: "message", ReleaseKind.DATA_SET: "data set"}
+_BASES = {
+    Basis.PROVED: "a mathematical proof for the very noise that was drawn; it needs no trust in what attackers cannot do.",
+    Basis.COMPUTATIONAL: "cryptography: it holds as long as the key stays secret and nobody can compute enough to break the "
+    "cipher. It is no information-theoretic guarantee.",
+    Basis.OBSERVED_SENSITIVITY: "the largest difference seen among some photos. A photo unlike those may be protected less or "
+    "not at all.",
+    Basis.FITTED: "a noise law fitted to outputs. That describes how they look and guarantees nothing.",
+    Basis.SIMULATION: "a proof for ideal noise, while the noise in this file is ordinary floating point from a seeded stream, "
+    "whose lowest bits can give values away. Good for research; do not rely on it for a release.",
+    Basis.NONE: "nothing. However chaotic it looks, no claim is made.",
+}
+
+
+def best_guess(epsilon: float, delta: float = 0.0) -> float:
+    """How often the best possible observer is right who guesses which of two photos was released after a fair coin toss.
+
+    (exp(epsilon) + delta) / (1 + exp(epsilon)): where the two bounds that (epsilon, delta) sets on a test's errors meet
+    (Kairouz, Oh and Viswanath 2015, Theorem 2.1).
+
+    Example:
+        >>> best_guess(0.0), round(best_guess(1.0), 3)
+        (0.5, 0.731)
+    """
+    shrunk = math.exp(-epsilon)
+    return (1 + delta * shrunk) / (1 + shrunk)
+
+
+def explain(certificate: Certificate) -> list[str]:
+    """Explain a certificate to a reader who knows neither the software nor differential privacy; a topic for each line.
+
+    Example:
+        >>> claim = Guarantee(1.0, "all codes", Basis.PROVED)
+        >>> made = Certificate(release="image", method="dp-semcom", protection="laplace", guarantee=claim)
+        >>> explain(made)[0]
+        'In short: this picture is protected as a whole, with epsilon 1 (basis: proved) for all codes.'
+    """
+    claim = certificate.guarantee
+    lines = [_in_short(certificate), f"Protected: {_protected(claim)}", f"Not protected: {_not_protected(claim)}"]
+    lines += [f"Against whom: {_against_whom(certificate)}"]
+    lines += explain_epsilon(claim)
+    lines += [f"The claim rests on (basis: {claim.basis.value}): {_BASES[claim.basis]}"]
+    if claim.assumptions:
+        lines.append(f"It holds only if: {'; '.join(claim.assumptions)}.")
+    lines += _how(certificate)
+    lines += [f"Mind ({caveat.value}): {caveat.meaning}." for caveat in certificate.caveats]
+    return [*lines, *_origin(certificate)]
+
+
+def _in_short(certificate: Certificate) -> str:
+    claim, thing = certificate.guarantee, _OBJECTS[certificate.release]
+    if claim.epsilon is None:
+        return f"In short: nothing is guaranteed about this {thing}, because {claim.reason} (basis: {claim.basis.value})."
+    figures = f"epsilon {_up(claim.epsilon)}{_delta(claim)} (basis: {claim.basis.value})"
+    if claim.whole_record_epsilon is None:
+        return f"In short: part of the photo is protected in this {thing}, with {figures} for {claim.covers}; the rest is not."
+    return f"In short: this {thing} is protected as a whole, with {figures} for {claim.covers}."
+
+
+def _protected(claim: Guarantee) -> str:
+    if claim.epsilon is None:
+        return "nothing that can be relied on" + ("." if claim.covers == "nothing" else f"; changed were {claim.covers}.")
+    return f"{claim.covers}."
+
+
+def _not_protected(claim: Guarantee) -> str:
+    never = "the photos that the model was trained on, and when and how much was sent"
+    if claim.not_covered:
+        rest = "; ".join(claim.not_covered)
+        return f"{rest}. So no finite epsilon holds for the photo as a whole. Never covered are {never}."
+    whole = "nothing of what is computed from the photo" if claim.epsilon is not None else "all that the file shows"
+    return f"{whole}. Never covered are {never}."
+
+
+def _against_whom(certificate: Certificate) -> str:
+    claim = certificate.guarantee
+    reader = "hears the symbols" if certificate.release == ReleaseKind.SYMBOLS else "has the file"
+    if claim.epsilon is None:
+        return f"nobody; assume that whoever {reader} can find out who is shown."
+    if claim.basis == Basis.COMPUTATIONAL:
+        return f"anybody who {reader} and knows all of the software and its settings, but not the key. Not against its holders."
+    return f"anybody who {reader}, also who knows all of the software, its settings and other photos of the person; Bob too."
+
+
+def explain_epsilon(claim: Guarantee) -> list[str]:
+    """What a finite epsilon means as odds, and what it does not count; nothing where there is none."""
+    if claim.epsilon is None:
+        return []
+    epsilon, right = claim.epsilon, best_guess(claim.epsilon, claim.delta)
+    same = " that agree in all that is not protected" if claim.not_covered else ""
+    if claim.basis == Basis.COMPUTATIONAL:
+        who = "nobody without the key"
+    elif claim.basis == Basis.PROVED:
+        who = "nobody"
+    else:
+        who = "nobody, if the noise and the sensitivity were ideal,"
+    odds = (
+        "no outcome is likelier for one photo than for the other"
+        if epsilon == 0
+        else f"no outcome is more than {_factor(epsilon)} times as likely for one photo as for the other"
+    )
+    limit = (
+        f"{who} can tell from it more often than {_percent(right)} of the time which one it was (guessing blindly: 50 %)"
+        if right <= 0.9999
+        else "so large an epsilon leaves open that somebody tells practically every time which one it was"
+    )
+    apart = f", apart from {claim.delta:.3g} (delta)" if claim.delta else ""
+    lines = [
+        f"What epsilon {_up(epsilon)} means for {claim.covers} (basis: {claim.basis.value}): take any two photos{same} and release "
+        f"one of them by the toss of a coin; {limit}. In other words, {odds}{apart}. {_grade(right)}"
+    ]
+    if claim.not_covered:
+        lines.append(
+            "What epsilon does not count: how much the unprotected rest tells by itself, of the person and, because parts of a "
+            "face go together, of the protected part too."
+        )
+    if claim.metric:
+        lines.append(
+            f"Photos that are alike are told apart less: the exponent is at most {_up(claim.metric.rate)} per unit of "
+            f"{claim.metric.norm.value} distance of {claim.metric.space} (basis: {claim.basis.value})."
+        )
+    return lines
+
+
+def _grade(right: float) -> str:
+    if right <= 0.5 + 1e-3:
+        return "That is as good as it gets."
+    if right <= 0.75:
+        return "That is strong."
+    if right <= 0.99:
+        return "That is limited: an observer who knows what to look for often guesses right."
+    return "That is weak: so large an epsilon bounds hardly anything, even though noise was added."
+
+
+def _how(certificate: Certificate) -> list[str]:
+    lines = []
+    sensitivity, bounds = certificate.sensitivity, certificate.bounds
+    if certificate.mechanism:
+        scale = f" of scale {certificate.scale:.6g} (latent units)" if certificate.scale else ""
+        step = f", on a public grid of step {certificate.grid_step:g}" if certificate.grid_step else ""
+        lines.append(f"Mechanism: {certificate.mechanism}{scale}{step}.")
+    if bounds:
+        kind = "bounds of their own for each number, within" if bounds.per_coordinate else "the same bounds for all numbers,"
+        lines.append(f"Values were clipped to {kind} {bounds.lower:.6g} to {bounds.upper:.6g}. Source: {bounds.source}.")
+    if sensitivity:
+        lines.append(
+            f"Sensitivity: two photos' clipped values lie at most {sensitivity.value:.6g} apart in {sensitivity.norm.value} "
+            f"norm over {sensitivity.dimension:,} numbers (basis: {sensitivity.basis.value}). Source: {sensitivity.source}."
+        )
+    if certificate.part_budgets:
+        shares = ", ".join(f"{part} {epsilon:g}" for part, epsilon in certificate.part_budgets.items())
+        lines.append(f"Epsilon by part (basis: {certificate.guarantee.basis.value}; they add up for the person): {shares}.")
+    codes = certificate.private_codes
+    if codes:
+        words = ", ".join(describe_codes(codes)) if max(codes) < CODES else ", ".join(map(str, codes))
+        lines.append(f"Private codes: {'all' if codes == tuple(range(CODES)) else words}.")
+    if certificate.nominal_epsilon is not None and certificate.nominal_epsilon != certificate.guarantee.epsilon:
+        named = f" with calibration {certificate.calibration}" if certificate.calibration else ""
+        lines.append(
+            f"Asked for: nominal epsilon {certificate.nominal_epsilon:g}{named}. That is the name of a setting "
+            "(basis: none); what holds is said above."
+        )
+    if certificate.images > 1:
+        lines.append(
+            f"The release is made from {certificate.images} photos. The guarantee holds for each of them alone; for "
+            "several of one person the epsilons and deltas add up."
+        )
+    return lines
+
+
+def _origin(certificate: Certificate) -> list[str]:
+    model = f", model {certificate.model}" if certificate.model else ""
+    weights = f" (weights {certificate.model_hash})" if certificate.model_hash else ""
+    commit = f" (commit {certificate.commit})" if certificate.commit else ""
+    lines = [
+        f"Made with: semveil {certificate.software_version}{commit}, method {certificate.method}, protection "
+        f"{certificate.protection}{model}{weights}."
+    ]
+    if certificate.output:
+        lines.append(f"Belongs to: the {certificate.output.of} of SHA-256 {certificate.output.sha256}.")
+    return [
+        *lines,
+        f"Release {certificate.release_id}: what carries the same number comes from the same release.",
+        "Worth of this certificate: it is the statement of whoever made the file. It is not signed, so it shows damage and "
+        "mix-ups, not forgery, and does not tell whether other releases of the person exist.",
+    ]
+
+
+def _delta(claim: Guarantee) -> str:
+    return f" and delta {claim.delta:.3g}" if claim.delta else ""
+
+
+def _up(value: float) -> str:
+    """Four digits, never below the value."""
+    if value == 0:
+        return "0"
+    unit = 10.0 ** (math.floor(math.log10(value)) - 3)
+    rounded = math.ceil(round(value / unit, 6)) * unit
+    return f"{rounded:.4g}" if rounded < 1e4 else f"{rounded:,.0f}"
+
+
+def _percent(share: float) -> str:
+    """A percentage, never below the share."""
+    return f"{math.ceil(round(share * 1e4, 6)) / 100:g} %"
+
+
+def _factor(epsilon: float) -> str:
+    """exp(epsilon), rounded up."""
+    if epsilon < 12:
+        return _up(math.exp(epsilon))
+    return f"10^{math.ceil(epsilon / math.log(10) * 10) / 10:g}"
