@@ -1,0 +1,85 @@
+"""What every keyed protection offers: it is undone by whoever holds the key, and tells nobody else anything."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from torch import Tensor
+
+from semveil.core.errors import KeyProblem
+from semveil.core.privacy import Guarantee
+from semveil.keys.keystream import KeyStream
+
+ASSUMPTIONS = (
+    "nobody but Alice and Bob knows the key",
+    "ChaCha20 under HKDF-SHA256 cannot be told from random bits",
+    "no nonce is used twice under one key",
+    "the side information is encrypted",
+    "timing, message length and number of photos are no secrets",
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Protected:
+    """Attributes: sent (B, m, D), what replaces the private block; side, the bytes that Bob needs, to be encrypted."""
+
+    sent: Tensor
+    side: bytes
+
+
+class KeyedProtection(Protocol):
+    """A protection of private blocks (B, m, D) whose randomness comes from one secret stream for each image.
+
+    Alice and Bob make the same streams from key, nonce and context; a stream serves one image of one message and is
+    consumed by use, so each of the two makes its own.
+
+    Attributes:
+        name: as the user says it.
+        side_bytes: length of the side information of one image. Every string of that length is valid.
+    """
+
+    name: str
+    side_bytes: int
+
+    def parameters(self) -> Mapping[str, Any]:
+        """Public settings, JSON-ready; they belong into the context that the streams are derived from."""
+        ...
+
+    def protect(self, private: Tensor, streams: Sequence[KeyStream]) -> Protected:
+        """Private block (B, m, D) -> what is sent in its place, and the side information."""
+        ...
+
+    def deprotect(self, received: Tensor, side: bytes, streams: Sequence[KeyStream]) -> Tensor:
+        """Bob: what is heard of `sent` (B, m, D), de-normalised -> his estimate of the private block."""
+        ...
+
+    def interpret(self, received: Tensor) -> Tensor:
+        """What somebody without a key reads in it, (B, m, D) in latent units."""
+        ...
+
+    def guarantee(self, covers: str, *, not_covered: Sequence[str] = ()) -> Guarantee:
+        """What holds for one image against those without the key."""
+        ...
+
+
+def check_streams(block: Tensor, streams: Sequence[KeyStream]) -> None:
+    """Every image of a block (B, m, D) has a stream of its own.
+
+    Raises:
+        KeyProblem: too many or too few streams, or one stream for two images.
+    """
+    if len(streams) != len(block) or len({id(stream) for stream in streams}) != len(streams):
+        raise KeyProblem(
+            f"got {len({id(stream) for stream in streams})} different key streams for {len(block)} images; "
+            "derive one for each image from its index"
+        )
+
+
+def check_side(block: Tensor, side: bytes, side_bytes: int) -> None:
+    """The side information is as long as a block of that many images needs.
+
+    Raises:
+        KeyProblem: it is longer or shorter.
+    """
+    if len(side) != len(block) * side_bytes:
+        raise KeyProblem(f"{len(block)} images have {len(block) * side_bytes} bytes of side information, got {len(side)}")

@@ -1,0 +1,136 @@
+"""The space in which private blocks are rotated: public centre, public linear map, public law of the norm."""
+
+import hashlib
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from semveil.mechanisms import ClipBox
+
+DEFAULT_WHITENING = 0.5
+NORM_SPREAD = 0.25  # standard deviation of the log of a block's norm that 16 bits are laid out for
+LEVELS = 1 << 16
+
+
+@dataclass(frozen=True, eq=False)
+class RotationSpace:
+    """Coordinates u = C^(-a/2) (x - mean) of a private block x, C = s^2 I + U' diag(l) U being a public covariance.
+
+    a = 0 rotates in latent units, a = 1 in whitened coordinates, where a random direction is a typical draw of the public
+    law. Nothing here depends on the photo that is protected.
+
+    Attributes:
+        mean: (m, D) public centre.
+        directions: (R, m * D) orthonormal U.
+        along: (R,) standard deviation sqrt(s^2 + l) along each direction.
+        across: s, standard deviation in every other direction.
+        whitening: a, 0 to 1.
+        signal: root mean square per coordinate that the protected block is sent with, in latent units.
+        digest: SHA-256 over what the space was made of (64 hex digits).
+    """
+
+    mean: Tensor
+    directions: Tensor
+    along: Tensor
+    across: float
+    whitening: float
+    signal: float
+    digest: str
+
+    @classmethod
+    def from_prior(
+        cls, mean: Tensor, factors: Tensor, residual: Tensor, codes: Sequence[int], *, whitening: float = DEFAULT_WHITENING
+    ) -> "RotationSpace":
+        """The space of the private codes under a Gaussian prior of all latents.
+
+        The residual variances are replaced by their mean, so that powers of the covariance take O(R n) and no n x n matrix.
+        The block is sent with the root mean square that the prior's latents have there, so that common codes get the share
+        of power that they have without protection.
+
+        Args:
+            mean: (K, D) of the prior.
+            factors: (R, K, D) principal directions times their standard deviation.
+            residual: (K, D) standard deviation beyond the factors.
+            codes: private code indices.
+            whitening: a, 0 to 1.
+
+        Raises:
+            ValueError: whitening out of range.
+
+        Example:
+            >>> prior = torch.zeros(3, 2), torch.tensor([[[3.0, 0], [0, 0], [0, 0]]]), torch.ones(3, 2)
+            >>> space = RotationSpace.from_prior(*prior, codes=[0, 1], whitening=1.0)
+            >>> space.to_coordinates(torch.ones(1, 2, 2))
+            tensor([[0.3162, 1.0000, 1.0000, 1.0000]], dtype=torch.float64)
+        """
+        if not 0 <= whitening <= 1:
+            raise ValueError(f"whitening must lie in 0..1, got {whitening}")
+        chosen = list(codes)
+        mean, factors, residual = (
+            t.detach().cpu().double().contiguous() for t in (mean[chosen], factors[:, chosen], residual[chosen])
+        )
+        _, values, directions = torch.linalg.svd(factors.flatten(1), full_matrices=False)
+        across = float(residual.square().mean().sqrt())
+        variance = factors.square().sum(0).mean() + across**2
+        digest = _digest("prior", chosen, whitening, mean, factors, residual)
+        signal = float((mean.square().mean() + variance).sqrt())
+        return cls(mean, directions, (values.square() + across**2).sqrt(), across, float(whitening), signal, digest)
+
+    @classmethod
+    def from_box(cls, box: ClipBox, shape: tuple[int, int]) -> "RotationSpace":
+        """The space where only a clip box of the 0.5 % and 99.5 % quantiles is public: its centre, and latent units.
+
+        Args:
+            box: one pair of bounds for all coordinates.
+            shape: (m, D) of the private block.
+        """
+        lower, upper = float(box.lower), float(box.upper)
+        centre, deviation = (lower + upper) / 2, (upper - lower) / (2 * 2.5758)
+        mean = torch.full(shape, centre, dtype=torch.float64)
+        empty = torch.empty(0, mean.numel(), dtype=torch.float64)
+        digest = _digest("box", shape, 0.0, torch.tensor([lower, upper], dtype=torch.float64))
+        return cls(mean, empty, torch.empty(0, dtype=torch.float64), deviation, 0.0, math.hypot(centre, deviation), digest)
+
+    @property
+    def dimension(self) -> int:
+        return self.mean.numel()
+
+    @property
+    def usual_norm(self) -> float:
+        """Root mean square of |u| under the public law."""
+        rest = self.dimension - len(self.along)
+        power = 2 * (1 - self.whitening)
+        return math.sqrt(float((self.along**power).sum()) + rest * self.across**power)
+
+    def to_coordinates(self, private: Tensor) -> Tensor:
+        """Blocks (B, m, D) -> u (B, m * D), double precision."""
+        return self._scaled((private.double().cpu() - self.mean).flatten(1), -self.whitening)
+
+    def from_coordinates(self, u: Tensor) -> Tensor:
+        """u (B, m * D) -> blocks (B, m, D), double precision."""
+        return self._scaled(u.double(), self.whitening).unflatten(1, self.mean.shape) + self.mean
+
+    def norm_level(self, norms: Tensor) -> Tensor:
+        """Norms (B,) -> the nearest of 65,536 public levels; equally likely ones if norms are log-normal."""
+        normal = (norms / self.usual_norm).clamp_min(1e-300).log() / NORM_SPREAD
+        return (torch.special.ndtr(normal) * LEVELS).floor().clamp(0, LEVELS - 1).long()
+
+    def norm_of_level(self, levels: Tensor) -> Tensor:
+        """Levels (B,) -> norms; every level is the norm of a plausible block."""
+        return self.usual_norm * (NORM_SPREAD * torch.special.ndtri((levels.double() + 0.5) / LEVELS)).exp()
+
+    def _scaled(self, vectors: Tensor, power: float) -> Tensor:
+        """C^(power/2) times each row."""
+        floor = self.across**power
+        inside = vectors @ self.directions.T
+        return floor * vectors + (inside * (self.along**power - floor)) @ self.directions
+
+
+def _digest(kind: str, what: Sequence[int], whitening: float, *tensors: Tensor) -> str:
+    digest = hashlib.sha256(repr((kind, list(what), float(whitening), NORM_SPREAD)).encode())
+    for tensor in tensors:
+        digest.update(repr(tuple(tensor.shape)).encode() + tensor.numpy().astype("<f8").tobytes())
+    return digest.hexdigest()
