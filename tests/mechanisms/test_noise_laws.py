@@ -6,6 +6,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 import torch
+from reference.laws import follows, k_norm_law_holds
 from scipy import stats
 
 from semveil.core.rng import streams
@@ -18,16 +19,6 @@ DIMENSION = 6
 
 def noise_of(mechanism: Callable, columns: int = 1, rows: int = N, dtype: torch.dtype = torch.float64) -> np.ndarray:
     return mechanism(torch.zeros(rows, columns, dtype=dtype), rng=streams(11)["dp"]).numpy()
-
-
-def follows(sample: np.ndarray, law: stats.distributions.rv_frozen) -> bool:
-    """Kolmogorov-Smirnov distance and the first two moments, each exceeded by chance less than once in 10^5."""
-    n = sample.size
-    kurtosis = float(law.stats("k")) + 3
-    distance = stats.kstest(sample, law.cdf).statistic
-    mean_error = abs(sample.mean() - law.mean()) / (law.std() / math.sqrt(n))
-    variance_error = abs(sample.var() / law.var() - 1) / math.sqrt((kurtosis - 1) / n)
-    return bool(distance < 2.5 / math.sqrt(n) and mean_error < 4.5 and variance_error < 4.5)
 
 
 @pytest.mark.parametrize("scale", [0.01, 1.0, 351.9])
@@ -51,19 +42,6 @@ def test_each_coordinate_has_its_own_laplace_law() -> None:
     assert follows(noise[:, 1], stats.laplace(scale=2.0))
     assert not noise[:, 2].any()
     assert not follows(noise[:, 1], stats.laplace(scale=0.5))
-
-
-def k_norm_law_holds(noise: np.ndarray, scale: float) -> bool:
-    """Length Gamma(n, scale), direction uniform on the sphere (a squared coordinate is Beta), and the two independent."""
-    n = noise.shape[1]
-    length = np.linalg.norm(noise, axis=1)
-    direction = noise / np.maximum(length, 1e-300)[:, None]
-    return (
-        follows(length, stats.gamma(n, scale=scale))
-        and all(follows(direction[:, k] ** 2, stats.beta(0.5, (n - 1) / 2)) for k in range(n))
-        and abs(np.corrcoef(length, direction[:, 0] ** 2)[0, 1]) < 4.5 / math.sqrt(len(noise))
-        and abs(np.sign(direction).mean(0)).max() < 4.5 / math.sqrt(len(noise))
-    )
 
 
 def test_k_norm_noise_follows_its_law_over_whole_records() -> None:

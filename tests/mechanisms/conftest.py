@@ -1,0 +1,16 @@
+"""Repeatable entropy for tests of the exact samplers, which know no seed."""
+
+import random
+from types import SimpleNamespace
+
+import pytest
+
+from semveil.mechanisms import exact
+
+
+@pytest.fixture
+def fixed_entropy(monkeypatch: pytest.MonkeyPatch) -> random.Random:
+    """The exact samplers read this stream in place of the operating system's."""
+    stream = random.Random(20)
+    monkeypatch.setattr(exact, "os", SimpleNamespace(urandom=stream.randbytes))
+    return stream
