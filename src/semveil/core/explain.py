@@ -114,8 +114,8 @@ def explain_epsilon(claim: Guarantee) -> list[str]:
     )
     apart = f", apart from {claim.delta:.3g} (delta)" if claim.delta else ""
     lines = [
-        f"What epsilon {_up(epsilon)} means for {claim.covers} (basis: {claim.basis.value}): take any two photos{same} and release "
-        f"one of them by the toss of a coin; {limit}. In other words, {odds}{apart}. {_grade(right)}"
+        f"What epsilon {_up(epsilon)} means for {claim.covers} (basis: {claim.basis.value}): take any two photos{same} and "
+        f"release one of them by the toss of a coin; {limit}. In other words, {odds}{apart}. {_grade(right)}"
     ]
     if claim.not_covered:
         lines.append(

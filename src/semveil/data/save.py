@@ -1,25 +1,28 @@
-"""Write pictures that carry nothing but their pixels."""
+"""Write pictures that carry nothing but their pixels, and what text they are told to."""
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from semveil.core.errors import OutputError
 from semveil.core.files import atomic_write
 
 
-def save_png(path: str | os.PathLike[str], pixels: NDArray[np.uint8]) -> None:
+def save_png(path: str | os.PathLike[str], pixels: NDArray[np.uint8], *, text: Mapping[str, str] | None = None) -> None:
     """Write pixels as a PNG, whole or not at all.
 
-    The file holds the size and the pixels and no other chunk: no EXIF, GPS, profile, text, thumbnail or time. The same
-    pixels give the same bytes (with one version of the compression library).
+    The file holds the size, the pixels and the text that is given, and no other chunk: no EXIF, GPS, profile, thumbnail or
+    time. The same pixels and text give the same bytes (with one version of the compression library).
 
     Args:
         path: ends in `.png`; its folder exists.
         pixels: (H, W, 3) RGB.
+        text: keyword -> text in Latin-1, each written as one uncompressed `tEXt` chunk for everybody to read.
 
     Raises:
         OutputError: the file cannot be written there.
@@ -36,9 +39,12 @@ def save_png(path: str | os.PathLike[str], pixels: NDArray[np.uint8]) -> None:
     pixels = np.asarray(pixels)
     if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[-1] != 3 or 0 in pixels.shape:
         raise ValueError(f"pixels must be (H, W, 3) uint8 and not empty, got {pixels.shape} {pixels.dtype}")
+    chunks = PngInfo()
+    for keyword, words in (text or {}).items():
+        chunks.add_text(keyword, words)
     try:
         with atomic_write(path) as handle:
-            Image.fromarray(np.ascontiguousarray(pixels)).save(handle, format="PNG", compress_level=6)
+            Image.fromarray(np.ascontiguousarray(pixels)).save(handle, format="PNG", compress_level=6, pnginfo=chunks)
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         known = reason.startswith("cannot write")  # as `atomic_write` puts it, with the path and the fix

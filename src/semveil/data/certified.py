@@ -1,0 +1,164 @@
+"""Certificates beside the outputs they belong to, or inside a picture; a certificate of another file is refused."""
+
+import hashlib
+import os
+import struct
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from semveil.core.certificate import LARGEST_CERTIFICATE, Certificate, CertificateError, OutputHash
+from semveil.core.files import write_whole
+from semveil.data.photos import load_photo
+from semveil.data.save import save_png
+
+SUFFIX = ".certificate.json"
+KEYWORD = "semveil-certificate"  # of the text chunk in a PNG
+_PNG = b"\x89PNG\r\n\x1a\n"
+
+
+def certificate_path(output: str | os.PathLike[str]) -> Path:
+    """Where the certificate of an output lies: its name with `.certificate.json` added.
+
+    Example:
+        >>> certificate_path("bob.png").name
+        'bob.png.certificate.json'
+    """
+    path = Path(output)
+    return path.with_name(path.name + SUFFIX)
+
+
+def write_certificate(output: str | os.PathLike[str], certificate: Certificate) -> Path:
+    """Write the certificate of an output that is there, bound to its bytes by their hash; whole or not at all.
+
+    Returns:
+        The certificate's path.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
+    path = certificate_path(output)
+    write_whole(path, replace(certificate, output=OutputHash(_file_hash(Path(output)))).to_json())
+    return path
+
+
+def save_certified_png(path: str | os.PathLike[str], pixels: NDArray[np.uint8], certificate: Certificate) -> None:
+    """Write a PNG with its certificate inside, as text that everybody can read, bound to the pixels by their hash.
+
+    It outlives copying and renaming; programs that rewrite a picture drop it or change the pixels, which shows.
+
+    Args:
+        pixels: (H, W, 3) RGB uint8.
+    """
+    bound = replace(certificate, output=OutputHash(pixels_hash(pixels), "pixels"))
+    save_png(path, pixels, text={KEYWORD: bound.to_json()})
+
+
+def read_certificate(path: str | os.PathLike[str]) -> Certificate:
+    """The certificate of an output, from the file beside it or from the text of a PNG, after checking that it belongs to it.
+
+    Args:
+        path: the output; or the certificate's file, which is held against its output where that lies beside it.
+
+    Raises:
+        CertificateError: there is none, it is not valid, or the output has changed since.
+    """
+    path = Path(path)
+    if path.name.endswith(SUFFIX):
+        certificate = _parse(path)
+        output = path.with_name(path.name.removesuffix(SUFFIX))
+        if output.is_file():
+            _check_output(certificate, output)
+        return certificate
+    if not path.is_file():
+        raise CertificateError(f"no file {str(path)!r}; name an output of semveil, or its certificate")
+    found = []
+    if certificate_path(path).is_file():
+        found.append(_parse(certificate_path(path)))
+    if (text := _png_text(path)) is not None:
+        found.append(_named(text, path))
+    if not found:
+        raise CertificateError(
+            f"{str(path)!r} has no certificate: none is in it, and there is no {certificate_path(path).name!r} beside it; "
+            "nothing is claimed about it"
+        )
+    for certificate in found:
+        _check_output(certificate, path)
+    if len({replace(certificate, output=None).to_json() for certificate in found}) > 1:
+        raise CertificateError(f"{str(path)!r} has two certificates that differ, one in it and one beside it; believe neither")
+    return found[0]
+
+
+def pixels_hash(pixels: NDArray[np.uint8]) -> str:
+    """SHA-256 of a picture whatever file holds it, as `OutputHash` states it.
+
+    Example:
+        >>> pixels_hash(np.zeros((1, 2, 3), np.uint8))[:16]
+        '759d02d0dedf5691'
+    """
+    height, width, _ = pixels.shape
+    return hashlib.sha256(f"semveil pixels {height} {width}\n".encode() + np.ascontiguousarray(pixels).tobytes()).hexdigest()
+
+
+def _parse(path: Path) -> Certificate:
+    try:
+        if path.stat().st_size > LARGEST_CERTIFICATE:
+            raise CertificateError(f"{str(path)!r} is too large for a certificate ({path.stat().st_size:,} bytes)")
+        return _named(path.read_text(encoding="utf-8"), path)
+    except OSError as error:
+        raise CertificateError(f"cannot read {str(path)!r}: {error.strerror or error}") from None
+    except UnicodeDecodeError:
+        raise CertificateError(f"{str(path)!r} is no certificate: it is not text") from None
+
+
+def _named(text: str, path: Path) -> Certificate:
+    try:
+        certificate = Certificate.from_json(text)
+    except CertificateError as error:
+        raise CertificateError(f"{str(path)!r}: {error}") from None
+    if certificate.output is None:
+        raise CertificateError(f"{str(path)!r}: the certificate does not say which output it belongs to")
+    return certificate
+
+
+def _check_output(certificate: Certificate, path: Path) -> None:
+    assert certificate.output is not None
+    here = pixels_hash(load_photo(path).pixels) if certificate.output.of == "pixels" else _file_hash(path)
+    if here != certificate.output.sha256:
+        raise CertificateError(
+            f"the certificate does not belong to {str(path)!r} as it is now: the {certificate.output.of} has SHA-256 "
+            f"{here[:12]}, certified is {certificate.output.sha256[:12]}; it was changed or "
+            "replaced, so nothing is claimed about it"
+        )
+
+
+def _file_hash(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise CertificateError(f"cannot read {str(path)!r}: {error.strerror or error}") from None
+
+
+def _png_text(path: Path) -> str | None:
+    """The text of our chunk in a PNG; None without one, or in a file of another kind."""
+    try:
+        with path.open("rb") as file:
+            if file.read(len(_PNG)) != _PNG:
+                return None
+            texts = []
+            while len(head := file.read(8)) == 8:
+                length, kind = struct.unpack(">I4s", head)
+                if kind == b"tEXt" and length <= LARGEST_CERTIFICATE:
+                    keyword, _, text = file.read(length).partition(b"\0")
+                    texts += [text.decode("latin-1")] if keyword == KEYWORD.encode() else []
+                    file.seek(4, os.SEEK_CUR)
+                else:
+                    file.seek(length + 4, os.SEEK_CUR)
+    except OSError as error:
+        raise CertificateError(f"cannot read {str(path)!r}: {error.strerror or error}") from None
+    if len(texts) > 1:
+        raise CertificateError(f"{str(path)!r} holds {len(texts)} certificates; believe none")
+    return texts[0] if texts else None
