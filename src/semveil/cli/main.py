@@ -15,7 +15,7 @@ from typing import Annotated
 import typer
 
 from semveil import __version__
-from semveil.cli import calibrate, data, experiments, invert, link, models, train, transmit
+from semveil.cli import calibrate, certify, data, experiments, invert, ledger, link, models, train, transmit
 from semveil.core.errors import SemveilError, printable
 
 USAGE, INTERRUPTED, TERMINATED, BUG = 2, 130, 143, 70  # exit codes beside those of `core.errors`
@@ -34,8 +34,10 @@ app.command()(link.eavesdrop)
 app.command()(invert.invert)
 app.command()(experiments.reproduce)
 app.command()(calibrate.calibrate)
+app.command()(certify.certify)
 app.add_typer(models.app, name="models")
 app.add_typer(data.app, name="data")
+app.add_typer(ledger.app, name="ledger")
 app.add_typer(train.app, name="train")
 
 

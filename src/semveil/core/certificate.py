@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from enum import StrEnum
 from types import MappingProxyType
-from typing import Any, NoReturn
+from typing import Any, NoReturn, cast
 
 from semveil import __version__
 from semveil.core.caveats import VOID_WHOLE_PHOTO, Caveat, caveat_named
@@ -310,13 +310,10 @@ def _sensitivity_as_dict(sensitivity: Sensitivity) -> dict[str, Any]:
 def _read(kind: type, content: Any) -> Any:
     """A small dataclass from its JSON; numbers and texts must be what their annotations say."""
     plain = _fields_of(kind, content)
-    types = {f.name: f.type for f in fields(kind)}
-    for name, value in plain.items():
-        wanted = types[name]
-        fits = {float: _is_number(value), int: type(value) is int, bool: type(value) is bool}.get(
-            wanted, isinstance(value, str)
-        )
-        _check(fits, f"{name}, {getattr(wanted, '__name__', wanted)}", value)
+    checks = {float: _is_number, int: lambda value: type(value) is int, bool: lambda value: type(value) is bool}
+    for part in fields(kind):
+        check = checks.get(cast(type, part.type), lambda value: isinstance(value, str))
+        _check(check(plain[part.name]), f"{part.name}, {getattr(part.type, '__name__', part.type)}", plain[part.name])
     return kind(**plain)
 
 

@@ -1,0 +1,86 @@
+"""The certificate of a message: what it says of itself, and what the method that made it knows besides."""
+
+import hashlib
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from semveil.channels import Message
+from semveil.core.caveats import Caveat
+from semveil.core.certificate import Bounds, Certificate, CertificateError, ReleaseKind, guarantee_from_dict
+from semveil.core.privacy import Basis
+from semveil.mechanisms import CoordinateSensitivity
+
+if TYPE_CHECKING:
+    from semveil.methods.dp_semcom import DPSemCom
+
+
+def certificate_of(message: Message, method: "DPSemCom | None" = None) -> Certificate:
+    """The certificate of a message's symbols.
+
+    `release_id` is a hash of what is sent, so Alice, Bob and Eve number the release alike without having to talk.
+
+    Args:
+        message: as sent.
+        method: the one that made the message; adds mechanism, scale, grid, sensitivity and the source of the bounds.
+
+    Raises:
+        CertificateError: the message states no valid guarantee.
+    """
+    try:
+        guarantee = guarantee_from_dict(dict(message.guarantee))
+        return Certificate(
+            release=ReleaseKind.SYMBOLS,
+            method=message.method,
+            protection=message.protection,
+            guarantee=guarantee,
+            images=message.images,
+            model=message.model,
+            model_hash=message.model_hash,
+            calibration=message.calibration,
+            nominal_epsilon=message.nominal_epsilon,
+            private_codes=message.private_codes,
+            caveats=_caveats(message),
+            release_id=_release_id(message),
+            **_mechanism(message, method, simulated=guarantee.basis == Basis.SIMULATION),
+        )
+    except (ValueError, TypeError) as error:
+        raise CertificateError(f"the message cannot be certified: {error}") from error
+
+
+def _mechanism(message: Message, method: "DPSemCom | None", *, simulated: bool) -> dict[str, Any]:
+    """Name of the noise law or keyed protection, its figures, and the clip bounds."""
+    if method is None:
+        bounds = _bounds(message.clip_lower, message.clip_upper, "stated in the message")
+        return {"mechanism": message.protection if message.keyed else None, "bounds": bounds}
+    box = method.model.box
+    known = {"bounds": _bounds(box.lower, box.upper, box.source), "part_budgets": method.budget or {}}
+    protector: Any = method.protector
+    mechanism = getattr(protector, "mechanism", None)  # of genuine noise
+    if mechanism is None:
+        return known | {"mechanism": message.protection if message.keyed else None}
+    sensitivity = protector.sensitivity
+    return known | {
+        "mechanism": mechanism.name,
+        "scale": getattr(mechanism, "scale", getattr(mechanism, "sigma", None)),  # noise by part has several
+        "grid_step": None if simulated else protector.release.step,
+        "sensitivity": sensitivity.l1() if isinstance(sensitivity, CoordinateSensitivity) else sensitivity,
+    }
+
+
+def _caveats(message: Message) -> tuple[Caveat, ...]:
+    in_clear = len(message.private_codes) < message.latent_shape[0] and message.protection != "none"
+    deniable = message.keyed is not None and not message.keyed.authenticated
+    return (*([Caveat.CODES_IN_CLEAR] if in_clear else []), *([Caveat.DENIABLE] if deniable else []))
+
+
+def _bounds(lower: float | Tensor, upper: float | Tensor, source: str) -> Bounds:
+    low, high = torch.as_tensor(lower, dtype=torch.float64), torch.as_tensor(upper, dtype=torch.float64)
+    return Bounds(float(low.min()), float(high.max()), source, per_coordinate=max(low.numel(), high.numel()) > 1)
+
+
+def _release_id(message: Message) -> str:
+    reals = torch.view_as_real(message.symbols.detach().cpu().resolve_conj()).contiguous().numpy().astype("<f4")
+    gains = message.gains.detach().cpu().numpy().astype("<f4")
+    return hashlib.sha256(b"semveil release\n" + reals.tobytes() + gains.tobytes()).hexdigest()[:32]
