@@ -51,11 +51,12 @@ def show_subject(
         show(result, [f"Nothing is recorded about this person in {book.path}."], as_json=as_json)
         return
     lines = [f"All recorded releases about this person together. {together.summary()}", *explain_epsilon(together)]
+    lines.append(f"It holds only if: {'; '.join(together.assumptions)}.")
     if _over(together, limit):
         lines.append(f"Warning: {_excess(together)} the limit of {limit:g}; release nothing more about this person.")
-    table = (
-        None if as_json else _table(["date", "release"], [[e.date, e.certificate.release_id[:12]] for e in releases], releases)
-    )
+    if len({e.certificate.release_id for e in releases}) < len(releases):
+        lines.append("Entries with one number are views of the same release and count once.")
+    table = None if as_json else _table(releases)
     show(result, lines, as_json=as_json, table=table)
 
 
@@ -113,12 +114,14 @@ def _entry(entry: "Entry") -> dict[str, Any]:
     return {"date": entry.date, "images": entry.images, "certificate": entry.certificate.as_dict()}
 
 
-def _table(headings: list[str], first: list[list[Any]], releases: "list[Entry]") -> Any:
-    rows = [
-        [*start, e.certificate.release.value, e.certificate.protection, e.images, *_claim(e.certificate.guarantee)]
-        for start, e in zip(first, releases, strict=True)
-    ]
-    return make_table([*headings, "kind", "protection", "photos", *_CLAIM], rows)
+def _table(releases: "list[Entry]") -> Any:
+    numbers = {key: n for n, key in enumerate(dict.fromkeys(e.certificate.release_id for e in releases), 1)}
+    rows = []
+    for entry in releases:
+        made = entry.certificate
+        what = f"{made.release.value}, {made.protection}"
+        rows.append([numbers[made.release_id], entry.date, what, entry.images, *_claim(made.guarantee)])
+    return make_table(["no.", "date", "what", "photos", *_CLAIM], rows)
 
 
 def _check_limit(limit: float | None) -> None:

@@ -195,7 +195,7 @@ class Certificate:
     def for_picture(self) -> "Certificate":
         """The certificate of a picture that is made from this release and nothing else: post-processing, the same epsilon."""
         claim = post_process(self.guarantee, "the generator that makes the picture")
-        return replace(self, release=ReleaseKind.IMAGE, guarantee=claim, output=None)
+        return replace(self, release=ReleaseKind.IMAGE, guarantee=claim, images=1, output=None)
 
     def for_opened_picture(self, reason: str = "the protection was undone to make this picture") -> "Certificate":
         """The certificate of a picture that shows the photo, such as Bob's after he undid the protection: none is covered."""
@@ -204,6 +204,7 @@ class Certificate:
             self,
             release=ReleaseKind.IMAGE,
             guarantee=claim,
+            images=1,
             mechanism=None,
             scale=None,
             grid_step=None,

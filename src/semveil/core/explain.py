@@ -19,6 +19,11 @@ _BASES = {
     Basis.NONE: "nothing. However chaotic it looks, no claim is made.",
 }
 
+_IDEALS = {  # under which condition, that nobody has checked, an epsilon would hold
+    Basis.SIMULATION: "if the noise were ideal",
+    Basis.OBSERVED_SENSITIVITY: "if the photo differs from others no more than those that were seen",
+}
+
 
 def best_guess(epsilon: float, delta: float = 0.0) -> float:
     """How often the best possible observer is right who guesses which of two photos was released after a fair coin toss.
@@ -41,7 +46,7 @@ def explain(certificate: Certificate) -> list[str]:
         >>> claim = Guarantee(1.0, "all codes", Basis.PROVED)
         >>> made = Certificate(release="image", method="dp-semcom", protection="laplace", guarantee=claim)
         >>> explain(made)[0]
-        'In short: this picture is protected as a whole, with epsilon 1 (basis: proved) for all codes.'
+        'In short: the photo as a whole is protected in this picture strongly, with epsilon 1 (basis: proved) for all codes.'
     """
     claim = certificate.guarantee
     lines = [_in_short(certificate), f"Protected: {_protected(claim)}", f"Not protected: {_not_protected(claim)}"]
@@ -59,16 +64,22 @@ def _in_short(certificate: Certificate) -> str:
     claim, thing = certificate.guarantee, _OBJECTS[certificate.release]
     if claim.epsilon is None:
         return f"In short: nothing is guaranteed about this {thing}, because {claim.reason} (basis: {claim.basis.value})."
-    figures = f"epsilon {_up(claim.epsilon)}{_delta(claim)} (basis: {claim.basis.value})"
+    grade = _grade(best_guess(claim.epsilon, claim.delta))[0]
+    figures = f"{grade}, with epsilon {_up(claim.epsilon)}{_delta(claim)} (basis: {claim.basis.value}) for {claim.covers}"
+    verb = (
+        f"would be protected in this {thing}, {_IDEALS[claim.basis]},"
+        if claim.basis in _IDEALS
+        else f"is protected in this {thing}"
+    )
     if claim.whole_record_epsilon is None:
-        return f"In short: part of the photo is protected in this {thing}, with {figures} for {claim.covers}; the rest is not."
-    return f"In short: this {thing} is protected as a whole, with {figures} for {claim.covers}."
+        return f"In short: part of the photo {verb} {figures}; the rest is not."
+    return f"In short: the photo as a whole {verb} {figures}."
 
 
 def _protected(claim: Guarantee) -> str:
     if claim.epsilon is None:
         return "nothing that can be relied on" + ("." if claim.covers == "nothing" else f"; changed were {claim.covers}.")
-    return f"{claim.covers}."
+    return f"{_IDEALS[claim.basis]}, {claim.covers}." if claim.basis in _IDEALS else f"{claim.covers}."
 
 
 def _not_protected(claim: Guarantee) -> str:
@@ -87,7 +98,8 @@ def _against_whom(certificate: Certificate) -> str:
         return f"nobody; assume that whoever {reader} can find out who is shown."
     if claim.basis == Basis.COMPUTATIONAL:
         return f"anybody who {reader} and knows all of the software and its settings, but not the key. Not against its holders."
-    return f"anybody who {reader}, also who knows all of the software, its settings and other photos of the person; Bob too."
+    anybody = f"anybody who {reader}, also who knows all of the software, its settings and other photos of the person; Bob too."
+    return f"{_IDEALS[claim.basis]}, {anybody}" if claim.basis in _IDEALS else anybody
 
 
 def explain_epsilon(claim: Guarantee) -> list[str]:
@@ -96,12 +108,8 @@ def explain_epsilon(claim: Guarantee) -> list[str]:
         return []
     epsilon, right = claim.epsilon, best_guess(claim.epsilon, claim.delta)
     same = " that agree in all that is not protected" if claim.not_covered else ""
-    if claim.basis == Basis.COMPUTATIONAL:
-        who = "nobody without the key"
-    elif claim.basis == Basis.PROVED:
-        who = "nobody"
-    else:
-        who = "nobody, if the noise and the sensitivity were ideal,"
+    who = "nobody without the key" if claim.basis == Basis.COMPUTATIONAL else "nobody"
+    ideally = f"{_IDEALS[claim.basis]}, " if claim.basis in _IDEALS else ""
     odds = (
         "no outcome is likelier for one photo than for the other"
         if epsilon == 0
@@ -115,7 +123,7 @@ def explain_epsilon(claim: Guarantee) -> list[str]:
     apart = f", apart from {claim.delta:.3g} (delta)" if claim.delta else ""
     lines = [
         f"What epsilon {_up(epsilon)} means for {claim.covers} (basis: {claim.basis.value}): take any two photos{same} and "
-        f"release one of them by the toss of a coin; {limit}. In other words, {odds}{apart}. {_grade(right)}"
+        f"release one of them by the toss of a coin; {ideally}{limit}. In other words, {odds}{apart}. {_grade(right)[1]}"
     ]
     if claim.not_covered:
         lines.append(
@@ -130,14 +138,15 @@ def explain_epsilon(claim: Guarantee) -> list[str]:
     return lines
 
 
-def _grade(right: float) -> str:
-    if right <= 0.5 + 1e-3:
-        return "That is as good as it gets."
+def _grade(right: float) -> tuple[str, str]:
+    """How good a guarantee is, as an adverb and as a sentence."""
+    if right <= 0.501:
+        return "as well as can be", "That is as good as it gets."
     if right <= 0.75:
-        return "That is strong."
+        return "strongly", "That is strong."
     if right <= 0.99:
-        return "That is limited: an observer who knows what to look for often guesses right."
-    return "That is weak: so large an epsilon bounds hardly anything, even though noise was added."
+        return "to some degree", "That is limited: an observer who knows what to look for may often guess right."
+    return "weakly", "That is weak: so large an epsilon bounds hardly anything, even though noise was added."
 
 
 def _how(certificate: Certificate) -> list[str]:
@@ -209,7 +218,8 @@ def _up(value: float) -> str:
 
 def _percent(share: float) -> str:
     """A percentage, never below the share."""
-    return f"{math.ceil(round(share * 1e4, 6)) / 100:g} %"
+    digits = 4 if 0.5 < share < 0.5001 else 2
+    return f"{math.ceil(round(share * 10 ** (digits + 2), 9)) / 10**digits:g} %"
 
 
 def _factor(epsilon: float) -> str:
