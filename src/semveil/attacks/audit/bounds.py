@@ -1,0 +1,87 @@
+"""What counted draws prove: Clopper-Pearson bounds on two probabilities and the epsilon that they force."""
+
+import math
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.special import betainccinv, betaincinv, ndtri
+
+from semveil.mechanisms import gaussian_epsilon
+
+Floats = NDArray[np.floating[Any]]
+
+
+def at_least(hits: ArrayLike, draws: int, error: float) -> Floats:
+    """One-sided Clopper-Pearson bound: the probability lies below it with probability `error` at most.
+
+    Args:
+        hits: how many of the draws fell into the event, 0..draws.
+        draws: independent draws, at least 1.
+        error: in (0, 1).
+
+    Example:
+        Ten hits of ten: p >= error^(1/10).
+
+        >>> round(float(at_least(10, 10, 0.05)), 4), round(0.05 ** (1 / 10), 4)
+        (0.7411, 0.7411)
+    """
+    hits = np.asarray(hits, float)
+    return np.where(hits > 0, betaincinv(np.maximum(hits, 1), draws - hits + 1, error), 0.0)
+
+
+def at_most(hits: ArrayLike, draws: int, error: float) -> Floats:
+    """The same from above: the probability exceeds it with probability `error` at most."""
+    hits = np.asarray(hits, float)
+    return np.where(hits < draws, betainccinv(hits + 1, np.maximum(draws - hits, 1), error), 1.0)
+
+
+def forced_epsilon(likely: ArrayLike, unlikely: ArrayLike, delta: float = 0.0) -> Floats:
+    """The smallest epsilon with likely <= exp(epsilon) unlikely + delta, and 0 where none is forced.
+
+    Args:
+        likely: a lower bound on an event's probability under one input.
+        unlikely: an upper bound on its probability under the other, > 0.
+        delta: of the claim.
+
+    Example:
+        >>> round(float(forced_epsilon(0.5, 0.25)), 4)
+        0.6931
+    """
+    excess = np.maximum(np.asarray(likely, float) - delta, 0.0)
+    return np.log(np.maximum(excess / np.asarray(unlikely, float), 1.0))
+
+
+def forced_mu(likely: ArrayLike, unlikely: ArrayLike) -> Floats:
+    """The smallest mu whose Gaussian trade-off allows both probabilities (Dong, Roth and Su 2022), and 0 where none is forced.
+
+    Normal noise of standard deviation sigma on inputs Delta apart gives Phi^-1(p) - Phi^-1(q) <= mu = Delta / sigma for every event.
+    """
+    return np.maximum(ndtri(np.asarray(likely, float)) - ndtri(np.asarray(unlikely, float)), 0.0)
+
+
+def epsilon_of_mu(mu: float, delta: float) -> float:
+    """Epsilon at `delta` of Gaussian noise with Delta / sigma = mu."""
+    return gaussian_epsilon(delta, 1 / mu) if mu > 0 else 0.0
+
+
+def largest_visible(draws: int, error: float, delta: float, *, gaussian: bool = False) -> float:
+    """The bound that these draws give when they separate the two inputs perfectly; no test of this size proves more.
+
+    Example:
+        >>> round(largest_visible(500_000, 1e-6 / 4, 0.0), 2)
+        10.4
+    """
+    likely, unlikely = at_least(draws, draws, error), at_most(0, draws, error)
+    visible = float(forced_epsilon(likely, unlikely, delta))
+    return max(visible, epsilon_of_mu(float(forced_mu(likely, unlikely)), delta)) if gaussian else visible
+
+
+def error_of_a_bound(false_alarm: float, statistics: int) -> float:
+    """Error of each one-sided bound so that all of a test's are right with probability 1 - false_alarm.
+
+    Each statistic gives one event in each of two directions, and each event needs two probabilities.
+    """
+    if not (0 < false_alarm < 1 and math.isfinite(false_alarm)):
+        raise ValueError(f"the probability of a false alarm must lie in (0, 1), got {false_alarm}")
+    return false_alarm / (4 * statistics)
