@@ -1,0 +1,136 @@
+"""A stream of secret integers and normals from a 256-bit key, the same bits on every machine."""
+
+import math
+import os
+
+import numpy as np
+from cryptography.hazmat.primitives.ciphers import Cipher, algorithms
+from numpy.typing import NDArray
+
+from semveil.core.errors import KeyProblem
+
+KEY_BYTES = 32
+WORDS = (1 << 32) * 8  # 2^32 blocks of 64 bytes: where the block counter of RFC 8439 ends
+PAIRS_AT_ONCE = 1 << 14  # so that a round's arrays stay in the processor's cache
+ZEROS = memoryview(bytes(1 << 16))
+
+LN2_HIGH = float.fromhex("0x1.62e42fee00000p-1")  # ln 2 in two parts; the high one has 21 zero bits, so k * it is exact
+LN2_LOW = float.fromhex("0x1.a39ef35793c76p-33")
+SQRT_HALF = math.sqrt(0.5)
+LOG_TERMS = 10  # of 2 artanh(s), |s| < 0.1716: the first one left out is below 2^-60 of the sum
+
+
+class KeyStream:
+    """ChaCha20's keystream (RFC 8439, nonce and counter from 0) read as integers and as standard normals.
+
+    One position moves through the stream: each call goes on where the last one stopped, so that n and then m normals are the
+    first n + m. Only correctly rounded operations of IEEE double precision are used (+ - * / sqrt, comparisons), element by
+    element, so the result does not depend on machine, threads, SIMD level or maths library.
+
+    A key serves one stream: whoever knows that a key was used twice learns the difference of what it hid. A stream is bound
+    to the process that made it, since a fork would repeat it, and to one thread.
+
+    Args:
+        key: 32 bytes, for this stream alone; see `MessageKeys.keystream`.
+
+    Raises:
+        KeyProblem: another length; use in another process than the one that made it.
+
+    Example:
+        >>> stream = KeyStream(bytes(32))
+        >>> hex(stream.integers(1)[0])
+        '0x903df1a0ade0b876'
+        >>> stream.normals(2).round(4).tolist()
+        [1.4861, 0.2778]
+    """
+
+    def __init__(self, key: bytes) -> None:
+        if len(key) != KEY_BYTES:
+            raise KeyProblem(f"a keystream needs a key of {KEY_BYTES} bytes, got {len(key)}")
+        self._cipher = Cipher(algorithms.ChaCha20(key, bytes(16)), mode=None).encryptor()
+        self._left = WORDS
+        self._unread: NDArray[np.uint64] = np.empty(0, np.uint64)
+        self._held: NDArray[np.float64] = np.empty(0)  # the second normal of a pair of which one was asked for
+        self._process = os.getpid()
+
+    def __repr__(self) -> str:
+        return "KeyStream(...)"
+
+    def integers(self, count: int) -> NDArray[np.uint64]:
+        """The next `count` words of 64 bits, (count,), little-endian in the stream.
+
+        Raises:
+            ValueError: a negative count, or more than the 256 GiB that one key gives.
+        """
+        self._check(count)
+        out = np.empty(count, "<u8")
+        done = min(count, len(self._unread))
+        out[:done], self._unread = self._unread[:done], self._unread[done:]
+        if count - done > self._left:
+            raise ValueError("one key gives 256 GiB; derive another stream")
+        self._left -= count - done
+        for first in range(done, count, len(ZEROS) // 8):
+            part = out[first : first + len(ZEROS) // 8].data.cast("B")
+            self._cipher.update_into(ZEROS[: len(part)], part)
+        return out.astype(np.uint64, copy=False)
+
+    def normals(self, count: int) -> NDArray[np.float64]:
+        """The next `count` standard normals, (count,), by Marsaglia's polar method.
+
+        Two words give v1, v2 = (2 floor(w / 2^11) + 1 - 2^53) / 2^53, odd multiples of 2^-53 in (-1, 1). Pairs with
+        s = v1^2 + v2^2 >= 1 are passed over; others give v1 f and then v2 f, f = sqrt(-2 ln(s) / s) (G. Marsaglia and
+        T. A. Bray, SIAM Review 6, 1964). Of an odd count the second normal is kept for the next call, whatever `integers`
+        reads in between. Rounding moves a normal by less than 2^-53 on average, more where s is close to 1.
+        """
+        self._check(count)
+        out = np.empty(count)
+        done = min(count, len(self._held))
+        out[:done], self._held = self._held[:done], self._held[done:]
+        while done < count:
+            wanted = (count - done + 1) // 2
+            candidates = min(PAIRS_AT_ONCE, wanted + wanted // 3 + 8)  # pi / 4 of them are accepted
+            words = self.integers(2 * candidates)
+            v = ((words >> np.uint64(11)).astype(np.int64) * 2 - (2**53 - 1)) * 2.0**-53
+            v = v.reshape(candidates, 2)
+            squares = v * v
+            s = squares[:, 0] + squares[:, 1]
+            accepted = np.flatnonzero(s < 1)[:wanted]
+            if len(accepted) == wanted:  # what follows the last pair that was needed has not been read
+                self._unread = np.concatenate([words[2 * (accepted[-1] + 1) :], self._unread])
+            s = s[accepted]
+            pairs = (v[accepted] * np.sqrt(-2 * log(s) / s)[:, None]).ravel()
+            used = min(len(pairs), count - done)
+            out[done : done + used], self._held = pairs[:used], pairs[used:]
+            done += used
+        return out
+
+    def _check(self, count: int) -> None:
+        if os.getpid() != self._process:
+            raise KeyProblem("a key stream belongs to the process that made it; make a new one, of a new nonce, after a fork")
+        if count < 0:
+            raise ValueError(f"count must be at least 0, got {count}")
+
+
+def log(x: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Natural logarithm of normal positive doubles, within 1 unit in the last place, in correctly rounded operations alone.
+
+    x = 2^k (1 + f) with 1 + f in [sqrt(1/2), sqrt(2)); ln(1 + f) = f - (h - s (h + r)), s = f / (2 + f), h = f^2 / 2 and
+    r = 2 (s^2 / 3 + s^4 / 5 + ...), which is 2 artanh(s) with its largest term kept exact.
+
+    Example:
+        >>> log(np.array([1.0, 2.0, 0.1])).tolist() == [math.log(v) for v in (1.0, 2.0, 0.1)]
+        True
+    """
+    mantissa, exponent = np.frexp(x)
+    small = mantissa < SQRT_HALF
+    f = np.where(small, mantissa + mantissa, mantissa) - 1
+    k = (exponent - small).astype(np.float64)
+    s = f / (f + 2)
+    z = s * s
+    r = np.full_like(z, 2 / (2 * LOG_TERMS + 1))
+    for term in range(LOG_TERMS - 1, 0, -1):
+        r *= z
+        r += 2 / (2 * term + 1)
+    r *= z
+    h = 0.5 * f * f
+    return k * LN2_HIGH - ((h - (s * (h + r) + k * LN2_LOW)) - f)

@@ -1,0 +1,133 @@
+"""All keys of one message, derived from the shared secret, the message's nonce and what the message is."""
+
+import json
+import os
+from collections.abc import Mapping
+from typing import Any
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.ciphers import Cipher, algorithms
+from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+from semveil.core.errors import KeyProblem
+from semveil.keys.keystream import KEY_BYTES, KeyStream
+from semveil.keys.secret import Secret
+
+LABEL, VERSION = "semveil message", 1
+NONCE_BYTES = 32
+
+
+def new_nonce() -> bytes:
+    """32 random bytes from the operating system, for one message; also after a fork no two are the same."""
+    return os.urandom(NONCE_BYTES)
+
+
+def hkdf_sha256(secret: bytes, *, salt: bytes | None, info: bytes, length: int = KEY_BYTES) -> bytes:
+    """HKDF-SHA256 (RFC 5869): `length` bytes that look random to whoever does not know `secret`."""
+    return HKDF(algorithm=hashes.SHA256(), length=length, salt=salt, info=info).derive(secret)
+
+
+class MessageKeys:
+    """The keys of one message: a noise stream for each image, one key to seal with, one to mask with.
+
+    Each is HKDF-SHA256 of the secret with the nonce as salt and, as info, the canonical JSON (ASCII, keys sorted, no spaces)
+    of [label, version, context, purpose, image, direction]. So a receiver whose context differs in anything gets other keys.
+    Each object gives each key once, in the process that made it: two photos never meet the same stream.
+
+    Args:
+        secret: shared by Alice and Bob.
+        nonce: 32 bytes: Alice's from `new_nonce`, Bob's from the message.
+        context: JSON-ready; what the message is (model, codes, mechanism, scale, bounds). Not secret.
+        direction: who sends to whom; keys of the two directions differ.
+
+    Raises:
+        KeyProblem: a nonce of another length; a key asked for a second time, or in another process.
+        ValueError: a context that is not JSON.
+
+    Example:
+        >>> secret, nonce = Secret.generate(), new_nonce()
+        >>> alice, bob = (MessageKeys(secret, nonce, {"model": "faces-64"}) for _ in range(2))
+        >>> bool((alice.keystream(0).normals(9) == bob.keystream(0).normals(9)).all())
+        True
+        >>> bob.open(alice.seal(b"norms", b"header"), b"header")
+        b'norms'
+    """
+
+    def __init__(self, secret: Secret, nonce: bytes, context: Mapping[str, Any], *, direction: str = "alice->bob") -> None:
+        if len(nonce) != NONCE_BYTES:
+            raise KeyProblem(f"a nonce is {NONCE_BYTES} bytes long, got {len(nonce)}; draw one with new_nonce()")
+        try:
+            self._context = json.loads(_canonical(dict(context)))  # a copy: what the caller changes later changes no key
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"the context of a message's keys must be plain JSON values: {error}") from error
+        self._secret, self._nonce, self._direction = secret, nonce, direction
+        self._given: set[tuple[str, int]] = set()
+        self._process = os.getpid()
+
+    def __repr__(self) -> str:
+        return f"MessageKeys(..., direction={self._direction!r})"
+
+    def keystream(self, image: int) -> KeyStream:
+        """The noise stream of one image of the message, counted from 0.
+
+        Raises:
+            KeyProblem: it was given before, by this object.
+        """
+        if image < 0:
+            raise ValueError(f"images are counted from 0, got {image}")
+        return KeyStream(self._once("noise", image))
+
+    def seal(self, plain: bytes, associated: bytes) -> bytes:
+        """Encrypt and authenticate: ChaCha20-Poly1305 (RFC 8439), nonce 0 since the key is used once; 16 bytes longer.
+
+        Args:
+            plain: side information.
+            associated: public bytes that are bound to it: opening fails with others.
+        """
+        return ChaCha20Poly1305(self._once("seal")).encrypt(bytes(12), plain, associated)
+
+    def open(self, sealed: bytes, associated: bytes) -> bytes:
+        """What `seal` was given.
+
+        Raises:
+            KeyProblem: another key, context or direction, or a byte of it changed on the way.
+        """
+        try:
+            return ChaCha20Poly1305(self._key("seal")).decrypt(bytes(12), sealed, associated)
+        except InvalidTag as error:
+            raise KeyProblem("the key does not fit the message, or the message was altered; nothing of it was used") from error
+
+    def mask(self, plain: bytes) -> bytes:
+        """Encrypt without authentication, as long as the plain text: every key unmasks it to something.
+
+        Nothing proves which key is the right one. In return, whoever flips a bit of the mask flips that bit of the plain text,
+        and a wrong key goes unnoticed.
+        """
+        return _chacha20(self._once("mask"), plain)
+
+    def unmask(self, masked: bytes) -> bytes:
+        """What `mask` was given if the key is the same, and else other bytes."""
+        return _chacha20(self._key("mask"), masked)
+
+    def _once(self, purpose: str, image: int = 0) -> bytes:
+        if (purpose, image) in self._given:
+            raise KeyProblem(f"the {purpose} key of image {image} was used already; a new message needs a new nonce")
+        key = self._key(purpose, image)
+        self._given.add((purpose, image))
+        return key
+
+    def _key(self, purpose: str, image: int = 0) -> bytes:
+        if os.getpid() != self._process:
+            raise KeyProblem("the keys of a message belong to the process that made them; after a fork draw a new nonce")
+        info = _canonical([LABEL, VERSION, self._context, purpose, image, self._direction])
+        return hkdf_sha256(self._secret.value, salt=self._nonce, info=info)
+
+
+def _canonical(value: object) -> bytes:
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False).encode("ascii")
+
+
+def _chacha20(key: bytes, data: bytes) -> bytes:
+    return Cipher(algorithms.ChaCha20(key, bytes(16)), mode=None).encryptor().update(data)

@@ -1,0 +1,74 @@
+"""A shared secret of 256 bits, and the file that keeps it."""
+
+import hmac
+import os
+import re
+import secrets
+
+from semveil.core.errors import KeyProblem
+from semveil.keys.private_file import read_private, write_private
+
+SECRET_BYTES = 32
+HEADER = "semveil-key-1"
+
+
+class Secret:
+    """256 secret bits that Alice and Bob share; printing it shows nothing, comparing it takes the same time for all values.
+
+    Args:
+        value: 32 bytes.
+
+    Raises:
+        KeyProblem: another length.
+
+    Example:
+        >>> Secret.generate()
+        Secret(...)
+        >>> Secret(bytes(32)) == Secret(bytes(32)), Secret.generate() == Secret.generate()
+        (True, False)
+    """
+
+    __slots__ = ("value",)
+    __hash__ = None  # type: ignore[assignment]
+
+    def __init__(self, value: bytes) -> None:
+        if not isinstance(value, bytes) or len(value) != SECRET_BYTES:
+            raise KeyProblem(f"a secret is {SECRET_BYTES} bytes long")
+        self.value = value
+
+    @classmethod
+    def generate(cls) -> "Secret":
+        """A new secret from the operating system's random source."""
+        return cls(secrets.token_bytes(SECRET_BYTES))
+
+    def __eq__(self, other: object) -> bool:
+        return hmac.compare_digest(self.value, other.value) if isinstance(other, Secret) else NotImplemented
+
+    def __repr__(self) -> str:
+        return "Secret(...)"
+
+    def __reduce__(self) -> str:
+        raise TypeError("a secret is not pickled, lest it end in a cache or checkpoint; use write_secret")
+
+
+def write_secret(path: str | os.PathLike[str], secret: Secret) -> None:
+    """Write a new key file, mode 0600: `semveil-key-1` and 64 hexadecimal digits on one line.
+
+    Raises:
+        OutputError: something stands there already, or the folder cannot be written.
+    """
+    write_private(path, f"{HEADER} {secret.value.hex()}\n")
+
+
+def read_secret(path: str | os.PathLike[str]) -> Secret:
+    """The secret that `write_secret` wrote.
+
+    Raises:
+        KeyProblem: no file, a link, one that others may read, or one that holds something else.
+    """
+    text = read_private(path, "key")
+    found = re.fullmatch(rf"{HEADER} ([0-9a-f]{{{2 * SECRET_BYTES}}})\n", text)
+    if not found:
+        state = "is empty" if not text else "is cut off or damaged" if text.startswith(HEADER) else "is no key file of semveil"
+        raise KeyProblem(f"{os.fspath(path)!r} {state}; copy it again from where it was made, or make one: semveil keygen")
+    return Secret(bytes.fromhex(found[1]))
