@@ -27,8 +27,8 @@ def apply_haar(normals: Floats, vectors: Floats) -> Floats:
         vectors: (B, n).
 
     Example:
-        >>> apply_haar(np.array([[-1.0, 0.0, 2.0]]), np.array([[1.0, 0.0]]))
-        array([[0., 1.]])
+        >>> apply_haar(np.array([[-1.0, 3.0, 4.0]]), np.array([[5.0, 0.0]]))
+        array([[3., 4.]])
     """
     out = _checked(normals, vectors)
     for d in range(1, out.shape[1] + 1):

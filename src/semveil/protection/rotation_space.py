@@ -11,7 +11,7 @@ from torch import Tensor
 from semveil.mechanisms import ClipBox
 
 DEFAULT_WHITENING = 0.5
-NORM_SPREAD = 0.25  # standard deviation of the log of a block's norm that 16 bits are laid out for
+NORM_SPREAD = 0.15  # standard deviation of the log of a block's norm that 16 bits are laid out for
 LEVELS = 1 << 16
 
 

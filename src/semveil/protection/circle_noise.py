@@ -1,0 +1,128 @@
+"""Exact integer noise on a circle of L points: uniform, or wrapped discrete Laplace from a table of integers."""
+
+import math
+from dataclasses import dataclass
+
+import flint
+import numpy as np
+from numpy.typing import NDArray
+
+from semveil.keys.keystream import KeyStream
+
+WORD = 1 << 64
+BITS = 192  # of the balls that the table is computed from; it needs to know 64-bit counts exactly
+
+
+@dataclass(frozen=True, eq=False)
+class CircleNoise:
+    """Noise k in 0..L-1, added modulo L, with probability `counts[k]` / 2^64.
+
+    Attributes:
+        counts: L positive Python integers that sum to 2^64: the law itself, with no approximation left.
+    """
+
+    counts: tuple[int, ...]
+
+    @classmethod
+    def uniform(cls, points: int) -> "CircleNoise":
+        """Every point equally likely.
+
+        Raises:
+            ValueError: the number of points is no power of two.
+        """
+        _check_points(points)
+        return cls((WORD // points,) * points)
+
+    @classmethod
+    def laplace(cls, points: int, scale: float) -> "CircleNoise":
+        """Wrapped discrete Laplace: P(k) about sum over j of exp(-|k + j L| / scale), so about cosh((L / 2 - k) / scale).
+
+        The counts are that law's, rounded down with certainty by ball arithmetic; what is left to 2^64, less than one
+        each, goes to the points nearest to 0.
+
+        Args:
+            points: L, a power of two.
+            scale: in points.
+
+        Raises:
+            ValueError: the scale is not positive, or so small that some point would never be drawn.
+        """
+        _check_points(points)
+        if not (math.isfinite(scale) and scale > 0):
+            raise ValueError(f"the noise needs a finite scale > 0, got {scale}")
+        if points / (2 * scale) > 30:  # the least count is then about 2 e^-30 2^64 / scale, far from rounding to nothing
+            raise ValueError(f"scale {scale:g} is too small for {points} points; use at least {points / 60:g}")
+        before, flint.ctx.prec = flint.ctx.prec, BITS
+        try:
+            inverse = 1 / flint.arb(scale)
+            weights = [((points // 2 - k) * inverse).cosh() for k in range(points // 2 + 1)]
+            total = weights[0] + weights[-1] + 2 * sum(weights[1:-1], flint.arb(0))
+            half = [_floor(weight / total * WORD) for weight in weights]
+        finally:
+            flint.ctx.prec = before
+        counts = [half[min(k, points - k)] for k in range(points)]
+        nearest = sorted(range(points), key=lambda k: min(k, points - k))
+        for k in nearest[: WORD - sum(counts)]:
+            counts[k] += 1
+        return cls(tuple(counts))
+
+    @property
+    def points(self) -> int:
+        return len(self.counts)
+
+    def draw(self, count: int, stream: KeyStream) -> NDArray[np.int64]:
+        """(count,) values in 0..L-1: one word of the stream each, looked up in the cumulated counts."""
+        cumulated = np.array(np.cumsum(np.array(self.counts, object))[:-1], np.uint64)
+        return np.searchsorted(cumulated, stream.integers(count), side="right").astype(np.int64)
+
+    def log_ratio(self) -> float:
+        """ln(max P / min P), rounded up: the loss of one coordinate, whatever two values it has."""
+        most, least = max(self.counts), min(self.counts)
+        if most == least:
+            return 0.0
+        before, flint.ctx.prec = flint.ctx.prec, BITS
+        try:
+            return math.nextafter(float((flint.arb(most) / least).log().upper()), math.inf)
+        finally:
+            flint.ctx.prec = before
+
+
+def closed_form_epsilon(n: int, points: float, scale: float) -> float:
+    """n ln cosh(L / 2b): the block's epsilon under the ideal wrapped Laplace law on a circle of circumference L.
+
+    Args:
+        n: coordinates in the block.
+        points: L, in the unit of `scale`.
+        scale: b.
+
+    Example:
+        >>> round(closed_form_epsilon(448, 6.0, 30.0), 4)
+        2.2363
+    """
+    x = points / (2 * scale)
+    return n * (x + math.log1p(math.exp(-2 * x)) - math.log(2))
+
+
+def scale_for(epsilon: float, n: int, points: float) -> float:
+    """b with n ln cosh(L / 2b) = epsilon, in the unit of `points`: L / 2 over arcosh(e^(epsilon / n)).
+
+    Raises:
+        ValueError: epsilon is not positive and finite.
+    """
+    if not (math.isfinite(epsilon) and epsilon > 0):
+        raise ValueError(f"epsilon must be finite and > 0, got {epsilon}; uniform noise has epsilon 0")
+    x = epsilon / n
+    # arcosh(e^x) = x + ln(1 + sqrt(1 - e^-2x))
+    return points / 2 / (x + math.log1p(math.sqrt(-math.expm1(-2 * x))))
+
+
+def _floor(ball: flint.arb) -> int:
+    whole = ball.floor().unique_fmpz()
+    if whole is None:
+        raise ArithmeticError(f"{BITS} bits do not decide the integer part of {ball}")
+    return int(whole)
+
+
+def _check_points(points: int) -> None:
+    if points < 4 or points & (points - 1):
+        raise ValueError(f"the number of points on the circle must be a power of two of at least 4, got {points}")
