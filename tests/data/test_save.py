@@ -43,6 +43,16 @@ def test_the_file_holds_nothing_but_size_and_pixels(tmp_path):
     assert set(names) == {b"IHDR", b"IDAT", b"IEND"}
 
 
+def test_text_that_is_asked_for_is_the_only_addition(tmp_path):
+    save_png(tmp_path / "a.png", PICTURE, text={"one": "first", "two": "second"})
+    data = (tmp_path / "a.png").read_bytes()
+    assert [name for name in chunks(data) if name not in (b"IHDR", b"IDAT", b"IEND")] == [b"tEXt", b"tEXt"]
+    with Image.open(tmp_path / "a.png") as image:
+        image.load()
+        assert image.text == {"one": "first", "two": "second"}
+    assert (load_photo(tmp_path / "a.png").pixels == PICTURE).all()
+
+
 def test_nothing_of_the_photo_but_pixels_goes_through(tmp_path):
     exif = Image.Exif()
     exif[0x010E] = "secret"

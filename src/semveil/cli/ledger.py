@@ -141,5 +141,5 @@ def _excess(claim: "Guarantee") -> str:
 
 def _torn(book: "Book") -> int:
     if book.torn:
-        note(f"{book.torn} lines of the ledger cannot be read (a write was cut off); what they recorded is not counted")
+        note(f"unreadable lines in the ledger: {book.torn} (a write was cut off); what they recorded is not counted")
     return book.torn

@@ -120,7 +120,7 @@ def explain_epsilon(claim: Guarantee) -> list[str]:
         if right <= 0.9999
         else "so large an epsilon leaves open that somebody tells practically every time which one it was"
     )
-    apart = f", apart from {claim.delta:.3g} (delta)" if claim.delta else ""
+    apart = f", apart from {_up(claim.delta)} (delta)" if claim.delta else ""
     lines = [
         f"What epsilon {_up(epsilon)} means for {claim.covers} (basis: {claim.basis.value}): take any two photos{same} and "
         f"release one of them by the toss of a coin; {ideally}{limit}. In other words, {odds}{apart}. {_grade(right)[1]}"
@@ -204,13 +204,14 @@ def _origin(certificate: Certificate) -> list[str]:
 
 
 def _delta(claim: Guarantee) -> str:
-    return f" and delta {claim.delta:.3g}" if claim.delta else ""
+    return f" and delta {_up(claim.delta)}" if claim.delta else ""
 
 
 def _up(value: float) -> str:
-    """Four digits, never below the value."""
+    """Four digits, rounded up."""
     if value == 0:
         return "0"
+    value = max(value, 1e-300)
     unit = 10.0 ** (math.floor(math.log10(value)) - 3)
     rounded = math.ceil(round(value / unit, 6)) * unit
     return f"{rounded:.4g}" if rounded < 1e4 else f"{rounded:,.0f}"
