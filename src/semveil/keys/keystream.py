@@ -63,12 +63,12 @@ class KeyStream:
             ValueError: a negative count, or more than the 256 GiB that one key gives.
         """
         self._check(count)
-        out = np.empty(count, "<u8")
         done = min(count, len(self._unread))
-        out[:done], self._unread = self._unread[:done], self._unread[done:]
         if count - done > self._left:
             raise ValueError("one key gives 256 GiB; derive another stream")
         self._left -= count - done
+        out = np.empty(count, "<u8")
+        out[:done], self._unread = self._unread[:done], self._unread[done:]
         for first in range(done, count, len(ZEROS) // 8):
             part = out[first : first + len(ZEROS) // 8].data.cast("B")
             self._cipher.update_into(ZEROS[: len(part)], part)

@@ -1,0 +1,262 @@
+"""A fresh secret for each message between two parties who know each other's public keys.
+
+Alice makes an ephemeral X25519 key e and encapsulates to Bob's ML-KEM-768 key. Both parties then have
+
+    X25519(e, Bob) | X25519(Alice, Bob) | ML-KEM shared secret,
+
+and HKDF-SHA256 makes the secret of it, with the suite, both parties' digests and the whole offer in its info. The offer, e's
+public half and the ML-KEM ciphertext, travels with the message. The first and third terms need Bob's private keys, so only he
+gets the secret; the second needs Alice's or Bob's, so he knows that she made it. It holds while either X25519 or ML-KEM does;
+that the sender is Alice rests on X25519 alone.
+"""
+
+import hashlib
+import hmac
+import os
+import re
+from dataclasses import dataclass, field
+
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
+
+from semveil.core.errors import KeyProblem
+from semveil.core.files import write_whole
+from semveil.keys.private_file import LARGEST, read_private, write_private
+from semveil.keys.schedule import hkdf_sha256
+from semveil.keys.secret import Secret
+
+try:  # cryptography 44 is enough for all else
+    from cryptography.hazmat.primitives.asymmetric.mlkem import MLKEM768PrivateKey, MLKEM768PublicKey
+except ImportError:
+    HAS_ML_KEM = False
+else:
+    HAS_ML_KEM = True
+
+HYBRID, CLASSICAL = "x25519+ml-kem-768", "x25519"
+X25519_BYTES, SEED_BYTES, KEM_PUBLIC_BYTES, CIPHERTEXT_BYTES = 32, 64, 1184, 1088
+LABEL = b"semveil agreement 1"
+IDENTITY_HEADER, PUBLIC_HEADER = "semveil-identity-1", "semveil-public-1"
+
+
+@dataclass(frozen=True)
+class PublicIdentity:
+    """The public half of an identity, to be handed over on a path that nobody can alter, or compared by fingerprint.
+
+    Args:
+        x25519: 32 bytes.
+        ml_kem: 1184 bytes of ML-KEM-768, or empty for an identity made where the library has none.
+
+    Raises:
+        KeyProblem: another length, an invalid ML-KEM key, or one that this library cannot use.
+    """
+
+    x25519: bytes
+    ml_kem: bytes
+
+    def __post_init__(self) -> None:
+        if len(self.x25519) != X25519_BYTES or len(self.ml_kem) not in (0, KEM_PUBLIC_BYTES):
+            raise KeyProblem("a public identity is cut off or damaged; ask for it again")
+        if self.ml_kem:
+            try:
+                _need_ml_kem()
+                MLKEM768PublicKey.from_public_bytes(self.ml_kem)
+            except ValueError as error:
+                raise KeyProblem("a public identity holds an invalid ML-KEM key; ask for it again") from error
+
+    def __repr__(self) -> str:
+        return f"PublicIdentity({self.suite}, {self.fingerprint()})"
+
+    @property
+    def suite(self) -> str:
+        """`x25519+ml-kem-768`, or `x25519` alone."""
+        return HYBRID if self.ml_kem else CLASSICAL
+
+    @property
+    def digest(self) -> bytes:
+        """SHA-256 of label, suite and keys."""
+        return hashlib.sha256(b"|".join([LABEL, self.suite.encode(), self.x25519 + self.ml_kem])).digest()
+
+    def fingerprint(self) -> str:
+        """The first 160 bits of the digest in ten groups of four, to be compared by voice or on paper."""
+        text = self.digest.hex()[:40]
+        return " ".join(text[i : i + 4] for i in range(0, 40, 4))
+
+
+@dataclass(frozen=True, eq=False)
+class Identity:
+    """A party's long-term secret; printing it shows its public fingerprint alone.
+
+    Args:
+        x25519: 32 bytes.
+        ml_kem_seed: 64 bytes, or empty where the library has no ML-KEM.
+
+    Raises:
+        KeyProblem: another length, or ML-KEM that this library cannot use.
+
+    Example:
+        >>> alice, bob = Identity.generate(), Identity.generate()
+        >>> secret, offer = initiate(alice, bob.public)
+        >>> respond(bob, alice.public, offer) == secret
+        True
+    """
+
+    x25519: bytes
+    ml_kem_seed: bytes
+    public: PublicIdentity = field(init=False)
+
+    def __post_init__(self) -> None:
+        if len(self.x25519) != X25519_BYTES or len(self.ml_kem_seed) not in (0, SEED_BYTES):
+            raise KeyProblem("an identity is cut off or damaged; restore it from a copy, or make a new one")
+        public = X25519PrivateKey.from_private_bytes(self.x25519).public_key().public_bytes_raw()
+        kem = self._ml_kem().public_key().public_bytes_raw() if self.ml_kem_seed else b""
+        object.__setattr__(self, "public", PublicIdentity(public, kem))
+
+    def __repr__(self) -> str:
+        return f"Identity(..., public={self.public!r})"
+
+    def __reduce__(self) -> str:
+        raise TypeError("an identity is not pickled, lest it end in a cache or checkpoint; use write_identity")
+
+    @classmethod
+    def generate(cls) -> "Identity":
+        """A new identity from the operating system's random source, hybrid where the library has ML-KEM."""
+        return cls(os.urandom(X25519_BYTES), os.urandom(SEED_BYTES) if has_ml_kem() else b"")
+
+    def _ml_kem(self) -> "MLKEM768PrivateKey":
+        _need_ml_kem()
+        return MLKEM768PrivateKey.from_seed_bytes(self.ml_kem_seed)
+
+
+def initiate(own: Identity, peer: PublicIdentity) -> tuple[Secret, bytes]:
+    """Alice: a fresh secret for one message to `peer`, and the offer that lets Bob find it.
+
+    Raises:
+        KeyProblem: the peer is oneself, has another suite, or a key that gives an all-zero shared secret.
+    """
+    _check_peer(own, peer)
+    ephemeral = X25519PrivateKey.generate()
+    terms = [_exchange(ephemeral, peer.x25519), _exchange(_private(own), peer.x25519)]
+    offer = ephemeral.public_key().public_bytes_raw()
+    if peer.ml_kem:
+        term, ciphertext = MLKEM768PublicKey.from_public_bytes(peer.ml_kem).encapsulate()
+        terms.append(term)
+        offer += ciphertext
+    return _derive(terms, own.public, peer, offer), offer
+
+
+def respond(own: Identity, peer: PublicIdentity, offer: bytes) -> Secret:
+    """Bob: the secret of a message from `peer`.
+
+    An altered offer, or one for or from somebody else, gives another secret, which opens nothing.
+
+    Raises:
+        KeyProblem: the peer is oneself or has another suite, or the offer has another length or a key that gives an all-zero
+            shared secret.
+    """
+    _check_peer(own, peer)
+    expected = X25519_BYTES + (CIPHERTEXT_BYTES if own.ml_kem_seed else 0)
+    if len(offer) != expected:
+        raise KeyProblem(
+            f"an offer of suite {own.public.suite} is {expected} bytes long, got {len(offer)}; the message is damaged"
+        )
+    ephemeral, ciphertext = offer[:X25519_BYTES], offer[X25519_BYTES:]
+    terms = [_exchange(_private(own), ephemeral), _exchange(_private(own), peer.x25519)]
+    if ciphertext:
+        terms.append(own._ml_kem().decapsulate(ciphertext))
+    return _derive(terms, peer, own.public, offer)
+
+
+def write_identity(path: str | os.PathLike[str], identity: Identity) -> None:
+    """Write a new file with the secret half, mode 0600.
+
+    Raises:
+        OutputError: something stands there already, or the folder cannot be written.
+    """
+    content = identity.x25519 + identity.ml_kem_seed
+    write_private(path, f"{IDENTITY_HEADER} {identity.public.suite} {content.hex()}\n")
+
+
+def read_identity(path: str | os.PathLike[str]) -> Identity:
+    """What `write_identity` wrote.
+
+    Raises:
+        KeyProblem: no file, a link, one that others may read, or one that holds something else.
+    """
+    content = _parse(read_private(path, "identity"), IDENTITY_HEADER, path, "the secret half of an identity (NAME.secret)")
+    return Identity(content[:X25519_BYTES], content[X25519_BYTES:])
+
+
+def write_public_identity(path: str | os.PathLike[str], public: PublicIdentity) -> None:
+    """Write the public half; what stands there is replaced."""
+    write_whole(path, f"{PUBLIC_HEADER} {public.suite} {(public.x25519 + public.ml_kem).hex()}\n")
+
+
+def read_public_identity(path: str | os.PathLike[str]) -> PublicIdentity:
+    """What `write_public_identity` wrote; compare its fingerprint with what the peer tells you.
+
+    Raises:
+        KeyProblem: no file, or one that holds something else.
+    """
+    try:
+        with open(path, "rb") as handle:
+            text = handle.read(LARGEST).decode("ascii", "replace")
+    except OSError as error:
+        raise KeyProblem(f"cannot read the public identity {os.fspath(path)!r}: {error.strerror}") from error
+    content = _parse(text, PUBLIC_HEADER, path, "the public half of an identity (NAME.public)")
+    return PublicIdentity(content[:X25519_BYTES], content[X25519_BYTES:])
+
+
+def has_ml_kem() -> bool:
+    """Whether the cryptography library, and the OpenSSL below it, have ML-KEM-768."""
+    if not HAS_ML_KEM:
+        return False
+    try:
+        MLKEM768PrivateKey.generate()
+    except UnsupportedAlgorithm:
+        return False
+    return True
+
+
+def _need_ml_kem() -> None:
+    if not has_ml_kem():
+        raise KeyProblem(f"an identity of suite {HYBRID} needs a newer library; run: pip install --upgrade cryptography")
+
+
+def _parse(text: str, header: str, path: str | os.PathLike[str], what: str) -> bytes:
+    found = re.fullmatch(r"(\S+) (\S+) ((?:[0-9a-f]{2})+)\n", text)
+    if not found or found[1] != header:
+        state = "is empty" if not text else "is cut off or damaged" if text.startswith(header) else f"is not {what}"
+        raise KeyProblem(f"{os.fspath(path)!r} {state}; give the file that `semveil keygen --agreement` wrote")
+    content = bytes.fromhex(found[3])
+    second = SEED_BYTES if header == IDENTITY_HEADER else KEM_PUBLIC_BYTES
+    if {HYBRID: X25519_BYTES + second, CLASSICAL: X25519_BYTES}.get(found[2]) != len(content):
+        raise KeyProblem(f"{os.fspath(path)!r} is cut off or damaged; copy it again")
+    return content
+
+
+def _check_peer(own: Identity, peer: PublicIdentity) -> None:
+    if hmac.compare_digest(own.public.x25519, peer.x25519):
+        raise KeyProblem("the peer's public file is your own; give the one that the peer handed over")
+    if own.public.suite != peer.suite:
+        raise KeyProblem(
+            f"your identity is of suite {own.public.suite}, the peer's of {peer.suite}; whoever has {CLASSICAL} alone "
+            "makes a new identity with a newer cryptography library"
+        )
+
+
+def _private(own: Identity) -> X25519PrivateKey:
+    return X25519PrivateKey.from_private_bytes(own.x25519)
+
+
+def _exchange(private: X25519PrivateKey, public: bytes) -> bytes:
+    try:
+        return private.exchange(X25519PublicKey.from_public_bytes(public))
+    except ValueError as error:
+        raise KeyProblem(
+            "the other side's key gives an all-zero shared secret; somebody made it to break the agreement"
+        ) from error
+
+
+def _derive(terms: list[bytes], sender: PublicIdentity, receiver: PublicIdentity, offer: bytes) -> Secret:
+    info = b"|".join([LABEL, sender.suite.encode(), sender.digest, receiver.digest, offer])
+    return Secret(hkdf_sha256(b"".join(terms), salt=None, info=info))

@@ -1,0 +1,91 @@
+"""The nonces of the messages that Bob has read, so that a message sent again is found out."""
+
+import hashlib
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+from semveil.core.errors import KeyProblem, OutputError
+from semveil.keys.private_file import open_private
+
+ENTRY = re.compile(rb"[0-9a-f]{64}")
+
+
+class NonceLog:
+    """A file with the SHA-256 of each nonce on a line, mode 0600, made by the first `add`.
+
+    Processes may share it: `add` looks and writes under one lock, so of several that add the same nonce one succeeds. A line
+    cut off by a crash, of an `add` that never returned, is dropped by the next one. Whoever deletes the log, or puts back an
+    old one, lets Bob accept old messages again.
+
+    Args:
+        path: the file; links are refused.
+
+    Example:
+        >>> import tempfile
+        >>> log = NonceLog(Path(tempfile.mkdtemp(), "nonces"))
+        >>> log.add(bytes(32))
+        >>> log.check(bytes(32))
+        Traceback (most recent call last):
+        ...
+        semveil.core.errors.KeyProblem: this message was read before (its nonce is in the log); it may be a replay
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path = Path(path)
+
+    def check(self, nonce: bytes) -> None:
+        """Fail if the nonce is in the log; for a refusal before the work, `add` is what decides.
+
+        Raises:
+            KeyProblem: the nonce is there, or the log is unsafe or no nonce log.
+        """
+        if os.path.lexists(self.path):
+            with self._locked(os.O_RDWR) as handle:
+                self._refuse(nonce, handle)
+
+    def add(self, nonce: bytes) -> None:
+        """Put a nonce into the log, on the disk when this returns.
+
+        Raises:
+            KeyProblem: the nonce is there already, or the log is unsafe or no nonce log.
+            OutputError: the log cannot be written.
+        """
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            with self._locked(os.O_RDWR | os.O_CREAT) as handle:
+                whole = self._refuse(nonce, handle)
+                handle.truncate(whole)
+                handle.seek(whole)
+                handle.write(_entry(nonce) + b"\n")
+                handle.flush()
+                os.fsync(handle.fileno())
+        except OSError as error:
+            raise OutputError(f"cannot write the nonce log {str(self.path)!r}: {error.strerror}") from error
+
+    def _refuse(self, nonce: bytes, handle: BinaryIO) -> int:
+        """Fail if the nonce is among the whole lines; else where they end."""
+        *lines, torn = handle.read().split(b"\n")
+        if not all(ENTRY.fullmatch(line) for line in lines):
+            raise KeyProblem(
+                f"{str(self.path)!r} is no nonce log or is damaged; restore it, or move it away and accept that replays of "
+                "messages read until now are not noticed"
+            )
+        if _entry(nonce) in lines:
+            raise KeyProblem("this message was read before (its nonce is in the log); it may be a replay")
+        return handle.tell() - len(torn)
+
+    @contextmanager
+    def _locked(self, flags: int) -> Iterator[BinaryIO]:
+        import fcntl  # not on Windows, where all but the log works
+
+        with os.fdopen(open_private(self.path, "nonce log", flags), "r+b") as handle:
+            fcntl.flock(handle.fileno(), fcntl.LOCK_EX)  # until it is closed
+            yield handle
+
+
+def _entry(nonce: bytes) -> bytes:
+    return hashlib.sha256(b"semveil nonce log 1 " + nonce).hexdigest().encode()

@@ -1,0 +1,45 @@
+"""A secret from a passphrase, made expensive to guess by scrypt."""
+
+import os
+import unicodedata
+
+from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
+
+from semveil.core.errors import KeyProblem
+from semveil.keys.secret import SECRET_BYTES, Secret
+
+SALT_BYTES = 16
+FEWEST_CHARACTERS = 12
+
+
+def new_salt() -> bytes:
+    """16 random bytes from the operating system; not secret, stored beside what the passphrase protects."""
+    return os.urandom(SALT_BYTES)
+
+
+def from_passphrase(text: str, salt: bytes) -> Secret:
+    """scrypt(text, salt) with N = 2^17, r = 8, p = 1 (RFC 7914): some tenths of a second and 128 MiB for every guess.
+
+    Whoever holds a message can try passphrases at that price, so the passphrase must be hard to guess; its length is the
+    only thing that is checked. Equal characters in different Unicode forms count as equal (NFC).
+
+    Args:
+        text: at least 12 characters.
+        salt: 16 bytes from `new_salt`, the same on both sides.
+
+    Raises:
+        KeyProblem: a passphrase that is too short, or a salt of another length.
+
+    Example:
+        >>> salt = new_salt()
+        >>> from_passphrase("a heron in the reeds", salt) == from_passphrase("a heron in the reeds", salt)
+        True
+    """
+    if len(salt) != SALT_BYTES:
+        raise KeyProblem(f"the salt of a passphrase is {SALT_BYTES} bytes long, got {len(salt)}")
+    text = unicodedata.normalize("NFC", text)
+    if len(text) < FEWEST_CHARACTERS:
+        raise KeyProblem(
+            f"the passphrase has {len(text)} characters; use at least {FEWEST_CHARACTERS}, such as six words drawn by dice"
+        )
+    return Secret(Scrypt(salt=salt, length=SECRET_BYTES, n=2**17, r=8, p=1).derive(text.encode()))
