@@ -15,7 +15,7 @@ from typing import Annotated
 import typer
 
 from semveil import __version__
-from semveil.cli import calibrate, certify, data, experiments, invert, ledger, link, models, train, transmit
+from semveil.cli import calibrate, certify, data, experiments, invert, keygen, ledger, link, models, train, transmit
 from semveil.core.errors import SemveilError, printable
 
 USAGE, INTERRUPTED, TERMINATED, BUG = 2, 130, 143, 70  # exit codes beside those of `core.errors`
@@ -35,6 +35,7 @@ app.command()(invert.invert)
 app.command()(experiments.reproduce)
 app.command()(calibrate.calibrate)
 app.command()(certify.certify)
+app.command()(keygen.keygen)
 app.add_typer(models.app, name="models")
 app.add_typer(data.app, name="data")
 app.add_typer(ledger.app, name="ledger")
