@@ -100,7 +100,7 @@ def closed_form_epsilon(n: int, points: float, scale: float) -> float:
         2.2363
     """
     x = points / (2 * scale)
-    return n * (x + math.log1p(math.exp(-2 * x)) - math.log(2))
+    return n * (math.log1p(2 * math.sinh(x / 2) ** 2) if x < 1 else x + math.log1p(math.exp(-2 * x)) - math.log(2))
 
 
 def scale_for(epsilon: float, n: int, points: float) -> float:

@@ -11,7 +11,7 @@ from torch import Tensor
 from semveil.mechanisms import ClipBox
 
 DEFAULT_WHITENING = 0.5
-NORM_SPREAD = 0.15  # standard deviation of the log of a block's norm that 16 bits are laid out for
+NORM_SCALE = 0.08  # logistic scale of the log of a block's norm that 16 bits are laid out for: a factor of 2.5 either way
 LEVELS = 1 << 16
 
 
@@ -114,13 +114,13 @@ class RotationSpace:
         return self._scaled(u.double(), self.whitening).unflatten(1, self.mean.shape) + self.mean
 
     def norm_level(self, norms: Tensor) -> Tensor:
-        """Norms (B,) -> the nearest of 65,536 public levels; equally likely ones if norms are log-normal."""
-        normal = (norms / self.usual_norm).clamp_min(1e-300).log() / NORM_SPREAD
-        return (torch.special.ndtr(normal) * LEVELS).floor().clamp(0, LEVELS - 1).long()
+        """Norms (B,) -> the nearest of 65,536 public levels, which norms of a log-logistic law would hit equally often."""
+        share = ((norms.double() / self.usual_norm).log() / NORM_SCALE).sigmoid()
+        return (share * LEVELS).floor().clamp(0, LEVELS - 1).long()
 
     def norm_of_level(self, levels: Tensor) -> Tensor:
-        """Levels (B,) -> norms; every level is the norm of a plausible block."""
-        return self.usual_norm * (NORM_SPREAD * torch.special.ndtri((levels.double() + 0.5) / LEVELS)).exp()
+        """Levels (B,) -> norms; a level drawn at random is the norm of a plausible block."""
+        return self.usual_norm * (NORM_SCALE * ((levels.double() + 0.5) / LEVELS).logit()).exp()
 
     def _scaled(self, vectors: Tensor, power: float) -> Tensor:
         """C^(power/2) times each row."""
@@ -130,7 +130,7 @@ class RotationSpace:
 
 
 def _digest(kind: str, what: Sequence[int], whitening: float, *tensors: Tensor) -> str:
-    digest = hashlib.sha256(repr((kind, list(what), float(whitening), NORM_SPREAD)).encode())
+    digest = hashlib.sha256(repr((kind, list(what), float(whitening), NORM_SCALE)).encode())
     for tensor in tensors:
         digest.update(repr(tuple(tensor.shape)).encode() + tensor.numpy().astype("<f8").tobytes())
     return digest.hexdigest()
