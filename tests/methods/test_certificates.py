@@ -16,6 +16,7 @@ from semveil.mechanisms import CALIBRATIONS, ClipBox, Laplace
 from semveil.mechanisms.budget import part_budget
 from semveil.mechanisms.release import Release
 from semveil.methods.certificates import certificate_of
+from semveil.protection.modulo import Modulo
 
 BOX = ClipBox(-1.487, 3.432, source="quantiles of public faces")
 CLEAR = ("the other codes, sent in clear and computed from the same photo",)
@@ -79,6 +80,16 @@ def test_a_keyed_message_has_no_secret_and_no_nonce_in_its_certificate():
     for number in [*sent.gains.flatten().tolist(), *torch.view_as_real(sent.symbols).flatten().tolist()]:
         assert f"{number:.5g}" not in text
     assert {Caveat.KEY, Caveat.MALLEABLE, Caveat.CODES_IN_CLEAR} <= set(certificate_of(sent).caveats)
+
+
+@pytest.mark.parametrize("epsilon", [None, 2.0])
+def test_keyed_noise_is_described_too(epsilon):
+    protection = Modulo(BOX, (2, 6), epsilon=epsilon or 0.0)
+    method = SimpleNamespace(model=SimpleNamespace(box=BOX), protector=SimpleNamespace(protection=protection), budget=None)
+    sent = replace(keyed(), protection="modulo")
+    made = certificate_of(sent, method)
+    assert (made.mechanism, made.grid_step) == ("modulo", protection.step)
+    assert made.scale == (None if epsilon is None else protection.scale)
 
 
 def test_a_deniable_message_says_so():

@@ -109,6 +109,7 @@ def explain_epsilon(claim: Guarantee) -> list[str]:
     epsilon, right = claim.epsilon, best_guess(claim.epsilon, claim.delta)
     same = " that agree in all that is not protected" if claim.not_covered else ""
     who = "nobody without the key" if claim.basis == Basis.COMPUTATIONAL else "nobody"
+    feasibly = "as far as anybody can compute, " if claim.basis == Basis.COMPUTATIONAL else ""
     ideally = f"{_IDEALS[claim.basis]}, " if claim.basis in _IDEALS else ""
     odds = (
         "no outcome is likelier for one photo than for the other"
@@ -123,7 +124,8 @@ def explain_epsilon(claim: Guarantee) -> list[str]:
     apart = f", apart from {_up(claim.delta)} (delta)" if claim.delta else ""
     lines = [
         f"What epsilon {_up(epsilon)} means for {claim.covers} (basis: {claim.basis.value}): take any two photos{same} and "
-        f"release one of them by the toss of a coin; {ideally}{limit}. In other words, {odds}{apart}. {_grade(right)[1]}"
+        f"release one of them by the toss of a coin; {ideally}{limit}. In other words, {feasibly}{odds}{apart}. "
+        f"{_grade(right)[1]}"
     ]
     if claim.not_covered:
         lines.append(

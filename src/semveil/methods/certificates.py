@@ -58,8 +58,12 @@ def _mechanism(message: Message, method: "DPSemCom | None", *, simulated: bool) 
     known = {"bounds": _bounds(box.lower, box.upper, box.source), "part_budgets": method.budget or {}}
     protector: Any = method.protector
     mechanism = getattr(protector, "mechanism", None)  # of genuine noise
+    if message.keyed is not None:
+        keyed = protector.protection
+        scale, step = keyed.parameters().get("scale"), getattr(keyed, "step", None)  # a rotation has neither
+        return known | {"mechanism": keyed.name, "scale": scale, "grid_step": step}
     if mechanism is None:
-        return known | {"mechanism": message.protection if message.keyed else None}
+        return known
     sensitivity = protector.sensitivity
     return known | {
         "mechanism": mechanism.name,
