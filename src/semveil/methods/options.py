@@ -1,0 +1,123 @@
+"""What can be set on a method, read from the annotations of its constructor, so that it is declared once."""
+
+import inspect
+import math
+import types
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
+
+from semveil.core.registry import suggest
+
+KINDS = (int, float, str, bool)
+
+
+@dataclass(frozen=True)
+class Option:
+    """Marks a keyword parameter of a method's constructor as an option for users: `Annotated[float, Option("...")]`.
+
+    The parameter's type (int, float, str, bool, any of them or None) and default are the option's.
+
+    Args:
+        help: one line, unit included.
+        choices: the allowed texts, where there is a list of them.
+    """
+
+    help: str
+    choices: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Declared:
+    """An option as a method declares it.
+
+    Attributes:
+        name: of the parameter, such as `noise_seed`.
+        kind: int, float, str or bool.
+        default: the parameter's; None where the method decides.
+        option: help and choices.
+    """
+
+    name: str
+    kind: type
+    default: Any
+    option: Option
+
+    @property
+    def flag(self) -> str:
+        """As the command line has it, such as `--noise-seed`."""
+        return "--" + self.name.replace("_", "-")
+
+    def read(self, text: str) -> Any:
+        """The value that a text stands for.
+
+        Raises:
+            ValueError: it is of another type, not finite, or no allowed choice.
+        """
+        if self.option.choices and text not in self.option.choices:
+            near = suggest(text, self.option.choices)
+            raise ValueError(f"{self.flag} has no choice {text!r}{near}; allowed: {', '.join(self.option.choices)}")
+        if self.kind is bool:
+            if text not in ("true", "false"):
+                raise ValueError(f"{self.flag} is true or false, got {text!r}")
+            return text == "true"
+        try:
+            value = self.kind(text)
+        except ValueError:
+            words = {int: "a whole number", float: "a number"}[self.kind]
+            raise ValueError(f"{self.flag} takes {words}, got {text!r}") from None
+        if self.kind is float and not math.isfinite(value):
+            raise ValueError(f"{self.flag} takes a finite number, got {text!r}")
+        return value
+
+
+def declared_options(method: type) -> dict[str, Declared]:
+    """The options of a method's class by the name of their parameter, in its order.
+
+    Raises:
+        TypeError: an option of a type that no text can give, or without a default.
+
+    Example:
+        >>> class Blur:
+        ...     def __init__(self, *, sigma: Annotated[float, Option("Width in pixels.")] = 4.0) -> None: ...
+        >>> declared_options(Blur)["sigma"].flag, declared_options(Blur)["sigma"].read("2")
+        ('--sigma', 2.0)
+    """
+    constructor = method.__init__  # type: ignore[misc]
+    hints = get_type_hints(constructor, include_extras=True)
+    found = {}
+    for name, parameter in inspect.signature(constructor).parameters.items():
+        hint = hints.get(name)
+        option = next((extra for extra in get_args(hint)[1:] if isinstance(extra, Option)), None)
+        if get_origin(hint) is not Annotated or option is None:
+            continue
+        if parameter.default is inspect.Parameter.empty:
+            raise TypeError(f"option {name!r} of {method.__name__} needs a default")
+        found[name] = Declared(name, _kind(get_args(hint)[0], name), parameter.default, option)
+    return found
+
+
+def read_options(method: type, texts: Mapping[str, str]) -> dict[str, Any]:
+    """Constructor arguments from texts by flag (`--sigma`) as a command line gives them.
+
+    Raises:
+        ValueError: the method has no such option, or a text does not fit.
+    """
+    known = {declared.flag: declared for declared in declared_options(method).values()}
+    values = {}
+    for flag, text in texts.items():
+        if flag not in known:
+            name = getattr(method, "name", method.__name__)
+            has = f"it has {', '.join(known)}" if known else "it has none"
+            raise ValueError(f"method {name!r} has no option {flag}{suggest(flag, known)}; {has}")
+        values[known[flag].name] = known[flag].read(text)
+    return values
+
+
+def _kind(hint: Any, name: str) -> type:
+    kinds = (
+        [kind for kind in get_args(hint) if kind is not type(None)] if get_origin(hint) in (Union, types.UnionType) else [hint]
+    )
+    if len(kinds) != 1 or kinds[0] not in KINDS:
+        raise TypeError(f"option {name!r} must be an int, float, str or bool (or None), got {hint}")
+    return kinds[0]

@@ -1,0 +1,91 @@
+"""What a method that turns photos into protected pictures gives, and what it must be able to do."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import ClassVar, Protocol, runtime_checkable
+
+import torch
+from torch import Tensor
+
+from semveil.core.certificate import Certificate
+from semveil.core.privacy import Guarantee
+
+
+@dataclass(frozen=True, eq=False)
+class Release:
+    """What a method gives away of photos.
+
+    Args:
+        images: (B, 3, S, S) about [-1, 1], not clamped.
+        latents: (B, K, D) as released, noise included; None where the method has none.
+        guarantee: what holds for each photo alone.
+
+    Raises:
+        ValueError: the images are no batch, or there are not as many latents.
+
+    Example:
+        >>> from semveil.core.privacy import Basis
+        >>> both = Release(torch.zeros(2, 3, 8, 8), None, Guarantee(1.0, "all codes", Basis.PROVED))
+        >>> len(both), [len(one) for one in both.singles()]
+        (2, [1, 1])
+    """
+
+    images: Tensor
+    latents: Tensor | None
+    guarantee: Guarantee
+
+    def __post_init__(self) -> None:
+        if self.images.ndim != 4 or self.images.shape[1] != 3 or len(self.images) == 0:
+            raise ValueError(f"released images must be (B, 3, S, S) with B >= 1, got {tuple(self.images.shape)}")
+        if self.latents is not None and len(self.latents) != len(self.images):
+            raise ValueError(f"{len(self.images)} images with {len(self.latents)} latents; each image needs its own")
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def singles(self) -> Iterator["Release"]:
+        """A release for each photo, for certificates of their own."""
+        for i in range(len(self)):
+            yield Release(self.images[i : i + 1], None if self.latents is None else self.latents[i : i + 1], self.guarantee)
+
+
+@runtime_checkable
+class ImageMethod(Protocol):
+    """A method from aligned crops to protected pictures; one object may protect many photos.
+
+    A class of this kind that is registered in `METHODS` works with `semveil protect` at once; parameters that are annotated
+    with an `Option` become options of the command line (see `methods.options`).
+    """
+
+    name: ClassVar[str]
+
+    @property
+    def size(self) -> int:
+        """Side of the crops that it takes, in pixels."""
+        ...
+
+    @property
+    def model_digest(self) -> str | None:
+        """SHA-256 over the weights that determine its output, 64 hex digits; None without weights."""
+        ...
+
+    def protect(self, images: Tensor, *, rng: torch.Generator | None = None) -> Release:
+        """Protect crops (B, 3, S, S) in [-1, 1], each on its own.
+
+        Args:
+            rng: for simulations (basis `simulation`); None draws the noise of a release from the operating system.
+        """
+        ...
+
+    def certificate(self, release: Release) -> Certificate:
+        """The certificate of a release that `protect` of this very object gave."""
+        ...
+
+
+@runtime_checkable
+class Reconstructing(Protocol):
+    """A method that can also show what its networks make of a photo without any protection."""
+
+    def reconstruct(self, images: Tensor) -> Tensor:
+        """Unprotected (B, 3, S, S) pictures of crops (B, 3, S, S); for looking at, never for release."""
+        ...
