@@ -62,9 +62,7 @@ def open_private(path: str | os.PathLike[str], what: str, flags: int) -> int:
     """
     name = os.fspath(path)
     if os.path.islink(path):
-        raise KeyProblem(
-            f"the {what} {name!r} is a link; name the file it points to, {os.path.realpath(path)!r}, if that is meant"
-        )
+        raise KeyProblem(f"the {what} {name!r} is a link; if its target is meant, name that: {os.path.realpath(path)!r}")
     try:
         # O_NOFOLLOW: the link may appear after the check; O_NONBLOCK: a pipe must not make us wait
         descriptor = os.open(path, flags | BINARY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0), 0o600)
