@@ -6,14 +6,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from semveil.cli import options
+from semveil.cli.certified import certify_outputs, open_ledger, record_release
 from semveil.cli.console import progress, show
-from semveil.cli.parties import build_method, default_model, load_faces
+from semveil.cli.ledger import LedgerFile
+from semveil.cli.parties import ProtectionOptions, build_method, default_model, load_faces
+from semveil.cli.shared_key import alice_key, bob_key, check_key_options, nonce_log
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from semveil.channels import Message
-    from semveil.methods.dp_semcom import DPSemCom
+    from semveil.core.certificate import Certificate
     from semveil.methods.face_model import FaceModel
 
 MessageFile = Annotated[Path, typer.Argument(help="Message file that `semveil send` wrote.", metavar="MESSAGE")]
@@ -25,73 +28,115 @@ Picture = Annotated[
 def send(
     photo: Annotated[Path, typer.Argument(help="Photo that shows a face.", metavar="PHOTO")],
     out: Annotated[Path, typer.Option(help="Message file to write.", metavar="FILE.svl")],
-    epsilon: options.Epsilon = None,
+    key: options.Key = None,
+    passphrase_file: options.PassphraseFile = None,
+    identity: options.Identity = None,
+    peer: options.Peer = None,
+    deniable: options.Deniable = False,
+    protection: options.Protection = None,
     private: options.Private = None,
     private_codes: options.PrivateCodes = None,
-    protection: options.Protection = "nn",
+    epsilon: options.Epsilon = None,
+    budget: options.Budget = None,
     calibration: options.Calibration = None,
+    delta: options.Delta = None,
+    guard: options.Guard = None,
     model: options.Model = None,
     face: options.Face = None,
     pair: options.Pair = None,
     train: options.Train = True,
+    subject: options.Subject = None,
+    ledger: LedgerFile = None,
     as_json: options.Json = False,
 ) -> None:
     """Alice: turn a photo into a message, clean symbols with the side information to read them.
 
-    The receivers simulate the channel, each its own.
+    The receivers simulate the channel, each its own. A certificate is written beside the message.
 
-    Example: semveil send portrait.jpg --epsilon 10 --out m.svl
+    Example: semveil send portrait.jpg --key alice-bob.key --out m.svl
+
+    Example: semveil send portrait.jpg --protection laplace --private all --epsilon 500 --out m.svl
     """
-    codes = options.private_codes(private, private_codes)
+    keyed = check_key_options(key, passphrase_file, identity, peer)
+    asked = ProtectionOptions(
+        protection=protection,
+        codes=options.private_codes(private, private_codes),
+        epsilon=epsilon,
+        calibration=calibration,
+        budget=budget,
+        delta=delta,
+        guard=guard,
+        deniable=deniable,
+    )
+    asked.check(keyed=keyed)
+    if protection in ("rotation", "modulo") and not keyed:
+        raise options.OptionError(f"--protection {protection} needs a key: semveil keygen --out my.key, then --key my.key")
     options.check_output_file(out)
 
     from semveil.channels import write_message
     from semveil.experiments.latents import inversion_distance
+    from semveil.methods.certificates import certificate_of
     from semveil.methods.face_model import load_model
     from semveil.methods.messages import to_message
 
+    book = open_ledger(subject, ledger)
+    shared = alice_key(key, passphrase_file, identity, peer)
     loaded = load_model(model or default_model())
     faces = load_faces([photo], loaded, face, quiet=as_json)
-    method = build_method(
-        loaded,
-        codes=codes,
-        epsilon=epsilon,
-        protection=protection,
-        calibration=calibration,
-        pair_file=pair,
-        train=train,
-        quiet=as_json,
-    )
+    method = build_method(loaded, asked, key=shared, pair_file=pair, train=train, quiet=as_json)
     with progress("Inverting", quiet=as_json) as advance:
         latents = method.invert(faces.images, perceptual=inversion_distance(loaded)[0], progress=advance).codes
     message = to_message(method, method.send_codes(latents))
     write_message(out, message)
-    _report(message, method, [out], as_json=as_json)
+    certificate = certificate_of(message, method)
+    lines = certify_outputs([out], certificate) + record_release(book, subject, certificate)
+    _report(message, certificate, [out], lines, as_json=as_json)
 
 
 def receive(
     message: MessageFile,
     out: Picture,
+    key: options.Key = None,
+    passphrase_file: options.PassphraseFile = None,
+    identity: options.Identity = None,
+    peer: options.Peer = None,
+    deniable: options.Deniable = False,
+    replay: Annotated[bool, typer.Option("--replay", help="Read a keyed message that was read before.")] = False,
     snr_db: options.SnrDb = None,
     seed: options.Seed = None,
     model: options.Model = None,
     pair: options.Pair = None,
+    in_png: options.CertificateInPng = False,
     as_json: options.Json = False,
 ) -> None:
     """Bob: hear a message over a simulated channel (20 dB), undo the protection and make the image.
 
-    Example: semveil receive m.svl --snr-db 15 --out bob.png
+    A keyed message is read once: its nonce goes into a log, and whoever sends it again is found out.
+
+    Example: semveil receive m.svl --key alice-bob.key --snr-db 15 --out bob.png
     """
+    check_key_options(key, passphrase_file, identity, peer)
     _check(out, snr_db)
 
     from semveil.core.rng import streams
+    from semveil.methods.certificates import certificate_of
+    from semveil.methods.dp_semcom import NOISY
     from semveil.methods.messages import heard, method_for_bob
     from semveil.methods.pairs import read_pair
 
-    read, loaded = _open(message, model)
-    method = method_for_bob(read, loaded, pair=None if pair is None else read_pair(pair))
-    images = method.receive(heard(read, method, snr_db=snr_db, rng=streams(seed)["bob"]))
-    _report(read, method, _save(out, images), as_json=as_json)
+    read, loaded = open_message(message, model)
+    shared = None if read.keyed is None else bob_key(read.keyed.source, key, passphrase_file, identity, peer)
+    log = None if read.keyed is None or replay else nonce_log()
+    method = method_for_bob(read, loaded, pair=None if pair is None else read_pair(pair), key=shared, authenticate=not deniable)
+    if log is not None:
+        log.check(read.keyed.nonce)
+    images = method.receive(heard(read, snr_db=snr_db, rng=streams(seed)["bob"]))
+    if log is not None:
+        log.add(read.keyed.nonce)  # only after the key fitted: a forged message must not block the true one
+    certificate = certificate_of(read)
+    opened = certificate.for_picture() if read.protection in NOISY else certificate.for_opened_picture()
+    written = _save(out, images)
+    _report(read, opened, written, certify_outputs(written, opened, in_png=in_png), as_json=as_json)
 
 
 def eavesdrop(
@@ -100,6 +145,7 @@ def eavesdrop(
     snr_db: options.SnrDb = None,
     seed: options.Seed = None,
     model: options.Model = None,
+    in_png: options.CertificateInPng = False,
     as_json: options.Json = False,
 ) -> None:
     """Eve: hear a message over her own simulated channel (20 dB) and put it into the public generator, as in the paper.
@@ -109,12 +155,14 @@ def eavesdrop(
     _check(out, snr_db)
 
     from semveil.core.rng import streams
+    from semveil.methods.certificates import certificate_of
     from semveil.methods.messages import heard, method_for_eve
 
-    read, loaded = _open(message, model)
+    read, loaded = open_message(message, model)
     method = method_for_eve(read, loaded)
-    images = method.eavesdrop(heard(read, method, snr_db=snr_db, rng=streams(seed)["eve"]))
-    _report(read, method, _save(out, images), as_json=as_json)
+    images = method.eavesdrop(heard(read, snr_db=snr_db, rng=streams(seed)["eve"]))
+    certificate, written = certificate_of(read).for_picture(), _save(out, images)
+    _report(read, certificate, written, certify_outputs(written, certificate, in_png=in_png), as_json=as_json)
 
 
 def _check(out: Path, snr_db: float | None) -> None:
@@ -122,7 +170,7 @@ def _check(out: Path, snr_db: float | None) -> None:
     options.check_snr("--snr-db", snr_db)
 
 
-def _open(path: Path, model: str | None) -> "tuple[Message, FaceModel]":
+def open_message(path: Path, model: str | None) -> "tuple[Message, FaceModel]":
     from semveil.channels import MessageError, read_message
     from semveil.methods.face_model import load_model
 
@@ -144,8 +192,8 @@ def _save(out: Path, images: "Tensor") -> list[Path]:
     return paths
 
 
-def _report(message: "Message", method: "DPSemCom", written: list[Path], *, as_json: bool) -> None:
-    """What the message is, with Alice's guarantee, and what was written."""
+def _report(message: "Message", certificate: "Certificate", written: list[Path], lines: list[str], *, as_json: bool) -> None:
+    """What the message is, what holds for what was written, and where it lies."""
     result: dict[str, Any] = {
         "method": message.method,
         "model": message.model,
@@ -154,12 +202,12 @@ def _report(message: "Message", method: "DPSemCom", written: list[Path], *, as_j
         "calibration": message.calibration,
         "nominal_epsilon": message.nominal_epsilon,
         "private_codes": list(message.private_codes),
+        "authenticated": message.keyed.authenticated if message.keyed else None,
         "guarantee": dict(message.guarantee),
+        "certificate": certificate.as_dict(),
         "written": [str(path) for path in written],
     }
-    lines = [
+    first = (
         f"{message.images} image{'s' if message.images > 1 else ''}, model {message.model}, protection {message.protection}."
-    ]
-    if method.protection == message.protection:  # what Eve's own method would say is not about this message
-        lines.append(method.guarantee().summary())
-    show(result, [*lines, f"Written: {', '.join(result['written'])}."], as_json=as_json)
+    )
+    show(result, [first, *lines, f"Written: {', '.join(result['written'])}."], as_json=as_json)

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from semveil.core.errors import OutputError, SemveilError
-from semveil.core.parts import codes_of_parts, parse_codes
+from semveil.core.parts import CODES, codes_of_parts, parse_codes
 
 LOUDEST_DB = 300.0
 
@@ -29,16 +29,55 @@ Epsilon = Annotated[
 ]
 Private = Annotated[
     str | None,
-    typer.Option(help="Private face parts in words; their codes and the shared ones are protected.", metavar="skin,eyes,..."),
+    typer.Option(
+        help="Private face parts in words; their codes and the shared ones are protected. all: every code, so that nothing is "
+        "sent in clear.",
+        metavar="skin,eyes,...|all",
+    ),
 ]
 PrivateCodes = Annotated[str | None, typer.Option(help="Private codes by 0-based index instead (0,1,4-8).", metavar="0,1,4-8")]
 Protection = Annotated[
-    str, typer.Option(help="nn: the trained pair; laplace: genuine noise, which Bob keeps; none.", metavar="nn|laplace|none")
+    str | None,
+    typer.Option(
+        help="rotation or modulo: Bob takes it off with a key (rotation where a key is given); nn: the paper's trained pair, "
+        "no guarantee (where none is given); laplace, l2-laplace or gaussian: genuine noise, which Bob keeps; none.",
+        metavar="rotation|modulo|nn|laplace|l2-laplace|gaussian|none",
+    ),
 ]
 Calibration = Annotated[
-    str | None, typer.Option(help="How the noise follows from epsilon (as_published).", metavar="as_published|corrected")
+    str | None,
+    typer.Option(
+        help="How noise follows from epsilon: as the paper has it (nn) or so that epsilon holds (genuine noise).",
+        metavar="as_published|corrected",
+    ),
+]
+Budget = Annotated[
+    str | None,
+    typer.Option(help="Instead of --epsilon and --private: Laplace noise by face part.", metavar="skin=5,eyes=3,shared=2"),
+]
+Delta = Annotated[float | None, typer.Option(help="Delta of --protection gaussian (1e-5).", metavar="D")]
+Guard = Annotated[
+    float | None,
+    typer.Option(help="Guard band of --protection modulo, relative to the clip box: 0 to 1 (0.2, for 20 dB).", metavar="G"),
+]
+Key = Annotated[Path | None, typer.Option(help="Key file that `semveil keygen` wrote.", metavar="FILE")]
+PassphraseFile = Annotated[
+    Path | None, typer.Option(help="File with a passphrase instead of a key; - asks for it.", metavar="FILE|-")
+]
+Identity = Annotated[
+    Path | None, typer.Option(help="Your own secret of `semveil keygen --agreement`, with --peer.", metavar="FILE.secret")
+]
+Peer = Annotated[Path | None, typer.Option(help="The other side's public file, fingerprint checked.", metavar="FILE.public")]
+Deniable = Annotated[
+    bool,
+    typer.Option("--deniable", help="No authentication: any key opens the message to some face, tampering goes unnoticed."),
 ]
 Train = Annotated[bool, typer.Option("--train/--no-train", help="Train a missing pair now (minutes; it is kept).")]
+Subject = Annotated[
+    str | None,
+    typer.Option(help="Whom the photo shows: the release goes into the ledger under a pseudonym.", metavar="NAME"),
+]
+CertificateInPng = Annotated[bool, typer.Option("--certificate-in-png", help="Put the certificate into the PNG's text too.")]
 Pair = Annotated[Path | None, typer.Option(help="File of the trained pair.", metavar="FILE")]
 SnrDb = Annotated[float | None, typer.Option(help="SNR per complex symbol in dB.", metavar="S")]
 Seed = Annotated[int | None, typer.Option(help="Of the simulated channel; drawn anew where not given.", metavar="N")]
@@ -48,6 +87,8 @@ def private_codes(parts: str | None, codes: str | None) -> tuple[int, ...] | Non
     """Private codes from `--private` or `--private-codes`; None where neither is given."""
     if parts is not None and codes is not None:
         raise OptionError("give --private or --private-codes, not both")
+    if parts == "all":
+        return tuple(range(CODES))
     if parts is not None:
         return codes_of_parts([part.strip() for part in parts.split(",")])
     return None if codes is None else parse_codes(codes)

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from semveil.methods.dp_semcom import DPSemCom
     from semveil.methods.face_model import FaceModel
+    from semveil.methods.shared_key import SharedKey
     from semveil.protection.linear_pair import LinearPair, PairSettings
 
 PAIR_SEED = 0  # two machines that train the same pair with the same versions get the same one
@@ -55,13 +56,38 @@ def load_faces(paths: Sequence[Path], model: "FaceModel", face: str | None, *, q
     return Faces(to_tensor(crops), tuple(ids))
 
 
+@dataclass(frozen=True, kw_only=True)
+class ProtectionOptions:
+    """What the user asks of the protection; None where he leaves it to the method."""
+
+    protection: str | None = None
+    codes: tuple[int, ...] | None = None
+    epsilon: float | None = None
+    calibration: str | None = None
+    budget: str | None = None
+    delta: float | None = None
+    guard: float | None = None
+    deniable: bool = False
+
+    def check(self, *, keyed: bool) -> None:
+        """Refuse what does not go together, before anything is loaded."""
+        if self.budget is not None and (self.codes is not None or self.epsilon is not None):
+            raise OptionError("--budget names parts and epsilons itself; leave --epsilon, --private and --private-codes out")
+        if keyed and self.protection not in (None, "rotation", "modulo"):
+            raise OptionError(f"--protection {self.protection} uses no key; leave it out, or take rotation or modulo")
+        if self.deniable and not (keyed or self.protection in ("rotation", "modulo")):
+            raise OptionError("--deniable is for keyed protection; give --key, or leave it out")
+        if self.delta is not None and self.protection != "gaussian":
+            raise OptionError("--delta is for --protection gaussian")
+        if self.guard is not None and self.protection != "modulo":
+            raise OptionError("--guard is for --protection modulo")
+
+
 def build_method(
     model: "FaceModel",
+    asked: ProtectionOptions,
     *,
-    codes: tuple[int, ...] | None,
-    epsilon: float | None,
-    protection: str,
-    calibration: str | None,
+    key: "SharedKey | None" = None,
     pair_file: Path | None = None,
     train: bool,
     quiet: bool,
@@ -72,36 +98,42 @@ def build_method(
         OptionError: the pair's file was trained for something else.
         PairMissing: there is no pair, and none may be trained.
     """
+    from semveil.mechanisms import parse_budget
     from semveil.methods.dp_semcom import PRIVATE_CODES, DPSemCom
     from semveil.methods.pairs import read_pair
 
-    pair = None if pair_file is None else read_pair(pair_file)
-    if pair is not None:
-        _check_asked(pair.settings, {"epsilon": epsilon, "calibration": calibration, "codes": codes, "protection": protection})
-        codes, epsilon, calibration = pair.settings.codes, pair.settings.epsilon, pair.settings.calibration
     make = partial(
         DPSemCom,
         model,
-        private_codes=PRIVATE_CODES if codes is None else codes,
-        epsilon=10.0 if epsilon is None else epsilon,
-        calibration=calibration or "as_published",
+        private_codes=PRIVATE_CODES if asked.codes is None else asked.codes,
+        epsilon=asked.epsilon,
+        calibration=asked.calibration,
+        budget=None if asked.budget is None else parse_budget(asked.budget),
+        key=key,
+        authenticate=not asked.deniable,
+        **{name: value for name in ("delta", "guard") if (value := getattr(asked, name)) is not None},
     )
-    if protection != "nn":
-        return make(protection=protection)
-    settings = make(protection="none").pair_settings()
-    if pair is None:
-        return make(pair=_find_or_train(model, settings, train=train, quiet=quiet))
-    if pair.settings.style_dim != settings.style_dim or abs(pair.settings.scale / settings.scale - 1) > 1e-4:
+    trained = asked.protection == "nn" or (asked.protection is None and key is None and asked.budget is None)
+    if not trained:
+        if pair_file is not None:
+            raise OptionError("--pair serves --protection nn only")
+        return make(protection=asked.protection)
+    if pair_file is None:
+        settings = make(protection="none").pair_settings()
+        return make(protection="nn", pair=_find_or_train(model, settings, train=train, quiet=quiet))
+    pair = read_pair(pair_file)
+    _check_asked(pair.settings, {"epsilon": asked.epsilon, "calibration": asked.calibration, "codes": asked.codes})
+    own = pair.settings
+    method = make(protection="nn", pair=pair, private_codes=own.codes, epsilon=own.epsilon, calibration=own.calibration)
+    if abs(own.scale / method.calibration.scale - 1) > 1e-4:
         raise OptionError(
-            f"the pair imitates noise of scale {pair.settings.scale:g}; model {model.name} needs {settings.scale:g}"
+            f"the pair imitates noise of scale {own.scale:g}; model {model.name} needs {method.calibration.scale:g}"
         )
-    return make(pair=pair)
+    return method
 
 
 def _check_asked(trained: "PairSettings", asked: dict[str, Any]) -> None:
     """What the user asks for beside a pair's file must be what the pair was trained for."""
-    if asked.pop("protection") != "nn":
-        raise OptionError("--pair serves --protection nn only")
     for name, wanted in asked.items():
         own = getattr(trained, name)
         if wanted is not None and wanted != own:

@@ -9,11 +9,12 @@ import typer
 
 from semveil.cli import options
 from semveil.cli.console import make_table, progress, show
-from semveil.cli.parties import build_method, default_model, load_faces
+from semveil.cli.parties import ProtectionOptions, build_method, default_model, load_faces
 from semveil.cli.results import SUMMARY, whole_folder
 from semveil.cli.verifiers import Name, choose_verifier
 
 if TYPE_CHECKING:
+    from semveil.core.privacy import Guarantee
     from semveil.methods.dp_semcom import DPSemCom, WiretapResult
 
 PICTURES = ("source", "inverted", "direct", "bob", "eve")
@@ -22,13 +23,17 @@ METRICS = ("lpips", "psnr", "ssim", "fppsr", "face_detected")
 
 def transmit(
     photos: Annotated[list[Path], typer.Argument(help="Photos that show a face.", metavar="PHOTO...")],
+    protection: options.Protection = None,
     epsilon: options.Epsilon = None,
     snr_db: Annotated[float, typer.Option(help="Bob's SNR per complex symbol in dB.", metavar="S")] = 20.0,
     eve_snr_db: Annotated[float | None, typer.Option(help="Eve's SNR; Bob's where not given.", metavar="S")] = None,
     private: options.Private = None,
     private_codes: options.PrivateCodes = None,
-    protection: options.Protection = "nn",
+    budget: options.Budget = None,
     calibration: options.Calibration = None,
+    delta: options.Delta = None,
+    guard: options.Guard = None,
+    deniable: options.Deniable = False,
     model: options.Model = None,
     face: options.Face = None,
     verifier: Name = "dlib",
@@ -41,11 +46,23 @@ def transmit(
     """Send photos to Bob over a wiretap channel on which Eve listens; all three are simulated.
 
     Writes source.png, inverted.png, direct.png (without protection), bob.png and eve.png, in a folder for each of several
-    photos, and one result.json.
+    photos, and one result.json. Keyed protection draws a new key, which Bob has and Eve has not.
 
     Example: semveil transmit portrait.jpg --epsilon 10 --snr-db 20 --private skin,eyes,brows --out out/portrait
+
+    Example: semveil transmit portrait.jpg --protection rotation --out out/portrait
     """
-    codes = options.private_codes(private, private_codes)
+    asked = ProtectionOptions(
+        protection=protection,
+        codes=options.private_codes(private, private_codes),
+        epsilon=epsilon,
+        calibration=calibration,
+        budget=budget,
+        delta=delta,
+        guard=guard,
+        deniable=deniable,
+    )
+    asked.check(keyed=False)
     options.check_snr("--snr-db", snr_db)
     options.check_snr("--eve-snr-db", eve_snr_db)
     options.check_output_folder(out)
@@ -54,16 +71,15 @@ def transmit(
     from semveil.experiments.latents import inversion_distance
     from semveil.experiments.record import measure
     from semveil.experiments.verifiers import Remembering
+    from semveil.methods.dp_semcom import NOISY
     from semveil.methods.face_model import load_model
 
     loaded = load_model(model or default_model())
     judge, judge_card = choose_verifier(verifier, resolution=loaded.size, threshold=threshold)
     faces = load_faces(photos, loaded, face, quiet=as_json)
-    method = build_method(
-        loaded, codes=codes, epsilon=epsilon, protection=protection, calibration=calibration, train=train, quiet=as_json
-    )
+    method = build_method(loaded, asked, train=train, quiet=as_json)
     # The seed of genuine noise is the noise: drawn from the operating system unless given, and never written.
-    genuine = protection == "laplace"
+    genuine = method.protection in NOISY
     run_seed = secrets.randbits(32) if seed is None and not genuine else seed
     with progress("Inverting", quiet=as_json) as advance:
         distance, _ = inversion_distance(loaded)
@@ -84,7 +100,7 @@ def transmit(
         "images": records,
     }
     _write(out, result, faces.ids, summary)
-    _print(summary, method, out, as_json=as_json)
+    _print(summary, method, result.transmission.guarantee, out, as_json=as_json)
 
 
 def _describe(method: "DPSemCom") -> dict[str, Any]:
@@ -92,7 +108,6 @@ def _describe(method: "DPSemCom") -> dict[str, Any]:
     from semveil.methods.pairs import pair_digest
 
     model, noise = method.model, method.calibration
-    protected = method.protection != "none"
     return {
         "method": method.name,
         "model": model.name,
@@ -104,25 +119,25 @@ def _describe(method: "DPSemCom") -> dict[str, Any]:
         "pair_digest": pair_digest(method.pair) if method.pair else None,
         "private_codes": list(method.private_codes),
         "private_parts": method.private_parts,
+        "nominal_epsilon": method.nominal_epsilon,
+        "budget": method.budget,
         "calibration": {
             "name": noise.name,
-            "nominal_epsilon": noise.nominal_epsilon,
             "scale": noise.scale,
             "true_epsilon_of_genuine_noise": noise.true_epsilon,
             "meaning": _meaning(method),
         }
-        if protected
+        if method.protection == "nn"
         else None,
     }
 
 
 def _meaning(method: "DPSemCom") -> str:
-    """What the nominal epsilon is worth, with its basis."""
+    """What the nominal epsilon of a trained pair is worth."""
     noise = method.calibration
-    imitated = "; the trained pair imitates such noise and guarantees nothing" if method.protection == "nn" else ""
     return (
         f"nominal epsilon {noise.nominal_epsilon:g} ({noise.name}): genuine Laplace noise of scale {noise.scale:.4g} would "
-        f"give the private codes epsilon {noise.true_epsilon:.4g}{imitated}"
+        f"give the private codes epsilon {noise.true_epsilon:.4g}; the trained pair imitates such noise and guarantees nothing"
     )
 
 
@@ -147,15 +162,15 @@ def _write(out: Path, result: "WiretapResult", ids: tuple[str, ...], summary: di
         write_result(folder / SUMMARY, summary)
 
 
-def _print(summary: dict[str, Any], method: "DPSemCom", out: Path, *, as_json: bool) -> None:
+def _print(summary: dict[str, Any], method: "DPSemCom", guarantee: "Guarantee", out: Path, *, as_json: bool) -> None:
     rows = [
         [record["source"] if party == "inverted" else "", party, *(record[party].get(metric) for metric in METRICS)]
         for record in summary["images"]
         for party in PICTURES[1:]
     ]
     reasons = sorted({v for record in summary["images"] for k, v in record["bob"].items() if k.endswith("_reason")})
-    lines = [method.guarantee().summary()]
-    if method.protection != "none":
+    lines = [guarantee.summary()]
+    if method.protection == "nn":
         lines.append(f"The {_meaning(method)}.")
     lines += [f"Left out: {reason}." for reason in reasons] + [f"Written to {out}."]
     headings = ["photo", "image", "LPIPS", "PSNR dB", "SSIM", "FPPSR", "face found"]

@@ -64,7 +64,7 @@ def demo(
         (record,) = measure(result, method, verifier, ids=photos.ids)
         records.append({**record, "guarantee_text": result.transmission.guarantee.summary()})
         pictures |= {party: to_pixels(getattr(result, party))[0] for party in ("source", "inverted", "direct")}
-        name = f"{method.calibration.nominal_epsilon:g}"
+        name = f"{method.nominal_epsilon:g}"
         pictures |= {f"{party} {name}": to_pixels(getattr(result, party))[0] for party in ("bob", "eve")}
         progress("transmit", done, len(methods))
     content = {
@@ -79,7 +79,7 @@ def demo(
             "calibration": methods[0].calibration.name,
             "protection": methods[0].protection,
             "snr_db": SNR_DB,
-            "pairs": {f"{m.calibration.nominal_epsilon:g}": pair_digest(m.pair) for m in methods if m.pair},
+            "pairs": {f"{m.nominal_epsilon:g}": pair_digest(m.pair) for m in methods if m.pair},
         },
         "seeds": {"channel": seed},
         "versions": versions(),

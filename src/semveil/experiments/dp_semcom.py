@@ -136,15 +136,15 @@ def _run_images(setup: Setup, out: Path, progress: Progress) -> dict[str, Any]:
 def _describe(setup: Setup, method: DPSemCom) -> dict[str, Any]:
     """What protects, and what that is worth."""
     calibration, noise = method.calibration, method.noise_calibration(setup.codes)
-    genuine = DPSemCom(setup.model, epsilon=calibration.nominal_epsilon, protection="laplace")
+    genuine = DPSemCom(setup.model, epsilon=calibration.nominal_epsilon, calibration="as_published", protection="laplace")
     return {
         "nominal_epsilon": calibration.nominal_epsilon,
         "protection": method.protection,
         "noise": method.pair.settings.noise if method.pair else None,
         "start": method.pair.settings.start if method.pair else None,
-        "guarantee": method.guarantee().as_dict(),
+        "guarantee": method.guarantee(simulated=True).as_dict(),
         "nominal_scale": calibration.scale,
-        "guarantee_of_genuine_noise": genuine.guarantee().as_dict(),
+        "guarantee_of_genuine_noise": genuine.guarantee(simulated=True).as_dict(),
         "noise_calibration": noise.as_dict() if noise else None,
         "distance_from_identity": method.pair.distance_from_identity() if method.pair else None,
     }

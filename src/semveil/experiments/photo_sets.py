@@ -93,16 +93,26 @@ def held_out_photos(data: Path, model: FaceModel, count: int, *, progress: Tick 
     """
     if (data / "CelebA-HQ-img").is_dir():
         return _celebamask_hq(data / "CelebA-HQ-img", model.size, count, progress)
-    is_set = data.suffix == ".npz" and data.is_file()
-    faces = FaceSet.load(data) if is_set else _prepared(data, model.size, progress)
-    size = faces.pixels.shape[1]
-    if size != model.size:
-        raise DataMissing(f"{data} holds faces of {size} px, model {model.name} takes {model.size}; prepare them anew")
+    faces = load_face_set(data, model, progress=progress)
     chosen = _one_per_person(faces.person, np.flatnonzero(faces.held_out))[:count]
     if not len(chosen):
         raise DataMissing(f"{data} holds no held-out photo; use the photos that the model card names")
     kinds = sorted({str(source).split("/")[0] for source in faces.source[chosen]})
     return _numbered(list(faces.pixels[chosen]), f"held-out photos of {' and '.join(kinds)}, one of each person")
+
+
+def load_face_set(data: Path, model: FaceModel, *, progress: Tick = lambda done, total: None) -> FaceSet:
+    """A face set of the model's size: the `.npz` itself, or made of a folder of photos at first use.
+
+    Raises:
+        DataMissing: there is no such data, or it has another size.
+    """
+    is_set = data.suffix == ".npz" and data.is_file()
+    faces = FaceSet.load(data) if is_set else _prepared(data, model.size, progress)
+    size = faces.pixels.shape[1]
+    if size != model.size:
+        raise DataMissing(f"{data} holds faces of {size} px, model {model.name} takes {model.size}; prepare them anew")
+    return faces
 
 
 def _prepared(data: Path, size: int, progress: Tick) -> FaceSet:

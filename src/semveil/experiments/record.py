@@ -38,7 +38,7 @@ def measure(
         A metric whose weights are not on this machine is None, with `<metric>_reason` beside it.
     """
     guarantee = result.transmission.guarantee.as_dict()
-    nominal = method.calibration.nominal_epsilon if method.protection != "none" else None
+    nominal = method.nominal_epsilon
     records: list[dict[str, Any]] = [{"source": name, "nominal_epsilon": nominal, "guarantee": guarantee} for name in ids]
     source, inverted = result.source.clamp(-1, 1), result.inverted.clamp(-1, 1)
     for party in parties:

@@ -77,7 +77,10 @@ def _methods(kind: str, preset: Preset, model: FaceModel, progress: Progress) ->
             for epsilon in preset.noise_epsilons
             for noise, start in VARIANTS
         }
-        genuine = {f"{e:g} laplace": DPSemCom(model, epsilon=e, protection="laplace") for e in preset.noise_epsilons}
+        genuine = {
+            f"{e:g} laplace": DPSemCom(model, epsilon=e, calibration="as_published", protection="laplace")
+            for e in preset.noise_epsilons
+        }
         return trained | genuine
     epsilons = preset.epsilons if kind == "curves" else preset.pictured_epsilons
     return {f"{epsilon:g}": protected_method(model, epsilon, progress=progress) for epsilon in epsilons}

@@ -5,27 +5,37 @@ leveraging Differential Privacy", 2024. The file reads in the paper's order: inv
 Eve eavesdrops. What the paper leaves open or gets wrong is in `docs/methods/dp-semcom.md`.
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from semveil.channels import denormalise_power, normalise_power, pack, unpack, wiretap
+from semveil.channels import KeyedPart, denormalise_power, normalise_power, pack, unpack, wiretap
 from semveil.core.parts import describe_codes
 from semveil.core.privacy import Guarantee
 from semveil.core.registry import suggest
 from semveil.core.rng import Streams, streams
 from semveil.encoders.inversion import Inversion, InversionSettings, invert
-from semveil.mechanisms import CALIBRATIONS, Calibration, Laplace, NoiseCalibration, fitted_epsilon
+from semveil.mechanisms import CALIBRATIONS, Calibration, Gaussian, L2Laplace, NoiseCalibration, fitted_epsilon, part_budget
 from semveil.methods.face_model import DEFAULT_MODEL, FaceModel, load_model
 from semveil.methods.pairs import find_pair
+from semveil.methods.protectors import Keyed, Noisy, Protector, Trained, Unprotected
+from semveil.methods.shared_key import SharedKey
+from semveil.protection.keyed import KeyedProtection
 from semveil.protection.linear_pair import LinearPair, PairSettings
+from semveil.protection.modulo import DEFAULT_GUARD, Modulo
+from semveil.protection.rotation import Rotation
+from semveil.protection.rotation_space import RotationSpace
 
 PRIVATE_CODES = (0, 1, 4, 5, 6, 7, 8)  # the shared codes and "the 4th to 8th", read 0-based
 PAPER_EPSILONS = (1, 3, 5, 8, 10, 15, 30, 100, 300, 800)
-PROTECTIONS = ("nn", "laplace", "none")
+KEYED = ("rotation", "modulo")
+NOISY = ("laplace", "l2-laplace", "gaussian")
+PROTECTIONS = ("nn", *KEYED, *NOISY, "none")
+DEFAULT_EPSILON = 10.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,11 +46,18 @@ class Transmission:
         symbols: (B, N) complex, N = K * D / 2, mean power 1 per symbol as sent.
         gains: (B,) factor by which power normalisation multiplied; computed from what is sent.
         guarantee: what holds for Eve, who hears the symbols.
+        keyed: nonce and sealed side information of a keyed protection.
     """
 
     symbols: Tensor
     gains: Tensor
     guarantee: Guarantee
+    keyed: KeyedPart | None = None
+
+    def bound(self) -> bytes:
+        """What sealed side information is bound to, beside its context; the symbols are analogue and are not."""
+        said = [self.guarantee.as_dict(), [gain.hex() for gain in self.gains.double().tolist()]]
+        return json.dumps(said, sort_keys=True, allow_nan=False).encode()
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,25 +83,32 @@ class WiretapResult:
 
 
 class DPSemCom:
-    """Alice, Bob and the paper's Eve, for one model, code set, budget and protection.
+    """Alice, Bob and the paper's Eve, for one model, code set and protection.
 
     Args:
         model: a loaded model, or its name.
         private_codes: 0-based indices of the codes to protect.
-        epsilon: nominal privacy budget; its true value follows from the calibration.
-        calibration: `as_published` (Eqs. 17-19) or `corrected`.
-        protection: `nn` (the trained pair), `laplace` (genuine noise, which Bob cannot remove) or `none`.
+        epsilon: nominal privacy budget (10), whose true value follows from the calibration; of `modulo`, the budget of its
+            noise against listeners without the key, or None for uniform noise, which needs none.
+        calibration: `as_published` (Eqs. 17-19, the default of `nn`) or `corrected` (of genuine noise).
+        protection: `nn` (the trained pair); `rotation` or `modulo` (keyed); `laplace`, `l2-laplace` or `gaussian` (genuine
+            noise, which Bob cannot remove); or `none`. By default `rotation` where a key is given, else `nn`, as in the paper.
         pair: the trained pair for `nn`; looked up by its settings where None.
+        budget: instead of `private_codes` and `epsilon`: epsilon by face part, each part with Laplace noise of its own.
+        delta: at which the guarantee of `gaussian` is stated.
+        key: shared with Bob, for keyed protection; a new one where None, for simulations.
+        authenticate: whether Bob notices tampering and wrong keys, see `Keyed`.
+        guard: width of the guard band of `modulo`, relative to the clip box; see `protection.modulo.guard_for`.
         inversion: settings of the inversion; the model's own where None.
 
     Raises:
-        ValueError: an unknown name or a code out of range.
+        ValueError: an unknown name, a code out of range, or options that do not go together.
         NoPair: `nn` without a trained pair; `semveil train protector` makes one.
 
     Example:
-        >>> method = DPSemCom(protection="none")
-        >>> method.private_parts[:3]
-        ['shared 0', 'shared 1', 'skin shape']
+        >>> method = DPSemCom(protection="rotation")
+        >>> method.private_parts[:3], method.guarantee().basis.value
+        (['shared 0', 'shared 1', 'skin shape'], 'computational')
     """
 
     name = "dp-semcom"
@@ -94,30 +118,101 @@ class DPSemCom:
         model: FaceModel | str = DEFAULT_MODEL,
         *,
         private_codes: Sequence[int] = PRIVATE_CODES,
-        epsilon: float = 10.0,
-        calibration: str = "as_published",
-        protection: str = "nn",
+        epsilon: float | None = None,
+        calibration: str | None = None,
+        protection: str | None = None,
         pair: LinearPair | None = None,
+        budget: Mapping[str, float] | None = None,
+        delta: float = 1e-5,
+        key: SharedKey | None = None,
+        authenticate: bool = True,
+        guard: float = DEFAULT_GUARD,
         inversion: InversionSettings | None = None,
     ) -> None:
         self.model = load_model(model) if isinstance(model, str) else model
-        codes, style_dim = self.model.latent_shape
+        self.inversion = inversion or self.model.inversion
+        if protection is None:
+            protection = "laplace" if budget else "nn" if key is None else "rotation"
         if protection not in PROTECTIONS:
             raise ValueError(f"no protection named {protection!r}{suggest(protection, PROTECTIONS)}; use one of {PROTECTIONS}")
-        self.private_codes = tuple(sorted(set(private_codes)))
-        if not self.private_codes or not 0 <= self.private_codes[0] <= self.private_codes[-1] < codes:
-            raise ValueError(f"private codes must be one or more indices in 0..{codes - 1}, got {list(private_codes)}")
-        self.protection = protection
-        self.pair: LinearPair | None = None
-        self.inversion = inversion or self.model.inversion
-        self.calibration: Calibration = CALIBRATIONS[calibration](
-            epsilon, self.model.box, perturbed=len(self.private_codes) * style_dim, total=codes * style_dim
+        if key is not None and protection not in KEYED:
+            raise ValueError(f"protection {protection!r} uses no key; leave it out, or use one of {KEYED}")
+        if protection == "rotation" and epsilon is not None:
+            raise ValueError("rotation hides the private codes whatever they are and has no epsilon to set; leave it out")
+        self.protection, self.budget = protection, dict(budget) if budget else None
+        self.private_codes = self._codes(private_codes)
+        codes, style_dim = self.model.latent_shape
+        self.calibration: Calibration = CALIBRATIONS[calibration or ("corrected" if protection in NOISY else "as_published")](
+            DEFAULT_EPSILON if epsilon is None else epsilon,
+            self.model.box,
+            perturbed=len(self.private_codes) * style_dim,
+            total=codes * style_dim,
         )
+        self.pair: LinearPair | None = None
         if protection == "nn":
             settings = pair.settings if pair else self.pair_settings()
             if (settings.codes, settings.style_dim) != (self.private_codes, style_dim):
                 raise ValueError(f"the pair protects codes {settings.codes}, not {self.private_codes}")
             self.pair = pair or find_pair(self.model, settings)
+        self.nominal_epsilon = self._nominal_epsilon(epsilon)
+        self.protector = self._protector(epsilon, delta, key, authenticate, guard)
+
+    def _codes(self, private_codes: Sequence[int]) -> tuple[int, ...]:
+        if self.budget is not None:
+            if self.protection != "laplace":
+                raise ValueError(f"a budget by part is for Laplace noise, not for protection {self.protection!r}")
+            return part_budget(self.budget, self.model.box, self.model.latent_shape[1]).codes
+        codes = tuple(sorted(set(private_codes)))
+        most = self.model.latent_shape[0]
+        if not codes or not 0 <= codes[0] <= codes[-1] < most:
+            raise ValueError(f"private codes must be one or more indices in 0..{most - 1}, got {list(private_codes)}")
+        return codes
+
+    def _nominal_epsilon(self, epsilon: float | None) -> float | None:
+        if self.budget is not None:
+            return sum(self.budget.values())
+        return {"none": None, "rotation": None, "modulo": epsilon}.get(self.protection, self.calibration.nominal_epsilon)
+
+    def _protector(
+        self, epsilon: float | None, delta: float, key: SharedKey | None, authenticate: bool, guard: float
+    ) -> Protector:
+        box, perturbed = self.model.box, len(self.private_codes) * self.model.latent_shape[1]
+        nominal = self.calibration.nominal_epsilon
+        if self.pair is not None:
+            return Trained(self.pair)
+        if self.budget is not None:
+            shares = part_budget(self.budget, box, self.model.latent_shape[1])
+            return Noisy("laplace", shares.mechanism, shares.sensitivity)
+        if self.protection == "laplace":
+            return Noisy("laplace", self.calibration.mechanism(), self.calibration.sensitivity)
+        if self.protection in NOISY:
+            if self.calibration.name != "corrected":
+                raise ValueError(f"the paper publishes no calibration of {self.protection}; use 'corrected'")
+            sensitivity = box.l2_sensitivity(perturbed)
+            if self.protection == "gaussian":
+                return Noisy("gaussian", Gaussian.calibrate(sensitivity, nominal, delta), sensitivity)
+            return Noisy("l2-laplace", L2Laplace.calibrate(sensitivity, nominal), sensitivity)
+        if self.protection == "none":
+            return Unprotected()
+        shape = len(self.private_codes), self.model.latent_shape[1]
+        keyed: KeyedProtection
+        if self.protection == "rotation":
+            keyed = Rotation(self._rotation_space(shape), box)
+        else:
+            keyed = Modulo(box, shape, guard=guard, epsilon=epsilon or 0.0)
+        context = {
+            "method": self.name,
+            "model": self.model.digest,
+            "codes": list(self.private_codes),
+            "bounds": [box.lower, box.upper],
+        }
+        return Keyed(keyed, key or SharedKey.fresh(), context, authenticate=authenticate)
+
+    def _rotation_space(self, shape: tuple[int, int]) -> RotationSpace:
+        prior = self.model.prior
+        if prior is None:
+            return RotationSpace.from_box(self.model.box, shape)
+        return RotationSpace.from_prior(prior.mean, prior.factors, prior.residual, self.private_codes)
 
     @property
     def private_parts(self) -> list[str]:
@@ -151,38 +246,44 @@ class DPSemCom:
         start = self.model.start_codes(images)
         return invert(images, self.model.generator, start=start, settings=self.inversion, progress=progress, **options)
 
-    def protect(self, codes: Tensor, *, rng: torch.Generator | None = None) -> Tensor:
-        """Clip to the public box, protect the private codes, merge with the common ones (Eqs. 5 to 9)."""
-        sent = self.model.box.clip(codes)
-        private = list(self.private_codes)
-        if self.protection == "laplace":
-            sent[:, private] = Laplace(self.calibration.scale)(sent[:, private], rng=rng)
-        elif self.pair is not None:
-            sent[:, private] = self.pair.protect(sent[:, private])
-        return sent
-
     def send(self, images: Tensor, *, rng: torch.Generator | None = None) -> Transmission:
         """Alice's whole side: photos -> symbols of unit power."""
         return self.send_codes(self.invert(images).codes, rng=rng)
 
     def send_codes(self, codes: Tensor, *, rng: torch.Generator | None = None) -> Transmission:
-        """The same from latents that are at hand."""
-        symbols, gains = normalise_power(pack(self.protect(codes, rng=rng).flatten(1)))
-        return Transmission(symbols, gains, self.guarantee())
+        """The same from latents that are at hand: clip, protect, merge, pack, normalise power (Eqs. 5 to 9).
+
+        Args:
+            codes: (B, K, D).
+            rng: of simulated noise, which is no release; without it genuine noise comes from the operating system.
+        """
+        sent, private = self.model.box.clip(codes), list(self.private_codes)
+        protected = self.protector.protect(sent[:, private], rng=rng)
+        sent[:, private] = protected.block
+        symbols, gains = normalise_power(pack(sent.flatten(1)))
+        transmission = Transmission(symbols, gains, self.guarantee(simulated=rng is not None))
+        return transmission if protected.seal is None else replace(transmission, keyed=protected.seal(transmission.bound()))
 
     # Bob and Eve
 
     def receive(self, transmission: Transmission) -> Tensor:
-        """Bob: de-normalise, deprotect the private codes, merge, synthesise (Eqs. 12 to 14)."""
-        codes = self._received(transmission)
-        if self.pair is not None:
-            private = list(self.private_codes)
-            codes[:, private] = self.pair.deprotect(codes[:, private])
-        return self._synthesize(codes)
+        """Bob: de-normalise, deprotect the private codes, merge, synthesise (Eqs. 12 to 14).
+
+        Raises:
+            KeyProblem: the key is not Alice's, or the side information was altered.
+        """
+        codes, private = self.heard_codes(transmission), list(self.private_codes)
+        codes[:, private] = self.protector.deprotect(codes[:, private], transmission.keyed, transmission.bound())
+        return self.synthesize(codes)
 
     def eavesdrop(self, transmission: Transmission) -> Tensor:
-        """The paper's Eve: what she hears goes straight into the generator (Eq. 15). She does not try anything else."""
-        return self._synthesize(self._received(transmission))
+        """The paper's Eve: what she hears goes straight into the generator (Eq. 15). She does not try anything else.
+
+        Of a keyed message she reads the private block as the public description of the protection has it, without the key.
+        """
+        codes, private = self.heard_codes(transmission), list(self.private_codes)
+        codes[:, private] = self.protector.interpret(codes[:, private])
+        return self.synthesize(codes)
 
     def transmit(
         self,
@@ -200,41 +301,37 @@ class DPSemCom:
             snr_db: Bob's SNR per complex symbol.
             eve_snr_db: Eve's; Bob's where None, as in the paper.
             codes: latents of the photos where they are known; inverted otherwise.
-            run: named random streams, or their seed; `dp` draws Laplace noise, `bob` and `eve` the channels'.
+            run: named random streams, or their seed; `bob` and `eve` draw the channels' noise, and `dp` of a given seed the
+                genuine noise, which is then a simulation. Nonces are always new.
         """
         run = run if isinstance(run, Streams) else streams(run)
         codes = self.model.box.clip(self.invert(images).codes if codes is None else codes)
-        sent = self.send_codes(codes, rng=run["dp"])
+        sent = self.send_codes(codes, rng=None if run.seed is None else run["dp"])
         heard = wiretap(sent.symbols, snr_db, eve_snr_db, rng_bob=run["bob"], rng_eve=run["eve"])
         symbols, gains = normalise_power(pack(codes.flatten(1)))
         plain = wiretap(symbols, snr_db, rng_bob=run["direct"], rng_eve=run["direct eve"]).bob
         return WiretapResult(
             source=images,
-            inverted=self._synthesize(codes),
-            direct=self._synthesize(self._received(Transmission(plain, gains, sent.guarantee))),
-            bob=self.receive(Transmission(heard.bob, sent.gains, sent.guarantee)),
-            eve=self.eavesdrop(Transmission(heard.eve, sent.gains, sent.guarantee)),
+            inverted=self.synthesize(codes),
+            direct=self.synthesize(self.heard_codes(Transmission(plain, gains, sent.guarantee))),
+            bob=self.receive(replace(sent, symbols=heard.bob)),
+            eve=self.eavesdrop(replace(sent, symbols=heard.eve)),
             codes=codes,
             transmission=sent,
         )
 
     # What is claimed
 
-    def guarantee(self) -> Guarantee:
-        """What holds against someone who hears the symbols."""
-        private = f"the private codes ({', '.join(self.private_parts)})"
-        common = ("the other codes, sent in clear and computed from the same photo",)
-        if self.protection == "none":
-            return Guarantee.none("nothing", reason="the latents are sent as they are", not_covered=("the whole photo",))
-        if self.protection == "nn":
-            return Guarantee.none(
-                private,
-                reason="the protection network is deterministic: two photos give two different signals with certainty",
-                not_covered=common,
-            )
+    def guarantee(self, *, simulated: bool = False) -> Guarantee:
+        """What holds against someone who hears the symbols.
+
+        Args:
+            simulated: genuine noise was drawn from a seeded stream.
+        """
         all_codes = len(self.private_codes) == self.model.latent_shape[0]
-        mechanism = Laplace(self.calibration.scale)
-        return mechanism.guarantee(self.calibration.sensitivity, covers=private, not_covered=() if all_codes else common)
+        common = () if all_codes else ("the other codes, sent in clear and computed from the same photo",)
+        private = "all codes" if all_codes else f"the private codes ({', '.join(self.private_parts)})"
+        return self.protector.guarantee(private, common, simulated=simulated)
 
     def noise_calibration(self, codes: Tensor) -> NoiseCalibration | None:
         """How Laplacian the pair's change of these latents looks, and its epsilon': no guarantee (Eqs. 16, 17)."""
@@ -243,10 +340,12 @@ class DPSemCom:
         block = self.model.box.clip(codes)[:, list(self.private_codes)]
         return fitted_epsilon(self.pair.protect(block) - block, self.calibration.sensitivity)
 
-    def _received(self, transmission: Transmission) -> Tensor:
+    def heard_codes(self, transmission: Transmission) -> Tensor:
+        """What the symbols say of all codes (B, K, D), before anybody takes a protection off."""
         reals = unpack(denormalise_power(transmission.symbols, transmission.gains))
         return reals.unflatten(1, self.model.latent_shape).clone()
 
-    def _synthesize(self, codes: Tensor) -> Tensor:
+    def synthesize(self, codes: Tensor) -> Tensor:
+        """Codes (B, K, D) -> images, in parts that fit into memory."""
         with torch.inference_mode():
             return torch.cat([self.model.generator.synthesize(part) for part in codes.split(64)])

@@ -1,11 +1,16 @@
 """Between a method's transmission and the message file that carries it from Alice's process to Bob's or Eve's."""
 
+from typing import Any
+
 import torch
 
 from semveil.channels import Message, MessageError, awgn
-from semveil.methods.dp_semcom import DPSemCom, Transmission
+from semveil.core.certificate import guarantee_from_dict
+from semveil.core.privacy import Guarantee
+from semveil.methods.dp_semcom import KEYED, DPSemCom, Transmission
 from semveil.methods.face_model import FaceModel
 from semveil.methods.pairs import NoPair, find_pair, list_pairs, pair_digest, read_pair
+from semveil.methods.shared_key import SharedKey
 from semveil.protection.linear_pair import LinearPair
 
 DEFAULT_SNR_DB = 20.0
@@ -13,7 +18,7 @@ DEFAULT_SNR_DB = 20.0
 
 def to_message(method: DPSemCom, transmission: Transmission) -> Message:
     """Alice's message: clean symbols and the side information to read them; everything in it is readable by Eve."""
-    model, protected = method.model, method.protection != "none"
+    model, calibrated = method.model, method.protection not in (*KEYED, "none") and method.budget is None
     return Message(
         method=method.name,
         model=model.name,
@@ -25,25 +30,40 @@ def to_message(method: DPSemCom, transmission: Transmission) -> Message:
         clip_upper=torch.as_tensor(model.box.upper, dtype=torch.float32),
         gains=transmission.gains.float().unsqueeze(1),
         protection=method.protection,
-        calibration=method.calibration.name if protected else None,
-        nominal_epsilon=method.calibration.nominal_epsilon if protected else None,
+        calibration=method.calibration.name if calibrated else None,
+        nominal_epsilon=method.nominal_epsilon,
         pair_hash=pair_digest(method.pair) if method.pair else None,
         guarantee=transmission.guarantee.as_dict(),
+        keyed=transmission.keyed,
         snr_db=None,
         symbols=transmission.symbols,
     )
 
 
-def method_for_bob(message: Message, model: FaceModel, *, pair: LinearPair | None = None) -> DPSemCom:
-    """What Bob needs to read a message: the same model, and the very pair that protected it.
+def method_for_bob(
+    message: Message,
+    model: FaceModel,
+    *,
+    pair: LinearPair | None = None,
+    key: SharedKey | None = None,
+    authenticate: bool = True,
+) -> DPSemCom:
+    """What Bob needs to read a message: the same model, and the very pair or key that protected it.
 
     Args:
         pair: Alice's pair; looked up by its hash among the model's where None.
+        key: Bob's copy of the key of a keyed message.
+        authenticate: False accepts a deniable message, whose side information anybody may have altered.
 
     Raises:
         MessageError: the message was made with another method, model or pair.
+        KeyProblem: the message is keyed and no key is given.
     """
     _check_model(message, model)
+    if message.keyed is not None:
+        if key is None:
+            key = SharedKey.of_message(message.keyed.source)  # says what is missing
+        return _method(message, model, key=key, authenticate=authenticate)
     if message.pair_hash is None:
         return _method(message, model)
     pair = pair or _pair_by_hash(message, model)
@@ -52,22 +72,22 @@ def method_for_bob(message: Message, model: FaceModel, *, pair: LinearPair | Non
         raise MessageError(
             f"the message was protected with pair {message.pair_hash[:12]}, this one is {digest[:12]}; use Alice's pair file"
         )
-    return _method(message, model, pair)
+    return _method(message, model, pair=pair)
 
 
 def method_for_eve(message: Message, model: FaceModel) -> DPSemCom:
-    """The paper's Eve, who has the public model and no pair.
+    """The paper's Eve, who has the public model and no pair; of a keyed message she has a key of her own making.
 
     Raises:
         MessageError: the message was made with another method or model.
     """
     _check_model(message, model)
+    if message.keyed is not None:
+        return _method(message, model, key=SharedKey.fresh())
     return DPSemCom(model, private_codes=message.private_codes, protection="none")
 
 
-def heard(
-    message: Message, method: DPSemCom, *, snr_db: float | None = None, rng: torch.Generator | None = None
-) -> Transmission:
+def heard(message: Message, *, snr_db: float | None = None, rng: torch.Generator | None = None) -> Transmission:
     """What a receiver gets of a message: clean symbols pass a simulated channel, received ones stay as they are.
 
     Args:
@@ -84,7 +104,19 @@ def heard(
         symbols = awgn(symbols, DEFAULT_SNR_DB if snr_db is None else snr_db, rng=rng)
     elif snr_db is not None:
         raise MessageError(f"the symbols have passed a channel of {message.snr_db:g} dB already; leave --snr-db out")
-    return Transmission(symbols, message.gains[:, 0], method.guarantee())
+    return Transmission(symbols, message.gains[:, 0], guarantee_of(message), message.keyed)
+
+
+def guarantee_of(message: Message) -> Guarantee:
+    """What Alice says of her message.
+
+    Raises:
+        MessageError: it is no guarantee.
+    """
+    try:
+        return guarantee_from_dict(dict(message.guarantee))
+    except (ValueError, TypeError, KeyError) as error:
+        raise MessageError(f"the message states no valid guarantee: {error}") from error
 
 
 def _check_model(message: Message, model: FaceModel) -> None:
@@ -99,17 +131,20 @@ def _check_model(message: Message, model: FaceModel) -> None:
         raise MessageError(f"the message holds latents {message.latent_shape}, the model's are {model.latent_shape}")
 
 
-def _method(message: Message, model: FaceModel, pair: LinearPair | None = None) -> DPSemCom:
+def _method(message: Message, model: FaceModel, **options: Any) -> DPSemCom:
     try:
+        if message.keyed is None:
+            options |= {"calibration": message.calibration}
+        elif message.protection == "modulo":
+            options |= {"guard": message.keyed.parameters["guard"]}
         return DPSemCom(
             model,
             private_codes=message.private_codes,
-            epsilon=message.nominal_epsilon or 1.0,
-            calibration=message.calibration or "as_published",
+            epsilon=message.nominal_epsilon,
             protection=message.protection,
-            pair=pair,
+            **options,
         )
-    except (ValueError, NoPair) as error:
+    except (ValueError, TypeError, KeyError, NoPair) as error:
         raise MessageError(f"the message cannot be read: {error}") from error
 
 

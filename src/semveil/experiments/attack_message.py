@@ -1,0 +1,81 @@
+"""Attack one message file."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from semveil.channels import Message
+from semveil.experiments.eves import attacks_on, listen
+from semveil.experiments.protected import Progress, quiet
+from semveil.methods.face_model import FaceModel
+from semveil.methods.messages import DEFAULT_SNR_DB, heard, method_for_bob, method_for_eve
+from semveil.protection.linear_pair import LinearPair
+
+
+@dataclass(frozen=True, eq=False)
+class Found:
+    """Attributes: name and knowledge of an attack; images (B, 3, H, W) that it gives."""
+
+    name: str
+    knowledge: str
+    images: Tensor
+
+
+@dataclass(frozen=True, eq=False)
+class AttackedMessage:
+    """Attributes: results, one for each attack; snr_db of the channel that Eve heard the message over."""
+
+    results: tuple[Found, ...]
+    snr_db: float
+
+
+def attack_message(
+    message: Message,
+    model: FaceModel,
+    *,
+    latents: Tensor,
+    known: int,
+    names: Sequence[str] | None = None,
+    snr_db: float | None = None,
+    pair: LinearPair | None = None,
+    rng: torch.Generator,
+    progress: Progress = quiet,
+) -> AttackedMessage:
+    """Every attack that applies to a message, or those named.
+
+    Args:
+        message: clean symbols, which pass Eve's simulated channel, or received ones.
+        model: the message's.
+        latents: (N, K, D) of public faces.
+        known: how many transmissions she knows the photo of. They are simulated: through the pair that protected the message,
+            looked up on this machine where None is given, or under a fresh key.
+        names: of attacks; all that apply where None.
+        snr_db: of her channel; 20 dB where None.
+
+    Raises:
+        MessageError: the message does not fit the model or the pair.
+        ValueError: an attack that does not exist or does not apply.
+    """
+    keyed = message.keyed is not None
+    method = method_for_eve(message, model) if keyed else method_for_bob(message, model, pair=pair)
+    power_db = message.snr_db if message.snr_db is not None else DEFAULT_SNR_DB if snr_db is None else snr_db
+    received = heard(message, snr_db=snr_db, rng=rng)
+    synthetic = model.public_latents(max(known - len(latents), 0), rng=rng)
+    eve = listen(method, received, snr_db=power_db, latents=latents, known=torch.cat([latents, synthetic])[:known], rng=rng)
+    applicable = [one for one in attacks_on(method, received, eve) if not (keyed and one.name == "stolen")]
+    missing = sorted(set(names or ()) - {one.name for one in applicable})
+    if missing:
+        raise ValueError(
+            f"attack {missing[0]!r} does not apply to protection {message.protection!r} of one message; "
+            f"use one of {', '.join(one.name for one in applicable)}"
+        )
+    chosen = [one for one in applicable if not names or one.name in names]
+    results = []
+    for done, one in enumerate(chosen):
+        progress(f"attack: {one.name}", done, len(chosen))
+        codes = one(eve.observation, eve.public, pairs=eve.pairs, rng=rng)
+        results.append(Found(one.name, one.knowledge, method.synthesize(codes)))
+    progress("attack", len(chosen), len(chosen))
+    return AttackedMessage(tuple(results), power_db)

@@ -1,0 +1,186 @@
+"""What dp-semcom can do to the private block: the paper's trained pair, genuine noise, keyed protection, or nothing."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+
+from semveil.channels import KeyedPart, MessageError
+from semveil.core.privacy import Guarantee
+from semveil.keys import MessageKeys, new_nonce
+from semveil.mechanisms import Mechanism, Release
+from semveil.methods.shared_key import SharedKey
+from semveil.protection.keyed import KeyedProtection
+from semveil.protection.linear_pair import LinearPair
+
+
+@dataclass(frozen=True, eq=False)
+class Protected:
+    """A private block as it is sent.
+
+    Attributes:
+        block: (B, m, D).
+        seal: of keyed protection: closes the side information and binds it to the bytes given, the rest of the message.
+    """
+
+    block: Tensor
+    seal: Callable[[bytes], KeyedPart] | None = None
+
+
+class Protector(Protocol):
+    """Protects private blocks (B, m, D) for Alice and takes the protection off for Bob."""
+
+    name: str
+
+    def protect(self, block: Tensor, *, rng: torch.Generator | None = None) -> Protected:
+        """What is sent for a clipped block; genuine noise comes from the operating system, or from `rng` in a simulation."""
+        ...
+
+    def deprotect(self, received: Tensor, keyed: KeyedPart | None, bound: bytes) -> Tensor:
+        """Bob's estimate of the block; `bound` is what `seal` was given."""
+        ...
+
+    def interpret(self, received: Tensor) -> Tensor:
+        """The block that a receiver reads who has the public model and no secret."""
+        ...
+
+    def guarantee(self, covers: str, not_covered: Sequence[str], *, simulated: bool) -> Guarantee:
+        """What holds against a listener; `simulated` where the noise came from a seeded stream."""
+        ...
+
+
+class Unprotected:
+    """Sends the block as it is."""
+
+    name = "none"
+
+    def protect(self, block: Tensor, *, rng: torch.Generator | None = None) -> Protected:
+        return Protected(block)
+
+    def deprotect(self, received: Tensor, keyed: KeyedPart | None, bound: bytes) -> Tensor:
+        return received
+
+    def interpret(self, received: Tensor) -> Tensor:
+        return received
+
+    def guarantee(self, covers: str, not_covered: Sequence[str], *, simulated: bool) -> Guarantee:
+        return Guarantee.none("nothing", reason="the latents are sent as they are", not_covered=("the whole photo",))
+
+
+class Trained:
+    """The paper's pair of networks ([DPSC] Eqs. 8, 12)."""
+
+    name = "nn"
+
+    def __init__(self, pair: LinearPair) -> None:
+        self.pair = pair
+
+    def protect(self, block: Tensor, *, rng: torch.Generator | None = None) -> Protected:
+        return Protected(self.pair.protect(block))
+
+    def deprotect(self, received: Tensor, keyed: KeyedPart | None, bound: bytes) -> Tensor:
+        return self.pair.deprotect(received)
+
+    def interpret(self, received: Tensor) -> Tensor:
+        return received
+
+    def guarantee(self, covers: str, not_covered: Sequence[str], *, simulated: bool) -> Guarantee:
+        reason = "the protection network is deterministic: two photos give two different signals with certainty"
+        return Guarantee.none(covers, reason=reason, not_covered=not_covered)
+
+
+class Noisy:
+    """Genuine noise, which nobody can take off, Bob neither.
+
+    Args:
+        mechanism: the noise law.
+        sensitivity: of the private block, in the law's norm.
+    """
+
+    def __init__(self, name: str, mechanism: Mechanism, sensitivity: Any) -> None:
+        self.name, self.mechanism, self.sensitivity = name, mechanism, sensitivity
+        self.release = Release(mechanism)
+
+    def protect(self, block: Tensor, *, rng: torch.Generator | None = None) -> Protected:
+        return Protected(self.release(block) if rng is None else self.mechanism(block, rng=rng))
+
+    def deprotect(self, received: Tensor, keyed: KeyedPart | None, bound: bytes) -> Tensor:
+        return received
+
+    def interpret(self, received: Tensor) -> Tensor:
+        return received
+
+    def guarantee(self, covers: str, not_covered: Sequence[str], *, simulated: bool) -> Guarantee:
+        law = self.mechanism if simulated else self.release
+        return law.guarantee(self.sensitivity, covers=covers, not_covered=not_covered)
+
+
+class Keyed:
+    """Protection that the holder of a key takes off and nobody else, with a new nonce for every message.
+
+    Args:
+        protection: rotation or modulo.
+        key: shared with Bob.
+        context: what the keys are bound to: model, codes, bounds; JSON-ready.
+        authenticate: seal the side information so that Bob notices tampering and wrong keys. Without it, every key opens
+            the message to some face, so that nobody can prove which is the right one.
+    """
+
+    def __init__(
+        self, protection: KeyedProtection, key: SharedKey, context: Mapping[str, Any], *, authenticate: bool = True
+    ) -> None:
+        self.protection, self.key, self.context, self.authenticate = protection, key, context, authenticate
+        self.name = protection.name
+
+    def protect(self, block: Tensor, *, rng: torch.Generator | None = None) -> Protected:
+        nonce = new_nonce()
+        keys = self._keys(nonce, len(block))
+        done = self.protection.protect(block, [keys.keystream(image) for image in range(len(block))])
+
+        def seal(bound: bytes) -> KeyedPart:
+            return KeyedPart(
+                nonce=nonce,
+                source=self.key.source,
+                parameters=self.protection.parameters(),
+                sealed=keys.seal(done.side, bound) if self.authenticate else keys.mask(done.side),
+                authenticated=self.authenticate,
+            )
+
+        return Protected(done.sent, seal)
+
+    def deprotect(self, received: Tensor, keyed: KeyedPart | None, bound: bytes) -> Tensor:
+        if keyed is None:
+            raise MessageError(f"protection {self.name} needs the nonce and side information that Alice sent, got none")
+        own = dict(self.protection.parameters())
+        if dict(keyed.parameters) != own:
+            raise MessageError(f"the message was protected with {dict(keyed.parameters)}, not {own}")
+        if keyed.authenticated != self.authenticate:
+            raise MessageError(
+                "the message is deniable, so nothing shows tampering; accept it with --deniable"
+                if self.authenticate
+                else "the message is authenticated; leave --deniable out"
+            )
+        keys = self._keys(keyed.nonce, len(received))
+        side = keys.open(keyed.sealed, bound) if self.authenticate else keys.unmask(keyed.sealed)
+        if len(side) != len(received) * self.protection.side_bytes:
+            raise MessageError(f"side information for {len(received)} images is {len(side)} bytes long; the message is damaged")
+        return self.protection.deprotect(received, side, [keys.keystream(image) for image in range(len(received))])
+
+    def interpret(self, received: Tensor) -> Tensor:
+        return self.protection.interpret(received)
+
+    def guarantee(self, covers: str, not_covered: Sequence[str], *, simulated: bool) -> Guarantee:
+        return self.protection.guarantee(covers, not_covered=not_covered)
+
+    def _keys(self, nonce: bytes, images: int) -> MessageKeys:
+        context = {
+            **self.context,
+            "protection": self.name,
+            "parameters": dict(self.protection.parameters()),
+            "source": dict(self.key.source),
+            "authenticated": self.authenticate,
+            "images": images,
+        }
+        return MessageKeys(self.key.secret, nonce, context)

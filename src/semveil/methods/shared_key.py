@@ -1,0 +1,83 @@
+"""The key that Alice and Bob share for a message, and how Bob comes by it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from semveil.core.errors import KeyProblem
+from semveil.keys import Identity, PublicIdentity, Secret, from_passphrase, initiate, new_salt, read_secret, respond
+
+
+@dataclass(frozen=True, eq=False)
+class SharedKey:
+    """A secret, and the public words that tell Bob where he finds his copy of it.
+
+    Attributes:
+        secret: 256 bits.
+        source: what a message says of it, see `channels.KeyedPart`.
+
+    Example:
+        >>> SharedKey.fresh()
+        SharedKey(source={'kind': 'file'})
+    """
+
+    secret: Secret = field(repr=False)
+    source: Mapping[str, Any]
+
+    @classmethod
+    def fresh(cls) -> "SharedKey":
+        """A new key, for a simulation in which one process plays all parties."""
+        return cls(Secret.generate(), {"kind": "file"})
+
+    @classmethod
+    def from_file(cls, path: Path) -> "SharedKey":
+        """The key that `semveil keygen` wrote, on both sides the same."""
+        return cls(read_secret(path), {"kind": "file"})
+
+    @classmethod
+    def from_passphrase(cls, passphrase: str) -> "SharedKey":
+        """Alice's key from a passphrase, with a new salt that travels with the message."""
+        salt = new_salt()
+        return cls(from_passphrase(passphrase, salt), {"kind": "passphrase", "salt": salt.hex()})
+
+    @classmethod
+    def with_peer(cls, own: Identity, peer: PublicIdentity) -> "SharedKey":
+        """Alice's key for a Bob whose public identity she has pinned; the offer travels with the message."""
+        secret, offer = initiate(own, peer)
+        return cls(secret, {"kind": "agreement", "offer": offer.hex()})
+
+    @classmethod
+    def of_message(
+        cls,
+        source: Mapping[str, Any],
+        *,
+        key_file: Path | None = None,
+        passphrase: str | None = None,
+        own: Identity | None = None,
+        peer: PublicIdentity | None = None,
+    ) -> "SharedKey":
+        """Bob's copy of the key of a message.
+
+        Args:
+            source: what the message says of its key.
+            key_file, passphrase, own and peer: what Bob has.
+
+        Raises:
+            KeyProblem: what the message needs is not given, or does not fit.
+        """
+        kind = source["kind"]
+        if kind == "file" and key_file is not None:
+            return cls(read_secret(key_file), source)
+        if kind == "passphrase" and passphrase is not None:
+            return cls(from_passphrase(passphrase, bytes.fromhex(source["salt"])), source)
+        if kind == "agreement" and own is not None and peer is not None:
+            return cls(respond(own, peer, bytes.fromhex(source["offer"])), source)
+        raise KeyProblem(f"the message is protected with {_NEEDS[kind]}")
+
+
+_NEEDS = {
+    "file": "a key from a file; give Alice's and Bob's common key with --key",
+    "passphrase": "a passphrase; give the file that holds it with --passphrase-file, or - to type it",
+    "agreement": "a key agreed on; give your own secret with --identity and Alice's public file with --peer",
+}
