@@ -1,9 +1,9 @@
-"""The Gaussian conditional against scipy-style formulas photo by photo, and against the world's own laws."""
+"""The Gaussian conditional against the textbook's formula photo by photo, and its shrinkage."""
 
 import pytest
 import torch
 
-from semveil.attacks.gaussian import GaussianPrior, shrunken_covariance
+from semveil.attacks.gaussian import GaussianPrior
 
 
 def textbook(prior: GaussianPrior, y: torch.Tensor, codes: list[int], variance: torch.Tensor) -> torch.Tensor:
@@ -31,17 +31,24 @@ def test_heard_without_noise_is_believed(world):
     torch.testing.assert_close(estimate, codes, atol=1e-3, rtol=0)
 
 
-def test_shrinkage_beats_the_sample_covariance_when_there_are_few_rows():
-    rng = torch.Generator().manual_seed(1)
-    true = torch.linspace(0.5, 2.0, 40)
-    rows = torch.randn(60, 40, generator=rng) * true.sqrt()
-    rows = rows - rows.mean(0)
-    distance = [float((c - true.diag()).norm()) for c in (shrunken_covariance(rows), rows.T @ rows / 60)]
-    assert distance[0] < 0.6 * distance[1]
+def test_shrinkage_predicts_better_than_the_sample_covariance(world):
+    few, codes = world.latents(16), world.latents(500)
+    shrunken = GaussianPrior.fit(few)
+    rows = (few - few.mean(0)).flatten(1)
+    sample = GaussianPrior(few.mean(0), rows.T @ rows / 16 + 1e-4 * torch.eye(24))
+    variance = torch.full((500, 3), 1e-4)
+    missed = [float((p.posterior_mean(codes[:, ::2], [0, 2, 4], variance) - codes).square().mean()) for p in (shrunken, sample)]
+    assert missed[0] < 0.8 * missed[1]
 
 
 def test_shrinkage_vanishes_when_there_are_many_rows(world):
-    rows = world.latents(20_000).flatten(1)
-    rows = rows - rows.mean(0)
+    latents = world.latents(20_000)
+    rows = (latents - latents.mean(0)).flatten(1)
     sample = rows.T @ rows / len(rows)
-    assert float((shrunken_covariance(rows) - sample).norm() / sample.norm()) < 0.01
+    assert float((GaussianPrior.fit(latents).covariance - sample).norm() / sample.norm()) < 0.01
+
+
+def test_without_codes_heard_the_mean_remains(world):
+    prior = world.public.prior
+    estimate = prior.posterior_mean(torch.zeros(3, 0, 4), [], torch.zeros(3, 0))
+    torch.testing.assert_close(estimate, prior.mean.expand(3, -1, -1))

@@ -1,15 +1,24 @@
 """Eavesdroppers that try: each gets what the threat model shows her and gives back codes."""
 
+from semveil.attacks.attributes import infer_attribute
 from semveil.attacks.base import Attack
 from semveil.attacks.denoise import Denoise
 from semveil.attacks.direct import Direct
 from semveil.attacks.gaussian import GaussianPrior
 from semveil.attacks.impute import Impute
+from semveil.attacks.intervals import Score, auc, rate
+from semveil.attacks.learned import LearnedDeep, LearnedSame
+from semveil.attacks.linear import Linear
+from semveil.attacks.linkage import Linkage, link
+from semveil.attacks.multi_shot import MultiShot
 from semveil.attacks.observation import KnownPairs, Observation, PublicKnowledge
+from semveil.attacks.prior_search import PriorSearch
+from semveil.attacks.reidentification import Reidentification, reidentify
+from semveil.attacks.stolen import Stolen
 from semveil.core.registry import Registry
 
 ATTACKS: Registry[type[Attack]] = Registry("attack")
-for _attack in (Direct, Denoise, Impute):
+for _attack in (Direct, Denoise, PriorSearch, Impute, Linear, LearnedSame, LearnedDeep, Stolen, MultiShot):
     ATTACKS.add(_attack.name, _attack)
 
 __all__ = [
@@ -20,6 +29,20 @@ __all__ = [
     "GaussianPrior",
     "Impute",
     "KnownPairs",
+    "LearnedDeep",
+    "LearnedSame",
+    "Linear",
+    "Linkage",
+    "MultiShot",
     "Observation",
+    "PriorSearch",
     "PublicKnowledge",
+    "Reidentification",
+    "Score",
+    "Stolen",
+    "auc",
+    "infer_attribute",
+    "link",
+    "rate",
+    "reidentify",
 ]

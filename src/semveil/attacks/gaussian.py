@@ -1,10 +1,12 @@
 """Gaussian model of latents, and what it says about codes that were heard in noise or not at all."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+
+from semveil.attacks.ridge import Ridge
 
 
 @dataclass(frozen=True, eq=False)
@@ -21,15 +23,22 @@ class GaussianPrior:
 
     @classmethod
     def fit(cls, latents: Tensor) -> "GaussianPrior":
-        """Mean and shrunken covariance of (N, K, D) latents; well conditioned for any N > 1."""
+        """Mean and shrunken covariance of (N, K, D) latents, N > 1, K > 1; well conditioned for any N.
+
+        The covariance is (1 - a) S + a tr(S)/p I, with the a that predicts the odd codes of a left-out face best from its even
+        ones (`Ridge`). Ledoit and Wolf's a is for the covariance as a matrix and far too small for prediction: with 700 faces
+        it leaves half again as much of the private codes unexplained.
+        """
+        penalty = Ridge.fit(latents[:, ::2].flatten(1), latents[:, 1::2].flatten(1)).penalty / len(latents)
         mean = latents.mean(0)
-        return cls(mean, shrunken_covariance((latents - mean).flatten(1)))
+        centred = (latents - mean).flatten(1)
+        covariance = centred.T @ centred / len(latents)
+        level = covariance.diagonal().mean().clamp_min(1e-12)
+        weight = (penalty / (penalty + level)).clamp_min(1e-6)
+        return cls(mean, (1 - weight) * covariance + weight * level * torch.eye(len(covariance)).to(covariance))
 
     def posterior_mean(self, heard: Tensor, codes: Sequence[int], variance: Tensor) -> Tensor:
         """E[x | y] for y = x[codes] + n, n ~ N(0, variance): mean + C_o (C_oo + V)^-1 (y - mean_o).
-
-        One decomposition serves all photos: their noise is taken to differ by one factor per photo (the gain's), so that
-        V_b = t_b V with V the mean over the photos; exact where `variance` is the same for all codes.
 
         Args:
             heard: (B, len(codes), D).
@@ -39,39 +48,30 @@ class GaussianPrior:
         Returns:
             (B, K, D).
         """
+        return self.filter(codes, variance)(heard)
+
+    def filter(self, codes: Sequence[int], variance: Tensor) -> Callable[[Tensor], Tensor]:
+        """`posterior_mean` for codes and noise that stay the same: heard (B, len(codes), D) -> (B, K, D).
+
+        One decomposition serves all photos: their noise is taken to differ by one factor per photo (the gain's), so that
+        V_b = t_b V with V the mean over the photos; exact where `variance` is the same for all codes.
+        """
+        if not len(codes):
+            return lambda heard: self.mean.expand(len(heard), -1, -1).clone()
         size = self.mean.shape[1]
-        columns = torch.tensor([code * size + d for code in codes for d in range(size)], device=heard.device)
-        variance = variance.to(heard).clamp_min(1e-8)
+        columns = torch.tensor([code * size + d for code in codes for d in range(size)], device=self.mean.device)
+        variance = variance.to(self.mean).clamp_min(1e-8)
         pattern = variance.mean(0)
-        factor = (variance / pattern).log().mean(1).exp()  # (B,)
+        factor = (variance / pattern).log().mean(1).exp()[:, None]  # (B, 1)
         spread = pattern.sqrt().repeat_interleave(size)
         inner = self.covariance[columns][:, columns] / spread[:, None] / spread
         values, vectors = torch.linalg.eigh(inner.double())
-        values, vectors = values.clamp_min(0).to(heard), vectors.to(heard)
-        whitened = (heard - self.mean[list(codes)]).flatten(1) / spread @ vectors
-        weights = whitened / (values + factor[:, None])
-        change = weights @ (vectors.T / spread @ self.covariance[columns])
-        return self.mean + change.unflatten(1, self.mean.shape)
+        values, vectors = values.clamp_min(0).to(spread), vectors.to(spread)
+        into = vectors / spread[:, None]
+        back = into.T @ self.covariance[columns]
 
+        def estimate(heard: Tensor) -> Tensor:
+            weights = (heard - self.mean[list(codes)]).flatten(1) @ into / (values + factor)
+            return self.mean + (weights @ back).unflatten(1, self.mean.shape)
 
-def shrunken_covariance(centred: Tensor) -> Tensor:
-    """Ledoit and Wolf's estimate (2004): (1 - a) S + a tr(S)/p I with the a of least expected squared error.
-
-    Args:
-        centred: (N, p) rows of mean zero.
-
-    Returns:
-        (p, p).
-
-    Example:
-        >>> rows = torch.randn(20, 50, generator=torch.Generator().manual_seed(0))
-        >>> bool(torch.linalg.eigvalsh(shrunken_covariance(rows - rows.mean(0)))[0] > 0.1)
-        True
-    """
-    count, size = centred.shape
-    covariance = centred.T @ centred / count
-    level = covariance.diagonal().mean()
-    distance = covariance.square().sum() - size * level**2
-    fourth = (centred.square().sum(1).square().sum() / count - covariance.square().sum()) / count
-    weight = (fourth / distance.clamp_min(1e-12)).clamp(1e-6, 1)
-    return (1 - weight) * covariance + weight * level * torch.eye(size).to(covariance)
+        return estimate

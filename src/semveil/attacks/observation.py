@@ -23,9 +23,9 @@ class PublicKnowledge:
     """What the threat model gives to everybody (Kerckhoffs: all but the key).
 
     Args:
-        private_codes: 0-based indices of the m protected codes, ascending; not all codes.
+        private_codes: 0-based indices of the m protected codes, ascending.
         box: public clip bounds of the latents.
-        latents: (N, K, D) latents of public faces (never of the photos under attack), N > 1; clipped here.
+        latents: (N, K, D) latents of public faces (never of the photos under attack), N > 1, K > 1; clipped here.
         synthesize: the generator, (B, K, D) -> images (B, 3, H, W).
         interpret: how somebody without a key reads a received private block (B, m, D) in latent units; as it is by default.
 
@@ -40,8 +40,8 @@ class PublicKnowledge:
     interpret: Callable[[Tensor], Tensor] = _as_it_is
 
     def __post_init__(self) -> None:
-        if self.latents.ndim != 3 or len(self.latents) < 2:
-            raise ValueError(f"public latents must be (N > 1, K, D), got {tuple(self.latents.shape)}")
+        if self.latents.ndim != 3 or min(self.latents.shape[:2]) < 2:
+            raise ValueError(f"public latents must be (N > 1, K > 1, D), got {tuple(self.latents.shape)}")
         codes = tuple(self.private_codes)
         if not codes or list(codes) != sorted(set(codes)) or not 0 <= codes[0] <= codes[-1] < self.latents.shape[1]:
             raise ValueError(f"private codes must be ascending indices in 0..{self.latents.shape[1] - 1}, got {codes}")
@@ -116,7 +116,7 @@ class KnownPairs:
 
     Args:
         received: (N, K, D), as in `Observation`.
-        codes: (N, K, D), their clipped latents.
+        codes: (N, K, D), their clipped latents; the photos may be among the public ones.
 
     Raises:
         ValueError: fewer than two, or shapes that differ.

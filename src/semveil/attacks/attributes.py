@@ -1,0 +1,42 @@
+"""What a signal tells of a person beside the face: a probe for one yes-or-no attribute."""
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike, NDArray
+from torch import Tensor
+
+from semveil.attacks.intervals import Score, auc, resampled
+from semveil.attacks.ridge import Ridge
+
+
+def infer_attribute(known: Tensor, labels: ArrayLike, attacked: Tensor, truth: ArrayLike) -> Score:
+    """AUC of a linear probe (ridge, penalty by leave-one-out) from codes to an attribute; 0.5 is guessing.
+
+    Args:
+        known: (N, ...) codes of people whose attribute Eve knows, heard as the attacked ones are.
+        labels: N booleans, both kinds.
+        attacked: (M, ...) codes of other people, e.g. the common ones of what was received.
+        truth: M booleans, both kinds.
+
+    Returns:
+        AUC on the attacked codes with a bootstrap interval over photos.
+
+    Raises:
+        ValueError: labels that do not fit or are all alike.
+    """
+    told, true = _checked(labels, len(known), "labels"), _checked(truth, len(attacked), "truth")
+    signs = torch.tensor(np.where(told, 1.0, -1.0), dtype=known.dtype)[:, None]
+    scores = Ridge.fit(known.flatten(1), signs)(attacked.flatten(1))[:, 0].numpy()
+
+    def area(rows: NDArray[np.intp]) -> float:
+        chosen, kinds = scores[rows], true[rows]
+        return auc(chosen[kinds], chosen[~kinds]) if 0 < kinds.sum() < kinds.size else float("nan")
+
+    return resampled(area, len(scores))
+
+
+def _checked(labels: ArrayLike, count: int, name: str) -> NDArray[np.bool_]:
+    flags = np.asarray(labels, bool)
+    if flags.shape != (count,) or not 0 < flags.sum() < count:
+        raise ValueError(f"{name} must be {count} booleans of both kinds, got shape {flags.shape} with {flags.sum()} true")
+    return flags

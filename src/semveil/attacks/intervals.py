@@ -1,0 +1,71 @@
+"""Rates and areas under ROC curves with 95 % intervals over the independent units behind them."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.stats import beta, rankdata
+
+RESAMPLES = 1000
+LEVEL = 0.95
+
+
+@dataclass(frozen=True)
+class Score:
+    """Attributes: value; low, high: 95 % interval; count: independent units (photos, people) behind it."""
+
+    value: float
+    low: float
+    high: float
+    count: int
+
+    def __str__(self) -> str:
+        return f"{self.value:.3f} [{self.low:.3f}, {self.high:.3f}]"
+
+
+def rate(hits: ArrayLike, *, units: int | None = None) -> Score:
+    """Share of successes with Clopper and Pearson's interval.
+
+    Args:
+        hits: booleans, one per trial.
+        units: independent units among the trials (people, where a person gives several); all trials where None.
+
+    Example:
+        >>> str(rate([False] * 10))
+        '0.000 [0.000, 0.308]'
+    """
+    flags = np.asarray(hits, bool)
+    if flags.size == 0:
+        raise ValueError("a rate needs at least one trial")
+    n, tail = units or flags.size, (1 - LEVEL) / 2
+    share = float(flags.mean())
+    k = share * n
+    low = float(beta.ppf(tail, k, n - k + 1)) if k > 0 else 0.0
+    high = float(beta.ppf(1 - tail, k + 1, n - k)) if k < n else 1.0
+    return Score(share, low, high, n)
+
+
+def auc(positive: ArrayLike, negative: ArrayLike) -> float:
+    """Chance that a positive scores above a negative, ties counting half (Mann and Whitney's U over the number of pairs).
+
+    Example:
+        >>> auc([3, 4], [1, 2]), auc([1, 2], [1, 2])
+        (1.0, 0.5)
+    """
+    p, n = np.asarray(positive, float).ravel(), np.asarray(negative, float).ravel()
+    if not (p.size and n.size):
+        raise ValueError(f"an AUC needs both kinds, got {p.size} positives and {n.size} negatives")
+    ranks = rankdata(np.concatenate([p, n]))
+    return float((ranks[: p.size].sum() - p.size * (p.size + 1) / 2) / (p.size * n.size))
+
+
+def resampled(statistic: Callable[[NDArray[np.intp]], float], count: int) -> Score:
+    """A statistic of `count` units with a percentile-bootstrap interval over the units; seeded, so equal data agree.
+
+    Args:
+        statistic: from the units' indices, repeats included, to a number; NaN for a resample that it cannot judge.
+    """
+    draws = np.random.default_rng(0).integers(count, size=(RESAMPLES, count))
+    low, high = np.nanquantile([statistic(rows) for rows in draws], [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    return Score(statistic(np.arange(count)), float(low), float(high), count)

@@ -1,0 +1,86 @@
+"""Known plaintexts: regress the private codes on what was heard of photos that Eve knows."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from semveil.attacks.base import impute_from_common, require_pairs
+from semveil.attacks.observation import KnownPairs, Observation, PublicKnowledge
+from semveil.attacks.ridge import Ridge
+
+
+@dataclass(frozen=True)
+class Linear:
+    """Ridge regressions from the received private block, from the common codes and from all, weighted per coordinate.
+
+    The second also learns from public faces. What a regression is worth shows in its leave-one-out predictions, so where the
+    private block tells nothing it gets no weight and imputation remains: keyed protection is attacked about as well as by
+    `impute`. Breaks any fixed affine protection, the paper's included (`docs/errata.md`, dp-semcom 8).
+    """
+
+    name: ClassVar[str] = "linear"
+    knowledge: ClassVar[str] = "the generator, public faces, N transmissions of photos that she knows"
+    needs: ClassVar[tuple[str, ...]] = ("pairs",)
+
+    def __call__(
+        self,
+        observation: Observation,
+        public: PublicKnowledge,
+        *,
+        pairs: KnownPairs | None = None,
+        rng: torch.Generator | None = None,
+    ) -> Tensor:
+        return public.box.clip(linear_estimate(observation, public, require_pairs(pairs, self.name), rng=rng).codes)
+
+
+@dataclass(frozen=True, eq=False)
+class LinearEstimate:
+    """Attributes: codes (B, K, D) of the photos under attack; known (N, m, D) of the pairs' private block, each left out."""
+
+    codes: Tensor
+    known: Tensor
+
+
+def linear_estimate(
+    observation: Observation, public: PublicKnowledge, pairs: KnownPairs, *, rng: torch.Generator | None = None
+) -> LinearEstimate:
+    """The attack's estimate, not clipped, also of the pairs themselves. The pairs were heard over the same channel.
+
+    Args:
+        rng: of the channel noise that public faces are given.
+    """
+    heard, private, common = observation.received, public.private, public.common
+    targets = pairs.codes[:, private].flatten(1)
+    fits = [(Ridge.fit(pairs.received[:, part].flatten(1), targets), part) for part in (private, list(range(heard.shape[1])))]
+    if common:
+        fits.append((_imputer(public, pairs, observation.code_variance.mean(0), rng), common))
+    known = [fit.left_out[: len(pairs)] for fit, _ in fits]
+    weights = _weights(known, targets)
+    codes = impute_from_common(heard, observation.code_variance, public)
+    codes[:, private] = _mix([fit(heard[:, part].flatten(1)) for fit, part in fits], weights).unflatten(1, (len(private), -1))
+    return LinearEstimate(codes, _mix(known, weights).unflatten(1, (len(private), -1)))
+
+
+def _imputer(public: PublicKnowledge, pairs: KnownPairs, variance: Tensor, rng: torch.Generator | None) -> Ridge:
+    """From common to private codes, learnt from the pairs (the first rows) and from all other public faces, made as noisy."""
+    others = public.latents[~torch.isin(public.latents[:, 0, 0], pairs.codes[:, 0, 0])]
+    noise = torch.randn(others.shape, generator=rng).to(others) * variance.sqrt()[:, None]
+    heard = torch.cat([pairs.received, others + noise])[:, public.common]
+    return Ridge.fit(heard.flatten(1), torch.cat([pairs.codes, others])[:, public.private].flatten(1))
+
+
+def _weights(predictions: Sequence[Tensor], targets: Tensor) -> Tensor:
+    """(q, k + 1): per coordinate, least-squares weights of k predictions (N, q) and a constant, slightly shrunken."""
+    columns = torch.stack([*predictions, torch.ones_like(targets)], 2).transpose(0, 1).double()  # (q, N, k + 1)
+    moments = columns.transpose(1, 2) @ columns
+    level = 1e-2 * moments.diagonal(dim1=1, dim2=2).mean()
+    inner = moments + level * torch.eye(moments.shape[1], dtype=torch.float64, device=moments.device)
+    return torch.linalg.solve(inner, columns.transpose(1, 2) @ targets.T.double().unsqueeze(2)).squeeze(2).to(targets)
+
+
+def _mix(predictions: Sequence[Tensor], weights: Tensor) -> Tensor:
+    """Weighted sum of (N, q) predictions and the constant."""
+    return torch.stack([*predictions, torch.ones_like(predictions[0])], 2).mul(weights).sum(2)

@@ -1,0 +1,44 @@
+"""The most probable codes behind one or several noisy signals, under a Gaussian prior and the public box."""
+
+import torch
+from torch import Tensor
+
+from semveil.attacks.gaussian import GaussianPrior
+from semveil.mechanisms import ClipBox
+
+
+def most_probable(
+    prior: GaussianPrior, box: ClipBox, shots: Tensor, variance: Tensor, scale: Tensor, *, steps: int = 100
+) -> Tensor:
+    """argmin over x in the box of |x - mean|^2_(C^-1) / 2 + sum over shots and coordinates of h(y - x).
+
+    h is what is left of AWGN of variance v plus Laplace noise of scale s when the latter takes its most probable value:
+    n^2 / 2v up to |n| = v/s, then linear with slope 1/s (Huber's). It is solved by the alternating direction method of
+    multipliers: the prior's step is a Wiener filter, the signals' step and the box are coordinate-wise.
+
+    Args:
+        shots: (S, B, K, D) signals of the same photos, of independent noise.
+        variance: (B, K) of the AWGN.
+        scale: (K,) of the Laplace noise, latent units; 0 for none.
+        steps: of the alternation.
+
+    Returns:
+        (B, K, D).
+    """
+    variance = variance.clamp_min(1e-8)[:, :, None]
+    width = variance.mean(0) + scale[:, None] ** 2  # (K, 1): variance that the alternation gives to a signal
+    slope = 1 / scale[:, None]  # infinite without Laplace noise: the signals' step is then unbounded
+    wiener = prior.filter(range(shots.shape[2]), (width.T / len(shots)).expand(shots.shape[1], -1))
+    estimate = prior.mean.expand(shots.shape[1:])
+    duals = torch.zeros_like(shots)
+    for _ in range(steps):
+        at = estimate + duals
+        fitted = _clip(box, at + ((shots - at) * (width / (width + variance))).clamp(-width * slope, width * slope))
+        estimate = wiener((fitted - duals).mean(0))
+        duals = duals + estimate - fitted
+    return box.clip(estimate)
+
+
+def _clip(box: ClipBox, shots: Tensor) -> Tensor:
+    """Clip (S, B, K, D)."""
+    return box.clip(shots.flatten(0, 1)).view_as(shots)

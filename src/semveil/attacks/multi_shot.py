@@ -1,0 +1,37 @@
+"""Several transmissions of the same photos."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from semveil.attacks.observation import KnownPairs, Observation, PublicKnowledge
+from semveil.attacks.prior_search import search
+
+
+@dataclass(frozen=True)
+class MultiShot:
+    """MAP estimate from all transmissions together: noise drawn anew averages out, which is how epsilons add up.
+
+    Under Gaussian noise it is the estimate from the average; under Laplace noise it uses each signal's own likelihood, which
+    tells more than the average does. A keystream that is never reused leaves nothing to average.
+    """
+
+    name: ClassVar[str] = "multi-shot"
+    knowledge: ClassVar[str] = "the generator, public faces, the noise laws, further transmissions of the same photos"
+    needs: ClassVar[tuple[str, ...]] = ("repeats",)
+
+    def __call__(
+        self,
+        observation: Observation,
+        public: PublicKnowledge,
+        *,
+        pairs: KnownPairs | None = None,
+        rng: torch.Generator | None = None,
+    ) -> Tensor:
+        if observation.repeats is None:
+            raise ValueError(
+                "attack 'multi-shot' needs further transmissions of the photos; give Observation(..., repeats=...)"
+            )
+        return search(observation.shots, observation, public)

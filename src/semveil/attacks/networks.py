@@ -1,0 +1,108 @@
+"""Small networks that Eve trains on known pairs."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+VALIDATION_SHARE = 0.15
+CHECK_EVERY = 50  # steps
+
+
+@dataclass(frozen=True)
+class NetworkSettings:
+    """How a network is trained.
+
+    Attributes:
+        hidden: widths of the hidden layers; none for the paper's single fully connected layer.
+        steps: of AdamW; the state with the least validation error is kept.
+        batch: rows per step.
+        learning_rate: Adam's at the start, falling to 0 as a cosine.
+        dropout: share of hidden units left out in training.
+        weight_decay: AdamW's.
+    """
+
+    hidden: tuple[int, ...] = ()
+    steps: int = 2000
+    batch: int = 128
+    learning_rate: float = 1e-3
+    dropout: float = 0.2
+    weight_decay: float = 1e-2
+
+
+@dataclass(frozen=True, eq=False)
+class Regressor:
+    """A trained network between standardised inputs and targets.
+
+    Attributes:
+        error: mean square error on the validation part, as a share of what is left there without any network.
+    """
+
+    network: nn.Module
+    x_mean: Tensor
+    x_std: Tensor
+    y_std: Tensor
+    error: float
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """(N, p) -> (N, q)."""
+        with torch.no_grad():
+            return self.network((x - self.x_mean) / self.x_std) * self.y_std
+
+
+def train_regressor(x: Tensor, y: Tensor, settings: NetworkSettings, *, rng: torch.Generator | None = None) -> Regressor:
+    """Fit y (N, q) from x (N, p) by least squares; the best state on a validation part is kept, the zero map included.
+
+    Since the zero map competes, an estimate that the network corrects is never made much worse by it.
+    """
+    seed = int(torch.randint(2**62, (), generator=rng))
+    held = max(1, round(VALIDATION_SHARE * len(x)))
+    x_mean, x_std, y_std = x.mean(0), x.std(0).clamp_min(1e-6), y.std().clamp_min(1e-6)
+    with torch.random.fork_rng(devices=[]):  # initialisation and dropout use torch's global stream
+        torch.manual_seed(seed)
+        order = torch.randperm(len(x))
+        inputs, targets = (x[order] - x_mean) / x_std, y[order] / y_std
+        network = build(x.shape[1], y.shape[1], settings.hidden, settings.dropout).to(x.device)
+        best, least = _copy(network), float(targets[:held].square().mean())
+        zero = least
+        optimiser = torch.optim.AdamW(network.parameters(), settings.learning_rate, weight_decay=settings.weight_decay)
+        schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, settings.steps)
+        for step in range(settings.steps):
+            rows = torch.randint(held, len(x), (settings.batch,))
+            loss = F.mse_loss(network(inputs[rows]), targets[rows])
+            optimiser.zero_grad()
+            loss.backward()
+            optimiser.step()
+            schedule.step()
+            if (step + 1) % CHECK_EVERY == 0:
+                error = _error(network, inputs[:held], targets[:held])
+                if error < least:
+                    best, least = _copy(network), error
+    network.load_state_dict(best)
+    return Regressor(network.eval().requires_grad_(False), x_mean, x_std, y_std, least / max(zero, 1e-12))
+
+
+def build(inputs: int, outputs: int, hidden: Sequence[int], dropout: float) -> nn.Sequential:
+    """Fully connected layers with GELU between them; the last starts at zero, so that training starts from the zero map."""
+    layers: list[nn.Module] = []
+    for width in hidden:
+        layers += [nn.Linear(inputs, width), nn.GELU(), nn.Dropout(dropout)]
+        inputs = width
+    last = nn.Linear(inputs, outputs)
+    nn.init.zeros_(last.weight)
+    nn.init.zeros_(last.bias)
+    return nn.Sequential(*layers, last)
+
+
+def _error(network: nn.Module, inputs: Tensor, targets: Tensor) -> float:
+    network.eval()
+    with torch.no_grad():
+        error = float(F.mse_loss(network(inputs), targets))
+    network.train()
+    return error
+
+
+def _copy(network: nn.Module) -> dict[str, Tensor]:
+    return {name: value.clone() for name, value in network.state_dict().items()}

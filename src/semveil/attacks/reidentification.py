@@ -1,0 +1,73 @@
+"""Who is it? Eve's pictures against a gallery of people, by a recogniser of the caller's choice."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from semveil.attacks.intervals import Score, rate
+
+
+@dataclass(frozen=True)
+class Reidentification:
+    """Attributes:
+    found: rank k -> share of probes whose person is among the k best.
+    accepted: false accept rate -> share of probes accepted as their person at it (TAR at FAR).
+    people: in the gallery; guessing finds k / people at rank k.
+    """
+
+    found: Mapping[int, Score]
+    accepted: Mapping[float, Score]
+    people: int
+
+
+def reidentify(
+    scores: ArrayLike,
+    probes: Sequence[str],
+    gallery: Sequence[str],
+    *,
+    ranks: Sequence[int] = (1, 5, 10),
+    false_accepts: Sequence[float] = (0.01,),
+) -> Reidentification:
+    """Closed-set identification and verification from recogniser scores.
+
+    A person's score is that of the best of their gallery photos; ties count against the probe. The threshold of a false
+    accept rate is the quantile of the scores that probes get from other people. Intervals count people, not probes.
+
+    Args:
+        scores: (P, G), higher is more alike, e.g. cosines or negative distances of embeddings; never of the probe's own photo.
+        probes: P names, each in the gallery.
+        gallery: G names, a person may have several photos.
+
+    Raises:
+        ValueError: names that do not fit the scores, a probe that is not in the gallery, scores that are not finite, or a
+            false accept rate that so few scores cannot show.
+
+    Example:
+        >>> names = ["ann", "bob", "eve"]
+        >>> result = reidentify([[0.9, 0.1, 0.2], [0.3, 0.2, 0.1]], names[:2], names, ranks=[1, 2], false_accepts=[0.5])
+        >>> [score.value for score in result.found.values()]
+        [0.5, 1.0]
+    """
+    table = np.asarray(scores, float)
+    if table.shape != (len(probes), len(gallery)) or not np.isfinite(table).all() or not len(probes):
+        raise ValueError(f"scores must be finite, of shape ({len(probes)}, {len(gallery)}) as the names, got {table.shape}")
+    people = sorted(set(gallery))
+    missing = sorted(set(probes) - set(people))
+    if missing:
+        raise ValueError(f"closed-set probes must be people of the gallery; not in it: {', '.join(missing[:5])}")
+    columns = np.array([people.index(name) for name in gallery])
+    best = np.stack([table[:, columns == person].max(1) for person in range(len(people))], 1)  # (P, people)
+    own = np.zeros_like(best, dtype=bool)
+    own[np.arange(len(probes)), [people.index(name) for name in probes]] = True
+    genuine, impostor = best[own], best[~own]
+    rank = (best >= genuine[:, None]).sum(1)  # the own score is counted, so the best has rank 1
+    units = len(set(probes))
+    accepted = {}
+    for allowed in false_accepts:
+        if not 0 < allowed < 1 or allowed * impostor.size < 1:
+            raise ValueError(f"{impostor.size} scores of other people cannot show a false accept rate of {allowed}")
+        threshold = np.quantile(impostor, 1 - allowed, method="higher")
+        accepted[allowed] = rate(genuine > threshold, units=units)
+    return Reidentification({k: rate(rank <= k, units=units) for k in ranks}, accepted, len(people))

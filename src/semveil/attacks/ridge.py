@@ -1,0 +1,74 @@
+"""Ridge regression whose penalty is chosen by leave-one-out, in closed form."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+PENALTIES = tuple(10.0 ** (k / 2) for k in range(-8, 8))  # times the mean eigenvalue of the inputs' second moments
+
+
+@dataclass(frozen=True, eq=False)
+class Ridge:
+    """y = offset + x W, with W of least ||y - x W||^2 + penalty ||W||^2 on centred data.
+
+    Attributes:
+        weight: (p, q).
+        offset: (q,).
+        penalty: the chosen one.
+        error: mean square leave-one-out error with it.
+        left_out: (N, q) what is predicted for each row when it is left out of the fit.
+
+    Example:
+        >>> x = torch.randn(50, 3, generator=torch.Generator().manual_seed(0))
+        >>> fitted = Ridge.fit(x, 2 * x[:, :1] + 1)
+        >>> fitted.offset.round(decimals=2), fitted.weight[0].round(decimals=2)
+        (tensor([1.]), tensor([2.]))
+    """
+
+    weight: Tensor
+    offset: Tensor
+    penalty: float
+    error: float
+    left_out: Tensor
+
+    @classmethod
+    def fit(cls, x: Tensor, y: Tensor) -> "Ridge":
+        """Fit inputs (N, p) to targets (N, q), N > 1 also below p.
+
+        The left-out residual of row i is e_i / (1 - h_i), h the diagonal of the hat matrix, so no fold is ever refitted.
+        """
+        x_mean, y_mean = x.mean(0), y.mean(0)
+        x, y = x - x_mean, y - y_mean
+        values, directions = _principal(x)
+        scores = x @ directions  # (N, r)
+        targets = scores.T @ y  # (r, q)
+        level = float(values.mean().clamp_min(1e-30))
+        least, penalty, residuals = float("inf"), 0.0, y
+        for candidate in (level * factor for factor in PENALTIES):
+            shrunk = 1 / (values + candidate)
+            leverage = scores.square() @ shrunk + 1 / len(x)
+            if leverage.max() > 1 - 1e-3:  # the fit runs through the rows: what is left of them is rounding
+                continue
+            left_out = (y - scores @ (shrunk[:, None] * targets)) / (1 - leverage)[:, None]
+            error = float(left_out.square().mean())
+            if error < least:
+                least, penalty, residuals = error, candidate, left_out
+        weight = directions @ (targets / (values + penalty)[:, None])
+        return cls(weight, y_mean - x_mean @ weight, penalty, least, y_mean + y - residuals)
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """(N, p) -> (N, q)."""
+        return x @ self.weight + self.offset
+
+
+def _principal(x: Tensor) -> tuple[Tensor, Tensor]:
+    """Eigenvalues (r,) and eigenvectors (p, r) of X'X, from whichever of X'X and XX' is smaller."""
+    count, size = x.shape
+    if count >= size:
+        values, vectors = torch.linalg.eigh((x.T @ x).double())
+        return values.clamp_min(0).to(x), vectors.to(x)
+    values, vectors = torch.linalg.eigh((x @ x.T).double())
+    kept = values > 1e-10 * values[-1].clamp_min(1e-30)
+    values, vectors = values[kept].to(x), vectors[:, kept].to(x)
+    return values, x.T @ vectors / values.sqrt()
