@@ -88,7 +88,8 @@ def test_part_of_a_photo_is_never_called_the_whole():
 
 @pytest.mark.parametrize(
     ("epsilon", "grade", "odds"),
-    [(0.0, "as well as can be", "likelier"), (1.0, "strongly", "2.719 times"), (1.2, "to some degree", "3.321 times"), (3.0, "to some degree", "20.09 times"),
+    [(0.0, "as well as can be", "likelier"), (1.0, "strongly", "2.719 times"),
+     (1.2, "to some degree", "3.321 times"), (3.0, "to some degree", "20.09 times"),
      (4.7, "weakly", "110 times"),
      (10.0, "weakly", "22,030 times"), (1e5, "weakly", "10^43429.5 times")],
 )  # fmt: skip
