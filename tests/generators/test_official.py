@@ -213,7 +213,7 @@ def test_strips_give_what_the_whole_gives(noise: bool, state: dict[str, Tensor],
     model = load_semantic_stylegan(state, CONFIG)
     codes = torch.randn(2, 27, 12, generator=torch.Generator().manual_seed(0))
     whole = model.synthesize_with_masks(codes, noise=noise)
-    monkeypatch.setattr("semveil.generators.render_net.STRIP", 1)
+    monkeypatch.setattr("semveil.nn.strips.STRIP", 1)
     monkeypatch.setattr("semveil.generators.semantic_stylegan.CHUNK", 1)
     with torch.inference_mode():
         pieces = model.synthesize_with_masks(codes, noise=noise)

@@ -8,6 +8,7 @@ from reference.slow_stylegan import upfirdn
 from torch import Tensor
 from torch.nn import functional as F
 
+from semveil.nn import resample
 from semveil.nn.resample import blur, downsample, upsample
 
 
@@ -62,3 +63,12 @@ def test_constants_keep_their_value_away_from_the_border() -> None:
     for y in (upsample(x), downsample(x), blur(x, padding=2)):
         inner = y[..., 2:-2, 2:-2]
         torch.testing.assert_close(inner, torch.full_like(inner, 3.0))
+
+
+def test_use_without_gradients_does_not_spoil_later_gradients() -> None:
+    resample._halving.cache_clear()
+    with torch.inference_mode():
+        resample.downsample(torch.zeros(1, 1, 8, 8))
+    x = torch.zeros(1, 1, 8, 8, requires_grad=True)
+    resample.downsample(x).sum().backward()
+    assert x.grad is not None and x.grad.sum() == pytest.approx((4 - 2 / 8) ** 2)  # two taps fall outside

@@ -1,0 +1,14 @@
+"""Generators of face images from latent codes, and their discriminators."""
+
+from semveil.generators.discriminators import Discriminator, DualBranchDiscriminator
+from semveil.generators.semantic_stylegan import SemanticStyleGAN, SemanticStyleGANConfig
+from semveil.generators.stylegan2 import StyleGAN2, StyleGAN2Config
+
+__all__ = [
+    "Discriminator",
+    "DualBranchDiscriminator",
+    "SemanticStyleGAN",
+    "SemanticStyleGANConfig",
+    "StyleGAN2",
+    "StyleGAN2Config",
+]

@@ -51,6 +51,42 @@ def minibatch_deviation(x: Tensor, *, group: int = 4) -> Tensor:
     return torch.cat([x, deviation.repeat(size, 1, *x.shape[2:]).to(x.dtype)], 1)
 
 
+class Discriminator(nn.Module):
+    """Judges an image: StyleGAN2's residual discriminator (Karras et al., CVPR 2020, section 4.1).
+
+    Args:
+        size: side of the images, a power of two of at least 8.
+        channel_multiplier: `min(channel_cap, 256 * channel_multiplier * 64 / side)` channels at each side.
+        channel_cap: largest width.
+        channels: another rule for the width at each side, in place of the two above.
+
+    Example:
+        >>> Discriminator(16, channel_cap=8)(torch.zeros(4, 3, 16, 16)).shape
+        torch.Size([4, 1])
+    """
+
+    def __init__(
+        self,
+        size: int,
+        *,
+        channel_multiplier: float = 2,
+        channel_cap: int = 512,
+        channels: Callable[[int], int] | None = None,
+    ) -> None:
+        super().__init__()
+        if channels is None:
+            channels = lambda side: min(channel_cap, int(256 * channel_multiplier * 64 / side))  # noqa: E731
+        self.images = Branch(3, size, channels)
+        self.final_conv = EqualizedConv(channels(4) + 1, channels(4), 3, padding=1, bias=True)
+        self.hidden = EqualizedLinear(channels(4) * 16, channels(4), activate=True)
+        self.score = EqualizedLinear(channels(4), 1)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Images (B, 3, H, W) in [-1, 1] -> realness scores (B, 1); they depend on the batch."""
+        x = minibatch_deviation(self.images(images))
+        return self.score(self.hidden(scaled_leaky_relu(self.final_conv(x)).flatten(1)))
+
+
 class DualBranchDiscriminator(nn.Module):
     """Judges an image together with its part masks (SemanticStyleGAN, section 3.3).
 

@@ -1,7 +1,6 @@
 """The render network of SemanticStyleGAN: composited features to an image and refined masks."""
 
 import math
-from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -12,9 +11,8 @@ from semveil.core.parts import PARTS
 from semveil.generators.semantic_config import SemanticStyleGANConfig
 from semveil.nn.equalized import ACTIVATION_GAIN, LEAKY_SLOPE, at_least_float32
 from semveil.nn.resample import blur, upsample
+from semveil.nn.strips import Folded, double_in_strips, rows_per_strip
 from semveil.nn.winograd import conv_3x3
-
-STRIP = 1 << 22  # values of a strip of features when no gradient is wanted: 16 MiB
 
 
 class FixedStyleConv(nn.Module):
@@ -51,6 +49,9 @@ class FixedStyleConv(nn.Module):
 
     def scaled_noise(self, noise: Tensor) -> Tensor:
         return noise * (self.noise_strength * ACTIVATION_GAIN)
+
+    def folded(self, noise: Tensor | None) -> Folded:
+        return Folded(*self.scaled(), None if noise is None else self.scaled_noise(noise))
 
 
 class FixedStyleProjection(nn.Module):
@@ -114,41 +115,13 @@ class RenderNet(nn.Module):
         noise_a, noise_b = (self.get_buffer(f"noise_{name}_{side}") if noise else None for name in ("a", "b"))
         (rgb_weight, rgb_bias), (mask_weight, mask_bias) = to_rgb.scaled(), to_mask.scaled()
         weight, bias = torch.cat([rgb_weight, mask_weight]), torch.cat([rgb_bias, mask_bias])
-        rows = 1 << (max(8, STRIP // (x.shape[0] * side * len(conv.bias))).bit_length() - 1)
+        rows = rows_per_strip(len(x), side, len(conv.bias))
         if torch.is_grad_enabled() or rows >= side:
             x = conv(up_conv(x, noise_a), noise_b)
             return x, at_least_float32(F.conv2d(x, weight, bias))
         strips, projections = [], []
-        for strip in _in_strips(x, up_conv, conv, noise_a, noise_b, rows):
+        for strip in double_in_strips(x, up_conv.folded(noise_a), conv.folded(noise_b), rows):
             projections.append(F.conv2d(strip, weight, bias))
             if side < self.sides[-1]:  # nobody needs the last features
                 strips.append(strip)
         return torch.cat(strips, 2) if strips else x, at_least_float32(torch.cat(projections, 2))
-
-
-def _in_strips(
-    x: Tensor, up_conv: FixedStyleConv, conv: FixedStyleConv, noise_a: Tensor | None, noise_b: Tensor | None, rows: int
-) -> Iterator[Tensor]:
-    """`conv(up_conv(x))`, `rows` output rows at a time, so that what lies between stays in the processor's cache."""
-    side = 2 * x.shape[2]
-    (weight_a, bias_a), (weight_b, bias_b) = up_conv.scaled(), conv.scaled()
-    for top in range(0, side, rows):
-        # The second convolution needs rows top - 1 .. top + rows of the first; these need two more on both sides.
-        first, last = max(top - 1, 0), min(top + rows + 1, side)
-        y = F.conv_transpose2d(_rows(x, top // 2 - 2, (top + rows) // 2 + 2), weight_a, stride=2)
-        y = y[:, :, first - top + 3 : last - top + 6]
-        y = blur(y, padding=(0, 1), gain=4.0, bias=bias_a.to(y.dtype))
-        if noise_a is not None:
-            y.add_(up_conv.scaled_noise(noise_a[:, :, first:last]).to(y.dtype))
-        y = _rows(F.leaky_relu_(y, LEAKY_SLOPE), top - 1 - first, top + rows + 1 - first)
-        y = conv_3x3(y, weight_b, bias_b, pad_rows=False)
-        if noise_b is not None:
-            y.add_(conv.scaled_noise(noise_b[:, :, top : top + rows]).to(y.dtype))
-        yield F.leaky_relu_(y, LEAKY_SLOPE)
-
-
-def _rows(x: Tensor, first: int, last: int) -> Tensor:
-    """Rows first .. last - 1, zero where x has none."""
-    above, below = max(-first, 0), max(last - x.shape[2], 0)
-    inside = x[:, :, first + above : last - below]
-    return F.pad(inside, (0, 0, above, below)) if above or below else inside

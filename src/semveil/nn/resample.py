@@ -59,8 +59,9 @@ def downsample(x: Tensor) -> Tensor:
 @lru_cache(maxsize=32)
 def _halving(size: int) -> Tensor:
     """(size/2, size) matrix of the filter with stride 2 and one zero on both sides."""
-    matrix = torch.zeros(size // 2, size + 2)
-    rows = torch.arange(size // 2)
-    for tap in range(4):
-        matrix[rows, 2 * rows + tap] = _TAPS[tap]
-    return matrix[:, 1:-1]
+    with torch.inference_mode(False):  # what is kept must serve later gradients, too
+        matrix = torch.zeros(size // 2, size + 2)
+        rows = torch.arange(size // 2)
+        for tap in range(4):
+            matrix[rows, 2 * rows + tap] = _TAPS[tap]
+        return matrix[:, 1:-1]

@@ -1,0 +1,68 @@
+"""Two 3x3 convolutions that double the side of an image, a strip of rows at a time: for large images without a gradient."""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from torch import Tensor
+from torch.nn import functional as F
+
+from semveil.nn.equalized import LEAKY_SLOPE
+from semveil.nn.resample import blur
+from semveil.nn.winograd import conv_3x3
+
+STRIP = 1 << 22  # values of a strip of features: 16 MiB
+
+
+class Folded(NamedTuple):
+    """A convolution with everything that is constant in it multiplied out; a leaky ReLU follows.
+
+    Attributes:
+        weight: (O, I, 3, 3), or (I, O, 3, 3) for the transposed convolution that doubles the side.
+        bias: (O,).
+        noise: (1, 1, S, S) added to every channel of the output of side S, or None.
+    """
+
+    weight: Tensor
+    bias: Tensor
+    noise: Tensor | None
+
+
+def rows_per_strip(batch: int, side: int, channels: int) -> int:
+    """Output rows of a strip: a power of two of at least 8; not less than `side` where the whole fits."""
+    return 1 << (max(8, STRIP // (batch * side * channels)).bit_length() - 1)
+
+
+def double_in_strips(x: Tensor, up: Folded, conv: Folded, rows: int) -> Iterator[Tensor]:
+    """`conv(up(x))`, `rows` output rows at a time, so that what lies between stays in the processor's cache.
+
+    `up` is a transposed convolution with stride 2, then the binomial filter; `conv` keeps the side.
+
+    Args:
+        x: (B, C, S/2, S/2).
+        up, conv: the layers, the noise of both at side S.
+        rows: even.
+
+    Yields:
+        (B, O, rows, S), from top to bottom.
+    """
+    side = 2 * x.shape[2]
+    for top in range(0, side, rows):
+        # The second convolution needs rows top - 1 .. top + rows of the first; these need two more on both sides.
+        first, last = max(top - 1, 0), min(top + rows + 1, side)
+        y = F.conv_transpose2d(_rows(x, top // 2 - 2, (top + rows) // 2 + 2), up.weight, stride=2)
+        y = y[:, :, first - top + 3 : last - top + 6]
+        y = blur(y, padding=(0, 1), gain=4.0, bias=up.bias.to(y.dtype))
+        if up.noise is not None:
+            y.add_(up.noise[:, :, first:last].to(y.dtype))
+        y = _rows(F.leaky_relu_(y, LEAKY_SLOPE), top - 1 - first, top + rows + 1 - first)
+        y = conv_3x3(y, conv.weight, conv.bias, pad_rows=False)
+        if conv.noise is not None:
+            y.add_(conv.noise[:, :, top : top + rows].to(y.dtype))
+        yield F.leaky_relu_(y, LEAKY_SLOPE)
+
+
+def _rows(x: Tensor, first: int, last: int) -> Tensor:
+    """Rows first .. last - 1, zero where x has none."""
+    above, below = max(-first, 0), max(last - x.shape[2], 0)
+    inside = x[:, :, first + above : last - below]
+    return F.pad(inside, (0, 0, above, below)) if above or below else inside
