@@ -13,7 +13,7 @@ LAYERS = (
     ("generators", "encoders", "protection", "recognition"),
     ("methods", "metrics", "attacks", "data"),
     ("training",),
-    ("experiments",),
+    ("experiments", "bulk"),
     ("cli",),
 )
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}

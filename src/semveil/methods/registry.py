@@ -1,30 +1,52 @@
 """The methods by name."""
 
-from typing import Any
+import inspect
+from typing import Any, Literal, overload
 
 from semveil.core.registry import Registry
+from semveil.methods.baselines import BASELINES
 from semveil.methods.dp_semcom import DPSemCom
+from semveil.methods.release import ImageMethod
 
-METHODS: Registry[type[DPSemCom]] = Registry("method")
-METHODS.add(DPSemCom.name, DPSemCom)
+METHODS: Registry[type[DPSemCom] | type[ImageMethod]] = Registry("method")
+for _method in (DPSemCom, *BASELINES):
+    METHODS.add(_method.name, _method)
 
 
-def load_method(name: str, model: str | None = None, **options: Any) -> DPSemCom:
+def image_methods() -> dict[str, type[ImageMethod]]:
+    """The methods that turn photos into protected pictures, by name: those with a `protect`.
+
+    Example:
+        >>> "blur" in image_methods(), "dp-semcom" in image_methods()
+        (True, False)
+    """
+    return {name: METHODS[name] for name in METHODS if hasattr(METHODS[name], "protect")}  # type: ignore[misc]
+
+
+@overload
+def load_method(name: Literal["dp-semcom"], model: str | None = None, **options: Any) -> DPSemCom: ...
+@overload
+def load_method(name: str, model: str | None = None, **options: Any) -> Any: ...
+def load_method(name: str, model: str | None = None, **options: Any) -> Any:
     """Build a method by name.
 
     Args:
-        name: `dp-semcom`.
+        name: `dp-semcom`, whose object sends and receives, or one of `image_methods()`, whose objects `protect` pictures.
         model: name or folder of a face model; the method's default where None.
         options: the method's own keyword arguments.
 
     Raises:
-        ValueError: no such method, or a wrong option's value.
+        ValueError: no such method, a model for a method that has none, or a wrong option's value.
 
     Example:
-        >>> load_method("dp-semcon")
+        >>> load_method("dp-semcon")  # doctest: +ELLIPSIS
         Traceback (most recent call last):
         ...
-        ValueError: no method named 'dp-semcon' (did you mean 'dp-semcom'?); available: dp-semcom
+        ValueError: no method named 'dp-semcon' (did you mean 'dp-semcom'?); available: ...
     """
-    method = METHODS[name]
-    return method(**options) if model is None else method(model, **options)
+    method: Any = METHODS[name]
+    if model is None:
+        return method(**options)
+    if "model" not in inspect.signature(method).parameters:
+        raise ValueError(f"method {name!r} uses no model, got {model!r}; leave it out")
+    return method(model, **options)

@@ -1,0 +1,120 @@
+"""Where photos are worked on: in this process, in worker processes of this machine, or on any Dask cluster."""
+
+import itertools
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any, Protocol, TypeVar
+
+from semveil.bulk.sources import BulkError
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+_AHEAD = 4  # tasks that wait for each thread of the workers
+_PATIENCE = 60  # seconds for a first worker to come up
+
+
+class Lost(Exception):
+    """A task whose workers died each time it was tried."""
+
+
+class Pool(Protocol):
+    """Runs a function over tasks, in any order; yields each task with its result, or with `Lost`."""
+
+    def __call__(self, function: Callable[[T], R], tasks: Iterable[T]) -> Iterator[tuple[T, R | Lost]]: ...
+
+
+def in_this_process(function: Callable[[T], R], tasks: Iterable[T]) -> Iterator[tuple[T, R | Lost]]:
+    """One task after the other."""
+    for task in tasks:
+        yield task, function(task)
+
+
+@contextmanager
+def open_pool(workers: int | None = None, cluster: str | None = None) -> Iterator[Pool]:
+    """The pool that was asked for.
+
+    Args:
+        workers: processes on this machine, one photo each at a time; None works in this process.
+        cluster: address of a Dask scheduler, such as `tcp://10.0.0.1:8786`.
+
+    Raises:
+        BulkError: Dask is not installed, no scheduler answers, or there is no worker.
+        ValueError: workers and cluster both, or fewer than one worker.
+
+    Example:
+        >>> with open_pool() as pool:
+        ...     list(pool(abs, [-1, 2]))
+        [(-1, 1), (2, 2)]
+    """
+    if workers is not None and cluster is not None:
+        raise ValueError("give workers or a cluster, not both: a cluster has workers of its own")
+    if workers is not None and workers < 1:
+        raise ValueError(f"workers must be 1 or more, got {workers}")
+    if workers is None and cluster is None:
+        yield in_this_process
+        return
+    try:
+        import distributed
+    except ImportError:
+        raise BulkError("several workers need Dask; install it with: pip install 'semveil[bulk]'") from None
+    with ExitStack() as stack:
+        address: Any = cluster
+        if workers is not None:
+            # No dashboard: nothing of the run is served to others. Workers listen on this machine alone.
+            address = stack.enter_context(
+                distributed.LocalCluster(
+                    n_workers=workers,
+                    threads_per_worker=1,
+                    host="127.0.0.1",
+                    dashboard_address=None,
+                    memory_limit=None,
+                    silence_logs=50,
+                )
+            )
+        try:
+            client = stack.enter_context(distributed.Client(address, timeout="15s"))
+            client.wait_for_workers(1, timeout=_PATIENCE)
+        except (OSError, ValueError, TimeoutError) as error:
+            raise BulkError(
+                f"no Dask cluster at {cluster or 'this machine'}: {error or 'no answer'}; "
+                "start one with `dask scheduler` and `dask worker`, or use --workers N"
+            ) from error
+        yield _Dask(client)
+
+
+class _Dask:
+    """Keeps a few tasks waiting for each worker, so that a hundred thousand photos need no hundred thousand futures."""
+
+    def __init__(self, client: Any) -> None:
+        self.client = client
+
+    def __call__(self, function: Callable[[T], R], tasks: Iterable[T]) -> Iterator[tuple[T, R | Lost]]:
+        from distributed import CancelledError, KilledWorker, as_completed
+
+        tasks = iter(tasks)
+        waiting: dict[str, T] = {}
+
+        def submit(count: int) -> list[Any]:
+            futures = []
+            for task in itertools.islice(tasks, count):
+                future = self.client.submit(function, task, pure=False)
+                waiting[future.key] = task
+                futures.append(future)
+            return futures
+
+        completed = as_completed(submit(self._window()))
+        for future in completed:
+            task = waiting.pop(future.key)
+            result: R | Lost
+            try:
+                result = future.result()
+            except KilledWorker:
+                result = Lost("the workers that tried it died, each time; it may need more memory than they have")
+            except CancelledError as error:
+                raise BulkError("the Dask scheduler was lost; run the same command again to go on") from error
+            completed.update(submit(max(0, self._window() - len(waiting))))
+            yield task, result
+
+    def _window(self) -> int:
+        return _AHEAD * max(1, sum(self.client.nthreads().values()))

@@ -1,0 +1,224 @@
+"""Protect photos and folders of photos: what is there already is kept, what is new or changed is done."""
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from semveil.bulk.manifest import FOLDER, Entry, Manifest
+from semveil.bulk.pool import Lost, Pool, open_pool
+from semveil.bulk.sources import SourceError, Sources, assign_names, find_sources
+from semveil.bulk.task import KEPT_FOLDER, Outcome, Settings, Task, protect_photo, sha256_of
+from semveil.core.errors import PhotoError
+from semveil.core.privacy import Guarantee
+
+LOST = 1  # exit code of photos whose workers died
+
+
+@dataclass(frozen=True)
+class Refused:
+    """A photo that is not in the output, or a face in it.
+
+    Attributes:
+        photo: its path.
+        reason: in words, with the fix.
+        exit_code: of the error.
+    """
+
+    photo: str
+    reason: str
+    exit_code: int
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What became of the photos of a run.
+
+    Attributes:
+        photos: how many there are; each is one of the next five.
+        protected: in this run.
+        done_before: in earlier runs with the same settings.
+        skipped, copied: showed no face and were left out, or written as they are, as asked.
+        refused: neither protected nor written, with the reasons.
+        faces_found, faces_protected, faces_refused: in all photos, those of earlier runs included; the rest was not chosen.
+        small_faces: those refused in photos of this run that are protected otherwise, with the reasons.
+        others: files that are no photos by their names.
+        notes: what else was passed over.
+        guarantee: of each protected picture of this run; None where there is none.
+    """
+
+    photos: int
+    protected: int = 0
+    done_before: int = 0
+    skipped: int = 0
+    copied: int = 0
+    refused: tuple[Refused, ...] = ()
+    faces_found: int = 0
+    faces_protected: int = 0
+    faces_refused: int = 0
+    small_faces: tuple[Refused, ...] = ()
+    others: int = 0
+    notes: tuple[str, ...] = ()
+    guarantee: Guarantee | None = None
+
+    @property
+    def exit_code(self) -> int:
+        """0 where every photo became what was asked for; else that of the first refusal."""
+        return self.refused[0].exit_code if self.refused else 0
+
+    def as_dict(self) -> dict[str, Any]:
+        """JSON-ready."""
+        return {
+            "photos": {
+                "found": self.photos,
+                "protected": self.protected,
+                "done_before": self.done_before,
+                "skipped": self.skipped,
+                "copied": self.copied,
+                "refused": len(self.refused),
+            },
+            "faces": {
+                "found": self.faces_found,
+                "protected": self.faces_protected,
+                "refused": self.faces_refused,
+            },
+            "refused": [{"photo": r.photo, "reason": r.reason} for r in (*self.refused, *self.small_faces)],
+            "other_files": self.others,
+            "notes": list(self.notes),
+            "guarantee": self.guarantee and self.guarantee.as_dict(),
+        }
+
+
+def protect_photos(
+    given: Sequence[str | os.PathLike[str]],
+    out: str | os.PathLike[str],
+    settings: Settings,
+    *,
+    workers: int | None = None,
+    cluster: str | None = None,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> Summary:
+    """Protect photos, and photos in folders, into an output folder of the same structure; call it again to go on.
+
+    A photo `holiday/anna.jpg` gives `holiday/anna.png` with its certificate, or `holiday/anna.face-0.png` and so on where it
+    shows several faces. Whatever ends a run, each photo is either in the output, whole, with a line in the log, or it is not
+    there; the next run does what is missing, and photos whose content or settings changed. Nothing else in the output folder is
+    ever replaced. With several workers, scripts need the usual `if __name__ == "__main__":`.
+
+    Args:
+        given: photos and folders of photos.
+        out: the output folder; made where there is none.
+        settings: what is done.
+        workers, cluster: as for `open_pool`.
+        progress: is told how many of how many photos are done.
+
+    Raises:
+        PhotoError: a path does not exist, or no photo is there.
+        SourceError: photos and output folder do not go together.
+        BulkError, OutputError, KeyProblem: the run cannot start or go on; what is done stays.
+        ValueError: the method does not take these options.
+    """
+    method = settings.build()
+    digest = settings.digest(method)
+    del method  # workers build their own
+    out = Path(out).absolute()
+    sources = find_sources(given, out)
+    for source in sources.photos:
+        top = source.place.split("/", 1)[0]
+        if top == FOLDER or (top == KEPT_FOLDER and settings.keep):
+            raise SourceError(f"{source.place!r} would mix with what the output keeps in {top!r}; rename that folder")
+    with Manifest(out) as manifest, open_pool(workers, cluster) as pool:
+        run = _Run(manifest, settings, digest, sources)
+        return run.go(pool, progress)
+
+
+@dataclass
+class _Run:
+    """A run under way: counts, and what the process that started it does with outcomes."""
+
+    manifest: Manifest
+    settings: Settings
+    digest: str
+    sources: Sources
+    refused: list[Refused] = field(default_factory=list)
+    small_faces: list[Refused] = field(default_factory=list)
+    kept: list[Entry] = field(default_factory=list)
+    new: list[Entry] = field(default_factory=list)
+    faces_of_refused: int = 0
+    guarantee: Guarantee | None = None
+
+    def go(self, pool: Pool, progress: Callable[[int, int], None]) -> Summary:
+        total = len(self.sources.photos)
+        progress(0, total)
+        paths = {source.place: str(source.path) for source in self.sources.photos}
+        for task, outcome in pool(partial(protect_photo, settings=self.settings), self._tasks()):
+            if isinstance(outcome, Lost):
+                outcome = Outcome(task.place, None, reasons=(f"{task.path!r}: {outcome}",), exit_code=LOST)
+            self._settle(task, outcome, paths[task.place])
+            progress(len(self.kept) + len(self.new) + len(self.refused), total)
+        progress(total, total)
+        return self._summary(total)
+
+    def _tasks(self) -> Iterator[Task]:
+        """The photos that are not done yet; looks at each when its turn comes."""
+        taken = {place: entry.name for place, entry in self.manifest.entries.items()}
+        names = assign_names((source.place for source in self.sources.photos), taken)
+        for source in self.sources.photos:
+            try:
+                content = self.manifest.content_of(sha256_of(source.path))
+            except PhotoError as error:
+                self.refused.append(Refused(str(source.path), str(error), error.exit_code))
+                continue
+            if self.manifest.is_done(source.place, content, self.digest, self.settings.on_no_face):
+                self.kept.append(self.manifest.entries[source.place])
+                continue
+            path, run = str(source.path.absolute()), str(self.manifest.run)
+            yield Task(path, source.place, names[source.place], run, self.digest)
+
+    def _settle(self, task: Task, outcome: Outcome, path: str) -> None:
+        conflict = self.manifest.conflict(task.place, outcome.outputs)
+        if conflict is not None:
+            outcome = replace(outcome, status=None, reasons=(f"{path!r} is not protected: {conflict}",), exit_code=5)
+        if outcome.status is None:
+            self.refused.append(Refused(path, "; ".join(outcome.reasons), outcome.exit_code))
+            self.faces_of_refused += outcome.faces
+            return
+        before = self.manifest.entries.get(task.place)
+        entry = Entry(
+            place=task.place,
+            name=task.name,
+            content=self.manifest.content_of(outcome.sha256),
+            settings=self.digest,
+            policy=self.settings.on_no_face,
+            status=outcome.status,
+            faces=outcome.faces,
+            protected=outcome.protected,
+            small=outcome.small,
+            outputs=outcome.outputs,
+            staged=outcome.staged,
+            replaces=tuple(old for old in (before.outputs if before else ()) if old not in outcome.outputs),
+        )
+        self.manifest.commit(entry)
+        self.new.append(entry)
+        self.small_faces += [Refused(path, reason, 4) for reason in outcome.reasons]
+        self.guarantee = self.guarantee or outcome.guarantee
+
+    def _summary(self, total: int) -> Summary:
+        everything = [*self.kept, *self.new]
+        return Summary(
+            photos=total,
+            protected=sum(entry.status == "protected" for entry in self.new),
+            done_before=sum(entry.status == "protected" for entry in self.kept),
+            skipped=sum(entry.status == "skipped" for entry in everything),
+            copied=sum(entry.status == "copied" for entry in everything),
+            refused=tuple(self.refused),
+            faces_found=sum(entry.faces for entry in everything) + self.faces_of_refused,
+            faces_protected=sum(entry.protected for entry in everything),
+            faces_refused=sum(entry.small for entry in everything) + self.faces_of_refused,
+            small_faces=tuple(self.small_faces),
+            others=self.sources.others,
+            notes=self.sources.notes,
+            guarantee=self.guarantee,
+        )

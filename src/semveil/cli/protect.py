@@ -1,0 +1,204 @@
+"""`semveil protect`: protected pictures of photos and folders of photos, by any method that makes pictures."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from semveil.cli import options
+from semveil.cli.console import make_table, note, progress, show
+
+if TYPE_CHECKING:
+    from semveil.bulk.run import Summary
+
+SHOWN = 20  # refusals that are listed one by one
+
+# What a method can be set to is its own matter: words that typer does not know are read by the method's declaration.
+CONTEXT = {"ignore_unknown_options": True, "allow_extra_args": True}
+
+
+def protect(
+    words: Annotated[list[str] | None, typer.Argument(help="Photos, or folders of photos.", metavar="PATH...")] = None,
+    method: Annotated[str | None, typer.Option(help="See --methods.", metavar="NAME")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder for the results; mirrors the structure of the photos' folder.", metavar="DIR")
+    ] = None,
+    model: options.Model = None,
+    face: Annotated[
+        str, typer.Option(help="Which faces of a photo: all, largest, or N by size (from 0).", metavar="all|largest|N")
+    ] = "all",
+    on_no_face: Annotated[
+        str,
+        typer.Option(
+            help="A photo in which no face is found is refused (error), left out (skip), or its pixels are copied UNPROTECTED "
+            "(copy; the detector misses profiles and small faces).",
+            metavar="error|skip|copy",
+        ),
+    ] = "error",
+    keep: Annotated[
+        list[str] | None,
+        typer.Option(help="Also write UNPROTECTED pictures to DIR/unprotected.", metavar="inverted|aligned"),
+    ] = None,
+    workers: Annotated[int | None, typer.Option(help="Worker processes on this machine (needs Dask).", metavar="N")] = None,
+    cluster: Annotated[
+        str | None,
+        typer.Option(help="Address of a Dask scheduler; its workers see the same files.", metavar="tcp://HOST:PORT"),
+    ] = None,
+    certificate_in_png: options.CertificateInPng = False,
+    methods: Annotated[bool, typer.Option("--methods", help="List the methods and the options of each, then stop.")] = False,
+    as_json: options.Json = False,
+) -> None:
+    """Protect the faces in photos: detect, align, protect, write a picture and a certificate for each.
+
+    Run it again to go on after a break: photos that are done are kept, new and changed ones are done. Photos that cannot be
+    protected are refused, listed, and make the command fail at its end. Metadata never passes. Each method has options of its
+    own, listed by --methods.
+
+    Example: semveil protect holiday/ --method dp-pix --epsilon 0.5 --out protected/
+
+    Example: semveil protect holiday/ --method blur --sigma 12 --workers 4 --out protected/
+    """
+    if methods:
+        _list_methods(as_json=as_json)
+        return
+    if out is None:
+        raise options.OptionError("name the output folder with --out DIR")
+    options.check_output_folder(out)
+    if workers is not None and cluster is not None:
+        raise options.OptionError("give --workers or --cluster, not both: a cluster has workers of its own")
+
+    from semveil.bulk.run import protect_photos
+    from semveil.bulk.task import Settings
+    from semveil.experiments.provenance import commit
+    from semveil.methods.options import declared_options, read_options
+    from semveil.methods.registry import image_methods
+
+    known = image_methods()
+    if method is None:
+        raise options.OptionError(f"name a method with --method: {', '.join(known)} (more by: semveil protect --methods)")
+    switches = {}
+    if method in known:
+        switches = {d.flag: d.kind is bool for d in declared_options(known[method]).values()}
+    paths, texts = split_words(words or [], switches)
+    if method in known and texts:
+        chosen: dict[str, Any] = read_options(known[method], texts)
+    else:
+        chosen = {}
+    if not paths:
+        raise options.OptionError("name photos or folders of photos: semveil protect PATH... --method NAME --out DIR")
+    settings = Settings(
+        method,
+        model,
+        tuple(sorted(chosen.items())),
+        face=face,
+        on_no_face=on_no_face,
+        keep=tuple(keep or ()),
+        certificate_in_png=certificate_in_png,
+        commit=commit(),
+    )
+    with progress("Protecting", quiet=as_json) as advance:
+        summary = protect_photos(paths, out, settings, workers=workers, cluster=cluster, progress=advance)
+    _report(summary, settings.method, out, as_json=as_json)
+    if summary.exit_code:
+        raise typer.Exit(summary.exit_code)
+
+
+def split_words(words: Sequence[str], switches: dict[str, bool]) -> tuple[list[str], dict[str, str]]:
+    """Paths, and texts of a method's options by flag, from what stood on the command line besides the common options.
+
+    Args:
+        words: in order.
+        switches: for each flag of the method whether it is a switch (`--name`, `--no-name`) that takes no value.
+
+    Example:
+        >>> split_words(["a.jpg", "--sigma", "-3", "--soft", "b.jpg", "--block=8"], {"--soft": True})
+        (['a.jpg', 'b.jpg'], {'--sigma': '-3', '--soft': 'true', '--block': '8'})
+    """
+    paths: list[str] = []
+    texts: dict[str, str] = {}
+    left = iter(words)
+    for word in left:
+        if not word.startswith("-") or word == "-":
+            paths.append(word)
+            continue
+        flag, sign, text = word.partition("=")
+        positive = "--" + flag.removeprefix("--no-")
+        if not sign and switches.get(flag):
+            text = "true"
+        elif not sign and flag.startswith("--no-") and switches.get(positive):
+            flag, text = positive, "false"
+        elif not sign:
+            value = next(left, None)
+            if value is None:
+                raise options.OptionError(f"option {flag} needs a value (a path that starts with - is written ./{flag})")
+            text = value
+        if flag in texts:
+            raise options.OptionError(f"option {flag} is given twice")
+        texts[flag] = text
+    return paths, texts
+
+
+def _report(summary: "Summary", method: str, out: Path, *, as_json: bool) -> None:
+    result = {"method": method, "out": str(out), **summary.as_dict()}
+    photos, faces = result["photos"], result["faces"]
+    told = [f"{photos['protected']} protected"]
+    told += [f"{photos[name]} {words}" for name, words in _WORDS.items() if photos[name]]
+    lines = [
+        f"{_count(photos['found'], 'photo')}: {', '.join(told)}. "
+        f"{_count(faces['found'], 'face')} found, {faces['protected']} protected, {faces['refused']} refused."
+    ]
+    if summary.copied:
+        lines.append(f"{_count(summary.copied, 'photo')} without a found face in the output UNPROTECTED, as asked.")
+    if summary.others:
+        lines.append(f"{_count(summary.others, 'other file')} left out: no photos by their names.")
+    if summary.guarantee:
+        lines.append(f"Each picture: {summary.guarantee.summary()}")
+    if summary.protected or summary.done_before:
+        lines.append(f"Written to {out}, each picture with its certificate; to read one: semveil certify FILE.")
+    if not as_json:
+        told = [f"refused: {refused.reason}" for refused in (*summary.refused, *summary.small_faces)]
+        for text in [*summary.notes, *told[:SHOWN]]:
+            note(text)
+        if len(told) > SHOWN:
+            note(f"and {len(told) - SHOWN} more refusals; --json lists all")
+    show(result, lines, as_json=as_json)
+
+
+def _count(number: int, thing: str) -> str:
+    return f"{number} {thing}{'' if number == 1 else 's'}"
+
+
+_WORDS = {"done_before": "done before", "skipped": "skipped", "copied": "copied", "refused": "refused"}
+
+
+def _list_methods(*, as_json: bool) -> None:
+    from semveil.methods.options import declared_options
+    from semveil.methods.registry import image_methods
+
+    listed: list[dict[str, Any]] = [
+        {
+            "method": name,
+            "about": (kind.__doc__ or "").strip().partition("\n")[0],
+            "options": [
+                {
+                    "option": declared.flag,
+                    "type": declared.kind.__name__,
+                    "default": declared.default,
+                    "choices": list(declared.option.choices),
+                    "help": declared.option.help,
+                }
+                for declared in declared_options(kind).values()
+            ],
+        }
+        for name, kind in image_methods().items()
+    ]
+    rows = []
+    for entry in listed:
+        rows.append([entry["method"], "", "", entry["about"]])
+        for option in entry["options"]:
+            allowed = f" ({', '.join(option['choices'])})" if option["choices"] else ""
+            default = "" if option["default"] is None else str(option["default"])
+            rows.append(["", option["option"], default, option["help"] + allowed])
+    table = None if as_json else make_table(["method", "option", "default", "meaning"], rows)
+    show({"methods": listed}, as_json=as_json, table=table)
