@@ -10,7 +10,7 @@ from torch import Tensor
 
 from semveil.mechanisms import ClipBox
 
-DEFAULT_WHITENING = 0.5
+DEFAULT_WHITENING = 0.5  # least noise for Bob, and what a wrong key reads is a face (benchmarks/keyed.py)
 NORM_SCALE = 0.08  # logistic scale of the log of a block's norm that 16 bits are laid out for: a factor of 2.5 either way
 LEVELS = 1 << 16
 
