@@ -7,10 +7,10 @@ import typer
 
 from semveil.cli import options
 from semveil.cli.certified import certify_outputs, open_ledger, record_release
-from semveil.cli.console import progress, show
+from semveil.cli.console import note, progress, show
 from semveil.cli.ledger import LedgerFile
 from semveil.cli.parties import ProtectionOptions, build_method, default_model, load_faces
-from semveil.cli.shared_key import alice_key, bob_key, check_key_options, nonce_log
+from semveil.cli.shared_key import SENT, alice_key, bob_key, check_key_options, nonce_log
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -88,6 +88,8 @@ def send(
         latents = method.invert(faces.images, perceptual=inversion_distance(loaded)[0], progress=advance).codes
     message = to_message(method, method.send_codes(latents))
     write_message(out, message)
+    if message.keyed is not None:
+        nonce_log(SENT).add(message.keyed.nonce)
     certificate = certificate_of(message, method)
     lines = certify_outputs([out], certificate) + record_release(book, subject, certificate)
     _report(message, certificate, [out], lines, as_json=as_json)
@@ -130,11 +132,14 @@ def receive(
     method = method_for_bob(read, loaded, pair=None if pair is None else read_pair(pair), key=shared, authenticate=not deniable)
     if log is not None:
         log.check(read.keyed.nonce)
+    if read.keyed is not None and nonce_log(SENT).holds(read.keyed.nonce):
+        note("this message was sent from this very machine; if it reached you from outside, somebody sent it back to you")
     images = method.receive(heard(read, snr_db=snr_db, rng=streams(seed)["bob"]))
     if log is not None:
         log.add(read.keyed.nonce)  # only after the key fitted: a forged message must not block the true one
-    certificate = certificate_of(read)
-    opened = certificate.for_picture() if read.protection in NOISY else certificate.for_opened_picture()
+    certificate = certificate_of(read, method)
+    as_heard = read.protection in (*NOISY, "none")  # nothing was undone
+    opened = certificate.for_picture() if as_heard else certificate.for_opened_picture()
     written = _save(out, images)
     _report(read, opened, written, certify_outputs(written, opened, in_png=in_png), as_json=as_json)
 

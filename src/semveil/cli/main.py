@@ -15,7 +15,22 @@ from typing import Annotated
 import typer
 
 from semveil import __version__
-from semveil.cli import calibrate, certify, data, experiments, invert, keygen, ledger, link, models, protect, train, transmit
+from semveil.cli import (
+    attack,
+    audit,
+    calibrate,
+    certify,
+    data,
+    experiments,
+    invert,
+    keygen,
+    ledger,
+    link,
+    models,
+    protect,
+    train,
+    transmit,
+)
 from semveil.core.errors import SemveilError, printable
 
 USAGE, INTERRUPTED, TERMINATED, BUG = 2, 130, 143, 70  # exit codes beside those of `core.errors`
@@ -31,6 +46,8 @@ app.command()(transmit.transmit)
 app.command()(link.send)
 app.command()(link.receive)
 app.command()(link.eavesdrop)
+app.command()(attack.attack)
+app.command()(audit.audit)
 app.command(context_settings=protect.CONTEXT)(protect.protect)
 app.command()(invert.invert)
 app.command()(experiments.reproduce)

@@ -70,7 +70,7 @@ Identity = Annotated[
 Peer = Annotated[Path | None, typer.Option(help="The other side's public file, fingerprint checked.", metavar="FILE.public")]
 Deniable = Annotated[
     bool,
-    typer.Option("--deniable", help="No authentication: any key opens the message to some face, tampering goes unnoticed."),
+    typer.Option("--deniable", help="No authentication: no tag proves a key right; wrong keys and tampering go unnoticed."),
 ]
 Train = Annotated[bool, typer.Option("--train/--no-train", help="Train a missing pair now (minutes; it is kept).")]
 Subject = Annotated[

@@ -69,9 +69,12 @@ def _passphrase(path: Path, *, confirm: bool = False) -> str:
     return lines[0]
 
 
-def nonce_log() -> "NonceLog":
-    """Bob's log of the messages that he has read, on this machine."""
+READ, SENT = "nonces-read", "nonces-sent"
+
+
+def nonce_log(kind: str = READ) -> "NonceLog":
+    """The log of keyed messages that were read, or sent, on this machine."""
     from semveil.core.weights import home
     from semveil.keys import NonceLog
 
-    return NonceLog(home() / "nonces.log")
+    return NonceLog(home() / f"{kind}.log")

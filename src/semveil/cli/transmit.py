@@ -99,7 +99,7 @@ def transmit(
         "versions": _versions(),
         "images": records,
     }
-    _write(out, result, faces.ids, summary)
+    _write(out, result, method, faces.ids, summary)
     _print(summary, method, result.transmission.guarantee, out, as_json=as_json)
 
 
@@ -147,18 +147,23 @@ def _versions() -> dict[str, str | None]:
     return {**versions(), "commit": commit()}
 
 
-def _write(out: Path, result: "WiretapResult", ids: tuple[str, ...], summary: dict[str, Any]) -> None:
+def _write(out: Path, result: "WiretapResult", method: "DPSemCom", ids: tuple[str, ...], summary: dict[str, Any]) -> None:
     from semveil.core.pixels import to_pixels
+    from semveil.data.certified import write_certificate
     from semveil.data.save import save_png
     from semveil.experiments.result_file import write_result
+    from semveil.methods.certificates import certificate_of
+    from semveil.methods.messages import to_message
 
     pixels = {name: to_pixels(getattr(result, name)) for name in PICTURES}
+    heard = certificate_of(to_message(method, result.transmission), method).for_picture()
     with whole_folder(out) as folder:
         for i, name in enumerate(ids):
             place = folder / name if len(ids) > 1 else folder
             place.mkdir(exist_ok=True)
             for picture in PICTURES:
                 save_png(place / f"{picture}.png", pixels[picture][i])
+            write_certificate(place / "eve.png", heard)
         write_result(folder / SUMMARY, summary)
 
 

@@ -11,6 +11,7 @@ Anything else that escapes the library is a bug in it or in the calling code and
 | 5 | an output that cannot be written |
 | 6 | a message that cannot be read |
 | 7 | a key, passphrase or sealed part that is missing, unsafe or does not fit |
+| 8 | a certificate or ledger that is missing, damaged or does not fit |
 """
 
 from typing import ClassVar

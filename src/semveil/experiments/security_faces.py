@@ -17,7 +17,7 @@ from semveil.experiments.photo_sets import ORDER_SEED, load_face_set, public_pho
 from semveil.methods.face_model import FaceModel
 
 DEVELOPMENT_SHARE = 0.2  # of the held-out people; the others are reported on, once
-SPLITS = ("development", "held-out")
+PUBLIC_SEED = 11  # of the order in which training photos become public faces
 SMALLEST_SHARE = 0.005  # of the pixels, for glasses, hats and earrings
 UNKNOWN = 255
 
@@ -71,10 +71,9 @@ def real_faces(data: Path, model: FaceModel, *, split: str, attacked: int, galle
     for row in held:
         photos_of.setdefault(str(faces.person[row]), []).append(int(row))
     people = sorted(photos_of.values(), key=lambda rows: len(rows) < 2)[:attacked]  # stable: seeded order within
-    others = rng.permutation(np.flatnonzero(~faces.held_out))
-    strangers = _one_each(faces.person, others)[:gallery]
-    known = np.setdiff1d(others, strangers, assume_unique=True)
-    known = rng.permutation(known[~np.isin(faces.person[known], faces.person[strangers])])[:public]
+    others = np.random.default_rng(PUBLIC_SEED).permutation(np.flatnonzero(~faces.held_out))
+    known, rest = others[:public], others[public:]
+    strangers = _one_each(faces.person, rest[~np.isin(faces.person[rest], faces.person[known])])[:gallery]
     attacked_rows = np.array([rows[0] for rows in people])
     mates = [rows[1] for rows in people if len(rows) > 1]
     places = iter(range(len(mates)))

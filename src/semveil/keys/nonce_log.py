@@ -31,7 +31,7 @@ class NonceLog:
         >>> log.check(bytes(32))
         Traceback (most recent call last):
         ...
-        semveil.core.errors.KeyProblem: this message was read before (its nonce is in the log); it may be a replay
+        semveil.core.errors.KeyProblem: this message was read before; it may be a replay (--replay reads it all the same)
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
@@ -46,6 +46,17 @@ class NonceLog:
         if os.path.lexists(self.path):
             with self._locked(os.O_RDWR) as handle:
                 self._refuse(nonce, handle)
+
+    def holds(self, nonce: bytes) -> bool:
+        """Whether the nonce is in the log.
+
+        Raises:
+            KeyProblem: the log is unsafe or no nonce log.
+        """
+        if not os.path.lexists(self.path):
+            return False
+        with self._locked(os.O_RDWR) as handle:
+            return _entry(nonce) in self._lines(handle)[0]
 
     def add(self, nonce: bytes) -> None:
         """Put a nonce into the log, on the disk when this returns.
@@ -66,16 +77,21 @@ class NonceLog:
         except OSError as error:
             raise OutputError(f"cannot write the nonce log {str(self.path)!r}: {error.strerror}") from error
 
-    def _refuse(self, nonce: bytes, handle: BinaryIO) -> int:
-        """Fail if the nonce is among the whole lines; else where they end."""
+    def _lines(self, handle: BinaryIO) -> tuple[list[bytes], bytes]:
+        """The whole lines, and what a crash left of one more."""
         *lines, torn = handle.read().split(b"\n")
         if not all(ENTRY.fullmatch(line) for line in lines):
             raise KeyProblem(
                 f"{str(self.path)!r} is no nonce log or is damaged; restore it, or move it away and accept that replays of "
                 "messages read until now are not noticed"
             )
+        return lines, torn
+
+    def _refuse(self, nonce: bytes, handle: BinaryIO) -> int:
+        """Fail if the nonce is among the whole lines; else where they end."""
+        lines, torn = self._lines(handle)
         if _entry(nonce) in lines:
-            raise KeyProblem("this message was read before (its nonce is in the log); it may be a replay")
+            raise KeyProblem("this message was read before; it may be a replay (--replay reads it all the same)")
         return handle.tell() - len(torn)
 
     @contextmanager
