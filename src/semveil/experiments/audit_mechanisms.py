@@ -6,14 +6,12 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
-from semveil.attacks.audit import Game, bits_game, law_game, repeat_game
+from semveil.attacks.audit import Floats, Game, bits_game, law_game, repeat_game
 from semveil.core.privacy import Guarantee, Norm, Sensitivity
 from semveil.mechanisms import MECHANISMS, CoordinateSensitivity, Gaussian, Mechanism, Release
 
-Floats = NDArray[np.float64]
 VECTOR_SHARE, EXACT_VECTOR_SHARE, EXACT_BITS_SHARE = 0.25, 0.05, 0.1  # exact noise costs microseconds a number
 
 

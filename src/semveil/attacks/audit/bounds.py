@@ -55,7 +55,8 @@ def forced_epsilon(likely: ArrayLike, unlikely: ArrayLike, delta: float = 0.0) -
 def forced_mu(likely: ArrayLike, unlikely: ArrayLike) -> Floats:
     """The smallest mu whose Gaussian trade-off allows both probabilities (Dong, Roth and Su 2022), and 0 where none is forced.
 
-    Normal noise of standard deviation sigma on inputs Delta apart gives Phi^-1(p) - Phi^-1(q) <= mu = Delta / sigma for every event.
+    Normal noise of standard deviation sigma on inputs Delta apart gives every event
+    Phi^-1(p) - Phi^-1(q) <= mu = Delta / sigma.
     """
     return np.maximum(ndtri(np.asarray(likely, float)) - ndtri(np.asarray(unlikely, float)), 0.0)
 

@@ -21,8 +21,8 @@ class Game:
         draw: (input 0 or 1, count) -> (count, n) float64 outputs, each of an independent release.
         measure: outputs -> real statistics by name, each (count,). Events are half-lines of one statistic.
         width: numbers that one draw holds in memory, for the size of the parts.
-        noise_on: the two inputs (n,), where output minus input is the noise: then the auditor also says how much too small
-            noise it would have noticed.
+        noise_on: the two inputs, where the first columns of an output minus them are the noise: then the auditor also says how
+            much too small noise it would have noticed.
         gaussian: the claim is one of normal noise, whose whole trade-off curve it then stands for.
         share: of the asked number of draws that this game plays, in (0, 1]: costly outputs play fewer.
     """

@@ -161,5 +161,6 @@ class _Sampler:
         if factor != 1.0:
             assert self.game.noise_on is not None
             clean = self.game.noise_on[world]
-            outputs = clean + (outputs - clean) / factor
+            outputs = outputs.copy()
+            outputs[:, : len(clean)] = clean + (outputs[:, : len(clean)] - clean) / factor
         return self.game.measure(outputs)

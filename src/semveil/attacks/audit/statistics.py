@@ -4,7 +4,6 @@ import numpy as np
 
 from semveil.attacks.audit.bounds import Floats
 
-
 RESOLUTION = 2.0**20  # steps of a contrast between the two inputs; what is finer is the business of `finest_bit`
 
 
@@ -53,8 +52,8 @@ def finest_bit(values: Floats) -> Floats:
     shows its input by the grid that it falls on (Mironov 2012). Zeros count as multiples of everything: 2000.
 
     Example:
-        >>> finest_bit(np.array([1.0, 0.375, 1e-300, 0.0])).tolist()
-        [0.0, -3.0, -1048.0, 2000.0]
+        >>> finest_bit(np.array([1.0, 0.375, 3 * 2.0**-1074, 0.0])).tolist()
+        [0.0, -3.0, -1074.0, 2000.0]
     """
     mantissa, exponent = np.frexp(np.asarray(values, np.float64))
     whole = np.abs(mantissa * 2.0**53).astype(np.int64)

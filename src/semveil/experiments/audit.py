@@ -1,0 +1,122 @@
+"""The audit: play every game there is for what is asked, at several claimed budgets."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from semveil.attacks.audit import DRAWS, FALSE_ALARM, Finding, Game, play
+from semveil.core.registry import Registry
+from semveil.experiments.audit_mechanisms import release_games, simulated_games
+from semveil.experiments.audit_methods import method_games, modulo_games, rotation_games
+from semveil.experiments.provenance import commit, versions
+from semveil.mechanisms import MECHANISMS
+from semveil.methods.dp_semcom import NOISY, PROTECTIONS, DPSemCom
+from semveil.methods.face_model import DEFAULT_MODEL, load_model
+
+EPSILONS = (0.1, 1.0, 5.0)
+
+
+@dataclass(frozen=True)
+class Target:
+    """Something to audit.
+
+    Attributes:
+        games: claimed epsilon, or None for none -> games.
+        takes_epsilon: a budget can be asked of it.
+        goes_without: it also works without one.
+    """
+
+    games: Callable[[Any], list[Game]]
+    takes_epsilon: bool = True
+    goes_without: bool = False
+
+    def budgets(self, epsilons: Sequence[float]) -> list[float | None]:
+        """What to audit it at."""
+        return [*([None] if self.goes_without else []), *(epsilons if self.takes_epsilon else [])]
+
+
+def targets(model: str = DEFAULT_MODEL) -> Registry[Target]:
+    """All that can be audited: registered noise laws, their releases, keyed protections, methods with each protection."""
+    found: Registry[Target] = Registry("audit target")
+    for name in MECHANISMS:
+        found.add(name, Target(partial(simulated_games, name)))
+        found.add(f"release/{name}", Target(partial(release_games, name)))
+    found.add("rotation", Target(rotation_games, takes_epsilon=False, goes_without=True))
+    found.add("modulo", Target(modulo_games, goes_without=True))
+    for protection in PROTECTIONS:
+        found.add(
+            f"{DPSemCom.name}/{protection}",
+            Target(
+                partial(_games_of_method, protection, model),
+                takes_epsilon=protection in (*NOISY, "modulo"),
+                goes_without=protection not in NOISY,
+            ),
+        )
+    return found
+
+
+def _games_of_method(protection: str, model: str, epsilon: float | None) -> list[Game]:
+    return method_games(protection, epsilon, load_model(model))
+
+
+def choose(names: Sequence[str], available: Registry[Target]) -> list[str]:
+    """Targets by name, or by what stands before the slash (`release`, `dp-semcom`); all where none is named.
+
+    Raises:
+        ValueError: no such target.
+
+    Example:
+        >>> choose(["dp-semcom/rotation", "modulo"], targets())
+        ['dp-semcom/rotation', 'modulo']
+    """
+    chosen: list[str] = []
+    for name in names or list(available):
+        group = [target for target in available if target.startswith(f"{name}/")]
+        if not group:
+            available[name]  # raises with a suggestion
+        chosen += [target for target in (group or [name]) if target not in chosen]
+    return chosen
+
+
+def audit(
+    names: Sequence[str] = (),
+    *,
+    epsilons: Sequence[float] = EPSILONS,
+    draws: int = DRAWS,
+    model: str = DEFAULT_MODEL,
+    progress: Callable[..., None] = lambda stage, done, total: None,
+) -> list[tuple[float | None, Finding]]:
+    """Play the games of the targets at the claimed budgets.
+
+    Args:
+        names: of targets or groups; all where none is named.
+        epsilons: to claim, positive; targets without a budget play once.
+        draws: of each input for single numbers; costlier games play a stated share.
+        model: for whole methods.
+        progress: told what is played, how many draws are done and how many there are.
+
+    Returns:
+        (epsilon asked for or None, finding) for every game.
+    """
+    available = targets(model)
+    found = []
+    for name in choose(names, available):
+        target = available[name]
+        for epsilon in target.budgets(epsilons):
+            for game in target.games(epsilon):
+                stage = f"{name}, {game.pair}" + ("" if epsilon is None else f", epsilon {epsilon:g}")
+                found.append((epsilon, play(game, draws=draws, progress=partial(progress, stage))))
+    return found
+
+
+def as_result(found: Sequence[tuple[float | None, Finding]], *, draws: int, model: str) -> dict[str, Any]:
+    """JSON-ready: settings, versions, and every finding."""
+    return {
+        "experiment": "audit",
+        "config": {"draws": draws, "model": model, "false_alarm_probability_of_each": FALSE_ALARM},
+        "versions": versions(),
+        "commit": commit(),
+        "alarms": sum(finding.alarm for _, finding in found),
+        "findings": [{"asked_epsilon": epsilon, **finding.as_dict()} for epsilon, finding in found],
+    }

@@ -1,0 +1,140 @@
+"""The referee on games whose epsilon is known: bounds that hold and are near, verdicts, and bounded memory."""
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from semveil.attacks.audit import Game, Verdict, play
+from semveil.attacks.audit.referee import PART
+from semveil.core.privacy import Basis, Guarantee
+
+
+def claim(epsilon: float | None, *, delta: float = 0.0) -> Guarantee:
+    if epsilon is None:
+        return Guarantee.none("nothing", reason="a test")
+    return Guarantee(epsilon, "a bit", Basis.PROVED, delta=delta)
+
+
+def game(draw: Callable[[int, int], np.ndarray], epsilon: float | None, **more: object) -> Game:
+    return Game("test", "two bits", claim(epsilon), draw, lambda y: {"value": y[:, 0]}, **more)
+
+
+def randomised_response(epsilon: float, seed: int = 0) -> Callable[[int, int], np.ndarray]:
+    """Tells the truth with probability e^epsilon / (1 + e^epsilon): exactly epsilon."""
+    rng, lie = np.random.default_rng(seed), 1 / (1 + math.exp(epsilon))
+    return lambda world, count: ((rng.random(count) < lie) ^ bool(world)).astype(float)[:, None]
+
+
+def always(world: int, count: int) -> np.ndarray:
+    return np.full((count, 1), float(world))
+
+
+@pytest.mark.parametrize("epsilon", [0.1, 1.0, 5.0])
+def test_the_bound_holds_and_is_near(epsilon: float) -> None:
+    found = play(game(randomised_response(epsilon), epsilon), draws=400_000)
+    # relative error of the rarer probability: 200,000 draws, bounds 5.3 standard errors out, both probabilities
+    rare = 1 / (1 + math.exp(epsilon))
+    assert epsilon - 2 * 6 / math.sqrt(200_000 * rare) < found.lower < epsilon
+    assert found.verdict == Verdict.PASS
+    assert found.event is not None
+
+
+@pytest.mark.parametrize("epsilon", [0.1, 1.0, 5.0])
+def test_a_claim_too_low_is_violated(epsilon: float) -> None:
+    found = play(game(randomised_response(2 * epsilon), epsilon), draws=400_000)
+    assert found.verdict == Verdict.VIOLATED
+    assert found.alarm
+
+
+def test_tight_claims_are_seldom_called_violated() -> None:
+    """300 tests of a true, tight claim with false alarms of 5 %; 31 and more would have probability 1e-4."""
+    draw = randomised_response(1.0, seed=1)
+    alarms = sum(play(game(draw, 1.0), draws=400, false_alarm=0.05).lower > 1.0 for _ in range(300))
+    assert alarms <= 30
+
+
+def test_a_claim_beyond_what_the_draws_can_show_is_not_testable() -> None:
+    found = play(game(randomised_response(3.0), 20.0), draws=2_000)
+    assert found.lower < found.visible < 20.0
+    assert found.verdict == Verdict.NOT_TESTABLE
+    assert "cannot show more" in found.remark
+
+
+def test_deterministic_outputs_have_no_finite_epsilon() -> None:
+    found = play(game(always, None), draws=2_000)
+    assert found.verdict == Verdict.NO_FINITE_EPSILON
+    assert found.lower == found.visible
+    assert play(game(always, 0.5), draws=2_000).verdict == Verdict.VIOLATED
+
+
+def test_the_same_output_every_time_refutes_any_epsilon() -> None:
+    found = play(game(always, 1e6), draws=2_000)
+    assert found.verdict == Verdict.VIOLATED
+    assert "always the same" in found.remark
+
+
+def test_one_output_for_both_inputs_is_private() -> None:
+    found = play(game(lambda world, count: np.ones((count, 1)), 0.0), draws=2_000)
+    assert (found.verdict, found.lower) == (Verdict.PASS, 0.0)
+
+
+def test_no_claim_and_no_separation_is_not_testable() -> None:
+    assert play(game(randomised_response(1.0), None), draws=2_000).verdict == Verdict.NOT_TESTABLE
+
+
+def test_delta_forgives_what_is_rarer() -> None:
+    rng = np.random.default_rng(0)
+
+    def leaks(world: int, count: int) -> np.ndarray:
+        return ((rng.random(count) < 0.01) * float(world))[:, None]
+
+    for delta, verdict in ((0.0, Verdict.VIOLATED), (0.02, Verdict.PASS)):
+        found = Game("test", "leaks", claim(0.5, delta=delta), leaks, lambda y: {"value": y[:, 0]})
+        assert play(found, draws=100_000).verdict == verdict
+
+
+def test_noise_is_tried_smaller_until_it_is_noticed() -> None:
+    rng = np.random.default_rng(0)
+    inputs = np.array([0.0]), np.array([1.0])
+    ends = lambda world, count: rng.laplace(inputs[world][0], 1.0, (count, 1))  # noqa: E731
+    found = play(game(ends, 1.0, noise_on=inputs), draws=200_000)
+    assert (found.verdict, found.caught_factor) == (Verdict.PASS, 2.0)
+    blind = play(game(ends, 1.0, noise_on=inputs), draws=200, factors=(1.01,))
+    assert (blind.verdict, blind.caught_factor) == (Verdict.NOT_TESTABLE, None)
+    assert "1.01 times too small" in blind.remark
+
+
+def test_draws_come_in_parts_and_progress_is_told() -> None:
+    asked, told = [], []
+
+    def draw(world: int, count: int) -> np.ndarray:
+        asked.append(count)
+        return np.zeros((count, 1))
+
+    play(game(draw, 1.0, width=PART // 1000), draws=5_001, progress=lambda done, total: told.append((done, total)))
+    assert max(asked) == 1000
+    assert sum(asked) == 2 * 5_001
+    assert told[-1] == (10_002, 10_002)
+
+
+def test_more_draws_than_memory_holds_only_count() -> None:
+    from semveil.attacks.audit import referee
+
+    found = play(game(randomised_response(1.0), 1.0), draws=2 * referee.LARGEST_CHOICE + 100_000)
+    assert found.counted == found.draws - referee.LARGEST_CHOICE
+
+
+def test_too_few_draws_are_refused() -> None:
+    with pytest.raises(ValueError, match="at least 200 draws"):
+        play(game(always, 1.0), draws=100)
+
+
+def test_findings_are_plain_json() -> None:
+    import json
+
+    for epsilon in (None, 1.0):
+        written = json.loads(json.dumps(play(game(always, epsilon), draws=500).as_dict(), allow_nan=False))
+        assert written["claimed_epsilon"] == epsilon
+        assert written["largest_visible_epsilon"] > 1
