@@ -10,7 +10,7 @@ import semveil
 from semveil.channels import KeyedPart, MessageError
 from semveil.core.errors import KeyProblem
 from semveil.core.privacy import Basis, Guarantee
-from semveil.methods.dp_semcom import NOISY, PRIVATE_CODES, DPSemCom, Transmission
+from semveil.methods.dp_semcom import KEYED, NOISY, PRIVATE_CODES, DPSemCom, Transmission
 from semveil.methods.face_model import load_model
 from semveil.methods.shared_key import SharedKey
 from semveil.protection.linear_pair import LinearPair
@@ -116,7 +116,11 @@ def test_a_budget_by_part_protects_its_parts_and_adds_up(model):
         assert float(change[list(codes)].mean()) == pytest.approx(scale, rel=5 / (300 * 16) ** 0.5)
 
 
-KEYED_OPTIONS = [{"protection": "rotation"}, {"protection": "modulo"}, {"protection": "modulo", "epsilon": 20.0}]
+KEYED_OPTIONS = [
+    {"protection": "rotation", "private_codes": PRIVATE_CODES},
+    {"protection": "modulo", "private_codes": PRIVATE_CODES},
+    {"protection": "modulo", "epsilon": 20.0, "private_codes": PRIVATE_CODES},
+]
 
 
 @pytest.mark.parametrize("options", KEYED_OPTIONS, ids=str)
@@ -134,6 +138,15 @@ def test_bob_undoes_keyed_protection_and_eve_does_not(model, options, authentica
     assert torch.equal(bob.receive(sent), bob.receive(sent))
 
 
+@pytest.mark.parametrize("protection", KEYED)
+def test_under_a_key_nothing_goes_in_clear_unless_asked(model, protection):
+    hidden = DPSemCom(model, protection=protection)
+    assert hidden.private_codes == tuple(range(28)) and hidden.guarantee().whole_record_epsilon == 0
+    partly = DPSemCom(model, protection=protection, private_codes=PRIVATE_CODES)
+    assert partly.guarantee().whole_record_epsilon is None
+    assert DPSemCom(model, key=SharedKey.fresh()).protection == "rotation"
+
+
 @pytest.mark.parametrize("options", KEYED_OPTIONS, ids=str)
 def test_a_wrong_key_is_found_out_or_denied(model, options):
     sent = DPSemCom(model, **options).send_codes(torch.ones(1, 28, 8))
@@ -149,7 +162,7 @@ def test_a_wrong_key_is_found_out_or_denied(model, options):
 
 def test_side_information_is_bound_to_gains_and_guarantee(model):
     """Whoever changes what is said about the symbols is found out; the symbols themselves are analogue."""
-    method = DPSemCom(model, protection="rotation")
+    method = DPSemCom(model, protection="rotation", private_codes=PRIVATE_CODES)
     sent = method.send_codes(torch.ones(1, 28, 8))
     method.receive(replace(sent, symbols=sent.symbols * 1.01))
     forged = Guarantee(0.0, "all codes", Basis.PROVED)
@@ -166,7 +179,7 @@ def test_the_same_photo_twice_gives_unrelated_signals(model):
     """Correlation of two messages' private blocks: 56 coordinates, so beyond 5 / sqrt(56) with a chance below 1e-4."""
     codes = model.public_latents(1, rng=torch.Generator().manual_seed(1))
     private = list(PRIVATE_CODES)
-    for options, related in (({"protection": "rotation"}, False), ({"pair": identity_pair(model)}, True)):
+    for options, related in ((KEYED_OPTIONS[0], False), ({"pair": identity_pair(model)}, True)):
         method = DPSemCom(model, **options)
         first, second = (method.heard_codes(method.send_codes(codes))[:, private].flatten().detach() for _ in range(2))
         correlation = float(torch.corrcoef(torch.stack([first, second]))[0, 1])
@@ -175,7 +188,7 @@ def test_the_same_photo_twice_gives_unrelated_signals(model):
 
 def test_gains_tell_nothing_of_the_private_block(model):
     """With rotation the power sent in the private block is public up to the mask, so the gain follows from the common codes."""
-    method = DPSemCom(model, protection="rotation")
+    method = DPSemCom(model, protection="rotation", private_codes=PRIVATE_CODES)
     codes = torch.full((2, 28, 8), 0.1)
     codes[1, list(PRIVATE_CODES)] = 1.5
     gains = torch.stack([method.send_codes(codes).gains for _ in range(20)])

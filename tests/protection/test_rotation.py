@@ -49,7 +49,7 @@ def test_bob_gets_any_set_of_codes_back(codes, whitening):
     assert len(protected.side) == 3 * protection.side_bytes
     bob = protection.deprotect(protected.sent, protected.side, streams(3))
     norms = protection.space.to_coordinates(block).norm(dim=1) / protection.space.usual_norm
-    inside = (norms > 0.5) & (norms < 2.0)  # of the 16-bit levels; a block of few codes may lie outside
+    inside = (norms > 0.5) & (norms < 2.0)  # well within the levels; a block of few codes may lie outside
     assert (bob - block)[inside].abs().max() < 5e-3 if inside.any() else True
 
 
@@ -167,16 +167,16 @@ def test_every_side_information_and_key_reads_as_some_block():
     protection = rotation()
     protected = protection.protect(blocks(4), streams(4))
     truth = protection.deprotect(protected.sent, protected.side, streams(4))
-    for side in (bytes(8), b"\xff" * 8, bytes(range(8))):
+    for side in (bytes(16), b"\xff" * 16, bytes(range(16))):
         read = protection.deprotect(protected.sent, side, streams(4, message=9))
         assert torch.isfinite(read).all() and not torch.allclose(read, truth, atol=0.3)
-        assert read.abs().max() < 10
+        assert read.abs().max() < 40
     assert torch.isfinite(protection.interpret(protected.sent)).all()
 
 
 def test_levels_cover_norms_evenly_and_invert():
     space = rotation().space
-    levels = torch.arange(LEVELS)
+    levels = torch.arange(0, LEVELS, LEVELS >> 16)
     norms = space.norm_of_level(levels)
     assert (norms.diff() > 0).all()
     assert torch.equal(space.norm_level(norms), levels)

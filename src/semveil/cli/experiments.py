@@ -10,8 +10,8 @@ from semveil.cli.console import show, stages
 
 
 def reproduce(
-    figure: Annotated[str, typer.Argument(help="dp-semcom/fig3, fig4, fig5, fig6, or noise.", metavar="FIGURE")],
-    preset: Annotated[str, typer.Option(help="How large: smoke, small or paper.", metavar="smoke|small|paper")] = "smoke",
+    figure: Annotated[str, typer.Argument(help="dp-semcom/fig3, fig4, fig5, fig6, noise or security.", metavar="FIGURE")],
+    preset: Annotated[str, typer.Option(help="How large: smoke, small, paper; of security also development.", metavar="smoke|small|paper")] = "smoke",
     out: Annotated[
         Path | None, typer.Option(help="Folder for JSON and plots; out/METHOD/PRESET by default.", metavar="DIR")
     ] = None,
@@ -29,10 +29,11 @@ def reproduce(
     folder = out or Path("out") / figure.partition("/")[0] / preset
     options.check_output_folder(folder)
 
-    from semveil.experiments.dp_semcom import reproduce
+    from semveil.experiments.reproducible import EXPERIMENTS
 
+    run = EXPERIMENTS[figure]
     with stages(quiet=as_json) as advance:
-        path = reproduce(figure, preset, folder, data=data, model=model, verifier=verifier, progress=advance)
+        path = run(preset, folder, data=data, model=model, verifier=verifier, progress=advance)
     result = {"figure": figure, "preset": preset, "folder": str(folder), "picture": str(path)}
     show(result, [f"Written: {path}, with the numbers that it shows beside it."], as_json=as_json)
 

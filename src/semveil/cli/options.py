@@ -31,7 +31,7 @@ Private = Annotated[
     str | None,
     typer.Option(
         help="Private face parts in words; their codes and the shared ones are protected. all: every code, so that nothing is "
-        "sent in clear.",
+        "sent in clear (the default under a key).",
         metavar="skin,eyes,...|all",
     ),
 ]

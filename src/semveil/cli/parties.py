@@ -99,13 +99,13 @@ def build_method(
         PairMissing: there is no pair, and none may be trained.
     """
     from semveil.mechanisms import parse_budget
-    from semveil.methods.dp_semcom import PRIVATE_CODES, DPSemCom
+    from semveil.methods.dp_semcom import DPSemCom
     from semveil.methods.pairs import read_pair
 
     make = partial(
         DPSemCom,
         model,
-        private_codes=PRIVATE_CODES if asked.codes is None else asked.codes,
+        private_codes=asked.codes,
         epsilon=asked.epsilon,
         calibration=asked.calibration,
         budget=None if asked.budget is None else parse_budget(asked.budget),

@@ -15,7 +15,7 @@ from semveil.attacks.attributes import infer_attribute
 from semveil.attacks.intervals import Score
 from semveil.attacks.linkage import link
 from semveil.attacks.reidentification import reidentify
-from semveil.core.parts import CODES, codes_of_parts
+from semveil.core.parts import codes_of_parts
 from semveil.core.registry import Registry
 from semveil.core.rng import Streams, streams
 from semveil.experiments.eves import Eve, attacks_on, listen, over_the_air
@@ -28,12 +28,11 @@ from semveil.experiments.result_file import read_result, rounded, write_result
 from semveil.experiments.security_faces import SecurityFaces, generated_faces, real_faces
 from semveil.experiments.security_figure import draw_security
 from semveil.experiments.verifiers import Remembering, load_verifier
-from semveil.methods.dp_semcom import DPSemCom
+from semveil.methods.dp_semcom import PRIVATE_CODES, DPSemCom
 from semveil.methods.face_model import DEFAULT_MODEL, FaceModel, box_as_dict, load_model
 from semveil.recognition.verifier import Verifier
 
 FACE = codes_of_parts(("skin", "eyes", "brows", "mouth", "nose", "ears"))
-EVERYTHING = tuple(range(CODES))
 METRICS = ("lpips", "fppsr", "identity_similarity", "face_detected")
 
 
@@ -55,13 +54,13 @@ CASES = (
     Case("nn, nominal 1", {"protection": "nn", "epsilon": 1}),
     Case("nn, nominal 10", {"protection": "nn", "epsilon": 10}),
     Case("laplace, epsilon 10000", {"protection": "laplace", "epsilon": 10_000}),
-    Case("laplace, epsilon 100", {"protection": "laplace", "epsilon": 100}),
     Case("gaussian, epsilon 100", {"protection": "gaussian", "epsilon": 100}),
-    Case("rotation", {"protection": "rotation"}),
+    Case("rotation, paper's codes", {"protection": "rotation", "private_codes": PRIVATE_CODES}),
     Case("rotation, whole face", {"protection": "rotation", "private_codes": FACE}),
-    Case("rotation, all codes", {"protection": "rotation", "private_codes": EVERYTHING}),
-    Case("modulo, uniform", {"protection": "modulo"}),
-    Case("modulo, epsilon 1000", {"protection": "modulo", "epsilon": 1000}),
+    Case("rotation", {"protection": "rotation"}),
+    Case("modulo, paper's codes", {"protection": "modulo", "private_codes": PRIVATE_CODES}),
+    Case("modulo", {"protection": "modulo"}),
+    Case("modulo, epsilon 4000", {"protection": "modulo", "epsilon": 4000}),
 )
 
 

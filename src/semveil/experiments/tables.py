@@ -17,7 +17,9 @@ from semveil.core.registry import Registry
 from semveil.experiments.bootstrap import mean_of_photos
 from semveil.experiments.claims import judge, values
 from semveil.experiments.figures import inconclusive
+from semveil.experiments.markdown import markdown
 from semveil.experiments.result_file import read_result
+from semveil.experiments.security_table import security_tables
 
 
 def tables(result: dict[str, Any]) -> str:
@@ -26,7 +28,7 @@ def tables(result: dict[str, Any]) -> str:
     Raises:
         ValueError: no tables are made of this experiment.
     """
-    return f"{_about(result)}\n\n{TABLES[result['experiment']](result)}"
+    return TABLES[result["experiment"]](result)
 
 
 def fill(page: str, name: str, text: str) -> str:
@@ -62,7 +64,7 @@ def _curves(result: dict[str, Any]) -> str:
     doubt = inconclusive(result)
     claims = [[claim.text, claim.ours, claim.verdict] for claim in judge(result)]
     parts = [markdown(head, rows), *([f"**{doubt}**"] if doubt else []), markdown(["The paper's text", "Here", ""], claims)]
-    return "\n\n".join(parts)
+    return "\n\n".join([_about(result), *parts])
 
 
 def _noise(result: dict[str, Any]) -> str:
@@ -87,7 +89,7 @@ def _noise(result: dict[str, Any]) -> str:
             guarantee = p["guarantee"]
             fitted = ["1", f"true ε {guarantee['epsilon']:.4g} (basis: {guarantee['basis']}), private codes only", "3", "0", ""]
         rows.append([f"{p['nominal_epsilon']:g}", pair, *fitted, *bob, *eve])
-    return markdown(head, rows)
+    return f"{_about(result)}\n\n{markdown(head, rows)}"
 
 
 def _about(result: dict[str, Any]) -> str:
@@ -108,23 +110,10 @@ def _cells(columns: dict[str, Any], metrics: Sequence[str]) -> Iterable[str]:
         yield str(mean) if mean else "not measured"
 
 
-def markdown(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A Markdown table.
-
-    Example:
-        >>> print(markdown(["a", "b"], [["1", "2|3"]]))
-        | a | b |
-        |---|---|
-        | 1 | 2\\|3 |
-    """
-    lines = [head, *rows]
-    text = ["| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines]
-    return "\n".join([text[0], "|" + "---|" * len(head), *text[1:]])
-
-
 TABLES: Registry[Any] = Registry("experiment with tables")
 TABLES.add("dp-semcom/curves", _curves)
 TABLES.add("dp-semcom/noise", _noise)
+TABLES.add("dp-semcom/security", security_tables)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -87,7 +87,8 @@ class DPSemCom:
 
     Args:
         model: a loaded model, or its name.
-        private_codes: 0-based indices of the codes to protect.
+        private_codes: 0-based indices of the codes to protect; by default the paper's seven, and all codes under a key, which
+            costs Bob nothing and leaves nothing in clear.
         epsilon: nominal privacy budget (10), whose true value follows from the calibration; of `modulo`, the budget of its
             noise against listeners without the key, or None for uniform noise, which needs none.
         calibration: `as_published` (Eqs. 17-19, the default of `nn`) or `corrected` (of genuine noise).
@@ -106,9 +107,9 @@ class DPSemCom:
         NoPair: `nn` without a trained pair; `semveil train protector` makes one.
 
     Example:
-        >>> method = DPSemCom(protection="rotation")
+        >>> method = DPSemCom(protection="none")
         >>> method.private_parts[:3], method.guarantee().basis.value
-        (['shared 0', 'shared 1', 'skin shape'], 'computational')
+        (['shared 0', 'shared 1', 'skin shape'], 'none')
     """
 
     name = "dp-semcom"
@@ -117,7 +118,7 @@ class DPSemCom:
         self,
         model: FaceModel | str = DEFAULT_MODEL,
         *,
-        private_codes: Sequence[int] = PRIVATE_CODES,
+        private_codes: Sequence[int] | None = None,
         epsilon: float | None = None,
         calibration: str | None = None,
         protection: str | None = None,
@@ -157,13 +158,15 @@ class DPSemCom:
         self.nominal_epsilon = self._nominal_epsilon(epsilon)
         self.protector = self._protector(epsilon, delta, key, authenticate, guard)
 
-    def _codes(self, private_codes: Sequence[int]) -> tuple[int, ...]:
+    def _codes(self, private_codes: Sequence[int] | None) -> tuple[int, ...]:
         if self.budget is not None:
             if self.protection != "laplace":
                 raise ValueError(f"a budget by part is for Laplace noise, not for protection {self.protection!r}")
             return part_budget(self.budget, self.model.box, self.model.latent_shape[1]).codes
-        codes = tuple(sorted(set(private_codes)))
         most = self.model.latent_shape[0]
+        if private_codes is None:
+            private_codes = range(most) if self.protection in KEYED else PRIVATE_CODES
+        codes = tuple(sorted(set(private_codes)))
         if not codes or not 0 <= codes[0] <= codes[-1] < most:
             raise ValueError(f"private codes must be one or more indices in 0..{most - 1}, got {list(private_codes)}")
         return codes

@@ -11,8 +11,8 @@ from torch import Tensor
 from semveil.mechanisms import ClipBox
 
 DEFAULT_WHITENING = 0.5  # least noise for Bob, and what a wrong key reads is a face (benchmarks/keyed.py)
-NORM_SCALE = 0.08  # logistic scale of the log of a block's norm that 16 bits are laid out for: a factor of 2.5 either way
-LEVELS = 1 << 16
+NORM_SCALE = 0.08  # logistic scale of the log of a block's norm that 32 bits are laid out for: a factor of 6 either way
+LEVELS = 1 << 32
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,7 +114,7 @@ class RotationSpace:
         return self._scaled(u.double(), self.whitening).unflatten(1, self.mean.shape) + self.mean
 
     def norm_level(self, norms: Tensor) -> Tensor:
-        """Norms (B,) -> the nearest of 65,536 public levels, which norms of a log-logistic law would hit equally often."""
+        """Norms (B,) -> the nearest of 2^32 public levels, which norms of a log-logistic law would hit equally often."""
         share = ((norms.double() / self.usual_norm).log() / NORM_SCALE).sigmoid()
         return (share * LEVELS).floor().clamp(0, LEVELS - 1).long()
 
