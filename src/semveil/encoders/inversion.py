@@ -124,7 +124,7 @@ def _invert_batch(
 ) -> Inversion:
     codes = start.detach().clone().requires_grad_(True)
     optimiser = torch.optim.Adam([codes], lr=settings.learning_rate)
-    target = _pooled(images, settings.perceptual_size)
+    target = pooled(images, settings.perceptual_size)
     for step in range(settings.steps):
         optimiser.param_groups[0]["lr"] = settings.learning_rate * learning_rate_factor(step, settings.steps)
         out = generator.synthesize(codes)
@@ -132,7 +132,7 @@ def _invert_batch(
         loss = settings.mse * (out - images).square().mean((1, 2, 3)).sum()
         loss = loss + settings.prior * (codes - centre).square().mean((1, 2)).sum()
         if perceptual is not None:
-            loss = loss + settings.perceptual * perceptual(_pooled(out, settings.perceptual_size), target).sum()
+            loss = loss + settings.perceptual * perceptual(pooled(out, settings.perceptual_size), target).sum()
         (codes.grad,) = torch.autograd.grad(loss, codes)
         optimiser.step()
         tick(step + 1)
@@ -141,5 +141,6 @@ def _invert_batch(
     return Inversion(codes.detach(), mse)
 
 
-def _pooled(images: Tensor, size: int) -> Tensor:
+def pooled(images: Tensor, size: int) -> Tensor:
+    """Images averaged down to `size` px where they are larger."""
     return torch.nn.functional.adaptive_avg_pool2d(images, size) if images.shape[-1] > size else images

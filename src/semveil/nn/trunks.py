@@ -56,14 +56,20 @@ class FeatureTrunk(nn.Module):
     Args:
         net: `alex` or `vgg`.
         state: torchvision's state dict; keys other than `features.*` (the classifier) are left out.
+        taps: convolutions after whose ReLU a map is read, counted from 1; those of `TRUNKS[net]` where None.
 
     Raises:
         BadCheckpoint: the state does not fit.
+        ValueError: the trunk has no such tap.
     """
 
-    def __init__(self, net: str, state: Mapping[str, Any]) -> None:
+    def __init__(self, net: str, state: Mapping[str, Any], *, taps: tuple[int, ...] | None = None) -> None:
         super().__init__()
         self._trunk = TRUNKS[net]
+        self._taps = self._trunk.taps if taps is None else taps
+        depth = sum(layer is not None for layer in self._trunk.layers)
+        if not self._taps or not set(self._taps) <= set(range(1, depth + 1)):
+            raise ValueError(f"taps of {net} must be one or more of 1..{depth}, got {self._taps}")
         self.features = nn.ModuleDict()
         index, width = 0, 3
         for layer in self._trunk.layers:
@@ -76,7 +82,7 @@ class FeatureTrunk(nn.Module):
         self.eval().requires_grad_(False)
 
     def forward(self, images: Tensor) -> list[Tensor]:
-        """Feature maps at the trunk's taps, for images normalised as the trunk was trained.
+        """Feature maps at the taps, from the first to the last, for images normalised as the trunk was trained.
 
         Raises:
             ValueError: the images are too small.
@@ -94,6 +100,8 @@ class FeatureTrunk(nn.Module):
                 continue
             x = F.relu(next(convolutions)(x))
             done += 1
-            if done in self._trunk.taps:
+            if done in self._taps:
                 maps.append(x)
+            if len(maps) == len(set(self._taps)):  # nobody needs the layers after the last tap
+                break
         return maps

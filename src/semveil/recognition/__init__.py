@@ -4,12 +4,14 @@ from semveil.recognition.arcface import ArcFaceIRSE50
 from semveil.recognition.calibration import Calibration, calibrate, pair_accuracy
 from semveil.recognition.thresholds import measured_threshold
 from semveil.recognition.verifier import ArcFaceVerifier, DlibVerifier, OnnxVerifier, Verifier
+from semveil.recognition.vgg16 import ImageFeatures
 
 __all__ = [
     "ArcFaceIRSE50",
     "ArcFaceVerifier",
     "Calibration",
     "DlibVerifier",
+    "ImageFeatures",
     "OnnxVerifier",
     "Verifier",
     "calibrate",
