@@ -16,8 +16,8 @@ class PriorSearch:
     """MAP estimate from one transmission: Gaussian prior of faces, the box, and the likelihood of the noise as it is.
 
     Against Laplace noise that is wider than the codes it uses twice the information that a linear estimate can: the law's
-    Fisher information is 1 / s^2, its inverse variance 1 / (2 s^2). Against narrower noise the most probable codes are a
-    little further off than the mean ones of `denoise`.
+    Fisher information is 1 / s^2, its inverse variance 1 / (2 s^2). Against narrower noise the most probable codes are
+    further off than the mean ones of `denoise`, which is then the stronger attack.
     """
 
     name: ClassVar[str] = "prior-search"
