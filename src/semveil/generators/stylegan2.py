@@ -37,6 +37,7 @@ class StyleGAN2(nn.Module):
     """
 
     mean_style: Tensor
+    noise_0: Tensor
 
     def __init__(self, config: StyleGAN2Config) -> None:
         super().__init__()
@@ -75,7 +76,8 @@ class StyleGAN2(nn.Module):
 
     def draw_noise(self, batch: int, *, rng: torch.Generator | None = None) -> list[Tensor]:
         """Fresh noise maps (B, 1, S, S) for `synthesize`: what training uses in place of the fixed ones."""
-        return [torch.randn(batch, *m.shape[1:], generator=rng, dtype=m.dtype, device=m.device) for m in self.noise]
+        device = self.noise_0.device if rng is None else rng.device
+        return [torch.randn(batch, *m.shape[1:], generator=rng, device=device).to(m) for m in self.noise]
 
     def map(self, z: Tensor, *, truncation: float = 1.0, mean: Tensor | None = None) -> Tensor:
         """Mapping network: z (B, D) standard normal -> w (B, D), pulled towards `mean` by `truncation` < 1.
