@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any, Protocol, TypeVar
 
+from semveil import __version__
 from semveil.bulk.sources import BulkError
 
 T = TypeVar("T")
@@ -80,7 +81,23 @@ def open_pool(workers: int | None = None, cluster: str | None = None) -> Iterato
                 f"no Dask cluster at {cluster or 'this machine'}: {error or 'no answer'}; "
                 "start one with `dask scheduler` and `dask worker`, or use --workers N"
             ) from error
+        check_workers(client)
         yield _Dask(client)
+
+
+def check_workers(client: Any) -> None:
+    """Refuse a Dask client whose workers have no semveil or another one: Dask waits for ever for a task nobody can unpickle.
+
+    Raises:
+        BulkError: names the worker and both versions.
+    """
+    try:
+        found = client.run(eval, "__import__('semveil').__version__")  # a builtin: nothing of ours to unpickle
+    except ImportError as error:
+        raise BulkError(f"the workers cannot import semveil ({error}); install version {__version__} there") from None
+    for worker, version in found.items():
+        if version != __version__:
+            raise BulkError(f"the worker at {worker} has semveil {version}, this process {__version__}; install the same there")
 
 
 class _Dask:

@@ -1,0 +1,176 @@
+"""Several worker processes: the same results, also where a worker or the whole run is killed."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from semveil import __version__
+from semveil.bulk.manifest import FOLDER, LOG
+from semveil.bulk.pool import check_workers, open_pool
+from semveil.bulk.run import protect_photos
+from semveil.bulk.sources import BulkError
+from semveil.bulk.task import Settings, Task, protect_photo
+from semveil.data.certified import read_certificate
+
+pytest.importorskip("distributed")
+# Dask opens sockets, event loops and threads, which Python reports when processes at the other end were killed.
+pytestmark = pytest.mark.filterwarnings("ignore")
+
+SRC = Path(__file__).resolve().parents[2] / "src"
+NOISE = Settings("pixel-noise", options=(("size", 48),))
+PATIENCE = 120  # seconds
+
+
+def environment(home: Path) -> dict[str, str]:
+    return {**os.environ, "SEMVEIL_HOME": str(home), "PYTHONPATH": str(SRC), "OMP_NUM_THREADS": "1"}
+
+
+def pictures(out: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(out)): path.read_bytes() for path in out.rglob("*.png") if FOLDER not in path.parts}
+
+
+def wait_for(condition: Callable[[], bool]) -> None:
+    end = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < end, "nothing happens"
+        time.sleep(0.01)
+
+
+def check_whole(out: Path, count: int) -> None:
+    """Every photo is there once, certified, and nothing is left of unfinished work."""
+    lines = (out / FOLDER / LOG).read_text().splitlines()[1:]
+    assert len({json.loads(line)["place"] for line in lines}) == len(lines) == count
+    assert len(pictures(out)) == count
+    assert len({read_certificate(out / name).release_id for name in pictures(out)}) == count
+    assert [path.name for path in (out / FOLDER).iterdir()] == [LOG]
+
+
+@pytest.fixture
+def cluster(tmp_path: Path, own_home: Path) -> Iterator[tuple[str, list[subprocess.Popen]]]:
+    """A Dask scheduler with two workers, each a process of its own without a nanny that would restart it."""
+    file = tmp_path / "scheduler.json"
+    at = ["--scheduler-file", str(file), "--no-dashboard", "--host", "127.0.0.1"]
+    scheduler = [sys.executable, "-m", "distributed.cli.dask_scheduler", "--port", "0", *at]
+    worker = [sys.executable, "-m", "distributed.cli.dask_worker", "--no-nanny", "--nthreads", "1", *at]
+    log = (tmp_path / "dask.log").open("wb")
+    started = [
+        subprocess.Popen(command, env=environment(own_home), cwd=tmp_path, stdout=log, stderr=log)
+        for command in (scheduler, worker, worker)
+    ]
+    wait_for(lambda: file.exists() and file.stat().st_size > 0)
+    try:
+        yield json.loads(file.read_text())["address"], started[1:]
+    finally:
+        for process in started:
+            process.kill()
+            process.wait()
+        log.close()
+
+
+def test_a_cluster_finishes_the_run_when_one_of_its_workers_is_killed(
+    album: Callable, tmp_path: Path, cluster: tuple[str, list[subprocess.Popen]]
+) -> None:
+    import distributed
+
+    folder, out = album(*(f"{i % 3}/{i}.jpg" for i in range(16))), tmp_path / "out"
+    address, workers = cluster
+    with distributed.Client(address) as client:
+        client.wait_for_workers(2, timeout=PATIENCE)
+    killed_at: list[int] = []
+
+    def kill(done: int, total: int) -> None:
+        if done >= 3 and not killed_at:
+            killed_at.append(done)
+            workers[0].send_signal(signal.SIGKILL)
+
+    summary = protect_photos([folder], out, NOISE, cluster=address, progress=kill)
+    assert workers[0].wait() == -signal.SIGKILL
+    assert workers[1].poll() is None
+    assert killed_at[0] < 16
+    assert (summary.protected, summary.refused) == (16, ())
+    check_whole(out, 16)
+    before = pictures(out)
+    assert protect_photos([folder], out, NOISE, cluster=address).done_before == 16  # the other worker goes on
+    assert pictures(out) == before
+
+
+def test_a_killed_run_goes_on_without_losing_or_repeating_a_photo(album: Callable, tmp_path: Path, own_home: Path) -> None:
+    folder, out = album(*(f"{i}.jpg" for i in range(12))), tmp_path / "out"
+    command = [
+        sys.executable,
+        "-m",
+        "semveil",
+        "protect",
+        str(folder),
+        "--method",
+        "pixel-noise",
+        "--size",
+        "48",
+        "--out",
+        str(out),
+    ]
+    run = subprocess.Popen([*command, "--workers", "2"], env=environment(own_home), stdout=subprocess.DEVNULL)
+    wait_for(lambda: len(pictures(out)) >= 3)
+    run.kill()
+    run.wait()
+    before = pictures(out)
+    assert 3 <= len(before) < 12
+    done = subprocess.run([*command, "--json"], env=environment(own_home), capture_output=True, timeout=PATIENCE)
+    photos = json.loads(done.stdout)["photos"]
+    assert photos["protected"] + photos["done_before"] == 12
+    assert photos["done_before"] >= len(before)  # one may have been written down and not been put into its place
+    after = pictures(out)
+    assert {name: after[name] for name in before} == before  # noise is fresh, so equal bytes were not made again
+    check_whole(out, 12)
+
+
+def test_a_photo_that_kills_its_workers_is_refused_and_the_rest_done(tmp_path: Path) -> None:
+    def deadly(number: int) -> int:
+        if number == 13:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return number
+
+    with open_pool(workers=1) as pool:
+        results = dict(pool(deadly, [1, 13, 2]))
+    assert (results[1], results[2]) == (1, 2)
+    assert "died" in str(results[13])
+
+
+def test_workers_without_the_same_semveil_are_named_at_once() -> None:
+    class Client:
+        def __init__(self, answer: object) -> None:
+            self.answer = answer
+
+        def run(self, function: Callable, text: str) -> dict[str, object]:
+            assert function(text) == __version__
+            if isinstance(self.answer, Exception):
+                raise self.answer
+            return {"tcp://10.0.0.7:1": self.answer, "tcp://10.0.0.8:1": __version__}
+
+    check_workers(Client(__version__))
+    with pytest.raises(BulkError, match=r"10\.0\.0\.7.*has semveil 0\.0\.1"):
+        check_workers(Client("0.0.1"))
+    with pytest.raises(BulkError, match="cannot import semveil"):
+        check_workers(Client(ModuleNotFoundError("No module named 'semveil'")))
+
+
+def test_clusters_that_do_not_answer_and_workers_that_cannot_help_are_named(tmp_path: Path) -> None:
+    with pytest.raises(BulkError, match="no Dask cluster at tcp"), open_pool(cluster="tcp://127.0.0.1:9"):
+        pass
+    with pytest.raises(ValueError, match="not both"), open_pool(workers=1, cluster="tcp://127.0.0.1:9"):
+        pass
+    with pytest.raises(ValueError, match="1 or more"), open_pool(workers=0):
+        pass
+    settings = Settings("blur")
+    task = Task("a.jpg", "a.jpg", "a", str(tmp_path / "not here"), settings.digest(settings.build()))
+    with pytest.raises(BulkError, match="does not see"):
+        protect_photo(task, settings)
+    with pytest.raises(BulkError, match="another model"):
+        protect_photo(Task("a.jpg", "a.jpg", "a", str(tmp_path), "0" * 64), settings)

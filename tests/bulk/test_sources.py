@@ -1,0 +1,88 @@
+"""Which photos a run takes, and that no two of them share an output."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from semveil.bulk.sources import SourceError, assign_names, find_sources
+from semveil.core.errors import PhotoError
+
+
+def places(*given: Path, out: Path) -> list[str]:
+    return [source.place for source in find_sources(given, out).photos]
+
+
+def touch(folder: Path, *names: str) -> Path:
+    for name in names:
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(name.encode())
+    return folder
+
+
+def test_a_folder_keeps_its_structure_and_the_output_inside_it_is_passed_over(tmp_path: Path) -> None:
+    album = touch(tmp_path / "album", "b/c.JPG", "a.png", "notes.txt", ".hidden.jpg", ".dir/x.jpg", "out/a.png", "out/b/c.png")
+    found = find_sources([album], album / "out")
+    assert [source.place for source in found.photos] == ["a.png", "b/c.JPG"]
+    assert found.others == 2
+
+
+def test_several_folders_lie_side_by_side_and_photos_at_the_top(tmp_path: Path) -> None:
+    one, two = touch(tmp_path / "one", "a.png"), touch(tmp_path / "two", "a.png")
+    single = touch(tmp_path, "odd name without suffix") / "odd name without suffix"
+    assert places(one, two, single, out=tmp_path / "out") == ["odd name without suffix", "one/a.png", "two/a.png"]
+
+
+def test_links_to_photos_count_once_and_linked_folders_not(tmp_path: Path) -> None:
+    album, other = touch(tmp_path / "album", "a.png"), touch(tmp_path / "other", "b.png")
+    (album / "z.png").symlink_to(album / "a.png")
+    (album / "linked.png").symlink_to(other / "b.png")
+    (album / "circle").symlink_to(album)
+    (album / "gone.png").symlink_to(tmp_path / "nothing")
+    found = find_sources([album, album / "a.png"], tmp_path / "out")
+    assert [source.place for source in found.photos] == ["album/a.png", "album/gone.png", "album/linked.png"]
+    assert sum("same file" in text for text in found.notes) == 1
+    assert sum("link to a folder" in text for text in found.notes) == 1
+
+
+def test_what_cannot_be_a_run_says_why(tmp_path: Path) -> None:
+    album, other = touch(tmp_path / "album", "a.png"), touch(tmp_path / "other", "a.png")
+    with pytest.raises(SourceError, match="is the output folder"):
+        find_sources([album], album)
+    with pytest.raises(SourceError, match=r"would both be 'a\.png'"):
+        find_sources([album / "a.png", other / "a.png"], tmp_path / "out")
+    with pytest.raises(PhotoError, match="does not exist"):
+        find_sources([tmp_path / "nothing"], tmp_path / "out")
+    with pytest.raises(PhotoError, match="no photos in"):
+        find_sources([touch(tmp_path / "texts", "a.txt")], tmp_path / "out")
+
+
+def outputs(name: str) -> set[str]:
+    return {f"{name}{face}.png".casefold() for face in ("", ".face-0", ".face-1", ".face-0.face-0")}
+
+
+SUFFIXES = st.sampled_from([".jpg", ".png", ".JPG"])
+
+
+@given(st.sets(st.tuples(st.sampled_from(["a", "A", "a.jpg", "a.face-0", "a.jpg.face-0", "b", "a-"]), SUFFIXES), min_size=1))
+def test_no_two_photos_share_a_name_whatever_they_are_called(parts: set[tuple[str, str]]) -> None:
+    names = assign_names(["".join(part) for part in parts], {})
+    assert len({name.casefold() for name in names.values()}) == len(parts)
+
+
+@given(st.lists(st.tuples(st.sampled_from(["a", "a.jpg", "a.face-0", "b"]), SUFFIXES), min_size=2, unique=True))
+def test_a_photo_keeps_its_name_whatever_comes_beside_it(parts: list[tuple[str, str]]) -> None:
+    listed = ["".join(part) for part in parts]
+    before = assign_names(listed[:1], {})
+    after = assign_names(listed, before)
+    assert after[listed[0]] == before[listed[0]]
+    assert len({name.casefold() for name in after.values()}) == len(listed)
+
+
+def test_names_of_single_faces_are_no_names_of_photos(album: Callable) -> None:
+    names = assign_names(["a.jpg", "a.face-0.jpg"], {})
+    assert names == {"a.jpg": "a.jpg", "a.face-0.jpg": "a.face-0.jpg"}
+    assert not outputs(names["a.jpg"]) & {f"{names['a.face-0.jpg']}.png"}
