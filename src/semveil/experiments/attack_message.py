@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from semveil.channels import Message
-from semveil.experiments.eves import attacks_on, listen
+from semveil.experiments.eves import Traffic, attacks_on, listen
 from semveil.experiments.protected import Progress, quiet
 from semveil.methods.face_model import FaceModel
 from semveil.methods.messages import DEFAULT_SNR_DB, heard, method_for_bob, method_for_eve
@@ -63,7 +63,8 @@ def attack_message(
     power_db = message.snr_db if message.snr_db is not None else DEFAULT_SNR_DB if snr_db is None else snr_db
     received = heard(message, snr_db=snr_db, rng=rng)
     synthetic = model.public_latents(max(known - len(latents), 0), rng=rng)
-    eve = listen(method, received, snr_db=power_db, latents=latents, known=torch.cat([latents, synthetic])[:known], rng=rng)
+    traffic = Traffic.of(method, latents[:0], shots=1, known=torch.cat([latents, synthetic])[:known])
+    eve = listen(method, received, traffic, snr_db=power_db, latents=latents, rng=rng)
     applicable = [one for one in attacks_on(method, received, eve) if not (keyed and one.name == "stolen")]
     missing = sorted(set(names or ()) - {one.name for one in applicable})
     if missing:

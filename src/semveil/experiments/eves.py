@@ -22,34 +22,50 @@ class Eve:
     pairs: KnownPairs
 
 
+@dataclass(frozen=True, eq=False)
+class Traffic:
+    """What Alice sends beside the message under attack, with new noise or nonces each time.
+
+    Attributes:
+        again: further transmissions of the same photos.
+        known: (M, K, D) latents of photos that Eve made Alice send, or found out.
+        sent: their transmissions, in parts.
+    """
+
+    again: tuple[Transmission, ...]
+    known: Tensor
+    sent: tuple[Transmission, ...]
+
+    @classmethod
+    def of(cls, method: DPSemCom, codes: Tensor, *, shots: int, known: Tensor) -> "Traffic":
+        """Alice sends the photos (B, K, D) `shots` times in all, and the known ones once."""
+        again = tuple(method.send_codes(codes) for _ in range(shots - 1))
+        return cls(again, method.model.box.clip(known), tuple(method.send_codes(part) for part in known.split(CHUNK)))
+
+
 def listen(
     method: DPSemCom,
     heard: Transmission,
+    traffic: Traffic,
     *,
     snr_db: float,
     latents: Tensor,
-    known: Tensor,
-    codes: Tensor | None = None,
-    shots: int = 1,
     rng: torch.Generator | None = None,
 ) -> Eve:
     """Eve on her own channel.
 
     Args:
-        method: Alice's; Eve learns of it what is public. Further transmissions use its key with new nonces.
+        method: Alice's; Eve learns of it what is public.
         heard: the message under attack, as it came through her channel.
+        traffic: what else she hears.
         snr_db: of her channel.
         latents: (N, K, D) of public faces.
-        known: (M, K, D) latents of photos that she made Alice send, or found out, before.
-        codes: (B, K, D) of the photos under attack, for Alice to send again; Eve does not see them.
-        shots: how often Alice sends the photos in all.
         rng: of Eve's channel.
     """
 
-    def once_more(codes: Tensor) -> Tensor:
-        return method.heard_codes(over_the_air(method.send_codes(codes), snr_db, rng))
-
-    again = [once_more(codes) for _ in range(shots - 1)] if codes is not None else []
+    again, pairs = (
+        [method.heard_codes(over_the_air(sent, snr_db, rng)) for sent in part] for part in (traffic.again, traffic.sent)
+    )
     scale = method.calibration.scale if method.protection == "laplace" and method.budget is None else None
     public = PublicKnowledge(
         private_codes=method.private_codes,
@@ -60,8 +76,7 @@ def listen(
     )
     variance = noise_power(snr_db) / 2 / heard.gains.square()  # de-normalisation raises the noise by 1 / gain
     observation = Observation(method.heard_codes(heard), variance, scale, torch.stack(again) if again else None)
-    pairs = torch.cat([once_more(part) for part in known.split(CHUNK)])
-    return Eve(observation, public, KnownPairs(pairs, method.model.box.clip(known)))
+    return Eve(observation, public, KnownPairs(torch.cat(pairs), traffic.known))
 
 
 def over_the_air(sent: Transmission, snr_db: float, rng: torch.Generator | None) -> Transmission:

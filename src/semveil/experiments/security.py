@@ -18,7 +18,7 @@ from semveil.attacks.reidentification import reidentify
 from semveil.core.parts import codes_of_parts
 from semveil.core.registry import Registry
 from semveil.core.rng import Streams, streams
-from semveil.experiments.eves import Eve, attacks_on, listen, over_the_air
+from semveil.experiments.eves import Eve, Traffic, attacks_on, listen, over_the_air
 from semveil.experiments.latents import invert_once
 from semveil.experiments.photo_sets import DataMissing
 from semveil.experiments.protected import Progress, quiet
@@ -28,7 +28,7 @@ from semveil.experiments.result_file import read_result, rounded, write_result
 from semveil.experiments.security_faces import SecurityFaces, generated_faces, real_faces
 from semveil.experiments.security_figure import draw_security
 from semveil.experiments.verifiers import Remembering, load_verifier
-from semveil.methods.dp_semcom import PRIVATE_CODES, DPSemCom
+from semveil.methods.dp_semcom import KEYED, PRIVATE_CODES, DPSemCom
 from semveil.methods.face_model import DEFAULT_MODEL, FaceModel, box_as_dict, load_model
 from semveil.recognition.verifier import Verifier
 
@@ -60,7 +60,7 @@ CASES = (
     Case("rotation", {"protection": "rotation"}),
     Case("modulo, paper's codes", {"protection": "modulo", "private_codes": PRIVATE_CODES}),
     Case("modulo", {"protection": "modulo"}),
-    Case("modulo, epsilon 4000", {"protection": "modulo", "epsilon": 4000}),
+    Case("modulo, epsilon 1000, paper's codes", {"protection": "modulo", "epsilon": 1000, "private_codes": PRIVATE_CODES}),
 )
 
 
@@ -74,7 +74,7 @@ class SecurityPreset:
         attacked: photos at most.
         gallery: strangers in the gallery.
         public: public faces that Eve learns from.
-        synthetic: known pairs that she makes from the public latent prior beside them.
+        synthetic: known pairs that she makes from the public latent prior beside them, but for keyed protection.
         cases: protections by name.
         snr_db: Bob's.
         eve_snr_db: Eve's: as good as Bob's, and better.
@@ -93,7 +93,7 @@ class SecurityPreset:
     cases: tuple[str, ...] = tuple(case.name for case in CASES)
     snr_db: float = 20.0
     eve_snr_db: tuple[float, ...] = (20.0, 30.0)
-    shots: int = 16
+    shots: int = 8
     verifier: str = "edgeface"
     perceptual: bool = True
     seed: int = 0
@@ -108,7 +108,7 @@ for _preset in (
         gallery=0,
         public=24,
         synthetic=100,
-        cases=("nn, nominal 10", "rotation"),
+        cases=("nn, nominal 10", "rotation", "modulo"),
         eve_snr_db=(20.0,),
         shots=2,
         verifier="dlib",
@@ -213,18 +213,14 @@ def run_case(bench: Bench, case: Case) -> dict[str, Any]:
         "bob": _measured(bench, bob),
         "eves": [],
     }
+    known = bench.public
+    if method.protection not in KEYED:  # under a key every message has keys of its own: more pairs tell nothing more
+        known = torch.cat([known, bench.model.public_latents(bench.preset.synthetic, rng=bench.run["known"])])
+    result["known_pairs"] = len(known)
+    traffic = Traffic.of(method, bench.codes, shots=bench.preset.shots, known=known)
     for snr_db in bench.preset.eve_snr_db:
         rng = bench.run[f"eve {snr_db:g}"]
-        eve = listen(
-            method,
-            over_the_air(sent, snr_db, rng),
-            snr_db=snr_db,
-            latents=bench.public,
-            known=torch.cat([bench.public, bench.model.public_latents(bench.preset.synthetic, rng=rng)]),
-            codes=bench.codes,
-            shots=bench.preset.shots,
-            rng=rng,
-        )
+        eve = listen(method, over_the_air(sent, snr_db, rng), traffic, snr_db=snr_db, latents=bench.public, rng=rng)
         for attack in attacks_on(method, sent, eve):
             codes = attack(eve.observation, eve.public, pairs=eve.pairs, rng=rng)
             result["eves"].append(
