@@ -7,12 +7,14 @@ from typing import Any
 
 from semveil.attacks.audit import DRAWS, FALSE_ALARM, Finding, Game, play
 from semveil.core.registry import Registry
+from semveil.experiments.audit_images import image_games
 from semveil.experiments.audit_mechanisms import release_games, simulated_games
 from semveil.experiments.audit_methods import method_games, modulo_games, rotation_games
 from semveil.experiments.provenance import commit, versions
 from semveil.mechanisms import MECHANISMS
 from semveil.methods.dp_semcom import NOISY, PROTECTIONS, DPSemCom
 from semveil.methods.face_model import DEFAULT_MODEL, load_model
+from semveil.methods.registry import image_methods
 
 EPSILONS = (0.1, 1.0, 5.0)
 
@@ -37,7 +39,7 @@ class Target:
 
 
 def targets(model: str = DEFAULT_MODEL) -> Registry[Target]:
-    """All that can be audited: registered noise laws, their releases, keyed protections, methods with each protection."""
+    """All that can be audited: registered noise laws, their releases, keyed protections, dp-semcom with each, image methods."""
     found: Registry[Target] = Registry("audit target")
     for name in MECHANISMS:
         found.add(name, Target(partial(simulated_games, name)))
@@ -53,7 +55,13 @@ def targets(model: str = DEFAULT_MODEL) -> Registry[Target]:
                 goes_without=protection not in NOISY,
             ),
         )
+    for name in image_methods():
+        found.add(name, Target(partial(_games_of_images, name), takes_epsilon=False, goes_without=True))
     return found
+
+
+def _games_of_images(name: str, epsilon: None) -> list[Game]:
+    return image_games(name)
 
 
 def _games_of_method(protection: str, model: str, epsilon: float | None) -> list[Game]:

@@ -1,0 +1,63 @@
+"""Games for methods that turn photos into protected pictures."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+
+from semveil.attacks.audit import Floats, Game, contrasts, repeat_game
+from semveil.methods.registry import image_methods
+
+SIDE = 4  # of a crop where the method has no network and no cells that want more: faults show sooner in fewer pixels
+DARK, BRIGHT = 10, 245  # levels of two plain crops; they differ in their singular values and not in their singular vectors
+SHARE, REPEAT_SHARE = 0.004, 0.001
+# At their defaults these claim more than any test can see; with this much noise a fault shows.
+TESTABLE: Mapping[str, Mapping[str, Any]] = {
+    "pixel-noise": {"sigma": 7000.0},
+    "dp-pix": {"epsilon": 1 / 16},
+    "dp-svd": {"scale": 2500.0},
+}
+
+
+def image_games(name: str) -> list[Game]:
+    """Games for a method with its defaults and, where they claim too much to test, with more noise.
+
+    Args:
+        name: in `image_methods()`.
+    """
+    kind: Any = image_methods()[name]
+    more = TESTABLE.get(name)
+    return [*_games(kind(), "defaults"), *(_games(kind(**more), _words(more)) if more else [])]
+
+
+def _games(method: Any, options: str) -> list[Game]:
+    side = getattr(method, "block", SIDE) if method.model_digest is None else method.size
+    crops = [torch.full((1, 3, side, side), level / 127.5 - 1, dtype=torch.float64) for level in (DARK, BRIGHT)]
+    claim = method.protect(crops[0]).guarantee
+    first, second = (crop.flatten().numpy() for crop in crops)
+
+    def draw(world: int, count: int) -> Floats:
+        return method.protect(crops[world].expand(count, -1, -1, -1).clone()).images.flatten(1).double().numpy()
+
+    def once(world: int) -> tuple[Floats, bytes]:
+        return draw(world, 1)[0], b""
+
+    return [
+        Game(
+            method.name,
+            f"dark and bright crop, {options}",
+            claim,
+            draw,
+            lambda outputs: contrasts(outputs, first, second),
+            width=len(first),
+            noise_on=None if claim.epsilon is None else (first, second),
+            share=SHARE,
+        ),
+        repeat_game(
+            method.name, once, second - first, claim, pair=f"same crop again, or another, {options}", share=REPEAT_SHARE
+        ),
+    ]
+
+
+def _words(options: Mapping[str, Any]) -> str:
+    return ", ".join(f"{name} {value:g}" for name, value in options.items())
