@@ -110,6 +110,19 @@ for _entry in (
         needs=("vgg16",),
     ),
     WeightsEntry(
+        name="inception-fid",
+        purpose="Inception v3 of the Frechet Inception distance",
+        files=(
+            WeightsFile(
+                "pt_inception-2015-12-05-6726825d.pth", "6726825d0af5f729cebd5821db510b11b1cfad8faad88a03f1befd49fb9129b2"
+            ),
+        ),
+        url="https://github.com/mseitzer/pytorch-fid/releases/download/fid_weights/pt_inception-2015-12-05-6726825d.pth",
+        megabytes=95.6,
+        licence="Apache-2.0; trained on ImageNet",
+        source="https://github.com/mseitzer/pytorch-fid",
+    ),
+    WeightsEntry(
         name="semantic-stylegan",
         purpose="SemanticStyleGAN for CelebAMask-HQ at 512 px, the papers' generator",
         files=(WeightsFile("CelebAMask-HQ-512x512.pt"),),

@@ -1,8 +1,33 @@
-"""Numbers about images, one value per image; images are (B, 3, H, W) in [-1, 1]."""
+"""Numbers about images: one value per image, or one for a set; images are (B, 3, H, W) in [-1, 1]."""
 
-from semveil.metrics.detection import face_detected
-from semveil.metrics.identity import fppsr, identity_similarity
+from semveil.metrics.detection import DetectionRate, detection_rate, face_detected
+from semveil.metrics.distortion import ald, l2
+from semveil.metrics.feature_networks import AlexNetFeatures, InceptionFeatures, feature_network, fid
+from semveil.metrics.frechet import Moments, frechet_distance, moments
+from semveil.metrics.identity import fppsr, identity_distance, identity_similarity, iss, psr
 from semveil.metrics.lpips import LPIPS, lpips
 from semveil.metrics.quality import psnr, ssim
 
-__all__ = ["LPIPS", "face_detected", "fppsr", "identity_similarity", "lpips", "psnr", "ssim"]
+__all__ = [
+    "LPIPS",
+    "AlexNetFeatures",
+    "DetectionRate",
+    "InceptionFeatures",
+    "Moments",
+    "ald",
+    "detection_rate",
+    "face_detected",
+    "feature_network",
+    "fid",
+    "fppsr",
+    "frechet_distance",
+    "identity_distance",
+    "identity_similarity",
+    "iss",
+    "l2",
+    "lpips",
+    "moments",
+    "psnr",
+    "psr",
+    "ssim",
+]

@@ -1,5 +1,7 @@
 """Is there a face at all? dlib's HOG detector, as the papers' face detection rate uses it."""
 
+from dataclasses import dataclass
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -32,3 +34,53 @@ def face_detected(images: Tensor) -> Tensor:
     resized = F.interpolate(images.detach().float().cpu(), size=(SIDE, SIDE), mode="bicubic", antialias=True)
     pixels = to_pixels(F.pad(resized, (PADDING,) * 4, mode="replicate"))
     return torch.tensor([bool(detect_faces(image)) for image in pixels], dtype=torch.bool, device=images.device)
+
+
+@dataclass(frozen=True)
+class DetectionRate:
+    """How many of the faces that a detector finds in source images it still finds in the received ones.
+
+    Attributes:
+        images: how many there were of each.
+        found: received images with a face.
+        found_in_source: source images with a face.
+
+    Example:
+        >>> rate = DetectionRate(images=200, found=190, found_in_source=195)
+        >>> rate.rate, rate.source_rate, round(rate.ratio, 3)
+        (0.95, 0.975, 0.974)
+    """
+
+    images: int
+    found: int
+    found_in_source: int
+
+    @property
+    def rate(self) -> float:
+        """Share of the received images with a face: the papers' face detection rate (FDR)."""
+        return self.found / self.images
+
+    @property
+    def source_rate(self) -> float:
+        """Share of the source images with a face."""
+        return self.found_in_source / self.images
+
+    @property
+    def ratio(self) -> float | None:
+        """The rate over the source's; above 1 where protection uncovers faces; None where no source shows a face."""
+        return self.found / self.found_in_source if self.found_in_source else None
+
+
+def detection_rate(source: Tensor, received: Tensor) -> DetectionRate:
+    """Face detection rate of received images and of their source ([IDP] V-B), both by `face_detected`.
+
+    Args:
+        source: (B, 3, H, W) in [-1, 1], aligned.
+        received: (B, 3, H', W'), as many; another size is fine.
+
+    Raises:
+        ValueError: no image, or not equally many.
+    """
+    if not len(source) or len(source) != len(received):
+        raise ValueError(f"detection rates need one or more images and as many sources, got {len(received)} and {len(source)}")
+    return DetectionRate(len(source), int(face_detected(received).sum()), int(face_detected(source).sum()))

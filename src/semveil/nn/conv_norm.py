@@ -1,0 +1,44 @@
+"""Convolution, batch norm, ReLU: the unit of Inception networks, under the public keys `conv.weight` and `bn.*`."""
+
+from torch import Tensor, nn
+
+EPSILON = 1e-3  # of the batch norm; TensorFlow's, which these networks come from
+
+
+class ConvNorm(nn.Module):
+    """ReLU(BN(conv(x))), the convolution without bias.
+
+    Args:
+        width: channels in.
+        channels: channels out.
+        kernel: side, or (height, width).
+        stride: step of the convolution.
+        padding: pixels of zeros on each side, or (above and below, left and right).
+    """
+
+    def __init__(
+        self,
+        width: int,
+        channels: int,
+        kernel: int | tuple[int, int],
+        *,
+        stride: int = 1,
+        padding: int | tuple[int, int] = 0,
+    ) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(width, channels, kernel, stride, padding, bias=False)
+        self.bn = nn.BatchNorm2d(channels, eps=EPSILON)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.bn(self.conv(x)).relu_()
+
+
+def same_padding(kernel: int | tuple[int, int]) -> tuple[int, int]:
+    """Padding with which an odd kernel at stride 1 keeps the size.
+
+    Example:
+        >>> same_padding(3), same_padding((1, 7))
+        ((1, 1), (0, 3))
+    """
+    height, width = (kernel, kernel) if isinstance(kernel, int) else kernel
+    return height // 2, width // 2
