@@ -11,13 +11,13 @@ from semveil.attacks.audit.game import Game
 from semveil.attacks.audit.statistics import contrasts, finest_bit
 from semveil.core.privacy import Guarantee
 
-Release = Callable[[Tensor], Tensor]  # (B, n) records -> (B, n) outputs, every row with noise of its own
+Sampler = Callable[[Tensor], Tensor]  # (B, n) records -> (B, n) outputs, every row with noise of its own
 
 
 def law_game(
     target: str,
     pair: str,
-    release: Release,
+    release: Sampler,
     inputs: Sequence[Floats],
     claim: Guarantee,
     *,
@@ -57,7 +57,7 @@ def law_game(
 
 
 def bits_game(
-    target: str, release: Release, inputs: Sequence[Floats], claim: Guarantee, *, dtype: torch.dtype, share: float = 1.0
+    target: str, release: Sampler, inputs: Sequence[Floats], claim: Guarantee, *, dtype: torch.dtype, share: float = 1.0
 ) -> Game:
     """Do the outputs' low bits show the input? One of the inputs should be 0, around which floats are finest."""
     precision = str(dtype).removeprefix("torch.")
@@ -73,7 +73,7 @@ def bits_game(
 
 
 def draw_rows(
-    release: Release, inputs: Sequence[Floats], *, dtype: torch.dtype = torch.float64
+    release: Sampler, inputs: Sequence[Floats], *, dtype: torch.dtype = torch.float64
 ) -> Callable[[int, int], Floats]:
     """Releases of many copies of an input in one call, for what draws noise of its own for every row."""
     records = [torch.as_tensor(np.asarray(x, np.float64)).to(dtype) for x in inputs]
