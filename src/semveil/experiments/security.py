@@ -4,7 +4,7 @@ What Eve hears of held-out photos is attacked in all ways that `attacks` knows; 
 The table is `security.json`, drawn by `security_figure`.
 """
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from semveil.attacks.linkage import link
 from semveil.attacks.reidentification import reidentify
 from semveil.core.parts import codes_of_parts
 from semveil.core.registry import Registry
-from semveil.core.rng import Streams, streams
+from semveil.core.rng import streams
 from semveil.experiments.eves import Eve, Traffic, attacks_on, listen, over_the_air
 from semveil.experiments.latents import invert_once
 from semveil.experiments.photo_sets import DataMissing
@@ -77,6 +77,7 @@ class SecurityPreset:
         synthetic: known pairs that she makes from the public latent prior beside them, but for keyed protection.
         cases: protections by name.
         snr_db: Bob's.
+        noisier_db: Bob's on a worse day.
         eve_snr_db: Eve's: as good as Bob's, and better.
         shots: transmissions of the same photo.
         verifier: recogniser.
@@ -92,6 +93,7 @@ class SecurityPreset:
     synthetic: int
     cases: tuple[str, ...] = tuple(case.name for case in CASES)
     snr_db: float = 20.0
+    noisier_db: float = 10.0
     eve_snr_db: tuple[float, ...] = (20.0, 30.0)
     shots: int = 8
     verifier: str = "edgeface"
@@ -131,7 +133,6 @@ class Bench:
     public: Tensor
     verifier: Verifier
     gallery: Tensor
-    run: Streams = field(repr=False)
 
 
 def reproduce_security(
@@ -173,12 +174,11 @@ def reproduce_security(
         progress=lambda done, total: progress("invert", done, total),
     )
     codes = loaded.box.clip(codes)
-    run = streams(chosen.seed)
     attacked, public = codes[: len(faces.attacked)], codes[len(faces.attacked) :]
     if not chosen.split:
-        public = loaded.public_latents(chosen.public, rng=run["public"])
+        public = loaded.public_latents(chosen.public, rng=streams(chosen.seed)["public"])
     gallery = judge.embed(faces.gallery) if len(faces.gallery) else torch.empty(0)
-    bench = Bench(chosen, loaded, faces, attacked, public, Remembering(judge), gallery, run)
+    bench = Bench(chosen, loaded, faces, attacked, public, Remembering(judge), gallery)
     config = {
         "preset": {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(chosen).items()},
         "model": {"name": loaded.name, "digest": loaded.digest, "clip_box": box_as_dict(loaded.box)},
@@ -202,24 +202,27 @@ def reproduce_security(
 
 
 def run_case(bench: Bench, case: Case) -> dict[str, Any]:
-    """One protection: Bob, then every Eve at every SNR."""
-    method = DPSemCom(bench.model, **case.options)
+    """One protection: Bob, then every Eve at every SNR; the same channel noise for each protection."""
+    method, run = DPSemCom(bench.model, **case.options), streams(bench.preset.seed)
     sent = method.send_codes(bench.codes)
-    bob = method.receive(over_the_air(sent, bench.preset.snr_db, bench.run["bob"]))
+    bob, noisier = (
+        method.receive(over_the_air(sent, snr_db, run["bob"])) for snr_db in (bench.preset.snr_db, bench.preset.noisier_db)
+    )
     result: dict[str, Any] = {
         "protection": method.protection,
         "private_codes": list(method.private_codes),
         "guarantee": method.guarantee().as_dict(),
         "bob": _measured(bench, bob),
+        "bob_noisier": _measured(bench, noisier),
         "eves": [],
     }
     known = bench.public
     if method.protection not in KEYED:  # under a key every message has keys of its own: more pairs tell nothing more
-        known = torch.cat([known, bench.model.public_latents(bench.preset.synthetic, rng=bench.run["known"])])
+        known = torch.cat([known, bench.model.public_latents(bench.preset.synthetic, rng=run["known"])])
     result["known_pairs"] = len(known)
     traffic = Traffic.of(method, bench.codes, shots=bench.preset.shots, known=known)
     for snr_db in bench.preset.eve_snr_db:
-        rng = bench.run[f"eve {snr_db:g}"]
+        rng = run[f"eve {snr_db:g}"]
         eve = listen(method, over_the_air(sent, snr_db, rng), traffic, snr_db=snr_db, latents=bench.public, rng=rng)
         for attack in attacks_on(method, sent, eve):
             codes = attack(eve.observation, eve.public, pairs=eve.pairs, rng=rng)
@@ -317,11 +320,15 @@ def _unprotected(bench: Bench) -> dict[str, Any]:
     """What inversion and the channel cost without protection, and how well the judge knows the source photos."""
     plain = DPSemCom(bench.model, protection="none")
     sent = plain.send_codes(bench.codes)
-    heard = over_the_air(sent, bench.preset.snr_db, bench.run["direct"])
+    run = streams(bench.preset.seed)
+    direct, noisier = (
+        plain.receive(over_the_air(sent, snr_db, run["direct"])) for snr_db in (bench.preset.snr_db, bench.preset.noisier_db)
+    )
     return {
         "source": {"reidentification": _reidentified(bench, bench.faces.attacked)},
         "inverted": _measured(bench, plain.synthesize(bench.codes)),
-        "direct": _measured(bench, plain.receive(heard)),
+        "direct": _measured(bench, direct),
+        "direct_noisier": _measured(bench, noisier),
     }
 
 

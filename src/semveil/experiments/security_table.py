@@ -34,9 +34,11 @@ def _best(result: dict[str, Any]) -> tuple[list[str], list[list[str]]]:
     preset, plain = result["config"]["preset"], result["unprotected"]
     rows = [["", "", "inversion, no channel", "", *_figures(plain["inverted"])]]
     rows += [["", "", "direct", f"{preset['snr_db']:g}", *_figures(plain["direct"])]]
+    rows += [["", "", "direct", f"{preset['noisier_db']:g}", *_figures(plain["direct_noisier"])]]
     for name, case in result["cases"].items():
         basis = case["guarantee"]["basis"]
         rows.append([name, basis, "Bob", f"{preset['snr_db']:g}", *_figures(case["bob"])])
+        rows.append([name, basis, "Bob", f"{preset['noisier_db']:g}", *_figures(case["bob_noisier"])])
         keyed = case["protection"] in ("rotation", "modulo")
         for snr_db in preset["eve_snr_db"]:
             eves = [e for e in case["eves"] if e["snr_db"] == snr_db and not (keyed and e["attack"] == CONTROL)]
