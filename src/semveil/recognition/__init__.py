@@ -2,6 +2,7 @@
 
 from semveil.recognition.arcface import ArcFaceIRSE50
 from semveil.recognition.calibration import Calibration, calibrate, pair_accuracy
+from semveil.recognition.facenet import FaceNet
 from semveil.recognition.thresholds import measured_threshold
 from semveil.recognition.verifier import ArcFaceVerifier, DlibVerifier, OnnxVerifier, Verifier
 from semveil.recognition.vgg16 import ImageFeatures
@@ -11,6 +12,7 @@ __all__ = [
     "ArcFaceVerifier",
     "Calibration",
     "DlibVerifier",
+    "FaceNet",
     "ImageFeatures",
     "OnnxVerifier",
     "Verifier",
