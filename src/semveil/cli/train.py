@@ -11,6 +11,7 @@ from semveil.cli import options
 from semveil.cli.console import progress, show
 from semveil.cli.parties import default_model
 from semveil.cli.train_protector import protector
+from semveil.cli.train_quantiles import quantiles
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="Train networks; a run that breaks off goes on from its checkpoint.")
 app.command()(protector)
+app.command()(quantiles)
 SAVE_EVERY = 250  # steps
 
 FaceFile = Annotated[Path, typer.Argument(help="Face set that `semveil data prepare` wrote.", metavar="FACES.npz")]
@@ -53,7 +55,7 @@ def parser(
     from semveil.methods.face_model import write_network
     from semveil.training.parser import held_out_iou, label_faces, train_parser
 
-    photos = _load_faces(faces)
+    photos = load_faces(faces)
     if not ((photos.labels[:, 0, 0] != 255) & ~photos.held_out).any():
         raise options.OptionError(f"{faces} holds no labelled face; prepare it with CelebAMask-HQ's masks")
     with progress("Training the parser", quiet=as_json) as advance:
@@ -102,7 +104,7 @@ def generator(
     from semveil.training.generator import GeneratorTraining
 
     settings = read_config(GeneratorTraining, config, overrides or [])
-    photos = _load_faces(faces)
+    photos = load_faces(faces)
     trainer = _trainer(photos, settings, seed)
     if state.is_file():
         _resume(trainer, state)
@@ -155,8 +157,8 @@ def encoder(
     from semveil.training.encoder import EncoderTraining, train_encoder
 
     settings = read_config(EncoderTraining, config, overrides or [])
-    fixed, photos = load_model(model or default_model()), _load_faces(faces)
-    _check_size(photos, fixed.size)
+    fixed, photos = load_model(model or default_model()), load_faces(faces)
+    check_size(photos, fixed.size)
     perceptual = _perceptual(settings.perceptual)
     with progress("Training the encoder", quiet=as_json) as advance:
         network = train_encoder(
@@ -169,7 +171,12 @@ def encoder(
     show({"settings": asdict(settings), "model": str(out)}, [f"Model in {out}."], as_json=as_json)
 
 
-def _load_faces(path: Path) -> "FaceSet":
+def load_faces(path: Path) -> "FaceSet":
+    """The face set in a file.
+
+    Raises:
+        OptionError: it is no face set, or damaged.
+    """
     from semveil.data.face_set import FaceSet
 
     try:
@@ -179,7 +186,8 @@ def _load_faces(path: Path) -> "FaceSet":
         raise options.OptionError(f"cannot read {str(path)!r}: {reason}; semveil data prepare makes one") from error
 
 
-def _check_size(photos: "FaceSet", size: int) -> None:
+def check_size(photos: "FaceSet", size: int) -> None:
+    """Refuse faces of another size than the model's."""
     if photos.pixels.shape[1] != size:
         raise options.OptionError(
             f"the faces have {photos.pixels.shape[1]} px, the model {size}; prepare them with --size {size}"
@@ -217,7 +225,7 @@ def _trainer(photos: "FaceSet", settings: "GeneratorTraining", seed: int) -> "Ge
     from semveil.core.rng import streams
     from semveil.training.generator import GeneratorTrainer
 
-    _check_size(photos, settings.generator.size)
+    check_size(photos, settings.generator.size)
     if (photos.labels == 255).any():
         raise options.OptionError("some faces have no part labels; fill them in with: semveil train parser --labelled FILE.npz")
     return GeneratorTrainer(photos, settings, perceptual=_perceptual(settings.perceptual), rng=streams(seed)["train"])

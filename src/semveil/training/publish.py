@@ -19,7 +19,9 @@ from semveil.mechanisms import ClipBox
 from semveil.methods.dp_semcom import PAPER_EPSILONS, DPSemCom
 from semveil.methods.face_model import LatentPrior, box_as_dict, load_model, save_model, write_network
 from semveil.methods.pairs import pair_file, write_pair
+from semveil.methods.quantile_bounds import FILE as QUANTILES_FILE
 from semveil.training.protector import PUBLIC_LATENTS, train_pair
+from semveil.training.quantiles import training_quantiles
 
 PRIOR_RANK = 256
 # From the encoder's codes; the perceptual term is added where LPIPS's weights are on the machine.
@@ -39,7 +41,8 @@ def publish(
     seed: int = 0,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> None:
-    """Write the model: clip box (0.5 % and 99.5 % quantiles) and latent prior come from inverted training photos.
+    """Write the model: clip box (0.5 % and 99.5 % quantiles), bounds of every coordinate and latent prior come from inverted
+    training photos.
 
     Args:
         folder: where the model goes; its name is the model's name.
@@ -65,9 +68,10 @@ def publish(
         "trained_on": f"{len(faces) - held_out} aligned photos of LFW and CelebAMask-HQ; {held_out} held out by person",
         "terms": "research only: the photos' terms forbid more, and the people in them did not consent",
     }
+    folder.mkdir(parents=True, exist_ok=True)
     if discriminator is not None:
-        folder.mkdir(parents=True, exist_ok=True)
         write_network(folder / "discriminator.safetensors", discriminator)
+    training_quantiles(codes).save(folder / QUANTILES_FILE)
     save_model(folder, generator, encoder, LatentPrior.fit(codes, rank=PRIOR_RANK), card)
 
 

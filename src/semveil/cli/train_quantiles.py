@@ -1,0 +1,62 @@
+"""`semveil train quantiles`: public bounds of every latent coordinate for a model, as latent-dp clips to them."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from semveil.cli import options
+from semveil.cli.console import progress, show
+
+
+def quantiles(
+    source: Annotated[
+        Path,
+        typer.Argument(
+            help="Face set of `semveil data prepare`, whose training photos are inverted; or latents of public photos, as "
+            "`semveil invert` writes them.",
+            metavar="FACES.npz|LATENTS.safetensors",
+        ),
+    ],
+    model: options.Model = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Where to write; into the model's folder by default.", metavar="FILE.safetensors")
+    ] = None,
+    photos: Annotated[int, typer.Option(min=2, help="How many training photos to invert.")] = 1000,
+    seed: Annotated[int, typer.Option(help="Of which photos are taken.", metavar="N")] = 0,
+    as_json: options.Json = False,
+) -> None:
+    """Measure the quantiles of every latent coordinate over public photos, none of which is to be protected later.
+
+    Example: semveil train quantiles faces.npz --model models/mine
+    """
+    if out is not None:
+        options.check_output_file(out, ".safetensors")
+
+    from semveil.cli.parties import default_model
+    from semveil.data.latents import LatentSet
+    from semveil.methods.face_model import load_model
+    from semveil.methods.quantile_bounds import FILE
+    from semveil.training.quantiles import invert_training_photos, training_quantiles
+
+    fixed = load_model(model or default_model())
+    if out is None and fixed.folder is None:
+        raise options.OptionError(f"model {fixed.name} has no folder; name a file with --out")
+    if source.suffix == ".npz":
+        from semveil.cli.train import check_size, load_faces
+        from semveil.experiments.latents import inversion_distance
+
+        faces = load_faces(source)
+        check_size(faces, fixed.size)
+        distance, _ = inversion_distance(fixed)
+        with progress("Inverting training photos", quiet=as_json) as advance:
+            codes = invert_training_photos(fixed, faces, photos=photos, seed=seed, perceptual=distance, progress=advance)
+    else:
+        codes = LatentSet.load(source, model_digest=fixed.digest).codes
+    bounds = training_quantiles(codes)
+    path = out or (fixed.folder or Path()) / FILE
+    bounds.save(path)
+    result = {"written": str(path), "latents": bounds.count, "shares": list(bounds.shares), "observed": dict(bounds.observed)}
+    distances = ", ".join(f"{name} codes {value:,.0f}" for name, value in bounds.observed.items())
+    lines = [f"Bounds from {bounds.count} latents; largest L1 distances: {distances}.", f"Written: {path}."]
+    show(result, lines, as_json=as_json)

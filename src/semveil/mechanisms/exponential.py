@@ -1,0 +1,117 @@
+"""The exponential mechanism: choose one of many public candidates, the better ones more often (McSherry and Talwar 2007)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import ClassVar
+
+import torch
+from flint import arb, ctx
+from torch import Tensor
+
+from semveil.core.privacy import Basis, Guarantee, Sensitivity, weakest
+from semveil.mechanisms.base import EVERYTHING, calibrated_ratio, check_records, draw_exponential, require_positive
+from semveil.mechanisms.base import simulated_guarantee as simulated
+from semveil.mechanisms.exact import GUARD, WORD, Uniforms
+from semveil.mechanisms.rounding import float_above
+
+
+@dataclass(frozen=True)
+class Exponential:
+    """Chooses candidate i with probability proportional to exp(rate u_i), u_i its utility for the record.
+
+    epsilon = 2 rate Delta, Delta the most by which any one candidate's utility differs between two records: exp(rate u_i)
+    changes by at most exp(rate Delta), and so does the sum that it is divided by.
+
+    Args:
+        rate: > 0, epsilon / (2 Delta).
+
+    Example:
+        >>> choice = Exponential.calibrate(Sensitivity(0.5, "l1", 1, source="an example"), epsilon=2.0)
+        >>> choice.rate, choice.probabilities(torch.tensor([[0.0, 0.0]])).tolist()
+        (2.0, [[0.5, 0.5]])
+        >>> int(choice.release(torch.tensor([[0.0, 50.0]])))
+        1
+    """
+
+    rate: float
+    name: ClassVar[str] = "exponential"
+
+    def __post_init__(self) -> None:
+        require_positive("the rate of the exponential mechanism", self.rate)
+
+    def probabilities(self, utilities: Tensor) -> Tensor:
+        """Law of the choice, (B, N) from utilities (B, N)."""
+        return torch.softmax(self.rate * utilities.double(), 1)
+
+    def __call__(self, utilities: Tensor, *, rng: torch.Generator | None = None) -> Tensor:
+        """Simulated choices (B,), indices of candidates, from utilities (B, N)."""
+        check_records(utilities)
+        race = draw_exponential(utilities.shape, rng).log().to(utilities.device)
+        return (self.rate * utilities.double() - race).argmax(1)
+
+    def release(self, utilities: Tensor) -> Tensor:
+        """Choices (B,) that follow the law exactly for these utilities, from the operating system's entropy."""
+        check_records(utilities)
+        return torch.tensor([exact_choice(row, self.rate) for row in utilities.double().tolist()], device=utilities.device)
+
+    def guarantee(
+        self,
+        sensitivity: Sensitivity,
+        *,
+        exact: bool = False,
+        covers: str = EVERYTHING,
+        not_covered: Sequence[str] = (),
+        assumptions: Sequence[str] = (),
+    ) -> Guarantee:
+        """epsilon = 2 rate Delta.
+
+        Args:
+            sensitivity: Delta, the most by which a candidate's utility differs between two records, in any norm.
+            exact: the choice came from `release`; basis `proved`, epsilon rounded up.
+        """
+        with ctx.workprec(128):
+            epsilon = float_above(2 * arb(self.rate) * arb(sensitivity.value))
+        claim = simulated(
+            epsilon, covers=covers, sensitivity_basis=sensitivity.basis, not_covered=not_covered, assumptions=assumptions
+        )
+        if not exact:
+            return claim
+        rests_on = (
+            "the bits from the operating system are independent and fair",
+            "the balls of Arb contain the numbers they stand for",
+            f"the candidates do not depend on the record, and utilities keep their sensitivity: {sensitivity.source}",
+            "running time and memory are not observed",
+        )
+        return replace(claim, basis=weakest(Basis.PROVED, sensitivity.basis), assumptions=(*rests_on, *assumptions))
+
+    @classmethod
+    def calibrate(cls, sensitivity: Sensitivity, epsilon: float) -> "Exponential":
+        """The mechanism whose guarantee for utilities of this sensitivity is epsilon."""
+        return cls(1 / (2 * calibrated_ratio(sensitivity, epsilon)))
+
+
+def exact_choice(utilities: Sequence[float], rate: float) -> int:
+    """An index i with probability exactly exp(rate u_i) / sum_k exp(rate u_k), by a race of exponential clocks.
+
+    Clock i rings at E_i / exp(rate u_i), E_i independent standard exponential; the first to ring wins. The clocks are
+    enclosed in balls, and bits are drawn until one ball lies before all others, as in `semveil.mechanisms.exact`.
+
+    Example:
+        >>> exact_choice([1.0], rate=3.0)
+        0
+    """
+    clocks = Uniforms(len(utilities))
+    running: Sequence[int] = range(len(utilities))
+    precision = WORD + GUARD
+    while True:
+        with ctx.workprec(precision):
+            times = {i: clocks.exponential(i).log() - arb(rate) * arb(utilities[i]) for i in running}
+            finite = [i for i in running if times[i].is_finite()]
+            first = min(finite, key=lambda i: float(times[i].mid()), default=None)
+            rivals = [i for i in running if i != first and not (first is not None and times[first] < times[i])]
+        if first is not None and not rivals:
+            return first
+        running = rivals if first is None else [first, *rivals]
+        for i in running:
+            clocks.extend(i)
+        precision += WORD

@@ -1,0 +1,29 @@
+"""Public tests that look at a protected picture alone, for methods that draw until one is accepted."""
+
+from collections.abc import Callable
+
+from torch import Tensor
+from torch.nn import functional
+
+from semveil.core.pixels import to_pixels
+from semveil.core.registry import Registry
+from semveil.recognition.dlib_faces import detect_faces
+
+_SIDE = 256  # px; the detector needs faces of about 80 px
+
+
+def shows_a_face(image: Tensor) -> bool:
+    """Whether dlib's HOG detector finds a face in an aligned picture (3, S, S), enlarged to 256 px with its edges continued.
+
+    Example:
+        >>> import torch
+        >>> shows_a_face(torch.zeros(3, 64, 64))
+        False
+    """
+    enlarged = functional.interpolate(image[None].detach().float().cpu(), size=(_SIDE, _SIDE), mode="bicubic", antialias=True)
+    (pixels,) = to_pixels(functional.pad(enlarged, (_SIDE // 4,) * 4, mode="replicate"))
+    return bool(detect_faces(pixels))
+
+
+ACCEPTANCE: Registry[Callable[[Tensor], bool]] = Registry("acceptance test")
+ACCEPTANCE.add("face", shows_a_face)

@@ -1,0 +1,249 @@
+"""dp-image: Laplace noise on the latent codes of a face, and a new picture from them [DPI].
+
+Bo Liu, Ming Ding, Hanyu Xue, Tianqing Zhu, Dayong Ye, Li Song, Wanlei Zhou, "DP-Image: Differential Privacy for Image Data in
+Feature Space", 2025. The file reads in the paper's order: features, noise, reconstruction. What the paper leaves open or gets
+wrong is in `docs/methods/dp-image.md`.
+"""
+
+from dataclasses import replace
+from typing import Annotated, ClassVar
+
+import torch
+from torch import Tensor
+
+from semveil import mechanisms
+from semveil.core.caveats import Caveat
+from semveil.core.certificate import Bounds, Certificate, ReleaseKind
+from semveil.core.privacy import Basis, Guarantee, MetricForm, Sensitivity, post_process
+from semveil.core.registry import suggest
+from semveil.mechanisms import ClipBox, Laplace
+from semveil.mechanisms.draws import best_of, until_accepted
+from semveil.methods.acceptance import ACCEPTANCE
+from semveil.methods.face_model import DEFAULT_MODEL
+from semveil.methods.latent_model import LatentModel, load_latent_model
+from semveil.methods.options import Option
+from semveil.methods.release import Release
+
+DEFAULT_SCALE = 0.5  # the middle one of the paper's examples
+STYLES = ("all", "identity")
+SENSITIVITIES = ("box", "observed", "metric")
+ANYTHING = "any"
+UNTIL_ACCEPTED = 0  # draws
+_TRIALS = 24  # public faces that must show whether a test ever accepts anything
+
+GENERATOR = "the generator that makes the picture"
+FACE_FOUND = "that a face was found in the photo, and how many, is no secret"
+PUBLIC_MODEL = "the networks and all bounds were made without photos of the person"
+
+
+class DPImage:
+    """Adds independent Laplace noise to latent codes and makes a picture of them: Y = G(f(X) + N) ([DPI] Eqs. 8 to 10).
+
+    The noise's scale is what one sets, as in the paper; the epsilon that follows is stated by the guarantee, and is far too
+    large to protect against somebody who knows what to look for wherever the picture still resembles the photo.
+
+    Args:
+        model: a latent model, or its name.
+        scale: of the noise, in latent units (0.5).
+        epsilon: instead of the scale: the scale is the sensitivity over it.
+        styles: `all` codes get noise, or those of the model that hold `identity`, the others being in clear (Section 5.2).
+        sensitivity: what epsilon is derived from. `box`: latents are clipped to public bounds first, so it holds for any photo.
+            `observed`: no clipping; the largest distance between public photos' latents, as the paper has it (its 17,995),
+            which bounds no other photo. `metric`: no clipping and no epsilon, only the loss per unit of distance.
+        clip: of `box`: bounds of every coordinate that cut off so many percent of public latents at either end, in place of one
+            pair of bounds for all.
+        accept: a public test that a picture must pass, `face` (dlib finds one), or `any` for none.
+        draws: with a test: how many draws it may choose from; 0 draws until it accepts.
+
+    Raises:
+        ValueError: an unknown choice, or options that do not go together.
+
+    Example:
+        >>> method = DPImage(LatentModel.example(), scale=4.0)
+        >>> claim = method.protect(torch.zeros(1, 3, 2, 2)).guarantee
+        >>> claim.epsilon, claim.basis.value  # 12 numbers, each in [-1, 2]
+        (9.0, 'proved')
+    """
+
+    name: ClassVar[str] = "dp-image"
+
+    def __init__(
+        self,
+        model: LatentModel | str = DEFAULT_MODEL,
+        *,
+        scale: Annotated[float | None, Option(f"Of the Laplace noise, in latent units; {DEFAULT_SCALE} by default.")] = None,
+        epsilon: Annotated[float | None, Option("Privacy budget, instead of the scale.")] = None,
+        styles: Annotated[str, Option("Codes that get noise; the others pass in clear.", STYLES)] = "all",
+        sensitivity: Annotated[str, Option("What epsilon is derived from.", SENSITIVITIES)] = "box",
+        clip: Annotated[float | None, Option("Percent of public latents that bounds of every coordinate cut off.")] = None,
+        accept: Annotated[str, Option("Public test that a picture must pass.", (ANYTHING, *ACCEPTANCE))] = ANYTHING,
+        draws: Annotated[int, Option("How many draws the test may choose from, each costs epsilon; 0: until it accepts.")] = 1,
+    ) -> None:
+        self.model = load_latent_model(model) if isinstance(model, str) else model
+        _check_choice("styles", styles, STYLES)
+        _check_choice("sensitivity", sensitivity, SENSITIVITIES)
+        _check_choice("accept", accept, (ANYTHING, *ACCEPTANCE))
+        if scale is not None and epsilon is not None:
+            raise ValueError("give the scale of the noise or epsilon, not both: each follows from the other")
+        if clip is not None and sensitivity != "box":
+            raise ValueError(f"with sensitivity {sensitivity!r} latents are not clipped; leave clip out")
+        if epsilon is not None and sensitivity == "metric":
+            raise ValueError("sensitivity 'metric' has no epsilon to ask for; give the scale")
+        if (accept == ANYTHING) != (draws == 1) or draws < 0:
+            raise ValueError(
+                f"several draws go with a test that chooses, one draw without, got accept={accept!r}, draws={draws}"
+            )
+        self.styles, self.sensitivity_kind, self.clip, self.accept, self.draws = styles, sensitivity, clip, accept, draws
+        codes, style_dim = self.model.latent_shape
+        self.codes = tuple(range(codes)) if styles == "all" else self.model.identity_codes
+        self.box: ClipBox | None = None
+        if sensitivity == "box":
+            self.box = self.model.box if clip is None else self.model.quantiles(clip)
+        self.sensitivity = self._sensitivity(style_dim)
+        self.nominal_epsilon = epsilon
+        if epsilon is not None:
+            self.mechanism = Laplace.calibrate(self.sensitivity, epsilon)
+        else:
+            self.mechanism = Laplace(DEFAULT_SCALE if scale is None else scale)
+        self.release = mechanisms.Release(self.mechanism)
+        self._test_checked = accept == ANYTHING or draws != UNTIL_ACCEPTED
+
+    @property
+    def size(self) -> int:
+        return self.model.size
+
+    @property
+    def model_digest(self) -> str:
+        """SHA-256 over the networks, and over the bounds of every coordinate where they are used."""
+        return self.model.digest if self.clip is None else self.model.digest_with_bounds
+
+    @property
+    def scale(self) -> float:
+        """Of the noise, Delta f / epsilon in the paper."""
+        return self.mechanism.scale
+
+    def _sensitivity(self, style_dim: int) -> Sensitivity:
+        perturbed = len(self.codes) * style_dim
+        if self.box is None:
+            if self.sensitivity_kind == "metric":
+                return Sensitivity(0.0, "l1", perturbed, source="none: latents are not clipped")  # type: ignore[arg-type]
+            return self.model.bounds().observed_sensitivity(self.styles, perturbed)
+        if isinstance(self.box.lower, float):
+            return self.box.l1_sensitivity(perturbed)
+        rows = list(self.codes)
+        return ClipBox(self.box.lower[rows], torch.as_tensor(self.box.upper)[rows], self.box.source).l1_sensitivity()
+
+    # Features, noise, reconstruction
+
+    def protect(self, images: Tensor, *, rng: torch.Generator | None = None) -> Release:
+        """Crops (B, 3, S, S) in [-1, 1] -> new pictures; without `rng` the noise is a release's, from the operating system."""
+        self.model.check(images)
+        return self.protect_latents(self.model.encode(images), rng=rng)
+
+    def protect_latents(self, latents: Tensor, *, rng: torch.Generator | None = None) -> Release:
+        """The same from latents (B, K, D) that are at hand, not clipped."""
+        features = self._clipped(latents)
+        if self.accept == ANYTHING:
+            noisy = self._noisy(features, rng)
+            return Release(self.model.synthesize(noisy), noisy, self.guarantee(simulated=rng is not None))
+        self._require_that_it_ends()
+        drawn = [self._draw(row[None], rng) for row in features]
+        pictures, shown = (torch.cat(parts) for parts in zip(*drawn, strict=True))
+        return Release(pictures, shown, self.guarantee(simulated=rng is not None))
+
+    def reconstruct(self, images: Tensor) -> Tensor:
+        """What the networks make of crops without noise: unprotected."""
+        self.model.check(images)
+        return self.model.synthesize(self.model.encode(images))
+
+    def _clipped(self, latents: Tensor) -> Tensor:
+        return latents.clone() if self.box is None else self.box.clip(latents)
+
+    def _noisy(self, features: Tensor, rng: torch.Generator | None) -> Tensor:
+        noisy, codes = features.clone(), list(self.codes)
+        block = features[:, codes]
+        noisy[:, codes] = self.release(block) if rng is None else self.mechanism(block, rng=rng)
+        return noisy
+
+    def _draw(self, features: Tensor, rng: torch.Generator | None) -> tuple[Tensor, Tensor]:
+        """The first accepted picture and its latents; of limited draws the last one where none is accepted."""
+        done = 0
+        while True:
+            noisy = self._noisy(features, rng)
+            picture = self.model.synthesize(noisy)
+            done += 1
+            if done == self.draws or ACCEPTANCE[self.accept](picture[0]):
+                return picture, noisy
+
+    def _require_that_it_ends(self) -> None:
+        """Refuse to draw for ever: faces that are no photo's must pass the test under this noise. Looks at no photo."""
+        if self._test_checked:
+            return
+        rng = torch.Generator().manual_seed(0)
+        pictures = self.model.synthesize(self._noisy(self._clipped(self.model.public_latents(_TRIALS, rng)), rng))
+        if not any(map(ACCEPTANCE[self.accept], pictures)):
+            raise ValueError(
+                f"the test {self.accept!r} accepts none of {_TRIALS} public faces under noise of scale {self.scale:g}; "
+                "use less noise, or limit the draws"
+            )
+        self._test_checked = True
+
+    # What is claimed
+
+    def guarantee(self, *, simulated: bool = False) -> Guarantee:
+        """What holds for each photo alone.
+
+        Args:
+            simulated: the noise comes from a seeded stream and not from the operating system.
+        """
+        law = self.mechanism if simulated else self.release
+        claim = law.guarantee(
+            self.sensitivity,
+            covers=self._covers(),
+            not_covered=() if self.styles == "all" else ("the codes beyond identity, which are in the picture as they are",),
+            assumptions=(FACE_FOUND, PUBLIC_MODEL),
+        )
+        if self.box is None:
+            claim = replace(claim, assumptions=tuple(a for a in claim.assumptions if not a.startswith("records are clipped")))
+        if self.sensitivity_kind == "metric":
+            claim = replace(claim, epsilon=None, reason="latents are not clipped, so photos may lie any distance apart")
+        if claim.metric is not None:
+            space = "the latents" if self.box is None else "the clipped latents"
+            claim = replace(claim, metric=MetricForm(claim.metric.rate, claim.metric.norm, space))
+        claim = until_accepted(claim) if self.draws == UNTIL_ACCEPTED else best_of(claim, self.draws)
+        return post_process(claim, GENERATOR)
+
+    def _covers(self) -> str:
+        return f"all {len(self.codes)} latent codes" if self.styles == "all" else f"the {len(self.codes)} identity codes"
+
+    def certificate(self, release: Release) -> Certificate:
+        """The certificate of a release that `protect` gave."""
+        return Certificate(
+            release=ReleaseKind.IMAGE,
+            method=self.name,
+            protection=Laplace.name,
+            guarantee=release.guarantee,
+            images=len(release),
+            model=self.model.name,
+            model_hash=self.model.digest,
+            mechanism=Laplace.name,
+            calibration=f"{self.sensitivity_kind}-sensitivity" if self.sensitivity_kind != "metric" else "metric",
+            nominal_epsilon=self.nominal_epsilon,
+            scale=self.scale,
+            grid_step=None if release.guarantee.basis == Basis.SIMULATION else self.release.step,
+            bounds=None if self.box is None else bounds_of(self.box),
+            sensitivity=None if self.sensitivity_kind == "metric" else self.sensitivity,
+            private_codes=self.codes,
+            caveats=() if self.styles == "all" else (Caveat.CODES_IN_CLEAR,),
+        )
+
+
+def bounds_of(box: ClipBox) -> Bounds:
+    """A clip box as a certificate states it: of bounds per coordinate the lowest and the highest."""
+    lower, upper = (torch.as_tensor(bound, dtype=torch.float64) for bound in (box.lower, box.upper))
+    return Bounds(float(lower.min()), float(upper.max()), box.source, per_coordinate=lower.ndim > 0)
+
+
+def _check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
+    if value not in choices:
+        raise ValueError(f"{name} has no choice {value!r}{suggest(value, choices)}; allowed: {', '.join(choices)}")

@@ -1,0 +1,252 @@
+"""latent-dp: every latent coordinate clipped to public quantiles, noised by its share of the budget, clipped again [LDP].
+
+Tao Li, Chris Clifton, "Differentially Private Imaging via Latent Space Manipulation", 2021. The file reads in the order of the
+paper's Algorithm 2: encode, clip, noise, clip, generate. What the paper leaves open or gets wrong is in
+`docs/methods/latent-dp.md`.
+"""
+
+import math
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar
+
+import torch
+from torch import Tensor
+
+from semveil import mechanisms
+from semveil.core.certificate import Certificate, ReleaseKind
+from semveil.core.privacy import Basis, Guarantee, Norm, Sensitivity, post_process
+from semveil.core.registry import suggest
+from semveil.mechanisms import PerCoordinateLaplace
+from semveil.mechanisms.exponential import Exponential
+from semveil.mechanisms.weights import WEIGHTINGS, budget_shares, scales_as_published
+from semveil.methods.dp_image import FACE_FOUND, GENERATOR, PUBLIC_MODEL, bounds_of
+from semveil.methods.face_model import DEFAULT_MODEL
+from semveil.methods.latent_model import LatentModel, load_latent_model
+from semveil.methods.options import Option
+from semveil.methods.release import Release
+
+DEFAULT_EPSILON = 10.0
+CALIBRATIONS = ("corrected", "as_published")
+MECHANISMS = ("laplace", "exponential", "none")
+OTHERS = "others"  # in a budget: all groups that it does not name
+GALLERY_SEED = 0
+
+
+class LatentDP:
+    """Privatises all latent codes of a face: clip -> Laplace noise of scale S_j / (w_j epsilon) -> clip -> generator.
+
+    S_j is the width of coordinate j between public quantiles and w_j its share of the budget ([LDP] Algorithm 2, with its scale
+    S_j w_j / epsilon turned the right way round). The guarantee covers the whole picture and holds for any photo.
+
+    Args:
+        model: a latent model, or its name.
+        epsilon: privacy budget (10).
+        clip: percent of public latents that the bounds cut off at either end of every coordinate; the paper's 25/75 is 25.
+        weights: how the budget is split between coordinates, see `mechanisms.weights`.
+        budget: instead of epsilon: epsilon by semantic group, such as `eyes=20,mouth=20,others=60`; they add up.
+        calibration: `corrected`, or `as_published`, whose true epsilon is far larger than the one asked for.
+        mechanism: `laplace`; `exponential`, which shows one of the faces of a public gallery, more likely a similar one; or
+            `none`, which only clips and protects nothing.
+        gallery: how many synthetic faces `exponential` chooses from.
+
+    Raises:
+        ValueError: an unknown choice, bounds that are not kept, or options that do not go together.
+
+    Example:
+        >>> method = LatentDP(LatentModel.example(), epsilon=2.0, clip=25.0)
+        >>> claim = method.protect(torch.zeros(1, 3, 2, 2)).guarantee
+        >>> round(claim.epsilon, 6), claim.basis.value, claim.whole_record_epsilon == claim.epsilon
+        (2.0, 'proved', True)
+    """
+
+    name: ClassVar[str] = "latent-dp"
+
+    def __init__(
+        self,
+        model: LatentModel | str = DEFAULT_MODEL,
+        *,
+        epsilon: Annotated[float | None, Option(f"Privacy budget; {DEFAULT_EPSILON:g} by default.")] = None,
+        clip: Annotated[float, Option("Percent of public latents that the bounds of every coordinate cut off.")] = 25.0,
+        weights: Annotated[str, Option("How the budget is split between coordinates.", tuple(WEIGHTINGS))] = "uniform",
+        budget: Annotated[
+            str | None, Option("Budget by semantic group instead, such as eyes=20,mouth=20,others=60; they add up.")
+        ] = None,
+        calibration: Annotated[
+            str, Option("Scale of the noise; the published formula is inverted.", CALIBRATIONS)
+        ] = "corrected",
+        mechanism: Annotated[
+            str, Option("Noise, a choice from a public gallery, or only clipping (protects nothing).", MECHANISMS)
+        ] = "laplace",
+        gallery: Annotated[int, Option("Size of the public gallery of the exponential mechanism.")] = 1000,
+    ) -> None:
+        self.model = load_latent_model(model) if isinstance(model, str) else model
+        for name, value, allowed in (
+            ("weights", weights, tuple(WEIGHTINGS)),
+            ("calibration", calibration, CALIBRATIONS),
+            ("mechanism", mechanism, MECHANISMS),
+        ):
+            if value not in allowed:
+                raise ValueError(f"{name} has no choice {value!r}{suggest(value, allowed)}; allowed: {', '.join(allowed)}")
+        if epsilon is not None and budget is not None:
+            raise ValueError("give epsilon or a budget by group, not both: the groups' epsilons add up")
+        if calibration != "corrected" and (mechanism != "laplace" or budget is not None):
+            raise ValueError("the paper publishes no noise but Laplace noise of one budget; use calibration 'corrected'")
+        if mechanism == "none" and (epsilon is not None or budget is not None):
+            raise ValueError("clipping alone has no epsilon; leave it out")
+        if gallery < 2:
+            raise ValueError(f"the gallery needs at least 2 faces, got {gallery}")
+        self.clip, self.weights, self.calibration, self.mechanism_name = clip, weights, calibration, mechanism
+        self.box = self.model.quantiles(clip)
+        self.sensitivity = self.box.coordinate_sensitivity()
+        self.budget = None if budget is None else group_budget(budget, self.model.groups)
+        self.nominal_epsilon = None if mechanism == "none" else (DEFAULT_EPSILON if epsilon is None else epsilon)
+        if self.budget is not None:
+            self.nominal_epsilon = math.fsum(self.budget.values())
+        self.shares = budget_shares(self.sensitivity, weights, groups=self.model.groups, budget=self.budget)
+        self.noise = self._noise() if mechanism == "laplace" else None
+        self.release = None if self.noise is None else mechanisms.Release(self.noise)
+        self.choice = self.gallery = None
+        if mechanism == "exponential":
+            self.choice = Exponential.calibrate(self.utility_sensitivity, self.nominal_epsilon or DEFAULT_EPSILON)
+            rng = torch.Generator().manual_seed(GALLERY_SEED)
+            self.gallery = self.box.clip(self.model.public_latents(gallery, rng))
+
+    def _noise(self) -> PerCoordinateLaplace:
+        epsilon = self.nominal_epsilon or DEFAULT_EPSILON
+        if self.calibration == "as_published":
+            return scales_as_published(self.sensitivity, epsilon, self.shares)
+        return PerCoordinateLaplace.calibrate(self.sensitivity, epsilon, weights=self.shares)
+
+    @property
+    def size(self) -> int:
+        return self.model.size
+
+    @property
+    def model_digest(self) -> str:
+        """SHA-256 over the networks and the public bounds."""
+        return self.model.digest_with_bounds
+
+    @property
+    def utility_sensitivity(self) -> Sensitivity:
+        """Of `utilities`: at most 1, with room for their rounding."""
+        return Sensitivity(
+            1 + 1e-9, Norm.L1, self.sensitivity.values.numel(), "distances in shares of the clip box add up to 1"
+        )
+
+    # Algorithm 2
+
+    def protect(self, images: Tensor, *, rng: torch.Generator | None = None) -> Release:
+        """Crops (B, 3, S, S) in [-1, 1] -> new pictures; without `rng` the noise is a release's, from the operating system."""
+        self.model.check(images)
+        return self.protect_latents(self.model.encode(images), rng=rng)
+
+    def protect_latents(self, latents: Tensor, *, rng: torch.Generator | None = None) -> Release:
+        """The same from latents (B, K, D) that are at hand, not clipped."""
+        shown = self.box.clip(latents)
+        if self.noise is not None and self.release is not None:
+            noisy = self.release(shown) if rng is None else self.noise(shown, rng=rng)
+            shown = self.box.clip(noisy)
+        elif self.choice is not None and self.gallery is not None:
+            utilities = self.utilities(shown)
+            chosen = self.choice.release(utilities) if rng is None else self.choice(utilities, rng=rng)
+            shown = self.gallery[chosen].to(latents)
+        return Release(self.model.synthesize(shown), shown, self.guarantee(simulated=rng is not None))
+
+    def reconstruct(self, images: Tensor) -> Tensor:
+        """What the networks make of crops without clipping or noise: unprotected."""
+        self.model.check(images)
+        return self.model.synthesize(self.model.encode(images))
+
+    def utilities(self, clipped: Tensor) -> Tensor:
+        """How near the gallery's faces are to clipped latents: u_i = -sum_j w_j |z_j - g_ij| / S_j, from -1 to 0.
+
+        Any one of them differs between two records by at most sum_j w_j = 1, by the triangle inequality.
+
+        Returns:
+            (B, gallery) float64.
+        """
+        if self.gallery is None:
+            raise ValueError(f"mechanism {self.mechanism_name!r} has no gallery")
+        varying = self.sensitivity.values > 0
+        weight = torch.where(varying, self.shares / self.sensitivity.values.where(varying, torch.ones(())), 0.0).flatten()
+        faces = self.gallery.flatten(1).double() * weight
+        rows = clipped.flatten(1).double().cpu() * weight
+        return -torch.stack([(faces - row).abs().sum(1) for row in rows])
+
+    # What is claimed
+
+    def guarantee(self, *, simulated: bool = False) -> Guarantee:
+        """What holds for each photo alone.
+
+        Args:
+            simulated: the noise comes from a seeded stream and not from the operating system.
+        """
+        said: dict[str, Any] = {
+            "covers": f"all {self.model.latent_shape[0]} latent codes",
+            "assumptions": (FACE_FOUND, PUBLIC_MODEL),
+        }
+        if self.choice is not None:
+            claim = self.choice.guarantee(self.utility_sensitivity, exact=not simulated, **said)
+        elif self.noise is not None and self.release is not None:
+            claim = (self.noise if simulated else self.release).guarantee(self.sensitivity, **said)
+        else:
+            return Guarantee.none(
+                said["covers"], reason="clipping is deterministic: the same photo always gives the same picture"
+            )
+        return post_process(claim, f"the second clipping and {GENERATOR}" if self.noise is not None else GENERATOR)
+
+    def certificate(self, release: Release) -> Certificate:
+        """The certificate of a release that `protect` gave."""
+        law = self.noise or self.choice
+        exact = self.release is not None and release.guarantee.basis != Basis.SIMULATION
+        return Certificate(
+            release=ReleaseKind.IMAGE,
+            method=self.name,
+            protection=self.mechanism_name,
+            guarantee=release.guarantee,
+            images=len(release),
+            model=self.model.name,
+            model_hash=self.model.digest,
+            mechanism=None if law is None else law.name,
+            calibration=None if law is None else self.calibration,
+            nominal_epsilon=self.nominal_epsilon,
+            grid_step=self.release.step if exact and self.release is not None else None,
+            bounds=bounds_of(self.box),
+            sensitivity=self.sensitivity.l1() if self.choice is None else self.utility_sensitivity,
+            private_codes=tuple(range(self.model.latent_shape[0])),
+            part_budgets=self.budget or {},
+        )
+
+
+def group_budget(text: str, groups: Mapping[str, tuple[int, ...]]) -> dict[str, float]:
+    """Read a budget such as `eyes=20,mouth=20,others=60`: epsilon of every group.
+
+    `others` is split evenly over the groups that are not named; without it all must be named, so that nothing stays in clear.
+
+    Raises:
+        ValueError: an item is no `group=epsilon`; a group is unknown, named twice or missing; an epsilon is not positive.
+
+    Example:
+        >>> group_budget("red=2,others=6", {"red": (0,), "green": (1,), "blue": (2,)})
+        {'red': 2.0, 'green': 3.0, 'blue': 3.0}
+    """
+    named: dict[str, float] = {}
+    for item in text.split(","):
+        group, _, amount = (piece.strip() for piece in item.partition("="))
+        try:
+            epsilon = float(amount)
+        except ValueError:
+            raise ValueError(f"cannot read {item.strip()!r} as group=epsilon; write for example eyes=20,others=60") from None
+        if group != OTHERS and group not in groups:
+            raise ValueError(f"no group named {group!r}{suggest(group, groups)}; groups: {', '.join(groups)}, {OTHERS}")
+        if group in named:
+            raise ValueError(f"the budget names {group!r} twice; give each group one epsilon")
+        if not (math.isfinite(epsilon) and epsilon > 0):
+            raise ValueError(f"the epsilon of {group} must be a positive, finite number, got {epsilon}")
+        named[group] = epsilon
+    missing = [group for group in groups if group not in named]
+    if missing and OTHERS not in named:
+        raise ValueError(f"the budget leaves out {', '.join(missing)}; give each an epsilon, or all of them by {OTHERS}=...")
+    if not missing and OTHERS in named:
+        raise ValueError(f"the budget names every group, so there is none left for {OTHERS}")
+    return {group: named[group] if group in named else named[OTHERS] / len(missing) for group in groups}

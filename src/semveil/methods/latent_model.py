@@ -1,0 +1,226 @@
+"""What dp-image and latent-dp need of a face model: an encoder, a generator, and public bounds of its latents."""
+
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cache, lru_cache
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from semveil.core.parts import BASE_CODES, CODES, PARTS, codes_of_parts
+from semveil.core.weights import find, require
+from semveil.encoders.gradual_style import GradualStyleEncoder
+from semveil.encoders.inversion import invert
+from semveil.generators.stylegan2 import StyleGAN2
+from semveil.mechanisms import ClipBox
+from semveil.methods.dp_semcom import PRIVATE_CODES
+from semveil.methods.face_model import DEFAULT_MODEL, FaceModel, load_model
+from semveil.methods.quantile_bounds import FILE, PAPER_LATENTS, QuantileBounds
+
+STYLEGAN2 = "stylegan2-ffhq"
+PAPER_RANGE = ClipBox(-20.0, 20.0, source="[DPI] Fig. 4: the values of the latents lie between -20 and 20")
+STYLE_GROUPS = {"coarse": range(3), "medium": range(3, 7), "fine": range(7, 18)}  # [DPI] 4.1.3, there from 1
+_LARGE = 256  # px; larger pictures are made one by one, as a gigabyte of features each would not fit
+
+
+@dataclass(frozen=True, eq=False)
+class LatentModel:
+    """An encoder and a generator that belong together, with public knowledge of the latents between them.
+
+    Attributes:
+        name: as the user says it.
+        digest: SHA-256 over the weights, 64 hex digits.
+        size: side of the images in pixels.
+        latent_shape: (K, D).
+        encode: images (B, 3, S, S) in [-1, 1] -> latents (B, K, D), not clipped.
+        synthesize: latents -> images (B, 3, S, S) about [-1, 1].
+        box: public bounds for all coordinates together.
+        bounds: public bounds for every coordinate, made or read when first asked for.
+        identity_codes: codes that hold who it is, as far as codes can be told apart; 0-based.
+        groups: codes by a name for what they show; each code is in one group.
+        public_latents: (count, rng) -> latents (count, K, D) for which no photo is needed.
+
+    Example:
+        >>> model = LatentModel.example()
+        >>> model.synthesize(model.encode(torch.zeros(1, 3, 2, 2))).shape, model.quantiles(25).lower.shape
+        (torch.Size([1, 3, 2, 2]), torch.Size([3, 4]))
+    """
+
+    name: str
+    digest: str
+    size: int
+    latent_shape: tuple[int, int]
+    encode: Callable[[Tensor], Tensor]
+    synthesize: Callable[[Tensor], Tensor]
+    box: ClipBox
+    bounds: Callable[[], QuantileBounds]
+    identity_codes: tuple[int, ...]
+    groups: Mapping[str, tuple[int, ...]]
+    public_latents: Callable[[int, torch.Generator], Tensor]
+
+    def quantiles(self, share: float) -> ClipBox:
+        """Public bounds (K, D) that cut off `share` percent of the public latents at either end of every coordinate.
+
+        Raises:
+            ValueError: no bounds are kept for this share.
+        """
+        return self.bounds().box(share)
+
+    @property
+    def digest_with_bounds(self) -> str:
+        """SHA-256 over the networks and the bounds of every coordinate."""
+        return hashlib.sha256(f"{self.digest} {self.bounds().digest}".encode()).hexdigest()
+
+    def check(self, images: Tensor) -> None:
+        """Refuse images that are not of the model's size, or not finite."""
+        if images.shape[1:] != (3, self.size, self.size) or not images.isfinite().all():
+            expected = f"finite images (B, 3, {self.size}, {self.size})"
+            raise ValueError(f"model {self.name} takes {expected}, got {tuple(images.shape)}")
+
+    @classmethod
+    def example(cls) -> "LatentModel":
+        """A model without networks: images of 2 x 2 px, a code for each colour, latents that are 10 times the pixels."""
+
+        def public_latents(count: int, rng: torch.Generator) -> Tensor:
+            return torch.randn(count, 3, 4, generator=rng)
+
+        return cls(
+            "example",
+            hashlib.sha256(b"example").hexdigest(),
+            2,
+            (3, 4),
+            lambda images: 10 * images.flatten(2),
+            lambda latents: latents.unflatten(2, (2, 2)) / 10,
+            ClipBox(-1.0, 2.0, source="an example"),
+            cache(lambda: _synthetic_bounds("example", public_latents, {"all": (0, 1, 2), "identity": (0,)})),
+            (0,),
+            {"red": (0,), "others": (1, 2)},
+            public_latents,
+        )
+
+
+def load_latent_model(name: str = DEFAULT_MODEL) -> LatentModel:
+    """Load a model by name.
+
+    Args:
+        name: `faces-64` (bundled) or any face model that `methods.face_model.load_model` knows, or `stylegan2-ffhq` (official
+            weights of StyleGAN2 and pSp, found by the catalogue).
+
+    Raises:
+        ValueError: no such model.
+        WeightsMissing: official weights are not on this machine; the message says how to get them.
+    """
+    return _stylegan2() if name == STYLEGAN2 else from_face_model(load_model(name))
+
+
+@lru_cache(maxsize=4)
+def from_face_model(model: FaceModel) -> LatentModel:
+    """A semantic face model as a latent model.
+
+    Images are inverted from the encoder's codes by the model's own settings and the squared error alone: the LPIPS that
+    inversion can add has weights that are not on every machine, and a method gives the same on all.
+    """
+
+    def encode(images: Tensor) -> Tensor:
+        return invert(images, model.generator, start=model.start_codes(images), settings=model.inversion).codes
+
+    def synthesize(latents: Tensor) -> Tensor:
+        with torch.inference_mode():
+            return _in_parts(model.generator.synthesize, latents, model.size).clone()
+
+    def public_latents(count: int, rng: torch.Generator) -> Tensor:
+        return model.public_latents(count, rng=rng)
+
+    @cache
+    def bounds() -> QuantileBounds:
+        path = model.folder / FILE if model.folder else None
+        if path is not None and path.is_file():
+            return QuantileBounds.load(path, model.latent_shape)
+        return _synthetic_bounds(model.name, public_latents, {})
+
+    return LatentModel(
+        model.name,
+        model.digest,
+        model.size,
+        model.latent_shape,
+        encode,
+        synthesize,
+        model.box,
+        bounds,
+        PRIVATE_CODES,
+        part_groups(),
+        public_latents,
+    )
+
+
+def part_groups() -> dict[str, tuple[int, ...]]:
+    """Codes of a semantic model by face part; `shared` are those that all parts but the background use.
+
+    Example:
+        >>> part_groups()["shared"], part_groups()["eyes"]
+        ((0, 1), (6, 7))
+    """
+    shared = tuple(range(BASE_CODES))
+    groups = {"shared": shared, **{part: codes_of_parts([part])[BASE_CODES:] for part in PARTS}}
+    assert sorted(code for codes in groups.values() for code in codes) == list(range(CODES))
+    return groups
+
+
+@lru_cache(maxsize=1)
+def _stylegan2() -> LatentModel:
+    """[DPI]'s pair: pSp's encoder and the StyleGAN2 that it was trained for, which lies in the same file."""
+    path = require("psp")
+    generator = StyleGAN2.from_official(find(STYLEGAN2) or path)
+    generator.eval().requires_grad_(False)
+    encoder = GradualStyleEncoder.from_official(path)
+    size, codes = generator.config.size, generator.config.codes
+    digest = hashlib.sha256()
+    for file in dict.fromkeys([path, find(STYLEGAN2) or path]):
+        digest.update(_sha256(file))
+
+    def encode(images: Tensor) -> Tensor:
+        with torch.inference_mode():
+            return _in_parts(encoder, images, size).clone()
+
+    def synthesize(latents: Tensor) -> Tensor:
+        with torch.inference_mode():
+            return _in_parts(generator.synthesize, latents, size).clone()
+
+    def public_latents(count: int, rng: torch.Generator) -> Tensor:
+        with torch.inference_mode():
+            styles = generator.map(torch.randn(count, generator.config.style_dim, generator=rng))
+        return styles.clone()[:, None].expand(-1, codes, -1)
+
+    groups = {name: tuple(code for code in rows if code < codes) for name, rows in STYLE_GROUPS.items()}
+    return LatentModel(
+        STYLEGAN2,
+        digest.hexdigest(),
+        size,
+        (codes, generator.config.style_dim),
+        encode,
+        synthesize,
+        PAPER_RANGE,
+        cache(lambda: _synthetic_bounds(STYLEGAN2, public_latents, {})),
+        tuple(range(7)),
+        {name: rows for name, rows in groups.items() if rows},
+        public_latents,
+    )
+
+
+def _synthetic_bounds(
+    name: str, public_latents: Callable[[int, torch.Generator], Tensor], observe: Mapping[str, tuple[int, ...]]
+) -> QuantileBounds:
+    """Bounds for a model that brings none, from latents for which no photo is needed, the same on every machine."""
+    latents = public_latents(PAPER_LATENTS, torch.Generator().manual_seed(0))
+    return QuantileBounds.fit(latents, of=f"synthetic latents of {name}", observe=observe)
+
+
+def _in_parts(network: Callable[[Tensor], Tensor], batch: Tensor, size: int) -> Tensor:
+    return torch.cat([network(part) for part in batch.split(1 if size > _LARGE else 64)])
+
+
+def _sha256(path: Path) -> bytes:
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").digest()

@@ -1,0 +1,46 @@
+"""Public bounds of every latent coordinate, from photos that a model was trained on."""
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from semveil.core.pixels import to_tensor
+from semveil.core.rng import streams
+from semveil.data.face_set import FaceSet
+from semveil.encoders.inversion import invert
+from semveil.methods.dp_semcom import PRIVATE_CODES
+from semveil.methods.face_model import FaceModel
+from semveil.methods.quantile_bounds import QuantileBounds
+
+
+def training_quantiles(codes: Tensor) -> QuantileBounds:
+    """Bounds from latents (N, K, D) of training photos, with the largest distances seen, for dp-image as published."""
+    every = tuple(range(codes.shape[1]))
+    return QuantileBounds.fit(codes, of="public training photos", observe={"all": every, "identity": PRIVATE_CODES})
+
+
+def invert_training_photos(
+    model: FaceModel,
+    faces: FaceSet,
+    *,
+    photos: int,
+    seed: int = 0,
+    perceptual: Callable[[Tensor, Tensor], Tensor] | None = None,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> Tensor:
+    """Latents (photos, K, D) of photos that are not held out, chosen at random.
+
+    Args:
+        faces: prepared photos, of the model's size.
+        photos: how many; all that there are where there are fewer.
+        perceptual: LPIPS, where it is at hand.
+    """
+    rows = np.flatnonzero(~faces.held_out)
+    rows = rows[torch.randperm(len(rows), generator=streams(seed)["quantiles"])[:photos].numpy()]
+    images = to_tensor(faces.select(np.sort(rows)).pixels)
+    start = torch.cat([model.start_codes(part).expand(len(part), -1, -1) for part in images.split(64)])
+    return invert(
+        images, model.generator, start=start, settings=model.inversion, perceptual=perceptual, progress=progress
+    ).codes
