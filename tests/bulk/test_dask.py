@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from semveil import __version__
+from semveil.bulk import pool
 from semveil.bulk.manifest import FOLDER, LOG
 from semveil.bulk.pool import check_workers, open_pool
 from semveil.bulk.run import protect_photos
@@ -137,8 +138,8 @@ def test_a_photo_that_kills_its_workers_is_refused_and_the_rest_done(tmp_path: P
             os.kill(os.getpid(), signal.SIGKILL)
         return number
 
-    with open_pool(workers=1) as pool:
-        results = dict(pool(deadly, [1, 13, 2]))
+    with open_pool(workers=1) as run:
+        results = dict(run(deadly, [1, 13, 2]))
     assert (results[1], results[2]) == (1, 2)
     assert "died" in str(results[13])
 
@@ -161,7 +162,10 @@ def test_workers_without_the_same_semveil_are_named_at_once() -> None:
         check_workers(Client(ModuleNotFoundError("No module named 'semveil'")))
 
 
-def test_clusters_that_do_not_answer_and_workers_that_cannot_help_are_named(tmp_path: Path) -> None:
+def test_clusters_that_do_not_answer_and_workers_that_cannot_help_are_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pool, "_CONNECTING", 1)
     with pytest.raises(BulkError, match="no Dask cluster at tcp"), open_pool(cluster="tcp://127.0.0.1:9"):
         pass
     with pytest.raises(ValueError, match="not both"), open_pool(workers=1, cluster="tcp://127.0.0.1:9"):

@@ -12,6 +12,7 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 _AHEAD = 4  # tasks that wait for each thread of the workers
+_CONNECTING = 15  # seconds for a scheduler to answer
 _PATIENCE = 60  # seconds for a first worker to come up
 
 
@@ -74,7 +75,7 @@ def open_pool(workers: int | None = None, cluster: str | None = None) -> Iterato
                 )
             )
         try:
-            client = stack.enter_context(distributed.Client(address, timeout="15s"))
+            client = stack.enter_context(distributed.Client(address, timeout=_CONNECTING))
             client.wait_for_workers(1, timeout=_PATIENCE)
         except (OSError, ValueError, TimeoutError) as error:
             raise BulkError(

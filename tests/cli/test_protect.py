@@ -1,0 +1,104 @@
+"""`semveil protect`: words on the command line, exit codes, what is printed."""
+
+import inspect
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import typer
+from PIL import Image
+
+from semveil.cli.main import app
+from semveil.cli.protect import protect, split_words
+from semveil.methods.options import declared_options
+from semveil.methods.registry import image_methods
+
+MOSAIC = ("--method", "mosaic", "--block", "8", "--size", "64")
+
+
+def test_a_photo_and_a_folder_are_protected(semveil: Callable, photo: Path, tmp_path: Path) -> None:
+    answer = semveil("protect", photo, "--out", tmp_path / "one", *MOSAIC)
+    assert (answer.code, answer.stderr) == (0, "")
+    assert "1 photo: 1 protected. 1 face found, 1 protected, 0 refused." in answer.stdout
+    assert "no finite epsilon" in answer.stdout
+    assert {p.name for p in (tmp_path / "one").iterdir()} == {
+        ".semveil", "private name.png", "private name.png.certificate.json",
+    }  # fmt: skip
+    answer = semveil(
+        "protect", "--method=dp-pix", "--epsilon=2", photo.parent, "--size", 64, "--out", tmp_path / "all", "--json"
+    )
+    result = json.loads(answer.stdout)
+    assert (answer.code, result["photos"]["protected"], result["faces"]["protected"]) == (0, 1, 1)
+    assert (result["guarantee"]["basis"], result["guarantee"]["epsilon"]) == ("proved", 512.0)
+    assert semveil("certify", tmp_path / "all" / "private name.png").code == 0
+
+
+def test_refused_photos_make_it_fail_after_the_others_are_done(semveil: Callable, photo: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "album"
+    folder.mkdir()
+    (folder / "a.jpg").write_bytes(photo.read_bytes())
+    Image.new("RGB", (200, 200), "grey").save(folder / "none\n.png")
+    answer = semveil("protect", folder, "--out", tmp_path / "out", *MOSAIC)
+    assert answer.code == 4
+    assert "2 photos: 1 protected, 1 refused" in answer.stdout
+    assert answer.stderr.startswith("semveil: note: refused: no face found in")
+    assert len(answer.stderr.splitlines()) == 1
+    assert semveil("protect", folder, "--out", tmp_path / "out", *MOSAIC, "--on-no-face", "skip").code == 0
+    copied = semveil("protect", folder, "--out", tmp_path / "out", *MOSAIC, "--on-no-face", "copy")
+    assert "1 photo without a found face in the output UNPROTECTED" in copied.stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "words_of_error"),
+    [
+        (("--method", "mosaik"), "did you mean 'mosaic'"),
+        (("--method", "dp-semcom"), "no method that protects pictures"),
+        ((), "name a method with --method"),
+        (("--method", "mosaic", "--blok", "8"), "did you mean '--block'"),
+        (("--method", "mosaic", "--block"), "needs a value"),
+        (("--method", "mosaic", "--block", "8", "--block", "9"), "given twice"),
+        (("--method", "mosaic", "--block", "x"), "takes a whole number"),
+        (("--method", "mosaic", "--block", "0"), "must be a whole number from 1"),
+        (("--method", "mosaic", "--model", "faces-64"), "uses no model"),
+        (("--method", "mosaic", "--face", "larges"), "did you mean 'largest'"),
+        (("--method", "mosaic", "--on-no-face", "copi"), "did you mean 'copy'"),
+        (("--method", "mosaic", "--keep", "inverted"), "inverts nothing"),
+        (("--method", "mosaic", "--workers", "2", "--cluster", "tcp://a:1"), "not both"),
+        (("--method", "mosaic", "--workers", "0"), "1 or more"),
+    ],
+)
+def test_mistakes_are_one_line(
+    semveil: Callable, failed: Callable, photo: Path, tmp_path: Path, words: tuple[str, ...], words_of_error: str
+) -> None:
+    failed(semveil("protect", photo, "--out", tmp_path / "out", *words), 2, words_of_error)
+    assert not list((tmp_path / "out").glob("*.png"))
+
+
+def test_what_is_missing_is_one_line(semveil: Callable, failed: Callable, photo: Path, tmp_path: Path) -> None:
+    failed(semveil("protect", photo, *MOSAIC), 2, "--out DIR")
+    failed(semveil("protect", *MOSAIC, "--out", tmp_path / "out"), 2, "name photos")
+    failed(semveil("protect", tmp_path / "nothing", *MOSAIC, "--out", tmp_path / "out"), 3, "does not exist")
+    failed(semveil("protect", photo.parent, *MOSAIC, "--out", photo.parent), 2, "is the output folder")
+
+
+def test_the_methods_are_listed(semveil: Callable) -> None:
+    listed = json.loads(semveil("protect", "--methods", "--json").stdout)["methods"]
+    assert {entry["method"] for entry in listed} == set(image_methods())
+    assert "--neighbourhood" in semveil("protect", "--methods").stdout
+
+
+def test_options_of_methods_and_of_the_verb_do_not_collide() -> None:
+    command = typer.main.get_command(app).commands["protect"]  # type: ignore[attr-defined]
+    taken = {flag for parameter in command.params for flag in parameter.opts if flag.startswith("--")}
+    assert {"--out", "--workers"} <= taken
+    assert "as_json" in inspect.signature(protect).parameters
+    for name, method in image_methods().items():
+        assert not taken & {option.flag for option in declared_options(method).values()}, name
+
+
+def test_switches_take_no_value() -> None:
+    switches = {"--soft": True}
+    assert split_words(["--no-soft", "a.jpg"], switches) == (["a.jpg"], {"--soft": "false"})
+    assert split_words(["--soft", "a.jpg"], switches) == (["a.jpg"], {"--soft": "true"})
+    assert split_words(["--soft=false"], switches) == ([], {"--soft": "false"})
