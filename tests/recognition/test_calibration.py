@@ -8,7 +8,7 @@ import torch
 from scipy.stats import norm
 from torch import Tensor
 
-from semveil.recognition import Verifier, calibrate, pair_accuracy
+from semveil.recognition import Verifier, calibrate, pair_accuracy, true_acceptance
 from semveil.recognition.calibration import Calibration
 
 
@@ -117,3 +117,34 @@ def test_pair_accuracy_is_the_closed_form_for_gaussians() -> None:
     assert pair_accuracy(same.astype(float), same, folds) == (1.0, 0.0)
     shuffled, _ = pair_accuracy(rng.normal(size=8000), same, folds)
     assert abs(shuffled - 0.5) < 4 * (0.25 / 8000) ** 0.5
+
+
+def test_true_acceptance_is_the_closed_form_for_gaussians() -> None:
+    rng = np.random.default_rng(1)
+    same = np.tile([True, False], 20_000)
+    folds = np.repeat(np.arange(10), 4_000)
+    scores = rng.normal(size=40_000) + 2.5 * same
+    for far in (0.1, 0.01):
+        cut = norm.isf(far)
+        expected = norm.sf(cut - 2.5)
+        # Sampling of the accepted pairs, and of the threshold (a quantile of 18,000 scores) times the slope there.
+        sigma = np.hypot(
+            (expected * (1 - expected) / 20_000) ** 0.5, (far / 18_000) ** 0.5 / norm.pdf(cut) * norm.pdf(cut - 2.5)
+        )
+        mean, deviation = true_acceptance(scores, same, folds, far=far)
+        assert abs(mean - expected) < 4 * sigma
+        assert abs(mean - norm.sf(norm.isf(far / 2) - 2.5)) > 4 * sigma, "the check tells the rate from half of it"
+        assert 0.3 < deviation / (expected * (1 - expected) / 2_000) ** 0.5 < 2
+    protected = np.where(same, rng.normal(size=40_000), scores)  # nothing of the person is left: accepted like strangers
+    assert abs(true_acceptance(protected, same, folds, far=0.01)[0] - 0.01) < 4 * (2 * 0.01 / 18_000) ** 0.5
+
+
+def test_true_acceptance_needs_pairs_of_both_kinds() -> None:
+    same = np.tile([True, False], 50)
+    folds = np.repeat([0, 1], 50)
+    with pytest.raises(ValueError, match="25 pairs of different people outside fold 0"):
+        true_acceptance(np.zeros(100), same, folds, far=0.001)
+    with pytest.raises(ValueError, match="0 pairs of one person in it"):
+        true_acceptance(np.zeros(100), same & (folds == 0), folds, far=0.1)
+    with pytest.raises(ValueError, match=r"lies in \(0, 1\)"):
+        true_acceptance(np.zeros(100), same, folds, far=1.0)

@@ -12,7 +12,7 @@ from torch import Tensor
 from semveil.core.face_template import TEMPLATE
 from semveil.core.pixels import to_pixels, to_tensor
 from semveil.data.align import align_face
-from semveil.recognition.crop import ARCFACE_CROP, DLIB_CHIP, CropTemplate, crop_faces
+from semveil.recognition.crop import ARCFACE_CROP, DLIB_CHIP, FACENET_CROP, BoxCrop, CropTemplate, crop_faces
 from semveil.recognition.dlib_faces import detect_faces
 
 
@@ -22,9 +22,9 @@ def ramps(size: int) -> Tensor:
     return torch.stack([x, y, torch.zeros_like(x)])[None]
 
 
-@pytest.mark.parametrize("template", [DLIB_CHIP, ARCFACE_CROP], ids=["dlib", "arcface"])
+@pytest.mark.parametrize("template", [DLIB_CHIP, ARCFACE_CROP, FACENET_CROP], ids=["dlib", "arcface", "facenet"])
 @pytest.mark.parametrize("size", [64, 200, 512])
-def test_each_crop_pixel_shows_the_place_that_the_transform_says(template: CropTemplate, size: int) -> None:
+def test_each_crop_pixel_shows_the_place_that_the_transform_says(template: CropTemplate | BoxCrop, size: int) -> None:
     crops = crop_faces(ramps(size), template)
     assert crops.shape == (1, 3, template.size, template.size)
     index = (np.arange(template.size) + 0.5) / template.size
@@ -82,3 +82,17 @@ def test_range_is_kept_and_gradients_flow() -> None:
 def test_only_square_batches() -> None:
     with pytest.raises(ValueError, match=r"must be square, \(B, 3, S, S\), got \(1, 3, 64, 48\)"):
         crop_faces(torch.zeros(1, 3, 64, 48), DLIB_CHIP)
+
+
+def test_a_box_is_stretched_to_a_square() -> None:
+    corners = crop_faces(ramps(640), BoxCrop(160, (0.25, 0.125, 0.75, 0.875)))[0, :2]
+    left, top, right, bottom = (
+        (corners[0, 0, 0] + 1) / 2,
+        (corners[1, 0, 0] + 1) / 2,
+        (corners[0, 0, -1] + 1) / 2,
+        (corners[1, -1, 0] + 1) / 2,
+    )
+    half = np.array([0.5, 0.75]) / 160 / 2  # a crop pixel's centre lies half a crop pixel inside the box
+    assert np.allclose([left, top], half + [0.25, 0.125], atol=1e-3)
+    assert np.allclose([right, bottom], [0.75, 0.875] - half, atol=1e-3)
+    assert FACENET_CROP.share == pytest.approx(0.790, abs=1e-3)

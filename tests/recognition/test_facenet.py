@@ -10,7 +10,10 @@ import torch
 from torch import Tensor
 
 from semveil.core.checkpoints import BadCheckpoint
-from semveil.recognition import FaceNet
+from semveil.core.weights import WeightsMissing
+from semveil.metrics import identity_distance
+from semveil.recognition import FaceNet, FaceNetVerifier
+from semveil.recognition.crop import BoxCrop, crop_faces
 
 LIMIT = 5e-5  # stated with the reference numbers
 
@@ -87,3 +90,23 @@ def test_a_foreign_state_is_refused(state: dict[str, Tensor], network: FaceNet) 
         FaceNet.from_official({**state, "block9.conv2d.weight": torch.zeros(1)})
     with pytest.raises(ValueError, match=r"crops \(B, 3, 160, 160\), got \(1, 3, 112, 112\)"):
         network.embed(torch.zeros(1, 3, 112, 112))
+
+
+def test_the_verifier_crops_and_standardises(network: FaceNet) -> None:
+    verifier = FaceNetVerifier(network, threshold=0.5)
+    images = torch.rand(2, 3, 64, 64, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    embeddings = verifier.embed(images)
+    pixels = (crop_faces(images, BoxCrop(160, (0.2042, 0.1609, 0.7938, 0.9511))) + 1) * 127.5
+    assert torch.allclose(embeddings, network.embed((pixels - 127.5) / 128), atol=1e-3)
+    assert verifier.name == "facenet-vggface2" and verifier.same(embeddings, embeddings).all()
+    a, b = images[:1], images[1:]
+    cosine = verifier.similarity(embeddings[:1], embeddings[1:])
+    assert torch.allclose(identity_distance(a, b, verifier), (2 - 2 * cosine).sqrt(), atol=1e-3)
+
+
+def test_missing_weights_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SEMVEIL_HOME", str(tmp_path))
+    with pytest.raises(WeightsMissing, match=r"20180408-102900-casia-webface\.pt.*models get facenet-casia"):
+        FaceNetVerifier(threshold=0.5, trained_on="casia")
+    with pytest.raises(ValueError, match="did you mean 'facenet-casia'"):
+        FaceNetVerifier(threshold=0.5, trained_on="casias")

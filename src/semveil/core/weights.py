@@ -62,6 +62,7 @@ class WeightsEntry:
     needs: tuple[str, ...] = ()
 
 
+_FACENET = "https://github.com/timesler/facenet-pytorch/releases/download/v2.2.9"
 _LPIPS = "https://raw.githubusercontent.com/richzhang/PerceptualSimilarity/master/lpips/weights/v0.1"
 _LPIPS_ALEX_SHA256 = "df73285e35b22355a2df87cdb6b70b343713b667eddbda73e1977e0c860835c0"
 _LPIPS_VGG_SHA256 = "a78928a0af1e5f0fcb1f3b9e8f8c3a2a5a3de244d830ad5c1feddc79b8432868"
@@ -157,6 +158,24 @@ for _entry in (
         megabytes=None,
         licence="MIT (code); trained on MS-Celeb-1M, research only",
         source="https://github.com/TreB1eN/InsightFace_Pytorch",
+    ),
+    WeightsEntry(
+        name="facenet-vggface2",
+        purpose="FaceNet trained on VGGFace2, identity distance of identity-dp",
+        files=(WeightsFile("20180402-114759-vggface2.pt", "281cebca8662831adb987a874bdcb36e73f5b1c6dc5ee5878f305e985625d99b"),),
+        url=f"{_FACENET}/20180402-114759-vggface2.pt",
+        megabytes=111.9,
+        licence="MIT (code); trained on VGGFace2",
+        source="https://github.com/timesler/facenet-pytorch",
+    ),
+    WeightsEntry(
+        name="facenet-casia",
+        purpose="FaceNet trained on CASIA-WebFace, identity distance of identity-dp",
+        files=(WeightsFile("20180408-102900-casia-webface.pt"),),
+        url=f"{_FACENET}/20180408-102900-casia-webface.pt",
+        megabytes=115.9,
+        licence="MIT (code); trained on CASIA-WebFace, research only",
+        source="https://github.com/timesler/facenet-pytorch",
     ),
     WeightsEntry(
         name="edgeface",

@@ -1,10 +1,10 @@
 """Who is it, is it a face: recognisers, verifiers with their thresholds, detection, face parts."""
 
 from semveil.recognition.arcface import ArcFaceIRSE50
-from semveil.recognition.calibration import Calibration, calibrate, pair_accuracy
+from semveil.recognition.calibration import Calibration, calibrate, pair_accuracy, true_acceptance
 from semveil.recognition.facenet import FaceNet
 from semveil.recognition.thresholds import measured_threshold
-from semveil.recognition.verifier import ArcFaceVerifier, DlibVerifier, OnnxVerifier, Verifier
+from semveil.recognition.verifier import ArcFaceVerifier, DlibVerifier, FaceNetVerifier, OnnxVerifier, Verifier
 from semveil.recognition.vgg16 import ImageFeatures
 
 __all__ = [
@@ -13,10 +13,12 @@ __all__ = [
     "Calibration",
     "DlibVerifier",
     "FaceNet",
+    "FaceNetVerifier",
     "ImageFeatures",
     "OnnxVerifier",
     "Verifier",
     "calibrate",
     "measured_threshold",
     "pair_accuracy",
+    "true_acceptance",
 ]

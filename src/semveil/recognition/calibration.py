@@ -146,6 +146,48 @@ def pair_accuracy(scores: NDArray, same: NDArray[np.bool_], folds: NDArray[np.in
     return float(np.mean(accuracies)), float(np.std(accuracies, ddof=1) / len(accuracies) ** 0.5)
 
 
+def true_acceptance(
+    scores: NDArray, same: NDArray[np.bool_], folds: NDArray[np.intp], *, far: float = 1e-3
+) -> tuple[float, float]:
+    """True acceptance rate on a list of pairs at a false acceptance rate ([IDP] Table III).
+
+    Each fold is judged by the lowest threshold that accepts at most `far` of the other folds' pairs of different people.
+    With the second photo of each pair protected, it is the share of people who are still recognised.
+
+    Args:
+        scores: (P,) similarity of each pair.
+        same: (P,) whether it shows one person.
+        folds: (P,) which part of the list it belongs to, at least two; each with pairs of one person.
+        far: false acceptance rate in (0, 1).
+
+    Returns:
+        Mean over folds and standard deviation between folds, as the paper prints it.
+
+    Raises:
+        ValueError: too few pairs of different people to show the rate, or a fold without pairs of one person.
+
+    Example:
+        >>> scores, same = np.array([0.9, 0.1, 0.4, 0.2, 0.8, 0.3]), np.array([True, False] * 3)
+        >>> true_acceptance(scores, same, np.array([0, 0, 1, 1, 2, 2]), far=0.5)  # accepts one of two strangers at most
+        (1.0, 0.0)
+    """
+    if not 0 < far < 1:
+        raise ValueError(f"a false acceptance rate lies in (0, 1), got {far}")
+    rates = []
+    for fold in np.unique(folds):
+        test = folds == fold
+        impostors = np.sort(scores[~test & ~same])[::-1]
+        allowed = int(far * len(impostors) * (1 + 1e-12))  # a whole number may be meant
+        if not allowed or not (test & same).any():
+            raise ValueError(
+                f"{len(impostors)} pairs of different people outside fold {fold} and {(test & same).sum()} pairs of one person "
+                f"in it cannot show a true acceptance rate at a false one of {far}"
+            )
+        threshold = np.nextafter(impostors[allowed], np.inf)
+        rates.append((scores[test & same] >= threshold).mean())
+    return float(np.mean(rates)), float(np.std(rates))
+
+
 def _threshold(tail: NDArray, pairs: NDArray, weight: NDArray, sizes: NDArray, far: float) -> float:
     """Lowest score with at most `far` of the pairs' weight at or above it; `tail` is sorted, highest first."""
     accepted = np.cumsum(weight[pairs].prod(0))

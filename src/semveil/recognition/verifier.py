@@ -13,8 +13,9 @@ from semveil.core.checkpoints import BadCheckpoint
 from semveil.core.pixels import to_pixels
 from semveil.core.weights import require
 from semveil.recognition.arcface import ArcFaceIRSE50
-from semveil.recognition.crop import ARCFACE_CROP, DLIB_CHIP, crop_faces
+from semveil.recognition.crop import ARCFACE_CROP, DLIB_CHIP, FACENET_CROP, crop_faces
 from semveil.recognition.dlib_faces import describe_faces
+from semveil.recognition.facenet import FaceNet
 
 DLIB_DISTANCE = 0.6  # its author's threshold on the Euclidean distance
 ARCFACE_SIMILARITY = 0.3  # the threshold that Liu et al. (DP-Image, Fig. 10) use, "as recommended"
@@ -132,6 +133,38 @@ class ArcFaceVerifier(Verifier):
 
     def embed(self, images: Tensor) -> Tensor:
         return torch.cat([self.recogniser.embed(crop_faces(part, ARCFACE_CROP)) for part in images.split(CHUNK)])
+
+    def similarities(self, a: Tensor, b: Tensor) -> Tensor:
+        return a @ b.T
+
+    def similarity(self, a: Tensor, b: Tensor) -> Tensor:
+        return (a * b).sum(-1)
+
+
+class FaceNetVerifier(Verifier):
+    """FaceNet, the recogniser of [IDP]'s identity distance; similarity is the cosine. Differentiable.
+
+    Its authors state no threshold for aligned crops, and none was measured here.
+
+    Args:
+        recogniser: loaded weights; from `$SEMVEIL_HOME` where None.
+        threshold: on the cosine; `data.pairs.calibrate_threshold` gives it. `metrics.identity_distance` does not use it.
+        trained_on: `vggface2` or `casia`, which of the two files; goes into the name.
+
+    Raises:
+        WeightsMissing: no recogniser is given and the file is not on this machine.
+        ValueError: there is no such file.
+    """
+
+    def __init__(self, recogniser: FaceNet | None = None, *, threshold: float, trained_on: str = "vggface2") -> None:
+        self.name = f"facenet-{trained_on}"
+        self.recogniser = recogniser or FaceNet.from_official(require(self.name))
+        self.threshold = threshold
+
+    def embed(self, images: Tensor) -> Tensor:
+        standardised = 127.5 / 128  # (pixel - 127.5) / 128 of images in [-1, 1]
+        crops = (crop_faces(part, FACENET_CROP) * standardised for part in images.split(CHUNK))
+        return torch.cat([self.recogniser.embed(part) for part in crops])
 
     def similarities(self, a: Tensor, b: Tensor) -> Tensor:
         return a @ b.T
