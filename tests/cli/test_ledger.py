@@ -88,7 +88,7 @@ def test_a_missing_key_is_one_line(semveil: Callable, book: Ledger) -> None:
 def test_verbs_record_and_are_told_the_total(book: Ledger) -> None:
     ledger = open_ledger("Ada", book.path)
     (line,) = record_release(ledger, "Ada", release(4.0))
-    assert line.startswith("All 3 recorded releases about this person together. Covers all codes with epsilon 7 (basis: proved")
+    assert line.startswith("Recorded releases about this person: 3. Together: Covers all codes with epsilon 7 (basis: proved")
     assert open_ledger(None, book.path) is None and record_release(None, None, release(1.0)) == []
 
 

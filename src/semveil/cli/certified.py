@@ -58,4 +58,4 @@ def record_release(ledger: "Ledger | None", subject: str | None, certificate: "C
     ledger.record(subject, certificate)
     together = ledger.total(subject)
     assert together is not None
-    return [f"All {len(ledger.releases(subject))} recorded releases about this person together. {together.summary()}"]
+    return [f"Recorded releases about this person: {len(ledger.releases(subject))}. Together: {together.summary()}"]

@@ -1,0 +1,39 @@
+"""`semveil attack` on message files."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+ALICE = ("--model", "tiny")
+FEW = ("--known", "150", "--seed", "1")
+
+
+def test_every_eve_makes_a_picture(semveil: Callable, photo: Path, tmp_path: Path) -> None:
+    assert semveil("send", photo, *ALICE, "--protection", "none", "--out", tmp_path / "m.svl").code == 0
+    out = tmp_path / "out"
+    named = ("direct", "denoise", "prior-search", "impute", "linear")
+    chosen = [part for name in named for part in ("--attack", name)]
+    found = semveil("attack", tmp_path / "m.svl", *FEW, *chosen, "--out", out, "--json")
+    assert found.code == 0, found
+    assert tuple(one["attack"] for one in json.loads(found.stdout)["attacks"]) == named
+    assert {path.stem for path in out.glob("*.png")} == set(named)
+
+
+def test_a_keyed_message_needs_no_key_to_be_attacked(semveil: Callable, photo: Path, tmp_path: Path) -> None:
+    assert semveil("keygen", "--out", tmp_path / "k.key").code == 0
+    sent = semveil("send", photo, *ALICE, "--key", tmp_path / "k.key", "--private", "skin", "--out", tmp_path / "m.svl")
+    assert sent.code == 0
+    chosen = ("--attack", "impute", "--attack", "direct")
+    found = semveil("attack", tmp_path / "m.svl", *FEW, *chosen, "--out", tmp_path / "out", "--json")
+    assert found.code == 0, found
+    assert [one["attack"] for one in json.loads(found.stdout)["attacks"]] == ["direct", "impute"]
+
+
+@pytest.mark.parametrize(("name", "words"), [("inpute", "did you mean 'impute'"), ("multi-shot", "does not apply")])
+def test_attacks_that_cannot_be_run_are_named(semveil: Callable, photo: Path, tmp_path: Path, name: str, words: str) -> None:
+    assert semveil("send", photo, *ALICE, "--protection", "none", "--out", tmp_path / "m.svl").code == 0
+    found = semveil("attack", tmp_path / "m.svl", *FEW, "--attack", name, "--out", tmp_path / "out")
+    assert found.code == 2 and words in found.stderr, found
+    assert not (tmp_path / "out").exists()
