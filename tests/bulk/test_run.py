@@ -83,7 +83,7 @@ def test_a_second_run_keeps_what_is_done_and_does_what_is_new_or_changed(album: 
 def test_other_options_do_all_photos_anew_and_defaults_are_the_same_as_given(album: Callable, tmp_path: Path) -> None:
     folder, out = album("a.jpg"), tmp_path / "out"
     protect_photos([folder], out, NOISE)
-    assert protect_photos([folder], out, replace(NOISE, options=(("sigma", 49.0), ("size", 32)))).done_before == 1
+    assert protect_photos([folder], out, replace(NOISE, options=(("sigma", 49), ("size", 32)))).done_before == 1
     assert protect_photos([folder], out, replace(NOISE, on_no_face="skip")).done_before == 1
     assert protect_photos([folder], out, replace(NOISE, options=(("sigma", 48.0), ("size", 32)))).protected == 1
     assert protect_photos([folder], out, MOSAIC).protected == 1

@@ -1,6 +1,8 @@
 """Where photos are worked on: in this process, in worker processes of this machine, or on any Dask cluster."""
 
 import itertools
+import math
+import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any, Protocol, TypeVar
@@ -106,6 +108,7 @@ class _Dask:
 
     def __init__(self, client: Any) -> None:
         self.client = client
+        self._asked, self._threads = -math.inf, 1
 
     def __call__(self, function: Callable[[T], R], tasks: Iterable[T]) -> Iterator[tuple[T, R | Lost]]:
         from distributed import CancelledError, KilledWorker, as_completed
@@ -135,4 +138,7 @@ class _Dask:
             yield task, result
 
     def _window(self) -> int:
-        return _AHEAD * max(1, sum(self.client.nthreads().values()))
+        """Workers come and go, so they are counted anew, but not for every task: it is a question to the scheduler."""
+        if time.monotonic() - self._asked > 1:
+            self._asked, self._threads = time.monotonic(), max(1, sum(self.client.nthreads().values()))
+        return _AHEAD * self._threads

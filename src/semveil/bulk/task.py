@@ -25,7 +25,7 @@ from semveil.data.certified import save_certified_png, write_certificate
 from semveil.data.faces import choose_faces, smallest_face
 from semveil.data.photos import Photo, load_photo
 from semveil.data.save import save_png
-from semveil.methods.options import declared_options
+from semveil.methods.options import Declared, declared_options
 from semveil.methods.registry import METHODS, image_methods, load_method
 from semveil.methods.release import ImageMethod, Reconstructing
 from semveil.recognition.dlib_faces import Face
@@ -96,12 +96,13 @@ class Settings:
 
     def digest(self, method: ImageMethod) -> str:
         """What determines the outputs beside the photo: if it changes, photos are done anew. Defaults count as if given."""
-        defaults = {name: declared.default for name, declared in declared_options(METHODS[self.method]).items()}
+        declared = declared_options(METHODS[self.method])
+        values = {name: option.default for name, option in declared.items()} | dict(self.options)
         said = {
             "method": self.method,
             "model": method.model_digest,
             "size": method.size,
-            "options": {name: repr(value) for name, value in sorted((defaults | dict(self.options)).items())},
+            "options": {name: repr(_typed(value, declared.get(name))) for name, value in sorted(values.items())},
             "face": self.face,
             "keep": sorted(self.keep),
             "certificate_in_png": self.certificate_in_png,
@@ -189,6 +190,11 @@ def sha256_of(path: str | os.PathLike[str]) -> bytes:
             return hashlib.file_digest(file, "sha256").digest()
     except OSError as error:
         raise PhotoError(f"cannot read {os.fspath(path)!r}: {error.strerror}") from None
+
+
+def _typed(value: Any, declared: Declared | None) -> Any:
+    """The value as the option's type, so that 4 and 4.0 are the same."""
+    return value if value is None or declared is None else declared.kind(value)
 
 
 @lru_cache(maxsize=2)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from semveil.bulk.sources import PHOTO_SUFFIXES
 from semveil.cli import options
 from semveil.cli.console import note, progress, show, stages
 from semveil.cli.parties import default_model
@@ -16,8 +17,6 @@ if TYPE_CHECKING:
 
     from semveil.data.latents import LatentSet
     from semveil.methods.face_model import FaceModel
-
-PHOTO_SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".gif", ".bmp", ".avif", ".jp2", ".ppm"}
 
 
 def invert(
