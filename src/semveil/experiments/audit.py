@@ -8,6 +8,7 @@ from typing import Any
 from semveil.attacks.audit import DRAWS, FALSE_ALARM, Finding, Game, play
 from semveil.core.registry import Registry
 from semveil.experiments.audit_images import image_games
+from semveil.experiments.audit_latents import VARIANTS, latent_games, takes_epsilon
 from semveil.experiments.audit_mechanisms import release_games, simulated_games
 from semveil.experiments.audit_methods import method_games, modulo_games, rotation_games
 from semveil.experiments.provenance import commit, versions
@@ -55,7 +56,13 @@ def targets(model: str = DEFAULT_MODEL) -> Registry[Target]:
                 goes_without=protection not in NOISY,
             ),
         )
+    for name in VARIANTS:
+        own = takes_epsilon(name)
+        found.add(name, Target(partial(latent_games, name, model), takes_epsilon=own, goes_without=not own))
+    played = {name.partition("/")[0] for name in VARIANTS}
     for name in image_methods():
+        if name in played:
+            continue
         found.add(name, Target(partial(_games_of_images, name), takes_epsilon=False, goes_without=True))
     return found
 
