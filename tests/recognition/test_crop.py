@@ -93,6 +93,6 @@ def test_a_box_is_stretched_to_a_square() -> None:
         (corners[1, -1, 0] + 1) / 2,
     )
     half = np.array([0.5, 0.75]) / 160 / 2  # a crop pixel's centre lies half a crop pixel inside the box
-    assert np.allclose([left, top], half + [0.25, 0.125], atol=1e-3)
+    assert np.allclose([left, top], np.array([0.25, 0.125]) + half, atol=1e-3)
     assert np.allclose([right, bottom], [0.75, 0.875] - half, atol=1e-3)
     assert FACENET_CROP.share == pytest.approx(0.790, abs=1e-3)
