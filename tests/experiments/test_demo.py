@@ -25,12 +25,24 @@ def shown(tmp_path_factory: pytest.TempPathFactory, tiny_model: Path) -> tuple[P
 def test_the_result_keeps_the_public_contract(shown: tuple[Path, str, list[str]]) -> None:
     result = json.loads((shown[0] / "result.json").read_text())
     assert {"config", "seeds", "versions", "images"} <= result.keys() and result["seeds"] == {"channel": 3}
+    assert {"source", "guarantee", "guarantee_text", "direct", "bob", "eve"} <= result["keyed"].keys()
     assert [image["nominal_epsilon"] for image in result["images"]] == [1, 10, 15, 300, 800]
     for image in result["images"]:
         assert {"source", "guarantee", "direct", "bob", "eve"} <= image.keys()
         assert image["guarantee"]["basis"] == "none" and "basis: none" in image["guarantee_text"]
         assert image["bob"]["lpips"] is None and image["bob"]["lpips_reason"]
         assert image["direct"] == result["images"][0]["direct"]  # the same channel noise at every budget
+
+
+def test_under_a_key_all_codes_are_hidden_and_bob_sees_the_photo(shown: tuple[Path, str, list[str]]) -> None:
+    result = json.loads((shown[0] / "result.json").read_text())
+    keyed = result["keyed"]
+    assert keyed["protection"] == "rotation" and keyed["private_codes"] == list(range(28)) and keyed["nominal_epsilon"] is None
+    claim = keyed["guarantee"]
+    assert (claim["basis"], claim["epsilon"], claim["whole_record_epsilon"]) == ("computational", 0, 0)
+    assert 0 < claim["delta"] < 1e-5
+    assert keyed["bob"]["psnr_to_inversion"] > keyed["eve"]["psnr_to_inversion"] + 6
+    assert all(keyed["bob"]["psnr_to_inversion"] > image["bob"]["psnr_to_inversion"] for image in result["images"])
 
 
 def test_the_figure_is_large_and_carries_nothing_but_pixels(shown: tuple[Path, str, list[str]]) -> None:
@@ -53,7 +65,7 @@ def test_the_page_loads_nothing_from_elsewhere(shown: tuple[Path, str, list[str]
     text = (shown[0] / "report.html").read_text()
     page = _Page()
     page.feed(text)
-    assert len(page.links) == 13 and all(link.startswith("data:image/png;base64,") for link in page.links)
+    assert len(page.links) == 15 and all(link.startswith("data:image/png;base64,") for link in page.links)
     assert not {"script", "link", "iframe"} & set(page.tags) and "@import" not in text and "url(" not in text
     assert "color-scheme: light dark" in text and "LPIPS was not measured" in text
 
@@ -61,13 +73,15 @@ def test_the_page_loads_nothing_from_elsewhere(shown: tuple[Path, str, list[str]
 def test_no_epsilon_stands_without_nominal_true_or_a_basis(shown: tuple[Path, str, list[str]]) -> None:
     text = re.sub(r"<style>.*?</style>|<[^>]+>", " ", (shown[0] / "report.html").read_text(), flags=re.DOTALL)
     for found in re.finditer(r"ε|epsilon", text):
-        around = text[max(0, found.start() - 20) : found.end() + 20]
+        around = text[max(0, found.start() - 20) : found.end() + 40]
         assert re.search(r"nominal|true|no finite|basis", around), around
 
 
 def test_the_table_names_the_basis_of_every_row(shown: tuple[Path, str, list[str]]) -> None:
-    rows = [line for line in shown[1].splitlines() if re.search(r"│ +(1|10|15|300|800) │", line)]
+    rows = [line for line in shown[1].splitlines() if re.search(r"│ +nominal (1|10|15|300|800) │", line)]
     assert len(rows) == 5 and all("none" in row for row in rows)
+    (keyed,) = [line for line in shown[1].splitlines() if "rotation 0" in line]
+    assert "computational" in keyed
     assert "invert" in shown[2] and shown[2][-1] == "transmit"
 
 

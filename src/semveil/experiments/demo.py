@@ -1,4 +1,4 @@
-"""The demo: one real portrait over the wiretap channel, at five nominal budgets, as a figure, a JSON and a web page."""
+"""The demo: one real portrait over the wiretap channel, by the paper's pairs and under a key; a figure, a JSON, a web page."""
 
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from semveil.experiments.presets import PICTURED_EPSILONS
 from semveil.experiments.protected import Progress, protected_method, quiet
 from semveil.experiments.provenance import commit, versions
 from semveil.experiments.record import measure
-from semveil.experiments.report import write_report
+from semveil.experiments.report import setting, write_report
 from semveil.experiments.result_file import write_result
 from semveil.experiments.style import finish, styled
 from semveil.experiments.verifiers import Remembering, load_verifier
@@ -31,11 +31,13 @@ Pictures = dict[str, NDArray[np.uint8]]
 def demo(
     out: Path, *, seed: int = 0, model: str = DEFAULT_MODEL, progress: Progress = quiet, console: Console | None = None
 ) -> Path:
-    """Send the astronaut's portrait to Bob and Eve at five nominal epsilons; write `demo.png`, `result.json`, `report.html`.
+    """Send the astronaut's portrait to Bob and Eve; write `demo.png`, `result.json` and `report.html`.
+
+    By the paper's pair at five nominal epsilons, then by keyed rotation: Bob has the key, Eve has not.
 
     Args:
         out: folder, made where it is missing.
-        seed: of the channel's noise.
+        seed: of the channel's noise; the key and its nonce are always new.
         model: name or folder of a face model.
         progress: what is being done, how much is done, how much there is.
         console: where the table is printed.
@@ -57,6 +59,7 @@ def demo(
         DPSemCom(faces, protection="none"), photos.images, progress=lambda done, total: progress("invert", done, total)
     )
     methods = [protected_method(faces, epsilon, progress=progress) for epsilon in PICTURED_EPSILONS]
+    methods.append(DPSemCom(faces, protection="rotation"))
     records: list[dict[str, Any]] = []
     pictures: Pictures = {}
     for done, method in enumerate(methods, 1):
@@ -64,9 +67,9 @@ def demo(
         (record,) = measure(result, method, verifier, ids=photos.ids)
         records.append({**record, "guarantee_text": result.transmission.guarantee.summary()})
         pictures |= {party: to_pixels(getattr(result, party))[0] for party in ("source", "inverted", "direct")}
-        name = f"{method.nominal_epsilon:g}"
-        pictures |= {f"{party} {name}": to_pixels(getattr(result, party))[0] for party in ("bob", "eve")}
+        pictures |= {f"{party} {setting(record)}": to_pixels(getattr(result, party))[0] for party in ("bob", "eve")}
         progress("transmit", done, len(methods))
+    *published, keyed = records
     content = {
         "experiment": "demo",
         "config": {
@@ -84,7 +87,8 @@ def demo(
         "seeds": {"channel": seed},
         "versions": versions(),
         "commit": commit(),
-        "images": records,
+        "images": published,
+        "keyed": {**keyed, "protection": methods[-1].protection, "private_codes": list(methods[-1].private_codes)},
     }
     out.mkdir(parents=True, exist_ok=True)
     write_result(out / "result.json", content)
@@ -117,7 +121,7 @@ def quality(metrics: dict[str, Any]) -> str:
 
 
 def _figure(content: dict[str, Any], pictures: Pictures) -> Any:
-    records = content["images"]
+    records = [*content["images"], content["keyed"]]
 
     def caption(head: str, metrics: dict[str, Any]) -> str:
         return f"{head}\n{quality(metrics)}\n{verdict(metrics)}"
@@ -131,17 +135,25 @@ def _figure(content: dict[str, Any], pictures: Pictures) -> Any:
     rows = [top]
     for party in ("bob", "eve"):
         rows.append([
-            (pictures[f"{party} {epsilon:g}"], caption(f"nominal $\\epsilon$ = {epsilon:g}", record[party]))
-            for record in records
-            for epsilon in [record["nominal_epsilon"]]
+            (pictures[f"{party} {setting(record)}"], caption(_head(record), record[party])) for record in records
         ])  # fmt: skip
-    config = content["config"]
+    config, claim = content["config"], content["keyed"]["guarantee"]
     aside = (
-        f"Sent at {config['snr_db']:g} dB to both.\nProtected: {', '.join(_short(config['private_parts']))}.\n"
-        "Nominal $\\epsilon$ sets how strongly;\nit is no guarantee (basis: none).\n"
-        f"Judge of identity: {config['verifier']['name']}."
+        f"Sent at {config['snr_db']:g} dB to both; judge of identity: {config['verifier']['name']}.\n"
+        f"Nominal $\\epsilon$: the paper's networks, for {', '.join(_short(config['private_parts']))}.\n"
+        "A setting that guarantees nothing (basis: none);\nan Eve who tries undoes them (semveil attack).\n"
+        f"Last column: {claim['covers']}, under a key that Bob has.\n"
+        f"$\\epsilon$ = {claim['epsilon']:g}, $\\delta$ = {claim['delta']:.2g} (basis: {claim['basis']})."
     )
     return draw_pictures(rows, title="One photo, two receivers", row_labels=("", "Bob", "Eve"), aside=aside)
+
+
+def _head(record: dict[str, Any]) -> str:
+    """What protects, and its epsilon: nominal, or with its basis."""
+    if record["nominal_epsilon"] is not None:
+        return f"nominal $\\epsilon$ = {record['nominal_epsilon']:g}"
+    claim = record["guarantee"]
+    return f"{record['protection']}, key\n$\\epsilon$ = {claim['epsilon']:g} ({claim['basis']})"
 
 
 def _short(parts: list[str]) -> list[str]:
@@ -150,13 +162,15 @@ def _short(parts: list[str]) -> list[str]:
 
 
 def _table(content: dict[str, Any]) -> Table:
-    table = Table(title=f"dp-semcom, {content['config']['snr_db']:g} dB for Bob and Eve; nothing here is a guaranteed epsilon")
-    for column in ("nominal epsilon", "basis", "Bob", "Bob's image shows", "Eve", "Eve's image shows"):
-        table.add_column(column, justify="right" if column in ("nominal epsilon", "Bob", "Eve") else "left")
+    table = Table(title=f"dp-semcom, {content['config']['snr_db']:g} dB for Bob and Eve; nominal epsilons guarantee nothing")
+    for column in ("epsilon", "basis", "Bob", "shows", "Eve", "shows"):
+        table.add_column(column, justify="right" if column in ("epsilon", "Bob", "Eve") else "left", no_wrap=column != "shows")
     first = content["images"][0]
-    for name, party in (("inversion, no channel", "inverted"), ("direct, unprotected", "direct")):
+    for name, party in (("inversion", "inverted"), ("unprotected", "direct")):
         table.add_row(name, "", quality(first[party]), verdict(first[party]), "", "")
-    for record in content["images"]:
-        bob, eve, basis = record["bob"], record["eve"], record["guarantee"]["basis"]
-        table.add_row(f"{record['nominal_epsilon']:g}", basis, quality(bob), verdict(bob), quality(eve), verdict(eve))
+    for record in [*content["images"], content["keyed"]]:
+        bob, eve, claim = record["bob"], record["eve"], record["guarantee"]
+        nominal = record["nominal_epsilon"]
+        epsilon = f"{record['protection']} {claim['epsilon']:g}" if nominal is None else f"nominal {nominal:g}"
+        table.add_row(epsilon, claim["basis"], quality(bob), verdict(bob), quality(eve), verdict(eve))
     return table

@@ -44,21 +44,23 @@ def write_report(path: Path, content: Mapping[str, Any], pictures: Mapping[str, 
     Args:
         path: the `.html` file.
         content: what `result.json` holds.
-        pictures: (S, S, 3) pixels by name: `source`, `inverted`, `direct`, `bob 10`, `eve 10` and so on.
+        pictures: (S, S, 3) pixels by name: `source`, `inverted`, `direct`, `bob 10`, `eve 10` and so on, and
+            `bob keyed`, `eve keyed`.
     """
-    config, records = content["config"], content["images"]
+    config, records = content["config"], [*content["images"], content["keyed"]]
     sections = [
         "<h1>One photo, two receivers</h1>",
         f"<p>{escape(config['photo'])}, inverted by <b>{escape(config['model']['name'])}</b> and sent by dp-semcom over a "
-        f"wiretap channel at {config['snr_db']:g} dB. Bob knows the deprotection network; Eve puts what she hears into the "
-        "generator, as the paper's Eve does. A stronger Eve would see more.</p>",
+        f"wiretap channel at {config['snr_db']:g} dB. Bob has the deprotection network, or in the last picture the key; "
+        "Eve puts what she hears into the generator, as the paper's Eve does. An Eve who tries undoes the networks, not the "
+        "key.</p>",
         _faces(
             pictures, {"source": "source", "inverted": "inversion (no channel)", "direct": "direct transmission, unprotected"}
         ),
         "<h2>Bob</h2>",
-        _faces(pictures, {f"bob {r['nominal_epsilon']:g}": f"nominal ε = {r['nominal_epsilon']:g}" for r in records}),
+        _faces(pictures, {f"bob {setting(r)}": _caption(r) for r in records}),
         "<h2>Eve</h2>",
-        _faces(pictures, {f"eve {r['nominal_epsilon']:g}": f"nominal ε = {r['nominal_epsilon']:g}" for r in records}),
+        _faces(pictures, {f"eve {setting(r)}": _caption(r) for r in records}),
         "<h2>What is guaranteed, and what is not</h2>",
         _guarantees(records),
         "<h2>Measurements</h2>",
@@ -69,7 +71,8 @@ def write_report(path: Path, content: Mapping[str, Any], pictures: Mapping[str, 
         "shows no rates: those are in the experiments.</p>",
         "<h2>How it was made</h2>",
         f"<p>Channel seed {content['seeds']['channel']}; calibration <code>{escape(config['calibration'])}</code>; "
-        f"private codes {escape(', '.join(config['private_parts']))}; model <code>{config['model']['digest'][:16]}</code>; "
+        f"private codes of the pairs {escape(', '.join(config['private_parts']))}, all under the key; "
+        f"model <code>{config['model']['digest'][:16]}</code>; "
         f"{escape(', '.join(f'{k} {v}' for k, v in content['versions'].items() if v))}"
         + (f"; commit <code>{escape(content['commit'][:12])}</code>" if content["commit"] else "")
         + ".</p>",
@@ -82,6 +85,16 @@ def write_report(path: Path, content: Mapping[str, Any], pictures: Mapping[str, 
         + "\n</body>\n</html>\n"
     )
     write_whole(path, page)
+
+
+def setting(record: Mapping[str, Any]) -> str:
+    """How pictures of a record are named: by its nominal epsilon, or `keyed`.
+
+    Example:
+        >>> setting({"nominal_epsilon": 10.0}), setting({"nominal_epsilon": None})
+        ('10', 'keyed')
+    """
+    return "keyed" if record["nominal_epsilon"] is None else f"{record['nominal_epsilon']:g}"
 
 
 def data_uri(pixels: NDArray[np.uint8], *, side: int = 256) -> str:
@@ -107,28 +120,36 @@ def _faces(pictures: Mapping[str, NDArray[np.uint8]], captions: Mapping[str, str
     return f'<div class="faces">{"".join(cells)}</div>'
 
 
+def _caption(record: Mapping[str, Any]) -> str:
+    claim = record["guarantee"]
+    if record["nominal_epsilon"] is None:
+        return f"{record['protection']}, key: ε = {claim['epsilon']:g} (basis: {claim['basis']})"
+    return f"nominal ε = {record['nominal_epsilon']:g}"
+
+
 def _guarantees(records: list[dict[str, Any]]) -> str:
-    """The guarantee's own sentences; it is the same for all budgets where a network protects."""
+    """The guarantees' own sentences; it is the same for all budgets where a network protects."""
     claims = dict.fromkeys(record["guarantee_text"] for record in records)
     items = "".join(f"<li>{escape(claim)}</li>" for claim in claims)
     return (
         f'<div class="note"><ul>{items}</ul></div>'
-        "<p>The nominal ε is the setting that the protection network was trained with. The network is deterministic, so no "
-        "differential privacy follows from it. What the pictures show is that <em>this</em> Eve fails, not that every Eve "
-        "must. Hair, mouth, nose, background and the other common codes are sent in clear. "
-        "<code>--protection laplace</code> draws genuine noise, with a true ε for the private codes and no way back for "
-        "Bob.</p>"
+        "<p>The nominal ε is the setting that the protection networks were trained with. They are deterministic, so no "
+        "differential privacy follows from them: whoever knows some photos that were sent learns to undo them "
+        "(<code>semveil attack</code>), and the codes that they leave alone (hair, mouth, nose, background, ...) are sent in "
+        "clear. Under a key all codes are hidden, with new noise for every message; whoever has the key sees what Bob "
+        "sees.</p>"
     )
 
 
 def _table(records: list[dict[str, Any]]) -> str:
-    head = "".join(f"<th>{name}</th>" for name in ("image", "nominal ε (basis)", *METRICS.values()))
+    head = "".join(f"<th>{name}</th>" for name in ("image", "ε (basis)", *METRICS.values()))
     first = records[0]
     rows = [_row("inversion", "", first["inverted"]), _row("direct", "", first["direct"])]
     for party in ("bob", "eve"):
         for record in records:
-            basis = f"{record['nominal_epsilon']:g} ({record['guarantee']['basis']})"
-            rows.append(_row(party.capitalize(), basis, record[party]))
+            nominal, claim = record["nominal_epsilon"], record["guarantee"]
+            epsilon = f"{record['protection']}, {claim['epsilon']:g}" if nominal is None else f"nominal {nominal:g}"
+            rows.append(_row(party.capitalize(), f"{epsilon} ({claim['basis']})", record[party]))
     return f'<div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>{"".join(rows)}</tbody></table></div>'
 
 
