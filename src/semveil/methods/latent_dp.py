@@ -99,20 +99,20 @@ class LatentDP:
         self.box = self.model.quantiles(clip)
         self.sensitivity = self.box.coordinate_sensitivity()
         self.budget = None if budget is None else group_budget(budget, self.model.groups)
-        self.nominal_epsilon = None if mechanism == "none" else (DEFAULT_EPSILON if epsilon is None else epsilon)
+        total = DEFAULT_EPSILON if epsilon is None else epsilon
         if self.budget is not None:
-            self.nominal_epsilon = math.fsum(self.budget.values())
+            total = math.fsum(self.budget.values())
+        self.nominal_epsilon = None if mechanism == "none" else total
         self.shares = budget_shares(self.sensitivity, weights, groups=self.model.groups, budget=self.budget)
-        self.noise = self._noise() if mechanism == "laplace" else None
+        self.noise = self._noise(total) if mechanism == "laplace" else None
         self.release = None if self.noise is None else mechanisms.Release(self.noise)
         self.choice = self.gallery = None
         if mechanism == "exponential":
-            self.choice = Exponential.calibrate(self.utility_sensitivity, self.nominal_epsilon or DEFAULT_EPSILON)
+            self.choice = Exponential.calibrate(self.utility_sensitivity, total)
             rng = torch.Generator().manual_seed(GALLERY_SEED)
             self.gallery = self.box.clip(self.model.public_latents(gallery, rng))
 
-    def _noise(self) -> PerCoordinateLaplace:
-        epsilon = self.nominal_epsilon or DEFAULT_EPSILON
+    def _noise(self, epsilon: float) -> PerCoordinateLaplace:
         if self.calibration == "as_published":
             return scales_as_published(self.sensitivity, epsilon, self.shares)
         return PerCoordinateLaplace.calibrate(self.sensitivity, epsilon, weights=self.shares)

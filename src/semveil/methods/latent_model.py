@@ -96,7 +96,7 @@ class LatentModel:
             ClipBox(-1.0, 2.0, source="an example"),
             cache(lambda: _synthetic_bounds("example", public_latents, {"all": (0, 1, 2), "identity": (0,)})),
             (0,),
-            {"red": (0,), "others": (1, 2)},
+            {"red": (0,), "green-blue": (1, 2)},
             public_latents,
         )
 
@@ -127,8 +127,8 @@ def from_face_model(model: FaceModel) -> LatentModel:
         return invert(images, model.generator, start=model.start_codes(images), settings=model.inversion).codes
 
     def synthesize(latents: Tensor) -> Tensor:
-        with torch.inference_mode():
-            return _in_parts(model.generator.synthesize, latents, model.size).clone()
+        with torch.no_grad():
+            return _in_parts(model.generator.synthesize, latents, model.size)
 
     def public_latents(count: int, rng: torch.Generator) -> Tensor:
         return model.public_latents(count, rng=rng)
@@ -181,17 +181,17 @@ def _stylegan2() -> LatentModel:
         digest.update(_sha256(file))
 
     def encode(images: Tensor) -> Tensor:
-        with torch.inference_mode():
-            return _in_parts(encoder, images, size).clone()
+        with torch.no_grad():
+            return _in_parts(encoder, images, size)
 
     def synthesize(latents: Tensor) -> Tensor:
-        with torch.inference_mode():
-            return _in_parts(generator.synthesize, latents, size).clone()
+        with torch.no_grad():
+            return _in_parts(generator.synthesize, latents, size)
 
     def public_latents(count: int, rng: torch.Generator) -> Tensor:
-        with torch.inference_mode():
+        with torch.no_grad():
             styles = generator.map(torch.randn(count, generator.config.style_dim, generator=rng))
-        return styles.clone()[:, None].expand(-1, codes, -1)
+        return styles[:, None].expand(-1, codes, -1)
 
     groups = {name: tuple(code for code in rows if code < codes) for name, rows in STYLE_GROUPS.items()}
     return LatentModel(

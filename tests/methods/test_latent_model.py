@@ -1,0 +1,61 @@
+"""Latent models: the bundled one, one without stored bounds, and StyleGAN2 with pSp by their official files."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from semveil.core.weights import WeightsMissing
+from semveil.methods.face_model import load_model
+from semveil.methods.latent_model import LatentModel, from_face_model, load_latent_model, part_groups
+from semveil.methods.quantile_bounds import PAPER_LATENTS
+
+
+def test_the_bundled_model_is_the_default() -> None:
+    model = load_latent_model()
+    assert (model.name, model.size, model.latent_shape) == ("faces-64", 64, (28, 64))
+    assert model.digest == load_model().digest
+    assert "training photos" in model.quantiles(25).source
+
+
+@pytest.mark.parametrize("make", [LatentModel.example, load_latent_model])
+def test_groups_hold_every_code_once(make) -> None:  # type: ignore[no-untyped-def]
+    model = make()
+    assert sorted(code for codes in model.groups.values() for code in codes) == list(range(model.latent_shape[0]))
+    assert set(model.identity_codes) < set(range(model.latent_shape[0]))
+
+
+def test_a_model_without_stored_bounds_takes_synthetic_latents(tiny_model_folder: Path) -> None:
+    model = from_face_model(load_model(str(tiny_model_folder)))
+    box = model.quantiles(10)
+    assert f"{PAPER_LATENTS} synthetic latents" in box.source
+    inside = (box.clip(model.public_latents(400, torch.Generator().manual_seed(9))) != 0).float().mean()
+    assert inside > 0
+    with pytest.raises(ValueError, match="semveil train quantiles"):
+        model.bounds().observed_sensitivity("all", 8)
+
+
+def test_encoding_and_synthesis_go_together(tiny_model_folder: Path) -> None:
+    model = from_face_model(load_model(str(tiny_model_folder)))
+    latents = model.encode(torch.zeros(2, 3, 32, 32))
+    assert latents.shape == (2, 28, 8)
+    images = model.synthesize(latents)
+    assert images.shape == (2, 3, 32, 32) and not images.is_inference()
+
+
+def test_encoding_uses_the_photo_alone(tiny_model_folder: Path) -> None:
+    model = from_face_model(load_model(str(tiny_model_folder)))
+    photos = torch.rand(3, 3, 32, 32, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    together = model.encode(photos)
+    torch.testing.assert_close(torch.cat([model.encode(photo[None]) for photo in photos]), together, atol=1e-3, rtol=1e-3)
+
+
+def test_official_weights_are_asked_for_where_they_are_missing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("SEMVEIL_HOME", str(tmp_path))
+    with pytest.raises(WeightsMissing, match="psp"):
+        load_latent_model("stylegan2-ffhq")
+
+
+def test_parts_of_a_semantic_model() -> None:
+    groups = part_groups()
+    assert groups["shared"] == (0, 1) and groups["hair"] == (16, 17)
