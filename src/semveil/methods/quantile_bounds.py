@@ -110,17 +110,24 @@ class QuantileBounds:
 
     @property
     def digest(self) -> str:
-        """SHA-256 over the bounds."""
-        return hashlib.sha256(self._file()).hexdigest()
+        """SHA-256 over the bounds and what is said about them."""
+        numbers = [bound.contiguous().numpy().astype("<f2").tobytes() for bound in (self.lower, self.upper)]
+        return hashlib.sha256(b"".join([self._about().encode(), *numbers])).hexdigest()
 
     def save(self, path: Path) -> None:
         """Write a `.safetensors` file, whole or not at all."""
-        write_whole(path, self._file())
+        tensors = {"lower": self.lower.contiguous(), "upper": self.upper.contiguous()}
+        write_whole(path, save(tensors, metadata={"about": self._about()}))
 
-    def _file(self) -> bytes:
-        about = {"shares": self.shares, "count": self.count, "of": self.of, "observed": dict(self.observed)}
-        metadata = {"format": "semveil quantiles 1", "about": json.dumps(about)}
-        return save({"lower": self.lower.contiguous(), "upper": self.upper.contiguous()}, metadata=metadata)
+    def _about(self) -> str:
+        about = {
+            "format": "semveil quantiles 1",
+            "shares": self.shares,
+            "count": self.count,
+            "of": self.of,
+            "observed": dict(self.observed),
+        }
+        return json.dumps(about, sort_keys=True)
 
     @classmethod
     def load(cls, path: Path, shape: tuple[int, int]) -> "QuantileBounds":
