@@ -19,7 +19,7 @@ test: .venv/installed-dev
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check --quiet .
 	@$(BIN)/mypy
-	@$(BIN)/pytest
+	@OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadfile
 
 # The stamps are older than the settings when those have changed.
 .venv/installed: pyproject.toml constraints.txt | .venv/bin/python

@@ -16,8 +16,9 @@ from semveil import __version__
 from semveil.cli import main as program
 
 VERBS = [
-    "transmit", "send", "receive", "eavesdrop", "invert", "calibrate", "reproduce", "demo", "data prepare",
-    "train parser", "train generator", "train encoder", "train protector",
+    "transmit", "send", "receive", "eavesdrop", "attack", "audit", "certify", "keygen", "protect",
+    "invert", "calibrate", "reproduce", "demo", "data prepare", "ledger show", "ledger list",
+    "train parser", "train generator", "train encoder", "train protector", "train quantiles",
     "models list", "models info", "models get", "models verify",
 ]  # fmt: skip
 

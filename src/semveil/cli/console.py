@@ -9,6 +9,8 @@ from typing import Any
 
 from semveil.core.errors import printable
 
+PIPED_WIDTH = 250  # columns where nobody's terminal folds a table
+
 
 @contextmanager
 def stages(*, quiet: bool = False) -> Iterator[Callable[..., None]]:
@@ -60,7 +62,7 @@ def show(result: dict[str, Any], lines: Sequence[str] = (), *, as_json: bool, ta
         return
     from rich.console import Console
 
-    console = Console(highlight=False)
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else PIPED_WIDTH)
     if table is not None:
         console.print(table)
     for line in lines:

@@ -11,7 +11,9 @@ from semveil.cli.console import show, stages
 
 def reproduce(
     figure: Annotated[str, typer.Argument(help="dp-semcom/fig3, fig4, fig5, fig6, noise or security.", metavar="FIGURE")],
-    preset: Annotated[str, typer.Option(help="How large: smoke, small, paper; of security also development.", metavar="smoke|small|paper")] = "smoke",
+    preset: Annotated[
+        str, typer.Option(help="How large: smoke, small, paper; of security also development.", metavar="smoke|small|paper")
+    ] = "smoke",
     out: Annotated[
         Path | None, typer.Option(help="Folder for JSON and plots; out/METHOD/PRESET by default.", metavar="DIR")
     ] = None,

@@ -128,15 +128,15 @@ def receive(
 
     read, loaded = open_message(message, model)
     shared = None if read.keyed is None else bob_key(read.keyed.source, key, passphrase_file, identity, peer)
-    log = None if read.keyed is None or replay else nonce_log()
+    nonce = None if read.keyed is None else read.keyed.nonce
     method = method_for_bob(read, loaded, pair=None if pair is None else read_pair(pair), key=shared, authenticate=not deniable)
-    if log is not None:
-        log.check(read.keyed.nonce)
-    if read.keyed is not None and nonce_log(SENT).holds(read.keyed.nonce):
+    if nonce is not None and not replay:
+        nonce_log().check(nonce)
+    if nonce is not None and nonce_log(SENT).holds(nonce):
         note("this message was sent from this very machine; if it reached you from outside, somebody sent it back to you")
     images = method.receive(heard(read, snr_db=snr_db, rng=streams(seed)["bob"]))
-    if log is not None:
-        log.add(read.keyed.nonce)  # only after the key fitted: a forged message must not block the true one
+    if nonce is not None and not replay:
+        nonce_log().add(nonce)  # only after the key fitted: a forged message must not block the true one
     certificate = certificate_of(read, method)
     as_heard = read.protection in (*NOISY, "none")  # nothing was undone
     opened = certificate.for_picture() if as_heard else certificate.for_opened_picture()

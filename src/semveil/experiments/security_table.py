@@ -62,7 +62,7 @@ def _linkage(result: dict[str, Any]) -> tuple[list[str], list[list[str]]]:
     sources = ("private", "length", "common", "everything")
     rows = []
     for name, case in result["cases"].items():
-        point = next((p for p in case["linkage"] if p["snr_db"] == snr_db), {})
+        point: dict[str, Any] = next((p for p in case["linkage"] if p["snr_db"] == snr_db), {})
         rows.append([name, *(_score(point.get(source)) for source in sources)])
     return ["protection", *sources], rows
 

@@ -2,6 +2,8 @@
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
+from itertools import accumulate
 
 import flint
 import numpy as np
@@ -72,8 +74,11 @@ class CircleNoise:
 
     def draw(self, count: int, stream: KeyStream) -> NDArray[np.int64]:
         """(count,) values in 0..L-1: one word of the stream each, looked up in the cumulated counts."""
-        cumulated = np.array(np.cumsum(np.array(self.counts, object))[:-1], np.uint64)
-        return np.searchsorted(cumulated, stream.integers(count), side="right").astype(np.int64)
+        return np.searchsorted(self._cumulated, stream.integers(count), side="right").astype(np.int64)
+
+    @cached_property
+    def _cumulated(self) -> NDArray[np.uint64]:
+        return np.array(list(accumulate(self.counts))[:-1], np.uint64)
 
     def log_ratio(self) -> float:
         """ln(max P / min P), rounded up: the loss of one coordinate, whatever two values it has."""
