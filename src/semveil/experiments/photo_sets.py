@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -23,6 +24,18 @@ from semveil.methods.face_model import FaceModel
 ORDER_SEED = 8  # of the order in which held-out photos are taken
 FIRST_TEST_PHOTO = 28_000  # CelebAMask-HQ: what SemanticStyleGAN was not trained on
 Tick = Callable[[int, int], None]
+
+
+class Sized(Protocol):
+    """A model, as far as photos are prepared for it."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def size(self) -> int:
+        """Side of its images in pixels."""
+        ...
 
 
 class DataMissing(SemveilError):
@@ -78,7 +91,7 @@ def public_photos(model: FaceModel, count: int) -> PhotoSet:
     return PhotoSet(images, ids, text, public=True)
 
 
-def held_out_photos(data: Path, model: FaceModel, count: int, *, progress: Tick = lambda done, total: None) -> PhotoSet:
+def held_out_photos(data: Path, model: Sized, count: int, *, progress: Tick = lambda done, total: None) -> PhotoSet:
     """Held-out photos of a data set, at most one of each person, in an order fixed by a seed.
 
     Args:
@@ -101,7 +114,7 @@ def held_out_photos(data: Path, model: FaceModel, count: int, *, progress: Tick 
     return _numbered(list(faces.pixels[chosen]), f"held-out photos of {' and '.join(kinds)}, one of each person")
 
 
-def load_face_set(data: Path, model: FaceModel, *, progress: Tick = lambda done, total: None) -> FaceSet:
+def load_face_set(data: Path, model: Sized, *, progress: Tick = lambda done, total: None) -> FaceSet:
     """A face set of the model's size: the `.npz` itself, or made of a folder of photos at first use.
 
     Raises:

@@ -5,7 +5,9 @@ from functools import partial
 from pathlib import Path
 
 from semveil.core.registry import Registry
+from semveil.experiments.dp_image import DP_IMAGE_FIGURES, reproduce_dp_image
 from semveil.experiments.dp_semcom import FIGURES, reproduce
+from semveil.experiments.latent_dp import LATENT_DP_FIGURES, reproduce_latent_dp
 from semveil.experiments.security import reproduce_security
 
 EXPERIMENTS: Registry[Callable[..., Path]] = Registry("experiment")
@@ -14,3 +16,7 @@ EXPERIMENTS: Registry[Callable[..., Path]] = Registry("experiment")
 for _figure in FIGURES:
     EXPERIMENTS.add(_figure, partial(reproduce, _figure))
 EXPERIMENTS.add("dp-semcom/security", reproduce_security)
+for _figure in DP_IMAGE_FIGURES:
+    EXPERIMENTS.add(_figure, partial(reproduce_dp_image, _figure))
+for _figure in LATENT_DP_FIGURES:
+    EXPERIMENTS.add(_figure, partial(reproduce_latent_dp, _figure))

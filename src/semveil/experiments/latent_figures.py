@@ -1,0 +1,31 @@
+"""Draw dp-image's and latent-dp's figures from their JSON alone, and the pictures that it names."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from matplotlib.figure import Figure
+
+from semveil.core.registry import Registry
+from semveil.experiments import dp_image_figures, latent_dp_figures
+from semveil.experiments.result_file import read_result
+from semveil.experiments.style import finish, styled
+
+LATENT_DRAWINGS: Registry[Callable[[dict[str, Any], Path], Figure]] = Registry("figure")
+for _method, _drawings in (("dp-image", dp_image_figures.DRAWINGS), ("latent-dp", latent_dp_figures.DRAWINGS)):
+    for _name, _drawing in _drawings.items():
+        LATENT_DRAWINGS.add(f"{_method}/{_name}", _drawing)
+
+
+def draw(path: Path, figure: str) -> Path:
+    """Draw one figure of a result file.
+
+    Args:
+        path: the JSON of a run; figures that show faces also read the pictures that it names.
+        figure: such as `dp-image/fig9`.
+
+    Returns:
+        The PNG, beside the JSON.
+    """
+    name = figure.rsplit("/", 1)[-1]
+    return finish(styled(lambda: LATENT_DRAWINGS[figure](read_result(path), path.parent)), path.with_name(f"{name}.png"))

@@ -1,0 +1,130 @@
+"""Methods at equal identity similarity: the amount of each is searched until a recogniser finds its pictures as alike."""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from torch import Tensor
+
+from semveil.core.rng import streams
+from semveil.experiments.latent_bench import LatentBench
+from semveil.experiments.latent_measures import frechet, looks, source_moments
+from semveil.experiments.protected import Progress
+from semveil.methods.baselines import DPSVD, Blur, DPPix, Mosaic, PixelNoise
+from semveil.methods.dp_image import DPImage
+from semveil.methods.release import Release
+from semveil.metrics import identity_similarity
+
+DP_PIX_CELLS = 32  # of [DPPix], along a side
+DP_SVD_SHARE = 4  # of the singular values, one in so many is kept
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A method with one amount to search.
+
+    Attributes:
+        name: of the method.
+        amount: what is searched, in words; more of it makes faces less alike.
+        low, high: where it is searched.
+        whole: whether it must be a whole number.
+        protect: the bench's photos under an amount.
+        fixed: other settings, in words.
+    """
+
+    name: str
+    amount: str
+    low: float
+    high: float
+    protect: Callable[[float], Release]
+    whole: bool = False
+    fixed: str = ""
+
+
+def candidates(bench: LatentBench) -> list[Candidate]:
+    """dp-image and what [DPI] compares it with or discusses; every evaluation draws the same noise."""
+    photos, size = bench.photos.images, bench.model.size
+    block = max(1, size // DP_PIX_CELLS)
+    rank = max(1, size // DP_SVD_SHARE)
+
+    def dp_image(scale: float) -> Release:
+        return DPImage(bench.model, scale=scale).protect_latents(bench.latents, rng=streams(bench.preset.seed)["dp 0"])
+
+    def baseline(build: Callable[[float], Any]) -> Callable[[float], Release]:
+        return lambda amount: build(amount).protect(photos, rng=streams(bench.preset.seed)["dp 0"])
+
+    def dp_pix(noise: float) -> DPPix:
+        return DPPix(epsilon=3 * 255 * 16 / (noise * block**2), block=block, size=size)
+
+    return [
+        Candidate("blur", "sigma in pixels", 0.2, size / 4, baseline(lambda a: Blur(sigma=a, size=size))),
+        Candidate("mosaic", "cell in pixels", 1, size // 2, baseline(lambda a: Mosaic(block=int(a), size=size)), whole=True),
+        Candidate("pixel-noise", "sigma in levels", 1, 1000, baseline(lambda a: PixelNoise(sigma=a, size=size))),
+        Candidate("dp-pix", "scale on a cell's mean in levels", 0.5, 2000, baseline(dp_pix), fixed=f"cells of {block} px"),
+        Candidate(
+            "dp-svd",
+            "scale in levels",
+            1,
+            100_000,
+            baseline(lambda a: DPSVD(scale=a, rank=rank, size=size)),
+            fixed=f"{rank} singular values of each colour",
+        ),
+        Candidate("dp-image", "scale in latent units", 0.01, 3, dp_image),
+    ]
+
+
+def measured(bench: LatentBench, target: float, progress: Progress) -> list[dict[str, Any]]:
+    """Every candidate at the amount that comes nearest to the target similarity, with all metrics."""
+    source = source_moments(bench)
+    found = []
+    tried = candidates(bench)
+    for done, candidate in enumerate(tried):
+        progress("search", done, len(tried))
+        amount, release = search(bench, candidate, target)
+        images = release.images
+        found.append(
+            {
+                "method": candidate.name,
+                "amount": round(amount, 4),
+                "amount_is": candidate.amount,
+                "fixed": candidate.fixed,
+                "guarantee": release.guarantee.as_dict(),
+                "images": {**looks(bench, images), **frechet(bench, source, images)},
+            }
+        )
+    progress("search", len(tried), len(tried))
+    return found
+
+
+def search(bench: LatentBench, candidate: Candidate, target: float) -> tuple[float, Release]:
+    """Bisection over the amount's logarithm (over whole numbers where it must be one); the nearest amount tried wins."""
+    tried: set[float] = set()
+    best: tuple[float, float, Release] | None = None
+
+    def similarity(amount: float) -> float:
+        nonlocal best
+        release = candidate.protect(amount)
+        value = _similarity(bench, release.images)
+        tried.add(amount)
+        if best is None or abs(value - target) < best[0]:
+            best = abs(value - target), amount, release
+        return value
+
+    low, high = float(candidate.low), float(candidate.high)
+    similarity(low)
+    for _ in range(bench.preset.search_steps):
+        middle = math.sqrt(low * high)
+        if candidate.whole:
+            middle = float(round(middle))
+            if middle in tried:
+                break
+        low, high = (middle, high) if similarity(middle) > target else (low, middle)
+    if candidate.whole and high not in tried:
+        similarity(high)
+    assert best is not None
+    return best[1], best[2]
+
+
+def _similarity(bench: LatentBench, images: Tensor) -> float:
+    return float(identity_similarity(bench.photos.images, images.clamp(-1, 1), bench.verifier).mean())

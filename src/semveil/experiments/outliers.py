@@ -1,0 +1,53 @@
+"""Pictures that are no faces, for the outlier tests of [LDP] 3.2: public ones of scikit-image, and white noise."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+from torch import Tensor
+
+from semveil.core.pixels import to_tensor
+
+NOISE_SEED = 12
+
+
+@dataclass(frozen=True, eq=False)
+class Outliers:
+    """Attributes:
+    images: (N, 3, S, S) in [-1, 1].
+    ids: what each shows.
+    """
+
+    images: Tensor
+    ids: tuple[str, ...]
+
+
+def outliers(size: int, *, noises: int) -> Outliers:
+    """A cat, a cup of coffee and a rocket, centred, and pictures of independent uniform noise.
+
+    The paper's dog is not public; scikit-image's cat stands in.
+
+    Args:
+        size: side in pixels.
+        noises: pictures of white noise.
+
+    Example:
+        >>> outliers(16, noises=1).ids
+        ('cat', 'coffee', 'rocket', 'white noise 1')
+    """
+    from skimage import data
+
+    shown = {"cat": data.chelsea(), "coffee": data.coffee(), "rocket": data.rocket()}
+    pixels = [_centre(picture, size) for picture in shown.values()]
+    rng = np.random.default_rng(NOISE_SEED)
+    pixels += [rng.integers(0, 256, (size, size, 3), dtype=np.uint8) for _ in range(noises)]
+    return Outliers(to_tensor(pixels), (*shown, *(f"white noise {i}" for i in range(1, noises + 1))))
+
+
+def _centre(picture: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
+    height, width = picture.shape[:2]
+    side = min(height, width)
+    top, left = (height - side) // 2, (width - side) // 2
+    square = Image.fromarray(np.ascontiguousarray(picture[top : top + side, left : left + side, :3]))
+    return np.asarray(square.resize((size, size), Image.Resampling.LANCZOS))
