@@ -6,7 +6,12 @@ import pytest
 import torch
 
 from semveil.core.weights import WeightsMissing
+from semveil.encoders.gradual_style import GradualStyleEncoder
+from semveil.generators.stylegan2 import StyleGAN2, StyleGAN2Config
+from semveil.methods import latent_model
+from semveil.methods.dp_image import DPImage
 from semveil.methods.face_model import load_model
+from semveil.methods.latent_dp import LatentDP
 from semveil.methods.latent_model import LatentModel, from_face_model, load_latent_model, part_groups
 from semveil.methods.quantile_bounds import PAPER_LATENTS
 
@@ -54,6 +59,28 @@ def test_official_weights_are_asked_for_where_they_are_missing(monkeypatch: pyte
     monkeypatch.setenv("SEMVEIL_HOME", str(tmp_path))
     with pytest.raises(WeightsMissing, match="psp"):
         load_latent_model("stylegan2-ffhq")
+
+
+def test_stylegan2_with_its_encoder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The official files are gigabytes: a small generator and an encoder that always says the same stand in for them."""
+    file = tmp_path / "psp_ffhq_encode.pt"
+    file.write_bytes(b"weights")
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        generator = StyleGAN2(StyleGAN2Config(size=16, style_dim=8, mapping_layers=2, channel_cap=8))
+    monkeypatch.setattr(latent_model, "require", lambda name: file)
+    monkeypatch.setattr(latent_model, "find", lambda name: None)
+    monkeypatch.setattr(StyleGAN2, "from_official", lambda path: generator)
+    monkeypatch.setattr(GradualStyleEncoder, "from_official", lambda path: lambda images: torch.ones(len(images), 6, 8))
+    model = latent_model._stylegan2.__wrapped__()
+    assert (model.size, model.latent_shape) == (16, (6, 8))
+    assert model.groups == {"coarse": (0, 1, 2), "medium": (3, 4, 5)}
+    assert model.encode(torch.zeros(2, 3, 16, 16)).shape == (2, 6, 8)
+    assert model.synthesize(torch.zeros(2, 6, 8)).shape == (2, 3, 16, 16)
+    assert f"{PAPER_LATENTS} synthetic latents" in model.quantiles(10).source
+    method = LatentDP(model, epsilon=1.0, clip=10.0)
+    assert method.protect(torch.zeros(1, 3, 16, 16)).guarantee.epsilon == pytest.approx(1.0)
+    assert DPImage(model, scale=1.0).guarantee().epsilon == pytest.approx(6 * 8 * 40)
 
 
 def test_parts_of_a_semantic_model() -> None:
