@@ -129,14 +129,15 @@ def _fig10(result: dict[str, Any], folder: Path) -> Figure:
 def _faces(styles: str) -> Callable[[dict[str, Any], Path], Figure]:
     def picture(result: dict[str, Any], folder: Path) -> Figure:
         rows: dict[str, list[tuple[Path, str]]] = {}
+        basis = ""
         for record in result["images"]:
             if record["shows"] in ("source", "reconstructed", styles):
                 caption = record["shows"]
                 if record["guarantee"]:
-                    epsilon = record["guarantee"]["epsilon"]
+                    epsilon, basis = record["guarantee"]["epsilon"], record["guarantee"]["basis"]
                     caption = f"scale {record['scale']:g}\n$\\epsilon$ {number(epsilon)}"
                 rows.setdefault(record["source"], []).append((folder / record["file"], caption))
-        note = "simulated noise; epsilon: clip box" + ("" if styles == "all" else ", of the identity codes alone")
+        note = f"$\\epsilon$ by the clip box, basis: {basis}" + ("" if styles == "all" else "; the other codes are in clear")
         return draw_pictures(list(rows.values()), title=f"{STYLE_LABELS[styles].capitalize()}\n({note})")
 
     return picture

@@ -136,7 +136,7 @@ def _pictures(bench: LatentBench, folder: Path, progress: Progress) -> dict[str,
         ("fig7", clip, epsilon, group)
         for clip in preset.large_epsilon_clips
         for group in range(preset.groups)
-        for epsilon in (None, *large)
+        for epsilon in ((None, *large) if group == 0 else large)
     ]
     records: list[dict[str, Any]] = []
     plain = {"source": bench.photos.images, "reconstructed": bench.model.synthesize(bench.latents)}

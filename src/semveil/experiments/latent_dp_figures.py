@@ -43,15 +43,15 @@ def _large(result: dict[str, Any], folder: Path) -> Figure:
 
 
 def _grid(result: dict[str, Any], folder: Path, figure: str, words: str) -> Figure:
-    """One row for each photo, clip and repetition: photo, its inversion, clipping alone, then noise."""
+    """One row for each photo and clip: photo, its inversion, clipping alone, then noise, all epsilons as often as drawn."""
     plain = {(r["source"], r["shows"]): r for r in result["images"] if r["figure"] is None}
-    rows: dict[tuple[str, float, int], list[tuple[Path, str]]] = {}
+    rows: dict[tuple[str, float], list[tuple[Path, str]]] = {}
     basis = ""
     for photo in result["photos"]:
         for record in result["images"]:
             if record["figure"] != figure or record["source"] != photo:
                 continue
-            key = (photo, record["clip"], record["group"])
+            key = (photo, record["clip"])
             if key not in rows:
                 rows[key] = [(folder / plain[photo, name]["file"], name) for name in ("source", "reconstructed")]
             caption = f"clip only\n{_bounds(record['clip'])}"

@@ -93,9 +93,7 @@ for _preset in (
         noises=2,
         perceptual=False,
     ),
-    LatentPreset(
-        name="small", model=DEFAULT_MODEL, verifier="edgeface", needs_data=True, photos=64, distance_photos=288, detected=32
-    ),
+    LatentPreset(name="small", model=DEFAULT_MODEL, verifier="edgeface", needs_data=True, photos=96, distance_photos=288),
     # [DPI] compares 1,000 photos pair by pair and draws 100 times; it names no number of test photos. 1,024 px.
     LatentPreset(
         name="paper",

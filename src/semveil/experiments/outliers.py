@@ -24,9 +24,9 @@ class Outliers:
 
 
 def outliers(size: int, *, noises: int) -> Outliers:
-    """A cat, a cup of coffee and a rocket, centred, and pictures of independent uniform noise.
+    """A cat, a cup of coffee and a rocket, centred; all black and all white; and pictures of independent uniform noise.
 
-    The paper's dog is not public; scikit-image's cat stands in.
+    The paper's dog is not public; scikit-image's cat stands in. Black and white are its own example of what lies far apart.
 
     Args:
         size: side in pixels.
@@ -34,15 +34,17 @@ def outliers(size: int, *, noises: int) -> Outliers:
 
     Example:
         >>> outliers(16, noises=1).ids
-        ('cat', 'coffee', 'rocket', 'white noise 1')
+        ('cat', 'coffee', 'rocket', 'black', 'white', 'white noise 1')
     """
     from skimage import data
 
     shown = {"cat": data.chelsea(), "coffee": data.coffee(), "rocket": data.rocket()}
+    plain = {"black": 0, "white": 255}
     pixels = [_centre(picture, size) for picture in shown.values()]
+    pixels += [np.full((size, size, 3), level, np.uint8) for level in plain.values()]
     rng = np.random.default_rng(NOISE_SEED)
     pixels += [rng.integers(0, 256, (size, size, 3), dtype=np.uint8) for _ in range(noises)]
-    return Outliers(to_tensor(pixels), (*shown, *(f"white noise {i}" for i in range(1, noises + 1))))
+    return Outliers(to_tensor(pixels), (*shown, *plain, *(f"white noise {i}" for i in range(1, noises + 1))))
 
 
 def _centre(picture: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:

@@ -17,6 +17,7 @@ from semveil.core.registry import Registry
 from semveil.experiments.bootstrap import mean_of_photos
 from semveil.experiments.claims import judge, values
 from semveil.experiments.figures import inconclusive
+from semveil.experiments.latent_tables import LATENT_TABLES
 from semveil.experiments.markdown import markdown
 from semveil.experiments.result_file import read_result
 from semveil.experiments.security_table import security_tables
@@ -114,6 +115,8 @@ TABLES: Registry[Any] = Registry("experiment with tables")
 TABLES.add("dp-semcom/curves", _curves)
 TABLES.add("dp-semcom/noise", _noise)
 TABLES.add("dp-semcom/security", security_tables)
+for _name, _made in LATENT_TABLES.items():
+    TABLES.add(_name, _made)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

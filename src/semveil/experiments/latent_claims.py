@@ -1,0 +1,180 @@
+"""What [DPI] and [LDP] claim in their text, held against runs of their figures."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from semveil.experiments.bootstrap import Mean, mean_of_photos
+from semveil.experiments.claims import Claim
+from semveil.experiments.latent_axes import doubt, mean
+
+STRONG = 0.5  # what a "strong" rank correlation is taken to mean
+NOT_IDENTIFIED = 0.9  # share judged another person that "infeasible to identify" is taken to mean
+FACES = 0.5  # share with a face that "shows a human face" is taken to mean
+
+
+def dp_image_latents(result: dict[str, Any]) -> Iterator[Claim]:
+    """[DPI] 4.2.1 and 4.2.2, of latents and pairs."""
+    distances, observed = result["distances"], result["sensitivities"]["observed"]["value"]
+    text = "The largest distance of seen photos is an experienced value of the sensitivity for others"
+    if observed is None:
+        yield Claim(text, "no distances of public photos are kept for this model", None)
+    else:
+        name, worst = max(result["outliers"].items(), key=lambda item: item[1])
+        ours = (
+            f"{observed:,.0f} over public training photos; {distances['max']:,.0f} over {distances['pairs']:,} held-out pairs; "
+            f"{worst:,.0f} from one of them to a picture of {name}"
+        )
+        yield Claim(text, ours, max(distances["max"], worst) <= observed)
+    found = result["rank_correlation"]
+    yield Claim(
+        "A small distance of two photos' latents goes with a large similarity: a strong correlation",
+        f"Spearman {found['spearman']:.2f} [{found['low']:.2f}, {found['high']:.2f}] over {found['pairs']:,} pairs "
+        f"(strong: -{STRONG:g})",
+        found["high"] <= -STRONG,
+    )
+    verifier, largest = result["config"]["verifier"], result["similarity_of_different_people"]["largest"]
+    yield Claim(
+        "Similarities of different people stay below the threshold",
+        f"largest {largest:.2f} over {found['pairs']:,} pairs, threshold {verifier['threshold']:.2f}",
+        largest < verifier["threshold"],
+    )
+
+
+def dp_image_identity(result: dict[str, Any]) -> Iterator[Claim]:
+    """[DPI] 4.2.2 and 5.2, of Figs. 9 to 11."""
+    points = {(p["styles"], p["scale"]): p for p in result["points"]}
+    scales = sorted({scale for _, scale in points})
+    first, last = points["all", scales[0]], points["all", scales[-1]]
+    fall = _paired(first["photos"], last["photos"], "identity_similarity")
+    yield Claim(
+        "Similarity to the photo falls as the noise grows",
+        f"by {fall} from scale {scales[0]:g} to {scales[-1]:g}",
+        fall.low > 0,
+    )
+    caution = doubt(result["inverted"])
+    suffix = f"; {caution}" if caution else ""
+    for text, scale, changed in (
+        ("At scale 0.2 most identities are unchanged", 0.2, False),
+        ("At scale 1 the majority of identities has changed", 1.0, True),
+    ):
+        point = points.get(("all", scale))
+        rate = mean(point["photos"], "fppsr") if point else None
+        if point is None or rate is None:
+            yield Claim(text, "not measured at this scale", None)
+            continue
+        holds = rate.low > 0.5 if changed else rate.high < 0.5
+        told = rate.low > 0.5 or rate.high < 0.5
+        ours = f"FPPSR {rate}, epsilon {point['guarantee']['epsilon']:,.0f} (basis: {point['guarantee']['basis']}){suffix}"
+        yield Claim(text, ours, holds if told and not caution else None)
+    gaps = [(s, _paired(points["identity", s]["photos"], points["all", s]["photos"], "face_detected")) for s in scales]
+    scale, gap = max(gaps, key=lambda item: item[1].value)
+    yield Claim(
+        "Noise on the identity codes alone gives more realistic faces than noise on all",
+        f"dlib finds a face in {gap} more of them at scale {scale:g}, where the difference is largest",
+        gap.low > 0,
+    )
+
+
+def dp_image_utility(result: dict[str, Any]) -> Iterator[Claim]:
+    """[DPI] 4.2.3, of Table 1."""
+    rows = {row["method"]: row["images"] for row in result["methods"]}
+    ours, others = rows["dp-image"], {name: images for name, images in rows.items() if name != "dp-image"}
+    text = "At equal similarity dp-image has the lowest FID"
+    if ours["frechet"] is None:
+        yield Claim(text, "no features to compare sets by", None)
+    else:
+        name, best = min(((n, i["frechet"]) for n, i in others.items()), key=lambda item: item[1])
+        words = f"{ours['frechet_metric']} {ours['frechet']:.1f}, best other: {name} {best:.1f}; not FID"
+        yield Claim(text, words, ours["frechet"] < best)
+    for text, metric, sign, best_wanted in (
+        ("It has the lowest l2 noise", "l2", 1, True),
+        ("It is not the best in ALD", "ald_inf", 1, False),
+        ("It is not the best in SSIM", "ssim", -1, False),
+    ):
+        name = min(others, key=lambda other: sign * _value(others[other], metric))
+        gap = _paired(others[name], ours, metric)
+        told = gap.low > 0 or gap.high < 0
+        leads = sign * gap.value > 0
+        words = f"{_value(ours, metric):.3f}, best other: {name} {_value(others[name], metric):.3f}"
+        yield Claim(text, words, leads == best_wanted if told else None)
+
+
+def latent_dp_clipping(result: dict[str, Any]) -> Iterator[Claim]:
+    """[LDP] 3.2 and 4.2, of pictures that are no faces."""
+    strange = [r for r in result["images"] if not r["is_a_face"]]
+    for kind, text in (
+        ("cat", "An animal becomes a human face by clipping"),
+        ("white noise", "Even white noise shows a human face after substantial clipping"),
+    ):
+        rates = []
+        for clip in sorted({r["clip"] for r in strange if r["clip"] is not None}):
+            found = [r["face_detected"] for r in strange if r["clip"] == clip and r["source"].startswith(kind)]
+            rates.append((clip, float(np.mean(found)), len(found)))
+        words = ", ".join(f"{rate:.0%} at {clip:g}/{100 - clip:g}" for clip, rate, _ in rates)
+        yield Claim(text, f"dlib finds a face in {words} ({rates[0][2]} pictures)", rates[-1][1] >= FACES)
+
+
+def latent_dp_trade_off(result: dict[str, Any]) -> Iterator[Claim]:
+    """[LDP] 4.2, of Fig. 8."""
+    points = {(p["clip"], p["epsilon"]): p["images"] for p in result["points"]}
+    clips = sorted({clip for clip, _ in points})
+    epsilons = sorted({epsilon for _, epsilon in points if epsilon is not None})
+    least, most = epsilons[0], epsilons[-1]
+    rises = [_paired(points[clip, most], points[clip, least], "ssim") for clip in clips]
+    yield Claim(
+        "The larger epsilon, the closer the picture is to its original",
+        f"SSIM rises by {min(r.value for r in rises):.3f} to {max(r.value for r in rises):.3f} from epsilon {least:,.0f} to "
+        f"{most:,.0f}, depending on the bounds",
+        all(r.low > 0 for r in rises),
+    )
+    loose, tight = clips[0], clips[-1]
+    gap = _paired(points[tight, least], points[loose, least], "ssim")
+    yield Claim(
+        "Clipping makes the pictures more robust to noise",
+        f"at epsilon {least:,.0f} SSIM is {gap} higher at {_bounds(tight)} than at {_bounds(loose)}",
+        gap.low > 0,
+    )
+    faces = [mean(points[clip, least], "face_detected") for clip in (loose, tight)]
+    words = f"at epsilon {least:,.0f} dlib finds a face in {faces[0]} at {_bounds(loose)}, in {faces[1]} at {_bounds(tight)}"
+    yield Claim(
+        "With sufficient clipping pictures of small epsilons are recognisably human",
+        words,
+        bool(faces[1] and faces[1].low > FACES),
+    )
+    loss = _paired(points[loose, None], points[tight, None], "identity_similarity")
+    yield Claim(
+        "Heavy clipping loses more of the original",
+        f"without any noise similarity falls by {loss} from {_bounds(loose)} to {_bounds(tight)}",
+        loss.low > 0,
+    )
+    caution = doubt(result["reconstructed"]["images"])
+    at = min(epsilons, key=lambda epsilon: abs(epsilon - result["coordinates"]))
+    rates = [m for clip in clips if (m := mean(points[clip, at], "fppsr"))]
+    low = min(rates, key=lambda m: m.value)
+    alone = mean(points[tight, None], "fppsr")
+    words = f"FPPSR {low} or more at epsilon {at:,.0f}; {_bounds(tight)} clipping alone, without noise: {alone}"
+    yield Claim(
+        "At epsilon 1 per coordinate people cannot be identified",
+        f"{words}; {caution}" if caution else words,
+        None if caution else low.low >= NOT_IDENTIFIED,
+    )
+
+
+def _bounds(clip: float) -> str:
+    return f"{clip:g}/{100 - clip:g} %"
+
+
+def _value(columns: dict[str, Any], metric: str) -> float:
+    found = mean(columns, metric)
+    assert found is not None
+    return found.value
+
+
+def _paired(a: dict[str, Any], b: dict[str, Any], metric: str) -> Mean:
+    """Mean over photos of a - b."""
+    first, second = (np.array([np.nan if v is None else v for v in columns[metric]], float) for columns in (a, b))
+    found = mean_of_photos(first - second)
+    assert found is not None
+    return found
