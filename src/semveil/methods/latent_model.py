@@ -203,7 +203,7 @@ def _stylegan2() -> LatentModel:
         synthesize,
         PAPER_RANGE,
         cache(lambda: _synthetic_bounds(STYLEGAN2, public_latents, {})),
-        tuple(range(7)),
+        tuple(range(min(7, codes))),
         {name: rows for name, rows in groups.items() if rows},
         public_latents,
     )
