@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
     from semveil.methods.face_model import FaceModel
 
+KNOWN, KNOWN_UNDER_KEYS = 4000, 300  # under a key every message has keys of its own: more tell nothing more
+
 
 def attack(
     message: MessageFile,
@@ -26,7 +28,10 @@ def attack(
         Path | None,
         typer.Option(help="Latents of public faces (semveil invert); the model's prior else.", metavar="FILE.safetensors"),
     ] = None,
-    known: Annotated[int, typer.Option(help="Transmissions that Eve knows the photo of.", metavar="N", min=100)] = 4000,
+    known: Annotated[
+        int | None,
+        typer.Option(help="Transmissions that Eve knows the photo of (4000; 300 under a key).", metavar="N", min=100),
+    ] = None,
     snr_db: options.SnrDb = None,
     seed: options.Seed = None,
     model: options.Model = None,
@@ -56,13 +61,14 @@ def attack(
     for name in names or ():
         ATTACKS[name]  # an unknown name is an error before the work
     read, loaded = open_message(message, model)
+    count = known or (KNOWN if read.keyed is None else KNOWN_UNDER_KEYS)
     rng = streams(seed)["eve"]
     with stages(quiet=as_json) as advance:
         found = attack_message(
             read,
             loaded,
             latents=_latents(latents, loaded, rng),
-            known=known,
+            known=count,
             names=names,
             snr_db=snr_db,
             pair=None if pair is None else read_pair(pair),
@@ -75,7 +81,7 @@ def attack(
         "protection": read.protection,
         "guarantee": dict(read.guarantee),
         "snr_db": found.snr_db,
-        "known_transmissions": known,
+        "known_transmissions": count,
         "attacks": [{"attack": one.name, "knowledge": one.knowledge} for one in found.results],
     }
     with whole_folder(out) as folder:

@@ -47,7 +47,7 @@ def demo(
     seed: Annotated[int, typer.Option(help="Of the simulated channel.", metavar="N")] = 0,
     as_json: options.Json = False,
 ) -> None:
-    """Send scikit-image's portrait of an astronaut to Bob and Eve for five privacy budgets.
+    """Send scikit-image's portrait of an astronaut to Bob and Eve: by the paper's pairs, and under a key.
 
     Example: semveil demo --out out/demo
     """

@@ -133,7 +133,7 @@ def receive(
     if nonce is not None and not replay:
         nonce_log().check(nonce)
     if nonce is not None and nonce_log(SENT).holds(nonce):
-        note("this message was sent from this very machine; if it reached you from outside, somebody sent it back to you")
+        note("this message was sent from this machine; if you did not send it to yourself, somebody sent it back to you")
     images = method.receive(heard(read, snr_db=snr_db, rng=streams(seed)["bob"]))
     if nonce is not None and not replay:
         nonce_log().add(nonce)  # only after the key fitted: a forged message must not block the true one

@@ -87,7 +87,9 @@ def _not_protected(claim: Guarantee) -> str:
     if claim.not_covered:
         rest = "; ".join(claim.not_covered)
         return f"{rest}. So no finite epsilon holds for the photo as a whole. Never covered are {never}."
-    whole = "nothing of what is computed from the photo" if claim.epsilon is not None else "all that the file shows"
+    whole = (
+        "of what is computed from the photo, no part is left out" if claim.epsilon is not None else "all that the file shows"
+    )
     return f"{whole}. Never covered are {never}."
 
 
