@@ -16,7 +16,7 @@ from semveil.channels import awgn
 from semveil.keys import Identity, initiate, respond
 from semveil.keys.keystream import KeyStream
 from semveil.mechanisms import ClipBox, costs
-from semveil.methods.dp_semcom import DPSemCom
+from semveil.methods.dp_semcom import PRIVATE_CODES, DPSemCom
 from semveil.methods.face_model import FaceModel, load_model
 from semveil.methods.shared_key import SharedKey
 from semveil.protection.haar import apply_haar, haar_normals
@@ -117,13 +117,13 @@ def cosine(a: Tensor, b: Tensor) -> float:
 def test_a_deniable_message_is_not_deniable(model: FaceModel, protection: str) -> None:
     """Codes from the public prior, sent at 20 dB: the prior likes what the true key opens better than what 5 wrong ones do."""
     faces, key = model.public_latents(48, rng=torch.Generator().manual_seed(2)), SharedKey.fresh()
-    method = DPSemCom(model, protection=protection, key=key, authenticate=False)
+    method = DPSemCom(model, protection=protection, private_codes=PRIVATE_CODES, key=key, authenticate=False)
     sent = method.send_codes(faces)
     sent = replace(sent, symbols=awgn(sent.symbols, 20.0, rng=torch.Generator().manual_seed(3)))
     private = list(method.private_codes)
 
     def likelihood(candidate: SharedKey) -> Tensor:
-        bob = DPSemCom(model, protection=protection, key=candidate, authenticate=False)
+        bob = DPSemCom(model, protection=protection, private_codes=PRIVATE_CODES, key=candidate, authenticate=False)
         codes = bob.heard_codes(sent)
         codes[:, private] = bob.protector.deprotect(codes[:, private], sent.keyed, sent.bound())
         return log_prior(model, codes)
