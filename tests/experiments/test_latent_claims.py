@@ -1,0 +1,97 @@
+"""The search for equal similarity, the rank correlation, and verdicts on runs whose answer is known."""
+
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from semveil.core.privacy import Guarantee
+from semveil.experiments import matched
+from semveil.experiments.dp_image import _rank_correlation
+from semveil.experiments.latent_claims import dp_image_identity, dp_image_utility, latent_dp_trade_off
+from semveil.methods.release import Release
+
+
+def _bench(steps: int) -> Any:
+    return SimpleNamespace(preset=SimpleNamespace(search_steps=steps))
+
+
+def _grey(amount: float) -> Release:
+    return Release(torch.full((1, 3, 2, 2), amount), None, Guarantee.none("all", reason="a test"))
+
+
+@pytest.mark.parametrize("target", [0.9, 0.5, 0.02])
+def test_the_search_finds_where_a_falling_similarity_meets_the_target(target: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(matched, "_similarity", lambda bench, images: 1 / (1 + float(images[0, 0, 0, 0])))
+    candidate = matched.Candidate("a", "b", 0.01, 1000, _grey)
+    amount, release = matched.search(_bench(20), candidate, target)
+    assert amount == pytest.approx(1 / target - 1, rel=1e-3)
+    assert float(release.images[0, 0, 0, 0]) == pytest.approx(amount)
+
+
+def test_whole_amounts_stay_whole_and_the_nearest_wins(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(matched, "_similarity", lambda bench, images: 1 - float(images[0, 0, 0, 0]) / 32)
+    candidate = matched.Candidate("a", "b", 1, 32, _grey, whole=True)
+    for wanted in range(1, 33):
+        for off in (-0.4, 0.4):
+            amount, _ = matched.search(_bench(20), candidate, 1 - (wanted + off) / 32)
+            assert amount == wanted
+
+
+def test_rank_correlation_of_opposite_and_of_unrelated_pairs() -> None:
+    rng = np.random.default_rng(0)
+    distances = np.abs(np.subtract.outer(*[rng.normal(size=40)] * 2))
+    opposite = _rank_correlation(distances, -(distances**3))
+    assert opposite["spearman"] == opposite["low"] == opposite["high"] == -1 and opposite["pairs"] == 780
+    noise = rng.normal(size=(40, 40))
+    unrelated = _rank_correlation(distances, noise + noise.T)
+    assert unrelated["low"] < 0 < unrelated["high"] and abs(unrelated["spearman"]) < 0.2  # standard error 0.036 or more
+
+
+def _identity(fppsr: float, inverted: float = 0.0) -> dict[str, Any]:
+    def point(styles: str, scale: float, rate: float) -> dict[str, Any]:
+        photos = {
+            "fppsr": [float(i < round(rate * 20)) for i in range(20)],
+            "identity_similarity": [1 - scale + 0.01 * i for i in range(20)],
+            "face_detected": [1.0 if styles == "identity" else 0.0] * 20,
+        }
+        return {"styles": styles, "scale": scale, "guarantee": {"epsilon": 1.0, "basis": "simulation"}, "photos": photos}
+
+    points = [point(styles, scale, fppsr) for styles in ("all", "identity") for scale in (0.2, 1.0)]
+    return {"points": points, "inverted": {"fppsr": [float(i < round(inverted * 20)) for i in range(20)]}}
+
+
+def test_verdicts_on_identity() -> None:
+    def verdicts(result: dict[str, Any]) -> list[bool | None]:
+        return [claim.holds for claim in dp_image_identity(result)]
+
+    assert verdicts(_identity(0.9)) == [True, False, True, True]
+    assert verdicts(_identity(0.1)) == [True, True, False, True]
+    assert verdicts(_identity(0.5)) == [True, None, None, True]
+    assert verdicts(_identity(0.9, inverted=0.5)) == [True, None, None, True]  # the recogniser cannot tell
+
+
+def test_verdicts_on_utility() -> None:
+    def row(method: str, level: float) -> dict[str, Any]:
+        images = {metric: [level + 0.01 * i for i in range(10)] for metric in ("l2", "ald_inf", "ssim")}
+        return {"method": method, "images": {**images, "frechet": level, "frechet_metric": "frechet_demo"}}
+
+    best = [c.holds for c in dp_image_utility({"methods": [row("blur", 2.0), row("dp-image", 1.0)]})]
+    worst = [c.holds for c in dp_image_utility({"methods": [row("blur", 1.0), row("dp-image", 2.0)]})]
+    assert best == [True, True, False, True]  # a low SSIM is no good
+    assert worst == [False, False, True, False]
+
+
+def test_verdicts_on_the_trade_off() -> None:
+    def point(clip: float, epsilon: float | None, ssim: float, fppsr: float) -> dict[str, Any]:
+        photos = {"ssim": ssim, "fppsr": fppsr, "identity_similarity": 1 - clip / 100, "face_detected": float(clip > 0)}
+        return {"clip": clip, "epsilon": epsilon, "images": {name: [value] * 10 for name, value in photos.items()}}
+
+    def result(fppsr: float) -> dict[str, Any]:
+        points = [point(c, e, s + c / 100, fppsr) for c in (0.0, 40.0) for e, s in ((None, 0.5), (4.0, 0.1), (40.0, 0.4))]
+        return {"points": points, "coordinates": 4, "reconstructed": {"images": {"fppsr": [0.0] * 10}}}
+
+    assert [claim.holds for claim in latent_dp_trade_off(result(1.0))] == [True] * 5
+    assert [claim.holds for claim in latent_dp_trade_off(result(0.0))] == [True] * 4 + [False]
