@@ -11,9 +11,15 @@ from semveil.mechanisms.gaussian import Gaussian, gaussian_delta, gaussian_epsil
 from semveil.mechanisms.l2_laplace import L2Laplace
 from semveil.mechanisms.laplace import Laplace
 from semveil.mechanisms.per_coordinate import CoordinateSensitivity, PerCoordinateLaplace
+from semveil.mechanisms.priv_unit import PrivUnit
+from semveil.mechanisms.priv_unit_g import PrivUnitG
 from semveil.mechanisms.quantiles import streamed_quantiles
 from semveil.mechanisms.release import Release
+from semveil.mechanisms.renormalised import RenormalisedL2Laplace, RenormalisedLaplace, sphere_sensitivity
 from semveil.mechanisms.sensitivity import observed_pairwise_sensitivity
+from semveil.mechanisms.sphere import SphereMechanism
+from semveil.mechanisms.sphere_registry import SPHERE_MECHANISMS, cosines_kept
+from semveil.mechanisms.von_mises_fisher import VonMisesFisher
 
 MECHANISMS: Registry[type[Mechanism]] = Registry("mechanism")
 for _mechanism in (Laplace, L2Laplace, Gaussian, PerCoordinateLaplace):
@@ -23,6 +29,7 @@ __all__ = [
     "BUDGET_PARTS",
     "CALIBRATIONS",
     "MECHANISMS",
+    "SPHERE_MECHANISMS",
     "Calibration",
     "ClipBox",
     "CoordinateSensitivity",
@@ -34,9 +41,16 @@ __all__ = [
     "NoiseCalibration",
     "PartBudget",
     "PerCoordinateLaplace",
+    "PrivUnit",
+    "PrivUnitG",
     "Release",
+    "RenormalisedL2Laplace",
+    "RenormalisedLaplace",
+    "SphereMechanism",
+    "VonMisesFisher",
     "as_published",
     "corrected",
+    "cosines_kept",
     "costs",
     "fit_laplace",
     "fitted_epsilon",
@@ -46,5 +60,6 @@ __all__ = [
     "observed_pairwise_sensitivity",
     "parse_budget",
     "part_budget",
+    "sphere_sensitivity",
     "streamed_quantiles",
 ]

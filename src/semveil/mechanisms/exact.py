@@ -42,6 +42,11 @@ class Uniforms:
         self.digits[index] = self.digits[index] << WORD | int.from_bytes(os.urandom(WORD // 8), "big")
         self.bits[index] += WORD
 
+    def extend_all(self) -> None:
+        """Draw further bits of all numbers."""
+        for index in range(len(self.bits)):
+            self.extend(index)
+
     def ball(self, index: int) -> arb:
         """All values that the number can still take."""
         return self._numerator(index) * arb((1, -self.bits[index] - 1))
@@ -91,7 +96,7 @@ def round_gaussian(values: Sequence[float], sigma: float, step: float) -> list[i
         >>> len(round_gaussian([0.0, 0.0, 0.0], sigma=1.0, step=0.125))
         3
     """
-    normals = _Normals(len(values))
+    normals = Normals(len(values))
 
     def noise(pair: int) -> list[arb]:
         return [sigma * n for n in normals.pair(pair)]
@@ -111,7 +116,7 @@ def round_k_norm(values: Sequence[float], scale: float, step: float) -> list[int
         >>> len(round_k_norm([0.0, 0.0, 0.0], scale=1.0, step=0.125))
         3
     """
-    normals, lengths = _Normals(len(values)), Uniforms(len(values))
+    normals, lengths = Normals(len(values)), Uniforms(len(values))
     pairs = range(-(-len(values) // 2))
 
     def noise(_: int) -> list[arb]:
@@ -129,7 +134,7 @@ def round_k_norm(values: Sequence[float], scale: float, step: float) -> list[int
     return _rounded([values], noise, extend, step)
 
 
-class _Normals:
+class Normals:
     """Standard normal numbers in pairs by Box and Muller: sqrt(2 E) (cos 2 pi U, sin 2 pi U)."""
 
     def __init__(self, count: int) -> None:
@@ -138,6 +143,10 @@ class _Normals:
     def extend(self, pair: int) -> None:
         self._radii.extend(pair)
         self._turns.extend(pair)
+
+    def extend_all(self) -> None:
+        self._radii.extend_all()
+        self._turns.extend_all()
 
     def pair(self, pair: int) -> list[arb]:
         radius = (2 * self._radii.exponential(pair)).sqrt()

@@ -1,0 +1,171 @@
+"""Noise added to a unit vector, and the sum divided by its length: what general mechanisms do on the sphere."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn.functional import normalize
+
+from semveil.core.privacy import Guarantee, Norm, Sensitivity
+from semveil.mechanisms.base import EVERYTHING
+from semveil.mechanisms.cosines import cosine_nodes, gamma_nodes
+from semveil.mechanisms.exact_sphere import STEP, check_releasable
+from semveil.mechanisms.l2_laplace import L2Laplace
+from semveil.mechanisms.laplace import Laplace
+from semveil.mechanisms.release import Release
+from semveil.mechanisms.rounding import norm_above
+from semveil.mechanisms.sphere import require_budget, require_dimension, unit_rows
+
+INWARD = 1 - 2.0**-30  # of released records: no norm exceeds 1 however floats rounded it, so the sensitivity holds
+
+
+def sphere_sensitivity(dimension: int, norm: Norm | str) -> Sensitivity:
+    """Between any two unit vectors: 2 in L2 (opposite poles), 2 sqrt(d) in L1 (opposite corners of a cube), rounded up.
+
+    Example:
+        >>> sphere_sensitivity(512, "l1").value
+        45.254833995939045
+    """
+    value = 2.0 if Norm(norm) == Norm.L2 else norm_above([2.0] * dimension)
+    return Sensitivity(value, Norm(norm), dimension, source="any two vectors of length 1")
+
+
+@dataclass(frozen=True)
+class RenormalisedLaplace:
+    """(x + N) / ||x + N|| with Laplace noise in every coordinate; dividing by the length is post-processing.
+
+    epsilon = 2 sqrt(d) / scale.
+
+    Args:
+        dimension: d >= 4, of the vectors.
+        scale: of the noise.
+
+    Example:
+        >>> round(RenormalisedLaplace.calibrate(512, epsilon=10.0).cosine_kept(), 4)
+        0.0069
+    """
+
+    dimension: int
+    scale: float
+    name: ClassVar[str] = "laplace"
+
+    def __post_init__(self) -> None:
+        require_dimension(self.dimension)
+        Laplace(self.scale)
+
+    def __call__(self, x: Tensor, *, rng: torch.Generator | None = None) -> Tensor:
+        """Simulated unit vectors (B, d) for unit vectors x (B, d)."""
+        return normalize(Laplace(self.scale)(unit_rows(x, self.dimension), rng=rng)).to(x.dtype)
+
+    def release(self, x: Tensor) -> Tensor:
+        """As `Release` draws the noise, then divided by the length and rounded to multiples of 2^-24."""
+        return _released(Laplace(self.scale), x, self.dimension)
+
+    @property
+    def epsilon(self) -> float:
+        return sphere_sensitivity(self.dimension, Norm.L1).value / self.scale
+
+    def guarantee(
+        self,
+        *,
+        exact: bool = False,
+        covers: str = EVERYTHING,
+        not_covered: Sequence[str] = (),
+        assumptions: Sequence[str] = (),
+    ) -> Guarantee:
+        """epsilon = 2 sqrt(d) / scale.
+
+        Args:
+            exact: the output came from `release`; basis `proved`, epsilon rounded up.
+        """
+        noise: Any = Release(Laplace(self.scale)) if exact else Laplace(self.scale)
+        sensitivity = sphere_sensitivity(self.dimension, Norm.L1)
+        return noise.guarantee(sensitivity, covers=covers, not_covered=not_covered, assumptions=assumptions)
+
+    def cosine_kept(self) -> float:
+        """E<x, y> for large d: (1 + 2 d scale^2)^(-1/2), the noise's length being nearly sqrt(2 d) scale.
+
+        The exact mean depends on x a little; it differs by a share of the order 1 / d.
+        """
+        return 1 / math.sqrt(1 + 2 * self.dimension * self.scale**2)
+
+    @classmethod
+    def calibrate(cls, dimension: int, epsilon: float) -> "RenormalisedLaplace":
+        """scale = 2 sqrt(d) / epsilon."""
+        require_budget(dimension, epsilon)
+        return cls(dimension, sphere_sensitivity(dimension, Norm.L1).value / epsilon)
+
+
+@dataclass(frozen=True)
+class RenormalisedL2Laplace:
+    """(x + N) / ||x + N|| with K-norm noise, density proportional to exp(-||N||_2 / scale); epsilon = 2 / scale.
+
+    Args:
+        dimension: d >= 4, of the vectors.
+        scale: of the noise's length.
+
+    Example:
+        >>> round(RenormalisedL2Laplace.calibrate(512, epsilon=10.0).cosine_kept(), 4)
+        0.0098
+    """
+
+    dimension: int
+    scale: float
+    name: ClassVar[str] = "l2-laplace"
+
+    def __post_init__(self) -> None:
+        require_dimension(self.dimension)
+        L2Laplace(self.scale)
+
+    def __call__(self, x: Tensor, *, rng: torch.Generator | None = None) -> Tensor:
+        """Simulated unit vectors (B, d) for unit vectors x (B, d)."""
+        return normalize(L2Laplace(self.scale)(unit_rows(x, self.dimension), rng=rng)).to(x.dtype)
+
+    def release(self, x: Tensor) -> Tensor:
+        """As `Release` draws the noise, then divided by the length and rounded to multiples of 2^-24."""
+        return _released(L2Laplace(self.scale), x, self.dimension)
+
+    @property
+    def epsilon(self) -> float:
+        return 2 / self.scale
+
+    def guarantee(
+        self,
+        *,
+        exact: bool = False,
+        covers: str = EVERYTHING,
+        not_covered: Sequence[str] = (),
+        assumptions: Sequence[str] = (),
+    ) -> Guarantee:
+        """epsilon = 2 / scale.
+
+        Args:
+            exact: the output came from `release`; basis `proved`, epsilon rounded up.
+        """
+        noise: Any = Release(L2Laplace(self.scale)) if exact else L2Laplace(self.scale)
+        sensitivity = sphere_sensitivity(self.dimension, Norm.L2)
+        return noise.guarantee(sensitivity, covers=covers, not_covered=not_covered, assumptions=assumptions)
+
+    def cosine_kept(self) -> float:
+        """E<x, y> = E[(1 + L T) / sqrt(1 + 2 L T + L^2)], L = scale Gamma(d), T the cosine to a uniform vector; summed here."""
+        lengths, weights = gamma_nodes(self.dimension)
+        cosines, shares = cosine_nodes(self.dimension)
+        lengths = self.scale * lengths[:, None]
+        kept = (1 + lengths * cosines) / np.sqrt(1 + 2 * lengths * cosines + lengths**2)
+        return float(weights @ kept @ shares)
+
+    @classmethod
+    def calibrate(cls, dimension: int, epsilon: float) -> "RenormalisedL2Laplace":
+        """scale = 2 / epsilon."""
+        require_budget(dimension, epsilon)
+        return cls(dimension, 2 / epsilon)
+
+
+def _released(noise: Laplace | L2Laplace, x: Tensor, dimension: int) -> Tensor:
+    check_releasable(x, dimension)
+    y = normalize(Release(noise)(unit_rows(x, dimension) * INWARD))
+    return (torch.round(y / STEP) * STEP).to(x.dtype)

@@ -1,0 +1,137 @@
+"""The von Mises-Fisher mechanism: unit vectors with density proportional to exp(kappa <x, y>)."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from flint import arb
+from torch import Tensor
+
+from semveil.core.privacy import Guarantee, MetricForm, Norm
+from semveil.mechanisms.base import EVERYTHING, draw_exponential, require_positive
+from semveil.mechanisms.cosines import exponential_moment
+from semveil.mechanisms.exact_sphere import Draws, exact_uniform_cosine, less, release_around
+from semveil.mechanisms.sphere import (
+    around,
+    directional_guarantee,
+    require_budget,
+    require_dimension,
+    uniform_cosines,
+    unit_rows,
+)
+
+
+@dataclass(frozen=True)
+class VonMisesFisher:
+    """Replaces each unit vector x by y of density proportional to exp(kappa <x, y>).
+
+    epsilon = 2 kappa: kappa <x - x', y> is at most kappa ||x - x'|| <= 2 kappa, and the normaliser is the same for all x. This
+    is the exponential mechanism with utility <x, y>. With utility -<x, y>, which repels, it is the same mechanism for -x at the
+    same epsilon: `mechanism(-x)`.
+
+    Args:
+        dimension: d >= 4, of the vectors.
+        kappa: > 0, the concentration.
+
+    Example:
+        >>> mechanism = VonMisesFisher.calibrate(512, epsilon=10.0)
+        >>> mechanism.kappa, round(mechanism.cosine_kept(), 4)
+        (5.0, 0.0098)
+    """
+
+    dimension: int
+    kappa: float
+    name: ClassVar[str] = "von-mises-fisher"
+
+    def __post_init__(self) -> None:
+        require_dimension(self.dimension)
+        require_positive("the concentration kappa", self.kappa)
+
+    def __call__(self, x: Tensor, *, rng: torch.Generator | None = None) -> Tensor:
+        """Simulated unit vectors (B, d) for unit vectors x (B, d)."""
+        rows = unit_rows(x, self.dimension)
+        return around(rows, self.cosines(len(rows), rng=rng), rng=rng).to(x.dtype)
+
+    def release(self, x: Tensor) -> Tensor:
+        """Vectors (B, d) of exactly this law, rounded to multiples of 2^-24, from the operating system's entropy."""
+        return release_around(x, self.dimension, self.exact_cosine)
+
+    def cosines(self, count: int, *, rng: torch.Generator | None) -> Tensor:
+        """Simulated cosines <x, y> (count,), by rejection (Wood 1994), see `exact_cosine`."""
+        shift, peak = self._shift(), float(self._peak(arb(self._shift())))
+        found: list[Tensor] = []
+        missing = count
+        while missing:
+            t = uniform_cosines(missing, self.dimension, rng=rng)
+            w = (shift + t) / (1 + shift * t)
+            weight = self.kappa * w + (self.dimension - 1) * torch.log1p(-shift * w)
+            found.append(w[draw_exponential((missing,), rng) >= peak - weight])
+            missing -= len(found[-1])
+        return torch.cat(found) if found else torch.empty(0, dtype=torch.float64)
+
+    def exact_cosine(self, draws: Draws) -> arb:
+        """A cosine of density proportional to exp(kappa w) (1 - w^2)^((d - 3) / 2), as a ball.
+
+        W = (s + T) / (1 + s T), T the cosine to a uniform vector, has density proportional to (1 - w^2)^((d - 3) / 2) /
+        (1 - s w)^(d - 1); it is accepted with probability exp(h(w) - max h), h(w) = kappa w + (d - 1) ln(1 - s w). The law is
+        right for every shift s in (0, 1); its choice decides only how often a proposal is accepted.
+        """
+        shift = arb(self._shift())
+        peak = self._peak(shift)
+        while True:
+            t = exact_uniform_cosine(draws, self.dimension)
+            w = (shift + t) / (1 + shift * t)
+            weight = self.kappa * w + (self.dimension - 1) * (1 - shift * w).log()
+            if not less(draws.exponential(), peak - weight):
+                return w
+
+    def log_density(self, cosine: float) -> float:
+        """ln of the density at this cosine, relative to the uniform law on the sphere."""
+        return self.kappa * cosine - exponential_moment(self.kappa, self.dimension)[0]
+
+    @property
+    def epsilon(self) -> float:
+        return 2 * self.kappa
+
+    def guarantee(
+        self,
+        *,
+        exact: bool = False,
+        covers: str = EVERYTHING,
+        not_covered: Sequence[str] = (),
+        assumptions: Sequence[str] = (),
+    ) -> Guarantee:
+        """epsilon = 2 kappa; in metric form kappa per unit of L2 distance.
+
+        Args:
+            exact: the output came from `release`; basis `proved`.
+        """
+        return directional_guarantee(
+            self.epsilon,
+            exact=exact,
+            covers=covers,
+            not_covered=not_covered,
+            assumptions=assumptions,
+            metric=MetricForm(self.kappa, Norm.L2, space="the unit vectors"),
+        )
+
+    def cosine_kept(self) -> float:
+        """E<x, y> = I_{d/2}(kappa) / I_{d/2-1}(kappa), about kappa / d where kappa is small."""
+        return exponential_moment(self.kappa, self.dimension)[1]
+
+    @classmethod
+    def calibrate(cls, dimension: int, epsilon: float) -> "VonMisesFisher":
+        """kappa = epsilon / 2."""
+        require_budget(dimension, epsilon)
+        return cls(dimension, epsilon / 2)
+
+    def _shift(self) -> float:
+        free = self.dimension - 1
+        return 2 * self.kappa / (free + math.sqrt(free**2 + 4 * self.kappa**2))
+
+    def _peak(self, shift: arb) -> arb:
+        """max over real w of kappa w + (d - 1) ln(1 - s w), at w = 1 / s - (d - 1) / kappa."""
+        free = self.dimension - 1
+        return self.kappa / shift - free + free * (free * shift / self.kappa).log()
