@@ -50,17 +50,18 @@ def test_rank_correlation_of_opposite_and_of_unrelated_pairs() -> None:
     assert unrelated["low"] < 0 < unrelated["high"] and abs(unrelated["spearman"]) < 0.2  # standard error 0.036 or more
 
 
-def _identity(fppsr: float, inverted: float = 0.0) -> dict[str, Any]:
+def _identity(fppsr: float, to_inversion: float = 1.0) -> dict[str, Any]:
     def point(styles: str, scale: float, rate: float) -> dict[str, Any]:
         photos = {
             "fppsr": [float(i < round(rate * 20)) for i in range(20)],
+            "fppsr_to_inversion": [float(i < round(min(rate, to_inversion) * 20)) for i in range(20)],
             "identity_similarity": [1 - scale + 0.01 * i for i in range(20)],
             "face_detected": [1.0 if styles == "identity" else 0.0] * 20,
         }
         return {"styles": styles, "scale": scale, "guarantee": {"epsilon": 1.0, "basis": "simulation"}, "photos": photos}
 
     points = [point(styles, scale, fppsr) for styles in ("all", "identity") for scale in (0.2, 1.0)]
-    return {"points": points, "inverted": {"fppsr": [float(i < round(inverted * 20)) for i in range(20)]}}
+    return {"points": points, "inverted": {"fppsr": [0.0] * 20}}
 
 
 def test_verdicts_on_identity() -> None:
@@ -70,7 +71,7 @@ def test_verdicts_on_identity() -> None:
     assert verdicts(_identity(0.9)) == [True, False, True, True]
     assert verdicts(_identity(0.1)) == [True, True, False, True]
     assert verdicts(_identity(0.5)) == [True, None, None, True]
-    assert verdicts(_identity(0.9, inverted=0.5)) == [True, None, None, True]  # the recogniser cannot tell
+    assert verdicts(_identity(0.9, to_inversion=0.1)) == [True, None, None, True]  # it depends on what one compares with
 
 
 def test_verdicts_on_utility() -> None:
@@ -86,7 +87,13 @@ def test_verdicts_on_utility() -> None:
 
 def test_verdicts_on_the_trade_off() -> None:
     def point(clip: float, epsilon: float | None, ssim: float, fppsr: float) -> dict[str, Any]:
-        photos = {"ssim": ssim, "fppsr": fppsr, "identity_similarity": 1 - clip / 100, "face_detected": float(clip > 0)}
+        photos = {
+            "ssim": ssim,
+            "fppsr": fppsr,
+            "fppsr_to_inversion": fppsr,
+            "identity_similarity": 1 - clip / 100,
+            "face_detected": float(clip > 0),
+        }
         return {"clip": clip, "epsilon": epsilon, "images": {name: [value] * 10 for name, value in photos.items()}}
 
     def result(fppsr: float) -> dict[str, Any]:

@@ -98,6 +98,7 @@ def _latents(bench: LatentBench, folder: Path, progress: Progress) -> dict[str, 
     progress("compare", 0, 2)
     rows = bench.latents.flatten(1).double()
     distances = torch.cdist(rows, rows, p=1).numpy()
+    identity_rows = bench.latents[:, list(bench.model.identity_codes)].flatten(1).double()
     progress("compare", 1, 2)
     embedded = bench.verifier.embed(bench.photos.images)
     similarities = bench.verifier.similarities(embedded, embedded).double().numpy()
@@ -123,6 +124,9 @@ def _latents(bench: LatentBench, folder: Path, progress: Progress) -> dict[str, 
         "shown_distances": [rounded(row) for row in distances[shown, shown].tolist()],
         "shown_similarities": [rounded(row) for row in similarities[shown, shown].tolist()],
         "rank_correlation": _rank_correlation(distances, similarities),
+        "rank_correlation_of_identity_codes": _rank_correlation(
+            torch.cdist(identity_rows, identity_rows, p=1).numpy(), similarities
+        ),
         "similarity_of_different_people": _spread(similarities[upper]),
         "sensitivities": _sensitivities(bench),
         "outliers": {

@@ -78,7 +78,7 @@ def _fig8(result: dict[str, Any], folder: Path) -> Figure:
     right.set(
         xlabel="L1 distance of the latents",
         ylabel="similarity",
-        title=f"pairs of different people; rank correlation of all {found['pairs']:,} pairs: {found['spearman']:.2f} "
+        title=f"pairs of different people; of all {found['pairs']:,}:\nrank correlation {found['spearman']:.2f} "
         f"[{found['low']:.2f}, {found['high']:.2f}]",
     )
     right.legend()

@@ -27,11 +27,11 @@ def dp_image_latents(result: dict[str, Any]) -> Iterator[Claim]:
             f"{worst:,.0f} from one of them to a picture of {name}"
         )
         yield Claim(text, ours, max(distances["max"], worst) <= observed)
-    found = result["rank_correlation"]
+    found, alone = result["rank_correlation"], result["rank_correlation_of_identity_codes"]
     yield Claim(
         "A small distance of two photos' latents goes with a large similarity: a strong correlation",
         f"Spearman {found['spearman']:.2f} [{found['low']:.2f}, {found['high']:.2f}] over {found['pairs']:,} pairs "
-        f"(strong: -{STRONG:g})",
+        f"(strong: -{STRONG:g}); of the identity codes alone {alone['spearman']:.2f} [{alone['low']:.2f}, {alone['high']:.2f}]",
         found["high"] <= -STRONG,
     )
     threshold = result["config"]["verifier"]["threshold"]
@@ -56,21 +56,23 @@ def dp_image_identity(result: dict[str, Any]) -> Iterator[Claim]:
         f"by {fall} from scale {scales[0]:g} to {scales[-1]:g}",
         fall.low > 0,
     )
-    caution = doubt(result["inverted"])
-    suffix = f"; {caution}" if caution else ""
     for text, scale, changed in (
         ("At scale 0.2 most identities are unchanged", 0.2, False),
         ("At scale 1 the majority of identities has changed", 1.0, True),
     ):
         point = points.get(("all", scale))
-        rate = mean(point["photos"], "fppsr") if point else None
-        if point is None or rate is None:
+        if point is None:
             yield Claim(text, "not measured at this scale", None)
             continue
-        holds = rate.low > 0.5 if changed else rate.high < 0.5
-        told = rate.low > 0.5 or rate.high < 0.5
-        ours = f"FPPSR {rate}, epsilon {point['guarantee']['epsilon']:,.0f} (basis: {point['guarantee']['basis']}){suffix}"
-        yield Claim(text, ours, holds if told and not caution else None)
+        rates = [mean(point["photos"], metric) for metric in ("fppsr", "fppsr_to_inversion")]
+        holds = [_side(rate, 0.5) for rate in rates]
+        guarantee = point["guarantee"]
+        yield Claim(
+            text,
+            f"FPPSR {rates[0]} against the photo, {rates[1]} against its inversion; epsilon {guarantee['epsilon']:,.0f} "
+            f"(basis: {guarantee['basis']}){_suffix(result['inverted'])}",
+            (holds[0] is changed) if holds[0] is holds[1] and holds[0] is not None else None,
+        )
     gaps = [(s, _paired(points["identity", s]["photos"], points["all", s]["photos"], "face_detected")) for s in scales]
     scale, gap = max(gaps, key=lambda item: item[1].value)
     yield Claim(
@@ -152,17 +154,33 @@ def latent_dp_trade_off(result: dict[str, Any]) -> Iterator[Claim]:
         f"without any noise similarity falls by {loss} from {_bounds(loose)} to {_bounds(tight)}",
         loss.low > 0,
     )
-    caution = doubt(result["reconstructed"]["images"])
     at = min(epsilons, key=lambda epsilon: abs(epsilon - result["coordinates"]))
-    rates = [m for clip in clips if (m := mean(points[clip, at], "fppsr"))]
-    low = min(rates, key=lambda m: m.value)
-    alone = mean(points[tight, None], "fppsr")
-    words = f"FPPSR {low} or more at epsilon {at:,.0f}; {_bounds(tight)} clipping alone, without noise: {alone}"
+    references = {"the photo": "fppsr", "its inversion": "fppsr_to_inversion"}
+    rates = {
+        name: min((m for clip in clips if (m := mean(points[clip, at], metric))), key=lambda m: m.value)
+        for name, metric in references.items()
+    }
+    holds = {_side(rate, NOT_IDENTIFIED) for rate in rates.values()}
+    words = ", ".join(f"{rate} or more against {name}" for name, rate in rates.items())
     yield Claim(
         "At epsilon 1 per coordinate people cannot be identified",
-        f"{words}; {caution}" if caution else words,
-        None if caution else low.low >= NOT_IDENTIFIED,
+        f"at epsilon {at:,.0f} FPPSR {words}; {_bounds(tight)} clipping alone, without noise, {mean(points[tight, None], 'fppsr')} "
+        f"against the photo{_suffix(result['reconstructed']['images'])}",
+        next(iter(holds)) if len(holds) == 1 else None,
     )
+
+
+def _side(rate: Mean | None, border: float) -> bool | None:
+    """Whether a rate is above a border, None where its interval holds it."""
+    if rate is None or rate.low <= border <= rate.high:
+        return None
+    return rate.low > border
+
+
+def _suffix(inverted: dict[str, Any]) -> str:
+    """Said of identity wherever the recogniser is in doubt about the inversions."""
+    caution = doubt(inverted)
+    return f"; {caution}" if caution else ""
 
 
 def _bounds(clip: float) -> str:

@@ -184,7 +184,7 @@ def _trade_off(bench: LatentBench, folder: Path, progress: Progress) -> dict[str
                 "epsilon_per_coordinate": None if epsilon is None else epsilon / bench.coordinates,
                 "guarantee": release.guarantee.as_dict(),
                 "guarantee_of_the_published_formula": published,
-                "images": {**looks(bench, release.images), **frechet(bench, moments, release.images)},
+                "images": {**looks(bench, release.images, plain), **frechet(bench, moments, release.images)},
             }
         )
     progress("measure", len(settings), len(settings))

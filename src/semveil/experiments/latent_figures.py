@@ -11,6 +11,8 @@ from semveil.experiments import dp_image_figures, latent_dp_figures
 from semveil.experiments.result_file import read_result
 from semveil.experiments.style import finish, styled
 
+FACES = ("dp-image/fig7", "dp-image/fig11", "latent-dp/fig4", "latent-dp/fig6", "latent-dp/fig7")
+FACES_DPI = 90  # photographs do not compress; these files are kept in the repository
 LATENT_DRAWINGS: Registry[Callable[[dict[str, Any], Path], Figure]] = Registry("figure")
 for _method, _drawings in (("dp-image", dp_image_figures.DRAWINGS), ("latent-dp", latent_dp_figures.DRAWINGS)):
     for _name, _drawing in _drawings.items():
@@ -28,4 +30,5 @@ def draw(path: Path, figure: str) -> Path:
         The PNG, beside the JSON.
     """
     name = figure.rsplit("/", 1)[-1]
-    return finish(styled(lambda: LATENT_DRAWINGS[figure](read_result(path), path.parent)), path.with_name(f"{name}.png"))
+    picture = styled(lambda: LATENT_DRAWINGS[figure](read_result(path), path.parent))
+    return finish(picture, path.with_name(f"{name}.png"), dpi=FACES_DPI if figure in FACES else 150)

@@ -24,11 +24,17 @@ def identity(bench: LatentBench, reference: Tensor, images: Tensor) -> dict[str,
     }
 
 
-def looks(bench: LatentBench, images: Tensor) -> dict[str, Any]:
-    """Every metric of pictures against the bench's photos, one value per photo; faces are looked for in the first ones."""
+def looks(bench: LatentBench, images: Tensor, inverted: Tensor | None = None) -> dict[str, Any]:
+    """Every metric of pictures against the bench's photos, one value per photo; faces are looked for in the first ones.
+
+    Args:
+        inverted: what the networks make of the photos without noise; identity is compared with it too.
+    """
     source, shown = bench.photos.images, images.clamp(-1, 1)
     columns = compare(source, shown, bench.verifier, detect=False)
     columns |= {"l2": l2(source, shown).tolist(), "ald_inf": ald(source, shown, p=float("inf")).tolist()}
+    if inverted is not None:
+        columns |= {f"{name}_to_inversion": values for name, values in identity(bench, inverted.clamp(-1, 1), shown).items()}
     columns["face_detected"] = face_detected(shown[: bench.preset.detected]).float().tolist()
     return {name: rounded(value) if isinstance(value, list) else value for name, value in columns.items()}
 

@@ -39,7 +39,8 @@ def _identity(result: dict[str, Any]) -> str:
     epsilons = ["ε by the clip box", "ε as published (observed)", "loss per unit of L1"]
     head = ["noise on", "scale", *epsilons, "similarity", "FPPSR", "FPPSR to inversion", "face found"]
     metrics = ("identity_similarity", "fppsr", "fppsr_to_inversion", "face_detected")
-    rows = [["no noise (inversion)", "", "", "", "", *_cells(result["inverted"], metrics)]]
+    similarity, rate, face = _cells(result["inverted"], ("identity_similarity", "fppsr", "face_detected"))
+    rows = [["no noise (inversion)", "", "", "", "", similarity, rate, "", face]]
     for point in result["points"]:
         release = point["of_a_release"]
         rate = (release["metric"].get("metric") or {}).get("rate")
@@ -107,10 +108,11 @@ def _clipping(result: dict[str, Any]) -> str:
 
 def _trade_off(result: dict[str, Any]) -> str:
     what = ["bounds", "ε (basis)", "ε of the published formula"]
-    head = [*what, "SSIM", "PSNR", "LPIPS", "Fréchet", "similarity", "FPPSR", "face found"]
-    metrics, more = ("ssim", "psnr", "lpips"), ("identity_similarity", "fppsr", "face_detected")
+    head = [*what, "SSIM", "PSNR", "LPIPS", "Fréchet", "similarity", "FPPSR", "FPPSR to inversion", "face found"]
+    metrics, more = ("ssim", "psnr", "lpips"), ("identity_similarity", "fppsr", "fppsr_to_inversion", "face_detected")
     plain = result["reconstructed"]["images"]
-    rows = [["none", "inversion, no noise", "", *_cells(plain, metrics), _frechet(plain), *_cells(plain, more)]]
+    similarity, rate, face = _cells(plain, ("identity_similarity", "fppsr", "face_detected"))
+    rows = [["none", "inversion, no noise", "", *_cells(plain, metrics), _frechet(plain), similarity, rate, "", face]]
     for point in result["points"]:
         images, published = point["images"], point["guarantee_of_the_published_formula"]
         claim = "clip only: none" if point["epsilon"] is None else _epsilon(point["guarantee"])
