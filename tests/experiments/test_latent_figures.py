@@ -128,7 +128,7 @@ def test_clipping_alone_stands_beside_the_noise_and_protects_nothing(folder: Pat
 
 
 def test_tight_bounds_move_more_coordinates(folder: Path) -> None:
-    result = _result(folder, "latent-dp/clipping")
+    result = _result(folder, "latent-dp/outliers")
     for photo in {record["source"] for record in result["images"]}:
         moved = [r["coordinates_clipped"] for r in result["images"] if r["source"] == photo and r["clip"] is not None]
         assert moved == sorted(moved) and moved[-1] > moved[0]

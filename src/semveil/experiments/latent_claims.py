@@ -106,7 +106,7 @@ def dp_image_utility(result: dict[str, Any]) -> Iterator[Claim]:
         yield Claim(text, words, leads == best_wanted if told else None)
 
 
-def latent_dp_clipping(result: dict[str, Any]) -> Iterator[Claim]:
+def latent_dp_outliers(result: dict[str, Any]) -> Iterator[Claim]:
     """[LDP] 3.2 and 4.2, of pictures that are no faces."""
     strange = [r for r in result["images"] if not r["is_a_face"]]
     for kind, text in (
@@ -162,10 +162,11 @@ def latent_dp_trade_off(result: dict[str, Any]) -> Iterator[Claim]:
     }
     holds = {_side(rate, NOT_IDENTIFIED) for rate in rates.values()}
     words = ", ".join(f"{rate} or more against {name}" for name, rate in rates.items())
+    alone = mean(points[tight, None], "fppsr")
     yield Claim(
         "At epsilon 1 per coordinate people cannot be identified",
-        f"at epsilon {at:,.0f} FPPSR {words}; {_bounds(tight)} clipping alone, without noise, {mean(points[tight, None], 'fppsr')} "
-        f"against the photo{_suffix(result['reconstructed']['images'])}",
+        f"at epsilon {at:,.0f} FPPSR {words}; {_bounds(tight)} clipping alone, without noise, {alone} against the photo"
+        f"{_suffix(result['reconstructed']['images'])}",
         next(iter(holds)) if len(holds) == 1 else None,
     )
 

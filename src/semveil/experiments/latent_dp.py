@@ -1,6 +1,6 @@
 """latent-dp's figures [LDP]: run, write JSON, draw from the JSON.
 
-Fig. 4 is `clipping.json`, Figs. 6 and 7 are views of one run (`pictures.json`), Fig. 8 is `trade-off.json`. Clipping without
+Fig. 4 is `outliers.json`, Figs. 6 and 7 are views of one run (`pictures.json`), Fig. 8 is `trade-off.json`. Clipping without
 noise, which protects nothing, stands beside the noise everywhere.
 """
 
@@ -83,7 +83,7 @@ def reproduce_latent_dp(
     return draw(path, figure)
 
 
-def _clipping(bench: LatentBench, folder: Path, progress: Progress) -> dict[str, Any]:
+def _outliers(bench: LatentBench, folder: Path, progress: Progress) -> dict[str, Any]:
     """Faces, and pictures that are none, through the networks and through tighter and tighter bounds."""
     strange = outliers(bench.model.size, noises=bench.preset.noises)
     images = torch.cat([bench.photos.images, strange.images])
@@ -236,10 +236,10 @@ def _map_of_bounds(bench: LatentBench, latents: Tensor) -> NDArray[np.uint8]:
 
 
 RUNS: Registry[Experiment] = Registry("run")
-RUNS.add("clipping", Experiment(_clipping, lambda preset: preset.pictured, shows=True))
+RUNS.add("outliers", Experiment(_outliers, lambda preset: preset.pictured, shows=True))
 RUNS.add("pictures", Experiment(_pictures, lambda preset: preset.pictured, shows=True))
 RUNS.add("trade-off", Experiment(_trade_off, lambda preset: preset.photos))
 
 LATENT_DP_FIGURES: Registry[str] = Registry("figure")
-for _figure, _kind in (("fig4", "clipping"), ("fig6", "pictures"), ("fig7", "pictures"), ("fig8", "trade-off")):
+for _figure, _kind in (("fig4", "outliers"), ("fig6", "pictures"), ("fig7", "pictures"), ("fig8", "trade-off")):
     LATENT_DP_FIGURES.add(f"latent-dp/{_figure}", _kind)

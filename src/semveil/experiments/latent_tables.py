@@ -43,8 +43,8 @@ def _identity(result: dict[str, Any]) -> str:
     rows = [["no noise (inversion)", "", "", "", "", similarity, rate, "", face]]
     for point in result["points"]:
         release = point["of_a_release"]
-        rate = (release["metric"].get("metric") or {}).get("rate")
-        claims = [*(_epsilon(release[kind]) for kind in ("box", "observed")), "" if rate is None else f"{rate:.3g}"]
+        per_unit = release["metric"]["metric"]["rate"]
+        claims = [*(_epsilon(release[kind]) for kind in ("box", "observed")), f"{per_unit:.3g}"]
         codes = "all codes" if point["styles"] == "all" else "identity codes"
         rows.append([codes, f"{point['scale']:g}", *claims, *_cells(point["photos"], metrics)])
     caution = doubt(result["inverted"])
@@ -86,7 +86,7 @@ def _utility(result: dict[str, Any]) -> str:
     return "\n\n".join(parts)
 
 
-def _clipping(result: dict[str, Any]) -> str:
+def _outliers(result: dict[str, Any]) -> str:
     clips = sorted({r["clip"] for r in result["images"] if r["clip"] is not None})
     rows = []
     for source in dict.fromkeys(r["source"] for r in result["images"]):
@@ -101,7 +101,7 @@ def _clipping(result: dict[str, Any]) -> str:
         _about(result),
         "Does dlib find a face, and what share of the coordinates does clipping move? No noise, no guarantee.",
         markdown(head, rows),
-        _claims(latent_claims.latent_dp_clipping(result)),
+        _claims(latent_claims.latent_dp_outliers(result)),
     ]
     return "\n\n".join(parts)
 
@@ -167,6 +167,6 @@ LATENT_TABLES: dict[str, Callable[[dict[str, Any]], str]] = {
     "dp-image/latents": _latents,
     "dp-image/identity": _identity,
     "dp-image/utility": _utility,
-    "latent-dp/clipping": _clipping,
+    "latent-dp/outliers": _outliers,
     "latent-dp/trade-off": _trade_off,
 }
