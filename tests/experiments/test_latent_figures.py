@@ -19,6 +19,8 @@ from semveil.experiments.latent_figures import LATENT_DRAWINGS, draw
 from semveil.experiments.photo_sets import DataMissing
 from semveil.experiments.reproducible import EXPERIMENTS
 from semveil.experiments.tables import tables
+from semveil.methods.face_model import load_model
+from semveil.methods.latent_model import from_face_model
 from semveil.recognition.verifier import Verifier
 
 FIGURES = {**{f: DP_IMAGE_FIGURES[f] for f in DP_IMAGE_FIGURES}, **{f: LATENT_DP_FIGURES[f] for f in LATENT_DP_FIGURES}}
@@ -175,6 +177,13 @@ def test_held_out_photos_stay_out_of_the_json_and_unnamed(
     text = (tmp_path / "latents.json").read_text()
     assert "Ann" not in text and str(face_set.parent) not in text
     assert len(json.loads(text)["photos"]) == 4 and not list(tmp_path.glob("images/*"))
+
+
+def test_official_models_encode_without_an_inversion(tmp_path: Path, tiny_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(latent_bench, "load_verifier", _load_pixels)
+    monkeypatch.setattr(latent_bench, "load_latent_model", lambda name: from_face_model(load_model(str(tiny_model))))
+    EXPERIMENTS["dp-image/fig7"]("smoke", tmp_path, model="stylegan2-ffhq")
+    assert _result(tmp_path, "pictures")["config"]["inversion"] == {"encoder": "pSp, without optimisation"}
 
 
 def test_a_preset_that_needs_data_says_so(tmp_path: Path, tiny_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
