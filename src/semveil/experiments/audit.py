@@ -11,8 +11,9 @@ from semveil.experiments.audit_images import image_games
 from semveil.experiments.audit_latents import VARIANTS, latent_games, takes_epsilon
 from semveil.experiments.audit_mechanisms import release_games, simulated_games
 from semveil.experiments.audit_methods import method_games, modulo_games, rotation_games
+from semveil.experiments.audit_sphere import sphere_games, sphere_release_games
 from semveil.experiments.provenance import commit, versions
-from semveil.mechanisms import MECHANISMS
+from semveil.mechanisms import MECHANISMS, SPHERE_MECHANISMS
 from semveil.methods.dp_semcom import NOISY, PROTECTIONS, DPSemCom
 from semveil.methods.face_model import DEFAULT_MODEL, load_model
 from semveil.methods.registry import image_methods
@@ -40,11 +41,14 @@ class Target:
 
 
 def targets(model: str = DEFAULT_MODEL) -> Registry[Target]:
-    """All that can be audited: registered noise laws, their releases, keyed protections, dp-semcom with each, image methods."""
+    """All that can be audited: registered laws, their releases, keyed protections, dp-semcom with each, image methods."""
     found: Registry[Target] = Registry("audit target")
     for name in MECHANISMS:
         found.add(name, Target(partial(simulated_games, name)))
         found.add(f"release/{name}", Target(partial(release_games, name)))
+    for name in SPHERE_MECHANISMS:
+        found.add(f"sphere/{name}", Target(partial(sphere_games, name)))
+        found.add(f"release/sphere/{name}", Target(partial(sphere_release_games, name)))
     found.add("rotation", Target(rotation_games, takes_epsilon=False, goes_without=True))
     found.add("modulo", Target(modulo_games, goes_without=True))
     for protection in PROTECTIONS:

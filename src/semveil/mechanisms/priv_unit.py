@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
+import numpy as np
 import torch
 from flint import arb
 from scipy import special
@@ -13,7 +14,7 @@ from torch import Tensor
 from semveil.core.privacy import Guarantee
 from semveil.mechanisms.base import EVERYTHING
 from semveil.mechanisms.caps import cap_loss, cap_loss_above, crossing, log_rest, rest_probability
-from semveil.mechanisms.cosines import log_cap, log_cap_moment
+from semveil.mechanisms.cosines import Floats, log_cap, log_cap_moment
 from semveil.mechanisms.exact_sphere import Draws, exact_uniform_cosine, less, release_around
 from semveil.mechanisms.sphere import (
     around,
@@ -87,12 +88,11 @@ class PrivUnit:
             if less(t, arb(self.threshold)):
                 return t
 
-    def log_density(self, cosine: float) -> float:
-        """ln of the density at this cosine, relative to the uniform law on the sphere."""
+    def log_density(self, cosines: Floats) -> Floats:
+        """ln of the density at each cosine, relative to the uniform law on the sphere."""
         cap = log_cap(self.threshold, self.dimension)
-        if cosine >= self.threshold:
-            return math.log1p(-self.rest) - cap
-        return math.log(self.rest) - log_rest(cap)
+        inside, outside = math.log1p(-self.rest) - cap, math.log(self.rest) - log_rest(cap)
+        return np.where(cosines >= self.threshold, inside, outside)
 
     @property
     def epsilon(self) -> float:

@@ -14,7 +14,7 @@ from torch import Tensor
 from semveil.core.privacy import Guarantee
 from semveil.mechanisms.base import EVERYTHING, draw_normal
 from semveil.mechanisms.caps import cap_loss, cap_loss_above, crossing, log_rest, rest_probability
-from semveil.mechanisms.cosines import gamma_nodes
+from semveil.mechanisms.cosines import Floats, gamma_nodes
 from semveil.mechanisms.exact_sphere import Draws, less, release_around
 from semveil.mechanisms.sphere import around, directional_guarantee, require_budget, require_dimension, unit_rows
 from semveil.mechanisms.tails import normal_tail
@@ -87,19 +87,18 @@ class PrivUnitG:
             if less(a, arb(self.threshold)):
                 return a
 
-    def log_density(self, cosine: float) -> float:
-        """ln of the density at this cosine, relative to the uniform law on the sphere.
+    def log_density(self, cosines: Floats) -> Floats:
+        """ln of the density at each cosine, relative to the uniform law on the sphere.
 
         The length R of a standard normal vector is independent of its direction, and a >= threshold means R >= threshold / t.
         """
         cap = float(special.log_ndtr(-self.threshold))
         inside = math.log1p(-self.rest) - cap
         outside = math.log(self.rest) - log_rest(cap)
-        if cosine <= 0:
-            reached = 0.0 if self.threshold > 0 or cosine < 0 else 1.0
-        else:
-            reached = float(special.gammaincc(self.dimension / 2, (self.threshold / cosine) ** 2 / 2))
-        return math.log(reached * math.exp(inside) + (1 - reached) * math.exp(outside))
+        nearest = self.threshold / np.maximum(cosines, 1e-100)
+        reached = np.where(cosines > 0, special.gammaincc(self.dimension / 2, nearest**2 / 2), 0.0)
+        with np.errstate(divide="ignore"):
+            return np.logaddexp(np.log(reached) + inside, np.log1p(-reached) + outside)
 
     @property
     def epsilon(self) -> float:

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from semveil.core.privacy import Guarantee, MetricForm, Norm
 from semveil.mechanisms.base import EVERYTHING, draw_exponential, require_positive
-from semveil.mechanisms.cosines import exponential_moment
+from semveil.mechanisms.cosines import Floats, exponential_moment
 from semveil.mechanisms.exact_sphere import Draws, exact_uniform_cosine, less, release_around
 from semveil.mechanisms.sphere import (
     around,
@@ -87,9 +87,9 @@ class VonMisesFisher:
             if not less(draws.exponential(), peak - weight):
                 return w
 
-    def log_density(self, cosine: float) -> float:
-        """ln of the density at this cosine, relative to the uniform law on the sphere."""
-        return self.kappa * cosine - exponential_moment(self.kappa, self.dimension)[0]
+    def log_density(self, cosines: Floats) -> Floats:
+        """ln of the density at each cosine, relative to the uniform law on the sphere."""
+        return self.kappa * cosines - exponential_moment(self.kappa, self.dimension)[0]
 
     @property
     def epsilon(self) -> float:
