@@ -26,18 +26,17 @@ def _grey(amount: float) -> Release:
 def test_the_search_finds_where_a_falling_similarity_meets_the_target(target: float, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(matched, "_similarity", lambda bench, images: 1 / (1 + float(images[0, 0, 0, 0])))
     candidate = matched.Candidate("a", "b", 0.01, 1000, _grey)
-    amount, release = matched.search(_bench(20), candidate, target)
+    ((amount, release),) = matched.search(_bench(20), candidate, target)
     assert amount == pytest.approx(1 / target - 1, rel=1e-3)
     assert float(release.images[0, 0, 0, 0]) == pytest.approx(amount)
 
 
-def test_whole_amounts_stay_whole_and_the_nearest_wins(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_whole_amounts_are_the_two_around_the_target(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(matched, "_similarity", lambda bench, images: 1 - float(images[0, 0, 0, 0]) / 32)
     candidate = matched.Candidate("a", "b", 1, 32, _grey, whole=True)
-    for wanted in range(1, 33):
-        for off in (-0.4, 0.4):
-            amount, _ = matched.search(_bench(20), candidate, 1 - (wanted + off) / 32)
-            assert amount == wanted
+    for wanted in range(1, 32):
+        amounts = [amount for amount, _ in matched.search(_bench(20), candidate, 1 - (wanted + 0.5) / 32)]
+        assert amounts == [wanted, wanted + 1]
 
 
 def test_rank_correlation_of_opposite_and_of_unrelated_pairs() -> None:
@@ -75,14 +74,16 @@ def test_verdicts_on_identity() -> None:
 
 
 def test_verdicts_on_utility() -> None:
-    def row(method: str, level: float) -> dict[str, Any]:
+    def row(method: str, level: float, amount: float = 1) -> dict[str, Any]:
         images = {metric: [level + 0.01 * i for i in range(10)] for metric in ("l2", "ald_inf", "ssim")}
-        return {"method": method, "images": {**images, "frechet": level, "frechet_metric": "frechet_demo"}}
+        return {"method": method, "amount": amount, "images": {**images, "frechet": level, "frechet_metric": "frechet_demo"}}
 
-    best = [c.holds for c in dp_image_utility({"methods": [row("blur", 2.0), row("dp-image", 1.0)]})]
-    worst = [c.holds for c in dp_image_utility({"methods": [row("blur", 1.0), row("dp-image", 2.0)]})]
-    assert best == [True, True, False, True]  # a low SSIM is no good
-    assert worst == [False, False, True, False]
+    def verdicts(*others: dict[str, Any], ours: float) -> list[bool | None]:
+        return [claim.holds for claim in dp_image_utility({"methods": [*others, row("dp-image", ours)]})]
+
+    assert verdicts(row("blur", 2.0), ours=1.0) == [True, True, False, True]  # a low SSIM is no good
+    assert verdicts(row("blur", 1.0), ours=2.0) == [False, False, True, False]
+    assert verdicts(row("blur", 9.0), row("mosaic", 1.0, 3), row("mosaic", 3.0, 4), ours=2.0) == [None, None, None, True]
 
 
 def test_verdicts_on_the_trade_off() -> None:

@@ -163,10 +163,16 @@ def _table1(result: dict[str, Any], folder: Path) -> Figure:
         if metric == "identity_similarity":
             axes.axhline(result["target_similarity"], color="#222222", ls=":", label="matched to")
             axes.legend()
-        axes.set_xticks(range(len(methods)), [method["method"] for method in methods], rotation=30, ha="right")
+        axes.set_xticks(range(len(methods)), [_row_name(method, methods) for method in methods], rotation=30, ha="right")
         axes.set(title=label)
     figure.suptitle(f"{title(result, 'At equal similarity')}\n{recogniser(result)}")
     return figure
+
+
+def _row_name(row: dict[str, Any], rows: list[dict[str, Any]]) -> str:
+    """A method's name, with the amount where it is shown more than once."""
+    several = sum(other["method"] == row["method"] for other in rows) > 1
+    return f"{row['method']} {row['amount']:g}" if several else row["method"]
 
 
 def _over_scales(axes: Axes, result: dict[str, Any], metric: str) -> None:

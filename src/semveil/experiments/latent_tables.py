@@ -52,8 +52,7 @@ def _identity(result: dict[str, Any]) -> str:
         _about(result),
         *([f"**{caution}**"] if caution else []),
         f"Mean over {result['config']['preset']['draws']} draws per photo. Other people's similarity: "
-        f"{result['other_people']['identity_similarity']}. Noise on the identity codes leaves the others in clear, so its "
-        "epsilon is not the photo's. The epsilons are those of a release; the runs themselves draw simulated noise.",
+        f"{result['other_people']['identity_similarity']}. The epsilons are those of a release; the runs themselves draw simulated noise.",
         markdown(head, rows),
         _claims(latent_claims.dp_image_identity(result)),
     ]
@@ -77,7 +76,7 @@ def _utility(result: dict[str, Any]) -> str:
     parts = [
         _about(result),
         f"Every method's amount was searched until the mean similarity is the recogniser's threshold, "
-        f"{result['target_similarity']:.4g}, as the paper's 0.31 lies at ArcFace's 0.3; whole numbers come only near.",
+        f"{result['target_similarity']:.4g}, as the paper's 0.31 lies at ArcFace's 0.3; a mosaic's whole cells meet it nowhere, so both neighbours are shown.",
         markdown(head, rows),
         "The paper's Table 1 (1,024 px; l2 grows with the picture, so compare only within a table):",
         markdown(["method", "l2", "ALD∞", "SSIM", "FID", "ISS, ArcFace", "ISS, Microsoft"], paper),
@@ -107,7 +106,7 @@ def _outliers(result: dict[str, Any]) -> str:
 
 
 def _trade_off(result: dict[str, Any]) -> str:
-    what = ["bounds", "ε (basis)", "ε of the published formula"]
+    what = ["bounds", "ε (basis)", "ε of the published formula (same basis)"]
     head = [*what, "SSIM", "PSNR", "LPIPS", "Fréchet", "similarity", "FPPSR", "FPPSR to inversion", "face found"]
     metrics, more = ("ssim", "psnr", "lpips"), ("identity_similarity", "fppsr", "fppsr_to_inversion", "face_detected")
     plain = result["reconstructed"]["images"]
@@ -160,7 +159,10 @@ def _frechet(columns: dict[str, Any]) -> str:
 
 def _epsilon(guarantee: dict[str, Any]) -> str:
     epsilon, basis = guarantee["epsilon"], guarantee["basis"]
-    return f"none ({basis})" if epsilon is None else f"{number(epsilon)} ({basis})"
+    if epsilon is None:
+        return f"none ({basis})"
+    part = f"; {guarantee['covers']} alone" if guarantee["whole_record_epsilon"] is None else ""
+    return f"{number(epsilon)} ({basis}{part})"
 
 
 LATENT_TABLES: dict[str, Callable[[dict[str, Any]], str]] = {

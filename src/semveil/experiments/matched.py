@@ -75,55 +75,57 @@ def candidates(bench: LatentBench) -> list[Candidate]:
 
 
 def measured(bench: LatentBench, target: float, progress: Progress) -> list[dict[str, Any]]:
-    """Every candidate at the amount that comes nearest to the target similarity, with all metrics."""
+    """Every candidate at the amount that meets the target similarity, with all metrics.
+
+    A whole amount meets it nowhere, so both that it lies between are given, the more alike first.
+    """
     source = source_moments(bench)
     found = []
     tried = candidates(bench)
     for done, candidate in enumerate(tried):
         progress("search", done, len(tried))
-        amount, release = search(bench, candidate, target)
-        images = release.images
-        found.append(
-            {
-                "method": candidate.name,
-                "amount": round(amount, 4),
-                "amount_is": candidate.amount,
-                "fixed": candidate.fixed,
-                "guarantee": release.guarantee.as_dict(),
-                "images": {**looks(bench, images), **frechet(bench, source, images)},
-            }
-        )
+        for amount, release in search(bench, candidate, target):
+            images = release.images
+            found.append(
+                {
+                    "method": candidate.name,
+                    "amount": round(amount, 4),
+                    "amount_is": candidate.amount,
+                    "fixed": candidate.fixed,
+                    "guarantee": release.guarantee.as_dict(),
+                    "images": {**looks(bench, images), **frechet(bench, source, images)},
+                }
+            )
     progress("search", len(tried), len(tried))
     return found
 
 
-def search(bench: LatentBench, candidate: Candidate, target: float) -> tuple[float, Release]:
-    """Bisection over the amount's logarithm (over whole numbers where it must be one); the nearest amount tried wins."""
-    tried: set[float] = set()
+def search(bench: LatentBench, candidate: Candidate, target: float) -> list[tuple[float, Release]]:
+    """Bisection over the amount's logarithm: the nearest amount tried, or the two whole numbers that the target lies between."""
+    if candidate.whole:
+        return _search_whole(bench, candidate, target)
     best: tuple[float, float, Release] | None = None
-
-    def similarity(amount: float) -> float:
-        nonlocal best
-        release = candidate.protect(amount)
-        value = _similarity(bench, release.images)
-        tried.add(amount)
-        if best is None or abs(value - target) < best[0]:
-            best = abs(value - target), amount, release
-        return value
-
-    low, high = float(candidate.low), float(candidate.high)
-    similarity(low)
+    low, high = candidate.low, candidate.high
     for _ in range(bench.preset.search_steps):
         middle = math.sqrt(low * high)
-        if candidate.whole:
-            middle = float(round(middle))
-            if middle in tried:
-                break
-        low, high = (middle, high) if similarity(middle) > target else (low, middle)
-    if candidate.whole and high not in tried:
-        similarity(high)
+        release = candidate.protect(middle)
+        value = _similarity(bench, release.images)
+        if best is None or abs(value - target) < best[0]:
+            best = abs(value - target), middle, release
+        low, high = (middle, high) if value > target else (low, middle)
     assert best is not None
-    return best[1], best[2]
+    return [best[1:]]
+
+
+def _search_whole(bench: LatentBench, candidate: Candidate, target: float) -> list[tuple[float, Release]]:
+    low, high = round(candidate.low), round(candidate.high)
+    while high - low > 1:
+        middle = min(max(round(math.sqrt(low * high)), low + 1), high - 1)
+        if _similarity(bench, candidate.protect(middle).images) > target:
+            low = middle
+        else:
+            high = middle
+    return [(float(amount), candidate.protect(amount)) for amount in (low, high)]
 
 
 def _similarity(bench: LatentBench, images: Tensor) -> float:
