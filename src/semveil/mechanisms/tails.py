@@ -38,7 +38,7 @@ class Tail:
         """Numbers (count,) in float64."""
         touch = torch.tensor(self.touch, dtype=torch.float64)
         height, slope = float(self.log_density(touch)), float(self.slope(touch))
-        found: list[Tensor] = []
+        found = [draw_exponential((0,), rng)]  # on the stream's device
         missing = count
         while missing:
             steps, slack = draw_exponential((2, missing), rng)
@@ -46,7 +46,7 @@ class Tail:
             above = height + slope * (t - self.touch) - self.log_density(t)  # NaN beyond the limit
             found.append(t[(t < self.limit) & (slack >= above)])
             missing -= len(found[-1])
-        return torch.cat(found) if found else torch.empty(0, dtype=torch.float64)
+        return torch.cat(found)
 
     def exact(self, draws: Draws) -> arb:
         """One number, as a ball."""

@@ -61,7 +61,7 @@ class VonMisesFisher:
     def cosines(self, count: int, *, rng: torch.Generator | None) -> Tensor:
         """Simulated cosines <x, y> (count,), by rejection (Wood 1994), see `exact_cosine`."""
         shift, peak = self._shift(), float(self._peak(arb(self._shift())))
-        found: list[Tensor] = []
+        found = [draw_exponential((0,), rng)]  # on the stream's device
         missing = count
         while missing:
             t = uniform_cosines(missing, self.dimension, rng=rng)
@@ -69,7 +69,7 @@ class VonMisesFisher:
             weight = self.kappa * w + (self.dimension - 1) * torch.log1p(-shift * w)
             found.append(w[draw_exponential((missing,), rng) >= peak - weight])
             missing -= len(found[-1])
-        return torch.cat(found) if found else torch.empty(0, dtype=torch.float64)
+        return torch.cat(found)
 
     def exact_cosine(self, draws: Draws) -> arb:
         """A cosine of density proportional to exp(kappa w) (1 - w^2)^((d - 3) / 2), as a ball.
