@@ -1,5 +1,6 @@
 """The search for equal similarity, the rank correlation, and verdicts on runs whose answer is known."""
 
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -11,6 +12,8 @@ from semveil.core.privacy import Guarantee
 from semveil.experiments import matched
 from semveil.experiments.dp_image import _rank_correlation
 from semveil.experiments.latent_claims import dp_image_identity, dp_image_utility, latent_dp_trade_off
+from semveil.experiments.latent_tables import LATENT_TABLES
+from semveil.experiments.result_file import read_result
 from semveil.methods.release import Release
 
 
@@ -103,3 +106,21 @@ def test_verdicts_on_the_trade_off() -> None:
 
     assert [claim.holds for claim in latent_dp_trade_off(result(1.0))] == [True] * 5
     assert [claim.holds for claim in latent_dp_trade_off(result(0.0))] == [True] * 4 + [False]
+
+
+RESULTS = Path(__file__).parents[2] / "results"
+
+
+@pytest.mark.parametrize("path", sorted(RESULTS.glob("*-*/small/*.json")), ids=lambda path: f"{path.parts[-3]}/{path.stem}")
+def test_committed_results_show_no_photo_of_a_data_set(path: Path) -> None:
+    result = read_result(path)
+    shows = {image["source"] for image in result.get("images", [])}
+    strangers = [name for name in shows if not name.startswith(("astronaut", "generated", "white noise"))]
+    assert set(strangers) <= {"cat", "coffee", "rocket", "black", "white"}
+
+
+@pytest.mark.parametrize("name", LATENT_TABLES)
+def test_committed_results_have_tables(name: str) -> None:
+    method, _, kind = name.partition("/")
+    text = LATENT_TABLES[name](read_result(RESULTS / method / "small" / f"{kind}.json"))
+    assert "| holds |" in text and "nan" not in text

@@ -99,16 +99,16 @@ def dp_image_utility(result: dict[str, Any]) -> Iterator[Claim]:
         ("It is not the best in ALD", "ald_inf", 1, False),
         ("It is not the best in SSIM", "ssim", -1, False),
     ):
-        words, leads = [], set()
+        said, leads = [], set()
         for field in fields:
             name = min(field, key=lambda other: sign * _value(field[other], metric))
             gap = _paired(field[name], ours, metric)
-            words.append(f"{name} {_value(field[name], metric):.4g}")
+            said.append(f"{name} {_value(field[name], metric):.4g}")
             side = _side(gap, 0.0)
             leads.add(None if side is None else side == (sign > 0))
         best = _agreed(leads)
-        said = f"{_value(ours, metric):.4g}, best other: {' or '.join(dict.fromkeys(words))}"
-        yield Claim(text, said, None if best is None else best == wanted)
+        words = f"{_value(ours, metric):.4g}, best other: {' or '.join(dict.fromkeys(said))}"
+        yield Claim(text, words, None if best is None else best == wanted)
 
 
 def _fields(rows: list[dict[str, Any]]) -> Iterator[dict[str, dict[str, Any]]]:

@@ -12,7 +12,7 @@ from semveil.experiments.result_file import read_result
 from semveil.experiments.style import finish, styled
 
 FACES = ("dp-image/fig7", "dp-image/fig11", "latent-dp/fig4", "latent-dp/fig6", "latent-dp/fig7")
-FACES_DPI = 90  # photographs do not compress; these files are kept in the repository
+FACES_DPI = 72  # photographs do not compress; these files are kept in the repository
 LATENT_DRAWINGS: Registry[Callable[[dict[str, Any], Path], Figure]] = Registry("figure")
 for _method, _drawings in (("dp-image", dp_image_figures.DRAWINGS), ("latent-dp", latent_dp_figures.DRAWINGS)):
     for _name, _drawing in _drawings.items():

@@ -52,7 +52,8 @@ def _identity(result: dict[str, Any]) -> str:
         _about(result),
         *([f"**{caution}**"] if caution else []),
         f"Mean over {result['config']['preset']['draws']} draws per photo. Other people's similarity: "
-        f"{result['other_people']['identity_similarity']}. The epsilons are those of a release; the runs themselves draw simulated noise.",
+        f"{result['other_people']['identity_similarity']}. The epsilons "
+        "are those of a release; the runs themselves draw simulated noise.",
         markdown(head, rows),
         _claims(latent_claims.dp_image_identity(result)),
     ]
@@ -76,7 +77,8 @@ def _utility(result: dict[str, Any]) -> str:
     parts = [
         _about(result),
         f"Every method's amount was searched until the mean similarity is the recogniser's threshold, "
-        f"{result['target_similarity']:.4g}, as the paper's 0.31 lies at ArcFace's 0.3; a mosaic's whole cells meet it nowhere, so both neighbours are shown.",
+        f"{result['target_similarity']:.4g}, as the paper's 0.31 lies at ArcFace's 0.3; "
+        "a mosaic's whole cells meet it nowhere, so both neighbours are shown.",
         markdown(head, rows),
         "The paper's Table 1 (1,024 px; l2 grows with the picture, so compare only within a table):",
         markdown(["method", "l2", "ALD∞", "SSIM", "FID", "ISS, ArcFace", "ISS, Microsoft"], paper),

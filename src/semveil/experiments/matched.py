@@ -101,7 +101,7 @@ def measured(bench: LatentBench, target: float, progress: Progress) -> list[dict
 
 
 def search(bench: LatentBench, candidate: Candidate, target: float) -> list[tuple[float, Release]]:
-    """Bisection over the amount's logarithm: the nearest amount tried, or the two whole numbers that the target lies between."""
+    """Bisection over the amount's logarithm: the nearest amount tried, or the two whole numbers around the target."""
     if candidate.whole:
         return _search_whole(bench, candidate, target)
     best: tuple[float, float, Release] | None = None
