@@ -164,7 +164,8 @@ def _epsilon(guarantee: dict[str, Any]) -> str:
     if epsilon is None:
         return f"none ({basis})"
     part = f"; {guarantee['covers']} alone" if guarantee["whole_record_epsilon"] is None else ""
-    return f"{number(epsilon)} ({basis}{part})"
+    delta = f" at δ {guarantee['delta']:g}" if guarantee["delta"] else ""
+    return f"{number(epsilon)}{delta} ({basis}{part})"
 
 
 LATENT_TABLES: dict[str, Callable[[dict[str, Any]], str]] = {
