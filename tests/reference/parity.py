@@ -21,7 +21,7 @@ _UNIT_STARTS = ("convs_img.", "convs_seg.", "convs.", "final_conv.", "final_line
 
 
 def fill(shapes: Mapping[str, tuple[int, ...]], salt: int = 0, gain: float = 1.0) -> dict[str, Tensor]:
-    """Weights for the keys of a StyleGAN-like network; resampling filters are left out."""
+    """Weights for the keys of a network; resampling filters and counters are left out."""
     weights = {}
     for key, shape in shapes.items():
         if key.rpartition(".")[2] in _EXCLUDED:
@@ -42,26 +42,35 @@ def _scale(key: str, r: Tensor, shapes: Mapping[str, Any], gain: float) -> Tenso
         return 1 + 0.1 * r
     if key.endswith("noise.weight"):
         return 0.3 * r
-    if last == "bias":
+    if last == "running_var":
+        return 0.5 + r.abs()
+    if last in ("bias", "running_mean"):
         return 0.1 * r
+    if last == "weight" and r.ndim == 1:  # of a batch norm, else of a PReLU
+        return 1 + 0.1 * r if f"{stem}.running_var" in shapes else 0.25 + 0.05 * r
     equalised = r.ndim == 5 or key.endswith("modulation.weight") or f"{stem}.modulation" in shapes
     if last != "weight" or equalised or key.startswith(_UNIT_STARTS):
         return r
-    return gain * r / math.sqrt(math.prod(r.shape[1:]))
+    return r.mul_(gain).div_(math.sqrt(math.prod(r.shape[1:])))  # in place: hundreds of millions of values
 
 
 def make_input(recipe: Mapping[str, Any]) -> Tensor:
-    """A tensor drawn from the recipe's seed: `normal`, `uniform01` or `blocks11` (images of coarse cells and fine noise)."""
+    """A tensor drawn from the recipe's seed.
+
+    `normal`, `unit_rows` (of length 1), `uniform01`, `blocks11` and `blocks01` (images of coarse cells and fine noise).
+    """
     rng = torch.Generator().manual_seed(recipe["seed"])
     shape, kind = tuple(recipe["shape"]), recipe["kind"]
     if kind == "uniform01":
         return torch.rand(shape, generator=rng)
-    if kind == "blocks11":
+    if kind in ("blocks11", "blocks01"):
         cells = torch.rand(*shape[:2], 8, 8, generator=rng) * 2 - 1
         noise = torch.rand(shape, generator=rng) * 2 - 1
-        return 0.7 * cells.repeat_interleave(shape[2] // 8, 2).repeat_interleave(shape[3] // 8, 3) + 0.3 * noise
-    assert kind == "normal", kind
-    return torch.randn(shape, generator=rng)
+        image = 0.7 * cells.repeat_interleave(shape[2] // 8, 2).repeat_interleave(shape[3] // 8, 3) + 0.3 * noise
+        return image if kind == "blocks11" else (image + 1) / 2
+    assert kind in ("normal", "unit_rows"), kind
+    r = torch.randn(shape, generator=rng)
+    return r / r.norm(dim=1, keepdim=True) if kind == "unit_rows" else r
 
 
 class Fixture:
@@ -85,10 +94,14 @@ class Fixture:
         sums = self._json("fill_abssum")
         return max(abs(float(self.state[key].double().abs().sum()) / value - 1) for key, value in sums.items())
 
+    def stored(self, name: str) -> Tensor:
+        """The stored samples of an output, flat where the fixture holds a part of them."""
+        return torch.from_numpy(self._arrays[f"out__{name}"])
+
     def error(self, name: str, output: Tensor) -> float:
         """Largest difference, on the stored samples and of mean, spread and maximum, over the samples' rms."""
         row = self.outputs[name]
-        stored = torch.from_numpy(self._arrays[f"out__{name}"]).double()
+        stored = self.stored(name).double()
         output = output.detach().double()
         assert list(output.shape) == row["shape"], (name, list(output.shape), row["shape"])
         part = output if row["stored"] == "full" else output.reshape(-1)[:: row["stride"]]

@@ -3,6 +3,7 @@
 from semveil.recognition.arcface import ArcFaceIRSE50
 from semveil.recognition.calibration import Calibration, calibrate, pair_accuracy, true_acceptance
 from semveil.recognition.facenet import FaceNet
+from semveil.recognition.iresnet import IResNet50
 from semveil.recognition.thresholds import measured_threshold
 from semveil.recognition.verifier import ArcFaceVerifier, DlibVerifier, FaceNetVerifier, OnnxVerifier, Verifier
 from semveil.recognition.vgg16 import ImageFeatures
@@ -14,6 +15,7 @@ __all__ = [
     "DlibVerifier",
     "FaceNet",
     "FaceNetVerifier",
+    "IResNet50",
     "ImageFeatures",
     "OnnxVerifier",
     "Verifier",
