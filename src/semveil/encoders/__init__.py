@@ -1,11 +1,14 @@
 """Encoders: photos to the latent codes of a generator, by optimisation or in one pass."""
 
+from semveil.encoders.attributes import AttributeEncoder, AttributeEncoderConfig
 from semveil.encoders.feature_optimisation import feature_distance, optimise_features
 from semveil.encoders.gradual_style import GradualStyleEncoder
 from semveil.encoders.inversion import Inversion, InversionSettings, invert
 from semveil.encoders.semantic import SemanticEncoder
 
 __all__ = [
+    "AttributeEncoder",
+    "AttributeEncoderConfig",
     "GradualStyleEncoder",
     "Inversion",
     "InversionSettings",

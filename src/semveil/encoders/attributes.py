@@ -1,0 +1,132 @@
+"""The attribute encoder of identity-dp: a photo -> feature maps at several sizes that show everything but who it is.
+
+Written from [IDP] section IV-A and Fig. 3 and FaceShifter (Li et al., arXiv:1912.13457, section 3.1) and the published file
+format, whose key names the submodules have.
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from semveil.core.checkpoint_parts import read_part
+from semveil.core.checkpoints import load_strictly
+
+SLOPE = 0.1  # of every leaky ReLU, [IDP] Fig. 3
+
+
+@dataclass(frozen=True)
+class AttributeEncoderConfig:
+    """Sizes of an attribute encoder; the defaults are those of the paper: 256 px, n = 8 levels.
+
+    Attributes:
+        size: side of the photos, a power of two.
+        widths: channels after each halving on the way down; there is one level more than there are halvings.
+    """
+
+    size: int = 256
+    widths: tuple[int, ...] = (32, 64, 128, 256, 512, 1024, 1024)
+
+    def __post_init__(self) -> None:
+        if self.size < 4 or self.size & (self.size - 1):
+            raise ValueError(f"size must be a power of two of at least 4, got {self.size}")
+        if not 2 <= len(self.widths) < self.size.bit_length():
+            raise ValueError(
+                f"{self.size} px can be halved 2 to {self.size.bit_length() - 1} times, "
+                f"got {len(self.widths)} widths: {self.widths}"
+            )
+        if min(self.widths) < 1:
+            raise ValueError(f"widths must be at least 1, got {self.widths}")
+
+    @property
+    def sides(self) -> tuple[int, ...]:
+        """Sides of the levels, coarse to fine: 2, 4, ..., 256 by default."""
+        return tuple(self.size >> i for i in range(len(self.widths), -1, -1))
+
+    @property
+    def channels(self) -> tuple[int, ...]:
+        """Channels of the levels, coarse to fine: 1024, 2048, 1024, 512, 256, 128, 64, 64 by default."""
+        doubled = tuple(2 * width for width in self.widths[-2::-1])
+        return (self.widths[-1], *doubled, doubled[-1])
+
+    def as_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> "AttributeEncoderConfig":
+        unknown = values.keys() - {f.name for f in fields(cls)}
+        if unknown:
+            raise ValueError(f"unknown attribute encoder settings: {', '.join(sorted(unknown))}")
+        settings: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
+        return cls(**settings)
+
+
+class AttributeEncoder(nn.Module):
+    """Photos -> r_att^1 .. r_att^n, the feature maps of a U-Net's way up ([IDP] Eq. 8).
+
+    Down: 4x4 convolutions that halve the side. Up: 4x4 transposed convolutions that double it, each joined with the map of that
+    side on the way down. Level 1 is the bottleneck, level n is level n - 1 enlarged bilinearly to the size of the photo.
+
+    Example:
+        >>> encoder = AttributeEncoder(AttributeEncoderConfig(size=16, widths=(2, 4, 8)))
+        >>> [tuple(level.shape[1:]) for level in encoder(torch.zeros(1, 3, 16, 16))]
+        [(8, 2, 2), (8, 4, 4), (4, 8, 8), (4, 16, 16)]
+    """
+
+    def __init__(self, config: AttributeEncoderConfig | None = None) -> None:
+        super().__init__()
+        self.config = config = config or AttributeEncoderConfig()
+        pairs = zip((3, *config.widths), config.widths, strict=False)
+        self.Encoder = _numbered(nn.Conv2d(width, channels, 4, 2, 1) for width, channels in pairs)
+        pairs = zip(config.channels, config.widths[-2::-1], strict=False)
+        self.Decoder = _numbered(nn.ConvTranspose2d(width, channels, 4, 2, 1) for width, channels in pairs)
+
+    @classmethod
+    def from_official(cls, source: str | Path | Mapping[str, Any]) -> "AttributeEncoder":
+        """Load the multi-level attribute encoder (`E.*`) of a FaceShifter checkpoint, or of its state dict; evaluation mode.
+
+        Raises:
+            BadCheckpoint: the file is absent, damaged, unsafe, or holds other networks.
+        """
+        state, name = read_part(source, "E", beside=("G", "Z", "D"))
+        with torch.device("meta"):
+            network = cls()
+        network.to_empty(device="cpu")
+        load_strictly(network, state, name=name)
+        return network.eval()
+
+    def forward(self, images: Tensor) -> tuple[Tensor, ...]:
+        """The levels, coarse to fine, of photos.
+
+        Args:
+            images: (B, 3, size, size) in [-1, 1]; the network itself sees [0, 1], as the published one does.
+
+        Returns:
+            n maps (B, `config.channels[k]`, `config.sides[k]`, `config.sides[k]`).
+        """
+        side = self.config.size
+        if images.shape[1:] != (3, side, side):
+            raise ValueError(f"the attribute encoder wants photos (B, 3, {side}, {side}), got {tuple(images.shape)}")
+        x = (images + 1) / 2
+        down = []
+        for layer in self.Encoder.children():
+            x = layer(x)
+            down.append(x)
+        levels = [x]
+        for layer, skip in zip(self.Decoder.children(), down[-2::-1], strict=True):
+            x = torch.cat([layer(x), skip], 1)
+            levels.append(x)
+        levels.append(F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=True))
+        return tuple(levels)
+
+
+def _numbered(convolutions: Any) -> nn.Module:
+    """`layer_0`, `layer_1`, ...: each convolution with its batch norm and leaky ReLU."""
+    layers = nn.Module()
+    for i, conv in enumerate(convolutions):
+        layers.add_module(f"layer_{i}", nn.Sequential(conv, nn.BatchNorm2d(conv.out_channels), nn.LeakyReLU(SLOPE)))
+    return layers
