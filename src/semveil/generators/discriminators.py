@@ -1,10 +1,12 @@
-"""Residual StyleGAN2 discriminators: for images alone, and SemanticStyleGAN's dual branch for images with masks."""
+"""Discriminators: StyleGAN2's, SemanticStyleGAN's dual branch for images with masks, and SPADE's patches at several scales."""
 
 import math
 from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.nn.utils.parametrizations import spectral_norm
 
 from semveil.core.parts import PARTS
 from semveil.nn.equalized import EqualizedConv, EqualizedLinear, at_least_float32, scaled_leaky_relu
@@ -123,3 +125,57 @@ class DualBranchDiscriminator(nn.Module):
             x = x + self.masks(masks)
         x = scaled_leaky_relu(self.final_conv(minibatch_deviation(x)))
         return self.score(self.hidden(x.flatten(1)))
+
+
+class PatchDiscriminator(nn.Module):
+    """Judges overlapping patches of an image: 4x4 convolutions, spectral and instance norm, leaky ReLU of slope 0.2.
+
+    Args:
+        width: channels after the first convolution, doubled by each further one up to 8 times.
+        layers: convolutions before the score; all but the last halve the side.
+    """
+
+    def __init__(self, width: int, layers: int) -> None:
+        super().__init__()
+        widths = [width * min(2**i, 8) for i in range(layers)]
+        parts: list[nn.Module] = [nn.Conv2d(3, width, 4, stride=2, padding=2), nn.LeakyReLU(0.2)]
+        for i in range(1, layers):
+            conv = nn.Conv2d(widths[i - 1], widths[i], 4, stride=2 if i < layers - 1 else 1, padding=2, bias=False)
+            parts += [spectral_norm(conv), nn.InstanceNorm2d(widths[i]), nn.LeakyReLU(0.2)]
+        self.parts = nn.Sequential(*parts, nn.Conv2d(widths[-1], 1, 4, padding=2))
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.parts(images)
+
+
+class MultiScaleDiscriminator(nn.Module):
+    """Judges patches of an image at full, half, quarter, ... size: D_img of [IDP] Eq. 14.
+
+    Written from SPADE (Park et al., CVPR 2019, appendix A), which the paper cites for it.
+
+    Args:
+        scales: number of sizes.
+        width: channels after the first convolution, doubled by each further one up to 8 times.
+        layers: convolutions before the score; all but the last halve the side.
+
+    Example:
+        >>> scores = MultiScaleDiscriminator(scales=2, width=4, layers=3)(torch.zeros(1, 3, 32, 32))
+        >>> [tuple(s.shape) for s in scores]
+        [(1, 1, 11, 11), (1, 1, 7, 7)]
+    """
+
+    def __init__(self, *, scales: int = 3, width: int = 64, layers: int = 4) -> None:
+        super().__init__()
+        for name, value, least in (("scales", scales, 1), ("width", width, 1), ("layers", layers, 2)):
+            if value < least:
+                raise ValueError(f"{name} must be at least {least}, got {value}")
+        self.judges = nn.ModuleList(PatchDiscriminator(width, layers) for _ in range(scales))
+
+    def forward(self, images: Tensor) -> tuple[Tensor, ...]:
+        """Images (B, 3, H, W) in [-1, 1] -> realness scores of patches, one map (B, 1, h, w) for each scale, fine to coarse."""
+        scores = []
+        for i, judge in enumerate(self.judges):
+            if i:
+                images = F.avg_pool2d(images, 3, stride=2, padding=1, count_include_pad=False)
+            scores.append(judge(images))
+        return tuple(scores)
