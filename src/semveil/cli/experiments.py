@@ -10,7 +10,13 @@ from semveil.cli.console import show, stages
 
 
 def reproduce(
-    figure: Annotated[str, typer.Argument(help="dp-semcom/fig3, fig4, fig5, fig6, noise or security.", metavar="FIGURE")],
+    figure: Annotated[
+        str,
+        typer.Argument(
+            help="dp-semcom/fig3 to fig6, noise, security; dp-image/fig4, 5, 7 to 11, table1; latent-dp/fig4, 6 to 8.",
+            metavar="FIGURE",
+        ),
+    ],
     preset: Annotated[
         str, typer.Option(help="How large: smoke, small, paper; of security also development.", metavar="smoke|small|paper")
     ] = "smoke",
