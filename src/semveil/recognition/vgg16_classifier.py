@@ -1,0 +1,178 @@
+"""VGG16 as a classifier: noise-image's explainer f' and service model f."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from semveil.core.checkpoints import load_strictly, read_checkpoint
+from semveil.recognition.vgg16_config import VGG16Config
+
+__all__ = ["Record", "VGG16Classifier"]
+
+
+@dataclass
+class Record:
+    """What a pass through the network leaves for an explanation, in the order of the pass.
+
+    Attributes:
+        convolutions: what enters the ReLU of each convolution, (B, C, h, w).
+        pools: for each pooling, the size before it and the places of the maxima.
+        last_map: side lengths of the map after the last block.
+        hidden: what enters the ReLU of each hidden fully connected layer, (B, units).
+    """
+
+    convolutions: list[Tensor] = field(default_factory=list)
+    pools: list[tuple[torch.Size, Tensor]] = field(default_factory=list)
+    last_map: tuple[int, int] = (0, 0)
+    hidden: list[Tensor] = field(default_factory=list)
+
+
+class VGG16Classifier(nn.Module):
+    """Class scores of images (Simonyan and Zisserman, 2015; [NI] Table 2), of any size that the poolings leave a pixel of.
+
+    Args:
+        config: sizes; those of [NI] Table 2 where None.
+        rng: draws the weights (He et al., 2015: normal, variance 2 / fan-in; biases zero). torch's global stream where None.
+
+    Example:
+        >>> VGG16Classifier(VGG16Config.small(classes=10, width=4))(torch.zeros(2, 3, 32, 32)).shape
+        torch.Size([2, 10])
+    """
+
+    def __init__(self, config: VGG16Config | None = None, *, rng: torch.Generator | None = None) -> None:
+        super().__init__()
+        self.config = config = config or VGG16Config.published()
+        self.convolutions, self.norms = nn.ModuleList(), nn.ModuleList()
+        before = 3
+        for number, width in enumerate(config.widths, start=1):
+            side = 1 if number in config.pointwise else 3
+            self.convolutions.append(nn.utils.skip_init(nn.Conv2d, before, width, side, padding=side // 2))
+            if config.batch_norm:
+                self.norms.append(nn.BatchNorm2d(width))
+            before = width
+        units = (before * config.grid**2, *config.hidden, config.classes)
+        self.linears = nn.ModuleList(nn.utils.skip_init(nn.Linear, a, b) for a, b in pairwise(units))
+        for layer in (*self.convolutions, *self.linears):
+            nn.init.kaiming_normal_(layer.weight, nonlinearity="relu", generator=rng)
+            nn.init.zeros_(layer.bias)
+
+    @classmethod
+    def from_torchvision(cls, source: str | Path | Mapping[str, Any]) -> "VGG16Classifier":
+        """Load torchvision's `vgg16` or `vgg16_bn`, a file or a state dict; any number of classes, in evaluation mode.
+
+        It was trained on images normalised as ImageNet's are; `forward` does not do that.
+
+        Raises:
+            BadCheckpoint: the file is absent, damaged, unsafe, or holds other weights.
+        """
+        state = source if isinstance(source, Mapping) else read_checkpoint(source)
+        config = VGG16Config.standard(classes=_classes(state, "classifier.6.bias"), batch_norm="features.40.weight" in state)
+        places, index = [], 0
+        for block in config.blocks:
+            for _ in block:
+                places.append(index)
+                index += 3 if config.batch_norm else 2  # the convolution, its batch norm, its ReLU
+            index += 1
+        convolutions = [f"features.{place}" for place in places]
+        norms = [f"features.{place + 1}" for place in places]
+        linears = ["classifier.0", "classifier.3", "classifier.6"]
+        return cls(config, rng=torch.Generator())._filled(state, convolutions, norms, linears)
+
+    @classmethod
+    def from_released(cls, source: str | Path | Mapping[str, Any]) -> "VGG16Classifier":
+        """Load a classifier of the paper's public code (keys `layers.*`), in evaluation mode; its image size is read from it.
+
+        Raises:
+            BadCheckpoint: the file is absent, damaged, unsafe, or holds other weights.
+        """
+        state = source if isinstance(source, Mapping) else read_checkpoint(source)
+        first = state.get("layers.18.linear.weight")
+        inputs = first.shape[1] if isinstance(first, Tensor) and first.ndim == 2 else 512
+        size = 32 * max(1, round((inputs / 512) ** 0.5))
+        config = VGG16Config.released(classes=_classes(state, "layers.22.linear.bias"), size=size)
+        places = [0, 1, 3, 4, 6, 7, 8, 10, 11, 12, 14, 15, 16]  # poolings at 2, 5, 9, 13 and 17
+        convolutions, norms = ([f"layers.{place}.{part}" for place in places] for part in ("conv", "bn"))
+        linears = [f"layers.{place}.linear" for place in (18, 20, 22)]
+        return cls(config, rng=torch.Generator())._filled(state, convolutions, norms, linears)
+
+    def _filled(
+        self, state: Mapping[str, Any], convolutions: list[str], norms: list[str], linears: list[str]
+    ) -> "VGG16Classifier":
+        """Fill from a state whose layers have these names."""
+        names = {"convolutions": convolutions, "norms": norms if self.config.batch_norm else [], "linears": linears}
+        own = {theirs: f"{kind}.{i}" for kind, listed in names.items() for i, theirs in enumerate(listed)}
+        renamed = {}
+        for key, value in state.items():
+            stem, _, last = key.rpartition(".")
+            renamed[f"{own[stem]}.{last}" if stem in own else key] = value
+        load_strictly(self, renamed, name="the classifier")
+        return self.eval()
+
+    def forward(self, images: Tensor, *, record: Record | None = None) -> Tensor:
+        """Images (B, 3, H, W) in [-1, 1] -> scores (B, classes) before the softmax.
+
+        Args:
+            images: H and W at least `config.smallest`.
+            record: filled with what an explanation needs; nothing is kept where None.
+
+        Raises:
+            ValueError: the images are too small or have no three channels.
+        """
+        if images.ndim != 4 or images.shape[1] != 3 or min(images.shape[2:]) < self.config.smallest:
+            side = self.config.smallest
+            raise ValueError(f"images must be (B, 3, H, W) of at least {side} x {side} px, got {tuple(images.shape)}")
+        x, number = images, 0
+        for block in self.config.blocks:
+            for _ in block:
+                x = self.convolutions[number](x)
+                if self.config.batch_norm:
+                    x = self.norms[number](x)
+                if record is not None:
+                    record.convolutions.append(x)
+                x = F.relu(x)
+                number += 1
+            if record is None:
+                x = F.max_pool2d(x, 2)
+            else:
+                size = x.shape
+                x, places = F.max_pool2d(x, 2, return_indices=True)
+                record.pools.append((size, places))
+        if record is not None:
+            record.last_map = (x.shape[2], x.shape[3])
+        x = F.adaptive_avg_pool2d(x, self.config.grid).flatten(1)
+        for linear in self.linears[:-1]:
+            x = linear(x)
+            if record is not None:
+                record.hidden.append(x)
+            x = F.dropout(F.relu(x), self.config.dropout, self.training)
+        return self.linears[-1](x)
+
+    def convolution(self, number: int) -> nn.Conv2d:
+        """One of the convolutions, counted from 0."""
+        layer = self.convolutions[number]
+        assert isinstance(layer, nn.Conv2d)
+        return layer
+
+    def norm_scale(self, number: int) -> Tensor:
+        """What batch norm in evaluation mode multiplies each channel of convolution `number` by, (C,)."""
+        norm = self.norms[number]
+        assert isinstance(norm, nn.BatchNorm2d) and norm.running_var is not None
+        return norm.weight * (norm.running_var + norm.eps).rsqrt()
+
+    def linear(self, number: int) -> nn.Linear:
+        """One of the fully connected layers, counted from 0; the last gives the scores."""
+        layer = self.linears[number]
+        assert isinstance(layer, nn.Linear)
+        return layer
+
+
+def _classes(state: Mapping[str, Any], key: str) -> int:
+    """Number of classes that a state's last bias shows; 1 where there is none, which the strict loader then reports."""
+    bias = state.get(key)
+    return bias.shape[0] if isinstance(bias, Tensor) and bias.ndim == 1 else 1

@@ -1,0 +1,97 @@
+"""Sizes of a VGG16 classifier: noise-image's Table 2, the standard network, the released one, and narrow ones for 32 px."""
+
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+
+@dataclass(frozen=True)
+class VGG16Config:
+    """Sizes of a VGG16 classifier.
+
+    Attributes:
+        blocks: widths of the convolutions of each block; 2x2 max pooling follows every block.
+        pointwise: convolutions that are 1x1 and not 3x3, counted from 1 through all blocks.
+        grid: side of the map that the head reads; the last block's map is averaged to it, whatever the images' size.
+        hidden: units of the hidden fully connected layers.
+        classes: number of scores.
+        batch_norm: whether batch norm lies between each convolution and its ReLU.
+        dropout: share of hidden units left out in training, in [0, 1).
+
+    Example:
+        >>> VGG16Config.published().smallest
+        8
+    """
+
+    blocks: tuple[tuple[int, ...], ...] = ((64, 64), (128, 128), (256,) * 3, (512,) * 3, (512,) * 3)
+    pointwise: tuple[int, ...] = ()
+    grid: int = 7
+    hidden: tuple[int, ...] = (4096, 4096)
+    classes: int = 1000
+    batch_norm: bool = False
+    dropout: float = 0.5
+
+    def __post_init__(self) -> None:
+        if not self.blocks or not all(self.blocks):
+            raise ValueError(f"blocks must each hold a convolution, got {self.blocks}")
+        if min(*self.widths, *self.hidden, self.grid, self.classes) < 1:
+            raise ValueError(f"widths, hidden units, grid and classes must be at least 1, got {self}")
+        if not set(self.pointwise) <= set(range(1, len(self.widths) + 1)):
+            raise ValueError(f"pointwise must name convolutions in 1..{len(self.widths)}, got {self.pointwise}")
+        if not 0 <= self.dropout < 1:
+            raise ValueError(f"dropout must lie in [0, 1), got {self.dropout}")
+
+    @property
+    def widths(self) -> tuple[int, ...]:
+        """Widths of the convolutions in order."""
+        return tuple(width for block in self.blocks for width in block)
+
+    @property
+    def smallest(self) -> int:
+        """Side in pixels of the smallest images: they leave one pixel after the last pooling."""
+        return 1 << len(self.blocks)
+
+    @classmethod
+    def published(cls, *, classes: int = 100) -> "VGG16Config":
+        """The network of [NI] Table 2: eight convolutions, the seventh 1x1, in three blocks.
+
+        Departs from the paper: Table 2 calls itself VGG16 and gives its first fully connected layer 1,048,576 = 256 x 4096
+        weights for images of 224 px. They leave a map of 28 x 28 x 256 after three poolings, for which that layer would need
+        822,083,584. Averaging the map to 1 x 1 is the reading that gives the printed number, at any size. Of the other numbers
+        those of convolutions 2 and 7 and of the fully connected layers lack the biases, those of 3, 4 and 5 count 64, 64 and
+        224 biases for 128, 128 and 256, and the output's 40,960 is that of 10 classes (100 have 409,600).
+        """
+        return cls(((64, 64), (128, 128), (256,) * 4), pointwise=(7,), grid=1, classes=classes, dropout=0.0)
+
+    @classmethod
+    def standard(cls, *, classes: int = 1000, batch_norm: bool = False) -> "VGG16Config":
+        """Simonyan and Zisserman (2015), configuration D, as torchvision has it: thirteen convolutions, a 7 x 7 map."""
+        return cls(classes=classes, batch_norm=batch_norm)
+
+    @classmethod
+    def released(cls, *, classes: int = 100, size: int = 224) -> "VGG16Config":
+        """The network of the paper's public code: the standard one with batch norm, its head made for images of `size` px."""
+        return cls(classes=classes, batch_norm=True, grid=size // 32)
+
+    @classmethod
+    def small(cls, *, classes: int = 100, width: int = 32) -> "VGG16Config":
+        """Table 2's plan, narrow, with batch norm: for images of 32 px on a CPU; `width` stands for Table 2's 64."""
+        blocks = ((width,) * 2, (2 * width,) * 2, (4 * width,) * 4)
+        return cls(blocks, pointwise=(7,), grid=1, hidden=(8 * width,) * 2, classes=classes, batch_norm=True, dropout=0.0)
+
+    def as_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> "VGG16Config":
+        """From `as_dict`, also after a journey through JSON.
+
+        Raises:
+            ValueError: a setting is unknown or out of range.
+        """
+        unknown = values.keys() - {f.name for f in fields(cls)}
+        if unknown:
+            raise ValueError(f"unknown classifier settings: {', '.join(sorted(unknown))}")
+        settings: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in values.items()}
+        if "blocks" in settings:
+            settings["blocks"] = tuple(tuple(block) for block in settings["blocks"])
+        return cls(**settings)
