@@ -10,7 +10,7 @@ from PIL import Image
 
 from semveil.cli.results import whole_folder
 
-FILES = {"source.png", "inverted.png", "direct.png", "bob.png", "eve.png", "result.json"}
+FILES = {"source.png", "inverted.png", "direct.png", "bob.png", "eve.png", "eve.png.certificate.json", "result.json"}
 QUICK = ("--model", "tiny", "--snr-db", "20")
 
 

@@ -21,7 +21,7 @@ def coloured_faces(count: int = 32) -> FaceSet:
 
 def test_it_labels_what_it_has_not_seen():
     faces = coloured_faces()
-    untrained, trained = (train_parser(faces, steps=n, batch=8, rng=torch.Generator().manual_seed(0)) for n in (2, 60))
+    untrained, trained = (train_parser(faces, steps=n, batch=8, rng=torch.Generator().manual_seed(0)) for n in (2, 100))
     scores = held_out_iou(trained, faces)
     assert scores["skin"] > 0.8 and scores["background"] > 0.8
     assert held_out_iou(untrained, faces).get("skin", 0) < 0.8
