@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from semveil.core.checkpoints import load_strictly, read_checkpoint
 from semveil.core.registry import suggest
-from semveil.core.weights import require
+from semveil.core.weights import home, require
 from semveil.metrics.checks import check_pairs
 from semveil.nn.trunks import TRUNKS, FeatureTrunk
 
@@ -88,7 +88,7 @@ def lpips(a: Tensor, b: Tensor, *, net: Net = "alex", weights: LPIPS | None = No
         a: (B, 3, H, W) in [-1, 1].
         b: the same shape.
         net: `alex` or `vgg`, when `weights` is None.
-        weights: a loaded `LPIPS`, on the images' device; where None, the catalogue's, loaded once per process.
+        weights: a loaded `LPIPS`, on the images' device; where None, the catalogue's, loaded once.
 
     Returns:
         (B,), differentiable; 0 for equal images, about 0.7 for unrelated ones.
@@ -96,11 +96,12 @@ def lpips(a: Tensor, b: Tensor, *, net: Net = "alex", weights: LPIPS | None = No
     Raises:
         WeightsMissing: the catalogue's files are not on this machine.
     """
-    return (weights or _from_catalogue(net, a.device))(a, b)
+    return (weights or _from_catalogue(net, a.device, home()))(a, b)
 
 
 @lru_cache(maxsize=2)
-def _from_catalogue(net: Net, device: torch.device) -> LPIPS:
+def _from_catalogue(net: Net, device: torch.device, folder: Path) -> LPIPS:
+    """Kept for one folder of weights: where another holds none, none are used."""
     return LPIPS.from_catalogue(net).to(device)
 
 
