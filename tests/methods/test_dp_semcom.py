@@ -222,6 +222,8 @@ def test_photos_are_left_as_they_are(model):
         ({"epsilon": 3.0, "protection": "rotation"}, "no epsilon"),
         ({"calibration": "as_published", "protection": "gaussian"}, "no calibration"),
         ({"budget": {"skin": 1.0}, "protection": "gaussian"}, "budget"),
+        ({"budget": {"skin": 1.0}, "epsilon": 2.0}, "leave epsilon out"),
+        ({"budget": {"skin": 1.0}, "private_codes": (0,)}, "leave private_codes out"),
         ({"key": SharedKey.fresh(), "protection": "nn"}, "no key"),
     ],
 )

@@ -88,7 +88,7 @@ class DPSemCom:
     Args:
         model: a loaded model, or its name.
         private_codes: 0-based indices of the codes to protect; by default the paper's seven, and all codes under a key, which
-            costs Bob nothing and leaves nothing in clear.
+            leaves nothing in clear and under `rotation` costs Bob nothing.
         epsilon: nominal privacy budget (10), whose true value follows from the calibration; of `modulo`, the budget of its
             noise against listeners without the key, or None for uniform noise, which needs none.
         calibration: `as_published` (Eqs. 17-19, the default of `nn`) or `corrected` (of genuine noise).
@@ -138,6 +138,8 @@ class DPSemCom:
             raise ValueError(f"no protection named {protection!r}{suggest(protection, PROTECTIONS)}; use one of {PROTECTIONS}")
         if key is not None and protection not in KEYED:
             raise ValueError(f"protection {protection!r} uses no key; leave it out, or use one of {KEYED}")
+        if budget and epsilon is not None:
+            raise ValueError("a budget by part names its epsilons itself; leave epsilon out")
         if protection == "rotation" and epsilon is not None:
             raise ValueError("rotation hides the private codes whatever they are and has no epsilon to set; leave it out")
         self.protection, self.budget = protection, dict(budget) if budget else None
@@ -160,6 +162,8 @@ class DPSemCom:
 
     def _codes(self, private_codes: Sequence[int] | None) -> tuple[int, ...]:
         if self.budget is not None:
+            if private_codes is not None:
+                raise ValueError("a budget by part names the private codes itself; leave private_codes out")
             if self.protection != "laplace":
                 raise ValueError(f"a budget by part is for Laplace noise, not for protection {self.protection!r}")
             return part_budget(self.budget, self.model.box, self.model.latent_shape[1]).codes
