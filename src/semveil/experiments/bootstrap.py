@@ -1,5 +1,6 @@
 """Mean of photos' values with an interval: the bootstrap over photos."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,7 +22,7 @@ class Mean:
         return f"{self.value:.3f} [{self.low:.3f}, {self.high:.3f}]"
 
 
-def mean_of_photos(values: ArrayLike, *, level: float = 0.95) -> Mean | None:
+def mean_of_photos(values: ArrayLike | Sequence[float | None], *, level: float = 0.95) -> Mean | None:
     """Mean over photos with a percentile-bootstrap interval.
 
     Photos are the independent units: channel seeds are averaged within a photo first. The resampling is seeded, so equal
@@ -29,7 +30,7 @@ def mean_of_photos(values: ArrayLike, *, level: float = 0.95) -> Mean | None:
     N photos rates up to 3 / N stay possible.
 
     Args:
-        values: (seeds, photos) or (photos,); NaN where a photo has no value.
+        values: (seeds, photos) or (photos,); NaN or None where a photo has no value.
         level: coverage.
 
     Returns:

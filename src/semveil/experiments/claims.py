@@ -29,7 +29,7 @@ class Claim:
 def values(columns: dict[str, Any], metric: str) -> NDArray[np.float64] | None:
     """(seeds, photos) values of a metric, None where it was not measured."""
     rows = columns[metric]
-    return None if rows is None else np.array([[np.nan if v is None else v for v in row] for row in rows], float)
+    return None if rows is None else np.array(rows, float)
 
 
 def difference(a: dict[str, Any], b: dict[str, Any], metric: str) -> Mean | None:

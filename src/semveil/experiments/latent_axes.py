@@ -14,7 +14,7 @@ ACCEPTED_INVERSIONS = 0.8  # below this share the recogniser cannot judge what t
 def mean(columns: dict[str, Any], metric: str) -> Mean | None:
     """Mean over photos of a metric with one value per photo; None where it was not measured."""
     found = columns.get(metric)
-    return None if found is None else mean_of_photos([float("nan") if v is None else v for v in found])
+    return None if found is None else mean_of_photos(found)
 
 
 def line(axes: Axes, x: Sequence[float], columns: Sequence[dict[str, Any]], metric: str, **style: Any) -> None:

@@ -220,7 +220,7 @@ def _value(columns: dict[str, Any], metric: str) -> float:
 
 def _paired(a: dict[str, Any], b: dict[str, Any], metric: str) -> Mean:
     """Mean over photos of a - b."""
-    first, second = (np.array([np.nan if v is None else v for v in columns[metric]], float) for columns in (a, b))
+    first, second = (np.array(columns[metric], float) for columns in (a, b))
     found = mean_of_photos(first - second)
     assert found is not None
     return found

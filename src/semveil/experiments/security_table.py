@@ -89,12 +89,12 @@ def _figures(party: dict[str, Any]) -> list[str]:
 
 
 def _interval(values: list[float | None] | None) -> str:
-    mean = mean_of_photos([float("nan") if v is None else v for v in values]) if values else None
+    mean = mean_of_photos(values) if values else None
     return str(mean) if mean else "not measured"
 
 
 def _mean(values: list[float | None] | None) -> float:
-    mean = mean_of_photos([float("nan") if v is None else v for v in values]) if values else None
+    mean = mean_of_photos(values) if values else None
     return mean.value if mean else float("nan")
 
 

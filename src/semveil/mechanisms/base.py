@@ -36,6 +36,16 @@ class Mechanism(Protocol):
 EVERYTHING = "all values given to the mechanism"
 
 
+def release_assumptions(*own: str) -> tuple[str, ...]:
+    """What every exact release rests on, with what the mechanism at hand adds."""
+    return (
+        "the bits from the operating system are independent and fair",
+        "the balls of Arb contain the numbers they stand for",
+        *own,
+        "running time and memory are not observed",
+    )
+
+
 def simulated_guarantee(
     epsilon: float | None,
     *,

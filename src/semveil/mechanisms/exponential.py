@@ -9,7 +9,14 @@ from flint import arb, ctx
 from torch import Tensor
 
 from semveil.core.privacy import Basis, Guarantee, Sensitivity, weakest
-from semveil.mechanisms.base import EVERYTHING, calibrated_ratio, check_records, draw_exponential, require_positive
+from semveil.mechanisms.base import (
+    EVERYTHING,
+    calibrated_ratio,
+    check_records,
+    draw_exponential,
+    release_assumptions,
+    require_positive,
+)
 from semveil.mechanisms.base import simulated_guarantee as simulated
 from semveil.mechanisms.exact import GUARD, WORD, Uniforms
 from semveil.mechanisms.rounding import float_above
@@ -76,11 +83,8 @@ class Exponential:
         )
         if not exact:
             return claim
-        rests_on = (
-            "the bits from the operating system are independent and fair",
-            "the balls of Arb contain the numbers they stand for",
-            f"the candidates do not depend on the record, and utilities keep their sensitivity: {sensitivity.source}",
-            "running time and memory are not observed",
+        rests_on = release_assumptions(
+            f"the candidates do not depend on the record, and utilities keep their sensitivity: {sensitivity.source}"
         )
         return replace(claim, basis=weakest(Basis.PROVED, sensitivity.basis), assumptions=(*rests_on, *assumptions))
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from semveil.core.privacy import Basis, Guarantee, weakest
-from semveil.mechanisms.base import EVERYTHING, Mechanism, check_records
+from semveil.mechanisms.base import EVERYTHING, Mechanism, check_records, release_assumptions
 from semveil.mechanisms.exact import round_gaussian, round_k_norm, round_laplace
 from semveil.mechanisms.gaussian import Gaussian
 from semveil.mechanisms.l2_laplace import L2Laplace
@@ -99,15 +99,12 @@ class Release:
             covers, not_covered, assumptions: as for `Guarantee`.
         """
         claim = self.mechanism.guarantee(sensitivity, covers=covers, not_covered=not_covered)
-        rests_on = [
-            "the bits from the operating system are independent and fair",
-            "the balls of Arb contain the numbers they stand for",
+        rests_on = release_assumptions(
             f"the scale and the grid step, {self.step:g}, do not depend on the record",
             f"records are clipped to what the sensitivity bounds: {sensitivity.source}",
-            "running time and memory are not observed",
-        ]
+        )
         if sensitivity.basis != Basis.PROVED:
-            rests_on.append(f"the sensitivity holds for the record (its own basis: {sensitivity.basis.value})")
+            rests_on += (f"the sensitivity holds for the record (its own basis: {sensitivity.basis.value})",)
         return replace(
             claim,
             epsilon=None if claim.epsilon is None else self._law.epsilon(self.mechanism, sensitivity),

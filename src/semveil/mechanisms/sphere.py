@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from semveil.core.privacy import Basis, Guarantee, MetricForm
-from semveil.mechanisms.base import check_records, draw_normal, require_positive, simulated_guarantee
+from semveil.mechanisms.base import check_records, draw_normal, release_assumptions, require_positive, simulated_guarantee
 
 SMALLEST_DIMENSION = 4  # below, the density of a cosine, (1 - t^2)^((d - 3) / 2), is not strictly log-concave
 UNIT_TOLERANCE = 1e-4  # how far a norm may lie from 1; float32 stays within 1e-6
@@ -127,10 +127,5 @@ def directional_guarantee(
     )
     if not exact:
         return claim
-    rests_on = (
-        "the bits from the operating system are independent and fair",
-        "the balls of Arb contain the numbers they stand for",
-        "the mechanism's parameters and its grid do not depend on the record",
-        "running time and memory are not observed",
-    )
+    rests_on = release_assumptions("the mechanism's parameters and its grid do not depend on the record")
     return replace(claim, basis=Basis.PROVED, assumptions=(*rests_on, *assumptions))

@@ -19,7 +19,16 @@ from semveil.core.privacy import Guarantee
 from semveil.core.registry import suggest
 from semveil.core.rng import Streams, streams
 from semveil.encoders.inversion import Inversion, InversionSettings, invert
-from semveil.mechanisms import CALIBRATIONS, Calibration, Gaussian, L2Laplace, NoiseCalibration, fitted_epsilon, part_budget
+from semveil.mechanisms import (
+    CALIBRATIONS,
+    Calibration,
+    Gaussian,
+    L2Laplace,
+    NoiseCalibration,
+    PartBudget,
+    fitted_epsilon,
+    part_budget,
+)
 from semveil.methods.face_model import DEFAULT_MODEL, FaceModel, load_model
 from semveil.methods.pairs import find_pair
 from semveil.methods.protectors import Keyed, Noisy, Protector, Trained, Unprotected
@@ -143,8 +152,9 @@ class DPSemCom:
         if protection == "rotation" and epsilon is not None:
             raise ValueError("rotation hides the private codes whatever they are and has no epsilon to set; leave it out")
         self.protection, self.budget = protection, dict(budget) if budget else None
-        self.private_codes = self._codes(private_codes)
         codes, style_dim = self.model.latent_shape
+        shares = part_budget(self.budget, self.model.box, style_dim) if self.budget else None
+        self.private_codes = self._codes(private_codes, shares)
         self.calibration: Calibration = CALIBRATIONS[calibration or ("corrected" if protection in NOISY else "as_published")](
             DEFAULT_EPSILON if epsilon is None else epsilon,
             self.model.box,
@@ -158,15 +168,15 @@ class DPSemCom:
                 raise ValueError(f"the pair protects codes {settings.codes}, not {self.private_codes}")
             self.pair = pair or find_pair(self.model, settings)
         self.nominal_epsilon = self._nominal_epsilon(epsilon)
-        self.protector = self._protector(epsilon, delta, key, authenticate, guard)
+        self.protector = self._protector(epsilon, delta, key, authenticate, guard, shares)
 
-    def _codes(self, private_codes: Sequence[int] | None) -> tuple[int, ...]:
-        if self.budget is not None:
+    def _codes(self, private_codes: Sequence[int] | None, shares: PartBudget | None) -> tuple[int, ...]:
+        if shares is not None:
             if private_codes is not None:
                 raise ValueError("a budget by part names the private codes itself; leave private_codes out")
             if self.protection != "laplace":
                 raise ValueError(f"a budget by part is for Laplace noise, not for protection {self.protection!r}")
-            return part_budget(self.budget, self.model.box, self.model.latent_shape[1]).codes
+            return shares.codes
         most = self.model.latent_shape[0]
         if private_codes is None:
             private_codes = range(most) if self.protection in KEYED else PRIVATE_CODES
@@ -181,14 +191,19 @@ class DPSemCom:
         return {"none": None, "rotation": None, "modulo": epsilon}.get(self.protection, self.calibration.nominal_epsilon)
 
     def _protector(
-        self, epsilon: float | None, delta: float, key: SharedKey | None, authenticate: bool, guard: float
+        self,
+        epsilon: float | None,
+        delta: float,
+        key: SharedKey | None,
+        authenticate: bool,
+        guard: float,
+        shares: PartBudget | None,
     ) -> Protector:
         box, perturbed = self.model.box, len(self.private_codes) * self.model.latent_shape[1]
         nominal = self.calibration.nominal_epsilon
         if self.pair is not None:
             return Trained(self.pair)
-        if self.budget is not None:
-            shares = part_budget(self.budget, box, self.model.latent_shape[1])
+        if shares is not None:
             return Noisy("laplace", shares.mechanism, shares.sensitivity)
         if self.protection == "laplace":
             return Noisy("laplace", self.calibration.mechanism(), self.calibration.sensitivity)
