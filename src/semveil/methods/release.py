@@ -2,13 +2,35 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import ClassVar, Protocol, runtime_checkable
+from enum import StrEnum
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
 
 from semveil.core.certificate import Certificate
 from semveil.core.privacy import Guarantee
+
+
+class Layout(StrEnum):
+    """What `semveil protect` hands to a method and makes of what it gives.
+
+    A method's class says what it does by default: `layout: ClassVar[Layout] = Layout.WHOLE_PHOTO`; crops where it says nothing.
+    """
+
+    CROPS = "crops"  # faces are found and aligned; a picture of each face
+    WHOLE_PHOTO = "whole-photo"  # faces are found and aligned, and pasted back; the photo with other faces
+    PICTURE = "picture"  # no face is looked for; the middle square of the picture at the method's size
+
+
+def layout_of(method: Any) -> Layout:
+    """The layout that a method, or its class, does by default.
+
+    Example:
+        >>> layout_of(object()).value
+        'crops'
+    """
+    return getattr(method, "layout", Layout.CROPS)
 
 
 @dataclass(frozen=True, eq=False)
