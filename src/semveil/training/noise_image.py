@@ -1,0 +1,99 @@
+"""noise-image's conversion GAN: a generator whose pictures look like noise, and whose explanations are those of the photos.
+
+Hyeong-Geon Kim, Jinmyeong Shin, Yoon-Ho Choi, "Human-Unrecognizable Differential Private Noised Image Generation Method",
+Sensors 24, 3166, 2024 [NI].
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from semveil.core.registry import suggest
+from semveil.generators.conversion import ConversionConfig, ConversionGenerator
+from semveil.generators.noise_discriminator import NoiseDiscriminator
+from semveil.recognition.guided_backpropagation import guided_explanation, scale_by_power_of_ten
+from semveil.recognition.vgg16_classifier import VGG16Classifier
+from semveil.training.classifier import vary
+from semveil.training.explanation_noise import ExplanationNoise
+
+EXPLANATIONS = ("published", "as_released")
+
+
+@dataclass(frozen=True)
+class ConversionTraining:
+    """Settings of a run.
+
+    Attributes:
+        sigma: standard deviation of the noise that n(x) = clip(x + N(0, sigma^2), -1, 1) has, images being in [-1, 1].
+        alpha, beta: weights of the noise loss and of the explanation loss ([NI] Eq. 4, no values printed); beta 0 leaves the
+            explanation loss out, the paper's ablation.
+        explanation: `published` ([NI] Eq. 3): the map of x against that of g(x), whose class weights get the noise. Each map is
+            taken at its own size (root mean square 1). `as_released`: what the public code computes, the map of x against the
+            picture g(x) itself; no noise enters it.
+        noise: N of Eq. 3.
+        sharpness: of the gates that the map's derivative goes through; see `guided_explanation`.
+        generator: sizes of g.
+        discriminator_width, discriminator_halvings: sizes of D.
+        steps, batch, learning_rate: Adam with betas 0.5 and 0.999 for both networks; the rate falls to zero along a line.
+
+    Raises:
+        ValueError: out of range, or an unknown explanation.
+    """
+
+    sigma: float = 3.0
+    alpha: float = 1.0
+    beta: float = 1.0
+    explanation: str = "published"
+    noise: ExplanationNoise = field(default_factory=ExplanationNoise)
+    sharpness: float = 10.0
+    generator: ConversionConfig = field(default_factory=lambda: ConversionConfig(width=8, blocks=2, halvings=1))
+    discriminator_width: int = 16
+    discriminator_halvings: int = 3
+    steps: int = 400
+    batch: int = 32
+    learning_rate: float = 1e-3
+
+    def __post_init__(self) -> None:
+        if not (self.sigma > 0 and self.alpha >= 0 and self.beta >= 0 and self.steps >= 1 and self.batch >= 1):
+            raise ValueError(f"sigma must be positive, alpha and beta not negative, steps and batch at least 1, got {self}")
+        if self.explanation not in EXPLANATIONS:
+            near = suggest(self.explanation, EXPLANATIONS)
+            raise ValueError(f"explanation has no choice {self.explanation!r}{near}; allowed: {', '.join(EXPLANATIONS)}")
+
+
+def train_conversion(
+    pixels: Tensor,
+    explainer: VGG16Classifier,
+    settings: ConversionTraining,
+    *,
+    rng: torch.Generator,
+    progress: Callable[[int, int, dict[str, float]], None] = lambda step, steps, losses: None,
+) -> ConversionGenerator:
+    """Train g against D, with the explainer f' as it is ([NI] Eqs. 2 to 5).
+
+    Departs from the paper, as its public code does: least squares in place of logarithms, whose signs the paper has wrong.
+
+    Args:
+        pixels: (N, 3, H, W) uint8; labels are not used.
+        explainer: trained on pictures as they are, in evaluation mode; not changed.
+        rng: of initialisation, order, noise.
+        progress: gets `noise`, `explanation` (0 where it is left out) and `discriminator`, the losses.
+
+    Returns:
+        g, in evaluation mode.
+    """
+    raise NotImplementedError
+
+
+@torch.no_grad()
+def convert(generator: ConversionGenerator, images: Tensor) -> Tensor:
+    """g(x) of images (N, 3, H, W) in [-1, 1], in parts."""
+    return torch.cat([generator(part) for part in images.split(256)])
+
+
+def noised(images: Tensor, sigma: float, *, rng: torch.Generator) -> Tensor:
+    """n(x) = clip(x + N(0, sigma^2), -1, 1) of images in [-1, 1]: what D is shown as real."""
+    return (images + sigma * torch.randn(images.shape, generator=rng)).clamp(-1, 1)
