@@ -115,14 +115,43 @@ def _celebamask(path: Path, *, size: int) -> tuple[NDArray, NDArray, NDArray]:
 
 def _lfw(path: Path, *, size: int) -> tuple[NDArray, NDArray, NDArray] | None:
     photo = np.asarray(Image.open(path).convert("RGB"))
-    faces = detect_faces(photo)
-    if not faces:
+    landmarks = _central_face(photo)
+    if landmarks is None:
         return None
-    centre = np.array(photo.shape[1::-1]) / 2
-    face = min(faces, key=lambda f: float(np.linalg.norm(f.landmarks.mean(0) - centre)))  # the named person is centred
-    crop = align_face(photo, face.landmarks, size, valid=~black_border(photo))
+    crop = align_face(photo, landmarks, size, valid=~black_border(photo))
     inside = np.floor(crop.inside * 255 + 1e-3).astype(np.uint8)
     return fill_outside(crop.pixels, inside), inside, np.full((size, size), 255, np.uint8)
+
+
+def open_aligned(data: Path, source: str, size: int) -> NDArray[np.uint8]:
+    """One photo of a prepared set again, aligned at another size: (size, size, 3) RGB.
+
+    Args:
+        data: folder that the set was prepared from.
+        source: as in `FaceSet.source`.
+        size: side in pixels.
+
+    Raises:
+        FileNotFoundError: the photo is not there.
+        ValueError: no face is found in it.
+    """
+    collection, _, file = source.partition("/")
+    if collection == "celebamask_hq":
+        image = Image.open(data / collection / "images" / file).convert("RGB")
+        return np.asarray(image.resize((size, size), Image.Resampling.LANCZOS))
+    photo = np.asarray(Image.open(data / source).convert("RGB"))
+    landmarks = _central_face(photo)
+    if landmarks is None:
+        raise ValueError(f"no face found in {source}")
+    return align_face(photo, landmarks, size).pixels
+
+
+def _central_face(photo: NDArray[np.uint8]) -> NDArray[np.float64] | None:
+    """Landmarks of the face in the middle: the named person is centred."""
+    faces = detect_faces(photo)
+    centre = np.array(photo.shape[1::-1]) / 2
+    nearest = min(faces, key=lambda face: float(np.linalg.norm(face.landmarks.mean(0) - centre)), default=None)
+    return None if nearest is None else nearest.landmarks
 
 
 def black_border(photo: NDArray[np.uint8], *, level: int = 12) -> NDArray[np.bool_]:

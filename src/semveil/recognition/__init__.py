@@ -4,6 +4,7 @@ from semveil.recognition.arcface import ArcFaceIRSE50
 from semveil.recognition.calibration import Calibration, calibrate, pair_accuracy, true_acceptance
 from semveil.recognition.facenet import FaceNet
 from semveil.recognition.guided_backpropagation import Explanation, guided_explanation
+from semveil.recognition.identity_encoder import IdentityEncoder, IdentityEncoderConfig, load_identity_encoder
 from semveil.recognition.iresnet import IResNet50
 from semveil.recognition.thresholds import measured_threshold
 from semveil.recognition.verifier import ArcFaceVerifier, DlibVerifier, FaceNetVerifier, OnnxVerifier, Verifier
@@ -20,6 +21,8 @@ __all__ = [
     "FaceNet",
     "FaceNetVerifier",
     "IResNet50",
+    "IdentityEncoder",
+    "IdentityEncoderConfig",
     "ImageFeatures",
     "OnnxVerifier",
     "VGG16Classifier",
@@ -27,6 +30,7 @@ __all__ = [
     "Verifier",
     "calibrate",
     "guided_explanation",
+    "load_identity_encoder",
     "measured_threshold",
     "pair_accuracy",
     "true_acceptance",

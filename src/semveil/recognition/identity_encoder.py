@@ -1,0 +1,144 @@
+"""A compact identity encoder for small aligned faces, light enough to train other networks against it."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from functools import lru_cache
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from safetensors import safe_open
+from safetensors.torch import save
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from semveil.core.checkpoints import BadCheckpoint, load_strictly, read_checkpoint
+from semveil.core.files import write_whole
+
+BUNDLED = "identity-64"
+FILE = "identity_encoder.safetensors"
+
+
+@dataclass(frozen=True)
+class IdentityEncoderConfig:
+    """Sizes of the encoder.
+
+    Attributes:
+        size: side of the aligned images in pixels.
+        top, left, side: the square of them that is looked at: what dlib's recogniser sees and a little more.
+        widths: channels at the square's full, half, quarter and eighth resolution.
+        blocks: residual blocks at half, quarter and eighth resolution.
+        dimensions: d of the identity vectors.
+    """
+
+    size: int = 64
+    top: int = 15
+    left: int = 8
+    side: int = 48
+    widths: tuple[int, int, int, int] = (32, 48, 96, 192)
+    blocks: tuple[int, int, int] = (1, 2, 1)
+    dimensions: int = 128
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> "IdentityEncoderConfig":
+        sizes: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
+        return cls(**sizes)
+
+
+class _Residual(nn.Module):
+    """x -> shortcut(x) + BN(conv(PReLU(BN(conv(x))))), where the first convolution may halve the resolution."""
+
+    def __init__(self, width: int, channels: int, *, stride: int) -> None:
+        super().__init__()
+        self.shortcut: nn.Module = (
+            nn.Identity()
+            if stride == 1 and width == channels
+            else nn.Sequential(nn.AvgPool2d(stride), nn.Conv2d(width, channels, 1, bias=False), nn.BatchNorm2d(channels))
+        )
+        self.body = nn.Sequential(
+            nn.Conv2d(width, channels, 3, stride, 1, bias=False),
+            nn.BatchNorm2d(channels),
+            nn.PReLU(channels),
+            nn.Conv2d(channels, channels, 3, padding=1, bias=False),
+            nn.BatchNorm2d(channels),
+        )
+        self.activate = nn.PReLU(channels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.activate(self.shortcut(x) + self.body(x))
+
+
+class IdentityEncoder(nn.Module):
+    """Images (B, 3, S, S) in [-1, 1], aligned the semveil way -> identity vectors (B, d) of unit length.
+
+    The form of ArcFace's networks (Deng et al., CVPR 2019): residual blocks, then a linear map of all positions, so that
+    where something lies counts. The inner product of two vectors is their cosine; differentiable in the images.
+
+    Example:
+        >>> import torch
+        >>> IdentityEncoder(IdentityEncoderConfig()).eval()(torch.zeros(2, 3, 64, 64)).shape
+        torch.Size([2, 128])
+    """
+
+    def __init__(self, config: IdentityEncoderConfig) -> None:
+        super().__init__()
+        self.config = config
+        width, *later = config.widths
+        layers: list[nn.Module] = [nn.Conv2d(3, width, 3, padding=1, bias=False), nn.BatchNorm2d(width), nn.PReLU(width)]
+        for channels, depth in zip(later, config.blocks, strict=True):
+            for k in range(depth):
+                layers.append(_Residual(width, channels, stride=2 if k == 0 else 1))
+                width = channels
+        self.body = nn.Sequential(*layers)
+        self.output = nn.Sequential(
+            nn.Dropout(0.2), nn.Flatten(), nn.Linear(width * (config.side // 8) ** 2, config.dimensions, bias=False)
+        )
+        self.standardise = nn.BatchNorm1d(config.dimensions)
+
+    def forward(self, images: Tensor) -> Tensor:
+        if images.shape[1:] != (3, self.config.size, self.config.size):
+            size = self.config.size
+            raise ValueError(f"the identity encoder takes images (B, 3, {size}, {size}), got {tuple(images.shape)}")
+        top, left, side = self.config.top, self.config.left, self.config.side
+        features = self.output(self.body(images[:, :, top : top + side, left : left + side]))
+        return F.normalize(self.standardise(features.float()), dim=1)
+
+
+def save_identity_encoder(path: Path, network: IdentityEncoder, card: Mapping[str, Any]) -> None:
+    """Write weights in half precision, with the sizes and a card (what it was trained on, its figures) beside them."""
+    state = {k: (v.half() if v.is_floating_point() else v).contiguous() for k, v in network.state_dict().items()}
+    write_whole(path, save(state, {"config": json.dumps(asdict(network.config)), "card": json.dumps(dict(card))}))
+
+
+@lru_cache(maxsize=4)
+def load_identity_encoder(name: str | Path = BUNDLED) -> IdentityEncoder:
+    """Load an encoder, frozen and in evaluation mode.
+
+    Args:
+        name: `identity-64` (bundled), or a file that `save_identity_encoder` wrote.
+
+    Raises:
+        BadCheckpoint: there is no such file, or it is damaged or holds another network.
+    """
+    path = identity_encoder_file(name)
+    state = read_checkpoint(path)
+    try:
+        with safe_open(path, "pt") as file:
+            config = IdentityEncoderConfig.from_dict(json.loads((file.metadata() or {})["config"]))
+    except (KeyError, TypeError, ValueError) as error:
+        raise BadCheckpoint(f"{path.name} does not say the sizes of an identity encoder") from error
+    network = IdentityEncoder(config)
+    load_strictly(network, {k: v.float() if v.is_floating_point() else v for k, v in state.items()}, name=path.name)
+    return network.eval().requires_grad_(False)
+
+
+def identity_encoder_file(name: str | Path = BUNDLED) -> Path:
+    """The file of a bundled encoder, or the path itself."""
+    return Path(str(resources.files("semveil"))) / "weights" / BUNDLED / FILE if name == BUNDLED else Path(name)
+
+
+def identity_encoder_digest(name: str | Path = BUNDLED) -> str:
+    """SHA-256 over the file, 64 hex digits."""
+    return hashlib.sha256(identity_encoder_file(name).read_bytes()).hexdigest()

@@ -1,0 +1,87 @@
+"""What dlib's recogniser says of the photos that an identity encoder learns from, at the photos' own resolution."""
+
+import os
+import tempfile
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from semveil.core.pixels import to_pixels, to_tensor
+from semveil.data.face_set import FaceSet, open_aligned
+from semveil.recognition.crop import DLIB_CHIP, crop_faces
+from semveil.recognition.dlib_faces import describe_faces
+
+DETAIL = 256  # px; dlib's chip is half of an aligned image wide and has 150
+CHUNK = 32  # photos that a worker takes at a time
+
+
+@dataclass(frozen=True)
+class TeacherDescriptors:
+    """Identity vectors of photos by another recogniser.
+
+    Attributes:
+        source: (N,) as in the face set.
+        vectors: (N, 128) float32 as dlib gives them, not of unit length.
+    """
+
+    source: NDArray[np.str_]
+    vectors: NDArray[np.float32]
+
+    def of(self, sources: NDArray[np.str_]) -> NDArray[np.float32]:
+        """The vectors (M, 128) of some photos.
+
+        Raises:
+            ValueError: one was not described.
+        """
+        row = {source: i for i, source in enumerate(self.source.tolist())}
+        missing = [source for source in sources.tolist() if source not in row]
+        if missing:
+            raise ValueError(f"{len(missing)} of {len(sources)} photos were not described, among them {missing[0]}")
+        return self.vectors[[row[source] for source in sources.tolist()]]
+
+    def save(self, path: Path) -> None:
+        """Write atomically."""
+        with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".npz", delete=False) as file:
+            np.savez(file, source=self.source, vectors=self.vectors)
+        os.replace(file.name, path)
+
+    @classmethod
+    def load(cls, path: Path) -> "TeacherDescriptors":
+        with np.load(path, allow_pickle=False) as arrays:
+            return cls(arrays["source"], arrays["vectors"])
+
+
+def describe_photos(
+    data: Path,
+    faces: FaceSet,
+    *,
+    workers: int = 1,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> TeacherDescriptors:
+    """Describe the photos of a face set that are not held out, from the files that it was made of (about 0.12 s each).
+
+    Args:
+        data: folder that the set was prepared from.
+        faces: aligned faces of any size; only their sources are used.
+        workers: processes.
+        progress: photos done, photos in all.
+    """
+    sources = faces.source[~faces.held_out]
+    parts = [sources[i : i + CHUNK] for i in range(0, len(sources), CHUNK)]
+    vectors = []
+    with ProcessPoolExecutor(workers) as pool:
+        for part in pool.map(partial(_describe, data), parts):
+            vectors.append(part)
+            progress(sum(map(len, vectors)), len(sources))
+    return TeacherDescriptors(sources, np.concatenate(vectors))
+
+
+def _describe(data: Path, sources: NDArray[np.str_]) -> NDArray[np.float32]:
+    """Descriptors (N, 128) of photos."""
+    images = to_tensor(np.stack([open_aligned(data, source, DETAIL) for source in sources.tolist()]))
+    return describe_faces(to_pixels(crop_faces(images, DLIB_CHIP))).astype(np.float32)
