@@ -106,7 +106,7 @@ class Ledger:
         images = certificate.images if images is None else images
         if not 1 <= images <= certificate.images:
             raise ValueError(f"of {certificate.images} images 1 to {certificate.images} can show the person, got {images}")
-        name = _normalised(subject)
+        name = subject_name(subject)
         with self._locked() as descriptor:
             line = {
                 "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
@@ -139,7 +139,7 @@ class Ledger:
 
     def releases(self, subject: str) -> list[Entry]:
         """What is recorded about a person, in order."""
-        name = _normalised(subject)
+        name = subject_name(subject)
         entries = self.read().entries
         if not entries:
             return []
@@ -258,7 +258,16 @@ def _cost(claim: Guarantee) -> tuple[bool, float, float]:
     return claim.epsilon is None, claim.epsilon or 0.0, claim.delta
 
 
-def _normalised(subject: str) -> str:
+def subject_name(subject: str) -> str:
+    """The name by which a subject is known everywhere: case, spaces and Unicode forms make no difference.
+
+    Raises:
+        ValueError: nothing is left of it.
+
+    Example:
+        >>> subject_name("  Ada  LOVELACE ")
+        'ada lovelace'
+    """
     name = " ".join(unicodedata.normalize("NFKC", subject).casefold().split())
     if not name:
         raise ValueError("the subject needs a name or number that is the same for all releases about the person")
