@@ -25,24 +25,34 @@ class AdaptiveAugment:
         """Augment images (B, 3, H, W) and masks (B, 13, h, h), both in [-1, 1]."""
         if self.probability == 0:
             return images, masks
-        n = len(images)
+        theta = self._moves(len(images), rng)
+        return self._recolour(_moved(images, theta), rng), _moved(masks, theta)
 
-        def draw(spread: float, *shape: int) -> Tensor:
-            apply = torch.rand(n, *[1] * len(shape), generator=rng) < self.probability
-            return torch.where(apply, (torch.rand(n, *shape, generator=rng) * 2 - 1) * spread, 0.0)
+    def images(self, images: Tensor, rng: torch.Generator) -> Tensor:
+        """Augment images (B, 3, H, W) in [-1, 1] that have no masks."""
+        return images if self.probability == 0 else self._recolour(_moved(images, self._moves(len(images), rng)), rng)
 
-        theta = torch.zeros(n, 2, 3)
-        zoom = torch.exp(draw(0.2, 1)).squeeze(1)
-        theta[:, 0, 0] = theta[:, 1, 1] = zoom
-        theta[:, :, 2] = draw(0.2, 2)
+    def _moves(self, count: int, rng: torch.Generator) -> Tensor:
+        """(count, 2, 3) zoom and shift."""
+        theta = torch.zeros(count, 2, 3)
+        theta[:, 0, 0] = theta[:, 1, 1] = torch.exp(self._draw(0.2, count, 1, rng=rng)).squeeze(1)
+        theta[:, :, 2] = self._draw(0.2, count, 2, rng=rng)
+        return theta
 
-        def move(x: Tensor) -> Tensor:
-            grid = F.affine_grid(theta, list(x.shape), align_corners=False)
-            return F.grid_sample(x, grid, padding_mode="reflection", align_corners=False)
-
-        images, masks = move(images), move(masks)
+    def _recolour(self, images: Tensor, rng: torch.Generator) -> Tensor:
+        count = len(images)
         grey = images.mean(1, keepdim=True)
-        images = grey + (images - grey) * torch.exp(draw(0.7, 1, 1, 1))
+        images = grey + (images - grey) * torch.exp(self._draw(0.7, count, 1, 1, 1, rng=rng))
         mean = images.mean((1, 2, 3), keepdim=True)
-        images = mean + (images - mean) * torch.exp(draw(0.4, 1, 1, 1))
-        return images + draw(0.3, 1, 1, 1), masks
+        images = mean + (images - mean) * torch.exp(self._draw(0.4, count, 1, 1, 1, rng=rng))
+        return images + self._draw(0.3, count, 1, 1, 1, rng=rng)
+
+    def _draw(self, spread: float, count: int, *shape: int, rng: torch.Generator) -> Tensor:
+        """Uniform in +-spread with the current probability, else 0."""
+        apply = torch.rand(count, *[1] * len(shape), generator=rng) < self.probability
+        return torch.where(apply, (torch.rand(count, *shape, generator=rng) * 2 - 1) * spread, 0.0)
+
+
+def _moved(x: Tensor, theta: Tensor) -> Tensor:
+    grid = F.affine_grid(theta, list(x.shape), align_corners=False)
+    return F.grid_sample(x, grid, padding_mode="reflection", align_corners=False)
