@@ -1,0 +1,165 @@
+"""What identity-dp needs of a face model: who it is, what it looks like, and a face of both together."""
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from semveil.core.checkpoints import BadCheckpoint, load_strictly
+from semveil.core.files import write_whole
+from semveil.core.registry import suggest
+from semveil.core.weights import home
+from semveil.encoders.attributes import AttributeEncoder, AttributeEncoderConfig
+from semveil.generators.aad_fusion import FusionConfig, FusionGenerator
+from semveil.methods.face_model import bundled_folder, read_network, write_network
+from semveil.recognition.identity_encoder import FILE as IDENTITY_FILE
+from semveil.recognition.identity_encoder import IdentityEncoder, load_identity_encoder, save_identity_encoder
+
+DEFAULT_IDENTITY_MODEL = "identity-64"
+CARD = "fusion.json"
+_CHUNK = 64  # images at a time
+
+
+@dataclass(frozen=True, eq=False)
+class IdentityModel:
+    """Three frozen networks that belong together ([IDP] IV-A), as functions.
+
+    Attributes:
+        name: as the user says it.
+        digest: SHA-256 over the weights, 64 hex digits.
+        size: side S of the images in pixels.
+        dim: d of an identity vector.
+        identify: images (B, 3, S, S) in [-1, 1] -> r_id, (B, d) of unit length (Eq. 7).
+        attributes: images -> r_att, maps (B, c, s, s), coarse to fine (Eq. 8).
+        fuse: r_id and r_att -> images (B, 3, S, S) in [-1, 1] (Eqs. 9 and 13).
+        card: what it was trained on, under which terms.
+
+    Example:
+        >>> model = IdentityModel.example()
+        >>> images = torch.zeros(1, 3, 4, 4)
+        >>> model.fuse(model.identify(images), model.attributes(images)).shape
+        torch.Size([1, 3, 4, 4])
+    """
+
+    name: str
+    digest: str
+    size: int
+    dim: int
+    identify: Callable[[Tensor], Tensor]
+    attributes: Callable[[Tensor], tuple[Tensor, ...]]
+    fuse: Callable[[Tensor, Sequence[Tensor]], Tensor]
+    card: Mapping[str, Any]
+
+    def check(self, images: Tensor) -> None:
+        """Refuse images that are not of the model's size, or not finite."""
+        if images.shape[1:] != (3, self.size, self.size) or not images.isfinite().all():
+            expected = f"finite images (B, 3, {self.size}, {self.size})"
+            raise ValueError(f"model {self.name} takes {expected}, got {tuple(images.shape)}")
+
+    @classmethod
+    def example(cls) -> "IdentityModel":
+        """A model without networks: images of 4 x 4 px; the identity is the brightness of the four quarters, the attributes
+        are the image."""
+
+        def identify(images: Tensor) -> Tensor:
+            return F.normalize(F.avg_pool2d(images.mean(1), 2).flatten(1) + 1e-3, dim=1)
+
+        def fuse(identity: Tensor, attributes: Sequence[Tensor]) -> Tensor:
+            quarters = F.interpolate(identity.unflatten(1, (1, 2, 2)), scale_factor=2)
+            return (0.5 * attributes[0] + 0.5 * quarters).clamp(-1, 1)
+
+        digest = hashlib.sha256(b"example").hexdigest()
+        return cls("example", digest, 4, 4, identify, lambda images: (images,), fuse, {"trained_on": "nothing"})
+
+
+def identity_model_folders() -> dict[str, Path]:
+    """Names and folders of the identity models on this machine: those below SEMVEIL_HOME/models, and the bundled one."""
+    parents = (home() / "models", bundled_folder())
+    return {path.parent.name: path.parent for parent in parents for path in sorted(parent.glob(f"*/{CARD}"))}
+
+
+@lru_cache(maxsize=4)
+def load_identity_model(name: str = DEFAULT_IDENTITY_MODEL, directory: Path | None = None) -> IdentityModel:
+    """Load a model by name, or from a folder that `save_identity_model` wrote.
+
+    Args:
+        name: `identity-64` (bundled), a name below SEMVEIL_HOME/models, or a folder's path.
+        directory: where it lies, in place of looking it up.
+
+    Raises:
+        ValueError: no such model.
+        BadCheckpoint: a file of it is absent, damaged, or holds other networks.
+    """
+    folders = identity_model_folders()
+    folder = directory or folders.get(name, Path(name))
+    if not (folder / CARD).is_file():
+        raise ValueError(
+            f"no identity model {str(directory or name)!r}{suggest(name, folders)}; "
+            f"available: {', '.join(folders)}, or a model's folder"
+        )
+    return _load_folder(folder)
+
+
+def save_identity_model(
+    folder: Path,
+    identity: IdentityEncoder,
+    attributes: AttributeEncoder,
+    fusion: FusionGenerator,
+    card: Mapping[str, Any],
+    *,
+    identity_card: Mapping[str, Any],
+) -> None:
+    """Write a model's folder: half-precision weights, and the card last, so that a model is whole or absent.
+
+    Args:
+        card: what the model was trained on; the networks' sizes are added.
+        identity_card: of the identity encoder.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    save_identity_encoder(folder / IDENTITY_FILE, identity, identity_card)
+    write_network(folder / "attributes.safetensors", attributes)
+    write_network(folder / "fusion.safetensors", fusion)
+    full = {"attributes": attributes.config.as_dict(), "fusion": fusion.config.as_dict(), **card}
+    write_whole(folder / CARD, (json.dumps(full, indent=1) + "\n").encode())
+
+
+def _load_folder(folder: Path) -> IdentityModel:
+    try:
+        card = json.loads((folder / CARD).read_text())
+        encoder = AttributeEncoder(AttributeEncoderConfig.from_dict(card["attributes"]))
+        generator = FusionGenerator(FusionConfig.from_dict(card["fusion"]))
+    except (KeyError, TypeError, ValueError) as error:
+        raise BadCheckpoint(f"{folder / CARD} does not describe an identity model: {error}") from error
+    recogniser = load_identity_encoder(folder / IDENTITY_FILE)
+    for network, file in ((encoder, "attributes"), (generator, "fusion")):
+        load_strictly(network, read_network(folder / f"{file}.safetensors"), name=f"{folder.name}'s {file}")
+        network.eval().requires_grad_(False)
+    size, dim = encoder.config.size, generator.config.identity_dim
+    if (recogniser.config.size, recogniser.config.dimensions, generator.config.size) != (size, dim, size):
+        raise BadCheckpoint(f"the networks in {folder} do not fit together: they differ in sizes")
+
+    def identify(images: Tensor) -> Tensor:
+        return torch.cat([recogniser(part) for part in images.split(_CHUNK)])
+
+    def attributes(images: Tensor) -> tuple[Tensor, ...]:
+        return tuple(map(torch.cat, zip(*(encoder(part) for part in images.split(_CHUNK)), strict=True)))
+
+    def fuse(identity: Tensor, maps: Sequence[Tensor]) -> Tensor:
+        parts = zip(identity.split(_CHUNK), *(level.split(_CHUNK) for level in maps), strict=True)
+        return torch.cat([generator(vectors, levels) for vectors, *levels in parts])
+
+    return IdentityModel(folder.name, _digest(folder, card), size, dim, identify, attributes, fuse, card)
+
+
+def _digest(folder: Path, card: Mapping[str, Any]) -> str:
+    digest = hashlib.sha256(json.dumps([card["attributes"], card["fusion"]], sort_keys=True).encode())
+    for file in (IDENTITY_FILE, "attributes.safetensors", "fusion.safetensors"):
+        digest.update((folder / file).read_bytes())
+    return digest.hexdigest()
