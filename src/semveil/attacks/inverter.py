@@ -1,0 +1,176 @@
+"""Undo a conversion of pictures: an inverter trained on known pairs of converted picture and source."""
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from semveil.attacks.networks import VALIDATION_SHARE
+from semveil.attacks.ridge import Ridge
+
+LARGEST_LINEAR = 64 * 64  # pixels; beyond them the linear stage would not fit into memory
+CHECK_EVERY = 100  # steps
+
+
+@dataclass(frozen=True)
+class InverterSettings:
+    """How the inverter is trained.
+
+    Attributes:
+        width: channels of its convolutions, at half the pictures' resolution.
+        blocks: residual blocks of two convolutions.
+        steps: of Adam; the state with the least validation error is kept.
+        batch: pictures per step.
+        learning_rate: at the start, falling to 0 as a cosine.
+        linear_pairs: pairs that the linear stage is fitted on; 0 leaves it out.
+    """
+
+    width: int = 48
+    blocks: int = 4
+    steps: int = 800
+    batch: int = 64
+    learning_rate: float = 2e-3
+    linear_pairs: int = 3000
+
+
+@dataclass(frozen=True, eq=False)
+class Inverter:
+    """A trained inverter.
+
+    Attributes:
+        linear: from the pixels of one colour to those of one colour, None where it was left out.
+        network: what is left after it.
+        mean: (3, H, W) of the known sources.
+        error: mean square error on the validation part over that of answering with the mean source; 1 is learning nothing.
+    """
+
+    linear: Ridge | None
+    network: nn.Module
+    mean: Tensor
+    error: float
+
+    def __call__(self, converted: Tensor, *, batch: int = 256) -> Tensor:
+        """Converted pictures (B, 3, H, W) in [-1, 1] -> estimates of their sources, the same shape and range."""
+        with torch.no_grad():
+            parts = [_estimate(self, part) for part in converted.split(batch)]
+        return torch.cat(parts).clamp(-1, 1)
+
+
+def train_inverter(
+    converted: Tensor,
+    sources: Tensor,
+    settings: InverterSettings | None = None,
+    *,
+    rng: torch.Generator | None = None,
+) -> Inverter:
+    """Learn sources from converted pictures by least squares: what whoever holds the client's module can train at home.
+
+    A linear stage first, one map for all three colours, which undoes shuffled pixels; then a convolutional network that sees
+    the converted picture and the linear estimate and adds what is left. The mean source competes with both on a validation
+    part, so an inverter of a conversion that tells nothing answers with the mean.
+
+    Args:
+        converted: (N, 3, H, W) in [-1, 1], sides even.
+        sources: the same shape.
+        settings: `InverterSettings()` where None.
+        rng: draws the validation part, the weights and the batches.
+
+    Raises:
+        ValueError: shapes that differ or that the network cannot take, or fewer than 16 pairs.
+
+    Example:
+        >>> rng = torch.Generator().manual_seed(0)
+        >>> sources = torch.rand(64, 3, 8, 8, generator=rng) * 2 - 1
+        >>> quick = InverterSettings(width=4, blocks=0, steps=0)
+        >>> train_inverter(-sources, sources, quick, rng=rng).error < 0.1
+        True
+    """
+    settings = settings or InverterSettings()
+    if converted.shape != sources.shape or sources.ndim != 4 or sources.shape[1] != 3 or any(s % 2 for s in sources.shape[2:]):
+        raise ValueError(
+            f"pairs must be two stacks (N, 3, H, W) of even sides, got {tuple(converted.shape)} and {tuple(sources.shape)}"
+        )
+    if len(sources) < 16:
+        raise ValueError(f"an inverter takes at least 16 pairs, got {len(sources)}")
+    order = torch.randperm(len(sources), generator=rng)
+    held = max(4, round(VALIDATION_SHARE * len(sources)))
+    kept_out, rows = order[:held], order[held:]
+    mean = sources[rows].mean(0)
+    nothing = float((sources[kept_out] - mean).square().mean())
+    linear = _linear(converted[rows], sources[rows] - mean, settings.linear_pairs)
+    network = _Network(settings.width, settings.blocks, rng)
+    best = Inverter(linear, network, mean, 1.0)
+    least = _error(best, converted[kept_out], sources[kept_out])
+    if least >= nothing:  # the mean wins over the linear stage
+        best = Inverter(None, network, mean, 1.0)
+        least = nothing
+    state = _copy(network)
+    optimiser = torch.optim.Adam(network.parameters(), settings.learning_rate)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, max(1, settings.steps))
+    for step in range(1, settings.steps + 1):
+        chosen = rows[torch.randint(len(rows), (settings.batch,), generator=rng)]
+        loss = F.mse_loss(_estimate(best, converted[chosen]), sources[chosen])
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+        schedule.step()
+        if step % CHECK_EVERY == 0 or step == settings.steps:
+            error = _error(best, converted[kept_out], sources[kept_out])
+            if error < least:
+                least, state = error, _copy(network)
+    network.load_state_dict(state)
+    return Inverter(best.linear, network.eval().requires_grad_(False), mean, least / max(nothing, 1e-12))
+
+
+class _Network(nn.Module):
+    """Residual convolutions at half the resolution; its last layer starts at zero, so it starts by adding nothing."""
+
+    def __init__(self, width: int, blocks: int, rng: torch.Generator | None) -> None:
+        super().__init__()
+        self.first = nn.utils.skip_init(nn.Conv2d, 24, width, 3, padding=1)
+        self.blocks = nn.ModuleList(
+            nn.ModuleList(nn.utils.skip_init(nn.Conv2d, width, width, 3, padding=1) for _ in range(2)) for _ in range(blocks)
+        )
+        self.last = nn.utils.skip_init(nn.Conv2d, width, 12, 3, padding=1)
+        for layer in self.modules():
+            if isinstance(layer, nn.Conv2d):
+                nn.init.kaiming_normal_(layer.weight, nonlinearity="relu", generator=rng)
+                nn.init.zeros_(layer.bias)  # type: ignore[arg-type]
+        nn.init.zeros_(self.last.weight)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, 6, H, W) -> (B, 3, H, W)."""
+        x = F.relu(self.first(F.pixel_unshuffle(x, 2)))
+        for first, second in self.blocks:
+            x = x + second(F.relu(first(F.relu(x)))) / len(self.blocks)
+        return F.pixel_shuffle(self.last(F.relu(x)), 2)
+
+
+def _linear(converted: Tensor, centred: Tensor, pairs: int) -> Ridge | None:
+    """One linear map for all colours: the three colours of a picture are three rows of the regression."""
+    height, width = converted.shape[2:]
+    if not pairs or height * width > LARGEST_LINEAR:
+        return None
+    return Ridge.fit(converted[:pairs].flatten(2).flatten(0, 1), centred[:pairs].flatten(2).flatten(0, 1))
+
+
+def _estimate(inverter: Inverter, converted: Tensor) -> Tensor:
+    """The mean, plus the linear stage, plus what the network adds; not clamped."""
+    linear = torch.zeros_like(converted)
+    if inverter.linear is not None:
+        linear = inverter.linear(converted.flatten(2)).view(converted.shape)
+    return inverter.mean + linear + inverter.network(torch.cat([converted, linear], 1))
+
+
+def _error(inverter: Inverter, converted: Tensor, sources: Tensor) -> float:
+    with torch.no_grad():
+        errors = [
+            (_estimate(inverter, part) - truth).square().mean((1, 2, 3))
+            for part, truth in zip(converted.split(256), sources.split(256), strict=True)
+        ]
+    return float(torch.cat(errors).mean())
+
+
+def _copy(network: nn.Module) -> dict[str, Tensor]:
+    return {name: value.clone() for name, value in network.state_dict().items()}
