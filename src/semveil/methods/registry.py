@@ -7,11 +7,12 @@ from semveil.core.registry import Registry
 from semveil.methods.baselines import BASELINES
 from semveil.methods.dp_image import DPImage
 from semveil.methods.dp_semcom import DPSemCom
+from semveil.methods.identity_dp import IdentityDP
 from semveil.methods.latent_dp import LatentDP
 from semveil.methods.release import ImageMethod
 
 METHODS: Registry[type[DPSemCom] | type[ImageMethod]] = Registry("method")
-for _method in (DPSemCom, DPImage, LatentDP, *BASELINES):
+for _method in (DPSemCom, DPImage, LatentDP, IdentityDP, *BASELINES):
     METHODS.add(_method.name, _method)
 
 

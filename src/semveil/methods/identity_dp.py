@@ -1,0 +1,289 @@
+"""identity-dp: a face with another identity and the same look, the identity drawn by differential privacy [IDP].
+
+Yunqian Wen, Bo Liu, Ming Ding, Rong Xie, Li Song, "IdentityDP: Differential Private Identification Protection for Face Images",
+Neurocomputing 501, 2022. The file reads in the paper's order: identity and attributes, perturbation, reconstruction. What the
+paper leaves open or gets wrong is in `docs/methods/identity-dp.md`.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Annotated, Any, ClassVar
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from semveil import mechanisms
+from semveil.core.caveats import Caveat
+from semveil.core.certificate import Certificate, ReleaseKind
+from semveil.core.privacy import Basis, Guarantee, MetricForm, Norm, Sensitivity, compose, post_process
+from semveil.core.registry import suggest
+from semveil.keys.secret import read_secret
+from semveil.mechanisms import SPHERE_MECHANISMS, RenormalisedL2Laplace, RenormalisedLaplace, SphereMechanism
+from semveil.mechanisms.base import require_positive
+from semveil.mechanisms.exact_sphere import STEP
+from semveil.methods.dp_image import FACE_FOUND, PUBLIC_MODEL
+from semveil.methods.identity_model import DEFAULT_IDENTITY_MODEL, IdentityModel, load_identity_model
+from semveil.methods.latent_dp import LatentDP
+from semveil.methods.options import Option
+from semveil.methods.pseudonym import Pseudonyms
+from semveil.methods.release import Release
+
+DEFAULT_EPSILON = 6.0  # the paper's
+DEFAULT_MECHANISM = "privunit"  # keeps most of a vector at the same epsilon, so the budget is used
+REPELLING = "von-mises-fisher"  # around the opposite vector: the exponential mechanism with utility minus cosine
+CALIBRATIONS = ("corrected", "as_published")
+FUSION = "the fusion network that makes the picture"
+IN_CLEAR = "the attributes (pose, expression, hair, light, background), with what they tell of who it is"
+NORMS = {RenormalisedLaplace.name: Norm.L1, RenormalisedL2Laplace.name: Norm.L2}  # laws that a sensitivity calibrates
+
+
+class IdentityDP:
+    """Perturbs who it is and keeps what it looks like: X' = h(M(r_id(X)), r_att(X)) ([IDP] Eqs. 10 to 13).
+
+    The guarantee covers the identity vector only. Everything else of the face passes in clear through the attributes, and
+    whoever knows the person may recognise them by it; how much recognisers do is measured in `docs/methods/identity-dp.md`.
+
+    Args:
+        model: an identity model, or its name.
+        epsilon: privacy budget of the identity (6).
+        mechanism: the law of the new identity on the unit sphere, see `mechanisms.SPHERE_MECHANISMS`. By default `privunit`;
+            `von-mises-fisher` with `repel` and `laplace` with calibration `as_published`.
+        calibration: `corrected`: epsilon holds for any two photos. `as_published`: Laplace noise of scale observed sensitivity
+            over epsilon, whose true epsilon is 2 sqrt(d) / scale.
+        observed_sensitivity: of `as_published`: the largest L1 distance seen between two identity vectors ([IDP] Eq. 12).
+        repel: draw around the opposite of the photo's vector, so that the new face is unlike the person. The opposite is a
+            vector like any other, so epsilon is the same.
+        pseudonym: instead of a mechanism: a key file. Every subject has one new face under it; nothing is guaranteed.
+        attribute_side: a bottleneck: attributes are taken from the crop reduced to so many pixels per side.
+        attribute_epsilon: attributes are taken from a face that latent-dp chooses from a public gallery at this budget, not from
+            the photo. Then the whole crop is covered, at the sum of both budgets.
+
+    Raises:
+        ValueError: an unknown choice, or options that do not go together.
+        KeyProblem: the key file cannot be used.
+
+    Example:
+        >>> method = IdentityDP(IdentityModel.example(), epsilon=2.0)
+        >>> claim = method.protect(torch.zeros(1, 3, 4, 4)).guarantee
+        >>> round(claim.epsilon, 6), claim.covers, claim.whole_record_epsilon
+        (2.0, 'the identity vector of 4 numbers', None)
+    """
+
+    name: ClassVar[str] = "identity-dp"
+
+    def __init__(
+        self,
+        model: IdentityModel | str = DEFAULT_IDENTITY_MODEL,
+        *,
+        epsilon: Annotated[float | None, Option(f"Privacy budget of the identity; {DEFAULT_EPSILON:g} by default.")] = None,
+        mechanism: Annotated[
+            str | None, Option(f"Law of the new identity; {DEFAULT_MECHANISM} by default.", tuple(SPHERE_MECHANISMS))
+        ] = None,
+        calibration: Annotated[str, Option("Scale of Laplace noise, corrected or the paper's.", CALIBRATIONS)] = "corrected",
+        observed_sensitivity: Annotated[
+            float | None, Option("Largest L1 distance seen between identities, for calibration as_published.")
+        ] = None,
+        repel: Annotated[bool, Option("Draw the new identity away from the old one, at the same epsilon.")] = False,
+        pseudonym: Annotated[
+            str | None, Option("Key file: every subject has one new face under it; linkable, no guarantee.")
+        ] = None,
+        attribute_side: Annotated[
+            int | None, Option("Bottleneck: attributes see the crop reduced to so many pixels per side.")
+        ] = None,
+        attribute_epsilon: Annotated[
+            float | None, Option("Budget of the attributes, taken from a public face that latent-dp chooses.")
+        ] = None,
+    ) -> None:
+        _check_choice("calibration", calibration, CALIBRATIONS)
+        published = calibration == "as_published"
+        if mechanism is not None:
+            _check_choice("mechanism", mechanism, tuple(SPHERE_MECHANISMS))
+        if published and (mechanism not in (None, RenormalisedLaplace.name) or repel):
+            raise ValueError("the paper publishes Laplace noise around the photo's own vector; use calibration 'corrected'")
+        if published != (observed_sensitivity is not None):
+            raise ValueError(
+                "calibration 'as_published' and an observed sensitivity go together: the largest L1 distance between two "
+                "identity vectors of a set (semveil.methods.identity_dp.observed_sensitivity measures it)"
+            )
+        if pseudonym is not None and (epsilon is not None or mechanism is not None or published or repel):
+            raise ValueError("a pseudonym does not depend on the photo and has no epsilon; leave the mechanism's options out")
+        if attribute_side is not None and attribute_epsilon is not None:
+            raise ValueError("give the side of the attributes' bottleneck or their epsilon, not both")
+        self.model = load_identity_model(model) if isinstance(model, str) else model
+        if attribute_side is not None and not 1 <= attribute_side <= self.model.size:
+            raise ValueError(f"the attributes' side lies in 1 to {self.model.size} pixels, got {attribute_side}")
+        self.calibration, self.repel, self.attribute_side = calibration, repel, attribute_side
+        self.nominal_epsilon = DEFAULT_EPSILON if epsilon is None else epsilon
+        require_positive("epsilon", self.nominal_epsilon)
+        self.pseudonyms = None if pseudonym is None else Pseudonyms(read_secret(pseudonym))
+        self.law: SphereMechanism | None = None
+        if published and observed_sensitivity is not None:
+            require_positive("the observed sensitivity", observed_sensitivity)
+            self.law = RenormalisedLaplace(self.dimension, observed_sensitivity / self.nominal_epsilon)
+        elif self.pseudonyms is None:
+            name = mechanism or (REPELLING if repel else DEFAULT_MECHANISM)
+            self.law = SPHERE_MECHANISMS[name].calibrate(self.dimension, self.nominal_epsilon)
+        self.look: LatentDP | None = None
+        if attribute_epsilon is not None:
+            self.look = LatentDP(epsilon=attribute_epsilon, mechanism="exponential")
+
+    @property
+    def size(self) -> int:
+        return self.model.size
+
+    @property
+    def dimension(self) -> int:
+        """Of the identity vector, d."""
+        return self.model.dim
+
+    @property
+    def needs_subjects(self) -> bool:
+        """Whether `protect` must be told whom each crop shows."""
+        return self.pseudonyms is not None
+
+    @property
+    def model_digest(self) -> str:
+        """SHA-256 over the networks, with those that choose private attributes, and over the key's number."""
+        more = [self.look.model_digest] if self.look else []
+        more += [self.pseudonyms.key_id] if self.pseudonyms else []
+        return self.model.digest if not more else hashlib.sha256(" ".join([self.model.digest, *more]).encode()).hexdigest()
+
+    # Stage I: identity and attributes
+
+    def identify(self, images: Tensor) -> Tensor:
+        """r_id: unit vectors (B, d) of crops (B, 3, S, S) in [-1, 1]."""
+        self.model.check(images)
+        return self.model.identify(images)
+
+    def attributes(self, images: Tensor, *, rng: torch.Generator | None = None) -> tuple[Tensor, ...]:
+        """r_att: maps (B, C, h, w) from coarse to fine, of what of the crops the attributes may see.
+
+        Args:
+            rng: of the choice of a public face, where the attributes have a budget; None makes it a release's.
+        """
+        self.model.check(images)
+        if self.attribute_side is not None:
+            images = reduced(images, self.attribute_side)
+        elif self.look is not None:
+            crops = functional.interpolate(images, size=(self.look.size,) * 2, mode="bilinear", antialias=True)
+            chosen = self.look.protect(crops, rng=rng).images
+            images = functional.interpolate(chosen, size=(self.size,) * 2, mode="bilinear", antialias=True).clamp(-1, 1)
+        return self.model.attributes(images)
+
+    # Stage II: perturbation
+
+    def perturb(self, identities: Tensor, *, rng: torch.Generator | None = None) -> Tensor:
+        """New unit vectors (B, d) for unit vectors (B, d); without `rng` drawn exactly, from the operating system's entropy.
+
+        Raises:
+            ValueError: under a pseudonym there is nothing to perturb.
+        """
+        if self.law is None:
+            raise ValueError("a pseudonym does not depend on the photo's identity, so there is nothing to perturb")
+        centres = -identities if self.repel else identities
+        return self.law.release(centres) if rng is None else self.law(centres, rng=rng)
+
+    # Stage III: reconstruction
+
+    def protect(self, images: Tensor, *, rng: torch.Generator | None = None, subjects: Sequence[str] | None = None) -> Release:
+        """Crops (B, 3, S, S) in [-1, 1] -> pictures with new identities, which are the release's latents (B, 1, d).
+
+        Args:
+            rng: for simulations; None draws a release's noise from the operating system.
+            subjects: whom each crop shows; needed for pseudonyms, and for nothing else.
+        """
+        if (subjects is not None) != self.needs_subjects:
+            need = "needs the name of each crop's subject" if self.needs_subjects else "has no use for names of subjects"
+            raise ValueError(f"{self.name} {'with' if self.needs_subjects else 'without'} a pseudonym {need}")
+        attributes = self.attributes(images, rng=rng)
+        if self.pseudonyms is not None and subjects is not None:
+            if len(subjects) != len(images):
+                raise ValueError(f"{len(images)} crops with {len(subjects)} subjects; each crop needs one")
+            identities = self.pseudonyms.identities(subjects, self.dimension).to(images)
+        else:
+            identities = self.perturb(self.model.identify(images), rng=rng)
+        return Release(self.model.fuse(identities, attributes), identities[:, None], self.guarantee(simulated=rng is not None))
+
+    def reconstruct(self, images: Tensor) -> Tensor:
+        """What the networks make of crops with their own identity and attributes: unprotected."""
+        return self.model.fuse(self.identify(images), self.model.attributes(images))
+
+    # What is claimed
+
+    def guarantee(self, *, simulated: bool = False) -> Guarantee:
+        """What holds for each photo alone.
+
+        Args:
+            simulated: the noise comes from a seeded stream and not from the operating system.
+        """
+        claim = self._identity_claim(simulated)
+        if self.look is not None:
+            claim = compose(claim, self.look.guarantee(simulated=simulated))
+            return post_process(claim, FUSION)
+        seen = "" if self.attribute_side is None else f", seen in {self.attribute_side} x {self.attribute_side} pixels"
+        return post_process(claim, FUSION, also_reads=[IN_CLEAR + seen])
+
+    def _identity_claim(self, simulated: bool) -> Guarantee:
+        covers = f"the identity vector of {self.dimension} numbers"
+        if self.law is None:
+            return Guarantee.none(
+                covers, reason="each subject has one new face, so that pictures of a person can be linked on purpose"
+            )
+        claim = self.law.guarantee(exact=not simulated, covers=covers, assumptions=(FACE_FOUND, PUBLIC_MODEL))
+        if claim.metric is None:
+            return claim
+        return replace(claim, metric=MetricForm(claim.metric.rate, claim.metric.norm, "the identity vectors"))
+
+    def certificate(self, release: Release) -> Certificate:
+        """The certificate of a release that `protect` gave."""
+        caveats = [] if self.look else [Caveat.ATTRIBUTES]
+        said: dict[str, Any] = {}
+        if self.law is None:
+            caveats += [Caveat.LINKABLE, Caveat.KEY]
+        else:
+            norm = NORMS.get(self.law.name)
+            said = {
+                "mechanism": self.law.name,
+                "calibration": self.calibration,
+                "nominal_epsilon": self.nominal_epsilon,
+                "scale": getattr(self.law, "scale", None),
+                "grid_step": None if release.guarantee.basis == Basis.SIMULATION else STEP,
+                "sensitivity": None if norm is None else mechanisms.sphere_sensitivity(self.dimension, norm),
+            }
+            if self.look is not None:
+                said["part_budgets"] = {"identity": self.law.epsilon, "attributes": self.look.nominal_epsilon}
+        return Certificate(
+            release=ReleaseKind.IMAGE,
+            method=self.name,
+            protection="pseudonym" if self.law is None else f"{self.law.name}{'-repelling' if self.repel else ''}",
+            guarantee=release.guarantee,
+            images=len(release),
+            model=self.model.name,
+            model_hash=self.model.digest,
+            caveats=tuple(caveats),
+            **said,
+        )
+
+
+def observed_sensitivity(identities: Tensor) -> Sensitivity:
+    """The largest L1 distance between two of some identity vectors (N, d) ([IDP] Eq. 12); it bounds no other photo's.
+
+    Example:
+        >>> observed_sensitivity(torch.eye(4)).value
+        2.0
+    """
+    return mechanisms.observed_pairwise_sensitivity(identities.detach().cpu().double().numpy(), Norm.L1)
+
+
+def reduced(images: Tensor, side: int) -> Tensor:
+    """Images (B, 3, S, S) averaged to side x side pixels and enlarged again."""
+    size = images.shape[-2:]
+    small = functional.interpolate(images, size=(side, side), mode="area")
+    return functional.interpolate(small, size=size, mode="bilinear", align_corners=False)
+
+
+def _check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
+    if value not in choices:
+        raise ValueError(f"{name} has no choice {value!r}{suggest(value, choices)}; allowed: {', '.join(choices)}")

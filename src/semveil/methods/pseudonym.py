@@ -1,0 +1,54 @@
+"""New identities that belong to a subject for good: the same under one key for every photo, unrelated under another."""
+
+import json
+import math
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from semveil.core.ledger import subject_name
+from semveil.keys.keystream import KeyStream
+from semveil.keys.schedule import hkdf_sha256
+from semveil.keys.secret import Secret
+
+LABEL, VERSION = "semveil pseudonym", 1
+
+
+class Pseudonyms:
+    """Unit vectors for subjects by HKDF-SHA256 of a secret key and the subject's name; no photo plays a part.
+
+    A normal vector from the derived key's stream, divided by its length, is uniform on the sphere, so without the key nobody
+    can tell these vectors from random people. With it anybody computes them from a list of names: the names are no secret.
+
+    Args:
+        secret: the key; who has it can tell which subject a vector stands for.
+
+    Example:
+        >>> desk, again = Pseudonyms(Secret(bytes(32))), Pseudonyms(Secret(bytes(32)))
+        >>> torch.equal(desk.identities(["Ada", "Bo"], 8), again.identities(["ada ", "Bo"], 8))
+        True
+    """
+
+    def __init__(self, secret: Secret) -> None:
+        self._secret = secret
+
+    @property
+    def key_id(self) -> str:
+        """64 hex digits that tell keys apart and give nothing of them away."""
+        return self._derive("key id").hex()
+
+    def identities(self, subjects: Sequence[str], dimension: int) -> Tensor:
+        """Vectors (B, dimension) of length 1 in float32, a row for each subject.
+
+        Raises:
+            ValueError: a subject without a name.
+        """
+        rows = [KeyStream(self._derive("identity", subject_name(s), dimension)).normals(dimension) for s in subjects]
+        vectors = np.stack([row / math.sqrt(math.fsum(row * row)) for row in rows])
+        return torch.from_numpy(vectors).float()
+
+    def _derive(self, *what: str | int) -> bytes:
+        info = json.dumps([LABEL, VERSION, *what], separators=(",", ":")).encode("ascii")
+        return hkdf_sha256(self._secret.value, salt=None, info=info)
