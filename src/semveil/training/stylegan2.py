@@ -34,21 +34,23 @@ class StyleGAN2Training:
         generator_rate, encoder_rate, discriminator_rate: Adam's learning rates.
         mse, perceptual: weights of the reconstruction terms (squared error, LPIPS).
         adversarial: weight of the generator's non-saturating loss.
+        adversarial_from: step from which on there are fakes; before it generator and encoder only reconstruct, which is faster.
         r1: gradient penalty on real photos, every `lazy` steps.
         path_length: weight of the path-length regulariser, every `lazy` steps.
         code_noise: spread of Gaussian noise on the codes of reconstructed photos, in units of the codes' own spread.
         average: half life in photos of the averaged weights that are kept.
     """
 
-    steps: int = 6000
-    batch: int = 32
+    steps: int = 4500
+    batch: int = 16
     generator_rate: float = 3e-3
     encoder_rate: float = 1.2e-3
     discriminator_rate: float = 2e-3
     decay_share: float = 0.25
     mse: float = 6.0
     perceptual: float = 1.0
-    adversarial: float = 0.1
+    adversarial: float = 0.08
+    adversarial_from: int = 2000
     r1: float = 1.0
     path_length: float = 1.0
     lazy: int = 16
@@ -58,7 +60,7 @@ class StyleGAN2Training:
     discriminator_cap: int = 128
     generator: StyleGAN2Config = field(
         default_factory=lambda: StyleGAN2Config(
-            size=64, style_dim=128, mapping_layers=4, widths=(128, 128, 96, 48, 24), channel_cap=128
+            size=64, style_dim=128, mapping_layers=4, widths=(160, 160, 96, 32, 16)
         )
     )
     encoder: SemanticEncoderConfig = field(
@@ -126,14 +128,17 @@ class StyleGAN2Trainer:
         with torch.autocast("cpu", torch.bfloat16):
             codes = self.encoder(photos)
         losses = self._reconstruct(codes, photos, inside)
-        losses |= self._adversarial(self._fake_codes(codes.detach(), s.batch // 2))
-        if self.step % s.lazy == 0:
-            losses |= self._path_length()
+        with_fakes = self.step >= s.adversarial_from
+        if with_fakes:
+            losses |= self._adversarial(self._fake_codes(codes.detach(), s.batch // 2))
+            if self.step % s.lazy == 0:
+                losses |= self._path_length()
         for name in ("generator", "encoder"):
             self.optimisers[name].step()
             self.optimisers[name].zero_grad()
         self._average()
-        losses |= self._discriminate(photos[: s.batch // 2])
+        if with_fakes:
+            losses |= self._discriminate(photos[: s.batch // 2])
         return losses
 
     def _photos(self, index: Tensor) -> tuple[Tensor, Tensor]:
@@ -224,7 +229,7 @@ class StyleGAN2Trainer:
         noise = torch.randn(images.shape, generator=self.rng) / s.generator.size
         (gradient,) = torch.autograd.grad((images * noise).sum(), codes, create_graph=True)
         lengths = gradient.square().sum(2).mean(1).sqrt()
-        self.mean_path = torch.lerp(self.mean_path, lengths.detach().mean(), 0.02 if self.step else 1.0)
+        self.mean_path = torch.lerp(self.mean_path, lengths.detach().mean(), 0.02 if self.mean_path else 1.0)
         loss = (lengths - self.mean_path).square().mean()
         (s.path_length * s.lazy * loss).backward()
         return {"path": lengths.mean().item()}
