@@ -39,7 +39,7 @@ class IdentityEncoderConfig:
     side: int = 48
     widths: tuple[int, int, int, int] = (32, 48, 96, 192)
     blocks: tuple[int, int, int] = (1, 2, 1)
-    dimensions: int = 128
+    dimensions: int = 64
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "IdentityEncoderConfig":
@@ -79,7 +79,7 @@ class IdentityEncoder(nn.Module):
     Example:
         >>> import torch
         >>> IdentityEncoder(IdentityEncoderConfig()).eval()(torch.zeros(2, 3, 64, 64)).shape
-        torch.Size([2, 128])
+        torch.Size([2, 64])
     """
 
     def __init__(self, config: IdentityEncoderConfig) -> None:
