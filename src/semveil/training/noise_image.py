@@ -6,10 +6,10 @@ Sensors 24, 3166, 2024 [NI].
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from semveil.core.registry import suggest
 from semveil.generators.conversion import ConversionConfig, ConversionGenerator
@@ -85,7 +85,59 @@ def train_conversion(
     Returns:
         g, in evaluation mode.
     """
-    raise NotImplementedError
+    generator = ConversionGenerator(settings.generator, rng=rng).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    discriminator = NoiseDiscriminator(width=settings.discriminator_width, halvings=settings.discriminator_halvings, rng=rng)
+    optimisers = [torch.optim.Adam(n.parameters(), settings.learning_rate, (0.5, 0.999)) for n in (generator, discriminator)]
+    schedules = [torch.optim.lr_scheduler.LinearLR(o, 1.0, 0.0, total_iters=settings.steps) for o in optimisers]
+    for step in range(settings.steps):
+        index = torch.randint(len(pixels), (settings.batch,), generator=rng)
+        images = vary(pixels[index], 0, rng).contiguous(memory_format=torch.channels_last)
+        with torch.autocast("cpu", torch.bfloat16):
+            converted = generator(images).float()
+
+        discriminator.requires_grad_(False)
+        noise_loss = (discriminator(converted) - 1).square().mean()  # Eq. 2
+        loss = settings.alpha * noise_loss
+        explanation = 0.0
+        if settings.beta:
+            explanation_loss = explanation_loss(explainer, images, converted, settings, rng)
+            loss = loss + settings.beta * explanation_loss  # Eq. 4
+            explanation = explanation_loss.item()
+        optimisers[0].zero_grad()
+        loss.backward()
+        optimisers[0].step()
+
+        discriminator.requires_grad_(True)
+        real = discriminator(noised(images, settings.sigma, rng=rng))
+        fake = discriminator(converted.detach())
+        judged = (real - 1).square().mean() + fake.square().mean()  # Eq. 5
+        optimisers[1].zero_grad()
+        judged.backward()
+        optimisers[1].step()
+        for schedule in schedules:
+            schedule.step()
+        told = {"noise": noise_loss.item(), "explanation": explanation, "discriminator": judged.item()}
+        progress(step + 1, settings.steps, told)
+    return generator.eval().requires_grad_(False)
+
+
+def explanation_loss(
+    explainer: VGG16Classifier, images: Tensor, converted: Tensor, settings: ConversionTraining, rng: torch.Generator
+) -> Tensor:
+    """d(h f'(x), h N f'(g(x))), the mean absolute difference ([NI] Eq. 3)."""
+    with torch.autocast("cpu", torch.bfloat16):
+        with torch.no_grad():
+            wanted = guided_explanation(explainer, images).maps.float()
+        if settings.explanation == "as_released":
+            return (converted - scale_by_power_of_ten(wanted)).abs().mean()
+        noisy = partial(settings.noise.on_weights, rng=rng)
+        maps = guided_explanation(explainer, converted, seed=noisy, sharpness=settings.sharpness).maps.float()
+    return (_own_size(settings.noise.on_maps(maps, rng=rng)) - _own_size(wanted)).abs().mean()
+
+
+def _own_size(maps: Tensor) -> Tensor:
+    """Maps over their root mean square."""
+    return maps / maps.square().mean((1, 2, 3), keepdim=True).sqrt().clamp_min(1e-12)
 
 
 @torch.no_grad()
