@@ -98,11 +98,11 @@ def train_conversion(
         discriminator.requires_grad_(False)
         noise_loss = (discriminator(converted) - 1).square().mean()  # Eq. 2
         loss = settings.alpha * noise_loss
-        explanation = 0.0
+        told = {"noise": noise_loss.item(), "explanation": 0.0}
         if settings.beta:
-            explanation_loss = explanation_loss(explainer, images, converted, settings, rng)
-            loss = loss + settings.beta * explanation_loss  # Eq. 4
-            explanation = explanation_loss.item()
+            difference = explanation_loss(explainer, images, converted, settings, rng)
+            loss = loss + settings.beta * difference  # Eq. 4
+            told["explanation"] = difference.item()
         optimisers[0].zero_grad()
         loss.backward()
         optimisers[0].step()
@@ -116,8 +116,7 @@ def train_conversion(
         optimisers[1].step()
         for schedule in schedules:
             schedule.step()
-        told = {"noise": noise_loss.item(), "explanation": explanation, "discriminator": judged.item()}
-        progress(step + 1, settings.steps, told)
+        progress(step + 1, settings.steps, told | {"discriminator": judged.item()})
     return generator.eval().requires_grad_(False)
 
 
