@@ -1,0 +1,223 @@
+"""Train a compact identity encoder to say of small faces what a strong recogniser says of the photos at full resolution."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from semveil.data.face_set import FaceSet
+from semveil.recognition.identity_encoder import IdentityEncoder, IdentityEncoderConfig
+from semveil.training.teacher_descriptors import TeacherDescriptors
+
+
+@dataclass(frozen=True)
+class IdentityEncoderTraining:
+    """Settings of a run.
+
+    Attributes:
+        encoder: sizes of the network.
+        steps, batch, learning_rate, weight_decay: AdamW; the rate rises for a tenth of the steps, then falls to zero.
+        whitening: power in [0, 1] of the inverse spread by which the teacher's directions are scaled. At 0.75 the cosines of
+            strangers spread as those of directions drawn uniformly from the sphere, so that a vector with noise on it, or a
+            random one, is a vector as a face might have it.
+        neighbours: weight of the loss by which the encoder ranks all training photos as the teacher does.
+        sharpness: inverse temperature of that ranking.
+    """
+
+    encoder: IdentityEncoderConfig = field(default_factory=IdentityEncoderConfig)
+    steps: int = 4000
+    batch: int = 64
+    learning_rate: float = 2e-3
+    weight_decay: float = 0.02
+    whitening: float = 0.75
+    neighbours: float = 0.5
+    sharpness: float = 16.0
+
+
+class IdentityEncoderTrainer:
+    """A run that can be broken off and taken up again.
+
+    Args:
+        faces: aligned faces of the encoder's size; only those that are not held out are used, and no name of a person.
+        teacher: descriptors of those photos.
+        settings: of the run.
+        rng: initialisation, order and augmentation.
+
+    Attributes:
+        step: optimiser steps done.
+        averages: the encoder with exponentially averaged weights (0.998 per step), which is what to keep.
+    """
+
+    def __init__(
+        self, faces: FaceSet, teacher: TeacherDescriptors, settings: IdentityEncoderTraining, *, rng: torch.Generator
+    ) -> None:
+        chosen = ~faces.held_out
+        self.settings, self.rng, self.step = settings, rng, 0
+        self.photos = torch.from_numpy(faces.pixels[chosen]).permute(0, 3, 1, 2)
+        self.targets = targets(
+            torch.from_numpy(teacher.of(faces.source[chosen])), settings.encoder.dimensions, whitening=settings.whitening
+        )
+        with torch.random.fork_rng(devices=[]):  # torch initialises layers from its global stream
+            torch.manual_seed(int(torch.randint(2**62, (), generator=rng)))
+            self.network = IdentityEncoder(settings.encoder)
+        self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.averages = torch.optim.swa_utils.AveragedModel(
+            self.network, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(0.998), use_buffers=True
+        )
+        self.optimiser = torch.optim.AdamW(
+            self.network.parameters(), settings.learning_rate, weight_decay=settings.weight_decay
+        )
+        self.schedule = torch.optim.lr_scheduler.OneCycleLR(
+            self.optimiser, settings.learning_rate, total_steps=settings.steps, pct_start=0.1
+        )
+
+    def run(self, *, report: Callable[[int, float], None] = lambda step, loss: None) -> None:
+        """Train to the end; `report` is called with the steps done and the loss of the last."""
+        while self.step < self.settings.steps:
+            rows = torch.randint(len(self.photos), (self.settings.batch,), generator=self.rng)
+            images = vary(self.photos[rows].float() / 127.5 - 1, self.rng)
+            with torch.autocast("cpu", torch.bfloat16):
+                vectors = self.network(images.contiguous(memory_format=torch.channels_last))
+            loss = self._loss(vectors.float(), rows)
+            self.optimiser.zero_grad()
+            loss.backward()
+            self.optimiser.step()
+            self.schedule.step()
+            self.averages.update_parameters(self.network)
+            self.step += 1
+            report(self.step, loss.item())
+
+    def encoder(self) -> IdentityEncoder:
+        """The encoder with averaged weights, in evaluation mode."""
+        network = IdentityEncoder(self.settings.encoder)
+        network.load_state_dict(self.averages.module.state_dict())
+        return network.eval().requires_grad_(False)
+
+    def _loss(self, vectors: Tensor, rows: Tensor) -> Tensor:
+        """1 - cosine to the teacher's vector, and cross-entropy between both rankings of all training photos."""
+        wanted = self.targets[rows]
+        cosine = (1 - (vectors * wanted).sum(1)).mean()
+        sharpness = self.settings.sharpness
+        ranking = (sharpness * wanted @ self.targets.T).softmax(1)
+        return cosine + self.settings.neighbours * F.cross_entropy(sharpness * vectors @ self.targets.T, ranking)
+
+    def state(self) -> dict[str, object]:
+        """Everything to go on from."""
+        return {
+            "step": self.step,
+            "network": self.network.state_dict(),
+            "averages": self.averages.state_dict(),
+            "optimiser": self.optimiser.state_dict(),
+            "schedule": self.schedule.state_dict(),
+            "rng": self.rng.get_state(),
+        }
+
+    def load_state(self, state: dict) -> None:
+        """Go on from what `state` gave."""
+        self.step = state["step"]
+        self.network.load_state_dict(state["network"])
+        self.averages.load_state_dict(state["averages"])
+        self.optimiser.load_state_dict(state["optimiser"])
+        self.schedule.load_state_dict(state["schedule"])
+        self.rng.set_state(state["rng"])
+
+
+def targets(descriptors: Tensor, dimensions: int, *, whitening: float) -> Tensor:
+    """The teacher's descriptors as unit vectors of `dimensions` that use the whole sphere.
+
+    dlib's lie in a narrow cone of a 77-dimensional subspace of R^128. Centred, turned into their principal directions, of
+    which the first are kept and divided by their standard deviation to the power `whitening`, scaled to length 1.
+
+    Args:
+        descriptors: (N, D).
+        dimensions: d <= D, principal directions to keep.
+        whitening: 0 keeps the spread of each direction, 1 makes all alike.
+
+    Returns:
+        (N, d).
+
+    Raises:
+        ValueError: the descriptors do not spread over so many directions.
+
+    Example:
+        >>> wide = torch.tensor([[9.0, 0.0, 5.0], [-9.0, 0.0, 5.0], [0.0, 1.0, 5.0], [0.0, -1.0, 5.0]])
+        >>> targets(wide, 2, whitening=1.0).abs().round(decimals=4).tolist()
+        [[1.0, 0.0], [1.0, 0.0], [0.0, 1.0], [0.0, 1.0]]
+    """
+    centred = (descriptors - descriptors.mean(0)).double()
+    _, values, directions = torch.linalg.svd(centred, full_matrices=False)
+    spread = values[:dimensions] / len(centred) ** 0.5
+    if len(spread) < dimensions or spread[-1] < 1e-3 * spread[0]:
+        raise ValueError(f"the descriptors spread over fewer than {dimensions} directions; take fewer dimensions")
+    return F.normalize(centred @ directions[:dimensions].T / spread**whitening, dim=1).float()
+
+
+def vary(images: Tensor, rng: torch.Generator) -> Tensor:
+    """Random flip, small similarity warp, contrast, colour, blur and noise, one draw per image (B, 3, S, S) in [-1, 1]."""
+    n = len(images)
+    uniform = lambda low, high, *shape: torch.rand(*shape, generator=rng) * (high - low) + low  # noqa: E731
+    angle, zoom = uniform(-0.1, 0.1, n), torch.exp(uniform(-0.08, 0.08, n))
+    mirror = torch.where(torch.rand(n, generator=rng) < 0.5, -1.0, 1.0)
+    theta = torch.zeros(n, 2, 3)
+    theta[:, 0, 0], theta[:, 0, 1] = zoom * angle.cos() * mirror, -zoom * angle.sin()
+    theta[:, 1, 0], theta[:, 1, 1] = zoom * angle.sin() * mirror, zoom * angle.cos()
+    theta[:, :, 2] = uniform(-0.06, 0.06, n, 2)  # of half the side: 2 of 64 px
+    grid = F.affine_grid(theta, list(images.shape), align_corners=False)
+    images = F.grid_sample(images, grid, padding_mode="reflection", align_corners=False)
+    images = images * uniform(0.7, 1.3, n, 1, 1, 1) + uniform(-0.2, 0.2, n, 1, 1, 1) + uniform(-0.08, 0.08, n, 3, 1, 1)
+    soft = F.interpolate(F.avg_pool2d(images, 2), scale_factor=2, mode="bilinear", align_corners=False)
+    images = torch.lerp(images, soft, uniform(0, 1, n, 1, 1, 1) * (torch.rand(n, 1, 1, 1, generator=rng) < 0.5))
+    grey = images.mean(1, keepdim=True)
+    images = torch.where(torch.rand(n, 1, 1, 1, generator=rng) < 0.1, grey, images)
+    return (images + 0.02 * torch.randn(images.shape, generator=rng)).clamp(-1, 1)
+
+
+@dataclass(frozen=True, eq=False)
+class HeldOutPairs:
+    """Pairs of photos of people that nothing was trained on, as many of one person as of two.
+
+    Attributes:
+        first, second: (P,) rows of the face set.
+        same: (P,) whether it shows one person.
+        fold: (P,) 0..9; the people of a fold appear in no other.
+    """
+
+    first: np.ndarray
+    second: np.ndarray
+    same: np.ndarray
+    fold: np.ndarray
+
+
+def held_out_pairs(faces: FaceSet, *, most: int = 10, seed: int = 0) -> HeldOutPairs:
+    """Balanced pairs of held-out people in the manner of LFW's list, in ten folds of people.
+
+    Args:
+        faces: with held-out people who have several photos.
+        most: pairs of one person, so that nobody with many photos decides the result.
+        seed: of what is drawn.
+
+    Raises:
+        ValueError: fewer than 20 held-out people.
+    """
+    rng = np.random.default_rng(seed)
+    rows = np.flatnonzero(faces.held_out)
+    people = rng.permutation(np.unique(faces.person[rows]))
+    if len(people) < 20:
+        raise ValueError(f"{len(people)} held-out people are too few for ten folds")
+    fold_of = {person: i % 10 for i, person in enumerate(people.tolist())}
+    photos = {person: rows[faces.person[rows] == person] for person in people.tolist()}
+    pairs: list[tuple[int, int, bool, int]] = []
+    for person, own in photos.items():
+        first, second = np.triu_indices(len(own), 1)
+        for k in rng.permutation(len(first))[:most]:
+            pairs.append((own[first[k]], own[second[k]], True, fold_of[person]))
+    for fold in range(10):
+        wanted = sum(pair[3] == fold for pair in pairs)
+        members = [person for person in people.tolist() if fold_of[person] == fold]
+        for _ in range(wanted):
+            a, b = rng.choice(len(members), 2, replace=False)
+            pairs.append((rng.choice(photos[members[a]]), rng.choice(photos[members[b]]), False, fold))
+    return HeldOutPairs(*(np.array(column) for column in zip(*pairs, strict=True)))
