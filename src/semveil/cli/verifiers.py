@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 Name = Annotated[
     str,
     typer.Option(
-        "--verifier", help="Recogniser that decides whether two faces are one person.", metavar="dlib|arcface|PATH.onnx"
+        "--verifier", help="Recogniser that decides whether two faces are one person.", metavar="dlib|arcface|bundled|PATH.onnx"
     ),
 ]
 

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from semveil.core.registry import Registry
 from semveil.core.weights import require
-from semveil.recognition import ArcFaceVerifier, DlibVerifier, OnnxVerifier, Verifier, measured_threshold
+from semveil.recognition import ArcFaceVerifier, BundledVerifier, DlibVerifier, OnnxVerifier, Verifier, measured_threshold
 
 FAR = 1e-3
 
@@ -29,10 +29,18 @@ def _arcface(resolution: int) -> tuple[Verifier, str]:
     return (ArcFaceVerifier(), origin) if threshold is None else (ArcFaceVerifier(threshold=threshold), origin)
 
 
+def _bundled(resolution: int) -> tuple[Verifier, str]:
+    calibration = measured_threshold("bundled", resolution=resolution, far=FAR)
+    return BundledVerifier(
+        threshold=calibration.threshold
+    ), f"measured on held-out people of LFW at {resolution} px, false acceptance rate {FAR:g}"
+
+
 VERIFIERS: Registry[Callable[[int], tuple[Verifier, str]]] = Registry("verifier")
 VERIFIERS.add("dlib", _dlib)
 VERIFIERS.add("edgeface", _edgeface)
 VERIFIERS.add("arcface", _arcface)
+VERIFIERS.add("bundled", _bundled)
 
 
 def load_verifier(name: str, *, resolution: int) -> tuple[Verifier, dict[str, Any]]:
@@ -41,7 +49,7 @@ def load_verifier(name: str, *, resolution: int) -> tuple[Verifier, dict[str, An
     The threshold is the one measured at a false acceptance rate of 0.1 % where there is one, else its authors'.
 
     Args:
-        name: `dlib`, `edgeface` or `arcface`.
+        name: `dlib`, `edgeface`, `arcface` or `bundled`.
         resolution: side of the aligned images in pixels.
 
     Raises:

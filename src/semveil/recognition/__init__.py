@@ -7,7 +7,14 @@ from semveil.recognition.guided_backpropagation import Explanation, guided_expla
 from semveil.recognition.identity_encoder import IdentityEncoder, IdentityEncoderConfig, load_identity_encoder
 from semveil.recognition.iresnet import IResNet50
 from semveil.recognition.thresholds import measured_threshold
-from semveil.recognition.verifier import ArcFaceVerifier, DlibVerifier, FaceNetVerifier, OnnxVerifier, Verifier
+from semveil.recognition.verifier import (
+    ArcFaceVerifier,
+    BundledVerifier,
+    DlibVerifier,
+    FaceNetVerifier,
+    OnnxVerifier,
+    Verifier,
+)
 from semveil.recognition.vgg16 import ImageFeatures
 from semveil.recognition.vgg16_classifier import VGG16Classifier
 from semveil.recognition.vgg16_config import VGG16Config
@@ -15,6 +22,7 @@ from semveil.recognition.vgg16_config import VGG16Config
 __all__ = [
     "ArcFaceIRSE50",
     "ArcFaceVerifier",
+    "BundledVerifier",
     "Calibration",
     "DlibVerifier",
     "Explanation",

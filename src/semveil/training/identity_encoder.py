@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -173,51 +172,3 @@ def vary(images: Tensor, rng: torch.Generator) -> Tensor:
     grey = images.mean(1, keepdim=True)
     images = torch.where(torch.rand(n, 1, 1, 1, generator=rng) < 0.1, grey, images)
     return (images + 0.02 * torch.randn(images.shape, generator=rng)).clamp(-1, 1)
-
-
-@dataclass(frozen=True, eq=False)
-class HeldOutPairs:
-    """Pairs of photos of people that nothing was trained on, as many of one person as of two.
-
-    Attributes:
-        first, second: (P,) rows of the face set.
-        same: (P,) whether it shows one person.
-        fold: (P,) 0..9; the people of a fold appear in no other.
-    """
-
-    first: np.ndarray
-    second: np.ndarray
-    same: np.ndarray
-    fold: np.ndarray
-
-
-def held_out_pairs(faces: FaceSet, *, most: int = 10, seed: int = 0) -> HeldOutPairs:
-    """Balanced pairs of held-out people in the manner of LFW's list, in ten folds of people.
-
-    Args:
-        faces: with held-out people who have several photos.
-        most: pairs of one person, so that nobody with many photos decides the result.
-        seed: of what is drawn.
-
-    Raises:
-        ValueError: fewer than 20 held-out people.
-    """
-    rng = np.random.default_rng(seed)
-    rows = np.flatnonzero(faces.held_out)
-    people = rng.permutation(np.unique(faces.person[rows]))
-    if len(people) < 20:
-        raise ValueError(f"{len(people)} held-out people are too few for ten folds")
-    fold_of = {person: i % 10 for i, person in enumerate(people.tolist())}
-    photos = {person: rows[faces.person[rows] == person] for person in people.tolist()}
-    pairs: list[tuple[int, int, bool, int]] = []
-    for person, own in photos.items():
-        first, second = np.triu_indices(len(own), 1)
-        for k in rng.permutation(len(first))[:most]:
-            pairs.append((own[first[k]], own[second[k]], True, fold_of[person]))
-    for fold in range(10):
-        wanted = sum(pair[3] == fold for pair in pairs)
-        members = [person for person in people.tolist() if fold_of[person] == fold]
-        for _ in range(wanted):
-            a, b = rng.choice(len(members), 2, replace=False)
-            pairs.append((rng.choice(photos[members[a]]), rng.choice(photos[members[b]]), False, fold))
-    return HeldOutPairs(*(np.array(column) for column in zip(*pairs, strict=True)))

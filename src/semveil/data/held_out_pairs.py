@@ -1,0 +1,60 @@
+"""Pairs of photos of people that nothing was trained on, in the manner of LFW's list."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from semveil.data.face_set import FaceSet
+
+FOLDS = 10
+
+
+@dataclass(frozen=True, eq=False)
+class HeldOutPairs:
+    """As many pairs of one person as of two.
+
+    Attributes:
+        first, second: (P,) rows of the face set.
+        same: (P,) whether it shows one person.
+        fold: (P,) 0..9; the people of a fold appear in no other.
+    """
+
+    first: NDArray
+    second: NDArray
+    same: NDArray
+    fold: NDArray
+
+
+def held_out_pairs(faces: FaceSet, *, most: int = 10, seed: int = 0) -> HeldOutPairs:
+    """Balanced pairs of held-out people in ten folds of people; photos of whom nobody knows the name are left out.
+
+    Args:
+        faces: with held-out people who have several photos.
+        most: pairs of one person, so that nobody with many photos decides the result.
+        seed: of what is drawn.
+
+    Raises:
+        ValueError: fewer than 20 such people.
+    """
+    rng = np.random.default_rng(seed)
+    known = np.array([Path(source).stem != person for source, person in zip(faces.source, faces.person, strict=True)])
+    rows = np.flatnonzero(faces.held_out & known)
+    people = rng.permutation(np.unique(faces.person[rows]))
+    if len(people) < 2 * FOLDS:
+        raise ValueError(f"{len(people)} held-out people are too few for ten folds")
+    fold_of = {person: i % FOLDS for i, person in enumerate(people.tolist())}
+    photos = {person: rows[faces.person[rows] == person] for person in people.tolist()}
+    pairs: list[tuple[int, int, bool, int]] = []
+    for person, own in photos.items():
+        first, second = np.triu_indices(len(own), 1)
+        for k in rng.permutation(len(first))[:most]:
+            pairs.append((own[first[k]], own[second[k]], True, fold_of[person]))
+    for fold in range(FOLDS):
+        wanted = sum(pair[3] == fold for pair in pairs)
+        members = [person for person in people.tolist() if fold_of[person] == fold]
+        for _ in range(wanted):
+            a, b = rng.choice(len(members), 2, replace=False)
+            pairs.append((rng.choice(photos[members[a]]), rng.choice(photos[members[b]]), False, fold))
+    return HeldOutPairs(*(np.array(column) for column in zip(*pairs, strict=True)))
