@@ -7,8 +7,10 @@ from typing import Any
 
 from semveil.attacks.audit import DRAWS, FALSE_ALARM, Finding, Game, play
 from semveil.core.registry import Registry
+from semveil.experiments import audit_identity, audit_latents
+from semveil.experiments.audit_identity import identity_games
 from semveil.experiments.audit_images import image_games
-from semveil.experiments.audit_latents import VARIANTS, latent_games, takes_epsilon
+from semveil.experiments.audit_latents import latent_games
 from semveil.experiments.audit_mechanisms import release_games, simulated_games
 from semveil.experiments.audit_methods import method_games, modulo_games, rotation_games
 from semveil.experiments.audit_sphere import sphere_games, sphere_release_games
@@ -60,10 +62,13 @@ def targets(model: str = DEFAULT_MODEL) -> Registry[Target]:
                 goes_without=protection not in NOISY,
             ),
         )
-    for name in VARIANTS:
-        own = takes_epsilon(name)
+    for name in audit_latents.VARIANTS:
+        own = audit_latents.takes_epsilon(name)
         found.add(name, Target(partial(latent_games, name, model), takes_epsilon=own, goes_without=not own))
-    played = {name.partition("/")[0] for name in VARIANTS}
+    for name in audit_identity.VARIANTS:
+        own = audit_identity.takes_epsilon(name)
+        found.add(name, Target(partial(identity_games, name), takes_epsilon=own, goes_without=not own))
+    played = {name.partition("/")[0] for name in (*audit_latents.VARIANTS, *audit_identity.VARIANTS)}
     for name in image_methods():
         if name in played:
             continue

@@ -28,7 +28,7 @@ from semveil.methods.identity_model import DEFAULT_IDENTITY_MODEL, IdentityModel
 from semveil.methods.latent_dp import LatentDP
 from semveil.methods.options import Option
 from semveil.methods.pseudonym import Pseudonyms
-from semveil.methods.release import Release
+from semveil.methods.release import Layout, Release
 
 DEFAULT_EPSILON = 6.0  # the paper's
 DEFAULT_MECHANISM = "privunit"  # keeps most of a vector at the same epsilon, so the budget is used
@@ -57,8 +57,8 @@ class IdentityDP:
             vector like any other, so epsilon is the same.
         pseudonym: instead of a mechanism: a key file. Every subject has one new face under it; nothing is guaranteed.
         attribute_side: a bottleneck: attributes are taken from the crop reduced to so many pixels per side.
-        attribute_epsilon: attributes are taken from a face that latent-dp chooses from a public gallery at this budget, not from
-            the photo. Then the whole crop is covered, at the sum of both budgets.
+        attribute_epsilon: attributes are taken from a face that latent-dp chooses from a public gallery at this budget, not
+            from the photo. Then the whole crop is covered, at the sum of both budgets.
 
     Raises:
         ValueError: an unknown choice, or options that do not go together.
@@ -72,6 +72,7 @@ class IdentityDP:
     """
 
     name: ClassVar[str] = "identity-dp"
+    layout: ClassVar[Layout] = Layout.WHOLE_PHOTO
 
     def __init__(
         self,
