@@ -10,10 +10,10 @@ from torch import Tensor
 
 from semveil.core.pixels import to_pixels
 from semveil.data.face_set import FaceSet
+from semveil.experiments import latents
 from semveil.experiments.latents import invert_once
 from semveil.experiments.photo_sets import DataMissing, held_out_photos, public_photos
 from semveil.experiments.verifiers import VERIFIERS, Remembering, load_verifier
-from semveil.methods.dp_semcom import DPSemCom
 from semveil.methods.face_model import load_model
 from semveil.recognition import Verifier
 
@@ -51,16 +51,16 @@ def test_celebamask_hqs_own_folder_gives_its_test_photos_in_order(tmp_path: Path
 
 
 def test_photos_are_inverted_once(tiny_model: Path, own_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    method = DPSemCom(load_model(str(tiny_model)), protection="none")
-    photos = public_photos(method.model, 3)
+    model = load_model(str(tiny_model))
+    photos = public_photos(model, 3)
     calls: list[tuple[int, int]] = []
-    codes, _ = invert_once(method, photos.images, progress=lambda done, total: calls.append((done, total)))
-    assert calls == [(0, 3), (3, 3)] and codes.shape == (3, *method.model.latent_shape)
-    monkeypatch.setattr(DPSemCom, "invert", None)
-    again, settings = invert_once(method, photos.images)
+    codes, _ = invert_once(model, photos.images, progress=lambda done, total: calls.append((done, total)))
+    assert calls == [(0, 3), (3, 3)] and codes.shape == (3, *model.latent_shape)
+    monkeypatch.setattr(latents, "invert", None)
+    again, settings = invert_once(model, photos.images)
     assert torch.equal(codes, again) and settings["perceptual_network"] is None
     with pytest.raises(TypeError):  # other photos are not in the cache
-        invert_once(method, -photos.images)
+        invert_once(model, -photos.images)
 
 
 class _Counting(Verifier):

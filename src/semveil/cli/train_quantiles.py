@@ -36,6 +36,7 @@ def quantiles(
     from semveil.cli.parties import default_model
     from semveil.data.latents import LatentSet
     from semveil.methods.face_model import load_model
+    from semveil.methods.latent_model import identity_codes
     from semveil.methods.quantile_bounds import FILE
     from semveil.training.quantiles import invert_training_photos, training_quantiles
 
@@ -53,7 +54,7 @@ def quantiles(
             codes = invert_training_photos(fixed, faces, photos=photos, seed=seed, perceptual=distance, progress=advance)
     else:
         codes = LatentSet.load(source, model_digest=fixed.digest).codes
-    bounds = training_quantiles(codes)
+    bounds = training_quantiles(codes, identity_codes(fixed.generator))
     path = out or (fixed.folder or Path()) / FILE
     bounds.save(path)
     result = {"written": str(path), "latents": bounds.count, "shares": list(bounds.shares), "observed": dict(bounds.observed)}

@@ -55,9 +55,7 @@ def demo(
     progress("find and align the face", 0, 1)
     photos = public_photos(faces, 1)
     progress("find and align the face", 1, 1)
-    codes, inversion = invert_once(
-        DPSemCom(faces, protection="none"), photos.images, progress=lambda done, total: progress("invert", done, total)
-    )
+    codes, inversion = invert_once(faces, photos.images, progress=lambda done, total: progress("invert", done, total))
     methods = [protected_method(faces, epsilon, progress=progress) for epsilon in PICTURED_EPSILONS]
     methods.append(DPSemCom(faces, protection="rotation"))
     records: list[dict[str, Any]] = []

@@ -18,7 +18,6 @@ from semveil.experiments.protected import Progress
 from semveil.experiments.provenance import commit, versions
 from semveil.experiments.result_file import read_result, write_result
 from semveil.experiments.verifiers import Remembering, load_verifier
-from semveil.methods.dp_semcom import DPSemCom
 from semveil.methods.face_model import box_as_dict, load_model
 from semveil.methods.latent_model import STYLEGAN2, LatentModel, from_face_model, load_latent_model
 from semveil.metrics import feature_network
@@ -149,10 +148,9 @@ def _load(name: str, perceptual: bool, progress: Progress) -> tuple[LatentModel,
         model = load_latent_model(name)
         return model, lambda images: (model.encode(images), {"encoder": "pSp, without optimisation"})
     face = load_model(name)
-    plain = DPSemCom(face, protection="none")
 
     def invert(images: Tensor) -> tuple[Tensor, dict[str, Any]]:
-        return invert_once(plain, images, perceptual=perceptual, progress=lambda done, total: progress("invert", done, total))
+        return invert_once(face, images, perceptual=perceptual, progress=lambda done, total: progress("invert", done, total))
 
     return from_face_model(face), invert
 

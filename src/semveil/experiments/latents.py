@@ -13,13 +13,13 @@ from semveil.core.checkpoints import read_checkpoint
 from semveil.core.files import write_whole
 from semveil.core.pixels import to_pixels
 from semveil.core.weights import WeightsMissing, home
-from semveil.methods.dp_semcom import DPSemCom
+from semveil.encoders.inversion import invert
 from semveil.methods.face_model import FaceModel
 from semveil.metrics import LPIPS
 
 
 def invert_once(
-    method: DPSemCom,
+    model: FaceModel,
     images: Tensor,
     *,
     perceptual: bool = False,
@@ -30,7 +30,7 @@ def invert_once(
     Photos are inverted and kept in batches, so a run that breaks off goes on where it was.
 
     Args:
-        method: inverts, with its model and settings.
+        model: inverts, by its own settings.
         images: (N, 3, S, S) in [-1, 1].
         perceptual: add the model's LPIPS term where its weights are present.
         progress: photos done, and all.
@@ -39,20 +39,22 @@ def invert_once(
         (N, K, D) latents, not clipped; and what the inversion was, JSON-ready.
     """
     if perceptual:
-        distance, reason = inversion_distance(method.model)
+        distance, reason = inversion_distance(model)
     else:
         distance, reason = None, "squared error only, as [DPSC] 3.2.1 has it"
-    settings = {**asdict(method.inversion), "perceptual_network": method.model.perceptual_network if distance else None}
+    settings = {**asdict(model.inversion), "perceptual_network": model.perceptual_network if distance else None}
     parts: list[Tensor] = []
-    batches = images.split(method.inversion.batch)
+    batches = images.split(model.inversion.batch)
     progress(0, len(images))
     for done, batch in enumerate(batches, 1):
-        path = home() / "latents" / method.model.digest[:16] / f"{_key(settings, batch)}.safetensors"
+        path = home() / "latents" / model.digest[:16] / f"{_key(settings, batch)}.safetensors"
         if not path.is_file():
             path.parent.mkdir(parents=True, exist_ok=True)
-            write_whole(path, save({"codes": method.invert(batch, perceptual=distance).codes.contiguous()}))
+            start = model.start_codes(batch)
+            found = invert(batch, model.generator, start=start, settings=model.inversion, perceptual=distance)
+            write_whole(path, save({"codes": found.codes.contiguous()}))
         parts.append(read_checkpoint(path)["codes"])
-        progress(min(done * method.inversion.batch, len(images)), len(images))
+        progress(min(done * model.inversion.batch, len(images)), len(images))
     return torch.cat(parts), {**settings, "perceptual_reason": reason}
 
 

@@ -165,10 +165,9 @@ def reproduce_security(
     loaded = load_model(model or DEFAULT_MODEL)
     judge, judge_card = load_verifier(verifier or chosen.verifier, resolution=loaded.size)
     faces = _faces(chosen, loaded, data)
-    plain = DPSemCom(loaded, protection="none")
     everything = torch.cat([faces.attacked, faces.public])
     codes, inversion = invert_once(
-        plain,
+        loaded,
         everything if chosen.split else faces.attacked,
         perceptual=chosen.perceptual,
         progress=lambda done, total: progress("invert", done, total),

@@ -41,7 +41,7 @@ def prepare_run(
     photos = _photos(kind, preset, data, loaded, progress)
     plain = DPSemCom(loaded, protection="none")
     codes, inversion = invert_once(
-        plain, photos.images, perceptual=preset.perceptual, progress=lambda done, total: progress("invert", done, total)
+        loaded, photos.images, perceptual=preset.perceptual, progress=lambda done, total: progress("invert", done, total)
     )
     methods = _methods(kind, preset, loaded, progress)
     config: dict[str, Any] = {

@@ -140,6 +140,11 @@ class DPSemCom:
         inversion: InversionSettings | None = None,
     ) -> None:
         self.model = load_model(model) if isinstance(model, str) else model
+        if not self.model.semantic:
+            raise ValueError(
+                f"dp-semcom needs a model whose codes belong to face parts, such as {DEFAULT_MODEL}; those of "
+                f"{self.model.name} belong to scales"
+            )
         self.inversion = inversion or self.model.inversion
         if protection is None:
             protection = "laplace" if budget else "nn" if key is None else "rotation"

@@ -21,12 +21,15 @@ from semveil.core.weights import home, require
 from semveil.encoders.inversion import OFFICIAL, InversionSettings, mean_codes
 from semveil.encoders.semantic import SemanticEncoder, SemanticEncoderConfig
 from semveil.generators.semantic_stylegan import SemanticStyleGAN, SemanticStyleGANConfig
+from semveil.generators.stylegan2 import StyleGAN2, StyleGAN2Config
 from semveil.mechanisms import ClipBox
 
 DEFAULT_MODEL = "faces-64"
 OFFICIAL_MODEL = "celebamask-hq-512"
+SEMANTIC, STYLEGAN2 = "semantic-stylegan", "stylegan2"  # architectures, as a model's card names them
 # [DPSC] gives b - a = 2.939 only; for the official weights the box is centred (measure your own: `semveil invert`).
 PAPER_BOX = ClipBox(-1.4695, 1.4695, source="[DPSC]'s width 2.939, centred at 0: the paper does not state a and b")
+FaceGenerator = SemanticStyleGAN | StyleGAN2
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,7 +70,7 @@ class FaceModel:
     Attributes:
         name: as the user says it.
         digest: SHA-256 over what determines its output (64 hex digits); messages carry it.
-        generator: frozen, in evaluation mode.
+        generator: frozen, in evaluation mode. A SemanticStyleGAN's codes belong to face parts, a StyleGAN2's to scales.
         encoder: feed-forward start of inversion; None for the official weights, which have none.
         box: public clip bounds.
         inversion: the default way to invert with this model.
@@ -79,7 +82,7 @@ class FaceModel:
 
     name: str
     digest: str
-    generator: SemanticStyleGAN
+    generator: FaceGenerator
     encoder: SemanticEncoder | None
     box: ClipBox
     inversion: InversionSettings
@@ -91,6 +94,11 @@ class FaceModel:
     @property
     def size(self) -> int:
         return self.generator.config.size
+
+    @property
+    def semantic(self) -> bool:
+        """Whether the codes belong to face parts, as dp-semcom needs it."""
+        return isinstance(self.generator, SemanticStyleGAN)
 
     @property
     def latent_shape(self) -> tuple[int, int]:
@@ -158,7 +166,7 @@ def load_model(name: str = DEFAULT_MODEL) -> FaceModel:
 def _load_folder(folder: Path) -> FaceModel:
     try:
         card = json.loads((folder / "model.json").read_text())
-        generator = SemanticStyleGAN(SemanticStyleGANConfig.from_dict(card["generator"]))
+        generator = _generator(card)
         encoder = SemanticEncoder(SemanticEncoderConfig.from_dict(card["encoder"]))
         box = ClipBox(**card["clip_box"])
         inversion, perceptual = InversionSettings(**card["inversion"]), card["perceptual_network"]
@@ -171,6 +179,15 @@ def _load_folder(folder: Path) -> FaceModel:
     return FaceModel(folder.name, _digest(folder, card), generator, encoder, box, inversion, perceptual, prior, folder, card)
 
 
+def _generator(card: Mapping[str, Any]) -> FaceGenerator:
+    architecture = card.get("architecture", SEMANTIC)
+    if architecture == SEMANTIC:
+        return SemanticStyleGAN(SemanticStyleGANConfig.from_dict(card["generator"]))
+    if architecture == STYLEGAN2:
+        return StyleGAN2(StyleGAN2Config.from_dict(card["generator"]))
+    raise ValueError(f"no architecture named {architecture!r}; there are {SEMANTIC} and {STYLEGAN2}")
+
+
 def _load_official() -> FaceModel:
     path = require("semantic-stylegan")
     generator = SemanticStyleGAN.from_official(path)
@@ -181,18 +198,20 @@ def _load_official() -> FaceModel:
 
 
 def save_model(
-    folder: Path, generator: SemanticStyleGAN, encoder: SemanticEncoder, prior: LatentPrior, card: Mapping[str, Any]
+    folder: Path, generator: FaceGenerator, encoder: SemanticEncoder, prior: LatentPrior, card: Mapping[str, Any]
 ) -> None:
     """Write a model's folder: half-precision weights, prior, and `model.json` last, so that a model is whole or absent.
 
     Args:
-        card: at least `clip_box`, `inversion` and `perceptual_network`; the networks' sizes are added.
+        card: at least `clip_box`, `inversion` and `perceptual_network`; the networks' kind and sizes are added.
     """
     folder.mkdir(parents=True, exist_ok=True)
     write_network(folder / "generator.safetensors", generator)
     write_network(folder / "encoder.safetensors", encoder)
     write_whole(folder / "prior.safetensors", save({k: v.half().contiguous() for k, v in vars(prior).items()}))
-    full = {"generator": generator.config.as_dict(), "encoder": encoder.config.as_dict(), **card}
+    architecture = STYLEGAN2 if isinstance(generator, StyleGAN2) else SEMANTIC
+    sizes = {"generator": generator.config.as_dict(), "encoder": encoder.config.as_dict()}
+    full = {"architecture": architecture, **sizes, **card}
     write_whole(folder / "model.json", (json.dumps(full, indent=1) + "\n").encode())
 
 

@@ -13,10 +13,11 @@ from semveil.core.parts import BASE_CODES, CODES, PARTS, codes_of_parts
 from semveil.core.weights import find, require
 from semveil.encoders.gradual_style import GradualStyleEncoder
 from semveil.encoders.inversion import invert
+from semveil.generators.semantic_stylegan import SemanticStyleGAN
 from semveil.generators.stylegan2 import StyleGAN2
 from semveil.mechanisms import ClipBox
 from semveil.methods.dp_semcom import PRIVATE_CODES
-from semveil.methods.face_model import DEFAULT_MODEL, FaceModel, load_model
+from semveil.methods.face_model import DEFAULT_MODEL, FaceGenerator, FaceModel, load_model
 from semveil.methods.quantile_bounds import FILE, PAPER_LATENTS, QuantileBounds
 
 STYLEGAN2 = "stylegan2-ffhq"
@@ -59,6 +60,11 @@ class LatentModel:
     identity_codes: tuple[int, ...]
     groups: Mapping[str, tuple[int, ...]]
     public_latents: Callable[[int, torch.Generator], Tensor]
+
+    @property
+    def semantic(self) -> bool:
+        """Whether the codes belong to face parts; else to scales, or to nothing that has a name."""
+        return self.groups == part_groups()
 
     def quantiles(self, share: float) -> ClipBox:
         """Public bounds (K, D) that cut off `share` percent of the public latents at either end of every coordinate.
@@ -105,8 +111,8 @@ def load_latent_model(name: str = DEFAULT_MODEL) -> LatentModel:
     """Load a model by name.
 
     Args:
-        name: `faces-64` (bundled) or any face model that `methods.face_model.load_model` knows, or `stylegan2-ffhq` (official
-            weights of StyleGAN2 and pSp, found by the catalogue).
+        name: `faces-64` (bundled) or any face model that `methods.face_model.load_model` knows, also one that
+            `semveil train stylegan2` wrote; or `stylegan2-ffhq` (official StyleGAN2 and pSp, found by the catalogue).
 
     Raises:
         ValueError: no such model.
@@ -117,7 +123,7 @@ def load_latent_model(name: str = DEFAULT_MODEL) -> LatentModel:
 
 @lru_cache(maxsize=4)
 def from_face_model(model: FaceModel) -> LatentModel:
-    """A semantic face model as a latent model.
+    """A face model as a latent model.
 
     Images are inverted from the encoder's codes by the model's own settings and the squared error alone: the LPIPS that
     inversion can add has weights that are not on every machine, and a method gives the same on all.
@@ -149,10 +155,29 @@ def from_face_model(model: FaceModel) -> LatentModel:
         synthesize,
         model.box,
         bounds,
-        PRIVATE_CODES,
-        part_groups(),
+        identity_codes(model.generator),
+        part_groups() if model.semantic else style_groups(model.latent_shape[0]),
         public_latents,
     )
+
+
+def identity_codes(generator: FaceGenerator) -> tuple[int, ...]:
+    """Codes that hold who it is: those that dp-semcom protects by default, or of a StyleGAN2 the first seven.
+
+    [DPI] 5.2 has layers 1 to 7, counted from 1. They draw what is seen at up to 32 px, whatever the size of the model.
+    """
+    return PRIVATE_CODES if isinstance(generator, SemanticStyleGAN) else tuple(range(min(7, generator.config.codes)))
+
+
+def style_groups(codes: int) -> dict[str, tuple[int, ...]]:
+    """Codes of a StyleGAN2 by scale.
+
+    Example:
+        >>> style_groups(10)
+        {'coarse': (0, 1, 2), 'medium': (3, 4, 5, 6), 'fine': (7, 8, 9)}
+    """
+    groups = {name: tuple(code for code in rows if code < codes) for name, rows in STYLE_GROUPS.items()}
+    return {name: rows for name, rows in groups.items() if rows}
 
 
 def part_groups() -> dict[str, tuple[int, ...]]:
@@ -193,7 +218,6 @@ def _stylegan2() -> LatentModel:
             styles = generator.map(torch.randn(count, generator.config.style_dim, generator=rng))
         return styles[:, None].expand(-1, codes, -1)
 
-    groups = {name: tuple(code for code in rows if code < codes) for name, rows in STYLE_GROUPS.items()}
     return LatentModel(
         STYLEGAN2,
         digest.hexdigest(),
@@ -203,8 +227,8 @@ def _stylegan2() -> LatentModel:
         synthesize,
         PAPER_RANGE,
         cache(lambda: _synthetic_bounds(STYLEGAN2, public_latents, {})),
-        tuple(range(min(7, codes))),
-        {name: rows for name, rows in groups.items() if rows},
+        identity_codes(generator),
+        style_groups(codes),
         public_latents,
     )
 

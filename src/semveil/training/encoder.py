@@ -1,4 +1,4 @@
-"""Train a semantic encoder for a generator that stays as it is, such as the official one."""
+"""Train an encoder for a generator that stays as it is, such as the official one."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from torch.nn import functional as F
 
 from semveil.data.face_set import FaceSet
 from semveil.encoders.semantic import SemanticEncoder, SemanticEncoderConfig
-from semveil.generators.semantic_stylegan import SemanticStyleGAN
+from semveil.methods.face_model import FaceGenerator
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class EncoderTraining:
 
 
 def train_encoder(
-    generator: SemanticStyleGAN,
+    generator: FaceGenerator,
     faces: FaceSet | None,
     settings: EncoderTraining,
     *,
@@ -86,7 +86,7 @@ def train_encoder(
     return encoder.eval().requires_grad_(False)
 
 
-def _mixed_codes(generator: SemanticStyleGAN, count: int, rng: torch.Generator) -> Tensor:
+def _mixed_codes(generator: FaceGenerator, count: int, rng: torch.Generator) -> Tensor:
     """Codes (B, K, D) of two samples each, mixed code by code."""
     with torch.no_grad():
         w = generator.map(torch.randn(2 * count, generator.config.style_dim, generator=rng)).unflatten(0, (2, count))

@@ -5,16 +5,11 @@ act on samples of the prior and, so that the codes of real photos are a prior to
 exchanged between people or noised. A reconstruction loss joins generator and encoder.
 """
 
-import copy
-import math
-import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
-from pathlib import Path
-from typing import Any
+from dataclasses import dataclass, field
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
 from semveil.core.checkpoints import load_strictly
@@ -23,46 +18,25 @@ from semveil.data.face_set import FaceSet
 from semveil.encoders.semantic import SemanticEncoder, SemanticEncoderConfig
 from semveil.generators.discriminators import DualBranchDiscriminator
 from semveil.generators.semantic_stylegan import SemanticStyleGAN, SemanticStyleGANConfig, Synthesis
-from semveil.training.augment import AdaptiveAugment
+from semveil.training.joint import JointTrainer, JointTraining, flipped
 
 
 @dataclass(frozen=True)
-class GeneratorTraining:
+class GeneratorTraining(JointTraining):
     """Settings of a run; the defaults made the bundled model.
 
     Attributes:
-        steps: optimiser steps; the learning rates fall to a twentieth over the last `decay_share` of them.
-        batch: photos per step; half as many fakes.
-        generator_rate, encoder_rate, discriminator_rate: Adam's learning rates.
-        mse, perceptual, labels: weights of the reconstruction terms (squared error, LPIPS, cross-entropy of the masks).
-        adversarial: weight of the generator's non-saturating loss.
+        labels: weight of the cross-entropy of the masks.
         r1_images, r1_masks: gradient penalties on real photos, every `lazy` steps.
-        path_length, mask_consistency: weights of the paper's regularisers.
-        code_noise: spread of Gaussian noise on the codes of reconstructed photos, in units of the codes' own spread.
+        mask_consistency: weight of the paper's regulariser of the masks.
         mask_size: side at which the discriminator sees masks.
-        average: half life in photos of the averaged weights that are shipped.
     """
 
-    steps: int = 6000
-    batch: int = 32
-    generator_rate: float = 3e-3
-    encoder_rate: float = 1.2e-3
-    discriminator_rate: float = 2e-3
-    decay_share: float = 0.25
-    mse: float = 6.0
-    perceptual: float = 1.0
     labels: float = 0.1
-    adversarial: float = 0.08
     r1_images: float = 1.0
     r1_masks: float = 1.0
-    path_length: float = 1.0
     mask_consistency: float = 1.0
-    lazy: int = 16
-    code_noise: float = 0.1
     mask_size: int = 32
-    average: float = 5000.0
-    discriminator_multiplier: float = 0.0625
-    discriminator_cap: int = 128
     generator: SemanticStyleGANConfig = field(
         default_factory=lambda: SemanticStyleGANConfig(
             size=64,
@@ -79,8 +53,8 @@ class GeneratorTraining:
     )
 
 
-class GeneratorTrainer:
-    """State of a run: networks, their averages, optimisers, augmentation; saved and resumed as one file."""
+class GeneratorTrainer(JointTrainer):
+    """State of a run, with the photos' part labels."""
 
     def __init__(
         self,
@@ -90,37 +64,12 @@ class GeneratorTrainer:
         perceptual: Callable[[Tensor, Tensor], Tensor],
         rng: torch.Generator,
     ) -> None:
-        keep = ~faces.held_out
-        self.photos = torch.from_numpy(faces.pixels[keep]).permute(0, 3, 1, 2).contiguous()
-        self.labels = torch.from_numpy(faces.labels[keep])
-        self.inside = torch.from_numpy(faces.inside[keep])
-        self.settings, self.perceptual, self.rng = settings, perceptual, rng
-        config = settings.generator
-        with torch.random.fork_rng(devices=[]):  # torch initialises layers from its global stream
-            torch.manual_seed(int(torch.randint(2**62, (), generator=rng)))
-            self._build(config)
-        self.averages = copy.deepcopy(nn.ModuleDict({"generator": self.generator, "encoder": self.encoder})).eval()
-        self.averages.requires_grad_(False)
-        self.augment = AdaptiveAugment()
-        self.mean_path = torch.zeros(())
-        self.step = 0
-        self.optimisers = {
-            "generator": torch.optim.Adam(self.generator.parameters(), settings.generator_rate, betas=(0.5, 0.99)),
-            "encoder": torch.optim.Adam(self.encoder.parameters(), settings.encoder_rate, betas=(0.9, 0.99)),
-            "discriminator": torch.optim.Adam(self.discriminator.parameters(), settings.discriminator_rate, betas=(0.0, 0.99)),
-        }
-
-    def _build(self, config: SemanticStyleGANConfig) -> None:
-        self.generator = SemanticStyleGAN(config)
-        self.encoder = SemanticEncoder(
-            SemanticEncoderConfig(size=config.size, codes=config.codes, style_dim=config.style_dim)
-        ).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.discriminator = DualBranchDiscriminator(
-            config.size,
-            mask_size=self.settings.mask_size,
-            channel_multiplier=self.settings.discriminator_multiplier,
-            channel_cap=self.settings.discriminator_cap,
-        ).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        super().__init__(faces, settings, lambda: _networks(settings), perceptual=perceptual, rng=rng)
+        self.settings = settings
+        self.labels = torch.from_numpy(faces.labels[~faces.held_out])
+        self.generator: SemanticStyleGAN = self._networks["generator"]
+        self.encoder: SemanticEncoder = self._networks["encoder"]
+        self.discriminator: DualBranchDiscriminator = self._networks["discriminator"]
 
     def start_from(self, networks: Mapping[str, Mapping[str, Tensor]]) -> None:
         """Begin with trained weights in place of random ones; networks that are not given stay random.
@@ -133,27 +82,11 @@ class GeneratorTrainer:
             if name in self.averages:
                 self.averages[name].load_state_dict(state)
 
-    def run(self, *, report: Callable[[int, dict[str, float]], None], until: float = math.inf) -> None:
-        """Train to the last step, or until `time.monotonic()` passes `until`."""
-        self._base_rates = {name: o.defaults["lr"] for name, o in self.optimisers.items()}
-        while self.step < self.settings.steps and time.monotonic() < until:
-            self._set_rates()
-            losses = self._train_step()
-            self.step += 1
-            report(self.step, losses)
-
-    def _set_rates(self) -> None:
-        left = (self.settings.steps - self.step) / (self.settings.steps * self.settings.decay_share)
-        factor = max(0.05, min(1.0, left, (self.step + 1) / 100))
-        for name, optimiser in self.optimisers.items():
-            for group in optimiser.param_groups:
-                group["lr"] = self._base_rates[name] * factor
-
     def _train_step(self) -> dict[str, float]:
         s = self.settings
-        index = torch.randint(len(self.photos), (s.batch,), generator=self.rng)
-        photos, labels, inside = self._photos(index)
-
+        rows, mirror = self._batch()
+        photos, inside = self._photos(rows, mirror)
+        labels = flipped(self.labels[rows], mirror).long()
         self._track_styles()
         with torch.autocast("cpu", torch.bfloat16):
             codes = self.encoder(photos)
@@ -162,31 +95,10 @@ class GeneratorTrainer:
         losses |= self._adversarial(fakes_codes)
         if self.step % s.lazy == 0:
             losses |= self._path_length()
-        for name in ("generator", "encoder"):
-            self.optimisers[name].step()
-            self.optimisers[name].zero_grad()
+        self._step("generator", "encoder")
         self._average()
         losses |= self._discriminate(fakes_codes, photos[: s.batch // 2], labels[: s.batch // 2])
         return losses
-
-    def _photos(self, index: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """A batch, half of it mirrored: photos in [-1, 1], labels, and where the photo is real."""
-        mirror = torch.rand(len(index), 1, 1, generator=self.rng) < 0.5
-        flip = lambda x, m: torch.where(m, x.flip(-1), x)  # noqa: E731
-        photos = flip(self.photos[index], mirror.unsqueeze(1)).float() / 127.5 - 1
-        return (
-            photos.contiguous(memory_format=torch.channels_last),
-            flip(self.labels[index], mirror).long(),
-            (flip(self.inside[index], mirror) > 250).float().unsqueeze(1),
-        )
-
-    def _track_styles(self) -> None:
-        """Let the encoder's coordinates follow the mean and spread of the mapping network's w."""
-        with torch.no_grad():
-            w = self.generator.map(torch.randn(64, self.settings.generator.style_dim, generator=self.rng))
-            weight = max(0.005, 1 / (self.step + 1))
-            self.encoder.style_mean.lerp_(w.mean(0), weight)
-            self.encoder.style_std.lerp_(w.std(0), weight)
 
     def _synthesize(self, codes: Tensor) -> Synthesis:
         with torch.autocast("cpu", torch.bfloat16):
@@ -194,8 +106,7 @@ class GeneratorTrainer:
 
     def _reconstruct(self, codes: Tensor, photos: Tensor, labels: Tensor, inside: Tensor) -> dict[str, float]:
         s = self.settings
-        spread = self.encoder.style_std * s.code_noise * torch.rand(len(codes), 1, 1, generator=self.rng)
-        out = self._synthesize(codes + spread * torch.randn(codes.shape, generator=self.rng))
+        out = self._synthesize(self._blurred_codes(codes))
         images = out.images * inside + photos * (1 - inside)  # made-up pixels teach nothing
         mse = F.mse_loss(images, photos)
         perceptual = self.perceptual(images, photos).mean()
@@ -256,60 +167,25 @@ class GeneratorTrainer:
             to_photos, to_masks = torch.autograd.grad(real.sum(), (photos, real_masks), create_graph=True)
             r1 = s.r1_images * to_photos.square().sum((1, 2, 3)).mean() + s.r1_masks * to_masks.square().sum((1, 2, 3)).mean()
             loss = loss + s.lazy / 2 * r1
-        self.optimisers["discriminator"].zero_grad()
         loss.backward()
-        self.optimisers["discriminator"].step()
+        self._step("discriminator")
         self.augment.update(real.detach())
         return {"d": loss.item(), "real": real.mean().item(), "fake": fake.mean().item(), "p": self.augment.probability}
 
-    def _path_length(self) -> dict[str, float]:
-        """Path-length regularisation on a quarter of a batch (StyleGAN2, Eq. 4)."""
-        s = self.settings
-        w = self.generator.map(torch.randn(max(2, s.batch // 8), s.generator.style_dim, generator=self.rng))
-        codes = w.unsqueeze(1).expand(-1, s.generator.codes, -1)
-        images = self.generator.synthesize(codes)
-        noise = torch.randn(images.shape, generator=self.rng) / s.generator.size
-        (gradient,) = torch.autograd.grad((images * noise).sum(), codes, create_graph=True)
-        lengths = gradient.square().sum(2).mean(1).sqrt()
-        self.mean_path = torch.lerp(self.mean_path, lengths.detach().mean(), 0.02 if self.step else 1.0)
-        loss = (lengths - self.mean_path).square().mean()
-        (s.path_length * s.lazy * loss).backward()
-        return {"path": lengths.mean().item()}
 
-    def _average(self) -> None:
-        decay = min(0.5 ** (self.settings.batch / self.settings.average), (1 + self.step) / (10 + self.step))
-        with torch.no_grad():
-            for name, network in (("generator", self.generator), ("encoder", self.encoder)):
-                averaged = self.averages[name]
-                for mean, value in zip(averaged.parameters(), network.parameters(), strict=True):
-                    mean.lerp_(value, 1 - decay)
-                for kept, current in zip(averaged.buffers(), network.buffers(), strict=True):
-                    kept.copy_(current)
-
-    def state(self) -> dict[str, Any]:
-        """Everything that a resumed run needs."""
-        return {
-            "step": self.step,
-            "settings": asdict(self.settings),
-            "networks": {n: getattr(self, n).state_dict() for n in ("generator", "encoder", "discriminator", "averages")},
-            "optimisers": {name: optimiser.state_dict() for name, optimiser in self.optimisers.items()},
-            "augment": self.augment.probability,
-            "mean_path": self.mean_path,
-            "rng": self.rng.get_state(),
-        }
-
-    def load_state(self, state: dict[str, Any]) -> None:
-        self.step, self.augment.probability, self.mean_path = state["step"], state["augment"], state["mean_path"]
-        for name, weights in state["networks"].items():
-            getattr(self, name).load_state_dict(weights)
-        for name, values in state["optimisers"].items():
-            self.optimisers[name].load_state_dict(values)
-        self.rng.set_state(state["rng"])
-
-    def save(self, path: Path) -> None:
-        temporary = path.with_suffix(".partial")
-        torch.save(self.state(), temporary)
-        temporary.replace(path)
+def _networks(settings: GeneratorTraining) -> tuple[SemanticStyleGAN, SemanticEncoder, DualBranchDiscriminator]:
+    config = settings.generator
+    generator = SemanticStyleGAN(config)
+    encoder = SemanticEncoder(SemanticEncoderConfig(size=config.size, codes=config.codes, style_dim=config.style_dim))
+    discriminator = DualBranchDiscriminator(
+        config.size,
+        mask_size=settings.mask_size,
+        channel_multiplier=settings.discriminator_multiplier,
+        channel_cap=settings.discriminator_cap,
+    )
+    encoder.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    discriminator.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return generator, encoder, discriminator
 
 
 def _mask_consistency(out: Synthesis) -> Tensor:

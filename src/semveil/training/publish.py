@@ -14,10 +14,10 @@ from semveil.core.rng import streams
 from semveil.data.face_set import FaceSet
 from semveil.encoders.inversion import InversionSettings, invert
 from semveil.encoders.semantic import SemanticEncoder
-from semveil.generators.semantic_stylegan import SemanticStyleGAN
 from semveil.mechanisms import ClipBox
 from semveil.methods.dp_semcom import PAPER_EPSILONS, DPSemCom
-from semveil.methods.face_model import LatentPrior, box_as_dict, load_model, save_model, write_network
+from semveil.methods.face_model import FaceGenerator, LatentPrior, box_as_dict, load_model, save_model, write_network
+from semveil.methods.latent_model import identity_codes
 from semveil.methods.pairs import pair_file, write_pair
 from semveil.methods.quantile_bounds import FILE as QUANTILES_FILE
 from semveil.training.protector import PUBLIC_LATENTS, train_pair
@@ -30,7 +30,7 @@ DEFAULT_INVERSION = InversionSettings(steps=100, learning_rate=0.1, mse=1.0, per
 
 def publish(
     folder: Path,
-    generator: SemanticStyleGAN,
+    generator: FaceGenerator,
     encoder: SemanticEncoder,
     faces: FaceSet,
     *,
@@ -71,7 +71,7 @@ def publish(
     folder.mkdir(parents=True, exist_ok=True)
     if discriminator is not None:
         write_network(folder / "discriminator.safetensors", discriminator)
-    training_quantiles(codes).save(folder / QUANTILES_FILE)
+    training_quantiles(codes, identity_codes(generator)).save(folder / QUANTILES_FILE)
     save_model(folder, generator, encoder, LatentPrior.fit(codes, rank=PRIOR_RANK), card)
 
 

@@ -10,15 +10,18 @@ from semveil.core.pixels import to_tensor
 from semveil.core.rng import streams
 from semveil.data.face_set import FaceSet
 from semveil.encoders.inversion import invert
-from semveil.methods.dp_semcom import PRIVATE_CODES
 from semveil.methods.face_model import FaceModel
 from semveil.methods.quantile_bounds import QuantileBounds
 
 
-def training_quantiles(codes: Tensor) -> QuantileBounds:
-    """Bounds from latents (N, K, D) of training photos, with the largest distances seen, for dp-image as published."""
+def training_quantiles(codes: Tensor, identity: tuple[int, ...]) -> QuantileBounds:
+    """Bounds from latents (N, K, D) of training photos, with the largest distances seen, for dp-image as published.
+
+    Args:
+        identity: the model's identity codes, whose distances are kept too.
+    """
     every = tuple(range(codes.shape[1]))
-    return QuantileBounds.fit(codes, of="public training photos", observe={"all": every, "identity": PRIVATE_CODES})
+    return QuantileBounds.fit(codes, of="public training photos", observe={"all": every, "identity": identity})
 
 
 def invert_training_photos(

@@ -1,0 +1,197 @@
+"""What the trainings of a generator together with its encoder share: schedule, averages, path lengths, checkpoints."""
+
+import copy
+import math
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from semveil.data.face_set import FaceSet
+from semveil.training.augment import AdaptiveAugment
+
+
+@dataclass(frozen=True)
+class JointTraining:
+    """Settings that the runs share.
+
+    Attributes:
+        steps: optimiser steps; the learning rates fall to a twentieth over the last `decay_share` of them.
+        batch: photos per step; half as many fakes.
+        generator_rate, encoder_rate, discriminator_rate: Adam's learning rates.
+        mse, perceptual: weights of the reconstruction terms (squared error, LPIPS).
+        adversarial: weight of the generator's non-saturating loss.
+        path_length: weight of the path-length regulariser, every `lazy` steps.
+        code_noise: spread of Gaussian noise on the codes of reconstructed photos, in units of the codes' own spread.
+        average: half life in photos of the averaged weights that are kept.
+        discriminator_multiplier, discriminator_cap: widths of the discriminator, see `Discriminator`.
+    """
+
+    steps: int = 6000
+    batch: int = 32
+    generator_rate: float = 3e-3
+    encoder_rate: float = 1.2e-3
+    discriminator_rate: float = 2e-3
+    decay_share: float = 0.25
+    mse: float = 6.0
+    perceptual: float = 1.0
+    adversarial: float = 0.08
+    path_length: float = 1.0
+    lazy: int = 16
+    code_noise: float = 0.1
+    average: float = 5000.0
+    discriminator_multiplier: float = 0.0625
+    discriminator_cap: int = 128
+
+
+class JointTrainer(ABC):
+    """State of a run: networks, their averages, optimisers, augmentation; saved and resumed as one file.
+
+    Args:
+        faces: aligned photos; those that are held out are left out.
+        settings: of the run.
+        build: makes generator, encoder and discriminator.
+        perceptual: distance of two image batches -> (B,).
+        rng: everything random, also the networks' first weights.
+    """
+
+    def __init__(
+        self,
+        faces: FaceSet,
+        settings: JointTraining,
+        build: Callable[[], tuple[nn.Module, nn.Module, nn.Module]],
+        *,
+        perceptual: Callable[[Tensor, Tensor], Tensor],
+        rng: torch.Generator,
+    ) -> None:
+        keep = ~faces.held_out
+        self.photos = torch.from_numpy(faces.pixels[keep]).permute(0, 3, 1, 2).contiguous()
+        self.inside = torch.from_numpy(faces.inside[keep])
+        self._settings, self.perceptual, self.rng = settings, perceptual, rng
+        with torch.random.fork_rng(devices=[]):  # torch initialises layers from its global stream
+            torch.manual_seed(int(torch.randint(2**62, (), generator=rng)))
+            networks = build()
+        self._networks: dict[str, Any] = dict(zip(("generator", "encoder", "discriminator"), networks, strict=True))
+        averaged = {name: self._networks[name] for name in ("generator", "encoder")}
+        self.averages = copy.deepcopy(nn.ModuleDict(averaged)).eval().requires_grad_(False)
+        self.augment = AdaptiveAugment()
+        self.mean_path = torch.zeros(())
+        self.step = 0
+        self.optimisers = {
+            name: torch.optim.Adam(self._networks[name].parameters(), rate, betas=(momentum, 0.99))
+            for name, rate, momentum in (
+                ("generator", settings.generator_rate, 0.5),
+                ("encoder", settings.encoder_rate, 0.9),
+                ("discriminator", settings.discriminator_rate, 0.0),
+            )
+        }
+
+    @abstractmethod
+    def _train_step(self) -> dict[str, float]:
+        """One step of all networks; gives the losses by name."""
+
+    def run(self, *, report: Callable[[int, dict[str, float]], None], until: float = math.inf) -> None:
+        """Train to the last step, or until `time.monotonic()` passes `until`."""
+        while self.step < self._settings.steps and time.monotonic() < until:
+            self._set_rates()
+            losses = self._train_step()
+            self.step += 1
+            report(self.step, losses)
+
+    def _set_rates(self) -> None:
+        left = (self._settings.steps - self.step) / (self._settings.steps * self._settings.decay_share)
+        factor = max(0.05, min(1.0, left, (self.step + 1) / 100))
+        for optimiser in self.optimisers.values():
+            for group in optimiser.param_groups:
+                group["lr"] = optimiser.defaults["lr"] * factor
+
+    def _batch(self) -> tuple[Tensor, Tensor]:
+        """Rows of the photos of a step, and which of them are mirrored (B, 1, 1)."""
+        rows = torch.randint(len(self.photos), (self._settings.batch,), generator=self.rng)
+        return rows, torch.rand(len(rows), 1, 1, generator=self.rng) < 0.5
+
+    def _photos(self, rows: Tensor, mirror: Tensor) -> tuple[Tensor, Tensor]:
+        """Photos in [-1, 1], and where they are real and not made up beyond the edge of the picture."""
+        photos = flipped(self.photos[rows], mirror.unsqueeze(1)).float() / 127.5 - 1
+        inside = (flipped(self.inside[rows], mirror) > 250).float().unsqueeze(1)
+        return photos.contiguous(memory_format=torch.channels_last), inside
+
+    def _track_styles(self) -> None:
+        """Let the encoder's coordinates follow the mean and spread of the mapping network's w."""
+        generator, encoder = self._networks["generator"], self._networks["encoder"]
+        with torch.no_grad():
+            w = generator.map(torch.randn(64, generator.config.style_dim, generator=self.rng))
+            weight = max(0.005, 1 / (self.step + 1))
+            encoder.style_mean.lerp_(w.mean(0), weight)
+            encoder.style_std.lerp_(w.std(0), weight)
+
+    def _blurred_codes(self, codes: Tensor) -> Tensor:
+        """Codes (B, K, D) with a little noise of their own spread, before they are made into pictures again."""
+        amount = self._settings.code_noise * torch.rand(len(codes), 1, 1, generator=self.rng)
+        return codes + self._networks["encoder"].style_std * amount * torch.randn(codes.shape, generator=self.rng)
+
+    def _step(self, *names: str) -> None:
+        for name in names:
+            self.optimisers[name].step()
+            self.optimisers[name].zero_grad()
+
+    def _path_length(self) -> dict[str, float]:
+        """Path-length regularisation on an eighth of a batch (StyleGAN2, Eq. 4)."""
+        s, generator = self._settings, self._networks["generator"]
+        config = generator.config
+        w = generator.map(torch.randn(max(2, s.batch // 8), config.style_dim, generator=self.rng))
+        codes = w.unsqueeze(1).expand(-1, config.codes, -1)
+        images = generator.synthesize(codes)
+        noise = torch.randn(images.shape, generator=self.rng) / config.size
+        (gradient,) = torch.autograd.grad((images * noise).sum(), codes, create_graph=True)
+        lengths = gradient.square().sum(2).mean(1).sqrt()
+        self.mean_path = torch.lerp(self.mean_path, lengths.detach().mean(), 0.02 if self.mean_path else 1.0)
+        loss = (lengths - self.mean_path).square().mean()
+        (s.path_length * s.lazy * loss).backward()
+        return {"path": lengths.mean().item()}
+
+    def _average(self) -> None:
+        decay = min(0.5 ** (self._settings.batch / self._settings.average), (1 + self.step) / (10 + self.step))
+        with torch.no_grad():
+            for name, averaged in self.averages.items():
+                network = self._networks[name]
+                for mean, value in zip(averaged.parameters(), network.parameters(), strict=True):
+                    mean.lerp_(value, 1 - decay)
+                for kept, current in zip(averaged.buffers(), network.buffers(), strict=True):
+                    kept.copy_(current)
+
+    def state(self) -> dict[str, Any]:
+        """Everything that a resumed run needs."""
+        networks = {**self._networks, "averages": self.averages}
+        return {
+            "step": self.step,
+            "settings": asdict(self._settings),
+            "networks": {name: network.state_dict() for name, network in networks.items()},
+            "optimisers": {name: optimiser.state_dict() for name, optimiser in self.optimisers.items()},
+            "augment": self.augment.probability,
+            "mean_path": self.mean_path,
+            "rng": self.rng.get_state(),
+        }
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        self.step, self.augment.probability, self.mean_path = state["step"], state["augment"], state["mean_path"]
+        for name, weights in state["networks"].items():
+            (self.averages if name == "averages" else self._networks[name]).load_state_dict(weights)
+        for name, values in state["optimisers"].items():
+            self.optimisers[name].load_state_dict(values)
+        self.rng.set_state(state["rng"])
+
+    def save(self, path: Path) -> None:
+        temporary = path.with_suffix(".partial")
+        torch.save(self.state(), temporary)
+        temporary.replace(path)
+
+
+def flipped(x: Tensor, mirror: Tensor) -> Tensor:
+    """Rows of a batch mirrored left to right where `mirror` says so."""
+    return torch.where(mirror, x.flip(-1), x)
