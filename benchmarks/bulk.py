@@ -16,7 +16,7 @@ from PIL import Image
 
 from semveil.bulk.pool import open_pool
 from semveil.bulk.run import protect_photos
-from semveil.bulk.task import Settings
+from semveil.bulk.settings import Settings
 from semveil.core.pixels import to_pixels, to_tensor
 from semveil.data.faces import load_aligned_faces
 

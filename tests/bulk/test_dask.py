@@ -16,8 +16,9 @@ from semveil.bulk import pool
 from semveil.bulk.manifest import FOLDER, LOG
 from semveil.bulk.pool import check_workers, open_pool
 from semveil.bulk.run import protect_photos
+from semveil.bulk.settings import Settings
 from semveil.bulk.sources import BulkError
-from semveil.bulk.task import Settings, Task, protect_photo
+from semveil.bulk.task import Task, protect_photo
 from semveil.data.certified import read_certificate
 
 pytest.importorskip("distributed")

@@ -14,8 +14,8 @@ from PIL import Image
 from semveil.bulk import task
 from semveil.bulk.manifest import FOLDER
 from semveil.bulk.run import protect_photos
+from semveil.bulk.settings import Settings
 from semveil.bulk.sources import SourceError
-from semveil.bulk.task import Settings
 from semveil.core.errors import OutputError
 from semveil.core.privacy import Basis
 from semveil.data.certified import read_certificate

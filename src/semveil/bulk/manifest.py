@@ -37,7 +37,8 @@ class Entry:
         place: of the photo, as in `sources.Source`.
         name: of its outputs.
         content: HMAC of the photo's bytes under a key in SEMVEIL_HOME; a plain hash would confirm the photo to who has it.
-        settings: digest of the method with its options and of the choice of faces.
+        settings: HMAC under that key of the digest of the method with its options and of the choice of faces; subjects' names
+            may be in it.
         policy: what was asked for where no face is found.
         status: protected, copied as it is, or skipped.
         faces, protected, small: how many were found, protected, and refused because they are too small.
@@ -110,6 +111,10 @@ class Manifest:
     def content_of(self, sha256: bytes) -> str:
         """The keyed form of a photo's SHA-256."""
         return hmac.new(self._key.value, b"semveil photo\n" + sha256, hashlib.sha256).hexdigest()
+
+    def settings_of(self, digest: str) -> str:
+        """The keyed form of a digest of settings."""
+        return hmac.new(self._key.value, b"semveil settings\n" + digest.encode(), hashlib.sha256).hexdigest()
 
     def is_done(self, place: str, content: str, settings: str, policy: str) -> bool:
         """Whether that photo was done with these settings before and its outputs are still there."""

@@ -7,12 +7,17 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from semveil.bulk.enrolled import enrol
 from semveil.bulk.manifest import FOLDER, Entry, Manifest
 from semveil.bulk.pool import Lost, Pool, open_pool
-from semveil.bulk.sources import SourceError, Sources, assign_names, find_sources
-from semveil.bulk.task import KEPT_FOLDER, Outcome, Settings, Task, protect_photo, sha256_of
+from semveil.bulk.settings import KEPT_FOLDER, Settings
+from semveil.bulk.sources import SourceError, Sources, assign_names, find_sources, sha256_of
+from semveil.bulk.task import Outcome, Task, protect_photo
+from semveil.core.certificate import Certificate
 from semveil.core.errors import PhotoError
+from semveil.core.ledger import Ledger
 from semveil.core.privacy import Guarantee
+from semveil.methods.release import Layout
 
 LOST = 1  # exit code of photos whose workers died
 
@@ -43,6 +48,9 @@ class Summary:
         skipped, copied: showed no face and were left out, or written as they are, as asked.
         refused: neither protected nor written, with the reasons.
         faces_found, faces_protected, faces_refused: in all photos, those of earlier runs included; the rest was not chosen.
+        faces_left: not chosen in whole photos, where they are as they were.
+        strangers: faces protected in this run that show nobody who is enrolled, where there are enrolled people.
+        recorded: how many releases of this run went into the ledger, one for each person in a picture.
         small_faces: those refused in photos of this run that are protected otherwise, with the reasons.
         others: files that are no photos by their names.
         notes: what else was passed over.
@@ -58,6 +66,9 @@ class Summary:
     faces_found: int = 0
     faces_protected: int = 0
     faces_refused: int = 0
+    faces_left: int = 0
+    strangers: int = 0
+    recorded: int = 0
     small_faces: tuple[Refused, ...] = ()
     others: int = 0
     notes: tuple[str, ...] = ()
@@ -83,7 +94,10 @@ class Summary:
                 "found": self.faces_found,
                 "protected": self.faces_protected,
                 "refused": self.faces_refused,
+                "left_as_they_are": self.faces_left,
+                "of_nobody_enrolled": self.strangers,
             },
+            "recorded": self.recorded,
             "refused": [{"photo": r.photo, "reason": r.reason} for r in (*self.refused, *self.small_faces)],
             "other_files": self.others,
             "notes": list(self.notes),
@@ -96,6 +110,7 @@ def protect_photos(
     out: str | os.PathLike[str],
     settings: Settings,
     *,
+    ledger: Ledger | None = None,
     workers: int | None = None,
     cluster: str | None = None,
     progress: Callable[[int, int], None] = lambda done, total: None,
@@ -103,14 +118,16 @@ def protect_photos(
     """Protect photos, and photos in folders, into an output folder of the same structure; call it again to go on.
 
     A photo `holiday/anna.jpg` gives `holiday/anna.png` with its certificate, or `holiday/anna.face-0.png` and so on where it
-    shows several faces. Whatever ends a run, each photo is either in the output, whole, with a line in the log, or it is not
-    there; the next run does what is missing, and photos whose content or settings changed. Nothing else in the output folder is
-    ever replaced. With several workers, scripts need the usual `if __name__ == "__main__":`.
+    shows several faces and is not kept whole. Whatever ends a run, each photo is either in the output, whole, with a line in
+    the log, or it is not there; the next run does what is missing, and photos whose content or settings changed. Nothing else
+    in the output folder is ever replaced. The ledger gets a release before it is visible, so a kill may leave one too many
+    there, never one too few. With several workers, scripts need the usual `if __name__ == "__main__":`.
 
     Args:
         given: photos and folders of photos.
         out: the output folder; made where there is none.
         settings: what is done.
+        ledger: gets every release about the subject, or about people who are enrolled.
         workers, cluster: as for `open_pool`.
         progress: is told how many of how many photos are done.
 
@@ -118,8 +135,14 @@ def protect_photos(
         PhotoError: a path does not exist, or no photo is there.
         SourceError: photos and output folder do not go together.
         BulkError, OutputError, KeyProblem: the run cannot start or go on; what is done stays.
-        ValueError: the method does not take these options.
+        ValueError: the method does not take these options, or there is a ledger and nobody to record.
     """
+    if ledger is not None:
+        if settings.subject is None and settings.enrolled is None:
+            raise ValueError("a ledger needs to know whom photos show; name the subject, or a folder of enrolled people")
+        ledger.prepare()
+    if settings.enrolled is not None:
+        enrol(settings.enrolled)  # what is wrong there shows now
     method = settings.build()
     digest = settings.digest(method)
     del method  # workers build their own
@@ -130,7 +153,7 @@ def protect_photos(
         if top == FOLDER or (top == KEPT_FOLDER and settings.keep):
             raise SourceError(f"{source.place!r} would mix with what the output keeps in {top!r}; rename that folder")
     with Manifest(out) as manifest, open_pool(workers, cluster) as pool:
-        run = _Run(manifest, settings, digest, sources)
+        run = _Run(manifest, settings, digest, sources, ledger)
         return run.go(pool, progress)
 
 
@@ -142,11 +165,14 @@ class _Run:
     settings: Settings
     digest: str
     sources: Sources
+    ledger: Ledger | None
     refused: list[Refused] = field(default_factory=list)
     small_faces: list[Refused] = field(default_factory=list)
     kept: list[Entry] = field(default_factory=list)
     new: list[Entry] = field(default_factory=list)
     faces_of_refused: int = 0
+    strangers: int = 0
+    recorded: int = 0
     guarantee: Guarantee | None = None
 
     def go(self, pool: Pool, progress: Callable[[int, int], None]) -> Summary:
@@ -164,6 +190,7 @@ class _Run:
     def _tasks(self) -> Iterator[Task]:
         """The photos that are not done yet; looks at each when its turn comes."""
         taken = {place: entry.name for place, entry in self.manifest.entries.items()}
+        settings = self.manifest.settings_of(self.digest)
         names = assign_names((source.place for source in self.sources.photos), taken)
         for source in self.sources.photos:
             try:
@@ -171,7 +198,7 @@ class _Run:
             except PhotoError as error:
                 self.refused.append(Refused(str(source.path), str(error), error.exit_code))
                 continue
-            if self.manifest.is_done(source.place, content, self.digest, self.settings.on_no_face):
+            if self.manifest.is_done(source.place, content, settings, self.settings.on_no_face):
                 self.kept.append(self.manifest.entries[source.place])
                 continue
             path, run = str(source.path.absolute()), str(self.manifest.run)
@@ -190,7 +217,7 @@ class _Run:
             place=task.place,
             name=task.name,
             content=self.manifest.content_of(outcome.sha256),
-            settings=self.digest,
+            settings=self.manifest.settings_of(self.digest),
             policy=self.settings.on_no_face,
             status=outcome.status,
             faces=outcome.faces,
@@ -200,13 +227,20 @@ class _Run:
             staged=outcome.staged,
             replaces=tuple(old for old in (before.outputs if before else ()) if old not in outcome.outputs),
         )
+        if self.ledger is not None:
+            for recorded in outcome.recorded:
+                certificate = Certificate.from_json(recorded.certificate)
+                self.ledger.record(recorded.subject, certificate, images=recorded.images)
+                self.recorded += 1
         self.manifest.commit(entry)
         self.new.append(entry)
         self.small_faces += [Refused(path, reason, 4) for reason in outcome.reasons]
+        self.strangers += outcome.strangers
         self.guarantee = self.guarantee or outcome.guarantee
 
     def _summary(self, total: int) -> Summary:
         everything = [*self.kept, *self.new]
+        whole = self.settings.layout == Layout.WHOLE_PHOTO
         return Summary(
             photos=total,
             protected=sum(entry.status == "protected" for entry in self.new),
@@ -217,6 +251,9 @@ class _Run:
             faces_found=sum(entry.faces for entry in everything) + self.faces_of_refused,
             faces_protected=sum(entry.protected for entry in everything),
             faces_refused=sum(entry.small for entry in everything) + self.faces_of_refused,
+            faces_left=sum(entry.faces - entry.protected for entry in everything) if whole else 0,
+            strangers=self.strangers,
+            recorded=self.recorded,
             small_faces=tuple(self.small_faces),
             others=self.sources.others,
             notes=self.sources.notes,

@@ -1,5 +1,6 @@
 """Which photos a run is about, and where each belongs below the output folder."""
 
+import hashlib
 import itertools
 import os
 import re
@@ -53,7 +54,7 @@ class Sources:
     notes: tuple[str, ...]
 
 
-def find_sources(given: Sequence[str | os.PathLike[str]], out: Path) -> Sources:
+def find_sources(given: Sequence[str | os.PathLike[str]], out: Path | None = None) -> Sources:
     """The photos that paths name and folders hold.
 
     A single folder's content keeps its places; of several paths each folder's content comes below the folder's own name.
@@ -65,7 +66,7 @@ def find_sources(given: Sequence[str | os.PathLike[str]], out: Path) -> Sources:
         SourceError: the output folder is one of the folders given, or two photos belong in the same place.
     """
     paths = [Path(os.fspath(path)) for path in given]
-    out = out.resolve()
+    out = None if out is None else out.resolve()
     files: list[Source] = []
     notes: list[str] = []
     others = 0
@@ -98,6 +99,19 @@ def find_sources(given: Sequence[str | os.PathLike[str]], out: Path) -> Sources:
     if not photos:
         raise PhotoError(f"no photos in {', '.join(repr(str(path)) for path in paths)} ({', '.join(sorted(PHOTO_SUFFIXES))})")
     return Sources(tuple(photos), others, tuple(notes))
+
+
+def sha256_of(path: str | os.PathLike[str]) -> bytes:
+    """SHA-256 of a file.
+
+    Raises:
+        PhotoError: it cannot be read.
+    """
+    try:
+        with open(path, "rb") as file:
+            return hashlib.file_digest(file, "sha256").digest()
+    except OSError as error:
+        raise PhotoError(f"cannot read {os.fspath(path)!r}: {error.strerror}") from None
 
 
 def assign_names(places: Iterable[str], taken: Mapping[str, str]) -> dict[str, str]:
@@ -136,7 +150,7 @@ def _bare(place: str) -> str:
     return _FACE_NUMBER.sub("", str(PurePosixPath(place).with_suffix("")).casefold())
 
 
-def _walk(folder: Path, prefix: PurePosixPath, out: Path) -> tuple[list[Source], int, list[str]]:
+def _walk(folder: Path, prefix: PurePosixPath, out: Path | None) -> tuple[list[Source], int, list[str]]:
     """Photos of a folder, how many other files it holds, and notes."""
     found: list[Source] = []
     notes: list[str] = []

@@ -8,9 +8,11 @@ import typer
 
 from semveil.cli import options
 from semveil.cli.console import make_table, note, progress, show
+from semveil.cli.ledger import LedgerFile
 
 if TYPE_CHECKING:
     from semveil.bulk.run import Summary
+    from semveil.bulk.settings import Settings
 
 SHOWN = 20  # refusals that are listed one by one
 
@@ -26,8 +28,17 @@ def protect(
     ] = None,
     model: options.Model = None,
     face: Annotated[
-        str, typer.Option(help="Which faces of a photo: all, largest, or N by size (from 0).", metavar="all|largest|N")
+        str,
+        typer.Option(help="Which faces of a photo: all, largest, or by size from 0, such as 0,2.", metavar="all|largest|N,..."),
     ] = "all",
+    whole_photo: Annotated[
+        bool | None,
+        typer.Option(
+            "--whole-photo/--crops",
+            help="Paste protected faces back into the photo, or write a picture of each; the method's own way by default.",
+            show_default=False,
+        ),
+    ] = None,
     on_no_face: Annotated[
         str,
         typer.Option(
@@ -40,6 +51,15 @@ def protect(
         list[str] | None,
         typer.Option(help="Also write UNPROTECTED pictures to DIR/unprotected.", metavar="inverted|aligned"),
     ] = None,
+    subject: Annotated[
+        str | None,
+        typer.Option(help="Whom all photos show: for the ledger, and for methods that give a person a face.", metavar="NAME"),
+    ] = None,
+    enrolled: Annotated[
+        Path | None,
+        typer.Option(help="Photos of known people, NAME.jpg or NAME/*.jpg: faces are recognised by them.", metavar="DIR"),
+    ] = None,
+    ledger: LedgerFile = None,
     workers: Annotated[int | None, typer.Option(help="Worker processes on this machine (needs Dask).", metavar="N")] = None,
     cluster: Annotated[
         str | None,
@@ -49,7 +69,7 @@ def protect(
     methods: Annotated[bool, typer.Option("--methods", help="List the methods and the options of each, then stop.")] = False,
     as_json: options.Json = False,
 ) -> None:
-    """Protect the faces in photos: detect, align, protect, write a picture and a certificate for each.
+    """Protect the faces in photos: detect, align, protect, write a picture of each, or the whole photo, with a certificate.
 
     Run it again to go on after a break: photos that are done are kept, new and changed ones are done. Photos that cannot be
     protected are refused, listed, and make the command fail at its end. Metadata never passes. Each method has options of its
@@ -58,6 +78,8 @@ def protect(
     Example: semveil protect holiday/ --method dp-pix --epsilon 0.5 --out protected/
 
     Example: semveil protect holiday/ --method blur --sigma 12 --workers 4 --out protected/
+
+    Example: semveil protect group.jpg --method blur --whole-photo --face 0,2 --out protected/
     """
     if methods:
         _list_methods(as_json=as_json)
@@ -69,10 +91,12 @@ def protect(
         raise options.OptionError("give --workers or --cluster, not both: a cluster has workers of its own")
 
     from semveil.bulk.run import protect_photos
-    from semveil.bulk.task import Settings
+    from semveil.bulk.settings import Settings
+    from semveil.core.ledger import Ledger
     from semveil.experiments.provenance import commit
     from semveil.methods.options import declared_options, read_options
     from semveil.methods.registry import image_methods
+    from semveil.methods.release import Layout
 
     known = image_methods()
     if method is None:
@@ -91,15 +115,19 @@ def protect(
         method,
         model,
         tuple(sorted(chosen.items())),
+        layout=None if whole_photo is None else Layout.WHOLE_PHOTO if whole_photo else Layout.CROPS,
         face=face,
         on_no_face=on_no_face,
         keep=tuple(keep or ()),
         certificate_in_png=certificate_in_png,
         commit=commit(),
+        subject=subject,
+        enrolled=None if enrolled is None else str(enrolled.absolute()),
     )
+    book = None if subject is None and enrolled is None and ledger is None else Ledger(ledger)
     with progress("Protecting", quiet=as_json) as advance:
-        summary = protect_photos(paths, out, settings, workers=workers, cluster=cluster, progress=advance)
-    _report(summary, settings.method, out, as_json=as_json)
+        summary = protect_photos(paths, out, settings, ledger=book, workers=workers, cluster=cluster, progress=advance)
+    _report(summary, settings, out, as_json=as_json)
     if summary.exit_code:
         raise typer.Exit(summary.exit_code)
 
@@ -139,23 +167,33 @@ def split_words(words: Sequence[str], switches: dict[str, bool]) -> tuple[list[s
     return paths, texts
 
 
-def _report(summary: "Summary", method: str, out: Path, *, as_json: bool) -> None:
-    result = {"method": method, "out": str(out), **summary.as_dict()}
+def _report(summary: "Summary", settings: "Settings", out: Path, *, as_json: bool) -> None:
+    from semveil.methods.release import Layout
+
+    layout = settings.layout
+    assert layout is not None
+    result = {"method": settings.method, "layout": layout.value, "out": str(out), **summary.as_dict()}
     photos, faces = result["photos"], result["faces"]
     told = [f"{photos['protected']} protected"]
     told += [f"{photos[name]} {words}" for name, words in _WORDS.items() if photos[name]]
-    lines = [
-        f"{_count(photos['found'], 'photo')}: {', '.join(told)}. "
-        f"{_count(faces['found'], 'face')} found, {faces['protected']} protected, {faces['refused']} refused."
-    ]
+    lines = [f"{_count(photos['found'], 'photo')}: {', '.join(told)}."]
+    if layout != Layout.PICTURE:
+        lines[0] += f" {_count(faces['found'], 'face')} found, {faces['protected']} protected, {faces['refused']} refused."
+    if layout == Layout.WHOLE_PHOTO:
+        left = f"{_count(summary.faces_left, 'face')} left UNPROTECTED, as chosen; " if summary.faces_left else ""
+        lines.append(f"Around the faces photos are as they were: {left}faces that were not found are UNPROTECTED too.")
+    if summary.strangers:
+        lines.append(f"{_count(summary.strangers, 'face')} protected of nobody who is enrolled.")
     if summary.copied:
         lines.append(f"{_count(summary.copied, 'photo')} without a found face in the output UNPROTECTED, as asked.")
     if summary.others:
         lines.append(f"{_count(summary.others, 'other file')} left out: no photos by their names.")
     if summary.guarantee:
-        lines.append(f"Each picture: {summary.guarantee.summary()}")
+        lines.append(f"Each {'face' if layout == Layout.WHOLE_PHOTO else 'picture'}: {summary.guarantee.summary()}")
     if summary.protected or summary.done_before:
         lines.append(f"Written to {out}, each picture with its certificate; to read one: semveil certify FILE.")
+    if summary.recorded:
+        lines.append(f"Recorded in the ledger: {summary.recorded}; to add up: semveil ledger show --subject NAME.")
     if not as_json:
         told = [f"refused: {refused.reason}" for refused in (*summary.refused, *summary.small_faces)]
         for text in [*summary.notes, *told[:SHOWN]]:
@@ -175,10 +213,12 @@ _WORDS = {"done_before": "done before", "skipped": "skipped", "copied": "copied"
 def _list_methods(*, as_json: bool) -> None:
     from semveil.methods.options import declared_options
     from semveil.methods.registry import image_methods
+    from semveil.methods.release import layout_of
 
     listed: list[dict[str, Any]] = [
         {
             "method": name,
+            "layout": layout_of(kind).value,
             "about": (kind.__doc__ or "").strip().partition("\n")[0],
             "options": [
                 {
@@ -195,7 +235,7 @@ def _list_methods(*, as_json: bool) -> None:
     ]
     rows = []
     for entry in listed:
-        rows.append([entry["method"], "", "", entry["about"]])
+        rows.append([entry["method"], "", entry["layout"], entry["about"]])
         for option in entry["options"]:
             allowed = f" ({', '.join(option['choices'])})" if option["choices"] else ""
             default = "" if option["default"] is None else str(option["default"])

@@ -1,0 +1,79 @@
+"""Known people: reference photos that tell whom a face shows, for ledgers and pseudonyms."""
+
+import hashlib
+import os
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import PurePosixPath
+
+from torch import Tensor
+
+from semveil.bulk.sources import Source, SourceError, find_sources, sha256_of
+from semveil.core.ledger import subject_name
+from semveil.core.pixels import to_tensor
+from semveil.data.align import align_face
+from semveil.data.faces import find_faces
+from semveil.data.photos import load_photo
+from semveil.recognition.verifier import DlibVerifier
+
+CROP = 256  # side of the crops that people are recognised by
+
+
+@dataclass(frozen=True, eq=False)
+class Enrolled:
+    """People and what dlib's recogniser makes of their reference photos.
+
+    Attributes:
+        names: (N) whom each photo shows.
+        embeddings: (N, 128).
+    """
+
+    names: tuple[str, ...]
+    embeddings: Tensor
+
+    def who(self, images: Tensor) -> list[str | None]:
+        """Whom aligned crops (B, 3, S, S) show: the nearest enrolled person, or None where nobody is near enough."""
+        verifier = DlibVerifier()
+        alike, nearest = verifier.similarities(verifier.embed(images), self.embeddings).max(1)
+        return [self.names[int(j)] if a >= verifier.threshold else None for a, j in zip(alike.tolist(), nearest, strict=True)]
+
+
+def enrol(folder: str | os.PathLike[str]) -> Enrolled:
+    """The people of a folder: `anna.jpg`, or `anna/*.jpg` where there are several photos of one person.
+
+    Raises:
+        PhotoError: there is no photo, or one cannot be read.
+        SourceError: a photo does not show exactly one face.
+    """
+    return _enrol(os.path.abspath(folder), enrolment_digest(folder))
+
+
+def enrolment_digest(folder: str | os.PathLike[str]) -> str:
+    """SHA-256 over the names and bytes of the photos.
+
+    Raises:
+        PhotoError: there is no photo, or one cannot be read.
+    """
+    digest = hashlib.sha256()
+    for source in _photos(folder):
+        digest.update(source.place.encode("utf-8", "surrogateescape") + b"\0")
+        digest.update(sha256_of(source.path))
+    return digest.hexdigest()
+
+
+@lru_cache(maxsize=2)
+def _enrol(folder: str, _digest: str) -> Enrolled:
+    names, crops = [], []
+    for source in _photos(folder):
+        photo = load_photo(source.path)
+        faces = find_faces(photo)
+        if len(faces) != 1:
+            raise SourceError(f"{source.place!r} shows {len(faces)} faces; to enrol somebody it must show that person alone")
+        place = PurePosixPath(source.place)
+        names.append(subject_name(place.parts[0] if len(place.parts) > 1 else place.stem))
+        crops.append(align_face(photo.pixels, faces[0].landmarks, CROP).pixels)
+    return Enrolled(tuple(names), DlibVerifier().embed(to_tensor(crops)))
+
+
+def _photos(folder: str | os.PathLike[str]) -> tuple[Source, ...]:
+    return find_sources([folder]).photos

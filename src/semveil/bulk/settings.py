@@ -1,0 +1,140 @@
+"""How photos are protected: all that a worker needs to build the method, checked before the first photo."""
+
+import hashlib
+import json
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from semveil.bulk.enrolled import enrolment_digest
+from semveil.core.ledger import subject_name
+from semveil.core.registry import suggest
+from semveil.methods.options import Declared, declared_options
+from semveil.methods.registry import METHODS, image_methods, load_method
+from semveil.methods.release import ImageMethod, Layout, Reconstructing, layout_of
+
+POLICIES = ("error", "skip", "copy")
+KEEP = ("inverted", "aligned")
+KEPT_FOLDER = "unprotected"  # below the output folder; holds what `keep` asks for
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What is done with every photo of a run.
+
+    Args:
+        method: name of a method that protects pictures.
+        model: name or folder of its model; the method's default where None.
+        options: of the method's constructor, by name.
+        layout: `crops` writes a picture of each face, `whole-photo` the photo with the faces replaced; the method's default
+            where None. Methods of layout `picture` have no other.
+        face: `all`, `largest`, or numbers from 0 by size such as `0,2`. In whole photos other faces stay as they are.
+        on_no_face: what becomes of a photo in which no face is found: `error` refuses it, `skip` leaves it out, `copy` writes
+            its pixels as they are.
+        keep: what is written besides, unprotected: `inverted` (what the networks make of the photo without noise) or
+            `aligned` (the crop itself).
+        certificate_in_png: put certificates into the pictures too.
+        commit: of the software, for certificates.
+        subject: whom all photos show, one chosen face in each.
+        enrolled: folder of photos of known people (`NAME.jpg`, `NAME/*.jpg`), by which faces are recognised.
+
+    Raises:
+        ValueError: an unknown name or choice, or choices that do not go together.
+
+    Example:
+        >>> Settings("blur", face="largets")
+        Traceback (most recent call last):
+        ...
+        ValueError: no face 'largets' (did you mean 'largest'?); allowed: a number from 0, several such as 0,2, largest or all
+    """
+
+    method: str
+    model: str | None = None
+    options: tuple[tuple[str, Any], ...] = ()
+    layout: Layout | None = None
+    face: str = "all"
+    on_no_face: str = "error"
+    keep: tuple[str, ...] = ()
+    certificate_in_png: bool = False
+    commit: str | None = None
+    subject: str | None = None
+    enrolled: str | None = None
+
+    def __post_init__(self) -> None:
+        known = image_methods()
+        if self.method not in known:
+            raise ValueError(
+                f"no method that protects pictures named {self.method!r}{suggest(self.method, known)}; "
+                f"available: {', '.join(known)}"
+            )
+        object.__setattr__(self, "layout", self._checked_layout(layout_of(known[self.method])))
+        if self.face not in ("all", "largest") and not re.fullmatch(r"[0-9]{1,6}(,[0-9]{1,6})*", self.face):
+            near = suggest(self.face, ("all", "largest"))
+            raise ValueError(f"no face {self.face!r}{near}; allowed: a number from 0, several such as 0,2, largest or all")
+        if self.on_no_face not in POLICIES:
+            near = suggest(self.on_no_face, POLICIES)
+            raise ValueError(f"on_no_face has no choice {self.on_no_face!r}{near}; allowed: {', '.join(POLICIES)}")
+        for kind in self.keep:
+            if kind not in KEEP:
+                raise ValueError(f"keep has no choice {kind!r}{suggest(kind, KEEP)}; allowed: {', '.join(KEEP)}")
+        if self.subject is not None and self.enrolled is not None:
+            raise ValueError("give the subject of all photos or a folder of enrolled people, not both")
+        if self.subject is not None:
+            subject_name(self.subject)  # its check
+
+    def _checked_layout(self, usual: Layout) -> Layout:
+        layout = usual if self.layout is None else Layout(self.layout)
+        if (layout == Layout.PICTURE) != (usual == Layout.PICTURE):
+            what = "whole pictures, faces or not" if usual == Layout.PICTURE else "faces"
+            raise ValueError(f"method {self.method!r} protects {what}; layout {layout.value!r} is not for it")
+        if layout == Layout.PICTURE and (self.face, self.on_no_face, self.enrolled) != ("all", "error", None):
+            raise ValueError(f"method {self.method!r} looks for no faces; leave out face, on_no_face and enrolled")
+        return layout
+
+    def build(self) -> ImageMethod:
+        """The method, checked against what is asked of it."""
+        method: ImageMethod = load_method(self.method, self.model, **dict(self.options))
+        if "inverted" in self.keep and not isinstance(method, Reconstructing):
+            raise ValueError(f"method {self.method!r} inverts nothing, so it has no inverted pictures to keep")
+        if needs_subjects(method) and self.subject is None and self.enrolled is None:
+            raise ValueError(
+                f"method {self.method!r} must know here whom photos show; name the subject, or a folder of enrolled people"
+            )
+        return method
+
+    def chosen(self, faces: int) -> list[int]:
+        """Which of so many faces were asked for, as numbers from 0, of which some may not exist."""
+        if self.face == "all":
+            return list(range(faces))
+        return [0] if self.face == "largest" else sorted({int(number) for number in self.face.split(",")})
+
+    def digest(self, method: ImageMethod) -> str:
+        """What determines the outputs beside the photo: if it changes, photos are done anew. Defaults count as if given."""
+        declared = declared_options(METHODS[self.method])
+        values = {name: option.default for name, option in declared.items()} | dict(self.options)
+        assert self.layout is not None
+        said = {
+            "method": self.method,
+            "model": method.model_digest,
+            "size": method.size,
+            "options": {name: repr(_typed(value, declared.get(name))) for name, value in sorted(values.items())},
+            "layout": self.layout.value,
+            "face": self.face,
+            "keep": sorted(self.keep),
+            "certificate_in_png": self.certificate_in_png,
+        }
+        if needs_subjects(method):
+            said["key"] = getattr(method, "key_digest", None)
+            said["subject"] = self.subject and subject_name(self.subject)
+            said["enrolled"] = self.enrolled and enrolment_digest(self.enrolled)
+        return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
+
+
+def needs_subjects(method: ImageMethod) -> bool:
+    """Whether the method gives each person a face of their own and so must know whom crops show."""
+    return getattr(method, "needs_subjects", False)
+
+
+def _typed(value: Any, declared: Declared | None) -> Any:
+    """The value as the option's type, so that 4 and 4.0 are the same."""
+    return value if value is None or declared is None else declared.kind(value)

@@ -1,0 +1,181 @@
+"""Put protected faces back into their photo, with soft edges; all else in the photo stays bit for bit."""
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from semveil.data.align import AlignedFace, align_face
+
+# A face lies in a circle of its aligned crop, in units of the crop's side. In the 1,000 CelebAMask-HQ photos 98.3 % of the
+# pixels labelled skin, brows, eyes, nose, mouth or glasses are within CORE, 99.7 % within EDGE; of the hair 39 and 59 %.
+CENTRE = (0.5, 0.55)
+CORE = 0.40  # up to here a pasted face covers the photo wholly
+EDGE = 0.45  # from here on not at all
+
+_REACH = 0.8  # from a circle's centre: its crop's corners lie hypot(0.5, 0.55) away, and resampling looks a little further
+_BAND = 1 << 19  # pixels worked on at once
+_LUMA = np.array([0.299, 0.587, 0.114], np.float32)
+
+
+@dataclass(frozen=True)
+class Circle:
+    """Where a face lies in its photo.
+
+    Attributes:
+        x, y: centre, in pixel corners of the photo.
+        side: of the aligned crop there, in pixels of the photo; the face's radius is `CORE` to `EDGE` of it.
+    """
+
+    x: float
+    y: float
+    side: float
+
+    @classmethod
+    def of(cls, face: AlignedFace) -> "Circle":
+        """The circle of an aligned face."""
+        size = face.pixels.shape[0]
+        x, y, _ = face.to_photo @ (CENTRE[0] * size, CENTRE[1] * size, 1)
+        return cls(float(x), float(y), size * math.hypot(face.to_photo[0, 0], face.to_photo[1, 0]))
+
+    def meets(self, other: "Circle") -> bool:
+        """Whether a point can belong to both faces."""
+        return math.hypot(self.x - other.x, self.y - other.y) < EDGE * (self.side + other.side)
+
+
+def paste_faces(
+    photo: NDArray[np.uint8], faces: Sequence[AlignedFace], crops: Sequence[NDArray[np.uint8] | None]
+) -> NDArray[np.uint8]:
+    """The photo with other faces in the places of its own.
+
+    Inside `CORE` a pixel is the crop's alone; from there to `EDGE` crop and photo are blended by a smooth step of the distance
+    from the centre; beyond, the photo's pixels stay as they are. Where faces overlap, a pixel belongs to the one that it is
+    nearest to in units of their crops, so no crop covers another face, or shows it. Into a photo without colours faces are
+    pasted without.
+
+    Args:
+        photo: (H, W, 3) RGB.
+        faces: all faces of the photo, those that stay too, aligned at any size.
+        crops: for each the (S, S, 3) RGB picture that takes its place, of any size; None leaves the face as it is.
+
+    Raises:
+        ValueError: there are not as many crops as faces, or one is no square RGB picture.
+
+    Example:
+        >>> photo = np.zeros((40, 40, 3), np.uint8)
+        >>> there = AlignedFace(photo[:20, :20], np.diag([1.0, 1.0, 1.0]), np.ones((20, 20), np.float32))
+        >>> pasted = paste_faces(photo, [there], [np.full((64, 64, 3), 200, np.uint8)])
+        >>> pasted[10, 10].tolist(), int(pasted[20:].max()), int(pasted[:, 20:].max())
+        ([200, 200, 200], 0, 0)
+    """
+    if len(crops) != len(faces):
+        raise ValueError(f"{len(faces)} faces need as many crops (None where a face stays), got {len(crops)}")
+    for crop in crops:
+        if crop is not None and (crop.dtype != np.uint8 or crop.ndim != 3 or crop.shape != (len(crop), len(crop), 3)):
+            raise ValueError(f"a pasted crop must be (S, S, 3) uint8, got {crop.shape} {crop.dtype}")
+    colourless = bool((photo == photo[..., :1]).all())
+    circles = [Circle.of(face) for face in faces]
+    pasted = photo.copy()
+    for i, (face, crop) in enumerate(zip(faces, crops, strict=True)):
+        if crop is None:
+            continue
+        if colourless:
+            crop = np.repeat(np.rint(crop @ _LUMA)[..., None], 3, -1).astype(np.uint8)
+        for rows, columns in _bands(circles[i], photo.shape):
+            share = _share(circles, i, rows, columns)
+            new = _sampled(crop, face, rows, columns)
+            old = photo[rows, columns]
+            blend = np.rint(old + share[..., None] * (new - old)).clip(0, 255).astype(np.uint8)
+            pasted[rows, columns] = np.where(share[..., None] > 0, blend, pasted[rows, columns])
+    return pasted
+
+
+def align_apart(photo: NDArray[np.uint8], landmarks: Sequence[NDArray[np.float64]], size: int) -> list[AlignedFace]:
+    """Align the faces of a photo so that no crop shows what `paste_faces` takes for another's face.
+
+    Before a face is cut out, the circles of its neighbours, as far as they are nearer to those, are filled with its own mean
+    colour. So what a method makes of a crop depends on one face alone.
+
+    Args:
+        photo: (H, W, 3) RGB.
+        landmarks: of each face, as for `align_face`.
+        size: side of the crops in pixels.
+    """
+    faces = [align_face(photo, points, size) for points in landmarks]
+    circles = [Circle.of(face) for face in faces]
+    apart = []
+    for i, (face, points) in enumerate(zip(faces, landmarks, strict=True)):
+        reach = Circle(circles[i].x, circles[i].y, circles[i].side * _REACH / EDGE)
+        neighbours = [j for j, circle in enumerate(circles) if j != i and reach.meets(circle)]
+        if not neighbours:
+            apart.append(face)
+            continue
+        alone = photo.copy()
+        colour = np.rint(_own_colour(photo, circles, i))
+        for j in neighbours:
+            for rows, columns in _bands(circles[j], photo.shape):
+                alone[rows, columns][_share(circles, j, rows, columns) > 0] = colour
+        apart.append(align_face(alone, points, size))
+    return apart
+
+
+def _own_colour(photo: NDArray[np.uint8], circles: Sequence[Circle], i: int) -> NDArray[np.float64]:
+    total, count = np.zeros(3), 0
+    for rows, columns in _bands(circles[i], photo.shape):
+        own = photo[rows, columns][_share(circles, i, rows, columns) > 0]
+        total, count = total + own.sum(0, dtype=np.float64), count + len(own)
+    return total / max(1, count)
+
+
+def _bands(circle: Circle, shape: tuple[int, ...]) -> Iterator[tuple[slice, slice]]:
+    """The rectangle of the photo that holds a circle, a few rows at a time."""
+    radius = EDGE * circle.side
+    left, right = max(0, math.floor(circle.x - radius)), min(shape[1], math.ceil(circle.x + radius))
+    top, bottom = max(0, math.floor(circle.y - radius)), min(shape[0], math.ceil(circle.y + radius))
+    if left >= right:
+        return
+    step = max(1, _BAND // (right - left))
+    for start in range(top, bottom, step):
+        yield slice(start, min(bottom, start + step)), slice(left, right)
+
+
+def _share(circles: Sequence[Circle], i: int, rows: slice, columns: slice) -> NDArray[np.float32]:
+    """How much of each pixel face i covers, in [0, 1]; 0 where another face is nearer, of equally near ones an earlier one."""
+    distance = _distance(circles[i], rows, columns)
+    step = ((EDGE - distance) / (EDGE - CORE)).clip(0, 1)
+    share = step * step * (3 - 2 * step)
+    for j, other in enumerate(circles):
+        if j != i and other.meets(circles[i]):
+            far = _distance(other, rows, columns)
+            share[far <= distance if j < i else far < distance] = 0
+    return share
+
+
+def _distance(circle: Circle, rows: slice, columns: slice) -> NDArray[np.float32]:
+    """Of pixels' centres from a circle's centre, in units of its crop's side."""
+    y = (np.arange(rows.start, rows.stop) + 0.5 - circle.y) / circle.side
+    x = (np.arange(columns.start, columns.stop) + 0.5 - circle.x) / circle.side
+    return np.hypot(y[:, None], x[None, :]).astype(np.float32)
+
+
+def _sampled(crop: NDArray[np.uint8], face: AlignedFace, rows: slice, columns: slice) -> NDArray[np.float32]:
+    """The crop as it lies on some pixels of the photo, (h, w, 3) levels."""
+    size = len(crop)
+    to_photo = face.to_photo @ np.diag([face.pixels.shape[0] / size, face.pixels.shape[0] / size, 1])
+    scale = math.hypot(to_photo[0, 0], to_photo[1, 0])
+    small = min(size, max(1, math.ceil(size * scale)))  # shrunk before it is turned, so that nothing aliases
+    to_crop = np.diag([small / size, small / size, 1]) @ np.linalg.inv(to_photo)
+    shift = np.array([[1, 0, columns.start], [0, 1, rows.start], [0, 0, 1]])
+    affine = tuple((to_crop @ shift).ravel()[:6])
+    window = (columns.stop - columns.start, rows.stop - rows.start)
+
+    def sample(plane: NDArray) -> NDArray[np.float32]:
+        picture = Image.fromarray(plane.astype(np.float32))  # in floats, as in `align_face`
+        if small < size:
+            picture = picture.resize((small, small), Image.Resampling.LANCZOS)
+        return np.asarray(picture.transform(window, Image.Transform.AFFINE, affine, Image.Resampling.BICUBIC))
+
+    return np.stack([sample(crop[..., c]) for c in range(3)], -1)
