@@ -124,6 +124,19 @@ class AttributeEncoder(nn.Module):
         return tuple(levels)
 
 
+def coarsened(images: Tensor, side: int) -> Tensor:
+    """Images (B, 3, S, S) reduced to side x side means and enlarged again: their attributes are a function of 3 side^2 numbers.
+
+    Example:
+        >>> coarsened(torch.rand(1, 3, 8, 8), 1).std() < 1e-6
+        tensor(True)
+    """
+    size = images.shape[-1]
+    if side < 1 or size % side:
+        raise ValueError(f"side must divide {size}, got {side}")
+    return F.interpolate(F.avg_pool2d(images, size // side), size=images.shape[-2:], mode="bilinear")
+
+
 def _numbered(convolutions: Any) -> nn.Module:
     """`layer_0`, `layer_1`, ...: each convolution with its batch norm and leaky ReLU."""
     layers = nn.Module()

@@ -1,0 +1,272 @@
+"""Train identity-dp's attribute encoder and fusion generator on photos, against a frozen identity encoder ([IDP] IV-D)."""
+
+import copy
+import math
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from semveil.core.parts import PARTS
+from semveil.data.face_set import FaceSet
+from semveil.encoders.attributes import AttributeEncoder, AttributeEncoderConfig, coarsened
+from semveil.generators.aad_fusion import FusionConfig, FusionGenerator
+from semveil.generators.discriminators import MultiScaleDiscriminator
+from semveil.recognition.identity_encoder import IdentityEncoder
+
+FACE_PARTS = ("skin", "eyes", "brows", "mouth", "nose", "ears", "glasses")  # may change with the identity
+_NETWORKS = ("attributes", "fusion", "discriminator", "averages")
+
+
+@dataclass(frozen=True)
+class FusionTraining:
+    """Settings of a run; the defaults made the bundled model.
+
+    `attribute_loss`, `identity_loss` and `reconstruction_loss` are the weights of [IDP] Eqs. 16, 15 and 17, whose squares are
+    means over a map or an image here, where the paper writes sums. What is not in the paper says so.
+
+    Attributes:
+        steps: optimiser steps; both learning rates fall to a tenth over the last `decay_share` of them (not in the paper).
+        batch: photos per step; the discriminator learns from half of them and of their fakes.
+        rate: Adam's learning rate for all networks; its betas are 0 and 0.999.
+        same_share: of a batch, photos that are joined with their own identity; only they are reconstructed.
+        random_share: of a batch, photos that are joined with a random unit vector, as noise leaves them (not in the paper).
+        coarse_share: of a batch, photos whose attributes are taken after `coarsened` to 8 or 16 px (not in the paper).
+        adversarial: weight of the hinge loss.
+        context_loss: weight of Eq. 17 outside the face's parts where the identities differ (not in the paper).
+        face_loss: weight of Eq. 17 inside the face's parts where the identities differ (not in the paper).
+        jitter: largest shift, in pixels, and zoom, in 1/32, of images that the identity loss judges (not in the paper).
+        average: half life in photos of the averaged weights that are shipped.
+        attribute_widths: of the attribute encoder.
+        fusion_widths: of the fusion generator.
+        discriminator_width: of the multi-scale discriminator.
+    """
+
+    steps: int = 12_000
+    batch: int = 16
+    rate: float = 4e-4
+    decay_share: float = 0.25
+    same_share: float = 0.25
+    random_share: float = 0.375
+    coarse_share: float = 0.125
+    adversarial: float = 1.0
+    attribute_loss: float = 10.0
+    identity_loss: float = 5.0
+    reconstruction_loss: float = 100.0
+    context_loss: float = 50.0
+    face_loss: float = 5.0
+    jitter: float = 1.0
+    average: float = 5000.0
+    attribute_widths: tuple[int, ...] = (8, 16, 32, 64, 96)
+    fusion_widths: tuple[int, ...] = (96, 96, 64, 32, 16, 8)
+    discriminator_width: int = 16
+
+
+class FusionTrainer:
+    """State of a run: networks, their averages, optimisers; saved and resumed as one file.
+
+    Args:
+        faces: labelled photos; only those not held out are used.
+        settings: of the run.
+        identity: frozen; its vectors of the photos are computed once.
+        rng: order, identities and jitter.
+    """
+
+    def __init__(self, faces: FaceSet, settings: FusionTraining, *, identity: IdentityEncoder, rng: torch.Generator) -> None:
+        keep = ~faces.held_out
+        self.photos = torch.from_numpy(faces.pixels[keep]).permute(0, 3, 1, 2).contiguous()
+        self.face = torch.isin(torch.from_numpy(faces.labels[keep]), torch.tensor([PARTS.index(part) for part in FACE_PARTS]))
+        self.inside = torch.from_numpy(faces.inside[keep])
+        self.settings, self.identity, self.rng = settings, _channels_last(copy.deepcopy(identity)), rng
+        size, dim = identity.config.size, identity.config.dimensions
+        with torch.random.fork_rng(devices=[]):  # torch initialises layers from its global stream
+            torch.manual_seed(int(torch.randint(2**62, (), generator=rng)))
+            encoder = AttributeEncoder(AttributeEncoderConfig(size, settings.attribute_widths))
+            base, channels = encoder.config.sides[0], encoder.config.channels
+            fusion = FusionGenerator(FusionConfig(dim, channels, settings.fusion_widths, base))
+            discriminator = MultiScaleDiscriminator(width=settings.discriminator_width)
+        self.attributes, self.fusion, self.discriminator = map(_channels_last, (encoder, fusion, discriminator))
+        self.averages = copy.deepcopy(nn.ModuleDict({"attributes": self.attributes, "fusion": self.fusion}))
+        self.averages.requires_grad_(False)
+        self.step = 0
+        of_generator = [*self.attributes.parameters(), *self.fusion.parameters()]
+        self.optimisers = {
+            "generator": torch.optim.Adam(of_generator, settings.rate, betas=(0.0, 0.999), fused=True),
+            "discriminator": torch.optim.Adam(self.discriminator.parameters(), settings.rate, betas=(0.0, 0.999), fused=True),
+        }
+        self.vectors = self._identify_photos()
+
+    def _identify_photos(self) -> Tensor:
+        """Identity vectors (2, N, d) of all photos and of all photos mirrored."""
+        with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+            rows = [(_unit(part), _unit(part.flip(-1))) for part in self.photos.split(128)]
+            return torch.stack([torch.cat([self.identity(pair[k]).float() for pair in rows]) for k in range(2)])
+
+    def run(self, *, report: Callable[[int, dict[str, float]], None], until: float = math.inf) -> None:
+        """Train to the last step, or until `time.monotonic()` passes `until`."""
+        while self.step < self.settings.steps and time.monotonic() < until:
+            left = (self.settings.steps - self.step) / (self.settings.steps * self.settings.decay_share)
+            for optimiser in self.optimisers.values():
+                for group in optimiser.param_groups:
+                    group["lr"] = self.settings.rate * max(0.1, min(1.0, left))
+            losses = self._train_step()
+            self.step += 1
+            report(self.step, losses)
+
+    def _train_step(self) -> dict[str, float]:
+        s = self.settings
+        rows = torch.randint(len(self.photos), (s.batch,), generator=self.rng)
+        mirrored = torch.rand(s.batch, generator=self.rng) < 0.5
+        photos, face, inside = self._photos(rows, mirrored)
+        identity, same = self._identities(rows, mirrored)
+        seen = self._coarsened_in_part(photos)
+
+        self.discriminator.requires_grad_(False)
+        with torch.autocast("cpu", torch.bfloat16):
+            levels = self.attributes(seen)
+            images = self.fusion(identity, levels).float()
+            again = self.attributes(images)
+            fooled = -sum(score.float().mean() for score in self.discriminator(images))
+            looks = self.identity(self._jittered(images))
+        losses = {
+            "adversarial": fooled,
+            "attributes": 0.5 * sum(F.mse_loss(a.float(), b.float()) for a, b in zip(again, levels, strict=True)),
+            "identity": (1 - (looks * identity).sum(1)).mean(),
+            **self._pixel_losses(images, photos, face, inside, same),
+        }
+        weights = (s.adversarial, s.attribute_loss, s.identity_loss, s.reconstruction_loss, s.context_loss, s.face_loss)
+        total = sum(weight * loss for weight, loss in zip(weights, losses.values(), strict=True))
+        self._step("generator", total)
+        self._average()
+        self.discriminator.requires_grad_(True)
+        half = slice(None, None, 2)
+        losses["discriminator"] = self._discriminate(photos[half], images[half].detach())
+        return {name: loss.item() for name, loss in losses.items()}
+
+    def _photos(self, rows: Tensor, mirrored: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Photos in [-1, 1], where they show face parts, and where they are real and not filled in, both (B, 1, S, S)."""
+        flip = lambda x: torch.where(mirrored.view(-1, *[1] * (x.ndim - 1)), x.flip(-1), x)  # noqa: E731
+        photos = _unit(flip(self.photos[rows])).contiguous(memory_format=torch.channels_last)
+        face, inside = flip(self.face[rows]), flip(self.inside[rows]) > 250
+        return photos, face.float().unsqueeze(1), inside.float().unsqueeze(1)
+
+    def _identities(self, rows: Tensor, mirrored: Tensor) -> tuple[Tensor, Tensor]:
+        """Who to show (B, d), the photo's own identity, a random one or another photo's, and which are own, (B,) bool."""
+        s = self.settings
+        position = torch.arange(s.batch) / s.batch
+        same = position < s.same_share
+        random = ~same & (position < s.same_share + s.random_share)
+        own = self.vectors[mirrored.long(), rows]
+        drawn = F.normalize(torch.randn(own.shape, generator=self.rng), dim=1)
+        other = self.vectors[0, torch.randint(len(self.photos), rows.shape, generator=self.rng)]
+        return torch.where(same[:, None], own, torch.where(random[:, None], drawn, other)), same
+
+    def _coarsened_in_part(self, photos: Tensor) -> Tensor:
+        size = photos.shape[-1]
+        coarse = torch.rand(len(photos), generator=self.rng) < self.settings.coarse_share
+        side = size // (4 << int(torch.randint(2, (), generator=self.rng)))
+        return torch.where(coarse.view(-1, 1, 1, 1), coarsened(photos, side), photos)
+
+    def _jittered(self, images: Tensor) -> Tensor:
+        """Each image shifted and zoomed a little, so that the identity loss sees faces and not a pattern of pixels."""
+        size, count = images.shape[-1], len(images)
+        draw = self.settings.jitter * (2 * torch.rand(count, 3, generator=self.rng) - 1)
+        affine = torch.zeros(count, 2, 3)
+        affine[:, 0, 0] = affine[:, 1, 1] = 1 + draw[:, 2] / 32
+        affine[:, :, 2] = draw[:, :2] * 2 / size
+        grid = F.affine_grid(affine, list(images.shape), align_corners=False)
+        return F.grid_sample(images, grid, padding_mode="border", align_corners=False)
+
+    def _pixel_losses(self, images: Tensor, photos: Tensor, face: Tensor, inside: Tensor, same: Tensor) -> dict[str, Tensor]:
+        """Eq. 17, a mean over the pixels: where the identity is the photo's own; where it is not, outside and in the face."""
+        squares = 0.5 * inside * (images - photos).square().mean(1, keepdim=True)
+        own = same.float().view(-1, 1, 1, 1)
+        return {
+            "reconstruction": (own * squares).mean(),
+            "context": ((1 - own) * (1 - face) * squares).mean(),
+            "face": ((1 - own) * face * squares).mean(),
+        }
+
+    def _discriminate(self, photos: Tensor, images: Tensor) -> Tensor:
+        """Hinge loss of Eq. 14, a mean over patches, summed over the scales."""
+        with torch.autocast("cpu", torch.bfloat16):
+            scores = zip(self.discriminator(photos), self.discriminator(images), strict=True)
+            loss = sum((F.relu(1 - real.float()).mean() + F.relu(1 + fake.float()).mean()) for real, fake in scores)
+        assert isinstance(loss, Tensor)
+        self._step("discriminator", loss)
+        return loss
+
+    def _step(self, name: str, loss: Any) -> None:
+        optimiser = self.optimisers[name]
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+
+    def _average(self) -> None:
+        decay = min(0.5 ** (self.settings.batch / self.settings.average), (1 + self.step) / (10 + self.step))
+        with torch.no_grad():
+            for name, averaged in self.averages.items():
+                network = getattr(self, name)
+                torch._foreach_lerp_(list(averaged.parameters()), list(network.parameters()), 1 - decay)
+
+    def finished(self, *, photos: int = 512) -> tuple[AttributeEncoder, FusionGenerator]:
+        """The averaged networks in evaluation mode, whose batch norms hold the statistics of photos and identities of training.
+
+        Averaged weights have other statistics than the weights that they average.
+        """
+        networks = copy.deepcopy(self.averages).train()
+        for module in networks.modules():
+            if isinstance(module, nn.BatchNorm2d):
+                module.reset_running_stats()
+                module.momentum = None  # a plain mean over the batches
+        rng = self.rng.get_state()
+        self.rng.manual_seed(0)
+        with torch.no_grad():
+            for _ in range(-(-photos // self.settings.batch)):
+                rows = torch.randint(len(self.photos), (self.settings.batch,), generator=self.rng)
+                mirrored = torch.zeros(len(rows), dtype=torch.bool)
+                identity, _ = self._identities(rows, mirrored)
+                networks["fusion"](identity, networks["attributes"](self._photos(rows, mirrored)[0]))
+        self.rng.set_state(rng)
+        networks.eval()
+        encoder, fusion = networks["attributes"], networks["fusion"]
+        assert isinstance(encoder, AttributeEncoder)
+        assert isinstance(fusion, FusionGenerator)
+        return encoder, fusion
+
+    def state(self) -> dict[str, Any]:
+        """Everything that a resumed run needs."""
+        return {
+            "step": self.step,
+            "settings": asdict(self.settings),
+            "networks": {name: getattr(self, name).state_dict() for name in _NETWORKS},
+            "optimisers": {name: optimiser.state_dict() for name, optimiser in self.optimisers.items()},
+            "rng": self.rng.get_state(),
+        }
+
+    def load_state(self, state: Mapping[str, Any]) -> None:
+        self.step = state["step"]
+        for name, weights in state["networks"].items():
+            getattr(self, name).load_state_dict(weights)
+        for name, values in state["optimisers"].items():
+            self.optimisers[name].load_state_dict(values)
+        self.rng.set_state(state["rng"])
+
+    def save(self, path: Path) -> None:
+        temporary = path.with_suffix(".partial")
+        torch.save(self.state(), temporary)
+        temporary.replace(path)
+
+
+def _unit(pixels: Tensor) -> Tensor:
+    """uint8 -> [-1, 1]."""
+    return pixels.float() / 127.5 - 1
+
+
+def _channels_last(network: Any) -> Any:
+    return network.to(memory_format=torch.channels_last)
