@@ -1,0 +1,50 @@
+"""`semveil train noise-image`: explainer, conversion and service model on the user's own CIFAR."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from semveil.cli import options
+from semveil.cli.console import make_table, show, stages
+
+
+def noise_image(
+    data: Annotated[
+        Path,
+        typer.Argument(
+            help="CIFAR-10 or CIFAR-100 as its page gives it for Python; or a folder with train/CLASS/*.png and "
+            "test/CLASS/*.png; or an .npz.",
+            metavar="DATA",
+        ),
+    ],
+    out: Annotated[Path, typer.Option(help="Model folder to write.", metavar="DIR")],
+    config: Annotated[Path | None, typer.Option(help="TOML file of settings.", metavar="FILE.toml")] = None,
+    overrides: Annotated[
+        list[str] | None, typer.Option("--set", help="Override a setting; may be repeated.", metavar="a.b=c")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Of initialisation, order and noise.", metavar="N")] = 0,
+    as_json: options.Json = False,
+) -> None:
+    """Train noise-image's networks: the explainer, the conversion with it, the service model on converted pictures only.
+
+    Run it again after a break: networks that are done are kept.
+
+    Example: semveil train noise-image cifar-100-python --out models/mine --set conversion.sigma=5 --set service.epochs=30
+    """
+    options.check_output_folder(out)
+
+    from semveil.core.config import read_config
+    from semveil.data.labelled_pictures import load_labelled
+    from semveil.training.noise_image_networks import NoiseImageTraining, train_networks
+
+    settings = read_config(NoiseImageTraining, config, overrides or [])
+    train, test = load_labelled(data, part="train"), load_labelled(data, part="test")
+    if train.classes != test.classes or train.pixels.shape[1:] != test.pixels.shape[1:]:
+        raise options.OptionError(f"training and test pictures of {str(data)!r} differ in classes or size")
+    told = f"{len(train)} training pictures of {len(train.classes)} classes"
+    with stages(quiet=as_json) as advance:
+        figures = train_networks(out, train, test, settings, seed=seed, trained_on=told, progress=advance)
+    rows = [[name.replace("_", " "), value] for name, value in figures.items()]
+    table = None if as_json else make_table(["accuracy on test pictures", ""], rows)
+    show({"accuracy": figures, "model": str(out)}, [f"Model in {out}."], as_json=as_json, table=table)

@@ -1,0 +1,169 @@
+"""noise-image: pictures that look like noise to people and that a classifier still reads [NI].
+
+Hyeong-Geon Kim, Jinmyeong Shin, Yoon-Ho Choi, "Human-Unrecognizable Differential Private Noised Image Generation Method",
+Sensors 24, 3166, 2024. The client converts, y = g(x), and sends y; the service classifies, f(y). How g and f are trained is in
+`training.noise_image`; what the paper leaves open or gets wrong is in `docs/methods/noise-image.md`.
+"""
+
+from dataclasses import dataclass, replace
+from typing import Annotated, ClassVar
+
+import torch
+from torch import Tensor
+
+from semveil import mechanisms
+from semveil.core.certificate import Bounds, Certificate, ReleaseKind
+from semveil.core.privacy import Basis, Guarantee, Sensitivity
+from semveil.core.registry import suggest
+from semveil.mechanisms import ClipBox, Gaussian
+from semveil.methods.noise_image_model import BUNDLED, NoiseImageModel, load_noise_image_model
+from semveil.methods.options import Option
+from semveil.methods.release import Layout, Release
+
+COVERED = "the whole picture"
+RANGE = ClipBox(-1.0, 1.0, source="the range of tanh")
+_BOUNDS = Bounds(-1.0, 1.0, RANGE.source)
+DELTA = 1e-5
+NETWORKS = ("service", "explainer")
+
+
+@dataclass(frozen=True)
+class Classified:
+    """What the service answers.
+
+    Attributes:
+        labels: (N,) the class of each picture, from 0.
+        probabilities: (N,) that the network gives that class.
+        names: the class's name, for each picture.
+    """
+
+    labels: Tensor
+    probabilities: Tensor
+    names: tuple[str, ...]
+
+
+class NoiseImage:
+    """Converts pictures, y = g(x), so that only a classifier reads them ([NI] section 3.1, phase 3).
+
+    Nothing is guaranteed: g is deterministic, the same picture always gives the same y, and the noise that the paper calls
+    differential privacy acts in the training loss only, behind g. With an epsilon, y is g(x) + Gaussian noise, calibrated to
+    the range of tanh: (epsilon, delta)-private for any two pictures (local differential privacy), at the price of the accuracy
+    that the noise leaves.
+
+    Args:
+        model: trained networks, or their name.
+        epsilon: of each picture; without it, the paper's deterministic conversion.
+        delta: of the noise; 1e-5 by default.
+
+    Raises:
+        ValueError: epsilon or delta out of range, a delta without an epsilon, or no such model.
+
+    Example:
+        >>> method = NoiseImage(NoiseImageModel.example())
+        >>> method.protect(torch.zeros(1, 3, 8, 8)).guarantee.epsilon is None
+        True
+        >>> private = NoiseImage(NoiseImageModel.example(), epsilon=2.0)
+        >>> claim = private.protect(torch.zeros(1, 3, 8, 8)).guarantee
+        >>> round(claim.epsilon, 3), claim.delta, claim.basis.value
+        (2.0, 1e-05, 'proved')
+    """
+
+    name: ClassVar[str] = "noise-image"
+    layout: ClassVar[Layout] = Layout.PICTURE
+
+    def __init__(
+        self,
+        model: NoiseImageModel | str = BUNDLED,
+        *,
+        epsilon: Annotated[
+            float | None, Option("Budget of Gaussian noise on the converted picture; without it nothing is guaranteed.")
+        ] = None,
+        delta: Annotated[float | None, Option(f"Of that noise; {DELTA:g} by default.")] = None,
+    ) -> None:
+        if delta is not None and epsilon is None:
+            raise ValueError("delta belongs to the noise that --epsilon asks for; give both or neither")
+        self.model = load_noise_image_model(model) if isinstance(model, str) else model
+        self.epsilon, self.delta = epsilon, DELTA if delta is None else delta
+        self.mechanism: Gaussian | None = None
+        if epsilon is not None:
+            self.mechanism = Gaussian.calibrate(self.sensitivity, epsilon, self.delta)
+
+    @property
+    def size(self) -> int:
+        return self.model.size
+
+    @property
+    def model_digest(self) -> str:
+        return self.model.digest
+
+    @property
+    def sensitivity(self) -> Sensitivity:
+        """Largest distance of two converted pictures, every value between -1 and 1."""
+        return RANGE.l2_sensitivity(3 * self.size**2)
+
+    def protect(self, images: Tensor, *, rng: torch.Generator | None = None) -> Release:
+        """Pictures (B, 3, S, S) in [-1, 1] -> converted ones; with an epsilon they are noisy and lie far beyond [-1, 1]."""
+        self.model.check(images)
+        with torch.no_grad():
+            converted = self.model.generator(images)
+        if self.mechanism is None:
+            return Release(converted, None, self.guarantee())
+        clipped = RANGE.clip(converted)
+        noisy = mechanisms.Release(self.mechanism)(clipped) if rng is None else self.mechanism(clipped, rng=rng)
+        return Release(noisy, None, self.guarantee(simulated=rng is not None))
+
+    def guarantee(self, *, simulated: bool = False) -> Guarantee:
+        """What holds for each picture alone."""
+        if self.mechanism is None:
+            return Guarantee.none(
+                COVERED, reason="the conversion is deterministic: the same picture always gives the same output"
+            )
+        law = self.mechanism if simulated else mechanisms.Release(self.mechanism)
+        return law.guarantee(
+            self.sensitivity, covers=COVERED, assumptions=("the networks were trained without the pictures that are protected",)
+        )
+
+    def certificate(self, release: Release) -> Certificate:
+        """The certificate of a release that `protect` gave."""
+        made = Certificate(
+            release=ReleaseKind.IMAGE,
+            method=self.name,
+            protection="conversion",
+            guarantee=release.guarantee,
+            images=len(release),
+            model=self.model.name,
+            model_hash=self.model.digest,
+        )
+        if self.mechanism is None:
+            return made
+        simulated = release.guarantee.basis == Basis.SIMULATION
+        return replace(
+            made,
+            protection="conversion-gaussian",
+            mechanism=Gaussian.name,
+            nominal_epsilon=self.epsilon,
+            scale=self.mechanism.sigma,
+            grid_step=None if simulated else mechanisms.Release(self.mechanism).step,
+            bounds=_BOUNDS,
+            sensitivity=self.sensitivity,
+        )
+
+
+@torch.no_grad()
+def classify(model: NoiseImageModel, images: Tensor, *, network: str = "service") -> Classified:
+    """The service: the class of each picture.
+
+    Args:
+        images: (N, 3, S, S) in [-1, 1], converted for the service, as they are for the explainer.
+        network: `service` or `explainer`.
+
+    Example:
+        >>> classify(NoiseImageModel.example(), torch.zeros(2, 3, 8, 8)).labels.shape
+        torch.Size([2])
+    """
+    model.check(images)
+    if network not in NETWORKS:
+        raise ValueError(f"network has no choice {network!r}{suggest(network, NETWORKS)}; allowed: {', '.join(NETWORKS)}")
+    judge = model.service if network == "service" else model.explainer
+    best = torch.cat([judge(part).softmax(1) for part in images.split(256)]).max(1)
+    return Classified(best.indices, best.values, tuple(model.classes[i] for i in best.indices.tolist()))

@@ -1,0 +1,133 @@
+"""What noise-image needs of trained networks: explainer, conversion and service model that belong together, in one folder."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from semveil.core.checkpoints import BadCheckpoint, load_strictly
+from semveil.core.files import write_whole
+from semveil.core.registry import suggest
+from semveil.core.weights import home
+from semveil.generators.conversion import ConversionConfig, ConversionGenerator
+from semveil.methods.face_model import bundled_folder, read_network, write_network
+from semveil.recognition.vgg16_classifier import VGG16Classifier
+from semveil.recognition.vgg16_config import VGG16Config
+
+BUNDLED = "noise-image-32"
+_CARD = "noise-image.json"
+_PARTS = ("explainer", "generator", "service")
+
+
+@dataclass(frozen=True, eq=False)
+class NoiseImageModel:
+    """Trained networks of noise-image ([NI] Fig. 2).
+
+    Attributes:
+        name: of the folder.
+        digest: SHA-256 over the generator's weights, which alone determine what `protect` gives.
+        explainer: f', trained on pictures as they are.
+        generator: g, which the client runs.
+        service: f, trained on g's pictures only.
+        size: side of the pictures in pixels.
+        classes: names of the classes by number.
+        card: what they were trained on, with which settings and figures.
+    """
+
+    name: str
+    digest: str
+    explainer: VGG16Classifier
+    generator: ConversionGenerator
+    service: VGG16Classifier
+    size: int
+    classes: tuple[str, ...]
+    card: Mapping[str, Any]
+
+    def check(self, images: Tensor) -> None:
+        """Refuse pictures of another size.
+
+        Raises:
+            ValueError: they are no batch of the size that the networks were trained on.
+        """
+        if images.ndim != 4 or images.shape[1:] != (3, self.size, self.size):
+            raise ValueError(f"{self.name} takes (B, 3, {self.size}, {self.size}) pictures, got {tuple(images.shape)}")
+
+    @classmethod
+    def example(cls) -> "NoiseImageModel":
+        """Untrained networks for 8 px and three classes, for tests and doctests of plumbing; never for figures."""
+        rng = torch.Generator().manual_seed(0)
+        config = VGG16Config.small(classes=3, width=2)
+        explainer, service = (VGG16Classifier(config, rng=rng).eval().requires_grad_(False) for _ in range(2))
+        generator = ConversionGenerator(ConversionConfig(width=2, blocks=1), rng=rng).eval().requires_grad_(False)
+        return cls("example", "0" * 64, explainer, generator, service, 8, ("cat", "dog", "tree"), {})
+
+
+def noise_image_folders() -> dict[str, Path]:
+    """Names and folders of the models on this machine: the bundled ones and those below SEMVEIL_HOME/models."""
+    found = {}
+    for parent in (home() / "models", bundled_folder()):
+        for path in sorted(parent.glob(f"*/{_CARD}")):
+            found[path.parent.name] = path.parent
+    return found
+
+
+@lru_cache(maxsize=4)
+def load_noise_image_model(name: str = BUNDLED) -> NoiseImageModel:
+    """Load networks by name, or from a folder that `save_noise_image_model` wrote.
+
+    Args:
+        name: `noise-image-32` (bundled), a name below SEMVEIL_HOME/models, or a folder's path.
+
+    Raises:
+        ValueError: no such model.
+        BadCheckpoint: a file is damaged or holds NaN.
+    """
+    folders = noise_image_folders()
+    folder = folders.get(name, Path(name))
+    if not (folder / _CARD).is_file():
+        raise ValueError(
+            f"no model of noise-image named {name!r}{suggest(name, folders)}; available: {', '.join(folders)}, "
+            "or a folder that semveil train noise-image wrote"
+        )
+    try:
+        card = json.loads((folder / _CARD).read_text(encoding="utf-8"))
+        explainer, service = (VGG16Classifier(VGG16Config.from_dict(card[part])) for part in ("explainer", "service"))
+        generator = ConversionGenerator(ConversionConfig.from_dict(card["generator"]))
+        size, classes = int(card["size"]), tuple(card["classes"])
+    except (OSError, KeyError, TypeError, ValueError) as error:
+        raise BadCheckpoint(f"{folder / _CARD} does not describe a model of noise-image: {error}") from error
+    for part, network in zip(_PARTS, (explainer, generator, service), strict=True):
+        load_strictly(network, read_network(folder / f"{part}.safetensors"), name=f"{folder.name}'s {part}")
+        network.eval().requires_grad_(False)
+    digest = hashlib.sha256((folder / "generator.safetensors").read_bytes()).hexdigest()
+    return NoiseImageModel(folder.name, digest, explainer, generator, service, size, classes, card)
+
+
+def save_noise_image_model(
+    folder: Path,
+    explainer: VGG16Classifier,
+    generator: ConversionGenerator,
+    service: VGG16Classifier,
+    *,
+    size: int,
+    classes: tuple[str, ...],
+    card: Mapping[str, Any],
+) -> None:
+    """Write a model's folder: weights in half precision, then `noise-image.json`, so that a model is whole or absent.
+
+    Args:
+        card: what else there is to say; the networks' sizes are added.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    networks = dict(zip(_PARTS, (explainer, generator, service), strict=True))
+    for part, network in networks.items():
+        write_network(folder / f"{part}.safetensors", network)
+    sizes = {part: network.config.as_dict() for part, network in networks.items()}
+    full = {**sizes, "size": size, "classes": list(classes), **card}
+    write_whole(folder / _CARD, json.dumps(full, indent=1) + "\n")

@@ -1,0 +1,155 @@
+"""All networks of noise-image, one after another: explainer, conversion, service model ([NI] section 3.1, phase 1)."""
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from semveil.core.checkpoints import load_strictly
+from semveil.core.config import as_json
+from semveil.core.errors import OutputError
+from semveil.core.files import write_whole
+from semveil.core.pixels import to_tensor
+from semveil.core.registry import suggest
+from semveil.core.rng import streams
+from semveil.data.labelled_pictures import LabelledPictures
+from semveil.generators.conversion import ConversionGenerator
+from semveil.methods.face_model import read_network, write_network
+from semveil.methods.noise_image_model import save_noise_image_model
+from semveil.recognition.vgg16_classifier import VGG16Classifier
+from semveil.recognition.vgg16_config import VGG16Config
+from semveil.training.classifier import ClassifierTraining, accuracy, train_classifier
+from semveil.training.noise_image import ConversionTraining, convert, train_conversion
+
+NETWORKS = ("small", "published", "standard")
+_SETTINGS = "settings.json"
+
+
+@dataclass(frozen=True)
+class NoiseImageTraining:
+    """Settings of a run.
+
+    Attributes:
+        network: of explainer and service model: `small` (narrow, with batch norm), `published` ([NI] Table 2) or `standard`
+            VGG16.
+        width: of the small network.
+        explainer, conversion, service: of each phase.
+    """
+
+    network: str = "small"
+    width: int = 16
+    explainer: ClassifierTraining = field(default_factory=ClassifierTraining)
+    conversion: ConversionTraining = field(default_factory=ConversionTraining)
+    service: ClassifierTraining = field(default_factory=ClassifierTraining)
+
+    def __post_init__(self) -> None:
+        if self.network not in NETWORKS:
+            near = suggest(self.network, NETWORKS)
+            raise ValueError(f"network has no choice {self.network!r}{near}; allowed: {', '.join(NETWORKS)}")
+
+    def classifier(self, classes: int) -> VGG16Config:
+        """Sizes of explainer and service model."""
+        if self.network == "small":
+            return VGG16Config.small(classes=classes, width=self.width)
+        return (VGG16Config.published if self.network == "published" else VGG16Config.standard)(classes=classes)
+
+
+def train_networks(
+    folder: Path,
+    train: LabelledPictures,
+    test: LabelledPictures,
+    settings: NoiseImageTraining,
+    *,
+    seed: int = 0,
+    trained_on: str,
+    progress: Callable[[str, int, int, float], None] = lambda phase, step, steps, loss: None,
+) -> dict[str, float]:
+    """Train, measure and write a model's folder. A phase that an earlier run with the same settings and seed ended is kept.
+
+    Args:
+        folder: where the model goes; its name is the model's.
+        train, test: of the same classes and size; nothing is chosen by `test`.
+        trained_on: what the card says of the data.
+
+    Returns:
+        Accuracy on `test` of `explainer` (pictures as they are), `service` (converted ones), `explainer_on_converted`, and
+        `chance`.
+
+    Raises:
+        OutputError: the folder holds a run with other settings.
+    """
+    size, classes = train.pixels.shape[1], len(train.classes)
+    _begin(folder, as_json(settings) + f"seed {seed}, {len(train)} pictures\n")
+    pixels, labels = _tensors(train)
+    config, random = settings.classifier(classes), streams(seed)
+
+    explainer = VGG16Classifier(config, rng=torch.Generator())
+    if not _read(folder, "explainer", explainer):
+        told = partial(progress, "explainer")
+        explainer = train_classifier(pixels, labels, config, settings.explainer, rng=random["explainer"], progress=told)
+        write_network(folder / "explainer.safetensors", explainer)
+    generator = ConversionGenerator(settings.conversion.generator, rng=torch.Generator())
+    if not _read(folder, "generator", generator):
+        generator = train_conversion(
+            pixels,
+            explainer,
+            settings.conversion,
+            rng=random["conversion"],
+            progress=lambda step, steps, losses: progress("conversion", step, steps, losses["noise"]),
+        )
+        write_network(folder / "generator.safetensors", generator)
+    _read(folder, "generator", generator)  # as it is stored, which is what clients run
+    service = train_classifier(
+        pixels,
+        labels,
+        config,
+        settings.service,
+        rng=random["service"],
+        through=partial(convert, generator),
+        progress=partial(progress, "service"),
+    )
+    shown = to_tensor(test.pixels)
+    converted, truth = convert(generator, shown), torch.from_numpy(test.labels)
+    figures = {
+        "explainer": accuracy(explainer, shown, truth),
+        "service": accuracy(service, converted, truth),
+        "explainer_on_converted": accuracy(explainer, converted, truth),
+        "chance": 1 / classes,
+    }
+    card: dict[str, Any] = {
+        "trained_on": trained_on,
+        "settings": asdict(settings),
+        "seed": seed,
+        "accuracy": figures | {"test_pictures": len(test)},
+    }
+    save_noise_image_model(folder, explainer, generator, service, size=size, classes=train.classes, card=card)
+    (folder / _SETTINGS).unlink()
+    return figures
+
+
+def _begin(folder: Path, settings: str) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    begun = folder / _SETTINGS
+    if begun.is_file() and begun.read_text(encoding="utf-8") != settings:
+        raise OutputError(f"{str(folder)!r} holds a run with other settings; give those, or another folder")
+    if not begun.is_file() and any(folder.glob("*.safetensors")):
+        raise OutputError(f"{str(folder)!r} holds a trained model; choose another folder")
+    write_whole(begun, settings)
+
+
+def _read(folder: Path, name: str, network: nn.Module) -> bool:
+    """Fill a network from what an earlier run left, if it did."""
+    path = folder / f"{name}.safetensors"
+    if path.is_file():
+        load_strictly(network, read_network(path), name=name)
+        network.eval().requires_grad_(False)
+    return path.is_file()
+
+
+def _tensors(pictures: LabelledPictures) -> tuple[Tensor, Tensor]:
+    """Pixels (N, 3, H, W) uint8 and labels (N,)."""
+    return torch.from_numpy(pictures.pixels).permute(0, 3, 1, 2).contiguous(), torch.from_numpy(pictures.labels)
