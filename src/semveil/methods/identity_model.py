@@ -20,7 +20,7 @@ from semveil.encoders.attributes import AttributeEncoder, AttributeEncoderConfig
 from semveil.generators.aad_fusion import FusionConfig, FusionGenerator
 from semveil.methods.face_model import bundled_folder, read_network, write_network
 from semveil.recognition.identity_encoder import FILE as IDENTITY_FILE
-from semveil.recognition.identity_encoder import IdentityEncoder, load_identity_encoder, save_identity_encoder
+from semveil.recognition.identity_encoder import load_identity_encoder
 
 DEFAULT_IDENTITY_MODEL = "identity-64"
 CARD = "fusion.json"
@@ -109,21 +109,19 @@ def load_identity_model(name: str = DEFAULT_IDENTITY_MODEL, directory: Path | No
 
 def save_identity_model(
     folder: Path,
-    identity: IdentityEncoder,
+    identity_file: Path,
     attributes: AttributeEncoder,
     fusion: FusionGenerator,
     card: Mapping[str, Any],
-    *,
-    identity_card: Mapping[str, Any],
 ) -> None:
     """Write a model's folder: half-precision weights, and the card last, so that a model is whole or absent.
 
     Args:
+        identity_file: the identity encoder's, which is copied.
         card: what the model was trained on; the networks' sizes are added.
-        identity_card: of the identity encoder.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    save_identity_encoder(folder / IDENTITY_FILE, identity, identity_card)
+    write_whole(folder / IDENTITY_FILE, identity_file.read_bytes())
     write_network(folder / "attributes.safetensors", attributes)
     write_network(folder / "fusion.safetensors", fusion)
     full = {"attributes": attributes.config.as_dict(), "fusion": fusion.config.as_dict(), **card}

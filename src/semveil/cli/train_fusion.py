@@ -1,0 +1,81 @@
+"""`semveil train fusion`: identity-dp's attribute encoder and fusion generator, for an identity encoder that stays as it is."""
+
+import time
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from semveil.cli import options
+from semveil.cli.console import progress, show
+
+SAVE_EVERY = 250  # steps
+
+
+def fusion(
+    faces: Annotated[Path, typer.Argument(help="Labelled face set, as `semveil train parser` writes it.", metavar="FACES.npz")],
+    out: Annotated[Path, typer.Option(help="Model folder to write when training is done.", metavar="DIR")],
+    identity: Annotated[
+        Path | None, typer.Option(help="Identity encoder; the bundled one by default.", metavar="FILE.safetensors")
+    ] = None,
+    config: Annotated[Path | None, typer.Option(help="TOML file of settings.", metavar="FILE.toml")] = None,
+    overrides: Annotated[
+        list[str] | None, typer.Option("--set", help="Override a setting; may be repeated.", metavar="a.b=c")
+    ] = None,
+    checkpoint: Annotated[
+        Path | None, typer.Option(help="State of the run; DIR.checkpoint by default.", metavar="FILE")
+    ] = None,
+    minutes: Annotated[float | None, typer.Option(help="Stop after so long; run it again to go on.", metavar="M")] = None,
+    seed: Annotated[int, typer.Option(help="Of initialisation, order and identities.", metavar="N")] = 0,
+    as_json: options.Json = False,
+) -> None:
+    """Train the networks that take a face apart into identity and attributes and put it together again.
+
+    Example: semveil train fusion labelled.npz --identity identity.safetensors --out models/mine
+    """
+    options.check_output_folder(out)
+    state = checkpoint or out.with_name(f"{out.name}.checkpoint")
+    state.parent.mkdir(parents=True, exist_ok=True)
+    options.check_output_file(state)
+
+    from semveil.cli.train import check_labels, check_size, load_faces, resume
+    from semveil.core.config import as_json as settings_json
+    from semveil.core.config import read_config
+    from semveil.core.files import write_whole
+    from semveil.core.rng import streams
+    from semveil.methods.identity_model import save_identity_model
+    from semveil.recognition.identity_encoder import BUNDLED, identity_encoder_file, load_identity_encoder
+    from semveil.training.fusion import FusionTrainer, FusionTraining
+
+    settings = read_config(FusionTraining, config, overrides or [])
+    identity_file = identity_encoder_file(identity or BUNDLED)
+    recogniser, photos = load_identity_encoder(identity_file), load_faces(faces)
+    check_size(photos, recogniser.config.size)
+    check_labels(photos)
+    trainer = FusionTrainer(photos, settings, identity=recogniser, rng=streams(seed)["train"])
+    if state.is_file():
+        resume(trainer, state)
+    write_whole(state.with_name(f"{state.name}.json"), settings_json(settings))
+    until = float("inf") if minutes is None else time.monotonic() + 60 * minutes
+    with progress("Training the fusion", quiet=as_json) as advance:
+
+        def report(step: int, losses: dict[str, float]) -> None:
+            advance(step, settings.steps, "identity", losses["identity"])
+            if step % SAVE_EVERY == 0:
+                trainer.save(state)
+
+        trainer.run(report=report, until=until)
+    trainer.save(state)
+    done = trainer.step >= settings.steps
+    if done:
+        card = {
+            "trained_on": f"{len(trainer.photos)} aligned photos, {len(photos) - len(trainer.photos)} held out",
+            "settings": asdict(settings),
+        }
+        save_identity_model(out, identity_file, *trainer.finished(), card)
+    lines = [
+        f"Step {trainer.step} of {settings.steps}; " + (f"model in {out}." if done else f"run it again to go on from {state}.")
+    ]
+    result = {"step": trainer.step, "steps": settings.steps, "checkpoint": str(state), "model": str(out) if done else None}
+    show(result, lines, as_json=as_json)
