@@ -124,7 +124,6 @@ class Settings:
             "certificate_in_png": self.certificate_in_png,
         }
         if needs_subjects(method):
-            said["key"] = getattr(method, "key_digest", None)
             said["subject"] = self.subject and subject_name(self.subject)
             said["enrolled"] = self.enrolled and enrolment_digest(self.enrolled)
         return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()

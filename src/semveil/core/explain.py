@@ -2,6 +2,7 @@
 
 import math
 
+from semveil.core.caveats import Caveat
 from semveil.core.certificate import Certificate, ReleaseKind
 from semveil.core.parts import CODES, describe_codes
 from semveil.core.privacy import Basis, Guarantee
@@ -182,8 +183,9 @@ def _how(certificate: Certificate) -> list[str]:
             "(basis: none); what holds is said above."
         )
     if certificate.images > 1:
+        things = "faces of a photo" if Caveat.PASTE_BACK in certificate.caveats else "photos"
         lines.append(
-            f"The release is made from {certificate.images} photos. The guarantee holds for each of them alone; for "
+            f"The release is made from {certificate.images} {things}. The guarantee holds for each of them alone; for "
             "several of one person the epsilons and deltas add up."
         )
     return lines

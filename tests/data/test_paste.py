@@ -1,0 +1,137 @@
+"""Faces put back into their photo: what is covered, what stays bit for bit, and what no crop can show."""
+
+import math
+
+import numpy as np
+import pytest
+import skimage.data
+from numpy.typing import NDArray
+
+from semveil.core.face_template import TEMPLATE
+from semveil.data import paste
+from semveil.data.align import AlignedFace, align_face
+from semveil.data.paste import CENTRE, CORE, EDGE, align_apart, paste_faces
+
+PHOTO = np.ascontiguousarray(skimage.data.astronaut()[:300, :400])
+
+
+def lying(x: float, y: float, side: float, degrees: float = 0.0, size: int = 32) -> AlignedFace:
+    """A face whose crop has its upper left corner at (x, y), that side and that tilt in the photo."""
+    turn = math.radians(degrees)
+    cos, sin = math.cos(turn) * side / size, math.sin(turn) * side / size
+    to_photo = np.array([[cos, -sin, x], [sin, cos, y], [0, 0, 1]])
+    return AlignedFace(np.zeros((size, size, 3), np.uint8), to_photo, np.ones((size, size), np.float32))
+
+
+def plain(level: tuple[int, int, int], size: int = 32) -> NDArray[np.uint8]:
+    return np.full((size, size, 3), level, np.uint8)
+
+
+def radii(face: AlignedFace, photo: NDArray, side: float) -> NDArray[np.float64]:
+    """Of all pixels from the face's centre in units of its crop, worked out without the module."""
+    size = len(face.pixels)
+    centre = face.to_photo @ (CENTRE[0] * size, CENTRE[1] * size, 1)
+    rows, columns = np.mgrid[: photo.shape[0], : photo.shape[1]] + 0.5
+    return np.hypot(columns - centre[0], rows - centre[1]) / side
+
+
+@pytest.mark.parametrize(
+    ("x", "y", "side", "degrees", "size"),
+    [
+        (100, 60, 120, 0, 32),
+        (150.3, 40.7, 97.5, 20, 32),
+        (120, 100, 25, -35, 256),  # tiny: the crop is shrunk
+        (20, -40, 330, 5, 16),  # large: it is enlarged
+        (-60, 90, 120, 0, 32),  # over the edges
+        (340, 230, 150, 45, 32),
+        (-200, -200, 100, 0, 32),  # not in the photo at all
+    ],
+)
+def test_the_core_is_the_crops_the_edge_blends_and_the_rest_stays(x, y, side, degrees, size):
+    face = lying(x, y, side, degrees)
+    pasted = paste_faces(PHOTO, [face], [plain((255, 0, 200), size)])
+    radius = radii(face, PHOTO, side)
+    assert (pasted[radius <= CORE - 1e-6] == (255, 0, 200)).all()
+    assert (pasted[radius >= EDGE + 1e-6] == PHOTO[radius >= EDGE + 1e-6]).all()
+    between = (radius > CORE) & (radius < EDGE)
+    share = (EDGE - radius[between]) / (EDGE - CORE)
+    share = share**2 * (3 - 2 * share)
+    expected = PHOTO[between] + share[:, None] * (np.array((255, 0, 200.0)) - PHOTO[between])
+    assert np.abs(pasted[between] - expected).max(initial=0) < 0.51
+    assert (pasted.dtype, pasted.shape) == (np.uint8, PHOTO.shape)
+
+
+def test_a_crop_comes_back_to_where_it_was_cut_out():
+    landmarks = TEMPLATE * 150 + (150, 30) - 0.5  # as large in the photo as in the crop, so that nothing is lost
+    face = align_face(PHOTO, landmarks, 150)
+    exact = paste_faces(PHOTO, [face], [face.pixels])
+    assert np.abs(exact.astype(int) - PHOTO).max() <= 1
+    turned = paste_faces(PHOTO, [face], [face.pixels[:, ::-1]])
+    assert np.abs(turned.astype(int) - PHOTO).max() > 50  # it would show if it came back wrongly
+
+
+def test_a_shrunk_crop_does_not_alias():
+    checks = np.indices((256, 256)).sum(0) % 2 * 255
+    crop = np.repeat(checks[..., None], 3, -1).astype(np.uint8)
+    face = lying(100, 60, 60)
+    inside = paste_faces(PHOTO, [face], [crop])[radii(face, PHOTO, 60) < CORE]
+    assert np.abs(inside.astype(int) - 127.5).max() <= 2
+
+
+def test_faces_that_overlap_share_the_photo_and_none_covers_another():
+    left, right = lying(80, 60, 120), lying(140, 60, 120)
+    pasted = paste_faces(PHOTO, [left, right], [plain((255, 0, 0)), plain((0, 0, 255))])
+    of_left, of_right = radii(left, PHOTO, 120), radii(right, PHOTO, 120)
+    assert (pasted[(of_left < CORE) & (of_left < of_right)] == (255, 0, 0)).all()
+    assert (pasted[(of_right < CORE) & (of_right < of_left)] == (0, 0, 255)).all()
+    kept = paste_faces(PHOTO, [left, right], [plain((255, 0, 0)), None])
+    assert (kept[of_right < of_left] == PHOTO[of_right < of_left]).all()  # a face that stays is not covered either
+    assert (kept[(of_left < CORE) & (of_left < of_right)] == (255, 0, 0)).all()
+    twice = paste_faces(PHOTO, [left, left], [plain((255, 0, 0)), plain((0, 0, 255))])  # found twice: the first
+    assert (twice[of_left < CORE] == (255, 0, 0)).all()
+
+
+def test_a_photo_without_colours_gets_none():
+    grey = np.repeat(PHOTO[..., :1], 3, -1)
+    pasted = paste_faces(grey, [lying(100, 60, 120)], [plain((255, 0, 0))])
+    assert (pasted == pasted[..., :1]).all()
+    assert pasted[126, 160].tolist() == [76, 76, 76]  # 0.299 * 255
+
+
+def test_work_in_bands_gives_the_same(monkeypatch):
+    faces, crops = [lying(80, 60, 120, 10), lying(150, 80, 100)], [plain((255, 0, 0)), plain((0, 9, 255))]
+    at_once = paste_faces(PHOTO, faces, crops)
+    monkeypatch.setattr(paste, "_BAND", 1000)
+    assert (paste_faces(PHOTO, faces, crops) == at_once).all()
+
+
+def test_no_crop_shows_what_belongs_to_another_face():
+    landmarks = [TEMPLATE * 120 + (80, 60), TEMPLATE * 110 + (160, 70), TEMPLATE * 100 + (300, 150)]
+    mine, other, far = align_apart(PHOTO, landmarks, 64)
+    neighbour = radii(align_face(PHOTO, landmarks[1], 64), PHOTO, 110)
+    own = radii(align_face(PHOTO, landmarks[0], 64), PHOTO, 120)
+    changed = PHOTO.copy()
+    changed[(neighbour < EDGE) & (neighbour < own)] = np.random.default_rng(0).integers(0, 256, 3)
+    assert not (align_face(changed, landmarks[0], 64).pixels == align_face(PHOTO, landmarks[0], 64).pixels).all()
+    again = align_apart(changed, landmarks, 64)
+    assert (again[0].pixels == mine.pixels).all()
+    assert not (again[1].pixels == other.pixels).all()  # its own crop does
+    assert (far.pixels == align_face(PHOTO, landmarks[2], 64).pixels).all()  # nobody is near
+
+
+def test_nothing_is_mirrored_into_a_crop_from_another_face():
+    landmarks = [TEMPLATE * 120 + (-10, 190), TEMPLATE * 60 + (90, 250)]  # the lower half of both lies beyond the photo
+    own, neighbour = (radii(align_face(PHOTO, p, 64), PHOTO, s) for p, s in zip(landmarks, (120, 60), strict=True))
+    changed = PHOTO.copy()
+    changed[(neighbour < EDGE) & (neighbour < own)] = 255
+    assert not (align_face(changed, landmarks[0], 64).pixels == align_face(PHOTO, landmarks[0], 64).pixels).all()
+    assert (align_apart(changed, landmarks, 64)[0].pixels == align_apart(PHOTO, landmarks, 64)[0].pixels).all()
+
+
+def test_crops_that_do_not_fit_are_refused():
+    face = lying(10, 10, 50)
+    with pytest.raises(ValueError, match="1 faces need as many crops"):
+        paste_faces(PHOTO, [face], [])
+    for wrong in (plain((1, 2, 3)).astype(float), plain((1, 2, 3))[:20], plain((1, 2, 3))[..., 0]):
+        with pytest.raises(ValueError, match=r"must be \(S, S, 3\) uint8"):
+            paste_faces(PHOTO, [face], [wrong])
