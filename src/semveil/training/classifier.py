@@ -67,10 +67,11 @@ def train_classifier(
         if len(order) < batch:  # what a whole batch leaves of an epoch is left out
             order = torch.randperm(len(pixels), generator=rng)
         index, order = order[:batch], order[batch:]
-        with torch.no_grad():
-            images = through(vary(pixels[index], settings.shift, rng))
+        varied = vary(pixels[index], settings.shift, rng).contiguous(memory_format=torch.channels_last)
         with torch.autocast("cpu", torch.bfloat16):
-            scores = network(images.contiguous(memory_format=torch.channels_last))
+            with torch.no_grad():
+                images = through(varied)
+            scores = network(images)
         loss = F.cross_entropy(scores.float(), labels[index], label_smoothing=settings.smoothing)
         optimiser.zero_grad()
         loss.backward()

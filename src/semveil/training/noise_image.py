@@ -35,7 +35,7 @@ class ConversionTraining:
             picture g(x) itself; no noise enters it.
         noise: N of Eq. 3.
         sharpness: of the gates that the map's derivative goes through; see `guided_explanation`.
-        generator: sizes of g.
+        generator: sizes of g; here those of Table 1, narrow.
         discriminator_width, discriminator_halvings: sizes of D.
         steps, batch, learning_rate: Adam with betas 0.5 and 0.999 for both networks; the rate falls to zero along a line.
 
@@ -49,7 +49,7 @@ class ConversionTraining:
     explanation: str = "published"
     noise: ExplanationNoise = field(default_factory=ExplanationNoise)
     sharpness: float = 10.0
-    generator: ConversionConfig = field(default_factory=lambda: ConversionConfig(width=8, blocks=2, halvings=1))
+    generator: ConversionConfig = field(default_factory=lambda: ConversionConfig(width=8, blocks=2))
     discriminator_width: int = 16
     discriminator_halvings: int = 3
     steps: int = 400
