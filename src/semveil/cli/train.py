@@ -1,4 +1,4 @@
-"""`semveil train`: parser, generator, encoder and protector."""
+"""`semveil train`: parser, generators and encoders; the other verbs have files of their own."""
 
 import time
 from dataclasses import asdict
@@ -10,6 +10,8 @@ import typer
 from semveil.cli import options
 from semveil.cli.console import progress, show
 from semveil.cli.parties import default_model
+from semveil.cli.train_fusion import fusion
+from semveil.cli.train_identity import identity_encoder
 from semveil.cli.train_protector import protector
 from semveil.cli.train_quantiles import quantiles
 
@@ -19,9 +21,11 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from semveil.data.face_set import FaceSet
-    from semveil.training.generator import GeneratorTrainer, GeneratorTraining
+    from semveil.training.joint import JointTrainer
 
 app = typer.Typer(help="Train networks; a run that breaks off goes on from its checkpoint.")
+app.command()(fusion)
+app.command()(identity_encoder)
 app.command()(protector)
 app.command()(quantiles)
 SAVE_EVERY = 250  # steps
@@ -30,6 +34,10 @@ FaceFile = Annotated[Path, typer.Argument(help="Face set that `semveil data prep
 Config = Annotated[Path | None, typer.Option(help="TOML file of settings.", metavar="FILE.toml")]
 Set = Annotated[list[str] | None, typer.Option("--set", help="Override a setting; may be repeated.", metavar="a.b=c")]
 Seed = Annotated[int, typer.Option(help="Of initialisation, order and noise.", metavar="N")]
+PublishedFolder = Annotated[Path, typer.Option(help="Model folder to write when training is done.", metavar="DIR")]
+Checkpoint = Annotated[Path | None, typer.Option(help="State of the run; DIR.checkpoint by default.", metavar="FILE")]
+Start = Annotated[str | None, typer.Option(help="Begin with this model's weights, in the same sizes.", metavar="MODEL")]
+Minutes = Annotated[float | None, typer.Option(help="Stop after so long; run it again to go on.", metavar="M")]
 
 
 @app.command()
@@ -76,63 +84,62 @@ def parser(
 @app.command()
 def generator(
     faces: FaceFile,
-    out: Annotated[Path, typer.Option(help="Model folder to write when training is done.", metavar="DIR")],
+    out: PublishedFolder,
     config: Config = None,
     overrides: Set = None,
-    checkpoint: Annotated[
-        Path | None, typer.Option(help="State of the run; DIR.checkpoint by default.", metavar="FILE")
-    ] = None,
-    start: Annotated[
-        str | None, typer.Option(help="Begin with this model's weights, in the same sizes.", metavar="MODEL")
-    ] = None,
-    minutes: Annotated[float | None, typer.Option(help="Stop after so long; run it again to go on.", metavar="M")] = None,
+    checkpoint: Checkpoint = None,
+    start: Start = None,
+    minutes: Minutes = None,
     seed: Seed = 0,
     as_json: options.Json = False,
 ) -> None:
-    """Train a generator together with its encoder on labelled faces, and publish the model folder.
+    """Train a semantic generator together with its encoder on labelled faces, and publish the model folder.
 
     Example: semveil train generator labelled.npz --out models/mine --set steps=6000 --minutes 120
     """
-    options.check_output_folder(out)
-    state = checkpoint or out.with_name(f"{out.name}.checkpoint")
-    state.parent.mkdir(parents=True, exist_ok=True)
-    options.check_output_file(state)
+    state = _state_file(out, checkpoint)
 
-    from semveil.core.config import as_json as settings_json
     from semveil.core.config import read_config
-    from semveil.core.files import write_whole
-    from semveil.training.generator import GeneratorTraining
+    from semveil.core.rng import streams
+    from semveil.training.generator import GeneratorTrainer, GeneratorTraining
 
     settings = read_config(GeneratorTraining, config, overrides or [])
     photos = load_faces(faces)
-    trainer = _trainer(photos, settings, seed)
-    if state.is_file():
-        _resume(trainer, state)
-    elif start is not None:
-        _start(trainer, start)
-    write_whole(state.with_name(f"{state.name}.json"), settings_json(settings))
-    until = float("inf") if minutes is None else time.monotonic() + 60 * minutes
-    with progress("Training the generator", quiet=as_json) as advance:
+    check_size(photos, settings.generator.size)
+    check_labels(photos)
+    distance = _perceptual(settings.perceptual)
+    trainer = GeneratorTrainer(photos, settings, perceptual=distance, rng=streams(seed)["train"])
+    _train_jointly(trainer, photos, out=out, state=state, start=start, minutes=minutes, as_json=as_json)
 
-        def report(step: int, losses: dict[str, float]) -> None:
-            advance(step, settings.steps, "mse", losses["mse"])
-            if step % SAVE_EVERY == 0:
-                trainer.save(state)
 
-        trainer.run(report=report, until=until)
-    trainer.save(state)
-    done = trainer.step >= settings.steps
-    if done:
-        averages, distance = trainer.averages, trainer.perceptual if settings.perceptual else None
-        _publish(
-            out, averages["generator"], averages["encoder"], photos,
-            perceptual=distance, discriminator=trainer.discriminator, quiet=as_json,
-        )  # fmt: skip
-    lines = [
-        f"Step {trainer.step} of {settings.steps}; " + (f"model in {out}." if done else f"run it again to go on from {state}.")
-    ]
-    result = {"step": trainer.step, "steps": settings.steps, "checkpoint": str(state), "model": str(out) if done else None}
-    show(result, lines, as_json=as_json)
+@app.command()
+def stylegan2(
+    faces: FaceFile,
+    out: PublishedFolder,
+    config: Config = None,
+    overrides: Set = None,
+    checkpoint: Checkpoint = None,
+    start: Start = None,
+    minutes: Minutes = None,
+    seed: Seed = 0,
+    as_json: options.Json = False,
+) -> None:
+    """Train a StyleGAN2 together with its encoder on faces, for dp-image and latent-dp, and publish the model folder.
+
+    Example: semveil train stylegan2 faces.npz --out models/stylegan2-64 --minutes 90
+    """
+    state = _state_file(out, checkpoint)
+
+    from semveil.core.config import read_config
+    from semveil.core.rng import streams
+    from semveil.training.stylegan2 import StyleGAN2Trainer, StyleGAN2Training
+
+    settings = read_config(StyleGAN2Training, config, overrides or [])
+    photos = load_faces(faces)
+    check_size(photos, settings.generator.size)
+    distance = _perceptual(settings.perceptual)
+    trainer = StyleGAN2Trainer(photos, settings, perceptual=distance, rng=streams(seed)["train"])
+    _train_jointly(trainer, photos, out=out, state=state, start=start, minutes=minutes, as_json=as_json)
 
 
 @app.command()
@@ -194,6 +201,12 @@ def check_size(photos: "FaceSet", size: int) -> None:
         )
 
 
+def check_labels(photos: "FaceSet") -> None:
+    """Refuse faces of which some pixels have no part label."""
+    if (photos.labels == 255).any():
+        raise options.OptionError("some faces have no part labels; fill them in with: semveil train parser --labelled FILE.npz")
+
+
 def _perceptual(weight: float) -> "Callable[[Tensor, Tensor], Tensor]":
     """LPIPS in half precision, as the training steps run; or nothing where its weight is 0."""
     if weight == 0:
@@ -211,7 +224,60 @@ def _perceptual(weight: float) -> "Callable[[Tensor, Tensor], Tensor]":
     return half
 
 
-def _start(trainer: "GeneratorTrainer", model: str) -> None:
+def _state_file(out: Path, checkpoint: Path | None) -> Path:
+    """Where the state of a run is kept, checked before anything is loaded."""
+    options.check_output_folder(out)
+    state = checkpoint or out.with_name(f"{out.name}.checkpoint")
+    state.parent.mkdir(parents=True, exist_ok=True)
+    options.check_output_file(state)
+    return state
+
+
+def _train_jointly(
+    trainer: "JointTrainer",
+    photos: "FaceSet",
+    *,
+    out: Path,
+    state: Path,
+    start: str | None,
+    minutes: float | None,
+    as_json: bool,
+) -> None:
+    """Go on from the state where there is one, train, and publish the model when all steps are done."""
+    from semveil.core.config import as_json as settings_json
+    from semveil.core.files import write_whole
+
+    settings = trainer.settings
+    if state.is_file():
+        resume(trainer, state)
+    elif start is not None:
+        _start(trainer, start)
+    write_whole(state.with_name(f"{state.name}.json"), settings_json(settings))
+    until = float("inf") if minutes is None else time.monotonic() + 60 * minutes
+    with progress("Training the generator", quiet=as_json) as advance:
+
+        def report(step: int, losses: dict[str, float]) -> None:
+            advance(step, settings.steps, "mse", losses["mse"])
+            if step % SAVE_EVERY == 0:
+                trainer.save(state)
+
+        trainer.run(report=report, until=until)
+    trainer.save(state)
+    done = trainer.step >= settings.steps
+    if done:
+        averages, distance = trainer.averages, trainer.perceptual if settings.perceptual else None
+        _publish(
+            out, averages["generator"], averages["encoder"], photos,
+            perceptual=distance, discriminator=trainer.discriminator, quiet=as_json,
+        )  # fmt: skip
+    lines = [
+        f"Step {trainer.step} of {settings.steps}; " + (f"model in {out}." if done else f"run it again to go on from {state}.")
+    ]
+    result = {"step": trainer.step, "steps": settings.steps, "checkpoint": str(state), "model": str(out) if done else None}
+    show(result, lines, as_json=as_json)
+
+
+def _start(trainer: "JointTrainer", model: str) -> None:
     from semveil.methods.face_model import load_model, read_network
 
     begun = load_model(model)
@@ -221,23 +287,14 @@ def _start(trainer: "GeneratorTrainer", model: str) -> None:
     trainer.start_from({name: read_network(begun.folder / f"{name}.safetensors") for name in names})
 
 
-def _trainer(photos: "FaceSet", settings: "GeneratorTraining", seed: int) -> "GeneratorTrainer":
-    from semveil.core.rng import streams
-    from semveil.training.generator import GeneratorTrainer
-
-    check_size(photos, settings.generator.size)
-    if (photos.labels == 255).any():
-        raise options.OptionError("some faces have no part labels; fill them in with: semveil train parser --labelled FILE.npz")
-    return GeneratorTrainer(photos, settings, perceptual=_perceptual(settings.perceptual), rng=streams(seed)["train"])
-
-
-def _resume(trainer: "GeneratorTrainer", path: Path) -> None:
+def resume(trainer: Any, path: Path) -> None:
+    """Go on from the state in a file that a run with the same settings left; only the number of steps may differ."""
     from semveil.core.checkpoints import BadCheckpoint, read_checkpoint
 
     state = read_checkpoint(path)
     mine, stored = asdict(trainer.settings), state.get("settings")
     if not isinstance(stored, dict):
-        raise BadCheckpoint(f"{path.name} is no checkpoint of a generator's training")
+        raise BadCheckpoint(f"{path.name} is no checkpoint of this training")
     changed = [key for key in mine if key != "steps" and mine[key] != stored.get(key)]
     if changed:
         raise options.OptionError(

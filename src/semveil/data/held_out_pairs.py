@@ -4,9 +4,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
+from semveil.core.pixels import to_tensor
 from semveil.data.face_set import FaceSet
+from semveil.recognition.calibration import pair_accuracy
+from semveil.recognition.verifier import Verifier
 
 FOLDS = 10
 
@@ -58,3 +62,17 @@ def held_out_pairs(faces: FaceSet, *, most: int = 10, seed: int = 0) -> HeldOutP
             a, b = rng.choice(len(members), 2, replace=False)
             pairs.append((rng.choice(photos[members[a]]), rng.choice(photos[members[b]]), False, fold))
     return HeldOutPairs(*(np.array(column) for column in zip(*pairs, strict=True)))
+
+
+def held_out_accuracy(verifier: Verifier, faces: FaceSet) -> tuple[float, float]:
+    """How well a verifier tells held-out people apart, by LFW's protocol on `held_out_pairs`.
+
+    Returns:
+        Mean over folds of the share of pairs that are judged rightly, and its standard error.
+    """
+    pairs = held_out_pairs(faces)
+    rows, index = np.unique(np.concatenate([pairs.first, pairs.second]), return_inverse=True)
+    with torch.no_grad():
+        embeddings = verifier.embed(to_tensor(faces.pixels[rows]))
+    first, second = index[: len(pairs.first)], index[len(pairs.first) :]
+    return pair_accuracy(verifier.similarity(embeddings[first], embeddings[second]).numpy(), pairs.same, pairs.fold)

@@ -78,7 +78,8 @@ class IdentityEncoderTrainer:
         while self.step < self.settings.steps:
             rows = torch.randint(len(self.photos), (self.settings.batch,), generator=self.rng)
             images = vary(self.photos[rows].float() / 127.5 - 1, self.rng)
-            with torch.autocast("cpu", torch.bfloat16):
+            with torch.random.fork_rng(devices=[]), torch.autocast("cpu", torch.bfloat16):
+                torch.manual_seed(int(torch.randint(2**62, (), generator=self.rng)))  # dropout draws from torch's global stream
                 vectors = self.network(images.contiguous(memory_format=torch.channels_last))
             loss = self._loss(vectors.float(), rows)
             self.optimiser.zero_grad()

@@ -1,0 +1,100 @@
+"""`semveil train identity-encoder`: a compact recogniser, taught by dlib's, that other networks can be trained against."""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from semveil.cli import options
+from semveil.cli.console import progress, show
+
+if TYPE_CHECKING:
+    from semveil.data.face_set import FaceSet
+    from semveil.training.teacher_descriptors import TeacherDescriptors
+
+SAVE_EVERY = 250  # steps
+
+
+def identity_encoder(
+    faces: Annotated[Path, typer.Argument(help="Face set that `semveil data prepare` wrote.", metavar="FACES.npz")],
+    photos: Annotated[
+        Path, typer.Option(help="Folder that the set was prepared from; dlib sees its photos at full size.", metavar="DIR")
+    ],
+    out: Annotated[Path, typer.Option(help="Weights to write.", metavar="FILE.safetensors")],
+    config: Annotated[Path | None, typer.Option(help="TOML file of settings.", metavar="FILE.toml")] = None,
+    overrides: Annotated[
+        list[str] | None, typer.Option("--set", help="Override a setting; may be repeated.", metavar="a.b=c")
+    ] = None,
+    checkpoint: Annotated[
+        Path | None, typer.Option(help="State of the run; FILE.checkpoint by default.", metavar="FILE")
+    ] = None,
+    descriptors: Annotated[
+        Path | None,
+        typer.Option(help="Where dlib's descriptors are kept; FILE.teacher.npz by default.", metavar="FILE.npz"),
+    ] = None,
+    workers: Annotated[int, typer.Option(min=1, help="Processes that describe photos.")] = 1,
+    seed: Annotated[int, typer.Option(help="Of initialisation, order and augmentation.", metavar="N")] = 0,
+    as_json: options.Json = False,
+) -> None:
+    """Train the identity encoder on photos without names, and say how well it tells held-out people apart.
+
+    Example: semveil train identity-encoder faces.npz --photos data/ --out identity.safetensors
+    """
+    options.check_output_file(out, ".safetensors")
+    state = checkpoint or out.with_name(f"{out.name}.checkpoint")
+    options.check_output_file(state)
+    kept = descriptors or out.with_name(f"{out.name}.teacher.npz")
+    options.check_output_file(kept, ".npz")
+
+    from semveil.cli.train import check_size, load_faces
+    from semveil.core.checkpoints import read_checkpoint
+    from semveil.core.config import read_config
+    from semveil.core.files import atomic_write
+    from semveil.core.rng import streams
+    from semveil.data.held_out_pairs import held_out_accuracy
+    from semveil.recognition import BundledVerifier
+    from semveil.recognition.identity_encoder import save_identity_encoder
+    from semveil.training.identity_encoder import IdentityEncoderTrainer, IdentityEncoderTraining
+
+    settings = read_config(IdentityEncoderTraining, config, overrides or [])
+    photo_set = load_faces(faces)
+    check_size(photo_set, settings.encoder.size)
+    teacher = _teacher(kept, photos, photo_set, workers=workers, quiet=as_json)
+    trainer = IdentityEncoderTrainer(photo_set, teacher, settings, rng=streams(seed)["train"])
+    if state.is_file():
+        trainer.load_state(read_checkpoint(state))
+    with progress("Training the identity encoder", quiet=as_json) as advance:
+
+        def report(step: int, loss: float) -> None:
+            advance(step, settings.steps, "loss", loss)
+            if step % SAVE_EVERY == 0 or step == settings.steps:
+                import torch
+
+                with atomic_write(state) as file:
+                    torch.save(trainer.state(), file)
+
+        trainer.run(report=report)
+    network = trainer.encoder()
+    accuracy, error = held_out_accuracy(BundledVerifier(network, threshold=0.0), photo_set)
+    card = {
+        "teacher": "dlib_face_recognition_resnet_model_v1",
+        "photos": int((~photo_set.held_out).sum()),
+        "settings": asdict(settings),
+        "held_out_accuracy": accuracy,
+    }
+    save_identity_encoder(out, network, card)
+    lines = [f"Pairs of held-out people told apart: {accuracy:.1%} +- {error:.1%}.", f"Written: {out}."]
+    show({**card, "held_out_accuracy_standard_error": error, "written": str(out)}, lines, as_json=as_json)
+
+
+def _teacher(kept: Path, photos: Path, faces: "FaceSet", *, workers: int, quiet: bool) -> "TeacherDescriptors":
+    """dlib's descriptors of the training photos: those that are kept, or else made now and kept."""
+    from semveil.training.teacher_descriptors import TeacherDescriptors, describe_photos
+
+    if kept.is_file():
+        return TeacherDescriptors.load(kept)
+    with progress("Describing photos", quiet=quiet) as advance:
+        made = describe_photos(photos, faces, workers=workers, progress=advance)
+    made.save(kept)
+    return made

@@ -1,0 +1,72 @@
+"""The compact identity encoder: what it sees, what it gives, its file."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from semveil.core.checkpoints import BadCheckpoint
+from semveil.recognition.identity_encoder import (
+    IdentityEncoder,
+    IdentityEncoderConfig,
+    identity_encoder_digest,
+    load_identity_encoder,
+    save_identity_encoder,
+)
+
+TINY = IdentityEncoderConfig(size=16, top=4, left=2, side=8, widths=(4, 4, 6, 8), blocks=(1, 1, 1), dimensions=5)
+
+
+@pytest.fixture
+def encoder() -> IdentityEncoder:
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        return IdentityEncoder(TINY).eval().requires_grad_(False)
+
+
+@pytest.fixture
+def images() -> torch.Tensor:
+    return torch.rand(3, 3, 16, 16, generator=torch.Generator().manual_seed(1)) * 2 - 1
+
+
+def test_vectors_have_unit_length_and_gradients_reach_the_images(encoder: IdentityEncoder, images: torch.Tensor) -> None:
+    images.requires_grad_()
+    vectors = encoder(images)
+    assert vectors.shape == (3, 5) and torch.allclose(vectors.norm(dim=1), torch.ones(3))
+    (gradient,) = torch.autograd.grad((vectors[0] - vectors[1]).square().sum(), images)
+    assert gradient[:2].abs().sum() > 0 and (gradient[2] == 0).all()
+
+
+def test_it_looks_at_its_square_only(encoder: IdentityEncoder, images: torch.Tensor) -> None:
+    around = images.clone()
+    around[:, :, :4], around[:, :, 12:], around[:, :, :, :2], around[:, :, :, 10:] = 0, 0, 0, 0
+    assert torch.equal(encoder(around), encoder(images))
+    around[:, :, 11, 9] += 0.5
+    assert not torch.allclose(encoder(around), encoder(images))
+
+
+def test_other_sizes_are_refused(encoder: IdentityEncoder) -> None:
+    with pytest.raises(ValueError, match=r"takes images \(B, 3, 16, 16\), got \(1, 3, 32, 32\)"):
+        encoder(torch.zeros(1, 3, 32, 32))
+
+
+def test_a_file_gives_the_same_network(encoder: IdentityEncoder, images: torch.Tensor, tmp_path: Path) -> None:
+    path = tmp_path / "identity.safetensors"
+    save_identity_encoder(path, encoder, {"teacher": "none"})
+    loaded = load_identity_encoder(path)
+    assert loaded.config == TINY and not any(p.requires_grad for p in loaded.parameters()) and not loaded.training
+    assert torch.allclose(loaded(images), encoder(images), atol=5e-3)  # stored in half precision
+    assert len(identity_encoder_digest(path)) == 64
+
+
+def test_other_files_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(BadCheckpoint, match="no weight file"):
+        load_identity_encoder(tmp_path / "absent.safetensors")
+    save_file({"weight": torch.zeros(1)}, tmp_path / "plain.safetensors")
+    with pytest.raises(BadCheckpoint, match="does not say the sizes"):
+        load_identity_encoder(tmp_path / "plain.safetensors")
+    save_file({"weight": torch.zeros(1)}, tmp_path / "other.safetensors", {"config": json.dumps({"size": 16})})
+    with pytest.raises(BadCheckpoint, match="does not fit IdentityEncoder"):
+        load_identity_encoder(tmp_path / "other.safetensors")
