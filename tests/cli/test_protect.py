@@ -66,6 +66,10 @@ def test_refused_photos_make_it_fail_after_the_others_are_done(semveil: Callable
         (("--method", "mosaic", "--keep", "inverted"), "inverts nothing"),
         (("--method", "mosaic", "--workers", "2", "--cluster", "tcp://a:1"), "not both"),
         (("--method", "mosaic", "--workers", "0"), "1 or more"),
+        (("--method", "mosaic", "--face", "0,"), "several such as 0,2"),
+        (("--method", "mosaic", "--ledger", "book.jsonl"), "name the subject, or a folder"),
+        (("--method", "mosaic", "--subject", "Ada", "--enrolled", "people"), "not both"),
+        (("--method", "mosaic", "--subject", " "), "needs a name"),
     ],
 )
 def test_mistakes_are_one_line(
@@ -73,6 +77,26 @@ def test_mistakes_are_one_line(
 ) -> None:
     failed(semveil("protect", photo, "--out", tmp_path / "out", *words), 2, words_of_error)
     assert not list((tmp_path / "out").glob("*.png"))
+
+
+def test_a_whole_photo_is_kept_but_for_its_face(semveil: Callable, photo: Path, tmp_path: Path) -> None:
+    words = ("--out", tmp_path / "out", *MOSAIC, "--whole-photo", "--subject", "Ada", "--ledger", tmp_path / "book.jsonl")
+    answer = semveil("protect", photo, *words)
+    assert (answer.code, answer.stderr) == (0, "")
+    assert "faces that were not found are UNPROTECTED too" in answer.stdout
+    assert "Recorded in the ledger: 1;" in answer.stdout
+    with Image.open(photo) as before, Image.open(tmp_path / "out" / "private name.png") as after:
+        assert before.size == after.size
+    assert "paste-back" in semveil("certify", tmp_path / "out" / "private name.png").stdout
+    told = json.loads(semveil("ledger", "show", "--subject", "ada", "--ledger", tmp_path / "book.jsonl", "--json").stdout)
+    assert len(told["releases"]) == 1
+
+
+def test_people_to_recognise_must_be_there(semveil: Callable, failed: Callable, photo: Path, tmp_path: Path) -> None:
+    words = ("--out", tmp_path / "out", *MOSAIC, "--enrolled")
+    failed(semveil("protect", photo, *words, tmp_path / "nobody"), 3, "does not exist")
+    Image.new("RGB", (50, 50)).save(tmp_path / "black.png")
+    failed(semveil("protect", photo, *words, tmp_path / "black.png"), 2, "shows 0 faces")
 
 
 def test_what_is_missing_is_one_line(semveil: Callable, failed: Callable, photo: Path, tmp_path: Path) -> None:
@@ -85,6 +109,7 @@ def test_what_is_missing_is_one_line(semveil: Callable, failed: Callable, photo:
 def test_the_methods_are_listed(semveil: Callable) -> None:
     listed = json.loads(semveil("protect", "--methods", "--json").stdout)["methods"]
     assert {entry["method"] for entry in listed} == set(image_methods())
+    assert {entry["method"]: entry["layout"] for entry in listed}["mosaic"] == "crops"
     assert "--neighbourhood" in semveil("protect", "--methods").stdout
 
 
