@@ -26,7 +26,7 @@ def main() -> None:
     parser.add_argument("--people", type=int, default=350)
     given = parser.parse_args()
     faces = FaceSet.load(given.faces)
-    people, first, count = np.unique(faces.person, return_index=True, return_counts=True)
+    _, first, count = np.unique(faces.person, return_index=True, return_counts=True)
     several = first[(count > 1) & np.char.startswith(faces.source[first], "lfw/")]
     chosen = np.random.default_rng(5).permutation(several)[: given.people]
     second = np.array([np.flatnonzero(faces.person == faces.person[i])[1] for i in chosen])
