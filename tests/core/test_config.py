@@ -18,6 +18,8 @@ class Network:
     def __post_init__(self) -> None:
         if self.size < 1:
             raise ValueError(f"size must be positive, got {self.size}")
+        if self.size < len(self.widths):
+            raise ValueError(f"{len(self.widths)} widths do not fit into size {self.size}")
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,12 @@ def test_file_and_overrides_apply_in_order(tmp_path: Path) -> None:
     assert run == Run(30, 2.0, "b c", Network(32, (4, 5, 6), True))
     assert isinstance(run.rate, float)
     assert json.loads(as_json(run))["network"] == {"size": 32, "widths": [4, 5, 6], "fast": True}
+
+
+def test_overrides_that_fit_only_together_are_applied_together() -> None:
+    assert read_config(Run, overrides=["network.size=1", "network.widths=[7]"]).network == Network(1, (7,))
+    with pytest.raises(ConfigError, match="2 widths do not fit into size 1"):
+        read_config(Run, overrides=["network.size=1"])
 
 
 @pytest.mark.parametrize(

@@ -42,10 +42,10 @@ def read_config(schema: type[T], path: Path | None = None, overrides: Sequence[s
         ...
         semveil.core.config.ConfigError: no setting named 'step' (did you mean 'steps'?); settings: steps, rate
     """
-    settings = schema()
-    for values in ([_read_toml(path)] if path else []) + [_override(text) for text in overrides]:
-        settings = _replace(settings, values, "")
-    return settings
+    values = _read_toml(path) if path else {}
+    for text in overrides:
+        values = _merged(values, _override(text))
+    return _replace(schema(), values, "")  # at once: of settings that must fit together, one alone may fit nothing
 
 
 def as_json(settings: Any) -> str:
@@ -73,6 +73,15 @@ def _override(text: str) -> dict[str, Any]:
     for name in reversed(key.strip().split(".")):
         parsed = {name: parsed}
     return parsed
+
+
+def _merged(first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[str, Any]:
+    """The entries of both, the second's where both have one; tables are merged likewise."""
+    both = dict(first)
+    for name, value in second.items():
+        mine = both.get(name)
+        both[name] = _merged(mine, value) if isinstance(mine, dict) and isinstance(value, dict) else value
+    return both
 
 
 def _replace(settings: Any, values: Mapping[str, Any], prefix: str) -> Any:

@@ -5,14 +5,13 @@ act on samples of the prior and, so that the codes of real photos are a prior to
 exchanged between people or noised. A reconstruction loss joins generator and encoder.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from semveil.core.checkpoints import load_strictly
 from semveil.core.parts import BASE_CODES, PARTS
 from semveil.data.face_set import FaceSet
 from semveil.encoders.semantic import SemanticEncoder, SemanticEncoderConfig
@@ -56,6 +55,8 @@ class GeneratorTraining(JointTraining):
 class GeneratorTrainer(JointTrainer):
     """State of a run, with the photos' part labels."""
 
+    settings: GeneratorTraining
+
     def __init__(
         self,
         faces: FaceSet,
@@ -65,22 +66,10 @@ class GeneratorTrainer(JointTrainer):
         rng: torch.Generator,
     ) -> None:
         super().__init__(faces, settings, lambda: _networks(settings), perceptual=perceptual, rng=rng)
-        self.settings = settings
         self.labels = torch.from_numpy(faces.labels[~faces.held_out])
         self.generator: SemanticStyleGAN = self._networks["generator"]
         self.encoder: SemanticEncoder = self._networks["encoder"]
         self.discriminator: DualBranchDiscriminator = self._networks["discriminator"]
-
-    def start_from(self, networks: Mapping[str, Mapping[str, Tensor]]) -> None:
-        """Begin with trained weights in place of random ones; networks that are not given stay random.
-
-        Args:
-            networks: state dicts by name: `generator`, `encoder`, `discriminator`.
-        """
-        for name, state in networks.items():
-            load_strictly(getattr(self, name), state, name=f"the {name} to start from")
-            if name in self.averages:
-                self.averages[name].load_state_dict(state)
 
     def _train_step(self) -> dict[str, float]:
         s = self.settings

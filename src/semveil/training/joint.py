@@ -4,7 +4,7 @@ import copy
 import math
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from semveil.core.checkpoints import load_strictly
 from semveil.data.face_set import FaceSet
 from semveil.training.augment import AdaptiveAugment
 
@@ -72,11 +73,12 @@ class JointTrainer(ABC):
         keep = ~faces.held_out
         self.photos = torch.from_numpy(faces.pixels[keep]).permute(0, 3, 1, 2).contiguous()
         self.inside = torch.from_numpy(faces.inside[keep])
-        self._settings, self.perceptual, self.rng = settings, perceptual, rng
+        self.settings, self.perceptual, self.rng = settings, perceptual, rng
         with torch.random.fork_rng(devices=[]):  # torch initialises layers from its global stream
             torch.manual_seed(int(torch.randint(2**62, (), generator=rng)))
             networks = build()
         self._networks: dict[str, Any] = dict(zip(("generator", "encoder", "discriminator"), networks, strict=True))
+        self.discriminator = networks[2]
         averaged = {name: self._networks[name] for name in ("generator", "encoder")}
         self.averages = copy.deepcopy(nn.ModuleDict(averaged)).eval().requires_grad_(False)
         self.augment = AdaptiveAugment()
@@ -91,20 +93,31 @@ class JointTrainer(ABC):
             )
         }
 
+    def start_from(self, networks: Mapping[str, Mapping[str, Tensor]]) -> None:
+        """Begin with trained weights in place of random ones; networks that are not given stay random.
+
+        Args:
+            networks: state dicts by name: `generator`, `encoder`, `discriminator`.
+        """
+        for name, state in networks.items():
+            load_strictly(self._networks[name], state, name=f"the {name} to start from")
+            if name in self.averages:
+                self.averages[name].load_state_dict(state)
+
     @abstractmethod
     def _train_step(self) -> dict[str, float]:
         """One step of all networks; gives the losses by name."""
 
     def run(self, *, report: Callable[[int, dict[str, float]], None], until: float = math.inf) -> None:
         """Train to the last step, or until `time.monotonic()` passes `until`."""
-        while self.step < self._settings.steps and time.monotonic() < until:
+        while self.step < self.settings.steps and time.monotonic() < until:
             self._set_rates()
             losses = self._train_step()
             self.step += 1
             report(self.step, losses)
 
     def _set_rates(self) -> None:
-        left = (self._settings.steps - self.step) / (self._settings.steps * self._settings.decay_share)
+        left = (self.settings.steps - self.step) / (self.settings.steps * self.settings.decay_share)
         factor = max(0.05, min(1.0, left, (self.step + 1) / 100))
         for optimiser in self.optimisers.values():
             for group in optimiser.param_groups:
@@ -112,7 +125,7 @@ class JointTrainer(ABC):
 
     def _batch(self) -> tuple[Tensor, Tensor]:
         """Rows of the photos of a step, and which of them are mirrored (B, 1, 1)."""
-        rows = torch.randint(len(self.photos), (self._settings.batch,), generator=self.rng)
+        rows = torch.randint(len(self.photos), (self.settings.batch,), generator=self.rng)
         return rows, torch.rand(len(rows), 1, 1, generator=self.rng) < 0.5
 
     def _photos(self, rows: Tensor, mirror: Tensor) -> tuple[Tensor, Tensor]:
@@ -132,7 +145,7 @@ class JointTrainer(ABC):
 
     def _blurred_codes(self, codes: Tensor) -> Tensor:
         """Codes (B, K, D) with a little noise of their own spread, before they are made into pictures again."""
-        amount = self._settings.code_noise * torch.rand(len(codes), 1, 1, generator=self.rng)
+        amount = self.settings.code_noise * torch.rand(len(codes), 1, 1, generator=self.rng)
         return codes + self._networks["encoder"].style_std * amount * torch.randn(codes.shape, generator=self.rng)
 
     def _step(self, *names: str) -> None:
@@ -142,7 +155,7 @@ class JointTrainer(ABC):
 
     def _path_length(self) -> dict[str, float]:
         """Path-length regularisation on an eighth of a batch (StyleGAN2, Eq. 4)."""
-        s, generator = self._settings, self._networks["generator"]
+        s, generator = self.settings, self._networks["generator"]
         config = generator.config
         w = generator.map(torch.randn(max(2, s.batch // 8), config.style_dim, generator=self.rng))
         codes = w.unsqueeze(1).expand(-1, config.codes, -1)
@@ -156,7 +169,7 @@ class JointTrainer(ABC):
         return {"path": lengths.mean().item()}
 
     def _average(self) -> None:
-        decay = min(0.5 ** (self._settings.batch / self._settings.average), (1 + self.step) / (10 + self.step))
+        decay = min(0.5 ** (self.settings.batch / self.settings.average), (1 + self.step) / (10 + self.step))
         with torch.no_grad():
             for name, averaged in self.averages.items():
                 network = self._networks[name]
@@ -170,7 +183,7 @@ class JointTrainer(ABC):
         networks = {**self._networks, "averages": self.averages}
         return {
             "step": self.step,
-            "settings": asdict(self._settings),
+            "settings": asdict(self.settings),
             "networks": {name: network.state_dict() for name, network in networks.items()},
             "optimisers": {name: optimiser.state_dict() for name, optimiser in self.optimisers.items()},
             "augment": self.augment.probability,

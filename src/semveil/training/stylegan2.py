@@ -26,6 +26,8 @@ class StyleGAN2Training(JointTraining):
     Attributes:
         r1: gradient penalty on real photos, every `lazy` steps.
         adversarial_from: step from which on there are fakes; before it generator and encoder only reconstruct, which is faster.
+        generator: sizes.
+        encoder_widths, fine_channels, coarse_channels: sizes of the encoder, see `SemanticEncoderConfig`.
     """
 
     steps: int = 4500
@@ -35,15 +37,15 @@ class StyleGAN2Training(JointTraining):
     generator: StyleGAN2Config = field(
         default_factory=lambda: StyleGAN2Config(size=64, style_dim=128, mapping_layers=4, widths=(160, 160, 96, 32, 16))
     )
-    encoder: SemanticEncoderConfig = field(
-        default_factory=lambda: SemanticEncoderConfig(
-            size=64, codes=10, style_dim=128, widths=(32, 72, 128, 224), fine_channels=8, coarse_channels=64
-        )
-    )
+    encoder_widths: tuple[int, int, int, int] = (32, 72, 128, 224)
+    fine_channels: int = 8
+    coarse_channels: int = 64
 
 
 class StyleGAN2Trainer(JointTrainer):
     """State of a run."""
+
+    settings: StyleGAN2Training
 
     def __init__(
         self,
@@ -54,7 +56,6 @@ class StyleGAN2Trainer(JointTrainer):
         rng: torch.Generator,
     ) -> None:
         super().__init__(faces, settings, lambda: _networks(settings), perceptual=perceptual, rng=rng)
-        self.settings = settings
         self.generator: StyleGAN2 = self._networks["generator"]
         self.encoder: SemanticEncoder = self._networks["encoder"]
         self.discriminator: Discriminator = self._networks["discriminator"]
@@ -140,9 +141,20 @@ class StyleGAN2Trainer(JointTrainer):
 
 
 def _networks(settings: StyleGAN2Training) -> tuple[StyleGAN2, SemanticEncoder, Discriminator]:
-    generator, encoder = StyleGAN2(settings.generator), SemanticEncoder(settings.encoder)
+    config = settings.generator
+    generator = StyleGAN2(config)
+    encoder = SemanticEncoder(
+        SemanticEncoderConfig(
+            size=config.size,
+            codes=config.codes,
+            style_dim=config.style_dim,
+            widths=settings.encoder_widths,
+            fine_channels=settings.fine_channels,
+            coarse_channels=settings.coarse_channels,
+        )
+    )
     discriminator = Discriminator(
-        settings.generator.size,
+        config.size,
         channel_multiplier=settings.discriminator_multiplier,
         channel_cap=settings.discriminator_cap,
     )
