@@ -36,7 +36,7 @@ class FusionTraining:
         rate: Adam's learning rate for all networks; its betas are 0 and 0.999.
         same_share: of a batch, photos that are joined with their own identity; only they are reconstructed.
         random_share: of a batch, photos that are joined with a random unit vector, as noise leaves them (not in the paper).
-        coarse_share: of a batch, photos whose attributes are taken after `coarsened` to 8 or 16 px (not in the paper).
+        coarse_share: of a batch, photos whose attributes are taken after `coarsened` to 8, 16 or 32 px (not in the paper).
         adversarial: weight of the hinge loss.
         context_loss: weight of Eq. 17 outside the face's parts where the identities differ (not in the paper).
         face_loss: weight of Eq. 17 inside the face's parts where the identities differ (not in the paper).
@@ -54,12 +54,12 @@ class FusionTraining:
     same_share: float = 0.25
     random_share: float = 0.375
     coarse_share: float = 0.125
-    adversarial: float = 1.0
+    adversarial: float = 0.5
     attribute_loss: float = 10.0
     identity_loss: float = 5.0
-    reconstruction_loss: float = 100.0
-    context_loss: float = 50.0
-    face_loss: float = 5.0
+    reconstruction_loss: float = 400.0
+    context_loss: float = 200.0
+    face_loss: float = 10.0
     jitter: float = 1.0
     average: float = 5000.0
     attribute_widths: tuple[int, ...] = (8, 16, 32, 64, 96)
@@ -169,7 +169,7 @@ class FusionTrainer:
     def _coarsened_in_part(self, photos: Tensor) -> Tensor:
         size = photos.shape[-1]
         coarse = torch.rand(len(photos), generator=self.rng) < self.settings.coarse_share
-        side = size // (4 << int(torch.randint(2, (), generator=self.rng)))
+        side = size // (2 << int(torch.randint(3, (), generator=self.rng)))
         return torch.where(coarse.view(-1, 1, 1, 1), coarsened(photos, side), photos)
 
     def _jittered(self, images: Tensor) -> Tensor:
