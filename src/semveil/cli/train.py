@@ -12,6 +12,7 @@ from semveil.cli.console import progress, show
 from semveil.cli.parties import default_model
 from semveil.cli.train_fusion import fusion
 from semveil.cli.train_identity import identity_encoder
+from semveil.cli.train_noise_image import noise_image
 from semveil.cli.train_protector import protector
 from semveil.cli.train_quantiles import quantiles
 
@@ -28,6 +29,7 @@ app.command()(fusion)
 app.command()(identity_encoder)
 app.command()(protector)
 app.command()(quantiles)
+app.command("noise-image")(noise_image)
 SAVE_EVERY = 250  # steps
 
 FaceFile = Annotated[Path, typer.Argument(help="Face set that `semveil data prepare` wrote.", metavar="FACES.npz")]
