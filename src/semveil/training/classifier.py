@@ -25,7 +25,7 @@ class ClassifierTraining:
 
     epochs: int = 12
     batch: int = 64
-    learning_rate: float = 0.05
+    learning_rate: float = 0.1
     weight_decay: float = 5e-4
     smoothing: float = 0.1
     shift: int = 2
