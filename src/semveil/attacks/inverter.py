@@ -130,7 +130,13 @@ class _Network(nn.Module):
         super().__init__()
         self.first = nn.utils.skip_init(nn.Conv2d, 24, width, 3, padding=1)
         self.blocks = nn.ModuleList(
-            nn.ModuleList(nn.utils.skip_init(nn.Conv2d, width, width, 3, padding=1) for _ in range(2)) for _ in range(blocks)
+            nn.Sequential(
+                nn.ReLU(),
+                nn.utils.skip_init(nn.Conv2d, width, width, 3, padding=1),
+                nn.ReLU(),
+                nn.utils.skip_init(nn.Conv2d, width, width, 3, padding=1),
+            )
+            for _ in range(blocks)
         )
         self.last = nn.utils.skip_init(nn.Conv2d, width, 12, 3, padding=1)
         for layer in self.modules():
@@ -142,8 +148,8 @@ class _Network(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(B, 6, H, W) -> (B, 3, H, W)."""
         x = F.relu(self.first(F.pixel_unshuffle(x, 2)))
-        for first, second in self.blocks:
-            x = x + second(F.relu(first(F.relu(x)))) / len(self.blocks)
+        for block in self.blocks:
+            x = x + block(x) / len(self.blocks)
         return F.pixel_shuffle(self.last(F.relu(x)), 2)
 
 

@@ -40,14 +40,15 @@ def outliers(size: int, *, noises: int) -> Outliers:
 
     shown = {"cat": data.chelsea(), "coffee": data.coffee(), "rocket": data.rocket()}
     plain = {"black": 0, "white": 255}
-    pixels = [_centre(picture, size) for picture in shown.values()]
+    pixels = [centred(picture, size) for picture in shown.values()]
     pixels += [np.full((size, size, 3), level, np.uint8) for level in plain.values()]
     rng = np.random.default_rng(NOISE_SEED)
     pixels += [rng.integers(0, 256, (size, size, 3), dtype=np.uint8) for _ in range(noises)]
     return Outliers(to_tensor(pixels), (*shown, *plain, *(f"white noise {i}" for i in range(1, noises + 1))))
 
 
-def _centre(picture: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
+def centred(picture: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
+    """The largest square in the middle of a picture (H, W, 3), at a size."""
     height, width = picture.shape[:2]
     side = min(height, width)
     top, left = (height - side) // 2, (width - side) // 2

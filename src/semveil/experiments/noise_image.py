@@ -1,0 +1,160 @@
+"""noise-image's tables and figures [NI]: run, write JSON, draw from the JSON.
+
+Tables 3 and 4 are views of one file (`cells.json`), to which each run adds the cells that are missing. Figs. 3, 4 and 5 are
+`pictures.json`, the attack `attack.json`, the variants with a guarantee `variants.json`.
+"""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from semveil.attacks.intervals import rate
+from semveil.core.privacy import Guarantee, Norm, Sensitivity
+from semveil.core.registry import Registry
+from semveil.experiments.noise_image_attack import attack_targets
+from semveil.experiments.noise_image_bench import (
+    DELTA,
+    DETERMINISTIC,
+    NoiseImageBench,
+    as_dict,
+    as_sent,
+    packed,
+    prepare,
+    right,
+)
+from semveil.experiments.noise_image_figures import draw
+from semveil.experiments.noise_image_pictures import pictures
+from semveil.experiments.noise_image_presets import NOISE_IMAGE_PRESETS, Cell, table3_cells, table4_cells
+from semveil.experiments.noise_image_variants import variants
+from semveil.experiments.protected import Progress, quiet
+from semveil.experiments.provenance import commit, versions
+from semveil.experiments.result_file import read_result, rounded, write_result
+from semveil.mechanisms import Gaussian
+from semveil.metrics import ssim
+
+PAPER = {
+    "source": "Tables 3 and 4 and Section 5.2 of [NI]: CIFAR-100 at 224 px; null where it gives no number",
+    "explainer": 0.720,
+    "noised": None,
+    "table3": {
+        "without loss": [0.603, 0.586, 0.577],
+        "epsilon 0.1, delta 1e-05": [0.620, 0.611, 0.601],
+        "epsilon 0.1, delta 0.9": [0.623, 0.612, 0.598],
+        "epsilon 0.9, delta 1e-05": [0.652, 0.629, 0.624],
+        "epsilon 0.9, delta 0.9": [0.651, 0.632, 0.620],
+    },
+    "table4": {  # printed times 100; delta 0.9
+        "noised": [0.0154, 0.0129, 0.0116],
+        "epsilon 0.9, delta 0.9": [0.0152, 0.0121, 0.0112],
+        "epsilon 0.5, delta 0.9": [0.0154, 0.0130, 0.0115],
+        "epsilon 0.1, delta 0.9": [0.0155, 0.0128, 0.0122],
+    },
+    "attack": None,
+}
+
+
+def reproduce_noise_image(
+    figure: str,
+    preset: str,
+    out: Path,
+    *,
+    data: Path | None = None,
+    model: str | None = None,
+    verifier: str | None = None,
+    progress: Progress = quiet,
+) -> Path:
+    """Run what a table or figure shows, write its JSON into a folder, and draw it from there.
+
+    What a JSON of the same settings, pictures and versions holds already is kept, and trained networks lie beside it, so an
+    interrupted run goes on where it was.
+
+    Args:
+        figure: `noise-image/table3`, `table4`, `fig3`, `fig4`, `fig5`, `attack` or `variants`.
+        preset: `smoke`, `small` or `paper`.
+        out: folder of the results; made where it is missing.
+        data: CIFAR-100 or CIFAR-10, see `load_labelled`; `smoke` makes pictures of its own without it.
+        model: noise-image model whose explainer is taken; where None, one is trained.
+        verifier: must be None, there are no faces.
+        progress: what is being done, how much is done, how much there is.
+
+    Returns:
+        The figure, a PNG.
+
+    Raises:
+        ValueError: no such figure or preset, or a verifier was named, or there is no such model.
+        DataMissing: the preset needs `data`.
+    """
+    kind, chosen = NOISE_IMAGE_FIGURES[figure], NOISE_IMAGE_PRESETS[preset]
+    if verifier:
+        raise ValueError(f"{figure} judges no faces; leave out the verifier {verifier!r}")
+    bench = prepare(chosen, Path(out), data, model, progress)
+    path = bench.folder / f"{kind}.json"
+    known = {"experiment": f"noise-image/{kind}", "config": bench.config, "versions": versions()}
+    result = read_result(path) if path.is_file() else {}
+    if any(result.get(name) != value for name, value in known.items()):
+        hits = right(bench.explainer, bench.test.pixels, bench.test.labels)
+        explainer = {"accuracy": as_dict(rate(hits.numpy())), "chance": 1 / len(bench.classes)}
+        result = {**known, "commit": commit(), "paper": PAPER, "explainer": explainer, kind: {}}
+    RUNS[figure](bench, result[kind], lambda: write_result(path, result))
+    write_result(path, result)
+    return draw(path, figure)
+
+
+def _cells(cells: Callable[[Any], list[Cell]]) -> Callable[[NoiseImageBench, dict[str, Any], Callable[[], None]], None]:
+    """Measure the cells of a table that are missing."""
+
+    def run(bench: NoiseImageBench, done: dict[str, Any], save: Callable[[], None]) -> None:
+        chosen = cells(bench.preset)
+        for number, cell in enumerate(chosen):
+            bench.progress("cells", number, len(chosen))
+            if cell.name not in done:
+                done[cell.name] = measure_cell(bench, cell)
+                save()
+        bench.progress("cells", len(chosen), len(chosen))
+
+    return run
+
+
+def measure_cell(bench: NoiseImageBench, cell: Cell) -> dict[str, Any]:
+    """Train what the cell needs, and count what the service model and the explainer make of what is sent."""
+    start = time.process_time()
+    protect = bench.conversion(cell)
+    sent, shown = (as_sent(protect, part.images) for part in (bench.train, bench.test))
+    hits = right(bench.service(cell, sent), shown, bench.test.labels)
+    seconds = time.process_time() - start
+    compared = slice(bench.preset.compared)
+    likeness = ssim(shown[compared].float() / 127.5 - 1, bench.test.rows(compared).images)
+    return {
+        **{name: getattr(cell, name) for name in ("sigma", "kind", "epsilon", "delta", "seed")},
+        "guarantee": cell_guarantee(cell, bench.test.pixels.shape[1:].numel()).as_dict(),
+        "accuracy": as_dict(rate(hits.numpy())),
+        "right": packed(hits),
+        "explainer_accuracy": as_dict(rate(right(bench.explainer, shown, bench.test.labels).numpy())),
+        "standard_deviation": round(float((shown.float() / 127.5 - 1).std()), 4),
+        "ssim": rounded(likeness.tolist()),
+        "cpu_seconds": round(seconds, 1),
+    }
+
+
+def cell_guarantee(cell: Cell, values: int) -> Guarantee:
+    """What holds for a picture of so many values that is sent this way."""
+    if cell.kind != "noised":
+        return Guarantee.none("the picture", reason=DETERMINISTIC)
+    sensitivity = Sensitivity(2 * values**0.5, Norm.L2, values, source="pixel values in [-1, 1]")
+    return Gaussian(cell.sigma, DELTA).guarantee(sensitivity, covers="the picture")
+
+
+RUNS: Registry[Callable[[NoiseImageBench, dict[str, Any], Callable[[], None]], None]] = Registry("figure")
+NOISE_IMAGE_FIGURES: Registry[str] = Registry("figure")
+for _figure, _kind, _run in (
+    ("table3", "cells", _cells(table3_cells)),
+    ("table4", "cells", _cells(lambda preset: table4_cells())),
+    ("fig3", "pictures", pictures("fig3")),
+    ("fig4", "pictures", pictures("fig4")),
+    ("fig5", "pictures", pictures("fig5")),
+    ("attack", "attack", attack_targets),
+    ("variants", "variants", variants),
+):
+    NOISE_IMAGE_FIGURES.add(f"noise-image/{_figure}", _kind)
+    RUNS.add(f"noise-image/{_figure}", _run)

@@ -1,0 +1,224 @@
+"""Markdown of noise-image's result files, and what of the paper's text they bear out."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import t
+
+from semveil.experiments.bootstrap import Mean, mean_of_photos
+from semveil.experiments.claims import Claim
+from semveil.experiments.markdown import markdown
+from semveil.experiments.noise_image_bench import unpacked
+from semveil.experiments.noise_image_presets import MAIN, SIGMAS, Cell
+
+Cells = dict[str, dict[float, list[dict[str, Any]]]]
+EFFECT, BARE = Cell(3.0, "published", *MAIN).setting, Cell(3.0, "without loss").setting
+NEAR_SSIM = 0.005  # what "no difference in SSIM" is taken to mean
+
+
+def cells_by_setting(result: dict[str, Any]) -> Cells:
+    """Setting -> sigma -> its cells, one for each seed, in the order of Table 3."""
+    found: Cells = {}
+    for record in result["cells"].values():
+        cell = Cell(*(record[name] for name in ("sigma", "kind", "epsilon", "delta", "seed")))
+        found.setdefault(cell.setting, {}).setdefault(cell.sigma, []).append(record)
+    order = ["noised", *result["paper"]["table3"]]
+    places = {setting: order.index(setting) if setting in order else len(order) for setting in found}
+    return {s: dict(sorted(found[s].items())) for s in sorted(found, key=lambda s: (places[s], s))}
+
+
+def hits(cells: list[dict[str, Any]]) -> NDArray[np.float64]:
+    """(seeds, pictures): 1 where the service model was right."""
+    return np.array([unpacked(cell["right"], cell["accuracy"]["count"]) for cell in cells], float)
+
+
+def mean_accuracy(cells: list[dict[str, Any]]) -> Mean:
+    """Over pictures and seeds; the interval is over pictures."""
+    mean = mean_of_photos(hits(cells))
+    assert mean is not None
+    return mean
+
+
+def over_seeds(first: list[dict[str, Any]], second: list[dict[str, Any]]) -> tuple[Mean, Mean | None]:
+    """Difference of accuracies, first - second, paired by seed: with an interval over pictures, and with one over seeds.
+
+    The second, Student's, holds what training anew changes; None for a single seed.
+    """
+    pairs = [(a, b) for a in first for b in second if a["seed"] == b["seed"]]
+    rows = hits([a for a, _ in pairs]) - hits([b for _, b in pairs])
+    over_pictures = mean_of_photos(rows)
+    assert over_pictures is not None
+    seeds = rows.mean(1)
+    if len(seeds) < 2:
+        return over_pictures, None
+    half = float(t.ppf(0.975, len(seeds) - 1) * seeds.std(ddof=1) / len(seeds) ** 0.5)
+    centre = float(seeds.mean())
+    return over_pictures, Mean(centre, centre - half, centre + half, len(seeds))
+
+
+def attack_rows(result: dict[str, Any]) -> list[dict[str, Any]]:
+    """Targets with value, low and high of what the inverter rebuilt."""
+    rows = []
+    for name, target in result["attack"].items():
+        if name == "source":
+            continue
+        made = target.get("rebuilt", target)
+        classified = made["classified"]
+        row = {"name": name, "classified": tuple(classified[key] for key in ("value", "low", "high"))}
+        for metric in ("ssim", "psnr", "lpips"):
+            mean = mean_of_photos(made[metric]) if made[metric] else None
+            row[metric] = (mean.value, mean.low, mean.high) if mean else None
+        sent = target.get("sent")
+        row["sent"] = mean_of_photos(sent["ssim"]) if sent else None
+        rows.append(row)
+    return rows
+
+
+def _cells(result: dict[str, Any]) -> str:
+    paper, cells = result["paper"], cells_by_setting(result)
+    explainer = result["explainer"]
+    about = (
+        f"{result['config']['pictures']}. Explainer on pictures as they are: {_score(explainer['accuracy'])} (paper: "
+        f"{paper['explainer']:.3f}); chance {explainer['chance']:.3f}. Mean over seeds with a 95 % bootstrap interval "
+        "over test pictures; in brackets behind it each seed's accuracy where there are several; in italics the paper's."
+    )
+    rows = []
+    for setting, of in cells.items():
+        theirs = paper["table3"].get(setting)
+        row = [_named(setting)]
+        for sigma in SIGMAS:
+            text = _accuracy(of[sigma]) if sigma in of else ""
+            row.append(f"{text} *{theirs[SIGMAS.index(sigma)]:.3f}*" if theirs else text)
+        rows.append(row)
+    likeness = []
+    for setting, of in cells.items():
+        theirs = paper["table4"].get(setting)
+        row = [_named(setting)]
+        for sigma in SIGMAS:
+            mean = mean_of_photos([cell["ssim"] for cell in of[sigma]]) if sigma in of else None
+            text = f"{100 * mean.value:.2f} [{100 * mean.low:.2f}, {100 * mean.high:.2f}]" if mean else ""
+            row.append(f"{text} *{100 * theirs[SIGMAS.index(sigma)]:.2f}*" if theirs else text)
+        likeness.append(row)
+    head = ["", *(f"σ = {sigma:g}" for sigma in SIGMAS)]
+    judged = [[claim.text, claim.ours, claim.verdict] for claim in cell_claims(result)]
+    return "\n\n".join(
+        [
+            about,
+            "**Table 3**, accuracy of the service model",
+            markdown(head, rows),
+            "**Table 4**, SSIM to the picture, times 100",
+            markdown(head, likeness),
+            markdown(["The paper's text", "Here", ""], judged),
+        ]
+    )
+
+
+def cell_claims(result: dict[str, Any]) -> Iterator[Claim]:
+    """What [NI] says of Tables 3 and 4."""
+    cells = cells_by_setting(result)
+    for sigma in SIGMAS:
+        pair = [cells.get(setting, {}).get(sigma) for setting in (EFFECT, BARE)]
+        if pair[0] and pair[1]:
+            yield _compare(f"The explanation loss helps: {EFFECT} above none at σ = {sigma:g}", pair[0], pair[1])
+    for setting, of in cells.items():
+        if setting in result["paper"]["table3"] and {3.0, 5.0} <= of.keys():
+            yield _compare(f"Accuracy falls with σ, from 3 to 5 ({_named(setting)})", of[3.0], of[5.0])
+    weak, strong = (
+        [c for d in ("1e-05", "0.9") for of in [cells.get(f"epsilon {e}, delta {d}", {})] for c in _of_seed(of)]
+        for e in ("0.9", "0.1")
+    )
+    if weak and len(weak) == len(strong):
+        gain = mean_of_photos(hits(weak) - hits(strong))
+        assert gain is not None
+        yield Claim("Epsilon 0.9 gives more accuracy than 0.1", f"by {gain} over {len(weak)} pairs of cells", _sign(gain))
+    noise = cells.get("noised", {})
+    gaps = []
+    for setting in result["paper"]["table4"]:
+        for sigma, made in cells.get(setting, {}).items() if setting != "noised" else ():
+            if sigma in noise:
+                gaps.append(mean_of_photos(np.array(made[0]["ssim"]) - np.array(noise[sigma][0]["ssim"])))
+    found = [gap for gap in gaps if gap]
+    if found:
+        worst = max(found, key=lambda gap: abs(gap.value))
+        text = "Converted pictures are as unlike the picture as under true noise (SSIM)"
+        yield Claim(
+            text, f"largest mean difference {worst} (none: {NEAR_SSIM})", max(abs(worst.low), abs(worst.high)) <= NEAR_SSIM
+        )
+
+
+def _attack(result: dict[str, Any]) -> str:
+    head = ["what is sent", "its own SSIM", "SSIM rebuilt", "PSNR, dB", "LPIPS", "classified right, rebuilt"]
+    rows = []
+    for row in attack_rows(result):
+        sent = str(row["sent"]) if row["sent"] else ""
+        rows.append([_named(row["name"]), sent, *(_triple(row[c]) for c in ("ssim", "psnr", "lpips", "classified"))])
+    known = max(target.get("known_pairs", 0) for target in result["attack"].values())
+    about = (
+        f"An inverter trained on {known:,} pairs, of training pictures; {len(result['attack']['mean picture']['ssim'])} test "
+        "pictures rebuilt; mean with a 95 % interval over pictures. LPIPS at twice the size. The explainer classifies the "
+        f"pictures themselves with {_score(result['attack']['source']['classified'])}, chance is "
+        f"{result['explainer']['chance']:.3f}."
+    )
+    return f"{about}\n\n{markdown(head, rows)}"
+
+
+def _variants(result: dict[str, Any]) -> str:
+    rows = []
+    for name, case in result["variants"].items():
+        claim = case["guarantee"]
+        epsilon = "none" if claim["epsilon"] is None else f"{claim['epsilon']:.4g} at δ {claim['delta']:g}"
+        covers = claim["covers"].split(", in the weights")[0]
+        noise = f"{case['sigma']:.4g}" if "sigma" in case else ""
+        rows.append([name, covers, f"{epsilon} ({claim['basis']})", noise, _score(case["accuracy"]), f"{case['chance']:.3f}"])
+    head = ["variant", "covers", "ε (basis)", "noise per value", "accuracy", "chance"]
+    return f"{result['config']['pictures']}.\n\n{markdown(head, rows)}"
+
+
+def _pictures(result: dict[str, Any]) -> str:
+    likeness = result["pictures"]["fig4"]["likeness"]
+    rows = [[name, str(mean_of_photos(values))] for name, values in likeness.items()]
+    return markdown(["explanation of the converted picture", "cosine with h∘f'(x)"], rows)
+
+
+def _compare(text: str, first: list[dict[str, Any]], second: list[dict[str, Any]]) -> Claim:
+    """Whether the first is larger: where there are several seeds, by the interval over seeds."""
+    over_pictures, seeds = over_seeds(first, second)
+    ours = f"{over_pictures} over pictures" + (f", {seeds} over {seeds.count} seeds" if seeds else ", one seed")
+    return Claim(text, ours, _sign(seeds) if seeds else None)
+
+
+def _sign(difference: Mean) -> bool | None:
+    return True if difference.low > 0 else False if difference.high < 0 else None
+
+
+def _of_seed(of: dict[float, list[dict[str, Any]]], seed: int = 0) -> list[dict[str, Any]]:
+    return [cell for sigma in SIGMAS for cell in of.get(sigma, []) if cell["seed"] == seed]
+
+
+def _accuracy(cells: list[dict[str, Any]]) -> str:
+    mean = str(mean_accuracy(cells))
+    seeds = ", ".join(f"{cell['accuracy']['value']:.3f}" for cell in cells)
+    return mean if len(cells) < 2 else f"{mean} ({seeds})"
+
+
+def _named(setting: str) -> str:
+    names = {"noised": "n(x), true noise", "without loss": "without $L_{exp}$", "without noise": "$L_{exp}$ without N"}
+    return names.get(setting, setting.replace("epsilon", "ε").replace("delta", "δ").replace("noised", "n(x)"))
+
+
+def _score(score: dict[str, float]) -> str:
+    return f"{score['value']:.3f} [{score['low']:.3f}, {score['high']:.3f}]"
+
+
+def _triple(found: tuple[float, float, float] | None) -> str:
+    return "not measured" if found is None else "{:.3f} [{:.3f}, {:.3f}]".format(*found)
+
+
+NOISE_IMAGE_TABLES: dict[str, Callable[[dict[str, Any]], str]] = {
+    "noise-image/cells": _cells,
+    "noise-image/attack": _attack,
+    "noise-image/variants": _variants,
+    "noise-image/pictures": _pictures,
+}

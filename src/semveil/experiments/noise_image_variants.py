@@ -1,0 +1,182 @@
+"""What accuracy is left where something is guaranteed: for the picture that is sent, and for the pictures trained on.
+
+Local privacy at the output protects the client's picture. DP-SGD protects the pictures that the networks were trained on, and
+nothing of the client's. They are answers to different questions.
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from semveil.attacks.intervals import rate
+from semveil.core.privacy import Guarantee, Norm, Sensitivity
+from semveil.core.rng import streams
+from semveil.experiments.noise_image_bench import (
+    DELTA,
+    NoiseImageBench,
+    Pictures,
+    as_dict,
+    as_sent,
+    conversion_settings,
+    right,
+    training,
+)
+from semveil.experiments.noise_image_presets import MAIN, Cell
+from semveil.mechanisms import Gaussian
+from semveil.recognition.vgg16_classifier import VGG16Classifier
+from semveil.training.classifier import train_classifier
+from semveil.training.dp_sgd import DPSGD, Phase, noise_for, training_guarantee
+from semveil.training.noise_image import convert, train_conversion
+from semveil.training.private_noise_image import private_classifier, private_conversion
+
+CELL = Cell(3.0, "published", *MAIN)
+NOT_PRIVATE = "the networks were trained on these pictures without noise"
+
+
+def variants(bench: NoiseImageBench, done: dict[str, Any], save: Callable[[], None]) -> None:
+    """Measure what is not measured yet."""
+    runs: dict[str, Callable[[], dict[str, Any]]] = {}
+    for base in ("g(x)", "x"):
+        for epsilon in bench.preset.epsilons:
+            runs[f"local, {base}, epsilon {epsilon:g}"] = lambda base=base, epsilon=epsilon: _local(bench, base, epsilon)  # type: ignore[misc]
+    for name in TRAINED:
+        runs[f"training, {name}"] = lambda name=name: _training(bench, name)  # type: ignore[misc]
+    for number, (name, run) in enumerate(runs.items()):
+        bench.progress("variants", number, len(runs))
+        if name not in done:
+            done[name] = run()
+            save()
+
+
+def local_release(images: Tensor, epsilon: float, *, rng: torch.Generator) -> tuple[Tensor, float, Guarantee]:
+    """Clamp to [-1, 1], add Gaussian noise calibrated to the whole box, and bring the result to [-1, 1] for 8 bits.
+
+    Args:
+        images: what is to be sent, of whatever origin; each gets the guarantee by itself.
+        epsilon: at delta 1e-5, for any two pictures.
+        rng: simulates the noise.
+
+    Returns:
+        Noisy images, the noise's standard deviation before scaling, and what holds.
+    """
+    values = images[0].numel()
+    sensitivity = Sensitivity(2 * values**0.5, Norm.L2, values, source="pixel values clamped to [-1, 1]")
+    mechanism = Gaussian.calibrate(sensitivity, epsilon, delta=DELTA)
+    noisy = mechanism(images.clamp(-1, 1), rng=rng) / (1 + 3 * mechanism.sigma)
+    return noisy, mechanism.sigma, mechanism.guarantee(sensitivity, covers="the picture")
+
+
+def _local(bench: NoiseImageBench, base: str, epsilon: float) -> dict[str, Any]:
+    """A service model on pictures that were released once each, with noise of their own."""
+    protect = bench.conversion(CELL) if base == "g(x)" else lambda images: images
+    rng = streams(0)["dp"]
+    sent = []
+    for images in (bench.train.images, bench.test.images):
+        noisy, sigma, guarantee = local_release(protect(images), epsilon, rng=rng)
+        sent.append(as_sent(lambda images: images, noisy))
+    network = bench.classifier(sent[0], 0, f"train f: {base}, epsilon {epsilon:g}")
+    hits = right(network, sent[1], bench.test.labels)
+    return {
+        "guarantee": guarantee.as_dict(),
+        "sigma": round(sigma, 4),
+        "chance": 1 / len(bench.classes),
+        "accuracy": as_dict(rate(hits.numpy())),
+    }
+
+
+def _training(bench: NoiseImageBench, name: str) -> dict[str, Any]:
+    """The second half of the classes is private, the first half public; the service tells the private ones apart."""
+    half = len(bench.classes) // 2
+    public = bench.train.rows(bench.train.labels < half)
+    private, test = (_shifted(part.rows(part.labels >= half), half) for part in (bench.train, bench.test))
+    classes = len(bench.classes) - half
+    service, guarantee = TRAINED[name](bench, public, private, classes)
+    network, protect = service
+    hits = right(network, as_sent(protect, test.images), test.labels)
+    return {
+        "guarantee": guarantee.as_dict(),
+        "private_pictures": len(private.labels),
+        "chance": 1 / classes,
+        "accuracy": as_dict(rate(hits.numpy())),
+    }
+
+
+Trained = tuple[tuple[VGG16Classifier, Callable[[Tensor], Tensor]], Guarantee]
+
+
+def _without(bench: NoiseImageBench, public: Pictures, private: Pictures, classes: int) -> Trained:
+    return _plain(bench, private, private, classes)
+
+
+def _public_conversion(bench: NoiseImageBench, public: Pictures, private: Pictures, classes: int) -> Trained:
+    return _plain(bench, public, private, classes)
+
+
+def _plain(bench: NoiseImageBench, first: Pictures, private: Pictures, classes: int) -> Trained:
+    """Explainer, g and D from some pictures, the service from the private ones; no noise."""
+    protect = _conversion(bench, first, classes)
+    config = bench.sizes(bench.preset.service_width, classes)
+    settings = training(bench.preset, 2 * bench.preset.service_epochs)  # half the pictures, as many steps
+    network = train_classifier(as_sent(protect, private.images), private.labels, config, settings, rng=streams(0)["service"])
+    claim = Guarantee.none(f"each of the {len(private.labels)} training pictures", reason=NOT_PRIVATE)
+    return (network, protect), claim
+
+
+def _private_service(bench: NoiseImageBench, public: Pictures, private: Pictures, classes: int) -> Trained:
+    """Explainer, g and D from public pictures; the service from private ones by DP-SGD."""
+    protect = _conversion(bench, public, classes)
+    phase = _phase(bench, "the service model")
+    settings = _settings(bench, [phase])
+    config = replace(bench.sizes(bench.preset.private_width, classes), batch_norm=False)
+    sent = as_sent(protect, private.images)
+    network = private_classifier(sent, private.labels, config, phase, settings, rng=streams(0)["service"])
+    claim = training_guarantee([phase], settings.noise, DELTA, pictures=len(private.labels))
+    return (network, protect), claim
+
+
+def _private_all(bench: NoiseImageBench, public: Pictures, private: Pictures, classes: int) -> Trained:
+    """Explainer, g, D and service from private pictures, each by DP-SGD, under one accountant."""
+    phases = [_phase(bench, name) for name in ("the explainer", "the conversion", "its discriminator", "the service model")]
+    settings = _settings(bench, phases)
+    config = replace(bench.sizes(bench.preset.private_width, classes), batch_norm=False)
+    run = streams(0)
+    explainer = private_classifier(private.pixels, private.labels, config, phases[0], settings, rng=run["explainer"])
+    conversion = conversion_settings(bench.preset, CELL)
+    generator = private_conversion(private.pixels, explainer, conversion, (phases[1], phases[2]), settings, rng=run["train"])
+    sent = as_sent(lambda images: convert(generator, images), private.images)
+    network = private_classifier(sent, private.labels, config, phases[3], settings, rng=run["service"])
+    claim = training_guarantee(phases, settings.noise, DELTA, pictures=len(private.labels))
+    return (network, lambda images: convert(generator, images)), claim
+
+
+TRAINED: dict[str, Callable[[NoiseImageBench, Pictures, Pictures, int], Trained]] = {
+    "no noise": _without,
+    "explainer, g and D public": _public_conversion,
+    "explainer, g and D public, service DP-SGD": _private_service,
+    "all DP-SGD": _private_all,
+}
+
+
+def _conversion(bench: NoiseImageBench, pictures: Pictures, classes: int) -> Callable[[Tensor], Tensor]:
+    """An explainer and g trained on these pictures, without noise in the gradients."""
+    run = streams(0)
+    config = bench.sizes(bench.preset.explainer_width, classes)
+    settings = training(bench.preset, bench.preset.explainer_epochs)
+    explainer = train_classifier(pictures.pixels, pictures.labels, config, settings, rng=run["explainer"])
+    generator = train_conversion(pictures.pixels, explainer, conversion_settings(bench.preset, CELL), rng=run["train"])
+    return lambda images: convert(generator, images)
+
+
+def _phase(bench: NoiseImageBench, name: str) -> Phase:
+    return Phase(name, bench.preset.private_rate, bench.preset.private_steps)
+
+
+def _settings(bench: NoiseImageBench, phases: list[Phase]) -> DPSGD:
+    return DPSGD(noise=noise_for(phases, bench.preset.private_epsilon, DELTA))
+
+
+def _shifted(pictures: Pictures, by: int) -> Pictures:
+    return Pictures(pictures.pixels, pictures.labels - by)

@@ -1,0 +1,175 @@
+"""Stochastic gradient descent that is differentially private in its training pictures (Abadi et al., CCS 2016).
+
+What it protects is who is in the training set. It says nothing of the pictures that a trained network is shown later.
+"""
+
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from semveil.core.errors import SemveilError
+from semveil.core.privacy import Basis, Guarantee
+
+
+@dataclass(frozen=True)
+class Phase:
+    """Steps of one network, for the accountant.
+
+    Attributes:
+        name: of what is trained.
+        rate: chance of each picture to be in a step's batch, in (0, 1]; batches are drawn anew and independently.
+        steps: how many.
+    """
+
+    name: str
+    rate: float
+    steps: int
+
+
+@dataclass(frozen=True)
+class DPSGD:
+    """How gradients are made private.
+
+    Attributes:
+        noise: standard deviation of the noise on a sum of clipped gradients, over `clip`.
+        clip: L2 norm that each picture's gradient is clipped to.
+        learning_rate: Adam's.
+    """
+
+    noise: float
+    clip: float = 1.0
+    learning_rate: float = 2e-3
+
+
+def spent(phases: Sequence[Phase], noise: float, delta: float) -> float:
+    """Epsilon of all phases together under one accountant: Rényi privacy of the subsampled Gaussian (Mironov et al., 2019).
+
+    Neighbours are training sets with and without one picture, not with one replaced.
+
+    Args:
+        phases: every use of the private pictures.
+        noise: over the clip, the same in all phases.
+        delta: in (0, 1), below 1 over the number of pictures to mean anything.
+
+    Raises:
+        SemveilError: opacus is not installed.
+    """
+    opacus = _opacus()
+    accountant = opacus.accountants.RDPAccountant()
+    accountant.history.extend((noise, phase.rate, phase.steps) for phase in phases)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that the best order is the last of the list: the bound holds at every order
+        return float(accountant.get_epsilon(delta))
+
+
+def noise_for(phases: Sequence[Phase], epsilon: float, delta: float) -> float:
+    """The least noise, within a thousandth, with which all phases together spend at most epsilon.
+
+    Raises:
+        ValueError: epsilon or delta out of range.
+    """
+    if not (epsilon > 0 and 0 < delta < 1):
+        raise ValueError(f"epsilon must be positive and delta in (0, 1), got {epsilon} and {delta}")
+    low, high = 0.0, 1.0
+    while spent(phases, high, delta) > epsilon:
+        low, high = high, 2 * high
+    while high - low > 1e-3 * high:
+        middle = (low + high) / 2
+        low, high = (middle, high) if spent(phases, middle, delta) > epsilon else (low, middle)
+    return high
+
+
+def training_guarantee(phases: Sequence[Phase], noise: float, delta: float, *, pictures: int) -> Guarantee:
+    """What holds for each picture that the phases were trained on, and the label that came with it."""
+    return Guarantee(
+        spent(phases, noise, delta),
+        covers=f"each of the {pictures} training pictures with its label, in the weights of: "
+        + ", ".join(dict.fromkeys(phase.name for phase in phases)),
+        basis=Basis.SIMULATION,
+        delta=delta,
+        assumptions=(
+            "neighbours are training sets with and without one picture",
+            "every batch holds each picture with the same chance, independently of the others",
+            "settings were chosen without looking at these pictures",
+            "pictures that are converted later are not covered",
+        ),
+    )
+
+
+class PrivateTrainer:
+    """Takes one network's steps of DP-SGD, one at a time.
+
+    Args:
+        network: changed in place; without batch norm, which mixes the pictures of a batch.
+        phase: its steps.
+        settings: clip, noise and learning rate.
+        pictures: in the training set.
+        rng: draws batches and noise.
+
+    Raises:
+        SemveilError: opacus is not installed.
+        ValueError: the network mixes the pictures of a batch.
+    """
+
+    def __init__(self, network: nn.Module, phase: Phase, settings: DPSGD, *, pictures: int, rng: torch.Generator) -> None:
+        if any(isinstance(module, nn.modules.batchnorm._BatchNorm) for module in network.modules()):
+            raise ValueError("batch norm mixes the pictures of a batch, so no gradient is that of one picture; leave it out")
+        opacus = _opacus()
+        self._phase, self._pictures, self._rng, self._taken = phase, pictures, rng, 0
+        self._network = network.train()
+        self._module = opacus.GradSampleModule(network)
+        self._module.disable_hooks()  # other networks' losses may pass through this one
+        self._optimiser = opacus.optimizers.DPOptimizer(
+            torch.optim.Adam(network.parameters(), settings.learning_rate),
+            noise_multiplier=settings.noise,
+            max_grad_norm=settings.clip,
+            expected_batch_size=max(1, round(phase.rate * pictures)),
+            generator=rng,
+        )
+
+    def step(self, loss: Callable[[Tensor], Tensor]) -> None:
+        """One step on a new batch.
+
+        Args:
+            loss: rows of the batch -> mean over these pictures of a loss of each, with one call of the network or several.
+
+        Raises:
+            ValueError: all steps that the accountant knows of are taken.
+        """
+        if self._taken == self._phase.steps:
+            raise ValueError(
+                f"{self._phase.name}: the accountant knows of {self._phase.steps} steps, no further one is paid for"
+            )
+        self._taken += 1
+        rows = (torch.rand(self._pictures, generator=self._rng) < self._phase.rate).nonzero().flatten()
+        self._optimiser.zero_grad()
+        if len(rows):
+            with warnings.catch_warnings():
+                warnings.filterwarnings("ignore", "Full backward hook is firing", UserWarning)  # images need no gradient
+                self._module.enable_hooks()
+                loss(rows).backward()
+                self._module.disable_hooks()
+        else:  # nothing but noise
+            for parameter in self._network.parameters():
+                parameter.grad_sample = parameter.new_zeros(0, *parameter.shape)  # type: ignore[attr-defined]
+        self._optimiser.step()
+
+    def finish(self) -> None:
+        """Take the hooks off; the network is in evaluation mode and frozen."""
+        self._module.to_standard_module()
+        self._network.eval().requires_grad_(False)
+
+
+def _opacus() -> Any:
+    """opacus, which only this needs."""
+    try:
+        import opacus
+        import opacus.accountants
+        import opacus.optimizers
+    except ImportError as error:
+        raise SemveilError("private training needs opacus; install it with: pip install 'semveil[dp-sgd]'") from error
+    return opacus
