@@ -20,6 +20,7 @@ from semveil.experiments.figures import inconclusive
 from semveil.experiments.identity_dp_tables import IDENTITY_DP_TABLES
 from semveil.experiments.latent_tables import LATENT_TABLES
 from semveil.experiments.markdown import markdown
+from semveil.experiments.noise_image_tables import NOISE_IMAGE_TABLES
 from semveil.experiments.result_file import read_result
 from semveil.experiments.security_table import security_tables
 
@@ -116,7 +117,7 @@ TABLES: Registry[Any] = Registry("experiment with tables")
 TABLES.add("dp-semcom/curves", _curves)
 TABLES.add("dp-semcom/noise", _noise)
 TABLES.add("dp-semcom/security", security_tables)
-for _name, _made in (LATENT_TABLES | IDENTITY_DP_TABLES).items():
+for _name, _made in (LATENT_TABLES | IDENTITY_DP_TABLES | NOISE_IMAGE_TABLES).items():
     TABLES.add(_name, _made)
 
 
