@@ -40,7 +40,7 @@ def found_group() -> tuple[Photo, list[Face]]:
 
 @pytest.fixture
 def group(found_group, monkeypatch) -> Photo:
-    monkeypatch.setattr("semveil.data.faces.find_faces", lambda _: found_group[1])
+    monkeypatch.setattr("semveil.data.faces.find_faces", lambda _, **how: found_group[1])
     return found_group[0]
 
 
@@ -86,6 +86,21 @@ def test_doubtful_detections_count_only_where_there_is_no_confident_one(monkeypa
 
     assert found(0.1, 2.0, 0.29, 0.31) == [0.31, 2.0]
     assert found(0.1, 0.2, 0.05) == [0.2]
+
+
+def test_a_thorough_search_finds_smaller_faces_and_such_that_the_edge_cuts(monkeypatch):
+    monkeypatch.setattr("semveil.data.faces._DETECTION_PIXELS", 300_000)
+    monkeypatch.setattr("semveil.data.faces._THOROUGH_PIXELS", 1_200_000)
+    canvas = np.full((400, 700, 3), 128, np.uint8)
+    canvas[:256, :256] = ASTRONAUT[:256, 90:346]
+    small = resized(ASTRONAUT[:256, 90:346], 0.5)
+    canvas[200:328, 350:478] = small
+    left, _, right, _ = REFERENCE.box
+    cut = ASTRONAUT[:256, 90 : round(right - 0.3 * (right - left))]
+    canvas[100:356, 700 - cut.shape[1] :] = cut
+    photo = photo_of(canvas)
+    assert len(find_faces(photo)) == 1
+    assert len(find_faces(photo, thorough=True)) == 3
 
 
 def test_without_a_choice_the_only_large_face_is_taken_and_several_are_listed(group):

@@ -143,8 +143,9 @@ def _protect_picture(task: Task, settings: Settings, method: ImageMethod, photo:
 
 
 def _protect_faces(task: Task, settings: Settings, method: ImageMethod, photo: Photo) -> Outcome:
+    whole = settings.layout == Layout.WHOLE_PHOTO
     try:
-        faces = [face for _, face in choose_faces(photo, "all", smallest=1)]
+        faces = [face for _, face in choose_faces(photo, "all", smallest=1, thorough=whole)]
     except NoFaceError:
         if settings.on_no_face == "error":
             raise
@@ -159,7 +160,6 @@ def _protect_faces(task: Task, settings: Settings, method: ImageMethod, photo: P
     if absent := [i for i in chosen if i >= len(faces)]:
         shown = f"it shows {len(faces)}, numbered from 0"
         return refused(FaceChoiceError, f"{photo.name!r} has no face {', '.join(map(str, absent))}; {shown}")
-    whole = settings.layout == Layout.WHOLE_PHOTO
     least = SMALLEST_FACE if whole else smallest_face(method.size)  # what is pasted back ends at its own size
     large = [i for i in chosen if _shorter_side(faces[i]) >= least]
     fix = f"leave it as it is by naming the others (--face {','.join(map(str, large))}), or use a larger photo"
