@@ -1,9 +1,9 @@
-"""The table of cosines kept, and from which budget on a verifier accepts the new identity."""
+"""The tables of cosines kept, of budgets at which a verifier accepts the new identity, and of looks chosen."""
 
 import pytest
 import torch
 
-from semveil.experiments.identity_cosines import accepted_from, cosines
+from semveil.experiments.identity_budgets import accepted_from, cosines, looks
 from semveil.mechanisms import SPHERE_MECHANISMS, cosines_kept
 
 
@@ -41,3 +41,8 @@ def test_the_table_has_the_papers_dimension_and_the_models() -> None:
     (laplace,) = [line for line in lines if line.startswith("| 128 | laplace |")]
     assert laplace.endswith(f"| {accepted_from('laplace', 128, 0.3):.1f} |")
     assert len(lines) == 2 + 2 * len(SPHERE_MECHANISMS)
+
+
+def test_a_look_is_chosen_by_chance_without_a_budget_and_is_the_nearest_with_much() -> None:
+    ranks = [int(line.split("|")[2].split()[0]) for line in looks((0.001, 2000.0)).splitlines()[2:]]
+    assert ranks[0] == pytest.approx(499.5, abs=1) and ranks[1] < 5

@@ -1,14 +1,17 @@
-"""How much of an identity each mechanism keeps at a budget, and from which one on the bundled verifier accepts it again.
+"""What identity-dp's budgets amount to, as Markdown tables: cosines that mechanisms keep, and public faces chosen for a look.
 
-    python -m semveil.experiments.identity_cosines --into docs/methods/identity-dp.md
+    python -m semveil.experiments.identity_budgets cosines --into docs/methods/identity-dp.md
+    python -m semveil.experiments.identity_budgets looks --into docs/methods/identity-dp.md
 
-Nothing is drawn and no photo is read: means follow in closed form from the laws ([IDP] uses Laplace noise and d = 512).
+Nothing is drawn and no photo is read: cosines follow in closed form from the laws ([IDP] uses Laplace noise and d = 512), and
+the looks are those of generated faces.
 """
 
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
+import torch
 from scipy import optimize
 
 from semveil.core.files import write_whole
@@ -17,9 +20,12 @@ from semveil.experiments.tables import fill
 from semveil.experiments.verifiers import load_verifier
 from semveil.mechanisms import SPHERE_MECHANISMS, cosines_kept
 from semveil.methods.identity_model import DEFAULT_IDENTITY_MODEL, load_identity_model
+from semveil.methods.latent_dp import GALLERY_SEED, LatentDP
 
 PAPER_DIMENSION = 512
 EPSILONS = (0.57, 1.0, 6.0, 10.0, 20.0, 50.0, 100.0, 200.0, 400.0, 800.0)
+LOOK_EPSILONS = (1.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0)
+FACES = 60
 
 
 def cosines(dimension: int, threshold: float, *, epsilons: Sequence[float] = EPSILONS) -> str:
@@ -57,22 +63,45 @@ def accepted_from(name: str, dimension: int, threshold: float) -> float:
     return float(optimize.brentq(excess, 1e-3, enough))
 
 
+def looks(epsilons: Sequence[float] = LOOK_EPSILONS) -> str:
+    """How near the public face is that gives the attributes, by their budget: its mean rank among all of the gallery.
+
+    Over generated faces that are not in the gallery; 0 is the nearest one.
+    """
+    rows = []
+    for epsilon in epsilons:
+        look = LatentDP(epsilon=epsilon, mechanism="exponential")
+        assert look.choice is not None and look.gallery is not None
+        faces = look.model.public_latents(FACES, torch.Generator().manual_seed(GALLERY_SEED + 1))
+        utilities = look.utilities(look.box.clip(faces))
+        ranks = utilities.argsort(1, descending=True).argsort(1)
+        mean = (look.choice.probabilities(utilities) * ranks).sum(1).mean()
+        rows.append([f"{epsilon:g}", f"{float(mean):.0f} of {len(look.gallery):,}"])
+    return markdown(["ε of the attributes", f"mean rank of the face chosen, over {FACES} generated faces"], rows)
+
+
 def _cosine(value: float) -> str:
     return f"{value:.4f}" if value < 0.1 else f"{value:.3f}"
 
 
+def of_model(name: str) -> str:
+    """`cosines` of a model's dimension and the threshold of the bundled verifier."""
+    model = load_identity_model(name)
+    verifier, _ = load_verifier("bundled", resolution=model.size)
+    return cosines(model.dim, verifier.threshold)
+
+
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Print the table, or write it into a page.")
-    parser.add_argument("--model", default=DEFAULT_IDENTITY_MODEL)
+    parser = argparse.ArgumentParser(description="Print a table, or write it into a page.")
+    parser.add_argument("table", choices=["cosines", "looks"])
+    parser.add_argument("--model", default=DEFAULT_IDENTITY_MODEL, help="an identity model, for the cosines")
     parser.add_argument("--into", type=Path, help="page with the table's markers")
     given = parser.parse_args()
-    model = load_identity_model(given.model)
-    verifier, _ = load_verifier("bundled", resolution=model.size)
-    text = cosines(model.dim, verifier.threshold)
+    text = looks() if given.table == "looks" else of_model(given.model)
     if given.into is None:
         print(text)
     else:
-        write_whole(given.into, fill(given.into.read_text(), "cosines", text).encode())
+        write_whole(given.into, fill(given.into.read_text(), given.table, text).encode())
 
 
 if __name__ == "__main__":
