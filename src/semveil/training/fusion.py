@@ -15,7 +15,7 @@ from torch.nn import functional as F
 from semveil.core.parts import PARTS
 from semveil.data.face_set import FaceSet
 from semveil.encoders.attributes import AttributeEncoder, AttributeEncoderConfig, coarsened
-from semveil.generators.aad_fusion import FusionConfig, FusionGenerator
+from semveil.generators.aad_fusion import AAD, FusionConfig, FusionGenerator
 from semveil.generators.discriminators import MultiScaleDiscriminator
 from semveil.recognition.identity_encoder import IdentityEncoder
 
@@ -90,6 +90,7 @@ class FusionTrainer:
             base, channels = encoder.config.sides[0], encoder.config.channels
             fusion = FusionGenerator(FusionConfig(dim, channels, settings.fusion_widths, base))
             discriminator = MultiScaleDiscriminator(width=settings.discriminator_width)
+        _see_unit_vectors(fusion)
         self.attributes, self.fusion, self.discriminator = map(_channels_last, (encoder, fusion, discriminator))
         self.averages = copy.deepcopy(nn.ModuleDict({"attributes": self.attributes, "fusion": self.fusion}))
         self.averages.requires_grad_(False)
@@ -261,6 +262,17 @@ class FusionTrainer:
         temporary = path.with_suffix(".partial")
         torch.save(self.state(), temporary)
         temporary.replace(path)
+
+
+def _see_unit_vectors(fusion: FusionGenerator) -> None:
+    """Enlarge the first weights that an identity meets by sqrt(d), as the coordinates of unit vectors are that small."""
+    scale = fusion.config.identity_dim**0.5
+    with torch.no_grad():
+        fusion.convt.weight.mul_(scale)
+        for module in fusion.modules():
+            if isinstance(module, AAD):
+                module.fc_1.weight.mul_(scale)
+                module.fc_2.weight.mul_(scale)
 
 
 def _unit(pixels: Tensor) -> Tensor:
