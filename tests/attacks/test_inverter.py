@@ -7,7 +7,7 @@ from torch import Tensor
 
 from semveil.attacks.inverter import Inverter, InverterSettings, train_inverter
 
-SETTINGS = InverterSettings(width=24, blocks=1, steps=300, batch=32, learning_rate=4e-3, linear_pairs=600)
+SETTINGS = InverterSettings(width=24, blocks=1, steps=200, batch=32, learning_rate=4e-3, linear_pairs=600)
 SIDE = 8
 
 
@@ -46,7 +46,9 @@ def attacked(conversion, settings: InverterSettings = SETTINGS) -> tuple[Inverte
 
 @pytest.mark.parametrize("conversion", [shuffled, blurred], ids=lambda conversion: conversion.__name__)
 def test_a_permutation_and_a_blur_are_undone(conversion):
-    assert attacked(conversion)[1] < 0.05
+    inverter, error = attacked(conversion)
+    assert error < 0.05
+    assert inverter.error == pytest.approx(error, rel=0.3), "its own account of itself, on the validation part"
 
 
 def test_the_network_undoes_what_no_linear_map_does():
@@ -57,11 +59,6 @@ def test_the_network_undoes_what_no_linear_map_does():
 def test_noise_that_tells_nothing_leaves_the_mean():
     inverter, error = attacked(fresh_noise)
     assert 0.99 < error < 1.05 and 0.99 < inverter.error <= 1.0
-
-
-def test_its_own_error_is_that_on_unseen_pictures():
-    inverter, error = attacked(blurred)
-    assert inverter.error == pytest.approx(error, rel=0.3)
 
 
 def test_the_same_stream_gives_the_same_inverter():
