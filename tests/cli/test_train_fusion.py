@@ -1,0 +1,57 @@
+"""`semveil train fusion` writes a whole model, resumes, and refuses what does not fit."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from semveil.data.face_set import FaceSet
+from semveil.methods.identity_model import load_identity_model
+from semveil.recognition.identity_encoder import IdentityEncoder, IdentityEncoderConfig, save_identity_encoder
+
+
+@pytest.fixture
+def identity(tmp_path: Path) -> Path:
+    """An identity encoder with random weights for 32 px."""
+    path = tmp_path / "identity.safetensors"
+    sizes = IdentityEncoderConfig(size=32, top=8, left=8, side=16, widths=(4, 4, 4, 4), blocks=(1, 1, 1), dimensions=6)
+    save_identity_encoder(path, IdentityEncoder(sizes), {})
+    return path
+
+
+@pytest.fixture
+def trivial() -> list[str]:
+    settings = ("steps=2", "batch=4", "attribute_widths=[4, 4]", "fusion_widths=[4, 4, 4]", "discriminator_width=1")
+    return [word for setting in settings for word in ("--set", setting)]
+
+
+def test_a_model_is_trained_resumed_and_written(
+    semveil: Callable, failed: Callable, face_set: Path, identity: Path, trivial: list[str], tmp_path: Path
+) -> None:
+    out = tmp_path / "mine"
+    command = ("train", "fusion", face_set, "--identity", identity, "--out", out, *trivial)
+    stopped = semveil(*command, "--minutes", "0", "--json")
+    assert json.loads(stopped.stdout)["step"] == 0, stopped.stderr
+    assert not out.exists()
+    failed(semveil(*command, "--set", "batch=8"), 2, "other settings (batch)")
+    done = semveil(*command, "--json")
+    assert json.loads(done.stdout)["model"] == str(out), done.stderr
+    model = load_identity_model(str(out))
+    photo = torch.zeros(1, 3, 32, 32)
+    assert model.fuse(model.identify(photo), model.attributes(photo)).shape == photo.shape
+    assert model.card["trained_on"] == "11 aligned photos, 1 held out"
+    assert (out / "identity_encoder.safetensors").read_bytes() == identity.read_bytes()
+
+
+def test_photos_that_do_not_fit_are_refused(
+    semveil: Callable, failed: Callable, face_set: Path, identity: Path, trivial: list[str], tmp_path: Path
+) -> None:
+    unlabelled = FaceSet.load(face_set)
+    unlabelled.with_labels(np.full_like(unlabelled.labels, 255)).save(tmp_path / "u.npz")
+    command = ("--identity", identity, "--out", tmp_path / "mine", *trivial)
+    failed(semveil("train", "fusion", tmp_path / "u.npz", *command), 2, "semveil train parser")
+    failed(semveil("train", "fusion", identity, *command), 2, "it is no face set")
+    failed(semveil("train", "fusion", face_set, *command[2:], "--identity", face_set), 1, "no weight file")
