@@ -1,0 +1,83 @@
+"""`semveil classify`: noise-image's service, which reads converted pictures."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from semveil.cli import options
+from semveil.cli.console import make_table, show
+
+if TYPE_CHECKING:
+    from semveil.bulk.sources import Source
+    from semveil.methods.noise_image import NoiseImageModel
+
+SHOWN = 20  # pictures that are listed one by one
+
+
+def classify(
+    pictures: Annotated[list[Path], typer.Argument(help="Pictures, or folders of pictures.", metavar="PATH...")],
+    model: Annotated[
+        str,
+        typer.Option(
+            help="service reads what `semveil protect --method noise-image` wrote; explainer reads pictures as they are.",
+            metavar="service|explainer",
+        ),
+    ] = "service",
+    networks: Annotated[
+        str | None, typer.Option(help="Name or folder of trained networks; the bundled ones by default.", metavar="NAME")
+    ] = None,
+    as_json: options.Json = False,
+) -> None:
+    """Say of each picture which class it shows, as noise-image's service does from converted pictures alone.
+
+    Where all pictures lie in folders named after classes, the accuracy is told too.
+
+    Example: semveil classify converted/ --model service
+    """
+    from semveil.core.pixels import to_tensor
+    from semveil.methods.noise_image import NETWORKS, classify
+    from semveil.methods.noise_image_model import BUNDLED, load_noise_image_model
+
+    if model not in NETWORKS:
+        from semveil.core.registry import suggest
+
+        raise options.OptionError(f"--model has no choice {model!r}{suggest(model, NETWORKS)}; allowed: {', '.join(NETWORKS)}")
+
+    from semveil.bulk.sources import find_sources
+
+    trained = load_noise_image_model(networks or BUNDLED)
+    found = find_sources(pictures).photos
+    answer = classify(trained, to_tensor([_pixels(source, trained, model) for source in found]), network=model)
+    said: list[dict[str, Any]] = [
+        {"picture": str(source.path), "class": name, "probability": probability}
+        for source, name, probability in zip(found, answer.names, answer.probabilities.tolist(), strict=True)
+    ]
+    truth = [source.path.resolve().parent.name for source in found]
+    labelled = all(name in trained.classes for name in truth)
+    share = sum(a == b for a, b in zip(truth, answer.names, strict=True)) / len(found) if labelled else None
+    lines = [f"and {len(said) - SHOWN} more; all of them with --json"] if len(said) > SHOWN else []
+    if share is not None:
+        lines.append(
+            f"Accuracy over {len(found)} pictures in folders by class: {share:.3f} (chance {1 / len(trained.classes):.3f})."
+        )
+    rows = [[one["picture"], one["class"], one["probability"]] for one in said[:SHOWN]]
+    table = None if as_json else make_table(["picture", "class", "probability"], rows)
+    show({"model": model, "networks": trained.name, "accuracy": share, "pictures": said}, lines, as_json=as_json, table=table)
+
+
+def _pixels(source: "Source", trained: "NoiseImageModel", model: str) -> Any:
+    """A converted picture as it is; another one's middle square at the networks' size."""
+    from semveil.bulk.pictures import middle_square
+    from semveil.data.photos import load_photo
+
+    pixels = load_photo(source.path).pixels
+    if model == "explainer":
+        return middle_square(pixels, trained.size)
+    if pixels.shape[:2] != (trained.size, trained.size):
+        height, width = pixels.shape[:2]
+        raise options.OptionError(
+            f"{str(source.path)!r} has {width} x {height} px, converted pictures have {trained.size} x {trained.size}; "
+            "convert it with: semveil protect --method noise-image"
+        )
+    return pixels
