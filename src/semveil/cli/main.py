@@ -20,6 +20,7 @@ from semveil.cli import (
     audit,
     calibrate,
     certify,
+    classify,
     data,
     experiments,
     invert,
@@ -53,6 +54,7 @@ app.command()(invert.invert)
 app.command()(experiments.reproduce)
 app.command()(calibrate.calibrate)
 app.command()(certify.certify)
+app.command()(classify.classify)
 app.command()(keygen.keygen)
 app.add_typer(models.app, name="models")
 app.add_typer(data.app, name="data")
