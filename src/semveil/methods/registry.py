@@ -9,10 +9,11 @@ from semveil.methods.dp_image import DPImage
 from semveil.methods.dp_semcom import DPSemCom
 from semveil.methods.identity_dp import IdentityDP
 from semveil.methods.latent_dp import LatentDP
+from semveil.methods.noise_image import NoiseImage
 from semveil.methods.release import ImageMethod
 
 METHODS: Registry[type[DPSemCom] | type[ImageMethod]] = Registry("method")
-for _method in (DPSemCom, DPImage, LatentDP, IdentityDP, *BASELINES):
+for _method in (DPSemCom, DPImage, LatentDP, IdentityDP, NoiseImage, *BASELINES):
     METHODS.add(_method.name, _method)
 
 
