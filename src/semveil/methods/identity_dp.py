@@ -122,7 +122,7 @@ class IdentityDP:
         require_positive("epsilon", self.nominal_epsilon)
         self.pseudonyms = None if pseudonym is None else Pseudonyms(read_secret(pseudonym))
         self.law: SphereMechanism | None = None
-        if published and observed_sensitivity is not None:
+        if observed_sensitivity is not None:
             require_positive("the observed sensitivity", observed_sensitivity)
             self.law = RenormalisedLaplace(self.dimension, observed_sensitivity / self.nominal_epsilon)
         elif self.pseudonyms is None:
