@@ -27,7 +27,7 @@ class IdentityEncoderTraining:
     """
 
     encoder: IdentityEncoderConfig = field(default_factory=IdentityEncoderConfig)
-    steps: int = 4000
+    steps: int = 3600
     batch: int = 64
     learning_rate: float = 2e-3
     weight_decay: float = 0.02
