@@ -68,6 +68,14 @@ def test_every_explanation_says_what_is_and_is_not_covered_and_against_whom(cert
     assert "not signed" in joined and certificate.guarantee.basis.value in lines[0]
 
 
+@pytest.mark.parametrize(("model", "unit"), [("faces-64", "latent units"), (None, "8-bit levels")])
+def test_scales_have_the_unit_of_what_gets_the_noise(model, unit):
+    made = Certificate(
+        release="image", method="x", protection="x", guarantee=CLAIM, mechanism="laplace", scale=3.0, model=model
+    )
+    assert f"Mechanism: laplace of scale 3 ({unit})." in explain(made)
+
+
 @given(certificates)
 def test_nothing_is_called_protected_on_a_weak_basis(certificate):
     lines = explain(certificate)

@@ -41,6 +41,7 @@ def test_every_baseline_is_a_method(method: ImageMethod) -> None:
     assert Certificate.from_json(certificate.to_json()) == certificate
     assert (certificate.method, certificate.guarantee, certificate.images) == (method.name, release.guarantee, 1)
     noisy = certificate.mechanism is not None
+    assert (certificate.scale is not None) == noisy
     assert release.guarantee.basis == (Basis.PROVED if noisy else Basis.NONE)
     assert torch.equal(release.images, method.protect(images).images) != noisy
     seeded = [method.protect(images, rng=torch.Generator().manual_seed(5)) for _ in range(2)]

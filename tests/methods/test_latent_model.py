@@ -5,12 +5,16 @@ from pathlib import Path
 import pytest
 import torch
 
+from semveil.core.checkpoints import BadCheckpoint
+from semveil.core.explain import explain
 from semveil.core.weights import WeightsMissing
 from semveil.encoders.gradual_style import GradualStyleEncoder
+from semveil.encoders.semantic import SemanticEncoder, SemanticEncoderConfig
 from semveil.generators.stylegan2 import StyleGAN2, StyleGAN2Config
 from semveil.methods import latent_model
 from semveil.methods.dp_image import DPImage
-from semveil.methods.face_model import load_model
+from semveil.methods.dp_semcom import DPSemCom
+from semveil.methods.face_model import LatentPrior, load_model, save_model
 from semveil.methods.latent_dp import LatentDP
 from semveil.methods.latent_model import LatentModel, from_face_model, load_latent_model, part_groups
 from semveil.methods.quantile_bounds import PAPER_LATENTS
@@ -81,6 +85,38 @@ def test_stylegan2_with_its_encoder(monkeypatch: pytest.MonkeyPatch, tmp_path: P
     method = LatentDP(model, epsilon=1.0, clip=10.0)
     assert method.protect(torch.zeros(1, 3, 16, 16)).guarantee.epsilon == pytest.approx(1.0)
     assert DPImage(model, scale=1.0).guarantee().epsilon == pytest.approx(6 * 8 * 40)
+    for used in (method, DPImage(model, styles="identity")):  # codes of scales have no names of parts
+        assert not any("Private codes" in line for line in explain(used.certificate(used.protect(torch.zeros(1, 3, 16, 16)))))
+
+
+def test_a_trained_stylegan2_is_a_latent_model(tmp_path: Path) -> None:
+    """What `semveil train stylegan2` writes, with random weights: encoder, inversion, prior, and codes by scale."""
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        generator = StyleGAN2(StyleGAN2Config(size=32, style_dim=8, mapping_layers=2, channel_cap=8))
+        encoder = SemanticEncoder(SemanticEncoderConfig(size=32, codes=8, style_dim=8, widths=(4, 4, 4, 4)))
+    prior = LatentPrior.fit(torch.randn(32, 8, 8, generator=torch.Generator().manual_seed(1)), rank=4)
+    card = {
+        "clip_box": {"lower": -2.0, "upper": 2.0, "source": "test"},
+        "inversion": {"steps": 2},
+        "perceptual_network": "alex",
+    }
+    save_model(tmp_path / "mine", generator, encoder, prior, card)
+    assert load_model(str(tmp_path / "mine")).semantic is False
+    model = load_latent_model(str(tmp_path / "mine"))
+    assert (model.name, model.latent_shape, model.identity_codes) == ("mine", (8, 8), (0, 1, 2, 3, 4, 5, 6))
+    assert model.groups == {"coarse": (0, 1, 2), "medium": (3, 4, 5, 6), "fine": (7,)} and not model.semantic
+    assert load_latent_model().semantic
+    latents = model.encode(torch.zeros(2, 3, 32, 32))
+    assert latents.shape == (2, 8, 8) and torch.equal(model.synthesize(latents), model.synthesize(latents))
+    assert model.public_latents(3, torch.Generator().manual_seed(0)).shape == (3, 8, 8)
+    with pytest.raises(ValueError, match="dp-semcom needs a model whose codes belong to face parts"):
+        DPSemCom(load_model(str(tmp_path / "mine")), protection="none")
+    text = (tmp_path / "mine" / "model.json").read_text()
+    (tmp_path / "mine" / "model.json").write_text(text.replace('"stylegan2"', '"stylegan9"'))
+    load_model.cache_clear()
+    with pytest.raises(BadCheckpoint, match="no architecture named 'stylegan9'"):
+        load_model(str(tmp_path / "mine"))
 
 
 def test_parts_of_a_semantic_model() -> None:

@@ -98,11 +98,13 @@ class Certificate:
         model, model_hash: name of the face model, SHA-256 over its weights.
         mechanism: the law of the noise, where there is any.
         calibration, nominal_epsilon: what was asked for; what holds is in the guarantee alone.
-        scale: of the noise, in latent units; None without noise or where it differs between parts.
-        grid_step: of the public grid that released values lie on, in latent units; None without a grid.
+        scale: of the noise, in latent units, or in 8-bit levels where no model made latents; None without noise or where it
+            differs between parts.
+        grid_step: of the public grid that released values lie on, in the same unit; None without a grid.
         bounds: public clip bounds with their source.
         sensitivity: how far two clipped records can lie apart, with its norm.
-        private_codes: 0-based indices of the protected codes; None where the method has none.
+        private_codes: 0-based indices of the protected codes of a semantic model, whose codes belong to face parts; None
+            where there are none, and for other models.
         part_budgets: epsilon of each part; they add up to at most the guarantee's.
         caveats: what the epsilon does not say; those that follow from the other fields are added.
         release_id: 32 random hex digits, shared by all that is made from one release without touching the photo again.

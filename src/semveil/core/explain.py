@@ -158,7 +158,8 @@ def _how(certificate: Certificate) -> list[str]:
     lines = []
     sensitivity, bounds = certificate.sensitivity, certificate.bounds
     if certificate.mechanism:
-        scale = f" of scale {certificate.scale:.6g} (latent units)" if certificate.scale else ""
+        unit = "latent units" if certificate.model else "8-bit levels"  # without a model, pixels get the noise
+        scale = f" of scale {certificate.scale:.6g} ({unit})" if certificate.scale else ""
         step = f", on a public grid of step {certificate.grid_step:g}" if certificate.grid_step else ""
         lines.append(f"Mechanism: {certificate.mechanism}{scale}{step}.")
     if bounds:

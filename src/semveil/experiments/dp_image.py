@@ -121,6 +121,7 @@ def _latents(bench: LatentBench, folder: Path, progress: Progress) -> dict[str, 
             }
             for name, i in (("far", far), ("near", near))
         },
+        "pictured_examples": _pictured_examples(bench, folder),
         "shown_distances": [rounded(row) for row in distances[shown, shown].tolist()],
         "shown_similarities": [rounded(row) for row in similarities[shown, shown].tolist()],
         "rank_correlation": _rank_correlation(distances, similarities),
@@ -134,6 +135,24 @@ def _latents(bench: LatentBench, folder: Path, progress: Progress) -> dict[str, 
             for name, row in zip(strange.ids, strange_rows, strict=True)
         },
     }
+
+
+def _pictured_examples(bench: LatentBench, folder: Path) -> dict[str, Any]:
+    """[DPI] Fig. 5(c): the farthest and the nearest pair, here of faces that the model makes, as photos may not be shown."""
+    latents = bench.model.public_latents(bench.preset.shown_pairs, streams(bench.preset.seed)["examples"])
+    rows = latents.flatten(1).double()
+    distances = torch.cdist(rows, rows, p=1).numpy()
+    upper = np.triu_indices(len(rows), 1)
+    found = {}
+    for name, place in (("far", int(distances[upper].argmax())), ("near", int(distances[upper].argmin()))):
+        pair = [int(upper[0][place]), int(upper[1][place])]
+        images = bench.model.synthesize(latents[pair]).clamp(-1, 1)
+        found[name] = {
+            "files": [save_picture(folder, f"{name}-{i + 1}", image) for i, image in enumerate(images)],
+            "distance": round(float(distances[upper][place]), 1),
+            "similarity": round(identity(bench, images[:1], images[1:])["identity_similarity"][0], 4),
+        }
+    return {"faces": f"{len(rows)} faces of the model's latent prior", **found}
 
 
 def _pictures(bench: LatentBench, folder: Path, progress: Progress) -> dict[str, Any]:

@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
+from matplotlib.figure import Figure, SubFigure
 
 from semveil.experiments.latent_axes import doubt, legend, line, mean, number, recogniser, title
-from semveil.experiments.picture_grid import draw_pictures
+from semveil.experiments.picture_grid import draw_pictures, read_pixels
 from semveil.experiments.style import COLOURS
 
 SCALE_LABEL = "scale of the noise $\\Delta f/\\epsilon$ (latent units)"
@@ -43,8 +43,9 @@ def _fig4(result: dict[str, Any], folder: Path) -> Figure:
 
 
 def _fig5(result: dict[str, Any], folder: Path) -> Figure:
-    figure = Figure(figsize=(12.6, 4.6))
-    left, right = figure.subplots(1, 2, width_ratios=(1.25, 1))
+    figure = Figure(figsize=(15.6, 4.6))
+    parts = figure.subfigures(1, 2, width_ratios=(3.6, 1))
+    left, right = parts[0].subplots(1, 2, width_ratios=(1.25, 1))
     distances = result["distances"]
     _bars(left, distances, COLOURS["bob"])
     observed = result["sensitivities"]["observed"]["value"]
@@ -61,9 +62,21 @@ def _fig5(result: dict[str, Any], folder: Path) -> Figure:
         f"what clipping to public bounds allows: {box:,.0f}",
     )
     left.legend()
-    _heat(figure, right, result["shown_distances"], "L1 distance", "{:.0f}")
+    _heat(parts[0], right, result["shown_distances"], "L1 distance", "{:.0f}")
+    _example_pairs(parts[1], result["pictured_examples"], folder)
     figure.suptitle(title(result, "Distances between photos"))
     return figure
+
+
+def _example_pairs(panel: SubFigure, examples: dict[str, Any], folder: Path) -> None:
+    """A far and a near pair, one below the other."""
+    for row, name in zip(panel.subplots(2, 2), ("far", "near"), strict=True):
+        pair = examples[name]
+        for axes, file in zip(row, pair["files"], strict=True):
+            axes.imshow(read_pixels(folder / file), interpolation="bicubic")
+            axes.set_axis_off()
+        row[0].set_title(f"L1 {pair['distance']:,.0f}, similarity {pair['similarity']:.2f}", loc="left", fontsize=10)
+    panel.suptitle(f"Farthest and nearest of\n{examples['faces']}", fontsize=10)
 
 
 def _fig8(result: dict[str, Any], folder: Path) -> Figure:
@@ -197,7 +210,7 @@ def _bars(axes: Axes, histogram: dict[str, Any], colour: str) -> None:
     axes.stairs(histogram["counts"], histogram["edges"], fill=True, color=colour, alpha=0.75)
 
 
-def _heat(figure: Figure, axes: Axes, rows: list[list[float]], label: str, form: str) -> None:
+def _heat(figure: Figure | SubFigure, axes: Axes, rows: list[list[float]], label: str, form: str) -> None:
     values = np.array(rows, float)
     np.fill_diagonal(values, np.nan)
     picture = axes.imshow(values, cmap="cividis")

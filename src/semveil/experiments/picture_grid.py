@@ -32,7 +32,7 @@ def draw_pictures(rows: Sequence[Sequence[Cell]], *, title: str, row_labels: Seq
                 spine.set_visible(False)
             if j < len(row):
                 picture, caption = row[j]
-                axes.imshow(_pixels(picture) if isinstance(picture, Path) else picture, interpolation="bicubic")
+                axes.imshow(read_pixels(picture) if isinstance(picture, Path) else picture, interpolation="bicubic")
                 axes.set_title(caption, fontsize=10, linespacing=1.25)
             else:
                 axes.set_axis_off()
@@ -46,6 +46,7 @@ def draw_pictures(rows: Sequence[Sequence[Cell]], *, title: str, row_labels: Seq
     return figure
 
 
-def _pixels(path: Path) -> NDArray[np.uint8]:
+def read_pixels(path: Path) -> NDArray[np.uint8]:
+    """A picture from a file, (H, W, 3)."""
     with Image.open(path) as image:
         return np.asarray(image.convert("RGB"))

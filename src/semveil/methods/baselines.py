@@ -149,7 +149,8 @@ class PixelNoise:
 
     def certificate(self, release: Release) -> Certificate:
         sensitivity = LEVELS.l2_sensitivity(release.images[0].numel())
-        return _certificate(self.name, release, mechanism=Gaussian.name, bounds=_LEVELS_BOUNDS, sensitivity=sensitivity)
+        known = {"mechanism": Gaussian.name, "scale": self.sigma, "bounds": _LEVELS_BOUNDS, "sensitivity": sensitivity}
+        return _certificate(self.name, release, **known)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -211,6 +212,7 @@ class DPPix:
             self.name,
             release,
             mechanism=Laplace.name,
+            scale=self.scale,
             nominal_epsilon=self.epsilon,
             calibration="m-neighbourhood",
             bounds=_LEVELS_BOUNDS,
@@ -275,7 +277,8 @@ class DPSVD:
 
     def certificate(self, release: Release) -> Certificate:
         sensitivity = self._sensitivity(release.images)
-        return _certificate(self.name, release, mechanism=L2Laplace.name, bounds=_LEVELS_BOUNDS, sensitivity=sensitivity)
+        known = {"mechanism": L2Laplace.name, "scale": self.scale, "bounds": _LEVELS_BOUNDS, "sensitivity": sensitivity}
+        return _certificate(self.name, release, **known)
 
     def _sensitivity(self, images: Tensor) -> Sensitivity:
         """Between the values of any two crops: none is negative and all have norm at most that of 255 everywhere."""

@@ -233,7 +233,7 @@ class DPImage:
             grid_step=None if release.guarantee.basis == Basis.SIMULATION else self.release.step,
             bounds=None if self.box is None else bounds_of(self.box),
             sensitivity=None if self.sensitivity_kind == "metric" else self.sensitivity,
-            private_codes=self.codes,
+            private_codes=self.codes if self.model.semantic else None,
             caveats=() if self.styles == "all" else (Caveat.CODES_IN_CLEAR,),
         )
 

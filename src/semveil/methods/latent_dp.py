@@ -213,7 +213,7 @@ class LatentDP:
             grid_step=self.release.step if exact and self.release is not None else None,
             bounds=bounds_of(self.box),
             sensitivity=self.sensitivity.l1() if self.choice is None else self.utility_sensitivity,
-            private_codes=tuple(range(self.model.latent_shape[0])),
+            private_codes=tuple(range(self.model.latent_shape[0])) if self.model.semantic else None,
             part_budgets=self.budget or {},
         )
 
