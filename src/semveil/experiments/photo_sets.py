@@ -91,7 +91,14 @@ def public_photos(model: FaceModel, count: int) -> PhotoSet:
     return PhotoSet(images, ids, text, public=True)
 
 
-def held_out_photos(data: Path, model: Sized, count: int, *, progress: Tick = lambda done, total: None) -> PhotoSet:
+def held_out_photos(
+    data: Path,
+    model: Sized,
+    count: int,
+    *,
+    first_test_photo: int = FIRST_TEST_PHOTO,
+    progress: Tick = lambda done, total: None,
+) -> PhotoSet:
     """Held-out photos of a data set, at most one of each person, in an order fixed by a seed.
 
     Args:
@@ -99,13 +106,14 @@ def held_out_photos(data: Path, model: Sized, count: int, *, progress: Tick = la
             or CelebAMask-HQ's own folder, with `CelebA-HQ-img/0.jpg` and so on.
         model: gives the size of the photos.
         count: how many at most.
+        first_test_photo: number of the first photo of CelebAMask-HQ's own folder that counts as held out.
         progress: photos prepared, and all.
 
     Raises:
         DataMissing: there is no such data, or none of it is held out.
     """
     if (data / "CelebA-HQ-img").is_dir():
-        return _celebamask_hq(data / "CelebA-HQ-img", model.size, count, progress)
+        return _celebamask_hq(data / "CelebA-HQ-img", model.size, count, first_test_photo, progress)
     faces = load_face_set(data, model, progress=progress)
     chosen = _one_per_person(faces.person, np.flatnonzero(faces.held_out))[:count]
     if not len(chosen):
@@ -146,17 +154,17 @@ def _one_per_person(person: NDArray[np.str_], rows: NDArray[np.intp]) -> NDArray
     return shuffled[np.sort(first)]
 
 
-def _celebamask_hq(folder: Path, size: int, count: int, progress: Tick) -> PhotoSet:
-    files = [path for path in folder.glob("*.jpg") if path.stem.isdecimal() and int(path.stem) >= FIRST_TEST_PHOTO]
+def _celebamask_hq(folder: Path, size: int, count: int, first: int, progress: Tick) -> PhotoSet:
+    files = [path for path in folder.glob("*.jpg") if path.stem.isdecimal() and int(path.stem) >= first]
     files = sorted(files, key=lambda path: int(path.stem))[:count]
     if not files:
-        raise DataMissing(f"{folder} holds none of the test photos {FIRST_TEST_PHOTO}.jpg and up")
+        raise DataMissing(f"{folder} holds none of the test photos {first}.jpg and up")
     pixels = []
     for path in files:
         with Image.open(path) as photo:
             pixels.append(np.asarray(photo.convert("RGB").resize((size, size), Image.Resampling.LANCZOS)))
         progress(len(pixels), len(files))
-    return _numbered(pixels, f"CelebAMask-HQ test photos from {FIRST_TEST_PHOTO} on")
+    return _numbered(pixels, f"CelebAMask-HQ test photos from {first} on")
 
 
 def _numbered(pixels: list[NDArray[np.uint8]], description: str) -> PhotoSet:

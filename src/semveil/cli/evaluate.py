@@ -1,0 +1,65 @@
+"""`semveil evaluate`: what other programs made of photos, beside identity-dp."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from semveil.cli import options
+from semveil.cli.console import note, show, stages
+
+
+def evaluate(
+    photos: Annotated[Path, typer.Argument(help="Folder of the originals.", metavar="PHOTOS")],
+    out: Annotated[Path, typer.Option(help="Folder for evaluation.json, its tables and a picture.", metavar="DIR")],
+    output: Annotated[
+        list[str] | None,
+        typer.Option(help="Name of a method and the folder of its pictures; may be given again.", metavar="NAME=DIR"),
+    ] = None,
+    pairs: Annotated[
+        Path | None, typer.Option(help="List of pairs such as LFW's pairs.txt, for true acceptance rates.", metavar="FILE")
+    ] = None,
+    far: Annotated[float, typer.Option(help="False acceptance rate with --pairs.", metavar="R")] = 1e-3,
+    model: Annotated[
+        str | None, typer.Option(help="Name or folder of an identity model; identity-64 by default.", metavar="NAME")
+    ] = None,
+    verifier: Annotated[
+        str | None, typer.Option(help="Recognisers; all that can be run here by default.", metavar="NAME,...")
+    ] = None,
+    as_json: options.Json = False,
+) -> None:
+    """Measure pictures that any program made of photos as the identity-dp paper does, with identity-dp's own beside them.
+
+    A picture must have its photo's name and place below its folder and show the whole photo, at any size. JSON, tables and
+    picture show your photos: keep them to yourself.
+
+    Example: semveil evaluate holiday/ --output DeepPrivacy=made/deepprivacy --output Fawkes=made/fawkes --out out/evaluation
+    """
+    folders: dict[str, Path] = {}
+    for text in output or []:
+        name, sign, folder = text.partition("=")
+        if not (name and sign and folder):
+            raise options.OptionError(f"--output takes NAME=DIR, got {text!r}")
+        if name in folders:
+            raise options.OptionError(f"--output names {name!r} twice")
+        folders[name] = Path(folder)
+    if not 0 < far < 1:
+        raise options.OptionError(f"--far lies in (0, 1), got {far}")
+    options.check_output_folder(out)
+
+    from semveil.core.files import write_whole
+    from semveil.experiments.evaluate import evaluate
+    from semveil.experiments.result_file import read_result
+    from semveil.experiments.tables import tables
+
+    names = verifier.split(",") if verifier else ()
+    with stages(quiet=as_json) as advance:
+        path, picture = evaluate(photos, folders, out, pairs=pairs, far=far, model=model, verifiers=names, progress=advance)
+    result = read_result(path)
+    words = tables(result)
+    write_whole(path.with_suffix(".md"), words + "\n")
+    if not as_json:
+        for reason, count in result["left_out"].items():
+            if count:
+                note(f"{count} photos {reason} left out")
+    show({"written": str(path), "picture": str(picture), "rows": result["rows"]}, [words, f"Written: {path}"], as_json=as_json)

@@ -1,0 +1,240 @@
+"""identity-dp's figures and tables [IDP]: run, write JSON, draw from the JSON.
+
+Figs. 4 and 5 are views of one run (`trade-off.json`), Figs. 6 and 7 of another (`pictures.json`), Tables I and II of a third
+(`comparison.json`); Table III is `pairs.json`. Figs. 10 and 11 show anyone's photos (`challenging.json`, `portraits.json`);
+Figs. 8 and 9 compare with other programs' pictures, see `evaluate`.
+"""
+
+import time
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from semveil.core.pixels import to_pixels
+from semveil.core.registry import Registry
+from semveil.core.rng import streams
+from semveil.data.save import save_png
+from semveil.experiments.identity_dp_baselines import READINGS, baseline
+from semveil.experiments.identity_dp_bench import CHUNK, PERTURBATIONS, Experiment, IdentityBench, photos_for, run
+from semveil.experiments.identity_dp_figures import draw
+from semveil.experiments.identity_dp_measures import independent, looks
+from semveil.experiments.identity_dp_pairs import held_out_people, table3
+from semveil.experiments.identity_dp_paper import PAPER
+from semveil.experiments.identity_dp_photos import own_faces
+from semveil.experiments.identity_dp_presets import IDENTITY_PRESETS
+from semveil.experiments.identity_dp_rows import PAPER_EPSILONS, baseline_rows, claim, measured, own_rows, protected, rebuilt
+from semveil.experiments.latent_bench import PICTURES
+from semveil.experiments.latent_measures import mean_over
+from semveil.experiments.protected import Progress, quiet
+from semveil.experiments.provenance import commit, versions
+from semveil.experiments.result_file import read_result
+from semveil.metrics import identity_distance
+
+FIGURE_AMOUNTS = (("pixelization", 4.0), ("pixelization", 8.0), ("noise", 9.0), ("noise", 18.0), ("blur", 8.0), ("blur", 16.0))
+TIMED = 8  # photos, one by one
+
+
+def reproduce_identity_dp(
+    figure: str,
+    preset: str,
+    out: Path,
+    *,
+    data: Path | None = None,
+    model: str | None = None,
+    verifier: str | None = None,
+    progress: Progress = quiet,
+) -> Path:
+    """Run what a figure or table shows, write its JSON into a folder, and draw it from there.
+
+    A JSON that lies there already and was made with the same settings, photos, networks and versions is drawn, not made anew.
+
+    Args:
+        figure: `identity-dp/fig4` to `fig7`, `fig10`, `fig11`, `table1` to `table3`.
+        preset: `smoke`, `small` or `paper`.
+        out: folder of the results; made where it is missing. With `data`, figures that show faces write photos into it.
+        data: held-out photos, see `photo_sets.held_out_photos`; of fig10 and fig11 any folder of photos. Without it, public
+            pictures where those will do.
+        model: identity model; the preset's where None.
+        verifier: recognisers with commas between them, such as `edgeface,dlib`; the preset's where None.
+        progress: what is being done, how much is done, how much there is.
+
+    Returns:
+        The figure, a PNG.
+
+    Raises:
+        ValueError: no such figure, preset, model or verifier.
+        DataMissing: the preset needs `data`, or there are no such photos.
+        WeightsMissing: weights that the preset cannot do without are not on this machine.
+    """
+    kind, chosen = IDENTITY_DP_FIGURES[figure], IDENTITY_PRESETS[preset]
+    name = f"identity-dp/{kind}"
+    path = run(name, RUNS, chosen, out, paper=PAPER, data=data, model=model, verifier=verifier, progress=progress)
+    return draw(path, figure)
+
+
+def _trade_off(bench: IdentityBench, folder: Path, progress: Progress) -> dict[str, Any]:
+    """Every metric over epsilons and perturbations: of each photo the mean over draws."""
+    photos = bench.photos.images
+    settings = [(how, epsilon) for how in PERTURBATIONS for epsilon in bench.preset.epsilons]
+    drawn: dict[tuple[str, float], list[dict[str, Any]]] = {setting: [] for setting in settings}
+    for start in range(0, len(photos), CHUNK):
+        part = photos[start : start + CHUNK]
+        identities, attributes = bench.model.identify(part), bench.model.attributes(part)
+        looked = max(0, bench.preset.detected - start)
+        for done, (how, epsilon) in enumerate(settings):
+            progress("measure", start * len(settings) + done * len(part), len(photos) * len(settings))
+            method = bench.method(epsilon, how)
+            rows: dict[str, list[list[float]]] = {}
+            for number in range(bench.preset.draws):
+                rng = streams(bench.preset.seed)[f"dp {number} {start}"]  # the same draws at every setting
+                images = bench.model.fuse(method.perturb(identities, rng=rng), attributes).clamp(-1, 1)
+                # Looking for faces takes longest: in the first draw only.
+                for name, values in looks(bench, part, images, detected=0 if number else looked).items():
+                    if values:
+                        rows.setdefault(name, []).append(values)
+            drawn[how, epsilon].append({name: mean_over(values) for name, values in rows.items()})
+    return {
+        "source": {"face_detected": looks(bench, photos, photos)["face_detected"]},
+        "reconstructed": {"images": looks(bench, photos, rebuilt(bench, photos))},
+        "other_people": _other_people(bench),
+        "points": [
+            {
+                "perturbation": how,
+                **claim(bench.method(epsilon, how)),
+                "cosine_kept": _cosine_kept(bench, how, epsilon),
+                "images": {name: [v for part in parts for v in part.get(name, [])] for name in parts[0]},
+            }
+            for (how, epsilon), parts in drawn.items()
+        ],
+    }
+
+
+def _comparison(bench: IdentityBench, folder: Path, progress: Progress) -> dict[str, Any]:
+    """Table I: the paper's traditional methods in both readings, and identity-dp."""
+    photos = bench.photos.images
+    kept = _baselines_before(bench, folder / "comparison.json")
+    made_at, baselines = kept or (commit(), measured(bench, baseline_rows(bench), progress))
+    return {
+        "source": {"face_detected": looks(bench, photos, photos)["face_detected"]},
+        "other_people": _other_people(bench),
+        "baselines_commit": made_at,
+        "rows": [*baselines, *measured(bench, own_rows(bench), progress)],
+        "seconds_per_image": _seconds(bench),
+        "threads": torch.get_num_threads(),
+    }
+
+
+def _baselines_before(bench: IdentityBench, path: Path) -> tuple[str | None, list[dict[str, Any]]] | None:
+    """The traditional methods' rows of an older file, which another model does not change, and the commit they were made at."""
+    if not path.is_file():
+        return None
+    old = read_result(path)
+    same = ("preset", "verifiers", "facenets_missing", "features", "photos")
+    if old["versions"] != versions() or any(old["config"][key] != bench.config[key] for key in same):
+        return None
+    return old["baselines_commit"], [row for row in old["rows"] if "reading" in row]
+
+
+def _pictures(bench: IdentityBench, folder: Path, progress: Progress) -> dict[str, Any]:
+    """Faces over epsilons (Fig. 6), and beside the traditional methods in both readings (Fig. 7)."""
+    photos = bench.photos.images
+    made: list[tuple[dict[str, Any], Tensor]] = [({"shows": "source"}, photos), ({"shows": "no noise"}, rebuilt(bench, photos))]
+    for epsilon in bench.preset.pictured_epsilons:
+        made.append(({"shows": "mean distance", **claim(bench.method(epsilon))}, _at_mean_distance(bench, epsilon)))
+    for epsilon in PAPER_EPSILONS:
+        method = bench.method(epsilon)
+        made.append(({"shows": "first draw", **claim(method)}, protected(bench, method, photos)))
+    for reading in READINGS:
+        for name, amount in FIGURE_AMOUNTS:
+            images = baseline(name, amount, photos, reading=reading, rng=streams(bench.preset.seed)["dp 0"])
+            made.append(({"shows": name, "amount": amount, "reading": reading}, images))
+    records = []
+    for number, (said, images) in enumerate(made):
+        for i, photo in enumerate(bench.photos.ids):
+            records.append({**said, "source": photo, "file": picture(folder, f"{i + 1}-{number:02d}", images[i])})
+    return {"images": records, "judge": independent(bench)[0].name}
+
+
+def _faces(kind: str, bench: IdentityBench, folder: Path, progress: Progress) -> dict[str, Any]:
+    """Anyone's photos and what identity-dp makes of them (Figs. 10 and 11)."""
+    photos, method = bench.photos.images, bench.method(PAPER_EPSILONS[0])
+    images = protected(bench, method, photos)
+    records = [
+        {
+            "source": photo,
+            "source_file": picture(folder, f"{kind}-{i:03d}-source", photos[i]),
+            "file": picture(folder, f"{kind}-{i:03d}-protected", images[i]),
+        }
+        for i, photo in enumerate(bench.photos.ids)
+    ]
+    source = {"face_detected": looks(bench, photos, photos)["face_detected"]}
+    return {**claim(method), "faces": records, "source": source, "images": looks(bench, photos, images)}
+
+
+def picture(folder: Path, name: str, image: Tensor) -> str:
+    """Write one picture (3, S, S) into the run's folder of pictures; gives its name relative to the JSON."""
+    (folder / PICTURES).mkdir(exist_ok=True)
+    save_png(folder / PICTURES / f"identity-{name}.png", to_pixels(image[None])[0])
+    return f"{PICTURES}/identity-{name}.png"
+
+
+def _at_mean_distance(bench: IdentityBench, epsilon: float) -> Tensor:
+    """Of several draws of each photo the one whose identity distance is nearest to their mean ([IDP] Fig. 6)."""
+    photos, method, judge = bench.photos.images, bench.method(epsilon), independent(bench)[0]
+    drawn = [protected(bench, method, photos, draw=n) for n in range(bench.preset.candidates)]
+    distances = torch.stack([identity_distance(photos, images, judge) for images in drawn])
+    nearest = (distances - distances.mean(0)).abs().argmin(0)
+    return torch.stack([drawn[int(n)][i] for i, n in enumerate(nearest)])
+
+
+def _cosine_kept(bench: IdentityBench, how: str, epsilon: float) -> float | None:
+    law = bench.method(epsilon, how).law
+    return None if law is None else round(float(law.cosine_kept()), 6)
+
+
+def _other_people(bench: IdentityBench) -> dict[str, Any]:
+    """Mean identity distance between different photos, for scale."""
+    photos, found = bench.photos.images, {}
+    for name, judge in {**bench.verifiers, **bench.facenets}.items():
+        embedded = torch.cat([judge.embed(part) for part in photos.split(CHUNK)])
+        distances = torch.cdist(embedded, embedded)[~torch.eye(len(embedded), dtype=torch.bool)]
+        found[f"identity_distance {name}"] = round(float(distances.mean()), 4) if len(distances) else None
+    return found
+
+
+def _seconds(bench: IdentityBench) -> float:
+    """Median time of one photo, alone in its batch, with a release's noise."""
+    method, photos = bench.method(PAPER_EPSILONS[0]), bench.photos.images
+    taken = []
+    for i in range(min(TIMED, len(photos)) + 1):
+        start = time.perf_counter()
+        method.protect(photos[i % len(photos)][None])
+        taken.append(time.perf_counter() - start)
+    return round(float(np.median(taken[1:])), 4)  # the first warms up
+
+
+RUNS: Registry[Experiment] = Registry("run")
+RUNS.add("trade-off", Experiment(_trade_off, photos_for(lambda preset: preset.photos)))
+RUNS.add("comparison", Experiment(_comparison, photos_for(lambda preset: preset.compared)))
+RUNS.add("pictures", Experiment(_pictures, photos_for(lambda preset: preset.pictured, shows=True)))
+RUNS.add("pairs", Experiment(table3, held_out_people))
+for _kind in ("challenging", "portraits"):
+    RUNS.add(_kind, Experiment(partial(_faces, _kind), own_faces))
+
+IDENTITY_DP_FIGURES: Registry[str] = Registry("figure")
+for _figure, _kind in (
+    ("fig4", "trade-off"),
+    ("fig5", "trade-off"),
+    ("fig6", "pictures"),
+    ("fig7", "pictures"),
+    ("fig10", "challenging"),
+    ("fig11", "portraits"),
+    ("table1", "comparison"),
+    ("table2", "comparison"),
+    ("table3", "pairs"),
+):
+    IDENTITY_DP_FIGURES.add(f"identity-dp/{_figure}", _kind)

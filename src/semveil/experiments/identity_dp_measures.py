@@ -1,0 +1,58 @@
+"""What is measured of pictures with another identity, JSON-ready: one value per photo, and one Frechet distance per set."""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from semveil.experiments.identity_dp_bench import CHUNK, IdentityBench
+from semveil.experiments.result_file import rounded
+from semveil.metrics import face_detected, fppsr, frechet_distance, identity_distance, moments, psnr, psr, ssim
+from semveil.metrics.frechet import Moments
+
+IN_TRAINING = ("bundled",)  # the model was trained to deceive it, so it has no say in `psr`
+
+
+def looks(bench: IdentityBench, source: Tensor, images: Tensor, *, detected: int | None = None) -> dict[str, Any]:
+    """Every metric of [IDP] V-B, of pictures (B, 3, S, S) against their photos.
+
+    Args:
+        detected: in how many of the first pictures a face is looked for; the preset's number where None.
+
+    Returns:
+        `identity_distance NAME` and `protected NAME` for every recogniser, `psr` against all of them together but
+        `IN_TRAINING`, `psnr`, `ssim`, `face_detected`.
+    """
+    columns: dict[str, list[float | None]] = {}
+    for name, judge in {**bench.verifiers, **bench.facenets}.items():
+        columns[f"identity_distance {name}"] = _of_chunks(source, images, lambda a, b, v=judge: identity_distance(a, b, v))
+    for name, judge in bench.verifiers.items():
+        columns[f"protected {name}"] = _of_chunks(source, images, lambda a, b, v=judge: fppsr(a, b, v))
+    judges = independent(bench)
+    columns["psr"] = _of_chunks(source, images, lambda a, b: psr(a, b, judges))
+    columns["psnr"], columns["ssim"] = _of_chunks(source, images, psnr), _of_chunks(source, images, ssim)
+    columns["face_detected"] = face_detected(images[: bench.preset.detected if detected is None else detected]).float().tolist()
+    return {name: rounded(values) for name, values in columns.items()}
+
+
+def independent(bench: IdentityBench) -> list[Any]:
+    """The recognisers that had no part in training the model; all of them where that leaves none."""
+    found = [judge for name, judge in bench.verifiers.items() if name not in IN_TRAINING]
+    return found or list(bench.verifiers.values())
+
+
+def source_moments(bench: IdentityBench, images: Tensor) -> Moments | None:
+    """Of the features of photos."""
+    return None if bench.features is None else moments(images, bench.features)
+
+
+def frechet(bench: IdentityBench, source: Moments | None, images: Tensor) -> dict[str, Any]:
+    """Frechet distance between the set of pictures and the photos, with the name of its features, or why there is none."""
+    if bench.features is None or source is None:
+        return {"frechet": None, "frechet_reason": bench.features_reason}
+    distance = frechet_distance(source, moments(images, bench.features))
+    return {"frechet": round(distance, 4), "frechet_metric": bench.features.metric}
+
+
+def _of_chunks(source: Tensor, images: Tensor, metric: Any) -> list[float | None]:
+    return torch.cat([metric(a, b) for a, b in zip(source.split(CHUNK), images.split(CHUNK), strict=True)]).tolist()
