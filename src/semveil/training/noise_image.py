@@ -50,9 +50,9 @@ class ConversionTraining:
     noise: ExplanationNoise = field(default_factory=ExplanationNoise)
     sharpness: float = 10.0
     generator: ConversionConfig = field(default_factory=lambda: ConversionConfig(width=8, blocks=2))
-    discriminator_width: int = 16
-    discriminator_halvings: int = 3
-    steps: int = 400
+    discriminator_width: int = 8
+    discriminator_halvings: int = 2
+    steps: int = 600
     batch: int = 32
     learning_rate: float = 1e-3
 

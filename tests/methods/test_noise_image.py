@@ -1,0 +1,125 @@
+"""noise-image: what is claimed without and with noise, networks in a folder, the service."""
+
+import hashlib
+import math
+from pathlib import Path
+
+import pytest
+import torch
+
+from semveil.core.checkpoints import BadCheckpoint
+from semveil.core.pixels import to_tensor
+from semveil.data.labelled_pictures import load_labelled
+from semveil.mechanisms.gaussian import gaussian_delta
+from semveil.methods.noise_image import NoiseImage, classify
+from semveil.methods.noise_image_model import NoiseImageModel, load_noise_image_model, save_noise_image_model
+from semveil.training.classifier import accuracy
+from semveil.training.noise_image import convert
+
+
+@pytest.fixture
+def pictures() -> torch.Tensor:
+    return torch.rand(3, 3, 8, 8, generator=torch.Generator().manual_seed(1)) * 2 - 1
+
+
+def test_a_conversion_is_deterministic_and_claims_nothing(pictures: torch.Tensor) -> None:
+    method = NoiseImage(NoiseImageModel.example())
+    first, again = method.protect(pictures), method.protect(pictures)
+    assert torch.equal(first.images, again.images)  # so two pictures are told apart with certainty
+    assert first.images.abs().max() <= 1
+    assert first.guarantee.epsilon is None and "deterministic" in first.guarantee.reason
+    certificate = method.certificate(first)
+    assert (certificate.protection, certificate.mechanism, certificate.scale) == ("conversion", None, None)
+    assert any("deterministic" in line for line in _explained(certificate))
+
+
+def test_noise_at_the_output_is_private_for_any_two_pictures(pictures: torch.Tensor) -> None:
+    method = NoiseImage(NoiseImageModel.example(), epsilon=1.5, delta=1e-6)
+    assert method.mechanism is not None
+    apart = 2 * math.sqrt(3 * 8 * 8)  # every value from -1 to 1
+    assert gaussian_delta(1.5, method.mechanism.sigma / apart) == pytest.approx(1e-6, rel=1e-6)
+    first, again = method.protect(pictures), method.protect(pictures)
+    assert not torch.equal(first.images, again.images)
+    assert (first.guarantee.basis.value, first.guarantee.delta) == ("proved", 1e-6)
+    assert 1.5 <= (first.guarantee.epsilon or 0) < 1.5001  # the grid costs a little
+    certificate = method.certificate(first)
+    assert certificate.scale == method.mechanism.sigma and certificate.grid_step is not None
+    assert certificate.sensitivity is not None and certificate.sensitivity.value == pytest.approx(apart)
+
+
+def test_seeded_noise_is_a_simulation_of_the_right_size() -> None:
+    method = NoiseImage(NoiseImageModel.example(), epsilon=1.5)
+    assert method.mechanism is not None
+    many = torch.zeros(50, 3, 8, 8)
+    release = method.protect(many, rng=torch.Generator().manual_seed(0))
+    assert release.guarantee.basis.value == "simulation"
+    assert method.certificate(release).grid_step is None
+    noise = release.images - NoiseImage(NoiseImageModel.example()).protect(many).images
+    assert noise.std().item() == pytest.approx(method.mechanism.sigma, rel=5 / math.sqrt(2 * noise.numel()))
+
+
+def test_options_that_make_no_sense_are_refused(pictures: torch.Tensor) -> None:
+    model = NoiseImageModel.example()
+    with pytest.raises(ValueError, match="give both or neither"):
+        NoiseImage(model, delta=1e-5)
+    with pytest.raises(ValueError, match="epsilon"):
+        NoiseImage(model, epsilon=-1.0)
+    with pytest.raises(ValueError, match=r"takes \(B, 3, 8, 8\)"):
+        NoiseImage(model).protect(pictures[..., :7])
+    with pytest.raises(ValueError, match="did you mean 'service'"):
+        classify(model, pictures, network="servise")
+    with pytest.raises(ValueError, match="no model of noise-image named 'noise-image-23'"):
+        NoiseImage("noise-image-23")
+
+
+def test_networks_are_the_same_after_a_journey_through_a_folder(tmp_path: Path, pictures: torch.Tensor) -> None:
+    model = NoiseImageModel.example()
+    for network in (model.explainer, model.generator, model.service):
+        network.half().float()  # what half precision keeps
+    _write(tmp_path / "mine", model)
+    read = load_noise_image_model(str(tmp_path / "mine"))
+    assert (read.name, read.size, read.classes, read.card["terms"]) == ("mine", 8, model.classes, "a test's")
+    assert torch.equal(read.generator(pictures), model.generator(pictures))
+    assert torch.equal(read.service(pictures), model.service(pictures))
+    assert read.digest == hashlib.sha256((tmp_path / "mine" / "generator.safetensors").read_bytes()).hexdigest()
+
+
+def test_a_damaged_folder_is_refused(tmp_path: Path) -> None:
+    folder = _write(tmp_path / "mine", NoiseImageModel.example())
+    (folder / "service.safetensors").write_bytes(b"cut")
+    with pytest.raises(BadCheckpoint, match="service"):
+        load_noise_image_model(str(folder))
+    folder = _write(tmp_path / "other", NoiseImageModel.example())
+    (folder / "noise-image.json").write_text("{}")
+    with pytest.raises(BadCheckpoint, match="does not describe"):
+        load_noise_image_model(str(folder))
+
+
+def test_the_bundled_service_reads_converted_pictures_of_the_test_set(shared: Path) -> None:
+    model = load_noise_image_model()
+    test = load_labelled(shared / "data" / "cifar100" / "cifar100_subset.npz", part="test")
+    assert model.classes == test.classes
+    rows = slice(None, None, 8)  # 500 pictures
+    images, labels = to_tensor(test.pixels[rows]), torch.from_numpy(test.labels[rows])
+    converted = convert(model.generator, images)
+    figures = model.card["accuracy"]
+    for network, shown, name in (
+        (model.service, converted, "service"),
+        (model.explainer, images, "explainer"),
+        (model.explainer, converted, "explainer_on_converted"),
+    ):
+        expected = figures[name]
+        assert accuracy(network, shown, labels) == pytest.approx(expected, abs=5 * (expected * (1 - expected) / 500) ** 0.5)
+    assert figures["service"] > 5 * figures["chance"]
+
+
+def _write(folder: Path, model: NoiseImageModel) -> Path:
+    networks = (model.explainer, model.generator, model.service)
+    save_noise_image_model(folder, *networks, size=model.size, classes=model.classes, card={"terms": "a test's"})
+    return folder
+
+
+def _explained(certificate: object) -> list[str]:
+    from semveil.core.explain import explain
+
+    return explain(certificate)  # type: ignore[arg-type]
