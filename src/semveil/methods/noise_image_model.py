@@ -125,9 +125,9 @@ def save_noise_image_model(
         card: what else there is to say; the networks' sizes are added.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    networks = dict(zip(_PARTS, (explainer, generator, service), strict=True))
-    for part, network in networks.items():
+    for part, network in zip(_PARTS, (explainer, generator, service), strict=True):
         write_network(folder / f"{part}.safetensors", network)
-    sizes = {part: network.config.as_dict() for part, network in networks.items()}
+    sizes: dict[str, Any] = {"explainer": explainer.config.as_dict(), "generator": generator.config.as_dict()}
+    sizes["service"] = service.config.as_dict()
     full = {**sizes, "size": size, "classes": list(classes), **card}
     write_whole(folder / _CARD, json.dumps(full, indent=1) + "\n")
