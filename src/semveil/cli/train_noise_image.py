@@ -42,7 +42,7 @@ def noise_image(
     train, test = load_labelled(data, part="train"), load_labelled(data, part="test")
     if train.classes != test.classes or train.pixels.shape[1:] != test.pixels.shape[1:]:
         raise options.OptionError(f"training and test pictures of {str(data)!r} differ in classes or size")
-    told = f"{len(train)} training pictures of {len(train.classes)} classes"
+    told = f"{len(train)} pictures of {len(train.classes)} classes, {data.resolve().name}"
     with stages(quiet=as_json) as advance:
         figures = train_networks(out, train, test, settings, seed=seed, trained_on=told, progress=advance)
     rows = [[name.replace("_", " "), value] for name, value in figures.items()]
