@@ -22,6 +22,7 @@ from semveil.cli import (
     certify,
     classify,
     data,
+    evaluate,
     experiments,
     invert,
     keygen,
@@ -52,6 +53,7 @@ app.command()(audit.audit)
 app.command(context_settings=protect.CONTEXT)(protect.protect)
 app.command()(invert.invert)
 app.command()(experiments.reproduce)
+app.command()(evaluate.evaluate)
 app.command()(calibrate.calibrate)
 app.command()(certify.certify)
 app.command()(classify.classify)
