@@ -1,0 +1,162 @@
+"""noise-image's experiments: what is measured of made pictures, what is kept, and how results are read."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from semveil.experiments import noise_image
+from semveil.experiments.noise_image import cell_guarantee, measure_cell, reproduce_noise_image
+from semveil.experiments.noise_image_attack import attacked, blurred, shuffled
+from semveil.experiments.noise_image_bench import NoiseImageBench, as_sent, packed, prepare, unpacked
+from semveil.experiments.noise_image_figures import DRAWINGS
+from semveil.experiments.noise_image_presets import (
+    MAIN,
+    NOISE_IMAGE_PRESETS,
+    PRIVACY,
+    SIGMAS,
+    Cell,
+    table3_cells,
+    table4_cells,
+)
+from semveil.experiments.noise_image_tables import NOISE_IMAGE_TABLES, cell_claims, over_seeds
+from semveil.experiments.noise_image_variants import local_release
+from semveil.experiments.photo_sets import DataMissing
+from semveil.experiments.protected import quiet
+from semveil.mechanisms import gaussian_delta
+
+SMOKE, SMALL = NOISE_IMAGE_PRESETS["smoke"], NOISE_IMAGE_PRESETS["small"]
+
+
+@pytest.fixture(scope="module")
+def bench(tmp_path_factory: pytest.TempPathFactory) -> NoiseImageBench:
+    return prepare(SMOKE, tmp_path_factory.mktemp("noise-image"), None, None, quiet)
+
+
+def test_the_tables_hold_the_papers_cells() -> None:
+    kinds = [("published", *privacy) for privacy in PRIVACY] + [("without loss", None, None)]
+    theirs = {(sigma, *kind) for sigma in SIGMAS for kind in kinds}
+    cells = table3_cells(SMALL)
+    found = {(cell.sigma, cell.kind, cell.epsilon, cell.delta) for cell in cells}
+    assert len(theirs) == 15 and theirs <= found
+    assert len(table4_cells()) == 12 == len({cell.name for cell in table4_cells()})
+    assert len({cell.name for cell in cells}) == len(cells)
+    for sigma in (3.0, 5.0):
+        for kind in (("published", *MAIN), ("without loss", None, None)):
+            assert {cell.seed for cell in cells if (cell.sigma, cell.kind, cell.epsilon, cell.delta) == (sigma, *kind)} == {
+                0,
+                1,
+                2,
+            }
+
+
+def test_a_cell_says_how_many_are_right_and_what_is_guaranteed(bench: NoiseImageBench) -> None:
+    cell = Cell(3.0, "published", *MAIN)
+    made = measure_cell(bench, cell)
+    hits = unpacked(made["right"], made["accuracy"]["count"])
+    assert hits.mean() == pytest.approx(made["accuracy"]["value"], abs=1e-4)
+    assert made["guarantee"]["epsilon"] is None and made["guarantee"]["basis"] == "none"
+    assert len(made["ssim"]) == SMOKE.compared
+    networks = sorted((bench.folder / "networks").rglob("*.safetensors"))
+    again = measure_cell(bench, cell)
+    assert sorted((bench.folder / "networks").rglob("*.safetensors")) == networks
+    assert {**again, "cpu_seconds": 0} == {**made, "cpu_seconds": 0}, "networks are read, not trained again"
+
+
+def test_true_noise_has_the_gaussian_mechanisms_epsilon() -> None:
+    claim = cell_guarantee(Cell(3.0, "noised"), 3072)
+    assert claim.epsilon is not None
+    assert gaussian_delta(claim.epsilon, 3.0 / (2 * 3072**0.5)) == pytest.approx(1e-5, rel=1e-3)
+
+
+def test_the_local_release_is_calibrated_to_the_whole_range() -> None:
+    images = torch.full((64, 3, 8, 8), 5.0)  # beyond the range: clamped first
+    noisy, sigma, claim = local_release(images, 10.0, rng=torch.Generator().manual_seed(0))
+    assert claim.epsilon == pytest.approx(10.0, rel=1e-6) and claim.whole_record_epsilon is not None
+    assert gaussian_delta(10.0, sigma / (2 * 192**0.5)) == pytest.approx(1e-5, rel=1e-6)
+    before_scaling = noisy * (1 + 3 * sigma)
+    count = noisy.numel()
+    assert float(before_scaling.mean()) == pytest.approx(1.0, abs=4 * sigma / count**0.5)
+    assert float(before_scaling.std()) == pytest.approx(sigma, rel=4 / (2 * count) ** 0.5)
+
+
+def test_controls_change_pictures_as_they_say() -> None:
+    images = torch.rand(2, 3, 16, 16, generator=torch.Generator().manual_seed(0))
+    assert torch.equal(shuffled(images).flatten(2).sort().values, images.flatten(2).sort().values)
+    assert not torch.equal(shuffled(images), images)
+    flat = torch.full((1, 3, 16, 16), 0.25)
+    torch.testing.assert_close(blurred(flat), flat)
+    assert blurred(images).shape == images.shape and blurred(images).std() < images.std() / 2
+
+
+def test_the_attack_rebuilds_its_control(bench: NoiseImageBench) -> None:
+    found = attacked(bench, shuffled, bench.test.rows(slice(8)))
+    assert np.mean(found["rebuilt"]["psnr"]) > np.mean(found["sent"]["psnr"]) + 10
+    assert set(found["rebuilt"]) >= {"ssim", "psnr", "lpips", "classified"}
+
+
+def test_what_travels_has_eight_bits(bench: NoiseImageBench) -> None:
+    sent = as_sent(lambda images: 2 * images, bench.test.images)
+    assert sent.dtype == torch.uint8 and sent.shape == bench.test.pixels.shape
+
+
+def record(cell: Cell, hits: np.ndarray) -> dict:
+    return {
+        **{name: getattr(cell, name) for name in ("sigma", "kind", "epsilon", "delta", "seed")},
+        "accuracy": {"value": float(hits.mean()), "low": 0.0, "high": 1.0, "count": len(hits)},
+        "right": packed(torch.from_numpy(hits)),
+        "ssim": [0.01, 0.02],
+    }
+
+
+def made_result(gain: float) -> dict:
+    """Cells in which the explanation loss adds about so much to every seed's accuracy."""
+    rng, cells = np.random.default_rng(0), {}
+    for seed in range(3):
+        bare = rng.random(4000) < 0.2
+        helped = bare | (rng.random(4000) < gain / 0.8)
+        for cell, hits in (
+            (Cell(3.0, "published", *MAIN, seed=seed), helped),
+            (Cell(3.0, "without loss", seed=seed), bare),
+            (Cell(3.0, "noised", seed=seed), bare),
+        ):
+            cells[cell.name] = record(cell, hits)
+    score = {"value": 0.3, "low": 0.28, "high": 0.32, "count": 4000}
+    config = {"pictures": "pictures"}
+    return {
+        "experiment": "noise-image/cells",
+        "config": config,
+        "paper": noise_image.PAPER,
+        "explainer": {"accuracy": score, "chance": 0.01},
+        "cells": cells,
+    }
+
+
+def test_the_effect_of_the_loss_is_judged_over_seeds() -> None:
+    for gain, verdict in ((0.05, "holds"), (0.0, "cannot tell")):
+        result = made_result(gain)
+        claim = next(iter(cell_claims(result)))
+        assert claim.verdict == verdict and "over 3 seeds" in claim.ours
+    cells = [[r for r in made_result(0.05)["cells"].values() if r["kind"] == kind] for kind in ("published", "without loss")]
+    over_pictures, seeds = over_seeds(*cells)
+    assert seeds is not None and over_pictures.value == pytest.approx(seeds.value) and seeds.low > 0
+    assert over_seeds([cells[0][0]], [cells[1][0]])[1] is None, "one seed says nothing of training anew"
+
+
+def test_tables_and_drawings_are_made_of_the_json_alone(tmp_path: Path) -> None:
+    result = json.loads(json.dumps(made_result(0.05)))
+    text = NOISE_IMAGE_TABLES["noise-image/cells"](result)
+    assert "*0.652*" in text and "**Table 4**" in text
+    for name in ("table3", "table4"):
+        assert DRAWINGS[name](result, tmp_path).axes
+
+
+def test_what_cannot_be_run_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(DataMissing, match="--data"):
+        reproduce_noise_image("noise-image/table3", "small", tmp_path)
+    with pytest.raises(ValueError, match="judges no faces"):
+        reproduce_noise_image("noise-image/table3", "smoke", tmp_path, verifier="dlib")
+    with pytest.raises(ValueError, match="model"):
+        prepare(SMOKE, tmp_path, None, "noise-imagine", quiet)
