@@ -18,6 +18,7 @@ from semveil.encoders.attributes import AttributeEncoder, AttributeEncoderConfig
 from semveil.generators.aad_fusion import AAD, FusionConfig, FusionGenerator
 from semveil.generators.discriminators import MultiScaleDiscriminator
 from semveil.recognition.identity_encoder import IdentityEncoder
+from semveil.training.identity_encoder import vary
 
 FACE_PARTS = ("skin", "eyes", "brows", "mouth", "nose", "ears", "glasses")  # may change with the identity
 _NETWORKS = ("attributes", "fusion", "discriminator", "averages")
@@ -31,16 +32,16 @@ class FusionTraining:
     means over a map or an image here, where the paper writes sums. What is not in the paper says so.
 
     Attributes:
-        steps: optimiser steps; both learning rates fall to a tenth over the last `decay_share` of them (not in the paper).
+        steps: optimiser steps; the learning rates fall to a tenth over the last `decay_share` of them (not in the paper).
         batch: photos per step; the discriminator learns from half of them and of their fakes.
-        rate: Adam's learning rate for all networks; its betas are 0 and 0.999.
+        rate: Adam's learning rate; its betas are 0 and 0.999.
+        discriminator_rate: that of the discriminator (the same as the others' in the paper).
         same_share: of a batch, photos that are joined with their own identity; only they are reconstructed.
         random_share: of a batch, photos that are joined with a random unit vector, as noise leaves them (not in the paper).
         coarse_share: of a batch, photos whose attributes are taken after `coarsened` to 8, 16 or 32 px (not in the paper).
         adversarial: weight of the hinge loss.
         context_loss: weight of Eq. 17 outside the face's parts where the identities differ (not in the paper).
         face_loss: weight of Eq. 17 inside the face's parts where the identities differ (not in the paper).
-        jitter: largest shift, in pixels, and zoom, in 1/32, of images that the identity loss judges (not in the paper).
         average: half life in photos of the averaged weights that are shipped.
         attribute_widths: of the attribute encoder.
         fusion_widths: of the fusion generator.
@@ -50,6 +51,7 @@ class FusionTraining:
     steps: int = 12_000
     batch: int = 16
     rate: float = 4e-4
+    discriminator_rate: float = 1e-3
     decay_share: float = 0.25
     same_share: float = 0.25
     random_share: float = 0.375
@@ -60,7 +62,6 @@ class FusionTraining:
     reconstruction_loss: float = 400.0
     context_loss: float = 200.0
     face_loss: float = 10.0
-    jitter: float = 1.0
     average: float = 5000.0
     attribute_widths: tuple[int, ...] = (8, 16, 32, 64, 96)
     fusion_widths: tuple[int, ...] = (96, 96, 64, 32, 16, 8)
@@ -74,7 +75,7 @@ class FusionTrainer:
         faces: labelled photos; only those not held out are used.
         settings: of the run.
         identity: frozen; its vectors of the photos are computed once.
-        rng: order, identities and jitter.
+        rng: order, identities and variations.
     """
 
     def __init__(self, faces: FaceSet, settings: FusionTraining, *, identity: IdentityEncoder, rng: torch.Generator) -> None:
@@ -98,7 +99,9 @@ class FusionTrainer:
         of_generator = [*self.attributes.parameters(), *self.fusion.parameters()]
         self.optimisers = {
             "generator": torch.optim.Adam(of_generator, settings.rate, betas=(0.0, 0.999), fused=True),
-            "discriminator": torch.optim.Adam(self.discriminator.parameters(), settings.rate, betas=(0.0, 0.999), fused=True),
+            "discriminator": torch.optim.Adam(
+                self.discriminator.parameters(), settings.discriminator_rate, betas=(0.0, 0.999), fused=True
+            ),
         }
         self.vectors = self._identify_photos()
 
@@ -112,9 +115,9 @@ class FusionTrainer:
         """Train to the last step, or until `time.monotonic()` passes `until`."""
         while self.step < self.settings.steps and time.monotonic() < until:
             left = (self.settings.steps - self.step) / (self.settings.steps * self.settings.decay_share)
-            for optimiser in self.optimisers.values():
-                for group in optimiser.param_groups:
-                    group["lr"] = self.settings.rate * max(0.1, min(1.0, left))
+            for name, rate in (("generator", self.settings.rate), ("discriminator", self.settings.discriminator_rate)):
+                for group in self.optimisers[name].param_groups:
+                    group["lr"] = rate * max(0.1, min(1.0, left))
             losses = self._train_step()
             self.step += 1
             report(self.step, losses)
@@ -133,7 +136,7 @@ class FusionTrainer:
             images = self.fusion(identity, levels).float()
             again = self.attributes(images)
             fooled = -sum(score.float().mean() for score in self.discriminator(images))
-            looks = self.identity(self._jittered(images))
+            looks = self.identity(self._varied(images))
         losses = {
             "adversarial": fooled,
             "attributes": 0.5 * sum(F.mse_loss(a.float(), b.float()) for a, b in zip(again, levels, strict=True)),
@@ -173,15 +176,14 @@ class FusionTrainer:
         side = size // (2 << int(torch.randint(3, (), generator=self.rng)))
         return torch.where(coarse.view(-1, 1, 1, 1), coarsened(photos, side), photos)
 
-    def _jittered(self, images: Tensor) -> Tensor:
-        """Each image shifted and zoomed a little, so that the identity loss sees faces and not a pattern of pixels."""
-        size, count = images.shape[-1], len(images)
-        draw = self.settings.jitter * (2 * torch.rand(count, 3, generator=self.rng) - 1)
-        affine = torch.zeros(count, 2, 3)
-        affine[:, 0, 0] = affine[:, 1, 1] = 1 + draw[:, 2] / 32
-        affine[:, :, 2] = draw[:, :2] * 2 / size
-        grid = F.affine_grid(affine, list(images.shape), align_corners=False)
-        return F.grid_sample(images, grid, padding_mode="border", align_corners=False)
+    def _varied(self, images: Tensor) -> Tensor:
+        """Images varied as the identity encoder's training photos are, and half of them grey, so that it judges faces.
+
+        Without, patterns of pixels arise that this encoder alone takes for the wanted person (not in the paper).
+        """
+        varied = vary(images, self.rng)
+        grey = torch.rand(len(images), 1, 1, 1, generator=self.rng) < 0.5
+        return torch.where(grey, varied.mean(1, keepdim=True), varied)
 
     def _pixel_losses(self, images: Tensor, photos: Tensor, face: Tensor, inside: Tensor, same: Tensor) -> dict[str, Tensor]:
         """Eq. 17, a mean over the pixels: where the identity is the photo's own; where it is not, outside and in the face."""
