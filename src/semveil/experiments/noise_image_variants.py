@@ -18,6 +18,7 @@ from semveil.experiments.noise_image_bench import (
     DELTA,
     NoiseImageBench,
     Pictures,
+    Protect,
     as_dict,
     as_sent,
     conversion_settings,
@@ -25,6 +26,7 @@ from semveil.experiments.noise_image_bench import (
     training,
 )
 from semveil.experiments.noise_image_presets import MAIN, Cell
+from semveil.generators.conversion import ConversionGenerator
 from semveil.mechanisms import Gaussian
 from semveil.recognition.vgg16_classifier import VGG16Classifier
 from semveil.training.classifier import train_classifier
@@ -93,8 +95,7 @@ def _training(bench: NoiseImageBench, name: str) -> dict[str, Any]:
     public = bench.train.rows(bench.train.labels < half)
     private, test = (_shifted(part.rows(part.labels >= half), half) for part in (bench.train, bench.test))
     classes = len(bench.classes) - half
-    service, guarantee = TRAINED[name](bench, public, private, classes)
-    network, protect = service
+    network, protect, guarantee = TRAINED[name](bench, public, private, classes)
     hits = right(network, as_sent(protect, test.images), test.labels)
     return {
         "guarantee": guarantee.as_dict(),
@@ -104,37 +105,36 @@ def _training(bench: NoiseImageBench, name: str) -> dict[str, Any]:
     }
 
 
-Trained = tuple[tuple[VGG16Classifier, Callable[[Tensor], Tensor]], Guarantee]
+Trained = tuple[VGG16Classifier, Protect, Guarantee]
 
 
 def _without(bench: NoiseImageBench, public: Pictures, private: Pictures, classes: int) -> Trained:
-    return _plain(bench, private, private, classes)
+    return _plain(bench, _conversion(bench, private, classes, "private"), private, classes)
 
 
 def _public_conversion(bench: NoiseImageBench, public: Pictures, private: Pictures, classes: int) -> Trained:
-    return _plain(bench, public, private, classes)
+    return _plain(bench, _conversion(bench, public, classes, "public"), private, classes)
 
 
-def _plain(bench: NoiseImageBench, first: Pictures, private: Pictures, classes: int) -> Trained:
-    """Explainer, g and D from some pictures, the service from the private ones; no noise."""
-    protect = _conversion(bench, first, classes)
+def _plain(bench: NoiseImageBench, protect: Protect, private: Pictures, classes: int) -> Trained:
+    """The service from the private pictures, without noise."""
     config = bench.sizes(bench.preset.service_width, classes)
     settings = training(bench.preset, 2 * bench.preset.service_epochs)  # half the pictures, as many steps
     network = train_classifier(as_sent(protect, private.images), private.labels, config, settings, rng=streams(0)["service"])
     claim = Guarantee.none(f"each of the {len(private.labels)} training pictures", reason=NOT_PRIVATE)
-    return (network, protect), claim
+    return network, protect, claim
 
 
 def _private_service(bench: NoiseImageBench, public: Pictures, private: Pictures, classes: int) -> Trained:
     """Explainer, g and D from public pictures; the service from private ones by DP-SGD."""
-    protect = _conversion(bench, public, classes)
+    protect = _conversion(bench, public, classes, "public")
     phase = _phase(bench, "the service model")
     settings = _settings(bench, [phase])
     config = replace(bench.sizes(bench.preset.private_width, classes), batch_norm=False)
     sent = as_sent(protect, private.images)
     network = private_classifier(sent, private.labels, config, phase, settings, rng=streams(0)["service"])
     claim = training_guarantee([phase], settings.noise, DELTA, pictures=len(private.labels))
-    return (network, protect), claim
+    return network, protect, claim
 
 
 def _private_all(bench: NoiseImageBench, public: Pictures, private: Pictures, classes: int) -> Trained:
@@ -149,7 +149,7 @@ def _private_all(bench: NoiseImageBench, public: Pictures, private: Pictures, cl
     sent = as_sent(lambda images: convert(generator, images), private.images)
     network = private_classifier(sent, private.labels, config, phases[3], settings, rng=run["service"])
     claim = training_guarantee(phases, settings.noise, DELTA, pictures=len(private.labels))
-    return (network, lambda images: convert(generator, images)), claim
+    return network, lambda images: convert(generator, images), claim
 
 
 TRAINED: dict[str, Callable[[NoiseImageBench, Pictures, Pictures, int], Trained]] = {
@@ -160,13 +160,22 @@ TRAINED: dict[str, Callable[[NoiseImageBench, Pictures, Pictures, int], Trained]
 }
 
 
-def _conversion(bench: NoiseImageBench, pictures: Pictures, classes: int) -> Callable[[Tensor], Tensor]:
-    """An explainer and g trained on these pictures, without noise in the gradients."""
+def _conversion(bench: NoiseImageBench, pictures: Pictures, classes: int, which: str) -> Protect:
+    """An explainer and g trained on these pictures, without noise in the gradients; kept beside the results."""
     run = streams(0)
     config = bench.sizes(bench.preset.explainer_width, classes)
     settings = training(bench.preset, bench.preset.explainer_epochs)
-    explainer = train_classifier(pictures.pixels, pictures.labels, config, settings, rng=run["explainer"])
-    generator = train_conversion(pictures.pixels, explainer, conversion_settings(bench.preset, CELL), rng=run["train"])
+    explainer = bench.kept(
+        f"explainer of {which} classes",
+        VGG16Classifier(config, rng=torch.Generator()),
+        lambda: train_classifier(pictures.pixels, pictures.labels, config, settings, rng=run["explainer"]),
+    )
+    conversion = conversion_settings(bench.preset, CELL)
+    generator = bench.kept(
+        f"g of {which} classes",
+        ConversionGenerator(conversion.generator, rng=torch.Generator()),
+        lambda: train_conversion(pictures.pixels, explainer, conversion, rng=run["train"]),
+    )
     return lambda images: convert(generator, images)
 
 
