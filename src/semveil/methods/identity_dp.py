@@ -244,7 +244,7 @@ class IdentityDP:
         caveats = [] if self.look else [Caveat.ATTRIBUTES]
         said: dict[str, Any] = {}
         if self.law is None:
-            caveats += [Caveat.LINKABLE, Caveat.KEY]
+            caveats.append(Caveat.LINKABLE)
         else:
             norm = NORMS.get(self.law.name)
             said = {
