@@ -67,6 +67,7 @@ def evaluate(
         DataMissing: a folder is missing, or no photo with a face has a picture in every folder.
         ValueError: a name is used twice, or there is no such model or verifier.
     """
+    out.mkdir(parents=True, exist_ok=True)
     preset = replace(IDENTITY_PRESETS["smoke"], name="evaluation", far=far, detected=1_000_000)
     loaded = load_identity_model(model or preset.model)
     files = photo_files(photos)
