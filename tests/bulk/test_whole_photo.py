@@ -116,7 +116,7 @@ def test_a_face_too_small_to_protect_keeps_the_photo_out_unless_it_is_left_on_pu
     assert "face 1 in 'group.png'" in refused.refused[0].reason and "--face 0)" in refused.refused[0].reason
     assert protect_photos([group], tmp_path / "out", replace(MOSAIC, face="0")).faces_left == 1
     absent = protect_photos([group], tmp_path / "other", replace(MOSAIC, face="0,2,7"))
-    assert "has no face 2, 7" in absent.refused[0].reason
+    assert "has no face 2, 7; it shows 0: " in absent.refused[0].reason
 
 
 def test_faces_smaller_than_the_crops_are_large_enough(group: Path, tmp_path: Path) -> None:
@@ -217,7 +217,7 @@ def test_enrolled_people_are_recognised(group: Path, album: Callable, tmp_path: 
 
 def test_the_nearest_person_counts_and_nobody_who_is_far(face: Image.Image, tmp_path: Path) -> None:
     face.save(tmp_path / "Eileen.png")
-    known = enrol(tmp_path)
+    known = enrol(str(tmp_path), enrolled.enrolment_digest(tmp_path))
     assert known.names == ("eileen",)
     there = known.embeddings[0]
     more = Enrolled(("bob", "eileen"), torch.stack([there + 0.05, there]))
@@ -225,6 +225,8 @@ def test_the_nearest_person_counts_and_nobody_who_is_far(face: Image.Image, tmp_
     crop = enrolled.align_face(photo.pixels, faces_module.find_faces(photo)[0].landmarks, 256).pixels
     images = enrolled.to_tensor([crop, np.full_like(crop, 128)])
     assert more.who(images) == ["eileen", None]
+    with pytest.raises(SourceError, match="changed"):
+        enrol(str(tmp_path), "0" * 64)
     assert Enrolled(("bob",), there[None] + 0.06).who(images[:1]) == [None]  # 0.06 * sqrt(128) = 0.68 away
 
 

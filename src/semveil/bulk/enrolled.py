@@ -8,7 +8,7 @@ from pathlib import PurePosixPath
 
 from torch import Tensor
 
-from semveil.bulk.sources import Source, SourceError, find_sources, sha256_of
+from semveil.bulk.sources import SourceError, find_sources, sha256_of
 from semveil.core.ledger import subject_name
 from semveil.core.pixels import to_tensor
 from semveil.data.align import align_face
@@ -42,33 +42,22 @@ class Enrolled:
         return [self.names[int(j)] if a >= verifier.threshold else None for a, j in zip(alike.tolist(), nearest, strict=True)]
 
 
-def enrol(folder: str | os.PathLike[str]) -> Enrolled:
-    """The people of a folder: `anna.jpg`, or `anna/*.jpg` where there are several photos of one person.
-
-    Raises:
-        PhotoError: there is no photo, or one cannot be read.
-        SourceError: a photo does not show exactly one face.
-    """
-    return _enrol(os.path.abspath(folder), enrolment_digest(folder))
-
-
-def enrolment_digest(folder: str | os.PathLike[str]) -> str:
-    """SHA-256 over the names and bytes of the photos.
-
-    Raises:
-        PhotoError: there is no photo, or one cannot be read.
-    """
-    digest = hashlib.sha256()
-    for source in _photos(folder):
-        digest.update(source.place.encode("utf-8", "surrogateescape") + b"\0")
-        digest.update(sha256_of(source.path))
-    return digest.hexdigest()
-
-
 @lru_cache(maxsize=2)
-def _enrol(folder: str, _digest: str) -> Enrolled:
+def enrol(folder: str, digest: str) -> Enrolled:
+    """The people of a folder: `anna.jpg`, or `anna/*.jpg` where there are several photos of one person; read once per process.
+
+    Args:
+        folder: of their photos.
+        digest: `enrolment_digest` of it where the run was started.
+
+    Raises:
+        PhotoError: there is no photo, or one cannot be read.
+        SourceError: a photo does not show exactly one face, or the photos are others by now.
+    """
+    if enrolment_digest(folder) != digest:
+        raise SourceError(f"the photos in {folder!r} changed, or this machine has others; leave them as they are during a run")
     names, crops = [], []
-    for source in _photos(folder):
+    for source in find_sources([folder]).photos:
         photo = load_photo(source.path)
         faces = find_faces(photo)
         if len(faces) != 1:
@@ -79,5 +68,14 @@ def _enrol(folder: str, _digest: str) -> Enrolled:
     return Enrolled(tuple(names), DlibVerifier().embed(to_tensor(crops)))
 
 
-def _photos(folder: str | os.PathLike[str]) -> tuple[Source, ...]:
-    return find_sources([folder]).photos
+def enrolment_digest(folder: str | os.PathLike[str]) -> str:
+    """SHA-256 over the names and bytes of the photos.
+
+    Raises:
+        PhotoError: there is no photo, or one cannot be read.
+    """
+    digest = hashlib.sha256()
+    for source in find_sources([folder]).photos:
+        digest.update(source.place.encode("utf-8", "surrogateescape") + b"\0")
+        digest.update(sha256_of(source.path))
+    return digest.hexdigest()

@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from semveil.bulk.enrolled import enrol
+from semveil.bulk.enrolled import enrol, enrolment_digest
 from semveil.bulk.manifest import FOLDER, Entry, Manifest
 from semveil.bulk.pool import Lost, Pool, open_pool
 from semveil.bulk.settings import KEPT_FOLDER, Settings
@@ -141,8 +141,9 @@ def protect_photos(
         if settings.subject is None and settings.enrolled is None:
             raise ValueError("a ledger needs to know whom photos show; name the subject, or a folder of enrolled people")
         ledger.prepare()
-    if settings.enrolled is not None:
-        enrol(settings.enrolled)  # what is wrong there shows now
+    people = None if settings.enrolled is None else enrolment_digest(settings.enrolled)
+    if settings.enrolled is not None and people is not None:
+        enrol(settings.enrolled, people)  # what is wrong there shows now
     method = settings.build()
     digest = settings.digest(method)
     del method  # workers build their own
@@ -153,7 +154,7 @@ def protect_photos(
         if top == FOLDER or (top == KEPT_FOLDER and settings.keep):
             raise SourceError(f"{source.place!r} would mix with what the output keeps in {top!r}; rename that folder")
     with Manifest(out) as manifest, open_pool(workers, cluster) as pool:
-        run = _Run(manifest, settings, digest, sources, ledger)
+        run = _Run(manifest, settings, digest, people, sources, ledger)
         return run.go(pool, progress)
 
 
@@ -164,6 +165,7 @@ class _Run:
     manifest: Manifest
     settings: Settings
     digest: str
+    people: str | None
     sources: Sources
     ledger: Ledger | None
     refused: list[Refused] = field(default_factory=list)
@@ -202,7 +204,7 @@ class _Run:
                 self.kept.append(self.manifest.entries[source.place])
                 continue
             path, run = str(source.path.absolute()), str(self.manifest.run)
-            yield Task(path, source.place, names[source.place], run, self.digest)
+            yield Task(path, source.place, names[source.place], run, self.digest, self.people)
 
     def _settle(self, task: Task, outcome: Outcome, path: str) -> None:
         conflict = self.manifest.conflict(task.place, outcome.outputs)

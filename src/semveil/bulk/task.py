@@ -11,7 +11,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from semveil import __version__
-from semveil.bulk.enrolled import CROP, enrol
+from semveil.bulk.enrolled import CROP, Enrolled, enrol
 from semveil.bulk.manifest import Status
 from semveil.bulk.pictures import Picture, crops, middle_square, whole_photo
 from semveil.bulk.settings import KEPT_FOLDER, Settings, needs_subjects
@@ -22,7 +22,7 @@ from semveil.core.pixels import to_pixels, to_tensor
 from semveil.core.privacy import Guarantee
 from semveil.data.align import align_face
 from semveil.data.certified import save_certified_png, write_certificate
-from semveil.data.faces import SMALLEST_FACE, choose_faces, smallest_face
+from semveil.data.faces import SMALLEST_FACE, choose_faces, list_faces, smallest_face
 from semveil.data.paste import align_apart
 from semveil.data.photos import Photo, load_photo
 from semveil.data.save import save_png
@@ -40,6 +40,7 @@ class Task:
         name: of its outputs, below the output folder.
         run: folder that outputs are written into first.
         method_digest: of `Settings.digest` where the run was started; a worker with another model or version must not go on.
+        people: `enrolment_digest` there, where there are enrolled people.
     """
 
     path: str
@@ -47,6 +48,7 @@ class Task:
     name: str
     run: str
     method_digest: str
+    people: str | None = None
 
 
 @dataclass(frozen=True)
@@ -158,8 +160,8 @@ def _protect_faces(task: Task, settings: Settings, method: ImageMethod, photo: P
 
     chosen = settings.chosen(len(faces))
     if absent := [i for i in chosen if i >= len(faces)]:
-        shown = f"it shows {len(faces)}, numbered from 0"
-        return refused(FaceChoiceError, f"{photo.name!r} has no face {', '.join(map(str, absent))}; {shown}")
+        shown = list_faces(list(enumerate(faces)))
+        return refused(FaceChoiceError, f"{photo.name!r} has no face {', '.join(map(str, absent))}; it shows {shown}")
     least = SMALLEST_FACE if whole else smallest_face(method.size)  # what is pasted back ends at its own size
     large = [i for i in chosen if _shorter_side(faces[i]) >= least]
     fix = f"leave it as it is by naming the others (--face {','.join(map(str, large))}), or use a larger photo"
@@ -177,7 +179,9 @@ def _protect_faces(task: Task, settings: Settings, method: ImageMethod, photo: P
             f"{photo.name!r} shows {len(large)} chosen faces, the subject is one person; choose with --face, or enrol people",
         )
 
-    subjects = _subjects(photo, [faces[i] for i in large], settings)
+    subjects: list[str | None] = [settings.subject] * len(large)
+    if settings.enrolled is not None and task.people is not None:
+        subjects = _recognised(photo, [faces[i] for i in large], enrol(settings.enrolled, task.people))
     if whole:
         aligned = align_apart(photo.pixels, [face.landmarks for face in faces], method.size)
         cut = [aligned[i].pixels for i in large]
@@ -199,11 +203,8 @@ def _protect_faces(task: Task, settings: Settings, method: ImageMethod, photo: P
     )
 
 
-def _subjects(photo: Photo, faces: Sequence[Face], settings: Settings) -> list[str | None]:
-    """Whom the faces show, as far as it is said or can be recognised."""
-    if settings.enrolled is None:
-        return [settings.subject] * len(faces)
-    return enrol(settings.enrolled).who(to_tensor([align_face(photo.pixels, face.landmarks, CROP).pixels for face in faces]))
+def _recognised(photo: Photo, faces: Sequence[Face], people: Enrolled) -> list[str | None]:
+    return people.who(to_tensor([align_face(photo.pixels, face.landmarks, CROP).pixels for face in faces]))
 
 
 def _release(method: ImageMethod, images: Sequence[NDArray], subjects: Sequence[str | None]) -> Release:

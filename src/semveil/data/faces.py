@@ -126,7 +126,8 @@ def choose_faces(
         large = [(i, face) for i, face in faces if _shorter_side(face) >= smallest]
         if len(large) > 1:
             raise FaceChoiceError(
-                f"{photo.name!r} shows {len(large)} faces; choose with --face N, --face largest or --face all: {_listed(large)}"
+                f"{photo.name!r} shows {len(large)} faces; choose with --face N, --face largest or --face all: "
+                f"{list_faces(large)}"
             )
         chosen = large or faces[:1]
     elif selection == "all":
@@ -137,7 +138,7 @@ def choose_faces(
         chosen = [faces[int(selection)]]
     else:
         allowed = f"0 to {len(faces) - 1}" if len(faces) > 1 else "only 0"
-        raise FaceChoiceError(f"{photo.name!r} has no face {selection}; allowed: {allowed}: {_listed(faces)}")
+        raise FaceChoiceError(f"{photo.name!r} has no face {selection}; allowed: {allowed}: {list_faces(faces)}")
     for i, face in chosen:
         if _shorter_side(face) < smallest:
             raise FaceTooSmallError(
@@ -211,7 +212,7 @@ def _with_landmarks(picture: Image.Image, box: tuple[int, int, int, int], score:
     return Face(box, score, landmarks)
 
 
-def _listed(faces: list[tuple[int, Face]]) -> str:
-    """`0: 88 px at (179, 83)` and so on, a dozen at most."""
+def list_faces(faces: list[tuple[int, Face]]) -> str:
+    """Faces with their numbers in words, a dozen at most: `0: 88 px at (179, 83)` and so on."""
     words = [f"{i}: {_shorter_side(face)} px at ({face.box[0]}, {face.box[1]})" for i, face in faces[:12]]
     return "; ".join(words) + (f"; and {len(faces) - 12} more" if len(faces) > 12 else "")
