@@ -99,6 +99,6 @@ def test_thresholds_say_where_they_come_from() -> None:
     }
     verifier, told = load_verifier("dlib", resolution=32)
     assert verifier.threshold == pytest.approx(0.4) and "none was measured at 32 px" in told["threshold_from"]
-    assert set(VERIFIERS) == {"dlib", "edgeface", "arcface"}
+    assert set(VERIFIERS) == {"dlib", "edgeface", "arcface", "bundled"}
     with pytest.raises(ValueError, match="did you mean 'arcface'"):
         load_verifier("arcfase", resolution=64)

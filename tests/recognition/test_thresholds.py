@@ -16,7 +16,7 @@ def test_stored_values_are_consistent(stored) -> None:
     assert stored.threshold_interval[0] < stored.threshold < stored.threshold_interval[1]
     assert stored.far_interval[0] < stored.far < stored.far_interval[1]
     assert stored.tar_interval[0] < stored.tar < stored.tar_interval[1]
-    assert stored.impostor_pairs * stored.far > 1000
+    assert stored.impostor_pairs * stored.far > 50  # false acceptances that the threshold rests on
 
 
 def test_nothing_near_is_given() -> None:

@@ -8,6 +8,7 @@ from semveil.core.registry import Registry
 from semveil.experiments.dp_image import DP_IMAGE_FIGURES, reproduce_dp_image
 from semveil.experiments.dp_semcom import FIGURES, reproduce
 from semveil.experiments.identity_dp import IDENTITY_DP_FIGURES, reproduce_identity_dp
+from semveil.experiments.identity_leak import reproduce_leak
 from semveil.experiments.latent_dp import LATENT_DP_FIGURES, reproduce_latent_dp
 from semveil.experiments.noise_image import NOISE_IMAGE_FIGURES, reproduce_noise_image
 from semveil.experiments.security import reproduce_security
@@ -26,3 +27,4 @@ for _figure in IDENTITY_DP_FIGURES:
     EXPERIMENTS.add(_figure, partial(reproduce_identity_dp, _figure))
 for _figure in NOISE_IMAGE_FIGURES:
     EXPERIMENTS.add(_figure, partial(reproduce_noise_image, _figure))
+EXPERIMENTS.add("identity-dp/leak", reproduce_leak)

@@ -18,6 +18,7 @@ from semveil.experiments.bootstrap import mean_of_photos
 from semveil.experiments.claims import judge, values
 from semveil.experiments.figures import inconclusive
 from semveil.experiments.identity_dp_tables import IDENTITY_DP_TABLES
+from semveil.experiments.identity_leak_figure import leak_tables
 from semveil.experiments.latent_tables import LATENT_TABLES
 from semveil.experiments.markdown import markdown
 from semveil.experiments.noise_image_tables import NOISE_IMAGE_TABLES
@@ -117,6 +118,7 @@ TABLES: Registry[Any] = Registry("experiment with tables")
 TABLES.add("dp-semcom/curves", _curves)
 TABLES.add("dp-semcom/noise", _noise)
 TABLES.add("dp-semcom/security", security_tables)
+TABLES.add("identity-dp/leak", leak_tables)
 for _name, _made in (LATENT_TABLES | IDENTITY_DP_TABLES | NOISE_IMAGE_TABLES).items():
     TABLES.add(_name, _made)
 
