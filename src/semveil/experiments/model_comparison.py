@@ -3,12 +3,13 @@
     python -m semveil.experiments.model_comparison faces-64 models/mine --data FACES.npz --out results/models/comparison.json
 
 Every model re-creates the same held-out photos, with its encoder alone and with its inversion, makes random faces, and serves
-dp-image and latent-dp at the same true epsilons. Times are CPU seconds of one thread, so that other load does not count.
+dp-image and latent-dp at the same true epsilons. Times are CPU seconds of one thread, so that other load does not count. Models
+that OUT holds already, measured in the same way, are not measured again.
 """
 
 import argparse
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ from semveil.experiments.photo_sets import PhotoSet, held_out_photos
 from semveil.experiments.protected import Progress, quiet
 from semveil.experiments.provenance import commit, versions
 from semveil.experiments.record import compare
-from semveil.experiments.result_file import rounded, write_result
+from semveil.experiments.result_file import read_result, rounded, write_result
 from semveil.experiments.verifiers import VERIFIERS, Remembering, load_verifier
 from semveil.methods.dp_image import DPImage
 from semveil.methods.face_model import FaceModel, load_model
@@ -100,6 +101,7 @@ def compare_models(
     *,
     verifiers: Sequence[str] = ("edgeface", "dlib"),
     settings: ComparisonSettings = ComparisonSettings(),
+    known: Mapping[str, Any] | None = None,
     progress: Progress = quiet,
 ) -> dict[str, Any]:
     """Measure every model, JSON-ready.
@@ -108,6 +110,7 @@ def compare_models(
         models: of one size, that of the photos.
         photos: that no model was trained on.
         verifiers: each at its threshold for a false acceptance rate of 0.1 %; the first also gives similarities.
+        known: an earlier comparison, whose models are taken from it where all else is the same.
 
     Raises:
         ValueError: the sizes differ.
@@ -126,41 +129,36 @@ def compare_models(
         reason = str(error)
     remembering: dict[str, Verifier] = {name: Remembering(verifier) for name, (verifier, _) in loaded.items()}
     measure = Measure(photos, remembering, settings.detected, features, source, reason)
-    return {
-        "experiment": NAME,
-        "config": {
-            **{name: list(v) if isinstance(v, tuple) else v for name, v in asdict(settings).items()},
-            "photos": {"description": photos.description, "count": len(photos.ids), "digest": photos.digest},
-            "verifiers": {name: card for name, (_, card) in loaded.items()},
-            "features": features.metric if features else None,
-        },
-        "versions": versions(),
-        "commit": commit(),
-        "photos": measure.realism(photos.images),
-        "models": [_measured(model, measure, settings, progress) for model in models],
+    config = {
+        **{name: list(v) if isinstance(v, tuple) else v for name, v in asdict(settings).items()},
+        "photos": {"description": photos.description, "count": len(photos.ids), "digest": photos.digest},
+        "verifiers": {name: card for name, (_, card) in loaded.items()},
+        "features": features.metric if features else None,
     }
+    head = {"experiment": NAME, "config": config, "versions": versions()}
+    alike = known is not None and all(known.get(key) == value for key, value in head.items())
+    measured = known["models"] if known is not None and alike else []
+    rows = []
+    for done, model in enumerate(models):
+        progress(f"measure {model.name}", done, len(models))
+        mine = {"digest": model.digest, "inversion_settings": asdict(model.inversion)}
+        old = next((entry for entry in measured if mine.items() <= entry.items()), None)
+        rows.append(old or {"name": model.name, **mine, **_measured(model, measure, settings)})
+    return {**head, "commit": commit(), "photos": measure.realism(photos.images), "models": rows}
 
 
-def _measured(model: FaceModel, measure: Measure, settings: ComparisonSettings, progress: Progress) -> dict[str, Any]:
-    latent, images = from_face_model(model), measure.photos.images
-    done = iter(range(100))
-
-    def stage() -> None:
-        progress(f"measure {model.name}", next(done), 4 + len(settings.dp_image_epsilons) + len(settings.latent_dp_epsilons))
-
-    stage()
+def _measured(model: FaceModel, measure: Measure, settings: ComparisonSettings) -> dict[str, Any]:
+    latent, images, rng = from_face_model(model), measure.photos.images, streams(settings.seed)["samples"]
     start, encoder_seconds = _timed(lambda: model.start_codes(images), len(images))
-    stage()
     codes, inversion_seconds = _timed(lambda: latent.encode(images), len(images))
-    made, synthesis_seconds = _timed(lambda: latent.synthesize(codes), len(images))
-    rng = streams(settings.seed)["samples"]
+    inverted, synthesis_seconds = _timed(lambda: latent.synthesize(codes), len(images))
     with torch.no_grad():
         w = model.generator.map(torch.randn(settings.samples, model.latent_shape[1], generator=rng))
-    sampled = latent.synthesize(w[:, None].expand(-1, model.latent_shape[0], -1))
+    mapped = latent.synthesize(w[:, None].expand(-1, model.latent_shape[0], -1))
     drawn = latent.synthesize(latent.public_latents(settings.samples, rng))
-    result: dict[str, Any] = {
-        "name": model.name,
-        "digest": model.digest,
+    methods: list[DPImage | LatentDP] = [DPImage(latent, epsilon=epsilon) for epsilon in settings.dp_image_epsilons]
+    methods += [LatentDP(latent, epsilon=epsilon) for epsilon in settings.latent_dp_epsilons]
+    return {
         "semantic": model.semantic,
         "latent_shape": list(model.latent_shape),
         "parameters": {"generator": _count(model.generator), "encoder": _count(model.encoder) if model.encoder else 0},
@@ -170,20 +168,17 @@ def _measured(model: FaceModel, measure: Measure, settings: ComparisonSettings, 
             "synthesis": round(synthesis_seconds, 5),
         },
         "encoder": measure.likeness(latent.synthesize(start.expand(len(images), -1, -1))),
-        "inversion": measure.likeness(made),
+        "inversion": measure.likeness(inverted),
+        "samples": {"mapping": measure.realism(mapped), "prior": measure.realism(drawn)},
+        "methods": [
+            {
+                "method": method.name,
+                "guarantee": method.guarantee(simulated=True).as_dict(),
+                **measure.likeness(method.protect_latents(codes, rng=streams(settings.seed)["dp"]).images),
+            }
+            for method in methods
+        ],
     }
-    stage()
-    result["samples"] = {"mapping": measure.realism(sampled), "prior": measure.realism(drawn)}
-    stage()
-    methods = [DPImage(latent, epsilon=epsilon) for epsilon in settings.dp_image_epsilons]
-    more = [LatentDP(latent, epsilon=epsilon) for epsilon in settings.latent_dp_epsilons]
-    result["methods"] = []
-    for method in (*methods, *more):
-        released = method.protect_latents(codes, rng=streams(settings.seed)["dp"])
-        guarantee = method.guarantee(simulated=True).as_dict()
-        result["methods"].append({"method": method.name, "guarantee": guarantee, **measure.likeness(released.images)})
-        stage()
-    return result
 
 
 def _timed(work: Callable[[], Tensor], count: int) -> tuple[Tensor, float]:
@@ -212,7 +207,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     photos = held_out_photos(given.data, models[0], settings.photos)
     report: Progress = lambda stage, done, total: print(f"{stage}: {done} of {total}", flush=True)  # noqa: E731
     verifiers = given.verifier or ("edgeface", "dlib")
-    write_result(given.out, compare_models(models, photos, verifiers=verifiers, settings=settings, progress=report))
+    known = read_result(given.out) if given.out.is_file() else None
+    result = compare_models(models, photos, verifiers=verifiers, settings=settings, known=known, progress=report)
+    write_result(given.out, result)
 
 
 if __name__ == "__main__":
