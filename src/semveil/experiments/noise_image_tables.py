@@ -15,6 +15,7 @@ from semveil.experiments.noise_image_presets import MAIN, SIGMAS, Cell
 
 Cells = dict[str, dict[float, list[dict[str, Any]]]]
 EFFECT, BARE = Cell(3.0, "published", *MAIN).setting, Cell(3.0, "without loss").setting
+NO_MATCH = 0.2  # cosine below which two maps do not match
 NEAR_SSIM = 0.005  # what "no difference in SSIM" is taken to mean
 
 
@@ -178,8 +179,32 @@ def _variants(result: dict[str, Any]) -> str:
 
 def _pictures(result: dict[str, Any]) -> str:
     likeness = result["pictures"]["fig4"]["likeness"]
-    rows = [[name, str(mean_of_photos(values))] for name, values in likeness.items()]
-    return markdown(["explanation of the converted picture", "cosine with h∘f'(x)"], rows)
+    rows = []
+    for name, values in likeness.items():
+        kind, network = name.split(", ")
+        setting = {"published": "ε 0.1, δ 1e-05"}.get(kind, _named(kind))
+        rows.append(
+            [
+                setting,
+                {"f'": "the explainer, h∘f'∘g(x)", "f": "the service model, h∘f∘g(x)"}[network],
+                str(mean_of_photos(values)),
+            ]
+        )
+    judged = [[claim.text, claim.ours, claim.verdict] for claim in picture_claims(likeness)]
+    head = ["conversion, σ = 3", "explained by", "cosine with h∘f'(x)"]
+    return "\n\n".join([markdown(head, rows), markdown(["The paper's text", "Here", ""], judged)])
+
+
+def picture_claims(likeness: dict[str, list[float]]) -> Iterator[Claim]:
+    """What [NI] says of Fig. 4."""
+    mean = mean_of_photos(likeness["published, f'"])
+    assert mean is not None
+    text = "The explainer's maps of the converted picture do not match those of the picture"
+    yield Claim(text, f"cosine {mean} (no match: {NO_MATCH})", mean.high < NO_MATCH)
+    gap = mean_of_photos(np.array(likeness["without noise, f"]) - np.array(likeness["published, f"]))
+    assert gap is not None
+    text = "Without N the service model's maps show more of the picture"
+    yield Claim(text, f"cosine larger by {gap}, one seed", None)
 
 
 def _compare(text: str, first: list[dict[str, Any]], second: list[dict[str, Any]]) -> Claim:
