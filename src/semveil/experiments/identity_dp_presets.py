@@ -78,9 +78,9 @@ for _preset in (
         verifiers=("edgeface", "dlib", "bundled"),
         needs_data=True,
         photos=48,
-        compared=128,
-        detected=128,
-        people=90,
+        compared=96,
+        detected=96,
+        people=80,
     ),
     # The paper's 27,000 and 3,000 photos of CelebA-HQ at 256 px; all 3,000 are measured, 100 faces of each and epsilon.
     IdentityPreset(
