@@ -273,18 +273,16 @@ def _learnt_the_people(named: Mapping[str, Tensor], faces: Portraits, seed: int)
     first = torch.arange(len(faces)) % 2 == 0  # photos of a person follow each other, an even number of them
     labels, truth = (tuple(n for n, mine in zip(faces.names, part.tolist(), strict=True) if mine) for part in (first, ~first))
     split = {name: (values[first], values[~first]) for name, values in named.items()}
-    split[EVERYTHING] = tuple(
-        together({name: a for name, (a, _) in split.items()}, {name: b for name, (_, b) in split.items()})
-    )
+    learnt, asked = together({name: a for name, (a, _) in split.items()}, {name: b for name, (_, b) in split.items()})
+    split[EVERYTHING] = learnt, asked
     rows = []
     for name, (train, test) in split.items():
         linear = recognised(train, labels, test, truth)
         rows.append({"attack": "learnt the people", "signal": f"{name}, linear", **_scores(linear)})
-    train, test = split[EVERYTHING]
-    network = recognised(train, labels, test, truth, rng=streams(seed)["network"])
+    network = recognised(learnt, labels, asked, truth, rng=streams(seed)["network"])
     rows.append({"attack": "learnt the people", "signal": f"{EVERYTHING}, network", **_scores(network)})
     order = torch.randperm(len(labels), generator=streams(seed)["permutation"]).tolist()
-    permuted = recognised(train, [labels[i] for i in order], test, truth)
+    permuted = recognised(learnt, [labels[i] for i in order], asked, truth)
     rows.append({"attack": "learnt permuted names", "signal": f"{EVERYTHING}, linear", **_scores(permuted)})
     return rows
 
