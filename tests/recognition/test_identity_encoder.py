@@ -8,10 +8,12 @@ import torch
 from safetensors.torch import save_file
 
 from semveil.core.checkpoints import BadCheckpoint
+from semveil.recognition import BundledVerifier
 from semveil.recognition.identity_encoder import (
     IdentityEncoder,
     IdentityEncoderConfig,
     identity_encoder_digest,
+    identity_encoder_file,
     load_identity_encoder,
     save_identity_encoder,
 )
@@ -70,3 +72,20 @@ def test_other_files_are_refused(tmp_path: Path) -> None:
     save_file({"weight": torch.zeros(1)}, tmp_path / "other.safetensors", {"config": json.dumps({"size": 16})})
     with pytest.raises(BadCheckpoint, match="does not fit IdentityEncoder"):
         load_identity_encoder(tmp_path / "other.safetensors")
+
+
+def test_the_bundled_encoder_knows_people_again(shared: Path) -> None:
+    from semveil.data.pairs import align_portrait
+
+    assert identity_encoder_file().stat().st_size < 4e6
+    photos = [("George_W_Bush", 1), ("George_W_Bush", 2), ("Colin_Powell", 1), ("Colin_Powell", 2)]
+    images = [align_portrait(shared / "data/lfw" / name / f"{name}_{i:04d}.jpg", 64) for name, i in photos]
+    portraits = torch.cat([image for image in images if image is not None])
+    verifier = BundledVerifier(threshold=0.0)
+    vectors = verifier.embed(portraits)
+    cosines = verifier.similarities(vectors, vectors)
+    assert vectors.shape == (4, 64)
+    assert min(cosines[0, 1], cosines[2, 3]) > 0.2 + cosines[:2, 2:].max()
+    assert (verifier.similarity(vectors, verifier.embed(portraits.flip(3))) > 0.8).all()
+    larger = torch.nn.functional.interpolate(portraits, scale_factor=2, mode="bilinear")
+    assert (verifier.similarity(vectors, verifier.embed(larger)) > 0.8).all()
