@@ -40,6 +40,7 @@ class FusionTraining:
         random_share: of a batch, photos that are joined with a random unit vector, as noise leaves them (not in the paper).
         coarse_share: of a batch, photos whose attributes are taken after `coarsened` to 8, 16 or 32 px (not in the paper).
         adversarial: weight of the hinge loss.
+        leak_loss: weight of the cosine to the photo's own identity, if positive, where another is wanted (not in the paper).
         context_loss: weight of Eq. 17 outside the face's parts where the identities differ (not in the paper).
         face_loss: weight of Eq. 17 inside the face's parts where the identities differ (not in the paper).
         average: half life in photos of the averaged weights that are shipped.
@@ -58,7 +59,8 @@ class FusionTraining:
     coarse_share: float = 0.125
     adversarial: float = 0.5
     attribute_loss: float = 10.0
-    identity_loss: float = 5.0
+    identity_loss: float = 8.0
+    leak_loss: float = 8.0
     reconstruction_loss: float = 400.0
     context_loss: float = 200.0
     face_loss: float = 10.0
@@ -128,6 +130,7 @@ class FusionTrainer:
         mirrored = torch.rand(s.batch, generator=self.rng) < 0.5
         photos, face, inside = self._photos(rows, mirrored)
         identity, same = self._identities(rows, mirrored)
+        own = self.vectors[mirrored.long(), rows]
         seen = self._coarsened_in_part(photos)
 
         self.discriminator.requires_grad_(False)
@@ -141,9 +144,11 @@ class FusionTrainer:
             "adversarial": fooled,
             "attributes": 0.5 * sum(F.mse_loss(a.float(), b.float()) for a, b in zip(again, levels, strict=True)),
             "identity": (1 - (looks * identity).sum(1)).mean(),
+            "leak": (~same * (looks * own).sum(1).relu()).mean(),
             **self._pixel_losses(images, photos, face, inside, same),
         }
-        weights = (s.adversarial, s.attribute_loss, s.identity_loss, s.reconstruction_loss, s.context_loss, s.face_loss)
+        pixels = (s.reconstruction_loss, s.context_loss, s.face_loss)
+        weights = (s.adversarial, s.attribute_loss, s.identity_loss, s.leak_loss, *pixels)
         total = sum(weight * loss for weight, loss in zip(weights, losses.values(), strict=True))
         self._step("generator", total)
         self._average()
