@@ -85,7 +85,8 @@ def test_doubtful_detections_count_only_where_there_is_no_confident_one(monkeypa
         return sorted(f.score for f in find_faces(photo_of(ASTRONAUT)))
 
     assert found(0.1, 2.0, 0.29, 0.31) == [0.31, 2.0]
-    assert found(0.1, 0.2, 0.05) == [0.2]
+    assert found(0.1, 0.25, 0.2, 0.05) == [0.25]
+    assert len(find_faces(photo_of(ASTRONAUT), thorough=True)) == 2
 
 
 def test_a_thorough_search_finds_smaller_faces_and_such_that_the_edge_cuts(monkeypatch):
