@@ -11,6 +11,7 @@ from semveil.core.checkpoints import BadCheckpoint
 from semveil.core.pixels import to_tensor
 from semveil.data.labelled_pictures import load_labelled
 from semveil.mechanisms.gaussian import gaussian_delta
+from semveil.methods.face_model import bundled_folder
 from semveil.methods.noise_image import NoiseImage, classify
 from semveil.methods.noise_image_model import NoiseImageModel, load_noise_image_model, save_noise_image_model
 from semveil.training.classifier import accuracy
@@ -93,6 +94,16 @@ def test_a_damaged_folder_is_refused(tmp_path: Path) -> None:
     (folder / "noise-image.json").write_text("{}")
     with pytest.raises(BadCheckpoint, match="does not describe"):
         load_noise_image_model(str(folder))
+
+
+def test_the_bundled_networks_are_small_and_work_without_data(pictures: torch.Tensor) -> None:
+    model = load_noise_image_model()
+    folder = bundled_folder() / model.name
+    assert sum(path.stat().st_size for path in folder.iterdir()) < 10e6
+    shown = torch.nn.functional.interpolate(pictures, model.size)
+    answer = classify(model, NoiseImage(model).protect(shown).images)
+    assert set(answer.names) <= set(model.classes) and len(model.classes) == 100
+    assert bool((answer.probabilities > 0.01).all())  # more than guessing, of 100 classes
 
 
 def test_the_bundled_service_reads_converted_pictures_of_the_test_set(shared: Path) -> None:

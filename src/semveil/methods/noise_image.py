@@ -105,7 +105,7 @@ class NoiseImage:
         """Pictures (B, 3, S, S) in [-1, 1] -> converted ones; with an epsilon they are noisy and lie far beyond [-1, 1]."""
         self.model.check(images)
         with torch.no_grad():
-            converted = self.model.generator(images)
+            converted = self.model.generator(images.float())
         if self.mechanism is None:
             return Release(converted, None, self.guarantee())
         clipped = RANGE.clip(converted)
