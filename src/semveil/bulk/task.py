@@ -179,28 +179,28 @@ def _protect_faces(task: Task, settings: Settings, method: ImageMethod, photo: P
             f"{photo.name!r} shows {len(large)} chosen faces, the subject is one person; choose with --face, or enrol people",
         )
 
-    subjects: list[str | None] = [settings.subject] * len(large)
+    made = _protect_chosen(task, settings, method, photo, faces, large)
+    return replace(made, faces=len(faces), protected=len(large), small=len(reasons), reasons=reasons)
+
+
+def _protect_chosen(
+    task: Task, settings: Settings, method: ImageMethod, photo: Photo, faces: Sequence[Face], chosen: Sequence[int]
+) -> Outcome:
+    """Protect some of a photo's faces and write what becomes of the photo."""
+    subjects: list[str | None] = [settings.subject] * len(chosen)
     if settings.enrolled is not None and task.people is not None:
-        subjects = _recognised(photo, [faces[i] for i in large], enrol(settings.enrolled, task.people))
-    if whole:
+        subjects = _recognised(photo, [faces[i] for i in chosen], enrol(settings.enrolled, task.people))
+    names = [f"{task.name}.face-{i}" if len(faces) > 1 else task.name for i in chosen]
+    if settings.layout == Layout.WHOLE_PHOTO:
         aligned = align_apart(photo.pixels, [face.landmarks for face in faces], method.size)
-        cut = [aligned[i].pixels for i in large]
+        cut = [aligned[i].pixels for i in chosen]
+        release = _release(method, cut, subjects)
+        made = [whole_photo(method, release, task.name, subjects, photo=photo, faces=aligned, chosen=chosen)]
     else:
-        cut = [align_face(photo.pixels, faces[i].landmarks, method.size).pixels for i in large]
-    release = _release(method, cut, subjects)
-    names = [f"{task.name}.face-{i}" if len(faces) > 1 else task.name for i in large]
-    if whole:
-        made = [whole_photo(method, release, task.name, subjects, photo=photo, faces=aligned, chosen=large)]
-    else:
-        made = crops(method, release, names, subjects)
-    return replace(
-        _write_all(task, settings, method, made, names, cut),
-        faces=len(faces),
-        protected=len(large),
-        small=len(reasons),
-        reasons=reasons,
-        strangers=subjects.count(None) if settings.enrolled else 0,
-    )
+        cut = [align_face(photo.pixels, faces[i].landmarks, method.size).pixels for i in chosen]
+        made = crops(method, _release(method, cut, subjects), names, subjects)
+    strangers = subjects.count(None) if settings.enrolled else 0
+    return replace(_write_all(task, settings, method, made, names, cut), strangers=strangers)
 
 
 def _recognised(photo: Photo, faces: Sequence[Face], people: Enrolled) -> list[str | None]:
