@@ -47,6 +47,8 @@ def identity_encoder(
     kept = descriptors or out.with_name(f"{out.name}.teacher.npz")
     options.check_output_file(kept, ".npz")
 
+    import torch
+
     from semveil.cli.train import check_size, load_faces
     from semveil.core.checkpoints import read_checkpoint
     from semveil.core.config import read_config
@@ -63,20 +65,25 @@ def identity_encoder(
     teacher = _teacher(kept, photos, photo_set, workers=workers, quiet=as_json)
     trainer = IdentityEncoderTrainer(photo_set, teacher, settings, rng=streams(seed)["train"])
     if state.is_file():
-        trainer.load_state(read_checkpoint(state))
+        stored = read_checkpoint(state)
+        if stored.get("settings") != asdict(settings):
+            raise options.OptionError(f"{state} was made with other settings; give those, or another --checkpoint")
+        trainer.load_state(stored)
     with progress("Training the identity encoder", quiet=as_json) as advance:
 
         def report(step: int, loss: float) -> None:
             advance(step, settings.steps, "loss", loss)
             if step % SAVE_EVERY == 0 or step == settings.steps:
-                import torch
-
                 with atomic_write(state) as file:
                     torch.save(trainer.state(), file)
 
         trainer.run(report=report)
     network = trainer.encoder()
-    accuracy, error = held_out_accuracy(BundledVerifier(network, threshold=0.0), photo_set)
+    try:
+        accuracy, error = held_out_accuracy(BundledVerifier(network, threshold=0.0), photo_set)
+        told = f"Pairs of held-out people told apart: {accuracy:.1%} +- {error:.1%}."
+    except ValueError as reason:
+        accuracy, told = None, f"Not measured on held-out people: {reason}."
     card = {
         "teacher": "dlib_face_recognition_resnet_model_v1",
         "photos": int((~photo_set.held_out).sum()),
@@ -84,8 +91,7 @@ def identity_encoder(
         "held_out_accuracy": accuracy,
     }
     save_identity_encoder(out, network, card)
-    lines = [f"Pairs of held-out people told apart: {accuracy:.1%} +- {error:.1%}.", f"Written: {out}."]
-    show({**card, "held_out_accuracy_standard_error": error, "written": str(out)}, lines, as_json=as_json)
+    show({**card, "written": str(out)}, [told, f"Written: {out}."], as_json=as_json)
 
 
 def _teacher(kept: Path, photos: Path, faces: "FaceSet", *, workers: int, quiet: bool) -> "TeacherDescriptors":
@@ -93,7 +99,10 @@ def _teacher(kept: Path, photos: Path, faces: "FaceSet", *, workers: int, quiet:
     from semveil.training.teacher_descriptors import TeacherDescriptors, describe_photos
 
     if kept.is_file():
-        return TeacherDescriptors.load(kept)
+        try:
+            return TeacherDescriptors.load(kept)
+        except (OSError, KeyError, ValueError, EOFError) as error:
+            raise options.OptionError(f"{kept} holds no descriptors of photos; delete it to make it anew") from error
     with progress("Describing photos", quiet=quiet) as advance:
         made = describe_photos(photos, faces, workers=workers, progress=advance)
     made.save(kept)

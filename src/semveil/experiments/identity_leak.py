@@ -72,7 +72,7 @@ class LeakPreset:
     named_photos: int = 8
     epsilon: float = 6.0
     sides: tuple[int, ...] = (16, 8)
-    attribute_epsilon: float | None = 6.0
+    attribute_epsilon: float | None = 50.0
     seed: int = 0
 
 

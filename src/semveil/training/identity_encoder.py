@@ -1,7 +1,7 @@
 """Train a compact identity encoder to say of small faces what a strong recogniser says of the photos at full resolution."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 
 import torch
 from torch import Tensor
@@ -107,6 +107,7 @@ class IdentityEncoderTrainer:
     def state(self) -> dict[str, object]:
         """Everything to go on from."""
         return {
+            "settings": asdict(self.settings),
             "step": self.step,
             "network": self.network.state_dict(),
             "averages": self.averages.state_dict(),
@@ -116,7 +117,7 @@ class IdentityEncoderTrainer:
         }
 
     def load_state(self, state: dict) -> None:
-        """Go on from what `state` gave."""
+        """Go on from what `state` gave with the same settings."""
         self.step = state["step"]
         self.network.load_state_dict(state["network"])
         self.averages.load_state_dict(state["averages"])
