@@ -43,6 +43,7 @@ class FusionTraining:
         leak_loss: weight of the cosine to the photo's own identity, if positive, where another is wanted (not in the paper).
         context_loss: weight of Eq. 17 outside the face's parts where the identities differ (not in the paper).
         face_loss: weight of Eq. 17 inside the face's parts where the identities differ (not in the paper).
+        structure_loss: weight of 1 - SSIM, in windows of 7 px, of what the first two of these three see (not in the paper).
         average: half life in photos of the averaged weights that are shipped.
         attribute_widths: of the attribute encoder.
         fusion_widths: of the fusion generator.
@@ -57,13 +58,14 @@ class FusionTraining:
     same_share: float = 0.25
     random_share: float = 0.375
     coarse_share: float = 0.125
-    adversarial: float = 0.5
+    adversarial: float = 1.0
     attribute_loss: float = 10.0
     identity_loss: float = 8.0
     leak_loss: float = 8.0
-    reconstruction_loss: float = 400.0
-    context_loss: float = 200.0
-    face_loss: float = 10.0
+    reconstruction_loss: float = 600.0
+    context_loss: float = 300.0
+    face_loss: float = 20.0
+    structure_loss: float = 10.0
     average: float = 5000.0
     attribute_widths: tuple[int, ...] = (8, 16, 32, 64, 96)
     fusion_widths: tuple[int, ...] = (96, 96, 64, 32, 16, 8)
@@ -147,7 +149,7 @@ class FusionTrainer:
             "leak": (~same * (looks * own).sum(1).relu()).mean(),
             **self._pixel_losses(images, photos, face, inside, same),
         }
-        pixels = (s.reconstruction_loss, s.context_loss, s.face_loss)
+        pixels = (s.reconstruction_loss, s.context_loss, s.face_loss, s.structure_loss)
         weights = (s.adversarial, s.attribute_loss, s.identity_loss, s.leak_loss, *pixels)
         total = sum(weight * loss for weight, loss in zip(weights, losses.values(), strict=True))
         self._step("generator", total)
@@ -191,13 +193,15 @@ class FusionTrainer:
         return torch.where(grey, varied.mean(1, keepdim=True), varied)
 
     def _pixel_losses(self, images: Tensor, photos: Tensor, face: Tensor, inside: Tensor, same: Tensor) -> dict[str, Tensor]:
-        """Eq. 17, a mean over the pixels: where the identity is the photo's own; where it is not, outside and in the face."""
+        """Eq. 17 where the identity is the photo's own, outside the face where it is not, and in the face there; 1 - SSIM."""
         squares = 0.5 * inside * (images - photos).square().mean(1, keepdim=True)
         own = same.float().view(-1, 1, 1, 1)
+        unlike = inside * (1 - _similarity(images, photos))
         return {
             "reconstruction": (own * squares).mean(),
             "context": ((1 - own) * (1 - face) * squares).mean(),
             "face": ((1 - own) * face * squares).mean(),
+            "structure": ((own + (1 - own) * (1 - face)) * unlike).mean(),
         }
 
     def _discriminate(self, photos: Tensor, images: Tensor) -> Tensor:
@@ -280,6 +284,17 @@ def _see_unit_vectors(fusion: FusionGenerator) -> None:
             if isinstance(module, AAD):
                 module.fc_1.weight.mul_(scale)
                 module.fc_2.weight.mul_(scale)
+
+
+def _similarity(a: Tensor, b: Tensor) -> Tensor:
+    """SSIM (Wang et al. 2004) around each pixel, in uniform windows of 7 px, mean over the colours: (B, 1, S, S)."""
+    mean = lambda x: F.avg_pool2d(x, 7, 1, 3, count_include_pad=False)  # noqa: E731
+    mean_a, mean_b = mean(a), mean(b)
+    spread = mean(a * a) - mean_a * mean_a + mean(b * b) - mean_b * mean_b
+    product = mean_a * mean_b
+    first, second = (0.01 * 2) ** 2, (0.03 * 2) ** 2  # of a range of 2
+    ssim = (2 * product + first) * (2 * (mean(a * b) - product) + second)
+    return (ssim / ((mean_a.square() + mean_b.square() + first) * (spread + second))).mean(1, keepdim=True)
 
 
 def _unit(pixels: Tensor) -> Tensor:
