@@ -77,6 +77,9 @@ class ImageMethod(Protocol):
 
     A class of this kind that is registered in `METHODS` works with `semveil protect` at once; parameters that are annotated
     with an `Option` become options of the command line (see `methods.options`).
+
+    It may say more: `layout` (see `Layout`), and `needs_subjects`, whether `protect` also takes `subjects`, a name for each
+    crop.
     """
 
     name: ClassVar[str]
