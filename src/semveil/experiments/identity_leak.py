@@ -172,11 +172,11 @@ def measure_leak(
         recognisers: that attackers use, by name; their thresholds play no part.
     """
     signal, variants = signals(model, recognisers), _variants(model, faces, preset)
-    clear = {name: read(of, faces.gallery.images) for name, of in signal.items()}
+    clear, before = ({name: read(of, part.images) for name, of in signal.items()} for part in (faces.gallery, faces.strangers))
     found = {}
     for number, variant in enumerate(variants):
         progress("attack", number, len(variants))
-        found[variant.name] = _attacked(variant, faces, signal, list(recognisers), clear, preset.seed)
+        found[variant.name] = _attacked(variant, faces, signal, list(recognisers), clear, before, preset.seed)
     progress("attack", len(variants), len(variants))
     return {"attribute_probe": _attribute_probe(model, faces, preset), "variants": found}
 
@@ -219,9 +219,10 @@ def _attacked(
     signal: Mapping[str, Signal],
     recognisers: Sequence[str],
     clear: Mapping[str, Tensor],
+    before: Mapping[str, Tensor],
     seed: int,
 ) -> dict[str, Any]:
-    """All attackers on one variant."""
+    """All attackers on one variant, with the signals of the unprotected gallery and of the strangers before protection."""
 
     probes, gallery = faces.probes, faces.gallery
     pictures = variant.make(probes.images).clamp(-1, 1)
@@ -238,7 +239,8 @@ def _attacked(
             {name: read(of, made) for name, of in signal.items()}
             for made in (variant.make(part.images).clamp(-1, 1) for part in (faces.strangers, faces.named))
         )
-        attacks += _learnt_to_undo(strangers, probed, faces, signal, recognisers, clear, seed)
+        for name in recognisers:
+            attacks += _learnt_to_undo(name, strangers, before[name], probed, clear[name], faces, seed)
         attacks += _learnt_the_people(named, faces.named, seed)
     return {
         "of_a_release": variant.claim,
@@ -248,23 +250,21 @@ def _attacked(
 
 
 def _learnt_to_undo(
+    recogniser: str,
     strangers: Mapping[str, Tensor],
+    before: Tensor,
     probed: Mapping[str, Tensor],
+    clear: Tensor,
     faces: LeakFaces,
-    signal: Mapping[str, Signal],
-    recognisers: Sequence[str],
-    clear: Mapping[str, Tensor],
     seed: int,
 ) -> list[dict[str, Any]]:
-    """Everything that is seen of a protected photo -> each recogniser's vector of the photo itself."""
+    """Everything that is seen of a protected photo -> a recogniser's vector of the photo itself, which is then compared."""
     inputs, asked = together(strangers, probed)
     rows = []
-    for name in recognisers:
-        known = read(signal[name], faces.strangers.images)
-        for how, rng in (("linear", None), ("network", streams(seed)["network"])):
-            estimate = undone(inputs, known, asked, rng=rng)
-            found = nearest(estimate, clear[name], faces.probes.names, faces.gallery.names)
-            rows.append({"attack": "learnt to undo", "signal": f"{name}, {how}", **_scores(found)})
+    for how, rng in (("linear", None), ("network", streams(seed)["network"])):
+        estimate = undone(inputs, before, asked, rng=rng)
+        found = nearest(estimate, clear, faces.probes.names, faces.gallery.names)
+        rows.append({"attack": "learnt to undo", "signal": f"{recogniser}, {how}", **_scores(found)})
     return rows
 
 

@@ -39,8 +39,8 @@ def leak_tables(result: dict[str, Any]) -> str:
         f"(`{model['digest'][:12]}`). {photos['probes']} held-out people are looked for among {people['gallery']} "
         f"({photos['gallery']} photos). To undo the protection the attacker learns from {photos['strangers']} photos that it "
         f"protected itself; to learn the people, from half of {photos['named']} protected photos of {people['named']} people, "
-        "and it is asked about the other half. Photos to learn from were in the networks' training set, without names; those that "
-        "are looked for were not.",
+        "and it is asked about the other half. Photos to learn from were in the networks' training set, without names; those "
+        "that are looked for were not.",
         markdown(["attacker", "by", "guessing", *variants], rows),
         "SSIM to the photo: " + ", ".join(f"{name} {variant['ssim']:.3f}" for name, variant in variants.items()) + ".",
         "A linear probe on the attributes that pass in clear, asked for the identity vector of the photo:",
