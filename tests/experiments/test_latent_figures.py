@@ -12,6 +12,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from semveil.data.face_set import FaceSet
 from semveil.experiments import latent_bench
 from semveil.experiments.dp_image import DP_IMAGE_FIGURES
 from semveil.experiments.latent_dp import LATENT_DP_FIGURES
@@ -184,7 +185,16 @@ def test_held_out_photos_stay_out_of_the_json_and_unnamed(
     EXPERIMENTS["dp-image/fig4"]("smoke", tmp_path, model=str(tiny_model), data=face_set)
     text = (tmp_path / "latents.json").read_text()
     assert "Ann" not in text and str(face_set.parent) not in text
-    assert len(json.loads(text)["photos"]) == 4 and not list(tmp_path.glob("images/*"))
+    result = json.loads(text)
+    assert len(result["photos"]) == 4
+    far, near = (result["pictured_examples"][name] for name in ("far", "near"))
+    assert far["distance"] > near["distance"] > 0
+    made = {path.name: path for path in tmp_path.glob("images/*")}
+    assert set(made) == {Path(file).name for file in (*far["files"], *near["files"])}  # faces of the model, no photos
+    photos = FaceSet.load(face_set).pixels
+    for path in made.values():
+        with Image.open(path) as picture:
+            assert not (np.asarray(picture) == photos).all((1, 2, 3)).any()
 
 
 def test_official_models_encode_without_an_inversion(tmp_path: Path, tiny_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
