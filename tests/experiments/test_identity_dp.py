@@ -4,6 +4,7 @@ import hashlib
 import json
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,7 @@ from semveil.data.face_set import FaceSet
 from semveil.experiments import evaluate as evaluation
 from semveil.experiments import identity_dp_bench, identity_dp_measures
 from semveil.experiments.evaluate import evaluate
-from semveil.experiments.identity_dp import IDENTITY_DP_FIGURES
+from semveil.experiments.identity_dp import IDENTITY_DP_FIGURES, _baselines_before
 from semveil.experiments.identity_dp_bench import public_faces
 from semveil.experiments.identity_dp_figures import DRAWINGS, draw
 from semveil.experiments.identity_dp_pairs import pairs_within_folds
@@ -151,17 +152,18 @@ def test_table_one_has_both_readings_and_what_the_paper_reports(folder: Path) ->
     assert "not measured" in text and "facenet-casia" in text
 
 
+def _bench(**config: Any) -> Any:
+    return SimpleNamespace(config=config)
+
+
 def test_baselines_are_kept_for_another_model_and_only_then(folder: Path, tmp_path: Path) -> None:
-    old = _result(folder, "comparison")
-    old["config"]["model"]["digest"] = "another"
-    old["baselines_commit"] = "before"
-    (tmp_path / "comparison.json").write_text(json.dumps(old))
-    EXPERIMENTS["identity-dp/table1"]("smoke", tmp_path)
-    assert _result(tmp_path, "comparison")["baselines_commit"] == "before"
-    old["config"]["photos"]["digest"] = "others"
-    (tmp_path / "comparison.json").write_text(json.dumps(old))
-    EXPERIMENTS["identity-dp/table1"]("smoke", tmp_path)
-    assert _result(tmp_path, "comparison")["baselines_commit"] != "before"
+    path = tmp_path / "comparison.json"
+    assert _baselines_before(_bench(), path) is None
+    shutil.copy(folder / "comparison.json", path)
+    config = _result(folder, "comparison")["config"]
+    kept = _baselines_before(_bench(**{**config, "model": "another"}), path)
+    assert kept is not None and len(kept[1]) == 12
+    assert _baselines_before(_bench(**{**config, "photos": "others"}), path) is None
 
 
 def test_protected_photos_of_a_person_are_not_recognised(folder: Path) -> None:
