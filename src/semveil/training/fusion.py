@@ -43,7 +43,7 @@ class FusionTraining:
         leak_loss: weight of the cosine to the photo's own identity, if positive, where another is wanted (not in the paper).
         context_loss: weight of Eq. 17 outside the face's parts where the identities differ (not in the paper).
         face_loss: weight of Eq. 17 inside the face's parts where the identities differ (not in the paper).
-        structure_loss: weight of 1 - SSIM, in windows of 7 px, of what the first two of these three see (not in the paper).
+        structure_loss: weight of 1 - SSIM of what the first two of these three see (not in the paper).
         average: half life in photos of the averaged weights that are shipped.
         attribute_widths: of the attribute encoder.
         fusion_widths: of the fusion generator.
@@ -57,15 +57,15 @@ class FusionTraining:
     decay_share: float = 0.25
     same_share: float = 0.25
     random_share: float = 0.375
-    coarse_share: float = 0.125
-    adversarial: float = 1.0
+    coarse_share: float = 0.06
+    adversarial: float = 0.5
     attribute_loss: float = 10.0
-    identity_loss: float = 8.0
-    leak_loss: float = 8.0
+    identity_loss: float = 5.0
+    leak_loss: float = 12.0
     reconstruction_loss: float = 600.0
     context_loss: float = 300.0
-    face_loss: float = 20.0
-    structure_loss: float = 10.0
+    face_loss: float = 40.0
+    structure_loss: float = 30.0
     average: float = 5000.0
     attribute_widths: tuple[int, ...] = (8, 16, 32, 64, 96)
     fusion_widths: tuple[int, ...] = (96, 96, 64, 32, 16, 8)
@@ -287,13 +287,18 @@ def _see_unit_vectors(fusion: FusionGenerator) -> None:
 
 
 def _similarity(a: Tensor, b: Tensor) -> Tensor:
-    """SSIM (Wang et al. 2004) around each pixel, in uniform windows of 7 px, mean over the colours: (B, 1, S, S)."""
-    mean = lambda x: F.avg_pool2d(x, 7, 1, 3, count_include_pad=False)  # noqa: E731
-    mean_a, mean_b = mean(a), mean(b)
-    spread = mean(a * a) - mean_a * mean_a + mean(b * b) - mean_b * mean_b
-    product = mean_a * mean_b
+    """SSIM around each pixel as `metrics.ssim` has it, mean over the colours: (B, 1, S, S)."""
+    reach = torch.arange(-5.0, 6.0)
+    window = torch.exp(-reach.square() / (2 * 1.5**2))
+    window = (window / window.sum()).view(1, 1, 1, -1)
+    products = torch.cat([a, b, a * a, b * b, a * b], 1)
+    windows = window.expand(products.shape[1], 1, 1, -1)
+    means = F.conv2d(F.pad(products, (5, 5, 5, 5), mode="reflect"), windows, groups=len(windows))
+    means = F.conv2d(means, windows.transpose(2, 3), groups=len(windows))
+    mean_a, mean_b, square_a, square_b, product = means.chunk(5, 1)
+    spread = square_a - mean_a.square() + square_b - mean_b.square()
     first, second = (0.01 * 2) ** 2, (0.03 * 2) ** 2  # of a range of 2
-    ssim = (2 * product + first) * (2 * (mean(a * b) - product) + second)
+    ssim = (2 * mean_a * mean_b + first) * (2 * (product - mean_a * mean_b) + second)
     return (ssim / ((mean_a.square() + mean_b.square() + first) * (spread + second))).mean(1, keepdim=True)
 
 
