@@ -1,4 +1,4 @@
-"""A feed-forward semantic encoder: one aligned photo -> its 28 latent codes in one pass."""
+"""A feed-forward encoder: one aligned photo -> its latent codes in one pass, 28 of a SemanticStyleGAN."""
 
 from dataclasses import asdict, dataclass
 from typing import Any
