@@ -6,10 +6,12 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from torch.nn import functional as F
 
 from semveil.data.face_set import FaceSet
+from semveil.metrics import ssim
 from semveil.recognition.identity_encoder import IdentityEncoder, IdentityEncoderConfig
-from semveil.training.fusion import FusionTrainer, FusionTraining
+from semveil.training.fusion import FusionTrainer, FusionTraining, _similarity
 
 SIZES = IdentityEncoderConfig(size=32, top=8, left=8, side=16, widths=(4, 4, 4, 4), blocks=(1, 1, 1), dimensions=6)
 SETTINGS = FusionTraining(steps=40, batch=8, rate=2e-3, attribute_widths=(8, 8), fusion_widths=(8, 8, 8), discriminator_width=2)
@@ -59,18 +61,18 @@ def test_a_batch_has_own_random_and_foreign_identities():
 
 def test_pixels_count_where_they_should():
     run = trainer()
-    photos = torch.zeros(2, 3, 4, 4)
-    images = torch.zeros(2, 3, 4, 4)
+    photos = torch.zeros(2, 3, 8, 8)
+    images = torch.zeros(2, 3, 8, 8)
     images[:, :, 0] = 1  # wrong in the first row, which is face; in the second, which is not, by 2; the third is filled in
     images[:, :, 1] = 2
     images[:, :, 2] = 9
-    face, inside = torch.zeros(2, 1, 4, 4), torch.ones(2, 1, 4, 4)
+    face, inside = torch.zeros(2, 1, 8, 8), torch.ones(2, 1, 8, 8)
     face[:, :, 0] = 1
     inside[:, :, 2] = 0
     losses = run._pixel_losses(images, photos, face, inside, torch.tensor([True, False]))
-    assert losses["reconstruction"].item() == pytest.approx(0.5 * (1 + 4) / 8)
-    assert losses["context"].item() == pytest.approx(0.5 * 4 / 8)
-    assert losses["face"].item() == pytest.approx(0.5 * 1 / 8)
+    assert losses["reconstruction"].item() == pytest.approx(0.5 * (1 + 4) / 16)
+    assert losses["context"].item() == pytest.approx(0.5 * 4 / 16)
+    assert losses["face"].item() == pytest.approx(0.5 * 1 / 16)
 
 
 def test_a_resumed_run_is_the_same_run(tmp_path):
@@ -103,3 +105,9 @@ def test_finished_networks_have_settled_statistics_and_leave_the_run_as_it_is():
     assert fusion(torch.ones(1, 6) / 6**0.5, encoder(images)).shape == images.shape
     for a, b in zip(encoder.state_dict().values(), again.state_dict().values(), strict=True):
         assert torch.equal(a, b)
+
+
+def test_structure_is_the_measured_one():
+    photos = F.interpolate(torch.rand(2, 3, 8, 8, generator=torch.Generator().manual_seed(0)) * 2 - 1, scale_factor=4)
+    images = (photos + 0.2 * torch.randn(photos.shape, generator=torch.Generator().manual_seed(1))).clamp(-1, 1)
+    torch.testing.assert_close(_similarity(images, photos).mean((1, 2, 3)), ssim(images, photos), atol=1e-4, rtol=0)
