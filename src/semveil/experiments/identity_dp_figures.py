@@ -88,10 +88,8 @@ def _fig5(result: dict[str, Any], folder: Path) -> Figure:
 
 def _fig6(result: dict[str, Any], folder: Path) -> Figure:
     rows = _by_source(result, folder, lambda record: record["shows"] in ("source", "no noise", "mean distance"))
-    draws = result["config"]["preset"]["candidates"]
-    basis = _basis(result)
-    title = f"Of {draws} draws that at the mean identity distance ($\\epsilon$ of the identity alone, basis: {basis})"
-    return draw_pictures(rows, title=title)
+    draws = f"of {result['config']['preset']['candidates']} draws that at the mean identity distance"
+    return draw_pictures(rows, title=f"privunit, {draws} ($\\epsilon$ of the identity alone, basis: {_basis(result)})")
 
 
 def _fig7(result: dict[str, Any], folder: Path) -> Figure:
