@@ -21,6 +21,7 @@ from semveil.recognition.identity_encoder import IdentityEncoder
 from semveil.training.identity_encoder import vary
 
 FACE_PARTS = ("skin", "eyes", "brows", "mouth", "nose", "ears", "glasses")  # may change with the identity
+UNLIKE = -0.2  # cosine to the own identity below which a face is unlike it enough; other recognisers are less sure than ours
 _NETWORKS = ("attributes", "fusion", "discriminator", "averages")
 
 
@@ -40,7 +41,7 @@ class FusionTraining:
         random_share: of a batch, photos that are joined with a random unit vector, as noise leaves them (not in the paper).
         coarse_share: of a batch, photos whose attributes are taken after `coarsened` to 8, 16 or 32 px (not in the paper).
         adversarial: weight of the hinge loss.
-        leak_loss: weight of the cosine to the photo's own identity, if positive, where another is wanted (not in the paper).
+        leak_loss: weight of the cosine to the photo's own identity, down to `UNLIKE`, where another is wanted (not in the paper).
         context_loss: weight of Eq. 17 outside the face's parts where the identities differ (not in the paper).
         face_loss: weight of Eq. 17 inside the face's parts where the identities differ (not in the paper).
         structure_loss: weight of 1 - SSIM of what the first two of these three see (not in the paper).
@@ -146,7 +147,7 @@ class FusionTrainer:
             "adversarial": fooled,
             "attributes": 0.5 * sum(F.mse_loss(a.float(), b.float()) for a, b in zip(again, levels, strict=True)),
             "identity": (1 - (looks * identity).sum(1)).mean(),
-            "leak": (~same * (looks * own).sum(1).relu()).mean(),
+            "leak": (~same * (looks * own).sum(1).clamp_min(UNLIKE)).mean(),
             **self._pixel_losses(images, photos, face, inside, same),
         }
         pixels = (s.reconstruction_loss, s.context_loss, s.face_loss, s.structure_loss)
