@@ -39,10 +39,10 @@ def draw(path: Path, figure: str) -> Path:
 
 
 def distance_judge(result: dict[str, Any]) -> str:
-    """Whose identity distance is shown: FaceNet's where it was measured, else the first verifier's, which stands in for it."""
+    """Whose identity distance is shown: FaceNet's where it was measured, else another's, of unit vectors too if there is one."""
     columns = (result.get("reconstructed") or result["rows"][0])["images"]
     judges = [name.removeprefix("identity_distance ") for name in columns if name.startswith("identity_distance ")]
-    return next((judge for judge in judges if judge.startswith("facenet")), judges[0])
+    return min(judges, key=lambda judge: (not judge.startswith("facenet"), judge == "dlib"))
 
 
 def judges(result: dict[str, Any]) -> str:
