@@ -15,7 +15,7 @@ from semveil.core.weights import WeightsMissing
 from semveil.data.faces import PhotoFace
 from semveil.data.pairs import PairList, read_pairs
 from semveil.experiments.identity_dp_bench import OURS, IdentityBench, prepare_bench
-from semveil.experiments.identity_dp_figures import draw, row_name
+from semveil.experiments.identity_dp_figures import draw
 from semveil.experiments.identity_dp_measures import looks
 from semveil.experiments.identity_dp_pairs import Pairs, acceptance
 from semveil.experiments.identity_dp_paper import PAPER
@@ -173,8 +173,10 @@ def _pictures(out: Path, photos: PhotoSet, rows: Sequence[Row]) -> list[dict[str
     """The first photos and their pictures, of every row but those of the paper's law, as files beside the JSON."""
     chosen = [("photos", photos.images)]
     for row in rows:
-        if row.said["method"] != "identity-dp" or row.said["setting"] == OURS:
-            chosen.append((row_name(row.said), row.make(photos.images)))
+        if row.said["method"] != "identity-dp":
+            chosen.append((row.said["method"], row.make(photos.images)))
+        elif row.said["setting"] == OURS:
+            chosen.append((f"$\\epsilon$ {row.said['nominal_epsilon']:g}", row.make(photos.images)))
     return [
         {"shows": name, "source": photo, "file": save_picture(out, f"{number}-{i}", images[i])}
         for number, (name, images) in enumerate(chosen)

@@ -39,7 +39,7 @@ def draw(path: Path, figure: str) -> Path:
 
 
 def distance_judge(result: dict[str, Any]) -> str:
-    """Whose identity distance is shown: FaceNet's where it was measured, else another's, of unit vectors too if there is one."""
+    """Whose identity distance is shown: FaceNet's where it was measured, else another's, of unit vectors if there is one."""
     columns = (result.get("reconstructed") or result["rows"][0])["images"]
     judges = [name.removeprefix("identity_distance ") for name in columns if name.startswith("identity_distance ")]
     return min(judges, key=lambda judge: (not judge.startswith("facenet"), judge == "dlib"))
@@ -112,7 +112,7 @@ def _fig8(result: dict[str, Any], folder: Path) -> Figure:
     rows: dict[str, list[Cell]] = {}
     for record in result["pictures"]:
         rows.setdefault(record["shows"], []).append((folder / record["file"], record["source"]))
-    return draw_pictures(list(rows.values()), row_labels=list(rows), title=f"{_about(result)}\n{judges(result)}")
+    return draw_pictures(list(rows.values()), row_labels=list(rows), title="Beside identity-dp")
 
 
 def _faces(result: dict[str, Any], folder: Path) -> Figure:
