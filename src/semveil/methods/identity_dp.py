@@ -32,8 +32,7 @@ from semveil.methods.pseudonym import Pseudonyms
 from semveil.methods.release import Layout, Release
 
 DEFAULT_EPSILON = 6.0  # the paper's
-DEFAULT_MECHANISM = "privunit"  # keeps most of a vector at the same epsilon, so the budget is used
-REPELLING = "von-mises-fisher"  # around the opposite vector: the exponential mechanism with utility minus cosine
+DEFAULT_MECHANISM = "von-mises-fisher"  # the exponential mechanism with utility cosine, and minus cosine to repel
 CALIBRATIONS = ("corrected", "as_published")
 FUSION = "the fusion network that makes the picture"
 IN_CLEAR = "the attributes (pose, expression, hair, light, background), with what they tell of who it is"
@@ -49,8 +48,8 @@ class IdentityDP:
     Args:
         model: an identity model, or its name.
         epsilon: privacy budget of the identity (6).
-        mechanism: the law of the new identity on the unit sphere, see `mechanisms.SPHERE_MECHANISMS`. By default `privunit`;
-            `von-mises-fisher` with `repel` and `laplace` with calibration `as_published`.
+        mechanism: the law of the new identity on the unit sphere, see `mechanisms.SPHERE_MECHANISMS`. By default
+            `von-mises-fisher`, and `laplace` with calibration `as_published`. `privunit` keeps most of the old identity.
         calibration: `corrected`: epsilon holds for any two photos. `as_published`: Laplace noise of scale observed sensitivity
             over epsilon, whose true epsilon is 2 sqrt(d) / scale.
         observed_sensitivity: of `as_published`: the largest L1 distance seen between two identity vectors ([IDP] Eq. 12).
@@ -126,8 +125,7 @@ class IdentityDP:
             require_positive("the observed sensitivity", observed_sensitivity)
             self.law = RenormalisedLaplace(self.dimension, observed_sensitivity / self.nominal_epsilon)
         elif self.pseudonyms is None:
-            name = mechanism or (REPELLING if repel else DEFAULT_MECHANISM)
-            self.law = SPHERE_MECHANISMS[name].calibrate(self.dimension, self.nominal_epsilon)
+            self.law = SPHERE_MECHANISMS[mechanism or DEFAULT_MECHANISM].calibrate(self.dimension, self.nominal_epsilon)
         self.look: LatentDP | None = None
         if attribute_epsilon is not None:
             self.look = LatentDP(epsilon=attribute_epsilon, mechanism="exponential")
