@@ -22,7 +22,8 @@ from semveil.experiments.result_file import write_result
 from semveil.methods.identity_model import IdentityModel
 from semveil.recognition.verifier import BundledVerifier
 
-PRESET = LeakPreset("test", gallery_photos=2, strangers=36, named_people=4, named_photos=4, sides=(2,), attribute_epsilon=None)
+PARTS = {"gallery_photos": 2, "strangers": 30, "public": 36, "named_people": 4, "named_photos": 4}
+PRESET = LeakPreset("test", **PARTS, epsilon=0.1, sides=(2,), attribute_epsilon=None)
 
 
 class Looker(BundledVerifier):
@@ -64,7 +65,7 @@ def faces() -> FaceSet:
 
 @pytest.fixture(scope="module")
 def result(faces: FaceSet) -> dict:
-    photos = leak_faces(faces, gallery_photos=2, strangers=36, named_people=4, named_photos=4)
+    photos = leak_faces(faces, **PARTS)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("semveil.experiments.identity_leak_attacks.NETWORK", NetworkSettings(hidden=(8,), steps=2))
         measured = measure_leak(example(), photos, {"looker": Looker()}, PRESET)
@@ -83,15 +84,15 @@ def found(result: dict, variant: str, attack: str, signal: str) -> float:
 
 
 def test_photos_have_their_parts_to_play(faces: FaceSet) -> None:
-    chosen = leak_faces(faces, gallery_photos=2, strangers=36, named_people=4, named_photos=4)
-    assert len(chosen.probes) == 20 and len(chosen.gallery) == 40 and len(chosen.strangers) == 36 and len(chosen.named) == 16
+    chosen = leak_faces(faces, **PARTS)
+    assert [len(part) for part in vars(chosen).values()] == [20, 40, 30, 36, 16]
     assert set(chosen.probes.names) == set(chosen.gallery.names)
     assert not set(chosen.probes.names) & {*chosen.strangers.names, *chosen.named.names}
     assert not set(chosen.named.names) & set(chosen.strangers.names)
     probes = {image.numpy().tobytes() for image in chosen.probes.images}
     assert not probes & {image.numpy().tobytes() for image in chosen.gallery.images}
     with pytest.raises(DataMissing, match=r"4 training people with 9 photos \(0 found\)"):
-        leak_faces(faces, gallery_photos=2, strangers=36, named_people=4, named_photos=9)
+        leak_faces(faces, **{**PARTS, "named_photos": 9})
 
 
 def test_who_passes_in_clear_is_found_and_who_is_not_there_is_not(result: dict) -> None:
@@ -108,7 +109,7 @@ def test_who_passes_in_clear_is_found_and_who_is_not_there_is_not(result: dict) 
     assert found(result, "another's attributes", "same photo", "pixels") < 0.3
     assert found(result, "unprotected", "learnt permuted names", "everything, linear") < 0.7  # guessing: 0.25
     assert result["variants"]["unprotected"]["of_a_release"] is None
-    assert result["variants"]["identity-dp"]["of_a_release"]["epsilon"] == pytest.approx(6.0)
+    assert result["variants"]["identity-dp"]["of_a_release"]["epsilon"] == pytest.approx(0.1)
 
 
 def test_the_probe_reads_attributes_and_a_bottleneck_costs_likeness(result: dict) -> None:

@@ -57,7 +57,7 @@ class LeakPreset:
     Attributes:
         name: as the user says it.
         verifiers: recognisers that attackers use.
-        gallery_photos, strangers, named_people, named_photos: see `leak_faces`.
+        gallery_photos, strangers, public, named_people, named_photos: see `leak_faces`.
         epsilon: budget of the identity.
         sides: bottlenecks of the attributes that are measured, in pixels.
         attribute_epsilon: budget of the attributes where they are private too; None leaves that out.
@@ -68,6 +68,7 @@ class LeakPreset:
     verifiers: tuple[str, ...] = ("edgeface", "bundled")
     gallery_photos: int = 3
     strangers: int = 500
+    public: int = 1500
     named_people: int = 30
     named_photos: int = 8
     epsilon: float = 6.0
@@ -78,9 +79,11 @@ class LeakPreset:
 
 LEAK_PRESETS: Registry[LeakPreset] = Registry("preset")
 for _preset in (
-    LeakPreset("smoke", ("bundled",), 1, strangers=8, named_people=2, named_photos=2, sides=(8,), attribute_epsilon=None),
+    LeakPreset(
+        "smoke", ("bundled",), 1, strangers=8, public=16, named_people=2, named_photos=2, sides=(8,), attribute_epsilon=None
+    ),
     LeakPreset("small"),
-    LeakPreset("full", ("edgeface", "dlib", "bundled"), strangers=3000, named_people=100, named_photos=10),
+    LeakPreset("full", ("edgeface", "dlib", "bundled"), strangers=3000, public=4000, named_people=100, named_photos=10),
 ):
     LEAK_PRESETS.add(_preset.name, _preset)
 
@@ -137,6 +140,7 @@ def reproduce_leak(
         load_face_set(data, loaded, progress=lambda done, total: progress("prepare photos", done, total)),
         gallery_photos=chosen.gallery_photos,
         strangers=chosen.strangers,
+        public=chosen.public,
         named_people=chosen.named_people,
         named_photos=chosen.named_photos,
     )
@@ -258,14 +262,17 @@ def _learnt_to_undo(
     faces: LeakFaces,
     seed: int,
 ) -> list[dict[str, Any]]:
-    """Everything that is seen of a protected photo -> a recogniser's vector of the photo itself, which is then compared."""
-    inputs, asked = together(strangers, probed)
-    rows = []
-    for how, rng in (("linear", None), ("network", streams(seed)["network"])):
-        estimate = undone(inputs, before, asked, rng=rng)
-        found = nearest(estimate, clear, faces.probes.names, faces.gallery.names)
-        rows.append({"attack": "learnt to undo", "signal": f"{recogniser}, {how}", **_scores(found)})
-    return rows
+    """A recogniser's vector of the photo itself is estimated from its vector of the protected one, or from all signals."""
+    everything, asked = together(strangers, probed)
+    estimates = {
+        f"{recogniser}, linear": undone(strangers[recogniser], before, probed[recogniser]),
+        f"{recogniser} from {EVERYTHING}, linear": undone(everything, before, asked),
+        f"{recogniser} from {EVERYTHING}, network": undone(everything, before, asked, rng=streams(seed)["network"]),
+    }
+    return [
+        {"attack": "learnt to undo", "signal": name, **_scores(nearest(made, clear, faces.probes.names, faces.gallery.names))}
+        for name, made in estimates.items()
+    ]
 
 
 def _learnt_the_people(named: Mapping[str, Tensor], faces: Portraits, seed: int) -> list[dict[str, Any]]:
@@ -293,8 +300,8 @@ def _attribute_probe(model: IdentityModel, faces: LeakFaces, preset: LeakPreset)
     identities = {name: read(model.identify, part.images) for name, part in vars(faces).items()}
     rows = []
     for side in (model.size, *preset.sides):
-        known, asked = (read(attributes, coarsened(part.images, side)) for part in (faces.strangers, faces.probes))
-        estimate = undone(known, identities["strangers"], asked)
+        known, asked = (read(attributes, coarsened(part.images, side)) for part in (faces.public, faces.probes))
+        estimate = undone(known, identities["public"], asked)
         found = nearest(estimate, identities["gallery"], faces.probes.names, faces.gallery.names)
         cosine = F.cosine_similarity(estimate, identities["probes"]).mean()
         rows.append({"attribute_side": side, "cosine_with_the_identity": round(float(cosine), 4), **_scores(found)})

@@ -84,12 +84,12 @@ def undone(seen: Tensor, known: Tensor, probes: Tensor, *, rng: torch.Generator 
         seen: (N, p) signals of protected photos.
         known: (N, q) signals of the same photos unprotected.
         probes: (P, p) signals of protected photos.
-        rng: of a network for what the linear regression (ridge) leaves over; without it there is none.
+        rng: of a network with a hidden layer; without it the map is linear (ridge).
     """
-    linear = Ridge.fit(seen, known)
     if rng is None:
-        return linear(probes)
-    return linear(probes) + train_regressor(seen, known - linear.left_out, NETWORK, rng=rng)(probes)
+        return Ridge.fit(seen, known)(probes)
+    centre = known.mean(0)
+    return centre + train_regressor(seen, known - centre, NETWORK, rng=rng)(probes)
 
 
 def recognised(

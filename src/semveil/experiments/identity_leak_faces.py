@@ -30,6 +30,7 @@ class LeakFaces:
         probes: one photo of each held-out person who has several; the attacker sees it protected and asks who it is.
         gallery: other photos of those people and photos of other held-out people, unprotected, with names.
         strangers: one photo of each of some training people; the attacker protects them to learn what protection does.
+        public: as many and more, the strangers first; the attacker learns from their attributes, which need no protecting.
         named: as many photos of each of some training people; one half the attacker sees protected with names, and asks who the
             other half shows.
     """
@@ -37,16 +38,19 @@ class LeakFaces:
     probes: Portraits
     gallery: Portraits
     strangers: Portraits
+    public: Portraits
     named: Portraits
 
 
-def leak_faces(faces: FaceSet, *, gallery_photos: int, strangers: int, named_people: int, named_photos: int) -> LeakFaces:
+def leak_faces(
+    faces: FaceSet, *, gallery_photos: int, strangers: int, public: int, named_people: int, named_photos: int
+) -> LeakFaces:
     """Draw the photos with a fixed seed.
 
     Args:
         faces: with several photos of some people.
         gallery_photos: of a person to be found, at most.
-        strangers: how many.
+        strangers, public: how many; fewer public ones where there are not so many people.
         named_people, named_photos: how many people, and photos of each.
 
     Raises:
@@ -58,7 +62,7 @@ def leak_faces(faces: FaceSet, *, gallery_photos: int, strangers: int, named_peo
     train = _by_person(faces, rows[~faces.held_out[rows]])
     several = [name for name, own in held.items() if len(own) > 1]
     often = [name for name, own in train.items() if len(own) >= named_photos][:named_people]
-    others = [name for name in train if name not in set(often)][:strangers]
+    others = [name for name in train if name not in set(often)][:public]
     if not several or len(often) < named_people or len(others) < strangers:
         raise DataMissing(
             f"wanted: held-out people with several photos ({len(several)} found), {named_people} training people "
@@ -73,6 +77,7 @@ def leak_faces(faces: FaceSet, *, gallery_photos: int, strangers: int, named_peo
     return LeakFaces(
         portraits([(name, held[name][0]) for name in several]),
         portraits([(name, row) for name, own in shown.items() for row in own]),
+        portraits([(name, train[name][0]) for name in others[:strangers]]),
         portraits([(name, train[name][0]) for name in others]),
         portraits([(name, row) for name in often for row in train[name][:named_photos]]),
     )

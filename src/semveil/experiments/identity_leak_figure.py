@@ -43,7 +43,7 @@ def leak_tables(result: dict[str, Any]) -> str:
         "that are looked for were not.",
         markdown(["attacker", "by", "guessing", *variants], rows),
         "SSIM to the photo: " + ", ".join(f"{name} {variant['ssim']:.3f}" for name, variant in variants.items()) + ".",
-        "A linear probe on the attributes that pass in clear, asked for the identity vector of the photo:",
+        f"A linear probe on the attributes that pass in clear, learnt from {photos['public']} photos, asked for the identity:",
         markdown(
             ["attributes see", "cosine with the identity", "person found first"],
             [
