@@ -14,12 +14,15 @@ def reproduce(
         str,
         typer.Argument(
             help="dp-semcom/fig3 to fig6, noise, security; dp-image/fig4, 5, 7 to 11, table1; latent-dp/fig4, 6 to 8; "
-            "identity-dp/fig4 to 7, 10, 11, table1 to 3.",
+            "identity-dp/fig4 to 7, 10, 11, table1 to 3, leak.",
             metavar="FIGURE",
         ),
     ],
     preset: Annotated[
-        str, typer.Option(help="How large: smoke, small, paper; of security also development.", metavar="smoke|small|paper")
+        str,
+        typer.Option(
+            help="How large: smoke, small, paper; of security also development, of leak full.", metavar="smoke|small|paper"
+        ),
     ] = "smoke",
     out: Annotated[
         Path | None, typer.Option(help="Folder for JSON and plots; out/METHOD/PRESET by default.", metavar="DIR")
