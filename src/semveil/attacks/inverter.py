@@ -98,7 +98,8 @@ def train_inverter(
     kept_out, rows = order[:held], order[held:]
     mean = sources[rows].mean(0)
     nothing = float((sources[kept_out] - mean).square().mean())
-    linear = _linear(converted[rows], sources[rows] - mean, settings.linear_pairs)
+    fitted = rows[: settings.linear_pairs]
+    linear = _linear(converted[fitted], sources[fitted] - mean)
     network = _Network(settings.width, settings.blocks, rng)
     best = Inverter(linear, network, mean, 1.0)
     least = _error(best, converted[kept_out], sources[kept_out])
@@ -153,12 +154,11 @@ class _Network(nn.Module):
         return F.pixel_shuffle(self.last(F.relu(x)), 2)
 
 
-def _linear(converted: Tensor, centred: Tensor, pairs: int) -> Ridge | None:
+def _linear(converted: Tensor, centred: Tensor) -> Ridge | None:
     """One linear map for all colours: the three colours of a picture are three rows of the regression."""
-    height, width = converted.shape[2:]
-    if not pairs or height * width > LARGEST_LINEAR:
+    if not len(converted) or converted[0, 0].numel() > LARGEST_LINEAR:
         return None
-    return Ridge.fit(converted[:pairs].flatten(2).flatten(0, 1), centred[:pairs].flatten(2).flatten(0, 1))
+    return Ridge.fit(converted.flatten(2).flatten(0, 1), centred.flatten(2).flatten(0, 1))
 
 
 def _estimate(inverter: Inverter, converted: Tensor) -> Tensor:
