@@ -41,7 +41,7 @@ class FusionTraining:
         random_share: of a batch, photos that are joined with a random unit vector, as noise leaves them (not in the paper).
         coarse_share: of a batch, photos whose attributes are taken after `coarsened` to 8, 16 or 32 px (not in the paper).
         adversarial: weight of the hinge loss.
-        leak_loss: weight of the cosine to the photo's own identity, down to `UNLIKE`, where another is wanted (not in the paper).
+        leak_loss: weight of the cosine to the photo's own identity, down to `UNLIKE`, if another is wanted (not in the paper).
         context_loss: weight of Eq. 17 outside the face's parts where the identities differ (not in the paper).
         face_loss: weight of Eq. 17 inside the face's parts where the identities differ (not in the paper).
         structure_loss: weight of 1 - SSIM of what the first two of these three see (not in the paper).
