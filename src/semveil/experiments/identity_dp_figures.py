@@ -49,8 +49,8 @@ def judges(result: dict[str, Any]) -> str:
     """Who stands in for whom."""
     names = " and ".join(name for name in result["config"]["verifiers"] if name != "bundled")
     judge = distance_judge(result)
-    distance = "" if judge.startswith("facenet") else f"; distance by {judge}, which stands in for FaceNet"
-    return f"PSR against {names}, which stand in for Microsoft Azure Face{distance}"
+    distance = "" if judge.startswith("facenet") else f"; distance by {judge} in place of FaceNet"
+    return f"PSR against {names} in place of Microsoft Azure Face{distance}"
 
 
 def _fig4(result: dict[str, Any], folder: Path) -> Figure:
