@@ -44,7 +44,7 @@ def _fig4(result: dict[str, Any], folder: Path) -> Figure:
 
 def _fig5(result: dict[str, Any], folder: Path) -> Figure:
     figure = Figure(figsize=(15.6, 4.6))
-    parts = figure.subfigures(1, 2, width_ratios=(3.6, 1))
+    parts: Any = figure.subfigures(1, 2, width_ratios=(3.6, 1))
     left, right = parts[0].subplots(1, 2, width_ratios=(1.25, 1))
     distances = result["distances"]
     _bars(left, distances, COLOURS["bob"])

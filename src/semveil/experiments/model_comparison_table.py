@@ -56,10 +56,10 @@ def _about(result: dict[str, Any]) -> str:
     ]
     photos = _cell(result["photos"], "face_detected")
     return (
-        f"{config['photos']['description']}; {config['samples']} random faces; recognisers: {'; '.join(cards)}. Mean over photos "
-        f"with a 95 % bootstrap interval; faces were looked for in the first {config['detected']} (of the photos themselves: "
-        f"{photos}). Times are CPU seconds of one thread, in batches. The noise is simulated; a release has the same epsilon, "
-        "proved."
+        f"{config['photos']['description']}; {config['samples']} random faces; recognisers: {'; '.join(cards)}. Mean over "
+        f"photos with a 95 % bootstrap interval; faces were looked for in the first {config['detected']} (of the photos "
+        f"themselves: {photos}). Times are CPU seconds of one thread, in batches. The noise is simulated; a release has the "
+        "same epsilon, proved."
     )
 
 
