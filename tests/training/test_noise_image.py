@@ -55,12 +55,12 @@ def test_a_classifier_learns_what_can_be_learnt_and_nothing_from_noise() -> None
     pixels, labels = _tensors(_red_and_blue(64, 1))
     shown, truth = _tensors(_red_and_blue(40, 2))
     images = shown.float() / 127.5 - 1
-    settings = ClassifierTraining(epochs=6, batch=16)
+    settings = ClassifierTraining(epochs=6, batch=16, learning_rate=0.02)
     network = train_classifier(pixels, labels, TINY, settings, rng=_rng())
     assert accuracy(network, images, truth) > 0.9
     blind = partial(noised, sigma=1e4, rng=_rng(5))
     unseeing = train_classifier(pixels, labels, TINY, settings, rng=_rng(), through=blind)
-    assert accuracy(unseeing, images, truth) < 0.9  # it never saw a colour
+    assert accuracy(unseeing, images, truth) < 0.8  # it never saw a colour
 
 
 def test_varied_pictures_are_shifted_and_half_of_them_mirrored() -> None:

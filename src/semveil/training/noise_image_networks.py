@@ -4,10 +4,10 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from semveil.core.checkpoints import load_strictly
 from semveil.core.config import as_json
@@ -27,6 +27,7 @@ from semveil.training.noise_image import ConversionTraining, convert, train_conv
 
 NETWORKS = ("small", "published", "standard")
 _SETTINGS = "settings.json"
+Network = TypeVar("Network", VGG16Classifier, ConversionGenerator)
 
 
 @dataclass(frozen=True)
@@ -87,31 +88,35 @@ def train_networks(
     pixels, labels = _tensors(train)
     config, random = settings.classifier(classes), streams(seed)
 
-    explainer = VGG16Classifier(config, rng=torch.Generator())
-    if not _read(folder, "explainer", explainer):
+    # Each network is read back as it is stored, so that a run in one go and one that broke off do the same.
+    if not _file(folder, "explainer").is_file():
         told = partial(progress, "explainer")
-        explainer = train_classifier(pixels, labels, config, settings.explainer, rng=random["explainer"], progress=told)
-        write_network(folder / "explainer.safetensors", explainer)
-    generator = ConversionGenerator(settings.conversion.generator, rng=torch.Generator())
-    if not _read(folder, "generator", generator):
-        generator = train_conversion(
+        trained = train_classifier(pixels, labels, config, settings.explainer, rng=random["explainer"], progress=told)
+        write_network(_file(folder, "explainer"), trained)
+    explainer = _read(folder, "explainer", VGG16Classifier(config, rng=torch.Generator()))
+    if not _file(folder, "generator").is_file():
+        conversion = train_conversion(
             pixels,
             explainer,
             settings.conversion,
             rng=random["conversion"],
             progress=lambda step, steps, losses: progress("conversion", step, steps, losses["noise"]),
         )
-        write_network(folder / "generator.safetensors", generator)
-    _read(folder, "generator", generator)  # as it is stored, which is what clients run
-    service = train_classifier(
-        pixels,
-        labels,
-        config,
-        settings.service,
-        rng=random["service"],
-        through=partial(convert, generator),
-        progress=partial(progress, "service"),
-    )
+        write_network(_file(folder, "generator"), conversion)
+    generator = _read(folder, "generator", ConversionGenerator(settings.conversion.generator, rng=torch.Generator()))
+    if not _file(folder, "service").is_file():
+        trained = train_classifier(
+            pixels,
+            labels,
+            config,
+            settings.service,
+            rng=random["service"],
+            through=partial(convert, generator),
+            progress=partial(progress, "service"),
+        )
+        write_network(_file(folder, "service"), trained)
+    service = _read(folder, "service", VGG16Classifier(config, rng=torch.Generator()))
+
     shown = to_tensor(test.pixels)
     converted, truth = convert(generator, shown), torch.from_numpy(test.labels)
     figures = {
@@ -141,13 +146,14 @@ def _begin(folder: Path, settings: str) -> None:
     write_whole(begun, settings)
 
 
-def _read(folder: Path, name: str, network: nn.Module) -> bool:
-    """Fill a network from what an earlier run left, if it did."""
-    path = folder / f"{name}.safetensors"
-    if path.is_file():
-        load_strictly(network, read_network(path), name=name)
-        network.eval().requires_grad_(False)
-    return path.is_file()
+def _file(folder: Path, name: str) -> Path:
+    return folder / f"{name}.safetensors"
+
+
+def _read(folder: Path, name: str, network: Network) -> Network:
+    """Fill a network from the folder."""
+    load_strictly(network, read_network(_file(folder, name)), name=name)
+    return network.eval().requires_grad_(False)
 
 
 def _tensors(pictures: LabelledPictures) -> tuple[Tensor, Tensor]:
