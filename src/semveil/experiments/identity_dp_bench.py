@@ -28,10 +28,10 @@ FIRST_TEST_PHOTO = 27_000  # of CelebA-HQ: the paper tests on 3,000; which ones 
 CHUNK = 64  # photos at a time
 PERTURBATIONS: dict[str, dict[str, str]] = {
     "laplace, as published": {"mechanism": "laplace", "calibration": "as_published"},
-    "laplace, corrected": {"mechanism": "laplace"},
+    "von-mises-fisher": {"mechanism": "von-mises-fisher"},
     "privunit": {"mechanism": "privunit"},
 }
-OURS = "privunit"  # the default of the method
+OURS = "von-mises-fisher"  # the default of the method
 
 
 @dataclass(frozen=True)

@@ -17,8 +17,8 @@ FACES = ("fig6", "fig7", "fig8", "fig10", "fig11")
 FACES_DPI = 72  # photographs do not compress; these files are kept in the repository
 LOOKS = {
     "laplace, as published": {"color": COLOURS["eve"], "marker": "s"},
-    "laplace, corrected": {"color": COLOURS["paper"], "marker": "^"},
-    "privunit": {"color": COLOURS["bob"], "marker": "o"},
+    "von-mises-fisher": {"color": COLOURS["bob"], "marker": "o"},
+    "privunit": {"color": COLOURS["paper"], "marker": "^"},
 }
 PER_ROW = 8  # faces
 
@@ -89,7 +89,7 @@ def _fig5(result: dict[str, Any], folder: Path) -> Figure:
 def _fig6(result: dict[str, Any], folder: Path) -> Figure:
     rows = _by_source(result, folder, lambda record: record["shows"] in ("source", "no noise", "mean distance"))
     draws = f"of {result['config']['preset']['candidates']} draws that at the mean identity distance"
-    return draw_pictures(rows, title=f"privunit, {draws} ($\\epsilon$ of the identity alone, basis: {_basis(result)})")
+    return draw_pictures(rows, title=f"von-mises-fisher, {draws} ($\\epsilon$ of the identity alone, basis: {_basis(result)})")
 
 
 def _fig7(result: dict[str, Any], folder: Path) -> Figure:
