@@ -4,8 +4,10 @@ from collections.abc import Mapping
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from semveil.attacks.audit import Floats, Game, contrasts, repeat_game
+from semveil.methods.noise_image import NoiseImage
 from semveil.methods.registry import image_methods
 
 SIDE = 4  # of a crop where the method has no network and no cells that want more: faults show sooner in fewer pixels
@@ -16,6 +18,7 @@ TESTABLE: Mapping[str, Mapping[str, Any]] = {
     "pixel-noise": {"sigma": 7000.0},
     "dp-pix": {"epsilon": 1 / 16},
     "dp-svd": {"scale": 2500.0},
+    "noise-image": {"epsilon": 1.0},
 }
 
 
@@ -34,7 +37,7 @@ def _games(method: Any, options: str) -> list[Game]:
     side = getattr(method, "block", SIDE) if method.model_digest is None else method.size
     crops = [torch.full((1, 3, side, side), level / 127.5 - 1, dtype=torch.float64) for level in (DARK, BRIGHT)]
     claim = method.protect(crops[0]).guarantee
-    first, second = (crop.flatten().numpy() for crop in crops)
+    first, second = (_before_noise(method, crop).flatten().double().numpy() for crop in crops)
 
     def draw(world: int, count: int) -> Floats:
         return method.protect(crops[world].expand(count, -1, -1, -1).clone()).images.flatten(1).double().numpy()
@@ -57,6 +60,11 @@ def _games(method: Any, options: str) -> list[Game]:
             method.name, once, second - first, claim, pair=f"same crop again, or another, {options}", share=REPEAT_SHARE
         ),
     ]
+
+
+def _before_noise(method: Any, crop: Tensor) -> Tensor:
+    """What a method puts its noise on."""
+    return method.convert(crop) if isinstance(method, NoiseImage) else crop
 
 
 def _words(options: Mapping[str, Any]) -> str:

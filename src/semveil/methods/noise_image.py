@@ -101,11 +101,15 @@ class NoiseImage:
         """Largest distance of two converted pictures, every value between -1 and 1."""
         return RANGE.l2_sensitivity(3 * self.size**2)
 
+    @torch.no_grad()
+    def convert(self, images: Tensor) -> Tensor:
+        """g(x) of pictures (B, 3, S, S) in [-1, 1], without noise."""
+        self.model.check(images)
+        return self.model.generator(images.float())
+
     def protect(self, images: Tensor, *, rng: torch.Generator | None = None) -> Release:
         """Pictures (B, 3, S, S) in [-1, 1] -> converted ones; with an epsilon they are noisy and lie far beyond [-1, 1]."""
-        self.model.check(images)
-        with torch.no_grad():
-            converted = self.model.generator(images.float())
+        converted = self.convert(images)
         if self.mechanism is None:
             return Release(converted, None, self.guarantee())
         clipped = RANGE.clip(converted)
