@@ -27,7 +27,7 @@ _NETWORKS = ("attributes", "fusion", "discriminator", "averages")
 
 @dataclass(frozen=True)
 class FusionTraining:
-    """Settings of a run; the defaults made the bundled model.
+    """Settings of a run; the bundled model was made in stages that ended with the defaults (docs/model-card.md).
 
     `attribute_loss`, `identity_loss` and `reconstruction_loss` are the weights of [IDP] Eqs. 16, 15 and 17, whose squares are
     means over a map or an image here, where the paper writes sums. What is not in the paper says so.
@@ -46,12 +46,14 @@ class FusionTraining:
         face_loss: weight of Eq. 17 inside the face's parts where the identities differ (not in the paper).
         structure_loss: weight of 1 - SSIM of what the first two of these three see (not in the paper).
         average: half life in photos of the averaged weights that are shipped.
+        strength: length of an identity vector, of 1 in training, that the finished networks show; less changes less of the look
+            (not in the paper).
         attribute_widths: of the attribute encoder.
         fusion_widths: of the fusion generator.
         discriminator_width: of the multi-scale discriminator.
     """
 
-    steps: int = 12_000
+    steps: int = 8_250
     batch: int = 16
     rate: float = 4e-4
     discriminator_rate: float = 1e-3
@@ -61,13 +63,14 @@ class FusionTraining:
     coarse_share: float = 0.06
     adversarial: float = 0.5
     attribute_loss: float = 10.0
-    identity_loss: float = 5.0
+    identity_loss: float = 2.0
     leak_loss: float = 12.0
     reconstruction_loss: float = 600.0
     context_loss: float = 300.0
-    face_loss: float = 40.0
+    face_loss: float = 200.0
     structure_loss: float = 30.0
     average: float = 5000.0
+    strength: float = 0.7
     attribute_widths: tuple[int, ...] = (8, 16, 32, 64, 96)
     fusion_widths: tuple[int, ...] = (96, 96, 64, 32, 16, 8)
     discriminator_width: int = 16
@@ -96,7 +99,7 @@ class FusionTrainer:
             base, channels = encoder.config.sides[0], encoder.config.channels
             fusion = FusionGenerator(FusionConfig(dim, channels, settings.fusion_widths, base))
             discriminator = MultiScaleDiscriminator(width=settings.discriminator_width)
-        _see_unit_vectors(fusion)
+        _strengthen(fusion, dim**0.5)  # unit vectors have coordinates of about 1 / sqrt(d)
         self.attributes, self.fusion, self.discriminator = map(_channels_last, (encoder, fusion, discriminator))
         self.averages = copy.deepcopy(nn.ModuleDict({"attributes": self.attributes, "fusion": self.fusion}))
         self.averages.requires_grad_(False)
@@ -250,6 +253,7 @@ class FusionTrainer:
         encoder, fusion = networks["attributes"], networks["fusion"]
         assert isinstance(encoder, AttributeEncoder)
         assert isinstance(fusion, FusionGenerator)
+        _strengthen(fusion, self.settings.strength)
         return encoder, fusion
 
     def state(self) -> dict[str, Any]:
@@ -276,15 +280,14 @@ class FusionTrainer:
         temporary.replace(path)
 
 
-def _see_unit_vectors(fusion: FusionGenerator) -> None:
-    """Enlarge the first weights that an identity meets by sqrt(d), as the coordinates of unit vectors are that small."""
-    scale = fusion.config.identity_dim**0.5
+def _strengthen(fusion: FusionGenerator, factor: float) -> None:
+    """Multiply the weights that an identity meets first, as if its vector were so much longer."""
     with torch.no_grad():
-        fusion.convt.weight.mul_(scale)
+        fusion.convt.weight.mul_(factor)
         for module in fusion.modules():
             if isinstance(module, AAD):
-                module.fc_1.weight.mul_(scale)
-                module.fc_2.weight.mul_(scale)
+                module.fc_1.weight.mul_(factor)
+                module.fc_2.weight.mul_(factor)
 
 
 def _similarity(a: Tensor, b: Tensor) -> Tensor:
