@@ -12,7 +12,7 @@ from semveil.methods.dp_semcom import PAPER_EPSILONS, DPSemCom
 from semveil.methods.face_model import bundled_folder, load_model
 from semveil.metrics import face_detected, psnr
 
-BUDGET = 25e6  # bytes of weights of the main method
+BUDGETS = {"faces-64": 25e6, "identity-64": 15e6, "noise-image-32": 10e6}  # bytes of weights
 
 
 @pytest.fixture(scope="module")
@@ -38,9 +38,14 @@ def codes(model, portrait):
     return DPSemCom(model, protection="none").invert(portrait).codes
 
 
-def test_it_is_complete_and_within_its_budget(model):
-    files = [path for path in bundled_folder().rglob("*") if path.is_file()]
-    assert sum(path.stat().st_size for path in files) < BUDGET
+def test_every_model_is_within_its_budget():
+    assert {folder.name for folder in bundled_folder().iterdir()} == set(BUDGETS)
+    for name, budget in BUDGETS.items():
+        files = [path for path in (bundled_folder() / name).rglob("*") if path.is_file()]
+        assert 0 < sum(path.stat().st_size for path in files) < budget
+
+
+def test_it_is_complete(model):
     for epsilon in PAPER_EPSILONS:
         pair = DPSemCom(model, epsilon=epsilon).pair
         assert pair is not None and pair.settings.epsilon == epsilon and "synthetic" in pair.settings.trained_on
