@@ -23,28 +23,38 @@ TARGETS = (
     *(Cell(sigma, "noised") for sigma in (3.0, 5.0)),
     Cell(3.0, "as_released"),
 )
+LONGER = 5  # times as many steps, for two of them: what patience gives
+PATIENT = (Cell(3.0, "published", *MAIN), Cell(3.0, "noised"))
 
 
 def attack_targets(bench: NoiseImageBench, done: dict[str, Any], save: Callable[[], None]) -> None:
     """Attack what is not attacked yet; controls first: what must be rebuilt, and what answering without looking gets."""
-    named: dict[str, Callable[[], Protect]] = {"permutation": lambda: shuffled, "blur": lambda: blurred}
-    named |= {cell.name: lambda cell=cell: bench.conversion(cell) for cell in TARGETS}  # type: ignore[misc]
+    steps = bench.preset.inverter_steps
+    named: dict[str, tuple[Callable[[], Protect], int]] = {
+        "permutation": (lambda: shuffled, steps),
+        "blur": (lambda: blurred, steps),
+        **{cell.name: (lambda cell=cell: bench.conversion(cell), steps) for cell in TARGETS},  # type: ignore[misc]
+        **{
+            f"{cell.name}, {LONGER * steps} steps": (lambda cell=cell: bench.conversion(cell), LONGER * steps)  # type: ignore[misc]
+            for cell in PATIENT
+        },
+    }
     shown = bench.test.rows(slice(bench.preset.attacked))
     if "mean picture" not in done:
         mean = bench.train.images.mean(0)
         done["mean picture"] = rebuilt(bench, mean.expand_as(shown.images), shown)
         done["source"] = {"classified": as_dict(rate(right(bench.explainer, shown.pixels, shown.labels).numpy()))}
-    for number, (name, protect) in enumerate(named.items()):
+    for number, (name, (protect, chosen)) in enumerate(named.items()):
         bench.progress("attack", number, len(named))
         if name not in done:
-            done[name] = attacked(bench, protect(), shown)
+            done[name] = attacked(bench, protect(), shown, steps=chosen)
             save()
 
 
-def attacked(bench: NoiseImageBench, protect: Protect, shown: Pictures) -> dict[str, Any]:
-    """Train an inverter on the training pictures and what is sent of them, and use it on test pictures."""
+def attacked(bench: NoiseImageBench, protect: Protect, shown: Pictures, *, steps: int) -> dict[str, Any]:
+    """Train an inverter, for so many steps, on the training pictures and what is sent of them; use it on test pictures."""
     known, sent = (as_sent(protect, images).float() / 127.5 - 1 for images in (bench.train.images, shown.images))
-    settings = InverterSettings(width=bench.preset.inverter_width, steps=bench.preset.inverter_steps)
+    settings = InverterSettings(width=bench.preset.inverter_width, steps=steps)
     inverter = train_inverter(known, bench.train.images, settings, rng=streams(0)["attack"])
     return {
         "known_pairs": len(known),

@@ -156,9 +156,11 @@ def _attack(result: dict[str, Any]) -> str:
         sent = str(row["sent"]) if row["sent"] else ""
         rows.append([_named(row["name"]), sent, *(_triple(row[c]) for c in ("ssim", "psnr", "lpips", "classified"))])
     known = max(target.get("known_pairs", 0) for target in result["attack"].values())
+    steps = result["config"]["preset"]["inverter_steps"]
     about = (
-        f"An inverter trained on {known:,} pairs, of training pictures; {len(result['attack']['mean picture']['ssim'])} test "
-        "pictures rebuilt; mean with a 95 % interval over pictures. LPIPS at twice the size. The explainer classifies the "
+        f"An inverter trained on {known:,} pairs, of training pictures, for {steps:,} steps where none are named; "
+        f"{len(result['attack']['mean picture']['ssim'])} test pictures rebuilt; mean with a 95 % interval over "
+        "pictures. LPIPS at twice the size. The explainer classifies the "
         f"pictures themselves with {_score(result['attack']['source']['classified'])}, chance is "
         f"{result['explainer']['chance']:.3f}."
     )
