@@ -317,5 +317,4 @@ def _scores(found: Reidentification) -> dict[str, Any]:
 
 
 def _in_parts(make: Callable[[Tensor], Tensor], photos: Tensor) -> Tensor:
-    with torch.no_grad():
-        return torch.cat([make(part) for part in photos.split(CHUNK)])
+    return torch.cat([make(part) for part in photos.split(CHUNK)])
