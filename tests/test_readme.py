@@ -48,7 +48,8 @@ def test_the_command_lines_run_in_order(portrait_folder, capsys):
         assert (portrait_folder / name).is_file()
     (certified,) = [text for line, text in said.items() if " certify " in line]
     assert "epsilon 0" in certified and "delta" in certified and "(basis: computational)" in certified
-    assert (portrait_folder / "protected/portrait.png").is_file() and (portrait_folder / "private/portrait.png").is_file()
+    for folder in ("pasted", "protected", "private", "converted"):
+        assert (portrait_folder / folder / "portrait.png").is_file()
     networks, release = [text for line, text in said.items() if " audit " in line]
     assert "3 no finite epsilon" in networks and "5 games: 5 pass" in release
     assert main(shlex.split("receive nn.svl --snr-db 60 --out clean.png")) == 0
