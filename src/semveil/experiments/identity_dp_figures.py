@@ -208,7 +208,7 @@ def _bars(result: dict[str, Any], table: str, rows: Sequence[dict[str, Any]]) ->
         axes.set_xticks(range(len(names)), names, rotation=70, ha="right", fontsize=7)
         axes.set(title=label)
     note = "hatched: as reported by the paper, whose distance is FaceNet's (VGGFace2)"
-    figure.suptitle(f"{_about(result)}\n{judges(result)}; {note}")
+    figure.suptitle(f"{_about(result)}\n{judges(result)}\n{note}")
     return figure
 
 
