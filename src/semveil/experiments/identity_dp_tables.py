@@ -47,7 +47,7 @@ def _comparison(result: dict[str, Any]) -> str:
     parts = [
         _about(result),
         f"In the photos dlib finds a face in {found}. Other people's identity distance: {_others(result)}. identity-dp takes "
-        f"{seconds:.3f} s of processor time per photo, one at a time, {result['threads']} thread{'s' if result['threads'] > 1 else ''}, without "
+        f"{seconds:.3f} s of processor time per photo, one at a time with {result['threads']} thread(s), without "
         f"finding and aligning the face (the paper: {paper['seconds_per_image']:g} s on {paper['seconds_per_image_on']}). "
         "Amounts are the paper's, at 256 px, and shrink with the crop; `text` and `numbers` are the readings of the errata.",
         markdown(head, rows),
