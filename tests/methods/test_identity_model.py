@@ -5,11 +5,22 @@ from pathlib import Path
 
 import pytest
 import torch
+from skimage import data
 
 from semveil.core.checkpoints import BadCheckpoint
+from semveil.core.pixels import to_tensor
+from semveil.data.align import align_face
 from semveil.encoders.attributes import AttributeEncoder, AttributeEncoderConfig, coarsened
 from semveil.generators.aad_fusion import FusionConfig, FusionGenerator
-from semveil.methods.identity_model import CARD, IdentityModel, load_identity_model, save_identity_model
+from semveil.methods.identity_model import (
+    CARD,
+    IdentityModel,
+    identity_model_folders,
+    load_identity_model,
+    save_identity_model,
+)
+from semveil.metrics import psnr
+from semveil.recognition.dlib_faces import detect_faces
 from semveil.recognition.identity_encoder import FILE, IdentityEncoder, IdentityEncoderConfig, save_identity_encoder
 
 SIZES = IdentityEncoderConfig(size=16, top=0, left=0, side=16, widths=(4, 4, 4, 4), blocks=(1, 1, 1), dimensions=6)
@@ -103,3 +114,17 @@ def test_coarsened_images_keep_means_and_nothing_finer() -> None:
     torch.testing.assert_close(coarsened(photo, 16), photo)
     with pytest.raises(ValueError, match="must divide 16"):
         coarsened(photo, 5)
+
+
+def test_the_bundled_model_keeps_the_photo_and_changes_the_person() -> None:
+    photo = data.astronaut()
+    face = to_tensor([align_face(photo, detect_faces(photo)[0].landmarks, 64).pixels])
+    model = load_identity_model()
+    own, levels = model.identify(face), model.attributes(face)
+    strangers = torch.nn.functional.normalize(torch.randn(8, model.dim, generator=torch.Generator().manual_seed(0)), dim=1)
+    rebuilt, changed = model.fuse(own, levels), model.fuse(strangers, [level.expand(8, -1, -1, -1) for level in levels])
+    assert psnr(rebuilt, face) > 24
+    assert psnr(changed, face.expand_as(changed)).mean() > 22
+    kept, left = (model.identify(rebuilt) @ own[0]).item(), (model.identify(changed) @ own[0]).mean().item()
+    assert kept > 0.467 > left  # the verifier's threshold
+    assert sum(file.stat().st_size for file in identity_model_folders()["identity-64"].iterdir()) <= 15e6

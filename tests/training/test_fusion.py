@@ -111,3 +111,11 @@ def test_structure_is_the_measured_one():
     photos = F.interpolate(torch.rand(2, 3, 8, 8, generator=torch.Generator().manual_seed(0)) * 2 - 1, scale_factor=4)
     images = (photos + 0.2 * torch.randn(photos.shape, generator=torch.Generator().manual_seed(1))).clamp(-1, 1)
     torch.testing.assert_close(_similarity(images, photos).mean((1, 2, 3)), ssim(images, photos), atol=1e-4, rtol=0)
+
+
+def test_finished_networks_show_less_of_an_identity():
+    run = trainer(settings=replace(SETTINGS, strength=0.5))
+    as_trained = trainer(settings=replace(SETTINGS, strength=1.0))
+    (encoder, weaker), (_, fusion) = run.finished(photos=8), as_trained.finished(photos=8)
+    levels = encoder(torch.zeros(1, 3, 32, 32))
+    torch.testing.assert_close(weaker(torch.ones(1, 6) / 6**0.5, levels), fusion(0.5 * torch.ones(1, 6) / 6**0.5, levels))
