@@ -131,6 +131,10 @@ def test_a_larger_budget_keeps_more_of_the_identity_and_of_the_picture(folder: P
         assert small["of_a_release"]["whole_record_epsilon"] is None  # the attributes are in clear
 
 
+def test_the_trade_off_is_told_as_a_table(folder: Path) -> None:
+    assert "The face detection rate always remains high" in tables(_result(folder, "trade-off"))
+
+
 def test_the_published_scale_costs_more_than_its_nominal_epsilon(folder: Path) -> None:
     result = _result(folder, "trade-off")
     observed = result["config"]["observed_sensitivity"]
@@ -172,6 +176,7 @@ def test_protected_photos_of_a_person_are_not_recognised(folder: Path) -> None:
     assert rates["original", "", None]["dlib"] == [1.0, 0.0]
     assert rates["identity-dp", "von-mises-fisher", 0.57]["dlib"][0] < 1
     assert result["pairs"]["same"] == 12 and "Ann" not in json.dumps(result)
+    assert "| DeepPrivacy |  | 0.029 ± 0.012 |" in tables(result)
 
 
 def test_nobody_is_in_two_folds_and_all_pairs_of_a_fold_are_there() -> None:

@@ -73,7 +73,7 @@ def _pairs(result: dict[str, Any]) -> str:
         paper.append([row["method"], row["setting"], *rates, f"{row['fid']:.4f}"])
     counts = result["pairs"]
     parts = [
-        _about(result),
+        _about(result, f"Recognisers in place of FaceNet: {', '.join(judged)}"),
         f"{counts['same']} pairs of one person and {counts['different']} of two people, in {counts['folds']} folds that share "
         f"nobody; the second photo of a pair is protected; the threshold of each fold is that at which the others' pairs show "
         f"a false acceptance rate of {result['far']:g}. Mean and deviation over folds.",
@@ -122,7 +122,7 @@ def _reported(rows: Sequence[dict[str, Any]]) -> str:
     return markdown(["method", "setting", "distance, CASIA", "distance, VGGFace2", "PSR", "PSNR", "SSIM", "FDR"], cells)
 
 
-def _about(result: dict[str, Any]) -> str:
+def _about(result: dict[str, Any], who: str | None = None) -> str:
     config = result["config"]
     model = config["model"]
     thresholds = "; ".join(
@@ -132,7 +132,7 @@ def _about(result: dict[str, Any]) -> str:
     lacking = f" Not measured, for want of weights: {absent}." if absent else ""
     return (
         f"{config['photos']['description']}; model {model['name']} (`{model['digest'][:12]}`), d = {model['dimension']}. "
-        f"{judges(result)}; {thresholds}.{lacking} Mean over photos with a 95 % bootstrap interval."
+        f"{who or judges(result)}; {thresholds}.{lacking} Mean over photos with a 95 % bootstrap interval."
     )
 
 
