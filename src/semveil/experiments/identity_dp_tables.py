@@ -73,7 +73,7 @@ def _pairs(result: dict[str, Any]) -> str:
         paper.append([row["method"], row["setting"], *rates, f"{row['fid']:.4f}"])
     counts = result["pairs"]
     parts = [
-        _about(result, f"Recognisers in place of FaceNet: {', '.join(judged)}"),
+        f"{_material(result)} Recognisers: {', '.join(judged)}.{_lacking(result)}",
         f"{counts['same']} pairs of one person and {counts['different']} of two people, in {counts['folds']} folds that share "
         f"nobody; the second photo of a pair is protected; the threshold of each fold is that at which the others' pairs show "
         f"a false acceptance rate of {result['far']:g}. Mean and deviation over folds.",
@@ -122,18 +122,26 @@ def _reported(rows: Sequence[dict[str, Any]]) -> str:
     return markdown(["method", "setting", "distance, CASIA", "distance, VGGFace2", "PSR", "PSNR", "SSIM", "FDR"], cells)
 
 
-def _about(result: dict[str, Any], who: str | None = None) -> str:
+def _about(result: dict[str, Any]) -> str:
+    thresholds = "; ".join(
+        f"{name} accepts from {card['threshold']:.4g} ({card['threshold_from']})"
+        for name, card in result["config"]["verifiers"].items()
+    )
+    words = f"{_material(result)} {judges(result)}; {thresholds}.{_lacking(result)}"
+    return f"{words} Mean over photos with a 95 % bootstrap interval."
+
+
+def _material(result: dict[str, Any]) -> str:
+    """Photos and model."""
     config = result["config"]
     model = config["model"]
-    thresholds = "; ".join(
-        f"{name} accepts from {card['threshold']:.4g} ({card['threshold_from']})" for name, card in config["verifiers"].items()
-    )
-    absent = ", ".join(config["facenets_missing"])
-    lacking = f" Not measured, for want of weights: {absent}." if absent else ""
-    return (
-        f"{config['photos']['description']}; model {model['name']} (`{model['digest'][:12]}`), d = {model['dimension']}. "
-        f"{who or judges(result)}; {thresholds}.{lacking} Mean over photos with a 95 % bootstrap interval."
-    )
+    description = config["photos"]["description"]
+    return f"{description}; model {model['name']} (`{model['digest'][:12]}`), d = {model['dimension']}."
+
+
+def _lacking(result: dict[str, Any]) -> str:
+    absent = ", ".join(result["config"]["facenets_missing"])
+    return f" Not measured, for want of weights: {absent}." if absent else ""
 
 
 def _others(result: dict[str, Any]) -> str:
