@@ -36,8 +36,8 @@ _MEANINGS = {
     Caveat.MALLEABLE: "the symbols are analogue and not authenticated: who cannot read them can still change what Bob sees",
     Caveat.DENIABLE: "the side information is not authenticated, so that any key opens it to something: a wrong key and "
     "changes to it go unnoticed",
-    Caveat.LINKABLE: "pictures of one person show the same new face on purpose, so they can be linked to each other; whoever has "
-    "the key can tell which subject a face stands for",
+    Caveat.LINKABLE: "pictures of one person show the same new face on purpose, so they can be linked to each other; whoever "
+    "has the key can tell which subject a face stands for",
 }
 VOID_WHOLE_PHOTO = (Caveat.CODES_IN_CLEAR, Caveat.ATTRIBUTES, Caveat.GENERATOR_TUNING, Caveat.PASTE_BACK)
 
