@@ -38,6 +38,17 @@ def test_list_info_and_verify(semveil: Callable) -> None:
     assert checks[0]["sha256"] == card["digest"]
 
 
+def test_models_of_every_method_are_known(semveil: Callable) -> None:
+    listed = json.loads(semveil("models", "list", "--json").stdout)["models"]
+    kinds = {model["name"]: model["kind"] for model in listed}
+    assert (kinds["identity-64"], kinds["noise-image-32"]) == ("identity model", "noise-image model")
+    for name, size in (("identity-64", 64), ("noise-image-32", 32)):
+        card = json.loads(semveil("models", "info", name, "--json").stdout)
+        assert card["size"] == size and card["card"]
+        (check,) = json.loads(semveil("models", "verify", name, "--json").stdout)["checks"]
+        assert check["good"] and check["sha256"] == card["digest"]
+
+
 def test_unknown_names_suggest_near_ones(semveil: Callable, failed: Callable) -> None:
     for verb in ("info", "get"):
         failed(semveil("models", verb, "lpips-alx"), 2, "did you mean 'lpips-alex'")

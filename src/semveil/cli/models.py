@@ -10,7 +10,8 @@ from semveil.cli.console import make_table, show, stages
 from semveil.core.errors import SemveilError
 from semveil.core.registry import suggest
 
-app = typer.Typer(help="Face models and third-party weights: what there is, where it lies, how to get it.")
+app = typer.Typer(help="Models and third-party weights: what there is, where it lies, how to get it.")
+IDENTITY, NOISE_IMAGE = "identity model", "noise-image model"
 
 
 class VerificationFailed(SemveilError):
@@ -19,14 +20,13 @@ class VerificationFailed(SemveilError):
 
 @app.command("list")
 def list_models(as_json: options.Json = False) -> None:
-    """List the face models and the third-party weights that can be used.
+    """List the models and the third-party weights that can be used.
 
     Example: semveil models list
     """
     from semveil.core.weights import CATALOGUE, find, home
-    from semveil.methods.face_model import model_folders
 
-    models = [{"name": name, "kind": "face model", "path": str(path)} for name, path in model_folders().items()]
+    models = [{"name": name, "kind": kind, "path": str(path)} for name, (kind, path) in _models().items()]
     weights = [
         {
             "name": name,
@@ -44,7 +44,7 @@ def list_models(as_json: options.Json = False) -> None:
 
 @app.command()
 def info(
-    name: Annotated[str, typer.Argument(help="A face model or third-party weights.", metavar="NAME")],
+    name: Annotated[str, typer.Argument(help="A model or third-party weights.", metavar="NAME")],
     as_json: options.Json = False,
 ) -> None:
     """Show a model's card with its trained pairs, or where weights come from and under which terms.
@@ -85,10 +85,9 @@ def verify(
     Example: semveil models verify faces-64
     """
     from semveil.core.weights import CATALOGUE, find
-    from semveil.methods.face_model import model_folders
 
     if not names:
-        names = [*model_folders(), *(name for name in CATALOGUE if find(name))]
+        names = [*_models(), *(name for name in CATALOGUE if find(name))]
     checks = [_verified(name) for name in names]
     table = (
         None if as_json else make_table(["name", "state", "SHA-256"], [(c["name"], c["state"], c["sha256"]) for c in checks])
@@ -97,6 +96,26 @@ def verify(
     wrong = [check["name"] for check in checks if not check["good"]]
     if wrong:
         raise VerificationFailed(f"not what they must be: {', '.join(wrong)}")
+
+
+def _models() -> dict[str, tuple[str, Path]]:
+    """Kind and folder of every model on this machine, by name."""
+    from semveil.methods.face_model import model_folders
+    from semveil.methods.identity_model import identity_model_folders
+    from semveil.methods.noise_image_model import noise_image_folders
+
+    kinds = {"face model": model_folders(), IDENTITY: identity_model_folders(), NOISE_IMAGE: noise_image_folders()}
+    return {name: (kind, path) for kind, folders in kinds.items() for name, path in folders.items()}
+
+
+def _other_model(name: str) -> Any:
+    """A model that is no face model, or None."""
+    from semveil.methods.identity_model import load_identity_model
+    from semveil.methods.noise_image_model import load_noise_image_model
+
+    kind, _ = _models().get(name, (None, None))
+    load = {IDENTITY: load_identity_model, NOISE_IMAGE: load_noise_image_model}.get(str(kind))
+    return load(name) if load else None
 
 
 def _verified(name: str) -> dict[str, Any]:
@@ -112,6 +131,8 @@ def _verified(name: str) -> dict[str, Any]:
         state = {True: "as in the catalogue", False: "differs from the catalogue", None: "no hash known"}[found.matches]
         return {"name": name, "good": found.matches is not False, "state": state, "sha256": found.sha256}
     try:
+        if other := _other_model(name):
+            return {"name": name, "good": True, "state": "loads", "sha256": other.digest}
         model = load_model(name)
         pairs = [read_pair(pair) for pair in list_pairs(model)]
     except SemveilError as error:
@@ -131,10 +152,14 @@ def _weights_card(name: str) -> dict[str, Any]:
 
 def _model_card(name: str) -> dict[str, Any]:
     from semveil.core.weights import CATALOGUE
-    from semveil.methods.face_model import OFFICIAL_MODEL, box_as_dict, load_model, model_folders
+    from semveil.methods.face_model import OFFICIAL_MODEL, box_as_dict, load_model
     from semveil.methods.pairs import list_pairs, read_pair
 
-    names = [*model_folders(), OFFICIAL_MODEL, *CATALOGUE]
+    if other := _other_model(name):
+        kind, folder = _models()[name]
+        said = {"name": name, "kind": kind, "size": other.size, "digest": other.digest, "folder": str(folder)}
+        return {**said, "card": dict(other.card)}
+    names = [*_models(), OFFICIAL_MODEL, *CATALOGUE]
     if name not in names and not (Path(name) / "model.json").is_file():
         raise ValueError(f"no model or weights named {name!r}{suggest(name, names)}; see: semveil models list")
     model = load_model(name)
