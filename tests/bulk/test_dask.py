@@ -35,7 +35,9 @@ def environment(home: Path) -> dict[str, str]:
 
 
 def pictures(out: Path) -> dict[str, bytes]:
-    return {str(path.relative_to(out)): path.read_bytes() for path in out.rglob("*.png") if FOLDER not in path.parts}
+    """Finished pictures, while folders of unfinished work come and go."""
+    paths = (Path(folder) / name for folder, _, names in os.walk(out) for name in names if name.endswith(".png"))
+    return {str(path.relative_to(out)): path.read_bytes() for path in paths if FOLDER not in path.parts}
 
 
 def wait_for(condition: Callable[[], bool]) -> None:

@@ -128,8 +128,8 @@ def coarsened(images: Tensor, side: int) -> Tensor:
     """Images (B, 3, S, S) reduced to side x side means and enlarged again: their attributes are a function of 3 side^2 numbers.
 
     Example:
-        >>> coarsened(torch.rand(1, 3, 8, 8), 1).std() < 1e-6
-        tensor(True)
+        >>> coarsened(torch.tensor([[[[0.0, 1.0], [2.0, 3.0]]]]), 1).unique()
+        tensor([1.5000])
     """
     size = images.shape[-1]
     if side < 1 or size % side:

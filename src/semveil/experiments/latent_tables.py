@@ -7,7 +7,6 @@ from semveil.experiments import latent_claims
 from semveil.experiments.claims import Claim
 from semveil.experiments.latent_axes import doubt, mean, number, recogniser
 from semveil.experiments.markdown import markdown
-from semveil.experiments.model_comparison_table import comparison_table
 
 NOT_MEASURED = "not measured"
 
@@ -175,5 +174,4 @@ LATENT_TABLES: dict[str, Callable[[dict[str, Any]], str]] = {
     "dp-image/utility": _utility,
     "latent-dp/outliers": _outliers,
     "latent-dp/trade-off": _trade_off,
-    "models/comparison": comparison_table,
 }

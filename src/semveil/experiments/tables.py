@@ -21,6 +21,7 @@ from semveil.experiments.identity_dp_tables import IDENTITY_DP_TABLES
 from semveil.experiments.identity_leak_figure import leak_tables
 from semveil.experiments.latent_tables import LATENT_TABLES
 from semveil.experiments.markdown import markdown
+from semveil.experiments.model_comparison_table import comparison_table
 from semveil.experiments.noise_image_tables import NOISE_IMAGE_TABLES
 from semveil.experiments.result_file import read_result
 from semveil.experiments.security_table import security_tables
@@ -119,6 +120,7 @@ TABLES.add("dp-semcom/curves", _curves)
 TABLES.add("dp-semcom/noise", _noise)
 TABLES.add("dp-semcom/security", security_tables)
 TABLES.add("identity-dp/leak", leak_tables)
+TABLES.add("models/comparison", comparison_table)
 for _name, _made in (LATENT_TABLES | IDENTITY_DP_TABLES | NOISE_IMAGE_TABLES).items():
     TABLES.add(_name, _made)
 
