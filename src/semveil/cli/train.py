@@ -1,13 +1,12 @@
 """`semveil train`: parser, generators and encoders; the other verbs have files of their own."""
 
-import time
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from semveil.cli import options
+from semveil.cli import options, training_run
 from semveil.cli.console import progress, show
 from semveil.cli.parties import default_model
 from semveil.cli.train_fusion import fusion
@@ -30,7 +29,6 @@ app.command()(identity_encoder)
 app.command()(protector)
 app.command()(quantiles)
 app.command("noise-image")(noise_image)
-SAVE_EVERY = 250  # steps
 
 FaceFile = Annotated[Path, typer.Argument(help="Face set that `semveil data prepare` wrote.", metavar="FACES.npz")]
 Config = Annotated[Path | None, typer.Option(help="TOML file of settings.", metavar="FILE.toml")]
@@ -99,19 +97,17 @@ def generator(
 
     Example: semveil train generator labelled.npz --out models/mine --set steps=6000 --minutes 120
     """
-    state = _state_file(out, checkpoint)
+    state = training_run.state_file(out, checkpoint)
 
     from semveil.core.config import read_config
-    from semveil.core.rng import streams
     from semveil.training.generator import GeneratorTrainer, GeneratorTraining
 
     settings = read_config(GeneratorTraining, config, overrides or [])
-    photos = load_faces(faces)
-    check_size(photos, settings.generator.size)
+    photos = _faces_for(settings, faces)
     check_labels(photos)
-    distance = _perceptual(settings.perceptual)
-    trainer = GeneratorTrainer(photos, settings, perceptual=distance, rng=streams(seed)["train"])
-    _train_jointly(trainer, photos, out=out, state=state, start=start, minutes=minutes, as_json=as_json)
+    _train_jointly(
+        GeneratorTrainer, settings, photos, seed=seed, out=out, state=state, start=start, minutes=minutes, as_json=as_json
+    )
 
 
 @app.command()
@@ -130,18 +126,16 @@ def stylegan2(
 
     Example: semveil train stylegan2 faces.npz --out models/stylegan2-64 --minutes 90
     """
-    state = _state_file(out, checkpoint)
+    state = training_run.state_file(out, checkpoint)
 
     from semveil.core.config import read_config
-    from semveil.core.rng import streams
     from semveil.training.stylegan2 import StyleGAN2Trainer, StyleGAN2Training
 
     settings = read_config(StyleGAN2Training, config, overrides or [])
-    photos = load_faces(faces)
-    check_size(photos, settings.generator.size)
-    distance = _perceptual(settings.perceptual)
-    trainer = StyleGAN2Trainer(photos, settings, perceptual=distance, rng=streams(seed)["train"])
-    _train_jointly(trainer, photos, out=out, state=state, start=start, minutes=minutes, as_json=as_json)
+    photos = _faces_for(settings, faces)
+    _train_jointly(
+        StyleGAN2Trainer, settings, photos, seed=seed, out=out, state=state, start=start, minutes=minutes, as_json=as_json
+    )
 
 
 @app.command()
@@ -226,19 +220,19 @@ def _perceptual(weight: float) -> "Callable[[Tensor, Tensor], Tensor]":
     return half
 
 
-def _state_file(out: Path, checkpoint: Path | None) -> Path:
-    """Where the state of a run is kept, checked before anything is loaded."""
-    options.check_output_folder(out)
-    state = checkpoint or out.with_name(f"{out.name}.checkpoint")
-    state.parent.mkdir(parents=True, exist_ok=True)
-    options.check_output_file(state)
-    return state
+def _faces_for(settings: Any, faces: Path) -> "FaceSet":
+    """The face set, in the size of the generator that is to be trained."""
+    photos = load_faces(faces)
+    check_size(photos, settings.generator.size)
+    return photos
 
 
 def _train_jointly(
-    trainer: "JointTrainer",
+    trainer_of: "Callable[..., JointTrainer]",
+    settings: Any,
     photos: "FaceSet",
     *,
+    seed: int,
     out: Path,
     state: Path,
     start: str | None,
@@ -246,37 +240,21 @@ def _train_jointly(
     as_json: bool,
 ) -> None:
     """Go on from the state where there is one, train, and publish the model when all steps are done."""
-    from semveil.core.config import as_json as settings_json
-    from semveil.core.files import write_whole
+    from semveil.core.rng import streams
 
-    settings = trainer.settings
+    trainer = trainer_of(photos, settings, perceptual=_perceptual(settings.perceptual), rng=streams(seed)["train"])
     if state.is_file():
-        resume(trainer, state)
+        training_run.resume(trainer, state)
     elif start is not None:
         _start(trainer, start)
-    write_whole(state.with_name(f"{state.name}.json"), settings_json(settings))
-    until = float("inf") if minutes is None else time.monotonic() + 60 * minutes
-    with progress("Training the generator", quiet=as_json) as advance:
-
-        def report(step: int, losses: dict[str, float]) -> None:
-            advance(step, settings.steps, "mse", losses["mse"])
-            if step % SAVE_EVERY == 0:
-                trainer.save(state)
-
-        trainer.run(report=report, until=until)
-    trainer.save(state)
-    done = trainer.step >= settings.steps
+    done = training_run.train(trainer, state, title="Training the generator", shown="mse", minutes=minutes, quiet=as_json)
     if done:
         averages, distance = trainer.averages, trainer.perceptual if settings.perceptual else None
         _publish(
             out, averages["generator"], averages["encoder"], photos,
             perceptual=distance, discriminator=trainer.discriminator, quiet=as_json,
         )  # fmt: skip
-    lines = [
-        f"Step {trainer.step} of {settings.steps}; " + (f"model in {out}." if done else f"run it again to go on from {state}.")
-    ]
-    result = {"step": trainer.step, "steps": settings.steps, "checkpoint": str(state), "model": str(out) if done else None}
-    show(result, lines, as_json=as_json)
+    training_run.tell(trainer, out, state, done=done, as_json=as_json)
 
 
 def _start(trainer: "JointTrainer", model: str) -> None:
@@ -287,25 +265,6 @@ def _start(trainer: "JointTrainer", model: str) -> None:
         raise options.OptionError(f"model {model} has no folder to start from")
     names = [name for name in ("generator", "encoder", "discriminator") if (begun.folder / f"{name}.safetensors").is_file()]
     trainer.start_from({name: read_network(begun.folder / f"{name}.safetensors") for name in names})
-
-
-def resume(trainer: Any, path: Path) -> None:
-    """Go on from the state in a file that a run with the same settings left; only the number of steps may differ."""
-    from semveil.core.checkpoints import BadCheckpoint, read_checkpoint
-
-    state = read_checkpoint(path)
-    mine, stored = asdict(trainer.settings), state.get("settings")
-    if not isinstance(stored, dict):
-        raise BadCheckpoint(f"{path.name} is no checkpoint of this training")
-    changed = [key for key in mine if key != "steps" and mine[key] != stored.get(key)]
-    if changed:
-        raise options.OptionError(
-            f"{path} was made with other settings ({', '.join(changed)}); give those, or another --checkpoint"
-        )
-    try:
-        trainer.load_state(state)
-    except (KeyError, RuntimeError, ValueError) as error:
-        raise BadCheckpoint(f"{path.name} does not fit this training: {error}") from error
 
 
 def _publish(out: Path, generator: Any, encoder: Any, photos: "FaceSet", *, quiet: bool, **parts: Any) -> None:

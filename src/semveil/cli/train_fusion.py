@@ -1,16 +1,12 @@
 """`semveil train fusion`: identity-dp's attribute encoder and fusion generator, for an identity encoder that stays as it is."""
 
-import time
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from semveil.cli import options
-from semveil.cli.console import progress, show
-
-SAVE_EVERY = 250  # steps
+from semveil.cli import options, training_run
 
 
 def fusion(
@@ -34,15 +30,10 @@ def fusion(
 
     Example: semveil train fusion labelled.npz --identity identity.safetensors --out models/mine
     """
-    options.check_output_folder(out)
-    state = checkpoint or out.with_name(f"{out.name}.checkpoint")
-    state.parent.mkdir(parents=True, exist_ok=True)
-    options.check_output_file(state)
+    state = training_run.state_file(out, checkpoint)
 
-    from semveil.cli.train import check_labels, check_size, load_faces, resume
-    from semveil.core.config import as_json as settings_json
+    from semveil.cli.train import check_labels, check_size, load_faces
     from semveil.core.config import read_config
-    from semveil.core.files import write_whole
     from semveil.core.rng import streams
     from semveil.methods.identity_model import save_identity_model
     from semveil.recognition.identity_encoder import BUNDLED, identity_encoder_file, load_identity_encoder
@@ -55,27 +46,12 @@ def fusion(
     check_labels(photos)
     trainer = FusionTrainer(photos, settings, identity=recogniser, rng=streams(seed)["train"])
     if state.is_file():
-        resume(trainer, state)
-    write_whole(state.with_name(f"{state.name}.json"), settings_json(settings))
-    until = float("inf") if minutes is None else time.monotonic() + 60 * minutes
-    with progress("Training the fusion", quiet=as_json) as advance:
-
-        def report(step: int, losses: dict[str, float]) -> None:
-            advance(step, settings.steps, "identity", losses["identity"])
-            if step % SAVE_EVERY == 0:
-                trainer.save(state)
-
-        trainer.run(report=report, until=until)
-    trainer.save(state)
-    done = trainer.step >= settings.steps
+        training_run.resume(trainer, state)
+    done = training_run.train(trainer, state, title="Training the fusion", shown="identity", minutes=minutes, quiet=as_json)
     if done:
         card = {
             "trained_on": f"{len(trainer.photos)} aligned photos, {len(photos) - len(trainer.photos)} held out",
             "settings": asdict(settings),
         }
         save_identity_model(out, identity_file, *trainer.finished(), card)
-    lines = [
-        f"Step {trainer.step} of {settings.steps}; " + (f"model in {out}." if done else f"run it again to go on from {state}.")
-    ]
-    result = {"step": trainer.step, "steps": settings.steps, "checkpoint": str(state), "model": str(out) if done else None}
-    show(result, lines, as_json=as_json)
+    training_run.tell(trainer, out, state, done=done, as_json=as_json)

@@ -8,12 +8,11 @@ import typer
 
 from semveil.cli import options
 from semveil.cli.console import progress, show
+from semveil.cli.training_run import SAVE_EVERY
 
 if TYPE_CHECKING:
     from semveil.data.face_set import FaceSet
     from semveil.training.teacher_descriptors import TeacherDescriptors
-
-SAVE_EVERY = 250  # steps
 
 
 def identity_encoder(
@@ -47,12 +46,9 @@ def identity_encoder(
     kept = descriptors or out.with_name(f"{out.name}.teacher.npz")
     options.check_output_file(kept, ".npz")
 
-    import torch
-
     from semveil.cli.train import check_size, load_faces
-    from semveil.core.checkpoints import read_checkpoint
+    from semveil.core.checkpoints import read_checkpoint, save_checkpoint
     from semveil.core.config import read_config
-    from semveil.core.files import atomic_write
     from semveil.core.rng import streams
     from semveil.data.held_out_pairs import held_out_accuracy
     from semveil.recognition import BundledVerifier
@@ -74,8 +70,7 @@ def identity_encoder(
         def report(step: int, loss: float) -> None:
             advance(step, settings.steps, "loss", loss)
             if step % SAVE_EVERY == 0 or step == settings.steps:
-                with atomic_write(state) as file:
-                    torch.save(trainer.state(), file)
+                save_checkpoint(state, trainer.state())
 
         trainer.run(report=report)
     network = trainer.encoder()

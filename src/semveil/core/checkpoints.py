@@ -11,6 +11,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from semveil.core.errors import SemveilError
+from semveil.core.files import atomic_write
 
 
 class BadCheckpoint(SemveilError):
@@ -45,6 +46,16 @@ def read_checkpoint(path: str | Path, *, allow: Sequence[type] = ()) -> dict[str
     if not isinstance(content, dict):
         raise BadCheckpoint(f"{path.name} holds a {type(content).__name__}, expected a dictionary of weights")
     return content
+
+
+def save_checkpoint(path: Path, state: Mapping[str, Any]) -> None:
+    """Write a file that `read_checkpoint` reads, whole or not at all.
+
+    Raises:
+        OutputError: it cannot be written there.
+    """
+    with atomic_write(path) as file:
+        torch.save(dict(state), file)
 
 
 def load_strictly(module: nn.Module, state: Mapping[str, Any], *, name: str) -> None:

@@ -17,7 +17,7 @@ from semveil.experiments.presets import PRESETS
 from semveil.experiments.protected import Progress, quiet
 from semveil.experiments.provenance import commit, versions
 from semveil.experiments.record import measure
-from semveil.experiments.result_file import read_result, rounded, write_result
+from semveil.experiments.result_file import kept_result, rounded, write_result
 from semveil.experiments.setup import Setup, prepare_run
 from semveil.methods.dp_semcom import DPSemCom
 
@@ -75,7 +75,7 @@ def reproduce(
     setup = prepare_run(kind, PRESETS[preset], data=data, model=model, verifier=verifier, progress=progress)
     path = Path(out) / f"{kind}.json"
     known = {"config": setup.config, "versions": versions()}
-    if not (path.is_file() and all(read_result(path).get(name) == value for name, value in known.items())):
+    if not kept_result(path, known):
         path.parent.mkdir(parents=True, exist_ok=True)
         head = {"experiment": f"dp-semcom/{kind}", **known, "commit": commit(), "seeds": list(setup.preset.seeds)}
         body = RUNS[kind](setup, path.parent, progress)

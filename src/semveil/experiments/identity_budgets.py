@@ -14,9 +14,8 @@ from pathlib import Path
 import torch
 from scipy import optimize
 
-from semveil.core.files import write_whole
 from semveil.experiments.markdown import markdown
-from semveil.experiments.tables import fill
+from semveil.experiments.tables import publish
 from semveil.experiments.verifiers import load_verifier
 from semveil.mechanisms import SPHERE_MECHANISMS, cosines_kept
 from semveil.methods.identity_model import DEFAULT_IDENTITY_MODEL, load_identity_model
@@ -97,11 +96,7 @@ def main() -> None:
     parser.add_argument("--model", default=DEFAULT_IDENTITY_MODEL, help="an identity model, for the cosines")
     parser.add_argument("--into", type=Path, help="page with the table's markers")
     given = parser.parse_args()
-    text = looks() if given.table == "looks" else of_model(given.model)
-    if given.into is None:
-        print(text)
-    else:
-        write_whole(given.into, fill(given.into.read_text(), given.table, text).encode())
+    publish(looks() if given.table == "looks" else of_model(given.model), given.table, given.into)
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ from semveil.experiments.identity_dp_presets import FACENETS, IdentityPreset
 from semveil.experiments.photo_sets import ORDER_SEED, DataMissing, PhotoSet, astronaut, held_out_photos
 from semveil.experiments.protected import Progress
 from semveil.experiments.provenance import commit, versions
-from semveil.experiments.result_file import read_result, write_result
+from semveil.experiments.result_file import kept_result, write_result
 from semveil.experiments.verifiers import Remembering, load_verifier
 from semveil.methods.face_model import load_model
 from semveil.methods.identity_dp import IdentityDP, observed_sensitivity
@@ -106,7 +106,7 @@ def run(
     bench = prepare_bench(preset, loaded, photos, verifier.split(",") if verifier else preset.verifiers)
     path = Path(out) / f"{kind}.json"
     known = {"experiment": name, "config": dict(bench.config), "versions": versions()}
-    if path.is_file() and all(read_result(path).get(key) == value for key, value in known.items()):
+    if kept_result(path, known):
         return path
     path.parent.mkdir(parents=True, exist_ok=True)
     head = {**known, "commit": commit(), "seeds": [preset.seed], "paper": dict(paper), "photos": list(photos.ids)}

@@ -40,7 +40,7 @@ from semveil.experiments.identity_leak_figure import draw_leak
 from semveil.experiments.photo_sets import DataMissing, load_face_set
 from semveil.experiments.protected import Progress, quiet
 from semveil.experiments.provenance import commit, versions
-from semveil.experiments.result_file import read_result, write_result
+from semveil.experiments.result_file import kept_result, write_result
 from semveil.experiments.verifiers import load_verifier
 from semveil.methods.identity_dp import IdentityDP
 from semveil.methods.identity_model import DEFAULT_IDENTITY_MODEL, IdentityModel, load_identity_model
@@ -156,7 +156,7 @@ def reproduce_leak(
     }
     path = Path(out) / "leak.json"
     known = {"experiment": "identity-dp/leak", "config": config, "versions": versions()}
-    if not path.is_file() or any(read_result(path).get(name) != value for name, value in known.items()):
+    if not kept_result(path, known):
         measured = measure_leak(loaded, faces, judges, chosen, progress=progress)
         write_result(path, {**known, "commit": commit(), "seeds": [chosen.seed], **measured})
     return draw_leak(path)

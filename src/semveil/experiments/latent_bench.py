@@ -16,7 +16,7 @@ from semveil.experiments.latents import invert_once
 from semveil.experiments.photo_sets import ORDER_SEED, DataMissing, PhotoSet, astronaut, held_out_photos
 from semveil.experiments.protected import Progress
 from semveil.experiments.provenance import commit, versions
-from semveil.experiments.result_file import read_result, write_result
+from semveil.experiments.result_file import kept_result, write_result
 from semveil.experiments.verifiers import Remembering, load_verifier
 from semveil.methods.face_model import box_as_dict, load_model
 from semveil.methods.latent_model import STYLEGAN2, LatentModel, from_face_model, load_latent_model
@@ -97,7 +97,7 @@ def run(
     bench = _prepare(experiment, preset, data=data, model=model, verifier=verifier, progress=progress)
     path = Path(out) / f"{kind}.json"
     known = {"experiment": name, "config": dict(bench.config), "versions": versions()}
-    if path.is_file() and all(read_result(path).get(key) == value for key, value in known.items()):
+    if kept_result(path, known):
         return path
     path.parent.mkdir(parents=True, exist_ok=True)
     head = {**known, "commit": commit(), "seeds": [preset.seed], "paper": dict(paper), "photos": list(bench.photos.ids)}

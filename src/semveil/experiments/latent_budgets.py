@@ -13,10 +13,9 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from semveil.core.files import write_whole
 from semveil.core.registry import Registry
 from semveil.experiments.markdown import markdown
-from semveil.experiments.tables import fill
+from semveil.experiments.tables import publish
 from semveil.mechanisms import CoordinateSensitivity, PerCoordinateLaplace
 from semveil.mechanisms.weights import WEIGHTINGS, budget_shares, scales_as_published
 from semveil.methods.latent_model import PAPER_RANGE, LatentModel, load_latent_model
@@ -100,11 +99,7 @@ def main() -> None:
     parser.add_argument("--model", default="faces-64", help="a latent model with bounds from training photos")
     parser.add_argument("--into", type=Path, help="page with the table's markers")
     given = parser.parse_args()
-    text = TABLES[given.table](load_latent_model(given.model))
-    if given.into is None:
-        print(text)
-    else:
-        write_whole(given.into, fill(given.into.read_text(), given.table, text).encode())
+    publish(TABLES[given.table](load_latent_model(given.model)), given.table, given.into)
 
 
 if __name__ == "__main__":

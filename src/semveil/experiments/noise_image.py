@@ -29,7 +29,7 @@ from semveil.experiments.noise_image_presets import NOISE_IMAGE_PRESETS, Cell, t
 from semveil.experiments.noise_image_variants import variants
 from semveil.experiments.protected import Progress, quiet
 from semveil.experiments.provenance import commit, versions
-from semveil.experiments.result_file import read_result, rounded, write_result
+from semveil.experiments.result_file import kept_result, rounded, write_result
 from semveil.mechanisms import Gaussian
 from semveil.metrics import ssim
 
@@ -91,8 +91,8 @@ def reproduce_noise_image(
     bench = prepare(chosen, Path(out), data, model, progress)
     path = bench.folder / f"{kind}.json"
     known = {"experiment": f"noise-image/{kind}", "config": bench.config, "versions": versions()}
-    result = read_result(path) if path.is_file() else {}
-    if any(result.get(name) != value for name, value in known.items()):
+    result = kept_result(path, known)
+    if result is None:
         hits = right(bench.explainer, bench.test.pixels, bench.test.labels)
         explainer = {"accuracy": as_dict(rate(hits.numpy())), "chance": 1 / len(bench.classes)}
         result = {**known, "commit": commit(), "paper": PAPER, "explainer": explainer, kind: {}}

@@ -24,7 +24,7 @@ from semveil.experiments.photo_sets import DataMissing
 from semveil.experiments.protected import Progress, quiet
 from semveil.experiments.provenance import commit, versions
 from semveil.experiments.record import compare
-from semveil.experiments.result_file import read_result, rounded, write_result
+from semveil.experiments.result_file import kept_result, rounded, write_result
 from semveil.experiments.security_faces import SecurityFaces, generated_faces, real_faces
 from semveil.experiments.security_figure import draw_security
 from semveil.experiments.verifiers import Remembering, load_verifier
@@ -188,8 +188,8 @@ def reproduce_security(
     }
     path = Path(out) / "security.json"
     known = {"experiment": "dp-semcom/security", "config": config, "versions": versions()}
-    result = read_result(path) if path.is_file() else {}
-    if any(result.get(name) != value for name, value in known.items()):
+    result = kept_result(path, known)
+    if result is None:
         result = {**known, "commit": commit(), "photos": list(faces.ids), "unprotected": _unprotected(bench), "cases": {}}
     for number, case in enumerate(case for case in CASES if case.name in chosen.cases):
         progress("attack", number, len(chosen.cases))

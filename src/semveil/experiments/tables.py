@@ -125,6 +125,14 @@ for _name, _made in (LATENT_TABLES | IDENTITY_DP_TABLES | NOISE_IMAGE_TABLES).it
     TABLES.add(_name, _made)
 
 
+def publish(text: str, name: str, page: Path | None) -> None:
+    """Print tables, or write them between a page's markers."""
+    if page is None:
+        print(text)
+    else:
+        write_whole(page, fill(page.read_text(encoding="utf-8"), name, text))
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """Command line: print the tables, or write them into a page."""
     parser = argparse.ArgumentParser(
@@ -133,11 +141,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("result", type=Path, help="such as results/dp-semcom/small/curves.json")
     parser.add_argument("--into", type=Path, help="page with the markers <!-- tables: NAME --> and <!-- end -->")
     given = parser.parse_args(arguments)
-    text = tables(read_result(given.result))
-    if given.into is None:
-        print(text)
-    else:
-        write_whole(given.into, fill(given.into.read_text(encoding="utf-8"), given.result.stem, text))
+    publish(tables(read_result(given.result)), given.result.stem, given.into)
 
 
 if __name__ == "__main__":

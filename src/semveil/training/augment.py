@@ -56,3 +56,22 @@ class AdaptiveAugment:
 def _moved(x: Tensor, theta: Tensor) -> Tensor:
     grid = F.affine_grid(theta, list(x.shape), align_corners=False)
     return F.grid_sample(x, grid, padding_mode="reflection", align_corners=False)
+
+
+def similarity_grid(shape: torch.Size, *, angle: float, zoom: float, shift: float, rng: torch.Generator) -> Tensor:
+    """Where to sample images (B, C, H, W) so that each is mirrored at random, turned, zoomed and shifted by its own draw.
+
+    Args:
+        angle: largest, in radians.
+        zoom: largest logarithm of the factor.
+        shift: largest, in halves of the side.
+    """
+    n = shape[0]
+    uniform = lambda most, *size: torch.rand(*size, generator=rng) * (2 * most) - most  # noqa: E731
+    turn, scale = uniform(angle, n), torch.exp(uniform(zoom, n))
+    mirror = torch.where(torch.rand(n, generator=rng) < 0.5, -1.0, 1.0)
+    theta = torch.zeros(n, 2, 3)
+    theta[:, 0, 0], theta[:, 0, 1] = scale * turn.cos() * mirror, -scale * turn.sin()
+    theta[:, 1, 0], theta[:, 1, 1] = scale * turn.sin() * mirror, scale * turn.cos()
+    theta[:, :, 2] = uniform(shift, n, 2)
+    return F.affine_grid(theta, list(shape), align_corners=False)

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from semveil.core.checkpoints import save_checkpoint
 from semveil.core.parts import PARTS
 from semveil.data.face_set import FaceSet
 from semveil.encoders.attributes import AttributeEncoder, AttributeEncoderConfig, coarsened
@@ -275,9 +276,7 @@ class FusionTrainer:
         self.rng.set_state(state["rng"])
 
     def save(self, path: Path) -> None:
-        temporary = path.with_suffix(".partial")
-        torch.save(self.state(), temporary)
-        temporary.replace(path)
+        save_checkpoint(path, self.state())
 
 
 def _strengthen(fusion: FusionGenerator, factor: float) -> None:

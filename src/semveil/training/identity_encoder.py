@@ -9,6 +9,7 @@ from torch.nn import functional as F
 
 from semveil.data.face_set import FaceSet
 from semveil.recognition.identity_encoder import IdentityEncoder, IdentityEncoderConfig
+from semveil.training.augment import similarity_grid
 from semveil.training.teacher_descriptors import TeacherDescriptors
 
 
@@ -160,13 +161,7 @@ def vary(images: Tensor, rng: torch.Generator) -> Tensor:
     """Random flip, small similarity warp, contrast, colour, blur and noise, one draw per image (B, 3, S, S) in [-1, 1]."""
     n = len(images)
     uniform = lambda low, high, *shape: torch.rand(*shape, generator=rng) * (high - low) + low  # noqa: E731
-    angle, zoom = uniform(-0.1, 0.1, n), torch.exp(uniform(-0.08, 0.08, n))
-    mirror = torch.where(torch.rand(n, generator=rng) < 0.5, -1.0, 1.0)
-    theta = torch.zeros(n, 2, 3)
-    theta[:, 0, 0], theta[:, 0, 1] = zoom * angle.cos() * mirror, -zoom * angle.sin()
-    theta[:, 1, 0], theta[:, 1, 1] = zoom * angle.sin() * mirror, zoom * angle.cos()
-    theta[:, :, 2] = uniform(-0.06, 0.06, n, 2)  # of half the side: 2 of 64 px
-    grid = F.affine_grid(theta, list(images.shape), align_corners=False)
+    grid = similarity_grid(images.shape, angle=0.1, zoom=0.08, shift=0.06, rng=rng)  # shift: 2 of 64 px
     images = F.grid_sample(images, grid, padding_mode="reflection", align_corners=False)
     images = images * uniform(0.7, 1.3, n, 1, 1, 1) + uniform(-0.2, 0.2, n, 1, 1, 1) + uniform(-0.08, 0.08, n, 3, 1, 1)
     soft = F.interpolate(F.avg_pool2d(images, 2), scale_factor=2, mode="bilinear", align_corners=False)

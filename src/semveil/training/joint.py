@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from semveil.core.checkpoints import load_strictly
+from semveil.core.checkpoints import load_strictly, save_checkpoint
 from semveil.data.face_set import FaceSet
 from semveil.training.augment import AdaptiveAugment
 
@@ -200,9 +200,7 @@ class JointTrainer(ABC):
         self.rng.set_state(state["rng"])
 
     def save(self, path: Path) -> None:
-        temporary = path.with_suffix(".partial")
-        torch.save(self.state(), temporary)
-        temporary.replace(path)
+        save_checkpoint(path, self.state())
 
 
 def flipped(x: Tensor, mirror: Tensor) -> Tensor:

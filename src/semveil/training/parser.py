@@ -11,6 +11,7 @@ from semveil.core.parts import PARTS
 from semveil.core.pixels import to_tensor
 from semveil.data.face_set import FaceSet
 from semveil.recognition.face_parser import FaceParser
+from semveil.training.augment import similarity_grid
 
 
 def train_parser(
@@ -50,13 +51,7 @@ def _vary(images: Tensor, labels: Tensor, rng: torch.Generator) -> tuple[Tensor,
     """Random flip, similarity warp, contrast, colour and blur, one draw per image."""
     n = len(images)
     uniform = lambda low, high, *shape: torch.rand(*shape, generator=rng) * (high - low) + low  # noqa: E731
-    angle, zoom = uniform(-0.25, 0.25, n), torch.exp(uniform(-0.2, 0.2, n))
-    mirror = torch.where(torch.rand(n, generator=rng) < 0.5, -1.0, 1.0)
-    theta = torch.zeros(n, 2, 3)
-    theta[:, 0, 0], theta[:, 0, 1] = zoom * angle.cos() * mirror, -zoom * angle.sin()
-    theta[:, 1, 0], theta[:, 1, 1] = zoom * angle.sin() * mirror, zoom * angle.cos()
-    theta[:, :, 2] = uniform(-0.12, 0.12, n, 2)
-    grid = F.affine_grid(theta, list(images.shape), align_corners=False)
+    grid = similarity_grid(images.shape, angle=0.25, zoom=0.2, shift=0.12, rng=rng)
     images = F.grid_sample(images, grid, padding_mode="reflection", align_corners=False)
     labels = F.grid_sample(
         labels.float().unsqueeze(1), grid, mode="nearest", padding_mode="reflection", align_corners=False
