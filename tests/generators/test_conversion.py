@@ -173,7 +173,7 @@ def test_unfit_images_are_refused(shape: tuple[int, ...]) -> None:
 def by_hand(network: NoiseDiscriminator, given: Tensor, *, normalise: bool = False) -> Tensor:
     x = given
     for i, layer in enumerate(network.convolutions):
-        x = F.conv2d(x, layer.weight, layer.bias, stride=2, padding=1)
+        x = F.conv2d(x, layer.weight, layer.bias, stride=2 if i else 1, padding=1)
         x = F.instance_norm(x) if normalise and i else x
         x = torch.where(x > 0, x, 0.2 * x)
     return F.conv2d(x, network.score.weight, network.score.bias, padding=1)
@@ -183,9 +183,9 @@ def test_the_discriminator_is_a_stack_of_layers() -> None:
     network, given = NoiseDiscriminator(width=4, halvings=3, rng=rng()), pictures(2, 3, 32, 40)
     with torch.inference_mode():
         torch.testing.assert_close(network(given), by_hand(network, given))
-        assert network(given).shape == (2, 1, 3, 4)
+        assert network(given).shape == (2, 1, 4, 5)
     widths = [layer.out_channels for layer in NoiseDiscriminator(width=4, halvings=5, rng=rng()).convolutions]
-    assert widths == [4, 8, 16, 32, 32]
+    assert widths == [4, 8, 16, 32, 32, 32]
 
 
 def test_the_discriminator_hears_the_strength_of_the_noise() -> None:
@@ -206,7 +206,7 @@ def test_least_squares_training_reaches_every_weight() -> None:
 
 
 def test_unfit_discriminators_and_images_are_refused() -> None:
-    with pytest.raises(ValueError, match="width and halvings must be at least 1, got 4 and 0"):
-        NoiseDiscriminator(width=4, halvings=0)
+    with pytest.raises(ValueError, match="halvings at least 0, got 4 and -1"):
+        NoiseDiscriminator(width=4, halvings=-1)
     with pytest.raises(ValueError, match=r"at least 16 px a side, got \(15, 32\)"):
-        NoiseDiscriminator(width=4, rng=rng())(torch.zeros(1, 3, 15, 32))
+        NoiseDiscriminator(width=4, halvings=3, rng=rng())(torch.zeros(1, 3, 15, 32))

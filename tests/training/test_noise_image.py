@@ -69,6 +69,10 @@ def test_varied_pictures_are_shifted_and_half_of_them_mirrored() -> None:
     mirrored = (rows[:, 0] > rows[:, -1]).double().mean().item()
     assert mirrored == pytest.approx(0.5, abs=5 * 0.5 / 20)
     assert vary(pixels, 2, _rng()).shape == pixels.shape
+    others = torch.full_like(pixels, 255)
+    shown = vary(pixels, 0, _rng(), mirrored=others)[:, 0, 0]
+    assert torch.equal((shown == 1).all(-1), rows[:, 0] > rows[:, -1])  # the same ones, and no other is changed
+    assert torch.equal(shown[shown[:, 0] == -1], rows[rows[:, 0] < rows[:, -1]])
 
 
 def test_the_released_loss_compares_the_picture_itself_and_hears_no_noise() -> None:

@@ -121,7 +121,7 @@ def measure_cell(bench: NoiseImageBench, cell: Cell) -> dict[str, Any]:
     start = time.process_time()
     protect = bench.conversion(cell)
     sent, shown = (as_sent(protect, part.images) for part in (bench.train, bench.test))
-    hits = right(bench.service(cell, sent), shown, bench.test.labels)
+    hits = right(bench.service(cell, protect, sent), shown, bench.test.labels)
     seconds = time.process_time() - start
     compared = slice(bench.preset.compared)
     likeness = ssim(shown[compared].float() / 127.5 - 1, bench.test.rows(compared).images)

@@ -108,19 +108,29 @@ class NoiseImageBench:
         generator = self.kept(f"g {cell.name}", network, train)
         return lambda images: convert(generator, images)
 
-    def service(self, cell: Cell, sent: Tensor) -> VGG16Classifier:
-        """The service model of a cell, trained on what clients sent of the training pictures."""
-        network = VGG16Classifier(self.sizes(self.preset.service_width), rng=torch.Generator())
-        return self.kept(f"f {cell.name}", network, lambda: self.classifier(sent, cell.seed, f"train f: {cell.name}"))
+    def service(self, cell: Cell, protect: Protect, sent: Tensor) -> VGG16Classifier:
+        """The service model of a cell, trained on what clients sent of the training pictures.
 
-    def classifier(self, sent: Tensor, seed: int, stage: str, labels: Tensor | None = None) -> VGG16Classifier:
-        """Train a service model on pixels (N, 3, H, W) uint8, with the training pictures' labels unless others are given."""
+        Augmented by mirroring: a client with a conversion converts the mirrored pictures too; true noise is drawn once for each
+        picture and mirrored with it, since a second draw would cost epsilon again.
+        """
+        network = VGG16Classifier(self.sizes(self.preset.service_width), rng=torch.Generator())
+
+        def train() -> nn.Module:
+            mirrored = None if cell.kind == "noised" else as_sent(protect, self.train.images.flip(-1))
+            return self.classifier(sent, cell.seed, f"train f: {cell.name}", mirrored=mirrored)
+
+        return self.kept(f"f {cell.name}", network, train)
+
+    def classifier(self, sent: Tensor, seed: int, stage: str, *, mirrored: Tensor | None = None) -> VGG16Classifier:
+        """Train a service model on pixels (N, 3, H, W) uint8 sent of the training pictures, and of mirrored ones."""
         return train_classifier(
             sent,
-            self.train.labels if labels is None else labels,
+            self.train.labels,
             self.sizes(self.preset.service_width),
             training(self.preset, self.preset.service_epochs),
             rng=streams(seed)["service"],
+            mirrored=mirrored,
             progress=lambda step, steps, loss: self.progress(stage, step, steps),
         )
 

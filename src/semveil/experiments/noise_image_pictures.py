@@ -74,7 +74,7 @@ ROWS = {"fig3": _fig3, "fig4": _fig4, "fig5": _fig5}
 
 def _trained(bench: NoiseImageBench, cell: Cell, images: Tensor) -> tuple[Tensor, VGG16Classifier]:
     protect = bench.conversion(cell)
-    return protect(images), bench.service(cell, as_sent(protect, bench.train.images))
+    return protect(images), bench.service(cell, protect, as_sent(protect, bench.train.images))
 
 
 def _seen(network: VGG16Classifier, images: Tensor) -> Tensor:

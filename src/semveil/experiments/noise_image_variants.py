@@ -120,7 +120,8 @@ def _plain(bench: NoiseImageBench, protect: Protect, private: Pictures, classes:
     """The service from the private pictures, without noise."""
     config = bench.sizes(bench.preset.service_width, classes)
     settings = training(bench.preset, 2 * bench.preset.service_epochs)  # half the pictures, as many steps
-    network = train_classifier(as_sent(protect, private.images), private.labels, config, settings, rng=streams(0)["service"])
+    sent, mirrored = (as_sent(protect, images) for images in (private.images, private.images.flip(-1)))
+    network = train_classifier(sent, private.labels, config, settings, rng=streams(0)["service"], mirrored=mirrored)
     claim = Guarantee.none(f"each of the {len(private.labels)} training pictures", reason=NOT_PRIVATE)
     return network, protect, claim
 

@@ -12,28 +12,31 @@ SLOPE = 0.2  # of the leaky ReLU
 
 
 class NoiseDiscriminator(nn.Module):
-    """Says of overlapping patches whether they are of a noised picture n(x): PatchGAN (Isola et al., CVPR 2017).
+    """Says of overlapping patches whether they are of a noised picture n(x), after PatchGAN (Isola et al., CVPR 2017).
 
-    4x4 convolutions that halve the side, leaky ReLU of slope 0.2. Departs from PatchGAN: no instance norm. Behind it the
-    strength sigma of the noise, which D is there to hear, is gone. [NI] does not print its D.
+    3x3 convolutions, leaky ReLU of slope 0.2. Departs from PatchGAN: the first one keeps the side, because noise differs from
+    what is drawn by what each pixel is beside its neighbours; no instance norm, behind which the strength sigma of the noise,
+    which D is there to hear, is gone. [NI] does not print its D.
 
     Args:
         width: channels after the first convolution; doubled by each further one, up to 8 times as many.
-        halvings: convolutions that halve the side.
+        halvings: further convolutions, each of which halves the side.
         rng: draws the weights (He et al., 2015; biases zero). torch's global stream where None.
 
     Example:
         >>> NoiseDiscriminator(width=8)(torch.zeros(2, 3, 32, 32)).shape
-        torch.Size([2, 1, 3, 3])
+        torch.Size([2, 1, 16, 16])
     """
 
-    def __init__(self, *, width: int = 64, halvings: int = 3, rng: torch.Generator | None = None) -> None:
+    def __init__(self, *, width: int = 64, halvings: int = 1, rng: torch.Generator | None = None) -> None:
         super().__init__()
-        if width < 1 or halvings < 1:
-            raise ValueError(f"width and halvings must be at least 1, got {width} and {halvings}")
-        widths = [3, *(width * min(8, 1 << i) for i in range(halvings))]
-        self.convolutions = nn.ModuleList(nn.utils.skip_init(nn.Conv2d, a, b, 4, 2, padding=1) for a, b in pairwise(widths))
-        self.score = nn.utils.skip_init(nn.Conv2d, widths[-1], 1, 4, padding=1)
+        if width < 1 or halvings < 0:
+            raise ValueError(f"width must be at least 1 and halvings at least 0, got {width} and {halvings}")
+        widths = [3, *(width * min(8, 1 << i) for i in range(halvings + 1))]
+        self.convolutions = nn.ModuleList(
+            nn.utils.skip_init(nn.Conv2d, a, b, 3, 2 if i else 1, padding=1) for i, (a, b) in enumerate(pairwise(widths))
+        )
+        self.score = nn.utils.skip_init(nn.Conv2d, widths[-1], 1, 3, padding=1)
         for layer in (*self.convolutions, self.score):
             nn.init.kaiming_normal_(layer.weight, a=SLOPE, generator=rng)
             nn.init.zeros_(layer.bias)
@@ -44,7 +47,7 @@ class NoiseDiscriminator(nn.Module):
         Raises:
             ValueError: the images are too small to leave two pixels after the halvings.
         """
-        least = 2 << len(self.convolutions)
+        least = 1 << len(self.convolutions)
         if min(images.shape[2:]) < least:
             raise ValueError(f"images must be at least {least} px a side, got {tuple(images.shape[2:])}")
         x = images

@@ -38,6 +38,7 @@ def train_classifier(
     settings: ClassifierTraining | None = None,
     *,
     rng: torch.Generator,
+    mirrored: Tensor | None = None,
     through: Callable[[Tensor], Tensor] = lambda images: images,
     progress: Callable[[int, int, float], None] = lambda step, steps, loss: None,
 ) -> VGG16Classifier:
@@ -48,6 +49,8 @@ def train_classifier(
         labels: (N,) classes from 0.
         config: the network's sizes.
         rng: of initialisation, order, shifts.
+        mirrored: (N, 3, H, W) uint8, what is shown in the place of mirrored pictures, such as conversions of mirrored sources,
+            which are not mirrored conversions. Mirrored pixels where None.
         through: what a client does with each batch of images in [-1, 1] before the network sees it: a conversion for the
             service model, true noise for a model of n(x). Gradients do not pass.
 
@@ -67,7 +70,8 @@ def train_classifier(
         if len(order) < batch:  # what a whole batch leaves of an epoch is left out
             order = torch.randperm(len(pixels), generator=rng)
         index, order = order[:batch], order[batch:]
-        varied = vary(pixels[index], settings.shift, rng).contiguous(memory_format=torch.channels_last)
+        others = None if mirrored is None else mirrored[index]
+        varied = vary(pixels[index], settings.shift, rng, mirrored=others).contiguous(memory_format=torch.channels_last)
         with torch.autocast("cpu", torch.bfloat16):
             with torch.no_grad():
                 images = through(varied)
@@ -81,11 +85,14 @@ def train_classifier(
     return network.eval().requires_grad_(False)
 
 
-def vary(pixels: Tensor, shift: int, rng: torch.Generator) -> Tensor:
-    """Images in [-1, 1] of uint8 pixels (B, 3, H, W): each mirrored or not, all shifted by the same draw, the edge repeated."""
-    images = pixels.float() / 127.5 - 1
-    mirror = torch.rand(len(images), 1, 1, 1, generator=rng) < 0.5
-    images = torch.where(mirror, images.flip(-1), images)
+def vary(pixels: Tensor, shift: int, rng: torch.Generator, *, mirrored: Tensor | None = None) -> Tensor:
+    """Images in [-1, 1] of uint8 pixels (B, 3, H, W): each mirrored or not, all shifted by the same draw, the edge repeated.
+
+    Args:
+        mirrored: what to take in the place of mirrored pixels.
+    """
+    mirror = torch.rand(len(pixels), 1, 1, 1, generator=rng) < 0.5
+    images = torch.where(mirror, pixels.flip(-1) if mirrored is None else mirrored, pixels).float() / 127.5 - 1
     if not shift:
         return images
     height, width = images.shape[2:]

@@ -37,7 +37,8 @@ class ConversionTraining:
         sharpness: of the gates that the map's derivative goes through; see `guided_explanation`.
         generator: sizes of g; here those of Table 1, narrow.
         discriminator_width, discriminator_halvings: sizes of D.
-        steps, batch, learning_rate: Adam with betas 0.5 and 0.999 for both networks; the rate falls to zero along a line.
+        steps, batch: of both networks.
+        learning_rate, discriminator_rate: of Adam with betas 0.5 and 0.999, falling to zero along a line.
 
     Raises:
         ValueError: out of range, or an unknown explanation.
@@ -49,12 +50,13 @@ class ConversionTraining:
     explanation: str = "published"
     noise: ExplanationNoise = field(default_factory=ExplanationNoise)
     sharpness: float = 10.0
-    generator: ConversionConfig = field(default_factory=lambda: ConversionConfig(width=8, blocks=2))
-    discriminator_width: int = 8
-    discriminator_halvings: int = 2
-    steps: int = 600
+    generator: ConversionConfig = field(default_factory=lambda: ConversionConfig(width=8, blocks=4))
+    discriminator_width: int = 16
+    discriminator_halvings: int = 1
+    steps: int = 800
     batch: int = 32
     learning_rate: float = 1e-3
+    discriminator_rate: float = 5e-4
 
     def __post_init__(self) -> None:
         if not (self.sigma > 0 and self.alpha >= 0 and self.beta >= 0 and self.steps >= 1 and self.batch >= 1):
@@ -87,7 +89,8 @@ def train_conversion(
     """
     generator = ConversionGenerator(settings.generator, rng=rng).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     discriminator = NoiseDiscriminator(width=settings.discriminator_width, halvings=settings.discriminator_halvings, rng=rng)
-    optimisers = [torch.optim.Adam(n.parameters(), settings.learning_rate, (0.5, 0.999)) for n in (generator, discriminator)]
+    networks = ((generator, settings.learning_rate), (discriminator, settings.discriminator_rate))
+    optimisers = [torch.optim.Adam(network.parameters(), rate, (0.5, 0.999)) for network, rate in networks]
     schedules = [torch.optim.lr_scheduler.LinearLR(o, 1.0, 0.0, total_iters=settings.steps) for o in optimisers]
     for step in range(settings.steps):
         index = torch.randint(len(pixels), (settings.batch,), generator=rng)
