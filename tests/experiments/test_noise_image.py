@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from scipy.stats import ttest_1samp
 
 from semveil.experiments import noise_image
 from semveil.experiments.noise_image import cell_guarantee, measure_cell, reproduce_noise_image
@@ -142,6 +143,8 @@ def test_the_effect_of_the_loss_is_judged_over_seeds() -> None:
     cells = [[r for r in made_result(0.05)["cells"].values() if r["kind"] == kind] for kind in ("published", "without loss")]
     over_pictures, seeds = over_seeds(*cells)
     assert seeds is not None and over_pictures.value == pytest.approx(seeds.value) and seeds.low > 0
+    gains = [a["accuracy"]["value"] - b["accuracy"]["value"] for a, b in zip(*cells, strict=True)]
+    assert (seeds.low, seeds.high) == pytest.approx(tuple(ttest_1samp(gains, 0).confidence_interval(0.95)))
     assert over_seeds([cells[0][0]], [cells[1][0]])[1] is None, "one seed says nothing of training anew"
 
 
