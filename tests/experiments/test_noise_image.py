@@ -1,5 +1,6 @@
 """noise-image's experiments: what is measured of made pictures, what is kept, and how results are read."""
 
+import itertools
 import json
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import torch
 from scipy.stats import ttest_1samp
 
 from semveil.experiments import noise_image
+from semveil.experiments.bootstrap import Mean
 from semveil.experiments.noise_image import cell_guarantee, measure_cell, reproduce_noise_image
 from semveil.experiments.noise_image_attack import attacked, blurred, shuffled
 from semveil.experiments.noise_image_bench import NoiseImageBench, as_sent, packed, prepare, unpacked
@@ -44,13 +46,11 @@ def test_the_tables_hold_the_papers_cells() -> None:
     assert len(theirs) == 15 and theirs <= found
     assert len(table4_cells()) == 12 == len({cell.name for cell in table4_cells()})
     assert len({cell.name for cell in cells}) == len(cells)
+    seeds = set(range(SMALL.main_seeds))
+    assert len(seeds) >= 3
     for sigma in (3.0, 5.0):
         for kind in (("published", *MAIN), ("without loss", None, None)):
-            assert {cell.seed for cell in cells if (cell.sigma, cell.kind, cell.epsilon, cell.delta) == (sigma, *kind)} == {
-                0,
-                1,
-                2,
-            }
+            assert {cell.seed for cell in cells if (cell.sigma, cell.kind, cell.epsilon, cell.delta) == (sigma, *kind)} == seeds
 
 
 def test_a_cell_says_how_many_are_right_and_what_is_guaranteed(bench: NoiseImageBench) -> None:
@@ -112,16 +112,16 @@ def record(cell: Cell, hits: np.ndarray) -> dict:
     }
 
 
-def made_result(gain: float) -> dict:
+def made_result(gain: float, sigmas: tuple[float, ...] = (3.0,)) -> dict:
     """Cells in which the explanation loss adds about so much to every seed's accuracy."""
     rng, cells = np.random.default_rng(0), {}
-    for seed in range(3):
+    for seed, sigma in itertools.product(range(3), sigmas):
         bare = rng.random(4000) < 0.2
         helped = bare | (rng.random(4000) < gain / 0.8)
         for cell, hits in (
-            (Cell(3.0, "published", *MAIN, seed=seed), helped),
-            (Cell(3.0, "without loss", seed=seed), bare),
-            (Cell(3.0, "noised", seed=seed), bare),
+            (Cell(sigma, "published", *MAIN, seed=seed), helped),
+            (Cell(sigma, "without loss", seed=seed), bare),
+            (Cell(sigma, "noised", seed=seed), bare),
         ):
             cells[cell.name] = record(cell, hits)
     score = {"value": 0.3, "low": 0.28, "high": 0.32, "count": 4000}
@@ -146,6 +146,16 @@ def test_the_effect_of_the_loss_is_judged_over_seeds() -> None:
     gains = [a["accuracy"]["value"] - b["accuracy"]["value"] for a, b in zip(*cells, strict=True)]
     assert (seeds.low, seeds.high) == pytest.approx(tuple(ttest_1samp(gains, 0).confidence_interval(0.95)))
     assert over_seeds([cells[0][0]], [cells[1][0]])[1] is None, "one seed says nothing of training anew"
+
+
+def test_the_effect_over_all_sigmas_is_the_mean_of_each_seeds() -> None:
+    result = made_result(0.05, (3.0, 5.0))
+    claims = [claim for claim in cell_claims(result) if "mean over the σ" in claim.text]
+    value = {(c["kind"], c["sigma"], c["seed"]): c["accuracy"]["value"] for c in result["cells"].values()}
+    of_seed = [np.mean([value["published", s, k] - value["without loss", s, k] for s in (3.0, 5.0)]) for k in range(3)]
+    interval = ttest_1samp(of_seed, 0).confidence_interval(0.95)
+    assert [claim.ours for claim in claims] == [f"{Mean(float(np.mean(of_seed)), *interval, 3)} over 3 seeds"]
+    assert not [claim for claim in cell_claims(made_result(0.05)) if "mean over the σ" in claim.text], "one sigma is no mean"
 
 
 def test_tables_and_drawings_are_made_of_the_json_alone(tmp_path: Path) -> None:

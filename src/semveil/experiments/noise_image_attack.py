@@ -23,7 +23,7 @@ TARGETS = (
     *(Cell(sigma, "noised") for sigma in (3.0, 5.0)),
     Cell(3.0, "as_released"),
 )
-LONGER = 5  # times as many steps, for two of them: what patience gives
+LONGER = 3  # times as many steps, for two of them: what patience gives
 PATIENT = (Cell(3.0, "published", *MAIN), Cell(3.0, "noised"))
 
 

@@ -111,7 +111,7 @@ for _preset in (
         discriminator_width=16,
         conversion_steps=800,
         conversion_batch=32,
-        main_seeds=3,
+        main_seeds=5,
         tested=None,
         compared=500,
         attacked=400,
