@@ -43,7 +43,7 @@ def _table3(result: dict[str, Any], folder: Path) -> Figure:
     for axes, title in ((ours, "here"), (theirs, "the paper (Table 3)")):
         axes.set(title=title, xlabel="σ", ylabel="accuracy of the service model", xticks=[3, 4, 5])
     theirs.axhline(result["paper"]["explainer"], color="grey", lw=1)
-    figure.legend(*ours.get_legend_handles_labels(), loc="outside lower center", ncols=3)
+    figure.legend(*ours.get_legend_handles_labels(), loc="outside lower center", ncols=3, handlelength=4)
     explainer = result["explainer"]["accuracy"]["value"]
     figure.suptitle(f"Classes from converted pictures; the explainer has {explainer:.3f} on clean ones (paper: .720)")
     return figure
@@ -97,7 +97,7 @@ def _attack(result: dict[str, Any], folder: Path) -> Figure:
     ):
         found = [row[column] for row in rows]
         _bars(axes, places, found, label)
-    left.set_yticks(places, [row["name"] for row in rows])
+    left.set_yticks(places, [_label(row["name"]) for row in rows])
     right.axvline(result["attack"]["source"]["classified"]["value"], color="grey", lw=1)
     right.axvline(result["explainer"]["chance"], color="grey", lw=1, ls=":")
     figure.suptitle("What an inverter rebuilds (lines at the right: the pictures themselves; chance)")
@@ -125,7 +125,9 @@ def _bars(axes: Axes, places: "np.ndarray[Any, Any]", found: list[tuple[float, f
 
 
 def _label(setting: str) -> str:
-    return setting.replace("epsilon", "ε").replace("delta", "δ").replace("noised", "n(x), true noise")
+    for name, sign in (("sigma", "σ"), ("epsilon", "ε"), ("delta", "δ"), ("noised", "n(x), true noise")):
+        setting = setting.replace(name, sign)
+    return setting
 
 
 DRAWINGS: Registry[Callable[[dict[str, Any], Path], Figure]] = Registry("figure")
