@@ -16,6 +16,7 @@ from semveil.experiments.result_file import read_result
 from semveil.experiments.style import COLOURS, finish, styled
 
 CELL = 1.0  # inches, of one picture
+LETTER = 0.09  # of one letter of a row's name
 
 
 def draw(path: Path, figure: str) -> Path:
@@ -73,7 +74,8 @@ def _strips(name: str, title: str) -> Callable[[dict[str, Any], Path], Figure]:
     def drawing(result: dict[str, Any], folder: Path) -> Figure:
         shown = result["pictures"][name]
         rows = shown["rows"]
-        figure = Figure(figsize=(CELL * len(shown["pictures"]) + 2, CELL * len(rows) + 0.5))
+        named = LETTER * max(len(row["shows"]) for row in rows)
+        figure = Figure(figsize=(CELL * len(shown["pictures"]) + named + 1, CELL * len(rows) + 0.5))
         for axes, row in zip(np.atleast_1d(figure.subplots(len(rows), 1)), rows, strict=True):
             with Image.open(folder / row["file"]) as image:
                 axes.imshow(np.asarray(image), interpolation="nearest")
