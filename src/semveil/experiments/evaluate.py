@@ -14,13 +14,13 @@ from semveil.core.pixels import to_tensor
 from semveil.core.weights import WeightsMissing
 from semveil.data.faces import PhotoFace
 from semveil.data.pairs import PairList, read_pairs
-from semveil.experiments.identity_dp_bench import OURS, IdentityBench, prepare_bench
+from semveil.experiments.identity_dp_bench import IdentityBench, prepare_bench
 from semveil.experiments.identity_dp_figures import draw
 from semveil.experiments.identity_dp_measures import looks
 from semveil.experiments.identity_dp_pairs import Pairs, acceptance
 from semveil.experiments.identity_dp_paper import PAPER
 from semveil.experiments.identity_dp_photos import FolderFaces, find_faces, photo_files, same_face
-from semveil.experiments.identity_dp_presets import IDENTITY_PRESETS
+from semveil.experiments.identity_dp_presets import IDENTITY_PRESETS, OURS
 from semveil.experiments.identity_dp_rows import Row, measured, own_rows
 from semveil.experiments.latent_measures import save_picture
 from semveil.experiments.photo_sets import DataMissing, PhotoSet

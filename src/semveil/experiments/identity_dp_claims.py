@@ -7,9 +7,9 @@ import numpy as np
 
 from semveil.experiments.bootstrap import Mean, mean_of_photos
 from semveil.experiments.claims import Claim
+from semveil.experiments.identity_dp_presets import OURS, PUBLISHED
 from semveil.experiments.latent_axes import mean
 
-PUBLISHED, OURS = "laplace, as published", "von-mises-fisher"
 PSR_AIM, SSIM_AIM, DETECTION_AIM = 0.9, 0.8, 0.98  # under epsilon 6; detection as a share of the photos' own
 PLAIN_SSIM_AIM, PLAIN_PSNR_AIM, PLAIN_ACCEPTED_AIM = 0.85, 24.0, 0.95  # without noise
 RECOGNISED = 0.05  # of Table III: below that a method counts as effective

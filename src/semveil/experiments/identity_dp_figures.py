@@ -8,6 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from semveil.core.registry import Registry
+from semveil.experiments.identity_dp_presets import OURS, PUBLISHED
 from semveil.experiments.latent_axes import legend, line, mean
 from semveil.experiments.picture_grid import Cell, draw_pictures
 from semveil.experiments.result_file import read_result
@@ -16,8 +17,8 @@ from semveil.experiments.style import COLOURS, finish, styled
 FACES = ("fig6", "fig7", "fig8", "fig10", "fig11")
 FACES_DPI = 72  # photographs do not compress; these files are kept in the repository
 LOOKS = {
-    "laplace, as published": {"color": COLOURS["eve"], "marker": "s"},
-    "von-mises-fisher": {"color": COLOURS["bob"], "marker": "o"},
+    PUBLISHED: {"color": COLOURS["eve"], "marker": "s"},
+    OURS: {"color": COLOURS["bob"], "marker": "o"},
     "privunit": {"color": COLOURS["paper"], "marker": "^"},
 }
 PER_ROW = 8  # faces
@@ -89,7 +90,7 @@ def _fig5(result: dict[str, Any], folder: Path) -> Figure:
 def _fig6(result: dict[str, Any], folder: Path) -> Figure:
     rows = _by_source(result, folder, lambda record: record["shows"] in ("source", "no noise", "mean distance"))
     draws = f"of {result['config']['preset']['candidates']} draws that at the mean identity distance"
-    return draw_pictures(rows, title=f"von-mises-fisher, {draws} ($\\epsilon$ of the identity alone, basis: {_basis(result)})")
+    return draw_pictures(rows, title=f"{OURS}, {draws} ($\\epsilon$ of the identity alone, basis: {_basis(result)})")
 
 
 def _fig7(result: dict[str, Any], folder: Path) -> Figure:

@@ -6,6 +6,7 @@ from typing import Any
 from semveil.core.registry import Registry
 
 FACENETS = ("facenet-casia", "facenet-vggface2")  # [IDP] V-B: the recognisers of the identity distance
+PUBLISHED, OURS = "laplace, as published", "von-mises-fisher"  # perturbations: the paper's, and the method's default
 
 
 @dataclass(frozen=True)

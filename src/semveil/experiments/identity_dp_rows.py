@@ -10,14 +10,14 @@ from torch import Tensor
 
 from semveil.core.rng import streams
 from semveil.experiments.identity_dp_baselines import READINGS, baseline
-from semveil.experiments.identity_dp_bench import CHUNK, OURS, IdentityBench
+from semveil.experiments.identity_dp_bench import CHUNK, IdentityBench
 from semveil.experiments.identity_dp_measures import frechet, looks, source_moments
 from semveil.experiments.identity_dp_paper import TABLE_AMOUNTS
+from semveil.experiments.identity_dp_presets import OURS, PUBLISHED
 from semveil.experiments.protected import Progress
 from semveil.methods.identity_dp import IdentityDP
 
 PAPER_EPSILONS = (6.0, 0.57)  # of Tables I to III
-PUBLISHED = "laplace, as published"
 
 
 @dataclass(frozen=True)

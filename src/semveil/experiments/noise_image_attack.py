@@ -1,6 +1,7 @@
 """Can what is sent be turned back into the picture? An inverter for every conversion, and for controls."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import torch
@@ -33,11 +34,8 @@ def attack_targets(bench: NoiseImageBench, done: dict[str, Any], save: Callable[
     named: dict[str, tuple[Callable[[], Protect], int]] = {
         "permutation": (lambda: shuffled, steps),
         "blur": (lambda: blurred, steps),
-        **{cell.name: (lambda cell=cell: bench.conversion(cell), steps) for cell in TARGETS},  # type: ignore[misc]
-        **{
-            f"{cell.name}, {LONGER * steps} steps": (lambda cell=cell: bench.conversion(cell), LONGER * steps)  # type: ignore[misc]
-            for cell in PATIENT
-        },
+        **{cell.name: (partial(bench.conversion, cell), steps) for cell in TARGETS},
+        **{f"{cell.name}, {LONGER * steps} steps": (partial(bench.conversion, cell), LONGER * steps) for cell in PATIENT},
     }
     shown = bench.test.rows(slice(bench.preset.attacked))
     if "mean picture" not in done:

@@ -108,17 +108,21 @@ class NoiseImageBench:
         generator = self.kept(f"g {cell.name}", network, train)
         return lambda images: convert(generator, images)
 
-    def service(self, cell: Cell, protect: Protect, sent: Tensor) -> VGG16Classifier:
+    def service(self, cell: Cell, protect: Protect, sent: Tensor | None = None) -> VGG16Classifier:
         """The service model of a cell, trained on what clients sent of the training pictures.
 
         Augmented by mirroring: a client with a conversion converts the mirrored pictures too; true noise is drawn once for each
         picture and mirrored with it, since a second draw would cost epsilon again.
+
+        Args:
+            sent: of the training pictures, where it is there already; else they are protected if it comes to training.
         """
         network = VGG16Classifier(self.sizes(self.preset.service_width), rng=torch.Generator())
 
         def train() -> nn.Module:
+            given = as_sent(protect, self.train.images) if sent is None else sent
             mirrored = None if cell.kind == "noised" else as_sent(protect, self.train.images.flip(-1))
-            return self.classifier(sent, cell.seed, f"train f: {cell.name}", mirrored=mirrored)
+            return self.classifier(given, cell.seed, f"train f: {cell.name}", mirrored=mirrored)
 
         return self.kept(f"f {cell.name}", network, train)
 

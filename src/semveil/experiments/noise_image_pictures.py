@@ -9,7 +9,7 @@ from torch import Tensor
 from semveil.core.pixels import to_pixels
 from semveil.data.save import save_png
 from semveil.experiments.latent_bench import PICTURES
-from semveil.experiments.noise_image_bench import NoiseImageBench, as_sent, shown_pictures
+from semveil.experiments.noise_image_bench import NoiseImageBench, shown_pictures
 from semveil.experiments.noise_image_presets import MAIN, SIGMAS, Cell
 from semveil.experiments.result_file import rounded
 from semveil.recognition.guided_backpropagation import guided_explanation
@@ -74,7 +74,7 @@ ROWS = {"fig3": _fig3, "fig4": _fig4, "fig5": _fig5}
 
 def _trained(bench: NoiseImageBench, cell: Cell, images: Tensor) -> tuple[Tensor, VGG16Classifier]:
     protect = bench.conversion(cell)
-    return protect(images), bench.service(cell, protect, as_sent(protect, bench.train.images))
+    return protect(images), bench.service(cell, protect)
 
 
 def _seen(network: VGG16Classifier, images: Tensor) -> Tensor:

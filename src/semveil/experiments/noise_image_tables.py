@@ -138,15 +138,11 @@ def noise_claims(result: dict[str, Any]) -> Iterator[Claim]:
 def cell_claims(result: dict[str, Any]) -> Iterator[Claim]:
     """What [NI] says of Tables 3 and 4."""
     cells = cells_by_setting(result)
-    for sigma in SIGMAS:
-        pair = [cells.get(setting, {}).get(sigma) for setting in (EFFECT, BARE)]
-        if pair[0] and pair[1]:
-            yield _compare(f"The explanation loss helps: {EFFECT} above none at σ = {sigma:g}", pair[0], pair[1])
-    several = [
-        effect
-        for sigma in SIGMAS
-        if len(effect := _gains(*(cells.get(setting, {}).get(sigma, []) for setting in (EFFECT, BARE)))) > 1
-    ]
+    helped, bare = (cells.get(setting, {}) for setting in (EFFECT, BARE))
+    both = [sigma for sigma in SIGMAS if sigma in helped and sigma in bare]
+    for sigma in both:
+        yield _compare(f"The explanation loss helps: {EFFECT} above none at σ = {sigma:g}", helped[sigma], bare[sigma])
+    several = [effect for sigma in both if len(effect := _gains(helped[sigma], bare[sigma])) > 1]
     if len(several) > 1 and len({len(effect) for effect in several}) == 1:
         together = over_trainings(np.concatenate(several, 1))  # cells of one seed start from the same weights: one trial
         assert together is not None
