@@ -53,9 +53,8 @@ def _table3(result: dict[str, Any], folder: Path) -> Figure:
 def _table4(result: dict[str, Any], folder: Path) -> Figure:
     figure = Figure(figsize=(6, 4.2))
     axes = figure.subplots()
-    for number, (setting, cells) in enumerate(cells_by_setting(result).items()):
-        if setting not in result["paper"]["table4"]:
-            continue
+    shown = {setting: of for setting, of in cells_by_setting(result).items() if setting in result["paper"]["table4"]}
+    for number, (setting, cells) in enumerate(shown.items()):
         found = {sigma: mean_of_photos([cell["ssim"] for cell in of]) for sigma, of in cells.items()}
         means = {sigma: mean for sigma, mean in found.items() if mean}
         bars = np.array([[m.value - m.low, m.high - m.value] for m in means.values()]).T
@@ -63,7 +62,7 @@ def _table4(result: dict[str, Any], folder: Path) -> Figure:
         shifted = [sigma + 0.03 * (number - 3) for sigma in means]
         axes.errorbar(shifted, [m.value for m in means.values()], bars, color=colour, marker="o", label=_label(setting))
         axes.plot([3, 4, 5], result["paper"]["table4"][setting], color=colour, ls=":", marker="x")
-    axes.set(xlabel="σ", ylabel="SSIM to the picture", xticks=[3, 4, 5], title="How readable (dotted: the paper, 224 px)")
+    axes.set(xlabel="σ", ylabel="SSIM to the picture", xticks=[3, 4, 5], title="Table 4 (dotted: the paper, 224 px)")
     axes.legend()
     return figure
 
@@ -116,7 +115,7 @@ def _variants(result: dict[str, Any], folder: Path) -> Figure:
     axes.plot([case["chance"] for case in found.values()], places, "|", color="black", ms=14, label="chance")
     axes.set_yticks(places, list(found))
     axes.legend()
-    figure.suptitle("Accuracy where something is guaranteed")
+    figure.suptitle("What a guarantee costs in accuracy")
     return figure
 
 
