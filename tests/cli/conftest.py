@@ -112,7 +112,9 @@ def face_set(tmp_path_factory: pytest.TempPathFactory) -> Path:
     names = np.array([f"lfw/{i}" for i in range(12)])
     labels = rng.integers(0, 13, (12, 32, 32)).astype(np.uint8)
     path = tmp_path_factory.mktemp("faces") / "faces.npz"
-    FaceSet(pixels, np.full((12, 32, 32), 255, np.uint8), labels, names, names, np.arange(12) == 11).save(path)
+    FaceSet(
+        pixels, np.full((12, 32, 32), 255, np.uint8), labels, names, names, np.where(np.arange(12) == 11, "test", "training")
+    ).save(path)
     return path
 
 

@@ -79,5 +79,5 @@ def face_set(tmp_path_factory: pytest.TempPathFactory) -> Path:
     plane = np.full((12, SIZE, SIZE), 255, np.uint8)
     source = np.array([f"lfw/{person}/{i}.jpg" for i, person in enumerate(people)])
     path = tmp_path_factory.mktemp("faces") / "set.npz"
-    FaceSet(pixels, plane, plane, source, people, np.arange(12) >= 4).save(path)
+    FaceSet(pixels, plane, plane, source, people, np.where(np.arange(12) >= 4, "test", "training")).save(path)
     return path

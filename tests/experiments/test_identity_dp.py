@@ -87,7 +87,7 @@ def people(tmp_path_factory: pytest.TempPathFactory) -> Path:
     plane = np.full((12, SIZE, SIZE), 255, np.uint8)
     source = np.array([f"lfw/{name}/{i}.jpg" for i, name in enumerate(names)])
     path = tmp_path_factory.mktemp("faces") / "set.npz"
-    FaceSet(pixels, plane, plane, source, names, np.ones(12, bool)).save(path)
+    FaceSet(pixels, plane, plane, source, names, np.where(np.ones(12, bool), "test", "training")).save(path)
     return path
 
 

@@ -60,7 +60,7 @@ def faces() -> FaceSet:
     names = np.repeat([f"p{i}" for i in range(60)], 4)
     source = np.array([f"lfw/{name}/{name}_{k:04d}.jpg" for k, name in enumerate(names)])
     plane = np.zeros((240, 16, 16), np.uint8)
-    return FaceSet(pixels, plane, plane, source, names, np.repeat(np.arange(60) % 3 == 0, 4))
+    return FaceSet(pixels, plane, plane, source, names, np.where(np.repeat(np.arange(60) % 3 == 0, 4), "test", "training"))
 
 
 @pytest.fixture(scope="module")

@@ -25,7 +25,14 @@ def faces(count: int = 24) -> FaceSet:
     pixels = np.where(disc[None, :, :, None], colours[:, :1, None], colours[:, 1:, None]).astype(np.uint8)
     names = np.array([f"p{i}" for i in range(count)])
     labels = np.broadcast_to(disc.astype(np.uint8), (count, 32, 32))
-    return FaceSet(pixels, np.full((count, 32, 32), 255, np.uint8), labels, names, names, np.arange(count) % 4 == 0)
+    return FaceSet(
+        pixels,
+        np.full((count, 32, 32), 255, np.uint8),
+        labels,
+        names,
+        names,
+        np.where(np.arange(count) % 4 == 0, "development", "training"),
+    )
 
 
 def trainer(seed: int = 0, settings: FusionTraining = SETTINGS) -> FusionTrainer:

@@ -1,5 +1,7 @@
 """A render network of plain convolutions: composited features and masks -> image and refined masks."""
 
+from itertools import pairwise
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -39,7 +41,7 @@ class PlainRenderNet(nn.Module):
         last = len(widths) - 1
         self.first = nn.Conv2d(features + len(PARTS), widths[0], 3, padding=1)
         self.blocks = nn.ModuleList(_Residual(width, 1 if i == last else 2) for i, width in enumerate(widths))
-        self.grow = nn.ModuleList(nn.Conv2d(a, 4 * b, 1) for a, b in zip(widths, widths[1:], strict=False))
+        self.grow = nn.ModuleList(nn.Conv2d(a, 4 * b, 1) for a, b in pairwise(widths))
         self.to_rgb = nn.ModuleList(nn.Conv2d(width, 3, 3, padding=1) for width in widths)
         self.to_masks = nn.Conv2d(widths[-2], len(PARTS), 1)
 
@@ -49,7 +51,7 @@ class PlainRenderNet(nn.Module):
         images: Tensor | None = None
         for i, (block, to_rgb) in enumerate(zip(self.blocks, self.to_rgb, strict=True)):
             if i:
-                x = F.pixel_shuffle(self.grow[i - 1](y), 2)
+                x = F.pixel_shuffle(self.grow[i - 1](F.leaky_relu(x, LEAKY_SLOPE)), 2)
             x = block(x)
             y = F.leaky_relu(x, LEAKY_SLOPE)
             rgb = at_least_float32(to_rgb(y))

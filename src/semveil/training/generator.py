@@ -139,7 +139,7 @@ class GeneratorTrainer(JointTrainer):
         return (self.perceptual(*glance).mean() + self.perceptual(*close).mean()) / 2
 
     def _fake_codes(self, codes: Tensor) -> Tensor:
-        """A quarter of a batch each: samples of the prior with style mixing, exchanged parts, noised parts, codes as they are."""
+        """A quarter of a batch each: samples of the prior with style mixing, exchanged and noised parts, codes as they are."""
         count = len(codes) // 4
         w = self.generator.map(self._normal(2 * count, codes.shape[-1])).unflatten(0, (2, count))
         mixed = (self._uniform(count, 1) < 0.7) & self._part_choice(count, 0.5)
