@@ -30,6 +30,7 @@ class JointTraining:
         path_length: weight of the path-length regulariser, every `lazy` steps.
         code_noise: spread of Gaussian noise on the codes of reconstructed photos, in units of the codes' own spread.
         average: half life in photos of the averaged weights that are kept.
+        largest_gradient: norm to which generator's and encoder's gradients are cut; one odd batch would else undo hours.
         discriminator_multiplier, discriminator_cap: widths of the discriminator, see `Discriminator`.
     """
 
@@ -46,6 +47,7 @@ class JointTraining:
     lazy: int = 16
     code_noise: float = 0.1
     average: float = 5000.0
+    largest_gradient: float = 2.0
     discriminator_multiplier: float = 0.0625
     discriminator_cap: int = 128
 
@@ -162,6 +164,8 @@ class JointTrainer(ABC):
 
     def _step(self, *names: str) -> None:
         for name in names:
+            if name != "discriminator":  # its penalty is large every so many steps, as it should be
+                nn.utils.clip_grad_norm_(self._networks[name].parameters(), self.settings.largest_gradient)
             self.optimisers[name].step()
             self.optimisers[name].zero_grad()
 
