@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from semveil.core.errors import PhotoError
+from semveil.core.files import open_regular
 from semveil.core.registry import suggest
 from semveil.data.colours import to_srgb
 
@@ -52,6 +53,8 @@ _UPRIGHT = {
     8: Image.Transpose.ROTATE_90,
 }
 _EXIF_ORIENTATION = 0x0112
+_SEVERAL_FRAMES = "it has several frames or pages; the first was taken"
+_HEAD = 1024  # bytes by which a format is known
 
 _decoding = threading.Lock()
 
@@ -71,6 +74,11 @@ class Photo:
     name: str
     format: str
     notes: tuple[str, ...] = ()
+
+    @property
+    def lost(self) -> tuple[str, ...]:
+        """Those of the notes that tell of people in the file whom the pixels do not show."""
+        return tuple(text for text in self.notes if text == _SEVERAL_FRAMES)
 
 
 def load_photo(path: str | os.PathLike[str], *, largest_pixels: int = LARGEST_PIXELS) -> Photo:
@@ -110,8 +118,32 @@ def load_photo(path: str | os.PathLike[str], *, largest_pixels: int = LARGEST_PI
         except Exception as error:  # Pillow's decoders answer damaged data with almost any kind of exception
             raise _damaged(shown, image.format, error) from error
         if getattr(image, "is_animated", False) and image.format != "MPO":  # MPO: a JPEG with a preview or depth map behind it
-            notes.insert(0, "it has several frames or pages; the first was taken")
+            notes.insert(0, _SEVERAL_FRAMES)
     return Photo(pixels, name, image.format or "", tuple(notes))
+
+
+def looks_like_photo(path: str | os.PathLike[str]) -> bool:
+    """Whether a regular file begins like a picture that can be read, whatever its name.
+
+    Example:
+        >>> looks_like_photo(__file__)
+        False
+    """
+    Image.init()
+    try:
+        with os.fdopen(open_regular(path), "rb") as file:
+            return _format_of(file.read(_HEAD)) is not None
+    except OSError:
+        return False
+
+
+def _format_of(head: bytes) -> str | None:
+    """Which of the formats that can be read a file begins like."""
+    for name in _FORMATS:
+        factory, accepts = Image.OPEN.get(name, (None, None))
+        if factory is not None and accepts is not None and accepts(head[:16]) is True:
+            return name
+    return None
 
 
 def _open_file(path: str) -> BinaryIO:
@@ -125,7 +157,7 @@ def _open_file(path: str) -> BinaryIO:
             raise PhotoError(f"{path!r} is not a regular file; name a photo")
         if os.stat(path).st_size == 0:
             raise PhotoError(f"{path!r} is empty (0 bytes); copy or download it again")
-        return open(path, "rb")
+        return os.fdopen(open_regular(path), "rb")
     except FileNotFoundError:
         if os.path.islink(path):
             raise PhotoError(f"{path!r} is a link to {os.readlink(path)!r}, which does not exist") from None
@@ -148,26 +180,24 @@ def _open_picture(file: BinaryIO, path: str) -> Image.Image:
     """Read the header only. `Image.open` would check sizes against a limit that holds for the whole process."""
     Image.init()
     try:
-        head = file.read(1024)
+        head = file.read(_HEAD)
     except OSError as error:
         raise PhotoError(f"cannot read {path!r}: {error.strerror}") from None
     for pattern, kind in _OTHER_FORMATS:
         if re.match(pattern, head, re.DOTALL):
             raise PhotoError(f"{path!r} is {kind}, which cannot be read; convert it to JPEG or PNG")
-    name = ""
+    name = _format_of(head)
+    if name is None:
+        raise PhotoError(f"{path!r} is not a photo that can be read; it must be {_READABLE}")
     try:
-        for name in _FORMATS:
-            factory, accepts = Image.OPEN.get(name, (None, None))
-            if factory is not None and accepts is not None and accepts(head[:16]) is True:
-                file.seek(0)
-                return factory(file, "")
+        file.seek(0)
+        return Image.OPEN[name][0](file, "")
     except MemoryError:
         raise PhotoError(f"{path!r} does not fit into memory; shrink it") from None
     except Image.DecompressionBombError as error:
         raise PhotoError(f"{path!r} has more pixels than Pillow opens; shrink it ({error})") from None
     except Exception as error:  # as in decoding
         raise _damaged(path, name, error) from error
-    raise PhotoError(f"{path!r} is not a photo that can be read; it must be {_READABLE}")
 
 
 def _check_size(image: Image.Image, path: str, largest_pixels: int) -> None:
