@@ -90,13 +90,7 @@ def invert(
             tell("Inverting", first + len(chosen), len(names))
     if image_dir is not None:
         _draw(latents, image_dir, loaded)
-    result = {
-        "latents": len(latents),
-        "new": len(latents) - known,
-        "known": known,
-        "refused": len(refused),
-        "written": str(out),
-    }
+    counts = {"latents": len(latents), "new": len(latents) - known, "known": known, "refused": len(refused)}
     line = f"{len(latents)} latents in {out}: {len(names)} new, {known} known before; {len(refused)} files left out."
     show({**counts, "written": str(out)}, [line], as_json=as_json)
     if failures:
