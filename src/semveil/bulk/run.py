@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from semveil.bulk.enrolled import enrol, enrolment_digest
-from semveil.bulk.manifest import FOLDER, Entry, Manifest
+from semveil.bulk.manifest import FOLDER, Entry, Manifest, NotPlaced
 from semveil.bulk.pool import Lost, Pool, open_pool
 from semveil.bulk.settings import KEPT_FOLDER, Settings
 from semveil.bulk.sources import SourceError, Sources, assign_names, find_sources, sha256_of
@@ -53,7 +53,7 @@ class Summary:
         recorded: how many releases of this run went into the ledger, one for each person in a picture.
         small_faces: those refused in photos of this run that are protected otherwise, with the reasons.
         others: files that are no photos by their names.
-        notes: what else was passed over.
+        notes: what else was passed over or lost, and what was found changed in the output.
         guarantee: of each protected picture of this run; None where there is none.
     """
 
@@ -120,8 +120,9 @@ def protect_photos(
     A photo `holiday/anna.jpg` gives `holiday/anna.png` with its certificate, or `holiday/anna.face-0.png` and so on where it
     shows several faces and is not kept whole. Whatever ends a run, each photo is either in the output, whole, with a line in
     the log, or it is not there; the next run does what is missing, and photos whose content or settings changed. Nothing else
-    in the output folder is ever replaced. The ledger gets a release before it is visible, so a kill may leave one too many
-    there, never one too few. With several workers, scripts need the usual `if __name__ == "__main__":`.
+    in the output folder is ever replaced. Outputs that are no longer what was put there (emptied, replaced, or gone) are made
+    anew, and a note says so: it is a further release. The ledger gets a release before it is visible, so a kill may leave one
+    too many there, never one too few. With several workers, scripts need the usual `if __name__ == "__main__":`.
 
     Args:
         given: photos and folders of photos.
@@ -172,6 +173,7 @@ class _Run:
     small_faces: list[Refused] = field(default_factory=list)
     kept: list[Entry] = field(default_factory=list)
     new: list[Entry] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
     faces_of_refused: int = 0
     strangers: int = 0
     recorded: int = 0
@@ -187,6 +189,11 @@ class _Run:
             self._settle(task, outcome, paths[task.place])
             progress(len(self.kept) + len(self.new) + len(self.refused), total)
         progress(total, total)
+        if self.manifest.foreign:
+            lines = f"{self.manifest.foreign} line{'s' if self.manifest.foreign > 1 else ''}"
+            self.notes.append(
+                f"{lines} in the output's log were not written by this program with your key, and count for nothing"
+            )
         return self._summary(total)
 
     def _tasks(self) -> Iterator[Task]:
@@ -201,8 +208,12 @@ class _Run:
                 self.refused.append(Refused(str(source.path), str(error), error.exit_code))
                 continue
             if self.manifest.is_done(source.place, content, settings, self.settings.on_no_face):
-                self.kept.append(self.manifest.entries[source.place])
-                continue
+                altered = self.manifest.altered(source.place)
+                if not altered:
+                    self.kept.append(self.manifest.entries[source.place])
+                    continue
+                files = ", ".join(map(repr, altered))
+                self.notes.append(f"{files} in the output is not what was put there; {str(source.path)!r} is done again")
             path, run = str(source.path.absolute()), str(self.manifest.run)
             yield Task(path, source.place, names[source.place], run, self.digest, self.people)
 
@@ -226,6 +237,7 @@ class _Run:
             protected=outcome.protected,
             small=outcome.small,
             outputs=outcome.outputs,
+            contents=tuple(map(self.manifest.content_of, outcome.contents)),
             staged=outcome.staged,
             replaces=tuple(old for old in (before.outputs if before else ()) if old not in outcome.outputs),
         )
@@ -234,8 +246,14 @@ class _Run:
                 certificate = Certificate.from_json(recorded.certificate)
                 self.ledger.record(recorded.subject, certificate, images=recorded.images)
                 self.recorded += 1
-        self.manifest.commit(entry)
+        try:
+            self.manifest.commit(entry)
+        except NotPlaced as error:
+            self.refused.append(Refused(path, f"{path!r} is not protected: {error}", error.exit_code))
+            self.faces_of_refused += outcome.faces
+            return
         self.new.append(entry)
+        self.notes += [f"{path!r}: {text}" for text in outcome.lost]
         self.small_faces += [Refused(path, reason, 4) for reason in outcome.reasons]
         self.strangers += outcome.strangers
         self.guarantee = self.guarantee or outcome.guarantee
@@ -258,6 +276,6 @@ class _Run:
             recorded=self.recorded,
             small_faces=tuple(self.small_faces),
             others=self.sources.others,
-            notes=self.sources.notes,
+            notes=(*self.sources.notes, *self.notes),
             guarantee=self.guarantee,
         )

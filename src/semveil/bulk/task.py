@@ -1,5 +1,6 @@
 """What is done with one photo, the same here and on a Dask worker: detect, align, protect, write beside its place."""
 
+import errno
 import secrets
 import socket
 from collections.abc import Sequence
@@ -76,10 +77,12 @@ class Outcome:
         sha256: of the photo's bytes as they were read.
         faces, protected, small: how many were found, protected, and refused because they are too small.
         outputs: files below the output folder, written so far into `staged`; certificates come first.
+        contents: SHA-256 of each.
         reasons: why the photo or some of its faces were refused.
         guarantee: of the pictures.
         recorded: what the ledger should know.
         strangers: protected faces of nobody who is enrolled, where there are enrolled people.
+        lost: what of the photo's file the pictures cannot show, in words.
     """
 
     place: str
@@ -89,12 +92,22 @@ class Outcome:
     protected: int = 0
     small: int = 0
     outputs: tuple[str, ...] = ()
+    contents: tuple[bytes, ...] = ()
     staged: str = ""
     reasons: tuple[str, ...] = ()
     exit_code: int = 0
     guarantee: Guarantee | None = None
     recorded: tuple[Recorded, ...] = ()
     strangers: int = 0
+    lost: tuple[str, ...] = ()
+
+
+# An output's own fault: a name that the file system does not take, or something else in its place. The rest can go on.
+_ONE_OUTPUT = {
+    number
+    for name in ("ENAMETOOLONG", "EISDIR", "ENOTDIR", "EEXIST", "ELOOP", "EILSEQ", "EINVAL", "EFBIG")
+    if (number := getattr(errno, name, None)) is not None
+}
 
 
 def protect_photo(task: Task, settings: Settings) -> Outcome:
@@ -102,7 +115,8 @@ def protect_photo(task: Task, settings: Settings) -> Outcome:
 
     Raises:
         BulkError: this process does not see the run's folder, or has another model or version.
-        OutputError: nothing can be written; all else that goes wrong concerns this photo only and is an `Outcome`.
+        OutputError: nothing can be written, as on a full disk; all else that goes wrong concerns this photo only and is an
+            `Outcome`.
     """
     method = _method(settings, task.method_digest)
     if not Path(task.run).is_dir():
@@ -116,11 +130,17 @@ def protect_photo(task: Task, settings: Settings) -> Outcome:
         if sha256_of(task.path) != sha256:  # what is written down as done must be what was read
             raise PhotoError(f"{task.path!r} changed while it was read; run again when it is whole")
         work = _protect_picture if settings.layout == Layout.PICTURE else _protect_faces
-        return replace(work(task, settings, method, photo), sha256=sha256)
-    except OutputError:
-        raise
+        return replace(work(task, settings, method, photo), sha256=sha256, lost=photo.lost)
+    except OutputError as error:
+        if getattr(error.__cause__, "errno", None) not in _ONE_OUTPUT:
+            raise
+        reason = f"{task.path!r} is not protected: {error}; give the photo another or shorter name"
+        return Outcome(task.place, None, reasons=(reason,), exit_code=error.exit_code)
     except SemveilError as error:
         return Outcome(task.place, None, reasons=(str(error),), exit_code=error.exit_code)
+    except MemoryError:
+        reason = f"{task.path!r} needs more memory than there is; shrink it"
+        return Outcome(task.place, None, reasons=(reason,), exit_code=PhotoError.exit_code)
     except Exception as error:  # one photo must not end a run over thousands
         return Outcome(task.place, None, reasons=(f"{task.path!r}: {type(error).__name__}: {error}",), exit_code=1)
 
@@ -256,6 +276,7 @@ def _write_all(
         task.place,
         status,
         outputs=tuple(files),
+        contents=tuple(sha256_of(staged / PurePosixPath(file).name) for file in files),
         staged=f"{Path(task.run).name}/{staged.name}",
         guarantee=made[0].certificate.guarantee if status == "protected" else None,
         recorded=tuple(recorded),
@@ -283,6 +304,6 @@ def _keep(staged: Path, names: Sequence[str], cut: Sequence[NDArray], settings: 
             pictures = to_pixels(method.reconstruct(to_tensor(cut)))
         for name, pixels in zip(names, pictures, strict=True):
             file = f"{PurePosixPath(name).name}.{kind}.png"
-            save_png(staged / file, pixels)
+            save_png(staged / file, pixels, private=True)
             files.append(str(PurePosixPath(KEPT_FOLDER) / PurePosixPath(name).parent / file))
     return files

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from semveil.cli import options
-from semveil.cli.console import make_table, note, progress, show
+from semveil.cli.console import make_table, note, progress, show, when_interrupted
 from semveil.cli.ledger import LedgerFile
 
 if TYPE_CHECKING:
@@ -125,8 +125,18 @@ def protect(
         enrolled=None if enrolled is None else str(enrolled.absolute()),
     )
     book = None if subject is None and enrolled is None and ledger is None else Ledger(ledger)
-    with progress("Protecting", quiet=as_json) as advance:
-        summary = protect_photos(paths, out, settings, ledger=book, workers=workers, cluster=cluster, progress=advance)
+    far = [0, 0]
+
+    def kept() -> str:
+        return f"{far[0]} of {far[1]} photos are done and kept in {out}; run the same command again to go on"
+
+    with when_interrupted(kept), progress("Protecting", quiet=as_json) as advance:
+
+        def tell(*now: int) -> None:
+            far[:] = now
+            advance(*now)
+
+        summary = protect_photos(paths, out, settings, ledger=book, workers=workers, cluster=cluster, progress=tell)
     _report(summary, settings, out, as_json=as_json)
     if summary.exit_code:
         raise typer.Exit(summary.exit_code)
@@ -187,7 +197,7 @@ def _report(summary: "Summary", settings: "Settings", out: Path, *, as_json: boo
     if summary.copied:
         lines.append(f"{_count(summary.copied, 'photo')} without a found face in the output UNPROTECTED, as asked.")
     if summary.others:
-        lines.append(f"{_count(summary.others, 'other file')} left out: no photos by their names.")
+        lines.append(f"{_count(summary.others, 'other file')} left out: no photos by name or content.")
     if summary.guarantee:
         lines.append(f"Each {'face' if layout == Layout.WHOLE_PHOTO else 'picture'}: {summary.guarantee.summary()}")
     if summary.protected or summary.done_before:
@@ -196,10 +206,11 @@ def _report(summary: "Summary", settings: "Settings", out: Path, *, as_json: boo
         lines.append(f"Recorded in the ledger: {summary.recorded}; to add up: semveil ledger show --subject NAME.")
     if not as_json:
         told = [f"refused: {refused.reason}" for refused in (*summary.refused, *summary.small_faces)]
-        for text in [*summary.notes, *told[:SHOWN]]:
-            note(text)
-        if len(told) > SHOWN:
-            note(f"and {len(told) - SHOWN} more refusals; --json lists all")
+        for texts, kind in ((summary.notes, "notes"), (told, "refusals")):
+            for text in texts[:SHOWN]:
+                note(text)
+            if len(texts) > SHOWN:
+                note(f"and {len(texts) - SHOWN} more {kind}; --json lists all")
     show(result, lines, as_json=as_json)
 
 

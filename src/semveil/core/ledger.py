@@ -1,7 +1,6 @@
 """A private book of releases that adds up what repeated releases about one person cost."""
 
 import datetime
-import fcntl
 import hashlib
 import hmac
 import json
@@ -17,7 +16,10 @@ from typing import Any
 
 from semveil.core.certificate import Certificate, CertificateError
 from semveil.core.errors import KeyProblem, OutputError, SemveilError
+from semveil.core.files import CAREFULLY, append_line
+from semveil.core.locks import lock_file
 from semveil.core.privacy import Guarantee, compose
+from semveil.core.text import parse_json
 from semveil.core.weights import home
 
 KEY_BYTES = 32
@@ -130,8 +132,8 @@ class Ledger:
         entries, torn = [], 0
         for number, line in enumerate(lines, 1):
             try:
-                content = json.loads(line)
-            except ValueError:  # also of bytes that are no text
+                content = parse_json(line)
+            except ValueError:
                 torn += 1
                 continue
             entries.append(self._entry(content, number))
@@ -162,11 +164,8 @@ class Ledger:
             entry = Entry(**content | {"certificate": Certificate.from_dict(content["certificate"])})
         except CertificateError as error:
             raise LedgerError(f"line {number} of {str(self.path)!r}: {error}") from None
-        if (
-            type(entry.images) is not int
-            or entry.images < 1
-            or not all(isinstance(t, str) for t in (entry.date, entry.subject))
-        ):
+        texts = all(isinstance(text, str) and text.isascii() for text in (entry.date, entry.subject))
+        if type(entry.images) is not int or entry.images < 1 or not texts:
             raise LedgerError(f"line {number} of {str(self.path)!r} is damaged")
         return entry
 
@@ -175,32 +174,25 @@ class Ledger:
         """The ledger, opened and locked against other processes; made where there is none."""
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NONBLOCK, 0o600)
+            descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND | CAREFULLY, 0o600)
         except OSError as error:
             raise OutputError(f"cannot open the ledger {str(self.path)!r}: {error.strerror}") from error
         try:
             status = os.fstat(descriptor)
             if not stat.S_ISREG(status.st_mode):
                 raise LedgerError(f"the ledger {str(self.path)!r} is not a regular file")
-            if status.st_mode & 0o077:
+            if os.name == "posix" and status.st_mode & 0o077:
                 raise LedgerError(f"others can read the ledger {str(self.path)!r}; run: chmod 600 {str(self.path)!r}")
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            lock_file(descriptor, self.path)
             yield descriptor
         finally:
             os.close(descriptor)  # unlocks
 
     def _append(self, descriptor: int, line: bytes) -> None:
         """Add one line, whole or not at all, after any torn one."""
-        size = os.fstat(descriptor).st_size
-        if size and os.pread(descriptor, 1, size - 1) != b"\n":
-            line = b"\n" + line
         try:
-            written = 0
-            while written < len(line):
-                written += os.write(descriptor, line[written:])
-            os.fsync(descriptor)
+            append_line(descriptor, line)
         except OSError as error:
-            os.ftruncate(descriptor, size)
             raise OutputError(f"cannot write into the ledger {str(self.path)!r}: {error.strerror}") from error
 
     def _key(self, descriptor: int) -> bytes:
@@ -211,14 +203,14 @@ class Ledger:
                 raise KeyProblem(f"the ledger's key {name!r} is missing, so nobody in it can be found; put it back")
             self._make_key()
         try:
-            key_file = os.open(self.key_path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+            key_file = os.open(self.key_path, os.O_RDONLY | CAREFULLY)
         except OSError as error:
             raise KeyProblem(f"cannot read the ledger's key {name!r}: {error.strerror}") from None
         with os.fdopen(key_file, "rb") as file:
             status = os.fstat(file.fileno())
             if not stat.S_ISREG(status.st_mode):
                 raise KeyProblem(f"the ledger's key {name!r} is not a regular file")
-            if status.st_mode & 0o077:
+            if os.name == "posix" and status.st_mode & 0o077:
                 raise KeyProblem(f"others can read the ledger's key {name!r}; run: chmod 600 {name!r}")
             key = file.read(KEY_BYTES + 1)
         if len(key) != KEY_BYTES:

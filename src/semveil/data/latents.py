@@ -52,9 +52,9 @@ class LatentSet:
         return LatentSet(torch.cat([self.codes, codes.float().cpu()]), (*self.ids, *ids), self.model_digest)
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write a `.safetensors` file, whole or not at all."""
+        """Write a `.safetensors` file, whole or not at all, for its owner alone."""
         metadata = {"format": "semveil latents 1", "ids": json.dumps(self.ids), "model_digest": self.model_digest}
-        write_whole(path, save({"codes": self.codes.contiguous()}, metadata=metadata))
+        write_whole(path, save({"codes": self.codes.contiguous()}, metadata=metadata), private=True)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str], *, model_digest: str | None = None) -> "LatentSet":

@@ -13,7 +13,13 @@ from semveil.core.errors import OutputError
 from semveil.core.files import atomic_write
 
 
-def save_png(path: str | os.PathLike[str], pixels: NDArray[np.uint8], *, text: Mapping[str, str] | None = None) -> None:
+def save_png(
+    path: str | os.PathLike[str],
+    pixels: NDArray[np.uint8],
+    *,
+    text: Mapping[str, str] | None = None,
+    private: bool = False,
+) -> None:
     """Write pixels as a PNG, whole or not at all.
 
     The file holds the size, the pixels and the text that is given, and no other chunk: no EXIF, GPS, profile, thumbnail or
@@ -23,6 +29,7 @@ def save_png(path: str | os.PathLike[str], pixels: NDArray[np.uint8], *, text: M
         path: ends in `.png`; its folder exists.
         pixels: (H, W, 3) RGB.
         text: keyword -> text in Latin-1, each written as one uncompressed `tEXt` chunk for everybody to read.
+        private: nobody but the owner may read the file.
 
     Raises:
         OutputError: the file cannot be written there.
@@ -43,7 +50,7 @@ def save_png(path: str | os.PathLike[str], pixels: NDArray[np.uint8], *, text: M
     for keyword, words in (text or {}).items():
         chunks.add_text(keyword, words)
     try:
-        with atomic_write(path) as handle:
+        with atomic_write(path, private=private) as handle:
             Image.fromarray(np.ascontiguousarray(pixels)).save(handle, format="PNG", compress_level=6, pnginfo=chunks)
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)

@@ -52,7 +52,7 @@ def invert_once(
             path.parent.mkdir(parents=True, exist_ok=True)
             start = model.start_codes(batch)
             found = invert(batch, model.generator, start=start, settings=model.inversion, perceptual=distance)
-            write_whole(path, save({"codes": found.codes.contiguous()}))
+            write_whole(path, save({"codes": found.codes.contiguous()}), private=True)  # they show the photos
         parts.append(read_checkpoint(path)["codes"])
         progress(min(done * model.inversion.batch, len(images)), len(images))
     return torch.cat(parts), {**settings, "perceptual_reason": reason}

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from semveil.core.errors import KeyProblem, OutputError
+from semveil.core.locks import lock_file
 from semveil.keys.private_file import open_private
 
 ENTRY = re.compile(rb"[0-9a-f]{64}")
@@ -42,6 +43,7 @@ class NonceLog:
 
         Raises:
             KeyProblem: the nonce is there, or the log is unsafe or no nonce log.
+            OutputError: the log cannot be locked.
         """
         if os.path.lexists(self.path):
             with self._locked(os.O_RDWR) as handle:
@@ -63,7 +65,7 @@ class NonceLog:
 
         Raises:
             KeyProblem: the nonce is there already, or the log is unsafe or no nonce log.
-            OutputError: the log cannot be written.
+            OutputError: the log cannot be locked or written.
         """
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
@@ -96,10 +98,8 @@ class NonceLog:
 
     @contextmanager
     def _locked(self, flags: int) -> Iterator[BinaryIO]:
-        import fcntl  # not on Windows, where all but the log works
-
         with os.fdopen(open_private(self.path, "nonce log", flags), "r+b") as handle:
-            fcntl.flock(handle.fileno(), fcntl.LOCK_EX)  # until it is closed
+            lock_file(handle.fileno(), self.path)
             yield handle
 
 
