@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from semveil.core.privacy import Basis, Guarantee, compose
+from semveil.core.composition import compose
+from semveil.core.privacy import Basis, Guarantee
 from semveil.mechanisms import RenormalisedLaplace, sphere_sensitivity
 from semveil.methods.identity_dp import IdentityDP, observed_sensitivity
 from semveil.methods.identity_model import IdentityModel

@@ -9,17 +9,15 @@ from PIL import Image
 
 from semveil.core.caveats import Caveat
 from semveil.core.certificate import Certificate
+from semveil.core.coverage import Coverage, Kind, Part
 from semveil.core.pixels import to_pixels
-from semveil.core.privacy import post_process
+from semveil.core.privacy import Guarantee, post_process
 from semveil.data.align import AlignedFace
 from semveil.data.paste import paste_faces
 from semveil.data.photos import Photo
 from semveil.methods.release import ImageMethod, Release
 
-IN_CLEAR = (
-    "the photo around the faces, and where each face lies, how large and how tilted it is",
-    "faces that were not found or not chosen",
-)
+AROUND = (Part(Kind.SURROUNDINGS), Part(Kind.OTHER_FACES))
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,11 +69,17 @@ def whole_photo(
     certificate = method.certificate(release)
     certificate = replace(
         certificate,
-        guarantee=post_process(certificate.guarantee, "pasting faces back", also_reads=IN_CLEAR),
+        guarantee=post_process(only_the_face(certificate.guarantee), "pasting faces back", also_reads=AROUND),
         caveats=(*certificate.caveats, Caveat.PASTE_BACK),
     )
     pixels = paste_faces(photo.pixels, faces, replaced)
     return Picture(name, pixels, certificate, tuple(subject for subject in subjects if subject is not None))
+
+
+def only_the_face(claim: Guarantee) -> Guarantee:
+    """A claim for a crop as it is for what of it is pasted back: the crop's corners are in the photo that stays."""
+    covered = (Part(Kind.FACE, note=part.note) if part.kind == Kind.CROP else part for part in claim.coverage.covered)
+    return claim.about(Coverage(tuple(covered), claim.coverage.clear))
 
 
 def middle_square(pixels: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
