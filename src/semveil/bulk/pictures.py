@@ -28,20 +28,26 @@ class Picture:
         name: of its file below the output folder, without `.png`.
         pixels: (H, W, 3) RGB.
         certificate: of it, not bound to a file yet.
-        subjects: known people whom it is made from, by name, once for each face.
+        subjects: known people whose pixels went into it, by name, once for each face of the release that they went through.
+        exposed: known people whose faces it shows as they were.
     """
 
     name: str
     pixels: NDArray[np.uint8]
     certificate: Certificate
     subjects: tuple[str, ...] = ()
+    exposed: tuple[str, ...] = ()
 
 
-def crops(method: ImageMethod, release: Release, names: Sequence[str], subjects: Sequence[str | None]) -> list[Picture]:
-    """A picture of each protected face."""
+def crops(method: ImageMethod, release: Release, names: Sequence[str], through: Sequence[Sequence[str]]) -> list[Picture]:
+    """A picture of each protected face.
+
+    Args:
+        through: known people whose pixels went through each.
+    """
     return [
-        Picture(name, pixels, method.certificate(single), () if subject is None else (subject,))
-        for name, pixels, single, subject in zip(names, to_pixels(release.images), release.singles(), subjects, strict=True)
+        Picture(name, pixels, method.certificate(single), tuple(known))
+        for name, pixels, single, known in zip(names, to_pixels(release.images), release.singles(), through, strict=True)
     ]
 
 
@@ -49,19 +55,22 @@ def whole_photo(
     method: ImageMethod,
     release: Release,
     name: str,
-    subjects: Sequence[str | None],
+    through: Sequence[Sequence[str]],
     *,
     photo: Photo,
     faces: Sequence[AlignedFace],
     chosen: Sequence[int],
+    exposed: Sequence[str] = (),
 ) -> Picture:
     """The photo with its chosen faces replaced.
 
     What surrounds the faces passes as it is, so no finite epsilon holds for the photo, whatever holds for each face.
 
     Args:
+        through: known people whose pixels went through each chosen face's release.
         faces: all faces of the photo.
         chosen: which of them the release shows, in its order.
+        exposed: known people whose faces stay as they were.
     """
     replaced: list[NDArray[np.uint8] | None] = [None] * len(faces)
     for i, pixels in zip(chosen, to_pixels(release.images), strict=True):
@@ -73,7 +82,7 @@ def whole_photo(
         caveats=(*certificate.caveats, Caveat.PASTE_BACK),
     )
     pixels = paste_faces(photo.pixels, faces, replaced)
-    return Picture(name, pixels, certificate, tuple(subject for subject in subjects if subject is not None))
+    return Picture(name, pixels, certificate, tuple(name for known in through for name in known), tuple(exposed))
 
 
 def only_the_face(claim: Guarantee) -> Guarantee:

@@ -133,13 +133,17 @@ class Ledger:
         """Write down a release about a person, see `record_all`."""
         self.record_all([Booking(subject, certificate, images)], limit=limit)
 
-    def record_all(self, bookings: Sequence[Booking], *, limit: float | None = None) -> None:
+    def record_all(self, bookings: Sequence[Booking], *, limit: float | None = None, only_new: bool = False) -> int:
         """Write down releases, all of them or none.
 
         Args:
+            only_new: pass over releases that are recorded about the person already.
             limit: the epsilon that all releases about a person may cost together, for the whole record. Fix it before the
                 first release and do not raise it: composition with later releases that depend on earlier ones holds up to
                 a budget that does not. Where a total would be above it, or not finite, nothing is recorded.
+
+        Returns:
+            How many were written down.
 
         Raises:
             OverLimit: the limit would be exceeded.
@@ -150,10 +154,20 @@ class Ledger:
             key = self._key(descriptor)
             self._catch_up(descriptor, key)
             new = [Entry(today, _pseudonym(key, subject_name(b.subject)), b.images or 1, b.certificate) for b in bookings]
+            if only_new:
+                known = {(entry.subject, entry.certificate.release_id) for entry in self._known}
+                new = [entry for entry in new if (entry.subject, entry.certificate.release_id) not in known]
+            if not new:
+                return 0
             if limit is not None:
                 for pseudonym in dict.fromkeys(entry.subject for entry in new):
                     _check_limit(limit, [e for e in (*self._known, *new) if e.subject == pseudonym])
             self._append(descriptor, [*([] if self._bound else [_header(key)]), *map(_line, new)])
+        return len(new)
+
+    def knows(self, release_id: str) -> bool:
+        """Whether a release was recorded about anybody, as far as this object has read."""
+        return any(entry.certificate.release_id == release_id for entry in self._known)
 
     def read(self) -> tuple[Entry, ...]:
         """All entries in the order of recording.
