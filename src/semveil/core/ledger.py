@@ -6,7 +6,6 @@ import hashlib
 import hmac
 import json
 import os
-import re
 import secrets
 import stat
 import unicodedata
@@ -17,43 +16,20 @@ from pathlib import Path
 from typing import Any
 
 from semveil.core.account import Account, Released, account
-from semveil.core.certificate import Certificate, CertificateError
-from semveil.core.errors import KeyProblem, OutputError, SemveilError
+from semveil.core.certificate import Certificate
+from semveil.core.errors import KeyProblem, OutputError
+from semveil.core.ledger_lines import Entry, LedgerError, entry_of, line_of, parsed
 from semveil.core.privacy import Guarantee
 from semveil.core.rounding import text_above
 from semveil.core.weights import home
 
 KEY_BYTES = 32
 _FORMAT = "semveil ledger 2"
-_FIELDS = {"date", "subject", "images", "certificate"}
 _COMPLETE = "every release about the person is in the ledger"
-
-
-class LedgerError(SemveilError):
-    """A ledger that cannot be read or does not fit."""
-
-    exit_code = 8
 
 
 class OverLimit(LedgerError):
     """A release that would cost a person more than the limit; it was not recorded and must not be made."""
-
-
-@dataclass(frozen=True)
-class Entry:
-    """One recorded release.
-
-    Attributes:
-        date: of recording, UTC, YYYY-MM-DD.
-        subject: pseudonym of the person, 64 hex digits.
-        images: how many of the release's images show the person.
-        certificate: of the release.
-    """
-
-    date: str
-    subject: str
-    images: int
-    certificate: Certificate
 
 
 @dataclass(frozen=True)
@@ -81,6 +57,16 @@ class Booking:
             raise ValueError(f"of {most} images 1 to {most} can show the person, got {self.images}")
 
 
+@dataclass(frozen=True)
+class _Seen:
+    """What a ledger has read of its file."""
+
+    entries: tuple[Entry, ...] = ()
+    lines: int = 0
+    size: int = 0
+    bound: bool = False  # by a line that says which key it is
+
+
 class Ledger:
     """Releases by person, one line of JSON each, readable by the owner only.
 
@@ -106,9 +92,7 @@ class Ledger:
     def __init__(self, path: str | os.PathLike[str] | None = None) -> None:
         self.path = home() / "ledger.jsonl" if path is None else Path(path)
         self.key_path = self.path.with_name(self.path.name + ".key")
-        self._known: list[Entry] = []  # of the first `_read_bytes` bytes
-        self._lines = self._read_bytes = 0
-        self._bound = False
+        self._seen = _Seen()
 
     def prepare(self) -> bool:
         """Make ledger and key where there are none, and fail now, before the work, if they cannot be used.
@@ -125,7 +109,7 @@ class Ledger:
             begun = not os.fstat(descriptor).st_size
             key = self._key(descriptor)
             self._catch_up(descriptor, key)
-            if not self._bound:
+            if not self._seen.bound:
                 self._append(descriptor, [_header(key)])
         return begun
 
@@ -155,19 +139,19 @@ class Ledger:
             self._catch_up(descriptor, key)
             new = [Entry(today, _pseudonym(key, subject_name(b.subject)), b.images or 1, b.certificate) for b in bookings]
             if only_new:
-                known = {(entry.subject, entry.certificate.release_id) for entry in self._known}
+                known = {(entry.subject, entry.certificate.release_id) for entry in self._seen.entries}
                 new = [entry for entry in new if (entry.subject, entry.certificate.release_id) not in known]
             if not new:
                 return 0
             if limit is not None:
                 for pseudonym in dict.fromkeys(entry.subject for entry in new):
-                    _check_limit(limit, [e for e in (*self._known, *new) if e.subject == pseudonym])
-            self._append(descriptor, [*([] if self._bound else [_header(key)]), *map(_line, new)])
+                    _check_limit(limit, [e for e in (*self._seen.entries, *new) if e.subject == pseudonym])
+            self._append(descriptor, [*([] if self._seen.bound else [_header(key)]), *map(line_of, new)])
         return len(new)
 
     def knows(self, release_id: str) -> bool:
         """Whether a release was recorded about anybody, as far as this object has read."""
-        return any(entry.certificate.release_id == release_id for entry in self._known)
+        return any(entry.certificate.release_id == release_id for entry in self._seen.entries)
 
     def read(self) -> tuple[Entry, ...]:
         """All entries in the order of recording.
@@ -177,19 +161,19 @@ class Ledger:
             LedgerError: there is no ledger, it cannot be read, or a line is no entry.
         """
         with self._locked() as descriptor:
-            self._known, self._lines, self._read_bytes, self._bound = [], 0, 0, False
+            self._seen = _Seen()
             if not os.fstat(descriptor).st_size:
                 raise LedgerError(
                     f"the ledger {str(self.path)!r} is empty, without even the line that every ledger begins with; if it held "
                     "releases, put a copy back"
                 )
             self._catch_up(descriptor, self._key(descriptor))
-        return tuple(self._known)
+        return self._seen.entries
 
     @property
     def binds_key(self) -> bool:
         """Whether the ledger, as it was last read, says which key belongs to it; those of version 0.1.0 do not."""
-        return self._bound
+        return self._seen.bound
 
     def releases(self, subject: str) -> list[Entry]:
         """What is recorded about a person, in order."""
@@ -210,53 +194,32 @@ class Ledger:
 
     def _catch_up(self, descriptor: int, key: bytes) -> None:
         """Read what was written since the last time."""
-        size = os.fstat(descriptor).st_size
+        size, seen = os.fstat(descriptor).st_size, self._seen
+        if size < seen.size:  # it was replaced
+            seen = _Seen()
         with os.fdopen(os.dup(descriptor), "rb") as file:
-            if size < self._read_bytes:  # it was replaced
-                self._known, self._lines, self._read_bytes, self._bound = [], 0, 0, False
-            file.seek(self._read_bytes)
-            new = file.read(size - self._read_bytes)
-        for line in new.removeprefix(b"\n" if self._read_bytes else b"").splitlines():  # a line's end that was missing before
-            self._lines += 1
-            content = self._parsed(line)
+            file.seek(seen.size)
+            new = file.read(size - seen.size)
+        entries, number, bound = [], seen.lines, seen.bound
+        for line in new.removeprefix(b"\n" if seen.size else b"").splitlines():  # a line's end that was missing before
+            number += 1
+            where = f"line {number} of {str(self.path)!r}"
+            content = parsed(line, where)
             if isinstance(content, dict) and set(content) == {"format", "key"}:
-                self._check_header(content, key)
+                self._check_header(content, key, where)
+                bound = True
             else:
-                self._known.append(self._entry(content))
-        self._read_bytes = size
+                entries.append(entry_of(content, where))
+        self._seen = _Seen((*seen.entries, *entries), number, size, bound)
 
-    def _parsed(self, line: bytes) -> Any:
-        try:
-            return json.loads(line)
-        except (ValueError, RecursionError):  # also bytes that are no text
-            raise LedgerError(
-                f"line {self._lines} of {str(self.path)!r} cannot be read (a write was cut off, or it is no ledger), so what "
-                "it recorded would be missing from every total; put a copy back, or remove the line if its release was not made"
-            ) from None
-
-    def _check_header(self, content: dict[str, Any], key: bytes) -> None:
+    def _check_header(self, content: dict[str, Any], key: bytes, where: str) -> None:
         if content["format"] != _FORMAT:
-            raise LedgerError(f"line {self._lines} of {str(self.path)!r} is of another version of ledgers; upgrade semveil")
+            raise LedgerError(f"{where} is of another version of ledgers; upgrade semveil")
         if content != _header(key):
             raise KeyProblem(
                 f"{str(self.key_path)!r} is the key of another ledger than {str(self.path)!r}, so nobody in it can be found; "
                 "put its own key back"
             )
-        self._bound = True
-
-    def _entry(self, content: Any) -> Entry:
-        where = f"line {self._lines} of {str(self.path)!r}"
-        if not isinstance(content, dict) or set(content) != _FIELDS:
-            raise LedgerError(f"{where} is no entry of a ledger; is it the right file?")
-        try:
-            entry = Entry(**content | {"certificate": Certificate.from_dict(content["certificate"])})
-        except CertificateError as error:
-            raise LedgerError(f"{where}: {error}") from None
-        counted = type(entry.images) is int and 1 <= entry.images <= entry.certificate.images
-        named = isinstance(entry.subject, str) and re.fullmatch("[0-9a-f]{64}", entry.subject)
-        if not counted or not named or not isinstance(entry.date, str):
-            raise LedgerError(f"{where} is damaged")
-        return entry
 
     @contextmanager
     def _locked(self, *, make: bool = False) -> Iterator[int]:
@@ -370,15 +333,6 @@ def _check_limit(limit: float, entries: Sequence[Entry]) -> None:
 
 def _header(key: bytes) -> dict[str, Any]:
     return {"format": _FORMAT, "key": hmac.new(key, b"semveil ledger", hashlib.sha256).hexdigest()[:16]}
-
-
-def _line(entry: Entry) -> dict[str, Any]:
-    return {
-        "date": entry.date,
-        "subject": entry.subject,
-        "images": entry.images,
-        "certificate": entry.certificate.as_dict(),
-    }
 
 
 def subject_name(subject: str) -> str:
