@@ -70,7 +70,7 @@ def show_subject(
     if together.sets:
         lines.append("For each part (of two photos that agree in all that was shown in clear):")
         lines += [f"- {_set_line(claim, releases)}" for claim in together.sets]
-    lines.append(f"It holds only if: {'; '.join(whole.assumptions or (COMPLETE,))}.")
+    lines.append(f"It holds only if: {'; '.join(whole.assumptions)}.")
     if _over(together, limit):
         lines.append(f"Warning: {_excess(whole)} the limit of {limit:g}; release nothing more about this person.")
     if len({e.certificate.release_id for e in releases}) < len(releases):
@@ -113,7 +113,8 @@ def list_subjects(ledger: LedgerFile = None, limit: Limit = None, as_json: optio
     }
     rows = []
     for pseudonym, entries in people.items():
-        rows.append([pseudonym[:12], len(entries), entries[0].date, entries[-1].date, *_figures(totals[pseudonym].whole, WHOLE)])
+        whole = _figures(totals[pseudonym].whole, "the whole record")
+        rows.append([pseudonym[:12], len(entries), entries[0].date, entries[-1].date, *whole])
         rows += [["", "", "", "", *_figures(claim, _name(claim, entries))] for claim in totals[pseudonym].sets]
     headings = ["person", "entries", "first", "last", *_CLAIM]
     lines = [f"{len(people)} people in {book.path}."]
@@ -122,8 +123,6 @@ def list_subjects(ledger: LedgerFile = None, limit: Limit = None, as_json: optio
 
 
 _CLAIM = ["epsilon", "delta", "basis", "for"]
-WHOLE = "the whole record"
-COMPLETE = "every release about the person is in the ledger"
 
 
 def _figures(claim: "Guarantee", words: str) -> list[Any]:
