@@ -70,12 +70,9 @@ def _total(part: Part, releases: Sequence[Released]) -> Guarantee:
 def _claim(part: Part, release: Released) -> Guarantee:
     """What one release claims for a part: the weakest of its views."""
     basis = weakest(*(view.basis for view in release.views))
-    for view in release.views:
-        if view.epsilon is None:
-            return Guarantee(None, str(part), basis, reason=view.reason)
-        if shown := view.coverage.telling(part):
-            words = "; ".join(dict.fromkeys(clear.in_clear() for clear in shown))
-            return Guarantee(None, str(part), basis, reason=f"a release shows in clear: {words}")
+    reasons = dict.fromkeys(reason for view in release.views if (reason := _why_none(part, view)))
+    if reasons:
+        return Guarantee(None, str(part), basis, reason="; ".join(reasons))
     costliest = max(release.views, key=lambda view: (view.epsilon or 0.0, view.delta))
     laws = {view.gaussian for view in release.views}
     assumptions = tuple(dict.fromkeys(text for view in release.views for text in view.assumptions))
@@ -88,6 +85,14 @@ def _claim(part: Part, release: Released) -> Guarantee:
         metric=claim.metric if len(release.views) == 1 else None,
         gaussian=claim.gaussian if len(laws) == 1 else None,
     )
+
+
+def _why_none(part: Part, view: Guarantee) -> str:
+    """Why a view has no finite epsilon for a part; empty where it has one."""
+    if view.epsilon is None:
+        return view.reason
+    words = dict.fromkeys(clear.in_clear() for clear in view.coverage.telling(part))
+    return f"a release shows in clear: {'; '.join(words)}" if words else ""
 
 
 def _parts(releases: Iterable[Released]) -> list[Part]:
