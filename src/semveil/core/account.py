@@ -59,7 +59,7 @@ def account(releases: Sequence[Released]) -> Account | None:
 def _total(part: Part, releases: Sequence[Released]) -> Guarantee:
     """What all releases together claim for a part."""
     claims = [_claim(part, release) for release in releases]
-    clear = tuple(dict.fromkeys(p for release in releases for view in release.views for p in view.coverage.clear))
+    clear = tuple(p for release in releases for view in release.views for p in view.coverage.clear)
     coverage = Coverage((part,), () if part == WHOLE else clear)
     reasons = tuple(dict.fromkeys(claim.reason for claim in claims if claim.epsilon is None))
     if reasons:

@@ -67,8 +67,8 @@ def compose(*guarantees: Guarantee, times: Sequence[int] | None = None) -> Guara
 
 def _together(coverages: Sequence[Coverage]) -> tuple[Coverage, tuple[str, ...]]:
     """What all of them cover and leave in clear, and a reason for each covered part that one of them leaves open."""
-    covered = tuple(dict.fromkeys(part for coverage in coverages for part in coverage.covered))
-    clear = tuple(dict.fromkeys(part for coverage in coverages for part in coverage.clear))
+    covered = tuple(part for coverage in coverages for part in coverage.covered)
+    clear = tuple(part for coverage in coverages for part in coverage.clear)
     opened = [part for part in covered if any(coverage.leaves_open(part) for coverage in coverages)]
     return Coverage(covered, clear), _union(f"one shows of {part.briefly()} what another covers" for part in opened)
 

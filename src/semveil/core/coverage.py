@@ -197,6 +197,10 @@ class Coverage:
     covered: tuple[Part, ...]
     clear: tuple[Part, ...] = ()
 
+    def __post_init__(self) -> None:
+        for name in ("covered", "clear"):
+            object.__setattr__(self, name, tuple(dict.fromkeys(getattr(self, name))))
+
     @classmethod
     def of(cls, covered: Part, *clear: Part) -> "Coverage":
         """Of one part, with what passes beside it."""
@@ -246,7 +250,8 @@ class Coverage:
     @property
     def is_words_only(self) -> bool:
         """Whether the words say all that is known."""
-        return all(Part.of(str(part)) == part and not part.size for part in (*self.covered, *self.clear))
+        parts = (*self.covered, *self.clear)
+        return len(self.covered) == 1 and all(Part.of(str(part)) == part and not part.size for part in parts)
 
     def as_dict(self) -> dict[str, Any]:
         """JSON-ready."""

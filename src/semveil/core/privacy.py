@@ -269,7 +269,7 @@ def post_process(guarantee: Guarantee, step: str, *, also_reads: Sequence[Part |
     reads = f" and, unprotected, {', '.join(part.in_clear() for part in parts)}" if parts else ""
     coverage = guarantee.coverage
     return replace(
-        guarantee.about(Coverage(coverage.covered, tuple(dict.fromkeys((*coverage.clear, *parts))))),
+        guarantee.about(Coverage(coverage.covered, (*coverage.clear, *parts))),
         assumptions=_union((*guarantee.assumptions, f"of the record, {step} reads only what is released{reads}")),
     )
 
