@@ -231,7 +231,7 @@ class DPImage:
             bounds=None if self.box is None else bounds_of(self.box),
             sensitivity=None if self.sensitivity_kind == "metric" else self.sensitivity,
             private_codes=self.codes if self.model.semantic else None,
-            caveats=() if self.styles == "all" else (Caveat.CODES_IN_CLEAR,),
+            caveats=() if len(self.codes) == self.model.latent_shape[0] else (Caveat.CODES_IN_CLEAR,),
         )
 
 
