@@ -110,7 +110,7 @@ def test_tampering_is_found(semveil: Callable, message: Path, key: Path, tmp_pat
     import hashlib
 
     data = bytearray(message.read_bytes()[:-32])
-    place = data.index(b'"covers":"') + len(b'"covers":"')
+    place = data.index(b'"assumptions":["') + len(b'"assumptions":["')
     data[place] ^= 1
     forged = tmp_path / "forged.svl"
     forged.write_bytes(bytes(data) + hashlib.sha256(data).digest())

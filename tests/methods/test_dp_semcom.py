@@ -2,16 +2,19 @@
 
 import math
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
 
 import semveil
-from semveil.channels import KeyedPart, MessageError
+from semveil.channels import KeyedPart, MessageError, read_message
 from semveil.core.errors import KeyProblem
 from semveil.core.privacy import Basis, Guarantee
+from semveil.keys import MessageKeys
 from semveil.methods.dp_semcom import KEYED, NOISY, PRIVATE_CODES, DPSemCom, Transmission
 from semveil.methods.face_model import load_model
+from semveil.methods.messages import guarantee_of, heard, method_for_bob
 from semveil.methods.shared_key import SharedKey
 from semveil.protection.linear_pair import LinearPair
 
@@ -169,6 +172,39 @@ def test_side_information_is_bound_to_gains_and_guarantee(model):
     for change in ({"gains": sent.gains * 1.01}, {"guarantee": forged}, {"keyed": altered(sent.keyed)}):
         with pytest.raises(KeyProblem):
             method.receive(replace(sent, **change))
+
+
+@pytest.mark.parametrize("authenticate", [True, False])
+@pytest.mark.parametrize("length", [0, 19, 21, 36, 65_536])
+def test_side_information_of_another_length_is_never_tried_with_a_key(model, monkeypatch, authenticate, length):
+    """A long text can be made to open under thousands of passphrases; whether Bob's is one of them must not show."""
+    alice = DPSemCom(model, authenticate=authenticate, protection="rotation")
+    sent = alice.send_codes(torch.ones(1, 28, 8))
+    assert len(sent.keyed.sealed) == (20 if authenticate else 4)
+    forged = replace(sent, keyed=replace(sent.keyed, sealed=bytes(length)))
+    tried = []
+    for name in ("open", "unmask", "keystream"):
+        true = getattr(MessageKeys, name)
+        monkeypatch.setattr(MessageKeys, name, lambda self, *a, true=true, name=name: tried.append(name) or true(self, *a))
+    with pytest.raises(MessageError, match=f"has {20 if authenticate else 4} bytes, here are {length}"):
+        alice.receive(forged)
+    assert tried == []
+    alice.receive(sent)
+    assert tried  # the control: what is as long as it must be is opened
+
+
+def test_messages_of_the_last_version_still_open(tmp_path):
+    """The seal is bound to the guarantee as that version wrote it."""
+    old = Path(__file__).parents[1] / "core" / "old"
+    key = tmp_path / "message.key"
+    key.touch(mode=0o600)
+    key.write_bytes((old / "message.key").read_bytes())
+    message = read_message(old / "message.svl")
+    assert guarantee_of(message).whole_record_epsilon == 0
+    bob = method_for_bob(message, load_model(), key=SharedKey.from_file(key))
+    sent = heard(message, snr_db=200.0)
+    opened = bob.protector.deprotect(bob.heard_codes(sent), sent.keyed, sent.bound())
+    assert float(opened.abs().max()) < 0.05  # it was made of latents that are all 0
 
 
 def altered(keyed: KeyedPart) -> KeyedPart:

@@ -1,6 +1,7 @@
 """Protect photos and folders of photos: what is there already is kept, what is new or changed is done."""
 
 import os
+import shutil
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -8,14 +9,15 @@ from pathlib import Path
 from typing import Any
 
 from semveil.bulk.enrolled import enrol, enrolment_digest
+from semveil.bulk.kept import NotRecorded, unrecorded
 from semveil.bulk.manifest import FOLDER, Entry, Manifest, NotPlaced
 from semveil.bulk.pool import Lost, Pool, open_pool
 from semveil.bulk.settings import KEPT_FOLDER, Settings
 from semveil.bulk.sources import SourceError, Sources, assign_names, find_sources, sha256_of
-from semveil.bulk.task import Outcome, Task, protect_photo
+from semveil.bulk.task import Outcome, Recorded, Task, protect_photo
 from semveil.core.certificate import Certificate
 from semveil.core.errors import PhotoError
-from semveil.core.ledger import Ledger
+from semveil.core.ledger import Booking, Ledger, OverLimit
 from semveil.core.privacy import Guarantee
 from semveil.methods.release import Layout
 
@@ -50,7 +52,8 @@ class Summary:
         faces_found, faces_protected, faces_refused: in all photos, those of earlier runs included; the rest was not chosen.
         faces_left: not chosen in whole photos, where they are as they were.
         strangers: faces protected in this run that show nobody who is enrolled, where there are enrolled people.
-        recorded: how many releases of this run went into the ledger, one for each person in a picture.
+        recorded: how many releases went into the ledger in this run, one for each person in a picture; those of earlier runs
+            that it lacked too.
         small_faces: those refused in photos of this run that are protected otherwise, with the reasons.
         others: files that are no photos by their names.
         notes: what else was passed over or lost, and what was found changed in the output.
@@ -111,6 +114,7 @@ def protect_photos(
     settings: Settings,
     *,
     ledger: Ledger | None = None,
+    limit: float | None = None,
     workers: int | None = None,
     cluster: str | None = None,
     progress: Callable[[int, int], None] = lambda done, total: None,
@@ -128,7 +132,9 @@ def protect_photos(
         given: photos and folders of photos.
         out: the output folder; made where there is none.
         settings: what is done.
-        ledger: gets every release about the subject, or about people who are enrolled.
+        ledger: gets every release about the subject, or about people who are enrolled; those of earlier runs that it lacks
+            too, or their photos are among the refused.
+        limit: photos are refused with whose release the whole record of a person would cost more, see `Ledger.record_all`.
         workers, cluster: as for `open_pool`.
         progress: is told how many of how many photos are done.
 
@@ -138,15 +144,19 @@ def protect_photos(
         BulkError, OutputError, KeyProblem: the run cannot start or go on; what is done stays.
         ValueError: the method does not take these options, or there is a ledger and nobody to record.
     """
+    notes: tuple[str, ...] = ()
     if ledger is not None:
         if settings.subject is None and settings.enrolled is None:
             raise ValueError("a ledger needs to know whom photos show; name the subject, or a folder of enrolled people")
-        ledger.prepare()
+        if ledger.prepare():
+            notes = (f"began a new ledger: {ledger.path}",)
+    elif limit is not None:
+        raise ValueError("a limit needs a ledger, and to know whom photos show; name the subject, or enrolled people")
     people = None if settings.enrolled is None else enrolment_digest(settings.enrolled)
     if settings.enrolled is not None and people is not None:
         enrol(settings.enrolled, people)  # what is wrong there shows now
     method = settings.build()
-    digest = settings.digest(method)
+    digest, size = settings.digest(method), method.size
     del method  # workers build their own
     out = Path(out).absolute()
     sources = find_sources(given, out)
@@ -155,7 +165,7 @@ def protect_photos(
         if top == FOLDER or (top == KEPT_FOLDER and settings.keep):
             raise SourceError(f"{source.place!r} would mix with what the output keeps in {top!r}; rename that folder")
     with Manifest(out) as manifest, open_pool(workers, cluster) as pool:
-        run = _Run(manifest, settings, digest, people, sources, ledger)
+        run = _Run(manifest, settings, digest, people, sources, ledger, limit, size, notes)
         return run.go(pool, progress)
 
 
@@ -169,6 +179,9 @@ class _Run:
     people: str | None
     sources: Sources
     ledger: Ledger | None
+    limit: float | None
+    size: int
+    notes: tuple[str, ...]
     refused: list[Refused] = field(default_factory=list)
     small_faces: list[Refused] = field(default_factory=list)
     kept: list[Entry] = field(default_factory=list)
@@ -211,6 +224,7 @@ class _Run:
                 altered = self.manifest.altered(source.place)
                 if not altered:
                     self.kept.append(self.manifest.entries[source.place])
+                    self._make_up_for(self.kept[-1], str(source.path.absolute()))
                     continue
                 files = ", ".join(map(repr, altered))
                 self.notes.append(f"{files} in the output is not what was put there; {str(source.path)!r} is done again")
@@ -241,11 +255,13 @@ class _Run:
             staged=outcome.staged,
             replaces=tuple(old for old in (before.outputs if before else ()) if old not in outcome.outputs),
         )
-        if self.ledger is not None:
-            for recorded in outcome.recorded:
-                certificate = Certificate.from_json(recorded.certificate)
-                self.ledger.record(recorded.subject, certificate, images=recorded.images)
-                self.recorded += 1
+        try:
+            self._record(outcome.recorded, limit=self.limit)
+        except OverLimit as error:
+            shutil.rmtree(self.manifest.folder / outcome.staged, ignore_errors=True)
+            self.refused.append(Refused(path, f"{path!r} is not protected: {error}", error.exit_code))
+            self.faces_of_refused += outcome.faces
+            return
         try:
             self.manifest.commit(entry)
         except NotPlaced as error:
@@ -257,6 +273,23 @@ class _Run:
         self.small_faces += [Refused(path, reason, 4) for reason in outcome.reasons]
         self.strangers += outcome.strangers
         self.guarantee = self.guarantee or outcome.guarantee
+
+    def _make_up_for(self, entry: Entry, path: str) -> None:
+        """Record what an earlier run released and did not record here; the limit cannot refuse it any more."""
+        if self.ledger is None:
+            return
+        try:
+            lacking = unrecorded(entry, path, self.manifest.out, self.settings, self.people, self.size, self.ledger)
+        except NotRecorded as error:
+            self.refused.append(Refused(path, str(error), error.exit_code))
+            self.kept.pop()
+            return
+        self._record(lacking)
+
+    def _record(self, releases: Sequence[Recorded], *, limit: float | None = None) -> None:
+        if self.ledger is not None:
+            made = [Booking(r.subject, Certificate.from_json(r.certificate), r.images) for r in releases]
+            self.recorded += self.ledger.record_all(made, limit=limit, only_new=True)
 
     def _summary(self, total: int) -> Summary:
         everything = [*self.kept, *self.new]

@@ -24,7 +24,7 @@ from semveil.core.privacy import Guarantee
 from semveil.data.align import align_face
 from semveil.data.certified import save_certified_png, write_certificate
 from semveil.data.faces import SMALLEST_FACE, choose_faces, list_faces, smallest_face
-from semveil.data.paste import align_apart
+from semveil.data.paste import align_apart, passing
 from semveil.data.photos import Photo, load_photo
 from semveil.data.save import save_png
 from semveil.methods.release import ImageMethod, Layout, Reconstructing, Release
@@ -160,7 +160,7 @@ def _method(settings: Settings, digest: str) -> ImageMethod:
 def _protect_picture(task: Task, settings: Settings, method: ImageMethod, photo: Photo) -> Outcome:
     square = middle_square(photo.pixels, method.size)
     release = _release(method, [square], [settings.subject])
-    made = crops(method, release, [task.name], [settings.subject])
+    made = crops(method, release, [task.name], [_known(settings.subject)])
     return _write_all(task, settings, method, made, [task.name], [square])
 
 
@@ -207,24 +207,45 @@ def _protect_chosen(
     task: Task, settings: Settings, method: ImageMethod, photo: Photo, faces: Sequence[Face], chosen: Sequence[int]
 ) -> Outcome:
     """Protect some of a photo's faces and write what becomes of the photo."""
-    subjects: list[str | None] = [settings.subject] * len(chosen)
+    who: list[str | None] = [settings.subject if i in chosen else None for i in range(len(faces))]
     if settings.enrolled is not None and task.people is not None:
-        subjects = _recognised(photo, [faces[i] for i in chosen], enrol(settings.enrolled, task.people))
+        who = _recognised(photo, faces, enrol(settings.enrolled, task.people))
     names = [f"{task.name}.face-{i}" if len(faces) > 1 else task.name for i in chosen]
+    aligned = align_apart(photo.pixels, [face.landmarks for face in faces], method.size)
+    cut = [aligned[i].pixels for i in chosen]
+    release = _release(method, cut, [who[i] for i in chosen])
+    through, exposed = _shared_out(who, chosen, passing(aligned))
     if settings.layout == Layout.WHOLE_PHOTO:
-        aligned = align_apart(photo.pixels, [face.landmarks for face in faces], method.size)
-        cut = [aligned[i].pixels for i in chosen]
-        release = _release(method, cut, subjects)
-        made = [whole_photo(method, release, task.name, subjects, photo=photo, faces=aligned, chosen=chosen)]
+        made = [whole_photo(method, release, task.name, through, photo=photo, faces=aligned, chosen=chosen, exposed=exposed)]
     else:
-        cut = [align_face(photo.pixels, faces[i].landmarks, method.size).pixels for i in chosen]
-        made = crops(method, _release(method, cut, subjects), names, subjects)
-    strangers = subjects.count(None) if settings.enrolled else 0
+        made = crops(method, release, names, through)
+    strangers = [who[i] for i in chosen].count(None) if settings.enrolled else 0
     return replace(_write_all(task, settings, method, made, names, cut), strangers=strangers)
 
 
+def people_of(
+    photo: Photo, faces: Sequence[Face], chosen: Sequence[int], size: int, people: Enrolled
+) -> tuple[list[tuple[str, ...]], tuple[str, ...]]:
+    """Known people whose pixels go through each chosen face's release, and those whose faces are not chosen."""
+    aligned = align_apart(photo.pixels, [face.landmarks for face in faces], size)
+    return _shared_out(_recognised(photo, faces, people), chosen, passing(aligned))
+
+
+def _shared_out(
+    who: Sequence[str | None], chosen: Sequence[int], crossing: Sequence[Sequence[int]]
+) -> tuple[list[tuple[str, ...]], tuple[str, ...]]:
+    through = [_known(*(who[j] for j in crossing[i])) for i in chosen]
+    return through, _known(*(name for i, name in enumerate(who) if i not in chosen))
+
+
 def _recognised(photo: Photo, faces: Sequence[Face], people: Enrolled) -> list[str | None]:
+    """Whom each face shows; None where it is nobody who is enrolled."""
     return people.who(to_tensor([align_face(photo.pixels, face.landmarks, CROP).pixels for face in faces]))
+
+
+def _known(*names: str | None) -> tuple[str, ...]:
+    """The people among them, once each."""
+    return tuple(dict.fromkeys(name for name in names if name is not None))
 
 
 def _release(method: ImageMethod, images: Sequence[NDArray], subjects: Sequence[str | None]) -> Release:
@@ -249,6 +270,7 @@ def _copy(task: Task, settings: Settings, photo: Photo) -> Picture:
         task.name,
         photo.pixels,
         Certificate(release=ReleaseKind.IMAGE, method=settings.method, protection="none", guarantee=claim),
+        _known(settings.subject),
     )
 
 
@@ -269,8 +291,7 @@ def _write_all(
     for picture in made:
         certificate = replace(picture.certificate, commit=settings.commit)
         files += _write(staged, picture.name, picture.pixels, certificate, in_png=settings.certificate_in_png)
-        for subject in dict.fromkeys(picture.subjects):
-            recorded.append(Recorded(subject, picture.subjects.count(subject), certificate.to_json()))
+        recorded += bookings(picture.subjects, picture.exposed, certificate)
     files += _keep(staged, names, cut, settings, method)
     return Outcome(
         task.place,
@@ -281,6 +302,19 @@ def _write_all(
         guarantee=made[0].certificate.guarantee if status == "protected" else None,
         recorded=tuple(recorded),
     )
+
+
+def bookings(subjects: Sequence[str], exposed: Sequence[str], certificate: Certificate) -> list[Recorded]:
+    """What the ledger should know of a picture.
+
+    Args:
+        subjects, exposed: as in `Picture`.
+    """
+    shown = certificate.for_opened_picture("the face was left as it is, as chosen")
+    return [
+        *(Recorded(name, subjects.count(name), certificate.to_json()) for name in dict.fromkeys(subjects)),
+        *(Recorded(name, 1, shown.to_json()) for name in exposed),
+    ]
 
 
 def _write(staged: Path, name: str, pixels: NDArray, certificate: Certificate, *, in_png: bool) -> list[str]:

@@ -3,7 +3,7 @@
 from semveil.channels.awgn import awgn, noise_power
 from semveil.channels.container import MessageError
 from semveil.channels.keyed_part import KeyedPart
-from semveil.channels.message import FORMAT_VERSION, Message, read_message, write_message
+from semveil.channels.message import FORMAT_VERSION, Message, message_bytes, read_message, write_message
 from semveil.channels.packing import bandwidth_ratio, code_blocks, pack, unpack
 from semveil.channels.power import (
     GAIN_BITS,
@@ -26,6 +26,7 @@ __all__ = [
     "code_blocks",
     "denormalise_power",
     "denormalise_power_blocks",
+    "message_bytes",
     "noise_power",
     "normalise_power",
     "normalise_power_blocks",

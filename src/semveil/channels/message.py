@@ -132,18 +132,27 @@ class Message:
 
 
 def write_message(path: str | os.PathLike[str], message: Message) -> None:
-    """Write a message file (`container.py` has the layout); equal messages give equal bytes, and none is ever half-written.
+    """Write a message file, whole or not at all, see `message_bytes`.
 
     Raises:
         MessageError: the message is too big for one file.
         OutputError: the path cannot be written.
+    """
+    write_whole(path, message_bytes(message))
+
+
+def message_bytes(message: Message) -> bytes:
+    """What a message file holds (`container.py` has the layout); equal messages give equal bytes.
+
+    Raises:
+        MessageError: the message is too big for one file.
     """
     tensors = {name: _reals(getattr(message, name)) for name in TENSORS}
     plain = [f.name for f in fields(Message) if f.name not in (*TENSORS, "format_version")]
     header: dict[str, Any] = {name: getattr(message, name) for name in plain}
     header["keyed"] = message.keyed and message.keyed.as_header()
     header["tensors"] = {name: list(getattr(message, name).shape) for name in TENSORS}
-    write_whole(path, encode(message.format_version, header, b"".join(tensors.values())))
+    return encode(message.format_version, header, b"".join(tensors.values()))
 
 
 def read_message(path: str | os.PathLike[str]) -> Message:

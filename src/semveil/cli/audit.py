@@ -93,7 +93,9 @@ def _table(found: "list[Finding]") -> object:
 
 
 def _claim(finding: "Finding") -> str:
+    from semveil.core.rounding import text_above
+
     claim = finding.claim
     if claim.epsilon is None:
         return "none"
-    return f"{claim.epsilon:.4g}" + (f", {claim.delta:.1g}" if claim.delta else "")
+    return text_above(claim.epsilon, 4) + (f", {text_above(claim.delta, 1)}" if claim.delta else "")

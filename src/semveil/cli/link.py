@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from semveil.cli import options
-from semveil.cli.certified import certify_outputs, open_ledger, record_release
+from semveil.cli.certified import certified_outputs, open_ledger, recorded
 from semveil.cli.console import note, progress, show
-from semveil.cli.ledger import LedgerFile
+from semveil.cli.ledger import LedgerFile, SpendingLimit, check_limit
 from semveil.cli.parties import ProtectionOptions, build_method, default_model, load_faces
 from semveil.cli.shared_key import SENT, alice_key, bob_key, check_key_options, nonce_log
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from semveil.channels import Message
     from semveil.core.certificate import Certificate
+    from semveil.core.publish import File
     from semveil.methods.face_model import FaceModel
 
 MessageFile = Annotated[Path, typer.Argument(help="Message file that `semveil send` wrote.", metavar="MESSAGE")]
@@ -47,11 +48,13 @@ def send(
     train: options.Train = True,
     subject: options.Subject = None,
     ledger: LedgerFile = None,
+    limit: SpendingLimit = None,
     as_json: options.Json = False,
 ) -> None:
     """Alice: turn a photo into a message, clean symbols with the side information to read them.
 
-    The receivers simulate the channel, each its own. A certificate is written beside the message.
+    The receivers simulate the channel, each its own. A certificate is written beside the message. A release about a person is
+    in the ledger before the message can be read.
 
     Example: semveil send portrait.jpg --key alice-bob.key --out m.svl
 
@@ -72,14 +75,20 @@ def send(
     if protection in ("rotation", "modulo") and not keyed:
         raise options.OptionError(f"--protection {protection} needs a key: semveil keygen --out my.key, then --key my.key")
     options.check_output_file(out)
+    check_limit(limit)
 
-    from semveil.channels import write_message
+    from dataclasses import replace
+
+    from semveil.channels import message_bytes
+    from semveil.core.publish import publish
+    from semveil.data.certified import certified
     from semveil.experiments.latents import inversion_distance
+    from semveil.experiments.provenance import commit
     from semveil.methods.certificates import certificate_of
     from semveil.methods.face_model import load_model
     from semveil.methods.messages import to_message
 
-    book = open_ledger(subject, ledger)
+    book = open_ledger(subject, ledger, limit)
     shared = alice_key(key, passphrase_file, identity, peer)
     loaded = load_model(model or default_model())
     faces = load_faces([photo], loaded, face, quiet=as_json)
@@ -87,12 +96,17 @@ def send(
     with progress("Inverting", quiet=as_json) as advance:
         latents = method.invert(faces.images, perceptual=inversion_distance(loaded)[0], progress=advance).codes
     message = to_message(method, method.send_codes(latents))
-    write_message(out, message)
-    if message.keyed is not None:
-        nonce_log(SENT).add(message.keyed.nonce)
-    certificate = certificate_of(message, method)
-    lines = certify_outputs([out], certificate) + record_release(book, subject, certificate)
-    _report(message, certificate, [out], lines, as_json=as_json)
+    certificate = replace(certificate_of(message, method), commit=commit())
+
+    def written_down() -> None:
+        if book is not None and subject is not None:
+            book.record(subject, certificate, limit=limit)
+        if message.keyed is not None:
+            nonce_log(SENT).add(message.keyed.nonce)
+
+    files, lines = certified_outputs([certified(out, message_bytes(message), certificate)], certificate)
+    publish(files, once=written_down)
+    _report(message, certificate, [out], lines + recorded(book, subject), as_json=as_json)
 
 
 def receive(
@@ -120,6 +134,9 @@ def receive(
     check_key_options(key, passphrase_file, identity, peer)
     _check(out, snr_db)
 
+    from contextlib import nullcontext
+
+    from semveil.core.publish import publish
     from semveil.core.rng import streams
     from semveil.methods.certificates import certificate_of
     from semveil.methods.dp_semcom import NOISY
@@ -135,13 +152,14 @@ def receive(
     if nonce is not None and nonce_log(SENT).holds(nonce):
         note("this message was sent from this machine; if you did not send it to yourself, somebody sent it back to you")
     images = method.receive(heard(read, snr_db=snr_db, rng=streams(seed)["bob"]))
-    if nonce is not None and not replay:
-        nonce_log().add(nonce)  # only after the key fitted: a forged message must not block the true one
     certificate = certificate_of(read, method)
     as_heard = read.protection in (*NOISY, "none")  # nothing was undone
     opened = certificate.for_picture() if as_heard else certificate.for_opened_picture()
-    written = _save(out, images)
-    _report(read, opened, written, certify_outputs(written, opened, in_png=in_png), as_json=as_json)
+    files, written, lines = _pictures(out, images, opened, in_png=in_png)
+    # Only after the key fitted, or a forged message would block the true one; and spent only if the picture is there.
+    with nullcontext() if nonce is None or replay else nonce_log().claim(nonce):
+        publish(files)
+    _report(read, opened, written, lines, as_json=as_json)
 
 
 def eavesdrop(
@@ -159,6 +177,7 @@ def eavesdrop(
     """
     _check(out, snr_db)
 
+    from semveil.core.publish import publish
     from semveil.core.rng import streams
     from semveil.methods.certificates import certificate_of
     from semveil.methods.messages import heard, method_for_eve
@@ -166,8 +185,10 @@ def eavesdrop(
     read, loaded = open_message(message, model)
     method = method_for_eve(read, loaded)
     images = method.eavesdrop(heard(read, snr_db=snr_db, rng=streams(seed)["eve"]))
-    certificate, written = certificate_of(read).for_picture(), _save(out, images)
-    _report(read, certificate, written, certify_outputs(written, certificate, in_png=in_png), as_json=as_json)
+    certificate = certificate_of(read).for_picture()
+    files, written, lines = _pictures(out, images, certificate, in_png=in_png)
+    publish(files)
+    _report(read, certificate, written, lines, as_json=as_json)
 
 
 def _check(out: Path, snr_db: float | None) -> None:
@@ -186,15 +207,21 @@ def open_message(path: Path, model: str | None) -> "tuple[Message, FaceModel]":
         raise MessageError(f"the message needs a model that is not here: {error}") from error
 
 
-def _save(out: Path, images: "Tensor") -> list[Path]:
-    from semveil.core.pixels import to_pixels
-    from semveil.data.save import save_png
+def _pictures(
+    out: Path, images: "Tensor", certificate: "Certificate", *, in_png: bool
+) -> "tuple[list[File], list[Path], list[str]]":
+    """Pictures with their certificates, ready to be published, where they will lie, and lines for the user."""
+    from dataclasses import replace
 
-    pixels = to_pixels(images)
+    from semveil.core.pixels import to_pixels
+    from semveil.data.certified import certified_picture
+    from semveil.experiments.provenance import commit
+
+    made, pixels = replace(certificate, commit=commit()), to_pixels(images)
     paths = [out] if len(pixels) == 1 else [out.with_stem(f"{out.stem}-{i}") for i in range(1, len(pixels) + 1)]
-    for path, picture in zip(paths, pixels, strict=True):
-        save_png(path, picture)
-    return paths
+    outputs = [certified_picture(path, one, made, inside=in_png) for path, one in zip(paths, pixels, strict=True)]
+    files, lines = certified_outputs(outputs, made)
+    return files, paths, lines
 
 
 def _report(message: "Message", certificate: "Certificate", written: list[Path], lines: list[str], *, as_json: bool) -> None:

@@ -8,7 +8,7 @@ import typer
 
 from semveil.cli import options
 from semveil.cli.console import make_table, note, progress, show, when_interrupted
-from semveil.cli.ledger import LedgerFile
+from semveil.cli.ledger import LedgerFile, SpendingLimit, check_limit
 
 if TYPE_CHECKING:
     from semveil.bulk.run import Summary
@@ -60,6 +60,7 @@ def protect(
         typer.Option(help="Photos of known people, NAME.jpg or NAME/*.jpg: faces are recognised by them.", metavar="DIR"),
     ] = None,
     ledger: LedgerFile = None,
+    limit: SpendingLimit = None,
     workers: Annotated[int | None, typer.Option(help="Worker processes on this machine (needs Dask).", metavar="N")] = None,
     cluster: Annotated[
         str | None,
@@ -87,6 +88,7 @@ def protect(
     if out is None:
         raise options.OptionError("name the output folder with --out DIR")
     options.check_output_folder(out)
+    check_limit(limit)
     if workers is not None and cluster is not None:
         raise options.OptionError("give --workers or --cluster, not both: a cluster has workers of its own")
 
@@ -136,7 +138,9 @@ def protect(
             far[:] = now
             advance(*now)
 
-        summary = protect_photos(paths, out, settings, ledger=book, workers=workers, cluster=cluster, progress=tell)
+        summary = protect_photos(
+            paths, out, settings, ledger=book, limit=limit, workers=workers, cluster=cluster, progress=tell
+        )
     _report(summary, settings, out, as_json=as_json)
     if summary.exit_code:
         raise typer.Exit(summary.exit_code)

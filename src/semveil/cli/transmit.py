@@ -134,10 +134,12 @@ def _describe(method: "DPSemCom") -> dict[str, Any]:
 
 def _meaning(method: "DPSemCom") -> str:
     """What the nominal epsilon of a trained pair is worth."""
-    noise = method.calibration
+    from semveil.core.rounding import text_above
+
+    noise, epsilon = method.calibration, text_above(method.calibration.true_epsilon, 4)
     return (
         f"nominal epsilon {noise.nominal_epsilon:g} ({noise.name}): genuine Laplace noise of scale {noise.scale:.4g} would "
-        f"give the private codes epsilon {noise.true_epsilon:.4g}; the trained pair imitates such noise and guarantees nothing"
+        f"give the private codes epsilon {epsilon}; the trained pair imitates such noise and guarantees nothing"
     )
 
 

@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 
 from semveil.core.certificate import LARGEST_CERTIFICATE, Certificate, CertificateError, OutputHash
 from semveil.core.files import write_whole
+from semveil.core.publish import File
 from semveil.data.photos import load_photo
-from semveil.data.save import save_png
+from semveil.data.save import png_bytes, save_png
 
 SUFFIX = ".certificate.json"
 KEYWORD = "semveil-certificate"  # of the text chunk in a PNG
@@ -44,6 +45,25 @@ def write_certificate(output: str | os.PathLike[str], certificate: Certificate) 
     return path
 
 
+def certified(path: str | os.PathLike[str], content: bytes, certificate: Certificate) -> list[File]:
+    """An output that is yet to be written, for `core.publish`, and before it its certificate, bound to the output's bytes."""
+    bound = replace(certificate, output=OutputHash(hashlib.sha256(content).hexdigest()))
+    return [(certificate_path(path), bound.to_json().encode()), (Path(path), content)]
+
+
+def certified_picture(
+    path: str | os.PathLike[str], pixels: NDArray[np.uint8], certificate: Certificate, *, inside: bool = False
+) -> list[File]:
+    """The same of a PNG.
+
+    Args:
+        pixels: (H, W, 3) RGB uint8.
+        inside: put the certificate into the picture's text too, see `save_certified_png`.
+    """
+    text = _text(pixels, certificate) if inside else None
+    return certified(path, png_bytes(path, pixels, text=text), certificate)
+
+
 def save_certified_png(path: str | os.PathLike[str], pixels: NDArray[np.uint8], certificate: Certificate) -> None:
     """Write a PNG with its certificate inside, as text that everybody can read, bound to the pixels by their hash.
 
@@ -52,8 +72,7 @@ def save_certified_png(path: str | os.PathLike[str], pixels: NDArray[np.uint8], 
     Args:
         pixels: (H, W, 3) RGB uint8.
     """
-    bound = replace(certificate, output=OutputHash(pixels_hash(pixels), "pixels"))
-    save_png(path, pixels, text={KEYWORD: bound.to_json()})
+    save_png(path, pixels, text=_text(pixels, certificate))
 
 
 def read_certificate(path: str | os.PathLike[str]) -> Certificate:
@@ -100,6 +119,11 @@ def pixels_hash(pixels: NDArray[np.uint8]) -> str:
     """
     height, width, _ = pixels.shape
     return hashlib.sha256(f"semveil pixels {height} {width}\n".encode() + np.ascontiguousarray(pixels).tobytes()).hexdigest()
+
+
+def _text(pixels: NDArray[np.uint8], certificate: Certificate) -> dict[str, str]:
+    bound = replace(certificate, output=OutputHash(pixels_hash(pixels), "pixels"))
+    return {KEYWORD: bound.to_json()}
 
 
 def _parse(path: Path) -> Certificate:

@@ -2,6 +2,7 @@
 
 import math
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -11,7 +12,8 @@ from PIL import Image
 
 from semveil.core.errors import FaceChoiceError, FaceTooSmallError, NoFaceError
 from semveil.core.registry import suggest
-from semveil.data.align import AlignedFace, align_face
+from semveil.data.align import AlignedFace
+from semveil.data.paste import align_apart
 from semveil.data.photos import LARGEST_PIXELS, Photo, load_photo
 from semveil.recognition.dlib_faces import Face, detect_faces, find_landmarks
 
@@ -94,7 +96,12 @@ def find_faces(photo: Photo, *, thorough: bool = False) -> list[Face]:
 
 
 def choose_faces(
-    photo: Photo, selection: Selection | str = None, *, smallest: int = SMALLEST_FACE, thorough: bool = False
+    photo: Photo,
+    selection: Selection | str = None,
+    *,
+    smallest: int = SMALLEST_FACE,
+    thorough: bool = False,
+    faces: Sequence[Face] | None = None,
 ) -> list[tuple[int, Face]]:
     """The faces that a user asked for, each with its 0-based index in `find_faces`.
 
@@ -104,6 +111,7 @@ def choose_faces(
             index. `all` never leaves a face out: it fails where one is too small.
         smallest: shorter side in pixels that a chosen face must have.
         thorough: as for `find_faces`.
+        faces: what `find_faces` gives for the photo, where that is known.
 
     Raises:
         NoFaceError: there is none.
@@ -116,8 +124,8 @@ def choose_faces(
         near = suggest(str(selection), ("largest", "all"))
         raise FaceChoiceError(f"no face {selection!r}{near}; allowed: a number from 0, largest or all")
 
-    faces = list(enumerate(find_faces(photo, thorough=thorough)))
-    if not faces:
+    numbered = list(enumerate(find_faces(photo, thorough=thorough) if faces is None else faces))
+    if not numbered:
         height, width = photo.pixels.shape[:2]
         least = _DETECTOR_FACE / _detection_scale((width, height), thorough)
         raise NoFaceError(
@@ -125,22 +133,22 @@ def choose_faces(
             f"photo) and be larger than about {least:.0f} px (enlarge the photo, or crop it to the face)"
         )
     if selection is None:
-        large = [(i, face) for i, face in faces if _shorter_side(face) >= smallest]
+        large = [(i, face) for i, face in numbered if _shorter_side(face) >= smallest]
         if len(large) > 1:
             raise FaceChoiceError(
                 f"{photo.name!r} shows {len(large)} faces; choose with --face N, --face largest or --face all: "
                 f"{list_faces(large)}"
             )
-        chosen = large or faces[:1]
+        chosen = large or numbered[:1]
     elif selection == "all":
-        chosen = faces
+        chosen = numbered
     elif selection == "largest":
-        chosen = faces[:1]
-    elif int(selection) < len(faces):
-        chosen = [faces[int(selection)]]
+        chosen = numbered[:1]
+    elif int(selection) < len(numbered):
+        chosen = [numbered[int(selection)]]
     else:
-        allowed = f"0 to {len(faces) - 1}" if len(faces) > 1 else "only 0"
-        raise FaceChoiceError(f"{photo.name!r} has no face {selection}; allowed: {allowed}: {list_faces(faces)}")
+        allowed = f"0 to {len(numbered) - 1}" if len(numbered) > 1 else "only 0"
+        raise FaceChoiceError(f"{photo.name!r} has no face {selection}; allowed: {allowed}: {list_faces(numbered)}")
     for i, face in chosen:
         if _shorter_side(face) < smallest:
             raise FaceTooSmallError(
@@ -158,7 +166,7 @@ def load_aligned_faces(
     smallest: int | None = None,
     largest_pixels: int = LARGEST_PIXELS,
 ) -> list[PhotoFace]:
-    """Read a photo, choose faces in it and align them.
+    """Read a photo, choose faces in it and align them, each with its neighbours blanked (`align_apart`).
 
     Args:
         path: the photo.
@@ -175,8 +183,11 @@ def load_aligned_faces(
         FaceError: it does not show the face or faces asked for.
     """
     photo = load_photo(path, largest_pixels=largest_pixels)
-    chosen = choose_faces(photo, selection, smallest=smallest_face(size) if smallest is None else smallest)
-    return [PhotoFace(photo, i, face, align_face(photo.pixels, face.landmarks, size)) for i, face in chosen]
+    faces = find_faces(photo)
+    least = smallest_face(size) if smallest is None else smallest
+    chosen = choose_faces(photo, selection, smallest=least, faces=faces)
+    aligned = align_apart(photo.pixels, [face.landmarks for face in faces], size)
+    return [PhotoFace(photo, i, face, aligned[i]) for i, face in chosen]
 
 
 def _detection_scale(size: tuple[int, int], thorough: bool) -> float:

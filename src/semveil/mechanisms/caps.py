@@ -6,7 +6,7 @@ from collections.abc import Callable
 from flint import arb, ctx
 from scipy import optimize, special
 
-from semveil.mechanisms.rounding import PRECISION, float_above
+from semveil.core.rounding import PRECISION, float_above
 
 SMALLEST_REST = 1e-290  # probability left outside the cap that floats still hold to full precision
 CAP_PRECISION = 4 * PRECISION

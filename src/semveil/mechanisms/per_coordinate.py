@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 
 from semveil.core.privacy import Basis, Guarantee, MetricForm, Norm, Sensitivity
+from semveil.core.rounding import norm_above, sum_above
 from semveil.mechanisms.base import EVERYTHING, add_noise, check_records, require_positive, simulated_guarantee
 from semveil.mechanisms.laplace import draw_laplace
-from semveil.mechanisms.rounding import norm_above, sum_above
 
 
 @dataclass(frozen=True, eq=False)

@@ -14,6 +14,7 @@ from torch import Tensor
 from semveil import mechanisms
 from semveil.core.caveats import Caveat
 from semveil.core.certificate import Bounds, Certificate, ReleaseKind
+from semveil.core.coverage import Coverage
 from semveil.core.privacy import Basis, Guarantee, MetricForm, Sensitivity, post_process
 from semveil.core.registry import suggest
 from semveil.mechanisms import ClipBox, Laplace
@@ -199,10 +200,8 @@ class DPImage:
         law = self.mechanism if simulated else self.release
         claim = law.guarantee(
             self.sensitivity,
-            covers=self._covers(),
-            not_covered=() if self.styles == "all" else ("the codes beyond identity, which are in the picture as they are",),
             assumptions=(FACE_FOUND, PUBLIC_MODEL),
-        )
+        ).about(Coverage.of_codes(self.model.digest, self.codes, self.model.latent_shape[0]))
         if self.box is None:
             claim = replace(claim, assumptions=tuple(a for a in claim.assumptions if not a.startswith("records are clipped")))
         if self.sensitivity_kind == "metric":
@@ -212,9 +211,6 @@ class DPImage:
             claim = replace(claim, metric=MetricForm(claim.metric.rate, claim.metric.norm, space))
         claim = until_accepted(claim) if self.draws == UNTIL_ACCEPTED else best_of(claim, self.draws)
         return post_process(claim, GENERATOR)
-
-    def _covers(self) -> str:
-        return f"all {len(self.codes)} latent codes" if self.styles == "all" else f"the {len(self.codes)} identity codes"
 
     def certificate(self, release: Release) -> Certificate:
         """The certificate of a release that `protect` gave."""
@@ -226,6 +222,7 @@ class DPImage:
             images=len(release),
             model=self.model.name,
             model_hash=self.model.digest,
+            bounds_hash=self.model.bounds().digest if self.clip is not None or self.sensitivity_kind == "observed" else None,
             mechanism=Laplace.name,
             calibration=f"{self.sensitivity_kind}-sensitivity" if self.sensitivity_kind != "metric" else "metric",
             nominal_epsilon=self.nominal_epsilon,
@@ -234,7 +231,7 @@ class DPImage:
             bounds=None if self.box is None else bounds_of(self.box),
             sensitivity=None if self.sensitivity_kind == "metric" else self.sensitivity,
             private_codes=self.codes if self.model.semantic else None,
-            caveats=() if self.styles == "all" else (Caveat.CODES_IN_CLEAR,),
+            caveats=() if len(self.codes) == self.model.latent_shape[0] else (Caveat.CODES_IN_CLEAR,),
         )
 
 

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from semveil.channels import KeyedPart, denormalise_power, normalise_power, pack, unpack, wiretap
+from semveil.core.coverage import Coverage
 from semveil.core.parts import describe_codes
 from semveil.core.privacy import Guarantee
 from semveil.core.registry import suggest
@@ -355,10 +356,9 @@ class DPSemCom:
         Args:
             simulated: genuine noise was drawn from a seeded stream.
         """
-        all_codes = len(self.private_codes) == self.model.latent_shape[0]
-        common = () if all_codes else ("the other codes, sent in clear and computed from the same photo",)
-        private = "all codes" if all_codes else f"the private codes ({', '.join(self.private_parts)})"
-        return self.protector.guarantee(private, common, simulated=simulated)
+        coverage = Coverage.of_codes(self.model.digest, self.private_codes, self.model.latent_shape[0])
+        claim = self.protector.guarantee(coverage.words, coverage.clear_words, simulated=simulated)
+        return claim if self.protection == "none" else claim.about(coverage)
 
     def noise_calibration(self, codes: Tensor) -> NoiseCalibration | None:
         """How Laplacian the pair's change of these latents looks, and its epsilon': no guarantee (Eqs. 16, 17)."""

@@ -17,7 +17,9 @@ from torch.nn import functional
 from semveil import mechanisms
 from semveil.core.caveats import Caveat
 from semveil.core.certificate import Certificate, ReleaseKind
-from semveil.core.privacy import Basis, Guarantee, MetricForm, Norm, Sensitivity, compose, post_process
+from semveil.core.composition import compose
+from semveil.core.coverage import Coverage, Kind, Part
+from semveil.core.privacy import Basis, Guarantee, MetricForm, Norm, Sensitivity, post_process
 from semveil.core.registry import suggest
 from semveil.encoders.attributes import coarsened
 from semveil.keys.secret import read_secret
@@ -35,7 +37,6 @@ DEFAULT_EPSILON = 6.0  # the paper's
 DEFAULT_MECHANISM = "von-mises-fisher"  # the exponential mechanism with utility cosine, and minus cosine to repel
 CALIBRATIONS = ("corrected", "as_published")
 FUSION = "the fusion network that makes the picture"
-IN_CLEAR = "the attributes (pose, expression, hair, light, background), with what they tell of who it is"
 NORMS = {RenormalisedLaplace.name: Norm.L1, RenormalisedL2Laplace.name: Norm.L2}  # laws that a sensitivity calibrates
 
 
@@ -224,15 +225,14 @@ class IdentityDP:
             claim = compose(claim, self.look.guarantee(simulated=simulated))
             return post_process(claim, FUSION)
         seen = "" if self.attribute_side is None else f", seen in {self.attribute_side} x {self.attribute_side} pixels"
-        return post_process(claim, FUSION, also_reads=[IN_CLEAR + seen])
+        return post_process(claim, FUSION, also_reads=[Part(Kind.ATTRIBUTES, self.model.digest, note=seen)])
 
     def _identity_claim(self, simulated: bool) -> Guarantee:
-        covers = f"the identity vector of {self.dimension} numbers"
+        coverage = Coverage.of(Part(Kind.IDENTITY, self.model.digest, size=self.dimension))
         if self.law is None:
-            return Guarantee.none(
-                covers, reason="each subject has one new face, so that pictures of a person can be linked on purpose"
-            )
-        claim = self.law.guarantee(exact=not simulated, covers=covers, assumptions=(FACE_FOUND, PUBLIC_MODEL))
+            reason = "each subject has one new face, so that pictures of a person can be linked on purpose"
+            return Guarantee.none(coverage.words, reason=reason).about(coverage)
+        claim = self.law.guarantee(exact=not simulated, assumptions=(FACE_FOUND, PUBLIC_MODEL)).about(coverage)
         if claim.metric is None:
             return claim
         return replace(claim, metric=MetricForm(claim.metric.rate, claim.metric.norm, "the identity vectors"))
@@ -263,6 +263,7 @@ class IdentityDP:
             images=len(release),
             model=self.model.name,
             model_hash=self.model.digest,
+            bounds_hash=None if self.look is None else self.look.model.bounds().digest,
             caveats=tuple(caveats),
             **said,
         )

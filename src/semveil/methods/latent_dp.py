@@ -7,13 +7,14 @@ paper's Algorithm 2: encode, clip, noise, clip, generate. What the paper leaves 
 
 import math
 from collections.abc import Mapping
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, ClassVar
 
 import torch
 from torch import Tensor
 
 from semveil import mechanisms
 from semveil.core.certificate import Certificate, ReleaseKind
+from semveil.core.coverage import Coverage
 from semveil.core.privacy import Basis, Guarantee, Norm, Sensitivity, post_process
 from semveil.core.registry import suggest
 from semveil.mechanisms import PerCoordinateLaplace
@@ -181,18 +182,17 @@ class LatentDP:
         Args:
             simulated: the noise comes from a seeded stream and not from the operating system.
         """
-        said: dict[str, Any] = {
-            "covers": f"all {self.model.latent_shape[0]} latent codes",
-            "assumptions": (FACE_FOUND, PUBLIC_MODEL),
-        }
+        codes = self.model.latent_shape[0]
+        coverage = Coverage.of_codes(self.model.digest, range(codes), codes)
+        rests_on = (FACE_FOUND, PUBLIC_MODEL)
         if self.choice is not None:
-            claim = self.choice.guarantee(self.utility_sensitivity, exact=not simulated, **said)
+            claim = self.choice.guarantee(self.utility_sensitivity, exact=not simulated, assumptions=rests_on)
         elif self.noise is not None and self.release is not None:
-            claim = (self.noise if simulated else self.release).guarantee(self.sensitivity, **said)
+            claim = (self.noise if simulated else self.release).guarantee(self.sensitivity, assumptions=rests_on)
         else:
-            return Guarantee.none(
-                said["covers"], reason="clipping is deterministic: the same photo always gives the same picture"
-            )
+            reason = "clipping is deterministic: the same photo always gives the same picture"
+            return Guarantee.none(coverage.words, reason=reason).about(coverage)
+        claim = claim.about(coverage)
         return post_process(claim, f"the second clipping and {GENERATOR}" if self.noise is not None else GENERATOR)
 
     def certificate(self, release: Release) -> Certificate:
@@ -207,6 +207,7 @@ class LatentDP:
             images=len(release),
             model=self.model.name,
             model_hash=self.model.digest,
+            bounds_hash=self.model.bounds().digest,
             mechanism=None if law is None else law.name,
             calibration=None if law is None else self.calibration,
             nominal_epsilon=self.nominal_epsilon,

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from semveil import mechanisms
 from semveil.core.certificate import Bounds, Certificate, ReleaseKind
+from semveil.core.coverage import Coverage, Kind, Part
 from semveil.core.privacy import Basis, Guarantee, Sensitivity
 from semveil.core.registry import suggest
 from semveil.mechanisms import ClipBox, Gaussian
@@ -20,7 +21,7 @@ from semveil.methods.noise_image_model import BUNDLED, NoiseImageModel, load_noi
 from semveil.methods.options import Option
 from semveil.methods.release import Layout, Release
 
-COVERED = "the whole picture"
+COVERED = Coverage.of(Part(Kind.PICTURE))
 RANGE = ClipBox(-1.0, 1.0, source="the range of tanh")
 _BOUNDS = Bounds(-1.0, 1.0, RANGE.source)
 DELTA = 1e-5
@@ -119,13 +120,11 @@ class NoiseImage:
     def guarantee(self, *, simulated: bool = False) -> Guarantee:
         """What holds for each picture alone."""
         if self.mechanism is None:
-            return Guarantee.none(
-                COVERED, reason="the conversion is deterministic: the same picture always gives the same output"
-            )
+            reason = "the conversion is deterministic: the same picture always gives the same output"
+            return Guarantee.none(COVERED.words, reason=reason).about(COVERED)
         law = self.mechanism if simulated else mechanisms.Release(self.mechanism)
-        return law.guarantee(
-            self.sensitivity, covers=COVERED, assumptions=("the networks were trained without the pictures that are protected",)
-        )
+        rests_on = ("the networks were trained without the pictures that are protected",)
+        return law.guarantee(self.sensitivity, assumptions=rests_on).about(COVERED)
 
     def certificate(self, release: Release) -> Certificate:
         """The certificate of a release that `protect` gave."""

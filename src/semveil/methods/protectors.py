@@ -9,7 +9,7 @@ from torch import Tensor
 
 from semveil.channels import KeyedPart, MessageError
 from semveil.core.privacy import Guarantee
-from semveil.keys import MessageKeys, new_nonce
+from semveil.keys import TAG_BYTES, MessageKeys, new_nonce
 from semveil.mechanisms import Mechanism, Release
 from semveil.methods.shared_key import SharedKey
 from semveil.protection.keyed import KeyedProtection
@@ -162,10 +162,15 @@ class Keyed:
                 if self.authenticate
                 else "the message is authenticated; leave --deniable out"
             )
+        # Before any key is tried: the cipher does not commit to its key, and a long text can be made to open under many.
+        length = len(received) * self.protection.side_bytes + (TAG_BYTES if self.authenticate else 0)
+        if len(keyed.sealed) != length:
+            raise MessageError(
+                f"the sealed side information of {len(received)} images has {length} bytes, here are {len(keyed.sealed)}; the "
+                "message is damaged or forged"
+            )
         keys = self._keys(keyed.nonce, len(received))
         side = keys.open(keyed.sealed, bound) if self.authenticate else keys.unmask(keyed.sealed)
-        if len(side) != len(received) * self.protection.side_bytes:
-            raise MessageError(f"side information for {len(received)} images is {len(side)} bytes long; the message is damaged")
         return self.protection.deprotect(received, side, [keys.keystream(image) for image in range(len(received))])
 
     def interpret(self, received: Tensor) -> Tensor:
