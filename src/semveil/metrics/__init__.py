@@ -6,7 +6,8 @@ from semveil.metrics.feature_networks import AlexNetFeatures, InceptionFeatures,
 from semveil.metrics.frechet import Moments, frechet_distance, moments
 from semveil.metrics.identity import fppsr, identity_distance, identity_similarity, iss, psr
 from semveil.metrics.lpips import LPIPS, lpips
-from semveil.metrics.quality import psnr, ssim
+from semveil.metrics.quality import psnr
+from semveil.metrics.structure import similarity_map, ssim
 
 __all__ = [
     "LPIPS",
@@ -29,5 +30,6 @@ __all__ = [
     "moments",
     "psnr",
     "psr",
+    "similarity_map",
     "ssim",
 ]
