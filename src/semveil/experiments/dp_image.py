@@ -18,7 +18,7 @@ from semveil.core.rng import streams
 from semveil.experiments import matched
 from semveil.experiments.latent_bench import Experiment, LatentBench, run
 from semveil.experiments.latent_figures import draw
-from semveil.experiments.latent_measures import frechet, identity, looks, mean_over, save_picture, source_moments
+from semveil.experiments.latent_measures import identity, looks, mean_over, save_picture
 from semveil.experiments.latent_presets import LATENT_PRESETS
 from semveil.experiments.outliers import outliers
 from semveil.experiments.protected import Progress, quiet
@@ -239,7 +239,9 @@ def _utility(bench: LatentBench, folder: Path, progress: Progress) -> dict[str, 
     plain = bench.model.synthesize(bench.latents)
     return {
         "target_similarity": bench.verifier.threshold,
-        "reconstructed": {"images": {**looks(bench, plain), **frechet(bench, source_moments(bench), plain)}},
+        "reconstructed": {
+            "images": {**looks(bench, plain), **bench.features.distances(bench.features.of(bench.photos.images), plain)}
+        },
         "methods": matched.measured(bench, bench.verifier.threshold, progress),
     }
 

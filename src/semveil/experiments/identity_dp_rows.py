@@ -11,7 +11,7 @@ from torch import Tensor
 from semveil.core.rng import streams
 from semveil.experiments.identity_dp_baselines import READINGS, baseline
 from semveil.experiments.identity_dp_bench import CHUNK, IdentityBench
-from semveil.experiments.identity_dp_measures import frechet, looks, source_moments
+from semveil.experiments.identity_dp_measures import looks
 from semveil.experiments.identity_dp_paper import TABLE_AMOUNTS
 from semveil.experiments.identity_dp_presets import OURS, PUBLISHED
 from semveil.experiments.protected import Progress
@@ -61,12 +61,12 @@ def _baseline(bench: IdentityBench, name: str, amount: float, reading: str, phot
 def measured(bench: IdentityBench, rows: Sequence[Row], progress: Progress) -> list[dict[str, Any]]:
     """Every row with all its metrics."""
     photos = bench.photos.images
-    source = source_moments(bench, photos)
+    source = bench.features.of(photos)
     found = []
     for done, row in enumerate(rows):
         progress("compare", done, len(rows))
         images = row.make(photos)
-        found.append({**row.said, "images": {**looks(bench, photos, images), **frechet(bench, source, images)}})
+        found.append({**row.said, "images": {**looks(bench, photos, images), **bench.features.distances(source, images)}})
     progress("compare", len(rows), len(rows))
     return found
 

@@ -17,7 +17,7 @@ from semveil.core.rng import streams
 from semveil.data.save import save_png
 from semveil.experiments.latent_bench import PICTURES, Experiment, LatentBench, run
 from semveil.experiments.latent_figures import draw
-from semveil.experiments.latent_measures import frechet, identity, looks, save_picture, source_moments
+from semveil.experiments.latent_measures import identity, looks, save_picture
 from semveil.experiments.latent_presets import LATENT_PRESETS
 from semveil.experiments.outliers import outliers
 from semveil.experiments.protected import Progress, quiet
@@ -164,7 +164,7 @@ def _pictures(bench: LatentBench, folder: Path, progress: Progress) -> dict[str,
 def _trade_off(bench: LatentBench, folder: Path, progress: Progress) -> dict[str, Any]:
     """Quality and identity over epsilon for several bounds, one draw per photo, clipping alone beside it."""
     preset = bench.preset
-    moments = source_moments(bench)
+    source = bench.features.of(bench.photos.images)
     totals = [e * bench.coordinates for e in preset.epsilons_per_coordinate]
     settings = [(clip, epsilon) for clip in preset.clips for epsilon in (None, *totals)]
     plain = bench.model.synthesize(bench.latents)
@@ -184,12 +184,12 @@ def _trade_off(bench: LatentBench, folder: Path, progress: Progress) -> dict[str
                 "epsilon_per_coordinate": None if epsilon is None else epsilon / bench.coordinates,
                 "guarantee": release.guarantee.as_dict(),
                 "guarantee_of_the_published_formula": published,
-                "images": {**looks(bench, release.images, plain), **frechet(bench, moments, release.images)},
+                "images": {**looks(bench, release.images, plain), **bench.features.distances(source, release.images)},
             }
         )
     progress("measure", len(settings), len(settings))
     return {
-        "reconstructed": {"images": {**looks(bench, plain), **frechet(bench, moments, plain)}},
+        "reconstructed": {"images": {**looks(bench, plain), **bench.features.distances(source, plain)}},
         "coordinates": bench.coordinates,
         "points": points,
     }

@@ -1,4 +1,4 @@
-"""What is measured of protected pictures, JSON-ready: one value per photo, and one Frechet distance per set."""
+"""What is measured of protected pictures, JSON-ready: one value per photo."""
 
 from pathlib import Path
 from typing import Any
@@ -11,8 +11,7 @@ from semveil.data.save import save_png
 from semveil.experiments.latent_bench import PICTURES, LatentBench
 from semveil.experiments.record import compare
 from semveil.experiments.result_file import rounded
-from semveil.metrics import ald, face_detected, fppsr, frechet_distance, identity_similarity, l2, moments
-from semveil.metrics.frechet import Moments
+from semveil.metrics import ald, face_detected, fppsr, identity_similarity, l2
 
 
 def identity(bench: LatentBench, reference: Tensor, images: Tensor) -> dict[str, list[float]]:
@@ -37,19 +36,6 @@ def looks(bench: LatentBench, images: Tensor, inverted: Tensor | None = None) ->
         columns |= {f"{name}_to_inversion": values for name, values in identity(bench, inverted.clamp(-1, 1), shown).items()}
     columns["face_detected"] = face_detected(shown[: bench.preset.detected]).float().tolist()
     return {name: rounded(value) if isinstance(value, list) else value for name, value in columns.items()}
-
-
-def source_moments(bench: LatentBench) -> Moments | None:
-    """Of the features of the bench's photos."""
-    return None if bench.features is None else moments(bench.photos.images, bench.features)
-
-
-def frechet(bench: LatentBench, source: Moments | None, images: Tensor) -> dict[str, Any]:
-    """Frechet distance between the set of pictures and the photos, with the name of its features, or why there is none."""
-    if bench.features is None or source is None:
-        return {"frechet": None, "frechet_reason": bench.features_reason}
-    distance = frechet_distance(source, moments(images.clamp(-1, 1), bench.features))
-    return {"frechet": round(distance, 4), "frechet_metric": bench.features.metric}
 
 
 def save_picture(folder: Path, name: str, image: Tensor) -> str:

@@ -56,13 +56,13 @@ def fill(page: str, name: str, text: str) -> str:
 
 def _curves(result: dict[str, Any]) -> str:
     rows = [
-        ["Inversion, no channel", "", *_cells(result["inverted"], ("lpips", "fppsr")), "", ""],
-        ["Direct, unprotected", "", *_cells(result["direct"], ("lpips", "fppsr", "fppsr_to_inversion")), ""],
+        ["Inversion, no channel", "", *_cells(result["inverted"], ("lpips", "lpips_squeeze", "fppsr")), "", ""],
+        ["Direct, unprotected", "", *_cells(result["direct"], ("lpips", "lpips_squeeze", "fppsr", "fppsr_to_inversion")), ""],
     ]
-    head = ["", "basis", "LPIPS", "FPPSR to source", "FPPSR to inversion", "fake noise / nominal"]
+    head = ["", "basis", "LPIPS", "LPIPS-Squeeze", "FPPSR to source", "FPPSR to inversion", "fake noise / nominal"]
     for party in ("bob", "eve"):
         for p in result["points"]:
-            metrics = _cells(p[party], ("lpips", "fppsr", "fppsr_to_inversion"))
+            metrics = _cells(p[party], ("lpips", "lpips_squeeze", "fppsr", "fppsr_to_inversion"))
             noise = p["noise_calibration"]["fit"]["scale"] / p["nominal_scale"]
             who = f"{party.capitalize()}, nominal ε {p['nominal_epsilon']:g}"
             rows.append([who, p["guarantee"]["basis"], *metrics, f"{noise:.3f}"])
