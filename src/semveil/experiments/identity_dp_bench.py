@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from semveil.core.pixels import to_pixels, to_tensor
 from semveil.core.registry import Registry
 from semveil.core.weights import WeightsMissing
-from semveil.experiments.identity_dp_presets import FACENETS, OURS, PUBLISHED, IdentityPreset
+from semveil.experiments.identity_dp_presets import FACENETS, LITERAL, OURS, PUBLISHED, IdentityPreset
 from semveil.experiments.photo_sets import ORDER_SEED, DataMissing, PhotoSet, astronaut, held_out_photos
 from semveil.experiments.protected import Progress
 from semveil.experiments.provenance import commit, versions
@@ -25,8 +25,9 @@ from semveil.recognition.verifier import FaceNetVerifier, Verifier
 
 FIRST_TEST_PHOTO = 27_000  # of CelebA-HQ: the paper tests on 3,000; which ones it drew is not known
 CHUNK = 64  # photos at a time
-PERTURBATIONS: dict[str, dict[str, str]] = {
+PERTURBATIONS: dict[str, dict[str, Any]] = {
     PUBLISHED: {"mechanism": "laplace", "calibration": "as_published"},
+    LITERAL: {"mechanism": "laplace", "calibration": "as_published", "renormalise": False},
     OURS: {"mechanism": "von-mises-fisher"},
     "privunit": {"mechanism": "privunit"},
 }

@@ -10,6 +10,7 @@ from semveil.mechanisms.fit import LaplaceFit, NoiseCalibration, fit_laplace, fi
 from semveil.mechanisms.gaussian import Gaussian, gaussian_delta, gaussian_epsilon, gaussian_ratio
 from semveil.mechanisms.l2_laplace import L2Laplace
 from semveil.mechanisms.laplace import Laplace
+from semveil.mechanisms.literal_laplace import LiteralLaplace
 from semveil.mechanisms.per_coordinate import CoordinateSensitivity, PerCoordinateLaplace
 from semveil.mechanisms.priv_unit import PrivUnit
 from semveil.mechanisms.priv_unit_g import PrivUnitG
@@ -37,6 +38,7 @@ __all__ = [
     "L2Laplace",
     "Laplace",
     "LaplaceFit",
+    "LiteralLaplace",
     "Mechanism",
     "NoiseCalibration",
     "PartBudget",
