@@ -16,6 +16,7 @@ from torch.nn import functional
 
 from semveil import mechanisms
 from semveil.core.certificate import Bounds, Certificate, ReleaseKind
+from semveil.core.pixels import check_range
 from semveil.core.privacy import Guarantee, MetricForm, Norm, Sensitivity
 from semveil.mechanisms import ClipBox, Gaussian, L2Laplace, Laplace
 from semveil.mechanisms.base import require_positive
@@ -50,7 +51,12 @@ def enlarged(cells: Tensor, block: int) -> Tensor:
 
 
 def to_levels(images: Tensor) -> Tensor:
-    """Images in [-1, 1] as whole levels 0 to 255 in float64, so that sums over them are exact."""
+    """Images in [-1, 1] as whole levels 0 to 255 in float64, so that sums over them are exact.
+
+    Raises:
+        ValueError: they are no floats in [-1, 1].
+    """
+    check_range(images)
     return LEVELS.clip((images.detach().cpu().double() + 1) * 127.5).round()
 
 
@@ -79,6 +85,7 @@ class Blur:
 
     def protect(self, images: Tensor, *, rng: torch.Generator | None = None) -> Release:
         """Blurred crops; there is nothing random in them."""
+        check_range(images)
         return Release(blurred(images, self.sigma), None, _nothing(self.name))
 
     def certificate(self, release: Release) -> Certificate:
@@ -105,6 +112,7 @@ class Mosaic:
 
     def protect(self, images: Tensor, *, rng: torch.Generator | None = None) -> Release:
         """Pixelated crops; there is nothing random in them."""
+        check_range(images)
         return Release(pixelated(images, self.block), None, _nothing(self.name))
 
     def certificate(self, release: Release) -> Certificate:
