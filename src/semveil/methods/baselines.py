@@ -19,7 +19,7 @@ from semveil.core.certificate import Bounds, Certificate, ReleaseKind
 from semveil.core.pixels import check_range
 from semveil.core.privacy import Guarantee, MetricForm, Norm, Sensitivity
 from semveil.mechanisms import ClipBox, Gaussian, L2Laplace, Laplace
-from semveil.mechanisms.base import require_positive
+from semveil.mechanisms.base import require_epsilon, require_positive
 from semveil.methods.options import Option
 from semveil.methods.release import Release
 
@@ -186,7 +186,7 @@ class DPPix:
     model_digest: ClassVar[str | None] = None
 
     def __post_init__(self) -> None:
-        require_positive("epsilon", self.epsilon)
+        require_epsilon(self.epsilon)
         for name in ("block", "neighbourhood", "size"):
             _check_whole(name, getattr(self, name))
         self._check_divides(self.size)

@@ -22,7 +22,7 @@ from semveil.core.registry import suggest
 from semveil.encoders.attributes import coarsened
 from semveil.keys.secret import read_secret
 from semveil.mechanisms import SPHERE_MECHANISMS, LiteralLaplace, RenormalisedL2Laplace, RenormalisedLaplace, SphereMechanism
-from semveil.mechanisms.base import require_positive
+from semveil.mechanisms.base import require_epsilon, require_positive
 from semveil.mechanisms.exact_sphere import STEP
 from semveil.methods.dp_image import FACE_FOUND, PUBLIC_MODEL
 from semveil.methods.identity_model import DEFAULT_IDENTITY_MODEL, IdentityModel, load_identity_model
@@ -125,7 +125,7 @@ class IdentityDP:
             raise ValueError(f"the attributes' side divides the crop's, {self.model.size} pixels; got {attribute_side}")
         self.calibration, self.repel, self.attribute_side = calibration, repel, attribute_side
         self.nominal_epsilon = DEFAULT_EPSILON if epsilon is None else epsilon
-        require_positive("epsilon", self.nominal_epsilon)
+        require_epsilon(self.nominal_epsilon)
         self.pseudonyms = None if pseudonym is None else Pseudonyms(read_secret(pseudonym))
         self.law: SphereMechanism | LiteralLaplace | None = None
         if observed_sensitivity is not None:
