@@ -14,6 +14,7 @@ from semveil import __version__
 from semveil.bulk.enrolled import CROP, Enrolled, enrol
 from semveil.bulk.manifest import Status
 from semveil.bulk.pictures import Picture, crops, middle_square, whole_photo
+from semveil.bulk.recognised import still_recognised
 from semveil.bulk.settings import KEPT_FOLDER, Settings, needs_subjects
 from semveil.bulk.sources import BulkError, sha256_of
 from semveil.core.certificate import Certificate, ReleaseKind
@@ -80,6 +81,8 @@ class Outcome:
         guarantee: of the pictures.
         recorded: what the ledger should know.
         strangers: protected faces of nobody who is enrolled, where there are enrolled people.
+        recognised: protected faces that recognisers still take for the same person, by number, and which recognisers do; for
+            the owner of the photos alone.
     """
 
     place: str
@@ -95,6 +98,7 @@ class Outcome:
     guarantee: Guarantee | None = None
     recorded: tuple[Recorded, ...] = ()
     strangers: int = 0
+    recognised: tuple[tuple[int, tuple[str, ...]], ...] = ()
 
 
 def protect_photo(task: Task, settings: Settings) -> Outcome:
@@ -198,9 +202,13 @@ def _protect_chosen(
         made = [whole_photo(method, release, task.name, subjects, photo=photo, faces=aligned, chosen=chosen)]
     else:
         cut = [align_face(photo.pixels, faces[i].landmarks, method.size).pixels for i in chosen]
-        made = crops(method, _release(method, cut, subjects), names, subjects)
+        release = _release(method, cut, subjects)
+        made = crops(method, release, names, subjects)
+    by = still_recognised(to_tensor(cut), release.images)
+    recognised = tuple((i, judges) for i, judges in zip(chosen, by, strict=True) if judges)
     strangers = subjects.count(None) if settings.enrolled else 0
-    return replace(_write_all(task, settings, method, made, names, cut), strangers=strangers)
+    written = _write_all(task, settings, method, made, names, cut)
+    return replace(written, strangers=strangers, recognised=recognised)
 
 
 def _recognised(photo: Photo, faces: Sequence[Face], people: Enrolled) -> list[str | None]:
