@@ -82,6 +82,7 @@ for _preset in (
         photos=48,
         compared=96,
         detected=96,
+        draws=5,
         people=80,
     ),
     # The paper's 27,000 and 3,000 photos of CelebA-HQ at 256 px; all 3,000 are measured, 100 faces of each and epsilon.

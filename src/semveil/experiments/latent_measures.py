@@ -13,6 +13,8 @@ from semveil.experiments.record import compare
 from semveil.experiments.result_file import rounded
 from semveil.metrics import ald, face_detected, fppsr, identity_similarity, l2
 
+KEPT_DRAWS = 10
+
 
 def identity(bench: LatentBench, reference: Tensor, images: Tensor) -> dict[str, list[float]]:
     """Similarity on the recogniser's own scale, and whether it takes the picture for another person."""
@@ -23,18 +25,20 @@ def identity(bench: LatentBench, reference: Tensor, images: Tensor) -> dict[str,
     }
 
 
-def looks(bench: LatentBench, images: Tensor, inverted: Tensor | None = None) -> dict[str, Any]:
+def looks(bench: LatentBench, images: Tensor, inverted: Tensor | None = None, *, detect: bool = True) -> dict[str, Any]:
     """Every metric of pictures against the bench's photos, one value per photo; faces are looked for in the first ones.
 
     Args:
         inverted: what the networks make of the photos without noise; identity is compared with it too.
+        detect: look for faces, the slowest measurement.
     """
     source, shown = bench.photos.images, images.clamp(-1, 1)
     columns = compare(source, shown, bench.verifier, detect=False)
     columns |= {"l2": l2(source, shown).tolist(), "ald_inf": ald(source, shown, p=float("inf")).tolist()}
     if inverted is not None:
         columns |= {f"{name}_to_inversion": values for name, values in identity(bench, inverted.clamp(-1, 1), shown).items()}
-    columns["face_detected"] = face_detected(shown[: bench.preset.detected]).float().tolist()
+    if detect:
+        columns["face_detected"] = face_detected(shown[: bench.preset.detected]).float().tolist()
     return {name: rounded(value) if isinstance(value, list) else value for name, value in columns.items()}
 
 
@@ -45,6 +49,17 @@ def save_picture(folder: Path, name: str, image: Tensor) -> str:
     return f"{PICTURES}/{name}.png"
 
 
-def mean_over(rows: list[list[float]]) -> list[float | None]:
-    """Mean of each photo over draws, rows (draws, photos), rounded."""
-    return rounded(np.mean(rows, 0).tolist())
+def over_draws(rows: list[list[float]]) -> list[Any]:
+    """Values (draws, photos) as results keep them: of one draw (photos,), of more than ten the means of ten groups of draws.
+
+    Intervals are over photos and draws, so that draws must not be averaged away.
+
+    Example:
+        >>> over_draws([[1.0, 2.0]]), over_draws([[1.0, 2.0], [3.0, 4.0]])
+        ([1.0, 2.0], [[1.0, 2.0], [3.0, 4.0]])
+        >>> len(over_draws([[1.0, 2.0]] * 100))
+        10
+    """
+    kept = [np.mean(group, 0) for group in np.array_split(np.asarray(rows, float), min(len(rows), KEPT_DRAWS))]
+    found = [rounded(row.tolist()) for row in kept]
+    return found[0] if len(found) == 1 else found

@@ -60,9 +60,9 @@ for _preset in (
         noise_epsilons=(10,),
         seeds=(0,),
     ),
-    Preset(name="small", model=DEFAULT_MODEL, verifier="dlib", photos=128, needs_data=True, seeds=(0,), perceptual=True),
+    Preset(name="small", model=DEFAULT_MODEL, verifier="dlib", photos=128, needs_data=True, perceptual=True),
     # The paper names no number of test photos. The official generator was not trained on the last 2,000; 500 of them fit
     # into 2 GB at 512 px.
-    Preset(name="paper", model=OFFICIAL_MODEL, verifier="arcface", photos=500, needs_data=True, seeds=(0,), perceptual=True),
+    Preset(name="paper", model=OFFICIAL_MODEL, verifier="arcface", photos=500, needs_data=True, perceptual=True),
 ):
     PRESETS.add(_preset.name, _preset)
