@@ -94,6 +94,9 @@ def _noise(result: dict[str, Any]) -> str:
             guarantee = p["guarantee"]
             fitted = ["1", f"true ε {guarantee['epsilon']:.4g} (basis: {guarantee['basis']}), private codes only", "3", "0", ""]
         rows.append([f"{p['nominal_epsilon']:g}", pair, *fitted, *bob, *eve])
+        if "bob_power_blocks" in p:
+            cells = _cells(p["bob_power_blocks"], ("lpips",))
+            rows.append([f"{p['nominal_epsilon']:g}", f"{pair}, a gain for each block", *fitted, *cells, "", ""])
     return f"{_about(result)}\n\n{markdown(head, rows)}"
 
 
