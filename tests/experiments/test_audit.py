@@ -11,8 +11,8 @@ from semveil.experiments.audit import as_result, audit, choose, targets
 from semveil.experiments.audit_mechanisms import corners, release_games, simulated_games
 from semveil.experiments.audit_methods import method_games
 from semveil.mechanisms import MECHANISMS
-from semveil.methods.dp_semcom import KEYED, PROTECTIONS
 from semveil.methods.face_model import FaceModel, load_model
+from semveil.methods.protection_options import KEYED, PROTECTIONS
 from semveil.methods.registry import METHODS
 
 

@@ -12,7 +12,7 @@ from semveil.channels import KeyedPart, MessageError, read_message
 from semveil.core.errors import KeyProblem
 from semveil.core.privacy import Basis, Guarantee
 from semveil.keys import MessageKeys
-from semveil.methods.dp_semcom import KEYED, NOISY, PRIVATE_CODES, DPSemCom, Transmission
+from semveil.methods.dp_semcom import KEYED, NOISY, PRIVATE_CODES, DPSemCom, Transmission, pair_settings
 from semveil.methods.face_model import load_model
 from semveil.methods.messages import guarantee_of, heard, method_for_bob
 from semveil.methods.shared_key import SharedKey
@@ -27,7 +27,7 @@ def model(tiny_model_folder):
 
 
 def identity_pair(model, **options) -> LinearPair:
-    return LinearPair(DPSemCom(model, protection="none", **options).pair_settings(start="identity"))
+    return LinearPair(pair_settings(model, start="identity", **options))
 
 
 def test_without_noise_bob_gets_the_inversion(model):
@@ -254,7 +254,7 @@ def test_photos_are_left_as_they_are(model):
         ({"calibration": "corect"}, "did you mean 'corrected'"),
         ({"private_codes": (3, 28), "protection": "none"}, r"0\.\.27"),
         ({"private_codes": (), "protection": "none"}, "one or more"),
-        ({"epsilon": 0.0, "protection": "none"}, "epsilon"),
+        ({"epsilon": 0.0, "protection": "laplace"}, "epsilon"),
         ({"epsilon": 3.0, "protection": "rotation"}, "no epsilon"),
         ({"calibration": "as_published", "protection": "gaussian"}, "no calibration"),
         ({"budget": {"skin": 1.0}, "protection": "gaussian"}, "budget"),

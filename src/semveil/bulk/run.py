@@ -12,11 +12,12 @@ from semveil.bulk.enrolled import enrol, enrolment_digest
 from semveil.bulk.kept import NotRecorded, unrecorded
 from semveil.bulk.manifest import FOLDER, Entry, Manifest, NotPlaced
 from semveil.bulk.pool import Lost, Pool, open_pool
+from semveil.bulk.recognised import write_log
 from semveil.bulk.settings import KEPT_FOLDER, Settings
 from semveil.bulk.sources import SourceError, Sources, assign_names, find_sources, sha256_of
 from semveil.bulk.task import Outcome, Recorded, Task, protect_photo
 from semveil.core.certificate import Certificate
-from semveil.core.errors import PhotoError
+from semveil.core.errors import OutputError, PhotoError
 from semveil.core.ledger import Booking, Ledger, OverLimit
 from semveil.core.privacy import Guarantee
 from semveil.methods.release import Layout
@@ -58,6 +59,8 @@ class Summary:
         others: files that are no photos by their names.
         notes: what else was passed over or lost, and what was found changed in the output.
         guarantee: of each protected picture of this run; None where there is none.
+        recognised: photos of this run with the numbers of their faces that are still recognised, and by whom. It is computed
+            from the originals: `as_dict` leaves it out, and it must not be published.
     """
 
     photos: int
@@ -76,6 +79,7 @@ class Summary:
     others: int = 0
     notes: tuple[str, ...] = ()
     guarantee: Guarantee | None = None
+    recognised: tuple[tuple[str, tuple[tuple[int, tuple[str, ...]], ...]], ...] = ()
 
     @property
     def exit_code(self) -> int:
@@ -83,7 +87,7 @@ class Summary:
         return self.refused[0].exit_code if self.refused else 0
 
     def as_dict(self) -> dict[str, Any]:
-        """JSON-ready."""
+        """JSON-ready, and fit to be published."""
         return {
             "photos": {
                 "found": self.photos,
@@ -191,6 +195,8 @@ class _Run:
     strangers: int = 0
     recorded: int = 0
     guarantee: Guarantee | None = None
+    recognised: list[tuple[str, tuple[tuple[int, tuple[str, ...]], ...]]] = field(default_factory=list)
+    log_problem: str | None = None
 
     def go(self, pool: Pool, progress: Callable[[int, int], None]) -> Summary:
         total = len(self.sources.photos)
@@ -272,6 +278,12 @@ class _Run:
         self.notes += [f"{path!r}: {text}" for text in outcome.lost]
         self.small_faces += [Refused(path, reason, 4) for reason in outcome.reasons]
         self.strangers += outcome.strangers
+        if outcome.recognised:
+            self.recognised.append((path, outcome.recognised))
+            try:
+                write_log(path, outcome.recognised)
+            except OutputError as error:  # the photo is protected and booked; its owner is told on the terminal
+                self.log_problem = f"which faces are still recognised is not logged: {error}"
         self.guarantee = self.guarantee or outcome.guarantee
 
     def _make_up_for(self, entry: Entry, path: str) -> None:
@@ -309,6 +321,7 @@ class _Run:
             recorded=self.recorded,
             small_faces=tuple(self.small_faces),
             others=self.sources.others,
-            notes=(*self.sources.notes, *self.notes),
+            notes=(*self.sources.notes, *self.notes, *([self.log_problem] if self.log_problem else ())),
             guarantee=self.guarantee,
+            recognised=tuple(self.recognised),
         )

@@ -15,6 +15,7 @@ from semveil import __version__
 from semveil.bulk.enrolled import CROP, Enrolled, enrol
 from semveil.bulk.manifest import Status
 from semveil.bulk.pictures import Picture, crops, middle_square, whole_photo
+from semveil.bulk.recognised import still_recognised
 from semveil.bulk.settings import KEPT_FOLDER, Settings, needs_subjects
 from semveil.bulk.sources import BulkError, sha256_of
 from semveil.core.certificate import Certificate, ReleaseKind
@@ -83,6 +84,8 @@ class Outcome:
         recorded: what the ledger should know.
         strangers: protected faces of nobody who is enrolled, where there are enrolled people.
         lost: what of the photo's file the pictures cannot show, in words.
+        recognised: protected faces that recognisers still take for the same person, by number, and which recognisers do; for
+            the owner of the photos alone.
     """
 
     place: str
@@ -108,6 +111,7 @@ _ONE_OUTPUT = {
     for name in ("ENAMETOOLONG", "EISDIR", "ENOTDIR", "EEXIST", "ELOOP", "EILSEQ", "EINVAL", "EFBIG")
     if (number := getattr(errno, name, None)) is not None
 }
+    recognised: tuple[tuple[int, tuple[str, ...]], ...] = ()
 
 
 def protect_photo(task: Task, settings: Settings) -> Outcome:
@@ -219,8 +223,11 @@ def _protect_chosen(
         made = [whole_photo(method, release, task.name, through, photo=photo, faces=aligned, chosen=chosen, exposed=exposed)]
     else:
         made = crops(method, release, names, through)
+    by = still_recognised(to_tensor(cut), release.images)
+    recognised = tuple((i, judges) for i, judges in zip(chosen, by, strict=True) if judges)
     strangers = [who[i] for i in chosen].count(None) if settings.enrolled else 0
-    return replace(_write_all(task, settings, method, made, names, cut), strangers=strangers)
+    written = _write_all(task, settings, method, made, names, cut)
+    return replace(written, strangers=strangers, recognised=recognised)
 
 
 def people_of(

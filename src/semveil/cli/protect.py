@@ -208,6 +208,8 @@ def _report(summary: "Summary", settings: "Settings", out: Path, *, as_json: boo
         lines.append(f"Written to {out}, each picture with its certificate; to read one: semveil certify FILE.")
     if summary.recorded:
         lines.append(f"Recorded in the ledger: {summary.recorded}; to add up: semveil ledger show --subject NAME.")
+    if summary.recognised and not as_json:
+        _tell_recognised(summary)
     if not as_json:
         told = [f"refused: {refused.reason}" for refused in (*summary.refused, *summary.small_faces)]
         for texts, kind in ((summary.notes, "notes"), (told, "refusals")):
@@ -216,6 +218,19 @@ def _report(summary: "Summary", settings: "Settings", out: Path, *, as_json: boo
             if len(texts) > SHOWN:
                 note(f"and {len(texts) - SHOWN} more {kind}; --json lists all")
     show(result, lines, as_json=as_json)
+
+
+def _tell_recognised(summary: "Summary") -> None:
+    """On the terminal only: it is computed from the originals, and no epsilon covers it."""
+    from semveil.bulk.recognised import log_path
+
+    for photo, faces in summary.recognised[:SHOWN]:
+        told = ", ".join(f"face {number} by {' and '.join(judges)}" for number, judges in faces)
+        note(f"still recognised in {photo}: {told}")
+    note(
+        f"{_count(len(summary.recognised), 'photo')} with faces that are still recognised; all are listed in {log_path()}. "
+        "This was computed from the originals: keep it private; covering or redrawing a face because of it tells of them"
+    )
 
 
 def _count(number: int, thing: str) -> str:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from semveil.methods.dp_semcom import DPSemCom, WiretapResult
 
 PICTURES = ("source", "inverted", "direct", "bob", "eve")
-METRICS = ("lpips", "psnr", "ssim", "fppsr", "face_detected")
+METRICS = ("lpips", "lpips_squeeze", "psnr", "ssim", "fppsr", "face_detected")
 
 
 def transmit(
@@ -180,6 +180,6 @@ def _print(summary: dict[str, Any], method: "DPSemCom", guarantee: "Guarantee", 
     if method.protection == "nn":
         lines.append(f"The {_meaning(method)}.")
     lines += [f"Left out: {reason}." for reason in reasons] + [f"Written to {out}."]
-    headings = ["photo", "image", "LPIPS", "PSNR dB", "SSIM", "FPPSR", "face found"]
+    headings = ["photo", "image", "LPIPS", "LPIPS-Squeeze", "PSNR dB", "SSIM", "FPPSR", "face found"]
     table = None if as_json else make_table(headings, rows)
     show({**summary, "out": str(out)}, lines, as_json=as_json, table=table)

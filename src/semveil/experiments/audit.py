@@ -16,8 +16,9 @@ from semveil.experiments.audit_methods import method_games, modulo_games, rotati
 from semveil.experiments.audit_sphere import sphere_games, sphere_release_games
 from semveil.experiments.provenance import commit, versions
 from semveil.mechanisms import MECHANISMS, SPHERE_MECHANISMS
-from semveil.methods.dp_semcom import NOISY, PROTECTIONS, DPSemCom
+from semveil.methods.dp_semcom import DPSemCom
 from semveil.methods.face_model import DEFAULT_MODEL, load_model
+from semveil.methods.protection_options import NOISY, PROTECTIONS
 from semveil.methods.registry import image_methods
 
 EPSILONS = (0.1, 1.0, 5.0)

@@ -26,7 +26,7 @@ class LatentPreset:
         detected: photos in which a detector looks for a face, the slowest measurement.
         scales: of the noise in [DPI] Figs. 9 and 10.
         pictured_scales: of [DPI] Figs. 7 and 11.
-        draws: of the noise per photo and scale.
+        draws: of the noise per photo and scale or epsilon.
         search_steps: bisections by which [DPI] Table 1 matches a method's similarity.
         clips: percent cut off at either end in [LDP] Fig. 8.
         epsilons_per_coordinate: of [LDP] Fig. 8.

@@ -25,6 +25,7 @@ from semveil.experiments.verifiers import VERIFIERS, load_verifier
 from semveil.methods.dp_semcom import PRIVATE_CODES
 from semveil.methods.face_model import FaceModel, load_model
 from semveil.metrics import LPIPS, face_detected, fppsr, lpips, psnr, ssim
+from semveil.metrics.lpips import Net
 
 
 def measure_model(
@@ -106,10 +107,12 @@ def _inverted(model: FaceModel, source: Tensor, distance: LPIPS | None) -> tuple
 
 def _quality(source: Tensor, images: Tensor, verifiers: tuple[str, ...]) -> dict[str, Any]:
     quality: dict[str, Any] = {"psnr": float(psnr(images, source).mean()), "ssim": float(ssim(images, source).mean())}
-    try:
-        quality["lpips"] = float(lpips(images, source).mean())
-    except WeightsMissing as error:
-        quality |= {"lpips": None, "lpips_reason": str(error)}
+    nets: tuple[tuple[str, Net], ...] = (("lpips", "alex"), ("lpips_squeeze", "squeeze"))
+    for metric, net in nets:
+        try:
+            quality[metric] = float(lpips(images, source, net=net).mean())
+        except WeightsMissing as error:
+            quality |= {metric: None, f"{metric}_reason": str(error)}
     for name in verifiers:
         verifier, _ = load_verifier(name, resolution=source.shape[-1])
         quality[f"accepted_{name}"] = 1 - float(fppsr(source, images, verifier).mean())

@@ -25,6 +25,7 @@ from semveil.experiments.protected import Progress, quiet
 from semveil.experiments.provenance import commit, versions
 from semveil.experiments.record import compare
 from semveil.experiments.result_file import kept_result, rounded, write_result
+from semveil.experiments.same_map import same_map_link
 from semveil.experiments.security_faces import SecurityFaces, generated_faces, real_faces
 from semveil.experiments.security_figure import draw_security
 from semveil.experiments.verifiers import Remembering, load_verifier
@@ -33,7 +34,7 @@ from semveil.methods.face_model import DEFAULT_MODEL, FaceModel, box_as_dict, lo
 from semveil.recognition.verifier import Verifier
 
 FACE = codes_of_parts(("skin", "eyes", "brows", "mouth", "nose", "ears"))
-METRICS = ("lpips", "fppsr", "identity_similarity", "face_detected")
+METRICS = ("lpips", "lpips_squeeze", "fppsr", "identity_similarity", "face_detected")
 
 
 @dataclass(frozen=True)
@@ -323,11 +324,18 @@ def _unprotected(bench: Bench) -> dict[str, Any]:
     direct, noisier = (
         plain.receive(over_the_air(sent, snr_db, run["direct"])) for snr_db in (bench.preset.snr_db, bench.preset.noisier_db)
     )
+    rotation = DPSemCom(bench.model, protection="rotation")
+    mapped, mapped_noisier = (
+        same_map_link(rotation, bench.codes, snr_db=snr_db, rng=run["same map"])
+        for snr_db in (bench.preset.snr_db, bench.preset.noisier_db)
+    )
     return {
         "source": {"reidentification": _reidentified(bench, bench.faces.attacked)},
         "inverted": _measured(bench, plain.synthesize(bench.codes)),
         "direct": _measured(bench, direct),
         "direct_noisier": _measured(bench, noisier),
+        "same_map": _measured(bench, mapped),
+        "same_map_noisier": _measured(bench, mapped_noisier),
     }
 
 

@@ -37,6 +37,8 @@ def prepare_run(
 ) -> Setup:
     """Load everything that a run needs: model, recogniser, photos, their latents, the pairs (trained where missing)."""
     loaded = load_model(model or preset.model)
+    if preset.measured_box:
+        loaded = loaded.with_measured_box()
     recogniser, recogniser_info = load_verifier(verifier or preset.verifier, resolution=loaded.size)
     photos = _photos(kind, preset, data, loaded, progress)
     plain = DPSemCom(loaded, protection="none")

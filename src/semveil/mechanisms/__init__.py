@@ -11,6 +11,7 @@ from semveil.mechanisms.fit import LaplaceFit, NoiseCalibration, fit_laplace, fi
 from semveil.mechanisms.gaussian import Gaussian
 from semveil.mechanisms.l2_laplace import L2Laplace
 from semveil.mechanisms.laplace import Laplace
+from semveil.mechanisms.literal_laplace import LiteralLaplace
 from semveil.mechanisms.per_coordinate import CoordinateSensitivity, PerCoordinateLaplace
 from semveil.mechanisms.priv_unit import PrivUnit
 from semveil.mechanisms.priv_unit_g import PrivUnitG
@@ -38,6 +39,7 @@ __all__ = [
     "L2Laplace",
     "Laplace",
     "LaplaceFit",
+    "LiteralLaplace",
     "Mechanism",
     "NoiseCalibration",
     "PartBudget",

@@ -33,6 +33,7 @@ class Mechanism(Protocol):
     def example(cls) -> "tuple[Mechanism, Any]": ...
 
 
+SMALLEST_EPSILON, LARGEST_EPSILON = 1e-15, 1e15  # budgets
 EVERYTHING = "all values given to the mechanism"
 
 
@@ -90,9 +91,23 @@ def require_positive(name: str, value: float) -> None:
         raise ValueError(f"{name} must be a positive, finite number, got {value}")
 
 
+def require_epsilon(epsilon: float) -> None:
+    """Refuse budgets that no mechanism here can be calibrated to, or whose claim floats could not hold.
+
+    Raises:
+        ValueError: it is not finite, not positive, or beyond `SMALLEST_EPSILON` to `LARGEST_EPSILON`.
+    """
+    require_positive("epsilon", epsilon)
+    if not SMALLEST_EPSILON <= epsilon <= LARGEST_EPSILON:
+        raise ValueError(
+            f"epsilon must lie between {SMALLEST_EPSILON:g} and {LARGEST_EPSILON:g}, beyond which it hides all or nothing; "
+            f"got {epsilon:g}"
+        )
+
+
 def calibrated_ratio(sensitivity: Sensitivity, epsilon: float) -> float:
     """sensitivity / epsilon, the scale of an epsilon-mechanism, after checks."""
-    require_positive("epsilon", epsilon)
+    require_epsilon(epsilon)
     if sensitivity.value == 0:
         raise ValueError(
             f"a sensitivity of 0 ({sensitivity.source}) leaves nothing to protect; no noise can be calibrated to it"

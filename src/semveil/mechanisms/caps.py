@@ -34,6 +34,16 @@ def rest_probability(epsilon: float, log_cap: float, *, dimension: int) -> float
     return rest
 
 
+def checked(epsilon: float, claimed: float, *, dimension: int) -> None:
+    """Refuse a calibration whose exact loss is not the epsilon that was asked for, because floats could not hold it.
+
+    Raises:
+        ValueError: it is NaN, infinite, or off by more than a millionth.
+    """
+    if not abs(claimed / epsilon - 1) <= 1e-6:  # also where it is NaN
+        raise ValueError(f"caps in dimension {dimension} cannot be calibrated to epsilon {epsilon:g}; ask for another")
+
+
 def cap_loss(rest: float, log_cap: float) -> float:
     """|ln p (1 - q) / ((1 - p) q)| with p = 1 - rest: the loss between two caps of the same size that are not the same cap."""
     return abs(float(special.logit(rest)) + log_cap - log_rest(log_cap))

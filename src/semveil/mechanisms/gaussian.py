@@ -20,6 +20,8 @@ from semveil.mechanisms.base import (
     simulated_guarantee,
 )
 
+LARGEST_GAUSSIAN = 1e6  # beyond, floats lose the difference of the two tails
+
 
 @dataclass(frozen=True)
 class Gaussian:
@@ -83,6 +85,8 @@ class Gaussian:
         """The smallest noise that is (epsilon, delta)-private for this L2 sensitivity."""
         require_norm(sensitivity, Norm.L2, "Gaussian noise")
         calibrated_ratio(sensitivity, epsilon)  # the same checks
+        if epsilon > LARGEST_GAUSSIAN:
+            raise ValueError(f"Gaussian noise is calibrated to an epsilon of at most {LARGEST_GAUSSIAN:g}, got {epsilon:g}")
         if not 0 < delta < 1:
             raise ValueError(f"Gaussian noise needs a delta in (0, 1), got {delta}; for delta 0 use Laplace noise")
         return cls(sensitivity.value * gaussian_ratio(epsilon, delta), delta)

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from semveil.core.privacy import Basis, Guarantee, MetricForm, Norm, Sensitivity
 from semveil.core.rounding import norm_above, sum_above
-from semveil.mechanisms.base import EVERYTHING, add_noise, check_records, require_positive, simulated_guarantee
+from semveil.mechanisms.base import EVERYTHING, add_noise, check_records, require_epsilon, simulated_guarantee
 from semveil.mechanisms.laplace import draw_laplace
 
 
@@ -117,7 +117,7 @@ class PerCoordinateLaplace:
                 normalised to sum to 1; coordinates with S_j = 0 spend nothing); equal shares by default.
         """
         _require_coordinates(sensitivity)
-        require_positive("epsilon", epsilon)
+        require_epsilon(epsilon)
         widths = sensitivity.values
         varying = widths > 0
         shares = torch.ones_like(widths) if weights is None else weights.detach().to("cpu", torch.float64)

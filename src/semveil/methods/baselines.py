@@ -18,10 +18,11 @@ from torch.nn import functional
 from semveil import mechanisms
 from semveil.core.certificate import Bounds, Certificate, ReleaseKind
 from semveil.core.coverage import Coverage, Kind, Part
+from semveil.core.pixels import check_range
 from semveil.core.privacy import Guarantee, MetricForm, Norm, Sensitivity
 from semveil.core.rounding import text_above
 from semveil.mechanisms import ClipBox, Gaussian, L2Laplace, Laplace
-from semveil.mechanisms.base import require_positive
+from semveil.mechanisms.base import require_epsilon, require_positive
 from semveil.methods.options import Option
 from semveil.methods.release import Release
 
@@ -54,7 +55,12 @@ def enlarged(cells: Tensor, block: int) -> Tensor:
 
 
 def to_levels(images: Tensor) -> Tensor:
-    """Images in [-1, 1] as whole levels 0 to 255 in float64, so that sums over them are exact."""
+    """Images in [-1, 1] as whole levels 0 to 255 in float64, so that sums over them are exact.
+
+    Raises:
+        ValueError: they are no floats in [-1, 1].
+    """
+    check_range(images)
     return LEVELS.clip((images.detach().cpu().double() + 1) * 127.5).round()
 
 
@@ -83,6 +89,7 @@ class Blur:
 
     def protect(self, images: Tensor, *, rng: torch.Generator | None = None) -> Release:
         """Blurred crops; there is nothing random in them."""
+        check_range(images)
         return Release(blurred(images, self.sigma), None, _nothing(self.name))
 
     def certificate(self, release: Release) -> Certificate:
@@ -109,6 +116,7 @@ class Mosaic:
 
     def protect(self, images: Tensor, *, rng: torch.Generator | None = None) -> Release:
         """Pixelated crops; there is nothing random in them."""
+        check_range(images)
         return Release(pixelated(images, self.block), None, _nothing(self.name))
 
     def certificate(self, release: Release) -> Certificate:
@@ -182,7 +190,7 @@ class DPPix:
     model_digest: ClassVar[str | None] = None
 
     def __post_init__(self) -> None:
-        require_positive("epsilon", self.epsilon)
+        require_epsilon(self.epsilon)
         for name in ("block", "neighbourhood", "size"):
             _check_whole(name, getattr(self, name))
         self._check_divides(self.size)

@@ -16,8 +16,8 @@ from torch import Tensor
 from semveil.channels import KeyedPart, denormalise_power, normalise_power, pack, unpack, wiretap
 from semveil.core.coverage import Coverage
 from semveil.core.parts import describe_codes
+from semveil.core.pixels import check_range
 from semveil.core.privacy import Guarantee
-from semveil.core.registry import suggest
 from semveil.core.rng import Streams, streams
 from semveil.encoders.inversion import Inversion, InversionSettings, invert
 from semveil.mechanisms import (
@@ -32,6 +32,7 @@ from semveil.mechanisms import (
 )
 from semveil.methods.face_model import DEFAULT_MODEL, FaceModel, load_model
 from semveil.methods.pairs import find_pair
+from semveil.methods.protection_options import KEYED, NOISY, check_options
 from semveil.methods.protectors import Keyed, Noisy, Protector, Trained, Unprotected
 from semveil.methods.shared_key import SharedKey
 from semveil.protection.keyed import KeyedProtection
@@ -42,10 +43,8 @@ from semveil.protection.rotation_space import RotationSpace
 
 PRIVATE_CODES = (0, 1, 4, 5, 6, 7, 8)  # the shared codes and "the 4th to 8th", read 0-based
 PAPER_EPSILONS = (1, 3, 5, 8, 10, 15, 30, 100, 300, 800)
-KEYED = ("rotation", "modulo")
-NOISY = ("laplace", "l2-laplace", "gaussian")
-PROTECTIONS = ("nn", *KEYED, *NOISY, "none")
 DEFAULT_EPSILON = 10.0
+DEFAULT_DELTA = 1e-5
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,18 +97,18 @@ class DPSemCom:
     Args:
         model: a loaded model, or its name.
         private_codes: 0-based indices of the codes to protect; by default the paper's seven, and all codes under a key, which
-            leaves nothing in clear and under `rotation` costs Bob nothing.
+            leaves nothing in clear and under `rotation` costs Bob nothing. With `none`: the codes that attacks speak of.
         epsilon: nominal privacy budget (10), whose true value follows from the calibration; of `modulo`, the budget of its
             noise against listeners without the key, or None for uniform noise, which needs none.
         calibration: `as_published` (Eqs. 17-19, the default of `nn`) or `corrected` (of genuine noise).
         protection: `nn` (the trained pair); `rotation` or `modulo` (keyed); `laplace`, `l2-laplace` or `gaussian` (genuine
             noise, which Bob cannot remove); or `none`. By default `rotation` where a key is given, else `nn`, as in the paper.
-        pair: the trained pair for `nn`; looked up by its settings where None.
+        pair: the trained pair for `nn`, whose epsilon and calibration hold; looked up by its settings where None.
         budget: instead of `private_codes` and `epsilon`: epsilon by face part, each part with Laplace noise of its own.
-        delta: at which the guarantee of `gaussian` is stated.
+        delta: at which the guarantee of `gaussian` is stated (1e-5).
         key: shared with Bob, for keyed protection; a new one where None, for simulations.
         authenticate: whether Bob notices tampering and wrong keys, see `Keyed`.
-        guard: width of the guard band of `modulo`, relative to the clip box; see `protection.modulo.guard_for`.
+        guard: width of the guard band of `modulo`, relative to the clip box (0.2); see `protection.modulo.guard_for`.
         inversion: settings of the inversion; the model's own where None.
 
     Raises:
@@ -134,10 +133,10 @@ class DPSemCom:
         protection: str | None = None,
         pair: LinearPair | None = None,
         budget: Mapping[str, float] | None = None,
-        delta: float = 1e-5,
+        delta: float | None = None,
         key: SharedKey | None = None,
         authenticate: bool = True,
-        guard: float = DEFAULT_GUARD,
+        guard: float | None = None,
         inversion: InversionSettings | None = None,
     ) -> None:
         self.model = load_model(model) if isinstance(model, str) else model
@@ -149,14 +148,13 @@ class DPSemCom:
         self.inversion = inversion or self.model.inversion
         if protection is None:
             protection = "laplace" if budget else "nn" if key is None else "rotation"
-        if protection not in PROTECTIONS:
-            raise ValueError(f"no protection named {protection!r}{suggest(protection, PROTECTIONS)}; use one of {PROTECTIONS}")
-        if key is not None and protection not in KEYED:
-            raise ValueError(f"protection {protection!r} uses no key; leave it out, or use one of {KEYED}")
-        if budget and epsilon is not None:
-            raise ValueError("a budget by part names its epsilons itself; leave epsilon out")
-        if protection == "rotation" and epsilon is not None:
-            raise ValueError("rotation hides the private codes whatever they are and has no epsilon to set; leave it out")
+        asked = {
+            "epsilon": epsilon, "calibration": calibration, "delta": delta, "guard": guard, "key": key, "pair": pair,
+            "deniable": not authenticate, "budget": budget or None, "private_codes": private_codes,
+        }  # fmt: skip
+        check_options(protection, asked)
+        if pair is not None:
+            epsilon, calibration = _as_trained(pair, epsilon, calibration)
         self.protection, self.budget = protection, dict(budget) if budget else None
         codes, style_dim = self.model.latent_shape
         shares = part_budget(self.budget, self.model.box, style_dim) if self.budget else None
@@ -178,10 +176,6 @@ class DPSemCom:
 
     def _codes(self, private_codes: Sequence[int] | None, shares: PartBudget | None) -> tuple[int, ...]:
         if shares is not None:
-            if private_codes is not None:
-                raise ValueError("a budget by part names the private codes itself; leave private_codes out")
-            if self.protection != "laplace":
-                raise ValueError(f"a budget by part is for Laplace noise, not for protection {self.protection!r}")
             return shares.codes
         most = self.model.latent_shape[0]
         if private_codes is None:
@@ -199,10 +193,10 @@ class DPSemCom:
     def _protector(
         self,
         epsilon: float | None,
-        delta: float,
+        delta: float | None,
         key: SharedKey | None,
         authenticate: bool,
-        guard: float,
+        guard: float | None,
         shares: PartBudget | None,
     ) -> Protector:
         box, perturbed = self.model.box, len(self.private_codes) * self.model.latent_shape[1]
@@ -214,11 +208,11 @@ class DPSemCom:
         if self.protection == "laplace":
             return Noisy("laplace", self.calibration.mechanism(), self.calibration.sensitivity)
         if self.protection in NOISY:
-            if self.calibration.name != "corrected":
-                raise ValueError(f"the paper publishes no calibration of {self.protection}; use 'corrected'")
             sensitivity = box.l2_sensitivity(perturbed)
             if self.protection == "gaussian":
-                return Noisy("gaussian", Gaussian.calibrate(sensitivity, nominal, delta), sensitivity)
+                return Noisy(
+                    "gaussian", Gaussian.calibrate(sensitivity, nominal, DEFAULT_DELTA if delta is None else delta), sensitivity
+                )
             return Noisy("l2-laplace", L2Laplace.calibrate(sensitivity, nominal), sensitivity)
         if self.protection == "none":
             return Unprotected()
@@ -227,7 +221,7 @@ class DPSemCom:
         if self.protection == "rotation":
             keyed = Rotation(self._rotation_space(shape), box)
         else:
-            keyed = Modulo(box, shape, guard=guard, epsilon=epsilon or 0.0)
+            keyed = Modulo(box, shape, guard=DEFAULT_GUARD if guard is None else guard, epsilon=epsilon or 0.0)
         context = {
             "method": self.name,
             "model": self.model.digest,
@@ -266,11 +260,12 @@ class DPSemCom:
         """Photos (B, 3, H, W) in [-1, 1] -> latents (B, K, D), not clipped (Eq. 4).
 
         Raises:
-            ValueError: the photos are not of the model's size, or not finite.
+            ValueError: the photos are not of the model's size, not finite, or no floats in [-1, 1].
         """
         size = self.model.size
         if images.shape[1:] != (3, size, size):
             raise ValueError(f"model {self.model.name} takes images (B, 3, {size}, {size}), got {tuple(images.shape)}")
+        check_range(images)
         start = self.model.start_codes(images)
         return invert(images, self.model.generator, start=start, settings=self.inversion, progress=progress, **options)
 
@@ -332,6 +327,7 @@ class DPSemCom:
             run: named random streams, or their seed; `bob` and `eve` draw the channels' noise, and `dp` of a given seed the
                 genuine noise, which is then a simulation. Nonces are always new.
         """
+        check_range(images)
         run = run if isinstance(run, Streams) else streams(run)
         codes = self.model.box.clip(self.invert(images).codes if codes is None else codes)
         sent = self.send_codes(codes, rng=None if run.seed is None else run["dp"])
@@ -376,3 +372,42 @@ class DPSemCom:
         """Codes (B, K, D) -> images, in parts that fit into memory."""
         with torch.inference_mode():
             return torch.cat([self.model.generator.synthesize(part) for part in codes.split(64)])
+
+
+def pair_settings(
+    model: FaceModel,
+    *,
+    epsilon: float = DEFAULT_EPSILON,
+    calibration: str = "as_published",
+    private_codes: Sequence[int] = PRIVATE_CODES,
+    **changes: Any,
+) -> PairSettings:
+    """Settings of a pair for a model, trained or not: what `DPSemCom(protection="nn")` looks up and `train_pair` takes.
+
+    Args:
+        epsilon: nominal.
+        calibration: `as_published` or `corrected`.
+        private_codes: 0-based.
+        changes: of `PairSettings`, such as noise or start.
+
+    Raises:
+        ValueError: out of range, or an unknown name.
+    """
+    named = DPSemCom(model, private_codes=private_codes, protection="none")
+    codes, style_dim = model.latent_shape
+    perturbed = len(named.private_codes) * style_dim
+    named.calibration = CALIBRATIONS[calibration](epsilon, model.box, perturbed=perturbed, total=codes * style_dim)
+    return named.pair_settings(**changes)
+
+
+def _as_trained(pair: LinearPair, epsilon: float | None, calibration: str | None) -> tuple[float, str]:
+    """A pair's own epsilon and calibration.
+
+    Raises:
+        ValueError: others are asked for.
+    """
+    own = pair.settings.epsilon, pair.settings.calibration
+    for name, wanted, has in (("epsilon", epsilon, own[0]), ("calibration", calibration, own[1])):
+        if wanted is not None and wanted != has:
+            raise ValueError(f"the pair was trained for {name} {has}, not {wanted}; leave {name} out")
+    return own

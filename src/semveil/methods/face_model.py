@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from importlib import resources
 from pathlib import Path
@@ -27,7 +27,7 @@ from semveil.mechanisms import ClipBox
 DEFAULT_MODEL = "faces-64"
 OFFICIAL_MODEL = "celebamask-hq-512"
 SEMANTIC, STYLEGAN2 = "semantic-stylegan", "stylegan2"  # architectures, as a model's card names them
-# [DPSC] gives b - a = 2.939 only; for the official weights the box is centred (measure your own: `semveil invert`).
+# [DPSC] gives b - a = 2.939 only; for the official weights the box is centred. Preset `paper` measures it.
 PAPER_BOX = ClipBox(-1.4695, 1.4695, source="[DPSC]'s width 2.939, centred at 0: the paper does not state a and b")
 FaceGenerator = SemanticStyleGAN | StyleGAN2
 
@@ -114,16 +114,28 @@ class FaceModel:
         return mean_codes(self.generator.map, style_dim, codes, rng=torch.Generator().manual_seed(0))
 
     def public_latents(self, count: int, *, rng: torch.Generator) -> Tensor:
-        """(count, K, D) synthetic latents, clipped to the box; no photo is needed.
+        """(count, K, D) synthetic latents, clipped to the box; no photo is needed."""
+        return self.box.clip(self._synthetic_latents(count, rng))
 
-        From the latent prior, or else from the mapping network with every code's w drawn on its own.
-        """
+    def _synthetic_latents(self, count: int, rng: torch.Generator) -> Tensor:
+        """From the latent prior, or else from the mapping network with every code's w drawn on its own."""
         if self.prior is not None:
-            return self.box.clip(self.prior.sample(count, rng=rng))
+            return self.prior.sample(count, rng=rng)
         codes, style_dim = self.latent_shape
         with torch.no_grad():
             w = self.generator.map(torch.randn(count * codes, style_dim, generator=rng))
-        return self.box.clip(w.view(count, codes, style_dim))
+        return w.view(count, codes, style_dim)
+
+    def with_measured_box(self) -> "FaceModel":
+        """The same model with public bounds of its own: the 0.5 % and 99.5 % quantiles of 1,000 synthetic latents.
+
+        For models whose box is a guess, as that of the official weights is: [DPSC] gives its width alone. The same on every
+        machine. It has a digest of its own and no folder, so that pairs trained for the other box are not taken for its own.
+        """
+        box = ClipBox.from_quantiles(self._synthetic_latents(1000, torch.Generator().manual_seed(0)))
+        source = f"0.5 % and 99.5 % quantiles of 1000 synthetic latents of {self.name}"
+        digest = hashlib.sha256(f"{self.digest} {box.lower} {box.upper}".encode()).hexdigest()
+        return replace(self, box=ClipBox(box.lower, box.upper, source=source), digest=digest, folder=None)
 
 
 def bundled_folder() -> Path:

@@ -23,8 +23,8 @@ from semveil.core.privacy import Basis, Guarantee, MetricForm, Norm, Sensitivity
 from semveil.core.registry import suggest
 from semveil.encoders.attributes import coarsened
 from semveil.keys.secret import read_secret
-from semveil.mechanisms import SPHERE_MECHANISMS, RenormalisedL2Laplace, RenormalisedLaplace, SphereMechanism
-from semveil.mechanisms.base import require_positive
+from semveil.mechanisms import SPHERE_MECHANISMS, LiteralLaplace, RenormalisedL2Laplace, RenormalisedLaplace, SphereMechanism
+from semveil.mechanisms.base import require_epsilon, require_positive
 from semveil.mechanisms.exact_sphere import STEP
 from semveil.methods.dp_image import FACE_FOUND, PUBLIC_MODEL
 from semveil.methods.identity_model import DEFAULT_IDENTITY_MODEL, IdentityModel, load_identity_model
@@ -54,6 +54,8 @@ class IdentityDP:
         calibration: `corrected`: epsilon holds for any two photos. `as_published`: Laplace noise of scale observed sensitivity
             over epsilon, whose true epsilon is 2 sqrt(d) / scale.
         observed_sensitivity: of `as_published`: the largest L1 distance seen between two identity vectors ([IDP] Eq. 12).
+        renormalise: of Laplace noise: divide the noisy vector by its length, which costs no privacy. False is [IDP] Eq. 11 to
+            the letter, and the picture is destroyed: no network was made for such lengths.
         repel: draw around the opposite of the photo's vector, so that the new face is unlike the person. The opposite is a
             vector like any other, so epsilon is the same.
         pseudonym: instead of a mechanism: a key file. Every subject has one new face under it; nothing is guaranteed.
@@ -88,6 +90,9 @@ class IdentityDP:
         observed_sensitivity: Annotated[
             float | None, Option("Largest L1 distance seen between identities, for calibration as_published.")
         ] = None,
+        renormalise: Annotated[
+            bool, Option("Divide identities under Laplace noise by their length; the paper's Eq. 11 does not.")
+        ] = True,
         repel: Annotated[bool, Option("Draw the new identity away from the old one, at the same epsilon.")] = False,
         pseudonym: Annotated[
             str | None, Option("Key file: every subject has one new face under it; linkable, no guarantee.")
@@ -110,6 +115,8 @@ class IdentityDP:
                 "calibration 'as_published' and an observed sensitivity go together: the largest L1 distance between two "
                 "identity vectors of a set (semveil.methods.identity_dp.observed_sensitivity measures it)"
             )
+        if not renormalise and not published and mechanism != RenormalisedLaplace.name:
+            raise ValueError("only Laplace noise leaves another length than 1; without it leave renormalise as it is")
         if pseudonym is not None and (epsilon is not None or mechanism is not None or published or repel):
             raise ValueError("a pseudonym does not depend on the photo and has no epsilon; leave the mechanism's options out")
         if attribute_side is not None and attribute_epsilon is not None:
@@ -119,12 +126,15 @@ class IdentityDP:
             raise ValueError(f"the attributes' side divides the crop's, {self.model.size} pixels; got {attribute_side}")
         self.calibration, self.repel, self.attribute_side = calibration, repel, attribute_side
         self.nominal_epsilon = DEFAULT_EPSILON if epsilon is None else epsilon
-        require_positive("epsilon", self.nominal_epsilon)
+        require_epsilon(self.nominal_epsilon)
         self.pseudonyms = None if pseudonym is None else Pseudonyms(read_secret(pseudonym))
-        self.law: SphereMechanism | None = None
+        self.law: SphereMechanism | LiteralLaplace | None = None
         if observed_sensitivity is not None:
             require_positive("the observed sensitivity", observed_sensitivity)
-            self.law = RenormalisedLaplace(self.dimension, observed_sensitivity / self.nominal_epsilon)
+            noise = RenormalisedLaplace if renormalise else LiteralLaplace
+            self.law = noise(self.dimension, observed_sensitivity / self.nominal_epsilon)
+        elif not renormalise:
+            self.law = LiteralLaplace.calibrate(self.dimension, self.nominal_epsilon)
         elif self.pseudonyms is None:
             self.law = SPHERE_MECHANISMS[mechanism or DEFAULT_MECHANISM].calibrate(self.dimension, self.nominal_epsilon)
         self.look: LatentDP | None = None
@@ -177,7 +187,9 @@ class IdentityDP:
     # Stage II: perturbation
 
     def perturb(self, identities: Tensor, *, rng: torch.Generator | None = None) -> Tensor:
-        """New unit vectors (B, d) for unit vectors (B, d); without `rng` drawn exactly, from the operating system's entropy.
+        """New vectors (B, d) for unit vectors (B, d), of length 1 but for Eq. 11 to the letter.
+
+        Without `rng` they are drawn exactly, from the operating system's entropy.
 
         Raises:
             ValueError: under a pseudonym there is nothing to perturb.
@@ -250,7 +262,7 @@ class IdentityDP:
                 "calibration": self.calibration,
                 "nominal_epsilon": self.nominal_epsilon,
                 "scale": getattr(self.law, "scale", None),
-                "grid_step": None if release.guarantee.basis == Basis.SIMULATION else STEP,
+                "grid_step": None if release.guarantee.basis == Basis.SIMULATION else getattr(self.law, "step", STEP),
                 "sensitivity": None if norm is None else mechanisms.sphere_sensitivity(self.dimension, norm),
             }
             if self.look is not None:
@@ -258,7 +270,7 @@ class IdentityDP:
         return Certificate(
             release=ReleaseKind.IMAGE,
             method=self.name,
-            protection="pseudonym" if self.law is None else f"{self.law.name}{'-repelling' if self.repel else ''}",
+            protection=self._protection(),
             guarantee=release.guarantee,
             images=len(release),
             model=self.model.name,
@@ -267,6 +279,12 @@ class IdentityDP:
             caveats=tuple(caveats),
             **said,
         )
+
+    def _protection(self) -> str:
+        if self.law is None:
+            return "pseudonym"
+        literal = "-not-renormalised" if isinstance(self.law, LiteralLaplace) else ""
+        return f"{self.law.name}{literal}{'-repelling' if self.repel else ''}"
 
 
 def observed_sensitivity(identities: Tensor) -> Sensitivity:

@@ -14,6 +14,7 @@ from torch.nn import functional as F
 
 from semveil.core.checkpoints import BadCheckpoint, load_strictly
 from semveil.core.files import write_whole
+from semveil.core.pixels import check_range
 from semveil.core.registry import suggest
 from semveil.core.weights import home
 from semveil.encoders.attributes import AttributeEncoder, AttributeEncoderConfig
@@ -58,10 +59,11 @@ class IdentityModel:
     card: Mapping[str, Any]
 
     def check(self, images: Tensor) -> None:
-        """Refuse images that are not of the model's size, or not finite."""
+        """Refuse images that are not of the model's size, not finite, or no floats in [-1, 1]."""
         if images.shape[1:] != (3, self.size, self.size) or not images.isfinite().all():
             expected = f"finite images (B, 3, {self.size}, {self.size})"
             raise ValueError(f"model {self.name} takes {expected}, got {tuple(images.shape)}")
+        check_range(images)
 
     @classmethod
     def example(cls) -> "IdentityModel":

@@ -27,6 +27,7 @@ from semveil.methods.options import Option
 from semveil.methods.release import Release
 
 DEFAULT_EPSILON = 10.0
+DEFAULT_GALLERY = 1000
 CALIBRATIONS = ("corrected", "as_published")
 MECHANISMS = ("laplace", "exponential", "none")
 OTHERS = "others"  # in a budget: all groups that it does not name
@@ -48,7 +49,7 @@ class LatentDP:
         calibration: `corrected`, or `as_published`, whose true epsilon is far larger than the one asked for.
         mechanism: `laplace`; `exponential`, which shows one of the faces of a public gallery, more likely a similar one; or
             `none`, which only clips and protects nothing.
-        gallery: how many synthetic faces `exponential` chooses from.
+        gallery: how many synthetic faces `exponential` chooses from (1000).
 
     Raises:
         ValueError: an unknown choice, bounds that are not kept, or options that do not go together.
@@ -78,7 +79,9 @@ class LatentDP:
         mechanism: Annotated[
             str, Option("Noise, a choice from a public gallery, or only clipping (protects nothing).", MECHANISMS)
         ] = "laplace",
-        gallery: Annotated[int, Option("Size of the public gallery of the exponential mechanism.")] = 1000,
+        gallery: Annotated[
+            int | None, Option(f"Size of the public gallery of the exponential mechanism; {DEFAULT_GALLERY} by default.")
+        ] = None,
     ) -> None:
         self.model = load_latent_model(model) if isinstance(model, str) else model
         for name, value, allowed in (
@@ -94,8 +97,13 @@ class LatentDP:
             raise ValueError("the paper publishes no noise but Laplace noise of one budget; use calibration 'corrected'")
         if mechanism == "none" and (epsilon is not None or budget is not None):
             raise ValueError("clipping alone has no epsilon; leave it out")
-        if gallery < 2:
-            raise ValueError(f"the gallery needs at least 2 faces, got {gallery}")
+        if mechanism != "laplace" and (weights != "uniform" or budget is not None):
+            raise ValueError(f"mechanism {mechanism!r} splits no budget between coordinates; leave weights and budget out")
+        if mechanism != "exponential" and gallery is not None:
+            raise ValueError(f"mechanism {mechanism!r} chooses from no gallery; leave gallery out")
+        faces = DEFAULT_GALLERY if gallery is None else gallery
+        if faces < 2:
+            raise ValueError(f"the gallery needs at least 2 faces, got {faces}")
         self.clip, self.weights, self.calibration, self.mechanism_name = clip, weights, calibration, mechanism
         self.box = self.model.quantiles(clip)
         self.sensitivity = self.box.coordinate_sensitivity()
@@ -111,7 +119,7 @@ class LatentDP:
         if mechanism == "exponential":
             self.choice = Exponential.calibrate(self.utility_sensitivity, total)
             rng = torch.Generator().manual_seed(GALLERY_SEED)
-            self.gallery = self.box.clip(self.model.public_latents(gallery, rng))
+            self.gallery = self.box.clip(self.model.public_latents(faces, rng))
 
     def _noise(self, epsilon: float) -> PerCoordinateLaplace:
         if self.calibration == "as_published":

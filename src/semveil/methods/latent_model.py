@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from semveil.core.parts import BASE_CODES, CODES, PARTS, codes_of_parts
+from semveil.core.pixels import check_range
 from semveil.core.weights import find, require
 from semveil.encoders.gradual_style import GradualStyleEncoder
 from semveil.encoders.inversion import invert
@@ -80,10 +81,11 @@ class LatentModel:
         return hashlib.sha256(f"{self.digest} {self.bounds().digest}".encode()).hexdigest()
 
     def check(self, images: Tensor) -> None:
-        """Refuse images that are not of the model's size, or not finite."""
+        """Refuse images that are not of the model's size, not finite, or no floats in [-1, 1]."""
         if images.shape[1:] != (3, self.size, self.size) or not images.isfinite().all():
             expected = f"finite images (B, 3, {self.size}, {self.size})"
             raise ValueError(f"model {self.name} takes {expected}, got {tuple(images.shape)}")
+        check_range(images)
 
     @classmethod
     def example(cls) -> "LatentModel":

@@ -7,7 +7,7 @@ import torch
 from semveil.channels import Message, MessageError, awgn
 from semveil.core.certificate import guarantee_from_dict
 from semveil.core.privacy import Guarantee
-from semveil.methods.dp_semcom import KEYED, DPSemCom, Transmission
+from semveil.methods.dp_semcom import KEYED, DPSemCom, Transmission, pair_settings
 from semveil.methods.face_model import FaceModel
 from semveil.methods.pairs import NoPair, find_pair, list_pairs, pair_digest, read_pair
 from semveil.methods.shared_key import SharedKey
@@ -149,13 +149,12 @@ def _method(message: Message, model: FaceModel, **options: Any) -> DPSemCom:
 
 
 def _pair_by_hash(message: Message, model: FaceModel) -> LinearPair:
-    expected = DPSemCom(
+    expected = pair_settings(
         model,
         private_codes=message.private_codes,
         epsilon=message.nominal_epsilon or 1.0,
         calibration=message.calibration or "as_published",
-        protection="none",
-    ).pair_settings()
+    )
     try:
         pair = find_pair(model, expected)
         if pair_digest(pair) == message.pair_hash:

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from semveil.core.checkpoints import BadCheckpoint, load_strictly
 from semveil.core.files import write_whole
+from semveil.core.pixels import check_range
 from semveil.core.registry import suggest
 from semveil.core.weights import home
 from semveil.generators.conversion import ConversionConfig, ConversionGenerator
@@ -50,13 +51,14 @@ class NoiseImageModel:
     card: Mapping[str, Any]
 
     def check(self, images: Tensor) -> None:
-        """Refuse pictures of another size.
+        """Refuse pictures of another size, and what is no picture.
 
         Raises:
-            ValueError: they are no batch of the size that the networks were trained on.
+            ValueError: they are no batch of the size that the networks were trained on, or no floats in [-1, 1].
         """
         if images.ndim != 4 or images.shape[1:] != (3, self.size, self.size):
             raise ValueError(f"{self.name} takes (B, 3, {self.size}, {self.size}) pictures, got {tuple(images.shape)}")
+        check_range(images)
 
     @classmethod
     def example(cls) -> "NoiseImageModel":

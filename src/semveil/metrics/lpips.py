@@ -14,9 +14,9 @@ from semveil.core.weights import home, require
 from semveil.metrics.checks import check_pairs
 from semveil.nn.trunks import TRUNKS, FeatureTrunk
 
-TRUNK_ENTRIES = {"alex": "alexnet", "vgg": "vgg16"}  # of the weights catalogue
+TRUNK_ENTRIES = {"alex": "alexnet", "vgg": "vgg16", "squeeze": "squeezenet1_1"}  # of the weights catalogue
 EPSILON = 1e-10
-Net = Literal["alex", "vgg"]
+Net = Literal["alex", "vgg", "squeeze"]
 
 
 class LPIPS(nn.Module):
@@ -26,9 +26,10 @@ class LPIPS(nn.Module):
     Differentiable in both images; the weights are frozen.
 
     Args:
-        net: `alex` (what the papers report) or `vgg` (loss of the official inversion).
-        trunk: torchvision's AlexNet or VGG16 weights, a file or a state dict.
-        heads: the official `lin0..lin4` weights, a file or a state dict.
+        net: `alex` (what the papers report), `vgg` (loss of the official inversion) or `squeeze`, which no loss here has
+            seen: the bundled generator was trained on `alex`, and its photos are inverted with it where asked.
+        trunk: torchvision's weights of AlexNet, VGG16 or SqueezeNet 1.1, a file or a state dict.
+        heads: the official weights `lin0`, `lin1`..., a file or a state dict.
 
     Raises:
         BadCheckpoint: a file is damaged or does not fit.
@@ -62,7 +63,7 @@ class LPIPS(nn.Module):
         return self.per_layer(a, b).sum(0)
 
     def per_layer(self, a: Tensor, b: Tensor) -> Tensor:
-        """The five layers' shares (5, B) of the distance."""
+        """The layers' shares (L, B) of the distance."""
         check_pairs(a, b)
         maps_a, maps_b = self.trunk((a - self.shift) / self.scale), self.trunk((b - self.shift) / self.scale)
         return torch.stack([
@@ -87,7 +88,7 @@ def lpips(a: Tensor, b: Tensor, *, net: Net = "alex", weights: LPIPS | None = No
     Args:
         a: (B, 3, H, W) in [-1, 1].
         b: the same shape.
-        net: `alex` or `vgg`, when `weights` is None.
+        net: `alex`, `vgg` or `squeeze`, when `weights` is None.
         weights: a loaded `LPIPS`, on the images' device; where None, the catalogue's, loaded once.
 
     Returns:
@@ -99,7 +100,7 @@ def lpips(a: Tensor, b: Tensor, *, net: Net = "alex", weights: LPIPS | None = No
     return (weights or _from_catalogue(net, a.device, home()))(a, b)
 
 
-@lru_cache(maxsize=2)
+@lru_cache(maxsize=3)
 def _from_catalogue(net: Net, device: torch.device, folder: Path) -> LPIPS:
     """Kept for one folder of weights: where another holds none, none are used."""
     return LPIPS.from_catalogue(net).to(device)

@@ -68,9 +68,8 @@ class Rotation:
         """
         self._check(private)
         check_streams(private, streams)
-        u = self.space.to_coordinates(self.box.clip(private))
-        norms = u.norm(dim=1)
-        units = torch.where(norms[:, None] > 0, u / norms[:, None], torch.eye(1, self.space.dimension, dtype=u.dtype)).numpy()
+        directions, norms = self.space.to_sphere(self.box.clip(private))
+        units = directions.numpy()
         sent = np.empty_like(units)
         for rows, mask, normals in self._draws(streams):
             scaled = apply_haar(normals, units[rows]) * (math.sqrt(self.space.dimension) * FINE)
@@ -92,13 +91,13 @@ class Rotation:
         for rows, mask, normals in self._draws(streams):
             units[rows] = apply_haar_inverse(normals, heard[rows] - mask * self._step)
         levels = torch.from_numpy(np.frombuffer(side, ">u4").astype(np.int64))
-        return self._read(torch.from_numpy(units), self.space.norm_of_level(levels)).to(received)
+        return self.space.from_sphere(torch.from_numpy(units), self.space.norm_of_level(levels)).to(received)
 
     def interpret(self, received: Tensor) -> Tensor:
         """What is heard, taken for a block of the usual norm."""
         self._check(received)
         usual = torch.full((len(received),), self.space.usual_norm, dtype=torch.float64)
-        return self._read(received.detach().cpu().double().flatten(1), usual).to(received)
+        return self.space.from_sphere(received.detach().cpu().double().flatten(1), usual).to(received)
 
     def guarantee(self, covers: str, *, not_covered: Sequence[str] = ()) -> Guarantee:
         """Epsilon 0 against bounded adversaries, and the delta of the arithmetic, for one image."""
@@ -122,10 +121,6 @@ class Rotation:
         error = 2.0**-53 * (3 * n * (n + 1) + 1000 * n)
         shift = math.sqrt(n) * (error * FINE + 1) / 2.0**MASK_BITS
         return math.sqrt(FISHER_INFORMATION) * shift + haar_normals(n) * 2.0**-51
-
-    def _read(self, direction: Tensor, norms: Tensor) -> Tensor:
-        length = direction.norm(dim=1).clamp_min(torch.finfo(torch.float64).tiny)
-        return self.space.from_coordinates(direction * (norms / length)[:, None])
 
     def _draws(self, streams: Sequence[KeyStream]) -> Any:
         """Rows of images with their masks (in fine steps) and normals, so many at once that memory stays bounded."""

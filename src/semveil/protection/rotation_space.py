@@ -113,6 +113,17 @@ class RotationSpace:
         """u (B, m * D) -> blocks (B, m, D), double precision."""
         return self._scaled(u.double(), self.whitening).unflatten(1, self.mean.shape) + self.mean
 
+    def to_sphere(self, private: Tensor) -> tuple[Tensor, Tensor]:
+        """Blocks (B, m, D) -> the direction of u, unit vectors (B, m * D), and its norm (B,), double precision."""
+        u = self.to_coordinates(private)
+        norms = u.norm(dim=1)
+        return torch.where(norms[:, None] > 0, u / norms[:, None], torch.eye(1, self.dimension, dtype=u.dtype)), norms
+
+    def from_sphere(self, heard: Tensor, norms: Tensor) -> Tensor:
+        """Vectors (B, m * D) of any length, brought to these norms -> blocks (B, m, D), double precision."""
+        lengths = heard.norm(dim=1).clamp_min(torch.finfo(torch.float64).tiny)
+        return self.from_coordinates(heard * (norms / lengths)[:, None])
+
     def norm_level(self, norms: Tensor) -> Tensor:
         """Norms (B,) -> the nearest of 2^32 public levels, which norms of a log-logistic law would hit equally often."""
         share = ((norms.double() / self.usual_norm).log() / NORM_SCALE).sigmoid()

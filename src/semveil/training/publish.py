@@ -15,7 +15,7 @@ from semveil.data.face_set import FaceSet
 from semveil.encoders.inversion import InversionSettings, invert
 from semveil.encoders.semantic import SemanticEncoder
 from semveil.mechanisms import ClipBox
-from semveil.methods.dp_semcom import PAPER_EPSILONS, DPSemCom
+from semveil.methods.dp_semcom import PAPER_EPSILONS, pair_settings
 from semveil.methods.face_model import FaceGenerator, LatentPrior, box_as_dict, load_model, save_model, write_network
 from semveil.methods.latent_model import identity_codes
 from semveil.methods.pairs import pair_file, write_pair
@@ -87,8 +87,8 @@ def publish_pairs(
     model = load_model(str(folder))
     for epsilon in epsilons:
         rng = streams(seed)[f"pair {epsilon:g}"]
-        method = DPSemCom(model, epsilon=epsilon, calibration=calibration, protection="none")
-        settings = method.pair_settings(trained_on=f"{PUBLIC_LATENTS} synthetic latents of the model's prior")
+        told = f"{PUBLIC_LATENTS} synthetic latents of the model's prior"
+        settings = pair_settings(model, epsilon=epsilon, calibration=calibration, trained_on=told)
         latents = model.public_latents(PUBLIC_LATENTS, rng=rng)
         pair = train_pair(latents, settings, rng=rng, progress=partial(progress, epsilon))
         write_pair(pair_file(folder / "pairs", settings), pair)
