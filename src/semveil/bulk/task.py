@@ -103,6 +103,7 @@ class Outcome:
     recorded: tuple[Recorded, ...] = ()
     strangers: int = 0
     lost: tuple[str, ...] = ()
+    recognised: tuple[tuple[int, tuple[str, ...]], ...] = ()
 
 
 # An output's own fault: a name that the file system does not take, or something else in its place. The rest can go on.
@@ -111,7 +112,6 @@ _ONE_OUTPUT = {
     for name in ("ENAMETOOLONG", "EISDIR", "ENOTDIR", "EEXIST", "ELOOP", "EILSEQ", "EINVAL", "EFBIG")
     if (number := getattr(errno, name, None)) is not None
 }
-    recognised: tuple[tuple[int, tuple[str, ...]], ...] = ()
 
 
 def protect_photo(task: Task, settings: Settings) -> Outcome:
