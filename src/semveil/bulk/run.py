@@ -185,7 +185,7 @@ class _Run:
     ledger: Ledger | None
     limit: float | None
     size: int
-    notes: tuple[str, ...]
+    beforehand: tuple[str, ...]
     refused: list[Refused] = field(default_factory=list)
     small_faces: list[Refused] = field(default_factory=list)
     kept: list[Entry] = field(default_factory=list)
@@ -321,7 +321,7 @@ class _Run:
             recorded=self.recorded,
             small_faces=tuple(self.small_faces),
             others=self.sources.others,
-            notes=(*self.sources.notes, *self.notes, *([self.log_problem] if self.log_problem else ())),
+            notes=(*self.beforehand, *self.sources.notes, *self.notes, *([self.log_problem] if self.log_problem else ())),
             guarantee=self.guarantee,
             recognised=tuple(self.recognised),
         )

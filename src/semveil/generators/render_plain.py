@@ -15,8 +15,9 @@ class _Residual(nn.Module):
 
     def __init__(self, width: int, layers: int) -> None:
         super().__init__()
-        self.convs = nn.ModuleList(nn.Conv2d(width, width, 3, padding=1) for _ in range(layers))
-        nn.init.zeros_(self.convs[-1].weight)
+        convs = [nn.Conv2d(width, width, 3, padding=1) for _ in range(layers)]
+        nn.init.zeros_(convs[-1].weight)
+        self.convs = nn.ModuleList(convs)
 
     def forward(self, x: Tensor) -> Tensor:
         y = x

@@ -1,5 +1,7 @@
 """A sheet of pictures that shows how far a joint training is: photos, what the networks make of them, random faces."""
 
+from typing import Any
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -29,7 +31,8 @@ class SampleSheet:
     def draw(self, trainer: JointTrainer) -> NDArray[np.uint8]:
         """(3 S, columns * S, 3) RGB of the averaged networks; takes no random number of the training's."""
         photos = self.photos.to(trainer.device)
-        generator, encoder = trainer.averages["generator"], trainer.averages["encoder"]
+        generator: Any = trainer.averages["generator"]
+        encoder: Any = trainer.averages["encoder"]
         config = generator.config
         codes = encoder(photos)
         rng = torch.Generator().manual_seed(0)
