@@ -7,8 +7,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from semveil.core.part_boxes import PART_BOXES, Box
 from semveil.core.parts import BASE_CODES, PARTS
-from semveil.generators.spatial_config import PART_BOXES, Box
 from semveil.nn.placement import sampling
 
 
