@@ -45,7 +45,7 @@ def test_noise_at_the_output_is_private_for_any_two_pictures(pictures: torch.Ten
     first, again = method.protect(pictures), method.protect(pictures)
     assert not torch.equal(first.images, again.images)
     assert (first.guarantee.basis.value, first.guarantee.delta) == ("proved", 1e-6)
-    assert 1.5 <= (first.guarantee.epsilon or 0) < 1.5001  # the grid costs a little
+    assert 1.5 * (1 - 1e-11) < (first.guarantee.epsilon or 0) <= 1.5
     certificate = method.certificate(first)
     assert certificate.scale == method.noise.mechanism.sigma and certificate.grid_step is not None
     assert certificate.sensitivity is not None and certificate.sensitivity.value == pytest.approx(apart)

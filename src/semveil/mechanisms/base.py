@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from semveil.core.privacy import Basis, Guarantee, MetricForm, Norm, Sensitivity, weakest
+from semveil.core.rounding import loss_above
 
 
 class Mechanism(Protocol):
@@ -106,13 +107,16 @@ def require_epsilon(epsilon: float) -> None:
 
 
 def calibrated_ratio(sensitivity: Sensitivity, epsilon: float) -> float:
-    """sensitivity / epsilon, the scale of an epsilon-mechanism, after checks."""
+    """sensitivity / epsilon, the scale of an epsilon-mechanism, rounded so that epsilon holds for sure, after checks."""
     require_epsilon(epsilon)
     if sensitivity.value == 0:
         raise ValueError(
             f"a sensitivity of 0 ({sensitivity.source}) leaves nothing to protect; no noise can be calibrated to it"
         )
-    return sensitivity.value / epsilon
+    ratio = sensitivity.value / epsilon
+    while loss_above([sensitivity.value], [ratio]) > epsilon:  # rounded, it may lie below
+        ratio = math.nextafter(ratio, math.inf)
+    return ratio
 
 
 def check_records(x: Tensor) -> None:

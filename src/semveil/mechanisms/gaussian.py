@@ -7,7 +7,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from semveil.core.gaussian_curve import gaussian_epsilon, gaussian_ratio
+from semveil.core.gaussian_curve import gaussian_epsilon, gaussian_epsilon_above, gaussian_ratio
 from semveil.core.privacy import GaussianNoise, Guarantee, Norm, Sensitivity
 from semveil.mechanisms.base import (
     EVERYTHING,
@@ -21,6 +21,7 @@ from semveil.mechanisms.base import (
 )
 
 LARGEST_GAUSSIAN = 1e6  # beyond, floats lose the difference of the two tails
+_NUDGE = 2.0**-44
 
 
 @dataclass(frozen=True)
@@ -89,7 +90,10 @@ class Gaussian:
             raise ValueError(f"Gaussian noise is calibrated to an epsilon of at most {LARGEST_GAUSSIAN:g}, got {epsilon:g}")
         if not 0 < delta < 1:
             raise ValueError(f"Gaussian noise needs a delta in (0, 1), got {delta}; for delta 0 use Laplace noise")
-        return cls(sensitivity.value * gaussian_ratio(epsilon, delta), delta)
+        sigma = sensitivity.value * gaussian_ratio(epsilon, delta)
+        while gaussian_epsilon_above(delta, sigma, sensitivity.value) > epsilon:  # floats found the ratio
+            sigma *= 1 + _NUDGE
+        return cls(sigma, delta)
 
     @classmethod
     def example(cls) -> "tuple[Gaussian, Sensitivity]":

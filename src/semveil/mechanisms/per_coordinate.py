@@ -8,9 +8,11 @@ import torch
 from torch import Tensor
 
 from semveil.core.privacy import Basis, Guarantee, MetricForm, Norm, Sensitivity
-from semveil.core.rounding import norm_above, sum_above
+from semveil.core.rounding import loss_above, norm_above, sum_above
 from semveil.mechanisms.base import EVERYTHING, add_noise, check_records, require_epsilon, simulated_guarantee
 from semveil.mechanisms.laplace import draw_laplace
+
+_NUDGE = 2.0**-50
 
 
 @dataclass(frozen=True, eq=False)
@@ -127,7 +129,10 @@ class PerCoordinateLaplace:
         if not varying.any() or not bool((torch.isfinite(shares) & (shares >= 0)).all()) or bool((shares[varying] == 0).any()):
             raise ValueError("every coordinate that varies needs a positive, finite weight, and at least one must vary")
         shares = shares / shares.sum()
-        return cls(torch.where(varying, widths / (shares.where(varying, torch.ones_like(shares)) * epsilon), 0.0))
+        scales = torch.where(varying, widths / (shares.where(varying, torch.ones_like(shares)) * epsilon), 0.0)
+        while loss_above(widths.flatten().tolist(), scales.flatten().tolist()) > epsilon:  # roundings add up
+            scales = scales * (1 + _NUDGE)
+        return cls(scales)
 
     @classmethod
     def example(cls) -> "tuple[PerCoordinateLaplace, CoordinateSensitivity]":
