@@ -35,7 +35,7 @@ def resume(trainer: Any, path: Path) -> None:
         )
     try:
         trainer.load_state(state)
-    except (KeyError, RuntimeError, ValueError) as error:
+    except (AttributeError, IndexError, KeyError, RuntimeError, TypeError, ValueError) as error:
         raise BadCheckpoint(f"{path.name} does not fit this training: {error}") from error
 
 

@@ -11,7 +11,8 @@ from safetensors.torch import save
 from torch import Tensor
 
 from semveil.core.checkpoints import BadCheckpoint
-from semveil.core.files import write_whole
+from semveil.core.files import open_regular, write_whole
+from semveil.core.text import parse_json
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,9 +70,10 @@ class LatentSet:
         """
         name = Path(path).name
         try:
+            os.close(open_regular(path))  # a pipe would make the library wait
             with safe_open(path, "pt") as file:
                 metadata = dict(file.metadata() or {})
-                latents = cls(file.get_tensor("codes"), tuple(json.loads(metadata["ids"])), metadata["model_digest"])
+                latents = cls(file.get_tensor("codes"), tuple(map(str, parse_json(metadata["ids"]))), metadata["model_digest"])
         except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
             raise BadCheckpoint(f"{name} is no file of latents, or a damaged one ({error})") from error
         if model_digest is not None and latents.model_digest != model_digest:

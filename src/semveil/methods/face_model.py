@@ -2,21 +2,27 @@
 
 import hashlib
 import json
+<<<<<<< HEAD
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+=======
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+>>>>>>> w-inputs
 from functools import lru_cache
 from importlib import resources
 from pathlib import Path
 from typing import Any, Literal
 
 import torch
-from safetensors import safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
 
-from semveil.core.checkpoints import BadCheckpoint, load_strictly, read_checkpoint
+from semveil.core.checkpoints import LARGEST_SIDE, BadCheckpoint, build_to_fit, read_checkpoint
+from semveil.core.config import check_kinds
 from semveil.core.files import write_whole
 from semveil.core.registry import suggest
+from semveil.core.text import read_json_object
 from semveil.core.weights import home, require
 from semveil.encoders.inversion import OFFICIAL, InversionSettings, mean_codes
 from semveil.encoders.semantic import SemanticEncoder, SemanticEncoderConfig
@@ -176,28 +182,60 @@ def load_model(name: str = DEFAULT_MODEL) -> FaceModel:
 
 
 def _load_folder(folder: Path) -> FaceModel:
+    states = {file: read_network(folder / f"{file}.safetensors") for file in ("generator", "encoder", "prior")}
     try:
-        card = json.loads((folder / "model.json").read_text())
-        generator = _generator(card)
-        encoder = SemanticEncoder(SemanticEncoderConfig.from_dict(card["encoder"]))
+        card = read_json_object(folder / "model.json")
+        make_generator, sizes = _generator(card)
+        check_kinds(SemanticEncoderConfig, card["encoder"])
+        encoder_sizes = SemanticEncoderConfig.from_dict(card["encoder"])
         box = ClipBox(**card["clip_box"])
-        inversion, perceptual = InversionSettings(**card["inversion"]), card["perceptual_network"]
-    except (KeyError, TypeError, ValueError) as error:
+        inversion, perceptual = _inversion(card["inversion"]), card["perceptual_network"]
+    except (OSError, AttributeError, KeyError, TypeError, ValueError, RuntimeError) as error:
         raise BadCheckpoint(f"{folder / 'model.json'} does not describe a model: {error}") from error
-    for network, file in ((generator, "generator"), (encoder, "encoder")):
-        load_strictly(network, read_network(folder / f"{file}.safetensors"), name=f"{folder.name}'s {file}")
-        network.eval().requires_grad_(False)
-    prior = LatentPrior(**read_network(folder / "prior.safetensors"))
+    generator = build_to_fit(make_generator, states["generator"], name=f"{folder.name}'s generator")
+    encoder = build_to_fit(lambda: SemanticEncoder(encoder_sizes), states["encoder"], name=f"{folder.name}'s encoder")
+    shape = (sizes.codes, sizes.style_dim)
+    if not 1 <= sizes.size <= LARGEST_SIDE or (encoder_sizes.size, encoder_sizes.codes, encoder_sizes.style_dim) != (
+        sizes.size,
+        *shape,
+    ):
+        raise BadCheckpoint(f"the networks in {folder} do not fit together: they differ in sizes")
+    prior = _prior(states["prior"], shape, name=f"{folder.name}'s prior")
     return FaceModel(folder.name, _digest(folder, card), generator, encoder, box, inversion, perceptual, prior, folder, card)
 
 
-def _generator(card: Mapping[str, Any]) -> FaceGenerator:
+def _generator(card: Mapping[str, Any]) -> tuple[Callable[[], FaceGenerator], SemanticStyleGANConfig | StyleGAN2Config]:
+    """What builds the generator, and its sizes."""
     architecture = card.get("architecture", SEMANTIC)
     if architecture == SEMANTIC:
-        return SemanticStyleGAN(SemanticStyleGANConfig.from_dict(card["generator"]))
+        check_kinds(SemanticStyleGANConfig, card["generator"])
+        semantic = SemanticStyleGANConfig.from_dict(card["generator"])
+        return lambda: SemanticStyleGAN(semantic), semantic
     if architecture == STYLEGAN2:
-        return StyleGAN2(StyleGAN2Config.from_dict(card["generator"]))
+        check_kinds(StyleGAN2Config, card["generator"])
+        config = StyleGAN2Config.from_dict(card["generator"])
+        return lambda: StyleGAN2(config), config
     raise ValueError(f"no architecture named {architecture!r}; there are {SEMANTIC} and {STYLEGAN2}")
+
+
+def _inversion(values: Any) -> InversionSettings:
+    """Settings that an inversion can have: a file may ask for steps without end."""
+    check_kinds(InversionSettings, values)
+    settings = InversionSettings(**values)
+    if settings.steps < 0 or settings.batch < 1 or settings.perceptual_size < 1:
+        raise ValueError(f"the inversion needs steps from 0, and a batch and a size from 1, got {values}")
+    return settings
+
+
+def _prior(state: Mapping[str, Tensor], shape: tuple[int, int], *, name: str) -> LatentPrior:
+    if set(state) != {"mean", "factors", "residual"}:
+        raise BadCheckpoint(f"{name} holds {', '.join(sorted(state)) or 'nothing'}, expected mean, factors and residual")
+    factors = state["factors"]
+    if factors.ndim != 3 or {tuple(state[key].shape[-2:]) for key in state} != {shape} or state["mean"].ndim != 2:
+        raise BadCheckpoint(f"{name} does not fit latents of {shape[0]} x {shape[1]} numbers")
+    if not all(value.isfinite().all() for value in state.values()):
+        raise BadCheckpoint(f"{name} holds NaN or infinite values")
+    return LatentPrior(**state)
 
 
 def _load_official() -> FaceModel:
@@ -233,15 +271,16 @@ def write_network(path: Path, network: nn.Module, metadata: Mapping[str, str] | 
     write_whole(path, save(state, metadata=dict(metadata or {})))
 
 
-def read_metadata(path: Path) -> dict[str, str]:
-    """The text that `write_network` put beside the weights."""
-    with safe_open(path, "pt") as file:
-        return dict(file.metadata() or {})
-
-
 def read_network(path: Path) -> dict[str, Tensor]:
-    """The weights that `write_network` wrote, in single precision."""
-    return {k: v.float() if v.is_floating_point() else v for k, v in read_checkpoint(path).items()}
+    """The weights that `write_network` wrote, in single precision.
+
+    Raises:
+        BadCheckpoint: there is no such file, or it is damaged or holds something else.
+    """
+    state = read_checkpoint(path)
+    if foreign := [key for key, value in state.items() if not isinstance(value, Tensor)]:
+        raise BadCheckpoint(f"{path.name} holds other things than weights: {foreign[0]}")
+    return {k: v.float() if v.is_floating_point() else v for k, v in state.items()}
 
 
 def _digest(folder: Path, card: Mapping[str, Any]) -> str:
