@@ -2,13 +2,8 @@
 
 import hashlib
 import json
-<<<<<<< HEAD
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
-=======
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
->>>>>>> w-inputs
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from importlib import resources
 from pathlib import Path
