@@ -201,6 +201,23 @@ def test_a_foreign_line_is_an_error_not_a_gap(book, line, words):
         book.total("Ada")
 
 
+@pytest.mark.parametrize("subject", ["é", "\udcff", 7, None, ["x"]])
+def test_a_subject_of_any_kind_is_an_error_in_words(book, subject):
+    book.record("Ada", release())
+    line = json.loads(book.path.read_text()) | {"subject": subject}
+    with book.path.open("a") as file:
+        file.write(json.dumps(line) + "\n")
+    with pytest.raises(LedgerError, match=r"line 2 .* is damaged"):
+        book.total("Ada")
+
+
+def test_a_line_nested_without_end_is_no_entry(book):
+    book.record("Ada", release())
+    with book.path.open("a") as file:
+        file.write("[" * 100_000 + "\n")
+    assert book.read().torn == 1
+
+
 def test_an_altered_count_is_an_error(book):
     book.record("Ada", release())
     content = json.loads(book.path.read_text())

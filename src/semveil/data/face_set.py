@@ -15,6 +15,7 @@ from scipy import ndimage
 
 from semveil.core.parts import CELEBAMASK_TO_PART
 from semveil.data.align import align_face
+from semveil.data.arrays import read_arrays
 from semveil.recognition.dlib_faces import detect_faces
 
 HELD_OUT_SHARE = 0.05  # of the people of LFW
@@ -60,8 +61,22 @@ class FaceSet:
 
     @classmethod
     def load(cls, path: Path) -> "FaceSet":
-        with np.load(path, allow_pickle=False) as arrays:
-            return cls(**{name: arrays[name] for name in cls.__dataclass_fields__})
+        """Read what `save` wrote.
+
+        Raises:
+            OSError: the file cannot be read.
+            ValueError: it is no face set, or a damaged one.
+        """
+        faces = cls(**read_arrays(path, cls.__dataclass_fields__))
+        shape = faces.pixels.shape
+        for name, array in vars(faces).items():
+            wanted = {"pixels": shape, "inside": shape[:3], "labels": shape[:3]}.get(name, shape[:1])
+            kind = {"source": "U", "person": "U", "held_out": "b"}.get(name, "u")
+            if len(shape) != 4 or shape[3] != 3 or array.shape != wanted or array.dtype.kind != kind:
+                raise ValueError(
+                    f"{path.name} holds {name} of shape {array.shape} and kind {array.dtype}, which fits no face set"
+                )
+        return faces
 
 
 def prepare(
