@@ -230,6 +230,24 @@ def test_a_foreign_line_is_an_error_not_a_gap(book, line, words):
     assert book.record_all([Booking("Ada", release())], limit=2.0) == 1  # nothing that was read twice counts twice
 
 
+@pytest.mark.parametrize("subject", ["é", "\udcff", 7, None, ["x"]])
+def test_a_subject_of_any_kind_is_an_error_in_words(book, subject):
+    book.record("Ada", release())
+    line = json.loads(book.path.read_text().splitlines()[1]) | {"subject": subject}
+    with book.path.open("a") as file:
+        file.write(json.dumps(line) + "\n")
+    with pytest.raises(LedgerError, match=r"line 3 .* is damaged"):
+        book.total("Ada")
+
+
+def test_a_line_nested_without_end_is_no_entry(book):
+    book.record("Ada", release())
+    with book.path.open("a") as file:
+        file.write("[" * 100_000 + "\n")
+    with pytest.raises(LedgerError, match=r"line 3 .* cannot be read"):
+        book.read()
+
+
 @pytest.mark.parametrize("change", [{"images": 0}, {"images": 2}, {"subject": "grüße"}, {"subject": "0" * 63}, {"date": 3}])
 def test_an_altered_entry_is_an_error(book, change):
     book.record("Ada", release())

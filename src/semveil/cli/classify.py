@@ -55,10 +55,10 @@ def classify(
             read.append((source, _pixels(source, trained, model)))
         except SemveilError as error:
             refused.append(error)
-            if not as_json:
-                note(f"left out: {error}")
     if not read:
         raise refused[0]
+    for one in [] if as_json else refused:
+        note(f"left out: {one}")
     found = [source for source, _ in read]
     answer = classify(trained, to_tensor([pixels for _, pixels in read]), network=model)
     said: list[dict[str, Any]] = [

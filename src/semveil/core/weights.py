@@ -16,6 +16,7 @@ from pathlib import Path
 import platformdirs
 
 from semveil.core.errors import SemveilError
+from semveil.core.files import open_regular
 from semveil.core.registry import Registry
 
 BLOCK = 1 << 20
@@ -326,5 +327,5 @@ def _download(url: str, part_file: Path, progress: Callable[[int, int | None], N
 
 
 def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
+    with os.fdopen(open_regular(path), "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from semveil.core.certificate import LARGEST_CERTIFICATE, Certificate, CertificateError, OutputHash
-from semveil.core.files import write_whole
+from semveil.core.files import open_regular, write_whole
 from semveil.core.publish import File
+from semveil.core.text import read_text
 from semveil.data.photos import load_photo
 from semveil.data.save import png_bytes, save_png
 
@@ -130,11 +131,12 @@ def _parse(path: Path) -> Certificate:
     try:
         if path.stat().st_size > LARGEST_CERTIFICATE:
             raise CertificateError(f"{str(path)!r} is too large for a certificate ({path.stat().st_size:,} bytes)")
-        return _named(path.read_text(encoding="utf-8"), path)
+        text = read_text(path)
     except OSError as error:
         raise CertificateError(f"cannot read {str(path)!r}: {error.strerror or error}") from None
-    except UnicodeDecodeError:
+    except ValueError:
         raise CertificateError(f"{str(path)!r} is no certificate: it is not text") from None
+    return _named(text, path)
 
 
 def _named(text: str, path: Path) -> Certificate:
@@ -160,7 +162,7 @@ def _check_output(certificate: Certificate, path: Path) -> None:
 
 def _file_hash(path: Path) -> str:
     try:
-        with path.open("rb") as file:
+        with os.fdopen(open_regular(path), "rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         raise CertificateError(f"cannot read {str(path)!r}: {error.strerror or error}") from None
@@ -169,7 +171,7 @@ def _file_hash(path: Path) -> str:
 def _png_text(path: Path) -> str | None:
     """The text of our chunk in a PNG; None without one, or in a file of another kind."""
     try:
-        with path.open("rb") as file:
+        with os.fdopen(open_regular(path), "rb") as file:
             if file.read(len(_PNG)) != _PNG:
                 return None
             texts = []

@@ -15,6 +15,7 @@ from scipy import ndimage
 
 from semveil.core.parts import CELEBAMASK_TO_PART
 from semveil.data.align import align_face
+from semveil.data.arrays import read_arrays
 from semveil.data.splits import DEVELOPMENT, TRAINING, split_celebamask, split_people
 from semveil.recognition.dlib_faces import detect_faces
 
@@ -63,12 +64,28 @@ class FaceSet:
 
     @classmethod
     def load(cls, path: Path) -> "FaceSet":
-        """Read a face set; one of before the test split existed has training and development only."""
-        with np.load(path, allow_pickle=False) as arrays:
-            values = {name: arrays[name] for name in cls.__dataclass_fields__ if name in arrays}
-            if "split" not in values:
-                values["split"] = np.where(arrays["held_out"], DEVELOPMENT, TRAINING)
-            return cls(**values)
+        """Read what `save` wrote; a set of before the test split existed has training and development only.
+
+        Raises:
+            OSError: the file cannot be read.
+            ValueError: it is no face set, or a damaged one.
+        """
+        fields = [name for name in cls.__dataclass_fields__ if name != "split"]
+        try:
+            values = read_arrays(path, [*fields, "split"])
+        except ValueError:
+            values = read_arrays(path, [*fields, "held_out"])
+            values["split"] = np.where(values.pop("held_out").astype(bool), DEVELOPMENT, TRAINING)
+        faces = cls(**values)
+        shape = faces.pixels.shape
+        for name, array in vars(faces).items():
+            wanted = {"pixels": shape, "inside": shape[:3], "labels": shape[:3]}.get(name, shape[:1])
+            kind = {"source": "U", "person": "U", "split": "U"}.get(name, "u")
+            if len(shape) != 4 or shape[3] != 3 or array.shape != wanted or array.dtype.kind != kind:
+                raise ValueError(
+                    f"{path.name} holds {name} of shape {array.shape} and kind {array.dtype}, which fits no face set"
+                )
+        return faces
 
 
 def prepare(

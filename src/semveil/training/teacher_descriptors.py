@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from semveil.core.pixels import to_pixels, to_tensor
+from semveil.data.arrays import read_arrays
 from semveil.data.face_set import FaceSet, open_aligned
 from semveil.recognition.crop import DLIB_CHIP, crop_faces
 from semveil.recognition.dlib_faces import describe_faces
@@ -52,8 +53,7 @@ class TeacherDescriptors:
 
     @classmethod
     def load(cls, path: Path) -> "TeacherDescriptors":
-        with np.load(path, allow_pickle=False) as arrays:
-            return cls(arrays["source"], arrays["vectors"])
+        return cls(**read_arrays(path, ("source", "vectors")))
 
 
 def describe_photos(
