@@ -105,20 +105,24 @@ def receive(
     deniable: options.Deniable = False,
     replay: Annotated[bool, typer.Option("--replay", help="Read a keyed message that was read before.")] = False,
     snr_db: options.SnrDb = None,
+    channel: options.BobChannel = None,
     seed: options.Seed = None,
     model: options.Model = None,
     pair: options.Pair = None,
     in_png: options.CertificateInPng = False,
     as_json: options.Json = False,
 ) -> None:
-    """Bob: hear a message over a simulated channel (20 dB), undo the protection and make the image.
+    """Bob: hear a message over a simulated channel (AWGN, 20 dB), undo the protection and make the image.
 
     A keyed message is read once: its nonce goes into a log, and whoever sends it again is found out.
 
     Example: semveil receive m.svl --key alice-bob.key --snr-db 15 --out bob.png
+
+    Example: semveil receive m.svl --key alice-bob.key --channel rayleigh:coherence=64,csi=mmse --out bob.png
     """
     check_key_options(key, passphrase_file, identity, peer)
     _check(out, snr_db)
+    over = options.channel("--channel", channel)
 
     from semveil.core.rng import streams
     from semveil.methods.certificates import certificate_of
@@ -134,7 +138,7 @@ def receive(
         nonce_log().check(nonce)
     if nonce is not None and nonce_log(SENT).holds(nonce):
         note("this message was sent from this machine; if you did not send it to yourself, somebody sent it back to you")
-    images = method.receive(heard(read, snr_db=snr_db, rng=streams(seed)["bob"]))
+    images = method.receive(heard(read, snr_db=snr_db, rng=streams(seed)["bob"], channel=over))
     if nonce is not None and not replay:
         nonce_log().add(nonce)  # only after the key fitted: a forged message must not block the true one
     certificate = certificate_of(read, method)
@@ -148,16 +152,18 @@ def eavesdrop(
     message: MessageFile,
     out: Picture,
     snr_db: options.SnrDb = None,
+    channel: options.EveChannel = None,
     seed: options.Seed = None,
     model: options.Model = None,
     in_png: options.CertificateInPng = False,
     as_json: options.Json = False,
 ) -> None:
-    """Eve: hear a message over her own simulated channel (20 dB) and put it into the public generator, as in the paper.
+    """Eve: hear a message over her own simulated channel (AWGN, 20 dB) and put it into the public generator, as in the paper.
 
     Example: semveil eavesdrop m.svl --out eve.png
     """
     _check(out, snr_db)
+    over = options.channel("--channel", channel)
 
     from semveil.core.rng import streams
     from semveil.methods.certificates import certificate_of
@@ -165,7 +171,7 @@ def eavesdrop(
 
     read, loaded = open_message(message, model)
     method = method_for_eve(read, loaded)
-    images = method.eavesdrop(heard(read, snr_db=snr_db, rng=streams(seed)["eve"]))
+    images = method.eavesdrop(heard(read, snr_db=snr_db, rng=streams(seed)["eve"], channel=over))
     certificate, written = certificate_of(read).for_picture(), _save(out, images)
     _report(read, certificate, written, certify_outputs(written, certificate, in_png=in_png), as_json=as_json)
 

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from semveil.channels import KeyedPart, denormalise_power, normalise_power, pack, unpack, wiretap
+from semveil.channels.wiretap import AnyChannel
 from semveil.core.parts import describe_codes
 from semveil.core.privacy import Guarantee
 from semveil.core.registry import suggest
@@ -320,6 +321,8 @@ class DPSemCom:
         eve_snr_db: float | None = None,
         codes: Tensor | None = None,
         run: Streams | int | None = None,
+        bob_channel: AnyChannel | None = None,
+        eve_channel: AnyChannel | None = None,
     ) -> WiretapResult:
         """All three parties, simulated.
 
@@ -330,13 +333,23 @@ class DPSemCom:
             codes: latents of the photos where they are known; inverted otherwise.
             run: named random streams, or their seed; `bob` and `eve` draw the channels' noise, and `dp` of a given seed the
                 genuine noise, which is then a simulation. Nonces are always new.
+            bob_channel, eve_channel: any `channel(symbols, snr_db, rng) -> received, state`, such as a `channels.Link`; each
+                photo is one message; AWGN where None. The direct image comes over a channel like Bob's.
         """
         run = run if isinstance(run, Streams) else streams(run)
         codes = self.model.box.clip(self.invert(images).codes if codes is None else codes)
         sent = self.send_codes(codes, rng=None if run.seed is None else run["dp"])
-        heard = wiretap(sent.symbols, snr_db, eve_snr_db, rng_bob=run["bob"], rng_eve=run["eve"])
+        heard = wiretap(
+            sent.symbols,
+            snr_db,
+            eve_snr_db,
+            rng_bob=run["bob"],
+            rng_eve=run["eve"],
+            bob_channel=bob_channel,
+            eve_channel=eve_channel,
+        )
         symbols, gains = normalise_power(pack(codes.flatten(1)))
-        plain = wiretap(symbols, snr_db, rng_bob=run["direct"], rng_eve=run["direct eve"]).bob
+        plain = wiretap(symbols, snr_db, rng_bob=run["direct"], rng_eve=run["direct eve"], bob_channel=bob_channel).bob
         return WiretapResult(
             source=images,
             inverted=self.synthesize(codes),
