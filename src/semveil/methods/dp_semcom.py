@@ -34,6 +34,7 @@ from semveil.methods.face_model import DEFAULT_MODEL, FaceModel, load_model
 from semveil.methods.pairs import find_pair
 from semveil.methods.protectors import Keyed, Noisy, Protector, Trained, Unprotected
 from semveil.methods.shared_key import SharedKey
+from semveil.protection.code_rotation import CodeRotation
 from semveil.protection.keyed import KeyedProtection
 from semveil.protection.linear_pair import LinearPair, PairSettings
 from semveil.protection.modulo import DEFAULT_GUARD, Modulo
@@ -110,6 +111,7 @@ class DPSemCom:
         key: shared with Bob, for keyed protection; a new one where None, for simulations.
         authenticate: whether Bob notices tampering and wrong keys, see `Keyed`.
         guard: width of the guard band of `modulo`, relative to the clip box; see `protection.modulo.guard_for`.
+        rotations: of `rotation`: `code`, one for each code; or `block`, one for all of them, as older messages have it.
         inversion: settings of the inversion; the model's own where None.
 
     Raises:
@@ -138,6 +140,7 @@ class DPSemCom:
         key: SharedKey | None = None,
         authenticate: bool = True,
         guard: float = DEFAULT_GUARD,
+        rotations: str = "code",
         inversion: InversionSettings | None = None,
     ) -> None:
         self.model = load_model(model) if isinstance(model, str) else model
@@ -174,7 +177,9 @@ class DPSemCom:
                 raise ValueError(f"the pair protects codes {settings.codes}, not {self.private_codes}")
             self.pair = pair or find_pair(self.model, settings)
         self.nominal_epsilon = self._nominal_epsilon(epsilon)
-        self.protector = self._protector(epsilon, delta, key, authenticate, guard, shares)
+        if rotations not in ("code", "block"):
+            raise ValueError(f"rotations must be 'code' or 'block', got {rotations!r}")
+        self.protector = self._protector(epsilon, delta, key, authenticate, guard, rotations, shares)
 
     def _codes(self, private_codes: Sequence[int] | None, shares: PartBudget | None) -> tuple[int, ...]:
         if shares is not None:
@@ -203,6 +208,7 @@ class DPSemCom:
         key: SharedKey | None,
         authenticate: bool,
         guard: float,
+        rotations: str,
         shares: PartBudget | None,
     ) -> Protector:
         box, perturbed = self.model.box, len(self.private_codes) * self.model.latent_shape[1]
@@ -225,7 +231,8 @@ class DPSemCom:
         shape = len(self.private_codes), self.model.latent_shape[1]
         keyed: KeyedProtection
         if self.protection == "rotation":
-            keyed = Rotation(self._rotation_space(shape), box)
+            space = self._rotation_space(shape)
+            keyed = CodeRotation(space, box) if rotations == "code" else Rotation(space, box)
         else:
             keyed = Modulo(box, shape, guard=guard, epsilon=epsilon or 0.0)
         context = {

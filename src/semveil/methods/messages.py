@@ -143,6 +143,8 @@ def _method(message: Message, model: FaceModel, **options: Any) -> DPSemCom:
             options |= {"calibration": message.calibration}
         elif message.protection == "modulo":
             options |= {"guard": message.keyed.parameters["guard"]}
+        elif message.protection == "rotation":
+            options |= {"rotations": message.keyed.parameters.get("rotations", "block")}
         return DPSemCom(
             model,
             private_codes=message.private_codes,
