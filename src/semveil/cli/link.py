@@ -27,7 +27,14 @@ Picture = Annotated[
 
 def send(
     photo: Annotated[Path, typer.Argument(help="Photo that shows a face.", metavar="PHOTO")],
-    out: Annotated[Path, typer.Option(help="Message file to write.", metavar="FILE.svl")],
+    out: Annotated[Path | None, typer.Option(help="Message file to write.", metavar="FILE.svl")] = None,
+    iq: Annotated[
+        Path | None,
+        typer.Option(help="SigMF recording to write: the same as a radio signal.", metavar="FILE.sigmf|.sigmf-meta"),
+    ] = None,
+    iq_format: Annotated[
+        str, typer.Option(help="Of its samples: two floats or two 16-bit integers.", metavar="cf32|ci16")
+    ] = "cf32",
     key: options.Key = None,
     passphrase_file: options.PassphraseFile = None,
     identity: options.Identity = None,
@@ -55,8 +62,13 @@ def send(
 
     Example: semveil send portrait.jpg --key alice-bob.key --out m.svl
 
+    Example: semveil send portrait.jpg --key alice-bob.key --iq m.sigmf
+
     Example: semveil send portrait.jpg --protection laplace --private all --epsilon 500 --out m.svl
     """
+    outputs = [path for path in (out, iq) if path is not None]
+    if not outputs:
+        raise options.OptionError("name a message file with --out, a recording with --iq, or both")
     keyed = check_key_options(key, passphrase_file, identity, peer)
     asked = ProtectionOptions(
         protection=protection,
@@ -71,7 +83,10 @@ def send(
     asked.check(keyed=keyed)
     if protection in ("rotation", "modulo") and not keyed:
         raise options.OptionError(f"--protection {protection} needs a key: semveil keygen --out my.key, then --key my.key")
-    options.check_output_file(out)
+    for path in outputs:
+        options.check_output_file(path)
+    if iq is not None:
+        _check_recording(iq, iq_format)
 
     from semveil.channels import write_message
     from semveil.experiments.latents import inversion_distance
@@ -87,12 +102,17 @@ def send(
     with progress("Inverting", quiet=as_json) as advance:
         latents = method.invert(faces.images, perceptual=inversion_distance(loaded)[0], progress=advance).codes
     message = to_message(method, method.send_codes(latents))
-    write_message(out, message)
+    if out is not None:
+        write_message(out, message)
+    if iq is not None:
+        from semveil.radio.bursts import send_recording
+
+        outputs = [path for path in (out,) if path is not None] + send_recording(iq, message, datatype=iq_format)
     if message.keyed is not None:
         nonce_log(SENT).add(message.keyed.nonce)
     certificate = certificate_of(message, method)
-    lines = certify_outputs([out], certificate) + record_release(book, subject, certificate)
-    _report(message, certificate, [out], lines, as_json=as_json)
+    lines = certify_outputs(outputs, certificate) + record_release(book, subject, certificate)
+    _report(message, certificate, outputs, lines, as_json=as_json)
 
 
 def receive(
@@ -106,6 +126,7 @@ def receive(
     replay: Annotated[bool, typer.Option("--replay", help="Read a keyed message that was read before.")] = False,
     snr_db: options.SnrDb = None,
     channel: options.BobChannel = None,
+    iq: options.Iq = False,
     seed: options.Seed = None,
     model: options.Model = None,
     pair: options.Pair = None,
@@ -119,6 +140,8 @@ def receive(
     Example: semveil receive m.svl --key alice-bob.key --snr-db 15 --out bob.png
 
     Example: semveil receive m.svl --key alice-bob.key --channel rayleigh:coherence=64,csi=mmse --out bob.png
+
+    Example: semveil receive --iq heard.sigmf-meta --key alice-bob.key --out bob.png
     """
     check_key_options(key, passphrase_file, identity, peer)
     _check(out, snr_db)
@@ -130,7 +153,7 @@ def receive(
     from semveil.methods.messages import heard, method_for_bob
     from semveil.methods.pairs import read_pair
 
-    read, loaded = open_message(message, model)
+    read, loaded = open_message(message, model, iq=iq)
     shared = None if read.keyed is None else bob_key(read.keyed.source, key, passphrase_file, identity, peer)
     nonce = None if read.keyed is None else read.keyed.nonce
     method = method_for_bob(read, loaded, pair=None if pair is None else read_pair(pair), key=shared, authenticate=not deniable)
@@ -153,6 +176,7 @@ def eavesdrop(
     out: Picture,
     snr_db: options.SnrDb = None,
     channel: options.EveChannel = None,
+    iq: options.Iq = False,
     seed: options.Seed = None,
     model: options.Model = None,
     in_png: options.CertificateInPng = False,
@@ -169,7 +193,7 @@ def eavesdrop(
     from semveil.methods.certificates import certificate_of
     from semveil.methods.messages import heard, method_for_eve
 
-    read, loaded = open_message(message, model)
+    read, loaded = open_message(message, model, iq=iq)
     method = method_for_eve(read, loaded)
     images = method.eavesdrop(heard(read, snr_db=snr_db, rng=streams(seed)["eve"], channel=over))
     certificate, written = certificate_of(read).for_picture(), _save(out, images)
@@ -181,11 +205,27 @@ def _check(out: Path, snr_db: float | None) -> None:
     options.check_snr("--snr-db", snr_db)
 
 
-def open_message(path: Path, model: str | None) -> "tuple[Message, FaceModel]":
+def _check_recording(path: Path, datatype: str) -> None:
+    from semveil.radio.recording import FORMATS, SUFFIXES, require_sigmf
+
+    if path.suffix not in SUFFIXES:
+        raise options.OptionError(f"--iq needs a name that ends in {', '.join(SUFFIXES)}, got {str(path)!r}")
+    if datatype not in FORMATS:
+        raise options.OptionError(f"--iq-format must be {' or '.join(FORMATS)}, got {datatype!r}")
+    require_sigmf()
+
+
+def open_message(path: Path, model: str | None, *, iq: bool = False) -> "tuple[Message, FaceModel]":
+    """A message file, or the burst in a recording, and the model that it needs."""
     from semveil.channels import MessageError, read_message
     from semveil.methods.face_model import load_model
 
-    message = read_message(path)
+    if iq or path.suffix.startswith(".sigmf"):
+        from semveil.radio.bursts import receive_recording
+
+        message = receive_recording(path)
+    else:
+        message = read_message(path)
     try:
         return message, load_model(model or message.model)
     except ValueError as error:

@@ -101,6 +101,10 @@ EveChannel = Annotated[
     typer.Option("--channel", "--eve-channel", help="Eve's channel and receiver, as in receive.", metavar=CHANNEL_METAVAR),
 ]
 
+Iq = Annotated[
+    bool, typer.Option("--iq", help="MESSAGE is a SigMF recording of the radio signal, which a name in .sigmf* says too.")
+]
+
 
 def channel(name: str, text: str | None) -> "Link | None":
     """The channel that an option names, AWGN where it is not given."""
