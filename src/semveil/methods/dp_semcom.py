@@ -307,9 +307,13 @@ class DPSemCom:
         Raises:
             KeyProblem: the key is not Alice's, or the side information was altered.
         """
+        return self.synthesize(self.receive_codes(transmission))
+
+    def receive_codes(self, transmission: Transmission) -> Tensor:
+        """Bob's estimate of all codes (B, K, D), which `receive` makes pictures of; differentiable in the symbols."""
         codes, private = self.heard_codes(transmission), list(self.private_codes)
         codes[:, private] = self.protector.deprotect(codes[:, private], transmission.keyed, transmission.bound())
-        return self.synthesize(codes)
+        return codes
 
     def eavesdrop(self, transmission: Transmission) -> Tensor:
         """The paper's Eve: what she hears goes straight into the generator (Eq. 15). She does not try anything else.
