@@ -7,10 +7,10 @@ FREQUENCY is in cycles per sample, EPSILON the ratio of the clocks.
 
 import sys
 
-from gnuradio import blocks, channels, gr
-
 
 def main() -> None:
+    from gnuradio import blocks, channels, gr  # here, so that a Python without it can collect this file
+
     source, sink, noise, frequency, epsilon, seed, *taps = sys.argv[1:]
     graph = gr.top_block()
     model = channels.channel_model(float(noise), float(frequency), float(epsilon), [complex(t) for t in taps], int(seed))
