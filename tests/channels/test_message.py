@@ -209,7 +209,7 @@ GOOD = {"nonce": bytes(32), "source": {"kind": "file"}, "parameters": {}, "seale
         ("source", {"kind": "passphrase", "salt": "xyz"}, "hexadecimal"),
         ("source", {"kind": "passphrase"}, "other fields"),
         ("parameters", {"radius": math.nan}, "plain JSON"),
-        ("sealed", bytes(1 << 17), "at most"),
+        ("sealed", bytes((1 << 18) + 1), "at most"),
         ("authenticated", 1, "true or false"),
     ],
 )

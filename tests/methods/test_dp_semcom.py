@@ -8,15 +8,16 @@ import pytest
 import torch
 
 import semveil
-from semveil.channels import KeyedPart, MessageError, read_message
+from semveil.channels import KeyedPart, MessageError, read_message, write_message
 from semveil.core.errors import KeyProblem
 from semveil.core.privacy import Basis, Guarantee
 from semveil.keys import MessageKeys
 from semveil.methods.dp_semcom import KEYED, NOISY, PRIVATE_CODES, DPSemCom, Transmission, pair_settings
 from semveil.methods.face_model import load_model
-from semveil.methods.messages import guarantee_of, heard, method_for_bob
+from semveil.methods.messages import guarantee_of, heard, method_for_bob, to_message
 from semveil.methods.shared_key import SharedKey
 from semveil.protection.linear_pair import LinearPair
+from semveil.protection.rotation import MASK_DEVIATION
 
 PHOTOS = torch.rand(3, 3, 32, 32, generator=torch.Generator().manual_seed(0)) * 2 - 1
 
@@ -231,6 +232,41 @@ def test_gains_tell_nothing_of_the_private_block(model):
     assert float((gains[:, 0].mean() / gains[:, 1].mean() - 1).abs()) < 0.02
     plain = DPSemCom(model, protection="none").send_codes(codes + 0.1).gains
     assert float((plain[0] / plain[1] - 1).abs()) > 0.1
+
+
+def test_power_and_energy_of_each_code_tell_nothing_of_the_private_block(model):
+    """Equal up to the masks for any two photos with equal common codes; not so without protection."""
+    codes = torch.full((2, 28, 8), 0.1)
+    codes[1, list(PRIVATE_CODES)] = 1.5
+    codes[1, 0] = 0.0
+
+    def ratios(method):
+        sent = [method.send_codes(codes).symbols.unflatten(1, (28, 4)) for _ in range(60)]
+        energies = torch.stack(sent).abs().square().sum(3).mean(0)
+        return energies[0] / energies[1]
+
+    # a code's energy varies by 2 MASK_DEVIATION / sqrt(8) about, the common ones' through the gain alone
+    bound = 6 * 2 * MASK_DEVIATION / math.sqrt(8) * math.sqrt(2 / 60)
+    assert float((ratios(DPSemCom(model, protection="rotation", private_codes=PRIVATE_CODES)) - 1).abs().max()) < bound
+    assert float((ratios(DPSemCom(model, protection="none")) - 1).abs().max()) > 5 * bound
+
+
+def test_messages_with_one_rotation_for_all_codes_are_still_read(model, tmp_path):
+    key, codes = SharedKey.fresh(), model.public_latents(2, rng=torch.Generator().manual_seed(3))
+    alice = DPSemCom(model, key=key, protection="rotation", rotations="block")
+    write_message(tmp_path / "old.svl", to_message(alice, alice.send_codes(codes)))
+    old = read_message(tmp_path / "old.svl")
+    assert "rotations" not in old.keyed.parameters
+    bob = method_for_bob(old, model, key=key)
+    sent = heard(old, snr_db=200.0)
+    read = bob.protector.deprotect(bob.heard_codes(sent), sent.keyed, sent.bound())
+    torch.testing.assert_close(read, model.box.clip(codes), atol=0.01, rtol=0)
+    alice = DPSemCom(model, key=key)
+    new = to_message(alice, alice.send_codes(codes))
+    assert new.keyed.parameters["rotations"] == "code" and len(new.keyed.sealed) == 2 * 28 * 4 + 16
+    forged = replace(new, keyed=replace(new.keyed, parameters={**new.keyed.parameters, "rotations": "none"}))
+    with pytest.raises(MessageError, match="rotations must be"):
+        method_for_bob(forged, model, key=key)
 
 
 def test_streams_are_independent_and_reproducible(model):

@@ -8,7 +8,7 @@ from semveil.channels.container import MessageError, is_json_object
 
 NONCE_BYTES = 32
 SOURCES = {"file": set(), "passphrase": {"salt"}, "agreement": {"offer"}}  # kind of key -> what else Bob needs, hex
-MOST_SEALED = 1 << 16
+MOST_SEALED = 1 << 18
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -28,7 +28,14 @@ Picture = Annotated[
 
 def send(
     photo: Annotated[Path, typer.Argument(help="Photo that shows a face.", metavar="PHOTO")],
-    out: Annotated[Path, typer.Option(help="Message file to write.", metavar="FILE.svl")],
+    out: Annotated[Path | None, typer.Option(help="Message file to write.", metavar="FILE.svl")] = None,
+    iq: Annotated[
+        Path | None,
+        typer.Option(help="SigMF recording to write: the same as a radio signal.", metavar="FILE.sigmf|.sigmf-meta"),
+    ] = None,
+    iq_format: Annotated[
+        str, typer.Option(help="Of its samples: two floats or two 16-bit integers.", metavar="cf32|ci16")
+    ] = "cf32",
     key: options.Key = None,
     passphrase_file: options.PassphraseFile = None,
     identity: options.Identity = None,
@@ -58,8 +65,13 @@ def send(
 
     Example: semveil send portrait.jpg --key alice-bob.key --out m.svl
 
+    Example: semveil send portrait.jpg --key alice-bob.key --iq m.sigmf
+
     Example: semveil send portrait.jpg --protection laplace --private all --epsilon 500 --out m.svl
     """
+    outputs = [path for path in (out, iq) if path is not None]
+    if not outputs:
+        raise options.OptionError("name a message file with --out, a recording with --iq, or both")
     keyed = check_key_options(key, passphrase_file, identity, peer)
     asked = ProtectionOptions(
         protection=protection,
@@ -74,7 +86,10 @@ def send(
     asked.check(keyed=keyed)
     if protection in ("rotation", "modulo") and not keyed:
         raise options.OptionError(f"--protection {protection} needs a key: semveil keygen --out my.key, then --key my.key")
-    options.check_output_file(out)
+    for path in outputs:
+        options.check_output_file(path)
+    if iq is not None:
+        _check_recording(iq, iq_format)
     check_limit(limit)
 
     from dataclasses import replace
@@ -104,9 +119,23 @@ def send(
         if message.keyed is not None:
             nonce_log(SENT).add(message.keyed.nonce)
 
-    files, lines = certified_outputs([certified(out, message_bytes(message), certificate)], certificate)
+    made = [] if out is None else [certified(out, message_bytes(message), certificate)]
+    if iq is not None:
+        made += [certified(path, content, certificate) for path, content in _recorded_signal(iq, message, iq_format)]
+    files, lines = certified_outputs(made, certificate)
     publish(files, once=written_down)
-    _report(message, certificate, [out], lines + recorded(book, subject), as_json=as_json)
+    _report(message, certificate, [output[-1][0] for output in made], lines + recorded(book, subject), as_json=as_json)
+
+
+def _recorded_signal(path: Path, message: "Message", datatype: str) -> list[tuple[Path, bytes]]:
+    """The files of a recording and their bytes; they are written elsewhere first, since nobody may read them before booking."""
+    import tempfile
+
+    from semveil.radio.bursts import send_recording
+
+    with tempfile.TemporaryDirectory() as folder:
+        files = send_recording(Path(folder) / path.name, message, datatype=datatype)
+        return [(path.with_name(file.name), file.read_bytes()) for file in files]
 
 
 def receive(
@@ -119,20 +148,27 @@ def receive(
     deniable: options.Deniable = False,
     replay: Annotated[bool, typer.Option("--replay", help="Read a keyed message that was read before.")] = False,
     snr_db: options.SnrDb = None,
+    channel: options.BobChannel = None,
+    iq: options.Iq = False,
     seed: options.Seed = None,
     model: options.Model = None,
     pair: options.Pair = None,
     in_png: options.CertificateInPng = False,
     as_json: options.Json = False,
 ) -> None:
-    """Bob: hear a message over a simulated channel (20 dB), undo the protection and make the image.
+    """Bob: hear a message over a simulated channel (AWGN, 20 dB), undo the protection and make the image.
 
     A keyed message is read once: its nonce goes into a log, and whoever sends it again is found out.
 
     Example: semveil receive m.svl --key alice-bob.key --snr-db 15 --out bob.png
+
+    Example: semveil receive m.svl --key alice-bob.key --channel rayleigh:coherence=64,csi=mmse --out bob.png
+
+    Example: semveil receive --iq heard.sigmf-meta --key alice-bob.key --out bob.png
     """
     check_key_options(key, passphrase_file, identity, peer)
     _check(out, snr_db)
+    over = options.channel("--channel", channel)
 
     from contextlib import nullcontext
 
@@ -143,7 +179,7 @@ def receive(
     from semveil.methods.messages import heard, method_for_bob
     from semveil.methods.pairs import read_pair
 
-    read, loaded = open_message(message, model)
+    read, loaded = open_message(message, model, iq=iq)
     shared = None if read.keyed is None else bob_key(read.keyed.source, key, passphrase_file, identity, peer)
     nonce = None if read.keyed is None else read.keyed.nonce
     method = method_for_bob(read, loaded, pair=None if pair is None else read_pair(pair), key=shared, authenticate=not deniable)
@@ -151,7 +187,7 @@ def receive(
         nonce_log().check(nonce)
     if nonce is not None and nonce_log(SENT).holds(nonce):
         note("this message was sent from this machine; if you did not send it to yourself, somebody sent it back to you")
-    images = method.receive(heard(read, snr_db=snr_db, rng=streams(seed)["bob"]))
+    images = method.receive(heard(read, snr_db=snr_db, rng=streams(seed)["bob"], channel=over))
     certificate = certificate_of(read, method)
     as_heard = read.protection in (*NOISY, "none")  # nothing was undone
     opened = certificate.for_picture() if as_heard else certificate.for_opened_picture()
@@ -166,25 +202,28 @@ def eavesdrop(
     message: MessageFile,
     out: Picture,
     snr_db: options.SnrDb = None,
+    channel: options.EveChannel = None,
+    iq: options.Iq = False,
     seed: options.Seed = None,
     model: options.Model = None,
     in_png: options.CertificateInPng = False,
     as_json: options.Json = False,
 ) -> None:
-    """Eve: hear a message over her own simulated channel (20 dB) and put it into the public generator, as in the paper.
+    """Eve: hear a message over her own simulated channel (AWGN, 20 dB) and put it into the public generator, as in the paper.
 
     Example: semveil eavesdrop m.svl --out eve.png
     """
     _check(out, snr_db)
+    over = options.channel("--channel", channel)
 
     from semveil.core.publish import publish
     from semveil.core.rng import streams
     from semveil.methods.certificates import certificate_of
     from semveil.methods.messages import heard, method_for_eve
 
-    read, loaded = open_message(message, model)
+    read, loaded = open_message(message, model, iq=iq)
     method = method_for_eve(read, loaded)
-    images = method.eavesdrop(heard(read, snr_db=snr_db, rng=streams(seed)["eve"]))
+    images = method.eavesdrop(heard(read, snr_db=snr_db, rng=streams(seed)["eve"], channel=over))
     certificate = certificate_of(read).for_picture()
     files, written, lines = _pictures(out, images, certificate, in_png=in_png)
     publish(files)
@@ -196,11 +235,27 @@ def _check(out: Path, snr_db: float | None) -> None:
     options.check_snr("--snr-db", snr_db)
 
 
-def open_message(path: Path, model: str | None) -> "tuple[Message, FaceModel]":
+def _check_recording(path: Path, datatype: str) -> None:
+    from semveil.radio.recording import FORMATS, SUFFIXES, require_sigmf
+
+    if path.suffix not in SUFFIXES:
+        raise options.OptionError(f"--iq needs a name that ends in {', '.join(SUFFIXES)}, got {str(path)!r}")
+    if datatype not in FORMATS:
+        raise options.OptionError(f"--iq-format must be {' or '.join(FORMATS)}, got {datatype!r}")
+    require_sigmf()
+
+
+def open_message(path: Path, model: str | None, *, iq: bool = False) -> "tuple[Message, FaceModel]":
+    """A message file, or the burst in a recording, and the model that it needs."""
     from semveil.channels import MessageError, read_message
     from semveil.methods.face_model import load_model
 
-    message = read_message(path)
+    if iq or path.suffix.startswith(".sigmf"):
+        from semveil.radio.bursts import receive_recording
+
+        message = receive_recording(path)
+    else:
+        message = read_message(path)
     try:
         return message, load_model(model or message.model)
     except ValueError as error:

@@ -27,6 +27,19 @@ def transmit(
     epsilon: options.Epsilon = None,
     snr_db: Annotated[float, typer.Option(help="Bob's SNR per complex symbol in dB.", metavar="S")] = 20.0,
     eve_snr_db: Annotated[float | None, typer.Option(help="Eve's SNR; Bob's where not given.", metavar="S")] = None,
+    channel: Annotated[
+        str | None,
+        typer.Option(
+            help="Both channels and receivers: awgn (default), rayleigh:coherence=64,csi=mmse, ...; see receive.",
+            metavar=options.CHANNEL_METAVAR,
+        ),
+    ] = None,
+    bob_channel: Annotated[
+        str | None, typer.Option(help="Bob's channel, instead of --channel.", metavar=options.CHANNEL_METAVAR)
+    ] = None,
+    eve_channel: Annotated[
+        str | None, typer.Option(help="Eve's channel, instead of --channel.", metavar=options.CHANNEL_METAVAR)
+    ] = None,
     private: options.Private = None,
     private_codes: options.PrivateCodes = None,
     budget: options.Budget = None,
@@ -65,6 +78,8 @@ def transmit(
     asked.check(keyed=False)
     options.check_snr("--snr-db", snr_db)
     options.check_snr("--eve-snr-db", eve_snr_db)
+    bob_over = options.channel("--bob-channel", bob_channel or channel)
+    eve_over = options.channel("--eve-channel", eve_channel or channel)
     options.check_output_folder(out)
 
     from semveil.core.rng import streams
@@ -85,7 +100,15 @@ def transmit(
         distance, _ = inversion_distance(loaded)
         latents = method.invert(faces.images, perceptual=distance, progress=advance).codes
     with progress("Sending and measuring", quiet=as_json):
-        result = method.transmit(faces.images, snr_db=snr_db, eve_snr_db=eve_snr_db, codes=latents, run=streams(run_seed))
+        result = method.transmit(
+            faces.images,
+            snr_db=snr_db,
+            eve_snr_db=eve_snr_db,
+            codes=latents,
+            run=streams(run_seed),
+            bob_channel=bob_over,
+            eve_channel=eve_over,
+        )
         records = measure(result, method, Remembering(judge), ids=faces.ids)
     summary = {
         "config": {
@@ -93,6 +116,8 @@ def transmit(
             "inversion": {**asdict(method.inversion), "perceptual_network": loaded.perceptual_network if distance else None},
             "snr_db": snr_db,
             "eve_snr_db": snr_db if eve_snr_db is None else eve_snr_db,
+            "channel": bob_channel or channel or "awgn",
+            "eve_channel": eve_channel or channel or "awgn",
             "verifier": judge_card,
         },
         "seeds": {"run": None, "reason": "it would give the noise away"} if genuine else {"run": run_seed},

@@ -15,10 +15,10 @@ from semveil.mechanisms import ClipBox
 from semveil.methods.dp_semcom import NOISY, DPSemCom, Transmission
 from semveil.methods.face_model import FaceModel
 from semveil.methods.pairs import NoPair
+from semveil.protection.code_rotation import CodeRotation
 from semveil.protection.keyed import KeyedProtection
 from semveil.protection.linear_pair import LinearPair
 from semveil.protection.modulo import Modulo
-from semveil.protection.rotation import Rotation
 from semveil.protection.rotation_space import RotationSpace
 
 BLOCK = (2, 4)  # small blocks show a fault sooner
@@ -30,7 +30,7 @@ OUTSIDE = 10.0  # widths of the box beyond its corners
 
 def rotation_games(epsilon: float | None = None) -> list[Game]:
     """Games for keyed rotation of a small block."""
-    return [_block_game("rotation", Rotation(RotationSpace.from_box(BOX, BLOCK), BOX))]
+    return [_block_game("rotation", CodeRotation(RotationSpace.from_box(BOX, BLOCK), BOX))]
 
 
 def modulo_games(epsilon: float | None) -> list[Game]:

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from semveil.channels import KeyedPart, denormalise_power, normalise_power, pack, unpack, wiretap
+from semveil.channels.wiretap import AnyChannel
 from semveil.core.coverage import Coverage
 from semveil.core.parts import describe_codes
 from semveil.core.pixels import check_range
@@ -35,6 +36,7 @@ from semveil.methods.pairs import find_pair
 from semveil.methods.protection_options import KEYED, NOISY, check_options
 from semveil.methods.protectors import Keyed, Noisy, Protector, Trained, Unprotected
 from semveil.methods.shared_key import SharedKey
+from semveil.protection.code_rotation import CodeRotation
 from semveil.protection.keyed import KeyedProtection
 from semveil.protection.linear_pair import LinearPair, PairSettings
 from semveil.protection.modulo import DEFAULT_GUARD, Modulo
@@ -109,6 +111,7 @@ class DPSemCom:
         key: shared with Bob, for keyed protection; a new one where None, for simulations.
         authenticate: whether Bob notices tampering and wrong keys, see `Keyed`.
         guard: width of the guard band of `modulo`, relative to the clip box (0.2); see `protection.modulo.guard_for`.
+        rotations: of `rotation`: `code`, one for each code; or `block`, one for all of them, as older messages have it.
         inversion: settings of the inversion; the model's own where None.
 
     Raises:
@@ -137,6 +140,7 @@ class DPSemCom:
         key: SharedKey | None = None,
         authenticate: bool = True,
         guard: float | None = None,
+        rotations: str = "code",
         inversion: InversionSettings | None = None,
     ) -> None:
         self.model = load_model(model) if isinstance(model, str) else model
@@ -172,7 +176,9 @@ class DPSemCom:
                 raise ValueError(f"the pair protects codes {settings.codes}, not {self.private_codes}")
             self.pair = pair or find_pair(self.model, settings)
         self.nominal_epsilon = self._nominal_epsilon(epsilon)
-        self.protector = self._protector(epsilon, delta, key, authenticate, guard, shares)
+        if rotations not in ("code", "block"):
+            raise ValueError(f"rotations must be 'code' or 'block', got {rotations!r}")
+        self.protector = self._protector(epsilon, delta, key, authenticate, guard, rotations, shares)
 
     def _codes(self, private_codes: Sequence[int] | None, shares: PartBudget | None) -> tuple[int, ...]:
         if shares is not None:
@@ -197,6 +203,7 @@ class DPSemCom:
         key: SharedKey | None,
         authenticate: bool,
         guard: float | None,
+        rotations: str,
         shares: PartBudget | None,
     ) -> Protector:
         box, perturbed = self.model.box, len(self.private_codes) * self.model.latent_shape[1]
@@ -219,7 +226,8 @@ class DPSemCom:
         shape = len(self.private_codes), self.model.latent_shape[1]
         keyed: KeyedProtection
         if self.protection == "rotation":
-            keyed = Rotation(self._rotation_space(shape), box)
+            space = self._rotation_space(shape)
+            keyed = CodeRotation(space, box) if rotations == "code" else Rotation(space, box)
         else:
             keyed = Modulo(box, shape, guard=DEFAULT_GUARD if guard is None else guard, epsilon=epsilon or 0.0)
         context = {
@@ -295,9 +303,13 @@ class DPSemCom:
         Raises:
             KeyProblem: the key is not Alice's, or the side information was altered.
         """
+        return self.synthesize(self.receive_codes(transmission))
+
+    def receive_codes(self, transmission: Transmission) -> Tensor:
+        """Bob's estimate of all codes (B, K, D), which `receive` makes pictures of; differentiable in the symbols."""
         codes, private = self.heard_codes(transmission), list(self.private_codes)
         codes[:, private] = self.protector.deprotect(codes[:, private], transmission.keyed, transmission.bound())
-        return self.synthesize(codes)
+        return codes
 
     def eavesdrop(self, transmission: Transmission) -> Tensor:
         """The paper's Eve: what she hears goes straight into the generator (Eq. 15). She does not try anything else.
@@ -316,6 +328,8 @@ class DPSemCom:
         eve_snr_db: float | None = None,
         codes: Tensor | None = None,
         run: Streams | int | None = None,
+        bob_channel: AnyChannel | None = None,
+        eve_channel: AnyChannel | None = None,
     ) -> WiretapResult:
         """All three parties, simulated.
 
@@ -326,14 +340,24 @@ class DPSemCom:
             codes: latents of the photos where they are known; inverted otherwise.
             run: named random streams, or their seed; `bob` and `eve` draw the channels' noise, and `dp` of a given seed the
                 genuine noise, which is then a simulation. Nonces are always new.
+            bob_channel, eve_channel: any `channel(symbols, snr_db, rng) -> received, state`, such as a `channels.Link`; each
+                photo is one message; AWGN where None. The direct image comes over a channel like Bob's.
         """
         check_range(images)
         run = run if isinstance(run, Streams) else streams(run)
         codes = self.model.box.clip(self.invert(images).codes if codes is None else codes)
         sent = self.send_codes(codes, rng=None if run.seed is None else run["dp"])
-        heard = wiretap(sent.symbols, snr_db, eve_snr_db, rng_bob=run["bob"], rng_eve=run["eve"])
+        heard = wiretap(
+            sent.symbols,
+            snr_db,
+            eve_snr_db,
+            rng_bob=run["bob"],
+            rng_eve=run["eve"],
+            bob_channel=bob_channel,
+            eve_channel=eve_channel,
+        )
         symbols, gains = normalise_power(pack(codes.flatten(1)))
-        plain = wiretap(symbols, snr_db, rng_bob=run["direct"], rng_eve=run["direct eve"]).bob
+        plain = wiretap(symbols, snr_db, rng_bob=run["direct"], rng_eve=run["direct eve"], bob_channel=bob_channel).bob
         return WiretapResult(
             source=images,
             inverted=self.synthesize(codes),

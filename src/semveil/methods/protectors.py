@@ -14,6 +14,7 @@ from semveil.mechanisms import Mechanism, Release
 from semveil.methods.shared_key import SharedKey
 from semveil.protection.keyed import KeyedProtection
 from semveil.protection.linear_pair import LinearPair
+from semveil.protection.linear_pass import linear_pass
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,7 +105,9 @@ class Noisy:
         self.release = Release(mechanism)
 
     def protect(self, block: Tensor, *, rng: torch.Generator | None = None) -> Protected:
-        return Protected(self.release(block) if rng is None else self.mechanism(block, rng=rng))
+        if rng is not None:
+            return Protected(self.mechanism(block, rng=rng))
+        return Protected(linear_pass(block, self.release(block.detach()), lambda gradient: gradient))
 
     def deprotect(self, received: Tensor, keyed: KeyedPart | None, bound: bytes) -> Tensor:
         return received
