@@ -7,7 +7,7 @@ import torch
 
 from semveil.attacks.audit import Verdict, play
 from semveil.core.privacy import Basis
-from semveil.experiments.audit import as_result, audit, choose, targets
+from semveil.experiments.audit import audit, choose, targets
 from semveil.experiments.audit_mechanisms import corners, release_games, simulated_games
 from semveil.experiments.audit_methods import method_games
 from semveil.mechanisms import MECHANISMS
@@ -99,8 +99,8 @@ def test_a_method_that_does_not_clip_is_caught(model: FaceModel, monkeypatch: py
 
 def test_an_audit_is_plain_json() -> None:
     told = []
-    found = audit(["laplace"], epsilons=[1.0], draws=10_000, progress=lambda *words: told.append(words))
-    result = as_result(found, draws=10_000, model="faces-64")
-    assert [finding["asked_epsilon"] for finding in result["findings"]] == [1.0] * len(found)
+    result = audit(["laplace"], epsilons=[1.0], draws=10_000, progress=lambda *words: told.append(words))
+    assert [finding["asked_epsilon"] for finding in result["findings"]] == [1.0] * len(result["findings"])
     assert result["alarms"] == 0
     assert told[0][0] == "laplace, one number, epsilon 1"
+    assert all(finding["cpu_seconds"] >= 0 for finding in result["findings"])
