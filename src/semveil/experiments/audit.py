@@ -144,11 +144,11 @@ def audit(
         for epsilon in target.budgets(epsilons):
             for game in target.games(epsilon):
                 stage = f"{name}, {game.pair}" + ("" if epsilon is None else f", epsilon {epsilon:g}")
-                found = journal.get(stage) if journal else None
+                found = None if journal is None else journal.get(stage)
                 if found is None:
                     finding = _played(game, draws, partial(progress, stage))
                     found = {"asked_epsilon": epsilon, **finding.as_dict()}
-                    if journal:
+                    if journal is not None:
                         journal.add(stage, found)
                 findings.append(found)
     result = {
@@ -162,7 +162,7 @@ def audit(
     }
     if finished:
         finished(result)
-    if journal:
+    if journal is not None:
         journal.finish()
     return result
 

@@ -192,7 +192,7 @@ def _less_noise(method: Method, clean: tuple[Floats, Floats]) -> Fault:
     assert isinstance(method, DPImage)
     noisy = _noisy(method)
 
-    whole = less_noise(clean, 2.0, step=method.release.step)
+    whole = less_noise(clean, 2.0, step=_stated_grid(method))
     assert whole.change is not None
     change = whole.change
 
@@ -213,7 +213,7 @@ def _doubled(
     rng = torch.Generator().manual_seed(0)
     assert isinstance(twice, LatentDP) and isinstance(method, LatentDP)
     lower, upper = (bound.flatten().numpy() for bound in _box(twice))
-    step = None if method.release is None else method.release.step
+    step = _stated_grid(method)
 
     def draw(world: int, count: int) -> Floats:
         if latents is not None:
@@ -238,16 +238,20 @@ def _law(method: Method, clean: tuple[Floats, Floats]) -> Law | None:
     if isinstance(method, DPImage):
         scale = method.sensitivity.value / (claim.epsilon / max(1, method.draws))
         scales = np.where(_noisy(method), scale, 0.0)
-        return noise_law("laplace", clean, scales, step=method.release.step)
+        return noise_law("laplace", clean, scales, step=_stated_grid(method))
     if method.choice is not None and method.gallery is not None:
         utilities = _utilities(method, clean)
         laws = [np.exp(claim.epsilon / 2 * (u - u.max())) for u in utilities]
         return choice_law([law / law.sum() for law in laws], partial(_chosen, method))
-    assert method.release is not None
     lower, upper = (bound.flatten().double().numpy() for bound in _box(method))
     shares = method.shares.flatten().double().numpy()
     spent = np.where(shares > 0, shares / shares.sum() * claim.epsilon, 1.0)
-    return clipped_laplace_law(clean, (upper - lower) / spent, lower, upper, step=method.release.step)
+    return clipped_laplace_law(clean, (upper - lower) / spent, lower, upper, step=_stated_grid(method))
+
+
+def _stated_grid(method: Method) -> float | None:
+    """The grid step that a certificate of the method states."""
+    return method.certificate(method.protect_latents(torch.zeros(1, *method.model.latent_shape))).grid_step
 
 
 def _noisy(method: DPImage) -> Floats:

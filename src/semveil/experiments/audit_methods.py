@@ -134,9 +134,7 @@ def method_games(protection: str, epsilon: float | None, model: FaceModel) -> li
     return games
 
 
-def _games_of_real_size(
-    protection: str, epsilon: float | None, model: FaceModel, faces: tuple[Tensor, Tensor]
-) -> list[Game]:
+def _games_of_real_size(protection: str, epsilon: float | None, model: FaceModel, faces: tuple[Tensor, Tensor]) -> list[Game]:
     if protection not in (*NOISY, *KEYED) or model.latent_shape[0] <= max(PRIVATE_CODES):
         return []
     games, (one, other) = [], faces
@@ -151,7 +149,7 @@ def _games_of_real_size(
         pair = f"{words}, {len(private) * model.latent_shape[1]} numbers"
         share = REAL_SHARE if protection in NOISY else REAL_KEYED_SHARE
         games.append(_method_game(pair, real, ends, doubled=twice, share=share))
-    return games + (_budget_games(model, epsilon or 0.0, one) if protection == "laplace" else [])
+    return games + (_budget_games(model, epsilon, one) if protection == "laplace" and epsilon else [])
 
 
 def _budget_games(model: FaceModel, epsilon: float, one: Tensor) -> list[Game]:

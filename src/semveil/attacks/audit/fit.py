@@ -11,8 +11,8 @@ from semveil.attacks.audit.bounds import Floats, at_least, at_most
 from semveil.attacks.audit.game import Law
 from semveil.attacks.audit.power import DOUBT
 
-FIT_DRAWS = 200_000  # outputs of each input that are compared at most
-REFERENCES = 10  # reference outputs for each, so that their own chance adds a third to the critical distance
+FIT_DRAWS = 100_000  # outputs of each input that are compared at most
+REFERENCES = 5  # reference outputs for each; their own chance adds less than half to the critical distance
 FEWEST_REFERENCES = 4_000
 
 Samples = tuple[Mapping[str, Floats], Mapping[str, Floats]]

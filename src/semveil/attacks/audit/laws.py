@@ -10,6 +10,7 @@ from semveil.attacks.audit.game import Law
 from semveil.mechanisms.gaussian import gaussian_ratio
 
 OFF_GRID = "numbers off the grid"
+ADDED = ("laplace", "l2-laplace")  # laws on the sphere that add noise; Laplace's depends on the direction
 
 
 def noise_law(
@@ -180,7 +181,7 @@ def cosine_law(name: str, dimension: int, epsilon: float, towards: Sequence[Floa
             found[OFF_GRID] = np.zeros(count)
         return found
 
-    return Law(f"the {name} law of the stated epsilon", measure, reference)
+    return Law(f"the {name} law of the stated epsilon", measure, reference, same=name not in ADDED)
 
 
 def _rows(count: int, width: int) -> list[int]:
@@ -259,8 +260,9 @@ def _priv_unit(rng: np.random.Generator, count: int, dimension: int, epsilon: fl
     from semveil.mechanisms import PrivUnit
 
     threshold = PrivUnit.calibrate(dimension, epsilon).threshold  # which cap is chosen is free; its odds are not
-    law = stats.beta((dimension - 1) / 2, (dimension - 1) / 2, loc=-1, scale=2)  # of a uniform vector's cosine
-    return law.isf(_cap_choice(rng, count, epsilon, float(law.sf(threshold))))
+    half = (dimension - 1) / 2  # (1 + T) / 2 is Beta(half, half), T the cosine of a uniform vector
+    tails = _cap_choice(rng, count, epsilon, float(special.betaincc(half, half, (1 + threshold) / 2)))
+    return 2 * special.betainccinv(half, half, tails) - 1
 
 
 def _priv_unit_g(rng: np.random.Generator, count: int, dimension: int, epsilon: float, towards: Floats) -> Floats:
