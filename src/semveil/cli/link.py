@@ -43,6 +43,7 @@ def send(
     guard: options.Guard = None,
     model: options.Model = None,
     face: options.Face = None,
+    perceptual: options.Perceptual = None,
     pair: options.Pair = None,
     train: options.Train = True,
     subject: options.Subject = None,
@@ -67,6 +68,7 @@ def send(
         delta=delta,
         guard=guard,
         deniable=deniable,
+        perceptual=perceptual,
     )
     asked.check(keyed=keyed)
     if protection in ("rotation", "modulo") and not keyed:
@@ -74,7 +76,6 @@ def send(
     options.check_output_file(out)
 
     from semveil.channels import write_message
-    from semveil.experiments.latents import inversion_distance
     from semveil.methods.certificates import certificate_of
     from semveil.methods.face_model import load_model
     from semveil.methods.messages import to_message
@@ -85,12 +86,13 @@ def send(
     faces = load_faces([photo], loaded, face, quiet=as_json)
     method = build_method(loaded, asked, key=shared, pair_file=pair, train=train, quiet=as_json)
     with progress("Inverting", quiet=as_json) as advance:
-        latents = method.invert(faces.images, perceptual=inversion_distance(loaded)[0], progress=advance).codes
+        latents = method.invert(faces.images, progress=advance).codes
     message = to_message(method, method.send_codes(latents))
     write_message(out, message)
     if message.keyed is not None:
         nonce_log(SENT).add(message.keyed.nonce)
-    certificate = certificate_of(message, method)
+    term = loaded.describe_inversion(method.perceptual)["perceptual_term"]
+    certificate = certificate_of(message, method, perceptual=term)
     lines = certify_outputs([out], certificate) + record_release(book, subject, certificate)
     _report(message, certificate, [out], lines, as_json=as_json)
 

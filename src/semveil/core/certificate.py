@@ -19,6 +19,7 @@ from semveil.core.registry import suggest
 CERTIFICATE_VERSION = 1
 LARGEST_CERTIFICATE = 1 << 18  # bytes of JSON; a usual one has 3,000
 
+_OPTIONAL_NAMES = ("model", "perceptual", "mechanism", "calibration")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,63}")
 _COMMIT = re.compile(r"[0-9a-f]{40}(\+changes)?")
 # A file's path or a picture's name has no business in a certificate: both tell whom a photo shows or where it lies.
@@ -96,6 +97,8 @@ class Certificate:
         guarantee: what holds, for what, on what basis, and what is not covered.
         images: how many pictures the release is made from; the guarantee holds for each of them alone.
         model, model_hash: name of the face model, SHA-256 over its weights.
+        perceptual: perceptual term of the inversion that made the latents, `none` where it had none; None where nothing was
+            inverted or it is not known.
         mechanism: the law of the noise, where there is any.
         calibration, nominal_epsilon: what was asked for; what holds is in the guarantee alone.
         scale: of the noise, in latent units, or in 8-bit levels where no model made latents; None without noise or where it
@@ -128,6 +131,7 @@ class Certificate:
     images: int = 1
     model: str | None = None
     model_hash: str | None = None
+    perceptual: str | None = None
     mechanism: str | None = None
     calibration: str | None = None
     nominal_epsilon: float | None = None
@@ -147,9 +151,9 @@ class Certificate:
     def __post_init__(self) -> None:
         _check(self.certificate_version == CERTIFICATE_VERSION, "certificate_version", self.certificate_version)
         object.__setattr__(self, "release", ReleaseKind(self.release))
-        for name in ("method", "protection", "software_version", "model", "mechanism", "calibration"):
+        for name in ("method", "protection", "software_version", *_OPTIONAL_NAMES):
             text = getattr(self, name)
-            optional = name in ("model", "mechanism", "calibration")
+            optional = name in _OPTIONAL_NAMES
             _check(text is None if text is None and optional else _is_name(text), f"{name}, a short name", text)
         for name in ("nominal_epsilon", "scale", "grid_step"):
             number = getattr(self, name)
@@ -265,7 +269,7 @@ class Certificate:
             advice = "; upgrade semveil" if version > CERTIFICATE_VERSION else ""
             raise CertificateError(f"the certificate has version {version}, this semveil reads {CERTIFICATE_VERSION}{advice}")
         try:
-            plain = _fields_of(cls, content)
+            plain = _fields_of(cls, {"perceptual": None, **content})  # certificates were written before it was stated
             for name, read in (("bounds", Bounds), ("output", OutputHash), ("sensitivity", Sensitivity)):
                 plain[name] = None if plain[name] is None else _read(read, plain[name])
             _check(isinstance(plain["part_budgets"], dict), "part_budgets, an object", plain["part_budgets"])

@@ -2,7 +2,7 @@
 
 import json
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -22,6 +22,7 @@ class LatentSet:
         codes: (N, K, D) float32, not clipped.
         ids: N different names; no paths.
         model_digest: of the model whose generator they belong to.
+        perceptual: perceptual term of the inversion that made them; None where it is not known.
 
     Raises:
         ValueError: shapes and names do not fit together, or a value is not finite.
@@ -35,6 +36,7 @@ class LatentSet:
     codes: Tensor
     ids: tuple[str, ...]
     model_digest: str
+    perceptual: str | None = None
 
     def __post_init__(self) -> None:
         if self.codes.ndim != 3 or self.codes.dtype != torch.float32:
@@ -49,11 +51,13 @@ class LatentSet:
 
     def extended(self, codes: Tensor, ids: list[str]) -> "LatentSet":
         """With further latents at the end."""
-        return LatentSet(torch.cat([self.codes, codes.float().cpu()]), (*self.ids, *ids), self.model_digest)
+        return replace(self, codes=torch.cat([self.codes, codes.float().cpu()]), ids=(*self.ids, *ids))
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write a `.safetensors` file, whole or not at all."""
         metadata = {"format": "semveil latents 1", "ids": json.dumps(self.ids), "model_digest": self.model_digest}
+        if self.perceptual is not None:
+            metadata["perceptual"] = self.perceptual
         write_whole(path, save({"codes": self.codes.contiguous()}, metadata=metadata))
 
     @classmethod
@@ -71,7 +75,8 @@ class LatentSet:
         try:
             with safe_open(path, "pt") as file:
                 metadata = dict(file.metadata() or {})
-                latents = cls(file.get_tensor("codes"), tuple(json.loads(metadata["ids"])), metadata["model_digest"])
+                ids, codes = tuple(json.loads(metadata["ids"])), file.get_tensor("codes")
+                latents = cls(codes, ids, metadata["model_digest"], metadata.get("perceptual"))
         except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
             raise BadCheckpoint(f"{name} is no file of latents, or a damaged one ({error})") from error
         if model_digest is not None and latents.model_digest != model_digest:

@@ -18,7 +18,7 @@ from semveil.core.parts import describe_codes
 from semveil.core.privacy import Guarantee
 from semveil.core.registry import suggest
 from semveil.core.rng import Streams, streams
-from semveil.encoders.inversion import Inversion, InversionSettings, invert
+from semveil.encoders.inversion import Inversion, InversionSettings
 from semveil.mechanisms import (
     CALIBRATIONS,
     Calibration,
@@ -110,6 +110,7 @@ class DPSemCom:
         authenticate: whether Bob notices tampering and wrong keys, see `Keyed`.
         guard: width of the guard band of `modulo`, relative to the clip box; see `protection.modulo.guard_for`.
         inversion: settings of the inversion; the model's own where None.
+        perceptual: perceptual term of the inversion, such as `lpips`, see `FaceModel.invert`; the model's own where None.
 
     Raises:
         ValueError: an unknown name, a code out of range, or options that do not go together.
@@ -138,6 +139,7 @@ class DPSemCom:
         authenticate: bool = True,
         guard: float = DEFAULT_GUARD,
         inversion: InversionSettings | None = None,
+        perceptual: str | None = None,
     ) -> None:
         self.model = load_model(model) if isinstance(model, str) else model
         if not self.model.semantic:
@@ -145,7 +147,7 @@ class DPSemCom:
                 f"dp-semcom needs a model whose codes belong to face parts, such as {DEFAULT_MODEL}; those of "
                 f"{self.model.name} belong to scales"
             )
-        self.inversion = inversion or self.model.inversion
+        self.inversion, self.perceptual = inversion or self.model.inversion, perceptual or self.model.perceptual
         if protection is None:
             protection = "laplace" if budget else "nn" if key is None else "rotation"
         if protection not in PROTECTIONS:
@@ -259,19 +261,13 @@ class DPSemCom:
 
     # Alice
 
-    def invert(
-        self, images: Tensor, *, progress: Callable[[int, int], None] = lambda done, total: None, **options: Any
-    ) -> Inversion:
+    def invert(self, images: Tensor, *, progress: Callable[[int, int], None] = lambda done, total: None) -> Inversion:
         """Photos (B, 3, H, W) in [-1, 1] -> latents (B, K, D), not clipped (Eq. 4).
 
         Raises:
             ValueError: the photos are not of the model's size, or not finite.
         """
-        size = self.model.size
-        if images.shape[1:] != (3, size, size):
-            raise ValueError(f"model {self.model.name} takes images (B, 3, {size}, {size}), got {tuple(images.shape)}")
-        start = self.model.start_codes(images)
-        return invert(images, self.model.generator, start=start, settings=self.inversion, progress=progress, **options)
+        return self.model.invert(images, perceptual=self.perceptual, settings=self.inversion, progress=progress)
 
     def send(self, images: Tensor, *, rng: torch.Generator | None = None) -> Transmission:
         """Alice's whole side: photos -> symbols of unit power."""

@@ -5,8 +5,8 @@ from semveil.metrics.distortion import ald, l2
 from semveil.metrics.feature_networks import AlexNetFeatures, InceptionFeatures, feature_network, fid
 from semveil.metrics.frechet import Moments, frechet_distance, moments
 from semveil.metrics.identity import fppsr, identity_distance, identity_similarity, iss, psr
-from semveil.metrics.lpips import LPIPS, lpips
 from semveil.metrics.quality import psnr, ssim
+from semveil.nn.lpips import LPIPS, lpips
 
 __all__ = [
     "LPIPS",
