@@ -22,11 +22,11 @@ from torch import Tensor
 
 from semveil.channels import denormalise_power, normalise_power, pack, unpack, wiretap
 from semveil.core.parts import parse_codes
-from semveil.experiments.latents import invert_once
 from semveil.experiments.photo_sets import held_out_photos
 from semveil.keys.keystream import KeyStream
-from semveil.methods.dp_semcom import PRIVATE_CODES, DPSemCom
+from semveil.methods.dp_semcom import PRIVATE_CODES
 from semveil.methods.face_model import FaceModel, LatentPrior, load_model
+from semveil.methods.inversion_cache import cached_inversion
 from semveil.metrics import face_detected, lpips
 from semveil.protection.code_rotation import CodeRotation
 from semveil.protection.keyed import KeyedProtection, Protected
@@ -160,7 +160,7 @@ def main() -> None:
     model = load_model()
     assert model.prior is not None
     photos = held_out_photos(args.data, model, args.photos)
-    codes, _ = invert_once(DPSemCom(model, protection="none"), photos.images, perceptual=True)
+    codes, _ = cached_inversion(model, photos.images)
     private = list(args.private)
     trial = Trial(model, photos.images, model.box.clip(codes), private)
     source = float(face_detected(photos.images).float().mean())

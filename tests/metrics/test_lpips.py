@@ -143,6 +143,21 @@ def test_a_distance_per_image_in_any_batch(net: str) -> None:
     assert torch.allclose(values[1:2], distance(a[1:2], b[1:2]), rtol=1e-4)
 
 
+@pytest.mark.parametrize("count", [1, 3])
+def test_the_distance_to_kept_photos_is_the_same_with_the_same_gradient(count: int) -> None:
+    """A lone image goes through the trunk beside a copy of itself, which must not show."""
+    distance = random_weights("alex")
+    a, b = torch.rand(2, count, 3, 40, 36, generator=torch.Generator().manual_seed(2)) * 2 - 1
+    gradients, values = [], []
+    for to in (lambda x: distance(x, b), distance.distance_to(b)):
+        moving = a.clone().requires_grad_()
+        values.append(to(moving))
+        gradients.append(torch.autograd.grad(values[-1].sum(), moving)[0])
+    assert values[0].shape == values[1].shape == (count,) and gradients[0].abs().max() > 1e-6
+    torch.testing.assert_close(values[1], values[0], rtol=1e-5, atol=1e-7)
+    torch.testing.assert_close(gradients[1], gradients[0], rtol=1e-3, atol=float(gradients[0].abs().max()) * 1e-5)
+
+
 @pytest.mark.parametrize("image", [torch.rand(1, 3, 40, 40) * 2 - 1, torch.zeros(1, 3, 40, 40)], ids=["noise", "flat"])
 def test_differentiable_everywhere(image: Tensor) -> None:
     moving = image.clone().requires_grad_()

@@ -25,6 +25,7 @@ def invert(
     image_dir: Annotated[Path | None, typer.Option(help="Also write each inverted image here.", metavar="DIR")] = None,
     model: options.Model = None,
     face: options.Face = None,
+    perceptual: options.Perceptual = None,
     as_json: options.Json = False,
 ) -> None:
     """Find the latents of photos and keep them; run it again to go on after a break.
@@ -44,8 +45,6 @@ def invert(
     from semveil.bulk.sources import find_sources, sha256_of
     from semveil.core.pixels import to_tensor
     from semveil.data.latents import LatentSet
-    from semveil.experiments.latents import inversion_distance
-    from semveil.methods.dp_semcom import DPSemCom
     from semveil.methods.face_model import load_model
 
     found = [(given, find_sources([given])) for given in photos]
@@ -53,8 +52,14 @@ def invert(
     for text in (text for _, sources in found for text in sources.notes):
         note(text)
     loaded = load_model(model or default_model())
-    empty = LatentSet(torch.zeros(0, *loaded.latent_shape), (), loaded.digest)
+    term = loaded.describe_inversion(perceptual)["perceptual_term"]
+    empty = LatentSet(torch.zeros(0, *loaded.latent_shape), (), loaded.digest, term)
     latents = LatentSet.load(out, model_digest=loaded.digest) if out.exists() else empty
+    if latents.perceptual != term:
+        raise options.OptionError(
+            f"{out.name} holds latents inverted with perceptual term {latents.perceptual or 'unknown'}, not {term}; "
+            "name another file with --out, or the same --perceptual"
+        )
     known = len(latents)
     refused: list[SemveilError] = []
     failures: list[SemveilError] = []
@@ -74,8 +79,6 @@ def invert(
         raise failures[0]
     for one in refused:
         note(f"left out: {one}")
-    method = DPSemCom(loaded, protection="none")
-    distance, _ = inversion_distance(loaded)
     names, batch = list(crops), loaded.inversion.batch
 
     def kept() -> str:
@@ -84,7 +87,7 @@ def invert(
     with when_interrupted(kept), stages(quiet=as_json) as tell:
         for first in range(0, len(names), batch):
             chosen = names[first : first + batch]
-            codes = method.invert(to_tensor([crops[name] for name in chosen]), perceptual=distance).codes
+            codes = loaded.invert(to_tensor([crops[name] for name in chosen]), perceptual=perceptual).codes
             latents = latents.extended(codes, chosen)
             latents.save(out)  # a run that is killed loses one batch at most
             tell("Inverting", first + len(chosen), len(names))

@@ -51,6 +51,7 @@ def send(
     guard: options.Guard = None,
     model: options.Model = None,
     face: options.Face = None,
+    perceptual: options.Perceptual = None,
     pair: options.Pair = None,
     train: options.Train = True,
     subject: options.Subject = None,
@@ -82,6 +83,7 @@ def send(
         delta=delta,
         guard=guard,
         deniable=deniable,
+        perceptual=perceptual,
     )
     asked.check(keyed=keyed)
     if protection in ("rotation", "modulo") and not keyed:
@@ -97,7 +99,6 @@ def send(
     from semveil.channels import message_bytes
     from semveil.core.publish import publish
     from semveil.data.certified import certified
-    from semveil.experiments.latents import inversion_distance
     from semveil.experiments.provenance import commit
     from semveil.methods.certificates import certificate_of
     from semveil.methods.face_model import load_model
@@ -109,9 +110,10 @@ def send(
     faces = load_faces([photo], loaded, face, quiet=as_json)
     method = build_method(loaded, asked, key=shared, pair_file=pair, train=train, quiet=as_json)
     with progress("Inverting", quiet=as_json) as advance:
-        latents = method.invert(faces.images, perceptual=inversion_distance(loaded)[0], progress=advance).codes
+        latents = method.invert(faces.images, progress=advance).codes
     message = to_message(method, method.send_codes(latents))
-    certificate = replace(certificate_of(message, method), commit=commit())
+    term = loaded.describe_inversion(method.perceptual)["perceptual_term"]
+    certificate = replace(certificate_of(message, method, perceptual=term), commit=commit())
 
     def written_down() -> None:
         if book is not None and subject is not None:

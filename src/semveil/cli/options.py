@@ -82,6 +82,13 @@ Subject = Annotated[
     typer.Option(help="Whom the photo shows: the release goes into the ledger under a pseudonym.", metavar="NAME"),
 ]
 CertificateInPng = Annotated[bool, typer.Option("--certificate-in-png", help="Put the certificate into the PNG's text too.")]
+Perceptual = Annotated[
+    str | None,
+    typer.Option(
+        help="Perceptual term of the inversion; the model's own where not given. lpips needs: semveil models get lpips-alex.",
+        metavar="none|lpips",
+    ),
+]
 Pair = Annotated[Path | None, typer.Option(help="File of the trained pair.", metavar="FILE")]
 SnrDb = Annotated[float | None, typer.Option(help="SNR per complex symbol in dB.", metavar="S")]
 Seed = Annotated[int | None, typer.Option(help="Of the simulated channel; drawn anew where not given.", metavar="N")]

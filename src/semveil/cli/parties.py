@@ -68,6 +68,7 @@ class ProtectionOptions:
     delta: float | None = None
     guard: float | None = None
     deniable: bool = False
+    perceptual: str | None = None
 
     def check(self, *, keyed: bool) -> None:
         """Refuse what does not go together, before anything is loaded."""
@@ -114,6 +115,7 @@ def build_method(
         budget=None if asked.budget is None else parse_budget(asked.budget),
         key=key,
         authenticate=not asked.deniable,
+        perceptual=asked.perceptual,
         **{name: value for name in ("delta", "guard") if (value := getattr(asked, name)) is not None},
     )
     trained = asked.protection == "nn" or (asked.protection is None and key is None and asked.budget is None)

@@ -1,7 +1,6 @@
 """`semveil transmit`: Alice, Bob and Eve in one process."""
 
 import secrets
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -49,6 +48,7 @@ def transmit(
     deniable: options.Deniable = False,
     model: options.Model = None,
     face: options.Face = None,
+    perceptual: options.Perceptual = None,
     verifier: Name = "dlib",
     threshold: Annotated[float | None, typer.Option(help="Of an ONNX verifier, on its cosine.", metavar="T")] = None,
     out: Annotated[Path, typer.Option(help="Folder for the pictures and result.json.", metavar="DIR")] = Path("out/transmit"),
@@ -74,6 +74,7 @@ def transmit(
         delta=delta,
         guard=guard,
         deniable=deniable,
+        perceptual=perceptual,
     )
     asked.check(keyed=False)
     options.check_snr("--snr-db", snr_db)
@@ -83,7 +84,6 @@ def transmit(
     options.check_output_folder(out)
 
     from semveil.core.rng import streams
-    from semveil.experiments.latents import inversion_distance
     from semveil.experiments.record import measure
     from semveil.experiments.verifiers import Remembering
     from semveil.methods.dp_semcom import NOISY
@@ -97,8 +97,7 @@ def transmit(
     genuine = method.protection in NOISY
     run_seed = secrets.randbits(32) if seed is None and not genuine else seed
     with progress("Inverting", quiet=as_json) as advance:
-        distance, _ = inversion_distance(loaded)
-        latents = method.invert(faces.images, perceptual=distance, progress=advance).codes
+        latents = method.invert(faces.images, progress=advance).codes
     with progress("Sending and measuring", quiet=as_json):
         result = method.transmit(
             faces.images,
@@ -113,7 +112,7 @@ def transmit(
     summary = {
         "config": {
             **_describe(method),
-            "inversion": {**asdict(method.inversion), "perceptual_network": loaded.perceptual_network if distance else None},
+            "inversion": loaded.describe_inversion(method.perceptual),
             "snr_db": snr_db,
             "eve_snr_db": snr_db if eve_snr_db is None else eve_snr_db,
             "channel": bob_channel or channel or "awgn",

@@ -19,9 +19,10 @@ from semveil.core.privacy import Basis, GaussianNoise, Guarantee, MetricForm, Se
 from semveil.core.registry import suggest
 
 CERTIFICATE_VERSION = 2
-READABLE_VERSIONS = (1, 2)  # 1 has words for what is covered, and binds no bounds
+READABLE_VERSIONS = (1, 2)  # 1 has words for what is covered, binds no bounds and names no perceptual term
 LARGEST_CERTIFICATE = 1 << 18  # bytes of JSON; a usual one has 3,000
 
+_OPTIONAL_NAMES = ("model", "perceptual", "mechanism", "calibration")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,63}")
 _COMMIT = re.compile(r"[0-9a-f]{40}(\+changes)?")
 # A file's path or a picture's name has no business in a certificate: both tell whom a photo shows or where it lies.
@@ -101,6 +102,8 @@ class Certificate:
         model, model_hash: name of the face model, SHA-256 over its weights.
         bounds_hash: SHA-256 over the file of public bounds of every coordinate that the clip bounds or the sensitivity rest on
             (`QuantileBounds.digest`); None where they rest on none.
+        perceptual: perceptual term of the inversion that made the latents, `none` where it had none; None where nothing was
+            inverted or it is not known.
         mechanism: the law of the noise, where there is any.
         calibration, nominal_epsilon: what was asked for; what holds is in the guarantee alone.
         scale: of the noise, in latent units, or in 8-bit levels where no model made latents; None without noise or where it
@@ -134,6 +137,7 @@ class Certificate:
     model: str | None = None
     model_hash: str | None = None
     bounds_hash: str | None = None
+    perceptual: str | None = None
     mechanism: str | None = None
     calibration: str | None = None
     nominal_epsilon: float | None = None
@@ -153,9 +157,9 @@ class Certificate:
     def __post_init__(self) -> None:
         _check(self.certificate_version == CERTIFICATE_VERSION, "certificate_version", self.certificate_version)
         object.__setattr__(self, "release", ReleaseKind(self.release))
-        for name in ("method", "protection", "software_version", "model", "mechanism", "calibration"):
+        for name in ("method", "protection", "software_version", *_OPTIONAL_NAMES):
             text = getattr(self, name)
-            optional = name in ("model", "mechanism", "calibration")
+            optional = name in _OPTIONAL_NAMES
             _check(text is None if text is None and optional else _is_name(text), f"{name}, a short name", text)
         for name in ("nominal_epsilon", "scale", "grid_step"):
             number = getattr(self, name)
@@ -325,9 +329,10 @@ def guarantee_from_dict(content: Any) -> Guarantee:
 
 def _from_version_1(content: dict[str, Any]) -> dict[str, Any]:
     """The fields of a certificate of version 1, with what it does not have."""
-    if "bounds_hash" in content:
-        raise ValueError("a certificate of version 1 has no bounds_hash")
-    return content | {"certificate_version": CERTIFICATE_VERSION, "bounds_hash": None}
+    for name in ("bounds_hash", "perceptual"):
+        if name in content:
+            raise ValueError(f"a certificate of version 1 has no {name}")
+    return content | {"certificate_version": CERTIFICATE_VERSION, "bounds_hash": None, "perceptual": None}
 
 
 def _coverage_of_version_1(claim: Guarantee, certificate: Mapping[str, Any]) -> Coverage:

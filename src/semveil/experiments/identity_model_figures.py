@@ -25,7 +25,7 @@ from semveil.encoders.attributes import coarsened
 from semveil.experiments.verifiers import VERIFIERS, Remembering, load_verifier
 from semveil.methods.identity_model import IdentityModel, load_identity_model
 from semveil.metrics import face_detected, fppsr, lpips, psnr, psr, ssim
-from semveil.metrics.lpips import Net
+from semveil.nn.lpips import Net
 from semveil.recognition import Verifier
 
 COARSE_SIDES = (16, 8)

@@ -11,7 +11,6 @@ from torch import Tensor
 from semveil.core.pixels import to_pixels, to_tensor
 from semveil.core.registry import Registry
 from semveil.experiments.latent_presets import LatentPreset
-from semveil.experiments.latents import invert_once
 from semveil.experiments.photo_sets import ORDER_SEED, DataMissing, PhotoSet, astronaut, held_out_photos
 from semveil.experiments.protected import Progress
 from semveil.experiments.provenance import commit, versions
@@ -19,6 +18,7 @@ from semveil.experiments.result_file import kept_result, write_result
 from semveil.experiments.set_distance import SetFeatures
 from semveil.experiments.verifiers import Remembering, load_verifier
 from semveil.methods.face_model import box_as_dict, load_model
+from semveil.methods.inversion_cache import cached_inversion
 from semveil.methods.latent_model import STYLEGAN2, LatentModel, from_face_model, load_latent_model
 from semveil.recognition.verifier import Verifier
 
@@ -133,17 +133,18 @@ def _prepare(
     return LatentBench(preset, loaded, Remembering(judge), photos, latents, invert, features, config)
 
 
-def _load(name: str, perceptual: bool, progress: Progress) -> tuple[LatentModel, Invert]:
+def _load(name: str, perceptual: str | None, progress: Progress) -> tuple[LatentModel, Invert]:
     """A latent model, and how photos become latents, which are kept where that takes an optimisation."""
     if name == STYLEGAN2:
-        model = load_latent_model(name)
+        model = load_latent_model(name, perceptual=perceptual)
         return model, lambda images: (model.encode(images), {"encoder": "pSp, without optimisation"})
     face = load_model(name)
 
     def invert(images: Tensor) -> tuple[Tensor, dict[str, Any]]:
-        return invert_once(face, images, perceptual=perceptual, progress=lambda done, total: progress("invert", done, total))
+        tick = lambda done, total: progress("invert", done, total)  # noqa: E731
+        return cached_inversion(face, images, perceptual=perceptual, progress=tick)
 
-    return from_face_model(face), invert
+    return from_face_model(face, perceptual), invert
 
 
 def _photos(

@@ -13,7 +13,6 @@ from semveil.core.registry import Registry
 from semveil.core.rng import streams
 from semveil.experiments.bootstrap import mean_of_photos
 from semveil.experiments.eves import Traffic, attacks_on, hear, listen
-from semveil.experiments.latents import invert_once
 from semveil.experiments.photo_sets import DataMissing
 from semveil.experiments.protected import Progress
 from semveil.experiments.record import compare
@@ -23,6 +22,7 @@ from semveil.experiments.security_faces import generated_faces, real_faces
 from semveil.experiments.verifiers import Remembering, load_verifier
 from semveil.methods.dp_semcom import KEYED, DPSemCom
 from semveil.methods.face_model import DEFAULT_MODEL, FaceModel, box_as_dict, load_model
+from semveil.methods.inversion_cache import cached_inversion
 from semveil.recognition.verifier import Verifier
 
 METRICS = ("lpips", "ssim", "fppsr")
@@ -73,7 +73,7 @@ class LinkPreset:
     outage: float = 0.1
     repetitions: tuple[int, ...] = (1, 2, 4, 8)
     verifier: str = "edgeface"
-    perceptual: bool = True
+    perceptual: str | None = None
     seed: int = 0
 
 
@@ -131,7 +131,7 @@ def prepare_bench(preset: str, *, data: Path | None, model: str | None, verifier
     else:
         faces = real_faces(data, loaded, split=chosen.split, attacked=chosen.photos, gallery=0, public=chosen.public)
     everything = torch.cat([faces.attacked, faces.public]) if chosen.split else faces.attacked
-    codes, inversion = invert_once(
+    codes, inversion = cached_inversion(
         loaded, everything, perceptual=chosen.perceptual, progress=lambda done, total: progress("invert", done, total)
     )
     codes = loaded.box.clip(codes)

@@ -131,7 +131,7 @@ def compare_models(
     rows = []
     for done, model in enumerate(models):
         progress(f"measure {model.name}", done, len(models))
-        mine = {"digest": model.digest, "inversion_settings": asdict(model.inversion)}
+        mine = {"digest": model.digest, "inversion_settings": model.describe_inversion()}
         old = next((entry for entry in measured if mine.items() <= entry.items()), None)
         rows.append(old or {"name": model.name, **mine, **_measured(model, measure, settings)})
     return {**head, "commit": commit(), "photos": measure.realism(photos.images), "models": rows}

@@ -19,7 +19,6 @@ from semveil.core.parts import codes_of_parts
 from semveil.core.registry import Registry
 from semveil.core.rng import streams
 from semveil.experiments.eves import Eve, Traffic, attacks_on, listen, over_the_air
-from semveil.experiments.latents import invert_once
 from semveil.experiments.photo_sets import DataMissing
 from semveil.experiments.protected import Progress, quiet
 from semveil.experiments.provenance import commit, versions
@@ -31,6 +30,7 @@ from semveil.experiments.security_figure import draw_security
 from semveil.experiments.verifiers import Remembering, load_verifier
 from semveil.methods.dp_semcom import KEYED, PRIVATE_CODES, DPSemCom
 from semveil.methods.face_model import DEFAULT_MODEL, FaceModel, box_as_dict, load_model
+from semveil.methods.inversion_cache import cached_inversion
 from semveil.recognition.verifier import Verifier
 
 FACE = codes_of_parts(("skin", "eyes", "brows", "mouth", "nose", "ears"))
@@ -82,7 +82,6 @@ class SecurityPreset:
         eve_snr_db: Eve's: as good as Bob's, and better.
         shots: transmissions of the same photo.
         verifier: recogniser.
-        perceptual: add LPIPS to the inversion where its weights are present.
         seed: of channels and attacks.
     """
 
@@ -98,7 +97,6 @@ class SecurityPreset:
     eve_snr_db: tuple[float, ...] = (20.0, 30.0)
     shots: int = 8
     verifier: str = "edgeface"
-    perceptual: bool = True
     seed: int = 0
 
 
@@ -115,7 +113,6 @@ for _preset in (
         eve_snr_db=(20.0,),
         shots=2,
         verifier="dlib",
-        perceptual=False,
     ),
     SecurityPreset(name="development", split="development", attacked=48, gallery=200, public=1000, synthetic=4000),
     SecurityPreset(name="small", split="held-out", attacked=128, gallery=1000, public=1500, synthetic=3500),
@@ -167,10 +164,9 @@ def reproduce_security(
     judge, judge_card = load_verifier(verifier or chosen.verifier, resolution=loaded.size)
     faces = _faces(chosen, loaded, data)
     everything = torch.cat([faces.attacked, faces.public])
-    codes, inversion = invert_once(
+    codes, inversion = cached_inversion(
         loaded,
         everything if chosen.split else faces.attacked,
-        perceptual=chosen.perceptual,
         progress=lambda done, total: progress("invert", done, total),
     )
     codes = loaded.box.clip(codes)

@@ -21,7 +21,7 @@ from semveil.mechanisms import ClipBox, Laplace
 from semveil.mechanisms.draws import best_of, until_accepted
 from semveil.methods.acceptance import ACCEPTANCE
 from semveil.methods.face_model import DEFAULT_MODEL
-from semveil.methods.latent_model import LatentModel, load_latent_model
+from semveil.methods.latent_model import PERCEPTUAL_OPTION, LatentModel, latent_model_for
 from semveil.methods.options import Option
 from semveil.methods.release import Release
 
@@ -55,6 +55,7 @@ class DPImage:
             pair of bounds for all.
         accept: a public test that a picture must pass, `face` (dlib finds one), or `any` for none.
         draws: with a test: how many draws it may choose from; 0 draws until it accepts.
+        perceptual: perceptual term of the inversion, such as `lpips`; the model's own where None.
 
     Raises:
         ValueError: an unknown choice, or options that do not go together.
@@ -79,8 +80,9 @@ class DPImage:
         clip: Annotated[float | None, Option("Percent of public latents that bounds of every coordinate cut off.")] = None,
         accept: Annotated[str, Option("Public test that a picture must pass.", (ANYTHING, *ACCEPTANCE))] = ANYTHING,
         draws: Annotated[int, Option("How many draws the test may choose from, each costs epsilon; 0: until it accepts.")] = 1,
+        perceptual: Annotated[str | None, PERCEPTUAL_OPTION] = None,
     ) -> None:
-        self.model = load_latent_model(model) if isinstance(model, str) else model
+        self.model = latent_model_for(model, perceptual)
         _check_choice("styles", styles, STYLES)
         _check_choice("sensitivity", sensitivity, SENSITIVITIES)
         _check_choice("accept", accept, (ANYTHING, *ACCEPTANCE))
@@ -223,6 +225,7 @@ class DPImage:
             model=self.model.name,
             model_hash=self.model.digest,
             bounds_hash=self.model.bounds().digest if self.clip is not None or self.sensitivity_kind == "observed" else None,
+            perceptual=self.model.perceptual,
             mechanism=Laplace.name,
             calibration=f"{self.sensitivity_kind}-sensitivity" if self.sensitivity_kind != "metric" else "metric",
             nominal_epsilon=self.nominal_epsilon,

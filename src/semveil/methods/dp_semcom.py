@@ -20,7 +20,7 @@ from semveil.core.parts import describe_codes
 from semveil.core.pixels import check_range
 from semveil.core.privacy import Guarantee
 from semveil.core.rng import Streams, streams
-from semveil.encoders.inversion import Inversion, InversionSettings, invert
+from semveil.encoders.inversion import Inversion, InversionSettings
 from semveil.mechanisms import (
     CALIBRATIONS,
     Calibration,
@@ -113,6 +113,7 @@ class DPSemCom:
         guard: width of the guard band of `modulo`, relative to the clip box (0.2); see `protection.modulo.guard_for`.
         rotations: of `rotation`: `code`, one for each code; or `block`, one for all of them, as older messages have it.
         inversion: settings of the inversion; the model's own where None.
+        perceptual: perceptual term of the inversion, such as `lpips`, see `FaceModel.invert`; the model's own where None.
 
     Raises:
         ValueError: an unknown name, a code out of range, or options that do not go together.
@@ -142,6 +143,7 @@ class DPSemCom:
         guard: float | None = None,
         rotations: str = "code",
         inversion: InversionSettings | None = None,
+        perceptual: str | None = None,
     ) -> None:
         self.model = load_model(model) if isinstance(model, str) else model
         if not self.model.semantic:
@@ -149,7 +151,7 @@ class DPSemCom:
                 f"dp-semcom needs a model whose codes belong to face parts, such as {DEFAULT_MODEL}; those of "
                 f"{self.model.name} belong to scales"
             )
-        self.inversion = inversion or self.model.inversion
+        self.inversion, self.perceptual = inversion or self.model.inversion, perceptual or self.model.perceptual
         if protection is None:
             protection = "laplace" if budget else "nn" if key is None else "rotation"
         asked = {
@@ -262,20 +264,14 @@ class DPSemCom:
 
     # Alice
 
-    def invert(
-        self, images: Tensor, *, progress: Callable[[int, int], None] = lambda done, total: None, **options: Any
-    ) -> Inversion:
+    def invert(self, images: Tensor, *, progress: Callable[[int, int], None] = lambda done, total: None) -> Inversion:
         """Photos (B, 3, H, W) in [-1, 1] -> latents (B, K, D), not clipped (Eq. 4).
 
         Raises:
             ValueError: the photos are not of the model's size, not finite, or no floats in [-1, 1].
         """
-        size = self.model.size
-        if images.shape[1:] != (3, size, size):
-            raise ValueError(f"model {self.model.name} takes images (B, 3, {size}, {size}), got {tuple(images.shape)}")
         check_range(images)
-        start = self.model.start_codes(images)
-        return invert(images, self.model.generator, start=start, settings=self.inversion, progress=progress, **options)
+        return self.model.invert(images, perceptual=self.perceptual, settings=self.inversion, progress=progress)
 
     def send(self, images: Tensor, *, rng: torch.Generator | None = None) -> Transmission:
         """Alice's whole side: photos -> symbols of unit power."""

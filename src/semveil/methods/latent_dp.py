@@ -22,7 +22,7 @@ from semveil.mechanisms.exponential import Exponential
 from semveil.mechanisms.weights import WEIGHTINGS, budget_shares, scales_as_published
 from semveil.methods.dp_image import FACE_FOUND, GENERATOR, PUBLIC_MODEL, bounds_of
 from semveil.methods.face_model import DEFAULT_MODEL
-from semveil.methods.latent_model import LatentModel, load_latent_model
+from semveil.methods.latent_model import PERCEPTUAL_OPTION, LatentModel, latent_model_for
 from semveil.methods.options import Option
 from semveil.methods.release import Release
 
@@ -50,6 +50,7 @@ class LatentDP:
         mechanism: `laplace`; `exponential`, which shows one of the faces of a public gallery, more likely a similar one; or
             `none`, which only clips and protects nothing.
         gallery: how many synthetic faces `exponential` chooses from (1000).
+        perceptual: perceptual term of the inversion, such as `lpips`; the model's own where None.
 
     Raises:
         ValueError: an unknown choice, bounds that are not kept, or options that do not go together.
@@ -82,8 +83,9 @@ class LatentDP:
         gallery: Annotated[
             int | None, Option(f"Size of the public gallery of the exponential mechanism; {DEFAULT_GALLERY} by default.")
         ] = None,
+        perceptual: Annotated[str | None, PERCEPTUAL_OPTION] = None,
     ) -> None:
-        self.model = load_latent_model(model) if isinstance(model, str) else model
+        self.model = latent_model_for(model, perceptual)
         for name, value, allowed in (
             ("weights", weights, tuple(WEIGHTINGS)),
             ("calibration", calibration, CALIBRATIONS),
@@ -216,6 +218,7 @@ class LatentDP:
             model=self.model.name,
             model_hash=self.model.digest,
             bounds_hash=self.model.bounds().digest,
+            perceptual=self.model.perceptual,
             mechanism=None if law is None else law.name,
             calibration=None if law is None else self.calibration,
             nominal_epsilon=self.nominal_epsilon,

@@ -5,9 +5,9 @@ from semveil.metrics.distortion import ald, l2
 from semveil.metrics.feature_networks import InceptionFeatures, TrunkFeatures, feature_network, fid
 from semveil.metrics.frechet import Moments, frechet_distance, moments
 from semveil.metrics.identity import fppsr, identity_distance, identity_similarity, iss, psr
-from semveil.metrics.lpips import LPIPS, lpips
 from semveil.metrics.quality import psnr
 from semveil.metrics.structure import similarity_map, ssim
+from semveil.nn.lpips import LPIPS, lpips
 
 __all__ = [
     "LPIPS",

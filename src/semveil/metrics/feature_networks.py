@@ -12,8 +12,8 @@ from semveil.core.checkpoints import read_checkpoint
 from semveil.core.weights import CATALOGUE, WeightsMissing, find, require, verify
 from semveil.metrics.checks import check_images
 from semveil.metrics.frechet import FeatureNetwork, frechet_distance, moments
-from semveil.metrics.lpips import TRUNK_ENTRIES, Net
 from semveil.nn.inception import SIDE, InceptionV3
+from semveil.nn.lpips import TRUNK_ENTRIES, Net
 from semveil.nn.trunks import FeatureTrunk
 
 INCEPTION = "inception-fid"  # of the weights catalogue

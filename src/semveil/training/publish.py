@@ -4,6 +4,7 @@ import copy
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import torch
@@ -13,6 +14,7 @@ from semveil.core.pixels import to_tensor
 from semveil.core.rng import streams
 from semveil.data.face_set import FaceSet
 from semveil.encoders.inversion import InversionSettings, invert
+from semveil.encoders.perceptual import DEFAULT, PERCEPTUAL
 from semveil.encoders.semantic import SemanticEncoder
 from semveil.mechanisms import ClipBox
 from semveil.methods.dp_semcom import PAPER_EPSILONS, pair_settings
@@ -24,7 +26,8 @@ from semveil.training.protector import PUBLIC_LATENTS, train_pair
 from semveil.training.quantiles import training_quantiles
 
 PRIOR_RANK = 256
-# From the encoder's codes; the perceptual term is added where LPIPS's weights are on the machine.
+NETWORK: Literal["alex"] = "alex"  # of LPIPS, for whoever asks for that term
+# From the encoder's codes; `perceptual` weighs a perceptual term where one is asked for.
 DEFAULT_INVERSION = InversionSettings(steps=100, learning_rate=0.1, mse=1.0, perceptual=0.1, prior=0.02)
 
 
@@ -35,7 +38,6 @@ def publish(
     faces: FaceSet,
     *,
     inversion: InversionSettings = DEFAULT_INVERSION,
-    perceptual: Callable[[Tensor, Tensor], Tensor] | None = None,
     discriminator: nn.Module | None = None,
     photos: int = 1000,
     seed: int = 0,
@@ -48,7 +50,6 @@ def publish(
         folder: where the model goes; its name is the model's name.
         faces: prepared photos; only those not held out are used.
         inversion: becomes the model's default inversion.
-        perceptual: LPIPS (AlexNet), where it is at hand; the model says that its inversion uses it.
         discriminator: kept beside the model, so that training can go on from it.
         photos: how many training photos are inverted.
     """
@@ -59,12 +60,14 @@ def publish(
     encoder = settle_batch_norm(encoder, images)
     with torch.inference_mode():
         start = torch.cat([encoder(part) for part in images.split(64)]).clone()
-    codes = invert(images, generator, start=start, settings=inversion, perceptual=perceptual, progress=progress).codes
+    term = PERCEPTUAL[DEFAULT](NETWORK)
+    codes = invert(images, generator, start=start, settings=inversion, perceptual=term, progress=progress).codes
     box, held_out = ClipBox.from_quantiles(codes), int(faces.held_out.sum())
     card = {
         "clip_box": box_as_dict(box),
         "inversion": vars(inversion),
-        "perceptual_network": "alex",
+        "perceptual": DEFAULT,
+        "perceptual_network": NETWORK,
         "trained_on": f"{len(faces) - held_out} aligned photos of LFW and CelebAMask-HQ; {held_out} held out by person",
         "terms": "research only: the photos' terms forbid more, and the people in them did not consent",
     }

@@ -1,6 +1,6 @@
 """LPIPS v0.1, the learned perceptual distance of Zhang et al., CVPR 2018: exact, without torchvision."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
@@ -11,7 +11,6 @@ from torch import Tensor, nn
 from semveil.core.checkpoints import load_strictly, read_checkpoint
 from semveil.core.registry import suggest
 from semveil.core.weights import home, require
-from semveil.metrics.checks import check_pairs
 from semveil.nn.trunks import TRUNKS, FeatureTrunk
 
 TRUNK_ENTRIES = {"alex": "alexnet", "vgg": "vgg16", "squeeze": "squeezenet1_1"}  # of the weights catalogue
@@ -38,6 +37,7 @@ class LPIPS(nn.Module):
     def __init__(self, net: Net, *, trunk: str | Path | Mapping[str, Any], heads: str | Path | Mapping[str, Any]) -> None:
         super().__init__()
         _check_net(net)
+        self.net = net
         self.trunk = FeatureTrunk(net, _state(trunk))
         self.heads = _Heads(TRUNKS[net].channels)
         load_strictly(self.heads, _state(heads), name=f"the LPIPS {net} heads")
@@ -58,18 +58,49 @@ class LPIPS(nn.Module):
         heads = require(f"lpips-{net}")
         return cls(net, trunk=require(TRUNK_ENTRIES[net]), heads=heads)
 
+    @property
+    def name(self) -> str:
+        """As certificates and results record it, such as `lpips-alex`."""
+        return f"lpips-{self.net}"
+
     def forward(self, a: Tensor, b: Tensor) -> Tensor:
         """Distances (B,) between images (B, 3, H, W) in [-1, 1]."""
         return self.per_layer(a, b).sum(0)
 
     def per_layer(self, a: Tensor, b: Tensor) -> Tensor:
-        """The layers' shares (L, B) of the distance."""
-        check_pairs(a, b)
-        maps_a, maps_b = self.trunk((a - self.shift) / self.scale), self.trunk((b - self.shift) / self.scale)
-        return torch.stack([
-            (weight * (_unit(x) - _unit(y)) ** 2).sum(1).mean((1, 2))
-            for x, y, weight in zip(maps_a, maps_b, self.heads.parameters(), strict=True)
-        ])  # fmt: skip
+        """The layers' shares (L, B) of the distance.
+
+        Raises:
+            ValueError: the two are not batches of RGB images of one shape.
+        """
+        if a.shape != b.shape or a.ndim != 4 or a.shape[1] != 3:
+            raise ValueError(f"images to compare must be (B, 3, H, W) of one shape, got {tuple(a.shape)} and {tuple(b.shape)}")
+        return self._shares(self._maps(a), self._maps(b))
+
+    def distance_to(self, photos: Tensor) -> Callable[[Tensor], Tensor]:
+        """The distance (B,) of images to photos (B, 3, H, W) that stay the same, as an optimisation asks for it at every step.
+
+        The photos' features are computed once. A lone image goes through the trunk beside a copy of itself: torch chooses a
+        slow convolution for batches of one, and the copy changes neither value nor gradient.
+        """
+        lone = len(photos) == 1
+
+        def maps(images: Tensor) -> list[Tensor]:
+            if not lone:
+                return self._maps(images)
+            return [part[:1] for part in self._maps(images.expand(2, -1, -1, -1))]
+
+        with torch.no_grad():
+            target = maps(photos)
+        return lambda images: self._shares(maps(images), target).sum(0)
+
+    def _maps(self, images: Tensor) -> list[Tensor]:
+        """Feature maps of unit length over the channels."""
+        return [_unit(part) for part in self.trunk((images - self.shift) / self.scale)]
+
+    def _shares(self, a: Sequence[Tensor], b: Sequence[Tensor]) -> Tensor:
+        weights = self.heads.parameters()
+        return torch.stack([(w * (x - y) ** 2).sum(1).mean((1, 2)) for x, y, w in zip(a, b, weights, strict=True)])
 
 
 class _Heads(nn.Module):
