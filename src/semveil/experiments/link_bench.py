@@ -49,7 +49,7 @@ class LinkPreset:
         outage: of the digital baseline over fading.
         repetitions: of the analogue symbols, combined at the receiver.
         verifier: recogniser.
-        perceptual: add LPIPS to the inversion where its weights are present.
+        perceptual: perceptual term of the inversion; the model's own where None.
         seed: of channels and attacks.
     """
 
@@ -91,7 +91,7 @@ for _preset in (
         csi=(AWGN, FADING),
         repetitions=(1, 4),
         verifier="dlib",
-        perceptual=False,
+        perceptual=None,
     ),
     LinkPreset(name="small", split="held-out", photos=32, public=500, synthetic=3500),
 ):
