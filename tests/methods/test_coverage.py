@@ -84,8 +84,9 @@ def test_gaussian_claims_keep_sensitivity_and_sigma(method, tiny_model_folder) -
         made = DPSemCom(load_model(str(tiny_model_folder)), protection="gaussian", private_codes=range(28), epsilon=1.0)
         law, distance, claim = made.protector.mechanism, made.protector.sensitivity, made.guarantee()
     elif method is NoiseImage:
-        noise = NoiseImage(NoiseImageModel.example(), epsilon=1.0)
-        law, distance, claim = noise.mechanism, noise.sensitivity, noise.guarantee()
+        converting = NoiseImage(NoiseImageModel.example(), epsilon=1.0)
+        assert converting.noise is not None
+        law, distance, claim = converting.noise.mechanism, converting.noise.sensitivity, converting.guarantee()
     else:
         release = PixelNoise(sigma=49.0).protect(torch.zeros(1, 3, 16, 16))
         claim, certificate = release.guarantee, PixelNoise(sigma=49.0).certificate(release)
