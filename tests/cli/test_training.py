@@ -28,7 +28,7 @@ def test_a_generator_is_trained_resumed_and_published(
 
 
 def test_settings_are_checked(semveil: Callable, face_set: Path, tmp_path: Path, failed: Callable, quick: list[str]) -> None:
-    wrong = (("stepz=3", "did you mean 'steps'"), ("generator.size=64", "prepare them with --size 64"), ("steps=x", "type int"))
+    wrong = (("stepz=3", "did you mean 'steps'"), ("generator.size=64", "size must be 32"), ("steps=x", "type int"))
     for override, words in wrong:
         failed(semveil("train", "generator", face_set, "--out", tmp_path / "a", *quick, "--set", override), 2, words)
     (tmp_path / "bad.toml").write_text("steps = [")

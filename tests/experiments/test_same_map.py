@@ -9,7 +9,7 @@ from semveil.experiments.eves import over_the_air
 from semveil.experiments.same_map import _heard, same_map_link
 from semveil.methods.dp_semcom import DPSemCom
 from semveil.methods.protectors import Keyed
-from semveil.protection.rotation import Rotation
+from semveil.protection.code_rotation import CodeRotation
 
 
 def loss(heard: Tensor, codes: Tensor) -> Tensor:
@@ -27,7 +27,7 @@ def test_the_key_costs_nothing_and_the_map_gains(private: tuple[int, ...] | None
     chosen = list(rotation.private_codes)
     bob[:, chosen] = rotation.protector.deprotect(bob[:, chosen], sent.keyed, sent.bound())
     keyed = rotation.protector
-    assert isinstance(keyed, Keyed) and isinstance(keyed.protection, Rotation)
+    assert isinstance(keyed, Keyed) and isinstance(keyed.protection, CodeRotation)
     mapped = _heard(rotation, keyed.protection, codes, snr_db=20.0, rng=run["same map"])
     direct = plain.heard_codes(over_the_air(plain.send_codes(codes), 20.0, run["direct"]))
 

@@ -87,7 +87,10 @@ def _law(method: Any, claim: Guarantee, clean: tuple[Floats, Floats], crops: lis
 
 def _before_noise(method: Any, crop: Tensor) -> Tensor:
     """What a method puts its noise on."""
-    return method.convert(crop) if isinstance(method, NoiseImage) else crop
+    if not isinstance(method, NoiseImage):
+        return crop
+    converted = method.convert(crop)
+    return converted if method.noise is None else method.noise.box.clip(float(method.noise.box.upper) * converted.clamp(-1, 1))
 
 
 def _words(options: Mapping[str, Any]) -> str:

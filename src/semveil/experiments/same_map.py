@@ -17,6 +17,7 @@ from semveil.core.privacy import Guarantee
 from semveil.experiments.eves import over_the_air
 from semveil.methods.dp_semcom import DPSemCom, Transmission
 from semveil.methods.protectors import Keyed
+from semveil.protection.code_rotation import CodeRotation
 from semveil.protection.rotation import Rotation
 
 
@@ -33,12 +34,14 @@ def same_map_link(method: DPSemCom, codes: Tensor, *, snr_db: float, rng: torch.
         ValueError: the method uses no rotation.
     """
     keyed = method.protector
-    if not isinstance(keyed, Keyed) or not isinstance(keyed.protection, Rotation):
+    if not isinstance(keyed, Keyed) or not isinstance(keyed.protection, Rotation | CodeRotation):
         raise ValueError(f"the public map is rotation's; protection {method.protection!r} has none")
     return method.synthesize(_heard(method, keyed.protection, codes, snr_db=snr_db, rng=rng))
 
 
-def _heard(method: DPSemCom, rotation: Rotation, codes: Tensor, *, snr_db: float, rng: torch.Generator) -> Tensor:
+def _heard(
+    method: DPSemCom, rotation: Rotation | CodeRotation, codes: Tensor, *, snr_db: float, rng: torch.Generator
+) -> Tensor:
     """Codes (B, K, D) that Bob reads."""
     private, space, sent = list(method.private_codes), rotation.space, method.model.box.clip(codes)
     directions, norms = space.to_sphere(sent[:, private])

@@ -20,18 +20,23 @@ from semveil.core.registry import suggest
 from semveil.core.text import read_json_object
 from semveil.core.weights import home, require
 from semveil.encoders.inversion import OFFICIAL, Inversion, InversionSettings, invert, mean_codes
+from semveil.encoders.parts import PartEncoder, PartEncoderConfig
 from semveil.encoders.perceptual import DEFAULT, NONE, PERCEPTUAL, PerceptualTerm
 from semveil.encoders.semantic import SemanticEncoder, SemanticEncoderConfig
 from semveil.generators.semantic_stylegan import SemanticStyleGAN, SemanticStyleGANConfig
+from semveil.generators.spatial_config import SpatialSemanticConfig
+from semveil.generators.spatial_semantic import SpatialSemanticGAN
 from semveil.generators.stylegan2 import StyleGAN2, StyleGAN2Config
 from semveil.mechanisms import ClipBox
 
 DEFAULT_MODEL = "faces-64"
 OFFICIAL_MODEL = "celebamask-hq-512"
-SEMANTIC, STYLEGAN2 = "semantic-stylegan", "stylegan2"  # architectures, as a model's card names them
+# Architectures, as a model's card names them.
+SEMANTIC, SPATIAL, STYLEGAN2 = "semantic-stylegan", "spatial-semantic", "stylegan2"
 # [DPSC] gives b - a = 2.939 only; for the official weights the box is centred. Preset `paper` measures it.
 PAPER_BOX = ClipBox(-1.4695, 1.4695, source="[DPSC]'s width 2.939, centred at 0: the paper does not state a and b")
-FaceGenerator = SemanticStyleGAN | StyleGAN2
+FaceGenerator = SemanticStyleGAN | SpatialSemanticGAN | StyleGAN2
+FaceEncoder = SemanticEncoder | PartEncoder
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,7 +91,7 @@ class FaceModel:
     name: str
     digest: str
     generator: FaceGenerator
-    encoder: SemanticEncoder | None
+    encoder: FaceEncoder | None
     box: ClipBox
     inversion: InversionSettings
     perceptual: str
@@ -102,7 +107,7 @@ class FaceModel:
     @property
     def semantic(self) -> bool:
         """Whether the codes belong to face parts, as dp-semcom needs it."""
-        return isinstance(self.generator, SemanticStyleGAN)
+        return semantic(self.generator)
 
     @property
     def latent_shape(self) -> tuple[int, int]:
@@ -191,6 +196,11 @@ class FaceModel:
         return replace(self, box=ClipBox(box.lower, box.upper, source=source), digest=digest, folder=None)
 
 
+def semantic(generator: FaceGenerator) -> bool:
+    """Whether a generator's codes belong to face parts."""
+    return isinstance(generator, SemanticStyleGAN | SpatialSemanticGAN)
+
+
 def bundled_folder() -> Path:
     """Where the package's own models lie."""
     return Path(str(resources.files("semveil") / "weights"))
@@ -233,8 +243,7 @@ def _load_folder(folder: Path) -> FaceModel:
     try:
         card = read_json_object(folder / "model.json")
         make_generator, sizes = _generator(card)
-        check_kinds(SemanticEncoderConfig, card["encoder"])
-        encoder_sizes = SemanticEncoderConfig.from_dict(card["encoder"])
+        make_encoder, encoder_sizes = _encoder(card)
         box = ClipBox(**card["clip_box"])
         inversion, features = _inversion(card["inversion"]), card["perceptual_network"]
         perceptual = card.get("perceptual", DEFAULT)
@@ -242,7 +251,7 @@ def _load_folder(folder: Path) -> FaceModel:
     except (OSError, AttributeError, KeyError, TypeError, ValueError, RuntimeError) as error:
         raise BadCheckpoint(f"{folder / 'model.json'} does not describe a model: {error}") from error
     generator = build_to_fit(make_generator, states["generator"], name=f"{folder.name}'s generator")
-    encoder = build_to_fit(lambda: SemanticEncoder(encoder_sizes), states["encoder"], name=f"{folder.name}'s encoder")
+    encoder = build_to_fit(make_encoder, states["encoder"], name=f"{folder.name}'s encoder")
     shape = (sizes.codes, sizes.style_dim)
     if not 1 <= sizes.size <= LARGEST_SIDE or (encoder_sizes.size, encoder_sizes.codes, encoder_sizes.style_dim) != (
         sizes.size,
@@ -254,18 +263,35 @@ def _load_folder(folder: Path) -> FaceModel:
     return FaceModel(folder.name, digest, generator, encoder, box, inversion, perceptual, features, prior, folder, card)
 
 
-def _generator(card: Mapping[str, Any]) -> tuple[Callable[[], FaceGenerator], SemanticStyleGANConfig | StyleGAN2Config]:
+def _generator(
+    card: Mapping[str, Any],
+) -> tuple[Callable[[], FaceGenerator], SemanticStyleGANConfig | SpatialSemanticConfig | StyleGAN2Config]:
     """What builds the generator, and its sizes."""
     architecture = card.get("architecture", SEMANTIC)
     if architecture == SEMANTIC:
         check_kinds(SemanticStyleGANConfig, card["generator"])
         semantic = SemanticStyleGANConfig.from_dict(card["generator"])
         return lambda: SemanticStyleGAN(semantic), semantic
+    if architecture == SPATIAL:
+        check_kinds(SpatialSemanticConfig, card["generator"])
+        spatial = SpatialSemanticConfig.from_dict(card["generator"])
+        return lambda: SpatialSemanticGAN(spatial), spatial
     if architecture == STYLEGAN2:
         check_kinds(StyleGAN2Config, card["generator"])
         config = StyleGAN2Config.from_dict(card["generator"])
         return lambda: StyleGAN2(config), config
-    raise ValueError(f"no architecture named {architecture!r}; there are {SEMANTIC} and {STYLEGAN2}")
+    raise ValueError(f"no architecture named {architecture!r}; there are {SEMANTIC}, {SPATIAL} and {STYLEGAN2}")
+
+
+def _encoder(card: Mapping[str, Any]) -> tuple[Callable[[], FaceEncoder], SemanticEncoderConfig | PartEncoderConfig]:
+    """What builds the encoder, and its sizes."""
+    if card.get("architecture") == SPATIAL:
+        check_kinds(PartEncoderConfig, card["encoder"])
+        parts = PartEncoderConfig.from_dict(card["encoder"])
+        return lambda: PartEncoder(parts), parts
+    check_kinds(SemanticEncoderConfig, card["encoder"])
+    sizes = SemanticEncoderConfig.from_dict(card["encoder"])
+    return lambda: SemanticEncoder(sizes), sizes
 
 
 def _inversion(values: Any) -> InversionSettings:
@@ -298,7 +324,7 @@ def _load_official() -> FaceModel:
 
 
 def save_model(
-    folder: Path, generator: FaceGenerator, encoder: SemanticEncoder, prior: LatentPrior, card: Mapping[str, Any]
+    folder: Path, generator: FaceGenerator, encoder: FaceEncoder, prior: LatentPrior, card: Mapping[str, Any]
 ) -> None:
     """Write a model's folder: half-precision weights, prior, and `model.json` last, so that a model is whole or absent.
 
@@ -310,7 +336,7 @@ def save_model(
     write_network(folder / "generator.safetensors", generator)
     write_network(folder / "encoder.safetensors", encoder)
     write_whole(folder / "prior.safetensors", save({k: v.half().contiguous() for k, v in vars(prior).items()}))
-    architecture = STYLEGAN2 if isinstance(generator, StyleGAN2) else SEMANTIC
+    architecture = {StyleGAN2: STYLEGAN2, SpatialSemanticGAN: SPATIAL}.get(type(generator), SEMANTIC)
     sizes = {"generator": generator.config.as_dict(), "encoder": encoder.config.as_dict()}
     full = {"architecture": architecture, **sizes, **card}
     write_whole(folder / "model.json", (json.dumps(full, indent=1) + "\n").encode())

@@ -15,10 +15,17 @@ from semveil.core.rng import streams
 from semveil.data.face_set import FaceSet
 from semveil.encoders.inversion import InversionSettings, invert
 from semveil.encoders.perceptual import DEFAULT, PERCEPTUAL
-from semveil.encoders.semantic import SemanticEncoder
 from semveil.mechanisms import ClipBox
 from semveil.methods.dp_semcom import PAPER_EPSILONS, pair_settings
-from semveil.methods.face_model import FaceGenerator, LatentPrior, box_as_dict, load_model, save_model, write_network
+from semveil.methods.face_model import (
+    FaceEncoder,
+    FaceGenerator,
+    LatentPrior,
+    box_as_dict,
+    load_model,
+    save_model,
+    write_network,
+)
 from semveil.methods.latent_model import identity_codes
 from semveil.methods.pairs import pair_file, write_pair
 from semveil.methods.quantile_bounds import FILE as QUANTILES_FILE
@@ -34,7 +41,7 @@ DEFAULT_INVERSION = InversionSettings(steps=100, learning_rate=0.1, mse=1.0, per
 def publish(
     folder: Path,
     generator: FaceGenerator,
-    encoder: SemanticEncoder,
+    encoder: FaceEncoder,
     faces: FaceSet,
     *,
     inversion: InversionSettings = DEFAULT_INVERSION,
@@ -97,7 +104,7 @@ def publish_pairs(
         write_pair(pair_file(folder / "pairs", settings), pair)
 
 
-def settle_batch_norm(encoder: SemanticEncoder, images: Tensor) -> SemanticEncoder:
+def settle_batch_norm(encoder: FaceEncoder, images: Tensor) -> FaceEncoder:
     """Copy of an encoder whose batch norms hold the statistics of these images.
 
     Averaged weights have other statistics than the weights that they average; without this, codes shrink to the mean.
