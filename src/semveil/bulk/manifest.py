@@ -45,6 +45,7 @@ class Entry:
         outputs: files below the output folder.
         staged: where they were written first, below `OUT/.semveil`.
         replaces: outputs of an earlier version of the photo, which go.
+        marks: what became of each face, as `Mark.as_dict` gives it; logs of earlier versions have none.
     """
 
     place: str
@@ -59,6 +60,7 @@ class Entry:
     outputs: tuple[str, ...]
     staged: str
     replaces: tuple[str, ...]
+    marks: tuple[dict[str, Any], ...] = ()
 
 
 class Manifest:
@@ -182,10 +184,13 @@ class Manifest:
         names = {field.name for field in fields(Entry)}
         for line in lines[1:]:
             content = _parsed(line)
-            if not isinstance(content, dict) or set(content) != names:
+            if not isinstance(content, dict) or set(content) | {"marks"} != names:
                 self.torn += bool(line)
                 continue
-            entry = Entry(**content | {"outputs": tuple(content["outputs"]), "replaces": tuple(content["replaces"])})
+            plain: dict[str, Any] = {
+                name: tuple(value) if isinstance(value, list) else value for name, value in content.items()
+            }
+            entry = Entry(**plain)
             self.entries[entry.place] = entry
 
     def _recover(self) -> None:

@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from semveil.bulk.account import Account, Fate, Mark
 from semveil.bulk.enrolled import enrol, enrolment_digest
 from semveil.bulk.manifest import FOLDER, Entry, Manifest
 from semveil.bulk.pool import Lost, Pool, open_pool
@@ -48,7 +49,9 @@ class Summary:
         skipped, copied: showed no face and were left out, or written as they are, as asked.
         refused: neither protected nor written, with the reasons.
         faces_found, faces_protected, faces_refused: in all photos, those of earlier runs included; the rest was not chosen.
-        faces_left: not chosen in whole photos, where they are as they were.
+        faces_covered: in whole photos, by a mosaic, since they are doubtful or too small.
+        faces_left: in whole photos, where they are as they were: not chosen, or doubtful and kept as asked.
+        accounts: what became of each face, of every photo that is in the output.
         strangers: faces protected in this run that show nobody who is enrolled, where there are enrolled people.
         recorded: how many releases of this run went into the ledger, one for each person in a picture.
         small_faces: those refused in photos of this run that are protected otherwise, with the reasons.
@@ -66,7 +69,9 @@ class Summary:
     faces_found: int = 0
     faces_protected: int = 0
     faces_refused: int = 0
+    faces_covered: int = 0
     faces_left: int = 0
+    accounts: tuple[Account, ...] = ()
     strangers: int = 0
     recorded: int = 0
     small_faces: tuple[Refused, ...] = ()
@@ -93,10 +98,12 @@ class Summary:
             "faces": {
                 "found": self.faces_found,
                 "protected": self.faces_protected,
+                "covered": self.faces_covered,
                 "refused": self.faces_refused,
                 "left_as_they_are": self.faces_left,
                 "of_nobody_enrolled": self.strangers,
             },
+            "per_photo": [account.as_dict() for account in self.accounts],
             "recorded": self.recorded,
             "refused": [{"photo": r.photo, "reason": r.reason} for r in (*self.refused, *self.small_faces)],
             "other_files": self.others,
@@ -228,6 +235,7 @@ class _Run:
             outputs=outcome.outputs,
             staged=outcome.staged,
             replaces=tuple(old for old in (before.outputs if before else ()) if old not in outcome.outputs),
+            marks=tuple(mark.as_dict() for mark in outcome.marks),
         )
         if self.ledger is not None:
             for recorded in outcome.recorded:
@@ -243,6 +251,11 @@ class _Run:
     def _summary(self, total: int) -> Summary:
         everything = [*self.kept, *self.new]
         whole = self.settings.layout == Layout.WHOLE_PHOTO
+        accounts = tuple(
+            Account(entry.place, entry.outputs, tuple(map(Mark.from_dict, entry.marks)))
+            for entry in sorted(everything, key=lambda entry: entry.place)
+        )
+        covered = sum(account.count(Fate.COVERED) for account in accounts)
         return Summary(
             photos=total,
             protected=sum(entry.status == "protected" for entry in self.new),
@@ -253,7 +266,9 @@ class _Run:
             faces_found=sum(entry.faces for entry in everything) + self.faces_of_refused,
             faces_protected=sum(entry.protected for entry in everything),
             faces_refused=sum(entry.small for entry in everything) + self.faces_of_refused,
-            faces_left=sum(entry.faces - entry.protected for entry in everything) if whole else 0,
+            faces_covered=covered,
+            faces_left=sum(entry.faces - entry.protected for entry in everything) - covered if whole else 0,
+            accounts=accounts if self.settings.layout != Layout.PICTURE else (),
             strangers=self.strangers,
             recorded=self.recorded,
             small_faces=tuple(self.small_faces),

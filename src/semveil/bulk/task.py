@@ -11,6 +11,8 @@ from typing import Any
 from numpy.typing import NDArray
 
 from semveil import __version__
+from semveil.bulk.account import Mark, mark_faces
+from semveil.bulk.covered import cover_doubtful, only_covered
 from semveil.bulk.enrolled import CROP, Enrolled, enrol
 from semveil.bulk.manifest import Status
 from semveil.bulk.pictures import Picture, crops, middle_square, whole_photo
@@ -80,6 +82,7 @@ class Outcome:
         guarantee: of the pictures.
         recorded: what the ledger should know.
         strangers: protected faces of nobody who is enrolled, where there are enrolled people.
+        marks: what became of each face.
     """
 
     place: str
@@ -95,6 +98,7 @@ class Outcome:
     guarantee: Guarantee | None = None
     recorded: tuple[Recorded, ...] = ()
     strangers: int = 0
+    marks: tuple[Mark, ...] = ()
 
 
 def protect_photo(task: Task, settings: Settings) -> Outcome:
@@ -147,7 +151,7 @@ def _protect_picture(task: Task, settings: Settings, method: ImageMethod, photo:
 def _protect_faces(task: Task, settings: Settings, method: ImageMethod, photo: Photo) -> Outcome:
     whole = settings.layout == Layout.WHOLE_PHOTO
     try:
-        faces = [face for _, face in choose_faces(photo, "all", smallest=1, thorough=whole)]
+        faces = [face for _, face in choose_faces(photo, "all", smallest=1, thorough=whole, detector=settings.detector)]
     except NoFaceError:
         if settings.on_no_face == "error":
             raise
@@ -163,39 +167,59 @@ def _protect_faces(task: Task, settings: Settings, method: ImageMethod, photo: P
         shown = list_faces(list(enumerate(faces)))
         return refused(FaceChoiceError, f"{photo.name!r} has no face {', '.join(map(str, absent))}; it shows {shown}")
     least = SMALLEST_FACE if whole else smallest_face(method.size)  # what is pasted back ends at its own size
-    large = [i for i in chosen if _shorter_side(faces[i]) >= least]
-    fix = f"leave it as it is by naming the others (--face {','.join(map(str, large))}), or use a larger photo"
+    doubts = {i: doubt for i in chosen if (doubt := _doubt(faces[i], least))}
+    fit = [i for i in chosen if i not in doubts]
+    covered = list(doubts) if whole and settings.doubtful == "cover" else []
+    fix = f"leave it as it is by naming the others (--face {','.join(map(str, fit))}), or use a larger photo"
     reasons = tuple(
-        f"face {i} in {photo.name!r} has {_shorter_side(faces[i])} px, fewer than the {least} px needed; "
-        + (fix if whole and large else "use a larger photo")
-        for i in chosen
-        if i not in large
+        f"face {i} in {photo.name!r} {doubt}; " + (fix if whole and fit else "use a larger or clearer photo")
+        for i, doubt in doubts.items()
     )
-    if not large or (whole and reasons):  # a whole photo would show the small face
+    if not (fit or covered) or (whole and reasons and settings.doubtful == "refuse"):  # a whole photo would show the face
         return refused(FaceTooSmallError, *reasons, small=len(reasons))
-    if settings.subject is not None and len(large) > 1:
+    if settings.subject is not None and len(fit) > 1:
         return refused(
             FaceChoiceError,
-            f"{photo.name!r} shows {len(large)} chosen faces, the subject is one person; choose with --face, or enrol people",
+            f"{photo.name!r} shows {len(fit)} chosen faces, the subject is one person; choose with --face, or enrol people",
         )
 
-    made = _protect_chosen(task, settings, method, photo, faces, large)
-    return replace(made, faces=len(faces), protected=len(large), small=len(reasons), reasons=reasons)
+    made = _protect_chosen(task, settings, method, photo, faces, fit, covered)
+    marks = mark_faces(faces, fit, covered, doubts) if whole else mark_faces([faces[i] for i in fit], range(len(fit)), (), {})
+    told = () if whole else reasons
+    return replace(made, faces=len(faces), protected=len(fit), small=len(told), reasons=told, marks=marks)
+
+
+def _doubt(face: Face, least: int) -> str:
+    """Why a face cannot be protected; empty where it can."""
+    if _shorter_side(face) < least:
+        return f"has {_shorter_side(face)} px, fewer than the {least} px needed"
+    return face.doubtful and f"is doubtful: {face.doubtful}"
 
 
 def _protect_chosen(
-    task: Task, settings: Settings, method: ImageMethod, photo: Photo, faces: Sequence[Face], chosen: Sequence[int]
+    task: Task,
+    settings: Settings,
+    method: ImageMethod,
+    photo: Photo,
+    faces: Sequence[Face],
+    chosen: Sequence[int],
+    covered: Sequence[int],
 ) -> Outcome:
-    """Protect some of a photo's faces and write what becomes of the photo."""
+    """Protect some of a photo's faces, cover others, and write what becomes of the photo."""
     subjects: list[str | None] = [settings.subject] * len(chosen)
-    if settings.enrolled is not None and task.people is not None:
+    if settings.enrolled is not None and task.people is not None and chosen:
         subjects = _recognised(photo, [faces[i] for i in chosen], enrol(settings.enrolled, task.people))
     names = [f"{task.name}.face-{i}" if len(faces) > 1 else task.name for i in chosen]
     if settings.layout == Layout.WHOLE_PHOTO:
         aligned = align_apart(photo.pixels, [face.landmarks for face in faces], method.size)
         cut = [aligned[i].pixels for i in chosen]
-        release = _release(method, cut, subjects)
-        made = [whole_photo(method, release, task.name, subjects, photo=photo, faces=aligned, chosen=chosen)]
+        if chosen:
+            release = _release(method, cut, subjects)
+            picture = whole_photo(method, release, task.name, subjects, photo=photo, faces=aligned, chosen=chosen)
+        else:
+            picture = only_covered(task.name, method.name, photo)
+        altered = cover_doubtful(picture, faces, aligned, chosen=chosen, covered=covered)
+        made = [altered.picture]
     else:
         cut = [align_face(photo.pixels, faces[i].landmarks, method.size).pixels for i in chosen]
         made = crops(method, _release(method, cut, subjects), names, subjects)

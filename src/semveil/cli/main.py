@@ -24,6 +24,7 @@ from semveil.cli import (
     data,
     evaluate,
     experiments,
+    faces,
     invert,
     keygen,
     ledger,
@@ -51,6 +52,7 @@ app.command()(link.eavesdrop)
 app.command()(attack.attack)
 app.command()(audit.audit)
 app.command(context_settings=protect.CONTEXT)(protect.protect)
+app.command()(faces.faces)
 app.command()(invert.invert)
 app.command()(experiments.reproduce)
 app.command()(evaluate.evaluate)

@@ -1,6 +1,7 @@
 """Cover faces that cannot be protected: a mosaic so coarse that no feature is left."""
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,8 +44,8 @@ def cover_faces(
         rows, columns = _edges(face.box, pixels.shape)
         box = slice(rows[0], rows[-1]), slice(columns[0], columns[-1])
         mask = free[box].copy()
-        for top, bottom in zip(rows[:-1], rows[1:], strict=True):
-            for left, right in zip(columns[:-1], columns[1:], strict=True):
+        for top, bottom in pairwise(rows):
+            for left, right in pairwise(columns):
                 own = free[top:bottom, left:right]
                 if own.any():
                     covered[top:bottom, left:right][own] = np.rint(pixels[top:bottom, left:right][own].mean(0))

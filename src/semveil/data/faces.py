@@ -64,7 +64,8 @@ def smallest_face(size: int) -> int:
 def find_faces(photo: Photo, *, thorough: bool = False, detector: str = "dlib") -> list[Face]:
     """All faces of a photo, largest first, equal ones from left to right and top to bottom.
 
-    dlib alone finds frontal, about upright ones; `find_all_faces` says what the others do. For dlib photos are enlarged up to four times, or shrunk to 8 megapixels, for detection: faces from 20 px on are found in photos
+    dlib alone finds frontal, about upright ones; `find_all_faces` says what the others do. For dlib photos are enlarged up to
+    four times, or shrunk to 8 megapixels: faces from 20 px on are found in photos
     of up to half a megapixel, from about 100 px on in photos of 12. A doubtful detection counts only where there is
     no confident one; the photo's edges are continued outwards where nothing is found otherwise.
 

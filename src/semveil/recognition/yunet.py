@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from semveil.core.errors import SemveilError
 
 FILE = "face_detection_yunet_2023mar.onnx"
+SMALLEST = 10  # px, of a face and of an image
 _OVERLAP = 0.3  # boxes that share more (intersection over union) are one face
 _MOST = 5000
 
@@ -55,15 +56,19 @@ def detect(pixels: NDArray[np.uint8], *, threshold: float) -> list[Detection]:
     Raises:
         DetectorMissing: it is not installed.
     """
+    height, width = pixels.shape[:2]
+    if min(height, width) < SMALLEST:  # it answers anything then
+        return []
     network = _network()
-    network.setInputSize((pixels.shape[1], pixels.shape[0]))
+    network.setInputSize((width, height))
     network.setScoreThreshold(threshold)
     _, rows = network.detect(np.ascontiguousarray(pixels[..., ::-1]))
     found = []
     for row in () if rows is None else rows.astype(float):
-        left, top, width, height = row[:4]
-        if np.isfinite(row).all() and width > 0 and height > 0:
-            found.append(Detection((left, top, left + width, top + height), float(row[14]), row[4:14].reshape(5, 2)))
+        left, top, across, down = row[:4]
+        middle_inside = 0 <= left + across / 2 < width and 0 <= top + down / 2 < height
+        if np.isfinite(row).all() and across > 0 and down > 0 and middle_inside:
+            found.append(Detection((left, top, left + across, top + down), float(row[14]), row[4:14].reshape(5, 2)))
     return sorted(found, key=lambda one: -one.score)
 
 
