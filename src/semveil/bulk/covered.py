@@ -3,15 +3,21 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
+from numpy.typing import NDArray
+
 from semveil.bulk.pictures import IN_CLEAR, Picture
+from semveil.bulk.sealing import Sealing
 from semveil.core.caveats import Caveat
 from semveil.core.certificate import Certificate, ReleaseKind
 from semveil.core.privacy import Guarantee, post_process
+from semveil.core.sealed_claim import with_sealed_part
 from semveil.data.align import AlignedFace
 from semveil.data.cover import cover_faces
 from semveil.data.paste import pasted_region
 from semveil.data.photos import Photo
 from semveil.data.regions import Region
+from semveil.data.sealed_faces import seal_faces
 from semveil.recognition.dlib_faces import Face
 
 BEHIND_MOSAIC = "faces that were found and only covered by a mosaic"
@@ -54,3 +60,13 @@ def only_covered(name: str, method: str, photo: Photo) -> Picture:
         release=ReleaseKind.IMAGE, method=method, protection="mosaic", guarantee=claim, caveats=(Caveat.PASTE_BACK,)
     )
     return Picture(name, photo.pixels, certificate)
+
+
+def with_way_back(altered: Altered, original: NDArray[np.uint8], sealing: Sealing) -> Picture:
+    """The picture with the originals of its altered faces sealed, and a certificate that says what that means."""
+    key, picture = sealing.load(), altered.picture
+    sealed = seal_faces(
+        original, picture.pixels, altered.regions, key.secret, source=key.source, release_id=picture.certificate.release_id
+    )
+    joint = with_sealed_part(picture.certificate.guarantee, passphrase=key.source["kind"] == "passphrase")
+    return replace(picture, sealed=sealed, certificate=replace(picture.certificate, sealed=joint))

@@ -31,12 +31,14 @@ class Picture:
         pixels: (H, W, 3) RGB.
         certificate: of it, not bound to a file yet.
         subjects: known people whom it is made from, by name, once for each face.
+        sealed: the original pixels of its altered faces, sealed; None where there is no way back.
     """
 
     name: str
     pixels: NDArray[np.uint8]
     certificate: Certificate
     subjects: tuple[str, ...] = ()
+    sealed: bytes | None = None
 
 
 def crops(method: ImageMethod, release: Release, names: Sequence[str], subjects: Sequence[str | None]) -> list[Picture]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from semveil.bulk.enrolled import enrolment_digest
+from semveil.bulk.sealing import Sealing
 from semveil.core.ledger import subject_name
 from semveil.core.registry import suggest
 from semveil.data.detection import resolve_detector
@@ -39,6 +40,7 @@ class Settings:
         keep: what is written besides, unprotected: `inverted` (what the networks make of the photo without noise) or
             `aligned` (the crop itself).
         certificate_in_png: put certificates into the pictures too.
+        sealing: how the originals of altered faces in whole photos are sealed, for a way back; None for none.
         commit: of the software, for certificates.
         subject: whom all photos show, one chosen face in each.
         enrolled: folder of photos of known people (`NAME.jpg`, `NAME/*.jpg`), by which faces are recognised.
@@ -63,6 +65,7 @@ class Settings:
     doubtful: str = "cover"
     keep: tuple[str, ...] = ()
     certificate_in_png: bool = False
+    sealing: Sealing | None = None
     commit: str | None = None
     subject: str | None = None
     enrolled: str | None = None
@@ -81,6 +84,8 @@ class Settings:
         if self.on_no_face not in POLICIES:
             near = suggest(self.on_no_face, POLICIES)
             raise ValueError(f"on_no_face has no choice {self.on_no_face!r}{near}; allowed: {', '.join(POLICIES)}")
+        if self.sealing is not None and self.layout != Layout.WHOLE_PHOTO:
+            raise ValueError("only whole photos have a way back (--reversible with --whole-photo); crops are new pictures")
         if self.doubtful not in DOUBTFUL:
             near = suggest(self.doubtful, DOUBTFUL)
             raise ValueError(f"doubtful has no choice {self.doubtful!r}{near}; allowed: {', '.join(DOUBTFUL)}")
@@ -135,6 +140,7 @@ class Settings:
             "doubtful": self.doubtful,
             "keep": sorted(self.keep),
             "certificate_in_png": self.certificate_in_png,
+            "sealing": self.sealing and [self.sealing.fingerprint(), self.sealing.inside],
         }
         if needs_subjects(method):
             said["subject"] = self.subject and subject_name(self.subject)

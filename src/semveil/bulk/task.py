@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from semveil import __version__
 from semveil.bulk.account import Mark, mark_faces
-from semveil.bulk.covered import cover_doubtful, only_covered
+from semveil.bulk.covered import cover_doubtful, only_covered, with_way_back
 from semveil.bulk.enrolled import CROP, Enrolled, enrol
 from semveil.bulk.manifest import Status
 from semveil.bulk.pictures import Picture, crops, middle_square, whole_photo
@@ -20,6 +20,7 @@ from semveil.bulk.settings import KEPT_FOLDER, Settings, needs_subjects
 from semveil.bulk.sources import BulkError, sha256_of
 from semveil.core.certificate import Certificate, ReleaseKind
 from semveil.core.errors import FaceChoiceError, FaceTooSmallError, NoFaceError, OutputError, PhotoError, SemveilError
+from semveil.core.files import write_whole
 from semveil.core.pixels import to_pixels, to_tensor
 from semveil.core.privacy import Guarantee
 from semveil.data.align import align_face
@@ -28,6 +29,7 @@ from semveil.data.faces import SMALLEST_FACE, choose_faces, list_faces, smallest
 from semveil.data.paste import align_apart
 from semveil.data.photos import Photo, load_photo
 from semveil.data.save import save_png
+from semveil.data.sealed_faces import CHUNK, sealed_path
 from semveil.methods.release import ImageMethod, Layout, Reconstructing, Release
 from semveil.recognition.dlib_faces import Face
 
@@ -219,7 +221,8 @@ def _protect_chosen(
         else:
             picture = only_covered(task.name, method.name, photo)
         altered = cover_doubtful(picture, faces, aligned, chosen=chosen, covered=covered)
-        made = [altered.picture]
+        sealing = settings.sealing
+        made = [altered.picture if sealing is None else with_way_back(altered, photo.pixels, sealing)]
     else:
         cut = [align_face(photo.pixels, faces[i].landmarks, method.size).pixels for i in chosen]
         made = crops(method, _release(method, cut, subjects), names, subjects)
@@ -272,7 +275,10 @@ def _write_all(
     files, recorded = [], []
     for picture in made:
         certificate = replace(picture.certificate, commit=settings.commit)
-        files += _write(staged, picture.name, picture.pixels, certificate, in_png=settings.certificate_in_png)
+        inside = settings.sealing is not None and settings.sealing.inside
+        files += _write(staged, replace(picture, certificate=certificate), in_png=settings.certificate_in_png, inside=inside)
+        if certificate.sealed is not None:  # the sealed part is released too
+            certificate = replace(certificate, guarantee=certificate.sealed)
         for subject in dict.fromkeys(picture.subjects):
             recorded.append(Recorded(subject, picture.subjects.count(subject), certificate.to_json()))
     files += _keep(staged, names, cut, settings, method)
@@ -286,15 +292,20 @@ def _write_all(
     )
 
 
-def _write(staged: Path, name: str, pixels: NDArray, certificate: Certificate, *, in_png: bool) -> list[str]:
-    """A picture and its certificate; returns their places below the output folder."""
-    picture = staged / (PurePosixPath(name).name + ".png")
+def _write(staged: Path, made: Picture, *, in_png: bool, inside: bool) -> list[str]:
+    """A picture, its certificate and its sealed part; returns their places below the output folder, the picture last."""
+    name = PurePosixPath(made.name)
+    picture = staged / f"{name.name}.png"
+    chunks = {CHUNK: made.sealed} if made.sealed is not None and inside else {}
     if in_png:
-        save_certified_png(picture, pixels, certificate)
+        save_certified_png(picture, made.pixels, made.certificate, chunks=chunks)
     else:
-        save_png(picture, pixels)
-    beside = write_certificate(picture, certificate)
-    return [str(PurePosixPath(name).parent / file.name) for file in (beside, picture)]
+        save_png(picture, made.pixels, chunks=chunks)
+    written = [write_certificate(picture, made.certificate), picture]
+    if made.sealed is not None and not inside:
+        write_whole(sealed_path(picture), made.sealed)
+        written.insert(0, sealed_path(picture))
+    return [str(name.parent / file.name) for file in written]
 
 
 def _keep(staged: Path, names: Sequence[str], cut: Sequence[NDArray], settings: Settings, method: ImageMethod) -> list[str]:

@@ -31,6 +31,7 @@ from semveil.cli import (
     link,
     models,
     protect,
+    restore,
     train,
     transmit,
 )
@@ -52,6 +53,7 @@ app.command()(link.eavesdrop)
 app.command()(attack.attack)
 app.command()(audit.audit)
 app.command(context_settings=protect.CONTEXT)(protect.protect)
+app.command()(restore.restore)
 app.command()(faces.faces)
 app.command()(invert.invert)
 app.command()(experiments.reproduce)

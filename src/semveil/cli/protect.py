@@ -83,6 +83,23 @@ def protect(
         typer.Option(help="Address of a Dask scheduler; its workers see the same files.", metavar="tcp://HOST:PORT"),
     ] = None,
     certificate_in_png: options.CertificateInPng = False,
+    reversible: Annotated[
+        bool,
+        typer.Option(
+            "--reversible", help="Seal the original pixels of altered faces in whole photos; back by semveil restore."
+        ),
+    ] = False,
+    key: options.Key = None,
+    passphrase_file: Annotated[
+        Path | None, typer.Option(help="File with a passphrase to seal by, instead of a key.", metavar="FILE")
+    ] = None,
+    sealed_in: Annotated[
+        bool,
+        typer.Option(
+            "--sealed-in/--sealed-out",
+            help="Put the sealed part into the PNG, or beside it as FILE.png.sealed (uploads drop what is inside).",
+        ),
+    ] = False,
     methods: Annotated[bool, typer.Option("--methods", help="List the methods and the options of each, then stop.")] = False,
     as_json: options.Json = False,
 ) -> None:
@@ -108,11 +125,16 @@ def protect(
         options.check_output_file(review, ".html")
     elif review_originals:
         raise options.OptionError("--review-originals goes with --review FILE.html")
+    if reversible != (key is not None or passphrase_file is not None) or (sealed_in and not reversible):
+        raise options.OptionError(
+            "--reversible goes with --key FILE (make one: semveil keygen --out my.key) or --passphrase-file"
+        )
     if workers is not None and cluster is not None:
         raise options.OptionError("give --workers or --cluster, not both: a cluster has workers of its own")
 
     from semveil.bulk.review import write_review
     from semveil.bulk.run import protect_photos
+    from semveil.bulk.sealing import Sealing
     from semveil.bulk.settings import Settings
     from semveil.bulk.sources import find_sources
     from semveil.core.ledger import Ledger
@@ -146,9 +168,10 @@ def protect(
         doubtful=doubtful,
         keep=tuple(keep or ()),
         certificate_in_png=certificate_in_png,
+        sealing=Sealing(_absolute(key), _absolute(passphrase_file), sealed_in) if reversible else None,
         commit=commit(),
         subject=subject,
-        enrolled=None if enrolled is None else str(enrolled.absolute()),
+        enrolled=_absolute(enrolled),
     )
     book = None if subject is None and enrolled is None and ledger is None else Ledger(ledger)
     with progress("Protecting", quiet=as_json) as advance:
@@ -162,6 +185,10 @@ def protect(
     _report(summary, settings, out, as_json=as_json)
     if summary.exit_code:
         raise typer.Exit(summary.exit_code)
+
+
+def _absolute(path: Path | None) -> str | None:
+    return None if path is None else str(path.absolute())
 
 
 def split_words(words: Sequence[str], switches: dict[str, bool]) -> tuple[list[str], dict[str, str]]:
@@ -228,6 +255,11 @@ def _report(summary: "Summary", settings: "Settings", out: Path, *, as_json: boo
         lines.append(f"Each {'face' if layout == Layout.WHOLE_PHOTO else 'picture'}: {summary.guarantee.summary()}")
     if summary.protected or summary.done_before:
         lines.append(f"Written to {out}, each picture with its certificate; to read one: semveil certify FILE.")
+    if settings.sealing is not None and (summary.protected or summary.done_before):
+        where = "in each picture" if settings.sealing.inside else "beside each picture (FILE.png.sealed)"
+        lines.append(
+            f"The original faces lie sealed {where}; whoever has the key gets them back: semveil restore FILE --key K."
+        )
     if summary.recorded:
         lines.append(f"Recorded in the ledger: {summary.recorded}; to add up: semveil ledger show --subject NAME.")
     if not as_json:

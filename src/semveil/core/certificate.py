@@ -108,6 +108,8 @@ class Certificate:
         part_budgets: epsilon of each part; they add up to at most the guarantee's.
         caveats: what the epsilon does not say; those that follow from the other fields are added.
         release_id: 32 random hex digits, shared by all that is made from one release without touching the photo again.
+        sealed: what holds for whoever also has the sealed originals; None where there are none. `guarantee` is about the
+            picture alone.
         output: hash of the file that the certificate belongs to; `write_certificate` fills it in.
         software_version, commit: of semveil.
 
@@ -139,6 +141,7 @@ class Certificate:
     part_budgets: Mapping[str, float] = field(default_factory=dict)
     caveats: tuple[Caveat, ...] = ()
     release_id: str = field(default_factory=lambda: secrets.token_hex(16))
+    sealed: Guarantee | None = None
     output: OutputHash | None = None
     software_version: str = __version__
     commit: str | None = None
@@ -177,6 +180,8 @@ class Certificate:
 
     def _complete_caveats(self) -> None:
         given = {caveat_named(caveat) for caveat in self.caveats} | {Caveat.REPEATED_RELEASES}
+        if self.sealed is not None:
+            given |= {Caveat.SEALED}
         if self.guarantee.basis == Basis.COMPUTATIONAL:
             given |= {Caveat.KEY, *([Caveat.MALLEABLE] if self.release == ReleaseKind.SYMBOLS else [])}
         object.__setattr__(self, "caveats", tuple(caveat for caveat in Caveat if caveat in given))
@@ -190,6 +195,7 @@ class Certificate:
     def _texts(self) -> list[str]:
         claim = self.guarantee
         texts = [claim.covers, claim.reason, *claim.not_covered, *claim.assumptions]
+        texts += self.sealed.assumptions if self.sealed else ()
         texts += [self.bounds.source] if self.bounds else []
         texts += [self.sensitivity.source] if self.sensitivity else []
         return texts + ([claim.metric.space] if claim.metric else [])
@@ -213,6 +219,7 @@ class Certificate:
             sensitivity=None,
             part_budgets={},
             caveats=(),
+            sealed=None,
             output=None,
         )
 
@@ -224,6 +231,7 @@ class Certificate:
             **plain,
             "release": self.release.value,
             "guarantee": self.guarantee.as_dict(),
+            "sealed": self.sealed and self.sealed.as_dict(),
             "bounds": self.bounds and asdict(self.bounds),
             "sensitivity": self.sensitivity and _sensitivity_as_dict(self.sensitivity),
             "private_codes": None if self.private_codes is None else list(self.private_codes),
@@ -265,7 +273,8 @@ class Certificate:
             advice = "; upgrade semveil" if version > CERTIFICATE_VERSION else ""
             raise CertificateError(f"the certificate has version {version}, this semveil reads {CERTIFICATE_VERSION}{advice}")
         try:
-            plain = _fields_of(cls, content)
+            plain = _fields_of(cls, {"sealed": None, **content})  # certificates of earlier versions lack it
+            plain["sealed"] = None if plain["sealed"] is None else guarantee_from_dict(plain["sealed"])
             for name, read in (("bounds", Bounds), ("output", OutputHash), ("sensitivity", Sensitivity)):
                 plain[name] = None if plain[name] is None else _read(read, plain[name])
             _check(isinstance(plain["part_budgets"], dict), "part_budgets, an object", plain["part_budgets"])

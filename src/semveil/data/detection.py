@@ -17,13 +17,12 @@ from semveil.recognition.yunet import Detection, DetectorMissing, detect, is_ins
 DETECTORS = ("auto", "union", "yunet", "dlib")
 MISSED_WITHOUT = "without YuNet, turned, masked, cut and small faces are missed: pip install 'semveil[detect]'"
 
-_LARGEST_UPSAMPLING = 2.0
+_LARGEST_UPSAMPLING = 1.5
 _YUNET_PIXELS = 1_500_000
 _DLIB_PIXELS = 1_000_000
 _YUNET_SMALLEST = 14  # px
 _YUNET_LARGEST = 400  # px: it misses most faces that are larger
 _COARSE_SIDE = 480  # of a second, small pass for those
-_DLIB_MARGIN = 20  # px; continued edges let dlib see faces that they cut
 # Of the 26 bystanders that benchmarks/lfw_faces.json marks YuNet finds 19 at a threshold of .5, 21 at .3; a second look drops
 # what then is no face. Gravel reaches .77, faces that are seen well .85 and more.
 _YUNET_SCORE, _YUNET_KEPT, _YUNET_SURE = 0.3, 0.5, 0.8
@@ -68,8 +67,8 @@ def resolve_detector(name: str) -> str:
 def find_all_faces(photo: Photo, detector: str = "union") -> list[Face]:
     """All faces at any angle, largest first, equal ones from left to right and top to bottom.
 
-    Each detector looks over the photo once, at the scale that suits it: YuNet at up to 1.5 megapixels, small photos at twice
-    their side (and again at 480 px where faces could be too large for it); dlib at up to one megapixel and never enlarged. A
+    Each detector looks over the photo once, at the scale that suits it: YuNet at up to 1.5 megapixels, small photos at half as
+    much again (and once more at 480 px where faces could be too large for it); dlib at up to one megapixel, never enlarged. A
     face that dlib found has dlib's box, any other is looked at again alone. Landmarks are dlib's, found in a crop that rough
     points turn upright.
 
@@ -190,13 +189,11 @@ def _second_look(picture: Image.Image, seen: Detection) -> Detection:
 def _by_dlib(picture: Image.Image) -> list[Face]:
     """About upright faces in pixels of the photo, with first landmarks."""
     pixels, step = _scaled(picture, min(1.0, _scale(*picture.size, _DLIB_PIXELS)))
-    margins = ((_DLIB_MARGIN, _DLIB_MARGIN), (_DLIB_MARGIN, _DLIB_MARGIN), (0, 0))
     faces = []
-    for face in detect_faces(np.pad(pixels, margins, mode="edge")):
-        corners = (np.array(face.box, float).reshape(2, 2) - _DLIB_MARGIN + 0.5) * step - 0.5
+    for face in detect_faces(pixels):
+        corners = (np.array(face.box, float).reshape(2, 2) + 0.5) * step - 0.5
         left, top, right, bottom = (round(float(c)) for c in corners.ravel())
-        landmarks = (face.landmarks - _DLIB_MARGIN + 0.5) * step - 0.5
-        faces.append(Face((left, top, right, bottom), face.score, landmarks))
+        faces.append(Face((left, top, right, bottom), face.score, (face.landmarks + 0.5) * step - 0.5))
     return faces
 
 

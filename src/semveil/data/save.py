@@ -13,7 +13,13 @@ from semveil.core.errors import OutputError
 from semveil.core.files import atomic_write
 
 
-def save_png(path: str | os.PathLike[str], pixels: NDArray[np.uint8], *, text: Mapping[str, str] | None = None) -> None:
+def save_png(
+    path: str | os.PathLike[str],
+    pixels: NDArray[np.uint8],
+    *,
+    text: Mapping[str, str] | None = None,
+    chunks: Mapping[bytes, bytes] | None = None,
+) -> None:
     """Write pixels as a PNG, whole or not at all.
 
     The file holds the size, the pixels and the text that is given, and no other chunk: no EXIF, GPS, profile, thumbnail or
@@ -23,6 +29,7 @@ def save_png(path: str | os.PathLike[str], pixels: NDArray[np.uint8], *, text: M
         path: ends in `.png`; its folder exists.
         pixels: (H, W, 3) RGB.
         text: keyword -> text in Latin-1, each written as one uncompressed `tEXt` chunk for everybody to read.
+        chunks: further chunks, content by name, before the picture's data.
 
     Raises:
         OutputError: the file cannot be written there.
@@ -39,12 +46,14 @@ def save_png(path: str | os.PathLike[str], pixels: NDArray[np.uint8], *, text: M
     pixels = np.asarray(pixels)
     if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[-1] != 3 or 0 in pixels.shape:
         raise ValueError(f"pixels must be (H, W, 3) uint8 and not empty, got {pixels.shape} {pixels.dtype}")
-    chunks = PngInfo()
+    extra = PngInfo()
     for keyword, words in (text or {}).items():
-        chunks.add_text(keyword, words)
+        extra.add_text(keyword, words)
+    for name, content in (chunks or {}).items():
+        extra.add(name, content)
     try:
         with atomic_write(path) as handle:
-            Image.fromarray(np.ascontiguousarray(pixels)).save(handle, format="PNG", compress_level=6, pnginfo=chunks)
+            Image.fromarray(np.ascontiguousarray(pixels)).save(handle, format="PNG", compress_level=6, pnginfo=extra)
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         known = reason.startswith("cannot write")  # as `atomic_write` puts it, with the path and the fix
