@@ -29,7 +29,7 @@ def test_it_has_fields_for_nothing_private():
     """A new field is added here after thinking about what it gives away."""
     assert {f.name for f in fields(Certificate)} == {
         "release", "method", "protection", "guarantee", "images", "model", "model_hash", "mechanism", "calibration",
-        "nominal_epsilon", "scale", "grid_step", "bounds", "sensitivity", "private_codes", "part_budgets", "caveats",
+        "nominal_epsilon", "scale", "grid_step", "bounds", "sensitivity", "private_codes", "part_budgets", "caveats", "sealed",
         "release_id", "output", "software_version", "commit", "certificate_version",
     }  # fmt: skip
 

@@ -100,3 +100,15 @@ def mark_faces(
         Mark(i, face.box, face.detector, round(face.score, 2), fates.get(i, Fate.LEFT), doubts.get(i, face.doubtful))
         for i, face in enumerate(faces)
     )
+
+
+def named_for(name: str, found: int, protected: int, covered: int) -> str:
+    """The name of a whole photo's picture: one in which not every face is protected says so.
+
+    Example:
+        >>> named_for("a", 2, 2, 0), named_for("a", 2, 1, 1), named_for("a", 2, 0, 2), named_for("a", 3, 1, 1)
+        ('a', 'a', 'a.covered', 'a.partly-unprotected')
+    """
+    if protected + covered < found:
+        return f"{name}.partly-unprotected"
+    return name if protected else f"{name}.covered"

@@ -125,10 +125,12 @@ def protect_photos(
     """Protect photos, and photos in folders, into an output folder of the same structure; call it again to go on.
 
     A photo `holiday/anna.jpg` gives `holiday/anna.png` with its certificate, or `holiday/anna.face-0.png` and so on where it
-    shows several faces and is not kept whole. Whatever ends a run, each photo is either in the output, whole, with a line in
-    the log, or it is not there; the next run does what is missing, and photos whose content or settings changed. Nothing else
-    in the output folder is ever replaced. The ledger gets a release before it is visible, so a kill may leave one too many
-    there, never one too few. With several workers, scripts need the usual `if __name__ == "__main__":`.
+    shows several faces and is not kept whole; `anna.partly-unprotected.png` where faces were left as they are,
+    `anna.covered.png` where all were only covered, `anna.unprotected.png` where it was copied. Whatever ends a run, each photo
+    is either in the output, whole, with a line in the log, or it is not there; the next run does what is missing, and photos
+    whose content or settings changed. Nothing else in the output folder is ever replaced. The ledger gets a release before it
+    is visible, so a kill may leave one too many there, never one too few. With several workers, scripts need the usual
+    `if __name__ == "__main__":`.
 
     Args:
         given: photos and folders of photos.

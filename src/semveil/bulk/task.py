@@ -11,7 +11,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from semveil import __version__
-from semveil.bulk.account import Mark, mark_faces
+from semveil.bulk.account import Mark, mark_faces, named_for
 from semveil.bulk.covered import cover_doubtful, only_covered, with_way_back
 from semveil.bulk.enrolled import CROP, Enrolled, enrol
 from semveil.bulk.manifest import Status
@@ -220,6 +220,7 @@ def _protect_chosen(
             picture = whole_photo(method, release, task.name, subjects, photo=photo, faces=aligned, chosen=chosen)
         else:
             picture = only_covered(task.name, method.name, photo)
+        picture = replace(picture, name=named_for(task.name, len(faces), len(chosen), len(covered)))
         altered = cover_doubtful(picture, faces, aligned, chosen=chosen, covered=covered)
         sealing = settings.sealing
         made = [altered.picture if sealing is None else with_way_back(altered, photo.pixels, sealing)]
@@ -253,7 +254,7 @@ def _copy(task: Task, settings: Settings, photo: Photo) -> Picture:
         "nothing", reason="no face was found, and the photo was copied as it is", not_covered=("the whole photo",)
     )
     return Picture(
-        task.name,
+        f"{task.name}.unprotected",
         photo.pixels,
         Certificate(release=ReleaseKind.IMAGE, method=settings.method, protection="none", guarantee=claim),
     )

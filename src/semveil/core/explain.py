@@ -61,7 +61,9 @@ def explain(certificate: Certificate) -> list[str]:
     if claim.assumptions:
         lines.append(f"It holds only if: {'; '.join(claim.assumptions)}.")
     if certificate.sealed is not None:
-        lines.append(f"With the sealed originals, beside the picture or in it: {certificate.sealed.summary()} {_SEALED}")
+        more = "; ".join(text for text in certificate.sealed.assumptions if text not in claim.assumptions)
+        joint = f"{certificate.sealed.summary()} It holds only if, besides: {more}."
+        lines.append(f"With the sealed originals, beside the picture or in it: {joint} {_SEALED}")
     lines += _how(certificate)
     lines += [f"Mind ({caveat.value}): {caveat.meaning}." for caveat in certificate.caveats]
     return [*lines, *_origin(certificate)]
