@@ -89,6 +89,8 @@ def test_what_becomes_of_it_is_the_users_choice(group: Path, tmp_path: Path) -> 
     same = middle(pixels_of(tmp_path / "keep/group.partly-unprotected.png"), mark) == middle(pixels_of(group), mark)
     assert mark.fate == Fate.LEFT and same.mean() > 0.95
     crops = protect_photos([group], tmp_path / "crops", replace(MOSAIC, layout=Layout.CROPS))
+    assert crops.accounts[0].line() == "group.png: 2 faces found, 1 protected, 0 covered, 0 left, 1 left out"
+    assert crops.accounts[0].marks[1].fate == Fate.OUT and crops.accounts[0].all_protected
     assert visible(tmp_path / "crops") == ["group.face-0.png"] and "doubtful" in crops.small_faces[0].reason
     with pytest.raises(ValueError, match="did you mean 'cover'"):
         replace(MOSAIC, doubtful="covr")

@@ -14,6 +14,7 @@ class Fate(StrEnum):
     PROTECTED = "protected"
     COVERED = "covered"  # by a mosaic, since it is doubtful or too small to be protected
     LEFT = "left"  # as it is, in the output
+    OUT = "left out"  # not in the output at all, where each face gets a picture of its own
 
 
 @dataclass(frozen=True)
@@ -70,8 +71,8 @@ class Account:
 
     @property
     def all_protected(self) -> bool:
-        """Whether nothing but protection happened to its faces."""
-        return self.count(Fate.PROTECTED) == len(self.marks)
+        """Whether every face in the output is protected."""
+        return self.count(Fate.COVERED) + self.count(Fate.LEFT) == 0
 
     def line(self) -> str:
         """The counts in words.
@@ -82,22 +83,30 @@ class Account:
             'a.jpg: 1 face found, 1 protected, 0 covered, 0 left'
         """
         found = len(self.marks)
-        counts = ", ".join(f"{self.count(fate)} {fate.value}" for fate in Fate)
+        shown = [fate for fate in Fate if fate != Fate.OUT or self.count(fate)]
+        counts = ", ".join(f"{self.count(fate)} {fate.value}" for fate in shown)
         return f"{self.photo}: {found} face{'' if found == 1 else 's'} found, {counts}"
 
     def as_dict(self) -> dict[str, Any]:
         """JSON-ready."""
-        counts = {fate.value: self.count(fate) for fate in Fate}
+        counts = {fate.value.replace(" ", "_"): self.count(fate) for fate in Fate}
         return {"photo": self.photo, "found": len(self.marks), **counts, "faces": [mark.as_dict() for mark in self.marks]}
 
 
 def mark_faces(
-    faces: Sequence[Face], protected: Collection[int], covered: Collection[int], doubts: dict[int, str]
+    faces: Sequence[Face], protected: Collection[int], covered: Collection[int], doubts: dict[int, str], *, rest: Fate
 ) -> tuple[Mark, ...]:
-    """The marks of a photo's faces; what is neither protected nor covered is left."""
+    """The marks of a photo's faces.
+
+    Args:
+        faces: all of them.
+        protected, covered: their numbers.
+        doubts: by number, why some could not be protected.
+        rest: what became of the others.
+    """
     fates = {**dict.fromkeys(covered, Fate.COVERED), **dict.fromkeys(protected, Fate.PROTECTED)}
     return tuple(
-        Mark(i, face.box, face.detector, round(face.score, 2), fates.get(i, Fate.LEFT), doubts.get(i, face.doubtful))
+        Mark(i, face.box, face.detector, round(face.score, 2), fates.get(i, rest), doubts.get(i, face.doubtful))
         for i, face in enumerate(faces)
     )
 

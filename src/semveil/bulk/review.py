@@ -18,7 +18,7 @@ from semveil.data.outlines import outline_faces
 from semveil.data.photos import load_photo
 
 _SIDE = 640  # px, of a picture on the page
-_COLOURS = {Fate.PROTECTED: "lime", Fate.COVERED: "orange", Fate.LEFT: "red"}
+_COLOURS = {Fate.PROTECTED: "lime", Fate.COVERED: "orange", Fate.LEFT: "red", Fate.OUT: "grey"}
 _STYLE = (
     "body{font:15px sans-serif;margin:2em;background:#fff;color:#111}figure{display:inline-block;margin:.4em}"
     "img{max-width:46vw;display:block}section{border-top:1px solid #ccc;padding:.6em 0}.mind{background:#fdd}"

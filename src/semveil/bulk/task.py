@@ -11,7 +11,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from semveil import __version__
-from semveil.bulk.account import Mark, mark_faces, named_for
+from semveil.bulk.account import Fate, Mark, mark_faces, named_for
 from semveil.bulk.covered import cover_doubtful, only_covered, with_way_back
 from semveil.bulk.enrolled import CROP, Enrolled, enrol
 from semveil.bulk.manifest import Status
@@ -186,7 +186,7 @@ def _protect_faces(task: Task, settings: Settings, method: ImageMethod, photo: P
         )
 
     made = _protect_chosen(task, settings, method, photo, faces, fit, covered)
-    marks = mark_faces(faces, fit, covered, doubts) if whole else mark_faces([faces[i] for i in fit], range(len(fit)), (), {})
+    marks = mark_faces(faces, fit, covered, doubts, rest=Fate.LEFT if whole else Fate.OUT)
     told = () if whole else reasons
     return replace(made, faces=len(faces), protected=len(fit), small=len(told), reasons=told, marks=marks)
 
