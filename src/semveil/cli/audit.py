@@ -45,8 +45,8 @@ def audit(
         options.check_output_file(out)
 
     from semveil.cli.parties import default_model
+    from semveil.core.results import write_result
     from semveil.experiments.audit import as_result, audit
-    from semveil.experiments.result_file import write_result
 
     name = model or default_model()
     with stages(quiet=as_json) as advance:

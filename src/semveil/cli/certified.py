@@ -34,9 +34,9 @@ def certify_outputs(outputs: Sequence[Path], certificate: "Certificate", *, in_p
     from dataclasses import replace
 
     from semveil.core.explain import explain
+    from semveil.core.provenance import commit
     from semveil.data.certified import save_certified_png, write_certificate
     from semveil.data.photos import load_photo
-    from semveil.experiments.provenance import commit
 
     certificate = replace(certificate, commit=commit())
     written = []

@@ -5,8 +5,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from semveil.core.results import rounded
 from semveil.experiments.identity_dp_bench import CHUNK, IdentityBench
-from semveil.experiments.result_file import rounded
 from semveil.metrics import face_detected, fppsr, frechet_distance, identity_distance, moments, psnr, psr, ssim
 from semveil.metrics.frechet import Moments
 
