@@ -7,11 +7,12 @@ from pathlib import Path
 import pytest
 
 from semveil.cli import main as command_line
-from semveil.cli.certified import open_ledger, record_release
+from semveil.cli.certified import record_lines
 from semveil.core.certificate import Certificate
 from semveil.core.errors import KeyProblem
 from semveil.core.ledger import Ledger
 from semveil.core.privacy import Basis, Guarantee
+from semveil.link.outputs import open_ledger, record_release
 
 
 def release(epsilon: float | None) -> Certificate:
@@ -87,9 +88,9 @@ def test_a_missing_key_is_one_line(semveil: Callable, book: Ledger) -> None:
 
 def test_verbs_record_and_are_told_the_total(book: Ledger) -> None:
     ledger = open_ledger("Ada", book.path)
-    (line,) = record_release(ledger, "Ada", release(4.0))
+    (line,) = record_lines(record_release(ledger, "Ada", release(4.0)))
     assert line.startswith("Recorded releases about this person: 3. Together: Covers all codes with epsilon 7 (basis: proved")
-    assert open_ledger(None, book.path) is None and record_release(None, None, release(1.0)) == []
+    assert open_ledger(None, book.path) is None and record_release(None, None, release(1.0)) is None
 
 
 def test_a_ledger_that_cannot_be_used_fails_before_the_work(book: Ledger) -> None:

@@ -6,18 +6,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from semveil.cli import options
-from semveil.cli.certified import certify_outputs, open_ledger, record_release
-from semveil.cli.console import note, progress, show
+from semveil.cli.certified import certified_lines, record_lines
+from semveil.cli.console import note, show, stages
 from semveil.cli.ledger import LedgerFile
-from semveil.cli.parties import ProtectionOptions, build_method, default_model, load_faces
-from semveil.cli.shared_key import SENT, alice_key, bob_key, check_key_options, nonce_log
+from semveil.cli.parties import ProtectionOptions, default_model
+from semveil.cli.shared_key import check_key_options, key_of
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
     from semveil.channels import Message
     from semveil.core.certificate import Certificate
-    from semveil.methods.face_model import FaceModel
+    from semveil.link.receive import Received
 
 MessageFile = Annotated[Path, typer.Argument(help="Message file that `semveil send` wrote.", metavar="MESSAGE")]
 Picture = Annotated[
@@ -75,26 +73,26 @@ def send(
         raise options.OptionError(f"--protection {protection} needs a key: semveil keygen --out my.key, then --key my.key")
     options.check_output_file(out)
 
-    from semveil.channels import write_message
-    from semveil.methods.certificates import certificate_of
-    from semveil.methods.face_model import load_model
-    from semveil.methods.messages import to_message
+    from semveil.link.send import send as send_photo
+    from semveil.methods.pairs import read_pair
 
-    book = open_ledger(subject, ledger)
-    shared = alice_key(key, passphrase_file, identity, peer)
-    loaded = load_model(model or default_model())
-    faces = load_faces([photo], loaded, face, quiet=as_json)
-    method = build_method(loaded, asked, key=shared, pair_file=pair, train=train, quiet=as_json)
-    with progress("Inverting", quiet=as_json) as advance:
-        latents = method.invert(faces.images, progress=advance).codes
-    message = to_message(method, method.send_codes(latents))
-    write_message(out, message)
-    if message.keyed is not None:
-        nonce_log(SENT).add(message.keyed.nonce)
-    term = loaded.describe_inversion(method.perceptual)["perceptual_term"]
-    certificate = certificate_of(message, method, perceptual=term)
-    lines = certify_outputs([out], certificate) + record_release(book, subject, certificate)
-    _report(message, certificate, [out], lines, as_json=as_json)
+    with stages(quiet=as_json) as advance:
+        sent = send_photo(
+            photo,
+            out,
+            model=model or default_model(),
+            key=key_of(key, passphrase_file, identity, peer, confirm=True),
+            pair=None if pair is None else read_pair(pair),
+            face=face,
+            subject=subject,
+            ledger=ledger,
+            train=train,
+            progress=advance,
+            note=note,
+            **asked.arguments(),
+        )
+    lines = certified_lines(sent.certificate, sent.written) + record_lines(sent.record)
+    _report(sent.message, sent.certificate, [out], lines, as_json=as_json)
 
 
 def receive(
@@ -119,31 +117,27 @@ def receive(
 
     Example: semveil receive m.svl --key alice-bob.key --snr-db 15 --out bob.png
     """
-    check_key_options(key, passphrase_file, identity, peer)
+    given = key_of(key, passphrase_file, identity, peer)
     _check(out, snr_db)
 
-    from semveil.core.rng import streams
-    from semveil.methods.certificates import certificate_of
-    from semveil.methods.dp_semcom import NOISY
-    from semveil.methods.messages import heard, method_for_bob
+    from semveil.link.receive import receive as receive_message
     from semveil.methods.pairs import read_pair
 
-    read, loaded = open_message(message, model)
-    shared = None if read.keyed is None else bob_key(read.keyed.source, key, passphrase_file, identity, peer)
-    nonce = None if read.keyed is None else read.keyed.nonce
-    method = method_for_bob(read, loaded, pair=None if pair is None else read_pair(pair), key=shared, authenticate=not deniable)
-    if nonce is not None and not replay:
-        nonce_log().check(nonce)
-    if nonce is not None and nonce_log(SENT).holds(nonce):
+    received = receive_message(
+        message,
+        out,
+        key=given,
+        model=model,
+        pair=None if pair is None else read_pair(pair),
+        snr_db=snr_db,
+        seed=seed,
+        authenticate=not deniable,
+        replay=replay,
+        certificate_in_png=in_png,
+    )
+    if received.sent_from_here:
         note("this message was sent from this machine; if you did not send it to yourself, somebody sent it back to you")
-    images = method.receive(heard(read, snr_db=snr_db, rng=streams(seed)["bob"]))
-    if nonce is not None and not replay:
-        nonce_log().add(nonce)  # only after the key fitted: a forged message must not block the true one
-    certificate = certificate_of(read, method)
-    as_heard = read.protection in (*NOISY, "none")  # nothing was undone
-    opened = certificate.for_picture() if as_heard else certificate.for_opened_picture()
-    written = _save(out, images)
-    _report(read, opened, written, certify_outputs(written, opened, in_png=in_png), as_json=as_json)
+    _report_pictures(received, as_json=as_json)
 
 
 def eavesdrop(
@@ -161,15 +155,10 @@ def eavesdrop(
     """
     _check(out, snr_db)
 
-    from semveil.core.rng import streams
-    from semveil.methods.certificates import certificate_of
-    from semveil.methods.messages import heard, method_for_eve
+    from semveil.link.receive import eavesdrop as eavesdrop_on
 
-    read, loaded = open_message(message, model)
-    method = method_for_eve(read, loaded)
-    images = method.eavesdrop(heard(read, snr_db=snr_db, rng=streams(seed)["eve"]))
-    certificate, written = certificate_of(read).for_picture(), _save(out, images)
-    _report(read, certificate, written, certify_outputs(written, certificate, in_png=in_png), as_json=as_json)
+    heard = eavesdrop_on(message, out, model=model, snr_db=snr_db, seed=seed, certificate_in_png=in_png)
+    _report_pictures(heard, as_json=as_json)
 
 
 def _check(out: Path, snr_db: float | None) -> None:
@@ -177,26 +166,10 @@ def _check(out: Path, snr_db: float | None) -> None:
     options.check_snr("--snr-db", snr_db)
 
 
-def open_message(path: Path, model: str | None) -> "tuple[Message, FaceModel]":
-    from semveil.channels import MessageError, read_message
-    from semveil.methods.face_model import load_model
-
-    message = read_message(path)
-    try:
-        return message, load_model(model or message.model)
-    except ValueError as error:
-        raise MessageError(f"the message needs a model that is not here: {error}") from error
-
-
-def _save(out: Path, images: "Tensor") -> list[Path]:
-    from semveil.core.pixels import to_pixels
-    from semveil.data.save import save_png
-
-    pixels = to_pixels(images)
-    paths = [out] if len(pixels) == 1 else [out.with_stem(f"{out.stem}-{i}") for i in range(1, len(pixels) + 1)]
-    for path, picture in zip(paths, pixels, strict=True):
-        save_png(path, picture)
-    return paths
+def _report_pictures(received: "Received", *, as_json: bool) -> None:
+    pictures = list(received.written[: len(received.written) // 2])
+    lines = certified_lines(received.certificate, received.written)
+    _report(received.message, received.certificate, pictures, lines, as_json=as_json)
 
 
 def _report(message: "Message", certificate: "Certificate", written: list[Path], lines: list[str], *, as_json: bool) -> None:

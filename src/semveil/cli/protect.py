@@ -90,10 +90,8 @@ def protect(
     if workers is not None and cluster is not None:
         raise options.OptionError("give --workers or --cluster, not both: a cluster has workers of its own")
 
-    from semveil.bulk.run import protect_photos
-    from semveil.bulk.settings import Settings
-    from semveil.core.ledger import Ledger
-    from semveil.core.provenance import commit
+    from semveil.bulk.protect import protect as protect_files
+    from semveil.bulk.protect import protection_settings
     from semveil.methods.options import declared_options, read_options
     from semveil.methods.registry import image_methods
     from semveil.methods.release import Layout
@@ -111,22 +109,20 @@ def protect(
         chosen = {}
     if not paths:
         raise options.OptionError("name photos or folders of photos: semveil protect PATH... --method NAME --out DIR")
-    settings = Settings(
+    settings = protection_settings(
         method,
         model,
-        tuple(sorted(chosen.items())),
         layout=None if whole_photo is None else Layout.WHOLE_PHOTO if whole_photo else Layout.CROPS,
         face=face,
         on_no_face=on_no_face,
         keep=tuple(keep or ()),
         certificate_in_png=certificate_in_png,
-        commit=commit(),
         subject=subject,
         enrolled=None if enrolled is None else str(enrolled.absolute()),
+        **chosen,
     )
-    book = None if subject is None and enrolled is None and ledger is None else Ledger(ledger)
     with progress("Protecting", quiet=as_json) as advance:
-        summary = protect_photos(paths, out, settings, ledger=book, workers=workers, cluster=cluster, progress=advance)
+        summary = protect_files(paths, out, method=settings, ledger=ledger, workers=workers, cluster=cluster, progress=advance)
     _report(summary, settings, out, as_json=as_json)
     if summary.exit_code:
         raise typer.Exit(summary.exit_code)

@@ -16,12 +16,12 @@ from semveil.experiments.keeping import Keep, Kept, Measurement, metric_weights
 from semveil.experiments.latent_presets import LatentPreset
 from semveil.experiments.photo_sets import ORDER_SEED, DataMissing, PhotoSet, astronaut, held_out_photos
 from semveil.experiments.protected import Progress
-from semveil.experiments.verifiers import Remembering, load_verifier
 from semveil.methods.face_model import box_as_dict, load_model
 from semveil.methods.inversion_cache import cached_inversion
 from semveil.methods.latent_model import STYLEGAN2, LatentModel, from_face_model, load_latent_model
 from semveil.metrics import feature_network
 from semveil.metrics.frechet import FeatureNetwork
+from semveil.recognition.by_name import Remembering, load_verifier
 from semveil.recognition.verifier import Verifier
 
 PICTURES = "images"  # folder beside the JSON
