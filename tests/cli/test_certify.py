@@ -12,10 +12,11 @@ from core.certificate_cases import FULL
 
 from semveil.channels import write_message
 from semveil.cli import main as command_line
-from semveil.cli.certified import certify_outputs
+from semveil.cli.certified import certified_lines
 from semveil.core.privacy import Basis, Guarantee
 from semveil.data.certified import certificate_path, read_certificate, save_certified_png, write_certificate
 from semveil.data.save import save_png
+from semveil.link.outputs import certify_outputs
 
 MADE = replace(FULL, output=None)
 PICTURE = np.full((4, 4, 3), 128, np.uint8)
@@ -87,7 +88,8 @@ def test_certifying_outputs_writes_beside_and_into_pictures(tmp_path: Path) -> N
     paths = [tmp_path / "eve-1.png", tmp_path / "eve-2.png"]
     for path in paths:
         save_png(path, PICTURE)
-    lines = certify_outputs(paths, MADE.for_picture(), in_png=True)
+    made = MADE.for_picture()
+    lines = certified_lines(made, [*paths, *certify_outputs(paths, made, in_png=True)])
     assert lines[0].startswith("In short: ") and "eve-2.png.certificate.json" in lines[1]
     for path in paths:
         assert read_certificate(path).output.of == "file"

@@ -119,6 +119,10 @@ def test_everything_that_can_be_reproduced_is_declared() -> None:
     papers = {name.partition("/")[0] for name in EXPERIMENTS}
     assert {name.partition("/")[0] for name in MEASUREMENTS} == papers
     assert {"dp-semcom/security", "identity-dp/leak", "identity-dp/baselines", "noise-image/cells"} <= set(MEASUREMENTS)
+    stored = json.loads(revisions.STORED.read_text())
+    assert {name: entry["revision"] for name, entry in stored.items()} == {
+        name: MEASUREMENTS[name].revision for name in MEASUREMENTS
+    }, "numbers are stored of the current revision of every measurement"
 
 
 def test_results_in_the_repository_say_at_which_clean_commit_they_were_made() -> None:

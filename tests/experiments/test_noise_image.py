@@ -181,3 +181,9 @@ def test_what_cannot_be_run_is_refused(tmp_path: Path) -> None:
         reproduce_noise_image("noise-image/table3", "smoke", tmp_path, verifier="dlib")
     with pytest.raises(ValueError, match="model"):
         prepare(SMOKE, tmp_path, None, "noise-imagine", quiet)
+
+
+@pytest.mark.parametrize(("figure", "kind"), [("fig4", "pictures"), ("variants", "variants")])
+def test_numbers_are_those_of_the_revision(tmp_path: Path, figure: str, kind: str) -> None:
+    reproduce_noise_image(f"noise-image/{figure}", "smoke", tmp_path)
+    revisions.check(json.loads((tmp_path / f"{kind}.json").read_text()))

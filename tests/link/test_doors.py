@@ -62,8 +62,8 @@ def test_a_message_is_certified_logged_and_recorded(
     assert read_certificate(out).release_id == sent.certificate.release_id
     assert sent.certificate.guarantee.basis == Basis.COMPUTATIONAL and sent.certificate.perceptual == "none"
     assert (entries(SENT), entries(READ)) == (1, 0)
-    (release,) = Ledger(tmp_path / "ledger.jsonl").releases("Ada")
-    assert release.release_id == sent.certificate.release_id
+    assert len(Ledger(tmp_path / "ledger.jsonl").releases("Ada")) == 1
+    assert sent.certificate.release_id in (tmp_path / "ledger.jsonl").read_text()
     assert sent.record is not None and sent.record.releases == 1
 
 

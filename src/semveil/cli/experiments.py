@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from semveil.cli import options
-from semveil.cli.console import show, stages
+from semveil.cli.console import note, show, stages
 
 
 def reproduce(
@@ -41,12 +41,15 @@ def reproduce(
     folder = out or Path("out") / figure.partition("/")[0] / preset
     options.check_output_folder(folder)
 
+    from semveil.core.provenance import CHANGED, commit
     from semveil.experiments.reproducible import EXPERIMENTS
 
     run = EXPERIMENTS[figure]
     with stages(quiet=as_json) as advance:
         path = run(preset, folder, data=data, model=model, verifier=verifier, progress=advance)
     result = {"figure": figure, "preset": preset, "folder": str(folder), "picture": str(path)}
+    if (made_at := commit()) is not None and made_at.endswith(CHANGED):
+        note("the sources differ from their commit: what was measured now is marked as a draft and not for committing")
     show(result, [f"Written: {path}, with the numbers that it shows beside it."], as_json=as_json)
 
 

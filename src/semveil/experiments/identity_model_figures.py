@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from semveil.core.digests import digest_of_file
 from semveil.core.files import write_whole
 from semveil.core.pixels import to_tensor
 from semveil.core.registry import suggest
@@ -22,6 +23,7 @@ from semveil.core.rng import streams
 from semveil.core.weights import WeightsMissing
 from semveil.data.face_set import FaceSet
 from semveil.encoders.attributes import coarsened
+from semveil.experiments.keeping import made_with, metric_weights
 from semveil.methods.identity_model import IdentityModel, load_identity_model
 from semveil.metrics import face_detected, fppsr, lpips, psnr, psr, ssim
 from semveil.recognition import Verifier
@@ -114,7 +116,9 @@ def main() -> None:
     loaded = {name: load_verifier(name, resolution=model.size) for name in names}
     verifiers = {name: Remembering(verifier) for name, (verifier, _) in loaded.items()}
     figures = measure_identity_model(model, FaceSet.load(arguments.faces), verifiers=verifiers, photos=arguments.photos)
-    text = json.dumps(figures | {"verifiers": [about for _, about in loaded.values()]}, indent=1) + "\n"
+    config = {"photos": digest_of_file(arguments.faces), "metric_weights": metric_weights()}
+    figures |= {"verifiers": [about for _, about in loaded.values()]}
+    text = json.dumps(made_with("models/identity", config) | figures, indent=1) + "\n"
     if arguments.out:
         arguments.out.parent.mkdir(parents=True, exist_ok=True)
         write_whole(arguments.out, text)

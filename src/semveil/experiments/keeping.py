@@ -141,6 +141,13 @@ class Kept:
             self.result["draft"] = DRAFT
 
 
+def made_with(experiment: str, config: Mapping[str, Any]) -> dict[str, Any]:
+    """What a result says of how it was made where none is kept, as the figures of a model card."""
+    made_at = commit()
+    draft = {"draft": DRAFT} if made_at is not None and made_at.endswith(CHANGED) else {}
+    return {"experiment": experiment, "config": dict(config), "versions": versions(), "commit": made_at, **draft}
+
+
 def metric_weights() -> dict[str, str | None]:
     """Digests of the metrics' networks, None for one that is not on this machine: what it measures is then missing."""
     return {name: None if (path := find(name)) is None else digest_of_file(path) for name in METRIC_WEIGHTS}

@@ -13,12 +13,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from semveil.core.digests import digest_of_file
 from semveil.core.files import write_whole
 from semveil.core.pixels import to_tensor
 from semveil.core.registry import suggest
 from semveil.core.rng import streams
 from semveil.core.weights import WeightsMissing
 from semveil.data.face_set import FaceSet
+from semveil.experiments.keeping import face_model_card, made_with, metric_weights
 from semveil.methods.dp_semcom import PRIVATE_CODES
 from semveil.methods.face_model import FaceModel, load_model
 from semveil.metrics import face_detected, fppsr, lpips, psnr, ssim
@@ -134,10 +136,15 @@ def main() -> None:
     for name in verifiers:
         if name not in list(VERIFIERS):
             parser.error(f"no verifier named {name!r}{suggest(name, VERIFIERS)}")
-    figures = measure_model(
-        load_model(arguments.model), FaceSet.load(arguments.faces), verifiers=verifiers, photos=arguments.photos
-    )
-    text = json.dumps(figures, indent=1) + "\n"
+    model, faces = load_model(arguments.model), FaceSet.load(arguments.faces)
+    config = {
+        "model": face_model_card(model),
+        "inversion": model.describe_inversion(),
+        "photos": digest_of_file(arguments.faces),
+        "metric_weights": metric_weights(),
+    }
+    figures = measure_model(model, faces, verifiers=verifiers, photos=arguments.photos)
+    text = json.dumps(made_with("models/faces", config) | figures, indent=1) + "\n"
     if arguments.out:
         write_whole(arguments.out, text)
     print(text, end="")
