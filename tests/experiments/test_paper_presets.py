@@ -22,7 +22,14 @@ from semveil.methods.face_model import PAPER_BOX
 from semveil.training import protector
 
 CUTS: dict[str, dict[str, Any]] = {
-    "dp-semcom": {"photos": 2, "epsilons": (800,), "pictured": 1, "pictured_epsilons": (800,), "noise_epsilons": (10,)},
+    "dp-semcom": {  # LPIPS's weights are official ones too
+        "photos": 2,
+        "epsilons": (800,),
+        "pictured": 1,
+        "pictured_epsilons": (800,),
+        "noise_epsilons": (10,),
+        "perceptual": None,
+    },  # fmt: skip
     "latent": {"photos": 2, "distance_photos": 3, "shown_pairs": 2, "pictured": 1, "detected": 1, "draws": 2},
     "identity-dp": {"photos": 2, "compared": 2, "pictured": 2, "detected": 1, "draws": 2, "candidates": 2},
 }
