@@ -23,7 +23,7 @@ from semveil.experiments.setup import prepare_run
 from semveil.methods.dp_image import DPImage
 from semveil.methods.dp_semcom import DPSemCom
 from semveil.methods.face_model import load_model
-from semveil.nn.trunks import TRUNKS
+from semveil.nn.trunks import TRUNKS, Convolution
 
 Run = Callable[..., Outcome]
 
@@ -52,11 +52,12 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[bool],
         if lpips:
             rng, trunk, state, index, width = torch.Generator().manual_seed(1), TRUNKS["alex"], {}, 0, 3
             for layer in trunk.layers:
-                if layer:
-                    weight = torch.randn(layer[3], width, layer[0], layer[0], generator=rng) / (width * layer[0] ** 2) ** 0.5
-                    state |= {f"features.{index}.weight": weight, f"features.{index}.bias": torch.zeros(layer[3])}
-                    width = layer[3]
-                index += 2 if layer else 1
+                if isinstance(layer, Convolution):
+                    k, channels = layer.kernel, layer.channels
+                    weight = torch.randn(channels, width, k, k, generator=rng) / (width * k**2) ** 0.5
+                    state |= {f"features.{index}.weight": weight, f"features.{index}.bias": torch.zeros(channels)}
+                    width = channels
+                index += layer.places if layer else 1
             torch.save(state, home / "alexnet-owt-7be5be79.pth")
             heads = {f"lin{i}.model.1.weight": torch.ones(1, width, 1, 1) for i, width in enumerate(trunk.channels)}
             torch.save(heads, home / "lpips_v0.1_alex.pth")

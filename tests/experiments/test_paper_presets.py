@@ -29,7 +29,7 @@ CUTS: dict[str, dict[str, Any]] = {
         "pictured_epsilons": (800,),
         "noise_epsilons": (10,),
         "perceptual": None,
-    },  # fmt: skip
+    },
     "latent": {"photos": 2, "distance_photos": 3, "shown_pairs": 2, "pictured": 1, "detected": 1, "draws": 2},
     "identity-dp": {"photos": 2, "compared": 2, "pictured": 2, "detected": 1, "draws": 2, "candidates": 2},
 }
