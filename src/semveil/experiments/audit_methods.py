@@ -138,7 +138,7 @@ def _games_of_real_size(protection: str, epsilon: float | None, model: FaceModel
     if protection not in (*NOISY, *KEYED) or model.latent_shape[0] <= max(PRIVATE_CODES):
         return []
     games, (one, other) = [], faces
-    sizes = {"the paper's codes": PRIVATE_CODES}
+    sizes: dict[str, tuple[int, ...]] = {"the paper's codes": PRIVATE_CODES}
     if protection in NOISY:  # a rotation of all codes costs half a second
         sizes["all codes"] = tuple(range(model.latent_shape[0]))
     for words, private_codes in sizes.items():
