@@ -60,11 +60,8 @@ def five_times_too_small(original: Callable[..., list[int]]) -> Callable[..., li
     return lambda values, scales, step: original(values, [s / (5 if len(values) >= 400 else 1) for s in scales], step)
 
 
-@pytest.mark.parametrize("numbers", [448, 1792])
-def test_noise_of_a_photos_size_passes_by_its_fit_and_is_refuted_when_too_small(
-    numbers: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    game = named(release_games("laplace", 1.0), f"of {numbers} numbers")
+def test_noise_of_448_numbers_passes_by_its_fit_and_is_refuted_when_too_small(monkeypatch: pytest.MonkeyPatch) -> None:
+    game = named(release_games("laplace", 1.0), "of 448 numbers")
     sound = play(game, draws=200)
     assert (sound.verdict, sound.carried_by, sound.lower) == (Verdict.PASS, FIT, 0.0)
     monkeypatch.setattr(release_module, "round_laplace", five_times_too_small(release_module.round_laplace))
@@ -73,7 +70,7 @@ def test_noise_of_a_photos_size_passes_by_its_fit_and_is_refuted_when_too_small(
     assert broken.lower == 0.0, "no distinguishing game of this size could tell"
 
 
-def test_dp_image_at_a_photos_size_is_refuted_when_its_noise_is_too_small(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_dp_image_with_1792_numbers_is_refuted_when_its_noise_is_too_small(monkeypatch: pytest.MonkeyPatch) -> None:
     (game,) = [g for g in latent_games("dp-image/all", DEFAULT_MODEL, 1.0) if g.pair == "opposite corners of faces-64"]
     monkeypatch.setattr(release_module, "round_laplace", five_times_too_small(release_module.round_laplace))
     refuted(game, draws=200)
@@ -134,7 +131,7 @@ def test_privunits_outside_branch_with_its_sign_wrong_is_refuted_at_both_pairs(m
 def test_a_draw_too_many_is_refuted(monkeypatch: pytest.MonkeyPatch) -> None:
     (game,) = draws_games(1.0)
     assert [fault.name for fault in game.faults] == ["epsilon doubled", ONE_MORE]
-    assert not play(replace(game, faults=()), draws=100_000).alarm
+    assert not play(replace(game, faults=()), draws=20_000).alarm
     from semveil.methods import dp_image
 
     def one_more(self: DPImage, features: Tensor, rng: torch.Generator | None) -> tuple[Tensor, Tensor]:
@@ -146,7 +143,7 @@ def test_a_draw_too_many_is_refuted(monkeypatch: pytest.MonkeyPatch) -> None:
         return picture, noisy
 
     monkeypatch.setattr(DPImage, "_draw", one_more)
-    refuted(game, draws=900_000)
+    refuted(game, draws=700_000)
 
 
 # The ledger
@@ -193,27 +190,21 @@ def test_neighbours_that_are_not_blanked_are_refuted(monkeypatch: pytest.MonkeyP
 # DP-SGD
 
 
-def test_gradients_keep_their_law_and_one_that_is_not_clipped_or_has_less_noise_is_refuted(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_gradients_keep_their_law_and_those_that_are_not_clipped_are_refuted(monkeypatch: pytest.MonkeyPatch) -> None:
     step, _ = training_games(2.0)
     assert isinstance(step, Game)
     sound = play(step, draws=100_000)
     assert (sound.verdict, sound.carried_by) == (Verdict.PASS, FIT)
     honest = audit_training.DPSGD
-    for fault in ({"clip": 20.0}, {"noise": 0.5}):
-        monkeypatch.setattr(
-            audit_training,
-            "DPSGD",
-            lambda noise, clip, fault=fault: honest(fault.get("noise", 1) * noise, fault.get("clip", clip)),
-        )
-        assert play(replace(step, faults=()), draws=100_000).verdict == Verdict.VIOLATED
+    monkeypatch.setattr(audit_training, "DPSGD", lambda noise, clip: honest(noise / 20, 20 * clip))  # as much noise
+    assert play(replace(step, faults=()), draws=100_000).verdict == Verdict.VIOLATED
 
 
 def test_one_training_without_noise_is_refuted_by_its_canaries() -> None:
     _, canaries = training_games(1.0)
     assert isinstance(canaries, TrainingGame)
-    sound: Finding = play_training(canaries)
-    assert sound.verdict == Verdict.NOT_TESTABLE, "one run of 400 canaries does not see epsilon doubled"
+    guessing = "nothing is learnt", lambda inside: torch.rand(len(inside)).numpy()
+    sound: Finding = play_training(replace(canaries, fault=guessing))
+    assert (sound.verdict, sound.powers[0].by_game) == (Verdict.NOT_TESTABLE, 0.0)
     loud: Any = lambda inside: audit_training._scores(inside, 0.01)  # noqa: E731
     assert play_training(replace(canaries, train=loud)).verdict == Verdict.VIOLATED

@@ -70,6 +70,8 @@ def targets(model: str = DEFAULT_MODEL) -> Registry[Target]:
     for name in audit_latents.VARIANTS:
         own = audit_latents.takes_epsilon(name)
         found.add(name, Target(partial(latent_games, name, model), takes_epsilon=own, goes_without=not own))
+    for name in audit_latents.SEARCHED:
+        found.add(f"search/{name}", Target(partial(audit_latents.searched_games, name)))
     for name in audit_identity.VARIANTS:
         own = audit_identity.takes_epsilon(name)
         found.add(name, Target(partial(identity_games, name), takes_epsilon=own, goes_without=not own))

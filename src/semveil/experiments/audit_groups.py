@@ -12,11 +12,11 @@ from semveil.data.align import AlignedFace, align_face
 from semveil.data.paste import align_apart, paste_faces
 
 TARGET = "group-photo"
-SIZE = 32  # of the crops
+SIZE = 24  # of the crops
 APART = (0.75, 0.85)  # sides of a crop between two faces; from .95 on they are in no common crop
 SHARE = 0.0002
-SIDE = 80  # of a crop, in pixels of the photo
-_HEIGHT, _WIDTH = 120, 220
+SIDE = 48  # of a crop, in pixels of the photo
+_HEIGHT, _WIDTH = 88, 136
 
 
 def group_games() -> list[Game]:

@@ -105,8 +105,6 @@ def latent_games(variant: str, model: str, epsilon: float | None) -> list[Game]:
         share=SHARE,
     )
     games = [game, repeat_game(game, once, (first, second), share=REPEAT_SHARE)]
-    if variant in SEARCHED:
-        games.append(_searched(variant, method, game))
     if variant == "latent-dp/budget":
         games += _games_by_part(game, method, photos)
     if additive:
@@ -117,9 +115,16 @@ def latent_games(variant: str, model: str, epsilon: float | None) -> list[Game]:
     return [*games, *([_game_on_the_model(variant, model, epsilon)] if variant in ON_THE_MODEL else [])]
 
 
-def _searched(variant: str, method: Method, game: Game) -> Game:
-    """Photos of the example model that are looked for, in place of the black and the white one."""
-    n = 12
+def searched_games(variant: str, epsilon: float) -> list[Game]:
+    """Photos of the example model that are looked for, in place of the black and the white one.
+
+    Args:
+        variant: in `SEARCHED`.
+        epsilon: to claim.
+    """
+    n, method = 12, VARIANTS[variant](LatentModel.example(), epsilon)
+    claim = method.guarantee()
+    game = Game(f"search/{variant}", "", claim, lambda world, count: np.empty((0, n)), lambda y: {}, width=n, share=SHARE)
 
     def make(pair: tuple[Floats, Floats]) -> Game:
         photos = [torch.from_numpy(x).view(1, 3, 2, 2) for x in pair]
@@ -135,7 +140,8 @@ def _searched(variant: str, method: Method, game: Game) -> Game:
             law=_law(method, (clean[0], clean[1])),
         )
 
-    return searched_game(make, np.full(n, -1.0), np.full(n, 1.0), rounds=SEARCH_ROUNDS, draws=500, rng=np.random.default_rng())
+    ends = np.full(n, -1.0), np.full(n, 1.0)
+    return [searched_game(make, *ends, rounds=SEARCH_ROUNDS, draws=500, rng=np.random.default_rng())]
 
 
 def _shown(method: Method, photo: Tensor, count: int) -> Floats:

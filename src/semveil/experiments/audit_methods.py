@@ -12,13 +12,13 @@ from semveil.attacks.audit import (
     Floats,
     Game,
     circle_game,
+    comparison_statistics,
     contrasts,
     hidden_game,
     less_noise,
     noise_for_twice,
     repeat_game,
     table_ratio,
-    test_statistics,
 )
 from semveil.attacks.audit.game import Draw, Law
 from semveil.attacks.audit.laws import circle_law, noise_law, stated_scale
@@ -76,7 +76,7 @@ def modulo_games(epsilon: float | None) -> list[Game]:
 
     def measure(outputs: Floats) -> dict[str, Floats]:
         exact = {"likelihood ratio": ratio(outputs)} if epsilon else {}
-        return {**test_statistics(outputs, *inputs), **exact}
+        return {**comparison_statistics(outputs, *inputs), **exact}
 
     of_block = hidden_game(
         "modulo",
@@ -226,7 +226,7 @@ def _method_game(
         def measure(outputs: Floats) -> dict[str, Floats]:
             block = outputs[:, :n]
             exact = {} if ratio is None else {"likelihood ratio": ratio(block)}
-            return {**test_statistics(block, first, second), **exact, "gain": outputs[:, -1]}
+            return {**comparison_statistics(block, first, second), **exact, "gain": outputs[:, -1]}
 
         shape = len(method.private_codes), method.model.latent_shape[1]
         return hidden_game(
