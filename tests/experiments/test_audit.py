@@ -76,7 +76,8 @@ def test_deterministic_protection_has_no_finite_epsilon(model: FaceModel, protec
 
 @pytest.mark.parametrize("name", sorted(set(METHODS) & set(targets())))
 def test_image_methods_keep_what_they_claim(name: str) -> None:
-    games = [game for game in targets()[name].games(None) if isinstance(game, Game) and game.width < 4_000]
+    games = [game for game in targets()[name].games(None) if isinstance(game, Game)]
+    games = [game for game in games if game.width < 100 or game.claim.epsilon is None]  # larger ones take seconds
     for finding in (play(game, draws=20_000) for game in games):
         deterministic = finding.claim.epsilon is None
         assert finding.verdict in ({Verdict.NO_FINITE_EPSILON} if deterministic else {Verdict.PASS, Verdict.NOT_TESTABLE})

@@ -8,7 +8,7 @@ from typing import Any
 
 from semveil.attacks.audit import DRAWS, FALSE_ALARM, Finding, Game, TrainingGame, play, play_training
 from semveil.core.registry import Registry
-from semveil.experiments import audit_identity, audit_latents, audit_training
+from semveil.experiments import audit_draws, audit_groups, audit_identity, audit_latents, audit_ledger, audit_training
 from semveil.experiments.audit_identity import identity_games
 from semveil.experiments.audit_images import image_games
 from semveil.experiments.audit_journal import Journal, sources_digest
@@ -48,7 +48,8 @@ class Target:
 
 
 def targets(model: str = DEFAULT_MODEL) -> Registry[Target]:
-    """All that can be audited: registered laws, their releases, keyed protections, dp-semcom with each, image methods."""
+    """All that can be audited: registered laws, their releases, keyed protections, dp-semcom with each, image methods, and
+    what is around releases: draws that a test chooses from, the ledger, group photos, DP-SGD."""
     found: Registry[Target] = Registry("audit target")
     for name in MECHANISMS:
         found.add(name, Target(partial(simulated_games, name)))
@@ -70,10 +71,15 @@ def targets(model: str = DEFAULT_MODEL) -> Registry[Target]:
     for name in audit_latents.VARIANTS:
         own = audit_latents.takes_epsilon(name)
         found.add(name, Target(partial(latent_games, name, model), takes_epsilon=own, goes_without=not own))
+    for name in audit_latents.SEARCHED:
+        found.add(f"search/{name}", Target(partial(audit_latents.searched_games, name)))
     for name in audit_identity.VARIANTS:
         own = audit_identity.takes_epsilon(name)
         found.add(name, Target(partial(identity_games, name), takes_epsilon=own, goes_without=not own))
     found.add(audit_training.TARGET, Target(audit_training.training_games))
+    found.add(audit_draws.TARGET, Target(audit_draws.draws_games))
+    found.add(audit_ledger.TARGET, Target(partial(_games_of_ledger, model)))
+    found.add(audit_groups.TARGET, Target(lambda epsilon: audit_groups.group_games(), takes_epsilon=False, goes_without=True))
     played = {name.partition("/")[0] for name in (*audit_latents.VARIANTS, *audit_identity.VARIANTS)}
     for name in image_methods():
         if name in played:
@@ -88,6 +94,10 @@ def _games_of_images(name: str, epsilon: None) -> list[Game]:
 
 def _games_of_method(protection: str, model: str, epsilon: float | None) -> list[Game]:
     return method_games(protection, epsilon, load_model(model))
+
+
+def _games_of_ledger(model: str, epsilon: float) -> list[Game]:
+    return audit_ledger.ledger_games(epsilon, load_model(model))
 
 
 def choose(names: Sequence[str], available: Registry[Target]) -> list[str]:

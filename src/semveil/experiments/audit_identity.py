@@ -24,7 +24,7 @@ from semveil.methods.identity_model import IdentityModel, load_identity_model
 from semveil.methods.latent_dp import LatentDP
 from semveil.methods.latent_model import LatentModel
 
-SHARE, WHOLE_SHARE, REPEAT_SHARE, CERTAIN_SHARE = 0.02, 0.01, 0.005, 0.0002
+SHARE, WHOLE_SHARE, REPEAT_SHARE, CERTAIN_SHARE = 0.02, 0.01, 0.01, 0.0002
 REAL_SHARE = 0.008  # exact vectors of a real model's size cost milliseconds
 REAL_EPSILON = 5.0  # least that so many can test
 GALLERY = 8

@@ -13,6 +13,7 @@ from semveil.attacks.audit import Floats, Game, at_twice_the_budget, bits_game, 
 from semveil.attacks.audit.faults import on_grid
 from semveil.attacks.audit.game import Fault, Law
 from semveil.attacks.audit.laws import choice_law, clipped_laplace_law, noise_law
+from semveil.attacks.audit.search import searched_game
 from semveil.mechanisms.weights import WEIGHTINGS
 from semveil.methods.dp_image import DPImage
 from semveil.methods.latent_dp import LatentDP
@@ -21,6 +22,7 @@ from semveil.methods.latent_model import LatentModel, load_latent_model
 SHARE, BITS_SHARE, REPEAT_SHARE, MODEL_SHARE = 0.05, 0.02, 0.02, 0.0006
 PIXELS = 10.0  # latents of the example model are so many times its pixels
 GALLERY = 8
+SEARCH_ROUNDS = 30
 
 Method = DPImage | LatentDP
 Maker = Callable[[LatentModel, float | None], Method]
@@ -46,6 +48,7 @@ VARIANTS: Mapping[str, Maker] = {
     "latent-dp/budget": lambda model, epsilon: LatentDP(model, budget=_shared_out(epsilon)),
     "latent-dp/none": lambda model, epsilon: LatentDP(model, mechanism="none"),
 }
+SEARCHED = ("dp-image/all", "latent-dp/uniform", "latent-dp/exponential")  # with a pair that is looked for
 ON_THE_MODEL = ("dp-image/all", "latent-dp/uniform")  # with real latents too
 
 
@@ -73,8 +76,7 @@ def latent_games(variant: str, model: str, epsilon: float | None) -> list[Game]:
     first, second = (_before_noise(method, PIXELS * photo.flatten(2)).flatten().numpy() for photo in photos)
 
     def draw(world: int, count: int) -> Floats:
-        shown = method.protect(photos[world].expand(count, -1, -1, -1)).images
-        return (PIXELS * shown).flatten(1).numpy()
+        return _shown(method, photos[world], count)
 
     def release(records: Tensor) -> Tensor:
         latents = method.protect_latents(records.unflatten(1, (3, 4))).latents
@@ -113,6 +115,39 @@ def latent_games(variant: str, model: str, epsilon: float | None) -> list[Game]:
     return [*games, *([_game_on_the_model(variant, model, epsilon)] if variant in ON_THE_MODEL else [])]
 
 
+def searched_games(variant: str, epsilon: float) -> list[Game]:
+    """Photos of the example model that are looked for, in place of the black and the white one.
+
+    Args:
+        variant: in `SEARCHED`.
+        epsilon: to claim.
+    """
+    n, method = 12, VARIANTS[variant](LatentModel.example(), epsilon)
+    claim = method.guarantee()
+    game = Game(f"search/{variant}", "", claim, lambda world, count: np.empty((0, n)), lambda y: {}, width=n, share=SHARE)
+
+    def make(pair: tuple[Floats, Floats]) -> Game:
+        photos = [torch.from_numpy(x).view(1, 3, 2, 2) for x in pair]
+        clean = [_before_noise(method, PIXELS * photo.flatten(2)).flatten().numpy() for photo in photos]
+        if np.array_equal(clean[0], clean[1]):  # the clip makes them one: nothing can tell them apart
+            return replace(game, draw=lambda world, count: np.zeros((count, n)), measure=lambda y: {"value": y[:, 0]})
+        both = photos[0], photos[1]
+        return replace(
+            game,
+            draw=lambda world, count: _shown(method, both[world], count),
+            measure=_measure(method, clean[0], clean[1]),
+            faults=_faults(variant, LatentModel.example(), method, (clean[0], clean[1]), both),
+            law=_law(method, (clean[0], clean[1])),
+        )
+
+    ends = np.full(n, -1.0), np.full(n, 1.0)
+    return [searched_game(make, *ends, rounds=SEARCH_ROUNDS, draws=500, rng=np.random.default_rng())]
+
+
+def _shown(method: Method, photo: Tensor, count: int) -> Floats:
+    return (PIXELS * method.protect(photo.expand(count, -1, -1, -1)).images).flatten(1).numpy()
+
+
 def _games_by_part(game: Game, method: Method, photos: tuple[Tensor, Tensor]) -> list[Game]:
     """Photos that differ in one group of codes only: of a budget by part, the group's own epsilon must hold."""
     assert isinstance(method, LatentDP) and method.budget is not None
@@ -125,7 +160,7 @@ def _games_by_part(game: Game, method: Method, photos: tuple[Tensor, Tensor]) ->
         first, second = (_before_noise(method, PIXELS * photo.flatten(2)).flatten().numpy() for photo in pair)
 
         def draw(world: int, count: int, pair: tuple[Tensor, Tensor] = pair) -> Floats:
-            return (PIXELS * method.protect(pair[world].expand(count, -1, -1, -1)).images).flatten(1).numpy()
+            return _shown(method, pair[world], count)
 
         games.append(
             replace(
@@ -220,12 +255,11 @@ def _doubled(
             shown = twice.protect_latents(latents[world].expand(count, -1, -1), rng=rng).latents
         else:
             assert photos is not None
-            rows = (PIXELS * photos[world].flatten(2)).expand(count, -1, -1)
-            shown = twice.protect_latents(rows, rng=rng).latents
+            shown = twice.protect_latents((PIXELS * photos[world].flatten(2)).expand(count, -1, -1), rng=rng).latents
         assert shown is not None
-        values = shown.flatten(1).double().numpy()
-        inside = (values > lower) & (values < upper)
-        return np.where(inside, on_grid(values, step).clip(lower, upper), values)
+        outputs = shown.flatten(1).double().numpy()
+        inside = (outputs > lower) & (outputs < upper)
+        return np.where(inside, on_grid(outputs, step).clip(lower, upper), outputs)
 
     return at_twice_the_budget(draw)
 

@@ -12,13 +12,13 @@ from semveil.attacks.audit import (
     Floats,
     Game,
     circle_game,
+    comparison_statistics,
     contrasts,
     hidden_game,
     less_noise,
     noise_for_twice,
     repeat_game,
     table_ratio,
-    test_statistics,
 )
 from semveil.attacks.audit.game import Draw, Law
 from semveil.attacks.audit.laws import circle_law, noise_law, stated_scale
@@ -77,7 +77,7 @@ def modulo_games(epsilon: float | None) -> list[Game]:
 
     def measure(outputs: Floats) -> dict[str, Floats]:
         exact = {"likelihood ratio": ratio(outputs)} if epsilon else {}
-        return {**test_statistics(outputs, *inputs), **exact}
+        return {**comparison_statistics(outputs, *inputs), **exact}
 
     of_block = hidden_game(
         "modulo",
@@ -128,26 +128,26 @@ def method_games(protection: str, epsilon: float | None, model: FaceModel) -> li
         return heard(method, sent)[0], sent.keyed.sealed if sent.keyed else b""
 
     games.append(repeat_game(games[-1], once, blocks, share=REPEAT_SHARE))
-    games += _games_of_real_size(protection, epsilon, model, (one, other))
+    games += _games_of_real_size(protection, epsilon, model, one)
     claim = method.guarantee()
     if claim.epsilon is not None and claim.not_covered:
         games.append(_common_game(games[0].target, method, (one, other), claim))
     return games
 
 
-def _games_of_real_size(protection: str, epsilon: float | None, model: FaceModel, faces: tuple[Tensor, Tensor]) -> list[Game]:
+def _games_of_real_size(protection: str, epsilon: float | None, model: FaceModel, one: Tensor) -> list[Game]:
+    """Opposite corners of as many codes as are sent in earnest; the others are those of one face."""
     if protection not in (*NOISY, *KEYED) or model.latent_shape[0] <= max(PRIVATE_CODES):
         return []
-    games, (one, other) = [], faces
+    games = []
     sizes: dict[str, tuple[int, ...]] = {"the paper's codes": PRIVATE_CODES}
     if protection in NOISY:  # a rotation of all codes costs half a second
         sizes["all codes"] = tuple(range(model.latent_shape[0]))
     for words, private_codes in sizes.items():
         real = build_method(protection, epsilon, model, private_codes)
         twice = build_method(protection, 2 * epsilon, model, private_codes) if epsilon else None
-        private = list(private_codes)
-        ends = _far_apart(real, one) if protection in NOISY else (one, _with(one, private, other[private]))
-        pair = f"{words}, {len(private) * model.latent_shape[1]} numbers"
+        ends = _far_apart(real, one)
+        pair = f"{words}, {len(private_codes) * model.latent_shape[1]} numbers"
         share = REAL_SHARE if protection in NOISY else REAL_KEYED_SHARE
         games.append(_method_game(pair, real, ends, doubled=twice, share=share))
     return games + (_budget_games(model, epsilon, one) if protection == "laplace" and epsilon else [])
@@ -227,7 +227,7 @@ def _method_game(
         def measure(outputs: Floats) -> dict[str, Floats]:
             block = outputs[:, :n]
             exact = {} if ratio is None else {"likelihood ratio": ratio(block)}
-            return {**test_statistics(block, first, second), **exact, "gain": outputs[:, -1]}
+            return {**comparison_statistics(block, first, second), **exact, "gain": outputs[:, -1]}
 
         shape = len(method.private_codes), method.model.latent_shape[1]
         return hidden_game(

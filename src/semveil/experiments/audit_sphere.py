@@ -20,7 +20,7 @@ from semveil.mechanisms.exact_sphere import STEP
 DIMENSION = 8  # fewer coordinates keep more of a vector at the same epsilon, so faults show sooner
 NEAR = 0.1  # radians between the near poles
 SHARE, REPEAT_SHARE = 0.25, 0.01
-EXACT_SHARE, EXACT_REPEAT_SHARE = 0.04, 0.002  # exact vectors cost a tenth of a millisecond each
+EXACT_SHARE, EXACT_REPEAT_SHARE = 0.04, 0.01  # exact vectors cost a tenth of a millisecond each
 
 
 def sphere_games(name: str, epsilon: float, *, rng: torch.Generator | None = None) -> list[Game]:

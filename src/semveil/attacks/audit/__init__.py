@@ -11,7 +11,7 @@ from semveil.attacks.audit.faults import (
 )
 from semveil.attacks.audit.finding import Finding, Verdict
 from semveil.attacks.audit.game import Fault, Game, Law
-from semveil.attacks.audit.hidden import circle_game, hidden_game, test_statistics
+from semveil.attacks.audit.hidden import circle_game, comparison_statistics, hidden_game
 from semveil.attacks.audit.noise import bits_game, draw_rows, law_game
 from semveil.attacks.audit.one_run import TrainingGame, play_training
 from semveil.attacks.audit.referee import DRAWS, FALSE_ALARM, play
@@ -32,6 +32,7 @@ __all__ = [
     "bits_game",
     "circle_game",
     "coarse",
+    "comparison_statistics",
     "contrasts",
     "draw_rows",
     "finest_bit",
@@ -46,5 +47,4 @@ __all__ = [
     "play_training",
     "repeat_game",
     "table_ratio",
-    "test_statistics",
 ]

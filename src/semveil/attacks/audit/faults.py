@@ -27,8 +27,8 @@ def noise_for_twice(claim: Guarantee, *, gaussian: bool = False) -> float:
     Example:
         >>> from semveil.core.privacy import Basis
         >>> claim = Guarantee(1.0, "all", Basis.PROVED, delta=1e-5)
-        >>> noise_for_twice(claim), round(noise_for_twice(claim, gaussian=True), 1)
-        (2.0, 1.9)
+        >>> noise_for_twice(claim), round(noise_for_twice(claim, gaussian=True), 2)
+        (2.0, 1.87)
     """
     assert claim.epsilon is not None
     if not gaussian:

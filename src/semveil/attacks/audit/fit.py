@@ -13,7 +13,7 @@ from semveil.attacks.audit.power import DOUBT
 
 FIT_DRAWS = 100_000  # outputs of each input that are compared at most
 REFERENCES = 5  # reference outputs for each; their own chance adds less than half to the critical distance
-FEWEST_REFERENCES = 4_000
+FEWEST_REFERENCES = 2_000
 
 Samples = tuple[Mapping[str, Floats], Mapping[str, Floats]]
 

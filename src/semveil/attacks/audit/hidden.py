@@ -18,7 +18,7 @@ from semveil.attacks.audit.statistics import coarse, contrasts, table_ratio
 from semveil.core.privacy import Guarantee
 
 
-def test_statistics(outputs: Floats, first: Floats, second: Floats) -> dict[str, Floats]:
+def comparison_statistics(outputs: Floats, first: Floats, second: Floats) -> dict[str, Floats]:
     """Statistics of outputs (N, n) that are no known noise on the input: contrasts, length, correlation, a coordinate."""
     apart = first - second
     return {
@@ -68,7 +68,7 @@ def hidden_game(
         pair,
         claim,
         draw,
-        measure or (lambda outputs: test_statistics(outputs[:, :n], first, second)),
+        measure or (lambda outputs: comparison_statistics(outputs[:, :n], first, second)),
         faults=faults,
         law=law,
         width=width or n,

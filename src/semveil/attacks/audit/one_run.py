@@ -72,7 +72,8 @@ def play_training(
     lower, right, guesses = played(game.train)
     claimed, caught = game.claim.epsilon, 0
     progress(1, RUNS + 1)
-    for run in range(RUNS if claimed is not None else 0):
+    planted = claimed is not None and lower <= claimed
+    for run in range(RUNS if planted else 0):
         caught += played(game.fault[1])[0] > (claimed or 0.0)
         progress(run + 2, RUNS + 1)
     most = one_run_epsilon(game.canaries, game.canaries, game.canaries, game.claim.delta, false_alarm / len(SHARES))
@@ -88,7 +89,7 @@ def play_training(
         separated=right == guesses,
         event=f"the {guesses} surest guesses of {game.canaries} canaries" if lower > 0 else None,
         hits=(right, guesses - right) if lower > 0 else None,
-        powers=() if claimed is None else (Power(game.fault[0], caught / RUNS),),
+        powers=() if not planted else (Power(game.fault[0], caught / RUNS),),
         cpu_seconds=time.process_time() - started,
     )
 

@@ -21,7 +21,7 @@ from semveil.attacks.audit.bounds import (
 )
 from semveil.attacks.audit.events import Event, choose_events
 from semveil.attacks.audit.finding import Finding
-from semveil.attacks.audit.fit import FIT_DRAWS, Fit, FitTest, Samples
+from semveil.attacks.audit.fit import FIT_DRAWS, FitTest, Samples
 from semveil.attacks.audit.game import Change, Draw, Game
 from semveil.attacks.audit.power import DOUBT, Power, event_power
 
@@ -68,12 +68,19 @@ def play(
     changes: dict[str, Change] = {fault.name: fault.change for fault in faults if fault.change is not None}
     tick = _Ticker(progress, 2 * draws * (1 + len(own_draws)))
     watched = _watch(game, game.draw, {_SOUND: _unchanged, **changes}, size, tick)
-    for name, draw in own_draws.items():
-        watched |= _watch(game, draw, {name: _unchanged}, size, tick)
-
     sound = watched[_SOUND]
-    fit, by_fit = _fitted(game, watched, size) if fitted else (None, {})
     strongest = max(sound.bounds, key=lambda bound: bound.epsilon)
+    test = _fit_test(game, sound, size) if fitted else None
+    fit = test.compare(sound.samples) if test else None
+    too_low = game.claim.epsilon is not None and strongest.epsilon > game.claim.epsilon
+    refuted = too_low or (fit is not None and fit.refuted)
+    for name, draw in () if refuted else own_draws.items():  # how surely a fault is caught decides a `pass` only
+        watched |= _watch(game, draw, {name: _unchanged}, size, tick)
+    powers = [
+        Power(f.name, watched[f.name].power(), test.power(watched[f.name].samples) if test else None)
+        for f in faults
+        if f.name in watched
+    ]
     return Finding(
         target=game.target,
         pair=game.pair,
@@ -87,7 +94,7 @@ def play(
         event=str(strongest.event) if strongest.epsilon > 0 else None,
         hits=strongest.hits if strongest.epsilon > 0 else None,
         fit=fit,
-        powers=tuple(Power(f.name, watched[f.name].power(), by_fit.get(f.name)) for f in faults),
+        powers=tuple(powers),
         cpu_seconds=time.process_time() - started,
     )
 
@@ -194,13 +201,10 @@ def _parts(draw: Draw, count: int, width: int) -> Iterator[tuple[int, Floats]]:
             yield world, np.asarray(draw(world, min(rows, count - start)), np.float64)
 
 
-def _fitted(game: Game, watched: Mapping[str, _Watcher], size: _Size) -> tuple[Fit, dict[str, float]]:
-    """The fit of the sound protection, and how surely each fault is caught by it."""
+def _fit_test(game: Game, sound: _Watcher, size: _Size) -> FitTest:
     assert game.law is not None
-    samples = watched[_SOUND].samples
-    count = len(next(iter(samples[0].values())))
-    test = FitTest(game.law, count, size.false_alarm, np.random.default_rng())
-    return test.compare(samples), {name: test.power(w.samples) for name, w in watched.items() if name != _SOUND}
+    count = len(next(iter(sound.samples[0].values())))
+    return FitTest(game.law, count, size.false_alarm, np.random.default_rng())
 
 
 class _Ticker:
