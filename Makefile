@@ -1,5 +1,6 @@
 # make demo   one photo over the wiretap channel, into out/demo
 # make test   lint and tests
+# make test-all   the same, and what needs other programs: GNU Radio, Sionna, SigMF (what is missing is skipped with a reason)
 # Both set up .venv first, once. PYTHON=... chooses the interpreter, PIP_FLAGS=... adds to pip's options, for example
 # PIP_FLAGS="--extra-index-url https://download.pytorch.org/whl/cpu" for the smaller torch without CUDA.
 
@@ -9,7 +10,7 @@ PIP_FLAGS ?=
 BIN = .venv/bin
 INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt $(PIP_FLAGS)
 
-.PHONY: demo test clean
+.PHONY: demo test test-all clean
 .DELETE_ON_ERROR:
 
 demo: .venv/installed
@@ -21,6 +22,12 @@ test: .venv/installed-dev
 	@$(BIN)/mypy
 	@OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadfile
 
+test-all: .venv/installed-all
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check --quiet .
+	@$(BIN)/mypy
+	@OMP_NUM_THREADS=1 SEMVEIL_TEST_ALL=1 $(BIN)/pytest -n 2 --dist loadfile -rs
+
 # The stamps are older than the settings when those have changed.
 .venv/installed: pyproject.toml constraints.txt | .venv/bin/python
 	@echo "Installing semveil into .venv (once; some minutes)"
@@ -31,6 +38,10 @@ test: .venv/installed-dev
 	@echo "Installing semveil and its tests' tools into .venv (once; some minutes)"
 	@$(INSTALL) -e '.[dev]'
 	@touch .venv/installed $@
+
+.venv/installed-all: .venv/installed-dev
+	@$(INSTALL) -e '.[dev,channels,iq]'
+	@touch $@
 
 .venv/bin/python:
 	@test -n "$(PYTHON)" || { echo "semveil needs Python 3.11 or newer with venv; name it with PYTHON=..." >&2; exit 1; }

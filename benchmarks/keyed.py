@@ -13,7 +13,7 @@ minutes of one core for 64 photos whose latents are at hand.
 import argparse
 import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -22,12 +22,13 @@ from torch import Tensor
 
 from semveil.channels import denormalise_power, normalise_power, pack, unpack, wiretap
 from semveil.core.parts import parse_codes
-from semveil.experiments.latents import invert_once
 from semveil.experiments.photo_sets import held_out_photos
 from semveil.keys.keystream import KeyStream
-from semveil.methods.dp_semcom import PRIVATE_CODES, DPSemCom
+from semveil.methods.dp_semcom import PRIVATE_CODES
 from semveil.methods.face_model import FaceModel, LatentPrior, load_model
+from semveil.methods.inversion_cache import cached_inversion
 from semveil.metrics import face_detected, lpips
+from semveil.protection.code_rotation import CodeRotation
 from semveil.protection.keyed import KeyedProtection, Protected
 from semveil.protection.modulo import Modulo, guard_for
 from semveil.protection.rotation import Rotation
@@ -41,33 +42,6 @@ GUARDS = (0.0, 0.1, 0.2, 0.4, 0.6)
 def streams(count: int, *, message: int) -> list[KeyStream]:
     """Streams under keys that are public: for measurements only."""
     return [KeyStream(message.to_bytes(16, "little") + image.to_bytes(16, "little")) for image in range(count)]
-
-
-class CodeByCode:
-    """Rotations of single codes side by side, to compare with one rotation of the whole block."""
-
-    side_bytes = 0
-
-    def __init__(self, rotations: Sequence[Rotation]) -> None:
-        self.rotations = rotations
-        self.side_bytes = sum(r.side_bytes for r in rotations)
-
-    def protect(self, private: Tensor, streams: Sequence[KeyStream]) -> Protected:
-        done = [r.protect(private[:, i : i + 1], streams) for i, r in enumerate(self.rotations)]
-        return Protected(torch.cat([d.sent for d in done], 1), b"".join(d.side for d in done))
-
-    def deprotect(self, received: Tensor, side: bytes, streams: Sequence[KeyStream]) -> Tensor:
-        size = len(side) // len(self.rotations)
-        return torch.cat(
-            [
-                r.deprotect(received[:, i : i + 1], side[i * size : (i + 1) * size], streams)
-                for i, r in enumerate(self.rotations)
-            ],
-            1,
-        )
-
-    def interpret(self, received: Tensor) -> Tensor:
-        return torch.cat([r.interpret(received[:, i : i + 1]) for i, r in enumerate(self.rotations)], 1)
 
 
 class Trial:
@@ -93,7 +67,7 @@ class Trial:
         bob, eve = (unpack(denormalise_power(h, gains)).view_as(codes).clone() for h in (heard.bob, heard.eve))
         return bob, eve
 
-    def measure(self, protection: KeyedProtection | CodeByCode, snr_db: float, *, read: bool) -> dict[str, float]:
+    def measure(self, protection: KeyedProtection, snr_db: float, *, read: bool) -> dict[str, float]:
         """One line of the table; `read` adds what those without the key see."""
         count, block = len(self.codes), self.private
         done = protection.protect(self.codes[:, block], streams(count, message=0))
@@ -123,22 +97,14 @@ class Trial:
         return line
 
 
-def rotations(model: FaceModel, prior: LatentPrior, private: list[int]) -> dict[str, Rotation | CodeByCode]:
-    def rotation(codes: list[int], whitening: float) -> Rotation:
-        space = RotationSpace.from_prior(prior.mean, prior.factors, prior.residual, codes, whitening=whitening)
-        return Rotation(space, model.box)
+def rotations(model: FaceModel, prior: LatentPrior, private: list[int]) -> dict[str, Rotation | CodeRotation]:
+    def space(whitening: float) -> RotationSpace:
+        return RotationSpace.from_prior(prior.mean, prior.factors, prior.residual, private, whitening=whitening)
 
-    whole = {f"rotation, whitening {a:g}": rotation(private, a) for a in WHITENINGS}
-    single = {
-        f"rotation code by code, whitening {a:g}": CodeByCode([rotation([code], a) for code in private])
-        for a in (0.0, 0.5, 1.0)
-    }
-    latent = {
-        "rotation about the box's centre": Rotation(
-            RotationSpace.from_box(model.box, (len(private), model.latent_shape[1])), model.box
-        )
-    }
-    return whole | single | latent
+    single = {f"rotation of each code, whitening {a:g}": CodeRotation(space(a), model.box) for a in WHITENINGS}
+    whole = {f"one rotation, whitening {a:g}": Rotation(space(a), model.box) for a in (0.0, 0.5, 1.0)}
+    box = RotationSpace.from_box(model.box, (len(private), model.latent_shape[1]))
+    return {**single, **whole, "rotation of each code about the box's centre": CodeRotation(box, model.box)}
 
 
 def moduli(model: FaceModel, shape: tuple[int, int]) -> dict[str, Modulo]:
@@ -148,9 +114,9 @@ def moduli(model: FaceModel, shape: tuple[int, int]) -> dict[str, Modulo]:
 
 
 def seconds(work: Callable[[], object]) -> float:
-    start = time.perf_counter()
+    start = time.process_time()
     work()
-    return round(time.perf_counter() - start, 4)
+    return round(time.process_time() - start, 4)
 
 
 def timings() -> list[dict[str, Any]]:
@@ -158,7 +124,7 @@ def timings() -> list[dict[str, Any]]:
     lines = []
     rng = torch.Generator().manual_seed(0)
     model = load_model()
-    for codes, style_dim in ((7, 64), (28, 64), (7, 512)):
+    for codes, style_dim in ((7, 64), (28, 64), (7, 512), (28, 512)):
         prior = (
             torch.randn(28, style_dim, generator=rng),
             torch.randn(256, 28, style_dim, generator=rng),
@@ -167,10 +133,15 @@ def timings() -> list[dict[str, Any]]:
         made: list[RotationSpace] = []
         making = seconds(lambda p=prior, c=codes, m=made: m.append(RotationSpace.from_prior(*p, list(range(c)))))
         block = torch.zeros(1, codes, style_dim)
-        for protection in (Rotation(made[0], model.box), Modulo(model.box, (codes, style_dim))):
+        kinds: dict[str, KeyedProtection] = {
+            "rotation of each code": CodeRotation(made[0], model.box),
+            "one rotation": Rotation(made[0], model.box),
+            "modulo": Modulo(model.box, (codes, style_dim)),
+        }
+        for name, protection in kinds.items():
             done: list[Protected] = []
             lines.append({
-                "protection": protection.name, "coordinates": codes * style_dim, "space_s": making,
+                "protection": name, "coordinates": codes * style_dim, "space_s": making,
                 "protect_s": seconds(lambda p=protection, d=done, b=block: d.append(p.protect(b, streams(1, message=3)))),
                 "deprotect_s": seconds(lambda p=protection, d=done: p.deprotect(d[0].sent, d[0].side, streams(1, message=3))),
                 "delta": protection.guarantee("the block").delta,
@@ -189,7 +160,7 @@ def main() -> None:
     model = load_model()
     assert model.prior is not None
     photos = held_out_photos(args.data, model, args.photos)
-    codes, _ = invert_once(DPSemCom(model, protection="none"), photos.images, perceptual=True)
+    codes, _ = cached_inversion(model, photos.images)
     private = list(args.private)
     trial = Trial(model, photos.images, model.box.clip(codes), private)
     source = float(face_detected(photos.images).float().mean())

@@ -19,6 +19,7 @@ from semveil.mechanisms import ClipBox, costs
 from semveil.methods.dp_semcom import PRIVATE_CODES, DPSemCom
 from semveil.methods.face_model import FaceModel, load_model
 from semveil.methods.shared_key import SharedKey
+from semveil.protection.code_rotation import STEP_ERROR, CodeRotation
 from semveil.protection.haar import apply_haar, haar_normals
 from semveil.protection.modulo import Modulo
 from semveil.protection.rotation import Rotation
@@ -53,9 +54,25 @@ def test_links_and_numbers_of_the_page(model: FaceModel) -> None:
     assert ratios == pytest.approx([4, 4, 2], rel=0.01)
 
 
-@pytest.mark.parametrize(("shape", "printed"), [((7, 64), 3.5e-8), ((28, 64), 7.6e-7), ((7, 512), 4.0e-6), ((28, 512), 1.2e-4)])
+@pytest.mark.parametrize(
+    ("shape", "printed"), [((7, 64), 1.06e-9), ((28, 64), 2.5e-9), ((7, 512), 8.47e-8), ((28, 512), 1.7e-7)]
+)
 def test_the_rotations_delta(shape: tuple[int, int], printed: float) -> None:
+    assert CodeRotation(RotationSpace.from_box(BOX, shape), BOX).delta == pytest.approx(printed, rel=0.02)
+
+
+@pytest.mark.parametrize(("shape", "printed"), [((28, 64), 7.6e-7), ((28, 512), 1.2e-4)])
+def test_the_delta_of_older_messages(shape: tuple[int, int], printed: float) -> None:
     assert Rotation(RotationSpace.from_box(BOX, shape), BOX).delta == pytest.approx(printed, rel=0.02)
+
+
+def test_the_mean_square_error_of_a_pair_of_normals() -> None:
+    """The integral of the proof, step (2), with the part below 8 u."""
+    u = 2.0**-53
+    grid = np.logspace(math.log10(8 * u), 2, 400_001)
+    values = 2 * grid * (4.6 + 1.01 / grid) ** 2 * np.exp(-grid)
+    assert np.trapezoid(values, grid) + 8 * 4.1 < 200
+    assert 5.7 * math.sqrt(200 * 7 / 2) < STEP_ERROR < 151.5
 
 
 def test_modulos_epsilon_is_that_of_the_closed_form() -> None:
@@ -91,7 +108,7 @@ def test_without_the_key_modulo_can_be_shifted() -> None:
 def test_without_the_key_a_rotated_block_can_be_mirrored_but_not_steered() -> None:
     key = os.urandom(32)
     space = RotationSpace.from_box(BOX, (7, 64))
-    rotation = Rotation(space, BOX)
+    rotation = CodeRotation(space, BOX)
     block = 0.3 * torch.randn(1, 7, 64, generator=torch.Generator().manual_seed(1))
     protected = rotation.protect(block, [stream(key)])
 

@@ -12,6 +12,7 @@ LAYERS = (
     ("nn", "mechanisms", "channels", "keys"),
     ("generators", "encoders", "protection", "recognition"),
     ("methods", "metrics", "attacks", "data"),
+    ("radio",),
     ("training",),
     ("experiments", "bulk"),
     ("cli",),

@@ -51,7 +51,7 @@ def test_the_command_lines_run_in_order(portrait_folder, capsys):
     for folder in ("pasted", "protected", "private", "converted"):
         assert (portrait_folder / folder / "portrait.png").is_file()
     networks, release = [text for line, text in said.items() if " audit " in line]
-    assert "3 no finite epsilon" in networks and "5 games: 5 pass" in release
+    assert "3 no finite epsilon" in networks and "7 games: 7 pass" in release
     assert main(shlex.split("receive nn.svl --snr-db 60 --out clean.png")) == 0
     clean, direct, linear = (
         np.asarray(Image.open(portrait_folder / name), float)

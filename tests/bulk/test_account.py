@@ -1,5 +1,6 @@
 """No face is missed in silence: doubtful ones are covered, counted and named, and the originals come back with the key."""
 
+import hmac
 import json
 import stat
 from dataclasses import replace
@@ -10,12 +11,15 @@ import pytest
 from PIL import Image
 
 from semveil.bulk.account import Account, Fate, Mark
+from semveil.bulk.enrolled import Enrolled
+from semveil.bulk.log_key import log_key
 from semveil.bulk.manifest import FOLDER, LOG
 from semveil.bulk.review import write_review
 from semveil.bulk.run import protect_photos
 from semveil.bulk.sealing import Sealing
 from semveil.bulk.settings import Settings
-from semveil.core.certificate import Certificate
+from semveil.core.certificate import Certificate, CertificateError
+from semveil.core.coverage import Coverage, Kind, Part
 from semveil.core.errors import KeyProblem
 from semveil.core.explain import explain
 from semveil.core.ledger import Ledger
@@ -76,7 +80,8 @@ def test_a_doubtful_face_is_covered_and_counted(group: Path, tmp_path: Path) -> 
     before, after = pixels_of(group), pixels_of(tmp_path / "out/group.png")
     assert len(np.unique(middle(after, second).reshape(-1, 3), axis=0)) <= 25
     assert np.abs(middle(before, second).astype(int) - middle(after, second)).mean() > 5
-    assert "only covered by a mosaic" in " ".join(read_certificate(tmp_path / "out/group.png").guarantee.not_covered)
+    claim = read_certificate(tmp_path / "out/group.png").guarantee
+    assert Part(Kind.COVERED_FACES) in claim.coverage.clear and "only covered by a mosaic" in " ".join(claim.not_covered)
 
 
 def test_what_becomes_of_it_is_the_users_choice(group: Path, tmp_path: Path) -> None:
@@ -100,6 +105,7 @@ def test_a_photo_of_doubtful_faces_alone_is_covered_and_claims_nothing(group: Pa
     out = tmp_path / "out"
     summary = protect_photos([group], out, replace(MOSAIC, face="1"))
     assert (summary.faces_protected, summary.faces_covered, visible(out)) == (0, 1, ["group.partly-unprotected.png"])
+    assert summary.guarantee is None
     certificate = read_certificate(out / "group.partly-unprotected.png")
     assert (certificate.guarantee.basis, certificate.guarantee.epsilon) == (Basis.NONE, None)
 
@@ -112,13 +118,23 @@ def test_a_later_run_and_a_log_of_an_earlier_version_are_accounted_for(group: Pa
     assert again.as_dict()["per_photo"][0]["faces"][1]["fate"] == "covered"
     log = out / FOLDER / LOG
     header, line = log.read_bytes().splitlines()
-    old = json.loads(line)
-    del old["marks"]
-    log.write_bytes(header + b"\n" + json.dumps(old).encode() + b"\n")
-    assert protect_photos([group], out, MOSAIC).done_before == 1  # not released a second time
-    del old["small"]
-    log.write_bytes(header + b"\n" + json.dumps(old).encode() + b"\n")
-    assert protect_photos([group], out, MOSAIC).done_before == 0
+    log.write_bytes(header + b"\n" + line.replace(b'"covered"', b'"protected"') + b"\n")
+    forged = protect_photos([group], tmp_path / "out", MOSAIC)
+    assert forged.done_before == 0 and any("were not written by this program" in note for note in forged.notes)
+
+
+@pytest.mark.parametrize(("lacking", "done"), [("marks", 1), ("small", 0)])
+def test_what_a_log_without_marks_says_is_done_is_not_released_again(
+    group: Path, tmp_path: Path, lacking: str, done: int
+) -> None:
+    out = tmp_path / "out"
+    protect_photos([group], out, MOSAIC)
+    header, line = (out / FOLDER / LOG).read_bytes().splitlines()
+    old = {name: value for name, value in json.loads(line).items() if name not in (lacking, "tag")}
+    tag = hmac.new(log_key().value, b"semveil photo log line\n" + json.dumps(old, sort_keys=True).encode(), "sha256")
+    (out / FOLDER / LOG).write_bytes(header + b"\n" + json.dumps(old | {"tag": tag.hexdigest()}).encode() + b"\n")
+    again = protect_photos([group], out, MOSAIC)
+    assert again.done_before == done
 
 
 @pytest.fixture
@@ -175,8 +191,54 @@ def test_the_ledger_books_what_holds_with_the_sealed_part(group: Path, tmp_path:
     protect_photos(
         [group], tmp_path / "out", replace(NOISE, sealing=Sealing(str(key[0])), subject="Ada", face="0"), ledger=book
     )
+    together = book.account("Ada")
+    assert together is not None and together.whole.epsilon is None
+    assert [part.basis for part in together.sets if part.epsilon is not None] == [Basis.COMPUTATIONAL]
+
+
+def test_what_a_later_run_books_is_what_holds_with_the_sealed_part(
+    group: Path, tmp_path: Path, key: tuple[Path, Secret]
+) -> None:
+    settings = replace(NOISE, sealing=Sealing(str(key[0])), face="0")
+    protect_photos([group], tmp_path / "out", settings)
+    book = Ledger(tmp_path / "book.jsonl")
+    late = protect_photos([group], tmp_path / "out", replace(settings, subject="Ada"), ledger=book)
+    (entry,) = book.releases("Ada")
+    assert (late.done_before, late.recorded, entry.certificate.guarantee.basis) == (1, 1, Basis.COMPUTATIONAL)
+
+
+@pytest.mark.parametrize("late", [False, True])
+def test_known_people_behind_a_mosaic_are_booked_as_shown(
+    group: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, late: bool
+) -> None:
+    monkeypatch.setattr(Enrolled, "who", lambda self, crops: ["ada", "bob"])
+    monkeypatch.setattr("semveil.bulk.enrolled.find_faces", lambda photo, **how: find_faces(photo)[:1])
+    (tmp_path / "people").mkdir()
+    for name in ("ada", "bob"):
+        (tmp_path / "people" / f"{name}.png").write_bytes(group.read_bytes())
+    settings, book = replace(NOISE, enrolled=str(tmp_path / "people")), Ledger(tmp_path / "book.jsonl")
+    if late:
+        protect_photos([group], tmp_path / "out", settings)
+    summary = protect_photos([group], tmp_path / "out", settings, ledger=book)
+    assert (summary.done_before, summary.faces_covered) == (int(late), 1)
+    ada, bob = book.account("ada"), book.account("bob")
+    assert ada is not None and any(part.epsilon is not None for part in ada.sets)
+    assert bob is not None and all(part.epsilon is None for part in (bob.whole, *bob.sets))
+    assert "mosaic" in bob.whole.reason
+
+
+def test_a_subject_behind_a_mosaic_alone_is_booked(group: Path, tmp_path: Path) -> None:
+    book = Ledger(tmp_path / "book.jsonl")
+    settings = replace(NOISE, face="1", subject="Ada")
+    summary = protect_photos([group], tmp_path / "out", settings, ledger=book)
+    assert (summary.exit_code, summary.faces_covered, summary.recorded) == (0, 1, 1)
     total = book.total("Ada")
-    assert total is not None and total.basis == Basis.COMPUTATIONAL
+    assert total is not None and total.epsilon is None
+
+
+def test_faces_under_a_mosaic_leave_a_face_covered_and_a_crop_open() -> None:
+    beside = Coverage.of(Part(Kind.FACE), Part(Kind.COVERED_FACES))
+    assert not beside.leaves_open(Part(Kind.FACE)) and beside.leaves_open(Part(Kind.CROP))
 
 
 @pytest.mark.parametrize("basis", [Basis.PROVED, Basis.OBSERVED_SENSITIVITY, Basis.NONE])
@@ -189,8 +251,11 @@ def test_the_sealed_part_never_strengthens_a_claim(basis: Basis) -> None:
     assert "try guesses without limit" in joint.assumptions[-1]
     made = Certificate(release="image", method="blur", protection="blur", guarantee=claim, sealed=joint)
     assert Certificate.from_json(made.to_json()) == made
-    plain = json.loads(replace(made, sealed=None, caveats=()).to_json())
-    del plain["sealed"]  # as earlier versions wrote it
+    plain = {name: value for name, value in made.as_dict().items() if name not in ("bounds_hash", "perceptual")}
+    plain |= {"certificate_version": 1}
+    with pytest.raises(CertificateError, match="a certificate of version 1 has no sealed"):
+        Certificate.from_dict(plain)
+    del plain["sealed"]
     assert Certificate.from_dict(plain).sealed is None
 
 

@@ -19,6 +19,7 @@ from semveil.bulk.sources import SourceError
 from semveil.core.errors import OutputError
 from semveil.core.privacy import Basis
 from semveil.data.certified import read_certificate
+from semveil.data.photos import Photo
 from semveil.methods.baselines import Blur
 
 NOISE = Settings("pixel-noise", options=(("size", 32),))  # fresh noise shows whether a photo was protected again
@@ -88,6 +89,72 @@ def test_other_options_do_all_photos_anew_and_defaults_are_the_same_as_given(alb
     assert protect_photos([folder], out, replace(NOISE, options=(("sigma", 48.0), ("size", 32)))).protected == 1
     assert protect_photos([folder], out, MOSAIC).protected == 1
     assert read_certificate(out / "a.png").method == "mosaic"
+
+
+@pytest.mark.parametrize("spoiled", ["emptied", "the photo itself", "a folder"])
+def test_what_was_put_there_is_there_again_or_the_photo_is_refused(album: Callable, tmp_path: Path, spoiled: str) -> None:
+    folder, out = album("a.jpg", "b.jpg"), tmp_path / "out"
+    protect_photos([folder], out, MOSAIC)
+    right = (out / "a.png").read_bytes()
+    if spoiled == "a folder":
+        (out / "a.png").unlink()
+        (out / "a.png").mkdir()
+    elif spoiled == "emptied":
+        (out / "a.png").write_bytes(b"")
+    else:
+        Image.open(folder / "a.jpg").save(out / "a.png")
+    again = protect_photos([folder], out, MOSAIC)
+    assert again.done_before == 1
+    if spoiled == "a folder":
+        assert (again.exit_code, "is a folder" in again.refused[0].reason) == (5, True)
+    else:
+        assert (again.exit_code, again.protected, (out / "a.png").read_bytes()) == (0, 1, right)
+        assert any("'a.png' in the output is not what was put there" in text for text in again.notes)
+        assert protect_photos([folder], out, MOSAIC).notes == ()
+
+
+def test_a_name_without_room_for_the_endings_refuses_that_photo_only(album: Callable, tmp_path: Path) -> None:
+    folder, out = album("a.jpg", "z.jpg"), tmp_path / "out"
+    (folder / ("m" * 251 + ".jpg")).write_bytes((folder / "a.jpg").read_bytes())
+    summary = protect_photos([folder], out, MOSAIC)
+    assert (summary.protected, len(summary.refused), summary.exit_code) == (2, 1, 5)
+    assert "shorter name" in summary.refused[0].reason
+    assert visible(out) == ["a.png", "z.png"]
+
+
+def test_frames_that_no_picture_shows_are_told(album: Callable, face: Image.Image, tmp_path: Path) -> None:
+    folder = album("a.jpg")
+    face.save(folder / "b.webp", save_all=True, append_images=[face.rotate(5)], duration=99)
+    face.save(folder / "c.tiff", save_all=True, append_images=[face.rotate(5)])
+    summary = protect_photos([folder], tmp_path / "out", MOSAIC)
+    assert (summary.protected, len(summary.notes)) == (3, 2)
+    assert all("the first was taken" in text for text in summary.notes)
+    assert [name for name in ("b.webp", "c.tiff") for text in summary.notes if name in text] == ["b.webp", "c.tiff"]
+
+
+def test_kept_unprotected_pictures_are_private(album: Callable, tmp_path: Path) -> None:
+    before = os.umask(0)
+    try:
+        protect_photos([album("a.jpg")], tmp_path / "out", replace(MOSAIC, keep=("aligned",)))
+    finally:
+        os.umask(before)
+    kept = tmp_path / "out" / "unprotected" / "a.aligned.png"
+    assert [path.stat().st_mode & 0o777 for path in (kept, tmp_path / "out" / "a.png")] == [0o600, 0o666]
+
+
+def test_a_lack_of_memory_concerns_its_photo_only(album: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = album("a.jpg", "b.jpg")
+    real = task.choose_faces
+
+    def scarce(photo: Photo, *arguments: object, **options: object) -> object:
+        if photo.name == "a.jpg":
+            raise MemoryError
+        return real(photo, *arguments, **options)
+
+    monkeypatch.setattr(task, "choose_faces", scarce)
+    summary = protect_photos([folder], tmp_path / "out", MOSAIC)
+    assert (summary.protected, summary.exit_code) == (1, 3)
+    assert "needs more memory than there is" in summary.refused[0].reason
 
 
 def test_photos_of_one_stem_keep_apart(album: Callable, tmp_path: Path) -> None:

@@ -1,14 +1,17 @@
 """Which photos a run takes, and that no two of them share an output."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 
-from semveil.bulk.sources import SourceError, assign_names, find_sources
+from semveil.bulk.sources import SourceError, assign_names, find_sources, sha256_of
 from semveil.core.errors import PhotoError
+from semveil.data.photos import load_photo
 
 
 def places(*given: Path, out: Path) -> list[str]:
@@ -48,6 +51,42 @@ def test_links_to_photos_count_once_and_linked_folders_not(tmp_path: Path) -> No
     assert sum("link to a folder" in text for text in found.notes) == 1
 
 
+def test_a_file_with_several_names_counts_once(tmp_path: Path) -> None:
+    album, other = touch(tmp_path / "album", "a.png"), touch(tmp_path / "other", "c.png")
+    os.link(album / "a.png", album / "b.png")
+    os.link(album / "a.png", other / "a again.png")
+    (other / "copy.png").write_bytes((album / "a.png").read_bytes())  # another file
+    found = find_sources([album, other], tmp_path / "out")
+    assert [source.place for source in found.photos] == ["album/a.png", "other/c.png", "other/copy.png"]
+    assert sum("same file" in text for text in found.notes) == 2
+
+
+def test_devices_and_pipes_are_refused_by_name_and_passed_over_in_folders(tmp_path: Path) -> None:
+    album = touch(tmp_path / "album", "a.png")
+    os.mkfifo(album / "pipe.jpg")
+    os.mkfifo(album / "pipe")
+    (album / "zero.jpg").symlink_to("/dev/zero")
+    for path in (album / "pipe.jpg", album / "zero.jpg", Path("/dev/zero")):
+        with pytest.raises(PhotoError, match="not a regular file"):
+            find_sources([path])
+        with pytest.raises(PhotoError, match="not a regular file"):
+            sha256_of(path)
+    found = find_sources([album])
+    assert ([source.place for source in found.photos], found.others) == (["a.png"], 3)
+
+
+def test_what_shows_people_is_never_passed_over_for_its_kind_or_name(tmp_path: Path) -> None:
+    album = touch(tmp_path / "album", "IMG_1.DNG", "IMG_2.MOV", "x.cr3", "x.jxl", "x.heic", "notes.txt", "empty", "a.png.json")
+    Image.new("RGB", (4, 4)).save(album / "no ending", "jpeg")
+    Image.new("RGB", (4, 4)).save(album / "b.jpg_large", "png")
+    found = find_sources([album])
+    kept = ["IMG_1.DNG", "IMG_2.MOV", "b.jpg_large", "no ending", "x.cr3", "x.heic", "x.jxl"]
+    assert ([source.place for source in found.photos], found.others) == (kept, 3)
+    for name in ("IMG_1.DNG", "IMG_2.MOV", "x.jxl"):
+        with pytest.raises(PhotoError, match=name):
+            load_photo(album / name)
+
+
 def test_what_cannot_be_a_run_says_why(tmp_path: Path) -> None:
     album, other = touch(tmp_path / "album", "a.png"), touch(tmp_path / "other", "a.png")
     with pytest.raises(SourceError, match="is the output folder"):
@@ -60,14 +99,22 @@ def test_what_cannot_be_a_run_says_why(tmp_path: Path) -> None:
         find_sources([touch(tmp_path / "texts", "a.txt")], tmp_path / "out")
 
 
+ENDINGS = ("", ".face-0", ".face-1", ".face-0.face-0", ".covered", ".partly-unprotected", ".unprotected")
+
+
 def outputs(name: str) -> set[str]:
-    return {f"{name}{face}.png".casefold() for face in ("", ".face-0", ".face-1", ".face-0.face-0")}
+    return {f"{name}{face}.png".casefold() for face in ENDINGS}
 
 
 SUFFIXES = st.sampled_from([".jpg", ".png", ".JPG"])
 
 
-@given(st.sets(st.tuples(st.sampled_from(["a", "A", "a.jpg", "a.face-0", "a.jpg.face-0", "b", "a-"]), SUFFIXES), min_size=1))
+@given(
+    st.sets(
+        st.tuples(st.sampled_from(["a", "A", "a.jpg", "a.face-0", "a.jpg.face-0", "b", "a-", "a.covered"]), SUFFIXES),
+        min_size=1,
+    )
+)
 def test_no_two_photos_share_a_name_whatever_they_are_called(parts: set[tuple[str, str]]) -> None:
     names = assign_names(["".join(part) for part in parts], {})
     assert len({name.casefold() for name in names.values()}) == len(parts)

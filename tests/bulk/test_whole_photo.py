@@ -25,6 +25,7 @@ from semveil.data import faces as faces_module
 from semveil.data.certified import read_certificate
 from semveil.data.faces import find_faces
 from semveil.data.photos import Photo, load_photo
+from semveil.mechanisms import gaussian_epsilon
 from semveil.methods.registry import METHODS
 from semveil.methods.release import Layout, Release
 from semveil.recognition.dlib_faces import Face
@@ -176,7 +177,11 @@ def test_releases_about_the_subject_go_into_the_ledger_once(album: Callable, gro
     single = protect_photos([folder / "a.jpg"], tmp_path / "one", ada, ledger=ledger).guarantee
     total = ledger.total("ADA  lovelace")
     assert single is not None and single.epsilon is not None and total is not None
-    assert total.epsilon == pytest.approx(3 * single.epsilon)
+    account = ledger.account("ada lovelace")
+    assert account is not None and total.epsilon is None and len(account.sets) == 3
+    face, exact = account.sets[0], gaussian_epsilon(1e-5, 49 / (255 * 3072**0.5 * 3**0.5))  # three times sigma 49 on 32 px
+    assert face.covers == "the face without what is around it" and face.epsilon == pytest.approx(exact, rel=1e-6)
+    assert face.epsilon < 3 * single.epsilon
     several = protect_photos([group], tmp_path / "group", ada, ledger=ledger)
     assert "2 chosen faces, the subject is one person" in several.refused[0].reason
     assert protect_photos([group], tmp_path / "group", replace(ada, face="0"), ledger=ledger).recorded == 1
@@ -194,7 +199,7 @@ def test_nothing_is_visible_that_the_ledger_does_not_know(
     def full(*arguments: object, **options: object) -> None:
         raise OutputError("cannot write into the ledger: no space left")
 
-    monkeypatch.setattr(ledger, "record", full)
+    monkeypatch.setattr(ledger, "record_all", full)
     with pytest.raises(OutputError, match="no space"):
         protect_photos([album("a.jpg")], tmp_path / "out", replace(NOISE, subject="Ada"), ledger=ledger)
     assert visible(tmp_path / "out") == []

@@ -209,7 +209,7 @@ GOOD = {"nonce": bytes(32), "source": {"kind": "file"}, "parameters": {}, "seale
         ("source", {"kind": "passphrase", "salt": "xyz"}, "hexadecimal"),
         ("source", {"kind": "passphrase"}, "other fields"),
         ("parameters", {"radius": math.nan}, "plain JSON"),
-        ("sealed", bytes(1 << 17), "at most"),
+        ("sealed", bytes((1 << 18) + 1), "at most"),
         ("authenticated", 1, "true or false"),
     ],
 )
@@ -223,3 +223,9 @@ def test_a_wrong_keyed_part_is_refused(name, value, words):
 def test_a_foreign_keyed_part_is_refused(header):
     with pytest.raises(MessageError, match="must have the fields"):
         KeyedPart.from_header(header)
+
+
+@pytest.mark.parametrize("kind", [[], {}, [["file"]], None, 7, "File"])
+def test_a_source_of_a_kind_that_is_no_text_is_refused(kind):
+    with pytest.raises(MessageError, match="must be of kind"):
+        KeyedPart(nonce=bytes(32), source={"kind": kind}, parameters={}, sealed=b"", authenticated=True)

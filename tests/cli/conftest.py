@@ -112,7 +112,9 @@ def face_set(tmp_path_factory: pytest.TempPathFactory) -> Path:
     names = np.array([f"lfw/{i}" for i in range(12)])
     labels = rng.integers(0, 13, (12, 32, 32)).astype(np.uint8)
     path = tmp_path_factory.mktemp("faces") / "faces.npz"
-    FaceSet(pixels, np.full((12, 32, 32), 255, np.uint8), labels, names, names, np.arange(12) == 11).save(path)
+    FaceSet(
+        pixels, np.full((12, 32, 32), 255, np.uint8), labels, names, names, np.where(np.arange(12) == 11, "test", "training")
+    ).save(path)
     return path
 
 
@@ -120,10 +122,10 @@ def face_set(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def quick() -> list[str]:
     """Settings that make a generator's training trivial."""
     generator = {
-        "size": 32, "style_dim": 4, "mapping_layers": 1, "channel_multiplier": 0.0625, "channel_cap": 8,
-        "depth_layers": 3, "local_layers": 4, "local_channel": 4, "coarse_channel": 8,
+        "size": 32, "style_dim": 4, "mapping_layers": 1, "part_hidden": 4, "part_channels": 4, "features": 4, "grid": 16,
+        "render_channels": [8, 4],
     }  # fmt: skip
-    settings = {"steps": 2, "batch": 6, "perceptual": 0, "discriminator_cap": 8} | {
-        f"generator.{k}": v for k, v in generator.items()
-    }
+    encoder = {"size": 32, "style_dim": 4, "widths": [4, 4, 8, 8], "part_channels": 4, "shared_channels": 4}
+    settings = {"steps": 2, "batch": 8, "perceptual": 0, "discriminator_cap": 8, "adversarial_from": 1}
+    settings |= {f"generator.{k}": v for k, v in generator.items()} | {f"encoder.{k}": v for k, v in encoder.items()}
     return [word for key, value in settings.items() for word in ("--set", f"{key}={value}")]

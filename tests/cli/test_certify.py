@@ -12,9 +12,10 @@ from core.certificate_cases import FULL
 
 from semveil.channels import write_message
 from semveil.cli import main as command_line
-from semveil.cli.certified import certify_outputs
+from semveil.cli.certified import certified_outputs
 from semveil.core.privacy import Basis, Guarantee
-from semveil.data.certified import certificate_path, read_certificate, save_certified_png, write_certificate
+from semveil.core.publish import publish
+from semveil.data.certified import certificate_path, certified_picture, read_certificate, save_certified_png, write_certificate
 from semveil.data.save import save_png
 
 MADE = replace(FULL, output=None)
@@ -85,9 +86,9 @@ def test_what_cannot_be_explained_is_one_line(certify: Callable, tmp_path: Path,
 
 def test_certifying_outputs_writes_beside_and_into_pictures(tmp_path: Path) -> None:
     paths = [tmp_path / "eve-1.png", tmp_path / "eve-2.png"]
-    for path in paths:
-        save_png(path, PICTURE)
-    lines = certify_outputs(paths, MADE.for_picture(), in_png=True)
+    made = MADE.for_picture()
+    files, lines = certified_outputs([certified_picture(path, PICTURE, made, inside=True) for path in paths], made)
+    publish(files)
     assert lines[0].startswith("In short: ") and "eve-2.png.certificate.json" in lines[1]
     for path in paths:
         assert read_certificate(path).output.of == "file"

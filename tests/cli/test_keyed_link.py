@@ -63,8 +63,9 @@ def test_modulo_round_trip(semveil: Callable, photo: Path, key: Path, tmp_path: 
 
 
 def test_passphrase(semveil: Callable, photo: Path, tmp_path: Path) -> None:
-    (tmp_path / "words").write_text("correct horse battery staple\n")
-    (tmp_path / "others").write_text("correct horse battery stable\n")
+    for name, words in (("words", "correct horse battery staple\r\n"), ("others", "correct horse battery stable\n")):
+        (tmp_path / name).write_text(words)
+        (tmp_path / name).chmod(0o600)
     path = tmp_path / "m.svl"
     assert semveil("send", photo, *ALICE, "--passphrase-file", tmp_path / "words", "--out", path).code == 0
     wrong = semveil("receive", path, "--passphrase-file", tmp_path / "others", "--out", tmp_path / "bob.png")
@@ -109,7 +110,7 @@ def test_tampering_is_found(semveil: Callable, message: Path, key: Path, tmp_pat
     import hashlib
 
     data = bytearray(message.read_bytes()[:-32])
-    place = data.index(b'"covers":"') + len(b'"covers":"')
+    place = data.index(b'"assumptions":["') + len(b'"assumptions":["')
     data[place] ^= 1
     forged = tmp_path / "forged.svl"
     forged.write_bytes(bytes(data) + hashlib.sha256(data).digest())

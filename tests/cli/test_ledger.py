@@ -2,13 +2,16 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from semveil.cli import main as command_line
-from semveil.cli.certified import open_ledger, record_release
+from semveil.cli.certified import open_ledger, recorded
+from semveil.cli.options import OptionError
 from semveil.core.certificate import Certificate
+from semveil.core.coverage import Coverage
 from semveil.core.errors import KeyProblem
 from semveil.core.ledger import Ledger
 from semveil.core.privacy import Basis, Guarantee
@@ -41,7 +44,8 @@ def semveil(book: Ledger, capsys: pytest.CaptureFixture[str]) -> Callable[..., t
 def test_a_person_is_added_up(semveil: Callable) -> None:
     code, out, err = semveil("show", "--subject", " ada ")
     assert (code, err) == (0, "")
-    assert "Covers all codes with epsilon 3 (basis: proved" in out and "What epsilon 3 means" in out
+    assert "Covers the whole photo with epsilon 3 (basis: proved" in out and "- all codes: epsilon 3 (basis: proved)." in out
+    assert "What epsilon 3 means" in out
     assert "every release about the person is in the ledger" in out and "Warning" not in out
 
 
@@ -67,10 +71,63 @@ def test_the_list_has_pseudonyms_and_no_names(semveil: Callable) -> None:
     assert "2 of them" in semveil("list", "--limit", "2")[1]
 
 
-def test_unreadable_lines_are_told(semveil: Callable, book: Ledger) -> None:
-    book.path.write_bytes(book.path.read_bytes()[:-5])
+def partly(private: tuple[int, ...]) -> Certificate:
+    claim = Guarantee(1.0, "x", Basis.PROVED).about(Coverage.of_codes("0f" * 32, private, 28))
+    return replace(release(1.0), guarantee=claim, model="faces-64", model_hash="0f" * 32)
+
+
+def test_totals_are_shown_for_each_part_and_for_the_whole_record(semveil: Callable, book: Ledger) -> None:
+    for private in ((0, 1, 4, 5), (0, 1, 6, 7)):
+        book.record("Mary", partly(private))
+    _, out, _ = semveil("show", "--subject", "Mary", "--limit", "5")
+    assert "Covers the whole photo with no finite epsilon" in out and "with epsilon 2" not in out and "88.08" not in out
+    assert "- the codes shared of model faces-64 (0f0f0f0f): epsilon 2 (basis: proved)." in out
+    assert "- all codes but shared of model faces-64 (0f0f0f0f): epsilon none (basis: none), because a release shows" in out
+    assert "Warning: no finite epsilon holds any more for the whole record" in out
+    told = json.loads(semveil("show", "--subject", "Mary", "--json")[1])
+    assert [part["epsilon"] for part in told["sets"]] == [2.0, None] and told["total"]["epsilon"] is None
+    listed = json.loads(semveil("list", "--json", "--limit", "5")[1])["subjects"][-1]
+    assert (listed["over_limit"], listed["total"]["epsilon"]) == (True, None)
+    assert [part["epsilon"] for part in listed["sets"]] == [2.0, None]
+    table = semveil("list")[1]
+    assert "none - none the whole record" in table and "2 - proved the codes shared" in table
+
+
+def test_figures_are_printed_rounded_up(semveil: Callable, book: Ledger) -> None:
+    book.record("Mary", release(1.0000004))
+    assert "epsilon 1.00001 (basis: proved" in semveil("show", "--subject", "Mary")[1]
+    assert "1.00001" in semveil("list")[1]
+    assert (
+        "epsilon 1.00001 (basis: proved) for the whole record is above"
+        in semveil("show", "--subject", "Mary", "--limit", "1")[1]
+    )
+
+
+def test_what_cannot_be_read_is_an_error_for_every_question(semveil: Callable, book: Ledger) -> None:
+    whole = book.path.read_bytes()
+    for damage in (lambda: book.path.write_bytes(whole[:-5]), lambda: book.path.write_bytes(b""), book.path.unlink):
+        damage()
+        for words in (
+            ("show", "--subject", "Ada"),
+            ("show", "--subject", "Mary", "--limit", "1"),
+            ("list",),
+            ("list", "--limit", "1"),
+        ):
+            code, out, err = semveil(*words)
+            assert (code, out, len(err.splitlines())) == (8, "", 1), words
+    assert "there is no ledger" in err
+
+
+def test_another_ledgers_key_is_an_error(semveil: Callable, book: Ledger) -> None:
+    book.key_path.write_bytes(bytes(32))
     code, out, err = semveil("show", "--subject", "Ada")
-    assert code == 0 and "epsilon 3" in out and "unreadable lines in the ledger: 1" in err
+    assert (code, out) == (7, "") and "the key of another ledger" in err
+
+
+def test_an_old_ledger_cannot_tell_whether_its_key_fits(semveil: Callable, book: Ledger) -> None:
+    book.path.write_bytes(b"".join(book.path.read_bytes().splitlines(keepends=True)[1:]))
+    assert "does not say whether its key is the right one" in semveil("show", "--subject", "Mary")[1]
+    assert "epsilon 3" in semveil("show", "--subject", "Ada")[1]
 
 
 @pytest.mark.parametrize("limit", ["-1", "nan", "inf"])
@@ -85,11 +142,26 @@ def test_a_missing_key_is_one_line(semveil: Callable, book: Ledger) -> None:
     assert (code, out, len(err.splitlines())) == (7, "", 1)
 
 
-def test_verbs_record_and_are_told_the_total(book: Ledger) -> None:
+def test_verbs_are_told_the_total(book: Ledger) -> None:
     ledger = open_ledger("Ada", book.path)
-    (line,) = record_release(ledger, "Ada", release(4.0))
-    assert line.startswith("Recorded releases about this person: 3. Together: Covers all codes with epsilon 7 (basis: proved")
-    assert open_ledger(None, book.path) is None and record_release(None, None, release(1.0)) == []
+    (line,) = recorded(ledger, "Ada")
+    assert line.startswith(
+        "Recorded releases about this person: 2. Together: Covers the whole photo with epsilon 3 (basis: proved"
+    )
+    assert open_ledger(None, None) is None and recorded(None, None) == []
+
+
+def test_a_new_ledger_is_told_of(tmp_path: Path, book: Ledger, capsys: pytest.CaptureFixture[str]) -> None:
+    open_ledger("Ada", book.path)
+    assert capsys.readouterr().err == ""
+    open_ledger("Ada", tmp_path / "new.jsonl")
+    assert "began a new ledger" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("options", [{"path": Path("x.jsonl")}, {"path": None, "limit": 1.0}])
+def test_a_ledger_or_limit_without_a_person_is_refused(options: dict) -> None:
+    with pytest.raises(OptionError, match="--subject"):
+        open_ledger(None, **options)
 
 
 def test_a_ledger_that_cannot_be_used_fails_before_the_work(book: Ledger) -> None:

@@ -51,6 +51,12 @@ def test_networks_are_trained_pictures_converted_and_classified(semveil: Callabl
     assert result["accuracy"] == right / 5
     assert "Accuracy over 5 pictures" in semveil("classify", out, "--networks", mine).stdout
 
+    (out / "bad.png").write_bytes(b"no picture")
+    rest = semveil("classify", out, "--networks", mine, "--json")
+    result = json.loads(rest.stdout)
+    assert (rest.code, len(result["pictures"]), len(result["refused"])) == (3, 5, 1)
+    assert "left out: " in semveil("classify", out, "--networks", mine).stderr
+
     refused = semveil("classify", pictures / "test", "--networks", mine)
     assert refused.code == 2 and "convert it with: semveil protect --method noise-image" in refused.stderr
     assert semveil("classify", pictures / "test", "--networks", mine, "--model", "explainer").code == 0

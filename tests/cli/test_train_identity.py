@@ -25,7 +25,9 @@ def faces(tmp_path: Path) -> Path:
     pixels = np.random.default_rng(0).integers(0, 256, (50, 16, 16, 3), np.uint8)
     plane, names = np.zeros((50, 16, 16), np.uint8), np.repeat([f"p{i}" for i in range(25)], 2)
     source = np.array([f"lfw/{name}/{name}_{k % 2 + 1:04d}.jpg" for k, name in enumerate(names)])
-    FaceSet(pixels, plane, plane, source, names, np.arange(50) >= 6).save(tmp_path / "faces.npz")
+    FaceSet(pixels, plane, plane, source, names, np.where(np.arange(50) >= 6, "development", "training")).save(
+        tmp_path / "faces.npz"
+    )
     vectors = np.random.default_rng(1).normal(size=(6, 8)).astype(np.float32)
     TeacherDescriptors(source[:6], vectors).save(tmp_path / "described.npz")
     return tmp_path / "faces.npz"

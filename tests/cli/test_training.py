@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from semveil.data.face_set import FaceSet
 from semveil.data.latents import LatentSet
@@ -27,7 +28,7 @@ def test_a_generator_is_trained_resumed_and_published(
 
 
 def test_settings_are_checked(semveil: Callable, face_set: Path, tmp_path: Path, failed: Callable, quick: list[str]) -> None:
-    wrong = (("stepz=3", "did you mean 'steps'"), ("generator.size=64", "prepare them with --size 64"), ("steps=x", "type int"))
+    wrong = (("stepz=3", "did you mean 'steps'"), ("generator.size=64", "size must be 32"), ("steps=x", "type int"))
     for override, words in wrong:
         failed(semveil("train", "generator", face_set, "--out", tmp_path / "a", *quick, "--set", override), 2, words)
     (tmp_path / "bad.toml").write_text("steps = [")
@@ -94,13 +95,27 @@ def test_latents_are_kept_and_found_again(
     assert json.loads(one.stdout)["new"] == 1, one.stderr
     more = semveil("invert", folder, "--model", "tiny", "--out", out, "--image-dir", tmp_path / "images", "--json")
     counts = json.loads(more.stdout)
-    assert (counts["known"], counts["new"], counts["refused"]) == (1, 1, 1)
+    assert (more.code, counts["known"], counts["new"], counts["refused"]) == (3, 1, 1, 1)  # one bad photo ends no batch
     assert "left out" in more.stderr
     latents = LatentSet.load(out)
     assert latents.codes.shape == (2, 28, 4)
     assert {f"{name}.png" for name in latents.ids} == {path.name for path in (tmp_path / "images").iterdir()}
     assert b"private name" not in out.read_bytes()
+    private = [out, *(tmp_path / "images").iterdir()]  # they show the photos
+    assert {path.stat().st_mode & 0o777 for path in private} == {0o600}
     failed(semveil("invert", tmp_path / "photos" / "deep" / "c.png", "--model", "tiny", "--out", out), 3, "not a photo")
+
+
+def test_a_named_photo_without_a_face_and_an_animation_are_told(semveil: Callable, photo: Path, tmp_path: Path) -> None:
+    Image.new("RGB", (90, 90)).save(tmp_path / "black.png")
+    with Image.open(photo) as face:
+        face.save(tmp_path / "moving.webp", save_all=True, append_images=[face.rotate(5)], duration=9)
+    found = semveil(
+        "invert", tmp_path / "black.png", tmp_path / "moving.webp", "--model", "tiny", "--out", tmp_path / "l.safetensors"
+    )
+    assert (found.code, "1 new" in found.stdout) == (4, True)
+    assert "left out: no face found in 'black.png'" in found.stderr
+    assert "moving.webp': it has several frames" in found.stderr
 
 
 def test_inversion_refuses_what_does_not_fit(semveil: Callable, photo: Path, tmp_path: Path, failed: Callable) -> None:
@@ -110,7 +125,7 @@ def test_inversion_refuses_what_does_not_fit(semveil: Callable, photo: Path, tmp
     assert out.read_bytes() == b"something else"
     empty = tmp_path / "empty"
     empty.mkdir()
-    failed(semveil("invert", empty, "--model", "tiny", "--out", tmp_path / "b.safetensors"), 3, "holds no photos")
+    failed(semveil("invert", empty, "--model", "tiny", "--out", tmp_path / "b.safetensors"), 3, "no photos in")
     failed(semveil("invert", tmp_path / "absent.jpg", "--model", "tiny", "--out", tmp_path / "b.safetensors"), 3, "absent.jpg")
 
 

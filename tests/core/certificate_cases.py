@@ -3,7 +3,8 @@
 from hypothesis import strategies as st
 
 from semveil.core.certificate import Bounds, Certificate, OutputHash
-from semveil.core.privacy import Basis, Guarantee, MetricForm, Norm, Sensitivity
+from semveil.core.coverage import Coverage, Kind, Part
+from semveil.core.privacy import Basis, GaussianNoise, Guarantee, MetricForm, Norm, Sensitivity
 
 CLEAR = ("the hair codes, sent in clear",)
 CLAIM = Guarantee(
@@ -30,6 +31,7 @@ FULL = Certificate(
     grid_step=2.0**-12,
     bounds=Bounds(-1.0, 3.0, "0.5 % and 99.5 % quantiles of 8,000 public records (https://example.org/faces.npz)"),
     sensitivity=Sensitivity(8.0, "l1", 2, source="width of the clip box"),
+    bounds_hash="1e" * 32,
     private_codes=(4, 5),
     part_budgets={"skin": 1.5, "shared": 0.5},
     caveats=("codes-in-clear",),
@@ -39,6 +41,12 @@ FULL = Certificate(
 
 numbers = st.floats(0, 1e6)
 texts = st.sampled_from(["the skin codes", "grüße, alle Codes", "x" * 300])
+parts = st.one_of(
+    st.builds(Part, st.just(Kind.CODES), st.just("0f" * 32), st.sets(st.integers(0, 27), min_size=1).map(tuple), st.just(28)),
+    st.builds(Part, st.just(Kind.IDENTITY), st.just("1f" * 32), size=st.integers(1, 512)),
+    st.builds(Part, st.sampled_from([Kind.CROP, Kind.SURROUNDINGS, Kind.ATTRIBUTES]), note=st.sampled_from(["", ", coarse"])),
+    texts.map(Part.of),
+)
 claims = st.one_of(
     st.builds(
         Guarantee,
@@ -51,6 +59,14 @@ claims = st.one_of(
         metric=st.none() | st.builds(MetricForm, numbers, st.sampled_from(list(Norm))),
     ),
     st.builds(Guarantee, st.none(), texts, st.sampled_from(list(Basis)), reason=texts),
+    st.builds(
+        lambda epsilon, sigma, coverage: Guarantee(
+            epsilon, "x", Basis.PROVED, delta=1e-5, gaussian=GaussianNoise(1.0, sigma)
+        ).about(coverage),
+        numbers,
+        st.floats(1e-3, 1e3),
+        st.builds(Coverage, parts.map(lambda part: (part,)), st.lists(parts, max_size=2).map(tuple)),
+    ),
 )
 certificates = st.builds(
     Certificate,

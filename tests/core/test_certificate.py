@@ -9,7 +9,10 @@ from hypothesis import given
 
 from semveil.core.caveats import VOID_WHOLE_PHOTO, Caveat
 from semveil.core.certificate import Bounds, Certificate, CertificateError, guarantee_from_dict
+from semveil.core.coverage import Kind, Part
 from semveil.core.privacy import Basis, Guarantee
+
+CROP = Part(Kind.CROP)
 
 
 @given(certificates)
@@ -28,9 +31,9 @@ def test_a_full_certificate_survives_as_plain_json():
 def test_it_has_fields_for_nothing_private():
     """A new field is added here after thinking about what it gives away."""
     assert {f.name for f in fields(Certificate)} == {
-        "release", "method", "protection", "guarantee", "images", "model", "model_hash", "mechanism", "calibration",
-        "nominal_epsilon", "scale", "grid_step", "bounds", "sensitivity", "private_codes", "part_budgets", "caveats", "sealed",
-        "release_id", "output", "software_version", "commit", "certificate_version",
+        "release", "method", "protection", "guarantee", "images", "model", "model_hash", "perceptual", "mechanism",
+        "calibration", "nominal_epsilon", "scale", "grid_step", "bounds", "bounds_hash", "sensitivity", "private_codes",
+        "part_budgets", "caveats", "sealed", "release_id", "output", "software_version", "commit", "certificate_version",
     }  # fmt: skip
 
 
@@ -85,7 +88,7 @@ def changed(*path, value=None, drop=False):
         ('{"certificate_version": true}', "no certificate_version"),
         ("[" * 100_000, "not JSON"),
         (" " * 300_000, "at most"),
-        (changed("certificate_version", value=2), "upgrade semveil"),
+        (changed("certificate_version", value=3), "upgrade semveil"),
         (changed("certificate_version", value=0), "has version 0"),
         (changed("seed", value=7), "unknown field 'seed'"),
         (changed("sensitvity", value=None), "did you mean 'sensitivity'"),
@@ -104,6 +107,11 @@ def changed(*path, value=None, drop=False):
         (changed("guarantee", "not_covered", value="hair"), "a list of str"),
         (changed("guarantee", "not_covered", value=[]), "whole_record_epsilon is None, but 2.0 follows"),
         (changed("guarantee", value=None), "a guarantee"),
+        (changed("guarantee", "gaussian", value={"sensitivity": 1.0}), "GaussianNoise lacks sigma"),
+        (changed("guarantee", "gaussian", value={"sensitivity": 1.0, "sigma": 0.0}), "sigma > 0"),
+        (changed("guarantee", "coverage", value={"covered": []}), "the fields covered and clear"),
+        (changed("guarantee", "coverage", value={"covered": [CROP.as_dict()], "clear": []}), "words that fit its coverage"),
+        (changed("bounds_hash", value="AB"), "bounds_hash"),
         (changed("sensitivity", "norm", value="l3"), "l3"),
         (changed("sensitivity", "dimension", value=2.0), "dimension, int"),
         (changed("sensitivity", "value", value=True), "value, float"),

@@ -9,7 +9,7 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
-from semveil.core.checkpoints import BadCheckpoint, load_strictly, read_checkpoint
+from semveil.core.checkpoints import BadCheckpoint, build_to_fit, load_strictly, read_checkpoint, read_metadata
 
 
 class Malicious:
@@ -85,6 +85,7 @@ def test_a_list_is_no_checkpoint(tmp_path: Path) -> None:
         (lambda s: s.update(extra=torch.zeros(1)), "unknown extra"),
         (lambda s: s.update({"0.bias": torch.zeros(5)}), r"0.bias is \(5,\), expected \(3,\)"),
         (lambda s: s.update({"0.bias": "three"}), "0.bias is str"),
+        (lambda s: s.update({"0.bias": torch.zeros(3, dtype=torch.int64)}), "0.bias holds torch.int64"),
         (lambda s: s["0.bias"].fill_(float("nan")), "NaN or infinite values in 0.bias"),
     ],
 )
@@ -102,3 +103,50 @@ def test_exact_state_is_loaded_and_the_counter_may_be_absent() -> None:
     load_strictly(network, state, name="x.pt")
     assert torch.equal(network[0].weight, state["0.weight"])
     assert torch.equal(network[1].running_var, state["1.running_var"])
+
+
+class Watched:
+    """Builds a network and notes on which devices its weights would have been."""
+
+    def __init__(self, width: int, depth: int = 1) -> None:
+        self.width, self.depth, self.devices = width, depth, []
+
+    def __call__(self) -> nn.Module:
+        layers = []
+        for _ in range(self.depth):
+            layers.append(nn.Linear(self.width, self.width))
+            self.devices.append(layers[-1].weight.device.type)
+        return nn.Sequential(*layers)
+
+
+STATE = {"0.weight": torch.ones(4, 4), "0.bias": torch.ones(4)}
+
+
+@pytest.mark.parametrize(
+    ("width", "depth", "words"),
+    [(2**20, 1, "more than its 20 numbers"), (4, 10**9, "more than its"), (3, 1, r"is \(4, 4\), expected \(3, 3\)"),
+     (0, 0, "unknown 0.weight"), (-1, 1, "describe no network")],
+)  # fmt: skip
+def test_settings_that_ask_for_another_network_never_take_memory(width: int, depth: int, words: str) -> None:
+    make = Watched(width, depth)
+    with pytest.raises(BadCheckpoint, match=words):
+        build_to_fit(make, STATE, name="x.pt")
+    assert set(make.devices) <= {"meta"} and len(make.devices) <= 1
+
+
+def test_a_network_that_fits_is_built_filled_and_frozen() -> None:
+    make = Watched(4)
+    network = build_to_fit(make, STATE, name="x.pt")
+    assert make.devices == ["meta", "cpu"]
+    assert torch.equal(network(torch.ones(1, 4)), torch.full((1, 4), 5.0))
+    assert not network.training and not any(p.requires_grad for p in network.parameters())
+    nn.Linear(100, 100)  # the watch over sizes ended with the call
+
+
+def test_what_is_beside_weights_is_read_or_refused(tmp_path: Path) -> None:
+    save_file({"a": torch.zeros(1)}, tmp_path / "a.safetensors", {"key": "value"})
+    assert read_metadata(tmp_path / "a.safetensors") == {"key": "value"}
+    torch.save({"a": torch.zeros(1)}, tmp_path / "a.pt")
+    for name in ("a.pt", "absent.safetensors"):
+        with pytest.raises(BadCheckpoint, match=name):
+            read_metadata(tmp_path / name)

@@ -15,7 +15,7 @@ from semveil.core.caveats import Caveat
 from semveil.core.certificate import Certificate
 from semveil.core.explain import _factor, _percent, _up, best_guess, explain, explain_epsilon
 from semveil.core.privacy import Basis, Guarantee
-from semveil.mechanisms.gaussian import gaussian_epsilon
+from semveil.mechanisms import gaussian_epsilon
 
 
 def optimal_test(p, q):

@@ -12,7 +12,7 @@ import pytest
 
 from semveil.core import files
 from semveil.core.errors import OutputError
-from semveil.core.files import atomic_write, write_whole
+from semveil.core.files import append_line, atomic_write, open_regular, write_whole
 
 
 def names(folder: Path) -> list[str]:
@@ -144,3 +144,63 @@ def test_a_folder_without_permission_is_named(tmp_path):
     tmp_path.chmod(0o500)
     with pytest.raises(OutputError, match="file"):
         write_whole(tmp_path / "file", b"x")
+
+
+def test_only_regular_files_are_opened_and_nothing_waits(tmp_path):
+    (tmp_path / "file").write_bytes(b"content")
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "link").symlink_to("/dev/zero")
+    with os.fdopen(open_regular(tmp_path / "file"), "rb") as file:
+        assert file.read() == b"content"
+    for path in (tmp_path / "pipe", tmp_path / "link", "/dev/zero", tmp_path):
+        for flags in (os.O_RDONLY, os.O_RDWR | os.O_CREAT):
+            with pytest.raises(OSError, match="not a regular file"):
+                open_regular(path, flags)
+    with pytest.raises(FileNotFoundError):
+        open_regular(tmp_path / "absent")
+
+
+@pytest.mark.parametrize("before", [b"", b"one\n", b"one\ntor"])
+def test_a_line_is_added_whole_or_not_at_all(tmp_path, monkeypatch, before):
+    path = tmp_path / "log"
+    path.write_bytes(before)
+    descriptor = open_regular(path, os.O_RDWR | os.O_APPEND)
+    write = os.write
+
+    def full(descriptor, data):
+        write(descriptor, data[:2])
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch, pytest.raises(OSError, match="No space"):
+        patch.setattr(os, "write", full)
+        append_line(descriptor, b"two\n")
+    assert path.read_bytes() == before
+    append_line(descriptor, b"two\n")
+    os.close(descriptor)
+    assert path.read_bytes() == before + (b"\n" if before.endswith(b"r") else b"") + b"two\n"
+
+
+@pytest.mark.parametrize("there", [False, True])
+def test_what_is_private_is_so_whatever_was_there(tmp_path, there):
+    path, before = tmp_path / "file", os.umask(0)
+    try:
+        if there:
+            write_whole(path, b"old")
+            assert stat.S_IMODE(path.stat().st_mode) == 0o666
+        write_whole(path, b"new", private=True)
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+def test_a_folder_that_cannot_be_synced_takes_nothing_back(tmp_path, monkeypatch):
+    real = os.open
+
+    def closed(path, *rest, **options):
+        if path == tmp_path:
+            raise PermissionError(13, "Permission denied")
+        return real(path, *rest, **options)
+
+    monkeypatch.setattr(files.os, "open", closed)
+    write_whole(tmp_path / "file", b"data")
+    assert (tmp_path / "file").read_bytes() == b"data"

@@ -5,8 +5,10 @@ import pytest
 import skimage.data
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
 
 from semveil.core.face_template import TEMPLATE
+from semveil.data import align
 from semveil.data.align import align_face
 from semveil.recognition.dlib_faces import detect_faces
 
@@ -126,3 +128,15 @@ def test_the_landmarks_of_an_aligned_face_lie_on_the_template(size, turns):
     assert len(double) == 1
     # dlib places landmarks to a few per cent of a face; a template of another convention would be off by ten.
     assert np.abs((double[0].landmarks + 0.5) / size - TEMPLATE).max() < 0.04
+
+
+@pytest.mark.parametrize("angle", [0.0, 0.3, -1.2, np.pi])
+def test_a_face_of_many_pixels_is_cut_out_in_bands_to_the_same(monkeypatch, angle):
+    photo = np.asarray(Image.fromarray(skimage.data.astronaut()).resize((300, 300)))
+    landmarks, _ = landmarks_at(32, scale=9.0, angle=angle, centre=(140.0, 160.0))
+    whole = align_face(photo, landmarks, 32)
+    monkeypatch.setattr(align, "_WINDOW", 4000)
+    bands = align_face(photo, landmarks, 32)
+    assert np.abs(whole.pixels.astype(int) - bands.pixels).max() <= 1
+    assert (whole.pixels == bands.pixels).mean() > 0.999
+    np.testing.assert_allclose(bands.inside, whole.inside, atol=1e-6)

@@ -1,6 +1,7 @@
 """A certificate belongs to one output as it is, beside it or inside it."""
 
 import json
+import os
 import shutil
 import struct
 import zlib
@@ -140,3 +141,31 @@ def test_what_has_none_is_said_to_claim_nothing(tmp_path):
 def test_the_hash_of_pixels_tells_shapes_apart():
     assert pixels_hash(np.zeros((2, 3, 3), np.uint8)) != pixels_hash(np.zeros((3, 2, 3), np.uint8))
     assert pixels_hash(PICTURE) == pixels_hash(np.asfortranarray(PICTURE))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda data: b"\xef\xbb\xbf" + data,
+        lambda data: data.replace(b"\n", b"\r\n") + b"\r\n",
+        lambda data: data.strip(),
+        lambda data: data.decode().encode("utf-16"),
+    ],
+)
+def test_a_certificate_that_went_through_another_program_is_read(output, change):
+    path = certificate_path(output)
+    path.write_bytes(change(path.read_bytes()))
+    assert same(read_certificate(output))
+
+
+def test_pipes_and_devices_in_the_place_of_a_certificate_are_refused_at_once(output, tmp_path):
+    path = certificate_path(output)
+    path.unlink()
+    path.symlink_to("/dev/zero")
+    with pytest.raises(CertificateError, match="not a regular file"):
+        read_certificate(path)
+    path.unlink()
+    os.mkfifo(path)
+    for name in (path, output):
+        with pytest.raises(CertificateError):
+            read_certificate(name)

@@ -1,15 +1,18 @@
 """Pictures of any mode become 8-bit sRGB as a screen would show them."""
 
 import struct
+from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageCms
+from PIL.PngImagePlugin import PngInfo
 
 from semveil.core.errors import PhotoError
-from semveil.data.photos import load_photo
+from semveil.data import colours
+from semveil.data.photos import Photo, load_photo
 
 MODES = {  # mode -> a lossless format that stores it
     "1": "PNG",
@@ -211,3 +214,46 @@ def test_a_profile_that_is_damaged_or_does_not_fit_is_ignored_with_a_note(tmp_pa
 def test_a_colour_profile_in_a_grey_picture_is_ignored(tmp_path):
     photo = kept(tmp_path, Image.new("L", (2, 2), 100), icc_profile=matrix_profile(ADOBE_RGB, 2.2))
     assert (photo.pixels == 100).all() and "does not fit" in photo.notes[0]
+
+
+def with_gamma(folder: Path, picture: Image.Image, gamma: float, *more: tuple[bytes, bytes], **options: object) -> Photo:
+    """A PNG that states a gamma."""
+    chunks = PngInfo()
+    for kind, data in ((b"gAMA", struct.pack(">I", round(100_000 * gamma))), *more):
+        chunks.add(kind, data)
+    picture.save(folder / "photo.png", pnginfo=chunks, **options)
+    return load_photo(folder / "photo.png")
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "L", "LA", "P", "I;16"])
+@pytest.mark.parametrize("gamma", [1.0, 0.55556, 0.3])
+def test_the_gamma_of_a_png_is_applied(tmp_path, mode, gamma):
+    levels = np.arange(256, dtype=np.uint8)[None]
+    picture = Image.fromarray(levels.astype(np.uint16) * 257) if mode == "I;16" else Image.fromarray(levels).convert(mode)
+    photo = with_gamma(tmp_path, picture, gamma)
+    shown = np.rint(255 * (np.arange(256) / 255) ** (1 / (2.2 * gamma)))  # PNG specification, 13.13
+    assert np.abs(photo.pixels[0].astype(int) - shown[:, None]).max() <= 1
+    assert any("gamma" in text for text in photo.notes)
+
+
+@pytest.mark.parametrize(
+    ("gamma", "more"),
+    [(0.45455, ()), (0.45, ()), (0.0, ()), (1e-5, ()), (40_000.0, ()), (1.0, ((b"sRGB", b"\0"),))],
+)
+def test_a_gamma_that_says_srgb_or_nothing_changes_nothing(tmp_path, gamma, more):
+    levels = np.arange(256, dtype=np.uint8)[None]
+    assert (with_gamma(tmp_path, Image.fromarray(levels), gamma, *more).pixels[0, :, 0] == levels[0]).all()
+
+
+def test_a_profile_counts_more_than_a_gamma(tmp_path):
+    levels = np.arange(256, dtype=np.uint8)[None, :, None].repeat(3, 2)
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    photo = with_gamma(tmp_path, Image.fromarray(levels), 1.0, icc_profile=profile)
+    assert (photo.pixels == levels).all()
+
+
+@given(st.integers(0, 255), st.integers(0, 255))
+def test_what_is_half_transparent_is_mixed_with_white(level, opacity):
+    picture, _ = colours.to_srgb(Image.new("RGBA", (1, 1), (level, 0, 255, opacity)), "a")
+    mixed = [round((opacity * c + (255 - opacity) * 255) / 255) for c in (level, 0, 255)]
+    assert np.abs(np.subtract(picture.getpixel((0, 0)), mixed)).max() <= 1

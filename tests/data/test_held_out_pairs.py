@@ -19,7 +19,7 @@ def faces() -> FaceSet:
     number = np.array([int(name[1:]) for name in names[:-1]] + [0])
     pixels = np.repeat(number.astype(np.uint8), 4 * 4 * 3).reshape(-1, 4, 4, 3)
     plane = np.zeros((len(names), 4, 4), np.uint8)
-    return FaceSet(pixels, plane, plane, source, np.array(names), number % 2 == 0)
+    return FaceSet(pixels, plane, plane, source, np.array(names), np.where(number % 2 == 0, "development", "training"))
 
 
 def test_pairs_are_balanced_and_of_held_out_people(faces: FaceSet) -> None:

@@ -3,10 +3,14 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pytest
+import skimage.data
 import torch
+from PIL import Image
 from torch import Tensor
 
+from semveil.core.errors import PhotoError
 from semveil.data.pairs import Pair, align_portrait, calibrate_threshold, read_pairs
 from semveil.recognition import OnnxVerifier, Verifier
 
@@ -49,11 +53,36 @@ def test_pairs_with_an_absent_photo_are_skipped_and_counted(tmp_path: Path) -> N
         (LIST.replace("Ann\t1\t2", "Ann 1 2"), "holds the line 'Ann 1 2'"),
         (LIST.replace("Ann\t1\t2", "Ann\t1\ttwo"), "expected NAME i j"),
         ("", "starts with ''"),
+        ("0\t0\n", "holds 0 pairs"),
+        ("-1\t-1\nAnn\t1\t2\nAnn\t1\t2\n", "holds 2 pairs"),
     ],
 )
 def test_what_is_no_list_is_refused(tmp_path: Path, text: str, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         read_pairs(write(photos(tmp_path, "Ann_0001"), text), tmp_path)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        (LIST + "\n").encode(),
+        LIST.removesuffix("\n").encode(),
+        b"\xef\xbb\xbf" + LIST.replace("\n", "\r\n").encode(),
+        LIST.encode("utf-16"),
+        LIST.replace("\n", "\n\n").replace("\t3\n", "\t3 \n").encode(),
+    ],
+    ids=["blank last line", "no last newline", "byte order mark and CRLF", "UTF-16", "blank lines"],
+)
+def test_a_list_that_went_through_another_program_is_the_same(tmp_path: Path, content: bytes) -> None:
+    photos(tmp_path, "Ann_0001", "Ann_0002", "Bob_0003", "Bob_0004", "Cy_0001")
+    plain = read_pairs(write(tmp_path, LIST), tmp_path)
+    (tmp_path / "other.txt").write_bytes(content)
+    assert read_pairs(tmp_path / "other.txt", tmp_path) == plain
+
+
+def test_a_list_that_never_ends_is_refused_at_once(tmp_path: Path) -> None:
+    with pytest.raises(OSError, match="not a regular file"):
+        read_pairs("/dev/zero", tmp_path)
 
 
 def test_a_wrong_folder_is_named(tmp_path: Path) -> None:
@@ -76,6 +105,25 @@ class ByPixels(Verifier):
 
     def similarity(self, a: Tensor, b: Tensor) -> Tensor:
         return -(a - b).norm(dim=-1)
+
+
+def test_a_photo_that_cannot_be_read_is_told_and_ends_nothing_where_that_is_asked(tmp_path: Path) -> None:
+    photo = skimage.data.astronaut()[0:220, 120:330]
+    listed, rng = [], np.random.default_rng(0)
+    for turn, person in enumerate("ABCDEFGH"):
+        (tmp_path / person).mkdir()
+        first, second = (tmp_path / person / f"{person}_000{number}.jpg" for number in (1, 2))
+        for path in (first, second):
+            noisy = photo + rng.normal(8 * turn, 6, (220, 210, 3))
+            Image.fromarray(noisy.clip(0, 255).astype(np.uint8)).save(path)
+        listed.append(Pair(first, second, True, 0))
+    (tmp_path / "A" / "A_0003.jpg").write_bytes(b"no photo")
+    listed.append(Pair(tmp_path / "A" / "A_0001.jpg", tmp_path / "A" / "A_0003.jpg", True, 0))
+    with pytest.raises(PhotoError, match="A_0003"):
+        calibrate_threshold(ByPixels(), listed, resolution=32, far=0.5)
+    told: list[PhotoError] = []
+    assert calibrate_threshold(ByPixels(), listed, resolution=32, far=0.5, refused=told.append).images == 16
+    assert ["A_0003" in str(error) for error in told] == [True]
 
 
 def test_calibration_uses_all_pairs_among_the_photos(shared: Path) -> None:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from semveil.core.face_template import TEMPLATE
 from semveil.data import paste
 from semveil.data.align import AlignedFace, align_face
-from semveil.data.paste import CENTRE, CORE, EDGE, align_apart, paste_faces
+from semveil.data.paste import CENTRE, CORE, EDGE, align_apart, passing, paste_faces
 
 PHOTO = np.ascontiguousarray(skimage.data.astronaut()[:300, :400])
 
@@ -135,3 +135,32 @@ def test_crops_that_do_not_fit_are_refused():
     for wrong in (plain((1, 2, 3)).astype(float), plain((1, 2, 3))[:20], plain((1, 2, 3))[..., 0]):
         with pytest.raises(ValueError, match=r"must be \(S, S, 3\) uint8"):
             paste_faces(PHOTO, [face], [wrong])
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_who_is_not_said_to_pass_through_a_crop_changes_nothing_in_it(seed):
+    """Of all crops in which nothing changes with a neighbour's pixels, and of most in which something does, it is said so."""
+    rng = np.random.default_rng(seed)
+    landmarks = []
+    for side in rng.uniform(40, 120, 4):
+        turn = math.radians(rng.uniform(-40, 40))
+        rotation = np.array([[math.cos(turn), math.sin(turn)], [-math.sin(turn), math.cos(turn)]])
+        landmarks.append((TEMPLATE - 0.5) @ rotation * side + rng.uniform((60, 60), (340, 240)))
+    faces = align_apart(PHOTO, landmarks, 64)
+    said = passing(faces)
+    assert all(i in through for i, through in enumerate(said))
+    for j, face in enumerate(faces):
+        size = len(face.pixels)
+        rows, columns = np.mgrid[: PHOTO.shape[0], : PHOTO.shape[1]] + 0.5
+        in_crop = np.linalg.inv(face.to_photo) @ np.stack([columns, rows, np.ones_like(rows)]).reshape(3, -1)
+        own = ((in_crop[:2] >= 0) & (in_crop[:2] <= size)).all(0).reshape(rows.shape)
+        changed = PHOTO.copy()
+        changed[own] = 255 - changed[own]
+        after = align_apart(changed, landmarks, 64)
+        for i in set(range(len(faces))) - {j}:
+            assert j in said[i] or (after[i].pixels == faces[i].pixels).all()
+
+
+def test_neighbours_pass_and_strangers_do_not():
+    faces = [lying(0, 0, 100), lying(99, 0, 60), lying(120, 120, 60, 45), lying(250, 0, 100)]
+    assert passing(faces) == [(0, 1), (0, 1), (2,), (3,)]

@@ -15,7 +15,7 @@ from PIL import Image, ImageFile
 from PIL.PngImagePlugin import PngInfo
 
 from semveil.core.errors import PhotoError
-from semveil.data.photos import LARGEST_PIXELS, load_photo
+from semveil.data.photos import LARGEST_PIXELS, LARGEST_SIDE, load_photo
 
 
 @pytest.fixture(scope="module")
@@ -168,6 +168,37 @@ def test_a_decompression_bomb_is_refused_by_its_header(tmp_path, size):
     (tmp_path / "bomb.png").write_bytes(png_of_size(*size))
     text = refused(tmp_path / "bomb.png")
     assert f"{size[0]} x {size[1]}" in text and f"{LARGEST_PIXELS:,}" in text and "largest_pixels" in text
+
+
+@pytest.mark.parametrize("size", [(1, 40_000_000), (40_000_000, 1), (LARGEST_SIDE + 1, 1), (1, LARGEST_SIDE + 1)])
+def test_a_picture_with_a_side_beyond_the_limit_is_refused_however_narrow(tmp_path, size):
+    (tmp_path / "thread.png").write_bytes(png_of_size(*size))
+    text = refused(tmp_path / "thread.png")
+    assert f"{size[0]} x {size[1]}" in text and "no side may have more than 65,535" in text
+
+
+def test_a_side_of_just_the_limit_is_read(tmp_path):
+    Image.new("L", (LARGEST_SIDE, 1)).save(tmp_path / "photo.png")
+    assert load_photo(tmp_path / "photo.png").pixels.shape == (1, LARGEST_SIDE, 3)
+
+
+@pytest.mark.parametrize("tile", [(65_536, 16), (40_000, 40_000)])
+def test_a_tile_that_would_be_decoded_far_beyond_the_picture_is_refused(tmp_path, tile):
+    entries = [(256, 3, 9), (257, 3, 9), (258, 3, 8), (259, 3, 5), (262, 3, 1), (277, 3, 1), (322, 4, tile[0]),
+               (323, 4, tile[1]), (324, 4, 200), (325, 4, 20)]  # fmt: skip
+    head = struct.pack("<2sHIH", b"II", 42, 8, len(entries))
+    ifd = b"".join(struct.pack("<HHII", tag, kind, 1, value) for tag, kind, value in entries)
+    (tmp_path / "tiles.tiff").write_bytes((head + ifd + bytes(4)).ljust(200, b"\0") + bytes(20))
+    assert "has 9 x 9" in refused(tmp_path / "tiles.tiff")
+
+
+@pytest.mark.parametrize(("size", "kind"), [((11_000, 10_900), "WEBP"), ((10_500, 10_500), "JPEG2000")])
+def test_a_legal_size_that_takes_too_much_memory_in_its_format_is_refused(monkeypatch, tmp_path, portrait, size, kind):
+    portrait.save(tmp_path / "photo", kind)
+    with monkeypatch.context() as patch:
+        patch.setattr(Image.Image, "size", size)  # as its header would say
+        assert "GB that one photo may take" in refused(tmp_path / "photo")
+    assert load_photo(tmp_path / "photo").pixels.shape == (80, 96, 3)
 
 
 def test_the_limit_on_pixels_is_the_callers_and_exact(tmp_path, portrait):

@@ -1,5 +1,7 @@
 """Inversion: the official schedule, and codes that are really found."""
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 import torch
@@ -20,6 +22,16 @@ class Linear:
 
     def solve(self, images: Tensor, shape: tuple[int, ...]) -> Tensor:
         return (images.flatten(1) @ self.matrix.T).view(-1, *shape)
+
+
+class Brighter:
+    """A perceptual term that wants images half a unit brighter than the photos, and counts how often it looks at those."""
+
+    name, looks = "brighter", 0
+
+    def distance_to(self, photos: Tensor) -> Callable[[Tensor], Tensor]:
+        self.looks += 1
+        return lambda images: (images - photos - 0.5).square().mean((1, 2, 3))
 
 
 SETTINGS = InversionSettings(steps=300, learning_rate=0.1, mse=1.0, prior=0.0)
@@ -69,11 +81,18 @@ def test_perceptual_term_steers_and_progress_counts():
     settings = InversionSettings(steps=200, mse=0.0, perceptual=1.0, prior=0.0, batch=2)
     found = invert(
         target, generator, start=torch.zeros(1, 6, 8), settings=settings,
-        perceptual=lambda a, b: (a - b - 0.5).square().mean((1, 2, 3)), progress=lambda *p: seen.append(p),
+        perceptual=Brighter(), progress=lambda *p: seen.append(p),
     )  # fmt: skip
     torch.testing.assert_close(generator.synthesize(found.codes), target + 0.5, atol=1e-2, rtol=0)
     assert seen[-1] == (600, 600)
     assert [done for done, _ in seen] == sorted(done for done, _ in seen)
+
+
+def test_photos_are_looked_at_once_for_each_batch():
+    term = Brighter()
+    short = InversionSettings(steps=5, mse=0.0, batch=2)
+    invert(torch.zeros(3, 3, 4, 4), Linear(), start=torch.zeros(1, 6, 8), settings=short, perceptual=term)
+    assert term.looks == 2
 
 
 def test_bad_input_is_named():

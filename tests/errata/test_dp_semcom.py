@@ -626,13 +626,25 @@ class Painter:
         return codes.sum((1, 2))[:, None, None, None].expand(-1, 3, 2, 2)
 
 
+class Darker:
+    """A perceptual term whose optimum is the photo times a factor."""
+
+    name = "darker"
+
+    def __init__(self, factor: float) -> None:
+        self.factor = factor
+
+    def distance_to(self, photos: Tensor) -> Callable[[Tensor], Tensor]:
+        return lambda images: (images - self.factor * photos).square().mean((1, 2, 3))
+
+
 def test_13_the_official_loss_is_not_the_squared_error() -> None:
     assert (OFFICIAL.perceptual, OFFICIAL.mse, OFFICIAL.prior) == (1.0, 0.1, 1.0)
     photo, start = torch.full((1, 3, 2, 2), 1.0), torch.tensor([[[0.0], [0.0]]])
 
     def found(settings: InversionSettings, target: float | None = None) -> Tensor:
-        perceptual = None if target is None else lambda a, b: (a - target * b).square().mean((1, 2, 3))
-        return invert(photo, Painter(), start=start, settings=settings, perceptual=perceptual).codes.flatten()
+        term = None if target is None else Darker(target)
+        return invert(photo, Painter(), start=start, settings=settings, perceptual=term).codes.flatten()
 
     text = InversionSettings(steps=300, mse=1.0, perceptual=0.0, prior=0.0)
     assert found(text).sum().item() == pytest.approx(1.0, abs=0.01)

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from semveil.core.privacy import Basis, Guarantee, compose
+from semveil.core.composition import compose
+from semveil.core.privacy import Basis, Guarantee
 from semveil.mechanisms import RenormalisedLaplace, sphere_sensitivity
 from semveil.methods.identity_dp import IdentityDP, observed_sensitivity
 from semveil.methods.identity_model import IdentityModel
@@ -105,8 +106,9 @@ def test_4_releases_about_one_person_add_up() -> None:
     once = IdentityDP(MODEL, epsilon=6.0).guarantee()
     hundred = compose(*[once] * 100)
     assert hundred.epsilon == pytest.approx(600)
-    both = compose(once, Guarantee(1.0, "the hair", Basis.PROVED))
+    both = compose(Guarantee(6.0, "the identity", Basis.PROVED), Guarantee(1.0, "the hair", Basis.PROVED))
     assert both.epsilon == pytest.approx(7.0), "identity and hair are one person's: no maximum of the two"
+    assert compose(once, Guarantee(1.0, "the hair", Basis.PROVED)).epsilon is None, "the attributes show the hair"
 
 
 def test_5_the_definition_as_printed_holds_for_everything() -> None:

@@ -81,12 +81,24 @@ def test_3_what_noise_the_four_settings_ask_for(epsilon: float, delta: float, ra
     assert gaussian_ratio(epsilon, delta) == pytest.approx(ratio, rel=0.02)
 
 
-def test_3_table_3_follows_epsilon_where_the_noise_follows_delta() -> None:
+@pytest.mark.parametrize(
+    ("epsilon", "delta", "std"), [(0.1, 1e-5, 48.4), (0.1, 0.9, 8.11), (0.9, 1e-5, 5.38), (0.9, 0.9, 0.90)]
+)
+def test_3_what_noise_the_law_that_the_paper_cites_gives(epsilon: float, delta: float, std: float) -> None:
+    """Dwork and Roth (2014), sqrt(2 ln(1.25 / delta)) / epsilon; written anew here."""
+    assert math.sqrt(2 * math.log(1.25 / delta)) / epsilon == pytest.approx(std, abs=0.05)
+    assert ExplanationNoise(epsilon, delta, calibration="as_published").std == pytest.approx(std, abs=0.05)
+
+
+def test_3_table_3_is_ordered_as_the_law_that_the_paper_cites() -> None:
+    """More noise goes with less accuracy, in steps of epsilon; by the analytic Gaussian delta would come first."""
     accuracy = {setting: sum(row) / 3 for setting, row in TABLE3.items()}
-    noise = {setting: gaussian_ratio(*setting) for setting in TABLE3}
-    by_delta, by_epsilon = ((0.1, 1e-5), (0.1, 0.9)), ((0.1, 0.9), (0.9, 0.9))
-    assert noise[by_delta[0]] / noise[by_delta[1]] > 100 and noise[by_epsilon[0]] / noise[by_epsilon[1]] < 1.2
-    assert abs(accuracy[by_delta[0]] - accuracy[by_delta[1]]) < 0.001 < 0.02 < accuracy[by_epsilon[1]] - accuracy[by_epsilon[0]]
+    strong, weak = ([setting for setting in TABLE3 if setting[0] == epsilon] for epsilon in (0.1, 0.9))
+    assert max(accuracy[s] for s in strong) < min(accuracy[w] for w in weak)
+    published = {s: ExplanationNoise(*s, calibration="as_published").std for s in TABLE3}
+    analytic = {s: gaussian_ratio(*s) for s in TABLE3}
+    assert min(published[s] for s in strong) > max(published[w] for w in weak)
+    assert min(analytic[s] for s in strong) < max(analytic[w] for w in weak), "the other law does not order them so"
 
 
 def test_4_the_printed_losses_have_no_minimum_or_no_slope() -> None:

@@ -14,7 +14,7 @@ from semveil.experiments.presets import PRESETS
 from semveil.experiments.setup import VARIANTS
 from semveil.generators.semantic_stylegan import SemanticStyleGAN, SemanticStyleGANConfig
 from semveil.mechanisms import ClipBox
-from semveil.methods.dp_semcom import DPSemCom
+from semveil.methods.dp_semcom import pair_settings
 from semveil.methods.face_model import LatentPrior, box_as_dict, load_model, save_model
 from semveil.methods.pairs import pair_file, write_pair
 from semveil.training.protector import train_pair
@@ -57,7 +57,7 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     wanted = {(e, "frozen", "default") for e in (1, 10, 15, 300, 800, *smoke.epsilons)}
     wanted |= {(e, *variant) for e in smoke.noise_epsilons for variant in VARIANTS}
     for epsilon, noise, start in sorted(wanted):
-        settings = DPSemCom(model, epsilon=epsilon, protection="none").pair_settings(noise=noise, start=start)
+        settings = pair_settings(model, epsilon=epsilon, noise=noise, start=start)
         pair = train_pair(latents, settings, rng=rng, epochs=1)
         write_pair(pair_file(folder / "pairs", settings), pair)
     return folder
@@ -79,5 +79,5 @@ def face_set(tmp_path_factory: pytest.TempPathFactory) -> Path:
     plane = np.full((12, SIZE, SIZE), 255, np.uint8)
     source = np.array([f"lfw/{person}/{i}.jpg" for i, person in enumerate(people)])
     path = tmp_path_factory.mktemp("faces") / "set.npz"
-    FaceSet(pixels, plane, plane, source, people, np.arange(12) >= 4).save(path)
+    FaceSet(pixels, plane, plane, source, people, np.where(np.arange(12) >= 4, "test", "training")).save(path)
     return path

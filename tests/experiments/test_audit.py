@@ -5,14 +5,14 @@ from pathlib import Path
 import pytest
 import torch
 
-from semveil.attacks.audit import Verdict, play
+from semveil.attacks.audit import Game, Verdict, play
 from semveil.core.privacy import Basis
-from semveil.experiments.audit import as_result, audit, choose, targets
+from semveil.experiments.audit import audit, choose, targets
 from semveil.experiments.audit_mechanisms import corners, release_games, simulated_games
 from semveil.experiments.audit_methods import method_games
 from semveil.mechanisms import MECHANISMS
-from semveil.methods.dp_semcom import KEYED, PROTECTIONS
 from semveil.methods.face_model import FaceModel, load_model
+from semveil.methods.protection_options import KEYED, PROTECTIONS
 from semveil.methods.registry import METHODS
 
 
@@ -56,7 +56,7 @@ def test_simulated_noise_keeps_its_law_and_loses_its_low_bits(name: str) -> None
 
 
 def test_released_noise_has_no_low_bits_to_lose() -> None:
-    found = [play(g, draws=20_000) for g in release_games("laplace", 1.0)]
+    found = [play(g, draws=20_000) for g in release_games("laplace", 1.0) if g.width < 100]
     assert {finding.verdict for finding in found} <= {Verdict.PASS, Verdict.NOT_TESTABLE}
     assert found[0].verdict == Verdict.PASS
     assert found[0].claim.basis == Basis.PROVED
@@ -76,7 +76,8 @@ def test_deterministic_protection_has_no_finite_epsilon(model: FaceModel, protec
 
 @pytest.mark.parametrize("name", sorted(set(METHODS) & set(targets())))
 def test_image_methods_keep_what_they_claim(name: str) -> None:
-    for finding in (play(game, draws=20_000) for game in targets()[name].games(None)):
+    games = [game for game in targets()[name].games(None) if isinstance(game, Game) and game.width < 4_000]
+    for finding in (play(game, draws=20_000) for game in games):
         deterministic = finding.claim.epsilon is None
         assert finding.verdict in ({Verdict.NO_FINITE_EPSILON} if deterministic else {Verdict.PASS, Verdict.NOT_TESTABLE})
 
@@ -99,8 +100,8 @@ def test_a_method_that_does_not_clip_is_caught(model: FaceModel, monkeypatch: py
 
 def test_an_audit_is_plain_json() -> None:
     told = []
-    found = audit(["laplace"], epsilons=[1.0], draws=10_000, progress=lambda *words: told.append(words))
-    result = as_result(found, draws=10_000, model="faces-64")
-    assert [finding["asked_epsilon"] for finding in result["findings"]] == [1.0] * len(found)
+    result = audit(["laplace"], epsilons=[1.0], draws=10_000, progress=lambda *words: told.append(words))
+    assert [finding["asked_epsilon"] for finding in result["findings"]] == [1.0] * len(result["findings"])
     assert result["alarms"] == 0
     assert told[0][0] == "laplace, one number, epsilon 1"
+    assert all(finding["cpu_seconds"] >= 0 for finding in result["findings"])

@@ -1,8 +1,9 @@
 """The leak of identity-dp: attackers find who is in clear, and nobody who is not there."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ from torch import Tensor
 from semveil.attacks.networks import NetworkSettings
 from semveil.data.face_set import FaceSet
 from semveil.experiments.identity_leak import LeakPreset, measure_leak, reproduce_leak
-from semveil.experiments.identity_leak_attacks import nearest, recognised, together, undone
+from semveil.experiments.identity_leak_attacks import added_up, fused_anew, nearest, recognised, together, undone
 from semveil.experiments.identity_leak_faces import leak_faces
 from semveil.experiments.identity_leak_figure import draw_leak, leak_tables
 from semveil.experiments.photo_sets import DataMissing
@@ -60,7 +61,7 @@ def faces() -> FaceSet:
     names = np.repeat([f"p{i}" for i in range(60)], 4)
     source = np.array([f"lfw/{name}/{name}_{k:04d}.jpg" for k, name in enumerate(names)])
     plane = np.zeros((240, 16, 16), np.uint8)
-    return FaceSet(pixels, plane, plane, source, names, np.repeat(np.arange(60) % 3 == 0, 4))
+    return FaceSet(pixels, plane, plane, source, names, np.where(np.repeat(np.arange(60) % 3 == 0, 4), "test", "training"))
 
 
 @pytest.fixture(scope="module")
@@ -160,3 +161,49 @@ def test_people_are_learnt_and_signals_join() -> None:
     assert a.shape == (50, 10) and b.shape == (50, 10)
     assert torch.allclose(a.square().sum(1).mean(), torch.tensor(2.0), atol=1e-4)  # both signals weigh the same
     assert recognised(a, labels, b, labels).found[1].value > 0.9
+
+
+def test_fusing_attributes_anew_takes_the_noise_of_the_identity_away(result: dict) -> None:
+    """The example model mixes attributes and identity half and half: the mean over identities leaves the attributes."""
+    rng = torch.Generator().manual_seed(2)
+    colours = torch.rand(12, 3, 4, 4, generator=rng) * 1.2 - 0.6
+    photos = F.interpolate(colours, scale_factor=4)
+    model = example()
+
+    def released(seed: int) -> Tensor:
+        drawn = F.normalize(torch.randn(12, 4, generator=torch.Generator().manual_seed(seed)), dim=1)
+        return model.fuse(drawn, model.attributes(photos))
+
+    def spread(read: Callable[[Tensor], Tensor]) -> float:
+        """How far two releases of one photo lie apart, over how far two photos do."""
+        one, two = read(released(3)), read(released(4))
+        return float((one - two).norm(dim=1).mean() / (one - one.roll(1, 0)).norm(dim=1).mean())
+
+    anew = partial(fused_anew, model, signal=Looker().embed, draws=64)
+    assert spread(lambda pictures: anew(pictures, rng=torch.Generator().manual_seed(5))) < spread(Looker().embed)
+    for variant in ("unprotected", "identity-dp"):
+        for attack, signal in (
+            ("fused anew", "looker"),
+            ("fused anew", "looker, the gallery too"),
+            ("sum of scores", "looker"),
+        ):
+            assert found(result, variant, attack, signal) > 0.5
+    for attack in ("fused anew", "sum of scores"):
+        assert found(result, "another's attributes", attack, "looker") < 0.3, "the control: nothing of the person is in there"
+
+
+def test_scores_weigh_the_same_whatever_their_scale() -> None:
+    rng = torch.Generator().manual_seed(6)
+    a, b = torch.randn(2, 5, 7, generator=rng)
+    assert torch.allclose(added_up(a, b), added_up(1000 * a + 5, b), atol=1e-5)
+    assert torch.allclose(added_up(a), (a - a.mean()) / a.std())
+
+
+def test_tables_show_rank_ten_of_those_who_learn_nothing(result: dict) -> None:
+    text = leak_tables(json.loads(json.dumps(result)))
+    assert "rank 10" in text and text.count("| sum of scores | looker |") == 2
+    old = json.loads(json.dumps(result))
+    for variant in old["variants"].values():
+        for row in variant["attacks"]:
+            row.pop("rank-10", None)
+    assert "not measured" in leak_tables(old), "results of before have no rank 10"

@@ -10,11 +10,10 @@ from torch import Tensor
 
 from semveil.core.pixels import to_pixels
 from semveil.data.face_set import FaceSet
-from semveil.experiments import latents
-from semveil.experiments.latents import invert_once
 from semveil.experiments.photo_sets import DataMissing, held_out_photos, public_photos
 from semveil.experiments.verifiers import VERIFIERS, Remembering, load_verifier
-from semveil.methods.face_model import load_model
+from semveil.methods.face_model import FaceModel, load_model
+from semveil.methods.inversion_cache import cached_inversion
 from semveil.recognition import Verifier
 
 
@@ -32,9 +31,8 @@ def test_a_set_of_another_size_or_without_held_out_photos_is_refused(tmp_path: P
     faces.select(~faces.held_out).save(tmp_path / "trained.npz")
     with pytest.raises(DataMissing, match="no held-out photo"):
         held_out_photos(tmp_path / "trained.npz", model, 3)
-    FaceSet(faces.pixels[:, :16, :16], *(getattr(faces, n) for n in ("inside", "labels", "source", "person", "held_out"))).save(
-        tmp_path / "small.npz"
-    )
+    cut = (getattr(faces, name)[:, :16, :16] for name in ("pixels", "inside", "labels"))
+    FaceSet(*cut, faces.source, faces.person, faces.split).save(tmp_path / "small.npz")
     with pytest.raises(DataMissing, match="faces of 16 px"):
         held_out_photos(tmp_path / "small.npz", model, 3)
 
@@ -54,13 +52,13 @@ def test_photos_are_inverted_once(tiny_model: Path, own_home: Path, monkeypatch:
     model = load_model(str(tiny_model))
     photos = public_photos(model, 3)
     calls: list[tuple[int, int]] = []
-    codes, _ = invert_once(model, photos.images, progress=lambda done, total: calls.append((done, total)))
-    assert calls == [(0, 3), (3, 3)] and codes.shape == (3, *model.latent_shape)
-    monkeypatch.setattr(latents, "invert", None)
-    again, settings = invert_once(model, photos.images)
-    assert torch.equal(codes, again) and settings["perceptual_network"] is None
+    codes, _ = cached_inversion(model, photos.images, progress=lambda done, total: calls.append((done, total)))
+    assert calls == [(0, 3), (1, 3), (2, 3), (3, 3)] and codes.shape == (3, *model.latent_shape)
+    monkeypatch.setattr(FaceModel, "invert", None)
+    again, settings = cached_inversion(model, photos.images)
+    assert torch.equal(codes, again) and settings["perceptual_term"] == "none"
     with pytest.raises(TypeError):  # other photos are not in the cache
-        invert_once(model, -photos.images)
+        cached_inversion(model, -photos.images)
 
 
 class _Counting(Verifier):

@@ -199,7 +199,8 @@ def test_held_out_photos_stay_out_of_the_json_and_unnamed(
 
 def test_official_models_encode_without_an_inversion(tmp_path: Path, tiny_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(latent_bench, "load_verifier", _load_pixels)
-    monkeypatch.setattr(latent_bench, "load_latent_model", lambda name: from_face_model(load_model(str(tiny_model))))
+    tiny = load_model(str(tiny_model))
+    monkeypatch.setattr(latent_bench, "load_latent_model", lambda name, perceptual: from_face_model(tiny))
     EXPERIMENTS["dp-image/fig7"]("smoke", tmp_path, model="stylegan2-ffhq")
     assert _result(tmp_path, "pictures")["config"]["inversion"] == {"encoder": "pSp, without optimisation"}
 

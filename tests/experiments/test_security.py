@@ -74,7 +74,7 @@ def face_set(tmp_path: Path) -> Path:
         labels=rng.integers(0, 13, (220, 32, 32), dtype=np.uint8),
         source=np.array([f"lfw/{i}" for i in range(220)]),
         person=person,
-        held_out=np.arange(220) < 70,
+        split=np.where(np.arange(220) < 70, "test", "training"),
     )
     faces.save(tmp_path / "faces.npz")
     return tmp_path / "faces.npz"

@@ -85,6 +85,20 @@ def test_integers_go_on_exactly_where_normals_stopped(calls: list[tuple[bool, in
         assert read(count).tolist() == list(islice(expected, count))
 
 
+@pytest.mark.parametrize("sizes", [[], [1], [3, 4, 5], [20_001, 1, 0, 40_000]])
+@pytest.mark.parametrize("before", [0, 1, 2, 7])
+def test_backwards_pieces_are_those_of_forwards(sizes: list[int], before: int) -> None:
+    forwards, backwards = KeyStream(bytes(32)), KeyStream(bytes(32))
+    for stream in (forwards, backwards):
+        stream.integers(3)
+        stream.normals(before)  # an odd one leaves a normal over
+    expected = [forwards.normals(size) for size in sizes]
+    found = list(backwards.normals_backwards(sizes))
+    assert all(np.array_equal(a, b) for a, b in zip(expected, reversed(found), strict=True))
+    assert np.array_equal(forwards.normals(9), backwards.normals(9))
+    assert np.array_equal(forwards.integers(9), backwards.integers(9))
+
+
 def test_the_logarithm_is_within_one_unit_in_the_last_place() -> None:
     rng = np.random.default_rng(0)
     near_one = 1 - rng.random(4000) * 2.0 ** -rng.integers(1, 53, 4000)

@@ -123,6 +123,61 @@ def test_a_log_that_cannot_be_written_is_an_output_error(log: NonceLog, monkeypa
         NonceLog(blocked / "nonces.log").add(nonce)
 
 
+def test_what_fails_does_not_use_the_nonce_up(log: NonceLog) -> None:
+    nonce = new_nonce()
+    log.add(new_nonce())
+    before = log.path.read_bytes()
+    for error in (OutputError("the disk is full"), KeyboardInterrupt()):
+        with pytest.raises(type(error)), log.claim(nonce):
+            assert log.path.read_bytes().startswith(before) and len(log.path.read_bytes()) == len(before) + 65  # room is made
+            raise error
+        assert log.path.read_bytes() == before and not log.holds(nonce)
+    with log.claim(nonce):
+        pass
+    with pytest.raises(KeyProblem, match="read before"), log.claim(nonce):
+        pytest.fail("claimed twice")
+
+
+def test_a_kill_between_the_picture_and_the_log_leaves_the_nonce_unused(log: NonceLog) -> None:
+    nonce = new_nonce()
+    log.add(new_nonce())
+    killed = f"""
+import os
+from semveil.keys import NonceLog
+with NonceLog({str(log.path)!r}).claim(bytes.fromhex({nonce.hex()!r})):
+    os._exit(9)
+"""
+    assert subprocess.run([sys.executable, "-c", killed], check=False).returncode == 9
+    assert not log.holds(nonce)
+    log.add(nonce)
+    assert log.holds(nonce) and len(log.path.read_bytes()) == 2 * 65
+
+
+def test_of_two_who_claim_one_nonce_one_gets_through(log: NonceLog, tmp_path: Path) -> None:
+    """The second comes while the first is still writing its picture."""
+    code = """
+import sys, time
+from pathlib import Path
+from semveil.core.errors import KeyProblem
+from semveil.keys import NonceLog
+log, picture, started = sys.argv[1:]
+try:
+    with NonceLog(log).claim(bytes(32)):
+        Path(started).touch()
+        time.sleep(0.5)
+        Path(picture).touch()
+except KeyProblem:
+    sys.exit(7)
+"""
+    started = tmp_path / "started"
+    first = subprocess.Popen([sys.executable, "-c", code, str(log.path), str(tmp_path / "a"), str(started)])
+    while not started.exists():
+        assert first.poll() is None
+    second = subprocess.run([sys.executable, "-c", code, str(log.path), str(tmp_path / "b"), str(started)], check=False)
+    assert (first.wait(60), second.returncode) == (0, 7)
+    assert (tmp_path / "a").exists() and not (tmp_path / "b").exists()
+
+
 def test_of_many_processes_one_adds_a_nonce(log: NonceLog) -> None:
     racers = [
         subprocess.Popen(

@@ -1,13 +1,16 @@
 """Passphrases: the scrypt of RFC 7914 with the stated price, and nothing short."""
 
 import hashlib
+import os
 import unicodedata
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from semveil.core.errors import KeyProblem
 from semveil.keys import Secret, from_passphrase, new_salt
+from semveil.keys.passphrase import read_passphrase
 
 SALT = bytes(range(16))
 
@@ -46,3 +49,54 @@ def test_salts_are_new() -> None:
     salts = {new_salt() for _ in range(100)}
     assert len(salts) == 100
     assert {len(salt) for salt in salts} == {16}
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"a heron in the reeds",
+        b"a heron in the reeds\n",
+        b"a heron in the reeds\r\nanother line\r\n",
+        "\ufeffa heron in the reeds\r\n".encode(),
+        "a heron in the reeds\r\n".encode("utf-16"),
+    ],
+)
+def test_the_first_line_of_a_file_is_the_passphrase_whatever_wrote_it(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "words"
+    path.write_bytes(content)
+    path.chmod(0o600)
+    assert read_passphrase(path) == "a heron in the reeds"
+
+
+@pytest.mark.parametrize("inside", ["\x0b", "\x1c", "\u2028", "\x85", " "])
+def test_only_line_ends_end_the_passphrase(tmp_path: Path, inside: str) -> None:
+    path = tmp_path / "words"
+    path.write_text(f"a heron{inside}in the reeds\n", encoding="utf-8")
+    path.chmod(0o600)
+    assert read_passphrase(path) == f"a heron{inside}in the reeds"
+
+
+@pytest.mark.skipif(os.name != "posix", reason="permissions are POSIX's")
+@pytest.mark.parametrize("mode", [0o640, 0o604, 0o644, 0o666])
+def test_a_passphrase_that_others_may_read_is_refused_with_the_fix(tmp_path: Path, mode: int) -> None:
+    path = tmp_path / "words"
+    path.write_text("a heron in the reeds\n")
+    path.chmod(mode)
+    with pytest.raises(KeyProblem, match="chmod 600"):
+        read_passphrase(path)
+    path.chmod(0o400)
+    assert read_passphrase(path)
+
+
+def test_what_is_no_passphrase_file_is_refused_at_once(tmp_path: Path) -> None:
+    pipe, empty, binary = tmp_path / "pipe", tmp_path / "empty", tmp_path / "binary"
+    os.mkfifo(pipe, 0o600)
+    empty.touch(0o600)
+    binary.touch(0o600)
+    binary.write_bytes(b"\xff" * 40)
+    for path, words in (
+        (pipe, "not a regular file"), (Path("/dev/zero"), "not a regular file"), (tmp_path, "folder"), (empty, "is empty"),
+        (binary, "no text"), (tmp_path / "absent", "no passphrase file"),
+    ):  # fmt: skip
+        with pytest.raises(KeyProblem, match=words):
+            read_passphrase(path)

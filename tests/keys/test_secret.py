@@ -11,6 +11,15 @@ import pytest
 from semveil.core.errors import KeyProblem, OutputError
 from semveil.keys import Identity, Secret, read_identity, read_secret, write_identity, write_secret
 
+EDITED = {
+    "CRLF": lambda data: data.replace(b"\n", b"\r\n"),
+    "no last newline": lambda data: data.removesuffix(b"\n"),
+    "byte order mark": lambda data: b"\xef\xbb\xbf" + data,
+    "a second newline": lambda data: data + b"\n",
+    "UTF-16": lambda data: data.decode().encode("utf-16"),
+    "all of it": lambda data: b"\xef\xbb\xbf" + data.removesuffix(b"\n") + b"\r\n\r\n",
+}
+
 posix = pytest.mark.skipif(os.name != "posix", reason="permissions are POSIX's")
 
 
@@ -106,9 +115,52 @@ def test_links_folders_and_pipes_are_refused(tmp_path: Path, key_file: Path) -> 
         read_secret(tmp_path / "missing.key")
 
 
+@pytest.mark.parametrize("change", EDITED.values(), ids=EDITED)
+def test_a_key_that_went_through_another_program_is_read(key_file: Path, change: Callable[[bytes], bytes]) -> None:
+    whole = key_file.read_bytes()
+    key_file.write_bytes(change(whole))
+    assert key_file.read_bytes() != whole
+    assert read_secret(key_file) == Secret(bytes(range(32)))
+
+
+def test_a_kill_while_a_key_is_made_leaves_no_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Killed(BaseException):
+        pass
+
+    def killed(descriptor: int) -> None:
+        raise Killed
+
+    path = tmp_path / "new.key"
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        patch.setattr(os, "fsync", killed)
+        write_secret(path, Secret.generate())
+    assert not path.exists()
+    write_secret(path, Secret.generate())
+
+
+@pytest.mark.parametrize("taken", [False, True])
+def test_keys_are_made_where_there_are_no_hard_links(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, taken: bool) -> None:
+    path = tmp_path / "new.key"
+
+    def no_links(source: Path, target: Path) -> None:
+        if taken:
+            path.write_text("another was quicker")
+        raise OSError(1, "Operation not permitted")
+
+    monkeypatch.setattr(os, "link", no_links)
+    if taken:
+        with pytest.raises(OutputError, match="never overwritten"):
+            write_secret(path, Secret.generate())
+        assert path.read_text() == "another was quicker"
+    else:
+        write_secret(path, Secret.generate())
+        read_secret(path)
+    assert os.listdir(tmp_path) == ["new.key"]
+
+
 def test_every_truncation_is_refused(key_file: Path) -> None:
     whole = key_file.read_bytes()
-    for length in range(len(whole)):
+    for length in range(len(whole) - 1):  # the line end alone holds nothing
         key_file.write_bytes(whole[:length])
         with pytest.raises(KeyProblem, match=r"is empty|cut off or damaged|is no key file"):
             read_secret(key_file)
@@ -123,8 +175,9 @@ def test_every_truncation_is_refused(key_file: Path) -> None:
         (bytes(32), "is no key file"),
         (b"semveil-key-1 " + b"AB" * 32 + b"\n", "cut off or damaged"),
         (b"semveil-key-1 " + b"ab" * 33 + b"\n", "cut off or damaged"),
-        (b"semveil-key-1 " + b"ab" * 32 + b"\n\n", "cut off or damaged"),
-        (b"semveil-key-1 " + b"ab" * 32 + b"\r\n", "cut off or damaged"),
+        (b"semveil-key-1 " + b"ab" * 32 + b"\nsemveil-key-1 " + b"cd" * 32 + b"\n", "cut off or damaged"),
+        (b"\xff\xfe\xff", "is no key file"),
+        (b"\n", "is empty; delete it"),
         (b"semveil-key-2 " + b"ab" * 32 + b"\n", "is no key file"),
         (b"semveil-identity-1 x25519 " + b"ab" * 32 + b"\n", "is no key file"),
         (b"a" * 100_000, "is no key file"),

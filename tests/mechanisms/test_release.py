@@ -12,7 +12,7 @@ import mpmath
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from reference.laws import follows, k_norm_law_holds
 from scipy import stats
@@ -309,3 +309,15 @@ def test_box_sensitivities_are_rounded_up(low: float, width: float, n: int) -> N
     assert Fraction(box.l1_sensitivity(n).value) >= n * exact
     assert Fraction(box.l2_sensitivity(n).value) ** 2 >= n * exact**2
     assert box.l2_sensitivity(n).value == pytest.approx(float(exact) * math.sqrt(n))
+
+
+@settings(max_examples=60)
+@given(value=st.floats(0.01, 1e5), epsilon=st.floats(0.01, 50), parts=st.integers(1, 40))
+def test_noise_that_is_calibrated_to_an_epsilon_is_certified_at_no_larger_one(value: float, epsilon: float, parts: int) -> None:
+    """So what is printed, rounded up, is what was asked for."""
+    widths = torch.full((parts,), value, dtype=torch.float64) / 3
+    box = CoordinateSensitivity(widths, "a test")
+    l1, l2 = (Sensitivity(value, norm, 3, "a test") for norm in ("l1", "l2"))
+    for kind, sensitivity in ((Laplace, l1), (L2Laplace, l2), (Gaussian, l2), (PerCoordinateLaplace, box)):
+        claim = Release(kind.calibrate(sensitivity, epsilon)).guarantee(sensitivity)
+        assert claim.epsilon is not None and epsilon * (1 - 1e-11) <= claim.epsilon <= epsilon

@@ -2,18 +2,22 @@
 
 import math
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
 
 import semveil
-from semveil.channels import KeyedPart, MessageError
+from semveil.channels import KeyedPart, MessageError, read_message, write_message
 from semveil.core.errors import KeyProblem
 from semveil.core.privacy import Basis, Guarantee
-from semveil.methods.dp_semcom import KEYED, NOISY, PRIVATE_CODES, DPSemCom, Transmission
+from semveil.keys import MessageKeys
+from semveil.methods.dp_semcom import KEYED, NOISY, PRIVATE_CODES, DPSemCom, Transmission, pair_settings
 from semveil.methods.face_model import load_model
+from semveil.methods.messages import guarantee_of, heard, method_for_bob, to_message
 from semveil.methods.shared_key import SharedKey
 from semveil.protection.linear_pair import LinearPair
+from semveil.protection.rotation import MASK_DEVIATION
 
 PHOTOS = torch.rand(3, 3, 32, 32, generator=torch.Generator().manual_seed(0)) * 2 - 1
 
@@ -24,7 +28,7 @@ def model(tiny_model_folder):
 
 
 def identity_pair(model, **options) -> LinearPair:
-    return LinearPair(DPSemCom(model, protection="none", **options).pair_settings(start="identity"))
+    return LinearPair(pair_settings(model, start="identity", **options))
 
 
 def test_without_noise_bob_gets_the_inversion(model):
@@ -171,6 +175,40 @@ def test_side_information_is_bound_to_gains_and_guarantee(model):
             method.receive(replace(sent, **change))
 
 
+@pytest.mark.parametrize("authenticate", [True, False])
+@pytest.mark.parametrize("length", [0, 19, 21, 36, 65_536])
+def test_side_information_of_another_length_is_never_tried_with_a_key(model, monkeypatch, authenticate, length):
+    """A long text can be made to open under thousands of passphrases; whether Bob's is one of them must not show."""
+    alice = DPSemCom(model, authenticate=authenticate, protection="rotation")
+    sent = alice.send_codes(torch.ones(1, 28, 8))
+    true_length = 4 * 28 + (16 if authenticate else 0)  # a norm for each code, and the tag
+    assert len(sent.keyed.sealed) == true_length
+    forged = replace(sent, keyed=replace(sent.keyed, sealed=bytes(length)))
+    tried = []
+    for name in ("open", "unmask", "keystream"):
+        true = getattr(MessageKeys, name)
+        monkeypatch.setattr(MessageKeys, name, lambda self, *a, true=true, name=name: tried.append(name) or true(self, *a))
+    with pytest.raises(MessageError, match=f"has {true_length} bytes, here are {length}"):
+        alice.receive(forged)
+    assert tried == []
+    alice.receive(sent)
+    assert tried  # the control: what is as long as it must be is opened
+
+
+def test_messages_of_the_last_version_still_open(tmp_path):
+    """The seal is bound to the guarantee as that version wrote it."""
+    old = Path(__file__).parents[1] / "core" / "old"
+    key = tmp_path / "message.key"
+    key.touch(mode=0o600)
+    key.write_bytes((old / "message.key").read_bytes())
+    message = read_message(old / "message.svl")
+    assert guarantee_of(message).whole_record_epsilon == 0
+    bob = method_for_bob(message, load_model(), key=SharedKey.from_file(key))
+    sent = heard(message, snr_db=200.0)
+    opened = bob.protector.deprotect(bob.heard_codes(sent), sent.keyed, sent.bound())
+    assert float(opened.abs().max()) < 0.05  # it was made of latents that are all 0
+
+
 def altered(keyed: KeyedPart) -> KeyedPart:
     return replace(keyed, sealed=bytes([keyed.sealed[0] ^ 1]) + keyed.sealed[1:])
 
@@ -197,6 +235,41 @@ def test_gains_tell_nothing_of_the_private_block(model):
     assert float((plain[0] / plain[1] - 1).abs()) > 0.1
 
 
+def test_power_and_energy_of_each_code_tell_nothing_of_the_private_block(model):
+    """Equal up to the masks for any two photos with equal common codes; not so without protection."""
+    codes = torch.full((2, 28, 8), 0.1)
+    codes[1, list(PRIVATE_CODES)] = 1.5
+    codes[1, 0] = 0.0
+
+    def ratios(method):
+        sent = [method.send_codes(codes).symbols.unflatten(1, (28, 4)) for _ in range(60)]
+        energies = torch.stack(sent).abs().square().sum(3).mean(0)
+        return energies[0] / energies[1]
+
+    # a code's energy varies by 2 MASK_DEVIATION / sqrt(8) about, the common ones' through the gain alone
+    bound = 6 * 2 * MASK_DEVIATION / math.sqrt(8) * math.sqrt(2 / 60)
+    assert float((ratios(DPSemCom(model, protection="rotation", private_codes=PRIVATE_CODES)) - 1).abs().max()) < bound
+    assert float((ratios(DPSemCom(model, protection="none")) - 1).abs().max()) > 5 * bound
+
+
+def test_messages_with_one_rotation_for_all_codes_are_still_read(model, tmp_path):
+    key, codes = SharedKey.fresh(), model.public_latents(2, rng=torch.Generator().manual_seed(3))
+    alice = DPSemCom(model, key=key, protection="rotation", rotations="block")
+    write_message(tmp_path / "old.svl", to_message(alice, alice.send_codes(codes)))
+    old = read_message(tmp_path / "old.svl")
+    assert "rotations" not in old.keyed.parameters
+    bob = method_for_bob(old, model, key=key)
+    sent = heard(old, snr_db=200.0)
+    read = bob.protector.deprotect(bob.heard_codes(sent), sent.keyed, sent.bound())
+    torch.testing.assert_close(read, model.box.clip(codes), atol=0.01, rtol=0)
+    alice = DPSemCom(model, key=key)
+    new = to_message(alice, alice.send_codes(codes))
+    assert new.keyed.parameters["rotations"] == "code" and len(new.keyed.sealed) == 2 * 28 * 4 + 16
+    forged = replace(new, keyed=replace(new.keyed, parameters={**new.keyed.parameters, "rotations": "none"}))
+    with pytest.raises(MessageError, match="rotations must be"):
+        method_for_bob(forged, model, key=key)
+
+
 def test_streams_are_independent_and_reproducible(model):
     method = DPSemCom(model, protection="none")
     codes = torch.randn(2, 28, 8, generator=torch.Generator().manual_seed(8))
@@ -218,7 +291,7 @@ def test_photos_are_left_as_they_are(model):
         ({"calibration": "corect"}, "did you mean 'corrected'"),
         ({"private_codes": (3, 28), "protection": "none"}, r"0\.\.27"),
         ({"private_codes": (), "protection": "none"}, "one or more"),
-        ({"epsilon": 0.0, "protection": "none"}, "epsilon"),
+        ({"epsilon": 0.0, "protection": "laplace"}, "epsilon"),
         ({"epsilon": 3.0, "protection": "rotation"}, "no epsilon"),
         ({"calibration": "as_published", "protection": "gaussian"}, "no calibration"),
         ({"budget": {"skin": 1.0}, "protection": "gaussian"}, "budget"),

@@ -99,6 +99,25 @@ def test_the_published_calibration_states_its_true_epsilon() -> None:
     assert method.guarantee().epsilon == pytest.approx(2 * math.sqrt(D) / 5.0)
 
 
+def test_eq_11_to_the_letter_keeps_the_length_of_the_noise() -> None:
+    """The same noise and the same epsilon as the renormalised law; only the length differs."""
+    literal, divided = (IdentityDP(WIDE, epsilon=2.0, renormalise=keep, **PUBLISHED) for keep in (False, True))  # type: ignore[arg-type]
+    centres = pole(500)
+    made, unit = (method.perturb(centres, rng=rng(3)) for method in (literal, divided))
+    lengths = made.norm(dim=1)
+    error = 4 * float(lengths.std()) / 500**0.5
+    assert lengths.square().mean().sqrt().item() == pytest.approx((1 + 2 * D * 5.0**2) ** 0.5, abs=error)
+    assert torch.allclose(made / lengths[:, None], unit, atol=1e-5) and torch.allclose(unit.norm(dim=1), torch.ones(500))
+    assert literal.guarantee().epsilon == divided.guarantee().epsilon
+    released = literal.perturb(centres)
+    step = literal.law.step  # type: ignore[union-attr]
+    assert torch.equal((released.double() / step).round() * step, released.double()) and released.norm(dim=1).min() > 10
+    photos = torch.rand(2, 3, 4, 4, generator=rng()) * 2 - 1
+    small = IdentityDP(MODEL, mechanism="laplace", renormalise=False)
+    made_of = small.certificate(small.protect(photos))
+    assert made_of.protection == "laplace-not-renormalised" and made_of.grid_step == small.law.step  # type: ignore[union-attr]
+
+
 def test_the_observed_sensitivity_is_the_largest_distance_and_says_so() -> None:
     vectors = torch.nn.functional.normalize(torch.randn(50, D, generator=rng()))
     seen = observed_sensitivity(vectors)
@@ -149,6 +168,9 @@ def test_attributes_with_a_budget_come_from_public_faces_alone() -> None:
         ({**PUBLISHED, "repel": True}, "use calibration 'corrected'"),
         ({**PUBLISHED, "observed_sensitivity": -1.0}, "positive"),
         ({"pseudonym": "a.key", "epsilon": 1.0}, "has no epsilon"),
+        ({"renormalise": False}, "only Laplace noise"),
+        ({"renormalise": False, "mechanism": "privunit"}, "only Laplace noise"),
+        ({"renormalise": False, "pseudonym": "a.key"}, "only Laplace noise"),
         ({"attribute_side": 2, "attribute_epsilon": 1.0}, "not both"),
         ({"attribute_side": 3}, "divides the crop's, 4 pixels"),
     ],

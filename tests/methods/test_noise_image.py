@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pytest
 import torch
+from scipy.stats import norm
 
 from semveil.core.checkpoints import BadCheckpoint
-from semveil.core.pixels import to_tensor
+from semveil.core.pixels import to_pixels, to_tensor
 from semveil.data.labelled_pictures import load_labelled
-from semveil.mechanisms.gaussian import gaussian_delta
+from semveil.mechanisms import gaussian_delta
 from semveil.methods.face_model import bundled_folder
 from semveil.methods.noise_image import NoiseImage, classify
 from semveil.methods.noise_image_model import NoiseImageModel, load_noise_image_model, save_noise_image_model
@@ -36,27 +37,43 @@ def test_a_conversion_is_deterministic_and_claims_nothing(pictures: torch.Tensor
 
 def test_noise_at_the_output_is_private_for_any_two_pictures(pictures: torch.Tensor) -> None:
     method = NoiseImage(NoiseImageModel.example(), epsilon=1.5, delta=1e-6)
-    assert method.mechanism is not None
-    apart = 2 * math.sqrt(3 * 8 * 8)  # every value from -1 to 1
-    assert gaussian_delta(1.5, method.mechanism.sigma / apart) == pytest.approx(1e-6, rel=1e-6)
+    assert method.noise is not None
+    half = float(method.noise.box.upper)
+    apart = 2 * math.sqrt(3 * 8 * 8) * half  # every value from -b to b
+    assert gaussian_delta(1.5, method.noise.mechanism.sigma / apart) == pytest.approx(1e-6, rel=1e-6)
+    assert half + 3 * method.noise.mechanism.sigma == pytest.approx(1.0)
     first, again = method.protect(pictures), method.protect(pictures)
     assert not torch.equal(first.images, again.images)
     assert (first.guarantee.basis.value, first.guarantee.delta) == ("proved", 1e-6)
-    assert 1.5 <= (first.guarantee.epsilon or 0) < 1.5001  # the grid costs a little
+    assert 1.5 * (1 - 1e-11) < (first.guarantee.epsilon or 0) <= 1.5
     certificate = method.certificate(first)
-    assert certificate.scale == method.mechanism.sigma and certificate.grid_step is not None
+    assert certificate.scale == method.noise.mechanism.sigma and certificate.grid_step is not None
     assert certificate.sensitivity is not None and certificate.sensitivity.value == pytest.approx(apart)
 
 
 def test_seeded_noise_is_a_simulation_of_the_right_size() -> None:
     method = NoiseImage(NoiseImageModel.example(), epsilon=1.5)
-    assert method.mechanism is not None
+    assert method.noise is not None
     many = torch.zeros(50, 3, 8, 8)
     release = method.protect(many, rng=torch.Generator().manual_seed(0))
     assert release.guarantee.basis.value == "simulation"
     assert method.certificate(release).grid_step is None
-    noise = release.images - NoiseImage(NoiseImageModel.example()).protect(many).images
-    assert noise.std().item() == pytest.approx(method.mechanism.sigma, rel=5 / math.sqrt(2 * noise.numel()))
+    clean = NoiseImage(NoiseImageModel.example()).protect(many).images
+    noise = release.images - float(method.noise.box.upper) * clean
+    assert noise.std().item() == pytest.approx(method.noise.mechanism.sigma, rel=5 / math.sqrt(2 * noise.numel()))
+
+
+@pytest.mark.parametrize("epsilon", [1.0, 100.0, 1e4])
+def test_what_is_written_holds_nearly_all_of_the_noise(epsilon: float) -> None:
+    """Of values at the edge of the box a share of P[N > 3 sigma] ends at 0 or 255, of all others fewer."""
+    method = NoiseImage(NoiseImageModel.example(), epsilon=epsilon)
+    images = torch.rand(60, 3, 8, 8, generator=torch.Generator().manual_seed(1)) * 2 - 1
+    pixels = to_pixels(method.protect(images).images)
+    share, allowed = float(((pixels == 0) | (pixels == 255)).mean()), 2 * norm.sf(2.9)
+    assert share <= allowed + 4 * math.sqrt(allowed / pixels.size)
+    assert method.noise is not None
+    unscaled = method.protect(images).images / float(method.noise.box.upper)
+    assert epsilon > 1000 or (unscaled.abs() > 1).float().mean() > 0.3, "the check would see values that are clamped"
 
 
 def test_options_that_make_no_sense_are_refused(pictures: torch.Tensor) -> None:

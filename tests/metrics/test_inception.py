@@ -15,7 +15,7 @@ from torch import Tensor
 from semveil.core.checkpoints import BadCheckpoint
 from semveil.core.pixels import to_pixels, to_tensor
 from semveil.core.weights import WeightsMissing
-from semveil.metrics import AlexNetFeatures, InceptionFeatures, feature_network, feature_networks, fid, moments
+from semveil.metrics import InceptionFeatures, TrunkFeatures, feature_network, feature_networks, fid, moments
 from semveil.nn import inception
 from semveil.nn.inception import InceptionV3
 
@@ -131,7 +131,7 @@ def test_alexnet_stands_in_under_its_own_name(shared: Path, tmp_path: Path, monk
     monkeypatch.setenv("SEMVEIL_HOME", str(tmp_path))
     (tmp_path / "alexnet_features.safetensors").symlink_to(shared / "weights" / "alexnet_features.safetensors")
     network = feature_network()
-    assert isinstance(network, AlexNetFeatures) and network.metric == "frechet_alexnet"
+    assert isinstance(network, TrunkFeatures) and network.metric == "frechet_alexnet"
     weights = load_file(shared / "weights" / "alexnet_features.safetensors")
     images = make_input(GOLDEN["outputs"]["large"]["recipe"])
     x = torch.from_numpy(to_pixels(images)).permute(0, 3, 1, 2) / 255
@@ -149,3 +149,14 @@ def test_alexnet_stands_in_under_its_own_name(shared: Path, tmp_path: Path, monk
     features = network(images)
     assert features.shape == (1, 256)
     assert torch.allclose(features, x.mean((2, 3)), atol=1e-4)
+
+
+def test_squeezenet_is_a_second_opinion(shared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SEMVEIL_HOME", str(tmp_path))
+    with pytest.raises(WeightsMissing, match="models get squeezenet1_1"):
+        TrunkFeatures.from_catalogue("squeeze")
+    (tmp_path / "squeezenet1_1_features.safetensors").symlink_to(shared / "weights" / "squeezenet1_1_features.safetensors")
+    network = TrunkFeatures.from_catalogue("squeeze")
+    assert network.metric == "frechet_squeezenet"
+    features = network(make_input(GOLDEN["outputs"]["large"]["recipe"]))
+    assert features.shape == (1, 512) and features.min() >= 0 and features.max() > 0

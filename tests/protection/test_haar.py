@@ -6,7 +6,7 @@ import pytest
 from scipy import stats
 
 from semveil.keys.keystream import KeyStream
-from semveil.protection.haar import apply_haar, apply_haar_inverse, haar_normals
+from semveil.protection.haar import apply_haar, apply_haar_inverse, apply_haar_of, haar_normals
 
 DRAWS = 20_000
 
@@ -42,6 +42,19 @@ def test_it_is_the_dense_product_and_orthogonal(n):
 def test_the_inverse_undoes_it(n):
     draws, vectors = normals(2, 3, n), np.random.default_rng(2).standard_normal((3, n))
     np.testing.assert_allclose(apply_haar_inverse(draws, apply_haar(draws, vectors)), vectors, atol=1e-12)
+
+
+@pytest.mark.parametrize("n", [1, 2, 31, 448])
+def test_in_pieces_of_a_stream_it_is_the_same_to_the_bit(n, monkeypatch):
+    monkeypatch.setattr("semveil.protection.haar.NORMALS_AT_ONCE", 97)
+    key, vector = (5).to_bytes(32, "little"), np.random.default_rng(5).standard_normal(n)
+    draws = KeyStream(key).normals(haar_normals(n))[None]
+    for inverse, whole in ((False, apply_haar), (True, apply_haar_inverse)):
+        stream = KeyStream(key)
+        assert np.array_equal(apply_haar_of(stream, vector, inverse=inverse), whole(draws, vector[None])[0])
+        rest = KeyStream(key)
+        rest.normals(haar_normals(n))
+        assert np.array_equal(stream.normals(5), rest.normals(5))  # the stream stands behind the rotation
 
 
 def test_rounding_errors_stay_below_the_bound_of_the_proof():

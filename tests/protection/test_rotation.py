@@ -1,6 +1,7 @@
 """Keyed rotation: Bob gets the block back, nobody else learns anything of it, and the proof's ingredients hold."""
 
 import dataclasses
+import hashlib
 import json
 import math
 
@@ -15,7 +16,7 @@ from semveil.core.errors import KeyProblem
 from semveil.core.privacy import Basis
 from semveil.keys.keystream import KeyStream
 from semveil.mechanisms import ClipBox
-from semveil.protection.rotation import FINE, FISHER_INFORMATION, MASK_BITS, MASK_DEVIATION, Rotation, _mask
+from semveil.protection.rotation import FINE, FISHER_INFORMATION, MASK_BITS, MASK_DEVIATION, Rotation, draw_mask
 from semveil.protection.rotation_space import LEVELS, NORM_SCALE, RotationSpace
 
 BOX = ClipBox(-1.5, 3.4)
@@ -53,13 +54,24 @@ def test_bob_gets_any_set_of_codes_back(codes, whitening):
     assert (bob - block)[inside].abs().max() < 5e-3 if inside.any() else True
 
 
-def test_all_codes_of_a_real_size_and_several_batches(monkeypatch):
-    monkeypatch.setattr("semveil.protection.rotation.NORMALS_AT_ONCE", 60_000)  # two images at a time
+@pytest.mark.parametrize("at_once", [60_000, 20_000])  # two images at a time; each in pieces
+def test_all_codes_of_a_real_size_and_several_batches(monkeypatch, at_once):
+    monkeypatch.setattr("semveil.protection.rotation.NORMALS_AT_ONCE", at_once)
     protection, block = rotation(range(CODES), whitening=0.0), blocks(5, CODES)
     protected = protection.protect(block, streams(5))
     torch.testing.assert_close(protection.deprotect(protected.sent, protected.side, streams(5)), block, atol=2e-3, rtol=0)
     alone = protection.protect(block[3:4], [streams(5)[3]])
     torch.testing.assert_close(alone.sent, protected.sent[3:4])
+
+
+def test_messages_as_they_were_are_the_same_to_the_bit():
+    """Digest of what was sent before rotations were drawn in pieces."""
+    protection = Rotation(RotationSpace.from_box(BOX, (7, STYLE)), BOX)
+    keys = [KeyStream(bytes(31) + bytes([image])) for image in range(2)]
+    protected = protection.protect(torch.linspace(-1.4, 3.3, 112).view(2, 7, STYLE), keys)
+    assert protected.side.hex() == "fd53a45efd53a454"
+    digest = "6e4c37656f66b93a5635bfda95c7f895848ddaa0a80fa4ee94cd9aaabe2fc86c"
+    assert hashlib.sha256(protected.sent.numpy().tobytes()).hexdigest() == digest
 
 
 def test_a_space_from_a_box_alone():
@@ -97,7 +109,7 @@ def test_without_the_mask_all_lie_on_one_sphere():
     protection = rotation()
     n = protection.space.dimension
     sent = protection.protect(blocks(20), streams(20)).sent.double().flatten(1).numpy()
-    masks = np.stack([_mask(stream, n) for stream in streams(20)]) * protection._step
+    masks = np.stack([draw_mask(stream, n) for stream in streams(20)]) * protection._step
     norms = np.linalg.norm(sent - masks, axis=1)
     np.testing.assert_allclose(norms, protection._step * FINE * math.sqrt(n), rtol=1e-6)
 
@@ -125,7 +137,7 @@ def test_projections_follow_the_law_of_the_sphere_and_the_mask():
     protection, count = rotation((0, 1)), 4000
     n = protection.space.dimension
     sent = protection.protect(blocks(1, 2).expand(count, -1, -1), streams(count, 3)).sent.flatten(1).double().numpy()
-    masks = np.stack([_mask(stream, n) for stream in streams(count, 3)]) * protection._step
+    masks = np.stack([draw_mask(stream, n) for stream in streams(count, 3)]) * protection._step
     unit = (sent - masks) / (protection._step * FINE * math.sqrt(n))
     assert stats.kstest(unit[:, 5] ** 2, stats.beta(0.5, (n - 1) / 2).cdf).pvalue > 1e-5
     terms = masks / protection._step / 2.0**MASK_BITS + 2

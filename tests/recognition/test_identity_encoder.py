@@ -70,7 +70,7 @@ def test_other_files_are_refused(tmp_path: Path) -> None:
     with pytest.raises(BadCheckpoint, match="does not say the sizes"):
         load_identity_encoder(tmp_path / "plain.safetensors")
     save_file({"weight": torch.zeros(1)}, tmp_path / "other.safetensors", {"config": json.dumps({"size": 16})})
-    with pytest.raises(BadCheckpoint, match="does not fit IdentityEncoder"):
+    with pytest.raises(BadCheckpoint, match="does not fit: the settings ask for more"):
         load_identity_encoder(tmp_path / "other.safetensors")
 
 

@@ -6,18 +6,23 @@ import numpy as np
 import pytest
 import torch
 
+from semveil.core.parts import PARTS
 from semveil.data.face_set import FaceSet
-from semveil.generators.semantic_stylegan import SemanticStyleGANConfig
+from semveil.encoders.parts import PartEncoderConfig
+from semveil.generators.spatial_config import SpatialSemanticConfig
 from semveil.training.augment import AdaptiveAugment
-from semveil.training.generator import GeneratorTrainer, GeneratorTraining
+from semveil.training.generator import GeneratorTrainer, GeneratorTraining, detail_weights
+from semveil.training.sheet import SampleSheet
 
-CONFIG = SemanticStyleGANConfig(
-    size=32, style_dim=8, mapping_layers=2, channel_cap=8, depth_layers=4, local_layers=6,
-    local_channel=8, coarse_channel=8, coarse_size=16, min_feat_size=16,
+CONFIG = SpatialSemanticConfig(
+    size=32, style_dim=8, mapping_layers=2, part_hidden=8, part_cells=(4, 4), part_channels=4, features=8, grid=16,
+    render_channels=(16, 8),
 )  # fmt: skip
+ENCODER = PartEncoderConfig(size=32, style_dim=8, widths=(8, 8, 8, 8), part_cells=(4, 4), part_channels=4, shared_channels=4)
 SETTINGS = GeneratorTraining(
-    steps=40, batch=8, lazy=4, mask_size=16, discriminator_multiplier=0.02, discriminator_cap=8, generator=CONFIG
-)
+    steps=40, batch=8, lazy=4, adversarial_from=10, mask_size=16, discriminator_width=4, discriminator_cap=8,
+    component_width=4, generator=CONFIG, encoder=ENCODER,
+)  # fmt: skip
 
 
 def faces(count: int = 24) -> FaceSet:
@@ -28,7 +33,14 @@ def faces(count: int = 24) -> FaceSet:
     pixels = np.where(disc[None, :, :, None], colours[:, :1, None], colours[:, 1:, None]).astype(np.uint8)
     names = np.array([f"p{i}" for i in range(count)])
     labels = np.broadcast_to(disc.astype(np.uint8), (count, 32, 32))
-    return FaceSet(pixels, np.full((count, 32, 32), 255, np.uint8), labels, names, names, np.arange(count) % 4 == 0)
+    return FaceSet(
+        pixels,
+        np.full((count, 32, 32), 255, np.uint8),
+        labels,
+        names,
+        names,
+        np.where(np.arange(count) % 4 == 0, "development", "training"),
+    )
 
 
 def trainer(seed: int = 0, settings: GeneratorTraining = SETTINGS) -> GeneratorTrainer:
@@ -85,8 +97,37 @@ def test_made_up_pixels_teach_nothing():
     run.run(report=lambda step, row: losses.append(row), until=0.0)
     assert losses == []
     run._train_step()
-    assert run._reconstruct(run.encoder(torch.zeros(4, 3, 32, 32)), torch.rand(4, 3, 32, 32), torch.zeros(4, 32, 32).long(),
-                            torch.zeros(4, 1, 32, 32))["mse"] == 0  # fmt: skip
+    photos, labels = torch.rand(4, 3, 32, 32), torch.zeros(4, 32, 32).long()
+    codes = run.encoder(torch.zeros(4, 3, 32, 32))
+    assert run._reconstruct(codes, photos, labels, torch.zeros(4, 1, 32, 32))["mse"] == 0
+    assert run._reconstruct(run.encoder(photos), photos, labels, torch.ones(4, 1, 32, 32))["mse"] > 0
+
+
+def test_errors_in_eyes_and_mouth_count_more():
+    labels = torch.zeros(1, 32, 32).long()
+    labels[:, 10:12, 8:14] = PARTS.index("eyes")
+    weights = detail_weights(labels, 6.0)
+    assert weights.mean() == pytest.approx(1, abs=1e-6)
+    assert weights[0, 0, 10, 10] == pytest.approx(6 * weights[0, 0, 0, 0].item())
+    assert weights[0, 0, 9, 7] == weights[0, 0, 10, 10] and weights[0, 0, 8, 7] == weights[0, 0, 0, 0]
+    torch.testing.assert_close(detail_weights(labels, 1.0), torch.ones(1, 1, 32, 32))
+
+
+def test_adversarial_losses_begin_when_they_are_told_to():
+    log: list[dict[str, float]] = []
+    trainer(settings=replace(SETTINGS, steps=12)).run(report=lambda step, losses: log.append(losses))
+    assert ["d" in row for row in log] == [False] * 10 + [True] * 2
+    assert {"g", "g_close", "real", "fake"} <= log[-1].keys()
+
+
+def test_a_sheet_of_samples_takes_no_random_number_of_the_training():
+    run, photos = trainer(), faces()
+    before = run.rng.get_state()
+    sheet = SampleSheet(photos, columns=5).draw(run)
+    assert sheet.shape == (3 * 32, 5 * 32, 3) and sheet.dtype == np.uint8
+    assert torch.equal(run.rng.get_state(), before)
+    shown = {part.tobytes() for part in np.split(sheet[:32], 5, 1)}
+    assert shown == {photos.pixels[i].tobytes() for i in np.random.default_rng(0).permutation(np.arange(0, 24, 4))[:5]}
 
 
 def test_augmentation_follows_the_discriminators_certainty():

@@ -25,7 +25,9 @@ def faces() -> FaceSet:
     pixels = np.rint(127.5 + 120 * slopes * height + np.zeros((1, 1, 16, 1))).astype(np.uint8)
     plane = np.zeros((40, 16, 16), np.uint8)
     names = np.array([f"person {i}" for i in range(40)])
-    return FaceSet(pixels, plane, plane, np.char.add("lfw/", names), names, np.arange(40) >= 32)
+    return FaceSet(
+        pixels, plane, plane, np.char.add("lfw/", names), names, np.where(np.arange(40) >= 32, "development", "training")
+    )
 
 
 @pytest.fixture(scope="module")

@@ -19,7 +19,7 @@ from semveil.recognition.vgg16_classifier import VGG16Classifier
 from semveil.recognition.vgg16_config import VGG16Config
 from semveil.training.classifier import ClassifierTraining, accuracy, train_classifier, vary
 from semveil.training.explanation_noise import ExplanationNoise
-from semveil.training.noise_image import ConversionTraining, convert, explanation_loss, noised, train_conversion
+from semveil.training.noise_image import ConversionTraining, _schedule, convert, explanation_loss, noised, train_conversion
 from semveil.training.noise_image_networks import NoiseImageTraining, train_networks
 
 TINY = VGG16Config.small(classes=2, width=4)
@@ -157,3 +157,22 @@ def test_a_run_that_broke_off_goes_on_and_another_is_refused(tmp_path: Path) -> 
     train_networks(folder, train, test, SETTINGS, trained_on="a test", progress=lambda phase, *_: phases.add(phase))
     assert phases == {"conversion", "service"}
     assert load_noise_image_model(str(folder)).size == 16
+
+
+def test_rates_fall_by_a_factor_after_each_epoch_or_along_a_line() -> None:
+    parameter = torch.nn.Parameter(torch.zeros(1))
+
+    def rates(settings: ConversionTraining) -> list[float]:
+        optimiser = torch.optim.Adam([parameter], 1.0)
+        schedule = _schedule(optimiser, settings, epoch=3)
+        found = []
+        for _ in range(6):
+            found.append(optimiser.param_groups[0]["lr"])
+            optimiser.step()
+            schedule.step()
+        return found
+
+    assert rates(ConversionTraining(decay=0.95)) == pytest.approx([1, 1, 1, 0.95, 0.95, 0.95])
+    assert rates(ConversionTraining(steps=6)) == pytest.approx([1 - step / 6 for step in range(6)])
+    with pytest.raises(ValueError, match="decay"):
+        ConversionTraining(decay=1.5)

@@ -16,7 +16,9 @@ def coloured_faces(count: int = 32) -> FaceSet:
     labels[4::5] = 255
     names = np.array([f"p{i}" for i in range(count)])
     inside = np.full((count, 32, 32), 255, np.uint8)
-    return FaceSet(pixels.astype(np.uint8), inside, labels, names, names, np.arange(count) % 4 == 0)
+    return FaceSet(
+        pixels.astype(np.uint8), inside, labels, names, names, np.where(np.arange(count) % 4 == 0, "development", "training")
+    )
 
 
 def test_it_labels_what_it_has_not_seen():

@@ -33,7 +33,7 @@ def faces(count: int = 24) -> FaceSet:
     pixels = np.where(disc[None, :, :, None], colours[:, :1, None], colours[:, 1:, None]).astype(np.uint8)
     names = np.array([f"p{i}" for i in range(count)])
     plane = np.full((count, 32, 32), 255, np.uint8)
-    return FaceSet(pixels, plane, plane, names, names, np.arange(count) % 4 == 0)
+    return FaceSet(pixels, plane, plane, names, names, np.where(np.arange(count) % 4 == 0, "development", "training"))
 
 
 def distance(a: Tensor, b: Tensor) -> Tensor:

@@ -20,7 +20,9 @@ def test_descriptors_are_dlibs_of_the_photo_itself(shared: Path) -> None:
 
     source = np.array([f"lfw/{photo}.jpg" for photo in PHOTOS])
     plane = np.zeros((3, 4, 4), np.uint8)
-    faces = FaceSet(np.zeros((3, 4, 4, 3), np.uint8), plane, plane, source, source, np.zeros(3, bool))
+    faces = FaceSet(
+        np.zeros((3, 4, 4, 3), np.uint8), plane, plane, source, source, np.where(np.zeros(3, bool), "development", "training")
+    )
     vectors = describe_photos(shared / "data", faces).of(source)
     assert vectors.shape == (3, 128) and vectors.dtype == np.float32
     distance = np.linalg.norm(vectors[:, None] - vectors, axis=2)

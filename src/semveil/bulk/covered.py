@@ -6,10 +6,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from semveil.bulk.pictures import IN_CLEAR, Picture
+from semveil.bulk.pictures import AROUND, Picture
 from semveil.bulk.sealing import Sealing
 from semveil.core.caveats import Caveat
 from semveil.core.certificate import Certificate, ReleaseKind
+from semveil.core.coverage import Coverage, Kind, Part
 from semveil.core.privacy import Guarantee, post_process
 from semveil.core.sealed_claim import with_sealed_part
 from semveil.data.align import AlignedFace
@@ -20,7 +21,7 @@ from semveil.data.regions import Region
 from semveil.data.sealed_faces import seal_faces
 from semveil.recognition.dlib_faces import Face
 
-BEHIND_MOSAIC = "faces that were found and only covered by a mosaic"
+BEHIND_MOSAIC = Part(Kind.COVERED_FACES)
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,13 +54,18 @@ def cover_doubtful(
     return Altered(replace(picture, pixels=pixels, certificate=certificate), tuple(regions))
 
 
-def only_covered(name: str, method: str, photo: Photo) -> Picture:
-    """The photo before its faces are covered, where none could be protected; nothing is claimed about it."""
-    claim = Guarantee.none("nothing", reason="no face could be protected; faces are covered by a mosaic", not_covered=IN_CLEAR)
+def only_covered(name: str, method: str, photo: Photo, exposed: Sequence[str]) -> Picture:
+    """The photo before its faces are covered, where none could be protected; nothing is claimed about it.
+
+    Args:
+        exposed: known people whom it shows.
+    """
+    claim = Guarantee.none("nothing", reason="no face could be protected; faces are covered by a mosaic")
+    claim = claim.about(Coverage.of(Part(Kind.NOTHING), *AROUND))
     certificate = Certificate(
         release=ReleaseKind.IMAGE, method=method, protection="mosaic", guarantee=claim, caveats=(Caveat.PASTE_BACK,)
     )
-    return Picture(name, photo.pixels, certificate)
+    return Picture(name, photo.pixels, certificate, exposed=tuple(exposed))
 
 
 def with_way_back(altered: Altered, original: NDArray[np.uint8], sealing: Sealing) -> Picture:

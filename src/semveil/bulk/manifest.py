@@ -3,30 +3,40 @@
 Workers write into a folder of their run below `OUT/.semveil`; only the process that started the run touches anything else.
 For each photo it first appends a line to the log, on the disk before anything is visible, and then renames the pictures to
 their places. A kill before the line leaves nothing visible; a kill after it is made up for at the next opening.
+
+Whoever can write into the output folder can write into the log. Each line therefore bears a tag under a key in SEMVEIL_HOME and
+counts only with it, and nothing that a line names is touched unless it lies in the output folder, links followed.
 """
 
-import fcntl
+import contextlib
 import hashlib
 import hmac
 import json
 import os
 import secrets
 import shutil
+import stat
 from dataclasses import asdict, dataclass, fields
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from types import TracebackType
 from typing import Any, Literal, Self
 
-from semveil.bulk.sources import BulkError
-from semveil.core.errors import KeyProblem, OutputError
-from semveil.core.weights import home
-from semveil.keys.secret import Secret, read_secret, write_secret
+from semveil.bulk.log_key import log_key
+from semveil.bulk.sources import BulkError, sha256_of
+from semveil.core.errors import KeyProblem, OutputError, PhotoError
+from semveil.core.files import append_line, open_regular
+from semveil.core.locks import lock_file
+from semveil.core.text import parse_json
 
 FOLDER = ".semveil"
 LOG = "manifest.jsonl"
-_FORMAT = "semveil protect 1"
+_FORMAT = "semveil protect 2"
 
 Status = Literal["protected", "copied", "skipped"]
+
+
+class NotPlaced(OutputError):
+    """An output that cannot take its place; it concerns one photo, unlike what keeps the log from being written."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +53,7 @@ class Entry:
         status: protected, copied as it is, or skipped.
         faces, protected, small: how many were found, protected, and refused because they are too small.
         outputs: files below the output folder.
+        contents: HMAC of each output's bytes, as for the photo's.
         staged: where they were written first, below `OUT/.semveil`.
         replaces: outputs of an earlier version of the photo, which go.
         marks: what became of each face, as `Mark.as_dict` gives it; logs of earlier versions have none.
@@ -58,6 +69,7 @@ class Entry:
     protected: int
     small: int
     outputs: tuple[str, ...]
+    contents: tuple[str, ...]
     staged: str
     replaces: tuple[str, ...]
     marks: tuple[dict[str, Any], ...] = ()
@@ -69,10 +81,15 @@ class Manifest:
     Args:
         out: the output folder; it and the log are made where there are none.
 
+    Attributes:
+        entries: what is done, by place.
+        torn: how many lines of the log were cut off by a kill.
+        foreign: how many lines nobody with this user's key has written; they count for nothing.
+
     Raises:
         BulkError: another run is at work there, or the log is no such log.
         KeyProblem: the log was begun with another key than SEMVEIL_HOME has, so nothing in it can be recognised.
-        OutputError: the folder cannot be written.
+        OutputError: the folder cannot be written, or has no locks.
 
     Example:
         >>> import tempfile
@@ -85,18 +102,21 @@ class Manifest:
         self.out = out.absolute()
         self.folder = self.out / FOLDER
         self.entries: dict[str, Entry] = {}
-        self.torn = 0
+        self.torn = self.foreign = 0
 
     def __enter__(self) -> Self:
         try:
             self.out.mkdir(parents=True, exist_ok=True)
             self.folder.mkdir(mode=0o700, exist_ok=True)
-            self._log = os.open(self.folder / LOG, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+            if self.folder.is_symlink():  # what lies behind it is not ours to clean up
+                raise OutputError(f"{str(self.folder)!r} is a link; choose another --out")
+            follow = getattr(os, "O_NOFOLLOW", 0)
+            self._log = open_regular(self.folder / LOG, os.O_RDWR | os.O_CREAT | os.O_APPEND | follow)
         except OSError as error:
             raise OutputError(f"cannot write into {str(self.out)!r}: {error.strerror}") from error
         try:
             self._lock()
-            self._key = _log_key()
+            self._key = log_key()
             self._read()
             self._recover()
             self.run = self.folder / f"work-{secrets.token_hex(6)}"
@@ -119,50 +139,64 @@ class Manifest:
         return hmac.new(self._key.value, b"semveil settings\n" + digest.encode(), hashlib.sha256).hexdigest()
 
     def is_done(self, place: str, content: str, settings: str, policy: str) -> bool:
-        """Whether that photo was done with these settings before and its outputs are still there."""
+        """Whether that photo was done with these settings before; whether its outputs are still there tells `altered`."""
         entry = self.entries.get(place)
         if entry is None or (entry.content, entry.settings) != (content, settings):
             return False
-        same_policy = entry.status == "protected" or entry.policy == policy
-        return same_policy and all((self.out / output).is_file() for output in entry.outputs)
+        return entry.status == "protected" or entry.policy == policy
+
+    def altered(self, place: str) -> list[str]:
+        """Outputs of a photo that is done which are no longer what was put there: gone, emptied, replaced or behind a link."""
+        entry = self.entries[place]
+        return [name for name, content in zip(entry.outputs, entry.contents, strict=True) if self._content(name) != content]
+
+    def _content(self, output: str) -> str | None:
+        path = self.out / output
+        with contextlib.suppress(OSError, PhotoError):
+            if stat.S_ISREG(path.lstat().st_mode):
+                return self.content_of(sha256_of(path))
+        return None
 
     def conflict(self, place: str, outputs: tuple[str, ...]) -> str | None:
         """Why outputs of a photo cannot take their places; None where they can."""
         before = self.entries.get(place)
-        root = self.out.resolve()
         for output in outputs:
             path = self.out / output
-            if not path.parent.resolve().is_relative_to(root):
-                return f"{output!r} would leave the output folder through a link"
+            try:
+                self._inside(output)
+            except NotPlaced as error:
+                return str(error)
+            if path.is_dir() and not path.is_symlink():
+                return f"{output!r} is a folder in the output folder; move it away, or choose another --out"
             if os.path.lexists(path) and output not in (before.outputs if before else ()):
                 return f"{output!r} is in the output folder already and was not made from this photo; choose another --out"
         return None
 
     def commit(self, entry: Entry) -> None:
-        """Write down that a photo is done, then put its outputs into their places."""
-        line = json.dumps(asdict(entry)).encode() + b"\n"
-        self._append(line)
-        self.entries[entry.place] = entry
-        _put(entry, self.folder / entry.staged, self.out)
+        """Write down that a photo is done, then put its outputs into their places.
 
-    def _append(self, line: bytes) -> None:
-        size = os.fstat(self._log).st_size
-        if size and os.pread(self._log, 1, size - 1) != b"\n":
-            line = b"\n" + line
+        Raises:
+            NotPlaced: an output cannot take its place; the next run will find it missing.
+            OutputError: the log cannot be written.
+        """
+        self._append(asdict(entry))
+        self.entries[entry.place] = entry
+        self._put(entry, self.folder / entry.staged)
+
+    def _append(self, content: dict[str, Any]) -> None:
+        line = json.dumps({**content, "tag": self._tag(content)}).encode() + b"\n"
         try:
-            written = 0
-            while written < len(line):
-                written += os.write(self._log, line[written:])
-            os.fsync(self._log)
+            append_line(self._log, line)
         except OSError as error:
-            os.ftruncate(self._log, size)
             raise OutputError(f"cannot write into {str(self.folder / LOG)!r}: {error.strerror}") from error
 
+    def _tag(self, content: dict[str, Any]) -> str:
+        text = json.dumps(content, sort_keys=True).encode()
+        return hmac.new(self._key.value, b"semveil photo log line\n" + text, hashlib.sha256).hexdigest()
+
     def _lock(self) -> None:
-        try:
-            fcntl.flock(self._log, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise BulkError(f"another run is at work in {str(self.out)!r}; wait for it, or choose another --out") from None
+        if not lock_file(self._log, self.folder / LOG, wait=False):
+            raise BulkError(f"another run is at work in {str(self.out)!r}; wait for it, or choose another --out")
 
     def _read(self) -> None:
         with os.fdopen(os.dup(self._log), "rb") as file:
@@ -171,27 +205,36 @@ class Manifest:
         check = hmac.new(self._key.value, b"semveil photo log", hashlib.sha256).hexdigest()[:16]
         header = {"format": _FORMAT, "key": check}
         if not lines:
-            self._append(json.dumps(header).encode() + b"\n")
+            self._append(header)
             return
-        found = _parsed(lines[0])
+        found = _parsed(lines[0].removeprefix(b"\xef\xbb\xbf"))
         if not isinstance(found, dict) or found.get("format") != _FORMAT:
             raise BulkError(f"{str(self.folder / LOG)!r} is no log of this version; choose another --out")
-        if found != header:
+        if found.get("key") != check:
             raise KeyProblem(
                 f"{str(self.out)!r} was begun with another SEMVEIL_HOME, so what is done there cannot be recognised; "
                 "set it as before, or choose another --out (protecting photos again adds to what is known about them)"
             )
-        names = {field.name for field in fields(Entry)}
-        for line in lines[1:]:
+        for line in filter(bytes.strip, lines[1:]):
             content = _parsed(line)
-            if not isinstance(content, dict) or set(content) | {"marks"} != names:
-                self.torn += bool(line)
-                continue
-            plain: dict[str, Any] = {
-                name: tuple(value) if isinstance(value, list) else value for name, value in content.items()
-            }
-            entry = Entry(**plain)
-            self.entries[entry.place] = entry
+            entry = self._entry(content)
+            if entry is not None:
+                self.entries[entry.place] = entry
+            else:
+                self.torn += content is None
+                self.foreign += content is not None
+
+    def _entry(self, content: Any) -> Entry | None:
+        """The entry of a line; None of one that was cut off, or that nobody with the key has written."""
+        if not isinstance(content, dict):
+            return None
+        tag = content.pop("tag", None)
+        if not isinstance(tag, str) or not hmac.compare_digest(tag.encode(), self._tag(content).encode()):
+            return None
+        if set(content) | {"marks"} != {field.name for field in fields(Entry)}:  # the header's line, copied
+            return None
+        lists = {name: tuple(content.get(name, ())) for name in ("outputs", "contents", "replaces", "marks")}
+        return Entry(**content | lists)
 
     def _recover(self) -> None:
         """Finish what a killed run had written down and drop what it had not; its workers may still be alive."""
@@ -200,43 +243,56 @@ class Manifest:
         for left in self.folder.glob("old-*"):
             run = "work-" + left.name.removeprefix("old-")
             for entry in self.entries.values():
-                if entry.staged.startswith(run + "/"):
-                    _put(entry, left / entry.staged.removeprefix(run + "/"), self.out)
-            shutil.rmtree(left, ignore_errors=True)
+                if not left.is_symlink() and entry.staged.startswith(run + "/"):
+                    with contextlib.suppress(NotPlaced):  # it is missed, and done again, when its photo's turn comes
+                        self._put(entry, left / entry.staged.removeprefix(run + "/"))
+            _remove(left)
+
+    def _put(self, entry: Entry, staged: Path) -> None:
+        """Rename staged files to their places; what is there already stays, so that it can be done again after a kill."""
+        try:
+            for old in entry.replaces:
+                if old not in entry.outputs:
+                    self._inside(old).unlink(missing_ok=True)
+            for output in entry.outputs:
+                source, target = staged / PurePosixPath(output).name, self._inside(output)
+                if source.exists():
+                    target.parent.mkdir(parents=True, exist_ok=True)
+                    os.replace(source, target)
+        except OSError as error:
+            raise NotPlaced(f"cannot write into {str(self.out)!r}: {error.strerror}") from error
+        if entry.staged:
+            _remove(staged)
+
+    def _inside(self, output: str) -> Path:
+        """Where an output belongs, after checking that it lies in the output folder, whatever links stand on the way.
+
+        Raises:
+            NotPlaced: it does not, or a file stands where a folder must be.
+        """
+        place = PurePosixPath(output)
+        if place.is_absolute() or ".." in place.parts or not place.name or place.parts[0] == FOLDER:
+            raise NotPlaced(f"{output!r} would leave the output folder")
+        root, path = self.out.resolve(), self.out
+        for part in place.parts[:-1]:
+            path = path / part
+            if path.is_symlink() and not path.resolve().is_relative_to(root):
+                raise NotPlaced(f"{output!r} would leave the output folder through a link")
+            if os.path.lexists(path) and not path.is_dir():
+                raise NotPlaced(f"{output!r} needs a folder where {str(path)!r} is a file; move that away")
+        return self.out / place
 
 
-def _put(entry: Entry, staged: Path, out: Path) -> None:
-    """Rename staged files to their places; what is there already stays, so that it can be done again after a kill."""
-    try:
-        for old in entry.replaces:
-            if old not in entry.outputs:
-                (out / old).unlink(missing_ok=True)
-        for output in entry.outputs:
-            source, target = staged / Path(output).name, out / output
-            if source.exists():
-                target.parent.mkdir(parents=True, exist_ok=True)
-                os.replace(source, target)
-    except OSError as error:
-        raise OutputError(f"cannot write into {str(out)!r}: {error.strerror}") from error
-    if entry.staged:
-        shutil.rmtree(staged, ignore_errors=True)
+def _remove(folder: Path) -> None:
+    """Delete a folder of a run; of a link, which no run makes, the link alone."""
+    if folder.is_symlink():
+        folder.unlink(missing_ok=True)
+    else:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _parsed(line: bytes) -> Any:
     try:
-        return json.loads(line)
+        return parse_json(line)
     except ValueError:
         return None
-
-
-def _log_key() -> Secret:
-    """The key of this user's logs, made with the first of them."""
-    path = home() / "protect.key"
-    if not path.exists():
-        home().mkdir(parents=True, exist_ok=True)
-        try:
-            write_secret(path, Secret.generate())
-        except OutputError:
-            if not path.exists():  # else another run was quicker
-                raise
-    return read_secret(path)

@@ -9,17 +9,15 @@ from PIL import Image
 
 from semveil.core.caveats import Caveat
 from semveil.core.certificate import Certificate
+from semveil.core.coverage import Coverage, Kind, Part
 from semveil.core.pixels import to_pixels
-from semveil.core.privacy import post_process
+from semveil.core.privacy import Guarantee, post_process
 from semveil.data.align import AlignedFace
 from semveil.data.paste import paste_faces
 from semveil.data.photos import Photo
 from semveil.methods.release import ImageMethod, Release
 
-IN_CLEAR = (
-    "the photo around the faces, and where each face lies, how large and how tilted it is",
-    "faces that were not found or not chosen",
-)
+AROUND = (Part(Kind.SURROUNDINGS), Part(Kind.OTHER_FACES))
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,6 +28,8 @@ class Picture:
         name: of its file below the output folder, without `.png`.
         pixels: (H, W, 3) RGB.
         certificate: of it, not bound to a file yet.
+        subjects: known people whose pixels went into it, by name, once for each face of the release that they went through.
+        exposed: known people whose faces it shows as they were, or under a mosaic.
         subjects: known people whom it is made from, by name, once for each face.
         sealed: the original pixels of its altered faces, sealed; None where there is no way back.
     """
@@ -38,14 +38,19 @@ class Picture:
     pixels: NDArray[np.uint8]
     certificate: Certificate
     subjects: tuple[str, ...] = ()
+    exposed: tuple[str, ...] = ()
     sealed: bytes | None = None
 
 
-def crops(method: ImageMethod, release: Release, names: Sequence[str], subjects: Sequence[str | None]) -> list[Picture]:
-    """A picture of each protected face."""
+def crops(method: ImageMethod, release: Release, names: Sequence[str], through: Sequence[Sequence[str]]) -> list[Picture]:
+    """A picture of each protected face.
+
+    Args:
+        through: known people whose pixels went through each.
+    """
     return [
-        Picture(name, pixels, method.certificate(single), () if subject is None else (subject,))
-        for name, pixels, single, subject in zip(names, to_pixels(release.images), release.singles(), subjects, strict=True)
+        Picture(name, pixels, method.certificate(single), tuple(known))
+        for name, pixels, single, known in zip(names, to_pixels(release.images), release.singles(), through, strict=True)
     ]
 
 
@@ -53,19 +58,22 @@ def whole_photo(
     method: ImageMethod,
     release: Release,
     name: str,
-    subjects: Sequence[str | None],
+    through: Sequence[Sequence[str]],
     *,
     photo: Photo,
     faces: Sequence[AlignedFace],
     chosen: Sequence[int],
+    exposed: Sequence[str] = (),
 ) -> Picture:
     """The photo with its chosen faces replaced.
 
     What surrounds the faces passes as it is, so no finite epsilon holds for the photo, whatever holds for each face.
 
     Args:
+        through: known people whose pixels went through each chosen face's release.
         faces: all faces of the photo.
         chosen: which of them the release shows, in its order.
+        exposed: known people whose faces stay as they were.
     """
     replaced: list[NDArray[np.uint8] | None] = [None] * len(faces)
     for i, pixels in zip(chosen, to_pixels(release.images), strict=True):
@@ -73,11 +81,17 @@ def whole_photo(
     certificate = method.certificate(release)
     certificate = replace(
         certificate,
-        guarantee=post_process(certificate.guarantee, "pasting faces back", also_reads=IN_CLEAR),
+        guarantee=post_process(only_the_face(certificate.guarantee), "pasting faces back", also_reads=AROUND),
         caveats=(*certificate.caveats, Caveat.PASTE_BACK),
     )
     pixels = paste_faces(photo.pixels, faces, replaced)
-    return Picture(name, pixels, certificate, tuple(subject for subject in subjects if subject is not None))
+    return Picture(name, pixels, certificate, tuple(name for known in through for name in known), tuple(exposed))
+
+
+def only_the_face(claim: Guarantee) -> Guarantee:
+    """A claim for a crop as it is for what of it is pasted back: the crop's corners are in the photo that stays."""
+    covered = (Part(Kind.FACE, note=part.note) if part.kind == Kind.CROP else part for part in claim.coverage.covered)
+    return claim.about(Coverage(tuple(covered), claim.coverage.clear))
 
 
 def middle_square(pixels: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:

@@ -51,9 +51,7 @@ def write_review(
         OutputError: the page cannot be written.
     """
     ordered = sorted(accounts, key=lambda account: (account.all_protected and bool(account.marks), account.photo))
-    with atomic_write(path) as handle:
-        if originals is not None:
-            os.chmod(handle.name, 0o600)
+    with atomic_write(path, private=originals is not None) as handle:
         for text in _page(ordered, out, originals, refused):
             handle.write(text.encode("utf-8", "xmlcharrefreplace"))
 

@@ -1,6 +1,7 @@
 """Protect photos and folders of photos: what is there already is kept, what is new or changed is done."""
 
 import os
+import shutil
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -9,14 +10,16 @@ from typing import Any
 
 from semveil.bulk.account import Account, Fate, Mark
 from semveil.bulk.enrolled import enrol, enrolment_digest
-from semveil.bulk.manifest import FOLDER, Entry, Manifest
+from semveil.bulk.kept import NotRecorded, unrecorded
+from semveil.bulk.manifest import FOLDER, Entry, Manifest, NotPlaced
 from semveil.bulk.pool import Lost, Pool, open_pool
+from semveil.bulk.recognised import write_log
 from semveil.bulk.settings import KEPT_FOLDER, Settings
 from semveil.bulk.sources import SourceError, Sources, assign_names, find_sources, sha256_of
-from semveil.bulk.task import Outcome, Task, protect_photo
+from semveil.bulk.task import Outcome, Recorded, Task, protect_photo
 from semveil.core.certificate import Certificate
-from semveil.core.errors import PhotoError
-from semveil.core.ledger import Ledger
+from semveil.core.errors import OutputError, PhotoError
+from semveil.core.ledger import Booking, Ledger, OverLimit
 from semveil.core.privacy import Guarantee
 from semveil.methods.release import Layout
 
@@ -53,11 +56,14 @@ class Summary:
         faces_left: in whole photos, where they are as they were: not chosen, or doubtful and kept as asked.
         accounts: what became of each face, of every photo that is in the output.
         strangers: faces protected in this run that show nobody who is enrolled, where there are enrolled people.
-        recorded: how many releases of this run went into the ledger, one for each person in a picture.
+        recorded: how many releases went into the ledger in this run, one for each person in a picture; those of earlier runs
+            that it lacked too.
         small_faces: those refused in photos of this run that are protected otherwise, with the reasons.
         others: files that are no photos by their names.
-        notes: what else was passed over.
+        notes: what else was passed over or lost, and what was found changed in the output.
         guarantee: of each protected picture of this run; None where there is none.
+        recognised: photos of this run with the numbers of their faces that are still recognised, and by whom. It is computed
+            from the originals: `as_dict` leaves it out, and it must not be published.
     """
 
     photos: int
@@ -78,6 +84,7 @@ class Summary:
     others: int = 0
     notes: tuple[str, ...] = ()
     guarantee: Guarantee | None = None
+    recognised: tuple[tuple[str, tuple[tuple[int, tuple[str, ...]], ...]], ...] = ()
 
     @property
     def exit_code(self) -> int:
@@ -85,7 +92,7 @@ class Summary:
         return self.refused[0].exit_code if self.refused else 0
 
     def as_dict(self) -> dict[str, Any]:
-        """JSON-ready."""
+        """JSON-ready, and fit to be published where it may be known which faces lie where in the photos (`per_photo`)."""
         return {
             "photos": {
                 "found": self.photos,
@@ -118,6 +125,7 @@ def protect_photos(
     settings: Settings,
     *,
     ledger: Ledger | None = None,
+    limit: float | None = None,
     workers: int | None = None,
     cluster: str | None = None,
     progress: Callable[[int, int], None] = lambda done, total: None,
@@ -128,15 +136,18 @@ def protect_photos(
     shows several faces and is not kept whole; `anna.partly-unprotected.png` where faces were left as they are,
     `anna.covered.png` where all were only covered, `anna.unprotected.png` where it was copied. Whatever ends a run, each photo
     is either in the output, whole, with a line in the log, or it is not there; the next run does what is missing, and photos
-    whose content or settings changed. Nothing else in the output folder is ever replaced. The ledger gets a release before it
-    is visible, so a kill may leave one too many there, never one too few. With several workers, scripts need the usual
-    `if __name__ == "__main__":`.
+    whose content or settings changed. Nothing else in the output folder is ever replaced. Outputs that are no longer what was
+    put there (emptied, replaced, or gone) are made anew, and a note says so: it is a further release. The ledger gets a release
+    before it is visible, so a kill may leave one too many there, never one too few. With several workers, scripts need the
+    usual `if __name__ == "__main__":`.
 
     Args:
         given: photos and folders of photos.
         out: the output folder; made where there is none.
         settings: what is done.
-        ledger: gets every release about the subject, or about people who are enrolled.
+        ledger: gets every release about the subject, or about people who are enrolled; those of earlier runs that it lacks
+            too, or their photos are among the refused.
+        limit: photos are refused with whose release the whole record of a person would cost more, see `Ledger.record_all`.
         workers, cluster: as for `open_pool`.
         progress: is told how many of how many photos are done.
 
@@ -146,15 +157,19 @@ def protect_photos(
         BulkError, OutputError, KeyProblem: the run cannot start or go on; what is done stays.
         ValueError: the method does not take these options, or there is a ledger and nobody to record.
     """
+    notes: tuple[str, ...] = ()
     if ledger is not None:
         if settings.subject is None and settings.enrolled is None:
             raise ValueError("a ledger needs to know whom photos show; name the subject, or a folder of enrolled people")
-        ledger.prepare()
+        if ledger.prepare():
+            notes = (f"began a new ledger: {ledger.path}",)
+    elif limit is not None:
+        raise ValueError("a limit needs a ledger, and to know whom photos show; name the subject, or enrolled people")
     people = None if settings.enrolled is None else enrolment_digest(settings.enrolled)
     if settings.enrolled is not None and people is not None:
         enrol(settings.enrolled, people)  # what is wrong there shows now
     method = settings.build()
-    digest = settings.digest(method)
+    digest, size = settings.digest(method), method.size
     del method  # workers build their own
     out = Path(out).absolute()
     sources = find_sources(given, out)
@@ -163,7 +178,7 @@ def protect_photos(
         if top == FOLDER or (top == KEPT_FOLDER and settings.keep):
             raise SourceError(f"{source.place!r} would mix with what the output keeps in {top!r}; rename that folder")
     with Manifest(out) as manifest, open_pool(workers, cluster) as pool:
-        run = _Run(manifest, settings, digest, people, sources, ledger)
+        run = _Run(manifest, settings, digest, people, sources, ledger, limit, size, notes)
         return run.go(pool, progress)
 
 
@@ -177,14 +192,20 @@ class _Run:
     people: str | None
     sources: Sources
     ledger: Ledger | None
+    limit: float | None
+    size: int
+    beforehand: tuple[str, ...]
     refused: list[Refused] = field(default_factory=list)
     small_faces: list[Refused] = field(default_factory=list)
     kept: list[Entry] = field(default_factory=list)
     new: list[Entry] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
     faces_of_refused: int = 0
     strangers: int = 0
     recorded: int = 0
     guarantee: Guarantee | None = None
+    recognised: list[tuple[str, tuple[tuple[int, tuple[str, ...]], ...]]] = field(default_factory=list)
+    log_problem: str | None = None
 
     def go(self, pool: Pool, progress: Callable[[int, int], None]) -> Summary:
         total = len(self.sources.photos)
@@ -196,6 +217,11 @@ class _Run:
             self._settle(task, outcome, paths[task.place])
             progress(len(self.kept) + len(self.new) + len(self.refused), total)
         progress(total, total)
+        if self.manifest.foreign:
+            lines = f"{self.manifest.foreign} line{'s' if self.manifest.foreign > 1 else ''}"
+            self.notes.append(
+                f"{lines} in the output's log were not written by this program with your key, and count for nothing"
+            )
         return self._summary(total)
 
     def _tasks(self) -> Iterator[Task]:
@@ -210,8 +236,13 @@ class _Run:
                 self.refused.append(Refused(str(source.path), str(error), error.exit_code))
                 continue
             if self.manifest.is_done(source.place, content, settings, self.settings.on_no_face):
-                self.kept.append(self.manifest.entries[source.place])
-                continue
+                altered = self.manifest.altered(source.place)
+                if not altered:
+                    self.kept.append(self.manifest.entries[source.place])
+                    self._make_up_for(self.kept[-1], str(source.path.absolute()))
+                    continue
+                files = ", ".join(map(repr, altered))
+                self.notes.append(f"{files} in the output is not what was put there; {str(source.path)!r} is done again")
             path, run = str(source.path.absolute()), str(self.manifest.run)
             yield Task(path, source.place, names[source.place], run, self.digest, self.people)
 
@@ -235,20 +266,52 @@ class _Run:
             protected=outcome.protected,
             small=outcome.small,
             outputs=outcome.outputs,
+            contents=tuple(map(self.manifest.content_of, outcome.contents)),
             staged=outcome.staged,
             replaces=tuple(old for old in (before.outputs if before else ()) if old not in outcome.outputs),
             marks=tuple(mark.as_dict() for mark in outcome.marks),
         )
-        if self.ledger is not None:
-            for recorded in outcome.recorded:
-                certificate = Certificate.from_json(recorded.certificate)
-                self.ledger.record(recorded.subject, certificate, images=recorded.images)
-                self.recorded += 1
-        self.manifest.commit(entry)
+        try:
+            self._record(outcome.recorded, limit=self.limit)
+        except OverLimit as error:
+            shutil.rmtree(self.manifest.folder / outcome.staged, ignore_errors=True)
+            self.refused.append(Refused(path, f"{path!r} is not protected: {error}", error.exit_code))
+            self.faces_of_refused += outcome.faces
+            return
+        try:
+            self.manifest.commit(entry)
+        except NotPlaced as error:
+            self.refused.append(Refused(path, f"{path!r} is not protected: {error}", error.exit_code))
+            self.faces_of_refused += outcome.faces
+            return
         self.new.append(entry)
+        self.notes += [f"{path!r}: {text}" for text in outcome.lost]
         self.small_faces += [Refused(path, reason, 4) for reason in outcome.reasons]
         self.strangers += outcome.strangers
+        if outcome.recognised:
+            self.recognised.append((path, outcome.recognised))
+            try:
+                write_log(path, outcome.recognised)
+            except OutputError as error:  # the photo is protected and booked; its owner is told on the terminal
+                self.log_problem = f"which faces are still recognised is not logged: {error}"
         self.guarantee = self.guarantee or outcome.guarantee
+
+    def _make_up_for(self, entry: Entry, path: str) -> None:
+        """Record what an earlier run released and did not record here; the limit cannot refuse it any more."""
+        if self.ledger is None:
+            return
+        try:
+            lacking = unrecorded(entry, path, self.manifest.out, self.settings, self.people, self.size, self.ledger)
+        except NotRecorded as error:
+            self.refused.append(Refused(path, str(error), error.exit_code))
+            self.kept.pop()
+            return
+        self._record(lacking)
+
+    def _record(self, releases: Sequence[Recorded], *, limit: float | None = None) -> None:
+        if self.ledger is not None:
+            made = [Booking(r.subject, Certificate.from_json(r.certificate), r.images) for r in releases]
+            self.recorded += self.ledger.record_all(made, limit=limit, only_new=True)
 
     def _summary(self, total: int) -> Summary:
         everything = [*self.kept, *self.new]
@@ -275,6 +338,7 @@ class _Run:
             recorded=self.recorded,
             small_faces=tuple(self.small_faces),
             others=self.sources.others,
-            notes=self.sources.notes,
+            notes=(*self.beforehand, *self.sources.notes, *self.notes, *([self.log_problem] if self.log_problem else ())),
             guarantee=self.guarantee,
+            recognised=tuple(self.recognised),
         )

@@ -5,7 +5,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from semveil.core.errors import KeyProblem
-from semveil.keys.private_file import read_private
+from semveil.keys.passphrase import read_passphrase
 from semveil.keys.schedule import hkdf_sha256
 from semveil.methods.shared_key import SharedKey
 
@@ -51,16 +51,4 @@ def _load(key: str | None, passphrase_file: str | None) -> SharedKey:
     if key is not None:
         return SharedKey.from_file(Path(key))
     assert passphrase_file is not None
-    return SharedKey.from_passphrase(first_line(passphrase_file))
-
-
-def first_line(path: str) -> str:
-    """A passphrase from a file that only its owner may read.
-
-    Raises:
-        KeyProblem: the file is missing, unsafe or empty.
-    """
-    lines = read_private(path, "passphrase file").splitlines()
-    if not lines:
-        raise KeyProblem(f"the passphrase file {path!r} is empty; write the passphrase into its first line")
-    return lines[0]
+    return SharedKey.from_passphrase(read_passphrase(passphrase_file))

@@ -9,11 +9,16 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from semveil.core.errors import PhotoError, SemveilError
+from semveil.core.files import open_regular
+from semveil.data.photos import looks_like_photo
 
-PHOTO_SUFFIXES = frozenset(
-    (".jpg", ".jpeg", ".jfif", ".png", ".webp", ".tif", ".tiff", ".gif", ".bmp", ".avif", ".jp2", ".ppm", ".heic", ".heif")
-)
-_FACE_NUMBER = re.compile(r"\.face-\d+$")
+_PHOTOS = "jpg|jpeg|jpe|jfif|png|apng|webp|tif|tiff|gif|bmp|avif|jp2|ppm|pgm"
+# What shows people too, but cannot be read, is refused by name: passed over, it would be lost without a word.
+_RAW = "3fr|arw|cr2|cr3|crw|dcr|dng|erf|fff|iiq|kdc|mef|mos|mrw|nef|nrw|orf|pef|raf|raw|rw2|rwl|sr2|srf|srw|x3f"
+_FILMS = "3gp|avi|flv|insv|m2ts|m4v|mkv|mov|mp4|mpeg|mpg|mts|ogv|webm|wmv"
+PHOTO_SUFFIXES = frozenset(f".{kind}" for kind in _PHOTOS.split("|"))
+UNREADABLE_SUFFIXES = frozenset(f".{kind}" for kind in f"{_RAW}|{_FILMS}|heic|heif|hif|jxl|psd".split("|"))
+_ENDING = re.compile(r"\.(face-\d+|covered|partly-unprotected|unprotected)$")  # of outputs' names
 
 
 class BulkError(SemveilError):
@@ -45,7 +50,7 @@ class Sources:
 
     Attributes:
         photos: each file once.
-        others: how many files were passed over because their names are not those of photos.
+        others: how many files were passed over because they are no photos, by name and content.
         notes: what else was passed over, in words.
     """
 
@@ -55,14 +60,15 @@ class Sources:
 
 
 def find_sources(given: Sequence[str | os.PathLike[str]], out: Path | None = None) -> Sources:
-    """The photos that paths name and folders hold.
+    """The photos that paths name and folders hold, and what may show people but cannot be read, such as films.
 
-    A single folder's content keeps its places; of several paths each folder's content comes below the folder's own name.
-    Hidden files are passed over, and linked folders, and the output folder where it lies inside. A file that is reached
-    twice, by links or overlapping paths, counts once, at the place found first: protecting it twice would be two releases.
+    In folders a photo is known by its name, or else by how its content begins. A single folder's content keeps its places;
+    of several paths each folder's content comes below the folder's own name. Hidden files are passed over, and linked folders,
+    and the output folder where it lies inside. A file that is reached twice, by symbolic or hard links or overlapping paths,
+    counts once, at the place found first: protecting it twice would be two releases.
 
     Raises:
-        PhotoError: a path does not exist, or there is no photo at all.
+        PhotoError: a path does not exist or is a device or pipe, or there is no photo at all.
         SourceError: the output folder is one of the folders given, or two photos belong in the same place.
     """
     paths = [Path(os.fspath(path)) for path in given]
@@ -79,14 +85,16 @@ def find_sources(given: Sequence[str | os.PathLike[str]], out: Path | None = Non
             files += found
             others += passed
             notes += said
-        elif path.exists():
+        elif path.is_file():
             files.append(Source(path, path.name))
+        elif path.exists():
+            raise PhotoError(f"{str(path)!r} is not a regular file; name photos or folders of photos")
         else:
             gone = "is a link to nothing" if path.is_symlink() else "does not exist"
             raise PhotoError(f"{str(path)!r} {gone}; name photos or folders of photos")
-    unique: dict[str, Source] = {}
+    unique: dict[object, Source] = {}
     for source in files:
-        first = unique.setdefault(os.path.realpath(source.path), source)
+        first = unique.setdefault(_file_of(source.path), source)
         if first.path != source.path:
             notes.append(f"{str(source.path)!r} is the same file as {str(first.path)!r}; it is protected once")
     photos = sorted(unique.values(), key=lambda source: source.place)
@@ -97,18 +105,28 @@ def find_sources(given: Sequence[str | os.PathLike[str]], out: Path | None = Non
                 "protect them in two runs, or name a folder that holds both"
             )
     if not photos:
-        raise PhotoError(f"no photos in {', '.join(repr(str(path)) for path in paths)} ({', '.join(sorted(PHOTO_SUFFIXES))})")
+        named = ", ".join(repr(str(path)) for path in paths)
+        raise PhotoError(f"no photos in {named} ({', '.join(sorted(PHOTO_SUFFIXES))}, or by their content)")
     return Sources(tuple(photos), others, tuple(notes))
 
 
+def _file_of(path: Path) -> object:
+    """The same for all names of one file."""
+    try:
+        status = path.stat()
+    except OSError:
+        return os.path.realpath(path)
+    return (status.st_dev, status.st_ino) if status.st_ino and status.st_nlink > 1 else os.path.realpath(path)
+
+
 def sha256_of(path: str | os.PathLike[str]) -> bytes:
-    """SHA-256 of a file.
+    """SHA-256 of a regular file.
 
     Raises:
         PhotoError: it cannot be read.
     """
     try:
-        with open(path, "rb") as file:
+        with os.fdopen(open_regular(path), "rb") as file:
             return hashlib.file_digest(file, "sha256").digest()
     except OSError as error:
         raise PhotoError(f"cannot read {os.fspath(path)!r}: {error.strerror}") from None
@@ -147,7 +165,7 @@ def assign_names(places: Iterable[str], taken: Mapping[str, str]) -> dict[str, s
 
 def _bare(place: str) -> str:
     """What photos share whose outputs could be mixed up."""
-    return _FACE_NUMBER.sub("", str(PurePosixPath(place).with_suffix("")).casefold())
+    return _ENDING.sub("", str(PurePosixPath(place).with_suffix("")).casefold())
 
 
 def _walk(folder: Path, prefix: PurePosixPath, out: Path | None) -> tuple[list[Source], int, list[str]]:
@@ -171,8 +189,14 @@ def _walk(folder: Path, prefix: PurePosixPath, out: Path | None) -> tuple[list[S
         )
         for name in sorted(names):
             path = here / name
-            if name.startswith(".") or path.suffix.lower() not in PHOTO_SUFFIXES or (path.exists() and not path.is_file()):
+            if name.startswith(".") or not _is_source(path):
                 others += 1
                 continue
             found.append(Source(path, str(prefix / PurePosixPath(path.relative_to(folder).as_posix()))))
     return found, others, notes
+
+
+def _is_source(path: Path) -> bool:
+    """Whether a file of a folder belongs to the run: a link to nothing does, by its name, and is refused there."""
+    named = path.suffix.lower() in PHOTO_SUFFIXES | UNREADABLE_SUFFIXES
+    return path.is_file() and (named or looks_like_photo(path)) if path.exists() else named

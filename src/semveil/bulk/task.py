@@ -1,5 +1,6 @@
 """What is done with one photo, the same here and on a Dask worker: detect, align, protect, write beside its place."""
 
+import errno
 import secrets
 import socket
 from collections.abc import Sequence
@@ -16,6 +17,7 @@ from semveil.bulk.covered import cover_doubtful, only_covered, with_way_back
 from semveil.bulk.enrolled import CROP, Enrolled, enrol
 from semveil.bulk.manifest import Status
 from semveil.bulk.pictures import Picture, crops, middle_square, whole_photo
+from semveil.bulk.recognised import still_recognised
 from semveil.bulk.settings import KEPT_FOLDER, Settings, needs_subjects
 from semveil.bulk.sources import BulkError, sha256_of
 from semveil.core.certificate import Certificate, ReleaseKind
@@ -26,7 +28,7 @@ from semveil.core.privacy import Guarantee
 from semveil.data.align import align_face
 from semveil.data.certified import save_certified_png, write_certificate
 from semveil.data.faces import SMALLEST_FACE, choose_faces, list_faces, smallest_face
-from semveil.data.paste import align_apart
+from semveil.data.paste import align_apart, passing
 from semveil.data.photos import Photo, load_photo
 from semveil.data.save import save_png
 from semveil.data.sealed_faces import CHUNK, sealed_path
@@ -80,10 +82,14 @@ class Outcome:
         sha256: of the photo's bytes as they were read.
         faces, protected, small: how many were found, protected, and refused because they are too small.
         outputs: files below the output folder, written so far into `staged`; certificates come first.
+        contents: SHA-256 of each.
         reasons: why the photo or some of its faces were refused.
-        guarantee: of the pictures.
+        guarantee: of the pictures; None where no face is protected.
         recorded: what the ledger should know.
         strangers: protected faces of nobody who is enrolled, where there are enrolled people.
+        lost: what of the photo's file the pictures cannot show, in words.
+        recognised: protected faces that recognisers still take for the same person, by number, and which recognisers do; for
+            the owner of the photos alone.
         marks: what became of each face.
     """
 
@@ -94,13 +100,24 @@ class Outcome:
     protected: int = 0
     small: int = 0
     outputs: tuple[str, ...] = ()
+    contents: tuple[bytes, ...] = ()
     staged: str = ""
     reasons: tuple[str, ...] = ()
     exit_code: int = 0
     guarantee: Guarantee | None = None
     recorded: tuple[Recorded, ...] = ()
     strangers: int = 0
+    lost: tuple[str, ...] = ()
+    recognised: tuple[tuple[int, tuple[str, ...]], ...] = ()
     marks: tuple[Mark, ...] = ()
+
+
+# An output's own fault: a name that the file system does not take, or something else in its place. The rest can go on.
+_ONE_OUTPUT = {
+    number
+    for name in ("ENAMETOOLONG", "EISDIR", "ENOTDIR", "EEXIST", "ELOOP", "EILSEQ", "EINVAL", "EFBIG")
+    if (number := getattr(errno, name, None)) is not None
+}
 
 
 def protect_photo(task: Task, settings: Settings) -> Outcome:
@@ -108,7 +125,8 @@ def protect_photo(task: Task, settings: Settings) -> Outcome:
 
     Raises:
         BulkError: this process does not see the run's folder, or has another model or version.
-        OutputError: nothing can be written; all else that goes wrong concerns this photo only and is an `Outcome`.
+        OutputError: nothing can be written, as on a full disk; all else that goes wrong concerns this photo only and is an
+            `Outcome`.
     """
     method = _method(settings, task.method_digest)
     if not Path(task.run).is_dir():
@@ -122,11 +140,17 @@ def protect_photo(task: Task, settings: Settings) -> Outcome:
         if sha256_of(task.path) != sha256:  # what is written down as done must be what was read
             raise PhotoError(f"{task.path!r} changed while it was read; run again when it is whole")
         work = _protect_picture if settings.layout == Layout.PICTURE else _protect_faces
-        return replace(work(task, settings, method, photo), sha256=sha256)
-    except OutputError:
-        raise
+        return replace(work(task, settings, method, photo), sha256=sha256, lost=photo.lost)
+    except OutputError as error:
+        if getattr(error.__cause__, "errno", None) not in _ONE_OUTPUT:
+            raise
+        reason = f"{task.path!r} is not protected: {error}; give the photo another or shorter name"
+        return Outcome(task.place, None, reasons=(reason,), exit_code=error.exit_code)
     except SemveilError as error:
         return Outcome(task.place, None, reasons=(str(error),), exit_code=error.exit_code)
+    except MemoryError:
+        reason = f"{task.path!r} needs more memory than there is; shrink it"
+        return Outcome(task.place, None, reasons=(reason,), exit_code=PhotoError.exit_code)
     except Exception as error:  # one photo must not end a run over thousands
         return Outcome(task.place, None, reasons=(f"{task.path!r}: {type(error).__name__}: {error}",), exit_code=1)
 
@@ -146,7 +170,7 @@ def _method(settings: Settings, digest: str) -> ImageMethod:
 def _protect_picture(task: Task, settings: Settings, method: ImageMethod, photo: Photo) -> Outcome:
     square = middle_square(photo.pixels, method.size)
     release = _release(method, [square], [settings.subject])
-    made = crops(method, release, [task.name], [settings.subject])
+    made = crops(method, release, [task.name], [_known(settings.subject)])
     return _write_all(task, settings, method, made, [task.name], [square])
 
 
@@ -208,31 +232,60 @@ def _protect_chosen(
     covered: Sequence[int],
 ) -> Outcome:
     """Protect some of a photo's faces, cover others, and write what becomes of the photo."""
-    subjects: list[str | None] = [settings.subject] * len(chosen)
-    if settings.enrolled is not None and task.people is not None and chosen:
-        subjects = _recognised(photo, [faces[i] for i in chosen], enrol(settings.enrolled, task.people))
+    # the subject is behind a protected face, or where there is none behind a covered one
+    who: list[str | None] = [settings.subject if i in (chosen or covered) else None for i in range(len(faces))]
+    if settings.enrolled is not None and task.people is not None:
+        who = _recognised(photo, faces, enrol(settings.enrolled, task.people))
     names = [f"{task.name}.face-{i}" if len(faces) > 1 else task.name for i in chosen]
+    aligned = align_apart(photo.pixels, [face.landmarks for face in faces], method.size)
+    cut = [aligned[i].pixels for i in chosen]
+    release = _release(method, cut, [who[i] for i in chosen]) if chosen else None
+    through, exposed = _shared_out(who, chosen, passing(aligned))
     if settings.layout == Layout.WHOLE_PHOTO:
-        aligned = align_apart(photo.pixels, [face.landmarks for face in faces], method.size)
-        cut = [aligned[i].pixels for i in chosen]
-        if chosen:
-            release = _release(method, cut, subjects)
-            picture = whole_photo(method, release, task.name, subjects, photo=photo, faces=aligned, chosen=chosen)
+        if release is not None:
+            picture = whole_photo(
+                method, release, task.name, through, photo=photo, faces=aligned, chosen=chosen, exposed=exposed
+            )
         else:
-            picture = only_covered(task.name, method.name, photo)
+            picture = only_covered(task.name, method.name, photo, exposed)
         picture = replace(picture, name=named_for(task.name, len(faces), len(chosen), len(covered)))
         altered = cover_doubtful(picture, faces, aligned, chosen=chosen, covered=covered)
         sealing = settings.sealing
         made = [altered.picture if sealing is None else with_way_back(altered, photo.pixels, sealing)]
     else:
-        cut = [align_face(photo.pixels, faces[i].landmarks, method.size).pixels for i in chosen]
-        made = crops(method, _release(method, cut, subjects), names, subjects)
-    strangers = subjects.count(None) if settings.enrolled else 0
-    return replace(_write_all(task, settings, method, made, names, cut), strangers=strangers)
+        assert release is not None  # crops of no face are refused
+        made = crops(method, release, names, through)
+    by = still_recognised(to_tensor(cut), release.images) if release is not None else []
+    recognised = tuple((i, judges) for i, judges in zip(chosen, by, strict=True) if judges)
+    strangers = [who[i] for i in chosen].count(None) if settings.enrolled else 0
+    written = _write_all(task, settings, method, made, names, cut)
+    guarantee = written.guarantee if chosen else None  # nothing is claimed about mosaics
+    return replace(written, strangers=strangers, recognised=recognised, guarantee=guarantee)
+
+
+def people_of(
+    photo: Photo, faces: Sequence[Face], chosen: Sequence[int], size: int, people: Enrolled
+) -> tuple[list[tuple[str, ...]], tuple[str, ...]]:
+    """Known people whose pixels go through each chosen face's release, and those whose faces are not chosen."""
+    aligned = align_apart(photo.pixels, [face.landmarks for face in faces], size)
+    return _shared_out(_recognised(photo, faces, people), chosen, passing(aligned))
+
+
+def _shared_out(
+    who: Sequence[str | None], chosen: Sequence[int], crossing: Sequence[Sequence[int]]
+) -> tuple[list[tuple[str, ...]], tuple[str, ...]]:
+    through = [_known(*(who[j] for j in crossing[i])) for i in chosen]
+    return through, _known(*(name for i, name in enumerate(who) if i not in chosen))
 
 
 def _recognised(photo: Photo, faces: Sequence[Face], people: Enrolled) -> list[str | None]:
+    """Whom each face shows; None where it is nobody who is enrolled."""
     return people.who(to_tensor([align_face(photo.pixels, face.landmarks, CROP).pixels for face in faces]))
+
+
+def _known(*names: str | None) -> tuple[str, ...]:
+    """The people among them, once each."""
+    return tuple(dict.fromkeys(name for name in names if name is not None))
 
 
 def _release(method: ImageMethod, images: Sequence[NDArray], subjects: Sequence[str | None]) -> Release:
@@ -257,6 +310,7 @@ def _copy(task: Task, settings: Settings, photo: Photo) -> Picture:
         f"{task.name}.unprotected",
         photo.pixels,
         Certificate(release=ReleaseKind.IMAGE, method=settings.method, protection="none", guarantee=claim),
+        _known(settings.subject),
     )
 
 
@@ -278,19 +332,32 @@ def _write_all(
         certificate = replace(picture.certificate, commit=settings.commit)
         inside = settings.sealing is not None and settings.sealing.inside
         files += _write(staged, replace(picture, certificate=certificate), in_png=settings.certificate_in_png, inside=inside)
-        if certificate.sealed is not None:  # the sealed part is released too
-            certificate = replace(certificate, guarantee=certificate.sealed)
-        for subject in dict.fromkeys(picture.subjects):
-            recorded.append(Recorded(subject, picture.subjects.count(subject), certificate.to_json()))
+        recorded += bookings(picture.subjects, picture.exposed, certificate)
     files += _keep(staged, names, cut, settings, method)
     return Outcome(
         task.place,
         status,
         outputs=tuple(files),
+        contents=tuple(sha256_of(staged / PurePosixPath(file).name) for file in files),
         staged=f"{Path(task.run).name}/{staged.name}",
         guarantee=made[0].certificate.guarantee if status == "protected" else None,
         recorded=tuple(recorded),
     )
+
+
+def bookings(subjects: Sequence[str], exposed: Sequence[str], certificate: Certificate) -> list[Recorded]:
+    """What the ledger should know of a picture: what holds together with its sealed part, which is released too.
+
+    Args:
+        subjects, exposed: as in `Picture`.
+    """
+    if certificate.sealed is not None:
+        certificate = replace(certificate, guarantee=certificate.sealed)
+    shown = certificate.for_opened_picture("the face was left as it is, as chosen, or only covered by a mosaic")
+    return [
+        *(Recorded(name, subjects.count(name), certificate.to_json()) for name in dict.fromkeys(subjects)),
+        *(Recorded(name, 1, shown.to_json()) for name in exposed),
+    ]
 
 
 def _write(staged: Path, made: Picture, *, in_png: bool, inside: bool) -> list[str]:
@@ -319,6 +386,6 @@ def _keep(staged: Path, names: Sequence[str], cut: Sequence[NDArray], settings: 
             pictures = to_pixels(method.reconstruct(to_tensor(cut)))
         for name, pixels in zip(names, pictures, strict=True):
             file = f"{PurePosixPath(name).name}.{kind}.png"
-            save_png(staged / file, pixels)
+            save_png(staged / file, pixels, private=True)
             files.append(str(PurePosixPath(KEPT_FOLDER) / PurePosixPath(name).parent / file))
     return files

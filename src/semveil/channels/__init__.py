@@ -1,10 +1,15 @@
-"""From latents to what Bob and Eve hear: packing, power, noise, and the file that carries a message."""
+"""From latents to what Bob and Eve hear: packing, power, channels, receivers, and the file that carries a message."""
 
 from semveil.channels.awgn import awgn, noise_power
+from semveil.channels.channel import AWGN, Channel, ChannelState, ClippedAWGN, Heard
 from semveil.channels.container import MessageError
+from semveil.channels.fading import OFDM, Fading
 from semveil.channels.keyed_part import KeyedPart
-from semveil.channels.message import FORMAT_VERSION, Message, read_message, write_message
+from semveil.channels.links import CHANNELS, Bandwidth, bandwidth, parse_link
+from semveil.channels.message import FORMAT_VERSION, Message, message_bytes, read_message, write_message
+from semveil.channels.offsets import PhaseOffset, TimingOffset
 from semveil.channels.packing import bandwidth_ratio, code_blocks, pack, unpack
+from semveil.channels.pilots import Pilots
 from semveil.channels.power import (
     GAIN_BITS,
     denormalise_power,
@@ -12,24 +17,41 @@ from semveil.channels.power import (
     normalise_power,
     normalise_power_blocks,
 )
+from semveil.channels.receiver import Link
 from semveil.channels.wiretap import WiretapOutput, wiretap
 
 __all__ = [
+    "AWGN",
+    "CHANNELS",
     "FORMAT_VERSION",
     "GAIN_BITS",
+    "OFDM",
+    "Bandwidth",
+    "Channel",
+    "ChannelState",
+    "ClippedAWGN",
+    "Fading",
+    "Heard",
     "KeyedPart",
+    "Link",
     "Message",
     "MessageError",
+    "PhaseOffset",
+    "Pilots",
+    "TimingOffset",
     "WiretapOutput",
     "awgn",
+    "bandwidth",
     "bandwidth_ratio",
     "code_blocks",
     "denormalise_power",
     "denormalise_power_blocks",
+    "message_bytes",
     "noise_power",
     "normalise_power",
     "normalise_power_blocks",
     "pack",
+    "parse_link",
     "read_message",
     "unpack",
     "wiretap",

@@ -8,7 +8,7 @@ from semveil.channels.container import MessageError, is_json_object
 
 NONCE_BYTES = 32
 SOURCES = {"file": set(), "passphrase": {"salt"}, "agreement": {"offer"}}  # kind of key -> what else Bob needs, hex
-MOST_SEALED = 1 << 16
+MOST_SEALED = 1 << 18
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,7 +38,7 @@ class KeyedPart:
             raise MessageError(f"a keyed message needs a nonce of {NONCE_BYTES} bytes")
         if not isinstance(self.sealed, bytes) or len(self.sealed) > MOST_SEALED:
             raise MessageError(f"sealed side information must be at most {MOST_SEALED} bytes")
-        if not is_json_object(self.source) or self.source.get("kind") not in SOURCES:
+        if not is_json_object(self.source) or self.source.get("kind") not in [*SOURCES]:  # a list: it may be unhashable
             raise MessageError(f"the key's source must be of kind {', '.join(SOURCES)}, got {ascii(self.source)[:80]}")
         if set(self.source) != SOURCES[self.source["kind"]] | {"kind"}:
             raise MessageError(f"a key's source of kind {self.source['kind']} has other fields, got {sorted(self.source)}")

@@ -1,8 +1,10 @@
 """What Alice puts into a file for Bob, and what Eve finds in it."""
 
+import json
 import math
 import os
 import re
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, cast
@@ -18,6 +20,7 @@ from semveil.core.files import write_whole
 
 FORMAT_VERSION = 2
 TENSORS = ("clip_lower", "clip_upper", "gains", "symbols")  # the payload's order, float32 little-endian, complex as re, im
+MOST_SIDE = 1 << 22  # bytes of a decompressed header
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _HASH = re.compile(r"[0-9a-f]{64}")
 
@@ -132,18 +135,23 @@ class Message:
 
 
 def write_message(path: str | os.PathLike[str], message: Message) -> None:
-    """Write a message file (`container.py` has the layout); equal messages give equal bytes, and none is ever half-written.
+    """Write a message file, whole or not at all, see `message_bytes`.
 
     Raises:
         MessageError: the message is too big for one file.
         OutputError: the path cannot be written.
     """
-    tensors = {name: _reals(getattr(message, name)) for name in TENSORS}
-    plain = [f.name for f in fields(Message) if f.name not in (*TENSORS, "format_version")]
-    header: dict[str, Any] = {name: getattr(message, name) for name in plain}
-    header["keyed"] = message.keyed and message.keyed.as_header()
-    header["tensors"] = {name: list(getattr(message, name).shape) for name in TENSORS}
-    write_whole(path, encode(message.format_version, header, b"".join(tensors.values())))
+    write_whole(path, message_bytes(message))
+
+
+def message_bytes(message: Message) -> bytes:
+    """What a message file holds (`container.py` has the layout); equal messages give equal bytes.
+
+    Raises:
+        MessageError: the message is too big for one file.
+    """
+    payload = b"".join(_reals(getattr(message, name)) for name in TENSORS)
+    return encode(message.format_version, _header(message), payload)
 
 
 def read_message(path: str | os.PathLike[str]) -> Message:
@@ -157,6 +165,43 @@ def read_message(path: str | os.PathLike[str]) -> Message:
         return _from_parts(header, payload)
     except MessageError as error:
         raise MessageError(f"the message {os.fsdecode(path)!r} is inconsistent: {error}") from None
+
+
+def side_of_message(message: Message) -> bytes:
+    """All of a message but its symbols, compressed: what a transmitter sends digitally beside them."""
+    header = _header(message)
+    del header["snr_db"], header["tensors"]["symbols"]
+    text = json.dumps(header, sort_keys=True, separators=(",", ":"), allow_nan=False).encode()
+    tensors = b"".join(_reals(getattr(message, name)) for name in TENSORS if name != "symbols")
+    return bytes([message.format_version]) + zlib.compress(len(text).to_bytes(4, "big") + text + tensors, 9)
+
+
+def message_from_side(side: bytes, symbols: Tensor, *, snr_db: float) -> Message:
+    """A message from what `side_of_message` gave, with symbols (B, N) as they were received.
+
+    Raises:
+        MessageError: the bytes are no such thing, or do not fit the symbols.
+    """
+    _check(side[:1] == bytes([FORMAT_VERSION]), f"the header must be of version {FORMAT_VERSION}", side[:1])
+    try:
+        plain = zlib.decompressobj().decompress(side[1:], MOST_SIDE)
+        size = int.from_bytes(plain[:4], "big")
+        header = json.loads(plain[4 : 4 + size])
+    except (ValueError, zlib.error, RecursionError) as error:
+        raise MessageError(f"the header of the burst is damaged: {error}") from None
+    _check(isinstance(header, dict) and isinstance(header.get("tensors"), dict), "the header must be an object", type(header))
+    header["snr_db"] = snr_db
+    header["tensors"]["symbols"] = list(symbols.shape)
+    return _from_parts(header, plain[4 + size :] + _reals(symbols))
+
+
+def _header(message: Message) -> dict[str, Any]:
+    """What stands in a message's header, JSON-ready."""
+    plain = [f.name for f in fields(Message) if f.name not in (*TENSORS, "format_version")]
+    header: dict[str, Any] = {name: getattr(message, name) for name in plain}
+    header["keyed"] = message.keyed and message.keyed.as_header()
+    header["tensors"] = {name: list(getattr(message, name).shape) for name in TENSORS}
+    return header
 
 
 def _from_parts(header: dict[str, Any], payload: bytes) -> Message:

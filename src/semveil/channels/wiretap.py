@@ -1,11 +1,38 @@
-"""The wiretap channel: one transmission, two receivers, independent noise."""
+"""The wiretap channel: one transmission, two receivers, independent channels."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from semveil.channels.awgn import awgn
+
+AnyChannel = Callable[[Tensor, float | Tensor, torch.Generator | None], tuple[Tensor, Any]]
+"""`channel(symbols, snr_db, rng) -> received, state`: a `Link`, a `Channel`, or anybody's module of this form."""
+
+
+def over(
+    channel: AnyChannel | None,
+    symbols: Tensor,
+    snr_db: float | Tensor,
+    *,
+    power: float = 1.0,
+    rng: torch.Generator | None = None,
+) -> Tensor:
+    """Symbols of mean power P after a channel, AWGN where None.
+
+    Raises:
+        ValueError: a channel gave something of another shape or type.
+    """
+    if channel is None:
+        return awgn(symbols, snr_db, power=power, rng=rng)
+    received, _ = channel(symbols / power**0.5, snr_db, rng)
+    if not isinstance(received, Tensor) or received.shape != symbols.shape or received.dtype != symbols.dtype:
+        got = f"{received.dtype} {tuple(received.shape)}" if isinstance(received, Tensor) else type(received).__name__
+        raise ValueError(f"a channel must return what it receives as {symbols.dtype} {tuple(symbols.shape)}, got {got}")
+    return received * power**0.5
 
 
 @dataclass(frozen=True)
@@ -29,8 +56,10 @@ def wiretap(
     power: float = 1.0,
     rng_bob: torch.Generator | None = None,
     rng_eve: torch.Generator | None = None,
+    bob_channel: AnyChannel | None = None,
+    eve_channel: AnyChannel | None = None,
 ) -> WiretapOutput:
-    """Send symbols to Bob and to Eve over independent AWGN channels: y_i = s + n_i, [DPSC] Eqs. 10 and 11.
+    """Send symbols to Bob and to Eve over independent channels, AWGN as in the paper: y_i = s + n_i, [DPSC] Eqs. 10 and 11.
 
     Args:
         symbols: (B, N) complex, of mean power `power`.
@@ -39,6 +68,7 @@ def wiretap(
         power: P, transmit power per complex symbol.
         rng_bob: source of Bob's noise; the operating system's entropy where None.
         rng_eve: source of Eve's noise, likewise.
+        bob_channel, eve_channel: other channels, called as `channel(symbols, snr_db, rng)`; AWGN where None.
 
     Raises:
         ValueError: the two sources stand in the same state and would give both the same noise.
@@ -50,8 +80,8 @@ def wiretap(
     """
     if rng_bob is not None and rng_eve is not None and rng_bob is not rng_eve and _same_state(rng_bob, rng_eve):
         raise ValueError("rng_bob and rng_eve are in the same state, so both would hear the same noise; seed them differently")
-    bob = awgn(symbols, snr_db, power=power, rng=rng_bob)
-    eve = awgn(symbols, snr_db if eve_snr_db is None else eve_snr_db, power=power, rng=rng_eve)
+    bob = over(bob_channel, symbols, snr_db, power=power, rng=rng_bob)
+    eve = over(eve_channel, symbols, snr_db if eve_snr_db is None else eve_snr_db, power=power, rng=rng_eve)
     return WiretapOutput(bob=bob, eve=eve)
 
 

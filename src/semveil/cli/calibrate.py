@@ -7,8 +7,9 @@ from typing import Annotated
 import typer
 
 from semveil.cli import options
-from semveil.cli.console import progress, show
+from semveil.cli.console import note, progress, show
 from semveil.cli.verifiers import Name, choose_verifier
+from semveil.core.errors import PhotoError
 
 
 def calibrate(
@@ -34,13 +35,21 @@ def calibrate(
 
     found = read_pairs(listed or pairs / "pairs.txt", pairs)
     judge, _ = choose_verifier(verifier, resolution=resolution, threshold=0.0)  # what is measured does not depend on it
+    refused: list[PhotoError] = []
     with progress("Recognising", quiet=as_json) as advance:
         rng = streams(seed)["bootstrap"]
-        measured = calibrate_threshold(judge, found.pairs, resolution=resolution, far=far, rng=rng, progress=advance)
+        measured = calibrate_threshold(
+            judge, found.pairs, resolution=resolution, far=far, rng=rng, progress=advance, refused=refused.append
+        )
+    for error in refused:
+        note(f"left out: {error}")
     low, high = measured.threshold_interval
     lines = [
         f"{measured.verifier} at {resolution} px: threshold {measured.threshold:.4f} [{low:.4f}, {high:.4f}] on its similarity "
         f"gives a false acceptance rate of {far:g}; {measured.tar:.1%} of one person's pairs are accepted.",
         f"From {measured.images} photos of {measured.people} people; {found.skipped} listed pairs had no photos.",
     ]
-    show({**asdict(measured), "skipped_pairs": found.skipped}, lines, as_json=as_json)
+    counts = {"skipped_pairs": found.skipped, "refused": len(refused)}
+    show({**asdict(measured), **counts}, lines, as_json=as_json)
+    if refused:
+        raise typer.Exit(refused[0].exit_code)

@@ -1,61 +1,47 @@
-"""What verbs that write outputs do with certificates: put them beside the outputs, into pictures, into the ledger."""
+"""What verbs that write outputs do with certificates and the ledger."""
 
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from semveil.cli.console import note
+from semveil.cli.options import OptionError
+
 if TYPE_CHECKING:
     from semveil.core.certificate import Certificate
     from semveil.core.ledger import Ledger
+    from semveil.core.publish import File
 
 
-def open_ledger(subject: str | None, path: Path | None) -> "Ledger | None":
+def open_ledger(subject: str | None, path: Path | None, limit: float | None = None) -> "Ledger | None":
     """The ledger for `--subject`, checked before the work; None without a subject."""
-    from semveil.core.ledger import Ledger
+    from semveil.core.ledger import Ledger, subject_name
 
     if subject is None:
+        if path is not None or limit is not None:
+            raise OptionError("--ledger and --limit are for releases about a person; name the person with --subject")
         return None
+    subject_name(subject)
     ledger = Ledger(path)
-    ledger.releases(subject)  # an empty name, a missing key or a foreign file shows now
-    ledger.prepare()
+    if ledger.prepare():  # a missing key, a foreign file or a torn line shows now
+        note(f"began a new ledger: {ledger.path}")
     return ledger
 
 
-def certify_outputs(outputs: Sequence[Path], certificate: "Certificate", *, in_png: bool = False) -> list[str]:
-    """Write the certificate of outputs that are there, each bound to its own.
-
-    Args:
-        outputs: files of one kind that the same is true of.
-        in_png: put it into the text of PNG files too.
-
-    Returns:
-        Lines for the user.
-    """
-    from dataclasses import replace
-
+def certified_outputs(outputs: "Sequence[Sequence[File]]", certificate: "Certificate") -> "tuple[list[File], list[str]]":
+    """Outputs with their certificates, ready to be published, and lines for the user."""
     from semveil.core.explain import explain
-    from semveil.data.certified import save_certified_png, write_certificate
-    from semveil.data.photos import load_photo
-    from semveil.experiments.provenance import commit
 
-    certificate = replace(certificate, commit=commit())
-    written = []
-    for path in outputs:
-        if in_png and path.suffix.lower() == ".png":
-            save_certified_png(path, load_photo(path).pixels, certificate)
-        written.append(write_certificate(path, certificate).name)
-    return [explain(certificate)[0], f"Certified: {', '.join(written)}; for the whole of it: semveil certify {outputs[0]}."]
+    files = [file for output in outputs for file in output]
+    names = ", ".join(output[0][0].name for output in outputs)
+    first = outputs[0][-1][0]
+    return files, [explain(certificate)[0], f"Certified: {names}; for the whole of it: semveil certify {first}."]
 
 
-def record_release(ledger: "Ledger | None", subject: str | None, certificate: "Certificate") -> list[str]:
-    """Add a release to the ledger; once for each release, however many outputs show it.
-
-    Returns:
-        Lines for the user: what all recorded releases about the person add up to.
-    """
+def recorded(ledger: "Ledger | None", subject: str | None) -> list[str]:
+    """Lines for the user: what all recorded releases about the person add up to."""
     if ledger is None or subject is None:
         return []
-    ledger.record(subject, certificate)
     together = ledger.total(subject)
     assert together is not None
     return [f"Recorded releases about this person: {len(ledger.releases(subject))}. Together: {together.summary()}"]

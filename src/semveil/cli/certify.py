@@ -1,5 +1,6 @@
 """`semveil certify`: what is guaranteed about a file, to whom, and what is not."""
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -54,9 +55,10 @@ def _find(file: Path) -> "tuple[Certificate, str]":
 
 def _is_message(file: Path) -> bool:
     from semveil.channels.container import MAGIC
+    from semveil.core.files import open_regular
 
     try:
-        with file.open("rb") as content:
+        with os.fdopen(open_regular(file), "rb") as content:
             return content.read(len(MAGIC)) == MAGIC
     except OSError:
         return False

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from semveil.cli import options
-from semveil.cli.console import make_table, show
+from semveil.cli.console import make_table, note, show
+from semveil.core.errors import SemveilError
 
 if TYPE_CHECKING:
     from semveil.bulk.sources import Source
@@ -31,7 +32,8 @@ def classify(
 ) -> None:
     """Say of each picture which class it shows, as noise-image's service does from converted pictures alone.
 
-    Where all pictures lie in folders named after classes, the accuracy is told too.
+    Pictures that cannot be read are left out with a note, and make the command fail at its end. Where all pictures lie in
+    folders named after classes, the accuracy is told too.
 
     Example: semveil classify converted/ --model service
     """
@@ -47,8 +49,18 @@ def classify(
     from semveil.bulk.sources import find_sources
 
     trained = load_noise_image_model(networks or BUNDLED)
-    found = find_sources(pictures).photos
-    answer = classify(trained, to_tensor([_pixels(source, trained, model) for source in found]), network=model)
+    read, refused = [], []
+    for source in find_sources(pictures).photos:
+        try:
+            read.append((source, _pixels(source, trained, model)))
+        except SemveilError as error:
+            refused.append(error)
+    if not read:
+        raise refused[0]
+    for one in [] if as_json else refused:
+        note(f"left out: {one}")
+    found = [source for source, _ in read]
+    answer = classify(trained, to_tensor([pixels for _, pixels in read]), network=model)
     said: list[dict[str, Any]] = [
         {"picture": str(source.path), "class": name, "probability": probability}
         for source, name, probability in zip(found, answer.names, answer.probabilities.tolist(), strict=True)
@@ -63,7 +75,10 @@ def classify(
         )
     rows = [[one["picture"], one["class"], one["probability"]] for one in said[:SHOWN]]
     table = None if as_json else make_table(["picture", "class", "probability"], rows)
-    show({"model": model, "networks": trained.name, "accuracy": share, "pictures": said}, lines, as_json=as_json, table=table)
+    result = {"model": model, "networks": trained.name, "accuracy": share, "pictures": said, "refused": list(map(str, refused))}
+    show(result, lines, as_json=as_json, table=table)
+    if refused:
+        raise typer.Exit(refused[0].exit_code)
 
 
 def _pixels(source: "Source", trained: "NoiseImageModel", model: str) -> Any:

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
+from semveil.cli.streams import writing_output
 from semveil.core.errors import printable
 
 PIPED_WIDTH = 250  # columns where nobody's terminal folds a table
@@ -55,18 +56,37 @@ def note(text: str) -> None:
     print(f"semveil: note: {printable(text)}", file=sys.stderr)
 
 
+@contextmanager
+def when_interrupted(told: Callable[[], str]) -> Iterator[None]:
+    """Say what is kept where Ctrl-C or a signal ends the block.
+
+    Args:
+        told: what is kept, and how to go on, in words.
+    """
+    try:
+        yield
+    except (KeyboardInterrupt, SystemExit):
+        note(told())
+        raise
+
+
 def show(result: dict[str, Any], lines: Sequence[str] = (), *, as_json: bool, table: Any = None) -> None:
     """The result of a verb on stdout: one JSON object, or a table and lines of text."""
-    if as_json:
-        print(json.dumps(result, indent=1, allow_nan=False, ensure_ascii=False))
-        return
+    with writing_output():
+        if as_json:
+            print(json.dumps(result, indent=1, allow_nan=False))  # in ASCII: names hold what no terminal or UTF-8 has
+        else:
+            _show_text(lines, table)
+
+
+def _show_text(lines: Sequence[str], table: Any) -> None:
     from rich.console import Console
 
     console = Console(highlight=False, width=None if sys.stdout.isatty() else PIPED_WIDTH)
     if table is not None:
         console.print(table)
     for line in lines:
-        console.print(line, markup=False, soft_wrap=not console.is_terminal)
+        console.print(printable(line), markup=False, soft_wrap=not console.is_terminal)
 
 
 def make_table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> Any:

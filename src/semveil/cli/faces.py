@@ -105,4 +105,6 @@ def _draw(path: Path, pixels: Any, found: "list[Face]") -> None:
 
     path.parent.mkdir(parents=True, exist_ok=True)
     colours = ["orange" if face.doubtful else "lime" for face in found]
-    save_png(path, outline_faces(pixels, [face.box for face in found], [str(i) for i in range(len(found))], colours))
+    save_png(
+        path, outline_faces(pixels, [face.box for face in found], [str(i) for i in range(len(found))], colours), private=True
+    )

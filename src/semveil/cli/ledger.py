@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from semveil.cli import options
-from semveil.cli.console import make_table, note, show
+from semveil.cli.console import make_table, show
 
 if TYPE_CHECKING:
-    from semveil.core.ledger import Book, Entry
+    from semveil.core.account import Account
+    from semveil.core.ledger import Entry
     from semveil.core.privacy import Guarantee
 
 app = typer.Typer(help="Releases recorded with --subject: what they add up to for each person.")
@@ -17,7 +18,19 @@ app = typer.Typer(help="Releases recorded with --subject: what they add up to fo
 LedgerFile = Annotated[
     Path | None, typer.Option("--ledger", help="The ledger; SEMVEIL_HOME/ledger.jsonl by default.", metavar="FILE")
 ]
-Limit = Annotated[float | None, typer.Option(help="Warn where the total epsilon is above it, or none is finite.", metavar="E")]
+Limit = Annotated[
+    float | None,
+    typer.Option(help="Warn where the whole record's epsilon is above it, or none is finite.", metavar="E"),
+]
+SpendingLimit = Annotated[
+    float | None,
+    typer.Option(
+        "--limit",
+        help="With --subject or --enrolled: refuse a release with which the person's whole record would cost more. Fix it "
+        "before the first release.",
+        metavar="E",
+    ),
+]
 
 
 @app.command("show")
@@ -27,33 +40,39 @@ def show_subject(
     limit: Limit = None,
     as_json: options.Json = False,
 ) -> None:
-    """Add up what was released about a person.
+    """Add up what was released about a person, for the whole record and for each part of it.
 
     Example: semveil ledger show --subject "Ada Lovelace" --limit 5
     """
-    _check_limit(limit)
+    check_limit(limit)
 
     from semveil.core.explain import explain_epsilon
-    from semveil.core.ledger import Ledger, total
+    from semveil.core.ledger import Ledger, account_of
 
     book = Ledger(ledger)
     releases = book.releases(subject)
-    together, torn = total(releases), _torn(book.read())
+    together = account_of(releases)
     result = {
         "ledger": str(book.path),
         "releases": [_entry(entry) for entry in releases],
-        "total": together and together.as_dict(),
+        "total": None if together is None else together.whole.as_dict(),
+        "sets": [] if together is None else [claim.as_dict() for claim in together.sets],
         "limit": limit,
         "over_limit": _over(together, limit),
-        "unreadable_lines": torn,
     }
     if together is None:
-        show(result, [f"Nothing is recorded about this person in {book.path}."], as_json=as_json)
+        unsure = "" if book.binds_key else "; it is of an older version and does not say whether its key is the right one"
+        show(result, [f"Nothing is recorded about this person in {book.path}{unsure}."], as_json=as_json)
         return
-    lines = [f"All recorded releases about this person together. {together.summary()}", *explain_epsilon(together)]
-    lines.append(f"It holds only if: {'; '.join(together.assumptions)}.")
+    whole = together.whole
+    lines = [f"All recorded releases about this person together, for the whole record. {whole.summary()}"]
+    lines += explain_epsilon(whole)
+    if together.sets:
+        lines.append("For each part (of two photos that agree in all that was shown in clear):")
+        lines += [f"- {_set_line(claim, releases)}" for claim in together.sets]
+    lines.append(f"It holds only if: {'; '.join(whole.assumptions)}.")
     if _over(together, limit):
-        lines.append(f"Warning: {_excess(together)} the limit of {limit:g}; release nothing more about this person.")
+        lines.append(f"Warning: {_excess(whole)} the limit of {limit:g}; release nothing more about this person.")
     if len({e.certificate.release_id for e in releases}) < len(releases):
         lines.append("Entries with one number are views of the same release and count once.")
     table = None if as_json else _table(releases)
@@ -66,17 +85,16 @@ def list_subjects(ledger: LedgerFile = None, limit: Limit = None, as_json: optio
 
     Example: semveil ledger list --limit 5
     """
-    _check_limit(limit)
+    check_limit(limit)
 
-    from semveil.core.ledger import Ledger, total
+    from semveil.core.ledger import Ledger, account_of
 
     book = Ledger(ledger)
-    content = book.read()
     people: dict[str, list[Entry]] = {}
-    for entry in content.entries:
+    for entry in book.read():
         people.setdefault(entry.subject, []).append(entry)
-    totals = {pseudonym: total(entries) for pseudonym, entries in people.items()}
-    over = [pseudonym for pseudonym, claim in totals.items() if _over(claim, limit)]
+    totals = {pseudonym: together for pseudonym, entries in people.items() if (together := account_of(entries))}
+    over = [pseudonym for pseudonym, together in totals.items() if _over(together, limit)]
     result = {
         "ledger": str(book.path),
         "subjects": [
@@ -85,18 +103,19 @@ def list_subjects(ledger: LedgerFile = None, limit: Limit = None, as_json: optio
                 "entries": len(entries),
                 "first": entries[0].date,
                 "last": entries[-1].date,
-                "total": (claim := totals[pseudonym]) and claim.as_dict(),
+                "total": totals[pseudonym].whole.as_dict(),
+                "sets": [claim.as_dict() for claim in totals[pseudonym].sets],
                 "over_limit": pseudonym in over,
             }
             for pseudonym, entries in people.items()
         ],
         "limit": limit,
-        "unreadable_lines": _torn(content),
     }
-    rows = [
-        [pseudonym[:12], len(entries), entries[0].date, entries[-1].date, *_claim(totals[pseudonym])]
-        for pseudonym, entries in people.items()
-    ]
+    rows = []
+    for pseudonym, entries in people.items():
+        whole = _figures(totals[pseudonym].whole, "the whole record")
+        rows.append([pseudonym[:12], len(entries), entries[0].date, entries[-1].date, *whole])
+        rows += [["", "", "", "", *_figures(claim, _name(claim, entries))] for claim in totals[pseudonym].sets]
     headings = ["person", "entries", "first", "last", *_CLAIM]
     lines = [f"{len(people)} people in {book.path}."]
     lines += [f"Warning: above the limit of {limit:g}, or without a finite epsilon: {len(over)} of them."] if over else []
@@ -106,8 +125,25 @@ def list_subjects(ledger: LedgerFile = None, limit: Limit = None, as_json: optio
 _CLAIM = ["epsilon", "delta", "basis", "for"]
 
 
-def _claim(claim: "Guarantee | None") -> list[Any]:
-    return [claim.epsilon, claim.delta or None, claim.basis.value, claim.covers] if claim else [None] * len(_CLAIM)
+def _figures(claim: "Guarantee", words: str) -> list[Any]:
+    from semveil.core.rounding import text_above
+
+    epsilon = "none" if claim.epsilon is None else text_above(claim.epsilon)
+    return [epsilon, text_above(claim.delta, 4) if claim.delta else None, claim.basis.value, words]
+
+
+def _set_line(claim: "Guarantee", entries: "list[Entry]") -> str:
+    """A part's total on one line; why there is none, where there is none."""
+    epsilon, delta, basis, name = _figures(claim, _name(claim, entries))
+    figures = f"epsilon {epsilon}" + (f", delta {delta}" if delta else "")
+    return f"{name}: {figures} (basis: {basis})" + (f", because {claim.reason}" if claim.epsilon is None else "") + "."
+
+
+def _name(claim: "Guarantee", entries: "list[Entry]") -> str:
+    """A part by name, with that of the model that computes it."""
+    (part,) = claim.coverage.covered
+    models = {entry.certificate.model for entry in entries if part.model and entry.certificate.model_hash == part.model}
+    return part.briefly() + (f" of model {', '.join(sorted(map(str, models)))} ({part.model[:8]})" if part.model else "")
 
 
 def _entry(entry: "Entry") -> dict[str, Any]:
@@ -119,27 +155,27 @@ def _table(releases: "list[Entry]") -> Any:
     rows = []
     for entry in releases:
         made = entry.certificate
-        what = f"{made.release.value}, {made.protection}"
-        rows.append([numbers[made.release_id], entry.date, what, entry.images, *_claim(made.guarantee)])
+        claim, what = made.guarantee, f"{made.release.value}, {made.protection}"
+        clear = f"; in clear: {', '.join(claim.not_covered)}" if claim.not_covered else ""
+        rows.append([numbers[made.release_id], entry.date, what, entry.images, *_figures(claim, claim.covers + clear)])
     return make_table(["no.", "date", "what", "photos", *_CLAIM], rows)
 
 
-def _check_limit(limit: float | None) -> None:
+def check_limit(limit: float | None) -> None:
+    """A finite epsilon of at least 0."""
     if limit is not None and not 0 <= limit < float("inf"):
         raise options.OptionError(f"--limit must be a finite epsilon of at least 0, got {limit}")
 
 
-def _over(claim: "Guarantee | None", limit: float | None) -> bool:
-    return limit is not None and claim is not None and (claim.epsilon is None or claim.epsilon > limit)
+def _over(together: "Account | None", limit: float | None) -> bool:
+    if limit is None or together is None:
+        return False
+    return together.whole.epsilon is None or together.whole.epsilon > limit
 
 
 def _excess(claim: "Guarantee") -> str:
+    from semveil.core.rounding import text_above
+
     if claim.epsilon is None:
-        return "no finite epsilon holds any more, which is above"
-    return f"epsilon {claim.epsilon:.6g} (basis: {claim.basis.value}) for {claim.covers} is above"
-
-
-def _torn(book: "Book") -> int:
-    if book.torn:
-        note(f"unreadable lines in the ledger: {book.torn} (a write was cut off); what they recorded is not counted")
-    return book.torn
+        return "no finite epsilon holds any more for the whole record, which is above"
+    return f"epsilon {text_above(claim.epsilon)} (basis: {claim.basis.value}) for the whole record is above"

@@ -3,6 +3,7 @@
 Verbs import what computes (torch and all that needs it) when they run, so that help and mistakes in options cost nothing.
 """
 
+import contextlib
 import os
 import signal
 import sys
@@ -35,9 +36,11 @@ from semveil.cli import (
     train,
     transmit,
 )
+from semveil.cli.streams import drop_output, prepare_streams, writing_output
 from semveil.core.errors import SemveilError, printable
 
-USAGE, INTERRUPTED, TERMINATED, BUG = 2, 130, 143, 70  # exit codes beside those of `core.errors`
+USAGE, INTERRUPTED, BUG = 2, 130, 70  # exit codes beside those of `core.errors`
+SIGNALLED = 128  # and the number of a signal that ends the program
 
 app = typer.Typer(
     add_completion=False,
@@ -92,19 +95,31 @@ def main(arguments: Sequence[str]) -> int:
     try:
         # --debug counts wherever it stands: who needs it has the failed command in the shell's history.
         result = app([a for a in arguments if a != "--debug"], prog_name="semveil", standalone_mode=False)
-        return result if isinstance(result, int) else 0
+        with writing_output():
+            pass  # what help has printed
+        code = result if isinstance(result, int) else 0
     except (KeyboardInterrupt, typer.Abort):
-        print("semveil: interrupted", file=sys.stderr)
-        return INTERRUPTED
+        code = INTERRUPTED
+    except SystemExit as error:  # of a signal; it unwound what ran, so that unfinished files are gone
+        code = error.code if isinstance(error.code, int) else 1
     except BrokenPipeError:  # the reader of our output went away
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        drop_output()
         return 1
     except Exception as error:
         if debug:
             traceback.print_exc()
         message, code = _explained(error)
-        print(f"semveil: error: {printable(message)}", file=sys.stderr)
+        _tell(f"error: {message}")
         return code
+    if code > SIGNALLED:  # typer makes such a code of Ctrl-C
+        ended = "interrupted" if code == INTERRUPTED else f"ended by {signal.Signals(code - SIGNALLED).name}"
+        _tell(f"{ended}; what was finished is kept, and nothing is left half-written")
+    return code
+
+
+def _tell(text: str) -> None:
+    with contextlib.suppress(OSError):  # nobody reads it
+        print(f"semveil: {printable(text)}", file=sys.stderr)
 
 
 def _explained(error: Exception) -> tuple[str, int]:
@@ -114,6 +129,8 @@ def _explained(error: Exception) -> tuple[str, int]:
     if hasattr(error, "format_message"):  # a mistake in the command line; typer's class for it moved between versions
         context = getattr(error, "ctx", None)
         return f"{error.format_message().rstrip('.')} (see {context.command_path if context else 'semveil'} --help)", USAGE
+    if isinstance(error, MemoryError) or "can't allocate memory" in str(error):  # torch has no class for it on the CPU
+        return "there is not enough memory; use smaller or fewer photos, or a smaller model", 1
     if isinstance(error, ValueError):
         return str(error), USAGE
     if isinstance(error, OSError) and error.strerror:
@@ -124,12 +141,15 @@ def _explained(error: Exception) -> tuple[str, int]:
 
 
 def _terminate(number: int, frame: FrameType | None) -> None:
-    raise SystemExit(TERMINATED)  # unwinds, so that unfinished files are removed
+    raise SystemExit(SIGNALLED + number)
 
 
 def run() -> None:
     """Entry point of the program `semveil`."""
+    prepare_streams()
     if not sys.warnoptions:
         warnings.simplefilter("ignore")  # what libraries tell programmers is no message to users
-    signal.signal(signal.SIGTERM, _terminate)
+    for name in ("SIGTERM", "SIGHUP"):
+        if hasattr(signal, name) and signal.getsignal(getattr(signal, name)) == signal.SIG_DFL:  # nohup ignores one
+            signal.signal(getattr(signal, name), _terminate)
     sys.exit(main(sys.argv[1:]))

@@ -3,14 +3,18 @@
 import math
 import os
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from semveil.core.errors import OutputError, SemveilError
 from semveil.core.parts import CODES, codes_of_parts, parse_codes
 
+if TYPE_CHECKING:
+    from semveil.channels import Link
+
 LOUDEST_DB = 300.0
+CHANNEL_METAVAR = "NAME[:SETTING=V,...]"
 
 
 class OptionError(SemveilError):
@@ -78,9 +82,47 @@ Subject = Annotated[
     typer.Option(help="Whom the photo shows: the release goes into the ledger under a pseudonym.", metavar="NAME"),
 ]
 CertificateInPng = Annotated[bool, typer.Option("--certificate-in-png", help="Put the certificate into the PNG's text too.")]
+Perceptual = Annotated[
+    str | None,
+    typer.Option(
+        help="Perceptual term of the inversion; the model's own where not given. lpips needs: semveil models get lpips-alex.",
+        metavar="none|lpips",
+    ),
+]
 Pair = Annotated[Path | None, typer.Option(help="File of the trained pair.", metavar="FILE")]
 SnrDb = Annotated[float | None, typer.Option(help="SNR per complex symbol in dB.", metavar="S")]
 Seed = Annotated[int | None, typer.Option(help="Of the simulated channel; drawn anew where not given.", metavar="N")]
+
+BobChannel = Annotated[
+    str | None,
+    typer.Option(
+        "--channel",
+        "--bob-channel",
+        help="awgn (default), clipped, rayleigh, rician, ofdm, phase or timing, with the channel's settings and the receiver's "
+        "csi=perfect|ls|mmse|none, equaliser=zf|mmse, pilots=N; rayleigh:coherence=64,csi=mmse.",
+        metavar=CHANNEL_METAVAR,
+    ),
+]
+EveChannel = Annotated[
+    str | None,
+    typer.Option("--channel", "--eve-channel", help="Eve's channel and receiver, as in receive.", metavar=CHANNEL_METAVAR),
+]
+
+Iq = Annotated[
+    bool, typer.Option("--iq", help="MESSAGE is a SigMF recording of the radio signal, which a name in .sigmf* says too.")
+]
+
+
+def channel(name: str, text: str | None) -> "Link | None":
+    """The channel that an option names, AWGN where it is not given."""
+    if text is None:
+        return None
+    from semveil.channels import parse_link
+
+    try:
+        return parse_link(text)
+    except ValueError as error:
+        raise OptionError(f"{name}: {error}") from None
 
 
 def private_codes(parts: str | None, codes: str | None) -> tuple[int, ...] | None:

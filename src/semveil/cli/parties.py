@@ -74,6 +74,7 @@ class ProtectionOptions:
     delta: float | None = None
     guard: float | None = None
     deniable: bool = False
+    perceptual: str | None = None
 
     def check(self, *, keyed: bool) -> None:
         """Refuse what does not go together, before anything is loaded."""
@@ -87,6 +88,8 @@ class ProtectionOptions:
             raise OptionError("--delta is for --protection gaussian")
         if self.guard is not None and self.protection != "modulo":
             raise OptionError("--guard is for --protection modulo")
+        if self.codes is not None and self.protection == "none":
+            raise OptionError("--protection none protects no codes; leave --private and --private-codes out")
 
 
 def build_method(
@@ -105,8 +108,9 @@ def build_method(
         PairMissing: there is no pair, and none may be trained.
     """
     from semveil.mechanisms import parse_budget
-    from semveil.methods.dp_semcom import DPSemCom
+    from semveil.methods.dp_semcom import DPSemCom, pair_settings
     from semveil.methods.pairs import read_pair
+    from semveil.methods.protection_options import check_options
 
     make = partial(
         DPSemCom,
@@ -117,6 +121,7 @@ def build_method(
         budget=None if asked.budget is None else parse_budget(asked.budget),
         key=key,
         authenticate=not asked.deniable,
+        perceptual=asked.perceptual,
         **{name: value for name in ("delta", "guard") if (value := getattr(asked, name)) is not None},
     )
     trained = asked.protection == "nn" or (asked.protection is None and key is None and asked.budget is None)
@@ -125,12 +130,14 @@ def build_method(
             raise OptionError("--pair serves --protection nn only")
         return make(protection=asked.protection)
     if pair_file is None:
-        settings = make(protection="none").pair_settings()
+        check_options("nn", make.keywords | {"deniable": asked.deniable})
+        chosen: dict[str, Any] = {"private_codes": asked.codes, "epsilon": asked.epsilon, "calibration": asked.calibration}
+        settings = pair_settings(model, **{name: value for name, value in chosen.items() if value is not None})
         return make(protection="nn", pair=_find_or_train(model, settings, train=train, quiet=quiet))
     pair = read_pair(pair_file)
     _check_asked(pair.settings, {"epsilon": asked.epsilon, "calibration": asked.calibration, "codes": asked.codes})
     own = pair.settings
-    method = make(protection="nn", pair=pair, private_codes=own.codes, epsilon=own.epsilon, calibration=own.calibration)
+    method = make(protection="nn", pair=pair, private_codes=own.codes)
     if abs(own.scale / method.calibration.scale - 1) > 1e-4:
         raise OptionError(
             f"the pair imitates noise of scale {own.scale:g}; model {model.name} needs {method.calibration.scale:g}"

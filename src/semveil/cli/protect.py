@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from semveil.cli import options
-from semveil.cli.console import make_table, note, progress, show
+from semveil.cli.console import make_table, note, progress, show, when_interrupted
 from semveil.cli.faces import Detector
-from semveil.cli.ledger import LedgerFile
+from semveil.cli.ledger import LedgerFile, SpendingLimit, check_limit
 
 if TYPE_CHECKING:
     from semveil.bulk.run import Summary
@@ -77,6 +77,7 @@ def protect(
         typer.Option(help="Photos of known people, NAME.jpg or NAME/*.jpg: faces are recognised by them.", metavar="DIR"),
     ] = None,
     ledger: LedgerFile = None,
+    limit: SpendingLimit = None,
     workers: Annotated[int | None, typer.Option(help="Worker processes on this machine (needs Dask).", metavar="N")] = None,
     cluster: Annotated[
         str | None,
@@ -121,6 +122,7 @@ def protect(
     if out is None:
         raise options.OptionError("name the output folder with --out DIR")
     options.check_output_folder(out)
+    check_limit(limit)
     if review is not None:
         options.check_output_file(review, ".html")
     elif review_originals:
@@ -174,8 +176,20 @@ def protect(
         enrolled=_absolute(enrolled),
     )
     book = None if subject is None and enrolled is None and ledger is None else Ledger(ledger)
-    with progress("Protecting", quiet=as_json) as advance:
-        summary = protect_photos(paths, out, settings, ledger=book, workers=workers, cluster=cluster, progress=advance)
+    far = [0, 0]
+
+    def kept() -> str:
+        return f"{far[0]} of {far[1]} photos are done and kept in {out}; run the same command again to go on"
+
+    with when_interrupted(kept), progress("Protecting", quiet=as_json) as advance:
+
+        def tell(*now: int) -> None:
+            far[:] = now
+            advance(*now)
+
+        summary = protect_photos(
+            paths, out, settings, ledger=book, limit=limit, workers=workers, cluster=cluster, progress=tell
+        )
     if detector == "auto" and settings.detector == "dlib" and not as_json and summary.accounts:
         note(f"only dlib looked for faces; {MISSED_WITHOUT}")
     if review is not None:
@@ -250,7 +264,7 @@ def _report(summary: "Summary", settings: "Settings", out: Path, *, as_json: boo
     if summary.copied:
         lines.append(f"{_count(summary.copied, 'photo')} without a found face in the output UNPROTECTED, as asked.")
     if summary.others:
-        lines.append(f"{_count(summary.others, 'other file')} left out: no photos by their names.")
+        lines.append(f"{_count(summary.others, 'other file')} left out: no photos by name or content.")
     if summary.guarantee:
         lines.append(f"Each {'face' if layout == Layout.WHOLE_PHOTO else 'picture'}: {summary.guarantee.summary()}")
     if summary.protected or summary.done_before:
@@ -262,13 +276,29 @@ def _report(summary: "Summary", settings: "Settings", out: Path, *, as_json: boo
         )
     if summary.recorded:
         lines.append(f"Recorded in the ledger: {summary.recorded}; to add up: semveil ledger show --subject NAME.")
+    if summary.recognised and not as_json:
+        _tell_recognised(summary)
     if not as_json:
         told = [f"refused: {refused.reason}" for refused in (*summary.refused, *summary.small_faces)]
-        for text in [*summary.notes, *told[:SHOWN]]:
-            note(text)
-        if len(told) > SHOWN:
-            note(f"and {len(told) - SHOWN} more refusals; --json lists all")
+        for texts, kind in ((summary.notes, "notes"), (told, "refusals")):
+            for text in texts[:SHOWN]:
+                note(text)
+            if len(texts) > SHOWN:
+                note(f"and {len(texts) - SHOWN} more {kind}; --json lists all")
     show(result, lines, as_json=as_json)
+
+
+def _tell_recognised(summary: "Summary") -> None:
+    """On the terminal only: it is computed from the originals, and no epsilon covers it."""
+    from semveil.bulk.recognised import log_path
+
+    for photo, faces in summary.recognised[:SHOWN]:
+        told = ", ".join(f"face {number} by {' and '.join(judges)}" for number, judges in faces)
+        note(f"still recognised in {photo}: {told}")
+    note(
+        f"{_count(len(summary.recognised), 'photo')} with faces that are still recognised; all are listed in {log_path()}. "
+        "This was computed from the originals: keep it private; covering or redrawing a face because of it tells of them"
+    )
 
 
 def _lines_of_photos(summary: "Summary") -> list[str]:

@@ -70,7 +70,7 @@ def restore(
         show({"written": str(hand_over), "face": keys[0].number}, lines, as_json=as_json)
         return
     pixels = found.restore(photo.pixels, keys, anyway=anyway)
-    save_png(target, pixels)
+    save_png(target, pixels, private=True)
     restored, left = [one.number for one in keys], sorted(set(found.numbers) - {one.number for one in keys})
     lines = [f"{len(restored)} of {len(found.numbers)} altered faces are back: {', '.join(map(str, restored))}."]
     if anyway:
@@ -95,12 +95,12 @@ def _keys(
     found: "SealedFaces", files: list[Path] | None, passphrase_file: Path | None, numbers: list[int], *, wanted_all: bool
 ) -> "list[PartKey]":
     """Keys of the faces that are asked for; with keys of single faces, all means all that they open."""
-    from semveil.bulk.sealing import first_line
+    from semveil.keys.passphrase import read_passphrase
     from semveil.keys.sealed_parts import PartKey, read_any_key
     from semveil.methods.shared_key import SharedKey
 
     if passphrase_file is not None:
-        shared = SharedKey.of_message(found.source, passphrase=first_line(str(passphrase_file)))
+        shared = SharedKey.of_message(found.source, passphrase=read_passphrase(passphrase_file))
         return [found.key(shared.secret, number) for number in numbers]
     read = [read_any_key(path) for path in files or ()]
     single = [key for key in read if isinstance(key, PartKey)]

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from semveil.cli.options import OptionError
-from semveil.core.errors import KeyProblem
 
 if TYPE_CHECKING:
     from semveil.keys import Identity, NonceLog, PublicIdentity
@@ -55,18 +54,12 @@ def _identities(identity: Path, peer: Path) -> "tuple[Identity, PublicIdentity]"
 
 
 def _passphrase(path: Path, *, confirm: bool = False) -> str:
-    """The first line of a file, or what the user types."""
+    """The first line of a private file, or what the user types."""
+    from semveil.keys.passphrase import read_passphrase
+
     if str(path) == "-":
         return str(typer.prompt("Passphrase", hide_input=True, confirmation_prompt=confirm, err=True))
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise KeyProblem(
-            f"cannot read the passphrase file {str(path)!r}: {getattr(error, 'strerror', None) or error}"
-        ) from error
-    if not lines:
-        raise KeyProblem(f"the passphrase file {str(path)!r} is empty; write the passphrase into its first line")
-    return lines[0]
+    return read_passphrase(path)
 
 
 READ, SENT = "nonces-read", "nonces-sent"

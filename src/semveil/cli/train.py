@@ -169,7 +169,7 @@ def encoder(
         )
     _publish(
         out, fixed.generator, network, photos,
-        perceptual=perceptual if settings.perceptual else None, inversion=fixed.inversion, quiet=as_json,
+        inversion=fixed.inversion, quiet=as_json,
     )  # fmt: skip
     show({"settings": asdict(settings), "model": str(out)}, [f"Model in {out}."], as_json=as_json)
 
@@ -209,7 +209,7 @@ def _perceptual(weight: float) -> "Callable[[Tensor, Tensor], Tensor]":
         return lambda a, b: a.new_zeros(len(a))
     import torch
 
-    from semveil.metrics.lpips import LPIPS
+    from semveil.nn.lpips import LPIPS
 
     distance = LPIPS.from_catalogue("alex")
 
@@ -249,10 +249,10 @@ def _train_jointly(
         _start(trainer, start)
     done = training_run.train(trainer, state, title="Training the generator", shown="mse", minutes=minutes, quiet=as_json)
     if done:
-        averages, distance = trainer.averages, trainer.perceptual if settings.perceptual else None
+        averages = trainer.averages
         _publish(
             out, averages["generator"], averages["encoder"], photos,
-            perceptual=distance, discriminator=trainer.discriminator, quiet=as_json,
+            discriminator=trainer.discriminator, quiet=as_json,
         )  # fmt: skip
     training_run.tell(trainer, out, state, done=done, as_json=as_json)
 

@@ -43,7 +43,7 @@ def protector(
         out.mkdir(parents=True, exist_ok=True)
 
     from semveil.core.rng import streams
-    from semveil.methods.dp_semcom import PRIVATE_CODES, DPSemCom
+    from semveil.methods.dp_semcom import PRIVATE_CODES, pair_settings
     from semveil.methods.face_model import load_model
     from semveil.methods.pairs import cache_folder, pair_file, write_pair
     from semveil.training.protector import PUBLIC_LATENTS, train_pair
@@ -51,13 +51,16 @@ def protector(
     loaded = load_model(model or default_model())
     trained_on = f"{PUBLIC_LATENTS} synthetic latents of model {loaded.name}, {epochs} epochs"
     wanted = [
-        DPSemCom(
+        pair_settings(
             loaded,
             private_codes=PRIVATE_CODES if codes is None else codes,
             epsilon=value,
             calibration=calibration or "as_published",
-            protection="none",
-        ).pair_settings(noise=noise, start=start, snr_db=snr_db, trained_on=trained_on)
+            noise=noise,
+            start=start,
+            snr_db=snr_db,
+            trained_on=trained_on,
+        )
         for value in epsilon or [10.0]
     ]
     pairs = []

@@ -24,6 +24,7 @@ def quantiles(
     ] = None,
     photos: Annotated[int, typer.Option(min=2, help="How many training photos to invert.")] = 1000,
     seed: Annotated[int, typer.Option(help="Of which photos are taken.", metavar="N")] = 0,
+    perceptual: options.Perceptual = None,
     as_json: options.Json = False,
 ) -> None:
     """Measure the quantiles of every latent coordinate over public photos, none of which is to be protected later.
@@ -45,13 +46,11 @@ def quantiles(
         raise options.OptionError(f"model {fixed.name} has no folder; name a file with --out")
     if source.suffix == ".npz":
         from semveil.cli.train import check_size, load_faces
-        from semveil.experiments.latents import inversion_distance
 
         faces = load_faces(source)
         check_size(faces, fixed.size)
-        distance, _ = inversion_distance(fixed)
         with progress("Inverting training photos", quiet=as_json) as advance:
-            codes = invert_training_photos(fixed, faces, photos=photos, seed=seed, perceptual=distance, progress=advance)
+            codes = invert_training_photos(fixed, faces, photos=photos, seed=seed, perceptual=perceptual, progress=advance)
     else:
         codes = LatentSet.load(source, model_digest=fixed.digest).codes
     bounds = training_quantiles(codes, identity_codes(fixed.generator))

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from semveil.cli import options
-from semveil.cli.console import progress, show
+from semveil.cli.console import progress, show, when_interrupted
 
 SAVE_EVERY = 250  # steps
 
@@ -35,7 +35,7 @@ def resume(trainer: Any, path: Path) -> None:
         )
     try:
         trainer.load_state(state)
-    except (KeyError, RuntimeError, ValueError) as error:
+    except (AttributeError, IndexError, KeyError, RuntimeError, TypeError, ValueError) as error:
         raise BadCheckpoint(f"{path.name} does not fit this training: {error}") from error
 
 
@@ -54,12 +54,23 @@ def train(trainer: Any, state: Path, *, title: str, shown: str, minutes: float |
     settings = trainer.settings
     write_whole(state.with_name(f"{state.name}.json"), as_json(settings))
     until = float("inf") if minutes is None else time.monotonic() + 60 * minutes
-    with progress(title, quiet=quiet) as advance:
+    saved = trainer.step
+
+    def kept() -> str:
+        return (
+            f"step {saved} of {settings.steps} is kept in {state}; run the same command again to go on"
+            if saved
+            else (f"nothing is kept yet: the state is saved every {SAVE_EVERY} steps")
+        )
+
+    with when_interrupted(kept), progress(title, quiet=quiet) as advance:
 
         def report(step: int, losses: dict[str, float]) -> None:
+            nonlocal saved
             advance(step, settings.steps, shown, losses[shown])
             if step % SAVE_EVERY == 0:
                 trainer.save(state)
+                saved = step
 
         trainer.run(report=report, until=until)
     trainer.save(state)

@@ -1,7 +1,6 @@
 """`semveil transmit`: Alice, Bob and Eve in one process."""
 
 import secrets
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
     from semveil.methods.dp_semcom import DPSemCom, WiretapResult
 
 PICTURES = ("source", "inverted", "direct", "bob", "eve")
-METRICS = ("lpips", "psnr", "ssim", "fppsr", "face_detected")
+METRICS = ("lpips", "lpips_squeeze", "psnr", "ssim", "fppsr", "face_detected")
 
 
 def transmit(
@@ -28,6 +27,19 @@ def transmit(
     epsilon: options.Epsilon = None,
     snr_db: Annotated[float, typer.Option(help="Bob's SNR per complex symbol in dB.", metavar="S")] = 20.0,
     eve_snr_db: Annotated[float | None, typer.Option(help="Eve's SNR; Bob's where not given.", metavar="S")] = None,
+    channel: Annotated[
+        str | None,
+        typer.Option(
+            help="Both channels and receivers: awgn (default), rayleigh:coherence=64,csi=mmse, ...; see receive.",
+            metavar=options.CHANNEL_METAVAR,
+        ),
+    ] = None,
+    bob_channel: Annotated[
+        str | None, typer.Option(help="Bob's channel, instead of --channel.", metavar=options.CHANNEL_METAVAR)
+    ] = None,
+    eve_channel: Annotated[
+        str | None, typer.Option(help="Eve's channel, instead of --channel.", metavar=options.CHANNEL_METAVAR)
+    ] = None,
     private: options.Private = None,
     private_codes: options.PrivateCodes = None,
     budget: options.Budget = None,
@@ -37,6 +49,7 @@ def transmit(
     deniable: options.Deniable = False,
     model: options.Model = None,
     face: options.Face = None,
+    perceptual: options.Perceptual = None,
     verifier: Name = "dlib",
     threshold: Annotated[float | None, typer.Option(help="Of an ONNX verifier, on its cosine.", metavar="T")] = None,
     out: Annotated[Path, typer.Option(help="Folder for the pictures and result.json.", metavar="DIR")] = Path("out/transmit"),
@@ -70,15 +83,17 @@ def transmit(
         delta=delta,
         guard=guard,
         deniable=deniable,
+        perceptual=perceptual,
     )
     asked.check(keyed=False)
     options.check_snr("--snr-db", snr_db)
     options.check_snr("--eve-snr-db", eve_snr_db)
+    bob_over = options.channel("--bob-channel", bob_channel or channel)
+    eve_over = options.channel("--eve-channel", eve_channel or channel)
     options.check_output_folder(out)
     photo_names(photos, names)  # its check
 
     from semveil.core.rng import streams
-    from semveil.experiments.latents import inversion_distance
     from semveil.experiments.record import measure
     from semveil.experiments.verifiers import Remembering
     from semveil.methods.dp_semcom import NOISY
@@ -92,17 +107,26 @@ def transmit(
     genuine = method.protection in NOISY
     run_seed = secrets.randbits(32) if seed is None and not genuine else seed
     with progress("Inverting", quiet=as_json) as advance:
-        distance, _ = inversion_distance(loaded)
-        latents = method.invert(faces.images, perceptual=distance, progress=advance).codes
+        latents = method.invert(faces.images, progress=advance).codes
     with progress("Sending and measuring", quiet=as_json):
-        result = method.transmit(faces.images, snr_db=snr_db, eve_snr_db=eve_snr_db, codes=latents, run=streams(run_seed))
+        result = method.transmit(
+            faces.images,
+            snr_db=snr_db,
+            eve_snr_db=eve_snr_db,
+            codes=latents,
+            run=streams(run_seed),
+            bob_channel=bob_over,
+            eve_channel=eve_over,
+        )
         records = measure(result, method, Remembering(judge), ids=faces.ids)
     summary = {
         "config": {
             **_describe(method),
-            "inversion": {**asdict(method.inversion), "perceptual_network": loaded.perceptual_network if distance else None},
+            "inversion": loaded.describe_inversion(method.perceptual),
             "snr_db": snr_db,
             "eve_snr_db": snr_db if eve_snr_db is None else eve_snr_db,
+            "channel": bob_channel or channel or "awgn",
+            "eve_channel": eve_channel or channel or "awgn",
             "verifier": judge_card,
         },
         "seeds": {"run": None, "reason": "it would give the noise away"} if genuine else {"run": run_seed},
@@ -144,10 +168,12 @@ def _describe(method: "DPSemCom") -> dict[str, Any]:
 
 def _meaning(method: "DPSemCom") -> str:
     """What the nominal epsilon of a trained pair is worth."""
-    noise = method.calibration
+    from semveil.core.rounding import text_above
+
+    noise, epsilon = method.calibration, text_above(method.calibration.true_epsilon, 4)
     return (
         f"nominal epsilon {noise.nominal_epsilon:g} ({noise.name}): genuine Laplace noise of scale {noise.scale:.4g} would "
-        f"give the private codes epsilon {noise.true_epsilon:.4g}; the trained pair imitates such noise and guarantees nothing"
+        f"give the private codes epsilon {epsilon}; the trained pair imitates such noise and guarantees nothing"
     )
 
 
@@ -188,6 +214,6 @@ def _print(summary: dict[str, Any], method: "DPSemCom", guarantee: "Guarantee", 
     if method.protection == "nn":
         lines.append(f"The {_meaning(method)}.")
     lines += [f"Left out: {reason}." for reason in reasons] + [f"Written to {out}."]
-    headings = ["photo", "image", "LPIPS", "PSNR dB", "SSIM", "FPPSR", "face found"]
+    headings = ["photo", "image", "LPIPS", "LPIPS-Squeeze", "PSNR dB", "SSIM", "FPPSR", "face found"]
     table = None if as_json else make_table(headings, rows)
     show({**summary, "out": str(out)}, lines, as_json=as_json, table=table)

@@ -12,13 +12,17 @@ from typing import Any, NoReturn, cast
 
 from semveil import __version__
 from semveil.core.caveats import VOID_WHOLE_PHOTO, Caveat, caveat_named
+from semveil.core.coverage import Coverage, Kind, Part
 from semveil.core.errors import SemveilError
-from semveil.core.privacy import Basis, Guarantee, MetricForm, Sensitivity, post_process
+from semveil.core.parts import CODES
+from semveil.core.privacy import Basis, GaussianNoise, Guarantee, MetricForm, Sensitivity, post_process
 from semveil.core.registry import suggest
 
-CERTIFICATE_VERSION = 1
+CERTIFICATE_VERSION = 2
+READABLE_VERSIONS = (1, 2)  # 1 has words for what is covered, and no bounds_hash, perceptual or sealed
 LARGEST_CERTIFICATE = 1 << 18  # bytes of JSON; a usual one has 3,000
 
+_OPTIONAL_NAMES = ("model", "perceptual", "mechanism", "calibration")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,63}")
 _COMMIT = re.compile(r"[0-9a-f]{40}(\+changes)?")
 # A file's path or a picture's name has no business in a certificate: both tell whom a photo shows or where it lies.
@@ -96,6 +100,10 @@ class Certificate:
         guarantee: what holds, for what, on what basis, and what is not covered.
         images: how many pictures the release is made from; the guarantee holds for each of them alone.
         model, model_hash: name of the face model, SHA-256 over its weights.
+        bounds_hash: SHA-256 over the file of public bounds of every coordinate that the clip bounds or the sensitivity rest on
+            (`QuantileBounds.digest`); None where they rest on none.
+        perceptual: perceptual term of the inversion that made the latents, `none` where it had none; None where nothing was
+            inverted or it is not known.
         mechanism: the law of the noise, where there is any.
         calibration, nominal_epsilon: what was asked for; what holds is in the guarantee alone.
         scale: of the noise, in latent units, or in 8-bit levels where no model made latents; None without noise or where it
@@ -130,6 +138,8 @@ class Certificate:
     images: int = 1
     model: str | None = None
     model_hash: str | None = None
+    bounds_hash: str | None = None
+    perceptual: str | None = None
     mechanism: str | None = None
     calibration: str | None = None
     nominal_epsilon: float | None = None
@@ -150,15 +160,17 @@ class Certificate:
     def __post_init__(self) -> None:
         _check(self.certificate_version == CERTIFICATE_VERSION, "certificate_version", self.certificate_version)
         object.__setattr__(self, "release", ReleaseKind(self.release))
-        for name in ("method", "protection", "software_version", "model", "mechanism", "calibration"):
+        for name in ("method", "protection", "software_version", *_OPTIONAL_NAMES):
             text = getattr(self, name)
-            optional = name in ("model", "mechanism", "calibration")
+            optional = name in _OPTIONAL_NAMES
             _check(text is None if text is None and optional else _is_name(text), f"{name}, a short name", text)
         for name in ("nominal_epsilon", "scale", "grid_step"):
             number = getattr(self, name)
             _check(number is None or (_is_number(number) and number > 0), f"{name}, a finite number > 0 or None", number)
         _check(type(self.images) is int and self.images >= 1, "images, a whole number from 1", self.images)
-        _check(self.model_hash is None or re.fullmatch(r"[0-9a-f]{64}", self.model_hash), "model_hash", self.model_hash)
+        for name in ("model_hash", "bounds_hash"):
+            digest = getattr(self, name)
+            _check(digest is None or re.fullmatch(r"[0-9a-f]{64}", digest), f"{name}, 64 hex digits", digest)
         _check(re.fullmatch(r"[0-9a-f]{32}", self.release_id), "release_id, 32 hex digits", self.release_id)
         _check(self.commit is None or _COMMIT.fullmatch(self.commit), "commit", self.commit)
         codes = self.private_codes
@@ -217,6 +229,7 @@ class Certificate:
             scale=None,
             grid_step=None,
             sensitivity=None,
+            bounds_hash=None,
             part_budgets={},
             caveats=(),
             sealed=None,
@@ -269,19 +282,20 @@ class Certificate:
         version = content.get("certificate_version") if isinstance(content, dict) else None
         if type(version) is not int:
             raise CertificateError("this is no certificate: it states no certificate_version")
-        if version != CERTIFICATE_VERSION:
+        if version not in READABLE_VERSIONS:
             advice = "; upgrade semveil" if version > CERTIFICATE_VERSION else ""
-            raise CertificateError(f"the certificate has version {version}, this semveil reads {CERTIFICATE_VERSION}{advice}")
+            known = " and ".join(map(str, READABLE_VERSIONS))
+            raise CertificateError(f"the certificate has version {version}, this semveil reads {known}{advice}")
         try:
-            plain = _fields_of(cls, {"sealed": None, **content})  # certificates of earlier versions lack it
+            plain = _fields_of(cls, content if version == CERTIFICATE_VERSION else _from_version_1(content))
             plain["sealed"] = None if plain["sealed"] is None else guarantee_from_dict(plain["sealed"])
             for name, read in (("bounds", Bounds), ("output", OutputHash), ("sensitivity", Sensitivity)):
                 plain[name] = None if plain[name] is None else _read(read, plain[name])
             _check(isinstance(plain["part_budgets"], dict), "part_budgets, an object", plain["part_budgets"])
             plain["private_codes"] = None if plain["private_codes"] is None else _tuple(plain["private_codes"], int)
-            return cls(
-                **plain | {"guarantee": guarantee_from_dict(content["guarantee"]), "caveats": _tuple(plain["caveats"], str)}
-            )
+            claim = guarantee_from_dict(content["guarantee"])
+            claim = claim if version == CERTIFICATE_VERSION else claim.about(_coverage_of_version_1(claim, plain))
+            return cls(**plain | {"guarantee": claim, "caveats": _tuple(plain["caveats"], str)})
         except (ValueError, TypeError, OverflowError) as error:
             raise CertificateError(f"the certificate is not valid: {error}") from None
 
@@ -298,9 +312,11 @@ def guarantee_from_dict(content: Any) -> Guarantee:
         True
     """
     _check(isinstance(content, dict) and "whole_record_epsilon" in content, "a guarantee with whole_record_epsilon", content)
-    plain = dict(content)
+    plain = {"gaussian": None, "coverage": None, **content}
     whole = plain.pop("whole_record_epsilon")
     plain = _fields_of(Guarantee, plain)
+    coverage = plain.pop("coverage")
+    plain["gaussian"] = None if plain["gaussian"] is None else _read(GaussianNoise, plain["gaussian"])
     for name in ("not_covered", "assumptions"):
         plain[name] = _tuple(plain[name], str)
     plain["metric"] = None if plain["metric"] is None else _read(MetricForm, plain["metric"])
@@ -310,9 +326,43 @@ def guarantee_from_dict(content: Any) -> Guarantee:
     _check(isinstance(plain["covers"], str), "covers, a text", plain["covers"])
     _check(isinstance(reason, str) if epsilon is None else reason is None, "a reason exactly where epsilon is null", reason)
     read = Guarantee(**plain | {"reason": reason or ""})
+    if coverage is not None:
+        stated = read.about(Coverage.from_dict(coverage))
+        said, follows = (read.covers, read.not_covered), (stated.covers, stated.not_covered)
+        _check(said == follows, "words that fit its coverage", said)
+        read = stated
     if whole != read.whole_record_epsilon:
         raise ValueError(f"whole_record_epsilon is {whole}, but {read.whole_record_epsilon} follows from the guarantee")
     return read
+
+
+def _from_version_1(content: dict[str, Any]) -> dict[str, Any]:
+    """The fields of a certificate of version 1, with what it does not have."""
+    later = ("bounds_hash", "perceptual", "sealed")
+    for name in later:
+        if name in content:
+            raise ValueError(f"a certificate of version 1 has no {name}")
+    return content | {"certificate_version": CERTIFICATE_VERSION} | dict.fromkeys(later)
+
+
+def _coverage_of_version_1(claim: Guarantee, certificate: Mapping[str, Any]) -> Coverage:
+    """What the words of version 1 stand for, as far as the other fields of the certificate tell."""
+    model, codes = certificate["model_hash"], certificate["private_codes"]
+    if not isinstance(model, str):
+        return claim.coverage
+    identity = re.fullmatch(r"the identity vector of (\d+) numbers", claim.covers)
+    covered, clear = claim.coverage.covered, []
+    if identity:
+        covered = (Part(Kind.IDENTITY, model, size=int(identity[1])),)
+    elif codes and max(codes) < CODES and claim.covers != "nothing":
+        covered = Coverage.of_codes(model, codes, CODES).covered
+    for part in claim.coverage.clear:
+        if identity and part.words.startswith("the attributes ("):
+            part = Part(Kind.ATTRIBUTES, model)
+        elif part.words.startswith(("the other codes,", "the codes beyond identity,")) and covered[0].kind == Kind.CODES:
+            part = Coverage.of_codes(model, codes, CODES).clear[0]
+        clear.append(part)
+    return Coverage(covered, tuple(clear))
 
 
 def _sensitivity_as_dict(sensitivity: Sensitivity) -> dict[str, Any]:

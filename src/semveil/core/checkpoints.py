@@ -1,17 +1,23 @@
 """Read weight files safely and load them strictly: no code in a file is ever run, no key is silently ignored."""
 
 import pickle
-from collections.abc import Mapping, Sequence
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file
 from torch import Tensor, nn
+from torch.nn.modules.module import register_module_parameter_registration_hook
 
 from semveil.core.errors import SemveilError
 from semveil.core.files import atomic_write
+
+Network = TypeVar("Network", bound=nn.Module)
+LARGEST_SIDE = 4096  # px of the pictures that a model's settings may ask for; its weights may not depend on it
 
 
 class BadCheckpoint(SemveilError):
@@ -41,7 +47,7 @@ def read_checkpoint(path: str | Path, *, allow: Sequence[type] = ()) -> dict[str
             content = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         raise BadCheckpoint(f"{path.name} holds more than weights, or is no torch file; refused to run it") from error
-    except (SafetensorError, RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
+    except Exception as error:  # damaged files are answered with almost any kind of exception
         raise BadCheckpoint(f"{path.name} is damaged or no weight file ({type(error).__name__})") from error
     if not isinstance(content, dict):
         raise BadCheckpoint(f"{path.name} holds a {type(content).__name__}, expected a dictionary of weights")
@@ -56,6 +62,78 @@ def save_checkpoint(path: Path, state: Mapping[str, Any]) -> None:
     """
     with atomic_write(path) as file:
         torch.save(dict(state), file)
+
+
+def read_metadata(path: str | Path) -> dict[str, str]:
+    """The text that a `.safetensors` file holds beside its weights.
+
+    Raises:
+        BadCheckpoint: there is no such file, or it is damaged or of another kind.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise BadCheckpoint(f"no weight file {path}")
+    try:
+        with safe_open(path, "pt") as file:
+            return dict(file.metadata() or {})
+    except (SafetensorError, OSError, ValueError) as error:
+        raise BadCheckpoint(f"{path.name} is damaged or no .safetensors file ({error})") from error
+
+
+def build_to_fit(make: Callable[[], Network], state: Mapping[str, Any], *, name: str) -> Network:
+    """Build a network by settings from a file and fill it, after making sure that they ask for these very weights.
+
+    An outline without memory is built first, and no further than the weights reach: settings can ask for any size.
+
+    Args:
+        make: builds the network; called twice.
+        state: as for `load_strictly`.
+        name: what the weights are called in an error.
+
+    Returns:
+        The network, frozen and in evaluation mode.
+
+    Raises:
+        BadCheckpoint: the settings describe no network, or another one than the weights are of.
+
+    Example:
+        >>> build_to_fit(lambda: nn.Linear(2**40, 1), {"weight": torch.zeros(1, 2)}, name="a.pt")
+        Traceback (most recent call last):
+        ...
+        semveil.core.checkpoints.BadCheckpoint: a.pt does not fit: the settings ask for more than its 2 numbers
+    """
+    try:
+        with _no_larger(state, name), torch.device("meta"):
+            outline = make()
+    except BadCheckpoint:
+        raise
+    except Exception as error:  # what settings of the wrong kind do to a constructor
+        raise BadCheckpoint(f"{name}: the settings describe no network ({type(error).__name__}: {error})") from error
+    _check_fit(outline, state, name)
+    network = make()
+    load_strictly(network, state, name=name)
+    return network.eval().requires_grad_(False)
+
+
+@contextmanager
+def _no_larger(state: Mapping[str, Any], name: str) -> Iterator[None]:
+    """Stop a network's construction in this thread when it has more parameters than there are weights."""
+    here, most = threading.get_ident(), sum(value.numel() for value in state.values() if isinstance(value, Tensor))
+    numbers = tensors = 0
+
+    def count(module: nn.Module, key: str, parameter: nn.Parameter | None) -> None:
+        nonlocal numbers, tensors
+        if parameter is None or threading.get_ident() != here:
+            return
+        numbers, tensors = numbers + parameter.numel(), tensors + 1
+        if numbers > most or tensors > len(state):
+            raise BadCheckpoint(f"{name} does not fit: the settings ask for more than its {most:,} numbers")
+
+    hook = register_module_parameter_registration_hook(count)
+    try:
+        yield
+    finally:
+        hook.remove()
 
 
 def load_strictly(module: nn.Module, state: Mapping[str, Any], *, name: str) -> None:
@@ -77,19 +155,30 @@ def load_strictly(module: nn.Module, state: Mapping[str, Any], *, name: str) -> 
         ...
         semveil.core.checkpoints.BadCheckpoint: demo.pt does not fit Linear: missing bias; weight is (1, 3), expected (1, 2)
     """
-    own = {key: tuple(value.shape) for key, value in module.state_dict().items()}
+    _check_fit(module, state, name)
+    broken = [key for key, value in state.items() if value.is_floating_point() and not value.isfinite().all()]
+    if broken:
+        raise BadCheckpoint(f"{name} holds NaN or infinite values in {_some(broken)}")
+    module.load_state_dict(dict(state), strict=False)
+
+
+def _check_fit(module: nn.Module, state: Mapping[str, Any], name: str) -> None:
+    """Hold the keys, shapes and kinds of numbers of weights against a network's."""
+    wanted = module.state_dict()
+    own = {key: tuple(value.shape) for key, value in wanted.items()}
     given = {key: tuple(value.shape) if isinstance(value, Tensor) else type(value).__name__ for key, value in state.items()}
     missing = [key for key in own if key not in given and not key.endswith("num_batches_tracked")]
     unknown = [key for key in given if key not in own]
     problems = [f"missing {_some(missing)}"] if missing else []
     problems += [f"unknown {_some(unknown)}"] if unknown else []
     problems += [f"{key} is {given[key]}, expected {own[key]}" for key in own if key in given and given[key] != own[key]][:3]
+    problems += [
+        f"{key} holds {value.dtype}, expected {wanted[key].dtype}"
+        for key, value in state.items()
+        if isinstance(value, Tensor) and key in wanted and value.is_floating_point() != wanted[key].is_floating_point()
+    ][:3]
     if problems:
         raise BadCheckpoint(f"{name} does not fit {type(module).__name__}: {'; '.join(problems)}")
-    broken = [key for key, value in state.items() if value.is_floating_point() and not value.isfinite().all()]
-    if broken:
-        raise BadCheckpoint(f"{name} holds NaN or infinite values in {_some(broken)}")
-    module.load_state_dict(dict(state), strict=False)
 
 
 def _some(keys: Sequence[str]) -> str:

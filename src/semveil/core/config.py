@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import math
 import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -9,8 +10,10 @@ from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 from semveil.core.errors import SemveilError
 from semveil.core.registry import suggest
+from semveil.core.text import read_text
 
 T = TypeVar("T")
+LARGEST_INT = 1 << 15  # widths, sides and depths of networks lie far below; 2 to a larger power is a number without end
 
 
 class ConfigError(SemveilError):
@@ -48,6 +51,50 @@ def read_config(schema: type[T], path: Path | None = None, overrides: Sequence[s
     return _replace(schema(), values, "")  # at once: of settings that must fit together, one alone may fit nothing
 
 
+def check_kinds(schema: type, values: object) -> None:
+    """Refuse settings from a file that are absurd, or of no kind that a dataclass annotates (int, float, bool, str, tuples).
+
+    Raises:
+        ValueError: names the setting.
+
+    Example:
+        >>> @dataclasses.dataclass(frozen=True)
+        ... class Sizes:
+        ...     widths: tuple[int, ...] = (1,)
+        >>> check_kinds(Sizes, {"widths": [8, "x"]})
+        Traceback (most recent call last):
+        ...
+        ValueError: widths holds [8, 'x'], expected a list of int
+    """
+    if not isinstance(values, Mapping):
+        raise ValueError(f"settings are an object with names, got {ascii(values)[:60]}")
+    hints = get_type_hints(schema)
+    for name, value in values.items():
+        if name in hints and not _is_of_kind(value, hints[name]):
+            inner = get_args(hints[name])[0] if get_origin(hints[name]) is tuple else hints[name]
+            kind = getattr(inner, "__name__", str(inner))
+            expected = f"a list of {kind}" if get_origin(hints[name]) is tuple else f"a sensible {kind}"
+            raise ValueError(f"{name} holds {ascii(value)[:60]}, expected {expected}")
+
+
+def _is_of_kind(value: object, hint: Any) -> bool:
+    if get_origin(hint) is tuple:
+        items = get_args(hint)
+        fixed = Ellipsis not in items
+        return (
+            isinstance(value, list | tuple)
+            and (not fixed or len(value) == len(items))
+            and all(_is_of_kind(item, items[0]) for item in value)
+        )
+    if hint is float:
+        return type(value) in (int, float) and math.isfinite(value)  # type: ignore[arg-type]
+    if hint is int:
+        return type(value) is int and abs(value) <= LARGEST_INT
+    if hint in (bool, str):
+        return type(value) is hint
+    return True
+
+
 def as_json(settings: Any) -> str:
     """The resolved settings, as they are written beside what they made."""
     return json.dumps(dataclasses.asdict(settings), indent=1) + "\n"
@@ -55,10 +102,10 @@ def as_json(settings: Any) -> str:
 
 def _read_toml(path: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        return tomllib.loads(read_text(path))
     except OSError as error:
         raise ConfigError(f"cannot read the settings file {str(path)!r}: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:  # no text, no TOML, or nested too deeply
         raise ConfigError(f"the settings file {str(path)!r} is no TOML: {error}") from error
 
 

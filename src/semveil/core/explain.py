@@ -1,11 +1,13 @@
 """A certificate in plain words: what is guaranteed to whom, what not, and what epsilon means as odds."""
 
 import math
+from decimal import ROUND_CEILING, Decimal
 
 from semveil.core.caveats import Caveat
 from semveil.core.certificate import Certificate, ReleaseKind
 from semveil.core.parts import CODES, describe_codes
 from semveil.core.privacy import Basis, Guarantee
+from semveil.core.rounding import text_above
 
 _OBJECTS = {ReleaseKind.IMAGE: "picture", ReleaseKind.SYMBOLS: "message", ReleaseKind.DATA_SET: "data set"}
 _BASES = {
@@ -179,7 +181,7 @@ def _how(certificate: Certificate) -> list[str]:
             f"norm over {sensitivity.dimension:,} numbers (basis: {sensitivity.basis.value}). Source: {sensitivity.source}."
         )
     if certificate.part_budgets:
-        shares = ", ".join(f"{part} {epsilon:g}" for part, epsilon in certificate.part_budgets.items())
+        shares = ", ".join(f"{part} {text_above(epsilon)}" for part, epsilon in certificate.part_budgets.items())
         lines.append(f"Epsilon by part (basis: {certificate.guarantee.basis.value}; they add up for the person): {shares}.")
     codes = certificate.private_codes
     if codes:
@@ -203,6 +205,7 @@ def _how(certificate: Certificate) -> list[str]:
 def _origin(certificate: Certificate) -> list[str]:
     model = f", model {certificate.model}" if certificate.model else ""
     weights = f" (weights {certificate.model_hash})" if certificate.model_hash else ""
+    weights += f", public bounds {certificate.bounds_hash}" if certificate.bounds_hash else ""
     commit = f" (commit {certificate.commit})" if certificate.commit else ""
     lines = [
         f"Made with: semveil {certificate.software_version}{commit}, method {certificate.method}, protection "
@@ -224,22 +227,18 @@ def _delta(claim: Guarantee) -> str:
 
 def _up(value: float) -> str:
     """Four digits, rounded up."""
-    if value == 0:
-        return "0"
-    value = max(value, 1e-300)
-    unit = 10.0 ** (math.floor(math.log10(value)) - 3)
-    rounded = math.ceil(round(value / unit, 6)) * unit
-    return f"{rounded:.4g}" if rounded < 1e4 else f"{rounded:,.0f}"
+    text = text_above(value, 4)
+    return text if float(text) < 1e4 else f"{float(text):,.0f}"
 
 
 def _percent(share: float) -> str:
     """A percentage, never below the share."""
-    digits = 4 if 0.5 < share < 0.5001 else 2
-    return f"{math.ceil(round(share * 10 ** (digits + 2), 9)) / 10**digits:g} %"
+    step = Decimal("0.0001" if 0.5 < share < 0.5001 else "0.01")
+    return f"{float((Decimal(repr(share)) * 100).quantize(step, ROUND_CEILING)):g} %"
 
 
 def _factor(epsilon: float) -> str:
     """exp(epsilon), rounded up."""
     if epsilon < 12:
-        return _up(math.exp(epsilon))
+        return _up(math.nextafter(math.exp(epsilon), math.inf))
     return f"10^{math.ceil(epsilon / math.log(10) * 10) / 10:g}"

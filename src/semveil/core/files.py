@@ -1,5 +1,7 @@
-"""Files that appear whole or not at all."""
+"""Files that appear whole or not at all, and files that are opened without waiting for anybody."""
 
+import contextlib
+import errno
 import os
 import secrets
 import stat
@@ -10,9 +12,74 @@ from typing import BinaryIO
 
 from semveil.core.errors import OutputError
 
+PRIVATE = 0o600  # mode of what only its owner may read
+# Flags for `os.open`: a pipe must not make us wait, Windows must not change line ends.
+CAREFULLY = getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0)
+
+
+def open_regular(path: str | os.PathLike[str], flags: int = os.O_RDONLY, *, mode: int = PRIVATE) -> int:
+    """A descriptor of a regular file; pipes and devices, whose reading may wait or go on for ever, are not even opened.
+
+    Args:
+        path: the file.
+        flags: as for `os.open`.
+        mode: of a file that `os.O_CREAT` makes, less the umask.
+
+    Raises:
+        OSError: it cannot be opened, or is no regular file.
+
+    Example:
+        >>> open_regular(os.devnull)
+        Traceback (most recent call last):
+        ...
+        OSError: [Errno 22] it is not a regular file: '/dev/null'
+    """
+    try:
+        _refuse_unless_regular(os.stat(path).st_mode, path)
+    except FileNotFoundError:
+        if not flags & os.O_CREAT:
+            raise
+    descriptor = os.open(path, flags | CAREFULLY, mode)
+    try:
+        _refuse_unless_regular(os.fstat(descriptor).st_mode, path)
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
+def _refuse_unless_regular(mode: int, path: str | os.PathLike[str]) -> None:
+    if not stat.S_ISREG(mode):
+        what = "it is a folder, not a regular file" if stat.S_ISDIR(mode) else "it is not a regular file"
+        raise OSError(errno.EINVAL, what, os.fspath(path))
+
+
+def append_line(descriptor: int, line: bytes) -> None:
+    """Add a line to a log, on the disk when this returns: whole or not at all, and after whatever a kill cut off.
+
+    Args:
+        descriptor: of the log, opened with `os.O_RDWR | os.O_APPEND` and locked.
+        line: with its line end.
+
+    Raises:
+        OSError: it cannot be written; the log is as it was.
+    """
+    size = os.fstat(descriptor).st_size
+    os.lseek(descriptor, max(0, size - 1), os.SEEK_SET)
+    if size and os.read(descriptor, 1) != b"\n":
+        line = b"\n" + line
+    try:
+        written = 0
+        while written < len(line):
+            written += os.write(descriptor, line[written:])
+        os.fsync(descriptor)
+    except OSError:
+        os.ftruncate(descriptor, size)
+        raise
+
 
 @contextmanager
-def atomic_write(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
+def atomic_write(path: str | os.PathLike[str], *, private: bool = False) -> Iterator[BinaryIO]:
     """Open a file for writing such that nobody ever sees it half-written.
 
     The bytes go to a temporary file in the same folder, are flushed to the disk, and take the target's name in one step.
@@ -21,6 +88,7 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
 
     Args:
         path: the target; its folder must exist, and what stands there must be a regular file or nothing.
+        private: nobody but the owner may read it, whatever the umask and the file before.
 
     Yields:
         A binary handle; leave it open.
@@ -42,9 +110,10 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     # Not derived from the target's name, which may already be as long as the file system allows.
     temporary = target.with_name(f".semveil-{secrets.token_hex(8)}.tmp")
     try:
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o666)
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
+        descriptor = os.open(temporary, flags, PRIVATE if private else 0o666)
         with os.fdopen(descriptor, "wb") as handle:
-            if mode is not None:
+            if mode is not None and not private:
                 os.chmod(temporary, mode)
             yield handle
             handle.flush()
@@ -58,7 +127,7 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     _sync_folder(target.parent)
 
 
-def write_whole(path: str | os.PathLike[str], content: bytes | str) -> None:
+def write_whole(path: str | os.PathLike[str], content: bytes | str, *, private: bool = False) -> None:
     """Write bytes, or text as UTF-8 with its line ends unchanged, by `atomic_write`.
 
     Example:
@@ -69,7 +138,7 @@ def write_whole(path: str | os.PathLike[str], content: bytes | str) -> None:
         'grüße'
     """
     data = content.encode() if isinstance(content, str) else content
-    with atomic_write(path) as handle:
+    with atomic_write(path, private=private) as handle:
         handle.write(data)
 
 
@@ -91,11 +160,12 @@ def _mode_of_replaced(target: Path) -> int | None:
 
 
 def _sync_folder(folder: Path) -> None:
-    """Make a rename in `folder` last through a power cut, where the system lets a folder be opened."""
+    """Make a rename in `folder` last through a power cut, where the system and its rights let a folder be opened."""
     if os.name != "posix":
         return
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    with contextlib.suppress(OSError):  # the file is there, and whole
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)

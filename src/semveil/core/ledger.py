@@ -1,7 +1,6 @@
 """A private book of releases that adds up what repeated releases about one person cost."""
 
 import datetime
-import fcntl
 import hashlib
 import hmac
 import json
@@ -9,51 +8,64 @@ import os
 import secrets
 import stat
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from semveil.core.certificate import Certificate, CertificateError
-from semveil.core.errors import KeyProblem, OutputError, SemveilError
-from semveil.core.privacy import Guarantee, compose
+from semveil.core.account import Account, Released, account
+from semveil.core.certificate import Certificate
+from semveil.core.errors import KeyProblem, OutputError
+from semveil.core.files import CAREFULLY, append_line
+from semveil.core.ledger_lines import Entry, LedgerError, entry_of, line_of, parsed
+from semveil.core.locks import lock_file
+from semveil.core.privacy import Guarantee
+from semveil.core.rounding import text_above
 from semveil.core.weights import home
 
 KEY_BYTES = 32
-_FIELDS = {"date", "subject", "images", "certificate"}
+_FORMAT = "semveil ledger 2"
 _COMPLETE = "every release about the person is in the ledger"
 
 
-class LedgerError(SemveilError):
-    """A ledger that cannot be read or does not fit."""
-
-    exit_code = 8
+class OverLimit(LedgerError):
+    """A release that would cost a person more than the limit; it was not recorded and must not be made."""
 
 
 @dataclass(frozen=True)
-class Entry:
-    """One recorded release.
+class Booking:
+    """A release to be recorded.
 
     Attributes:
-        date: of recording, UTC, YYYY-MM-DD.
-        subject: pseudonym of the person, 64 hex digits.
-        images: how many photos of the person it was made from.
+        subject: the person's name or number, the same for all releases about the person.
         certificate: of the release.
+        images: how many of the release's images show the person; all of them where None.
+
+    Raises:
+        ValueError: an empty name, or more images than the release has.
     """
 
-    date: str
     subject: str
-    images: int
     certificate: Certificate
+    images: int | None = None
+
+    def __post_init__(self) -> None:
+        subject_name(self.subject)
+        most = self.certificate.images
+        object.__setattr__(self, "images", most if self.images is None else self.images)
+        if not 1 <= (self.images or 0) <= most:
+            raise ValueError(f"of {most} images 1 to {most} can show the person, got {self.images}")
 
 
 @dataclass(frozen=True)
-class Book:
-    """What a ledger holds: its entries in the order of recording, and how many lines could not be read."""
+class _Seen:
+    """What a ledger has read of its file."""
 
-    entries: tuple[Entry, ...]
-    torn: int
+    entries: tuple[Entry, ...] = ()
+    lines: int = 0
+    size: int = 0
+    bound: bool = False  # by a line that says which key it is
 
 
 class Ledger:
@@ -61,7 +73,8 @@ class Ledger:
 
     Names are not stored: a person is the HMAC-SHA256 of the name under a random key beside the ledger (`FILE.key`), so the
     ledger alone gives nobody away, while who has both can test names. Writing of upper or lower case and spaces does not
-    matter. Processes may write at the same time; a line that a power cut tore is counted as unreadable, the others stay.
+    matter. The first line says by a keyed hash which key belongs to the ledger. Processes may write at the same time. What
+    cannot be read is an error and never passed over: a total that lacks a release would be too low.
 
     Args:
         path: the ledger; `SEMVEIL_HOME/ledger.jsonl` by default. It and its key are made by the first `record` or `prepare`.
@@ -80,127 +93,167 @@ class Ledger:
     def __init__(self, path: str | os.PathLike[str] | None = None) -> None:
         self.path = home() / "ledger.jsonl" if path is None else Path(path)
         self.key_path = self.path.with_name(self.path.name + ".key")
+        self._seen = _Seen()
 
-    def prepare(self) -> None:
+    def prepare(self) -> bool:
         """Make ledger and key where there are none, and fail now, before the work, if they cannot be used.
 
+        Returns:
+            Whether a new ledger was begun.
+
         Raises:
-            KeyProblem: the key is missing, damaged or readable by others.
-            LedgerError: the ledger is readable by others or no regular file.
+            KeyProblem: the key is missing, damaged, readable by others or another ledger's.
+            LedgerError: the ledger is readable by others, no regular file, or holds what is no entry.
             OutputError: it cannot be written.
         """
-        with self._locked() as descriptor:
-            self._key(descriptor)
+        with self._locked(make=True) as descriptor:
+            begun = not os.fstat(descriptor).st_size
+            key = self._key(descriptor)
+            self._catch_up(descriptor, key)
+            if not self._seen.bound:
+                self._append(descriptor, [_header(key)])
+        return begun
 
-    def record(self, subject: str, certificate: Certificate, *, images: int | None = None) -> None:
-        """Write down a release about a person.
+    def record(self, subject: str, certificate: Certificate, *, images: int | None = None, limit: float | None = None) -> None:
+        """Write down a release about a person, see `record_all`."""
+        self.record_all([Booking(subject, certificate, images)], limit=limit)
+
+    def record_all(self, bookings: Sequence[Booking], *, limit: float | None = None, only_new: bool = False) -> int:
+        """Write down releases, all of them or none.
 
         Args:
-            subject: the person's name or number, the same for all releases about the person.
-            images: how many of the release's photos show the person; all of them by default.
+            only_new: pass over releases that are recorded about the person already.
+            limit: the epsilon that all releases about a person may cost together, for the whole record. Fix it before the
+                first release and do not raise it: composition with later releases that depend on earlier ones holds up to
+                a budget that does not. Where a total would be above it, or not finite, nothing is recorded.
+
+        Returns:
+            How many were written down.
 
         Raises:
-            ValueError: an empty name, or more images than the release has.
+            OverLimit: the limit would be exceeded.
             KeyProblem, LedgerError, OutputError: as for `prepare`.
         """
-        images = certificate.images if images is None else images
-        if not 1 <= images <= certificate.images:
-            raise ValueError(f"of {certificate.images} images 1 to {certificate.images} can show the person, got {images}")
-        name = subject_name(subject)
-        with self._locked() as descriptor:
-            line = {
-                "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
-                "subject": _pseudonym(self._key(descriptor), name),
-                "images": images,
-                "certificate": certificate.as_dict(),
-            }
-            self._append(descriptor, json.dumps(line, allow_nan=False).encode() + b"\n")
+        today = datetime.datetime.now(datetime.UTC).date().isoformat()
+        with self._locked(make=True) as descriptor:
+            key = self._key(descriptor)
+            self._catch_up(descriptor, key)
+            new = [Entry(today, _pseudonym(key, subject_name(b.subject)), b.images or 1, b.certificate) for b in bookings]
+            if only_new:
+                known = {(entry.subject, entry.certificate.release_id) for entry in self._seen.entries}
+                new = [entry for entry in new if (entry.subject, entry.certificate.release_id) not in known]
+            if not new:
+                return 0
+            if limit is not None:
+                for pseudonym in dict.fromkeys(entry.subject for entry in new):
+                    _check_limit(limit, [e for e in (*self._seen.entries, *new) if e.subject == pseudonym])
+            self._append(descriptor, [*([] if self._seen.bound else [_header(key)]), *map(line_of, new)])
+        return len(new)
 
-    def read(self) -> Book:
-        """All entries; an empty book where there is no ledger.
+    def knows(self, release_id: str) -> bool:
+        """Whether a release was recorded about anybody, as far as this object has read."""
+        return any(entry.certificate.release_id == release_id for entry in self._seen.entries)
+
+    def read(self) -> tuple[Entry, ...]:
+        """All entries in the order of recording.
 
         Raises:
-            LedgerError: the ledger cannot be read, or a line is whole but no entry.
+            KeyProblem: the key is missing, damaged, readable by others or another ledger's.
+            LedgerError: there is no ledger, it cannot be read, or a line is no entry.
         """
-        if not self.path.exists():
-            return Book((), 0)
-        with self._locked() as descriptor, os.fdopen(os.dup(descriptor), "rb") as file:
-            file.seek(0)
-            lines = file.read().splitlines()
-        entries, torn = [], 0
-        for number, line in enumerate(lines, 1):
-            try:
-                content = json.loads(line)
-            except ValueError:  # also of bytes that are no text
-                torn += 1
-                continue
-            entries.append(self._entry(content, number))
-        return Book(tuple(entries), torn)
+        with self._locked() as descriptor:
+            self._seen = _Seen()
+            if not os.fstat(descriptor).st_size:
+                raise LedgerError(
+                    f"the ledger {str(self.path)!r} is empty, without even the line that every ledger begins with; if it held "
+                    "releases, put a copy back"
+                )
+            self._catch_up(descriptor, self._key(descriptor))
+        return self._seen.entries
+
+    @property
+    def binds_key(self) -> bool:
+        """Whether the ledger, as it was last read, says which key belongs to it; those of version 0.1.0 do not."""
+        return self._seen.bound
 
     def releases(self, subject: str) -> list[Entry]:
         """What is recorded about a person, in order."""
         name = subject_name(subject)
-        entries = self.read().entries
-        if not entries:
-            return []
+        entries = self.read()
         with self._locked() as descriptor:
             pseudonym = _pseudonym(self._key(descriptor), name)
         return [entry for entry in entries if hmac.compare_digest(entry.subject, pseudonym)]
 
+    def account(self, subject: str) -> Account | None:
+        """What all recorded releases about a person add up to, see `account_of`; None where there are none."""
+        return account_of(self.releases(subject))
+
     def total(self, subject: str) -> Guarantee | None:
-        """What all recorded releases about a person guarantee together; None where there are none.
+        """What they guarantee for the whole record; None where there are none."""
+        together = self.account(subject)
+        return None if together is None else together.whole
 
-        Basic composition (`core.privacy.compose`), once for each photo. Outputs with one `release_id` are views of the same
-        release and count once, with the weakest guarantee among them.
-        """
-        return total(self.releases(subject))
+    def _catch_up(self, descriptor: int, key: bytes) -> None:
+        """Read what was written since the last time."""
+        size, seen = os.fstat(descriptor).st_size, self._seen
+        if size < seen.size:  # it was replaced
+            seen = _Seen()
+        with os.fdopen(os.dup(descriptor), "rb") as file:
+            file.seek(seen.size)
+            new = file.read(size - seen.size)
+        entries, number, bound = [], seen.lines, seen.bound
+        for line in new.removeprefix(b"\n" if seen.size else b"").splitlines():  # a line's end that was missing before
+            number += 1
+            where = f"line {number} of {str(self.path)!r}"
+            content = parsed(line, where)
+            if isinstance(content, dict) and set(content) == {"format", "key"}:
+                self._check_header(content, key, where)
+                bound = True
+            else:
+                entries.append(entry_of(content, where))
+        self._seen = _Seen((*seen.entries, *entries), number, size, bound)
 
-    def _entry(self, content: Any, number: int) -> Entry:
-        if not isinstance(content, dict) or set(content) != _FIELDS:
-            raise LedgerError(f"line {number} of {str(self.path)!r} is no entry of a ledger; is it the right file?")
-        try:
-            entry = Entry(**content | {"certificate": Certificate.from_dict(content["certificate"])})
-        except CertificateError as error:
-            raise LedgerError(f"line {number} of {str(self.path)!r}: {error}") from None
-        if (
-            type(entry.images) is not int
-            or entry.images < 1
-            or not all(isinstance(t, str) for t in (entry.date, entry.subject))
-        ):
-            raise LedgerError(f"line {number} of {str(self.path)!r} is damaged")
-        return entry
+    def _check_header(self, content: dict[str, Any], key: bytes, where: str) -> None:
+        if content["format"] != _FORMAT:
+            raise LedgerError(f"{where} is of another version of ledgers; upgrade semveil")
+        if content != _header(key):
+            raise KeyProblem(
+                f"{str(self.key_path)!r} is the key of another ledger than {str(self.path)!r}, so nobody in it can be found; "
+                "put its own key back"
+            )
 
     @contextmanager
-    def _locked(self) -> Iterator[int]:
-        """The ledger, opened and locked against other processes; made where there is none."""
+    def _locked(self, *, make: bool = False) -> Iterator[int]:
+        """The ledger, opened and locked against other processes; made where there is none and `make` is set."""
         try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NONBLOCK, 0o600)
+            if make:
+                self.path.parent.mkdir(parents=True, exist_ok=True)
+            flags = os.O_RDWR | os.O_APPEND | CAREFULLY | (os.O_CREAT if make else 0)
+            descriptor = os.open(self.path, flags, 0o600)
+        except FileNotFoundError:
+            raise LedgerError(
+                f"there is no ledger {str(self.path)!r}, so what was released is not known; name the right file with --ledger. "
+                "The first release that is recorded makes one"
+            ) from None
         except OSError as error:
             raise OutputError(f"cannot open the ledger {str(self.path)!r}: {error.strerror}") from error
         try:
             status = os.fstat(descriptor)
             if not stat.S_ISREG(status.st_mode):
                 raise LedgerError(f"the ledger {str(self.path)!r} is not a regular file")
-            if status.st_mode & 0o077:
+            if os.name == "posix" and status.st_mode & 0o077:
                 raise LedgerError(f"others can read the ledger {str(self.path)!r}; run: chmod 600 {str(self.path)!r}")
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            lock_file(descriptor, self.path)
             yield descriptor
         finally:
             os.close(descriptor)  # unlocks
 
-    def _append(self, descriptor: int, line: bytes) -> None:
-        """Add one line, whole or not at all, after any torn one."""
-        size = os.fstat(descriptor).st_size
-        if size and os.pread(descriptor, 1, size - 1) != b"\n":
-            line = b"\n" + line
+    def _append(self, descriptor: int, lines: Sequence[Mapping[str, Any]]) -> None:
+        """Add lines, all or none; the last one that is there may lack its end."""
+        line = b"".join(json.dumps(content, allow_nan=False).encode() + b"\n" for content in lines)
         try:
-            written = 0
-            while written < len(line):
-                written += os.write(descriptor, line[written:])
-            os.fsync(descriptor)
+            append_line(descriptor, line)
         except OSError as error:
-            os.ftruncate(descriptor, size)
             raise OutputError(f"cannot write into the ledger {str(self.path)!r}: {error.strerror}") from error
 
     def _key(self, descriptor: int) -> bytes:
@@ -211,14 +264,14 @@ class Ledger:
                 raise KeyProblem(f"the ledger's key {name!r} is missing, so nobody in it can be found; put it back")
             self._make_key()
         try:
-            key_file = os.open(self.key_path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+            key_file = os.open(self.key_path, os.O_RDONLY | CAREFULLY)
         except OSError as error:
             raise KeyProblem(f"cannot read the ledger's key {name!r}: {error.strerror}") from None
         with os.fdopen(key_file, "rb") as file:
             status = os.fstat(file.fileno())
             if not stat.S_ISREG(status.st_mode):
                 raise KeyProblem(f"the ledger's key {name!r} is not a regular file")
-            if status.st_mode & 0o077:
+            if os.name == "posix" and status.st_mode & 0o077:
                 raise KeyProblem(f"others can read the ledger's key {name!r}; run: chmod 600 {name!r}")
             key = file.read(KEY_BYTES + 1)
         if len(key) != KEY_BYTES:
@@ -238,24 +291,42 @@ class Ledger:
             raise OutputError(f"cannot write the ledger's key {str(self.key_path)!r}: {error.strerror}") from error
 
 
-def total(entries: list[Entry]) -> Guarantee | None:
-    """What releases about one person guarantee together, see `Ledger.total`."""
-    releases: dict[str, list[Entry]] = {}
+def account_of(entries: Iterable[Entry]) -> Account | None:
+    """What releases about one person add up to, see `core.account`; None where there are none.
+
+    Outputs with one `release_id` are views of the same release and count once, with the weakest guarantee among them.
+    """
+    views: dict[str, list[Entry]] = {}
     for entry in entries:
-        releases.setdefault(entry.certificate.release_id, []).append(entry)
-    claims = [
-        max((entry.certificate.guarantee for entry in views), key=_cost)
-        for views in releases.values()
-        for _ in range(max(entry.images for entry in views))
-    ]
-    if not claims:
-        return None
-    together = compose(*claims)
-    return replace(together, assumptions=(*together.assumptions, _COMPLETE))
+        views.setdefault(entry.certificate.release_id, []).append(entry)
+    together = account(
+        [
+            Released(tuple(entry.certificate.guarantee for entry in same), max(entry.images for entry in same))
+            for same in views.values()
+        ]
+    )
+    return None if together is None else Account(_if_complete(together.whole), tuple(map(_if_complete, together.sets)))
 
 
-def _cost(claim: Guarantee) -> tuple[bool, float, float]:
-    return claim.epsilon is None, claim.epsilon or 0.0, claim.delta
+def _if_complete(claim: Guarantee) -> Guarantee:
+    return replace(claim, assumptions=(*claim.assumptions, _COMPLETE))
+
+
+def _check_limit(limit: float, entries: Sequence[Entry]) -> None:
+    together = account_of(entries)
+    assert together is not None
+    epsilon = together.whole.epsilon
+    if epsilon is None or epsilon > limit:
+        cost = (
+            f"no finite epsilon would hold for the whole record ({together.whole.reason})"
+            if epsilon is None
+            else f"all releases about the person would cost epsilon {text_above(epsilon)} (basis: {together.whole.basis.value})"
+        )
+        raise OverLimit(f"refused before the release: {cost}, and the limit is {limit:g}")
+
+
+def _header(key: bytes) -> dict[str, Any]:
+    return {"format": _FORMAT, "key": hmac.new(key, b"semveil ledger", hashlib.sha256).hexdigest()[:16]}
 
 
 def subject_name(subject: str) -> str:

@@ -7,6 +7,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+LARGEST = 1.01  # of an image's values
+
 
 def to_tensor(crops: NDArray[np.uint8] | Sequence[NDArray[np.uint8]]) -> Tensor:
     """8-bit crops of one size as images: x = pixel / 127.5 - 1.
@@ -54,3 +56,30 @@ def to_pixels(images: Tensor) -> NDArray[np.uint8]:
         raise ValueError(f"{broken} of {images.numel()} values are NaN or infinite: the network or its weights are broken")
     pixels = ((images + 1) * 127.5).clamp(0, 255).round().to(torch.uint8)
     return np.ascontiguousarray(pixels.permute(0, 2, 3, 1).cpu().numpy())
+
+
+def check_range(images: Tensor) -> None:
+    """Refuse images that are not floats in [-1, 1], such as 8-bit pixels or floats of 0 to 255.
+
+    Args:
+        images: of any shape; as far as 0.01 beyond the range passes, which resizing and rounding can cause.
+
+    Raises:
+        ValueError: an integer type, or a value beyond -1.01 to 1.01, NaN or infinite.
+
+    Example:
+        >>> check_range(torch.full((1, 3, 2, 2), 255.0))
+        Traceback (most recent call last):
+        ...
+        ValueError: images must lie in [-1, 1], got values from 255 to 255; pixels become images by pixel / 127.5 - 1
+    """
+    if not images.is_floating_point():
+        raise ValueError(
+            f"images must be floats in [-1, 1], got {images.dtype}; semveil.core.pixels.to_tensor makes them of pixels"
+        )
+    if not images.numel():
+        return
+    low, high = (float(value) for value in images.detach().aminmax())
+    if not (low >= -LARGEST and high <= LARGEST):  # also where one is NaN
+        found = "NaN" if low != low or high != high else f"values from {low:g} to {high:g}"
+        raise ValueError(f"images must lie in [-1, 1], got {found}; pixels become images by pixel / 127.5 - 1")

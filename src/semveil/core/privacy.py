@@ -1,10 +1,13 @@
-"""Privacy claims as values: a sensitivity, the guarantee a mechanism makes of it, and how guarantees combine."""
+"""Privacy claims as values: a sensitivity, the guarantee a mechanism makes of it, and what further steps leave of it."""
 
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 from typing import Any
+
+from semveil.core.coverage import Coverage, Part
+from semveil.core.rounding import text_above
 
 
 class Norm(StrEnum):
@@ -113,6 +116,26 @@ class MetricForm:
             raise ValueError(f"a metric form needs a finite rate >= 0, got {self.rate}; use None where there is no bound")
 
 
+_UNSAID = Coverage(())  # until the words are looked up
+
+
+@dataclass(frozen=True)
+class GaussianNoise:
+    """The law behind the (epsilon, delta) of Gaussian noise, by which several releases compose exactly.
+
+    Args:
+        sensitivity: L2, how far apart the values of any two records lie.
+        sigma: standard deviation of the noise per coordinate, in the same units.
+    """
+
+    sensitivity: float
+    sigma: float
+
+    def __post_init__(self) -> None:
+        if not (math.isfinite(self.sensitivity) and self.sensitivity >= 0 and math.isfinite(self.sigma) and self.sigma > 0):
+            raise ValueError(f"Gaussian noise has a finite sensitivity >= 0 and a finite sigma > 0, got {self}")
+
+
 @dataclass(frozen=True)
 class Guarantee:
     """A differential-privacy claim with everything that bounds it.
@@ -122,13 +145,16 @@ class Guarantee:
 
     Args:
         epsilon: in nats; None where no finite epsilon holds (infinity is stored as None).
-        covers: what of the record is protected.
+        covers: what of the record is protected, in words.
         basis: what the claim rests on. With `fitted` and `none` there is no claim, so epsilon must be None.
         delta: in [0, 1).
-        not_covered: what else of the record the same release shows unprotected.
+        not_covered: what else of the record the same release shows unprotected, in words.
         assumptions: what must hold for the claim.
         metric: the claim in metric form, where there is one.
         reason: why there is no finite epsilon; required to be meaningful exactly where epsilon is None.
+        gaussian: the law, where the claim is that of Gaussian noise.
+        coverage: what `covers` and `not_covered` say, as values; it follows from the words where they stand for one thing
+            always, and is set by `about`.
 
     Raises:
         ValueError: epsilon or delta out of range, or a finite epsilon on a basis that cannot carry one.
@@ -146,6 +172,8 @@ class Guarantee:
     assumptions: tuple[str, ...] = ()
     metric: MetricForm | None = None
     reason: str = ""
+    gaussian: GaussianNoise | None = None
+    coverage: Coverage = _UNSAID
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "basis", Basis(self.basis))
@@ -159,8 +187,14 @@ class Guarantee:
             raise ValueError(f"delta must lie in [0, 1), got {self.delta}; at 1 nothing is claimed: use epsilon None")
         if not self.covers:
             raise ValueError("a guarantee must say what it covers")
+        if (self.coverage.words, self.coverage.clear_words) != (self.covers, self.not_covered):
+            said = Coverage((Part.of(self.covers),), tuple(map(Part.of, self.not_covered)))
+            object.__setattr__(self, "coverage", said)
+        if self.gaussian is not None and not self.delta:
+            raise ValueError("the claim of Gaussian noise has a delta above 0")
         if self.epsilon is None:
             object.__setattr__(self, "reason", self.reason or "no finite epsilon holds")
+            object.__setattr__(self, "gaussian", None)
         elif self.basis in (Basis.FITTED, Basis.NONE):
             raise ValueError(f"basis {self.basis.value!r} carries no finite epsilon, got {self.epsilon}; use epsilon None")
         elif self.reason:
@@ -171,14 +205,21 @@ class Guarantee:
         """The honest claim of a release that protects nothing provably."""
         return cls(None, covers, Basis.NONE, not_covered=tuple(not_covered), reason=reason)
 
+    def about(self, coverage: Coverage) -> "Guarantee":
+        """The same claim, for what of a photo it is made."""
+        return replace(self, covers=coverage.words, not_covered=coverage.clear_words, coverage=coverage)
+
     @property
     def whole_record_epsilon(self) -> float | None:
         """Epsilon of the whole photo: that of the covered part, or None where anything is left uncovered."""
         return None if self.not_covered else self.epsilon
 
     def as_dict(self) -> dict[str, Any]:
-        """JSON-ready: no infinities, a missing epsilon is null and has its reason beside it."""
-        return {
+        """JSON-ready: no infinities, a missing epsilon is null and has its reason beside it.
+
+        `coverage` and `gaussian` are there only where they say more than the other fields do.
+        """
+        plain = {
             **asdict(self),
             "basis": self.basis.value,
             "not_covered": list(self.not_covered),
@@ -187,60 +228,27 @@ class Guarantee:
             "reason": self.reason or None,
             "whole_record_epsilon": self.whole_record_epsilon,
         }
+        del plain["coverage"], plain["gaussian"]
+        plain |= {} if self.gaussian is None else {"gaussian": asdict(self.gaussian)}
+        return plain if self.coverage.is_words_only else plain | {"coverage": self.coverage.as_dict()}
 
     def summary(self) -> str:
-        """One plain sentence; epsilon never stands without its basis and what it covers."""
+        """One plain sentence, figures rounded up; epsilon never stands without its basis and what it covers."""
         if self.epsilon is None:
             claim = f"Covers {self.covers} with no finite epsilon, because {self.reason}"
         else:
-            delta = f" and delta {self.delta:.4g}" if self.delta else ""
-            claim = f"Covers {self.covers} with epsilon {self.epsilon:.6g}{delta}"
+            delta = f" and delta {text_above(self.delta, 4)}" if self.delta else ""
+            claim = f"Covers {self.covers} with epsilon {text_above(self.epsilon)}{delta}"
         if self.metric:
-            claim += f", at most {self.metric.rate:.4g} per unit of {self.metric.norm.value} distance of {self.metric.space}"
+            rate = text_above(self.metric.rate, 4)
+            claim += f", at most {rate} per unit of {self.metric.norm.value} distance of {self.metric.space}"
         claim += f" (basis: {self.basis.value}, {self.basis.meaning})"
         if self.not_covered:
             claim += f"; not covered: {', '.join(self.not_covered)}, so the whole record has no finite epsilon"
         return claim + "."
 
 
-def compose(*guarantees: Guarantee) -> Guarantee:
-    """Basic sequential composition: epsilons add, deltas add, the weakest basis holds.
-
-    Valid for releases about the same record, also when a later one is chosen after seeing earlier ones. What any of them
-    leaves uncovered stays uncovered. There is no parallel composition here: all parts of a photo belong to one person.
-
-    Raises:
-        ValueError: nothing to compose.
-
-    Example:
-        >>> skin = Guarantee(1.0, "the skin codes", Basis.PROVED)
-        >>> compose(skin, skin).epsilon
-        2.0
-    """
-    if not guarantees:
-        raise ValueError("compose needs at least one guarantee")
-    if len(guarantees) == 1:
-        return guarantees[0]
-    delta = math.fsum(g.delta for g in guarantees)
-    reasons = _union(g.reason for g in guarantees if g.epsilon is None)
-    epsilon = None if reasons else math.fsum(g.epsilon for g in guarantees if g.epsilon is not None)
-    if delta >= 1:
-        epsilon, delta, reasons = None, 0.0, (*reasons, "the deltas add up to 1 or more")
-    metrics = [g.metric for g in guarantees if g.metric]
-    same_metric = len(metrics) == len(guarantees) and len({(m.norm, m.space) for m in metrics}) == 1
-    return Guarantee(
-        epsilon,
-        covers=" and ".join(_union(g.covers for g in guarantees)),
-        basis=weakest(*(g.basis for g in guarantees)),
-        delta=delta,
-        not_covered=_union(part for g in guarantees for part in g.not_covered),
-        assumptions=_union(a for g in guarantees for a in (*g.assumptions, "the composed releases draw independent noise")),
-        metric=replace(metrics[0], rate=math.fsum(m.rate for m in metrics)) if same_metric else None,
-        reason="; ".join(reasons),
-    )
-
-
-def post_process(guarantee: Guarantee, step: str, *, also_reads: Sequence[str] = ()) -> Guarantee:
+def post_process(guarantee: Guarantee, step: str, *, also_reads: Sequence[Part | str] = ()) -> Guarantee:
     """The guarantee after a further step on the released values: the same, if the step reads nothing else of the record.
 
     Whatever else of the record the step reads (attributes, common codes, the photo around the face) passes in clear: it
@@ -248,18 +256,20 @@ def post_process(guarantee: Guarantee, step: str, *, also_reads: Sequence[str] =
 
     Args:
         step: what is done, in words.
-        also_reads: unprotected parts of the record that flow into the result.
+        also_reads: unprotected parts of the record that flow into the result, as values or in words.
 
     Example:
         >>> skin = Guarantee(1.0, "the skin codes", Basis.PROVED)
         >>> post_process(skin, "the generator", also_reads=["the hair codes"]).whole_record_epsilon is None
         True
     """
-    also_reads = _as_tuple("also_reads", also_reads)
-    reads = f" and, unprotected, {', '.join(also_reads)}" if also_reads else ""
+    if isinstance(also_reads, str):
+        raise ValueError(f"also_reads takes a list of parts, got the single text {also_reads!r}; write [{also_reads!r}]")
+    parts = [Part.of(part) if isinstance(part, str) else part for part in also_reads]
+    reads = f" and, unprotected, {', '.join(part.in_clear() for part in parts)}" if parts else ""
+    coverage = guarantee.coverage
     return replace(
-        guarantee,
-        not_covered=_union((*guarantee.not_covered, *also_reads)),
+        guarantee.about(Coverage(coverage.covered, (*coverage.clear, *parts))),
         assumptions=_union((*guarantee.assumptions, f"of the record, {step} reads only what is released{reads}")),
     )
 

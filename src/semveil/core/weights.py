@@ -16,6 +16,7 @@ from pathlib import Path
 import platformdirs
 
 from semveil.core.errors import SemveilError
+from semveil.core.files import open_regular
 from semveil.core.registry import Registry
 
 BLOCK = 1 << 20
@@ -65,6 +66,7 @@ class WeightsEntry:
 _FACENET = "https://github.com/timesler/facenet-pytorch/releases/download/v2.2.9"
 _LPIPS = "https://raw.githubusercontent.com/richzhang/PerceptualSimilarity/master/lpips/weights/v0.1"
 _LPIPS_ALEX_SHA256 = "df73285e35b22355a2df87cdb6b70b343713b667eddbda73e1977e0c860835c0"
+_LPIPS_SQUEEZE_SHA256 = "4a5350f23600cb79923ce65bb07cbf57dca461329894153e05a1346bd531cf76"
 _LPIPS_VGG_SHA256 = "a78928a0af1e5f0fcb1f3b9e8f8c3a2a5a3de244d830ad5c1feddc79b8432868"
 
 CATALOGUE = Registry[WeightsEntry]("third-party weights")
@@ -91,6 +93,15 @@ for _entry in (
         source="https://github.com/pytorch/vision",
     ),
     WeightsEntry(
+        name="squeezenet1_1",
+        purpose="trunk of LPIPS-Squeeze, features of a Frechet distance",
+        files=(WeightsFile("squeezenet1_1-b8a52dc0.pth", "b8a52dc0"), WeightsFile("squeezenet1_1_features.safetensors")),
+        url="https://download.pytorch.org/models/squeezenet1_1-b8a52dc0.pth",
+        megabytes=5.0,
+        licence="BSD-3-Clause; trained on ImageNet",
+        source="https://github.com/pytorch/vision",
+    ),
+    WeightsEntry(
         name="lpips-alex",
         purpose="LPIPS v0.1, AlexNet heads: the papers' perceptual distance",
         files=(WeightsFile("lpips_v0.1_alex.pth", _LPIPS_ALEX_SHA256), WeightsFile("alex.pth", _LPIPS_ALEX_SHA256)),
@@ -109,6 +120,19 @@ for _entry in (
         licence="BSD-2-Clause",
         source="https://github.com/richzhang/PerceptualSimilarity",
         needs=("vgg16",),
+    ),
+    WeightsEntry(
+        name="lpips-squeeze",
+        purpose="LPIPS v0.1, SqueezeNet heads: a perceptual distance that no loss here has seen",
+        files=(
+            WeightsFile("lpips_v0.1_squeeze.pth", _LPIPS_SQUEEZE_SHA256),
+            WeightsFile("squeeze.pth", _LPIPS_SQUEEZE_SHA256),
+        ),
+        url=f"{_LPIPS}/squeeze.pth",
+        megabytes=0.011,
+        licence="BSD-2-Clause",
+        source="https://github.com/richzhang/PerceptualSimilarity",
+        needs=("squeezenet1_1",),
     ),
     WeightsEntry(
         name="inception-fid",
@@ -303,5 +327,5 @@ def _download(url: str, part_file: Path, progress: Callable[[int, int | None], N
 
 
 def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
+    with os.fdopen(open_regular(path), "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,5 +1,6 @@
 """Align a face the CelebA-HQ way with dlib's five landmarks: a similarity transform onto a fixed template."""
 
+import itertools
 import math
 from dataclasses import dataclass
 
@@ -9,6 +10,8 @@ from PIL import Image
 from skimage.transform import SimilarityTransform
 
 from semveil.core.face_template import TEMPLATE
+
+_WINDOW = 1 << 24  # pixels of a photo that are worked on at once; 24 bytes each at the peak
 
 
 @dataclass(frozen=True)
@@ -44,23 +47,36 @@ def align_face(
         valid: (H, W), False where the photo holds no picture (borders left by an earlier warp).
     """
     transform = SimilarityTransform.from_estimate(TEMPLATE * size, landmarks + 0.5)
+    assert isinstance(transform, SimilarityTransform)  # five landmarks in one point have none
     to_photo = np.asarray(transform.params)
+    present = np.ones(photo.shape[:2], bool) if valid is None else valid
+    bands = math.ceil((float(transform.scale) * size) ** 2 / _WINDOW)  # one but for faces of many megapixels
+    edges = np.linspace(0, size, min(bands, size) + 1).astype(int)
+    parts = [_rows(photo, present, transform, size, top, bottom) for top, bottom in itertools.pairwise(edges.tolist())]
+    pixels, inside = (np.concatenate(part) for part in zip(*parts, strict=True))
+    return AlignedFace(pixels, to_photo, inside)
+
+
+def _rows(
+    photo: NDArray[np.uint8], present: NDArray[np.bool_], transform: SimilarityTransform, size: int, first: int, last: int
+) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
+    """Rows first to last - 1 of the crop, and how much of each pixel lies on the photo."""
     oversampling = max(1, math.ceil(float(transform.scale) - 1e-6))
-    corners = transform(np.array([[0, 0], [size, 0], [0, size], [size, size]], dtype=float))
+    corners = transform(np.array([[0, first], [size, first], [0, last], [size, last]], dtype=float))
     (left, top), (right, bottom) = np.floor(corners.min(0)).astype(int) - 2, np.ceil(corners.max(0)).astype(int) + 2
 
     height, width = photo.shape[:2]
     rows, columns = _mirrored(top, bottom, height), _mirrored(left, right, width)
     window = photo[rows[:, None], columns[None, :]]
-    present = np.ones((height, width), bool) if valid is None else valid
     on_photo = ((np.arange(top, bottom) >= 0) & (np.arange(top, bottom) < height))[:, None] & (
         (np.arange(left, right) >= 0) & (np.arange(left, right) < width)
     )
     mask = present[rows[:, None], columns[None, :]] & on_photo
 
-    shift = np.array([[1, 0, -left], [0, 1, -top], [0, 0, 1]])
-    affine = tuple((shift @ to_photo @ np.diag([1 / oversampling, 1 / oversampling, 1])).ravel()[:6])
-    fine = (size * oversampling, size * oversampling)
+    shift, start = np.array([[1, 0, -left], [0, 1, -top], [0, 0, 1]]), np.array([[1, 0, 0], [0, 1, first], [0, 0, 1]])
+    to_window = shift @ np.asarray(transform.params) @ start @ np.diag([1 / oversampling, 1 / oversampling, 1])
+    affine = tuple(to_window.ravel()[:6])
+    fine = (size * oversampling, (last - first) * oversampling)
 
     def sample(plane: NDArray, resampling: Image.Resampling) -> NDArray[np.float32]:
         # In floats: for 8 bits Pillow cuts fractions off, which darkens by half a level.
@@ -69,7 +85,7 @@ def align_face(
 
     crop = np.stack([sample(window[..., c], Image.Resampling.BICUBIC) for c in range(3)], -1)
     pixels = np.rint(crop.clip(0, 255)).astype(np.uint8)
-    return AlignedFace(pixels, to_photo, sample(mask, Image.Resampling.BILINEAR))
+    return pixels, sample(mask, Image.Resampling.BILINEAR)
 
 
 def _mirrored(start: int, stop: int, length: int) -> NDArray[np.intp]:

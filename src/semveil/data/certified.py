@@ -11,9 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from semveil.core.certificate import LARGEST_CERTIFICATE, Certificate, CertificateError, OutputHash
-from semveil.core.files import write_whole
+from semveil.core.files import open_regular, write_whole
+from semveil.core.publish import File
+from semveil.core.text import read_text
 from semveil.data.photos import load_photo
-from semveil.data.save import save_png
+from semveil.data.save import png_bytes, save_png
 
 SUFFIX = ".certificate.json"
 KEYWORD = "semveil-certificate"  # of the text chunk in a PNG
@@ -45,6 +47,25 @@ def write_certificate(output: str | os.PathLike[str], certificate: Certificate) 
     return path
 
 
+def certified(path: str | os.PathLike[str], content: bytes, certificate: Certificate) -> list[File]:
+    """An output that is yet to be written, for `core.publish`, and before it its certificate, bound to the output's bytes."""
+    bound = replace(certificate, output=OutputHash(hashlib.sha256(content).hexdigest()))
+    return [(certificate_path(path), bound.to_json().encode()), (Path(path), content)]
+
+
+def certified_picture(
+    path: str | os.PathLike[str], pixels: NDArray[np.uint8], certificate: Certificate, *, inside: bool = False
+) -> list[File]:
+    """The same of a PNG.
+
+    Args:
+        pixels: (H, W, 3) RGB uint8.
+        inside: put the certificate into the picture's text too, see `save_certified_png`.
+    """
+    text = _text(pixels, certificate) if inside else None
+    return certified(path, png_bytes(path, pixels, text=text), certificate)
+
+
 def save_certified_png(
     path: str | os.PathLike[str],
     pixels: NDArray[np.uint8],
@@ -60,8 +81,7 @@ def save_certified_png(
         pixels: (H, W, 3) RGB uint8.
         chunks: as for `save_png`.
     """
-    bound = replace(certificate, output=OutputHash(pixels_hash(pixels), "pixels"))
-    save_png(path, pixels, text={KEYWORD: bound.to_json()}, chunks=chunks)
+    save_png(path, pixels, text=_text(pixels, certificate), chunks=chunks)
 
 
 def read_certificate(path: str | os.PathLike[str]) -> Certificate:
@@ -110,15 +130,21 @@ def pixels_hash(pixels: NDArray[np.uint8]) -> str:
     return hashlib.sha256(f"semveil pixels {height} {width}\n".encode() + np.ascontiguousarray(pixels).tobytes()).hexdigest()
 
 
+def _text(pixels: NDArray[np.uint8], certificate: Certificate) -> dict[str, str]:
+    bound = replace(certificate, output=OutputHash(pixels_hash(pixels), "pixels"))
+    return {KEYWORD: bound.to_json()}
+
+
 def _parse(path: Path) -> Certificate:
     try:
         if path.stat().st_size > LARGEST_CERTIFICATE:
             raise CertificateError(f"{str(path)!r} is too large for a certificate ({path.stat().st_size:,} bytes)")
-        return _named(path.read_text(encoding="utf-8"), path)
+        text = read_text(path)
     except OSError as error:
         raise CertificateError(f"cannot read {str(path)!r}: {error.strerror or error}") from None
-    except UnicodeDecodeError:
+    except ValueError:
         raise CertificateError(f"{str(path)!r} is no certificate: it is not text") from None
+    return _named(text, path)
 
 
 def _named(text: str, path: Path) -> Certificate:
@@ -144,7 +170,7 @@ def _check_output(certificate: Certificate, path: Path) -> None:
 
 def _file_hash(path: Path) -> str:
     try:
-        with path.open("rb") as file:
+        with os.fdopen(open_regular(path), "rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         raise CertificateError(f"cannot read {str(path)!r}: {error.strerror or error}") from None
@@ -153,7 +179,7 @@ def _file_hash(path: Path) -> str:
 def _png_text(path: Path) -> str | None:
     """The text of our chunk in a PNG; None without one, or in a file of another kind."""
     try:
-        with path.open("rb") as file:
+        with os.fdopen(open_regular(path), "rb") as file:
             if file.read(len(_PNG)) != _PNG:
                 return None
             texts = []

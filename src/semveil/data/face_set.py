@@ -15,10 +15,9 @@ from scipy import ndimage
 
 from semveil.core.parts import CELEBAMASK_TO_PART
 from semveil.data.align import align_face
+from semveil.data.arrays import read_arrays
+from semveil.data.splits import DEVELOPMENT, TRAINING, split_celebamask, split_people
 from semveil.recognition.dlib_faces import detect_faces
-
-HELD_OUT_SHARE = 0.05  # of the people of LFW
-HELD_OUT_CELEBAMASK = 50
 
 
 @dataclass(frozen=True)
@@ -31,7 +30,7 @@ class FaceSet:
         labels: (N, S, S) uint8 part of each pixel (`core.parts.PARTS`), 255 where unknown.
         source: (N,) `lfw/NAME/FILE` or `celebamask_hq/FILE`.
         person: (N,) a person's name, or the file where the person is unknown.
-        held_out: (N,) bool, True for photos that nothing is trained on.
+        split: (N,) `training`, `development` or `test` (`data.splits`); nothing is trained on the latter two.
     """
 
     pixels: NDArray[np.uint8]
@@ -39,7 +38,12 @@ class FaceSet:
     labels: NDArray[np.uint8]
     source: NDArray[np.str_]
     person: NDArray[np.str_]
-    held_out: NDArray[np.bool_]
+    split: NDArray[np.str_]
+
+    @property
+    def held_out(self) -> NDArray[np.bool_]:
+        """(N,) True for photos that nothing is trained on."""
+        return self.split != TRAINING
 
     def __len__(self) -> int:
         return len(self.pixels)
@@ -60,8 +64,28 @@ class FaceSet:
 
     @classmethod
     def load(cls, path: Path) -> "FaceSet":
-        with np.load(path, allow_pickle=False) as arrays:
-            return cls(**{name: arrays[name] for name in cls.__dataclass_fields__})
+        """Read what `save` wrote; a set of before the test split existed has training and development only.
+
+        Raises:
+            OSError: the file cannot be read.
+            ValueError: it is no face set, or a damaged one.
+        """
+        fields = [name for name in cls.__dataclass_fields__ if name != "split"]
+        try:
+            values = read_arrays(path, [*fields, "split"])
+        except ValueError:
+            values = read_arrays(path, [*fields, "held_out"])
+            values["split"] = np.where(values.pop("held_out").astype(bool), DEVELOPMENT, TRAINING)
+        faces = cls(**values)
+        shape = faces.pixels.shape
+        for name, array in vars(faces).items():
+            wanted = {"pixels": shape, "inside": shape[:3], "labels": shape[:3]}.get(name, shape[:1])
+            kind = {"source": "U", "person": "U", "split": "U"}.get(name, "u")
+            if len(shape) != 4 or shape[3] != 3 or array.shape != wanted or array.dtype.kind != kind:
+                raise ValueError(
+                    f"{path.name} holds {name} of shape {array.shape} and kind {array.dtype}, which fits no face set"
+                )
+        return faces
 
 
 def prepare(
@@ -76,16 +100,13 @@ def prepare(
 
     CelebAMask-HQ photos are aligned already and are only resized. LFW photos are detected and aligned; photos without a
     face, and crops of which more than `largest_fill` would be made up (LFW's black borders), are left out.
-    Held out: 5 % of LFW's people and 50 CelebAMask-HQ photos, drawn with fixed seeds.
+    The splits are those of `data.splits`.
     """
     celeb = sorted((data / "celebamask_hq" / "images").glob("*.jpg"))
     lfw = sorted((data / "lfw").glob("*/*.jpg"))
     if not celeb and not lfw:
         raise FileNotFoundError(f"{data} holds neither celebamask_hq/images/*.jpg nor lfw/NAME/*.jpg")
-    people = sorted({p.parent.name for p in lfw})
-    chosen = np.random.default_rng(2024).permutation(len(people))[: round(HELD_OUT_SHARE * len(people))]
-    held_people = {people[i] for i in chosen}
-    held_celeb = set(np.random.default_rng(2025).permutation(len(celeb))[:HELD_OUT_CELEBAMASK].tolist())
+    people, of_celeb = split_people([p.parent.name for p in lfw]), split_celebamask(len(celeb))
 
     rows = []
     total = len(celeb) + len(lfw)
@@ -93,15 +114,15 @@ def prepare(
         for i, (path, row) in enumerate(
             zip(celeb, pool.map(partial(_celebamask, size=size), celeb, chunksize=16), strict=True)
         ):
-            rows.append((*row, f"celebamask_hq/{path.name}", path.stem, i in held_celeb))
+            rows.append((*row, f"celebamask_hq/{path.name}", path.stem, of_celeb[i]))
             progress(len(rows), total)
         for i, (path, crop) in enumerate(zip(lfw, pool.map(partial(_lfw, size=size), lfw, chunksize=16), strict=True)):
             progress(len(celeb) + i + 1, total)
             if crop is None or (crop[1] < 255).mean() > largest_fill:
                 continue
-            rows.append((*crop, f"lfw/{path.parent.name}/{path.name}", path.parent.name, path.parent.name in held_people))
-    pixels, inside, labels, source, person, held_out = zip(*rows, strict=True)
-    return FaceSet(np.stack(pixels), np.stack(inside), np.stack(labels), np.array(source), np.array(person), np.array(held_out))
+            rows.append((*crop, f"lfw/{path.parent.name}/{path.name}", path.parent.name, people[path.parent.name]))
+    pixels, inside, labels, *words = zip(*rows, strict=True)
+    return FaceSet(np.stack(pixels), np.stack(inside), np.stack(labels), *(np.array(column) for column in words))
 
 
 def _celebamask(path: Path, *, size: int) -> tuple[NDArray, NDArray, NDArray]:

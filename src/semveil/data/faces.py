@@ -2,6 +2,7 @@
 
 import math
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -11,8 +12,9 @@ from PIL import Image
 
 from semveil.core.errors import FaceChoiceError, FaceTooSmallError, NoFaceError
 from semveil.core.registry import suggest
-from semveil.data.align import AlignedFace, align_face
+from semveil.data.align import AlignedFace
 from semveil.data.detection import find_all_faces, smallest_found
+from semveil.data.paste import align_apart
 from semveil.data.photos import LARGEST_PIXELS, Photo, load_photo
 from semveil.recognition.dlib_faces import Face, detect_faces, find_landmarks
 
@@ -106,6 +108,7 @@ def choose_faces(
     smallest: int = SMALLEST_FACE,
     thorough: bool = False,
     detector: str = "dlib",
+    faces: Sequence[Face] | None = None,
 ) -> list[tuple[int, Face]]:
     """The faces that a user asked for, each with its 0-based index in `find_faces`.
 
@@ -115,6 +118,7 @@ def choose_faces(
             index. `all` never leaves a face out: it fails where one is too small.
         smallest: shorter side in pixels that a chosen face must have.
         thorough, detector: as for `find_faces`.
+        faces: what `find_faces` gives for the photo, where that is known.
 
     Raises:
         NoFaceError: there is none.
@@ -127,8 +131,9 @@ def choose_faces(
         near = suggest(str(selection), ("largest", "all"))
         raise FaceChoiceError(f"no face {selection!r}{near}; allowed: a number from 0, largest or all")
 
-    faces = list(enumerate(find_faces(photo, thorough=thorough, detector=detector)))
-    if not faces:
+    found = find_faces(photo, thorough=thorough, detector=detector) if faces is None else faces
+    numbered = list(enumerate(found))
+    if not numbered:
         height, width = photo.pixels.shape[:2]
         if detector != "dlib":
             raise NoFaceError(
@@ -141,22 +146,22 @@ def choose_faces(
             f"photo) and be larger than about {least:.0f} px (enlarge the photo, or crop it to the face)"
         )
     if selection is None:
-        large = [(i, face) for i, face in faces if _shorter_side(face) >= smallest]
+        large = [(i, face) for i, face in numbered if _shorter_side(face) >= smallest]
         if len(large) > 1:
             raise FaceChoiceError(
                 f"{photo.name!r} shows {len(large)} faces; choose with --face N, --face largest or --face all: "
                 f"{list_faces(large)}"
             )
-        chosen = large or faces[:1]
+        chosen = large or numbered[:1]
     elif selection == "all":
-        chosen = faces
+        chosen = numbered
     elif selection == "largest":
-        chosen = faces[:1]
-    elif int(selection) < len(faces):
-        chosen = [faces[int(selection)]]
+        chosen = numbered[:1]
+    elif int(selection) < len(numbered):
+        chosen = [numbered[int(selection)]]
     else:
-        allowed = f"0 to {len(faces) - 1}" if len(faces) > 1 else "only 0"
-        raise FaceChoiceError(f"{photo.name!r} has no face {selection}; allowed: {allowed}: {list_faces(faces)}")
+        allowed = f"0 to {len(numbered) - 1}" if len(numbered) > 1 else "only 0"
+        raise FaceChoiceError(f"{photo.name!r} has no face {selection}; allowed: {allowed}: {list_faces(numbered)}")
     for i, face in chosen:
         if _shorter_side(face) < smallest:
             raise FaceTooSmallError(
@@ -174,7 +179,7 @@ def load_aligned_faces(
     smallest: int | None = None,
     largest_pixels: int = LARGEST_PIXELS,
 ) -> list[PhotoFace]:
-    """Read a photo, choose faces in it and align them.
+    """Read a photo, choose faces in it and align them, each with its neighbours blanked (`align_apart`).
 
     Args:
         path: the photo.
@@ -191,8 +196,11 @@ def load_aligned_faces(
         FaceError: it does not show the face or faces asked for.
     """
     photo = load_photo(path, largest_pixels=largest_pixels)
-    chosen = choose_faces(photo, selection, smallest=smallest_face(size) if smallest is None else smallest)
-    return [PhotoFace(photo, i, face, align_face(photo.pixels, face.landmarks, size)) for i, face in chosen]
+    faces = find_faces(photo)
+    least = smallest_face(size) if smallest is None else smallest
+    chosen = choose_faces(photo, selection, smallest=least, faces=faces)
+    aligned = align_apart(photo.pixels, [face.landmarks for face in faces], size)
+    return [PhotoFace(photo, i, face, aligned[i]) for i, face in chosen]
 
 
 def _detection_scale(size: tuple[int, int], thorough: bool) -> float:

@@ -1,6 +1,7 @@
 """CIFAR-10 and CIFAR-100 from the user's own copy: the official Python files, folders of pictures, or one `.npz`."""
 
 import codecs
+import os
 import pickle
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from semveil.core.errors import SemveilError
+from semveil.core.files import open_regular
 from semveil.core.registry import suggest
+from semveil.data.arrays import read_arrays
 from semveil.data.photos import load_photo
 
 PARTS = ("train", "test")
@@ -90,11 +93,11 @@ def load_labelled(path: str | Path, *, part: str = "train") -> LabelledPictures:
 
 
 def _from_npz(path: Path, part: str) -> LabelledPictures:
+    keys = ("class_names", f"{part}_images", f"{part}_labels")
     try:
-        with np.load(path, allow_pickle=False) as arrays:
-            names = tuple(str(name) for name in arrays["class_names"])
-            return LabelledPictures(arrays[f"{part}_images"], arrays[f"{part}_labels"].astype(np.int64), names)
-    except (OSError, KeyError, ValueError, EOFError) as error:
+        names, images, labels = read_arrays(path, keys).values()
+        return LabelledPictures(images, labels.astype(np.int64), tuple(map(str, names)))
+    except (OSError, TypeError, ValueError) as error:
         raise DataSetError(f"{str(path)!r} is damaged or no set of labelled pictures: {error}") from error
 
 
@@ -105,14 +108,16 @@ def _from_official(folder: Path, files: list[str], meta: Path, keys: tuple[str, 
         batches = [_read_pickle(folder / file) for file in files]
         pixels = np.concatenate([np.asarray(batch["data"], np.uint8).reshape(-1, 3, 32, 32) for batch in batches])
         labels = np.concatenate([np.asarray(batch[labels_key], np.int64) for batch in batches])
-    except (OSError, KeyError, ValueError, TypeError, EOFError, pickle.UnpicklingError) as error:
+    except DataSetError:
+        raise
+    except Exception as error:  # damaged pickles are answered with almost any kind of exception
         raise DataSetError(f"{str(folder)!r} is damaged or not CIFAR's Python version: {error}") from error
     return LabelledPictures(np.ascontiguousarray(pixels.transpose(0, 2, 3, 1)), labels, names)
 
 
 def _read_pickle(path: Path) -> dict[str, Any]:
     """A file of the official Python version, with text keys; nothing that it names is run but numpy's arrays."""
-    with open(path, "rb") as file:
+    with os.fdopen(open_regular(path), "rb") as file:
         content = _OnlyArrays(file, encoding="latin1").load()
     if not isinstance(content, dict):
         raise ValueError(f"{path.name} holds a {type(content).__name__}, expected a dictionary")

@@ -2,7 +2,7 @@
 
 import json
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -11,7 +11,8 @@ from safetensors.torch import save
 from torch import Tensor
 
 from semveil.core.checkpoints import BadCheckpoint
-from semveil.core.files import write_whole
+from semveil.core.files import open_regular, write_whole
+from semveil.core.text import parse_json
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,6 +23,7 @@ class LatentSet:
         codes: (N, K, D) float32, not clipped.
         ids: N different names; no paths.
         model_digest: of the model whose generator they belong to.
+        perceptual: perceptual term of the inversion that made them; None where it is not known.
 
     Raises:
         ValueError: shapes and names do not fit together, or a value is not finite.
@@ -35,6 +37,7 @@ class LatentSet:
     codes: Tensor
     ids: tuple[str, ...]
     model_digest: str
+    perceptual: str | None = None
 
     def __post_init__(self) -> None:
         if self.codes.ndim != 3 or self.codes.dtype != torch.float32:
@@ -49,12 +52,14 @@ class LatentSet:
 
     def extended(self, codes: Tensor, ids: list[str]) -> "LatentSet":
         """With further latents at the end."""
-        return LatentSet(torch.cat([self.codes, codes.float().cpu()]), (*self.ids, *ids), self.model_digest)
+        return replace(self, codes=torch.cat([self.codes, codes.float().cpu()]), ids=(*self.ids, *ids))
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write a `.safetensors` file, whole or not at all."""
+        """Write a `.safetensors` file, whole or not at all, for its owner alone."""
         metadata = {"format": "semveil latents 1", "ids": json.dumps(self.ids), "model_digest": self.model_digest}
-        write_whole(path, save({"codes": self.codes.contiguous()}, metadata=metadata))
+        if self.perceptual is not None:
+            metadata["perceptual"] = self.perceptual
+        write_whole(path, save({"codes": self.codes.contiguous()}, metadata=metadata), private=True)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str], *, model_digest: str | None = None) -> "LatentSet":
@@ -69,9 +74,11 @@ class LatentSet:
         """
         name = Path(path).name
         try:
+            os.close(open_regular(path))  # a pipe would make the library wait
             with safe_open(path, "pt") as file:
                 metadata = dict(file.metadata() or {})
-                latents = cls(file.get_tensor("codes"), tuple(json.loads(metadata["ids"])), metadata["model_digest"])
+                ids, codes = tuple(map(str, parse_json(metadata["ids"]))), file.get_tensor("codes")
+                latents = cls(codes, ids, metadata["model_digest"], metadata.get("perceptual"))
         except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
             raise BadCheckpoint(f"{name} is no file of latents, or a damaged one ({error})") from error
         if model_digest is not None and latents.model_digest != model_digest:

@@ -6,13 +6,14 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
-from PIL import Image
 from torch import Tensor
 
+from semveil.core.errors import PhotoError
 from semveil.core.pixels import to_tensor
+from semveil.core.text import read_text
 from semveil.data.align import align_face
 from semveil.data.face_set import black_border, fill_outside
+from semveil.data.photos import load_photo
 from semveil.recognition.calibration import Calibration, calibrate
 from semveil.recognition.dlib_faces import detect_faces
 from semveil.recognition.verifier import Verifier
@@ -40,23 +41,23 @@ def read_pairs(path: str | Path, photos: str | Path) -> PairList:
     """Read a list such as LFW's `pairs.txt`; pairs with an absent photo are skipped.
 
     The first line states the number of folds and the pairs of each kind in a fold. A fold lists `NAME i j` (one person,
-    photos i and j) and then `NAME i OTHER j` (two people); fields are separated by tabs.
+    photos i and j) and then `NAME i OTHER j` (two people); fields are separated by tabs. Blank lines count for nothing.
 
     Args:
         path: the list.
         photos: folder with `NAME/NAME_0001.jpg`.
 
     Raises:
-        FileNotFoundError: no photo of the list is below `photos`.
+        OSError: the list cannot be read; FileNotFoundError also where no photo of it is below `photos`.
         ValueError: the file is no such list.
     """
     path, photos = Path(path), Path(photos)
-    head, *lines = path.read_text(encoding="utf-8").splitlines() or [""]
+    head, *lines = [line for line in read_text(path).split("\n") if line.strip()] or [""]
     try:
         folds, each = map(int, head.split())
     except ValueError:
         raise ValueError(f"{path.name} starts with {head[:40]!r}, expected the number of folds and of pairs in each") from None
-    if len(lines) != 2 * folds * each:
+    if min(folds, each) < 1 or len(lines) != 2 * folds * each:
         raise ValueError(f"{path.name} holds {len(lines)} pairs, its first line promises {2 * folds * each}")
     pairs = [_pair(line, number // (2 * each), photos, path.name) for number, line in enumerate(lines)]
     present = tuple(pair for pair in pairs if pair.first.is_file() and pair.second.is_file())
@@ -66,7 +67,7 @@ def read_pairs(path: str | Path, photos: str | Path) -> PairList:
 
 
 def _pair(line: str, fold: int, photos: Path, name: str) -> Pair:
-    match line.split("\t"):
+    match line.strip().split("\t"):
         case [person, i, j] if i.isdecimal() and j.isdecimal():
             return Pair(_photo(photos, person, i), _photo(photos, person, j), True, fold)
         case [person, i, other, j] if i.isdecimal() and j.isdecimal():
@@ -86,6 +87,7 @@ def calibrate_threshold(
     far: float = 1e-3,
     rng: torch.Generator | None = None,
     progress: Callable[[int, int], None] = lambda done, total: None,
+    refused: Callable[[PhotoError], None] | None = None,
 ) -> Calibration:
     """Threshold of a verifier at a false acceptance rate, on aligned photos of one resolution.
 
@@ -98,14 +100,22 @@ def calibrate_threshold(
         far: false acceptance rate.
         rng: draws the people for the intervals.
         progress: called with the photos that are done, and all.
+        refused: is told of each photo that cannot be read and is passed over; without it the first ends the calibration.
 
     Raises:
+        PhotoError: a photo cannot be read.
         ValueError: too few photos with a face.
     """
     photos = sorted({photo for pair in pairs for photo in (pair.first, pair.second)})
     people, embeddings = [], []
     for done, photo in enumerate(photos, 1):
-        image = align_portrait(photo, resolution)
+        try:
+            image = align_portrait(photo, resolution)
+        except PhotoError as error:
+            if refused is None:
+                raise
+            refused(error)
+            image = None
         if image is not None:
             people.append(photo.parent.name)
             embeddings.append(verifier.embed(image))
@@ -116,8 +126,12 @@ def calibrate_threshold(
 
 
 def align_portrait(path: Path, size: int) -> Tensor | None:
-    """The face nearest the centre of a photo, aligned, (1, 3, size, size) in [-1, 1]; None where there is no face."""
-    photo: NDArray[np.uint8] = np.asarray(Image.open(path).convert("RGB"))
+    """The face nearest the centre of a photo, aligned, (1, 3, size, size) in [-1, 1]; None where there is no face.
+
+    Raises:
+        PhotoError: it cannot be read.
+    """
+    photo = load_photo(path).pixels
     faces = detect_faces(photo)
     if not faces:
         return None

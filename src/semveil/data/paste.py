@@ -98,7 +98,8 @@ def align_apart(photo: NDArray[np.uint8], landmarks: Sequence[NDArray[np.float64
     """Align the faces of a photo so that no crop shows what `paste_faces` takes for another's face.
 
     Before a face is cut out, the circles of its neighbours, as far as they are nearer to those, are filled with its own mean
-    colour. So what a method makes of a crop depends on one face alone.
+    colour. What is outside the circles (hair, neck) and what of a neighbour's circle is nearer to this face stays: `passing`
+    says whose pixels those may be.
 
     Args:
         photo: (H, W, 3) RGB.
@@ -121,6 +122,40 @@ def align_apart(photo: NDArray[np.uint8], landmarks: Sequence[NDArray[np.float64
                 alone[rows, columns][_share(circles, j, rows, columns) > 0] = colour
         apart.append(align_face(alone, points, size))
     return apart
+
+
+def passing(faces: Sequence[AlignedFace]) -> list[tuple[int, ...]]:
+    """For each aligned face of a photo the faces whose pixels may be in its crop, itself among them.
+
+    A face's pixels are those of its own crop. Crops that meet share some, for the circles that are blanked between them leave
+    out the corners.
+
+    Example:
+        >>> there = [AlignedFace(np.zeros((4, 4, 3), np.uint8), np.array([[5, 0, x], [0, 5, 0], [0, 0, 1.0]]),
+        ...                      np.ones((4, 4), np.float32)) for x in (0, 18, 60)]
+        >>> passing(there)
+        [(0, 1), (0, 1), (2,)]
+    """
+    squares = [_corners(face) for face in faces]
+    return [tuple(j for j, other in enumerate(squares) if _overlap(square, other)) for square in squares]
+
+
+def _corners(face: AlignedFace) -> NDArray[np.float64]:
+    """(4, 2) corners in the photo of all that a crop is sampled from."""
+    size, more = face.pixels.shape[0], 2 / math.hypot(face.to_photo[0, 0], face.to_photo[1, 0])  # as far as resampling looks
+    low, high = -more, size + more
+    square = np.array([[low, low, 1], [high, low, 1], [high, high, 1], [low, high, 1]])
+    return (square @ face.to_photo.T)[:, :2]
+
+
+def _overlap(one: NDArray[np.float64], other: NDArray[np.float64]) -> bool:
+    """Whether two squares (4, 2) meet: no line along a side of either has them on different sides."""
+    for square in (one, other):
+        for axis in (square[1] - square[0], square[3] - square[0]):
+            a, b = one @ axis, other @ axis
+            if a.max() < b.min() or b.max() < a.min():
+                return False
+    return True
 
 
 def _own_colour(photo: NDArray[np.uint8], circles: Sequence[Circle], i: int) -> NDArray[np.float64]:

@@ -16,10 +16,16 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from semveil.core.errors import PhotoError
+from semveil.core.files import open_regular
 from semveil.core.registry import suggest
 from semveil.data.colours import to_srgb
 
 LARGEST_PIXELS = 120_000_000  # a 108-megapixel phone photo; 360 MB as RGB
+LARGEST_SIDE = 65_535  # as in JPEG; Pillow keeps a pointer for each row, however short
+# Bytes that reading one photo may take at most, and what a pixel takes at the peak, as tests/data/test_memory.py measures.
+LARGEST_MEMORY = 2_000_000_000
+_BYTES_PER_PIXEL = {"WEBP": 20.0, "AVIF": 20.0, "JPEG2000": 20.0}
+_USUAL_BYTES = 16.0
 
 # Only what photos come in: Pillow reads forty more formats, one of them (EPS) by running a program over the file.
 _FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "GIF", "BMP", "AVIF", "JPEG2000", "PPM")
@@ -52,6 +58,10 @@ _UPRIGHT = {
     8: Image.Transpose.ROTATE_90,
 }
 _EXIF_ORIENTATION = 0x0112
+_SEVERAL_FRAMES = "it has several frames or pages; the first was taken"
+_HEAD = 1024  # bytes by which a format is known
+_BAND = 1 << 20  # pixels copied at once
+_TIFF_TILE_WIDTH, _TIFF_TILE_LENGTH = 322, 323
 
 _decoding = threading.Lock()
 
@@ -72,20 +82,26 @@ class Photo:
     format: str
     notes: tuple[str, ...] = ()
 
+    @property
+    def lost(self) -> tuple[str, ...]:
+        """Those of the notes that tell of people in the file whom the pixels do not show."""
+        return tuple(text for text in self.notes if text == _SEVERAL_FRAMES)
+
 
 def load_photo(path: str | os.PathLike[str], *, largest_pixels: int = LARGEST_PIXELS) -> Photo:
     """Read a photo whole and upright.
 
-    The EXIF orientation is applied; greys, palettes, inks (CMYK) and deep greys become 8-bit RGB; an embedded colour profile
-    is converted to sRGB; transparency is laid on white; of several frames the first is taken. One photo is decoded at a
-    time in a process, because keeping Python's warnings quiet meanwhile is not safe between threads.
+    The EXIF orientation is applied; greys, palettes, inks (CMYK) and deep greys become 8-bit RGB; an embedded colour profile,
+    or the gamma of a PNG, is converted to sRGB; transparency is laid on white; of several frames the first is taken. One photo
+    is decoded at a time in a process, because keeping Python's warnings quiet meanwhile is not safe between threads.
 
     Args:
         path: a JPEG, PNG, WebP, TIFF, GIF, BMP, AVIF, JPEG 2000 or PPM file.
-        largest_pixels: width x height up to which a picture is decoded; checked in the header first.
+        largest_pixels: width x height up to which a picture is decoded; checked in the header first, as the length of its
+            sides is. Up to the default, reading takes at most `LARGEST_MEMORY` bytes; above it, what the caller allows.
 
     Raises:
-        PhotoError: the file cannot be read, is no such picture, is damaged or cut short, or is larger than the limit.
+        PhotoError: the file cannot be read, is no such picture, is damaged or cut short, or is larger than a limit.
 
     Example:
         >>> load_photo("https://example.org/me")
@@ -98,20 +114,57 @@ def load_photo(path: str | os.PathLike[str], *, largest_pixels: int = LARGEST_PI
     with _open_file(shown) as file, _decoding, _without_warnings():
         image = _open_picture(file, shown)
         _check_size(image, shown, largest_pixels)
+        size, kind = image.size, image.format or ""
         try:
             image.load()
+            turn = _orientation(image)
             picture, notes = to_srgb(image, shown)
-            picture = picture.transpose(_UPRIGHT[turn]) if (turn := _orientation(image)) in _UPRIGHT else picture
-            pixels = np.array(picture)
+            if getattr(image, "is_animated", False) and kind != "MPO":  # MPO: a JPEG with a preview or depth map behind it
+                notes.insert(0, _SEVERAL_FRAMES)
+            del image
+            picture = picture.transpose(_UPRIGHT[turn]) if turn in _UPRIGHT else picture
+            pixels = _pixels(picture)
         except PhotoError:
             raise
         except MemoryError:
-            raise PhotoError(f"{shown!r} ({image.width} x {image.height}) needs more memory than there is; shrink it") from None
+            raise PhotoError(f"{shown!r} ({size[0]} x {size[1]}) needs more memory than there is; shrink it") from None
         except Exception as error:  # Pillow's decoders answer damaged data with almost any kind of exception
-            raise _damaged(shown, image.format, error) from error
-        if getattr(image, "is_animated", False) and image.format != "MPO":  # MPO: a JPEG with a preview or depth map behind it
-            notes.insert(0, "it has several frames or pages; the first was taken")
-    return Photo(pixels, name, image.format or "", tuple(notes))
+            raise _damaged(shown, kind, error) from error
+    return Photo(pixels, name, kind, tuple(notes))
+
+
+def _pixels(picture: Image.Image) -> NDArray[np.uint8]:
+    """(H, W, 3), copied in bands: at once it would pass through bytes as large as itself."""
+    pixels = np.empty((picture.height, picture.width, 3), np.uint8)
+    step = max(1, _BAND // picture.width)
+    for top in range(0, picture.height, step):
+        bottom = min(picture.height, top + step)
+        pixels[top:bottom] = np.asarray(picture.crop((0, top, picture.width, bottom)))
+    return pixels
+
+
+def looks_like_photo(path: str | os.PathLike[str]) -> bool:
+    """Whether a regular file begins like a picture that can be read, whatever its name.
+
+    Example:
+        >>> looks_like_photo(__file__)
+        False
+    """
+    Image.init()
+    try:
+        with os.fdopen(open_regular(path), "rb") as file:
+            return _format_of(file.read(_HEAD)) is not None
+    except OSError:
+        return False
+
+
+def _format_of(head: bytes) -> str | None:
+    """Which of the formats that can be read a file begins like."""
+    for name in _FORMATS:
+        factory, accepts = Image.OPEN.get(name, (None, None))
+        if factory is not None and accepts is not None and accepts(head[:16]) is True:
+            return name
+    return None
 
 
 def _open_file(path: str) -> BinaryIO:
@@ -125,7 +178,7 @@ def _open_file(path: str) -> BinaryIO:
             raise PhotoError(f"{path!r} is not a regular file; name a photo")
         if os.stat(path).st_size == 0:
             raise PhotoError(f"{path!r} is empty (0 bytes); copy or download it again")
-        return open(path, "rb")
+        return os.fdopen(open_regular(path), "rb")
     except FileNotFoundError:
         if os.path.islink(path):
             raise PhotoError(f"{path!r} is a link to {os.readlink(path)!r}, which does not exist") from None
@@ -148,36 +201,45 @@ def _open_picture(file: BinaryIO, path: str) -> Image.Image:
     """Read the header only. `Image.open` would check sizes against a limit that holds for the whole process."""
     Image.init()
     try:
-        head = file.read(1024)
+        head = file.read(_HEAD)
     except OSError as error:
         raise PhotoError(f"cannot read {path!r}: {error.strerror}") from None
     for pattern, kind in _OTHER_FORMATS:
         if re.match(pattern, head, re.DOTALL):
             raise PhotoError(f"{path!r} is {kind}, which cannot be read; convert it to JPEG or PNG")
-    name = ""
+    name = _format_of(head)
+    if name is None:
+        raise PhotoError(f"{path!r} is not a photo that can be read; it must be {_READABLE}")
     try:
-        for name in _FORMATS:
-            factory, accepts = Image.OPEN.get(name, (None, None))
-            if factory is not None and accepts is not None and accepts(head[:16]) is True:
-                file.seek(0)
-                return factory(file, "")
+        file.seek(0)
+        return Image.OPEN[name][0](file, "")
     except MemoryError:
         raise PhotoError(f"{path!r} does not fit into memory; shrink it") from None
     except Image.DecompressionBombError as error:
         raise PhotoError(f"{path!r} has more pixels than Pillow opens; shrink it ({error})") from None
     except Exception as error:  # as in decoding
         raise _damaged(path, name, error) from error
-    raise PhotoError(f"{path!r} is not a photo that can be read; it must be {_READABLE}")
 
 
 def _check_size(image: Image.Image, path: str, largest_pixels: int) -> None:
     width, height = image.size
     if width < 1 or height < 1:
         raise PhotoError(f"{path!r} holds no pixels ({width} x {height})")
-    if width * height > largest_pixels:
+    # A tile of a TIFF is decoded whole, however little of it the picture shows.
+    tags = getattr(image, "tag_v2", {})
+    tile_width, tile_length = (tags.get(tag, side) for tag, side in ((_TIFF_TILE_WIDTH, width), (_TIFF_TILE_LENGTH, height)))
+    if max(width * height, tile_width * tile_length) > largest_pixels:
         raise PhotoError(
             f"{path!r} has {width} x {height} = {width * height:,} pixels, more than the limit of {largest_pixels:,}; "
             f"shrink it, or raise largest_pixels of load_photo if you trust the file"
+        )
+    if max(width, height, tile_width, tile_length) > LARGEST_SIDE:
+        raise PhotoError(f"{path!r} has {width} x {height} pixels, and no side may have more than {LARGEST_SIDE:,}; cut it up")
+    memory = width * height * _BYTES_PER_PIXEL.get(image.format or "", _USUAL_BYTES)
+    if memory > LARGEST_MEMORY and largest_pixels <= LARGEST_PIXELS:
+        raise PhotoError(
+            f"{path!r} ({width} x {height}, {image.format}) would take about {memory / 1e9:.1f} GB to read, more than the "
+            f"{LARGEST_MEMORY / 1e9:g} GB that one photo may take; shrink it, or save it as JPEG"
         )
 
 

@@ -1,5 +1,6 @@
 """Write pictures that carry nothing but their pixels, and what text they are told to."""
 
+import io
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -19,6 +20,7 @@ def save_png(
     *,
     text: Mapping[str, str] | None = None,
     chunks: Mapping[bytes, bytes] | None = None,
+    private: bool = False,
 ) -> None:
     """Write pixels as a PNG, whole or not at all.
 
@@ -30,6 +32,7 @@ def save_png(
         pixels: (H, W, 3) RGB.
         text: keyword -> text in Latin-1, each written as one uncompressed `tEXt` chunk for everybody to read.
         chunks: further chunks, content by name, before the picture's data.
+        private: nobody but the owner may read the file.
 
     Raises:
         OutputError: the file cannot be written there.
@@ -41,20 +44,39 @@ def save_png(
         >>> path.read_bytes()[:4]
         b'\\x89PNG'
     """
-    if Path(path).suffix.lower() != ".png":
-        raise OutputError(f"cannot write {os.fsdecode(path)!r} as a PNG: its name must end in .png")
-    pixels = np.asarray(pixels)
-    if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[-1] != 3 or 0 in pixels.shape:
-        raise ValueError(f"pixels must be (H, W, 3) uint8 and not empty, got {pixels.shape} {pixels.dtype}")
+    pixels = _checked(path, pixels)
+    try:
+        with atomic_write(path, private=private) as handle:
+            handle.write(png_bytes(path, pixels, text=text, chunks=chunks))
+    except (OSError, ValueError) as error:  # a null byte in the path, among others
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        known = reason.startswith("cannot write")  # as `atomic_write` puts it, with the path and the fix
+        raise OutputError(reason if known else f"cannot write {os.fsdecode(path)!r}: {reason}") from error
+
+
+def png_bytes(
+    path: str | os.PathLike[str],
+    pixels: NDArray[np.uint8],
+    *,
+    text: Mapping[str, str] | None = None,
+    chunks: Mapping[bytes, bytes] | None = None,
+) -> bytes:
+    """What `save_png` writes to that path."""
+    pixels = _checked(path, pixels)
     extra = PngInfo()
     for keyword, words in (text or {}).items():
         extra.add_text(keyword, words)
     for name, content in (chunks or {}).items():
         extra.add(name, content)
-    try:
-        with atomic_write(path) as handle:
-            Image.fromarray(np.ascontiguousarray(pixels)).save(handle, format="PNG", compress_level=6, pnginfo=extra)
-    except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-        known = reason.startswith("cannot write")  # as `atomic_write` puts it, with the path and the fix
-        raise OutputError(reason if known else f"cannot write {os.fsdecode(path)!r}: {reason}") from error
+    encoded = io.BytesIO()
+    Image.fromarray(np.ascontiguousarray(pixels)).save(encoded, format="PNG", compress_level=6, pnginfo=extra)
+    return encoded.getvalue()
+
+
+def _checked(path: str | os.PathLike[str], pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    if Path(path).suffix.lower() != ".png":
+        raise OutputError(f"cannot write {os.fsdecode(path)!r} as a PNG: its name must end in .png")
+    pixels = np.asarray(pixels)
+    if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[-1] != 3 or 0 in pixels.shape:
+        raise ValueError(f"pixels must be (H, W, 3) uint8 and not empty, got {pixels.shape} {pixels.dtype}")
+    return pixels

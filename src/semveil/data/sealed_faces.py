@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from semveil.core.errors import KeyProblem
+from semveil.core.files import open_regular
 from semveil.data.certified import pixels_hash
 from semveil.data.regions import Region
 from semveil.keys.sealed_parts import PartKey, SealedParts, seal_parts
@@ -187,7 +188,7 @@ def read_sealed(picture: str | os.PathLike[str], sealed: str | os.PathLike[str] 
     """
     path = sealed_path(picture) if sealed is None else Path(sealed)
     try:
-        data = path.read_bytes() if sealed is not None or path.is_file() else png_chunk(picture)
+        data = _whole(path) if sealed is not None or path.is_file() else png_chunk(picture)
     except OSError as error:
         raise KeyProblem(f"cannot read the sealed part {str(path)!r}: {error.strerror}") from None
     if data is None:
@@ -200,7 +201,7 @@ def read_sealed(picture: str | os.PathLike[str], sealed: str | os.PathLike[str] 
 
 def png_chunk(picture: str | os.PathLike[str]) -> bytes | None:
     """The content of our chunk in a PNG; None without one, or in a file of another kind."""
-    with open(picture, "rb") as file:
+    with os.fdopen(open_regular(picture), "rb") as file:
         if file.read(len(_PNG)) != _PNG:
             return None
         while len(head := file.read(8)) == 8:
@@ -209,6 +210,11 @@ def png_chunk(picture: str | os.PathLike[str]) -> bytes | None:
                 return file.read(length)
             file.seek(length + 4, os.SEEK_CUR)
     return None
+
+
+def _whole(path: Path) -> bytes:
+    with os.fdopen(open_regular(path), "rb") as file:
+        return file.read()
 
 
 def _plain_length(width: int, height: int) -> int:

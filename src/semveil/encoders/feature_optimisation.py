@@ -1,12 +1,12 @@
 """latent-dp's encoder: latent codes whose image has a photo's deep features, by gradient descent through the generator."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
-from semveil.encoders.inversion import Inversion, InversionSettings, Synthesizer, invert, pooled
+from semveil.encoders.inversion import Inversion, InversionSettings, Synthesizer, invert
 
 Features = Callable[[Tensor], Sequence[Tensor]]
 
@@ -43,31 +43,20 @@ def optimise_features(
     if features is None:
         pixels = replace(settings, mse=settings.mse or 1.0, perceptual=0.0)
         return invert(images, generator, start=start, settings=pixels, progress=progress)
-    if len(start) not in (1, len(images)):
-        raise ValueError(f"start holds {len(start)} latents for {len(images)} photos; give one for each, or one for all")
-    starts, parts = start.expand(len(images), -1, -1), []
-    for first in range(0, len(images), settings.batch):
-        rows = slice(first, first + settings.batch)
-        tick = lambda done, _, before=first * settings.steps: progress(before + done, len(images) * settings.steps)  # noqa: E731
-        parts.append(_optimise_batch(images[rows], generator, starts[rows], features, settings, tick))
-    return Inversion(torch.cat([p.codes for p in parts]), torch.cat([p.mse for p in parts]))
+    return invert(images, generator, start=start, settings=settings, perceptual=_FeatureTerm(features), progress=progress)
 
 
-def _optimise_batch(
-    images: Tensor,
-    generator: Synthesizer,
-    start: Tensor,
-    features: Features,
-    settings: InversionSettings,
-    progress: Callable[[int, int], None],
-) -> Inversion:
-    with torch.no_grad():  # once, not at every step
-        target = features(pooled(images, settings.perceptual_size))
+@dataclass(frozen=True)
+class _FeatureTerm:
+    """The features' distance as a term of the inversion."""
 
-    def distance(made: Tensor, _: Tensor) -> Tensor:
-        return feature_distance(features(made), target)
+    features: Features
+    name: str = "features"
 
-    return invert(images, generator, start=start, settings=settings, perceptual=distance, progress=progress)
+    def distance_to(self, photos: Tensor) -> Callable[[Tensor], Tensor]:
+        with torch.no_grad():  # once, not at every step
+            target = self.features(photos)
+        return lambda images: feature_distance(self.features(images), target)
 
 
 def feature_distance(maps: Sequence[Tensor], target: Sequence[Tensor]) -> Tensor:

@@ -8,6 +8,8 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from semveil.encoders.perceptual import PerceptualTerm
+
 MEAN_SAMPLES = 10_000
 
 
@@ -25,10 +27,11 @@ class InversionSettings:
         steps: Adam steps.
         learning_rate: at the plateau of the schedule, see `learning_rate_factor`.
         mse: weight of the mean squared error at full size.
-        perceptual: weight of LPIPS, where a perceptual distance is given.
+        perceptual: weight of the perceptual term, where there is one.
         prior: weight of the mean squared distance to `centre`.
-        perceptual_size: images larger than this are pooled to it before LPIPS.
-        batch: photos optimised together; results do not depend on it.
+        perceptual_size: images larger than this are pooled to it before the perceptual term.
+        batch: photos that `invert` optimises together. They do not influence each other, but sums of other shapes round
+            otherwise, which a hundred steps amplify; `FaceModel.invert` takes each photo alone, whatever this says.
     """
 
     steps: int = 400
@@ -77,12 +80,13 @@ def invert(
     start: Tensor,
     centre: Tensor | None = None,
     settings: InversionSettings = OFFICIAL,
-    perceptual: Callable[[Tensor, Tensor], Tensor] | None = None,
+    perceptual: PerceptualTerm | None = None,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Inversion:
-    """Minimise mse * |G(c) - x|^2 + perceptual * LPIPS(G(c), x) + prior * |c - centre|^2 over the codes c of each photo.
+    """Minimise mse * |G(c) - x|^2 + perceptual * d(G(c), x) + prior * |c - centre|^2 over the codes c of each photo.
 
-    [DPSC] 3.2.1 describes the squared error only; the official script is dominated by LPIPS(VGG).
+    [DPSC] 3.2.1 describes the squared error only; the official script is dominated by d = LPIPS(VGG). Photos of a face model
+    are inverted by `FaceModel.invert`, which sets start, settings and term.
 
     Args:
         images: (B, 3, H, W) in [-1, 1], of the generator's size.
@@ -90,7 +94,7 @@ def invert(
         start: (B, K, D) or (1, K, D) first codes: an encoder's, or `mean_codes`.
         centre: what the prior term pulls to, likewise; `start` by default.
         settings: weights and schedule.
-        perceptual: distance (B, 3, h, w) x 2 -> (B,), e.g. `metrics.LPIPS("vgg")`; the term is left out where None.
+        perceptual: the distance d, e.g. `LPIPS.from_catalogue("vgg")`; the term is left out where None.
         progress: called with photo-steps done and in all.
 
     Raises:
@@ -119,20 +123,20 @@ def _invert_batch(
     start: Tensor,
     centre: Tensor,
     settings: InversionSettings,
-    perceptual: Callable[[Tensor, Tensor], Tensor] | None,
+    perceptual: PerceptualTerm | None,
     tick: Callable[[int], None],
 ) -> Inversion:
     codes = start.detach().clone().requires_grad_(True)
     optimiser = torch.optim.Adam([codes], lr=settings.learning_rate)
-    target = pooled(images, settings.perceptual_size)
+    distance = None if perceptual is None else perceptual.distance_to(pooled(images, settings.perceptual_size))
     for step in range(settings.steps):
         optimiser.param_groups[0]["lr"] = settings.learning_rate * learning_rate_factor(step, settings.steps)
         out = generator.synthesize(codes)
         # Sums over photos: each photo's codes get the gradient that they would get alone.
         loss = settings.mse * (out - images).square().mean((1, 2, 3)).sum()
         loss = loss + settings.prior * (codes - centre).square().mean((1, 2)).sum()
-        if perceptual is not None:
-            loss = loss + settings.perceptual * perceptual(pooled(out, settings.perceptual_size), target).sum()
+        if distance is not None:
+            loss = loss + settings.perceptual * distance(pooled(out, settings.perceptual_size)).sum()
         (codes.grad,) = torch.autograd.grad(loss, codes)
         optimiser.step()
         tick(step + 1)

@@ -3,24 +3,29 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any
 
-from semveil.attacks.audit import DRAWS, FALSE_ALARM, Finding, Game, play
+from semveil.attacks.audit import DRAWS, FALSE_ALARM, Finding, Game, TrainingGame, play, play_training
 from semveil.core.registry import Registry
-from semveil.experiments import audit_identity, audit_latents
+from semveil.experiments import audit_identity, audit_latents, audit_training
 from semveil.experiments.audit_identity import identity_games
 from semveil.experiments.audit_images import image_games
+from semveil.experiments.audit_journal import Journal, sources_digest
 from semveil.experiments.audit_latents import latent_games
 from semveil.experiments.audit_mechanisms import release_games, simulated_games
 from semveil.experiments.audit_methods import method_games, modulo_games, rotation_games
 from semveil.experiments.audit_sphere import sphere_games, sphere_release_games
 from semveil.experiments.provenance import commit, versions
 from semveil.mechanisms import MECHANISMS, SPHERE_MECHANISMS
-from semveil.methods.dp_semcom import NOISY, PROTECTIONS, DPSemCom
+from semveil.methods.dp_semcom import DPSemCom
 from semveil.methods.face_model import DEFAULT_MODEL, load_model
+from semveil.methods.protection_options import NOISY, PROTECTIONS
 from semveil.methods.registry import image_methods
 
 EPSILONS = (0.1, 1.0, 5.0)
+
+AnyGame = Game | TrainingGame
 
 
 @dataclass(frozen=True)
@@ -33,7 +38,7 @@ class Target:
         goes_without: it also works without one.
     """
 
-    games: Callable[[Any], list[Game]]
+    games: Callable[[Any], Sequence[AnyGame]]
     takes_epsilon: bool = True
     goes_without: bool = False
 
@@ -68,6 +73,7 @@ def targets(model: str = DEFAULT_MODEL) -> Registry[Target]:
     for name in audit_identity.VARIANTS:
         own = audit_identity.takes_epsilon(name)
         found.add(name, Target(partial(identity_games, name), takes_epsilon=own, goes_without=not own))
+    found.add(audit_training.TARGET, Target(audit_training.training_games))
     played = {name.partition("/")[0] for name in (*audit_latents.VARIANTS, *audit_identity.VARIANTS)}
     for name in image_methods():
         if name in played:
@@ -109,8 +115,10 @@ def audit(
     epsilons: Sequence[float] = EPSILONS,
     draws: int = DRAWS,
     model: str = DEFAULT_MODEL,
+    unfinished: Path | None = None,
+    finished: Callable[[dict[str, Any]], None] | None = None,
     progress: Callable[..., None] = lambda stage, done, total: None,
-) -> list[tuple[float | None, Finding]]:
+) -> dict[str, Any]:
     """Play the games of the targets at the claimed budgets.
 
     Args:
@@ -118,29 +126,49 @@ def audit(
         epsilons: to claim, positive; targets without a budget play once.
         draws: of each input for single numbers; costlier games play a stated share.
         model: for whole methods.
+        unfinished: a file where findings are kept as they come; those of the same audit that lie there are not played again.
+            It is taken away at the end.
+        finished: told of the result before that, to write it.
         progress: told what is played, how many draws are done and how many there are.
 
     Returns:
-        (epsilon asked for or None, finding) for every game.
+        JSON-ready: settings, versions, and the finding of every game.
     """
     available = targets(model)
-    found = []
-    for name in choose(names, available):
+    chosen = choose(names, available)
+    config = {"draws": draws, "model": model, "false_alarm_probability_of_each": FALSE_ALARM}
+    known = {**config, "model_digest": load_model(model).digest, "versions": versions(), "sources": sources_digest()}
+    journal = None if unfinished is None else Journal(unfinished, known)
+    findings = []
+    for name in chosen:
         target = available[name]
         for epsilon in target.budgets(epsilons):
             for game in target.games(epsilon):
                 stage = f"{name}, {game.pair}" + ("" if epsilon is None else f", epsilon {epsilon:g}")
-                found.append((epsilon, play(game, draws=draws, progress=partial(progress, stage))))
-    return found
-
-
-def as_result(found: Sequence[tuple[float | None, Finding]], *, draws: int, model: str) -> dict[str, Any]:
-    """JSON-ready: settings, versions, and every finding."""
-    return {
+                found = None if journal is None else journal.get(stage)
+                if found is None:
+                    finding = _played(game, draws, partial(progress, stage))
+                    found = {"asked_epsilon": epsilon, **finding.as_dict()}
+                    if journal is not None:
+                        journal.add(stage, found)
+                findings.append(found)
+    result = {
         "experiment": "audit",
-        "config": {"draws": draws, "model": model, "false_alarm_probability_of_each": FALSE_ALARM},
+        "config": config,
         "versions": versions(),
         "commit": commit(),
-        "alarms": sum(finding.alarm for _, finding in found),
-        "findings": [{"asked_epsilon": epsilon, **finding.as_dict()} for epsilon, finding in found],
+        "alarms": sum(found["alarm"] for found in findings),
+        "cpu_seconds": round(sum(found["cpu_seconds"] for found in findings), 1),
+        "findings": findings,
     }
+    if finished:
+        finished(result)
+    if journal is not None:
+        journal.finish()
+    return result
+
+
+def _played(game: AnyGame, draws: int, progress: Callable[[int, int], None]) -> Finding:
+    if isinstance(game, TrainingGame):
+        return play_training(game, progress=progress)
+    return play(game, draws=draws, progress=progress)

@@ -1,12 +1,16 @@
 """Games for methods that turn photos into protected pictures."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from semveil.attacks.audit import Floats, Game, contrasts, repeat_game
+from semveil.attacks.audit import Floats, Game, Law, contrasts, less_noise, noise_for_twice, repeat_game
+from semveil.attacks.audit.laws import noise_law, singular_value_law, stated_scale
+from semveil.core.privacy import Guarantee
+from semveil.methods.baselines import DPSVD, DPPix, PixelNoise, to_levels
 from semveil.methods.noise_image import NoiseImage
 from semveil.methods.registry import image_methods
 
@@ -38,6 +42,7 @@ def _games(method: Any, options: str) -> list[Game]:
     crops = [torch.full((1, 3, side, side), level / 127.5 - 1, dtype=torch.float64) for level in (DARK, BRIGHT)]
     claim = method.protect(crops[0]).guarantee
     first, second = (_before_noise(method, crop).flatten().double().numpy() for crop in crops)
+    gaussian = isinstance(method, PixelNoise | NoiseImage)
 
     def draw(world: int, count: int) -> Floats:
         return method.protect(crops[world].expand(count, -1, -1, -1).clone()).images.flatten(1).double().numpy()
@@ -45,26 +50,47 @@ def _games(method: Any, options: str) -> list[Game]:
     def once(world: int) -> tuple[Floats, bytes]:
         return draw(world, 1)[0], b""
 
-    return [
-        Game(
-            method.name,
-            f"dark and bright crop, {options}",
-            claim,
-            draw,
-            lambda outputs: contrasts(outputs, first, second),
-            width=len(first),
-            noise_on=None if claim.epsilon is None else (first, second),
-            share=SHARE,
-        ),
-        repeat_game(
-            method.name, once, second - first, claim, pair=f"same crop again, or another, {options}", share=REPEAT_SHARE
-        ),
-    ]
+    clean = (first, second)
+    factor = None if claim.epsilon is None else noise_for_twice(claim, gaussian=gaussian)
+    game = Game(
+        method.name,
+        f"dark and bright crop, {options}",
+        claim,
+        draw,
+        lambda outputs: contrasts(outputs, first, second),
+        faults=() if factor is None else (less_noise(clean, factor),),
+        law=None if claim.epsilon is None else _law(method, claim, clean, crops),
+        width=len(first),
+        gaussian=gaussian,
+        share=SHARE,
+    )
+    again = f"same crop again, or another, {options}"
+    return [game, repeat_game(game, once, clean, pair=again, share=REPEAT_SHARE)]
+
+
+def _law(method: Any, claim: Guarantee, clean: tuple[Floats, Floats], crops: list[Tensor]) -> Law | None:
+    """Of the picture, from the claim and the certificate's sensitivity alone."""
+    certificate = method.certificate(method.protect(crops[0]))
+    assert claim.epsilon is not None
+    if certificate.sensitivity is None:
+        return None
+    scale = stated_scale(certificate.mechanism, certificate.sensitivity.value, claim.epsilon, claim.delta)
+    if isinstance(method, DPSVD):
+        return singular_value_law([to_levels(crop)[0].numpy() for crop in crops], method.rank, scale)
+    level = 1 / 127.5  # pictures are in [-1, 1], noise in levels
+    if isinstance(method, DPPix):  # every pixel of a cell is the same: one of each colour
+        cells = [x[:: method.block**2] for x in clean]
+        law = noise_law("laplace", cells, scale / method.block**2 * level)
+        return replace(law, measure=lambda world, outputs: law.measure(world, outputs[:, :: method.block**2]))
+    return noise_law(certificate.mechanism, clean, scale * (level if isinstance(method, PixelNoise) else 1.0))
 
 
 def _before_noise(method: Any, crop: Tensor) -> Tensor:
     """What a method puts its noise on."""
-    return method.convert(crop) if isinstance(method, NoiseImage) else crop
+    if not isinstance(method, NoiseImage):
+        return crop
+    converted = method.convert(crop)
+    return converted if method.noise is None else method.noise.box.clip(float(method.noise.box.upper) * converted.clamp(-1, 1))
 
 
 def _words(options: Mapping[str, Any]) -> str:

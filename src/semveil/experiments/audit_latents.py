@@ -1,6 +1,6 @@
 """Games for dp-image and latent-dp as a whole: photos in, pictures out."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -9,13 +9,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from semveil.attacks.audit import Floats, Game, bits_game, contrasts, repeat_game
+from semveil.attacks.audit import Floats, Game, at_twice_the_budget, bits_game, contrasts, less_noise, repeat_game
+from semveil.attacks.audit.faults import on_grid
+from semveil.attacks.audit.game import Fault, Law
+from semveil.attacks.audit.laws import choice_law, clipped_laplace_law, noise_law
 from semveil.mechanisms.weights import WEIGHTINGS
 from semveil.methods.dp_image import DPImage
 from semveil.methods.latent_dp import LatentDP
 from semveil.methods.latent_model import LatentModel, load_latent_model
 
-SHARE, BITS_SHARE, REPEAT_SHARE, MODEL_SHARE = 0.02, 0.02, 0.002, 0.0005
+SHARE, BITS_SHARE, REPEAT_SHARE, MODEL_SHARE = 0.05, 0.02, 0.02, 0.0006
 PIXELS = 10.0  # latents of the example model are so many times its pixels
 GALLERY = 8
 
@@ -27,6 +30,12 @@ def _latent_dp(weights: str, model: LatentModel, epsilon: float | None) -> Metho
     return LatentDP(model, epsilon=epsilon, weights=weights)
 
 
+def _shared_out(epsilon: float | None) -> str:
+    """A fifth of the budget for one group of the example model's codes, the rest for the other."""
+    assert epsilon is not None
+    return f"red={epsilon / 5!r},green-blue={4 * epsilon / 5!r}"
+
+
 VARIANTS: Mapping[str, Maker] = {
     "dp-image/all": lambda model, epsilon: DPImage(model, epsilon=epsilon),
     "dp-image/identity": lambda model, epsilon: DPImage(model, epsilon=epsilon, styles="identity"),
@@ -34,6 +43,7 @@ VARIANTS: Mapping[str, Maker] = {
     "dp-image/observed": lambda model, epsilon: DPImage(model, epsilon=epsilon, sensitivity="observed"),
     **{f"latent-dp/{weights}": partial(_latent_dp, weights) for weights in WEIGHTINGS},
     "latent-dp/exponential": lambda model, epsilon: LatentDP(model, epsilon=epsilon, mechanism="exponential", gallery=GALLERY),
+    "latent-dp/budget": lambda model, epsilon: LatentDP(model, budget=_shared_out(epsilon)),
     "latent-dp/none": lambda model, epsilon: LatentDP(model, mechanism="none"),
 }
 ON_THE_MODEL = ("dp-image/all", "latent-dp/uniform")  # with real latents too
@@ -71,45 +81,201 @@ def latent_games(variant: str, model: str, epsilon: float | None) -> list[Game]:
         assert latents is not None
         return latents.flatten(1)
 
+    def in_floats(records: Tensor) -> Tensor:
+        simulated = method.protect_latents(records.unflatten(1, (3, 4)), rng=torch.Generator().manual_seed(0)).latents
+        assert simulated is not None
+        return simulated.flatten(1)
+
     def once(world: int) -> tuple[Floats, bytes]:
         return draw(world, 1)[0], b""
 
     claim = method.guarantee()
     additive = isinstance(method, DPImage) and method.styles == "all"
-    games = [
-        Game(
-            variant,
-            "black and white photo",
-            claim,
-            draw,
-            _measure(method, first, second),
-            width=len(first),
-            noise_on=(first, second) if additive else None,
-            share=SHARE,
-        ),
-        repeat_game(variant, once, second - first, claim, share=REPEAT_SHARE),
-    ]
+    game = Game(
+        variant,
+        "black and white photo",
+        claim,
+        draw,
+        _measure(method, first, second),
+        faults=_faults(variant, LatentModel.example(), method, (first, second), photos),
+        law=_law(method, (first, second)),
+        width=len(first),
+        share=SHARE,
+    )
+    games = [game, repeat_game(game, once, (first, second), share=REPEAT_SHARE)]
+    if variant == "latent-dp/budget":
+        games += _games_by_part(game, method, photos)
     if additive:
         zero = np.zeros(len(first))
-        games += [bits_game(variant, release, (zero, zero + 1 / 3), claim, dtype=torch.float64, share=BITS_SHARE)]
+        inputs = zero, zero + 1 / 3
+        near = replace(game, faults=(_less_noise(method, inputs),), law=_law(method, inputs), measure=_measure(method, *inputs))
+        games.append(bits_game(near, release, inputs, dtype=torch.float64, in_floats=in_floats, share=BITS_SHARE))
     return [*games, *([_game_on_the_model(variant, model, epsilon)] if variant in ON_THE_MODEL else [])]
+
+
+def _games_by_part(game: Game, method: Method, photos: tuple[Tensor, Tensor]) -> list[Game]:
+    """Photos that differ in one group of codes only: of a budget by part, the group's own epsilon must hold."""
+    assert isinstance(method, LatentDP) and method.budget is not None
+    games = []
+    for group, epsilon in method.budget.items():
+        own = list(method.model.groups[group])
+        other = photos[0].clone()
+        other[:, own] = photos[1][:, own]
+        pair = photos[0], other
+        first, second = (_before_noise(method, PIXELS * photo.flatten(2)).flatten().numpy() for photo in pair)
+
+        def draw(world: int, count: int, pair: tuple[Tensor, Tensor] = pair) -> Floats:
+            return (PIXELS * method.protect(pair[world].expand(count, -1, -1, -1)).images).flatten(1).numpy()
+
+        games.append(
+            replace(
+                game,
+                pair=f"black and white photo, {group} codes only",
+                claim=replace(game.claim, epsilon=epsilon * (1 + 1e-9)),  # scales are rounded
+                draw=draw,
+                measure=_measure(method, first, second),
+                faults=(_doubled(method, LatentDP(method.model, budget=_twice(method.budget)), pair),),
+                law=_law(method, (first, second)),
+            )
+        )
+    return games
+
+
+def _twice(budget: Mapping[str, float]) -> str:
+    return ",".join(f"{group}={2 * epsilon!r}" for group, epsilon in budget.items())
 
 
 def _game_on_the_model(variant: str, name: str, epsilon: float | None) -> Game:
     """Opposite corners of the box of a real model's latents; the pictures are left out, they are made from the latents."""
-    loaded = load_latent_model(name)
-    method = VARIANTS[variant](replace(loaded, synthesize=lambda latents: latents.new_zeros(len(latents), 3, 1, 1)), epsilon)
+    loaded = replace(load_latent_model(name), synthesize=lambda latents: latents.new_zeros(len(latents), 3, 1, 1))
+    method = VARIANTS[variant](loaded, epsilon)
     latents = [torch.full((1, *loaded.latent_shape), value, dtype=torch.float64) for value in (-100.0, 100.0)]
-    first, second = (_before_noise(method, row).flatten().numpy() for row in latents)
+    clean = tuple(_before_noise(method, row).flatten().numpy() for row in latents)
 
     def draw(world: int, count: int) -> Floats:
         shown = method.protect_latents(latents[world].expand(count, -1, -1)).latents
         assert shown is not None
         return shown.flatten(1).numpy()
 
-    measure = _measure(method, first, second)
-    pair = f"opposite corners of {loaded.name}"
-    return Game(variant, pair, method.guarantee(), draw, measure, width=len(first), share=MODEL_SHARE)
+    return Game(
+        variant,
+        f"opposite corners of {loaded.name}",
+        method.guarantee(),
+        draw,
+        _measure(method, *clean),
+        faults=_faults(variant, loaded, method, (clean[0], clean[1]), None, latents=latents),
+        law=_law(method, (clean[0], clean[1])),
+        width=len(clean[0]),
+        share=MODEL_SHARE,
+    )
+
+
+def _faults(
+    variant: str,
+    model: LatentModel,
+    method: Method,
+    clean: tuple[Floats, Floats],
+    photos: tuple[Tensor, Tensor] | None,
+    *,
+    latents: Sequence[Tensor] | None = None,
+) -> tuple[Fault, ...]:
+    claim = method.guarantee()
+    if claim.epsilon is None:
+        return ()
+    if isinstance(method, DPImage):
+        return (_less_noise(method, clean),)
+    twice = VARIANTS[variant](model, 2 * (method.nominal_epsilon or 0.0))
+    return (_doubled(method, twice, photos, latents=latents),)
+
+
+def _less_noise(method: Method, clean: tuple[Floats, Floats]) -> Fault:
+    assert isinstance(method, DPImage)
+    noisy = _noisy(method)
+
+    whole = less_noise(clean, 2.0, step=_stated_grid(method))
+    assert whole.change is not None
+    change = whole.change
+
+    def changed(world: int, outputs: Floats) -> Floats:
+        return np.where(noisy, change(world, outputs), outputs)
+
+    return replace(whole, change=changed)
+
+
+def _doubled(
+    method: Method,
+    twice: Method,
+    photos: Sequence[Tensor] | None,
+    *,
+    latents: Sequence[Tensor] | None = None,
+) -> Fault:
+    """The method at twice the budget, simulated, on the method's own grid."""
+    rng = torch.Generator().manual_seed(0)
+    assert isinstance(twice, LatentDP) and isinstance(method, LatentDP)
+    lower, upper = (bound.flatten().numpy() for bound in _box(twice))
+    step = _stated_grid(method)
+
+    def draw(world: int, count: int) -> Floats:
+        if latents is not None:
+            shown = twice.protect_latents(latents[world].expand(count, -1, -1), rng=rng).latents
+        else:
+            assert photos is not None
+            rows = (PIXELS * photos[world].flatten(2)).expand(count, -1, -1)
+            shown = twice.protect_latents(rows, rng=rng).latents
+        assert shown is not None
+        values = shown.flatten(1).double().numpy()
+        inside = (values > lower) & (values < upper)
+        return np.where(inside, on_grid(values, step).clip(lower, upper), values)
+
+    return at_twice_the_budget(draw)
+
+
+def _law(method: Method, clean: tuple[Floats, Floats]) -> Law | None:
+    """Of the latents shown, from the claim and the public bounds alone."""
+    claim = method.guarantee()
+    if claim.epsilon is None:
+        return None
+    if isinstance(method, DPImage):
+        scale = method.sensitivity.value / (claim.epsilon / max(1, method.draws))
+        scales = np.where(_noisy(method), scale, 0.0)
+        return noise_law("laplace", clean, scales, step=_stated_grid(method))
+    if method.choice is not None and method.gallery is not None:
+        utilities = _utilities(method, clean)
+        laws = [np.exp(claim.epsilon / 2 * (u - u.max())) for u in utilities]
+        return choice_law([law / law.sum() for law in laws], partial(_chosen, method))
+    lower, upper = (bound.flatten().double().numpy() for bound in _box(method))
+    shares = method.shares.flatten().double().numpy()
+    spent = np.where(shares > 0, shares / shares.sum() * claim.epsilon, 1.0)
+    return clipped_laplace_law(clean, (upper - lower) / spent, lower, upper, step=_stated_grid(method))
+
+
+def _stated_grid(method: Method) -> float | None:
+    """The grid step that a certificate of the method states."""
+    return method.certificate(method.protect_latents(torch.zeros(1, *method.model.latent_shape))).grid_step
+
+
+def _noisy(method: DPImage) -> Floats:
+    """Which of the flat latents get noise."""
+    rows = np.zeros(method.model.latent_shape, bool)
+    rows[list(method.codes)] = True
+    return rows.ravel()
+
+
+def _box(method: LatentDP) -> tuple[Tensor, Tensor]:
+    return torch.as_tensor(method.box.lower), torch.as_tensor(method.box.upper)
+
+
+def _utilities(method: LatentDP, clean: tuple[Floats, Floats]) -> list[Floats]:
+    assert method.gallery is not None
+    rows = torch.from_numpy(np.stack(clean)).unflatten(1, method.gallery.shape[1:])
+    return list(method.utilities(rows).numpy())
+
+
+def _chosen(method: LatentDP, outputs: Floats) -> Floats:
+    """Index of the face of the gallery that each output shows."""
+    assert method.gallery is not None
+    faces = method.gallery.flatten(1).double().numpy()
+    return np.abs(outputs[:, None] - faces).sum(2).argmin(1).astype(np.float64)
 
 
 def _before_noise(method: Method, latents: Tensor) -> Tensor:
@@ -119,14 +285,12 @@ def _before_noise(method: Method, latents: Tensor) -> Tensor:
 def _measure(method: Method, first: Floats, second: Floats) -> Callable[[Floats], dict[str, Floats]]:
     apart = first != second
     if isinstance(method, LatentDP) and method.choice is not None and method.gallery is not None:
-        faces = method.gallery.flatten(1).double().numpy()
-        shape = method.gallery.shape[1:]
-        rows = torch.from_numpy(np.stack([first, second])).unflatten(1, shape)
-        ratio = (np.log(method.choice.probabilities(method.utilities(rows)).numpy()) * [[1.0], [-1.0]]).sum(0)
+        utilities = torch.from_numpy(np.stack(_utilities(method, (first, second))))
+        ratio = (np.log(method.choice.probabilities(utilities).numpy()) * [[1.0], [-1.0]]).sum(0)
 
         def of_choice(outputs: Floats) -> dict[str, Floats]:
-            chosen = np.abs(outputs[:, None] - faces).sum(2).argmin(1)
-            return {"likelihood ratio": ratio[chosen], "choice": chosen.astype(np.float64)}
+            chosen = _chosen(method, outputs)
+            return {"likelihood ratio": ratio[chosen.astype(np.int64)], "choice": chosen}
 
         return of_choice
     noise: Any = method.noise if isinstance(method, LatentDP) else None

@@ -1,7 +1,7 @@
 """Games for the registered noise laws, as simulations draw them and as releases do."""
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -9,10 +9,27 @@ import torch
 from torch import Tensor
 
 from semveil.attacks.audit import Floats, Game, bits_game, law_game, repeat_game
+from semveil.attacks.audit.laws import noise_law, stated_scale
 from semveil.core.privacy import Guarantee, Norm, Sensitivity
 from semveil.mechanisms import MECHANISMS, CoordinateSensitivity, Gaussian, Mechanism, Release
 
 VECTOR_SHARE, EXACT_VECTOR_SHARE, EXACT_BITS_SHARE = 0.25, 0.05, 0.1  # exact noise costs microseconds a number
+REPEAT_SHARE, REAL_SHARE = 0.02, 0.0002
+REAL_SIZES = (448, 1792)  # numbers of the paper's seven codes, and of all codes, in faces-64
+
+Sensitivities = Sensitivity | CoordinateSensitivity
+
+
+@dataclass(frozen=True, eq=False)
+class _Case:
+    """A mechanism with its claim for one sensitivity; `release` is what is audited, `simulate` the same law in floats."""
+
+    mechanism: Mechanism
+    claim: Guarantee
+    sensitivity: Sensitivities
+    release: Callable[[Tensor], Tensor]
+    simulate: Callable[[Tensor], Tensor]
+    step: float | None = None
 
 
 def simulated_games(name: str, epsilon: float, *, rng: torch.Generator | None = None) -> list[Game]:
@@ -23,65 +40,76 @@ def simulated_games(name: str, epsilon: float, *, rng: torch.Generator | None = 
         epsilon: to claim.
         rng: of the noise in the games for its law and bits; repetition is tried without, as a user would who gives none.
     """
-    scalar, vector = _sensitivities(name)
-    one, many = (MECHANISMS[name].calibrate(s, epsilon) for s in (scalar, vector))
-    return _games(
-        name,
-        (one, one.guarantee(scalar), scalar, lambda x: one(x, rng=rng)),
-        (many, many.guarantee(vector), vector, lambda x: many(x, rng=rng)),
-        repeated=one,
-        shares=(VECTOR_SHARE, 1.0),
-    )
+
+    def case(sensitivity: Sensitivities) -> _Case:
+        mechanism = MECHANISMS[name].calibrate(sensitivity, epsilon)
+        drawn = lambda x: mechanism(x, rng=rng)  # noqa: E731
+        return _Case(mechanism, mechanism.guarantee(sensitivity), sensitivity, drawn, drawn)
+
+    one, many = map(case, _sensitivities(name))
+    return _games(name, one, many, repeated=one.mechanism, shares=(VECTOR_SHARE, 1.0))
 
 
 def release_games(name: str, epsilon: float) -> list[Game]:
-    """Games for the same noise law as a release draws it, from the operating system's entropy."""
-    scalar, vector = _sensitivities(name)
-    one, many = (Release(MECHANISMS[name].calibrate(s, epsilon)) for s in (scalar, vector))
-    return _games(
-        f"release/{name}",
-        (one.mechanism, one.guarantee(scalar), scalar, one),
-        (many.mechanism, many.guarantee(vector), vector, many),
-        repeated=one,
-        shares=(EXACT_VECTOR_SHARE, EXACT_BITS_SHARE),
-    )
+    """Games for the same noise law as a release draws it, from the operating system's entropy, also at a photo's sizes."""
 
+    def case(sensitivity: Sensitivities) -> _Case:
+        mechanism = MECHANISMS[name].calibrate(sensitivity, epsilon)
+        release = Release(mechanism)
+        return _Case(mechanism, release.guarantee(sensitivity), sensitivity, release, mechanism, release.step)
 
-_Case = tuple[Mechanism, Guarantee, Any, Callable[[Tensor], Tensor]]
+    one, many = map(case, _sensitivities(name))
+    target = f"release/{name}"
+    games = _games(target, one, many, repeated=one.release, shares=(EXACT_VECTOR_SHARE, EXACT_BITS_SHARE))
+    real = [case(_of_size(name, numbers)) for numbers in REAL_SIZES]
+    return [*games, *(_law_game(target, each, REAL_SHARE) for each in real)]
 
 
 def _games(
-    target: str, scalar: _Case, vector: _Case, *, repeated: Callable[[Tensor], Tensor], shares: tuple[float, float]
+    target: str, one: _Case, many: _Case, *, repeated: Callable[[Tensor], Tensor], shares: tuple[float, float]
 ) -> list[Game]:
-    found = []
-    for (mechanism, claim, sensitivity, release), share in ((scalar, 1.0), (vector, shares[0])):
-        inputs = corners(sensitivity)
-        n = len(inputs[0])
-        found.append(
-            law_game(
-                target,
-                "one number" if n == 1 else f"opposite corners of {n} numbers",
-                release,
-                inputs,
-                claim,
-                widths=np.broadcast_to(np.asarray(mechanism.coordinate_std(n), np.float64), (n,)),
-                gaussian=isinstance(mechanism, Gaussian),
-                share=share,
-            )
-        )
-    _, claim, sensitivity, release = scalar
-    inputs = corners(sensitivity)
-    for dtype in (torch.float32, torch.float64):
-        found.append(bits_game(target, release, inputs, claim, dtype=dtype, share=shares[1]))
+    scalar = _law_game(target, one, 1.0)
+    inputs = corners(one.sensitivity)
+    bits = [
+        bits_game(scalar, one.release, inputs, dtype=dtype, in_floats=one.simulate, share=shares[1])
+        for dtype in (torch.float32, torch.float64)
+    ]
     records = [torch.from_numpy(x)[None] for x in inputs]
 
     def once(world: int) -> tuple[Floats, bytes]:
         return repeated(records[world])[0].numpy(), b""
 
-    return [*found, repeat_game(target, once, inputs[1] - inputs[0], claim)]
+    return [scalar, _law_game(target, many, shares[0]), *bits, repeat_game(scalar, once, inputs, share=REPEAT_SHARE)]
 
 
-def corners(sensitivity: Sensitivity | CoordinateSensitivity) -> tuple[Floats, Floats]:
+def _law_game(target: str, case: _Case, share: float) -> Game:
+    inputs = corners(case.sensitivity)
+    n = len(inputs[0])
+    return law_game(
+        target,
+        "one number" if n == 1 else f"opposite corners of {n} numbers",
+        case.release,
+        inputs,
+        case.claim,
+        widths=np.broadcast_to(np.asarray(case.mechanism.coordinate_std(n), np.float64), (n,)),
+        law=noise_law(case.mechanism.name, inputs, _stated(case), step=case.step),
+        step=case.step,
+        gaussian=isinstance(case.mechanism, Gaussian),
+        share=share,
+    )
+
+
+def _stated(case: _Case) -> Floats | float:
+    """Scales that the claim rests on, from the sensitivity and the claim, not from the mechanism."""
+    claim, sensitivity = case.claim, case.sensitivity
+    assert claim.epsilon is not None
+    if isinstance(sensitivity, CoordinateSensitivity):  # uniform weights: every coordinate spends the same
+        values = sensitivity.values.flatten().numpy()
+        return values * (values > 0).sum() / claim.epsilon
+    return stated_scale(case.mechanism.name, sensitivity.value, claim.epsilon, claim.delta)
+
+
+def corners(sensitivity: Sensitivities) -> tuple[Floats, Floats]:
     """Two records (n,) as far apart as the sensitivity allows, in equal steps of every coordinate; the first is 0.
 
     Example:
@@ -99,6 +127,13 @@ def corners(sensitivity: Sensitivity | CoordinateSensitivity) -> tuple[Floats, F
 def _sensitivities(name: str) -> tuple[Any, Any]:
     """Of one number, and of the mechanism's own example."""
     _, vector = MECHANISMS[name].example()
+    return _of_size(name, 1), vector
+
+
+def _of_size(name: str, numbers: int) -> Any:
+    """The sensitivity of a mechanism's example, for so many numbers."""
+    _, vector = MECHANISMS[name].example()
     if isinstance(vector, CoordinateSensitivity):
-        return CoordinateSensitivity(vector.values.flatten()[:1], source=vector.source), vector
-    return replace(vector, dimension=1), vector
+        widths = vector.values.flatten()
+        return CoordinateSensitivity(widths[torch.arange(numbers) % len(widths)], source=vector.source)
+    return replace(vector, dimension=numbers)

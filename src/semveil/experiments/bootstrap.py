@@ -1,10 +1,10 @@
-"""Mean of photos' values with an interval: the bootstrap over photos."""
+"""Mean of photos' values with an interval: the bootstrap over photos, and over the draws of each."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 RESAMPLES = 4000
 
@@ -23,14 +23,15 @@ class Mean:
 
 
 def mean_of_photos(values: ArrayLike | Sequence[float | None], *, level: float = 0.95) -> Mean | None:
-    """Mean over photos with a percentile-bootstrap interval.
+    """Mean over photos with a percentile-bootstrap interval of two levels.
 
-    Photos are the independent units: channel seeds are averaged within a photo first. The resampling is seeded, so equal
-    values give equal intervals. An interval of no width at 0 or 1 means that no photo differed, not that none would: with
-    N photos rates up to 3 / N stay possible.
+    Photos, one of each person, are drawn anew with replacement, and of each of them its draws of noise (channel seeds), which
+    are independent from photo to photo. Ten draws of a photo are not ten photos. The resampling is seeded, so equal values give
+    equal intervals. An interval of no width at 0 or 1 means that no photo differed, not that none would: with N photos rates up
+    to 3 / N stay possible.
 
     Args:
-        values: (seeds, photos) or (photos,); NaN or None where a photo has no value.
+        values: (draws, photos) or (photos,); NaN or None where a photo has no value.
         level: coverage.
 
     Returns:
@@ -45,7 +46,23 @@ def mean_of_photos(values: ArrayLike | Sequence[float | None], *, level: float =
     photos = present.any(0)
     if not photos.any():
         return None
-    means = np.nansum(table[:, photos], 0) / present[:, photos].sum(0)
-    draws = np.random.default_rng(0).integers(len(means), size=(RESAMPLES, len(means)))
-    low, high = np.quantile(means[draws].mean(1), [(1 - level) / 2, (1 + level) / 2])
+    table, present = table[:, photos], present[:, photos]
+    means = np.nansum(table, 0) / present.sum(0)
+    rng = np.random.default_rng(0)
+    people = rng.integers(len(means), size=(RESAMPLES, len(means)))
+    if len(table) == 1:
+        found = means[people].mean(1)
+    else:
+        packed = np.sort(np.where(present, table, np.inf), 0)  # of each photo, what is there comes first
+        counts = present.sum(0)
+        found = np.array([_resampled(packed, counts, chosen, rng).mean() for chosen in people])
+    low, high = np.quantile(found, [(1 - level) / 2, (1 + level) / 2])
     return Mean(float(means.mean()), float(low), float(high), len(means))
+
+
+def _resampled(
+    packed: NDArray[np.float64], counts: NDArray[np.int64], chosen: NDArray[np.int64], rng: np.random.Generator
+) -> NDArray[np.float64]:
+    """For each chosen photo the mean of as many of its draws as there are, drawn with replacement."""
+    rows = (rng.random((len(packed), len(chosen))) * counts[chosen]).astype(int)  # below the photo's own count
+    return packed[rows, chosen].mean(0)

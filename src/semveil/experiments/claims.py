@@ -28,7 +28,7 @@ class Claim:
 
 def values(columns: dict[str, Any], metric: str) -> NDArray[np.float64] | None:
     """(seeds, photos) values of a metric, None where it was not measured."""
-    rows = columns[metric]
+    rows = columns.get(metric)
     return None if rows is None else np.array(rows, float)
 
 

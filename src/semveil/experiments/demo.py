@@ -9,7 +9,6 @@ from rich.console import Console
 from rich.table import Table
 
 from semveil.core.pixels import to_pixels
-from semveil.experiments.latents import invert_once
 from semveil.experiments.photo_sets import public_photos
 from semveil.experiments.picture_grid import draw_pictures
 from semveil.experiments.presets import PICTURED_EPSILONS
@@ -22,6 +21,7 @@ from semveil.experiments.style import finish, styled
 from semveil.experiments.verifiers import Remembering, load_verifier
 from semveil.methods.dp_semcom import DPSemCom
 from semveil.methods.face_model import DEFAULT_MODEL, load_model
+from semveil.methods.inversion_cache import cached_inversion
 from semveil.methods.pairs import pair_digest
 
 SNR_DB = 20.0
@@ -55,7 +55,7 @@ def demo(
     progress("find and align the face", 0, 1)
     photos = public_photos(faces, 1)
     progress("find and align the face", 1, 1)
-    codes, inversion = invert_once(faces, photos.images, progress=lambda done, total: progress("invert", done, total))
+    codes, inversion = cached_inversion(faces, photos.images, progress=lambda done, total: progress("invert", done, total))
     methods = [protected_method(faces, epsilon, progress=progress) for epsilon in PICTURED_EPSILONS]
     methods.append(DPSemCom(faces, protection="rotation"))
     records: list[dict[str, Any]] = []

@@ -18,7 +18,7 @@ from semveil.core.rng import streams
 from semveil.experiments import matched
 from semveil.experiments.latent_bench import Experiment, LatentBench, run
 from semveil.experiments.latent_figures import draw
-from semveil.experiments.latent_measures import frechet, identity, looks, mean_over, save_picture, source_moments
+from semveil.experiments.latent_measures import identity, looks, over_draws, save_picture
 from semveil.experiments.latent_presets import LATENT_PRESETS
 from semveil.experiments.outliers import outliers
 from semveil.experiments.protected import Progress, quiet
@@ -189,7 +189,7 @@ def _pictures(bench: LatentBench, folder: Path, progress: Progress) -> dict[str,
 
 
 def _identity(bench: LatentBench, folder: Path, progress: Progress) -> dict[str, Any]:
-    """Similarity and FPPSR over scales: mean of each photo over the draws, noise on all codes and on the identity codes."""
+    """Similarity and FPPSR over scales: each photo and draw, noise on all codes and on the identity codes."""
     source = bench.photos.images
     inverted = bench.model.synthesize(bench.latents).clamp(-1, 1)
     points = []
@@ -214,7 +214,7 @@ def _identity(bench: LatentBench, folder: Path, progress: Progress) -> dict[str,
                 "guarantee": method.guarantee(simulated=True).as_dict(),
                 "of_a_release": _readings(bench, scale, styles),
                 "photos": {
-                    **{name: mean_over(rows) for name, rows in columns.items()},
+                    **{name: over_draws(rows) for name, rows in columns.items()},
                     "face_detected": found.float().tolist(),
                 },
             }
@@ -224,7 +224,7 @@ def _identity(bench: LatentBench, folder: Path, progress: Progress) -> dict[str,
     others = bench.verifier.similarities(embedded, embedded)[~torch.eye(len(source), dtype=torch.bool)]
     return {
         "inverted": {
-            **{name: mean_over([values]) for name, values in identity(bench, source, inverted).items()},
+            **{name: over_draws([values]) for name, values in identity(bench, source, inverted).items()},
             "face_detected": face_detected(inverted[: bench.preset.detected]).float().tolist(),
         },
         "other_people": {
@@ -239,7 +239,9 @@ def _utility(bench: LatentBench, folder: Path, progress: Progress) -> dict[str, 
     plain = bench.model.synthesize(bench.latents)
     return {
         "target_similarity": bench.verifier.threshold,
-        "reconstructed": {"images": {**looks(bench, plain), **frechet(bench, source_moments(bench), plain)}},
+        "reconstructed": {
+            "images": {**looks(bench, plain), **bench.features.distances(bench.features.of(bench.photos.images), plain)}
+        },
         "methods": matched.measured(bench, bench.verifier.threshold, progress),
     }
 

@@ -13,10 +13,11 @@ from semveil.core.registry import Registry
 from semveil.core.rng import streams
 from semveil.data.save import save_png
 from semveil.experiments.figures import draw
+from semveil.experiments.power_blocks import blocks_link
 from semveil.experiments.presets import PRESETS
 from semveil.experiments.protected import Progress, quiet
 from semveil.experiments.provenance import commit, versions
-from semveil.experiments.record import measure
+from semveil.experiments.record import compare, measure
 from semveil.experiments.result_file import kept_result, rounded, write_result
 from semveil.experiments.setup import Setup, prepare_run
 from semveil.methods.dp_semcom import DPSemCom
@@ -108,9 +109,24 @@ def _run_noise(setup: Setup, out: Path, progress: Progress) -> dict[str, Any]:
     points = []
     for done, method in enumerate(setup.methods.values(), 1):
         parties = _per_seed(setup, method, ["bob", "eve"], setup.preset.seeds[:1])
+        if method.pair is None:
+            parties["bob_power_blocks"] = _power_blocks(setup, method)
         points.append({**_describe(setup, method), **parties})
         progress("measure", done, len(setup.methods))
     return {"direct": _per_seed(setup, method, ["direct"], setup.preset.seeds[:1])["direct"], "points": points}
+
+
+def _power_blocks(setup: Setup, method: DPSemCom) -> dict[str, Any]:
+    """Bob under genuine noise where private and common codes have gains of their own; metric -> (1, photos) values."""
+    run, columns = streams(setup.preset.seeds[0]), []
+    for first in range(0, len(setup.codes), CHUNK):
+        rows = slice(first, first + CHUNK)
+        images, _ = blocks_link(method, setup.codes[rows], snr_db=setup.preset.snr_db, noise=run["dp"], channel=run["bob"])
+        columns.append(compare(setup.photos.images[rows], images.clamp(-1, 1), setup.verifier))
+    return {
+        name: [rounded([v for part in columns for v in part[name]])] if isinstance(first_values, list) else first_values
+        for name, first_values in columns[0].items()
+    }
 
 
 def _run_images(setup: Setup, out: Path, progress: Progress) -> dict[str, Any]:

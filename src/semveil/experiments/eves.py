@@ -7,7 +7,8 @@ import torch
 from torch import Tensor
 
 from semveil.attacks import ATTACKS, Attack, KnownPairs, Observation, PublicKnowledge, Stolen
-from semveil.channels import awgn, noise_power
+from semveil.channels import Link, noise_power
+from semveil.channels.wiretap import AnyChannel, over
 from semveil.methods.dp_semcom import KEYED, DPSemCom, Transmission
 
 CHUNK = 500  # transmissions simulated at once
@@ -51,6 +52,8 @@ def listen(
     snr_db: float,
     latents: Tensor,
     rng: torch.Generator | None = None,
+    channel: AnyChannel | None = None,
+    variance: Tensor | None = None,
 ) -> Eve:
     """Eve on her own channel.
 
@@ -61,10 +64,13 @@ def listen(
         snr_db: of her channel.
         latents: (N, K, D) of public faces.
         rng: of Eve's channel.
+        channel: hers, AWGN where None.
+        variance: of the noise in `heard`, as `hear` gives it; of AWGN where None.
     """
 
     again, pairs = (
-        [method.heard_codes(over_the_air(sent, snr_db, rng)) for sent in part] for part in (traffic.again, traffic.sent)
+        [method.heard_codes(over_the_air(sent, snr_db, rng, channel)) for sent in part]
+        for part in (traffic.again, traffic.sent)
     )
     scale = method.calibration.scale if method.protection == "laplace" and method.budget is None else None
     public = PublicKnowledge(
@@ -74,14 +80,26 @@ def listen(
         synthesize=method.model.generator.synthesize,
         interpret=method.protector.interpret,
     )
-    variance = noise_power(snr_db) / 2 / heard.gains.square()  # de-normalisation raises the noise by 1 / gain
+    if variance is None:
+        variance = noise_power(snr_db) / 2 / heard.gains.square()  # de-normalisation raises the noise by 1 / gain
     observation = Observation(method.heard_codes(heard), variance, scale, torch.stack(again) if again else None)
     return Eve(observation, public, KnownPairs(torch.cat(pairs), traffic.known))
 
 
-def over_the_air(sent: Transmission, snr_db: float, rng: torch.Generator | None) -> Transmission:
+def over_the_air(
+    sent: Transmission, snr_db: float, rng: torch.Generator | None, channel: AnyChannel | None = None
+) -> Transmission:
     """A transmission after its channel."""
-    return replace(sent, symbols=awgn(sent.symbols, snr_db, rng=rng))
+    return replace(sent, symbols=over(channel, sent.symbols, snr_db, rng=rng))
+
+
+def hear(
+    method: DPSemCom, sent: Transmission, snr_db: float, rng: torch.Generator | None, channel: Link
+) -> tuple[Transmission, Tensor]:
+    """A transmission after a link, and the noise that its receiver expects per real coordinate of each code, (B, K)."""
+    received, state = channel(sent.symbols, snr_db, rng)
+    power = state.error_power.expand(received.shape).unflatten(1, (method.model.latent_shape[0], -1)).mean(2)
+    return replace(sent, symbols=received), power / 2 / sent.gains.square()[:, None]
 
 
 def attacks_on(method: DPSemCom, sent: Transmission, eve: Eve) -> Iterator[Attack]:

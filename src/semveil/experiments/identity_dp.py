@@ -28,7 +28,7 @@ from semveil.experiments.identity_dp_photos import own_faces
 from semveil.experiments.identity_dp_presets import IDENTITY_PRESETS
 from semveil.experiments.identity_dp_rows import PAPER_EPSILONS, baseline_rows, claim, measured, own_rows, protected, rebuilt
 from semveil.experiments.latent_bench import PICTURES
-from semveil.experiments.latent_measures import mean_over
+from semveil.experiments.latent_measures import over_draws
 from semveil.experiments.protected import Progress, quiet
 from semveil.experiments.provenance import commit, versions
 from semveil.experiments.result_file import read_result
@@ -77,10 +77,10 @@ def reproduce_identity_dp(
 
 
 def _trade_off(bench: IdentityBench, folder: Path, progress: Progress) -> dict[str, Any]:
-    """Every metric over epsilons and perturbations: of each photo the mean over draws."""
+    """Every metric over epsilons and perturbations: of each photo and draw."""
     photos = bench.photos.images
     settings = [(how, epsilon) for how in PERTURBATIONS for epsilon in bench.preset.epsilons]
-    drawn: dict[tuple[str, float], list[dict[str, Any]]] = {setting: [] for setting in settings}
+    drawn: dict[tuple[str, float], list[dict[str, list[list[float]]]]] = {setting: [] for setting in settings}
     for start in range(0, len(photos), CHUNK):
         part = photos[start : start + CHUNK]
         identities, attributes = bench.model.identify(part), bench.model.attributes(part)
@@ -96,7 +96,7 @@ def _trade_off(bench: IdentityBench, folder: Path, progress: Progress) -> dict[s
                 for name, values in looks(bench, part, images, detected=0 if number else looked).items():
                     if values:
                         rows.setdefault(name, []).append(values)
-            drawn[how, epsilon].append({name: mean_over(values) for name, values in rows.items()})
+            drawn[how, epsilon].append(rows)
     return {
         "source": {"face_detected": looks(bench, photos, photos)["face_detected"]},
         "reconstructed": {"images": looks(bench, photos, rebuilt(bench, photos))},
@@ -106,11 +106,17 @@ def _trade_off(bench: IdentityBench, folder: Path, progress: Progress) -> dict[s
                 "perturbation": how,
                 **claim(bench.method(epsilon, how)),
                 "cosine_kept": _cosine_kept(bench, how, epsilon),
-                "images": {name: [v for part in parts for v in part.get(name, [])] for name in parts[0]},
+                "images": {name: over_draws(_side_by_side(parts, name)) for name in parts[0]},
             }
             for (how, epsilon), parts in drawn.items()
         ],
     }
+
+
+def _side_by_side(parts: list[dict[str, list[list[float]]]], name: str) -> list[list[float]]:
+    """(draws, photos) of a metric from parts of the photos, some of which may lack it."""
+    rows = [part[name] for part in parts if name in part]
+    return [[value for row in draw for value in row] for draw in zip(*rows, strict=True)]
 
 
 def _comparison(bench: IdentityBench, folder: Path, progress: Progress) -> dict[str, Any]:

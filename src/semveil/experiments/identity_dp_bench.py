@@ -11,23 +11,23 @@ import torch.nn.functional as F
 from semveil.core.pixels import to_pixels, to_tensor
 from semveil.core.registry import Registry
 from semveil.core.weights import WeightsMissing
-from semveil.experiments.identity_dp_presets import FACENETS, OURS, PUBLISHED, IdentityPreset
+from semveil.experiments.identity_dp_presets import FACENETS, LITERAL, OURS, PUBLISHED, IdentityPreset
 from semveil.experiments.photo_sets import ORDER_SEED, DataMissing, PhotoSet, astronaut, held_out_photos
 from semveil.experiments.protected import Progress
 from semveil.experiments.provenance import commit, versions
 from semveil.experiments.result_file import kept_result, write_result
+from semveil.experiments.set_distance import SetFeatures
 from semveil.experiments.verifiers import Remembering, load_verifier
 from semveil.methods.face_model import load_model
 from semveil.methods.identity_dp import IdentityDP, observed_sensitivity
 from semveil.methods.identity_model import IdentityModel, load_identity_model
-from semveil.metrics import feature_network
-from semveil.metrics.frechet import FeatureNetwork
 from semveil.recognition.verifier import FaceNetVerifier, Verifier
 
 FIRST_TEST_PHOTO = 27_000  # of CelebA-HQ: the paper tests on 3,000; which ones it drew is not known
 CHUNK = 64  # photos at a time
-PERTURBATIONS: dict[str, dict[str, str]] = {
+PERTURBATIONS: dict[str, dict[str, Any]] = {
     PUBLISHED: {"mechanism": "laplace", "calibration": "as_published"},
+    LITERAL: {"mechanism": "laplace", "calibration": "as_published", "renormalise": False},
     OURS: {"mechanism": "von-mises-fisher"},
     "privunit": {"mechanism": "privunit"},
 }
@@ -54,8 +54,7 @@ class IdentityBench:
         verifiers: that judge, by name; `psr` asks those that had no part in training the model.
         facenets: those of the paper's identity distance whose weights are here.
         sensitivity: largest L1 distance between the photos' identity vectors, which [IDP] V-D takes for the sensitivity.
-        features: that Frechet distances compare, None where no weights for them are on this machine.
-        features_reason: why.
+        features: that Frechet distances compare.
     """
 
     preset: IdentityPreset
@@ -64,8 +63,7 @@ class IdentityBench:
     facenets: Mapping[str, Verifier]
     photos: PhotoSet
     sensitivity: float
-    features: FeatureNetwork | None
-    features_reason: str | None
+    features: SetFeatures
     config: Mapping[str, Any]
 
     def method(self, epsilon: float, perturbation: str = OURS) -> IdentityDP:
@@ -117,12 +115,7 @@ def prepare_bench(preset: IdentityPreset, model: IdentityModel, photos: PhotoSet
     """Load recognisers and features, and measure what [IDP] takes for the sensitivity."""
     loaded = {name: load_verifier(name, resolution=model.size) for name in verifiers}
     facenets, lacking = _facenets()
-    features: FeatureNetwork | None = None
-    reason = None
-    try:
-        features = feature_network()
-    except WeightsMissing as error:
-        reason = str(error)
+    features = SetFeatures.load()
     identities = torch.cat([model.identify(part) for part in photos.images.split(CHUNK)])
     sensitivity = observed_sensitivity(identities).value if len(identities) > 1 else float("nan")
     config = {
@@ -130,13 +123,13 @@ def prepare_bench(preset: IdentityPreset, model: IdentityModel, photos: PhotoSet
         "model": {"name": model.name, "digest": model.digest, "dimension": model.dim, "size": model.size},
         "verifiers": {name: card for name, (_, card) in loaded.items()},
         "facenets_missing": lacking,
-        "features": features.metric if features else None,
+        "features": features.names,
         "photos": {"description": photos.description, "count": len(photos.ids), "digest": photos.digest},
         "photos_may_be_shown": photos.public,
         "observed_sensitivity": round(sensitivity, 4),
     }
     judges = {name: Remembering(verifier) for name, (verifier, _) in loaded.items()}
-    return IdentityBench(preset, model, judges, facenets, photos, sensitivity, features, reason, config)
+    return IdentityBench(preset, model, judges, facenets, photos, sensitivity, features, config)
 
 
 def photos_for(count: Callable[[IdentityPreset], int], *, shows: bool = False) -> Callable[..., PhotoSet]:

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from semveil.core.registry import Registry
-from semveil.experiments.identity_dp_presets import OURS, PUBLISHED
+from semveil.experiments.identity_dp_presets import LITERAL, OURS, PUBLISHED
 from semveil.experiments.latent_axes import legend, line, mean
 from semveil.experiments.picture_grid import Cell, draw_pictures
 from semveil.experiments.result_file import read_result
@@ -18,6 +18,7 @@ FACES = ("fig6", "fig7", "fig8", "fig10", "fig11")
 FACES_DPI = 72  # photographs do not compress; these files are kept in the repository
 LOOKS = {
     PUBLISHED: {"color": COLOURS["eve"], "marker": "s"},
+    LITERAL: {"color": COLOURS["eve"], "marker": "x", "ls": ":"},
     OURS: {"color": COLOURS["bob"], "marker": "o"},
     "privunit": {"color": COLOURS["paper"], "marker": "^"},
 }

@@ -1,4 +1,4 @@
-"""What is measured of pictures with another identity, JSON-ready: one value per photo, and one Frechet distance per set."""
+"""What is measured of pictures with another identity, JSON-ready: one value per photo."""
 
 from typing import Any
 
@@ -7,8 +7,7 @@ from torch import Tensor
 
 from semveil.experiments.identity_dp_bench import CHUNK, IdentityBench
 from semveil.experiments.result_file import rounded
-from semveil.metrics import face_detected, fppsr, frechet_distance, identity_distance, moments, psnr, psr, ssim
-from semveil.metrics.frechet import Moments
+from semveil.metrics import face_detected, fppsr, identity_distance, psnr, psr, ssim
 
 IN_TRAINING = ("bundled",)  # the model was trained to deceive it, so it has no say in `psr`
 
@@ -39,19 +38,6 @@ def independent(bench: IdentityBench) -> list[Any]:
     """The recognisers that had no part in training the model; all of them where that leaves none."""
     found = [judge for name, judge in bench.verifiers.items() if name not in IN_TRAINING]
     return found or list(bench.verifiers.values())
-
-
-def source_moments(bench: IdentityBench, images: Tensor) -> Moments | None:
-    """Of the features of photos."""
-    return None if bench.features is None else moments(images, bench.features)
-
-
-def frechet(bench: IdentityBench, source: Moments | None, images: Tensor) -> dict[str, Any]:
-    """Frechet distance between the set of pictures and the photos, with the name of its features, or why there is none."""
-    if bench.features is None or source is None:
-        return {"frechet": None, "frechet_reason": bench.features_reason}
-    distance = frechet_distance(source, moments(images, bench.features))
-    return {"frechet": round(distance, 4), "frechet_metric": bench.features.metric}
 
 
 def _of_chunks(source: Tensor, images: Tensor, metric: Any) -> list[float | None]:

@@ -11,7 +11,6 @@ from torch import Tensor
 
 from semveil.core.pixels import to_tensor
 from semveil.experiments.identity_dp_bench import CHUNK, IdentityBench
-from semveil.experiments.identity_dp_measures import frechet, source_moments
 from semveil.experiments.identity_dp_presets import IdentityPreset
 from semveil.experiments.identity_dp_rows import Row, own_rows
 from semveil.experiments.photo_sets import ORDER_SEED, DataMissing, PhotoSet, load_face_set
@@ -91,7 +90,7 @@ def table3(bench: IdentityBench, folder: Path, progress: Progress) -> dict[str, 
     photos = bench.photos.images
     people = np.array([name.partition(",")[0] for name in bench.photos.ids])
     pairs = pairs_within_folds(people, bench.preset.folds)
-    source = source_moments(bench, photos)
+    source = bench.features.of(photos)
     rows = [Row({"method": "original", "setting": "", "guarantee": None}, lambda photos: photos), *own_rows(bench)]
     found = []
     for done, row in enumerate(rows):
@@ -101,7 +100,7 @@ def table3(bench: IdentityBench, folder: Path, progress: Progress) -> dict[str, 
             name: acceptance(judge, photos, images, pairs, bench.preset.far)
             for name, judge in {**bench.verifiers, **bench.facenets}.items()
         }
-        found.append({**row.said, "true_acceptance": accepted, **frechet(bench, source, images)})
+        found.append({**row.said, "true_acceptance": accepted, **bench.features.distances(source, images)})
     progress("verify", len(rows), len(rows))
     counts = {"same": int(pairs.same.sum()), "different": int((~pairs.same).sum()), "folds": bench.preset.folds}
     return {"pairs": counts, "far": bench.preset.far, "rows": found}

@@ -6,7 +6,8 @@ from typing import Any
 from semveil.core.registry import Registry
 
 FACENETS = ("facenet-casia", "facenet-vggface2")  # [IDP] V-B: the recognisers of the identity distance
-PUBLISHED, OURS = "laplace, as published", "von-mises-fisher"  # perturbations: the paper's, and the method's default
+# Perturbations: the paper's divided by its length, the paper's to the letter, and the method's default.
+PUBLISHED, LITERAL, OURS = "laplace, as published", "laplace, Eq. 11 to the letter", "von-mises-fisher"
 
 
 @dataclass(frozen=True)
@@ -81,6 +82,7 @@ for _preset in (
         photos=48,
         compared=96,
         detected=96,
+        draws=5,
         people=80,
     ),
     # The paper's 27,000 and 3,000 photos of CelebA-HQ at 256 px; all 3,000 are measured, 100 faces of each and epsilon.

@@ -10,8 +10,8 @@ from semveil.experiments.identity_dp_paper import COLUMNS
 from semveil.experiments.identity_dp_presets import FACENETS
 from semveil.experiments.latent_axes import mean, number
 from semveil.experiments.markdown import markdown
+from semveil.experiments.set_distance import NOT_MEASURED, shown_distances
 
-NOT_MEASURED = "not measured"
 REPORTED = "as reported by the paper"
 
 
@@ -66,7 +66,7 @@ def _pairs(result: dict[str, Any]) -> str:
     rows = []
     for row in result["rows"]:
         rates = [f"{m:.3f} ± {s:.3f}" for m, s in (row["true_acceptance"][name] for name in judged)]
-        rows.append([_name(row), _epsilon(row.get("of_a_release")), *rates, _frechet(row)])
+        rows.append([_name(row), _epsilon(row.get("of_a_release")), *rates, shown_distances(row)])
     paper = []
     for row in result["paper"]["table3"]:
         rates = [f"{m:.3f} ± {s:.3f}" for m, s in (row[name] for name in FACENETS)]
@@ -103,7 +103,7 @@ def _row(row: dict[str, Any], source_rate: float) -> list[str]:
     cells = _cells(images, _metrics(images))
     rate = mean(images, "face_detected")
     ratio = "" if rate is None or not source_rate else f"{rate.value / source_rate:.3f}"
-    return [_name(row), _epsilon(row.get("of_a_release")), *cells, ratio, _frechet(images)]
+    return [_name(row), _epsilon(row.get("of_a_release")), *cells, ratio, shown_distances(images)]
 
 
 def _head(columns: Iterable[str]) -> list[str]:
@@ -165,11 +165,6 @@ def _name(row: dict[str, Any]) -> str:
 def _cells(columns: dict[str, Any], metrics: Sequence[str]) -> list[str]:
     found = [mean(columns, metric) for metric in metrics]
     return [NOT_MEASURED if value is None else str(value) for value in found]
-
-
-def _frechet(columns: dict[str, Any]) -> str:
-    value = columns["frechet"]
-    return NOT_MEASURED if value is None else f"{value:.1f} ({columns['frechet_metric']})"
 
 
 def _epsilon(guarantee: dict[str, Any] | None) -> str:

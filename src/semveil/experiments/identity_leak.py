@@ -4,6 +4,8 @@ Its guarantee is on the identity vector; the attributes of the photo enter the p
 Proof 4.1 says). Attackers of growing knowledge ask who is on a protected photo:
 
 - `recogniser`: compares it with a gallery of unprotected photos of many people, none the very photo.
+- `fused anew`: takes the released picture's attributes, fuses them with random identities, and averages what the recogniser
+  says of these, for the picture alone or for the gallery too; `sum of scores` adds up its scores and the recogniser's.
 - `same photo`: has the very photo in the gallery, and compares pictures.
 - `learnt to undo`: has protected many strangers' photos, regresses what a recogniser said of them before, and compares that.
 - `learnt the people`: has protected photos of the very people with names, and learns to tell them apart (a parrot attack).
@@ -28,6 +30,10 @@ from semveil.encoders.attributes import coarsened
 from semveil.experiments.identity_leak_attacks import (
     EVERYTHING,
     Signal,
+    added_up,
+    fused_anew,
+    judged,
+    likeness,
     nearest,
     read,
     recognised,
@@ -177,10 +183,14 @@ def measure_leak(
     """
     signal, variants = signals(model, recognisers), _variants(model, faces, preset)
     clear, before = ({name: read(of, part.images) for name, of in signal.items()} for part in (faces.gallery, faces.strangers))
+    anew = partial(_fused_anew, model, preset.seed)
+    clear_anew = {name: anew(faces.gallery.images, signal[name]) for name in recognisers}
     found = {}
     for number, variant in enumerate(variants):
         progress("attack", number, len(variants))
-        found[variant.name] = _attacked(variant, faces, signal, list(recognisers), clear, before, preset.seed)
+        found[variant.name] = _attacked(
+            variant, faces, signal, list(recognisers), clear, before, preset.seed, anew=anew, clear_anew=clear_anew
+        )
     progress("attack", len(variants), len(variants))
     return {"attribute_probe": _attribute_probe(model, faces, preset), "variants": found}
 
@@ -225,9 +235,11 @@ def _attacked(
     clear: Mapping[str, Tensor],
     before: Mapping[str, Tensor],
     seed: int,
+    *,
+    anew: Callable[[Tensor, Signal], Tensor],
+    clear_anew: Mapping[str, Tensor],
 ) -> dict[str, Any]:
     """All attackers on one variant, with the signals of the unprotected gallery and of the strangers before protection."""
-
     probes, gallery = faces.probes, faces.gallery
     pictures = variant.make(probes.images).clamp(-1, 1)
     probed = {name: read(of, pictures) for name, of in signal.items()}
@@ -235,6 +247,8 @@ def _attacked(
         {"attack": "recogniser", "signal": name, **_scores(nearest(probed[name], clear[name], probes.names, gallery.names))}
         for name in recognisers
     ]
+    for name in recognisers:
+        attacks += _without_noise(name, probed[name], anew(pictures, signal[name]), clear[name], clear_anew[name], faces)
     very = read(signal["pixels"], probes.images)
     found = nearest(probed["pixels"], torch.cat([very, clear["pixels"]]), probes.names, (*probes.names, *gallery.names))
     attacks.append({"attack": "same photo", "signal": "pixels", **_scores(found)})
@@ -251,6 +265,26 @@ def _attacked(
         "ssim": round(float(ssim(pictures, probes.images).mean()), 4),
         "attacks": attacks,
     }
+
+
+def _fused_anew(model: IdentityModel, seed: int, pictures: Tensor, signal: Signal) -> Tensor:
+    return fused_anew(model, pictures, signal, rng=streams(seed)["attacker's identities"])
+
+
+def _without_noise(
+    recogniser: str, probed: Tensor, probed_anew: Tensor, clear: Tensor, clear_anew: Tensor, faces: LeakFaces
+) -> list[dict[str, Any]]:
+    """The attackers who fuse attributes anew. The sum was fixed before looking: all three scores, equally weighted."""
+    plain, anew, both = likeness(probed, clear), likeness(probed_anew, clear), likeness(probed_anew, clear_anew)
+    scores = {
+        ("fused anew", recogniser): anew,
+        ("fused anew", f"{recogniser}, the gallery too"): both,
+        ("sum of scores", recogniser): added_up(plain, anew, both),
+    }
+    return [
+        {"attack": attack, "signal": by, **_scores(judged(table, faces.probes.names, faces.gallery.names))}
+        for (attack, by), table in scores.items()
+    ]
 
 
 def _learnt_to_undo(

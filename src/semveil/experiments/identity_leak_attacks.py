@@ -22,6 +22,8 @@ NETWORK = NetworkSettings(hidden=(256,), steps=300)
 EVERYTHING = "everything"
 DIRECTIONS = 96  # principal directions that are kept of each signal where all are taken together
 FALSE_ACCEPT = 0.01
+RANKS = (1, 5, 10)
+FUSIONS = 8  # random identities for each picture
 PIXELS, CELLS = 16, 4  # side of the small picture; of the attribute maps, where they are larger
 
 
@@ -73,8 +75,42 @@ def nearest(probes: Tensor, gallery: Tensor, names: Sequence[str], people: Seque
         names: of whom the probes show.
         people: of whom the gallery shows.
     """
+    return judged(likeness(probes, gallery), names, people)
+
+
+def likeness(probes: Tensor, gallery: Tensor) -> Tensor:
+    """Cosines (P, G) of signals, about the gallery's mean."""
     centre = gallery.mean(0)
-    return _judged(F.normalize(probes - centre, dim=1) @ F.normalize(gallery - centre, dim=1).T, names, people)
+    return F.normalize(probes - centre, dim=1) @ F.normalize(gallery - centre, dim=1).T
+
+
+def fused_anew(model: IdentityModel, pictures: Tensor, signal: Signal, *, rng: torch.Generator, draws: int = FUSIONS) -> Tensor:
+    """Mean signal (N, p) of what the public networks make of pictures' attributes with random identities.
+
+    It takes the noise of a protected picture's identity away, without training, names or a second release: what is left is
+    what the attributes tell.
+
+    Args:
+        model: the public networks.
+        pictures: (N, 3, S, S), released or not.
+        signal: such as a recogniser's vector.
+        rng: of the identities.
+        draws: identities for each picture.
+    """
+    parts = []
+    with torch.no_grad():
+        for part in pictures.split(CHUNK):
+            attributes, found = model.attributes(part), []
+            for _ in range(draws):
+                identities = F.normalize(torch.randn(len(part), model.dim, generator=rng), dim=1)
+                found.append(signal(model.fuse(identities, attributes).clamp(-1, 1)).float())
+            parts.append(torch.stack(found).mean(0))
+    return torch.cat(parts)
+
+
+def added_up(*scores: Tensor) -> Tensor:
+    """Sum of score tables (P, G), each about its mean and over its standard deviation."""
+    return torch.stack([(table - table.mean()) / table.std().clamp_min(1e-12) for table in scores]).sum(0)
 
 
 def undone(seen: Tensor, known: Tensor, probes: Tensor, *, rng: torch.Generator | None = None) -> Tensor:
@@ -107,10 +143,10 @@ def recognised(
     people = sorted(set(labels))
     marks = torch.zeros(len(labels), len(people))
     marks[torch.arange(len(labels)), torch.tensor([people.index(name) for name in labels])] = 1.0
-    return _judged(undone(train, marks, test, rng=rng), truth, people)
+    return judged(undone(train, marks, test, rng=rng), truth, people)
 
 
-def _judged(scores: Tensor, names: Sequence[str], people: Sequence[str]) -> Reidentification:
+def judged(scores: Tensor, names: Sequence[str], people: Sequence[str]) -> Reidentification:
     strangers = len(names) * (len(set(people)) - 1)
     allowed = (FALSE_ACCEPT,) if strangers * FALSE_ACCEPT >= 1 else ()
-    return reidentify(scores.double().numpy(), names, people, ranks=(1, 5), false_accepts=allowed)
+    return reidentify(scores.double().numpy(), names, people, ranks=RANKS, false_accepts=allowed)

@@ -10,7 +10,8 @@ from semveil.experiments.markdown import markdown
 from semveil.experiments.result_file import read_result
 from semveil.experiments.style import finish, styled
 
-RANK = "rank-1"
+RANK, FURTHER = "rank-1", "rank-10"
+RANKED = ("recogniser", "fused anew", "sum of scores")  # attackers whose rank 10 is shown
 Attack = tuple[str, str]
 
 
@@ -34,6 +35,11 @@ def leak_tables(result: dict[str, Any]) -> str:
         guessing = next(cell["guessing"] for cell in cells if cell)
         rows.append([attack, signal, f"{guessing:.3f}", *(_cell(cell) for cell in cells)])
     photos, people, model = (result["config"][name] for name in ("photos", "people", "model"))
+    further = [row for row in rows if row[0] in RANKED]
+    tenth = [
+        [attack, signal, *(_cell(_found(variant, attack, signal), FURTHER) for variant in variants.values())]
+        for attack, signal, *_ in further
+    ]
     parts = [
         f"Share of photos whose person comes first (rank 1), with a 95 % interval over people; model {model['name']} "
         f"(`{model['digest'][:12]}`). {photos['probes']} held-out people are looked for among {people['gallery']} "
@@ -42,6 +48,8 @@ def leak_tables(result: dict[str, Any]) -> str:
         "and it is asked about the other half. Photos to learn from were in the networks' training set, without names; those "
         "that are looked for were not.",
         markdown(["attacker", "by", "guessing", *variants], rows),
+        "Among the ten that come first (rank 10), for attackers who learn nothing from other protected photos:",
+        markdown(["attacker", "by", *variants], tenth),
         "SSIM to the photo: " + ", ".join(f"{name} {variant['ssim']:.3f}" for name, variant in variants.items()) + ".",
         f"A linear probe on the attributes that pass in clear, learnt from {photos['public']} photos, asked for the identity:",
         markdown(
@@ -85,8 +93,8 @@ def _found(variant: dict[str, Any], attack: str, signal: str) -> dict[str, Any] 
     return next((row for row in variant["attacks"] if (row["attack"], row["signal"]) == (attack, signal)), None)
 
 
-def _cell(row: dict[str, Any] | None) -> str:
-    if row is None:
+def _cell(row: dict[str, Any] | None, rank: str = RANK) -> str:
+    if row is None or rank not in row:  # results of before have no rank 10
         return "not measured"
-    score = row[RANK]
+    score = row[rank]
     return f"{score['value']:.3f} [{score['low']:.3f}, {score['high']:.3f}]"

@@ -25,6 +25,7 @@ from semveil.encoders.attributes import coarsened
 from semveil.experiments.verifiers import VERIFIERS, Remembering, load_verifier
 from semveil.methods.identity_model import IdentityModel, load_identity_model
 from semveil.metrics import face_detected, fppsr, lpips, psnr, psr, ssim
+from semveil.nn.lpips import Net
 from semveil.recognition import Verifier
 
 COARSE_SIDES = (16, 8)
@@ -88,10 +89,12 @@ def measure_identity_model(
 def _quality(source: Tensor, images: Tensor, verifiers: Mapping[str, Verifier]) -> dict[str, Any]:
     """How like the source it looks, and by how many it is taken for the same person."""
     quality: dict[str, Any] = {"psnr": psnr(images, source).mean().item(), "ssim": ssim(images, source).mean().item()}
-    try:
-        quality["lpips"] = lpips(images, source).mean().item()
-    except WeightsMissing as error:
-        quality |= {"lpips": None, "lpips_reason": str(error)}
+    nets: tuple[tuple[str, Net], ...] = (("lpips", "alex"), ("lpips_squeeze", "squeeze"))
+    for metric, net in nets:
+        try:
+            quality[metric] = float(lpips(images, source, net=net).mean())
+        except WeightsMissing as error:
+            quality |= {metric: None, f"{metric}_reason": str(error)}
     for name, verifier in verifiers.items():
         quality[f"accepted_{name}"] = 1 - fppsr(source, images, verifier).mean().item()
     return quality | {"psr": psr(source, images, list(verifiers.values())).mean().item()}

@@ -10,18 +10,16 @@ from torch import Tensor
 
 from semveil.core.pixels import to_pixels, to_tensor
 from semveil.core.registry import Registry
-from semveil.core.weights import WeightsMissing
 from semveil.experiments.latent_presets import LatentPreset
-from semveil.experiments.latents import invert_once
 from semveil.experiments.photo_sets import ORDER_SEED, DataMissing, PhotoSet, astronaut, held_out_photos
 from semveil.experiments.protected import Progress
 from semveil.experiments.provenance import commit, versions
 from semveil.experiments.result_file import kept_result, write_result
+from semveil.experiments.set_distance import SetFeatures
 from semveil.experiments.verifiers import Remembering, load_verifier
 from semveil.methods.face_model import box_as_dict, load_model
+from semveil.methods.inversion_cache import cached_inversion
 from semveil.methods.latent_model import STYLEGAN2, LatentModel, from_face_model, load_latent_model
-from semveil.metrics import feature_network
-from semveil.metrics.frechet import FeatureNetwork
 from semveil.recognition.verifier import Verifier
 
 PICTURES = "images"  # folder beside the JSON
@@ -50,8 +48,7 @@ class LatentBench:
     Attributes:
         latents: (N, K, D) of the photos, not clipped.
         invert: crops -> latents and how they were made, from the cache where they were inverted before.
-        features: that Frechet distances compare, None where no weights for them are on this machine.
-        features_reason: why.
+        features: that Frechet distances compare.
     """
 
     preset: LatentPreset
@@ -60,8 +57,7 @@ class LatentBench:
     photos: PhotoSet
     latents: Tensor
     invert: Invert
-    features: FeatureNetwork | None
-    features_reason: str | None
+    features: SetFeatures
     config: Mapping[str, Any]
 
     @property
@@ -119,12 +115,7 @@ def _prepare(
     judge, judge_card = load_verifier(verifier or preset.verifier, resolution=loaded.size)
     photos = _photos(experiment, preset, data, loaded, progress)
     latents, inversion = invert(photos.images)
-    features: FeatureNetwork | None = None
-    reason = None
-    try:
-        features = feature_network()
-    except WeightsMissing as error:
-        reason = str(error)
+    features = SetFeatures.load()
     config = {
         "preset": preset.as_dict(),
         "model": {
@@ -134,25 +125,26 @@ def _prepare(
             "clip_box": box_as_dict(loaded.box),
         },
         "verifier": judge_card,
-        "features": features.metric if features else None,
+        "features": features.names,
         "photos": {"description": photos.description, "count": len(photos.ids), "digest": photos.digest},
         "photos_may_be_shown": photos.public,
         "inversion": inversion,
     }
-    return LatentBench(preset, loaded, Remembering(judge), photos, latents, invert, features, reason, config)
+    return LatentBench(preset, loaded, Remembering(judge), photos, latents, invert, features, config)
 
 
-def _load(name: str, perceptual: bool, progress: Progress) -> tuple[LatentModel, Invert]:
+def _load(name: str, perceptual: str | None, progress: Progress) -> tuple[LatentModel, Invert]:
     """A latent model, and how photos become latents, which are kept where that takes an optimisation."""
     if name == STYLEGAN2:
-        model = load_latent_model(name)
+        model = load_latent_model(name, perceptual=perceptual)
         return model, lambda images: (model.encode(images), {"encoder": "pSp, without optimisation"})
     face = load_model(name)
 
     def invert(images: Tensor) -> tuple[Tensor, dict[str, Any]]:
-        return invert_once(face, images, perceptual=perceptual, progress=lambda done, total: progress("invert", done, total))
+        tick = lambda done, total: progress("invert", done, total)  # noqa: E731
+        return cached_inversion(face, images, perceptual=perceptual, progress=tick)
 
-    return from_face_model(face), invert
+    return from_face_model(face, perceptual), invert
 
 
 def _photos(

@@ -8,6 +8,8 @@ import numpy as np
 from semveil.experiments.bootstrap import Mean, mean_of_photos
 from semveil.experiments.claims import Claim
 from semveil.experiments.latent_axes import doubt, mean
+from semveil.experiments.set_distance import UNSEEN
+from semveil.metrics.feature_networks import FID
 
 STRONG = 0.5  # what a "strong" rank correlation is taken to mean
 NOT_IDENTIFIED = 0.9  # share judged another person that "infeasible to identify" is taken to mean
@@ -90,10 +92,15 @@ def dp_image_utility(result: dict[str, Any]) -> Iterator[Claim]:
     if ours["frechet"] is None:
         yield Claim(text, "no features to compare sets by", None)
     else:
-        bests = [min(field.items(), key=lambda item: item[1]["frechet"]) for field in fields]
-        words = " or ".join(dict.fromkeys(f"{name} {images['frechet']:.1f}" for name, images in bests))
-        verdicts = {ours["frechet"] < images["frechet"] for _, images in bests}
-        yield Claim(text, f"{ours['frechet_metric']} {ours['frechet']:.1f}, best other: {words}; not FID", _agreed(verdicts))
+        said, verdicts = [], set()
+        for key, metric in (("frechet", ours["frechet_metric"]), (UNSEEN, UNSEEN)):
+            if ours.get(key) is None:
+                continue
+            bests = [min(field.items(), key=lambda item, key=key: item[1][key]) for field in fields]  # type: ignore[misc]
+            words = " or ".join(dict.fromkeys(f"{name} {images[key]:.1f}" for name, images in bests))
+            said.append(f"{metric} {ours[key]:.1f}, best other: {words}")
+            verdicts |= {ours[key] < images[key] for _, images in bests}
+        yield Claim(text, f"{'; '.join(said)}{'' if ours['frechet_metric'] == FID else '; not FID'}", _agreed(verdicts))
     for text, metric, sign, wanted in (
         ("It has the lowest l2 noise", "l2", 1, True),
         ("It is not the best in ALD", "ald_inf", 1, False),

@@ -17,7 +17,7 @@ from semveil.core.rng import streams
 from semveil.data.save import save_png
 from semveil.experiments.latent_bench import PICTURES, Experiment, LatentBench, run
 from semveil.experiments.latent_figures import draw
-from semveil.experiments.latent_measures import frechet, identity, looks, save_picture, source_moments
+from semveil.experiments.latent_measures import identity, looks, over_draws, save_picture
 from semveil.experiments.latent_presets import LATENT_PRESETS
 from semveil.experiments.outliers import outliers
 from semveil.experiments.protected import Progress, quiet
@@ -162,9 +162,9 @@ def _pictures(bench: LatentBench, folder: Path, progress: Progress) -> dict[str,
 
 
 def _trade_off(bench: LatentBench, folder: Path, progress: Progress) -> dict[str, Any]:
-    """Quality and identity over epsilon for several bounds, one draw per photo, clipping alone beside it."""
+    """Quality and identity over epsilon for several bounds, several draws per photo, clipping alone beside it."""
     preset = bench.preset
-    moments = source_moments(bench)
+    source = bench.features.of(bench.photos.images)
     totals = [e * bench.coordinates for e in preset.epsilons_per_coordinate]
     settings = [(clip, epsilon) for clip in preset.clips for epsilon in (None, *totals)]
     plain = bench.model.synthesize(bench.latents)
@@ -172,7 +172,14 @@ def _trade_off(bench: LatentBench, folder: Path, progress: Progress) -> dict[str
     for done, (clip, epsilon) in enumerate(settings):
         progress("measure", done, len(settings))
         method = _method(bench, clip, epsilon)
-        release = method.protect_latents(bench.latents, rng=streams(preset.seed)["dp 0"])
+        draws = 1 if epsilon is None else preset.draws
+        releases = [method.protect_latents(bench.latents, rng=streams(preset.seed)[f"dp {n}"]) for n in range(draws)]
+        # Looking for faces takes longest: in the first draw only; sets are compared by it too.
+        measured = [looks(bench, release.images, plain, detect=not n) for n, release in enumerate(releases)]
+        columns = {
+            name: over_draws([m[name] for m in measured if name in m]) if isinstance(values, list) else values
+            for name, values in measured[0].items()
+        }
         published = None
         if epsilon is not None:
             law = LatentDP(bench.model, clip=clip, epsilon=epsilon, calibration="as_published")
@@ -182,14 +189,14 @@ def _trade_off(bench: LatentBench, folder: Path, progress: Progress) -> dict[str
                 "clip": clip,
                 "epsilon": epsilon,
                 "epsilon_per_coordinate": None if epsilon is None else epsilon / bench.coordinates,
-                "guarantee": release.guarantee.as_dict(),
+                "guarantee": releases[0].guarantee.as_dict(),
                 "guarantee_of_the_published_formula": published,
-                "images": {**looks(bench, release.images, plain), **frechet(bench, moments, release.images)},
+                "images": {**columns, **bench.features.distances(source, releases[0].images)},
             }
         )
     progress("measure", len(settings), len(settings))
     return {
-        "reconstructed": {"images": {**looks(bench, plain), **frechet(bench, moments, plain)}},
+        "reconstructed": {"images": {**looks(bench, plain), **bench.features.distances(source, plain)}},
         "coordinates": bench.coordinates,
         "points": points,
     }

@@ -1,4 +1,4 @@
-"""What is measured of protected pictures, JSON-ready: one value per photo, and one Frechet distance per set."""
+"""What is measured of protected pictures, JSON-ready: one value per photo."""
 
 from pathlib import Path
 from typing import Any
@@ -11,8 +11,9 @@ from semveil.data.save import save_png
 from semveil.experiments.latent_bench import PICTURES, LatentBench
 from semveil.experiments.record import compare
 from semveil.experiments.result_file import rounded
-from semveil.metrics import ald, face_detected, fppsr, frechet_distance, identity_similarity, l2, moments
-from semveil.metrics.frechet import Moments
+from semveil.metrics import ald, face_detected, fppsr, identity_similarity, l2
+
+KEPT_DRAWS = 10
 
 
 def identity(bench: LatentBench, reference: Tensor, images: Tensor) -> dict[str, list[float]]:
@@ -24,32 +25,21 @@ def identity(bench: LatentBench, reference: Tensor, images: Tensor) -> dict[str,
     }
 
 
-def looks(bench: LatentBench, images: Tensor, inverted: Tensor | None = None) -> dict[str, Any]:
+def looks(bench: LatentBench, images: Tensor, inverted: Tensor | None = None, *, detect: bool = True) -> dict[str, Any]:
     """Every metric of pictures against the bench's photos, one value per photo; faces are looked for in the first ones.
 
     Args:
         inverted: what the networks make of the photos without noise; identity is compared with it too.
+        detect: look for faces, the slowest measurement.
     """
     source, shown = bench.photos.images, images.clamp(-1, 1)
     columns = compare(source, shown, bench.verifier, detect=False)
     columns |= {"l2": l2(source, shown).tolist(), "ald_inf": ald(source, shown, p=float("inf")).tolist()}
     if inverted is not None:
         columns |= {f"{name}_to_inversion": values for name, values in identity(bench, inverted.clamp(-1, 1), shown).items()}
-    columns["face_detected"] = face_detected(shown[: bench.preset.detected]).float().tolist()
+    if detect:
+        columns["face_detected"] = face_detected(shown[: bench.preset.detected]).float().tolist()
     return {name: rounded(value) if isinstance(value, list) else value for name, value in columns.items()}
-
-
-def source_moments(bench: LatentBench) -> Moments | None:
-    """Of the features of the bench's photos."""
-    return None if bench.features is None else moments(bench.photos.images, bench.features)
-
-
-def frechet(bench: LatentBench, source: Moments | None, images: Tensor) -> dict[str, Any]:
-    """Frechet distance between the set of pictures and the photos, with the name of its features, or why there is none."""
-    if bench.features is None or source is None:
-        return {"frechet": None, "frechet_reason": bench.features_reason}
-    distance = frechet_distance(source, moments(images.clamp(-1, 1), bench.features))
-    return {"frechet": round(distance, 4), "frechet_metric": bench.features.metric}
 
 
 def save_picture(folder: Path, name: str, image: Tensor) -> str:
@@ -59,6 +49,17 @@ def save_picture(folder: Path, name: str, image: Tensor) -> str:
     return f"{PICTURES}/{name}.png"
 
 
-def mean_over(rows: list[list[float]]) -> list[float | None]:
-    """Mean of each photo over draws, rows (draws, photos), rounded."""
-    return rounded(np.mean(rows, 0).tolist())
+def over_draws(rows: list[list[float]]) -> list[Any]:
+    """Values (draws, photos) as results keep them: of one draw (photos,), of more than ten the means of ten groups of draws.
+
+    Intervals are over photos and draws, so that draws must not be averaged away.
+
+    Example:
+        >>> over_draws([[1.0, 2.0]]), over_draws([[1.0, 2.0], [3.0, 4.0]])
+        ([1.0, 2.0], [[1.0, 2.0], [3.0, 4.0]])
+        >>> len(over_draws([[1.0, 2.0]] * 100))
+        10
+    """
+    kept = [np.mean(group, 0) for group in np.array_split(np.asarray(rows, float), min(len(rows), KEPT_DRAWS))]
+    found = [rounded(row.tolist()) for row in kept]
+    return found[0] if len(found) == 1 else found

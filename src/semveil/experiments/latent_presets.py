@@ -26,7 +26,7 @@ class LatentPreset:
         detected: photos in which a detector looks for a face, the slowest measurement.
         scales: of the noise in [DPI] Figs. 9 and 10.
         pictured_scales: of [DPI] Figs. 7 and 11.
-        draws: of the noise per photo and scale.
+        draws: of the noise per photo and scale or epsilon.
         search_steps: bisections by which [DPI] Table 1 matches a method's similarity.
         clips: percent cut off at either end in [LDP] Fig. 8.
         epsilons_per_coordinate: of [LDP] Fig. 8.
@@ -35,7 +35,7 @@ class LatentPreset:
         large_epsilons_per_coordinate: of [LDP] Fig. 7, at `large_epsilon_clips`.
         groups: times that each setting of [LDP] Fig. 7 is shown.
         noises: pictures of white noise in [LDP]'s outlier test.
-        perceptual: add the model's LPIPS term to the inversion, where its weights are present.
+        perceptual: perceptual term of the inversion; the model's own where None.
         seed: of all noise.
     """
 
@@ -61,7 +61,7 @@ class LatentPreset:
     large_epsilon_clips: tuple[float, ...] = (12.5, 25.0)
     groups: int = 2
     noises: int = 5
-    perceptual: bool = True
+    perceptual: str | None = None
     seed: int = 0
 
     def as_dict(self) -> dict[str, Any]:
@@ -91,7 +91,6 @@ for _preset in (
         small_epsilons=(1.0,),
         large_epsilons_per_coordinate=(10.0,),
         noises=2,
-        perceptual=False,
     ),
     LatentPreset(name="small", model=DEFAULT_MODEL, verifier="edgeface", needs_data=True, photos=96, distance_photos=288),
     # [DPI] compares 1,000 photos pair by pair (13 GB at 1,024 px) and draws 100 times; it names no number of test photos.

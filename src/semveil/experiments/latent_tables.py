@@ -7,8 +7,9 @@ from semveil.experiments import latent_claims
 from semveil.experiments.claims import Claim
 from semveil.experiments.latent_axes import doubt, mean, number, recogniser
 from semveil.experiments.markdown import markdown
+from semveil.experiments.set_distance import NOT_MEASURED, shown_distances
 
-NOT_MEASURED = "not measured"
+_LPIPS = ("LPIPS", "LPIPS-Squeeze")
 
 
 def _latents(result: dict[str, Any]) -> str:
@@ -61,15 +62,27 @@ def _identity(result: dict[str, Any]) -> str:
 
 
 def _utility(result: dict[str, Any]) -> str:
-    head = ["method", "amount", "ε of a crop (basis)", "l2", "ALD∞", "SSIM", "LPIPS", "Fréchet", "similarity", "face found"]
-    metrics, more = ("l2", "ald_inf", "ssim", "lpips"), ("identity_similarity", "face_detected")
+    head = [
+        "method",
+        "amount",
+        "ε of a crop (basis)",
+        "l2",
+        "ALD∞",
+        "SSIM",
+        "LPIPS",
+        "LPIPS-Squeeze",
+        "Fréchet",
+        "similarity",
+        "face found",
+    ]
+    metrics, more = ("l2", "ald_inf", "ssim", "lpips", "lpips_squeeze"), ("identity_similarity", "face_detected")
     plain = result["reconstructed"]["images"]
-    rows = [["inversion, no noise", "", "none", *_cells(plain, metrics), _frechet(plain), *_cells(plain, more)]]
+    rows = [["inversion, no noise", "", "none", *_cells(plain, metrics), shown_distances(plain), *_cells(plain, more)]]
     for row in result["methods"]:
         images = row["images"]
         amount = f"{row['amount']:.3g} ({row['amount_is']}{'; ' + row['fixed'] if row['fixed'] else ''})"
         what = [row["method"], amount, _epsilon(row["guarantee"])]
-        rows.append([*what, *_cells(images, metrics), _frechet(images), *_cells(images, more)])
+        rows.append([*what, *_cells(images, metrics), shown_distances(images), *_cells(images, more)])
     paper = [
         [name, *(f"{row[key]:g}" for key in ("l2", "ald_inf", "ssim", "fid", "iss_arcface", "iss_microsoft"))]
         for name, row in result["paper"]["table1"].items()
@@ -109,18 +122,32 @@ def _outliers(result: dict[str, Any]) -> str:
 
 def _trade_off(result: dict[str, Any]) -> str:
     what = ["bounds", "ε (basis)", "ε of the published formula (same basis)"]
-    head = [*what, "SSIM", "PSNR", "LPIPS", "Fréchet", "similarity", "FPPSR", "FPPSR to inversion", "face found"]
-    metrics, more = ("ssim", "psnr", "lpips"), ("identity_similarity", "fppsr", "fppsr_to_inversion", "face_detected")
+    head = [
+        *what,
+        "SSIM",
+        "PSNR",
+        "LPIPS",
+        "LPIPS-Squeeze",
+        "Fréchet",
+        "similarity",
+        "FPPSR",
+        "FPPSR to inversion",
+        "face found",
+    ]
+    metrics, more = (
+        ("ssim", "psnr", "lpips", "lpips_squeeze"),
+        ("identity_similarity", "fppsr", "fppsr_to_inversion", "face_detected"),
+    )
     plain = result["reconstructed"]["images"]
     similarity, rate, face = _cells(plain, ("identity_similarity", "fppsr", "face_detected"))
-    rows = [["none", "inversion, no noise", "", *_cells(plain, metrics), _frechet(plain), similarity, rate, "", face]]
+    rows = [["none", "inversion, no noise", "", *_cells(plain, metrics), shown_distances(plain), similarity, rate, "", face]]
     for point in result["points"]:
         images, published = point["images"], point["guarantee_of_the_published_formula"]
         claim = "clip only: none" if point["epsilon"] is None else _epsilon(point["guarantee"])
         theirs = "" if published is None else f"{published['epsilon']:.3g}"
         clip = point["clip"]
         what = [f"{clip:g}/{100 - clip:g} %", claim, theirs]
-        rows.append([*what, *_cells(images, metrics), _frechet(images), *_cells(images, more)])
+        rows.append([*what, *_cells(images, metrics), shown_distances(images), *_cells(images, more)])
     caution = doubt(plain)
     parts = [
         _about(result),
@@ -152,11 +179,6 @@ def _cells(columns: dict[str, Any], metrics: Sequence[str]) -> Iterable[str]:
     for metric in metrics:
         found = mean(columns, metric)
         yield NOT_MEASURED if found is None else f"{found.value:,.0f}" if metric == "l2" else str(found)
-
-
-def _frechet(columns: dict[str, Any]) -> str:
-    value = columns["frechet"]
-    return NOT_MEASURED if value is None else f"{value:.1f} ({columns['frechet_metric']})"
 
 
 def _epsilon(guarantee: dict[str, Any]) -> str:

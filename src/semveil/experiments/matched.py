@@ -9,7 +9,7 @@ from torch import Tensor
 
 from semveil.core.rng import streams
 from semveil.experiments.latent_bench import LatentBench
-from semveil.experiments.latent_measures import frechet, looks, source_moments
+from semveil.experiments.latent_measures import looks
 from semveil.experiments.protected import Progress
 from semveil.methods.baselines import DPSVD, Blur, DPPix, Mosaic, PixelNoise
 from semveil.methods.dp_image import DPImage
@@ -79,7 +79,7 @@ def measured(bench: LatentBench, target: float, progress: Progress) -> list[dict
 
     A whole amount meets it nowhere, so both that it lies between are given, the more alike first.
     """
-    source = source_moments(bench)
+    source = bench.features.of(bench.photos.images)
     found = []
     tried = candidates(bench)
     for done, candidate in enumerate(tried):
@@ -93,7 +93,7 @@ def measured(bench: LatentBench, target: float, progress: Progress) -> list[dict
                     "amount_is": candidate.amount,
                     "fixed": candidate.fixed,
                     "guarantee": release.guarantee.as_dict(),
-                    "images": {**looks(bench, images), **frechet(bench, source, images)},
+                    "images": {**looks(bench, images), **bench.features.distances(source, images)},
                 }
             )
     progress("search", len(tried), len(tried))

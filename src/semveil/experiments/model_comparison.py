@@ -18,19 +18,19 @@ import torch
 from torch import Tensor
 
 from semveil.core.rng import streams
-from semveil.core.weights import WeightsMissing
 from semveil.experiments.photo_sets import PhotoSet, held_out_photos
 from semveil.experiments.protected import Progress, quiet
 from semveil.experiments.provenance import commit, versions
 from semveil.experiments.record import compare
 from semveil.experiments.result_file import read_result, rounded, write_result
+from semveil.experiments.set_distance import SetFeatures
 from semveil.experiments.verifiers import VERIFIERS, Remembering, load_verifier
 from semveil.methods.dp_image import DPImage
 from semveil.methods.face_model import FaceModel, load_model
 from semveil.methods.latent_dp import LatentDP
 from semveil.methods.latent_model import from_face_model
-from semveil.metrics import face_detected, feature_network, fppsr, frechet_distance, moments
-from semveil.metrics.frechet import FeatureNetwork, Moments
+from semveil.metrics import face_detected, fppsr
+from semveil.metrics.frechet import Moments
 from semveil.recognition import Verifier
 
 NAME = "models/comparison"
@@ -63,20 +63,18 @@ class Measure:
 
     Attributes:
         verifiers: by name; the first also gives similarities.
-        features: that Frechet distances compare; None where no weights for them are on this machine.
+        features: that Frechet distances compare.
         source: moments of the photos' features.
-        reason: why there are no features.
     """
 
     photos: PhotoSet
     verifiers: dict[str, Verifier]
     detected: int
-    features: FeatureNetwork | None
-    source: Moments | None
-    reason: str | None
+    features: SetFeatures
+    source: Mapping[str, Moments]
 
     def likeness(self, images: Tensor) -> dict[str, Any]:
-        """Pictures of the photos, in their order: one value per photo, and the Frechet distance of the sets."""
+        """Pictures of the photos, in their order: one value per photo, and the Frechet distances of the sets."""
         source, shown = self.photos.images, images.clamp(-1, 1)
         first, *others = self.verifiers
         columns = compare(source, shown, self.verifiers[first], detect=False)
@@ -86,13 +84,10 @@ class Measure:
         return {k: rounded(v) if isinstance(v, list) else v for k, v in columns.items()} | self.realism(shown)
 
     def realism(self, images: Tensor) -> dict[str, Any]:
-        """What needs no photo beside each picture: whether dlib finds a face, and the Frechet distance to the photos."""
+        """What needs no photo beside each picture: whether dlib finds a face, and the Frechet distances to the photos."""
         shown = images.clamp(-1, 1)
         found = {"face_detected": face_detected(shown[: self.detected]).float().tolist()}
-        if self.features is None or self.source is None:
-            return found | {"frechet": None, "frechet_reason": self.reason}
-        distance = frechet_distance(self.source, moments(shown, self.features))
-        return found | {"frechet": round(distance, 4), "frechet_metric": self.features.metric}
+        return found | self.features.distances(self.source, shown)
 
 
 def compare_models(
@@ -121,19 +116,14 @@ def compare_models(
         if model.size != size:
             raise ValueError(f"models must take photos of {size} px to be compared on these, {model.name} takes {model.size}")
     loaded = {name: load_verifier(name, resolution=size) for name in verifiers}
-    features, source, reason = None, None, None
-    try:
-        features = feature_network()
-        source = moments(photos.images, features)
-    except WeightsMissing as error:
-        reason = str(error)
+    features = SetFeatures.load()
     remembering: dict[str, Verifier] = {name: Remembering(verifier) for name, (verifier, _) in loaded.items()}
-    measure = Measure(photos, remembering, settings.detected, features, source, reason)
+    measure = Measure(photos, remembering, settings.detected, features, features.of(photos.images))
     config = {
         **{name: list(v) if isinstance(v, tuple) else v for name, v in asdict(settings).items()},
         "photos": {"description": photos.description, "count": len(photos.ids), "digest": photos.digest},
         "verifiers": {name: card for name, (_, card) in loaded.items()},
-        "features": features.metric if features else None,
+        "features": features.names,
     }
     head = {"experiment": NAME, "config": config, "versions": versions()}
     alike = known is not None and all(known.get(key) == value for key, value in head.items())
@@ -141,7 +131,7 @@ def compare_models(
     rows = []
     for done, model in enumerate(models):
         progress(f"measure {model.name}", done, len(models))
-        mine = {"digest": model.digest, "inversion_settings": asdict(model.inversion)}
+        mine = {"digest": model.digest, "inversion_settings": model.describe_inversion()}
         old = next((entry for entry in measured if mine.items() <= entry.items()), None)
         rows.append(old or {"name": model.name, **mine, **_measured(model, measure, settings)})
     return {**head, "commit": commit(), "photos": measure.realism(photos.images), "models": rows}

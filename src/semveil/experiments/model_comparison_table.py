@@ -5,17 +5,16 @@ from typing import Any
 
 from semveil.experiments.latent_axes import mean, number
 from semveil.experiments.markdown import markdown
-
-NOT_MEASURED = "not measured"
+from semveil.experiments.set_distance import NOT_MEASURED, shown_distances
 
 
 def comparison_table(result: dict[str, Any]) -> str:
     """A column for each model."""
     models, config = result["models"], result["config"]
     verifiers = list(config["verifiers"])
-    likeness = [("psnr", "PSNR in dB"), ("ssim", "SSIM"), ("lpips", "LPIPS")]
+    likeness = [("psnr", "PSNR in dB"), ("ssim", "SSIM"), ("lpips", "LPIPS"), ("lpips_squeeze", "LPIPS-Squeeze")]
     likeness += [(f"accepted_{name}", f"accepted by {name}") for name in verifiers]
-    realism = [("frechet", f"Fréchet ({config['features']})"), ("face_detected", "face found")]
+    realism = [("frechet", "Fréchet"), ("face_detected", "face found")]
 
     def block(what: str, metrics: Iterable[tuple[str, str]], columns: list[dict[str, Any]]) -> list[list[str]]:
         return [[f"{what}: {label}", *(_cell(column, metric) for column in columns)] for metric, label in metrics]
@@ -39,7 +38,7 @@ def comparison_table(result: dict[str, Any]) -> str:
         *block("random faces, latent prior", realism, [model["samples"]["prior"] for model in models]),
     ]
     protected = [("identity_similarity", "similarity"), (f"accepted_{verifiers[0]}", f"accepted by {verifiers[0]}")]
-    protected += [("ssim", "SSIM"), ("lpips", "LPIPS"), *realism]
+    protected += [("ssim", "SSIM"), ("lpips", "LPIPS"), ("lpips_squeeze", "LPIPS-Squeeze"), *realism]
     for i, method in enumerate(models[0]["methods"]):
         claim = method["guarantee"]
         what = f"{method['method']} at ε {number(claim['epsilon'])} ({claim['basis']})"
@@ -65,6 +64,6 @@ def _about(result: dict[str, Any]) -> str:
 
 def _cell(columns: dict[str, Any], metric: str) -> str:
     if metric == "frechet":
-        return NOT_MEASURED if columns["frechet"] is None else f"{columns['frechet']:.1f}"
+        return shown_distances(columns)
     found = mean(columns, metric)
     return NOT_MEASURED if found is None else str(found)

@@ -19,12 +19,11 @@ from semveil.core.registry import suggest
 from semveil.core.rng import streams
 from semveil.core.weights import WeightsMissing
 from semveil.data.face_set import FaceSet
-from semveil.encoders.inversion import invert
-from semveil.experiments.latents import inversion_distance
 from semveil.experiments.verifiers import VERIFIERS, load_verifier
 from semveil.methods.dp_semcom import PRIVATE_CODES
 from semveil.methods.face_model import FaceModel, load_model
-from semveil.metrics import LPIPS, face_detected, fppsr, lpips, psnr, ssim
+from semveil.metrics import face_detected, fppsr, lpips, psnr, ssim
+from semveil.nn.lpips import Net
 
 
 def measure_model(
@@ -47,9 +46,7 @@ def measure_model(
     held = np.flatnonzero(faces.held_out)
     held = np.sort(held[torch.randperm(len(held), generator=rng)[:photos].numpy()])
     source = to_tensor(faces.select(held).pixels)
-    distance, reason = inversion_distance(model)
-    plain, plain_seconds = _inverted(model, source, None)
-    codes, seconds = _inverted(model, source, distance) if distance else (plain, plain_seconds)
+    codes, seconds = _inverted(model, source)
     inverted = _synthesize(model, codes)
 
     spread = codes.std(0)
@@ -68,13 +65,7 @@ def measure_model(
         "held_out": f"{len(set(faces.person[held]))} people, none of them in training",
         "threads": torch.get_num_threads(),
         "encoder_only": _quality(source, _synthesize(model, model.start_codes(source)), verifiers),
-        "inversion_squared_error": {"seconds": plain_seconds, **_quality(source, _synthesize(model, plain), verifiers)},
-        "inversion": {
-            "perceptual_network": model.perceptual_network if distance else None,
-            "perceptual_reason": reason,
-            "seconds": seconds,
-            **_quality(source, inverted, verifiers),
-        },
+        "inversion": {**model.describe_inversion(), "seconds": seconds, **_quality(source, inverted, verifiers)},
         "verifiers": [load_verifier(name, resolution=model.size)[1] for name in verifiers],
     }
     shown = {
@@ -96,20 +87,21 @@ def _synthesize(model: FaceModel, codes: Tensor) -> Tensor:
         return torch.cat([model.generator.synthesize(part) for part in codes.split(64)]).clamp(-1, 1)
 
 
-def _inverted(model: FaceModel, source: Tensor, distance: LPIPS | None) -> tuple[Tensor, float]:
+def _inverted(model: FaceModel, source: Tensor) -> tuple[Tensor, float]:
     """Clipped codes, and seconds per photo, encoder and optimisation together."""
     began = time.perf_counter()
-    start = model.start_codes(source)
-    found = invert(source, model.generator, start=start, settings=model.inversion, perceptual=distance)
+    found = model.invert(source)
     return model.box.clip(found.codes), (time.perf_counter() - began) / len(source)
 
 
 def _quality(source: Tensor, images: Tensor, verifiers: tuple[str, ...]) -> dict[str, Any]:
     quality: dict[str, Any] = {"psnr": float(psnr(images, source).mean()), "ssim": float(ssim(images, source).mean())}
-    try:
-        quality["lpips"] = float(lpips(images, source).mean())
-    except WeightsMissing as error:
-        quality |= {"lpips": None, "lpips_reason": str(error)}
+    nets: tuple[tuple[str, Net], ...] = (("lpips", "alex"), ("lpips_squeeze", "squeeze"))
+    for metric, net in nets:
+        try:
+            quality[metric] = float(lpips(images, source, net=net).mean())
+        except WeightsMissing as error:
+            quality |= {metric: None, f"{metric}_reason": str(error)}
     for name in verifiers:
         verifier, _ = load_verifier(name, resolution=source.shape[-1])
         quality[f"accepted_{name}"] = 1 - float(fppsr(source, images, verifier).mean())

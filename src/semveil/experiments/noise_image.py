@@ -71,7 +71,7 @@ def reproduce_noise_image(
 
     Args:
         figure: `noise-image/table3`, `table4`, `fig3`, `fig4`, `fig5`, `attack` or `variants`.
-        preset: `smoke`, `small` or `paper`.
+        preset: `smoke`, `small`, `paper`, or `cifar10`, the paper's on CIFAR-10.
         out: folder of the results; made where it is missing.
         data: CIFAR-100 or CIFAR-10, see `load_labelled`; `smoke` makes pictures of its own without it.
         model: noise-image model whose explainer is taken; where None, one is trained.
@@ -120,13 +120,13 @@ def measure_cell(bench: NoiseImageBench, cell: Cell) -> dict[str, Any]:
     """Train what the cell needs, and count what the service model and the explainer make of what is sent."""
     start = time.process_time()
     protect = bench.conversion(cell)
-    sent, shown = (as_sent(protect, part.images) for part in (bench.train, bench.test))
+    sent, shown = (as_sent(protect, part.pixels) for part in (bench.train, bench.test))
     hits = right(bench.service(cell, protect, sent), shown, bench.test.labels)
     seconds = time.process_time() - start
     compared = slice(bench.preset.compared)
     likeness = ssim(shown[compared].float() / 127.5 - 1, bench.test.rows(compared).images)
     return {
-        **{name: getattr(cell, name) for name in ("sigma", "kind", "epsilon", "delta", "seed")},
+        **{name: getattr(cell, name) for name in ("sigma", "kind", "epsilon", "delta", "seed", "calibration")},
         "guarantee": cell_guarantee(cell, bench.test.pixels.shape[1:].numel()).as_dict(),
         "accuracy": as_dict(rate(hits.numpy())),
         "right": packed(hits),

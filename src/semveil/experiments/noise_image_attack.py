@@ -12,7 +12,7 @@ from semveil.attacks.intervals import rate
 from semveil.attacks.inverter import InverterSettings, train_inverter
 from semveil.core.rng import streams
 from semveil.core.weights import WeightsMissing
-from semveil.experiments.noise_image_bench import NoiseImageBench, Pictures, Protect, as_dict, as_sent, right
+from semveil.experiments.noise_image_bench import NoiseImageBench, Pictures, Protect, as_dict, as_sent, eight_bits, right
 from semveil.experiments.noise_image_presets import MAIN, Cell
 from semveil.experiments.result_file import rounded
 from semveil.metrics import lpips, psnr, ssim
@@ -51,7 +51,7 @@ def attack_targets(bench: NoiseImageBench, done: dict[str, Any], save: Callable[
 
 def attacked(bench: NoiseImageBench, protect: Protect, shown: Pictures, *, steps: int) -> dict[str, Any]:
     """Train an inverter, for so many steps, on the training pictures and what is sent of them; use it on test pictures."""
-    known, sent = (as_sent(protect, images).float() / 127.5 - 1 for images in (bench.train.images, shown.images))
+    known, sent = (as_sent(protect, pixels).float() / 127.5 - 1 for pixels in (bench.train.pixels, shown.pixels))
     settings = InverterSettings(width=bench.preset.inverter_width, steps=steps)
     inverter = train_inverter(known, bench.train.images, settings, rng=streams(0)["attack"])
     return {
@@ -64,7 +64,7 @@ def attacked(bench: NoiseImageBench, protect: Protect, shown: Pictures, *, steps
 
 def rebuilt(bench: NoiseImageBench, images: Tensor, shown: Pictures) -> dict[str, Any]:
     """How like the sources estimates are, and what the explainer, trained on pictures as they are, makes of them."""
-    pixels = as_sent(lambda estimates: estimates, images)
+    pixels = eight_bits(images)
     hits = right(bench.explainer, pixels, shown.labels)
     return {**compared(images, shown.images), "classified": as_dict(rate(hits.numpy()))}
 

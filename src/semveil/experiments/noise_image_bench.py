@@ -3,12 +3,13 @@
 import hashlib
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from numpy.typing import NDArray
 from safetensors.torch import save
 from torch import Tensor, nn
@@ -35,6 +36,7 @@ DELTA = 1e-5
 DETERMINISTIC = "the conversion is a deterministic function of the picture; its noise acted in training alone"
 NETWORKS = "networks"  # folder beside the JSON; not kept in the repository
 NO_NOISE = 1e6  # epsilon of N at which its noise is below a thousandth of a class weight
+AT_ONCE = 1 << 20  # values of pictures that networks get at a time
 Protect = Callable[[Tensor], Tensor]
 Network = TypeVar("Network", bound=nn.Module)
 
@@ -120,8 +122,8 @@ class NoiseImageBench:
         network = VGG16Classifier(self.sizes(self.preset.service_width), rng=torch.Generator())
 
         def train() -> nn.Module:
-            given = as_sent(protect, self.train.images) if sent is None else sent
-            mirrored = None if cell.kind == "noised" else as_sent(protect, self.train.images.flip(-1))
+            given = as_sent(protect, self.train.pixels) if sent is None else sent
+            mirrored = None if cell.kind == "noised" else as_sent(protect, self.train.pixels.flip(-1))
             return self.classifier(given, cell.seed, f"train f: {cell.name}", mirrored=mirrored)
 
         return self.kept(f"f {cell.name}", network, train)
@@ -140,7 +142,7 @@ class NoiseImageBench:
 
     def sizes(self, width: int, classes: int | None = None) -> VGG16Config:
         """Of a classifier of all classes, or of so many."""
-        return VGG16Config.small(classes=classes or len(self.classes), width=width)
+        return classifier_sizes(self.preset, width, classes or len(self.classes))
 
     def kept(self, name: str, network: Network, train: Callable[[], nn.Module]) -> Network:
         """A network from the folder, or trained and put there; filled, in evaluation mode and frozen."""
@@ -169,15 +171,17 @@ def prepare(
             "unpacks to, a folder with train/CLASS/*.png, or an .npz), or take --preset smoke, which needs none"
         )
     train, test = (load_labelled(data, part=part) if data else made_pictures(part) for part in ("train", "test"))
+    if preset.classes and len(train.classes) != preset.classes:
+        raise ValueError(f"preset {preset.name} is of {preset.classes} classes; {str(data)!r} has {len(train.classes)}")
     rows = slice(preset.tested)
     digest = hashlib.sha256(train.pixels.tobytes() + test.pixels.tobytes()).hexdigest()[:12]
-    size = f"{train.pixels.shape[1]} px"
+    size = f"{train.pixels.shape[1]} px" + (f" enlarged to {preset.size}" if preset.size else "")
     explainer, source = _explainer(preset, model, train.classes)
     bench = NoiseImageBench(
         preset,
         Path(folder),
-        _as_tensors(train),
-        _as_tensors(test).rows(rows),
+        enlarged(_as_tensors(train), preset.size),
+        enlarged(_as_tensors(test).rows(rows), preset.size),
         train.classes,
         f"{len(train)} training and {len(test)} test pictures of {len(train.classes)} classes, {size}, digest {digest}"
         + ("" if data else "; made, no photographs"),
@@ -205,7 +209,7 @@ def prepare(
 def _explainer(preset: NoiseImagePreset, model: str | None, classes: tuple[str, ...]) -> tuple[VGG16Classifier, str]:
     """A trained model's explainer, or one to be filled, and where it comes from."""
     if model is None:
-        config = VGG16Config.small(classes=len(classes), width=preset.explainer_width)
+        config = classifier_sizes(preset, preset.explainer_width, len(classes))
         return VGG16Classifier(config, rng=torch.Generator()), "trained on the training pictures"
     loaded = load_noise_image_model(model)
     if loaded.classes != classes:
@@ -216,7 +220,7 @@ def _explainer(preset: NoiseImagePreset, model: str | None, classes: tuple[str, 
 
 def training(preset: NoiseImagePreset, epochs: int) -> ClassifierTraining:
     """How classifiers are trained."""
-    return ClassifierTraining(epochs=epochs, batch=preset.batch, learning_rate=0.1)
+    return ClassifierTraining(epochs=epochs, batch=preset.batch, learning_rate=preset.classifier_rate)
 
 
 def conversion_settings(preset: NoiseImagePreset, cell: Cell) -> ConversionTraining:
@@ -226,22 +230,49 @@ def conversion_settings(preset: NoiseImagePreset, cell: Cell) -> ConversionTrain
         sigma=cell.sigma,
         beta=0.0 if cell.kind == "without loss" else 1.0,
         explanation="as_released" if released else "published",
-        noise=ExplanationNoise(cell.epsilon or NO_NOISE, cell.delta or 0.5),
-        generator=ConversionConfig(width=preset.generator_width, blocks=preset.blocks, halvings=preset.halvings, skip=released),
+        noise=ExplanationNoise(cell.epsilon or NO_NOISE, cell.delta or 0.5, calibration=cell.calibration),
+        generator=replace(ConversionConfig.released(), width=preset.released_width)
+        if released
+        else ConversionConfig(width=preset.generator_width, blocks=preset.blocks, halvings=preset.halvings),
         discriminator_width=preset.discriminator_width,
         steps=preset.conversion_steps,
         batch=preset.conversion_batch,
+        learning_rate=preset.conversion_rates[0],
+        discriminator_rate=preset.conversion_rates[1],
+        decay=preset.decay,
     )
 
 
-def as_sent(protect: Protect, images: Tensor) -> Tensor:
-    """What travels: 8-bit pixels (N, 3, H, W) of protected images."""
-    return torch.from_numpy(to_pixels(protect(images))).permute(0, 3, 1, 2).contiguous()
+def classifier_sizes(preset: NoiseImagePreset, width: int, classes: int) -> VGG16Config:
+    """Of an explainer or a service model."""
+    return VGG16Config.published(classes=classes) if preset.table2 else VGG16Config.small(classes=classes, width=width)
+
+
+def as_sent(protect: Protect, pixels: Tensor) -> Tensor:
+    """What travels: 8-bit pixels (N, 3, H, W) of what is made of pixels (N, 3, H, W) uint8, some pictures at a time."""
+    rows = max(1, AT_ONCE // pixels[:1].numel())
+    return torch.cat([eight_bits(protect(part.float() / 127.5 - 1)) for part in pixels.split(rows)])
+
+
+def eight_bits(images: Tensor) -> Tensor:
+    """Images (N, 3, H, W) about [-1, 1] as 8-bit pixels of the same shape."""
+    return torch.from_numpy(to_pixels(images)).permute(0, 3, 1, 2).contiguous()
+
+
+def enlarged(pictures: Pictures, size: int | None) -> Pictures:
+    """Bicubic, to so many pixels a side; as they are where None."""
+    if size is None or pictures.pixels.shape[-1] == size:
+        return pictures
+    rows = max(1, AT_ONCE // (3 * size**2))
+    parts = (F.interpolate(part.float(), (size, size), mode="bicubic") for part in pictures.pixels.split(rows))
+    return Pictures(torch.cat([part.round().clamp(0, 255).to(torch.uint8) for part in parts]), pictures.labels)
 
 
 def right(network: VGG16Classifier, pixels: Tensor, labels: Tensor) -> Tensor:
     """Whether each of the pictures (N, 3, H, W) uint8 is given its class."""
-    return class_scores(network, pixels.float() / 127.5 - 1).argmax(1) == labels
+    rows = max(1, AT_ONCE // pixels[:1].numel())
+    scores = torch.cat([class_scores(network, part.float() / 127.5 - 1) for part in pixels.split(rows)])
+    return scores.argmax(1) == labels
 
 
 def made_pictures(part: str) -> LabelledPictures:

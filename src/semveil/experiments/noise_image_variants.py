@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from semveil.attacks.intervals import rate
-from semveil.core.privacy import Guarantee, Norm, Sensitivity
+from semveil.core.privacy import Guarantee
 from semveil.core.rng import streams
 from semveil.experiments.noise_image_bench import (
     DELTA,
@@ -27,8 +27,9 @@ from semveil.experiments.noise_image_bench import (
 )
 from semveil.experiments.noise_image_presets import MAIN, Cell
 from semveil.generators.conversion import ConversionGenerator
-from semveil.mechanisms import Gaussian
+from semveil.methods.noise_image import OutputNoise
 from semveil.recognition.vgg16_classifier import VGG16Classifier
+from semveil.recognition.vgg16_config import VGG16Config
 from semveil.training.classifier import train_classifier
 from semveil.training.dp_sgd import DPSGD, Phase, noise_for, training_guarantee
 from semveil.training.noise_image import convert, train_conversion
@@ -53,8 +54,8 @@ def variants(bench: NoiseImageBench, done: dict[str, Any], save: Callable[[], No
             save()
 
 
-def local_release(images: Tensor, epsilon: float, *, rng: torch.Generator) -> tuple[Tensor, float, Guarantee]:
-    """Clamp to [-1, 1], add Gaussian noise calibrated to the whole box, and bring the result to [-1, 1] for 8 bits.
+def local_release(images: Tensor, epsilon: float, *, rng: torch.Generator) -> tuple[Tensor, OutputNoise, Guarantee]:
+    """Noise on values clamped to [-1, 1], as `semveil protect --method noise-image --epsilon` draws it.
 
     Args:
         images: what is to be sent, of whatever origin; each gets the guarantee by itself.
@@ -62,28 +63,26 @@ def local_release(images: Tensor, epsilon: float, *, rng: torch.Generator) -> tu
         rng: simulates the noise.
 
     Returns:
-        Noisy images, the noise's standard deviation before scaling, and what holds.
+        Noisy images, the noise, and what holds.
     """
-    values = images[0].numel()
-    sensitivity = Sensitivity(2 * values**0.5, Norm.L2, values, source="pixel values clamped to [-1, 1]")
-    mechanism = Gaussian.calibrate(sensitivity, epsilon, delta=DELTA)
-    noisy = mechanism(images.clamp(-1, 1), rng=rng) / (1 + 3 * mechanism.sigma)
-    return noisy, mechanism.sigma, mechanism.guarantee(sensitivity, covers="the picture")
+    noise = OutputNoise.calibrate(images[0].numel(), epsilon, DELTA)
+    return noise(images, rng=rng), noise, noise.mechanism.guarantee(noise.sensitivity, covers="the picture")
 
 
 def _local(bench: NoiseImageBench, base: str, epsilon: float) -> dict[str, Any]:
     """A service model on pictures that were released once each, with noise of their own."""
     protect = bench.conversion(CELL) if base == "g(x)" else lambda images: images
     rng = streams(0)["dp"]
-    sent = []
-    for images in (bench.train.images, bench.test.images):
-        noisy, sigma, guarantee = local_release(protect(images), epsilon, rng=rng)
-        sent.append(as_sent(lambda images: images, noisy))
-    network = bench.classifier(sent[0], 0, f"train f: {base}, epsilon {epsilon:g}")
-    hits = right(network, sent[1], bench.test.labels)
+    train, test = (
+        as_sent(lambda images: local_release(protect(images), epsilon, rng=rng)[0], part.pixels)
+        for part in (bench.train, bench.test)
+    )
+    network = bench.classifier(train, 0, f"train f: {base}, epsilon {epsilon:g}")
+    hits = right(network, test, bench.test.labels)
+    _, noise, guarantee = local_release(bench.test.rows(slice(1)).images, epsilon, rng=rng)
     return {
         "guarantee": guarantee.as_dict(),
-        "sigma": round(sigma, 4),
+        "sigma": round(noise.mechanism.sigma / float(noise.box.upper), 4),
         "chance": 1 / len(bench.classes),
         "accuracy": as_dict(rate(hits.numpy())),
     }
@@ -96,7 +95,7 @@ def _training(bench: NoiseImageBench, name: str) -> dict[str, Any]:
     private, test = (_shifted(part.rows(part.labels >= half), half) for part in (bench.train, bench.test))
     classes = len(bench.classes) - half
     network, protect, guarantee = TRAINED[name](bench, public, private, classes)
-    hits = right(network, as_sent(protect, test.images), test.labels)
+    hits = right(network, as_sent(protect, test.pixels), test.labels)
     return {
         "guarantee": guarantee.as_dict(),
         "private_pictures": len(private.labels),
@@ -120,7 +119,7 @@ def _plain(bench: NoiseImageBench, protect: Protect, private: Pictures, classes:
     """The service from the private pictures, without noise."""
     config = bench.sizes(bench.preset.service_width, classes)
     settings = training(bench.preset, 2 * bench.preset.service_epochs)  # half the pictures, as many steps
-    sent, mirrored = (as_sent(protect, images) for images in (private.images, private.images.flip(-1)))
+    sent, mirrored = (as_sent(protect, pixels) for pixels in (private.pixels, private.pixels.flip(-1)))
     network = train_classifier(sent, private.labels, config, settings, rng=streams(0)["service"], mirrored=mirrored)
     claim = Guarantee.none(f"each of the {len(private.labels)} training pictures", reason=NOT_PRIVATE)
     return network, protect, claim
@@ -131,8 +130,8 @@ def _private_service(bench: NoiseImageBench, public: Pictures, private: Pictures
     protect = _conversion(bench, public, classes, "public")
     phase = _phase(bench, "the service model")
     settings = _settings(bench, [phase])
-    config = replace(bench.sizes(bench.preset.private_width, classes), batch_norm=False)
-    sent = as_sent(protect, private.images)
+    config = _private_sizes(bench, classes)
+    sent = as_sent(protect, private.pixels)
     network = private_classifier(sent, private.labels, config, phase, settings, rng=streams(0)["service"])
     claim = training_guarantee([phase], settings.noise, DELTA, pictures=len(private.labels))
     return network, protect, claim
@@ -142,12 +141,12 @@ def _private_all(bench: NoiseImageBench, public: Pictures, private: Pictures, cl
     """Explainer, g, D and service from private pictures, each by DP-SGD, under one accountant."""
     phases = [_phase(bench, name) for name in ("the explainer", "the conversion", "its discriminator", "the service model")]
     settings = _settings(bench, phases)
-    config = replace(bench.sizes(bench.preset.private_width, classes), batch_norm=False)
+    config = _private_sizes(bench, classes)
     run = streams(0)
     explainer = private_classifier(private.pixels, private.labels, config, phases[0], settings, rng=run["explainer"])
     conversion = conversion_settings(bench.preset, CELL)
     generator = private_conversion(private.pixels, explainer, conversion, (phases[1], phases[2]), settings, rng=run["train"])
-    sent = as_sent(lambda images: convert(generator, images), private.images)
+    sent = as_sent(lambda images: convert(generator, images), private.pixels)
     network = private_classifier(sent, private.labels, config, phases[3], settings, rng=run["service"])
     claim = training_guarantee(phases, settings.noise, DELTA, pictures=len(private.labels))
     return network, lambda images: convert(generator, images), claim
@@ -178,6 +177,11 @@ def _conversion(bench: NoiseImageBench, pictures: Pictures, classes: int, which:
         lambda: train_conversion(pictures.pixels, explainer, conversion, rng=run["train"]),
     )
     return lambda images: convert(generator, images)
+
+
+def _private_sizes(bench: NoiseImageBench, classes: int) -> VGG16Config:
+    """Narrow in every preset: DP-SGD holds a gradient for each picture of a batch."""
+    return replace(VGG16Config.small(classes=classes, width=bench.preset.private_width), batch_norm=False)
 
 
 def _phase(bench: NoiseImageBench, name: str) -> Phase:

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from semveil.core.rng import streams
-from semveil.methods.dp_semcom import DPSemCom
+from semveil.methods.dp_semcom import DPSemCom, pair_settings
 from semveil.methods.face_model import FaceModel
 from semveil.training.protector import find_or_train_pair
 
@@ -29,7 +29,7 @@ def protected_method(
         start: of the networks, `default` or `identity`.
         progress: epochs of a training.
     """
-    settings = DPSemCom(model, epsilon=epsilon, protection="none").pair_settings(noise=noise, start=start)
+    settings = pair_settings(model, epsilon=epsilon, noise=noise, start=start)
     stage = f"train the pair for nominal epsilon {epsilon:g} ({noise} noise, {start} start)"
     pair = find_or_train_pair(
         model,

@@ -59,7 +59,8 @@ def compare(reference: Tensor, images: Tensor, verifier: Verifier, *, detect: bo
     """Metric name -> list of values, or None with a reason."""
     columns: dict[str, Any] = {}
     metrics: dict[str, Callable[[], Tensor]] = {
-        "lpips": lambda: lpips(images, reference),
+        "lpips": lambda: lpips(images, reference),  # generator and inversion may have been trained on it
+        "lpips_squeeze": lambda: lpips(images, reference, net="squeeze"),
         "psnr": lambda: psnr(images, reference),
         "ssim": lambda: ssim(images, reference),
         "fppsr": lambda: fppsr(reference, images, verifier),

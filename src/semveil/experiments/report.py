@@ -15,6 +15,7 @@ from semveil.core.files import write_whole
 
 METRICS = {
     "lpips": "LPIPS",
+    "lpips_squeeze": "LPIPS-Squeeze",
     "psnr": "PSNR (dB)",
     "ssim": "SSIM",
     "fppsr": "FPPSR",

@@ -10,6 +10,8 @@ from semveil.experiments.dp_semcom import FIGURES, reproduce
 from semveil.experiments.identity_dp import IDENTITY_DP_FIGURES, reproduce_identity_dp
 from semveil.experiments.identity_leak import reproduce_leak
 from semveil.experiments.latent_dp import LATENT_DP_FIGURES, reproduce_latent_dp
+from semveil.experiments.link_bandwidth import reproduce_bandwidth
+from semveil.experiments.link_channels import reproduce_channels, reproduce_snr
 from semveil.experiments.noise_image import NOISE_IMAGE_FIGURES, reproduce_noise_image
 from semveil.experiments.security import reproduce_security
 
@@ -19,6 +21,9 @@ EXPERIMENTS: Registry[Callable[..., Path]] = Registry("experiment")
 for _figure in FIGURES:
     EXPERIMENTS.add(_figure, partial(reproduce, _figure))
 EXPERIMENTS.add("dp-semcom/security", reproduce_security)
+EXPERIMENTS.add("dp-semcom/channels", reproduce_channels)
+EXPERIMENTS.add("dp-semcom/snr", reproduce_snr)
+EXPERIMENTS.add("dp-semcom/bandwidth", reproduce_bandwidth)
 for _figure in DP_IMAGE_FIGURES:
     EXPERIMENTS.add(_figure, partial(reproduce_dp_image, _figure))
 for _figure in LATENT_DP_FIGURES:

@@ -19,21 +19,22 @@ from semveil.core.parts import codes_of_parts
 from semveil.core.registry import Registry
 from semveil.core.rng import streams
 from semveil.experiments.eves import Eve, Traffic, attacks_on, listen, over_the_air
-from semveil.experiments.latents import invert_once
 from semveil.experiments.photo_sets import DataMissing
 from semveil.experiments.protected import Progress, quiet
 from semveil.experiments.provenance import commit, versions
 from semveil.experiments.record import compare
 from semveil.experiments.result_file import kept_result, rounded, write_result
+from semveil.experiments.same_map import same_map_link
 from semveil.experiments.security_faces import SecurityFaces, generated_faces, real_faces
 from semveil.experiments.security_figure import draw_security
 from semveil.experiments.verifiers import Remembering, load_verifier
 from semveil.methods.dp_semcom import KEYED, PRIVATE_CODES, DPSemCom
 from semveil.methods.face_model import DEFAULT_MODEL, FaceModel, box_as_dict, load_model
+from semveil.methods.inversion_cache import cached_inversion
 from semveil.recognition.verifier import Verifier
 
 FACE = codes_of_parts(("skin", "eyes", "brows", "mouth", "nose", "ears"))
-METRICS = ("lpips", "fppsr", "identity_similarity", "face_detected")
+METRICS = ("lpips", "lpips_squeeze", "fppsr", "identity_similarity", "face_detected")
 
 
 @dataclass(frozen=True)
@@ -81,7 +82,6 @@ class SecurityPreset:
         eve_snr_db: Eve's: as good as Bob's, and better.
         shots: transmissions of the same photo.
         verifier: recogniser.
-        perceptual: add LPIPS to the inversion where its weights are present.
         seed: of channels and attacks.
     """
 
@@ -97,7 +97,6 @@ class SecurityPreset:
     eve_snr_db: tuple[float, ...] = (20.0, 30.0)
     shots: int = 8
     verifier: str = "edgeface"
-    perceptual: bool = True
     seed: int = 0
 
 
@@ -114,7 +113,6 @@ for _preset in (
         eve_snr_db=(20.0,),
         shots=2,
         verifier="dlib",
-        perceptual=False,
     ),
     SecurityPreset(name="development", split="development", attacked=48, gallery=200, public=1000, synthetic=4000),
     SecurityPreset(name="small", split="held-out", attacked=128, gallery=1000, public=1500, synthetic=3500),
@@ -166,10 +164,9 @@ def reproduce_security(
     judge, judge_card = load_verifier(verifier or chosen.verifier, resolution=loaded.size)
     faces = _faces(chosen, loaded, data)
     everything = torch.cat([faces.attacked, faces.public])
-    codes, inversion = invert_once(
+    codes, inversion = cached_inversion(
         loaded,
         everything if chosen.split else faces.attacked,
-        perceptual=chosen.perceptual,
         progress=lambda done, total: progress("invert", done, total),
     )
     codes = loaded.box.clip(codes)
@@ -323,11 +320,18 @@ def _unprotected(bench: Bench) -> dict[str, Any]:
     direct, noisier = (
         plain.receive(over_the_air(sent, snr_db, run["direct"])) for snr_db in (bench.preset.snr_db, bench.preset.noisier_db)
     )
+    rotation = DPSemCom(bench.model, protection="rotation")
+    mapped, mapped_noisier = (
+        same_map_link(rotation, bench.codes, snr_db=snr_db, rng=run["same map"])
+        for snr_db in (bench.preset.snr_db, bench.preset.noisier_db)
+    )
     return {
         "source": {"reidentification": _reidentified(bench, bench.faces.attacked)},
         "inverted": _measured(bench, plain.synthesize(bench.codes)),
         "direct": _measured(bench, direct),
         "direct_noisier": _measured(bench, noisier),
+        "same_map": _measured(bench, mapped),
+        "same_map_noisier": _measured(bench, mapped_noisier),
     }
 
 

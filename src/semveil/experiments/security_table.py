@@ -30,11 +30,14 @@ def security_tables(result: dict[str, Any]) -> str:
 
 
 def _best(result: dict[str, Any]) -> tuple[list[str], list[list[str]]]:
-    head = ["protection", "basis", "who", "dB", "LPIPS", "judged another person", "identity similarity", "rank-1", "face found"]
+    likeness = ("LPIPS", "LPIPS-Squeeze", "judged another person", "identity similarity")
+    head = ["protection", "basis", "who", "dB", *likeness, "rank-1", "face found"]
     preset, plain = result["config"]["preset"], result["unprotected"]
     rows = [["", "", "inversion, no channel", "", *_figures(plain["inverted"])]]
-    rows += [["", "", "direct", f"{preset['snr_db']:g}", *_figures(plain["direct"])]]
-    rows += [["", "", "direct", f"{preset['noisier_db']:g}", *_figures(plain["direct_noisier"])]]
+    for name, of in (("direct", "direct"), ("direct, by rotation's public map", "same_map")):
+        for snr_db, key in ((preset["snr_db"], of), (preset["noisier_db"], f"{of}_noisier")):
+            if key in plain:
+                rows.append(["", "", name, f"{snr_db:g}", *_figures(plain[key])])
     for name, case in result["cases"].items():
         basis = case["guarantee"]["basis"]
         rows.append([name, basis, "Bob", f"{preset['snr_db']:g}", *_figures(case["bob"])])
@@ -83,7 +86,7 @@ def _attributes_of(case: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def _figures(party: dict[str, Any]) -> list[str]:
-    means = [_interval(party[name]) for name in ("lpips", "fppsr", "identity_similarity")]
+    means = [_interval(party.get(name)) for name in ("lpips", "lpips_squeeze", "fppsr", "identity_similarity")]
     found = party["reidentification"]
     return [*means, _score(found and found["rank-1"]), _interval(party["face_detected"])]
 

@@ -6,13 +6,13 @@ from typing import Any
 
 from torch import Tensor
 
-from semveil.experiments.latents import invert_once
 from semveil.experiments.photo_sets import DataMissing, PhotoSet, held_out_photos, public_photos
 from semveil.experiments.presets import Preset
 from semveil.experiments.protected import Progress, protected_method
 from semveil.experiments.verifiers import Remembering, load_verifier
 from semveil.methods.dp_semcom import DPSemCom
 from semveil.methods.face_model import FaceModel, box_as_dict, load_model
+from semveil.methods.inversion_cache import cached_inversion
 from semveil.methods.pairs import pair_digest
 from semveil.recognition.verifier import Verifier
 
@@ -37,10 +37,12 @@ def prepare_run(
 ) -> Setup:
     """Load everything that a run needs: model, recogniser, photos, their latents, the pairs (trained where missing)."""
     loaded = load_model(model or preset.model)
+    if preset.measured_box:
+        loaded = loaded.with_measured_box()
     recogniser, recogniser_info = load_verifier(verifier or preset.verifier, resolution=loaded.size)
     photos = _photos(kind, preset, data, loaded, progress)
     plain = DPSemCom(loaded, protection="none")
-    codes, inversion = invert_once(
+    codes, inversion = cached_inversion(
         loaded, photos.images, perceptual=preset.perceptual, progress=lambda done, total: progress("invert", done, total)
     )
     methods = _methods(kind, preset, loaded, progress)

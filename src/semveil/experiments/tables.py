@@ -56,13 +56,13 @@ def fill(page: str, name: str, text: str) -> str:
 
 def _curves(result: dict[str, Any]) -> str:
     rows = [
-        ["Inversion, no channel", "", *_cells(result["inverted"], ("lpips", "fppsr")), "", ""],
-        ["Direct, unprotected", "", *_cells(result["direct"], ("lpips", "fppsr", "fppsr_to_inversion")), ""],
+        ["Inversion, no channel", "", *_cells(result["inverted"], ("lpips", "lpips_squeeze", "fppsr")), "", ""],
+        ["Direct, unprotected", "", *_cells(result["direct"], ("lpips", "lpips_squeeze", "fppsr", "fppsr_to_inversion")), ""],
     ]
-    head = ["", "basis", "LPIPS", "FPPSR to source", "FPPSR to inversion", "fake noise / nominal"]
+    head = ["", "basis", "LPIPS", "LPIPS-Squeeze", "FPPSR to source", "FPPSR to inversion", "fake noise / nominal"]
     for party in ("bob", "eve"):
         for p in result["points"]:
-            metrics = _cells(p[party], ("lpips", "fppsr", "fppsr_to_inversion"))
+            metrics = _cells(p[party], ("lpips", "lpips_squeeze", "fppsr", "fppsr_to_inversion"))
             noise = p["noise_calibration"]["fit"]["scale"] / p["nominal_scale"]
             who = f"{party.capitalize()}, nominal ε {p['nominal_epsilon']:g}"
             rows.append([who, p["guarantee"]["basis"], *metrics, f"{noise:.3f}"])
@@ -94,6 +94,9 @@ def _noise(result: dict[str, Any]) -> str:
             guarantee = p["guarantee"]
             fitted = ["1", f"true ε {guarantee['epsilon']:.4g} (basis: {guarantee['basis']}), private codes only", "3", "0", ""]
         rows.append([f"{p['nominal_epsilon']:g}", pair, *fitted, *bob, *eve])
+        if "bob_power_blocks" in p:
+            cells = _cells(p["bob_power_blocks"], ("lpips",))
+            rows.append([f"{p['nominal_epsilon']:g}", f"{pair}, a gain for each block", *fitted, *cells, "", ""])
     return f"{_about(result)}\n\n{markdown(head, rows)}"
 
 

@@ -13,10 +13,11 @@ from semveil.keys.agreement import (
 from semveil.keys.keystream import KeyStream
 from semveil.keys.nonce_log import NonceLog
 from semveil.keys.passphrase import from_passphrase, new_salt
-from semveil.keys.schedule import MessageKeys, new_nonce
+from semveil.keys.schedule import TAG_BYTES, MessageKeys, new_nonce
 from semveil.keys.secret import Secret, read_secret, write_secret
 
 __all__ = [
+    "TAG_BYTES",
     "Identity",
     "KeyStream",
     "MessageKeys",

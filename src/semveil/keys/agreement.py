@@ -21,6 +21,7 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X
 
 from semveil.core.errors import KeyProblem
 from semveil.core.files import write_whole
+from semveil.core.text import read_text
 from semveil.keys.private_file import LARGEST, read_private, write_private
 from semveil.keys.schedule import hkdf_sha256
 from semveil.keys.secret import Secret
@@ -198,10 +199,10 @@ def read_public_identity(path: str | os.PathLike[str]) -> PublicIdentity:
         KeyProblem: no file, or one that holds something else.
     """
     try:
-        with open(path, "rb") as handle:
-            text = handle.read(LARGEST).decode("ascii", "replace")
-    except OSError as error:
-        raise KeyProblem(f"cannot read the public identity {os.fspath(path)!r}: {error.strerror}") from error
+        text = read_text(path, largest=LARGEST)
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is no such text"
+        raise KeyProblem(f"cannot read the public identity {os.fspath(path)!r}: {reason}") from error
     content = _parse(text, PUBLIC_HEADER, path, "the public half of an identity (NAME.public)")
     return PublicIdentity(content[:X25519_BYTES], content[X25519_BYTES:])
 
@@ -223,7 +224,8 @@ def _need_ml_kem() -> None:
 
 
 def _parse(text: str, header: str, path: str | os.PathLike[str], what: str) -> bytes:
-    found = re.fullmatch(r"(\S+) (\S+) ((?:[0-9a-f]{2})+)\n", text)
+    text = text.strip()
+    found = re.fullmatch(r"(\S+) (\S+) ((?:[0-9a-f]{2})+)", text)
     if not found or found[1] != header:
         state = "is empty" if not text else "is cut off or damaged" if text.startswith(header) else f"is not {what}"
         raise KeyProblem(f"{os.fspath(path)!r} {state}; give the file that `semveil keygen --agreement` wrote")

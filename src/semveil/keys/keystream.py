@@ -2,6 +2,7 @@
 
 import math
 import os
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms
@@ -47,10 +48,10 @@ class KeyStream:
     def __init__(self, key: bytes) -> None:
         if len(key) != KEY_BYTES:
             raise KeyProblem(f"a keystream needs a key of {KEY_BYTES} bytes, got {len(key)}")
-        self._cipher = Cipher(algorithms.ChaCha20(key, bytes(16)), mode=None).encryptor()
-        self._left = WORDS
-        self._unread: NDArray[np.uint64] = np.empty(0, np.uint64)
+        self._key = key
+        self._unread: NDArray[np.uint64]
         self._held: NDArray[np.float64] = np.empty(0)  # the second normal of a pair of which one was asked for
+        self._go_to(0)
         self._process = os.getpid()
 
     def __repr__(self) -> str:
@@ -87,28 +88,74 @@ class KeyStream:
         done = min(count, len(self._held))
         out[:done], self._held = self._held[:done], self._held[done:]
         while done < count:
-            wanted = (count - done + 1) // 2
-            candidates = min(PAIRS_AT_ONCE, wanted + wanted // 3 + 8)  # pi / 4 of them are accepted
-            words = self.integers(2 * candidates)
-            v = ((words >> np.uint64(11)).astype(np.int64) * 2 - (2**53 - 1)) * 2.0**-53
-            v = v.reshape(candidates, 2)
-            squares = v * v
-            s = squares[:, 0] + squares[:, 1]
-            accepted = np.flatnonzero(s < 1)[:wanted]
-            if len(accepted) == wanted:  # what follows the last pair that was needed has not been read
-                self._unread = np.concatenate([words[2 * (accepted[-1] + 1) :], self._unread])
-            s = s[accepted]
-            pairs = (v[accepted] * np.sqrt(-2 * log(s) / s)[:, None]).ravel()
+            pairs = _polar(*self._points((count - done + 1) // 2))
             used = min(len(pairs), count - done)
             out[done : done + used], self._held = pairs[:used], pairs[used:]
             done += used
         return out
+
+    def normals_backwards(self, sizes: Sequence[int]) -> Iterator[NDArray[np.float64]]:
+        """The next sum(sizes) normals in pieces of these sizes, the last piece first, in the memory of one piece.
+
+        They are looked for twice: once to find where each piece begins, once to compute it. Afterwards the stream stands
+        behind all of them.
+        """
+        places = []
+        for size in sizes:
+            places.append((self._place, self._held))
+            self._pass_over(size)
+        end = (self._place, self._held)
+        for (place, held), size in zip(reversed(places), reversed(sizes), strict=True):
+            self._go_to(place)
+            self._held = held
+            yield self.normals(size)
+        self._go_to(end[0])
+        self._held = end[1]
+
+    @property
+    def _place(self) -> int:
+        """Words of the stream that were used."""
+        return WORDS - self._left - len(self._unread)
+
+    def _go_to(self, place: int) -> None:
+        counter = (place // 8).to_bytes(4, "little") + bytes(12)
+        self._cipher = Cipher(algorithms.ChaCha20(self._key, counter), mode=None).encryptor()
+        self._left, self._unread = WORDS - 8 * (place // 8), np.empty(0, np.uint64)
+        self._unread = self.integers(8)[place % 8 :] if place % 8 else self._unread
+
+    def _points(self, wanted: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Up to so many of the next points of the disc: v (k, 2) and s = |v|^2 (k,)."""
+        candidates = min(PAIRS_AT_ONCE, wanted + wanted // 3 + 8)  # pi / 4 of them are accepted
+        words = self.integers(2 * candidates)
+        odd = (words >> np.uint64(11)).astype(np.int64) * 2 - (2**53 - 1)
+        v = (odd.reshape(candidates, 2) * 2.0**-53).astype(np.float64, copy=False)
+        squares = v * v
+        s: NDArray[np.float64] = squares[:, 0] + squares[:, 1]
+        accepted = np.flatnonzero(s < 1)[:wanted]
+        if len(accepted) == wanted:  # what follows the last pair that was needed has not been read
+            self._unread = np.concatenate([words[2 * (accepted[-1] + 1) :], self._unread])
+        return v[accepted], s[accepted]
+
+    def _pass_over(self, count: int) -> None:
+        """Go on by so many normals without computing them."""
+        self._check(count)
+        done = min(count, len(self._held))
+        self._held = self._held[done:]
+        while done < count:
+            v, s = self._points((count - done + 1) // 2)
+            done += 2 * len(s)
+            self._held = _polar(v[-1:], s[-1:])[1:] if done > count else self._held
 
     def _check(self, count: int) -> None:
         if os.getpid() != self._process:
             raise KeyProblem("a key stream belongs to the process that made it; make a new one, of a new nonce, after a fork")
         if count < 0:
             raise ValueError(f"count must be at least 0, got {count}")
+
+
+def _polar(v: NDArray[np.float64], s: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Points of the disc (k, 2) and their squared lengths -> 2 k normals."""
+    return (v * np.sqrt(-2 * log(s) / s)[:, None]).ravel()
 
 
 def log(x: NDArray[np.float64]) -> NDArray[np.float64]:

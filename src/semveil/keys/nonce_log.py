@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from semveil.core.errors import KeyProblem, OutputError
+from semveil.core.locks import lock_file
 from semveil.keys.private_file import open_private
 
 ENTRY = re.compile(rb"[0-9a-f]{64}")
@@ -17,9 +18,9 @@ ENTRY = re.compile(rb"[0-9a-f]{64}")
 class NonceLog:
     """A file with the SHA-256 of each nonce on a line, mode 0600, made by the first `add`.
 
-    Processes may share it: `add` looks and writes under one lock, so of several that add the same nonce one succeeds. A line
-    cut off by a crash, of an `add` that never returned, is dropped by the next one. Whoever deletes the log, or puts back an
-    old one, lets Bob accept old messages again.
+    Processes may share it: `add` and `claim` look and write under one lock, so of several with the same nonce one succeeds. A
+    line cut off by a crash, of an `add` that never returned, is dropped by the next one. Whoever deletes the log, or puts back
+    an old one, lets Bob accept old messages again.
 
     Args:
         path: the file; links are refused.
@@ -42,6 +43,7 @@ class NonceLog:
 
         Raises:
             KeyProblem: the nonce is there, or the log is unsafe or no nonce log.
+            OutputError: the log cannot be locked.
         """
         if os.path.lexists(self.path):
             with self._locked(os.O_RDWR) as handle:
@@ -63,17 +65,41 @@ class NonceLog:
 
         Raises:
             KeyProblem: the nonce is there already, or the log is unsafe or no nonce log.
+            OutputError: the log cannot be locked or written.
+        """
+        with self.claim(nonce):
+            pass
+
+    @contextmanager
+    def claim(self, nonce: bytes) -> Iterator[None]:
+        """Do something for a nonce once: the nonce is in the log when it is done, and is not where it fails.
+
+        Room in the log is made first, and the nonce becomes an entry after the block. Who comes meanwhile waits and is then
+        refused, so of several that claim one nonce one succeeds. A kill after the block and before the entry leaves what was
+        done there and the nonce unused.
+
+        Raises:
+            KeyProblem: the nonce is there already, or the log is unsafe or no nonce log.
             OutputError: the log cannot be written.
         """
+        with self._locked(os.O_RDWR | os.O_CREAT) as handle:
+            whole = self._refuse(nonce, handle)
+            descriptor, entry = handle.fileno(), _entry(nonce)
+            try:
+                with self._writing():
+                    os.ftruncate(descriptor, whole)
+                    _write(descriptor, entry + b" ", whole)  # no entry without the end of its line
+                yield
+                with self._writing():
+                    _write(descriptor, b"\n", whole + len(entry))
+            except BaseException:
+                os.ftruncate(descriptor, whole)
+                raise
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
         try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            with self._locked(os.O_RDWR | os.O_CREAT) as handle:
-                whole = self._refuse(nonce, handle)
-                handle.truncate(whole)
-                handle.seek(whole)
-                handle.write(_entry(nonce) + b"\n")
-                handle.flush()
-                os.fsync(handle.fileno())
+            yield
         except OSError as error:
             raise OutputError(f"cannot write the nonce log {str(self.path)!r}: {error.strerror}") from error
 
@@ -96,11 +122,19 @@ class NonceLog:
 
     @contextmanager
     def _locked(self, flags: int) -> Iterator[BinaryIO]:
-        import fcntl  # not on Windows, where all but the log works
-
+        if flags & os.O_CREAT:
+            with self._writing():
+                self.path.parent.mkdir(parents=True, exist_ok=True)
         with os.fdopen(open_private(self.path, "nonce log", flags), "r+b") as handle:
-            fcntl.flock(handle.fileno(), fcntl.LOCK_EX)  # until it is closed
+            lock_file(handle.fileno(), self.path)
             yield handle
+
+
+def _write(descriptor: int, content: bytes, place: int) -> None:
+    os.lseek(descriptor, place, os.SEEK_SET)
+    while content:
+        content = content[os.write(descriptor, content) :]
+    os.fsync(descriptor)
 
 
 def _entry(nonce: bytes) -> bytes:

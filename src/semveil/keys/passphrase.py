@@ -6,6 +6,7 @@ import unicodedata
 from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
 
 from semveil.core.errors import KeyProblem
+from semveil.keys.private_file import read_private
 from semveil.keys.secret import SECRET_BYTES, Secret
 
 SALT_BYTES = 16
@@ -43,3 +44,15 @@ def from_passphrase(text: str, salt: bytes) -> Secret:
             f"the passphrase has {len(text)} characters; use at least {FEWEST_CHARACTERS}, such as six words drawn by dice"
         )
     return Secret(Scrypt(salt=salt, length=SECRET_BYTES, n=2**17, r=8, p=1).derive(text.encode()))
+
+
+def read_passphrase(path: str | os.PathLike[str]) -> str:
+    """The first line of a file that nobody but its owner may read, without its line end.
+
+    Raises:
+        KeyProblem: as for `read_private`, or the line is empty.
+    """
+    line = read_private(path, "passphrase file").partition("\n")[0]
+    if not line:
+        raise KeyProblem(f"the passphrase file {os.fspath(path)!r} is empty; write the passphrase into its first line")
+    return line

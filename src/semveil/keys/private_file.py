@@ -1,10 +1,14 @@
 """Small files that only their owner may read: made with mode 0600, refused with any other."""
 
+import contextlib
 import os
+import secrets
 import stat
 from pathlib import Path
 
 from semveil.core.errors import KeyProblem, OutputError
+from semveil.core.files import PRIVATE, open_regular
+from semveil.core.text import decode_text
 
 LARGEST = 1 << 16
 BINARY = getattr(os, "O_BINARY", 0)
@@ -13,29 +17,45 @@ BINARY = getattr(os, "O_BINARY", 0)
 def write_private(path: str | os.PathLike[str], text: str) -> None:
     """Write a new file with mode 0600 from the start; nothing is ever overwritten, no link followed.
 
+    The file is written under another name and gets its own when it is whole, so that a kill leaves no empty key behind.
+
     Raises:
         OutputError: something stands there already, or the folder cannot be written.
     """
+    name, path = os.fspath(path), Path(path)
+    temporary = path.with_name(f".semveil-{secrets.token_hex(8)}.tmp")
     try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | BINARY, 0o600)
-    except FileExistsError as error:
-        raise OutputError(f"{os.fspath(path)!r} exists and keys are never overwritten; name another file") from error
-    except OSError as error:
-        raise OutputError(f"cannot write {os.fspath(path)!r}: {error.strerror}") from error
-    try:
+        if os.path.lexists(path):
+            raise FileExistsError
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | BINARY, PRIVATE)
         with os.fdopen(descriptor, "wb") as handle:
             handle.write(text.encode("ascii"))
             handle.flush()
             os.fsync(descriptor)
-    except BaseException as error:
-        Path(path).unlink(missing_ok=True)
-        if isinstance(error, OSError):
-            raise OutputError(f"cannot write {os.fspath(path)!r}: {error.strerror}") from error
+        _rename_new(temporary, path)
+    except FileExistsError as error:
+        raise OutputError(f"{name!r} exists and keys are never overwritten; name another file") from error
+    except OSError as error:
+        raise OutputError(f"cannot write {name!r}: {error.strerror}") from error
+    finally:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+
+
+def _rename_new(temporary: Path, path: Path) -> None:
+    """Give a file its name, unless something has it."""
+    try:
+        os.link(temporary, path)  # fails where the name is taken, which renaming on POSIX does not
+    except FileExistsError:
         raise
+    except OSError:  # no hard links there, as on a memory stick
+        if os.path.lexists(path):
+            raise FileExistsError from None
+        os.rename(temporary, path)
 
 
 def read_private(path: str | os.PathLike[str], what: str) -> str:
-    """The text of a file that nobody but its owner may read.
+    """The text of a file that nobody but its owner may read, by `core.text.decode_text`.
 
     Args:
         what: names the kind of file in errors, such as "key".
@@ -43,12 +63,15 @@ def read_private(path: str | os.PathLike[str], what: str) -> str:
     Raises:
         KeyProblem: no file, a link, no regular file, one that others may read or write, or no text.
     """
-    descriptor = open_private(path, what, os.O_RDONLY)
-    with os.fdopen(descriptor, "rb") as handle:
+    name = os.fspath(path)
+    with os.fdopen(open_private(path, what, os.O_RDONLY), "rb") as handle:
         data = handle.read(LARGEST + 1)
-    if len(data) > LARGEST or not data.isascii():
-        raise KeyProblem(f"{os.fspath(path)!r} is no {what} file of semveil")
-    return data.decode("ascii")
+    if len(data) > LARGEST:
+        raise KeyProblem(f"{name!r} is no {what} file of semveil: it is larger than {LARGEST:,} bytes")
+    try:
+        return decode_text(data)
+    except ValueError:
+        raise KeyProblem(f"{name!r} is no {what} file of semveil: it is no text in UTF-8") from None
 
 
 def open_private(path: str | os.PathLike[str], what: str, flags: int) -> int:
@@ -64,20 +87,15 @@ def open_private(path: str | os.PathLike[str], what: str, flags: int) -> int:
     if os.path.islink(path):
         raise KeyProblem(f"the {what} {name!r} is a link; if its target is meant, name that: {os.path.realpath(path)!r}")
     try:
-        # O_NOFOLLOW: the link may appear after the check; O_NONBLOCK: a pipe must not make us wait
-        descriptor = os.open(path, flags | BINARY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0), 0o600)
+        descriptor = open_regular(path, flags | getattr(os, "O_NOFOLLOW", 0))  # the link may appear after the check
     except FileNotFoundError as error:
         raise KeyProblem(f"no {what} at {name!r}; check its name, or make one: semveil keygen --help") from error
     except OSError as error:
         raise KeyProblem(f"cannot read the {what} {name!r}: {error.strerror}") from error
-    found = os.fstat(descriptor)
-    problem = None
-    if not stat.S_ISREG(found.st_mode):
-        problem = f"the {what} {name!r} is not a regular file; name a file"
-    elif os.name == "posix" and found.st_mode & 0o077:
-        mode = stat.S_IMODE(found.st_mode)
-        problem = f"others may read or change the {what} {name!r} (mode {mode:04o}); if nobody has, run: chmod 600 {name!r}"
-    if problem:
+    mode = stat.S_IMODE(os.fstat(descriptor).st_mode)
+    if os.name == "posix" and mode & 0o077:
         os.close(descriptor)
-        raise KeyProblem(problem)
+        raise KeyProblem(
+            f"others may read or change the {what} {name!r} (mode {mode:04o}); if nobody has, run: chmod 600 {name!r}"
+        )
     return descriptor

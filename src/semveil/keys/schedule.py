@@ -17,6 +17,7 @@ from semveil.keys.secret import Secret
 
 LABEL, VERSION = "semveil message", 1
 NONCE_BYTES = 32
+TAG_BYTES = 16  # by which sealing lengthens a text
 
 
 def new_nonce() -> bytes:
@@ -80,7 +81,7 @@ class MessageKeys:
         return KeyStream(self._once("noise", image))
 
     def seal(self, plain: bytes, associated: bytes) -> bytes:
-        """Encrypt and authenticate: ChaCha20-Poly1305 (RFC 8439), nonce 0 since the key is used once; 16 bytes longer.
+        """Encrypt and authenticate: ChaCha20-Poly1305 (RFC 8439), nonce 0 since the key is used once; `TAG_BYTES` longer.
 
         Args:
             plain: side information.

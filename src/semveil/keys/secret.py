@@ -67,8 +67,11 @@ def read_secret(path: str | os.PathLike[str]) -> Secret:
         KeyProblem: no file, a link, one that others may read, or one that holds something else.
     """
     text = read_private(path, "key")
-    found = re.fullmatch(rf"{HEADER} ([0-9a-f]{{{2 * SECRET_BYTES}}})\n", text)
+    found = re.fullmatch(rf"\s*{HEADER} ([0-9a-f]{{{2 * SECRET_BYTES}}})\s*", text)
     if not found:
-        state = "is empty" if not text else "is cut off or damaged" if text.startswith(HEADER) else "is no key file of semveil"
-        raise KeyProblem(f"{os.fspath(path)!r} {state}; copy it again from where it was made, or make one: semveil keygen")
+        name, damaged = os.fspath(path), text.strip().startswith(HEADER)
+        if not text.strip():
+            raise KeyProblem(f"{name!r} is empty; delete it, and copy it again or make a new one: semveil keygen")
+        state = "is cut off or damaged" if damaged else "is no key file of semveil"
+        raise KeyProblem(f"{name!r} {state}; copy it again from where it was made, or make one: semveil keygen")
     return Secret(bytes.fromhex(found[1]))

@@ -1,5 +1,6 @@
 """Noise laws with their guarantees, the clip box, sensitivities, and how noise is calibrated to them."""
 
+from semveil.core.gaussian_curve import gaussian_delta, gaussian_epsilon, gaussian_ratio
 from semveil.core.registry import Registry
 from semveil.mechanisms.base import Mechanism
 from semveil.mechanisms.budget import BUDGET_PARTS, PartBudget, parse_budget, part_budget
@@ -7,9 +8,10 @@ from semveil.mechanisms.calibration import CALIBRATIONS, Calibration, as_publish
 from semveil.mechanisms.clip import ClipBox
 from semveil.mechanisms.costs import costs
 from semveil.mechanisms.fit import LaplaceFit, NoiseCalibration, fit_laplace, fitted_epsilon
-from semveil.mechanisms.gaussian import Gaussian, gaussian_delta, gaussian_epsilon, gaussian_ratio
+from semveil.mechanisms.gaussian import Gaussian
 from semveil.mechanisms.l2_laplace import L2Laplace
 from semveil.mechanisms.laplace import Laplace
+from semveil.mechanisms.literal_laplace import LiteralLaplace
 from semveil.mechanisms.per_coordinate import CoordinateSensitivity, PerCoordinateLaplace
 from semveil.mechanisms.priv_unit import PrivUnit
 from semveil.mechanisms.priv_unit_g import PrivUnitG
@@ -37,6 +39,7 @@ __all__ = [
     "L2Laplace",
     "Laplace",
     "LaplaceFit",
+    "LiteralLaplace",
     "Mechanism",
     "NoiseCalibration",
     "PartBudget",

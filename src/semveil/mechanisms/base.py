@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from semveil.core.privacy import Basis, Guarantee, MetricForm, Norm, Sensitivity, weakest
+from semveil.core.rounding import loss_above
 
 
 class Mechanism(Protocol):
@@ -33,6 +34,7 @@ class Mechanism(Protocol):
     def example(cls) -> "tuple[Mechanism, Any]": ...
 
 
+SMALLEST_EPSILON, LARGEST_EPSILON = 1e-15, 1e15  # budgets
 EVERYTHING = "all values given to the mechanism"
 
 
@@ -90,14 +92,31 @@ def require_positive(name: str, value: float) -> None:
         raise ValueError(f"{name} must be a positive, finite number, got {value}")
 
 
-def calibrated_ratio(sensitivity: Sensitivity, epsilon: float) -> float:
-    """sensitivity / epsilon, the scale of an epsilon-mechanism, after checks."""
+def require_epsilon(epsilon: float) -> None:
+    """Refuse budgets that no mechanism here can be calibrated to, or whose claim floats could not hold.
+
+    Raises:
+        ValueError: it is not finite, not positive, or beyond `SMALLEST_EPSILON` to `LARGEST_EPSILON`.
+    """
     require_positive("epsilon", epsilon)
+    if not SMALLEST_EPSILON <= epsilon <= LARGEST_EPSILON:
+        raise ValueError(
+            f"epsilon must lie between {SMALLEST_EPSILON:g} and {LARGEST_EPSILON:g}, beyond which it hides all or nothing; "
+            f"got {epsilon:g}"
+        )
+
+
+def calibrated_ratio(sensitivity: Sensitivity, epsilon: float) -> float:
+    """sensitivity / epsilon, the scale of an epsilon-mechanism, rounded so that epsilon holds for sure, after checks."""
+    require_epsilon(epsilon)
     if sensitivity.value == 0:
         raise ValueError(
             f"a sensitivity of 0 ({sensitivity.source}) leaves nothing to protect; no noise can be calibrated to it"
         )
-    return sensitivity.value / epsilon
+    ratio = sensitivity.value / epsilon
+    while loss_above([sensitivity.value], [ratio]) > epsilon:  # rounded, it may lie below
+        ratio = math.nextafter(ratio, math.inf)
+    return ratio
 
 
 def check_records(x: Tensor) -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from semveil.core.privacy import Sensitivity
 from semveil.core.registry import Registry
-from semveil.mechanisms.base import require_positive
+from semveil.mechanisms.base import require_epsilon
 from semveil.mechanisms.clip import ClipBox
 from semveil.mechanisms.laplace import Laplace
 
@@ -82,7 +82,7 @@ CALIBRATIONS.add("corrected", corrected)
 
 
 def _sensitivities(epsilon: float, box: ClipBox, perturbed: int, total: int) -> tuple[Sensitivity, Sensitivity]:
-    require_positive("epsilon", epsilon)
+    require_epsilon(epsilon)
     if not isinstance(box.lower, float):
         raise ValueError("the paper's calibration takes one pair of bounds for all coordinates; use per-coordinate noise here")
     if not 1 <= perturbed <= total:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from flint import arb, ctx
 from scipy import optimize, special
 
-from semveil.mechanisms.rounding import PRECISION, float_above
+from semveil.core.rounding import PRECISION, float_above
 
 SMALLEST_REST = 1e-290  # probability left outside the cap that floats still hold to full precision
 CAP_PRECISION = 4 * PRECISION
@@ -32,6 +32,16 @@ def rest_probability(epsilon: float, log_cap: float, *, dimension: int) -> float
     if rest < SMALLEST_REST:
         raise ValueError(f"epsilon {epsilon:g} is more than caps in dimension {dimension} can be calibrated to; ask for less")
     return rest
+
+
+def checked(epsilon: float, claimed: float, *, dimension: int) -> None:
+    """Refuse a calibration whose exact loss is not the epsilon that was asked for, because floats could not hold it.
+
+    Raises:
+        ValueError: it is NaN, infinite, or off by more than a millionth.
+    """
+    if not abs(claimed / epsilon - 1) <= 1e-6:  # also where it is NaN
+        raise ValueError(f"caps in dimension {dimension} cannot be calibrated to epsilon {epsilon:g}; ask for another")
 
 
 def cap_loss(rest: float, log_cap: float) -> float:

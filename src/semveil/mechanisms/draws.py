@@ -2,7 +2,8 @@
 
 from dataclasses import replace
 
-from semveil.core.privacy import Guarantee, compose
+from semveil.core.composition import compose
+from semveil.core.privacy import Guarantee
 
 OUTPUT_ONLY = "which draw is shown is decided by a fixed public rule from the draws alone, never by comparing with the photo"
 

@@ -9,6 +9,7 @@ from flint import arb, ctx
 from torch import Tensor
 
 from semveil.core.privacy import Basis, Guarantee, Sensitivity, weakest
+from semveil.core.rounding import float_above
 from semveil.mechanisms.base import (
     EVERYTHING,
     calibrated_ratio,
@@ -19,7 +20,6 @@ from semveil.mechanisms.base import (
 )
 from semveil.mechanisms.base import simulated_guarantee as simulated
 from semveil.mechanisms.exact import GUARD, WORD, Uniforms
-from semveil.mechanisms.rounding import float_above
 
 
 @dataclass(frozen=True)

@@ -1,15 +1,14 @@
 """The Gaussian mechanism with its exact trade-off between epsilon, delta and sigma."""
 
-import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import torch
-from scipy.special import log_ndtr
 from torch import Tensor
 
-from semveil.core.privacy import Guarantee, Norm, Sensitivity
+from semveil.core.gaussian_curve import gaussian_epsilon, gaussian_epsilon_above, gaussian_ratio
+from semveil.core.privacy import GaussianNoise, Guarantee, Norm, Sensitivity
 from semveil.mechanisms.base import (
     EVERYTHING,
     add_noise,
@@ -21,44 +20,8 @@ from semveil.mechanisms.base import (
     simulated_guarantee,
 )
 
-
-def gaussian_delta(epsilon: float, ratio: float) -> float:
-    """The smallest delta of Gaussian noise at epsilon, with ratio = sigma / Delta_2 (Balle and Wang 2018, Theorem 8).
-
-    delta = Phi(1/(2r) - epsilon r) - exp(epsilon) Phi(-1/(2r) - epsilon r), r the ratio.
-
-    Example:
-        >>> f"{gaussian_delta(0.1, 30.7):.1e}"
-        '1.0e-05'
-    """
-    gain = float(log_ndtr(0.5 / ratio - epsilon * ratio))
-    loss = epsilon + float(log_ndtr(-0.5 / ratio - epsilon * ratio))
-    return math.exp(gain) * max(0.0, -math.expm1(loss - gain))
-
-
-def gaussian_epsilon(delta: float, ratio: float) -> float:
-    """The smallest epsilon of Gaussian noise at delta, with ratio = sigma / Delta_2; rounded up."""
-    if gaussian_delta(0.0, ratio) <= delta:
-        return 0.0
-    return _falling_root(lambda epsilon: gaussian_delta(epsilon, ratio) <= delta)
-
-
-def gaussian_ratio(epsilon: float, delta: float) -> float:
-    """The smallest sigma / Delta_2 with which Gaussian noise is (epsilon, delta)-private; rounded up."""
-    return _falling_root(lambda ratio: gaussian_delta(epsilon, ratio) <= delta)
-
-
-def _falling_root(enough: Callable[[float], bool]) -> float:
-    """The smallest positive float for which `enough` holds, given that it holds for all larger ones."""
-    high = 1.0
-    while not enough(high):
-        high *= 2
-    while enough(high / 2):
-        high /= 2
-    low = high / 2
-    while low < (middle := (low + high) / 2) < high:
-        low, high = (low, middle) if enough(middle) else (middle, high)
-    return high
+LARGEST_GAUSSIAN = 1e6  # beyond, floats lose the difference of the two tails
+_NUDGE = 2.0**-44
 
 
 @dataclass(frozen=True)
@@ -102,9 +65,9 @@ class Gaussian:
         not_covered: Sequence[str] = (),
         assumptions: Sequence[str] = (),
     ) -> Guarantee:
-        """(epsilon, delta) with the smallest epsilon at this delta."""
+        """(epsilon, delta) with the smallest epsilon at this delta, and the law by which several releases compose exactly."""
         require_norm(sensitivity, Norm.L2, "Gaussian noise")
-        return simulated_guarantee(
+        claim = simulated_guarantee(
             gaussian_epsilon(self.delta, self.sigma / sensitivity.value) if sensitivity.value else 0.0,
             covers=covers,
             sensitivity_basis=sensitivity.basis,
@@ -112,6 +75,7 @@ class Gaussian:
             not_covered=not_covered,
             assumptions=assumptions,
         )
+        return replace(claim, gaussian=GaussianNoise(sensitivity.value, self.sigma))
 
     def coordinate_std(self, dimension: int) -> float:
         """Standard deviation of the noise in each coordinate."""
@@ -122,9 +86,14 @@ class Gaussian:
         """The smallest noise that is (epsilon, delta)-private for this L2 sensitivity."""
         require_norm(sensitivity, Norm.L2, "Gaussian noise")
         calibrated_ratio(sensitivity, epsilon)  # the same checks
+        if epsilon > LARGEST_GAUSSIAN:
+            raise ValueError(f"Gaussian noise is calibrated to an epsilon of at most {LARGEST_GAUSSIAN:g}, got {epsilon:g}")
         if not 0 < delta < 1:
             raise ValueError(f"Gaussian noise needs a delta in (0, 1), got {delta}; for delta 0 use Laplace noise")
-        return cls(sensitivity.value * gaussian_ratio(epsilon, delta), delta)
+        sigma = sensitivity.value * gaussian_ratio(epsilon, delta)
+        while gaussian_epsilon_above(delta, sigma, sensitivity.value) > epsilon:  # floats found the ratio
+            sigma *= 1 + _NUDGE
+        return cls(sigma, delta)
 
     @classmethod
     def example(cls) -> "tuple[Gaussian, Sensitivity]":

@@ -8,9 +8,11 @@ import torch
 from torch import Tensor
 
 from semveil.core.privacy import Basis, Guarantee, MetricForm, Norm, Sensitivity
-from semveil.mechanisms.base import EVERYTHING, add_noise, check_records, require_positive, simulated_guarantee
+from semveil.core.rounding import loss_above, norm_above, sum_above
+from semveil.mechanisms.base import EVERYTHING, add_noise, check_records, require_epsilon, simulated_guarantee
 from semveil.mechanisms.laplace import draw_laplace
-from semveil.mechanisms.rounding import norm_above, sum_above
+
+_NUDGE = 2.0**-50
 
 
 @dataclass(frozen=True, eq=False)
@@ -117,7 +119,7 @@ class PerCoordinateLaplace:
                 normalised to sum to 1; coordinates with S_j = 0 spend nothing); equal shares by default.
         """
         _require_coordinates(sensitivity)
-        require_positive("epsilon", epsilon)
+        require_epsilon(epsilon)
         widths = sensitivity.values
         varying = widths > 0
         shares = torch.ones_like(widths) if weights is None else weights.detach().to("cpu", torch.float64)
@@ -127,7 +129,10 @@ class PerCoordinateLaplace:
         if not varying.any() or not bool((torch.isfinite(shares) & (shares >= 0)).all()) or bool((shares[varying] == 0).any()):
             raise ValueError("every coordinate that varies needs a positive, finite weight, and at least one must vary")
         shares = shares / shares.sum()
-        return cls(torch.where(varying, widths / (shares.where(varying, torch.ones_like(shares)) * epsilon), 0.0))
+        scales = torch.where(varying, widths / (shares.where(varying, torch.ones_like(shares)) * epsilon), 0.0)
+        while loss_above(widths.flatten().tolist(), scales.flatten().tolist()) > epsilon:  # roundings add up
+            scales = scales * (1 + _NUDGE)
+        return cls(scales)
 
     @classmethod
     def example(cls) -> "tuple[PerCoordinateLaplace, CoordinateSensitivity]":

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from semveil.core.privacy import Guarantee
 from semveil.mechanisms.base import EVERYTHING
-from semveil.mechanisms.caps import cap_loss, cap_loss_above, crossing, log_rest, rest_probability
+from semveil.mechanisms.caps import cap_loss, cap_loss_above, checked, crossing, log_rest, rest_probability
 from semveil.mechanisms.cosines import Floats, log_cap, log_cap_moment
 from semveil.mechanisms.exact_sphere import Draws, exact_uniform_cosine, less, release_around
 from semveil.mechanisms.sphere import (
@@ -132,7 +132,7 @@ class PrivUnit:
         where t = m(t), that is t = (e^epsilon - 1) E[(T - t)_+], whose sides cross once.
 
         Raises:
-            ValueError: an epsilon that is too large for a small dimension.
+            ValueError: an epsilon that is too large for a small dimension, or that floats cannot hold.
         """
         require_budget(dimension, epsilon)
         gain = epsilon + math.log(-math.expm1(-epsilon))
@@ -144,7 +144,9 @@ class PrivUnit:
             return math.log(t) - gain - moment - math.log(max(beyond, 1e-12))
 
         threshold = float(special.expit(crossing(excess, -60.0, 20.0)))
-        return cls(dimension, threshold, rest_probability(epsilon, log_cap(threshold, dimension), dimension=dimension))
+        law = cls(dimension, threshold, rest_probability(epsilon, log_cap(threshold, dimension), dimension=dimension))
+        checked(epsilon, cap_loss_above(law.rest, law._cap), dimension=dimension)
+        return law
 
     def _cap(self) -> arb:
         t = arb(self.threshold)

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from semveil.core.privacy import Guarantee
 from semveil.mechanisms.base import EVERYTHING, draw_normal
-from semveil.mechanisms.caps import cap_loss, cap_loss_above, crossing, log_rest, rest_probability
+from semveil.mechanisms.caps import cap_loss, cap_loss_above, checked, crossing, log_rest, rest_probability
 from semveil.mechanisms.cosines import Floats, gamma_nodes
 from semveil.mechanisms.exact_sphere import Draws, less, release_around
 from semveil.mechanisms.sphere import around, directional_guarantee, require_budget, require_dimension, unit_rows
@@ -142,7 +142,7 @@ class PrivUnitG:
         g(t) = E[t / sqrt(t^2 + S)] with S chi-square of d - 1 degrees.
 
         Raises:
-            ValueError: an epsilon that is too large for a small dimension.
+            ValueError: an epsilon that is too large for a small dimension, or that floats cannot hold.
         """
         require_budget(dimension, epsilon)
         gain = epsilon + math.log(-math.expm1(-epsilon))
@@ -156,7 +156,9 @@ class PrivUnitG:
 
         threshold = math.exp(crossing(excess, -60.0, math.log(10 + 2 * math.sqrt(epsilon))))
         cap = float(special.log_ndtr(-threshold))
-        return cls(dimension, threshold, rest_probability(epsilon, cap, dimension=dimension))
+        law = cls(dimension, threshold, rest_probability(epsilon, cap, dimension=dimension))
+        checked(epsilon, cap_loss_above(law.rest, law._cap), dimension=dimension)
+        return law
 
     def _cap(self) -> arb:
         return (arb(self.threshold) / arb(2).sqrt()).erfc() / 2

@@ -9,14 +9,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from semveil.core.gaussian_curve import gaussian_epsilon_above
 from semveil.core.privacy import Basis, Guarantee, weakest
+from semveil.core.rounding import loss_above
 from semveil.mechanisms.base import EVERYTHING, Mechanism, check_records, release_assumptions
 from semveil.mechanisms.exact import round_gaussian, round_k_norm, round_laplace
 from semveil.mechanisms.gaussian import Gaussian
 from semveil.mechanisms.l2_laplace import L2Laplace
 from semveil.mechanisms.laplace import Laplace
 from semveil.mechanisms.per_coordinate import PerCoordinateLaplace
-from semveil.mechanisms.rounding import gaussian_epsilon_above, loss_above
 
 SMALLEST_STEP, LARGEST_STEP = 2.0**-100, 2.0**100
 LARGEST_VALUE = 2.0**100  # leaves float32 room for the noise

@@ -11,13 +11,13 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from semveil.core.privacy import Guarantee, Norm, Sensitivity
+from semveil.core.rounding import norm_above
 from semveil.mechanisms.base import EVERYTHING
 from semveil.mechanisms.cosines import cosine_nodes, gamma_nodes
 from semveil.mechanisms.exact_sphere import STEP, check_releasable
 from semveil.mechanisms.l2_laplace import L2Laplace
 from semveil.mechanisms.laplace import Laplace
 from semveil.mechanisms.release import Release
-from semveil.mechanisms.rounding import norm_above
 from semveil.mechanisms.sphere import require_budget, require_dimension, unit_rows
 
 INWARD = 1 - 2.0**-30  # of released records: no norm exceeds 1 however floats rounded it, so the sensitivity holds

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from semveil.core.privacy import Basis, Guarantee, MetricForm
-from semveil.mechanisms.base import check_records, draw_normal, release_assumptions, require_positive, simulated_guarantee
+from semveil.mechanisms.base import check_records, draw_normal, release_assumptions, require_epsilon, simulated_guarantee
 
 SMALLEST_DIMENSION = 4  # below, the density of a cosine, (1 - t^2)^((d - 3) / 2), is not strictly log-concave
 UNIT_TOLERANCE = 1e-4  # how far a norm may lie from 1; float32 stays within 1e-6
@@ -99,7 +99,7 @@ def require_dimension(dimension: int) -> None:
 def require_budget(dimension: int, epsilon: float) -> None:
     """Checks before a calibration."""
     require_dimension(dimension)
-    require_positive("epsilon", epsilon)
+    require_epsilon(epsilon)
 
 
 def directional_guarantee(

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from semveil.core.registry import Registry
-from semveil.mechanisms.base import require_positive
+from semveil.mechanisms.base import require_epsilon
 from semveil.mechanisms.per_coordinate import CoordinateSensitivity, PerCoordinateLaplace
 
 Weighting = Callable[[Tensor], Tensor]
@@ -89,7 +89,7 @@ def scales_as_published(sensitivity: CoordinateSensitivity, epsilon: float, shar
         >>> scales_as_published(widths, 1.0, budget_shares(widths)).guarantee(widths).epsilon
         16.0
     """
-    require_positive("epsilon", epsilon)
+    require_epsilon(epsilon)
     return PerCoordinateLaplace(sensitivity.values * shares / epsilon)
 
 

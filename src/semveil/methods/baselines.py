@@ -5,6 +5,7 @@ DBSec 2018. [DPSVD]: Liyue Fan, "Practical Image Obfuscation with Provable Priva
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Annotated, Any, ClassVar
 
@@ -16,15 +17,19 @@ from torch.nn import functional
 
 from semveil import mechanisms
 from semveil.core.certificate import Bounds, Certificate, ReleaseKind
+from semveil.core.coverage import Coverage, Kind, Part
+from semveil.core.pixels import check_range
 from semveil.core.privacy import Guarantee, MetricForm, Norm, Sensitivity
+from semveil.core.rounding import text_above
 from semveil.mechanisms import ClipBox, Gaussian, L2Laplace, Laplace
-from semveil.mechanisms.base import require_positive
+from semveil.mechanisms.base import require_epsilon, require_positive
 from semveil.methods.options import Option
 from semveil.methods.release import Release
 
 LEVELS = ClipBox(0.0, 255.0, source="the range of 8-bit pixels")
 _LEVELS_BOUNDS = Bounds(0.0, 255.0, LEVELS.source)
 _FACE_FOUND = "that a face was found in the photo, and how many, is no secret"
+CROP = Coverage.of(Part(Kind.CROP))
 _SIZE = Option("Side of the aligned crops in pixels.")
 
 
@@ -50,7 +55,12 @@ def enlarged(cells: Tensor, block: int) -> Tensor:
 
 
 def to_levels(images: Tensor) -> Tensor:
-    """Images in [-1, 1] as whole levels 0 to 255 in float64, so that sums over them are exact."""
+    """Images in [-1, 1] as whole levels 0 to 255 in float64, so that sums over them are exact.
+
+    Raises:
+        ValueError: they are no floats in [-1, 1].
+    """
+    check_range(images)
     return LEVELS.clip((images.detach().cpu().double() + 1) * 127.5).round()
 
 
@@ -79,6 +89,7 @@ class Blur:
 
     def protect(self, images: Tensor, *, rng: torch.Generator | None = None) -> Release:
         """Blurred crops; there is nothing random in them."""
+        check_range(images)
         return Release(blurred(images, self.sigma), None, _nothing(self.name))
 
     def certificate(self, release: Release) -> Certificate:
@@ -105,6 +116,7 @@ class Mosaic:
 
     def protect(self, images: Tensor, *, rng: torch.Generator | None = None) -> Release:
         """Pixelated crops; there is nothing random in them."""
+        check_range(images)
         return Release(pixelated(images, self.block), None, _nothing(self.name))
 
     def certificate(self, release: Release) -> Certificate:
@@ -142,7 +154,7 @@ class PixelNoise:
             to_levels(images),
             sensitivity,
             rng,
-            covers="all pixels of the crop",
+            CROP,
             assumptions=[_FACE_FOUND, f"the noise has standard deviation {self.sigma:g} levels"],
         )
         return Release(from_levels(noisy, images), None, claim)
@@ -178,7 +190,7 @@ class DPPix:
     model_digest: ClassVar[str | None] = None
 
     def __post_init__(self) -> None:
-        require_positive("epsilon", self.epsilon)
+        require_epsilon(self.epsilon)
         for name in ("block", "neighbourhood", "size"):
             _check_whole(name, getattr(self, name))
         self._check_divides(self.size)
@@ -193,14 +205,14 @@ class DPPix:
         self._check_divides(images.shape[-1])
         self._check_divides(images.shape[-2])
         area = self.block**2
+        spot, most = f"at most {self.neighbourhood} pixels", text_above(self.epsilon)
         sums = (functional.avg_pool2d(to_levels(images), self.block) * area).round()
         noisy, claim = _with_noise(
             Laplace(self.scale),
             sums,
             self._sensitivity(images),
             rng,
-            covers=f"all pixels of the crop (between crops that differ in at most {self.neighbourhood} pixels the loss is at "
-            f"most {self.epsilon:g})",
+            Coverage.of(Part(Kind.CROP, note=f" (between crops that differ in {spot} the loss is at most {most})")),
             assumptions=[_FACE_FOUND, f"the noise on a cell's mean has scale {self.scale / area:g} levels"],
         )
         assert claim.metric is not None
@@ -266,8 +278,7 @@ class DPSVD:
             values[..., : self.rank],
             self._sensitivity(images),
             rng,
-            covers=f"the {self.rank} largest singular values of each colour",
-            not_covered=["the singular vectors, which hold the shapes of the picture"],
+            Coverage.of(Part(Kind.SINGULAR_VALUES, size=self.rank), Part(Kind.SINGULAR_VECTORS)),
             assumptions=[_FACE_FOUND, f"the noise has scale {self.scale:g} levels", "singular values are right to 6 digits"],
         )
         assert claim.metric is not None
@@ -295,17 +306,20 @@ def _with_noise(
     values: Tensor,
     sensitivity: Sensitivity,
     rng: torch.Generator | None,
-    **claim: Any,
+    coverage: Coverage,
+    *,
+    assumptions: Sequence[str],
 ) -> tuple[Tensor, Guarantee]:
     """Exact noise for a release where `rng` is None, simulated noise otherwise, with what it guarantees."""
     if rng is None:
         release = mechanisms.Release(mechanism)
-        return release(values), release.guarantee(sensitivity, **claim)
-    return mechanism(values, rng=rng), mechanism.guarantee(sensitivity, **claim)
+        return release(values), release.guarantee(sensitivity, assumptions=assumptions).about(coverage)
+    return mechanism(values, rng=rng), mechanism.guarantee(sensitivity, assumptions=assumptions).about(coverage)
 
 
 def _nothing(name: str) -> Guarantee:
-    return Guarantee.none("all pixels of the crop", reason=f"{name} has no noise: the same photo always gives the same picture")
+    reason = f"{name} has no noise: the same photo always gives the same picture"
+    return Guarantee.none(CROP.words, reason=reason).about(CROP)
 
 
 def _certificate(name: str, release: Release, **known: Any) -> Certificate:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from semveil.methods.dp_semcom import DPSemCom
 
 
-def certificate_of(message: Message, method: "DPSemCom | None" = None) -> Certificate:
+def certificate_of(message: Message, method: "DPSemCom | None" = None, *, perceptual: str | None = None) -> Certificate:
     """The certificate of a message's symbols.
 
     `release_id` is a hash of what is sent, so Alice, Bob and Eve number the release alike without having to talk.
@@ -24,6 +24,7 @@ def certificate_of(message: Message, method: "DPSemCom | None" = None) -> Certif
     Args:
         message: as sent.
         method: the one that made the message; adds mechanism, scale, grid, sensitivity and the source of the bounds.
+        perceptual: term of the inversion that made the latents, where that is known.
 
     Raises:
         CertificateError: the message states no valid guarantee.
@@ -38,6 +39,7 @@ def certificate_of(message: Message, method: "DPSemCom | None" = None) -> Certif
             images=message.images,
             model=message.model,
             model_hash=message.model_hash,
+            perceptual=perceptual,
             calibration=message.calibration,
             nominal_epsilon=message.nominal_epsilon,
             private_codes=message.private_codes,

@@ -14,13 +14,14 @@ from torch import Tensor
 from semveil import mechanisms
 from semveil.core.caveats import Caveat
 from semveil.core.certificate import Bounds, Certificate, ReleaseKind
+from semveil.core.coverage import Coverage
 from semveil.core.privacy import Basis, Guarantee, MetricForm, Sensitivity, post_process
 from semveil.core.registry import suggest
 from semveil.mechanisms import ClipBox, Laplace
 from semveil.mechanisms.draws import best_of, until_accepted
 from semveil.methods.acceptance import ACCEPTANCE
 from semveil.methods.face_model import DEFAULT_MODEL
-from semveil.methods.latent_model import LatentModel, load_latent_model
+from semveil.methods.latent_model import PERCEPTUAL_OPTION, LatentModel, latent_model_for
 from semveil.methods.options import Option
 from semveil.methods.release import Release
 
@@ -54,6 +55,7 @@ class DPImage:
             pair of bounds for all.
         accept: a public test that a picture must pass, `face` (dlib finds one), or `any` for none.
         draws: with a test: how many draws it may choose from; 0 draws until it accepts.
+        perceptual: perceptual term of the inversion, such as `lpips`; the model's own where None.
 
     Raises:
         ValueError: an unknown choice, or options that do not go together.
@@ -78,8 +80,9 @@ class DPImage:
         clip: Annotated[float | None, Option("Percent of public latents that bounds of every coordinate cut off.")] = None,
         accept: Annotated[str, Option("Public test that a picture must pass.", (ANYTHING, *ACCEPTANCE))] = ANYTHING,
         draws: Annotated[int, Option("How many draws the test may choose from, each costs epsilon; 0: until it accepts.")] = 1,
+        perceptual: Annotated[str | None, PERCEPTUAL_OPTION] = None,
     ) -> None:
-        self.model = load_latent_model(model) if isinstance(model, str) else model
+        self.model = latent_model_for(model, perceptual)
         _check_choice("styles", styles, STYLES)
         _check_choice("sensitivity", sensitivity, SENSITIVITIES)
         _check_choice("accept", accept, (ANYTHING, *ACCEPTANCE))
@@ -199,10 +202,8 @@ class DPImage:
         law = self.mechanism if simulated else self.release
         claim = law.guarantee(
             self.sensitivity,
-            covers=self._covers(),
-            not_covered=() if self.styles == "all" else ("the codes beyond identity, which are in the picture as they are",),
             assumptions=(FACE_FOUND, PUBLIC_MODEL),
-        )
+        ).about(Coverage.of_codes(self.model.digest, self.codes, self.model.latent_shape[0]))
         if self.box is None:
             claim = replace(claim, assumptions=tuple(a for a in claim.assumptions if not a.startswith("records are clipped")))
         if self.sensitivity_kind == "metric":
@@ -212,9 +213,6 @@ class DPImage:
             claim = replace(claim, metric=MetricForm(claim.metric.rate, claim.metric.norm, space))
         claim = until_accepted(claim) if self.draws == UNTIL_ACCEPTED else best_of(claim, self.draws)
         return post_process(claim, GENERATOR)
-
-    def _covers(self) -> str:
-        return f"all {len(self.codes)} latent codes" if self.styles == "all" else f"the {len(self.codes)} identity codes"
 
     def certificate(self, release: Release) -> Certificate:
         """The certificate of a release that `protect` gave."""
@@ -226,6 +224,8 @@ class DPImage:
             images=len(release),
             model=self.model.name,
             model_hash=self.model.digest,
+            bounds_hash=self.model.bounds().digest if self.clip is not None or self.sensitivity_kind == "observed" else None,
+            perceptual=self.model.perceptual,
             mechanism=Laplace.name,
             calibration=f"{self.sensitivity_kind}-sensitivity" if self.sensitivity_kind != "metric" else "metric",
             nominal_epsilon=self.nominal_epsilon,
@@ -234,7 +234,7 @@ class DPImage:
             bounds=None if self.box is None else bounds_of(self.box),
             sensitivity=None if self.sensitivity_kind == "metric" else self.sensitivity,
             private_codes=self.codes if self.model.semantic else None,
-            caveats=() if self.styles == "all" else (Caveat.CODES_IN_CLEAR,),
+            caveats=() if len(self.codes) == self.model.latent_shape[0] else (Caveat.CODES_IN_CLEAR,),
         )
 
 

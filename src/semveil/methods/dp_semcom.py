@@ -14,11 +14,13 @@ import torch
 from torch import Tensor
 
 from semveil.channels import KeyedPart, denormalise_power, normalise_power, pack, unpack, wiretap
+from semveil.channels.wiretap import AnyChannel
+from semveil.core.coverage import Coverage
 from semveil.core.parts import describe_codes
+from semveil.core.pixels import check_range
 from semveil.core.privacy import Guarantee
-from semveil.core.registry import suggest
 from semveil.core.rng import Streams, streams
-from semveil.encoders.inversion import Inversion, InversionSettings, invert
+from semveil.encoders.inversion import Inversion, InversionSettings
 from semveil.mechanisms import (
     CALIBRATIONS,
     Calibration,
@@ -31,8 +33,10 @@ from semveil.mechanisms import (
 )
 from semveil.methods.face_model import DEFAULT_MODEL, FaceModel, load_model
 from semveil.methods.pairs import find_pair
+from semveil.methods.protection_options import KEYED, NOISY, check_options
 from semveil.methods.protectors import Keyed, Noisy, Protector, Trained, Unprotected
 from semveil.methods.shared_key import SharedKey
+from semveil.protection.code_rotation import CodeRotation
 from semveil.protection.keyed import KeyedProtection
 from semveil.protection.linear_pair import LinearPair, PairSettings
 from semveil.protection.modulo import DEFAULT_GUARD, Modulo
@@ -41,10 +45,8 @@ from semveil.protection.rotation_space import RotationSpace
 
 PRIVATE_CODES = (0, 1, 4, 5, 6, 7, 8)  # the shared codes and "the 4th to 8th", read 0-based
 PAPER_EPSILONS = (1, 3, 5, 8, 10, 15, 30, 100, 300, 800)
-KEYED = ("rotation", "modulo")
-NOISY = ("laplace", "l2-laplace", "gaussian")
-PROTECTIONS = ("nn", *KEYED, *NOISY, "none")
 DEFAULT_EPSILON = 10.0
+DEFAULT_DELTA = 1e-5
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,19 +99,21 @@ class DPSemCom:
     Args:
         model: a loaded model, or its name.
         private_codes: 0-based indices of the codes to protect; by default the paper's seven, and all codes under a key, which
-            leaves nothing in clear and under `rotation` costs Bob nothing.
+            leaves nothing in clear and under `rotation` costs Bob nothing. With `none`: the codes that attacks speak of.
         epsilon: nominal privacy budget (10), whose true value follows from the calibration; of `modulo`, the budget of its
             noise against listeners without the key, or None for uniform noise, which needs none.
         calibration: `as_published` (Eqs. 17-19, the default of `nn`) or `corrected` (of genuine noise).
         protection: `nn` (the trained pair); `rotation` or `modulo` (keyed); `laplace`, `l2-laplace` or `gaussian` (genuine
             noise, which Bob cannot remove); or `none`. By default `rotation` where a key is given, else `nn`, as in the paper.
-        pair: the trained pair for `nn`; looked up by its settings where None.
+        pair: the trained pair for `nn`, whose epsilon and calibration hold; looked up by its settings where None.
         budget: instead of `private_codes` and `epsilon`: epsilon by face part, each part with Laplace noise of its own.
-        delta: at which the guarantee of `gaussian` is stated.
+        delta: at which the guarantee of `gaussian` is stated (1e-5).
         key: shared with Bob, for keyed protection; a new one where None, for simulations.
         authenticate: whether Bob notices tampering and wrong keys, see `Keyed`.
-        guard: width of the guard band of `modulo`, relative to the clip box; see `protection.modulo.guard_for`.
+        guard: width of the guard band of `modulo`, relative to the clip box (0.2); see `protection.modulo.guard_for`.
+        rotations: of `rotation`: `code`, one for each code; or `block`, one for all of them, as older messages have it.
         inversion: settings of the inversion; the model's own where None.
+        perceptual: perceptual term of the inversion, such as `lpips`, see `FaceModel.invert`; the model's own where None.
 
     Raises:
         ValueError: an unknown name, a code out of range, or options that do not go together.
@@ -133,11 +137,13 @@ class DPSemCom:
         protection: str | None = None,
         pair: LinearPair | None = None,
         budget: Mapping[str, float] | None = None,
-        delta: float = 1e-5,
+        delta: float | None = None,
         key: SharedKey | None = None,
         authenticate: bool = True,
-        guard: float = DEFAULT_GUARD,
+        guard: float | None = None,
+        rotations: str = "code",
         inversion: InversionSettings | None = None,
+        perceptual: str | None = None,
     ) -> None:
         self.model = load_model(model) if isinstance(model, str) else model
         if not self.model.semantic:
@@ -145,17 +151,16 @@ class DPSemCom:
                 f"dp-semcom needs a model whose codes belong to face parts, such as {DEFAULT_MODEL}; those of "
                 f"{self.model.name} belong to scales"
             )
-        self.inversion = inversion or self.model.inversion
+        self.inversion, self.perceptual = inversion or self.model.inversion, perceptual or self.model.perceptual
         if protection is None:
             protection = "laplace" if budget else "nn" if key is None else "rotation"
-        if protection not in PROTECTIONS:
-            raise ValueError(f"no protection named {protection!r}{suggest(protection, PROTECTIONS)}; use one of {PROTECTIONS}")
-        if key is not None and protection not in KEYED:
-            raise ValueError(f"protection {protection!r} uses no key; leave it out, or use one of {KEYED}")
-        if budget and epsilon is not None:
-            raise ValueError("a budget by part names its epsilons itself; leave epsilon out")
-        if protection == "rotation" and epsilon is not None:
-            raise ValueError("rotation hides the private codes whatever they are and has no epsilon to set; leave it out")
+        asked = {
+            "epsilon": epsilon, "calibration": calibration, "delta": delta, "guard": guard, "key": key, "pair": pair,
+            "deniable": not authenticate, "budget": budget or None, "private_codes": private_codes,
+        }  # fmt: skip
+        check_options(protection, asked)
+        if pair is not None:
+            epsilon, calibration = _as_trained(pair, epsilon, calibration)
         self.protection, self.budget = protection, dict(budget) if budget else None
         codes, style_dim = self.model.latent_shape
         shares = part_budget(self.budget, self.model.box, style_dim) if self.budget else None
@@ -173,14 +178,12 @@ class DPSemCom:
                 raise ValueError(f"the pair protects codes {settings.codes}, not {self.private_codes}")
             self.pair = pair or find_pair(self.model, settings)
         self.nominal_epsilon = self._nominal_epsilon(epsilon)
-        self.protector = self._protector(epsilon, delta, key, authenticate, guard, shares)
+        if rotations not in ("code", "block"):
+            raise ValueError(f"rotations must be 'code' or 'block', got {rotations!r}")
+        self.protector = self._protector(epsilon, delta, key, authenticate, guard, rotations, shares)
 
     def _codes(self, private_codes: Sequence[int] | None, shares: PartBudget | None) -> tuple[int, ...]:
         if shares is not None:
-            if private_codes is not None:
-                raise ValueError("a budget by part names the private codes itself; leave private_codes out")
-            if self.protection != "laplace":
-                raise ValueError(f"a budget by part is for Laplace noise, not for protection {self.protection!r}")
             return shares.codes
         most = self.model.latent_shape[0]
         if private_codes is None:
@@ -198,10 +201,11 @@ class DPSemCom:
     def _protector(
         self,
         epsilon: float | None,
-        delta: float,
+        delta: float | None,
         key: SharedKey | None,
         authenticate: bool,
-        guard: float,
+        guard: float | None,
+        rotations: str,
         shares: PartBudget | None,
     ) -> Protector:
         box, perturbed = self.model.box, len(self.private_codes) * self.model.latent_shape[1]
@@ -213,20 +217,21 @@ class DPSemCom:
         if self.protection == "laplace":
             return Noisy("laplace", self.calibration.mechanism(), self.calibration.sensitivity)
         if self.protection in NOISY:
-            if self.calibration.name != "corrected":
-                raise ValueError(f"the paper publishes no calibration of {self.protection}; use 'corrected'")
             sensitivity = box.l2_sensitivity(perturbed)
             if self.protection == "gaussian":
-                return Noisy("gaussian", Gaussian.calibrate(sensitivity, nominal, delta), sensitivity)
+                return Noisy(
+                    "gaussian", Gaussian.calibrate(sensitivity, nominal, DEFAULT_DELTA if delta is None else delta), sensitivity
+                )
             return Noisy("l2-laplace", L2Laplace.calibrate(sensitivity, nominal), sensitivity)
         if self.protection == "none":
             return Unprotected()
         shape = len(self.private_codes), self.model.latent_shape[1]
         keyed: KeyedProtection
         if self.protection == "rotation":
-            keyed = Rotation(self._rotation_space(shape), box)
+            space = self._rotation_space(shape)
+            keyed = CodeRotation(space, box) if rotations == "code" else Rotation(space, box)
         else:
-            keyed = Modulo(box, shape, guard=guard, epsilon=epsilon or 0.0)
+            keyed = Modulo(box, shape, guard=DEFAULT_GUARD if guard is None else guard, epsilon=epsilon or 0.0)
         context = {
             "method": self.name,
             "model": self.model.digest,
@@ -259,19 +264,14 @@ class DPSemCom:
 
     # Alice
 
-    def invert(
-        self, images: Tensor, *, progress: Callable[[int, int], None] = lambda done, total: None, **options: Any
-    ) -> Inversion:
+    def invert(self, images: Tensor, *, progress: Callable[[int, int], None] = lambda done, total: None) -> Inversion:
         """Photos (B, 3, H, W) in [-1, 1] -> latents (B, K, D), not clipped (Eq. 4).
 
         Raises:
-            ValueError: the photos are not of the model's size, or not finite.
+            ValueError: the photos are not of the model's size, not finite, or no floats in [-1, 1].
         """
-        size = self.model.size
-        if images.shape[1:] != (3, size, size):
-            raise ValueError(f"model {self.model.name} takes images (B, 3, {size}, {size}), got {tuple(images.shape)}")
-        start = self.model.start_codes(images)
-        return invert(images, self.model.generator, start=start, settings=self.inversion, progress=progress, **options)
+        check_range(images)
+        return self.model.invert(images, perceptual=self.perceptual, settings=self.inversion, progress=progress)
 
     def send(self, images: Tensor, *, rng: torch.Generator | None = None) -> Transmission:
         """Alice's whole side: photos -> symbols of unit power."""
@@ -299,9 +299,13 @@ class DPSemCom:
         Raises:
             KeyProblem: the key is not Alice's, or the side information was altered.
         """
+        return self.synthesize(self.receive_codes(transmission))
+
+    def receive_codes(self, transmission: Transmission) -> Tensor:
+        """Bob's estimate of all codes (B, K, D), which `receive` makes pictures of; differentiable in the symbols."""
         codes, private = self.heard_codes(transmission), list(self.private_codes)
         codes[:, private] = self.protector.deprotect(codes[:, private], transmission.keyed, transmission.bound())
-        return self.synthesize(codes)
+        return codes
 
     def eavesdrop(self, transmission: Transmission) -> Tensor:
         """The paper's Eve: what she hears goes straight into the generator (Eq. 15). She does not try anything else.
@@ -320,6 +324,8 @@ class DPSemCom:
         eve_snr_db: float | None = None,
         codes: Tensor | None = None,
         run: Streams | int | None = None,
+        bob_channel: AnyChannel | None = None,
+        eve_channel: AnyChannel | None = None,
     ) -> WiretapResult:
         """All three parties, simulated.
 
@@ -330,13 +336,24 @@ class DPSemCom:
             codes: latents of the photos where they are known; inverted otherwise.
             run: named random streams, or their seed; `bob` and `eve` draw the channels' noise, and `dp` of a given seed the
                 genuine noise, which is then a simulation. Nonces are always new.
+            bob_channel, eve_channel: any `channel(symbols, snr_db, rng) -> received, state`, such as a `channels.Link`; each
+                photo is one message; AWGN where None. The direct image comes over a channel like Bob's.
         """
+        check_range(images)
         run = run if isinstance(run, Streams) else streams(run)
         codes = self.model.box.clip(self.invert(images).codes if codes is None else codes)
         sent = self.send_codes(codes, rng=None if run.seed is None else run["dp"])
-        heard = wiretap(sent.symbols, snr_db, eve_snr_db, rng_bob=run["bob"], rng_eve=run["eve"])
+        heard = wiretap(
+            sent.symbols,
+            snr_db,
+            eve_snr_db,
+            rng_bob=run["bob"],
+            rng_eve=run["eve"],
+            bob_channel=bob_channel,
+            eve_channel=eve_channel,
+        )
         symbols, gains = normalise_power(pack(codes.flatten(1)))
-        plain = wiretap(symbols, snr_db, rng_bob=run["direct"], rng_eve=run["direct eve"]).bob
+        plain = wiretap(symbols, snr_db, rng_bob=run["direct"], rng_eve=run["direct eve"], bob_channel=bob_channel).bob
         return WiretapResult(
             source=images,
             inverted=self.synthesize(codes),
@@ -355,10 +372,9 @@ class DPSemCom:
         Args:
             simulated: genuine noise was drawn from a seeded stream.
         """
-        all_codes = len(self.private_codes) == self.model.latent_shape[0]
-        common = () if all_codes else ("the other codes, sent in clear and computed from the same photo",)
-        private = "all codes" if all_codes else f"the private codes ({', '.join(self.private_parts)})"
-        return self.protector.guarantee(private, common, simulated=simulated)
+        coverage = Coverage.of_codes(self.model.digest, self.private_codes, self.model.latent_shape[0])
+        claim = self.protector.guarantee(coverage.words, coverage.clear_words, simulated=simulated)
+        return claim if self.protection == "none" else claim.about(coverage)
 
     def noise_calibration(self, codes: Tensor) -> NoiseCalibration | None:
         """How Laplacian the pair's change of these latents looks, and its epsilon': no guarantee (Eqs. 16, 17)."""
@@ -376,3 +392,42 @@ class DPSemCom:
         """Codes (B, K, D) -> images, in parts that fit into memory."""
         with torch.inference_mode():
             return torch.cat([self.model.generator.synthesize(part) for part in codes.split(64)])
+
+
+def pair_settings(
+    model: FaceModel,
+    *,
+    epsilon: float = DEFAULT_EPSILON,
+    calibration: str = "as_published",
+    private_codes: Sequence[int] = PRIVATE_CODES,
+    **changes: Any,
+) -> PairSettings:
+    """Settings of a pair for a model, trained or not: what `DPSemCom(protection="nn")` looks up and `train_pair` takes.
+
+    Args:
+        epsilon: nominal.
+        calibration: `as_published` or `corrected`.
+        private_codes: 0-based.
+        changes: of `PairSettings`, such as noise or start.
+
+    Raises:
+        ValueError: out of range, or an unknown name.
+    """
+    named = DPSemCom(model, private_codes=private_codes, protection="none")
+    codes, style_dim = model.latent_shape
+    perturbed = len(named.private_codes) * style_dim
+    named.calibration = CALIBRATIONS[calibration](epsilon, model.box, perturbed=perturbed, total=codes * style_dim)
+    return named.pair_settings(**changes)
+
+
+def _as_trained(pair: LinearPair, epsilon: float | None, calibration: str | None) -> tuple[float, str]:
+    """A pair's own epsilon and calibration.
+
+    Raises:
+        ValueError: others are asked for.
+    """
+    own = pair.settings.epsilon, pair.settings.calibration
+    for name, wanted, has in (("epsilon", epsilon, own[0]), ("calibration", calibration, own[1])):
+        if wanted is not None and wanted != has:
+            raise ValueError(f"the pair was trained for {name} {has}, not {wanted}; leave {name} out")
+    return own

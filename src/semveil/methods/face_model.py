@@ -2,34 +2,41 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from importlib import resources
 from pathlib import Path
 from typing import Any, Literal
 
 import torch
-from safetensors import safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
 
-from semveil.core.checkpoints import BadCheckpoint, load_strictly, read_checkpoint
+from semveil.core.checkpoints import LARGEST_SIDE, BadCheckpoint, build_to_fit, read_checkpoint
+from semveil.core.config import check_kinds
 from semveil.core.files import write_whole
 from semveil.core.registry import suggest
+from semveil.core.text import read_json_object
 from semveil.core.weights import home, require
-from semveil.encoders.inversion import OFFICIAL, InversionSettings, mean_codes
+from semveil.encoders.inversion import OFFICIAL, Inversion, InversionSettings, invert, mean_codes
+from semveil.encoders.parts import PartEncoder, PartEncoderConfig
+from semveil.encoders.perceptual import DEFAULT, NONE, PERCEPTUAL, PerceptualTerm
 from semveil.encoders.semantic import SemanticEncoder, SemanticEncoderConfig
 from semveil.generators.semantic_stylegan import SemanticStyleGAN, SemanticStyleGANConfig
+from semveil.generators.spatial_config import SpatialSemanticConfig
+from semveil.generators.spatial_semantic import SpatialSemanticGAN
 from semveil.generators.stylegan2 import StyleGAN2, StyleGAN2Config
 from semveil.mechanisms import ClipBox
 
 DEFAULT_MODEL = "faces-64"
 OFFICIAL_MODEL = "celebamask-hq-512"
-SEMANTIC, STYLEGAN2 = "semantic-stylegan", "stylegan2"  # architectures, as a model's card names them
-# [DPSC] gives b - a = 2.939 only; for the official weights the box is centred (measure your own: `semveil invert`).
+# Architectures, as a model's card names them.
+SEMANTIC, SPATIAL, STYLEGAN2 = "semantic-stylegan", "spatial-semantic", "stylegan2"
+# [DPSC] gives b - a = 2.939 only; for the official weights the box is centred. Preset `paper` measures it.
 PAPER_BOX = ClipBox(-1.4695, 1.4695, source="[DPSC]'s width 2.939, centred at 0: the paper does not state a and b")
-FaceGenerator = SemanticStyleGAN | StyleGAN2
+FaceGenerator = SemanticStyleGAN | SpatialSemanticGAN | StyleGAN2
+FaceEncoder = SemanticEncoder | PartEncoder
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,7 +81,8 @@ class FaceModel:
         encoder: feed-forward start of inversion; None for the official weights, which have none.
         box: public clip bounds.
         inversion: the default way to invert with this model.
-        perceptual_network: of the LPIPS that inversion adds where its weights are on the machine (`alex` or `vgg`).
+        perceptual: the perceptual term that inversion adds by default, a name of `PERCEPTUAL`; the model's folder names it.
+        perceptual_network: whose features the term `lpips` compares (`alex` or `vgg`).
         prior: where synthetic latents come from; None: from the mapping network.
         folder: where the model lies; None for official weights.
         card: what the model was trained on, under which terms, with which figures.
@@ -83,9 +91,10 @@ class FaceModel:
     name: str
     digest: str
     generator: FaceGenerator
-    encoder: SemanticEncoder | None
+    encoder: FaceEncoder | None
     box: ClipBox
     inversion: InversionSettings
+    perceptual: str
     perceptual_network: Literal["alex", "vgg"]
     prior: LatentPrior | None
     folder: Path | None
@@ -98,7 +107,7 @@ class FaceModel:
     @property
     def semantic(self) -> bool:
         """Whether the codes belong to face parts, as dp-semcom needs it."""
-        return isinstance(self.generator, SemanticStyleGAN)
+        return semantic(self.generator)
 
     @property
     def latent_shape(self) -> tuple[int, int]:
@@ -109,21 +118,87 @@ class FaceModel:
         """First codes of an inversion: the encoder's (B, K, D), or the generator's mean (1, K, D)."""
         if self.encoder is not None:
             with torch.inference_mode():
-                return self.encoder(images).clone()
+                return torch.cat([self.encoder(photo) for photo in images.split(1)]).clone()
         codes, style_dim = self.latent_shape
         return mean_codes(self.generator.map, style_dim, codes, rng=torch.Generator().manual_seed(0))
 
-    def public_latents(self, count: int, *, rng: torch.Generator) -> Tensor:
-        """(count, K, D) synthetic latents, clipped to the box; no photo is needed.
+    def perceptual_term(self, name: str | None = None) -> PerceptualTerm | None:
+        """The term of a name, or the model's default.
 
-        From the latent prior, or else from the mapping network with every code's w drawn on its own.
+        Raises:
+            ValueError: no such term.
+            WeightsMissing: its weights are not on this machine; there is never another in its place.
         """
+        return PERCEPTUAL[name or self.perceptual](self.perceptual_network)
+
+    def invert(
+        self,
+        images: Tensor,
+        *,
+        perceptual: str | None = None,
+        settings: InversionSettings | None = None,
+        progress: Callable[[int, int], None] = lambda done, total: None,
+    ) -> Inversion:
+        """Photos (B, 3, S, S) in [-1, 1] -> latents (B, K, D), not clipped: the one way from a photo to this model's codes.
+
+        Library, command line and experiments all go through here, so that a photo has the same codes for all of them. Each
+        photo is inverted alone: beside others it would come out differently (on faces-64 by up to .46 in a code and .09 in a
+        pixel), since a hundred steps amplify how sums of other shapes round.
+
+        Args:
+            perceptual: name of the perceptual term, see `PERCEPTUAL`; the model's default where None.
+            settings: weights and schedule; the model's where None.
+            progress: called with photo-steps done and in all.
+
+        Raises:
+            ValueError: the photos are not of the model's size or not finite, or there is no such term.
+            WeightsMissing: the term that was asked for needs weights that are not on this machine.
+        """
+        if images.shape[1:] != (3, self.size, self.size):
+            raise ValueError(f"model {self.name} takes images (B, 3, {self.size}, {self.size}), got {tuple(images.shape)}")
+        return invert(
+            images,
+            self.generator,
+            start=self.start_codes(images),
+            settings=replace(settings or self.inversion, batch=1),
+            perceptual=self.perceptual_term(perceptual),
+            progress=progress,
+        )
+
+    def describe_inversion(self, perceptual: str | None = None, settings: InversionSettings | None = None) -> dict[str, Any]:
+        """What `invert` does with these arguments, JSON-ready: settings, and the perceptual term's own name or `none`."""
+        term = self.perceptual_term(perceptual)
+        used = replace(settings or self.inversion, batch=1)
+        return {**asdict(used), "perceptual_term": NONE if term is None else term.name}
+
+    def public_latents(self, count: int, *, rng: torch.Generator) -> Tensor:
+        """(count, K, D) synthetic latents, clipped to the box; no photo is needed."""
+        return self.box.clip(self._synthetic_latents(count, rng))
+
+    def _synthetic_latents(self, count: int, rng: torch.Generator) -> Tensor:
+        """From the latent prior, or else from the mapping network with every code's w drawn on its own."""
         if self.prior is not None:
-            return self.box.clip(self.prior.sample(count, rng=rng))
+            return self.prior.sample(count, rng=rng)
         codes, style_dim = self.latent_shape
         with torch.no_grad():
             w = self.generator.map(torch.randn(count * codes, style_dim, generator=rng))
-        return self.box.clip(w.view(count, codes, style_dim))
+        return w.view(count, codes, style_dim)
+
+    def with_measured_box(self) -> "FaceModel":
+        """The same model with public bounds of its own: the 0.5 % and 99.5 % quantiles of 1,000 synthetic latents.
+
+        For models whose box is a guess, as that of the official weights is: [DPSC] gives its width alone. The same on every
+        machine. It has a digest of its own and no folder, so that pairs trained for the other box are not taken for its own.
+        """
+        box = ClipBox.from_quantiles(self._synthetic_latents(1000, torch.Generator().manual_seed(0)))
+        source = f"0.5 % and 99.5 % quantiles of 1000 synthetic latents of {self.name}"
+        digest = hashlib.sha256(f"{self.digest} {box.lower} {box.upper}".encode()).hexdigest()
+        return replace(self, box=ClipBox(box.lower, box.upper, source=source), digest=digest, folder=None)
+
+
+def semantic(generator: FaceGenerator) -> bool:
+    """Whether a generator's codes belong to face parts."""
+    return isinstance(generator, SemanticStyleGAN | SpatialSemanticGAN)
 
 
 def bundled_folder() -> Path:
@@ -164,28 +239,79 @@ def load_model(name: str = DEFAULT_MODEL) -> FaceModel:
 
 
 def _load_folder(folder: Path) -> FaceModel:
+    states = {file: read_network(folder / f"{file}.safetensors") for file in ("generator", "encoder", "prior")}
     try:
-        card = json.loads((folder / "model.json").read_text())
-        generator = _generator(card)
-        encoder = SemanticEncoder(SemanticEncoderConfig.from_dict(card["encoder"]))
+        card = read_json_object(folder / "model.json")
+        make_generator, sizes = _generator(card)
+        make_encoder, encoder_sizes = _encoder(card)
         box = ClipBox(**card["clip_box"])
-        inversion, perceptual = InversionSettings(**card["inversion"]), card["perceptual_network"]
-    except (KeyError, TypeError, ValueError) as error:
+        inversion, features = _inversion(card["inversion"]), card["perceptual_network"]
+        perceptual = card.get("perceptual", DEFAULT)
+        PERCEPTUAL[perceptual]  # refuses an unknown name
+    except (OSError, AttributeError, KeyError, TypeError, ValueError, RuntimeError) as error:
         raise BadCheckpoint(f"{folder / 'model.json'} does not describe a model: {error}") from error
-    for network, file in ((generator, "generator"), (encoder, "encoder")):
-        load_strictly(network, read_network(folder / f"{file}.safetensors"), name=f"{folder.name}'s {file}")
-        network.eval().requires_grad_(False)
-    prior = LatentPrior(**read_network(folder / "prior.safetensors"))
-    return FaceModel(folder.name, _digest(folder, card), generator, encoder, box, inversion, perceptual, prior, folder, card)
+    generator = build_to_fit(make_generator, states["generator"], name=f"{folder.name}'s generator")
+    encoder = build_to_fit(make_encoder, states["encoder"], name=f"{folder.name}'s encoder")
+    shape = (sizes.codes, sizes.style_dim)
+    if not 1 <= sizes.size <= LARGEST_SIDE or (encoder_sizes.size, encoder_sizes.codes, encoder_sizes.style_dim) != (
+        sizes.size,
+        *shape,
+    ):
+        raise BadCheckpoint(f"the networks in {folder} do not fit together: they differ in sizes")
+    prior = _prior(states["prior"], shape, name=f"{folder.name}'s prior")
+    digest = _digest(folder, card)
+    return FaceModel(folder.name, digest, generator, encoder, box, inversion, perceptual, features, prior, folder, card)
 
 
-def _generator(card: Mapping[str, Any]) -> FaceGenerator:
+def _generator(
+    card: Mapping[str, Any],
+) -> tuple[Callable[[], FaceGenerator], SemanticStyleGANConfig | SpatialSemanticConfig | StyleGAN2Config]:
+    """What builds the generator, and its sizes."""
     architecture = card.get("architecture", SEMANTIC)
     if architecture == SEMANTIC:
-        return SemanticStyleGAN(SemanticStyleGANConfig.from_dict(card["generator"]))
+        check_kinds(SemanticStyleGANConfig, card["generator"])
+        semantic = SemanticStyleGANConfig.from_dict(card["generator"])
+        return lambda: SemanticStyleGAN(semantic), semantic
+    if architecture == SPATIAL:
+        check_kinds(SpatialSemanticConfig, card["generator"])
+        spatial = SpatialSemanticConfig.from_dict(card["generator"])
+        return lambda: SpatialSemanticGAN(spatial), spatial
     if architecture == STYLEGAN2:
-        return StyleGAN2(StyleGAN2Config.from_dict(card["generator"]))
-    raise ValueError(f"no architecture named {architecture!r}; there are {SEMANTIC} and {STYLEGAN2}")
+        check_kinds(StyleGAN2Config, card["generator"])
+        config = StyleGAN2Config.from_dict(card["generator"])
+        return lambda: StyleGAN2(config), config
+    raise ValueError(f"no architecture named {architecture!r}; there are {SEMANTIC}, {SPATIAL} and {STYLEGAN2}")
+
+
+def _encoder(card: Mapping[str, Any]) -> tuple[Callable[[], FaceEncoder], SemanticEncoderConfig | PartEncoderConfig]:
+    """What builds the encoder, and its sizes."""
+    if card.get("architecture") == SPATIAL:
+        check_kinds(PartEncoderConfig, card["encoder"])
+        parts = PartEncoderConfig.from_dict(card["encoder"])
+        return lambda: PartEncoder(parts), parts
+    check_kinds(SemanticEncoderConfig, card["encoder"])
+    sizes = SemanticEncoderConfig.from_dict(card["encoder"])
+    return lambda: SemanticEncoder(sizes), sizes
+
+
+def _inversion(values: Any) -> InversionSettings:
+    """Settings that an inversion can have: a file may ask for steps without end."""
+    check_kinds(InversionSettings, values)
+    settings = InversionSettings(**values)
+    if settings.steps < 0 or settings.batch < 1 or settings.perceptual_size < 1:
+        raise ValueError(f"the inversion needs steps from 0, and a batch and a size from 1, got {values}")
+    return settings
+
+
+def _prior(state: Mapping[str, Tensor], shape: tuple[int, int], *, name: str) -> LatentPrior:
+    if set(state) != {"mean", "factors", "residual"}:
+        raise BadCheckpoint(f"{name} holds {', '.join(sorted(state)) or 'nothing'}, expected mean, factors and residual")
+    factors = state["factors"]
+    if factors.ndim != 3 or {tuple(state[key].shape[-2:]) for key in state} != {shape} or state["mean"].ndim != 2:
+        raise BadCheckpoint(f"{name} does not fit latents of {shape[0]} x {shape[1]} numbers")
+    if not all(value.isfinite().all() for value in state.values()):
+        raise BadCheckpoint(f"{name} holds NaN or infinite values")
+    return LatentPrior(**state)
 
 
 def _load_official() -> FaceModel:
@@ -194,22 +320,23 @@ def _load_official() -> FaceModel:
     generator.eval().requires_grad_(False)
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
     card = {"trained_on": "CelebAMask-HQ (official weights)", "terms": "see the SemanticStyleGAN repository"}
-    return FaceModel(OFFICIAL_MODEL, digest, generator, None, PAPER_BOX, OFFICIAL, "vgg", None, None, card)
+    return FaceModel(OFFICIAL_MODEL, digest, generator, None, PAPER_BOX, OFFICIAL, DEFAULT, "vgg", None, None, card)
 
 
 def save_model(
-    folder: Path, generator: FaceGenerator, encoder: SemanticEncoder, prior: LatentPrior, card: Mapping[str, Any]
+    folder: Path, generator: FaceGenerator, encoder: FaceEncoder, prior: LatentPrior, card: Mapping[str, Any]
 ) -> None:
     """Write a model's folder: half-precision weights, prior, and `model.json` last, so that a model is whole or absent.
 
     Args:
-        card: at least `clip_box`, `inversion` and `perceptual_network`; the networks' kind and sizes are added.
+        card: at least `clip_box`, `inversion` and `perceptual_network`, and `perceptual` where it is another than
+            the default; the networks' kind and sizes are added.
     """
     folder.mkdir(parents=True, exist_ok=True)
     write_network(folder / "generator.safetensors", generator)
     write_network(folder / "encoder.safetensors", encoder)
     write_whole(folder / "prior.safetensors", save({k: v.half().contiguous() for k, v in vars(prior).items()}))
-    architecture = STYLEGAN2 if isinstance(generator, StyleGAN2) else SEMANTIC
+    architecture = {StyleGAN2: STYLEGAN2, SpatialSemanticGAN: SPATIAL}.get(type(generator), SEMANTIC)
     sizes = {"generator": generator.config.as_dict(), "encoder": encoder.config.as_dict()}
     full = {"architecture": architecture, **sizes, **card}
     write_whole(folder / "model.json", (json.dumps(full, indent=1) + "\n").encode())
@@ -221,15 +348,16 @@ def write_network(path: Path, network: nn.Module, metadata: Mapping[str, str] | 
     write_whole(path, save(state, metadata=dict(metadata or {})))
 
 
-def read_metadata(path: Path) -> dict[str, str]:
-    """The text that `write_network` put beside the weights."""
-    with safe_open(path, "pt") as file:
-        return dict(file.metadata() or {})
-
-
 def read_network(path: Path) -> dict[str, Tensor]:
-    """The weights that `write_network` wrote, in single precision."""
-    return {k: v.float() if v.is_floating_point() else v for k, v in read_checkpoint(path).items()}
+    """The weights that `write_network` wrote, in single precision.
+
+    Raises:
+        BadCheckpoint: there is no such file, or it is damaged or holds something else.
+    """
+    state = read_checkpoint(path)
+    if foreign := [key for key, value in state.items() if not isinstance(value, Tensor)]:
+        raise BadCheckpoint(f"{path.name} holds other things than weights: {foreign[0]}")
+    return {k: v.float() if v.is_floating_point() else v for k, v in state.items()}
 
 
 def _digest(folder: Path, card: Mapping[str, Any]) -> str:

@@ -17,12 +17,14 @@ from torch.nn import functional
 from semveil import mechanisms
 from semveil.core.caveats import Caveat
 from semveil.core.certificate import Certificate, ReleaseKind
-from semveil.core.privacy import Basis, Guarantee, MetricForm, Norm, Sensitivity, compose, post_process
+from semveil.core.composition import compose
+from semveil.core.coverage import Coverage, Kind, Part
+from semveil.core.privacy import Basis, Guarantee, MetricForm, Norm, Sensitivity, post_process
 from semveil.core.registry import suggest
 from semveil.encoders.attributes import coarsened
 from semveil.keys.secret import read_secret
-from semveil.mechanisms import SPHERE_MECHANISMS, RenormalisedL2Laplace, RenormalisedLaplace, SphereMechanism
-from semveil.mechanisms.base import require_positive
+from semveil.mechanisms import SPHERE_MECHANISMS, LiteralLaplace, RenormalisedL2Laplace, RenormalisedLaplace, SphereMechanism
+from semveil.mechanisms.base import require_epsilon, require_positive
 from semveil.mechanisms.exact_sphere import STEP
 from semveil.methods.dp_image import FACE_FOUND, PUBLIC_MODEL
 from semveil.methods.identity_model import DEFAULT_IDENTITY_MODEL, IdentityModel, load_identity_model
@@ -35,7 +37,6 @@ DEFAULT_EPSILON = 6.0  # the paper's
 DEFAULT_MECHANISM = "von-mises-fisher"  # the exponential mechanism with utility cosine, and minus cosine to repel
 CALIBRATIONS = ("corrected", "as_published")
 FUSION = "the fusion network that makes the picture"
-IN_CLEAR = "the attributes (pose, expression, hair, light, background), with what they tell of who it is"
 NORMS = {RenormalisedLaplace.name: Norm.L1, RenormalisedL2Laplace.name: Norm.L2}  # laws that a sensitivity calibrates
 
 
@@ -53,6 +54,8 @@ class IdentityDP:
         calibration: `corrected`: epsilon holds for any two photos. `as_published`: Laplace noise of scale observed sensitivity
             over epsilon, whose true epsilon is 2 sqrt(d) / scale.
         observed_sensitivity: of `as_published`: the largest L1 distance seen between two identity vectors ([IDP] Eq. 12).
+        renormalise: of Laplace noise: divide the noisy vector by its length, which costs no privacy. False is [IDP] Eq. 11 to
+            the letter, and the picture is destroyed: no network was made for such lengths.
         repel: draw around the opposite of the photo's vector, so that the new face is unlike the person. The opposite is a
             vector like any other, so epsilon is the same.
         pseudonym: instead of a mechanism: a key file. Every subject has one new face under it; nothing is guaranteed.
@@ -87,6 +90,9 @@ class IdentityDP:
         observed_sensitivity: Annotated[
             float | None, Option("Largest L1 distance seen between identities, for calibration as_published.")
         ] = None,
+        renormalise: Annotated[
+            bool, Option("Divide identities under Laplace noise by their length; the paper's Eq. 11 does not.")
+        ] = True,
         repel: Annotated[bool, Option("Draw the new identity away from the old one, at the same epsilon.")] = False,
         pseudonym: Annotated[
             str | None, Option("Key file: every subject has one new face under it; linkable, no guarantee.")
@@ -109,6 +115,8 @@ class IdentityDP:
                 "calibration 'as_published' and an observed sensitivity go together: the largest L1 distance between two "
                 "identity vectors of a set (semveil.methods.identity_dp.observed_sensitivity measures it)"
             )
+        if not renormalise and not published and mechanism != RenormalisedLaplace.name:
+            raise ValueError("only Laplace noise leaves another length than 1; without it leave renormalise as it is")
         if pseudonym is not None and (epsilon is not None or mechanism is not None or published or repel):
             raise ValueError("a pseudonym does not depend on the photo and has no epsilon; leave the mechanism's options out")
         if attribute_side is not None and attribute_epsilon is not None:
@@ -118,12 +126,15 @@ class IdentityDP:
             raise ValueError(f"the attributes' side divides the crop's, {self.model.size} pixels; got {attribute_side}")
         self.calibration, self.repel, self.attribute_side = calibration, repel, attribute_side
         self.nominal_epsilon = DEFAULT_EPSILON if epsilon is None else epsilon
-        require_positive("epsilon", self.nominal_epsilon)
+        require_epsilon(self.nominal_epsilon)
         self.pseudonyms = None if pseudonym is None else Pseudonyms(read_secret(pseudonym))
-        self.law: SphereMechanism | None = None
+        self.law: SphereMechanism | LiteralLaplace | None = None
         if observed_sensitivity is not None:
             require_positive("the observed sensitivity", observed_sensitivity)
-            self.law = RenormalisedLaplace(self.dimension, observed_sensitivity / self.nominal_epsilon)
+            noise = RenormalisedLaplace if renormalise else LiteralLaplace
+            self.law = noise(self.dimension, observed_sensitivity / self.nominal_epsilon)
+        elif not renormalise:
+            self.law = LiteralLaplace.calibrate(self.dimension, self.nominal_epsilon)
         elif self.pseudonyms is None:
             self.law = SPHERE_MECHANISMS[mechanism or DEFAULT_MECHANISM].calibrate(self.dimension, self.nominal_epsilon)
         self.look: LatentDP | None = None
@@ -176,7 +187,9 @@ class IdentityDP:
     # Stage II: perturbation
 
     def perturb(self, identities: Tensor, *, rng: torch.Generator | None = None) -> Tensor:
-        """New unit vectors (B, d) for unit vectors (B, d); without `rng` drawn exactly, from the operating system's entropy.
+        """New vectors (B, d) for unit vectors (B, d), of length 1 but for Eq. 11 to the letter.
+
+        Without `rng` they are drawn exactly, from the operating system's entropy.
 
         Raises:
             ValueError: under a pseudonym there is nothing to perturb.
@@ -224,15 +237,14 @@ class IdentityDP:
             claim = compose(claim, self.look.guarantee(simulated=simulated))
             return post_process(claim, FUSION)
         seen = "" if self.attribute_side is None else f", seen in {self.attribute_side} x {self.attribute_side} pixels"
-        return post_process(claim, FUSION, also_reads=[IN_CLEAR + seen])
+        return post_process(claim, FUSION, also_reads=[Part(Kind.ATTRIBUTES, self.model.digest, note=seen)])
 
     def _identity_claim(self, simulated: bool) -> Guarantee:
-        covers = f"the identity vector of {self.dimension} numbers"
+        coverage = Coverage.of(Part(Kind.IDENTITY, self.model.digest, size=self.dimension))
         if self.law is None:
-            return Guarantee.none(
-                covers, reason="each subject has one new face, so that pictures of a person can be linked on purpose"
-            )
-        claim = self.law.guarantee(exact=not simulated, covers=covers, assumptions=(FACE_FOUND, PUBLIC_MODEL))
+            reason = "each subject has one new face, so that pictures of a person can be linked on purpose"
+            return Guarantee.none(coverage.words, reason=reason).about(coverage)
+        claim = self.law.guarantee(exact=not simulated, assumptions=(FACE_FOUND, PUBLIC_MODEL)).about(coverage)
         if claim.metric is None:
             return claim
         return replace(claim, metric=MetricForm(claim.metric.rate, claim.metric.norm, "the identity vectors"))
@@ -250,7 +262,7 @@ class IdentityDP:
                 "calibration": self.calibration,
                 "nominal_epsilon": self.nominal_epsilon,
                 "scale": getattr(self.law, "scale", None),
-                "grid_step": None if release.guarantee.basis == Basis.SIMULATION else STEP,
+                "grid_step": None if release.guarantee.basis == Basis.SIMULATION else getattr(self.law, "step", STEP),
                 "sensitivity": None if norm is None else mechanisms.sphere_sensitivity(self.dimension, norm),
             }
             if self.look is not None:
@@ -258,14 +270,21 @@ class IdentityDP:
         return Certificate(
             release=ReleaseKind.IMAGE,
             method=self.name,
-            protection="pseudonym" if self.law is None else f"{self.law.name}{'-repelling' if self.repel else ''}",
+            protection=self._protection(),
             guarantee=release.guarantee,
             images=len(release),
             model=self.model.name,
             model_hash=self.model.digest,
+            bounds_hash=None if self.look is None else self.look.model.bounds().digest,
             caveats=tuple(caveats),
             **said,
         )
+
+    def _protection(self) -> str:
+        if self.law is None:
+            return "pseudonym"
+        literal = "-not-renormalised" if isinstance(self.law, LiteralLaplace) else ""
+        return f"{self.law.name}{literal}{'-repelling' if self.repel else ''}"
 
 
 def observed_sensitivity(identities: Tensor) -> Sensitivity:

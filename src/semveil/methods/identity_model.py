@@ -12,9 +12,12 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from semveil.core.checkpoints import BadCheckpoint, load_strictly
+from semveil.core.checkpoints import LARGEST_SIDE, BadCheckpoint, build_to_fit
+from semveil.core.config import check_kinds
 from semveil.core.files import write_whole
+from semveil.core.pixels import check_range
 from semveil.core.registry import suggest
+from semveil.core.text import read_json_object
 from semveil.core.weights import home
 from semveil.encoders.attributes import AttributeEncoder, AttributeEncoderConfig
 from semveil.generators.aad_fusion import FusionConfig, FusionGenerator
@@ -58,10 +61,11 @@ class IdentityModel:
     card: Mapping[str, Any]
 
     def check(self, images: Tensor) -> None:
-        """Refuse images that are not of the model's size, or not finite."""
+        """Refuse images that are not of the model's size, not finite, or no floats in [-1, 1]."""
         if images.shape[1:] != (3, self.size, self.size) or not images.isfinite().all():
             expected = f"finite images (B, 3, {self.size}, {self.size})"
             raise ValueError(f"model {self.name} takes {expected}, got {tuple(images.shape)}")
+        check_range(images)
 
     @classmethod
     def example(cls) -> "IdentityModel":
@@ -130,17 +134,23 @@ def save_identity_model(
 
 def _load_folder(folder: Path) -> IdentityModel:
     try:
-        card = json.loads((folder / CARD).read_text())
-        encoder = AttributeEncoder(AttributeEncoderConfig.from_dict(card["attributes"]))
-        generator = FusionGenerator(FusionConfig.from_dict(card["fusion"]))
-    except (KeyError, TypeError, ValueError) as error:
+        card = read_json_object(folder / CARD)
+        check_kinds(AttributeEncoderConfig, card["attributes"])
+        check_kinds(FusionConfig, card["fusion"])
+        of_encoder = AttributeEncoderConfig.from_dict(card["attributes"])
+        of_generator = FusionConfig.from_dict(card["fusion"])
+    except (OSError, AttributeError, KeyError, TypeError, ValueError) as error:
         raise BadCheckpoint(f"{folder / CARD} does not describe an identity model: {error}") from error
+    states = {file: read_network(folder / f"{file}.safetensors") for file in ("attributes", "fusion")}
     recogniser = load_identity_encoder(folder / IDENTITY_FILE)
-    for network, file in ((encoder, "attributes"), (generator, "fusion")):
-        load_strictly(network, read_network(folder / f"{file}.safetensors"), name=f"{folder.name}'s {file}")
-        network.eval().requires_grad_(False)
+    encoder = build_to_fit(lambda: AttributeEncoder(of_encoder), states["attributes"], name=f"{folder.name}'s attributes")
+    generator = build_to_fit(lambda: FusionGenerator(of_generator), states["fusion"], name=f"{folder.name}'s fusion")
     size, dim = encoder.config.size, generator.config.identity_dim
-    if (recogniser.config.size, recogniser.config.dimensions, generator.config.size) != (size, dim, size):
+    if not 1 <= size <= LARGEST_SIDE or (recogniser.config.size, recogniser.config.dimensions, generator.config.size) != (
+        size,
+        dim,
+        size,
+    ):
         raise BadCheckpoint(f"the networks in {folder} do not fit together: they differ in sizes")
 
     def identify(images: Tensor) -> Tensor:

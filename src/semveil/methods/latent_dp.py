@@ -7,13 +7,14 @@ paper's Algorithm 2: encode, clip, noise, clip, generate. What the paper leaves 
 
 import math
 from collections.abc import Mapping
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, ClassVar
 
 import torch
 from torch import Tensor
 
 from semveil import mechanisms
 from semveil.core.certificate import Certificate, ReleaseKind
+from semveil.core.coverage import Coverage
 from semveil.core.privacy import Basis, Guarantee, Norm, Sensitivity, post_process
 from semveil.core.registry import suggest
 from semveil.mechanisms import PerCoordinateLaplace
@@ -21,11 +22,12 @@ from semveil.mechanisms.exponential import Exponential
 from semveil.mechanisms.weights import WEIGHTINGS, budget_shares, scales_as_published
 from semveil.methods.dp_image import FACE_FOUND, GENERATOR, PUBLIC_MODEL, bounds_of
 from semveil.methods.face_model import DEFAULT_MODEL
-from semveil.methods.latent_model import LatentModel, load_latent_model
+from semveil.methods.latent_model import PERCEPTUAL_OPTION, LatentModel, latent_model_for
 from semveil.methods.options import Option
 from semveil.methods.release import Release
 
 DEFAULT_EPSILON = 10.0
+DEFAULT_GALLERY = 1000
 CALIBRATIONS = ("corrected", "as_published")
 MECHANISMS = ("laplace", "exponential", "none")
 OTHERS = "others"  # in a budget: all groups that it does not name
@@ -47,7 +49,8 @@ class LatentDP:
         calibration: `corrected`, or `as_published`, whose true epsilon is far larger than the one asked for.
         mechanism: `laplace`; `exponential`, which shows one of the faces of a public gallery, more likely a similar one; or
             `none`, which only clips and protects nothing.
-        gallery: how many synthetic faces `exponential` chooses from.
+        gallery: how many synthetic faces `exponential` chooses from (1000).
+        perceptual: perceptual term of the inversion, such as `lpips`; the model's own where None.
 
     Raises:
         ValueError: an unknown choice, bounds that are not kept, or options that do not go together.
@@ -77,9 +80,12 @@ class LatentDP:
         mechanism: Annotated[
             str, Option("Noise, a choice from a public gallery, or only clipping (protects nothing).", MECHANISMS)
         ] = "laplace",
-        gallery: Annotated[int, Option("Size of the public gallery of the exponential mechanism.")] = 1000,
+        gallery: Annotated[
+            int | None, Option(f"Size of the public gallery of the exponential mechanism; {DEFAULT_GALLERY} by default.")
+        ] = None,
+        perceptual: Annotated[str | None, PERCEPTUAL_OPTION] = None,
     ) -> None:
-        self.model = load_latent_model(model) if isinstance(model, str) else model
+        self.model = latent_model_for(model, perceptual)
         for name, value, allowed in (
             ("weights", weights, tuple(WEIGHTINGS)),
             ("calibration", calibration, CALIBRATIONS),
@@ -93,8 +99,13 @@ class LatentDP:
             raise ValueError("the paper publishes no noise but Laplace noise of one budget; use calibration 'corrected'")
         if mechanism == "none" and (epsilon is not None or budget is not None):
             raise ValueError("clipping alone has no epsilon; leave it out")
-        if gallery < 2:
-            raise ValueError(f"the gallery needs at least 2 faces, got {gallery}")
+        if mechanism != "laplace" and (weights != "uniform" or budget is not None):
+            raise ValueError(f"mechanism {mechanism!r} splits no budget between coordinates; leave weights and budget out")
+        if mechanism != "exponential" and gallery is not None:
+            raise ValueError(f"mechanism {mechanism!r} chooses from no gallery; leave gallery out")
+        faces = DEFAULT_GALLERY if gallery is None else gallery
+        if faces < 2:
+            raise ValueError(f"the gallery needs at least 2 faces, got {faces}")
         self.clip, self.weights, self.calibration, self.mechanism_name = clip, weights, calibration, mechanism
         self.box = self.model.quantiles(clip)
         self.sensitivity = self.box.coordinate_sensitivity()
@@ -110,7 +121,7 @@ class LatentDP:
         if mechanism == "exponential":
             self.choice = Exponential.calibrate(self.utility_sensitivity, total)
             rng = torch.Generator().manual_seed(GALLERY_SEED)
-            self.gallery = self.box.clip(self.model.public_latents(gallery, rng))
+            self.gallery = self.box.clip(self.model.public_latents(faces, rng))
 
     def _noise(self, epsilon: float) -> PerCoordinateLaplace:
         if self.calibration == "as_published":
@@ -181,18 +192,17 @@ class LatentDP:
         Args:
             simulated: the noise comes from a seeded stream and not from the operating system.
         """
-        said: dict[str, Any] = {
-            "covers": f"all {self.model.latent_shape[0]} latent codes",
-            "assumptions": (FACE_FOUND, PUBLIC_MODEL),
-        }
+        codes = self.model.latent_shape[0]
+        coverage = Coverage.of_codes(self.model.digest, range(codes), codes)
+        rests_on = (FACE_FOUND, PUBLIC_MODEL)
         if self.choice is not None:
-            claim = self.choice.guarantee(self.utility_sensitivity, exact=not simulated, **said)
+            claim = self.choice.guarantee(self.utility_sensitivity, exact=not simulated, assumptions=rests_on)
         elif self.noise is not None and self.release is not None:
-            claim = (self.noise if simulated else self.release).guarantee(self.sensitivity, **said)
+            claim = (self.noise if simulated else self.release).guarantee(self.sensitivity, assumptions=rests_on)
         else:
-            return Guarantee.none(
-                said["covers"], reason="clipping is deterministic: the same photo always gives the same picture"
-            )
+            reason = "clipping is deterministic: the same photo always gives the same picture"
+            return Guarantee.none(coverage.words, reason=reason).about(coverage)
+        claim = claim.about(coverage)
         return post_process(claim, f"the second clipping and {GENERATOR}" if self.noise is not None else GENERATOR)
 
     def certificate(self, release: Release) -> Certificate:
@@ -207,6 +217,8 @@ class LatentDP:
             images=len(release),
             model=self.model.name,
             model_hash=self.model.digest,
+            bounds_hash=self.model.bounds().digest,
+            perceptual=self.model.perceptual,
             mechanism=None if law is None else law.name,
             calibration=None if law is None else self.calibration,
             nominal_epsilon=self.nominal_epsilon,

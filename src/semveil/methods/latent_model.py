@@ -10,14 +10,15 @@ import torch
 from torch import Tensor
 
 from semveil.core.parts import BASE_CODES, CODES, PARTS, codes_of_parts
+from semveil.core.pixels import check_range
 from semveil.core.weights import find, require
 from semveil.encoders.gradual_style import GradualStyleEncoder
-from semveil.encoders.inversion import invert
-from semveil.generators.semantic_stylegan import SemanticStyleGAN
+from semveil.encoders.perceptual import PERCEPTUAL
 from semveil.generators.stylegan2 import StyleGAN2
 from semveil.mechanisms import ClipBox
 from semveil.methods.dp_semcom import PRIVATE_CODES
-from semveil.methods.face_model import DEFAULT_MODEL, FaceGenerator, FaceModel, load_model
+from semveil.methods.face_model import DEFAULT_MODEL, FaceGenerator, FaceModel, load_model, semantic
+from semveil.methods.options import Option
 from semveil.methods.quantile_bounds import FILE, PAPER_LATENTS, QuantileBounds
 
 STYLEGAN2 = "stylegan2-ffhq"
@@ -36,6 +37,7 @@ class LatentModel:
         size: side of the images in pixels.
         latent_shape: (K, D).
         encode: images (B, 3, S, S) in [-1, 1] -> latents (B, K, D), not clipped.
+        perceptual: perceptual term of the inversion behind `encode`, `none` without one; None where nothing is optimised.
         synthesize: latents -> images (B, 3, S, S) about [-1, 1].
         box: public bounds for all coordinates together.
         bounds: public bounds for every coordinate, made or read when first asked for.
@@ -54,6 +56,7 @@ class LatentModel:
     size: int
     latent_shape: tuple[int, int]
     encode: Callable[[Tensor], Tensor]
+    perceptual: str | None
     synthesize: Callable[[Tensor], Tensor]
     box: ClipBox
     bounds: Callable[[], QuantileBounds]
@@ -80,10 +83,11 @@ class LatentModel:
         return hashlib.sha256(f"{self.digest} {self.bounds().digest}".encode()).hexdigest()
 
     def check(self, images: Tensor) -> None:
-        """Refuse images that are not of the model's size, or not finite."""
+        """Refuse images that are not of the model's size, not finite, or no floats in [-1, 1]."""
         if images.shape[1:] != (3, self.size, self.size) or not images.isfinite().all():
             expected = f"finite images (B, 3, {self.size}, {self.size})"
             raise ValueError(f"model {self.name} takes {expected}, got {tuple(images.shape)}")
+        check_range(images)
 
     @classmethod
     def example(cls) -> "LatentModel":
@@ -98,6 +102,7 @@ class LatentModel:
             2,
             (3, 4),
             lambda images: 10 * images.flatten(2),
+            None,
             lambda latents: latents.unflatten(2, (2, 2)) / 10,
             ClipBox(-1.0, 2.0, source="an example"),
             cache(lambda: _synthetic_bounds("example", public_latents, {"all": (0, 1, 2), "identity": (0,)})),
@@ -107,30 +112,52 @@ class LatentModel:
         )
 
 
-def load_latent_model(name: str = DEFAULT_MODEL) -> LatentModel:
+def load_latent_model(name: str = DEFAULT_MODEL, *, perceptual: str | None = None) -> LatentModel:
     """Load a model by name.
 
     Args:
         name: `faces-64` (bundled) or any face model that `methods.face_model.load_model` knows, also one that
             `semveil train stylegan2` wrote; or `stylegan2-ffhq` (official StyleGAN2 and pSp, found by the catalogue).
+        perceptual: perceptual term of the inversion, such as `lpips`; the model's own where None.
 
     Raises:
-        ValueError: no such model.
+        ValueError: no such model or term, or a term for a model whose encoder needs no inversion.
         WeightsMissing: official weights are not on this machine; the message says how to get them.
     """
-    return _stylegan2() if name == STYLEGAN2 else from_face_model(load_model(name))
+    if name != STYLEGAN2:
+        return from_face_model(load_model(name), perceptual)
+    if perceptual is not None:
+        raise ValueError(f"{STYLEGAN2} encodes in one pass and inverts nothing; leave out the perceptual term {perceptual!r}")
+    return _stylegan2()
+
+
+PERCEPTUAL_OPTION = Option("Perceptual term of the inversion; the model's own by default.", tuple(PERCEPTUAL))
+
+
+def latent_model_for(model: LatentModel | str, perceptual: str | None) -> LatentModel:
+    """The model that a method was given, loaded where it is a name.
+
+    Raises:
+        ValueError: a perceptual term is named for a model that is loaded already, and so has one.
+    """
+    if isinstance(model, str):
+        return load_latent_model(model, perceptual=perceptual)
+    if perceptual is not None:
+        raise ValueError("the perceptual term of a loaded model is set where it is loaded; leave it out here")
+    return model
 
 
 @lru_cache(maxsize=4)
-def from_face_model(model: FaceModel) -> LatentModel:
-    """A face model as a latent model.
+def from_face_model(model: FaceModel, perceptual: str | None = None) -> LatentModel:
+    """A face model as a latent model; images are inverted by `FaceModel.invert`, as everywhere.
 
-    Images are inverted from the encoder's codes by the model's own settings and the squared error alone: the LPIPS that
-    inversion can add has weights that are not on every machine, and a method gives the same on all.
+    Args:
+        perceptual: term of the inversion; the model's own where None.
     """
+    term = model.describe_inversion(perceptual)["perceptual_term"]
 
     def encode(images: Tensor) -> Tensor:
-        return invert(images, model.generator, start=model.start_codes(images), settings=model.inversion).codes
+        return model.invert(images, perceptual=perceptual).codes
 
     def synthesize(latents: Tensor) -> Tensor:
         with torch.no_grad():
@@ -152,6 +179,7 @@ def from_face_model(model: FaceModel) -> LatentModel:
         model.size,
         model.latent_shape,
         encode,
+        term,
         synthesize,
         model.box,
         bounds,
@@ -166,7 +194,7 @@ def identity_codes(generator: FaceGenerator) -> tuple[int, ...]:
 
     [DPI] 5.2 has layers 1 to 7, counted from 1. They draw what is seen at up to 32 px, whatever the size of the model.
     """
-    return PRIVATE_CODES if isinstance(generator, SemanticStyleGAN) else tuple(range(min(7, generator.config.codes)))
+    return PRIVATE_CODES if semantic(generator) else tuple(range(min(7, generator.config.codes)))
 
 
 def style_groups(codes: int) -> dict[str, tuple[int, ...]]:
@@ -224,6 +252,7 @@ def _stylegan2() -> LatentModel:
         size,
         (codes, generator.config.style_dim),
         encode,
+        None,
         synthesize,
         PAPER_RANGE,
         cache(lambda: _synthetic_bounds(STYLEGAN2, public_latents, {})),

@@ -4,10 +4,11 @@ from typing import Any
 
 import torch
 
-from semveil.channels import Message, MessageError, awgn
+from semveil.channels import Message, MessageError
+from semveil.channels.wiretap import AnyChannel, over
 from semveil.core.certificate import guarantee_from_dict
 from semveil.core.privacy import Guarantee
-from semveil.methods.dp_semcom import KEYED, DPSemCom, Transmission
+from semveil.methods.dp_semcom import KEYED, DPSemCom, Transmission, pair_settings
 from semveil.methods.face_model import FaceModel
 from semveil.methods.pairs import NoPair, find_pair, list_pairs, pair_digest, read_pair
 from semveil.methods.shared_key import SharedKey
@@ -87,23 +88,28 @@ def method_for_eve(message: Message, model: FaceModel) -> DPSemCom:
     return DPSemCom(model, private_codes=message.private_codes, protection="none")
 
 
-def heard(message: Message, *, snr_db: float | None = None, rng: torch.Generator | None = None) -> Transmission:
+def heard(
+    message: Message, *, snr_db: float | None = None, rng: torch.Generator | None = None, channel: AnyChannel | None = None
+) -> Transmission:
     """What a receiver gets of a message: clean symbols pass a simulated channel, received ones stay as they are.
 
     Args:
         snr_db: of the simulated channel; 20 dB where None.
         rng: of its noise.
+        channel: the simulated channel; AWGN where None.
 
     Raises:
-        MessageError: an SNR is asked for, but the symbols have passed their channel.
+        MessageError: an SNR or a channel is asked for, but the symbols have passed their channel.
     """
     if message.gains.shape[1] != 1:
         raise MessageError("the message has two gains per image; dp-semcom sends one")
     symbols = message.symbols
     if message.snr_db is None:
-        symbols = awgn(symbols, DEFAULT_SNR_DB if snr_db is None else snr_db, rng=rng)
-    elif snr_db is not None:
-        raise MessageError(f"the symbols have passed a channel of {message.snr_db:g} dB already; leave --snr-db out")
+        symbols = over(channel, symbols, DEFAULT_SNR_DB if snr_db is None else snr_db, rng=rng)
+    elif snr_db is not None or channel is not None:
+        raise MessageError(
+            f"the symbols have passed a channel of {message.snr_db:g} dB already; leave --snr-db and --channel out"
+        )
     return Transmission(symbols, message.gains[:, 0], guarantee_of(message), message.keyed)
 
 
@@ -137,6 +143,8 @@ def _method(message: Message, model: FaceModel, **options: Any) -> DPSemCom:
             options |= {"calibration": message.calibration}
         elif message.protection == "modulo":
             options |= {"guard": message.keyed.parameters["guard"]}
+        elif message.protection == "rotation":
+            options |= {"rotations": message.keyed.parameters.get("rotations", "block")}
         return DPSemCom(
             model,
             private_codes=message.private_codes,
@@ -149,13 +157,12 @@ def _method(message: Message, model: FaceModel, **options: Any) -> DPSemCom:
 
 
 def _pair_by_hash(message: Message, model: FaceModel) -> LinearPair:
-    expected = DPSemCom(
+    expected = pair_settings(
         model,
         private_codes=message.private_codes,
         epsilon=message.nominal_epsilon or 1.0,
         calibration=message.calibration or "as_published",
-        protection="none",
-    ).pair_settings()
+    )
     try:
         pair = find_pair(model, expected)
         if pair_digest(pair) == message.pair_hash:

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from semveil import mechanisms
 from semveil.core.certificate import Bounds, Certificate, ReleaseKind
+from semveil.core.coverage import Coverage, Kind, Part
 from semveil.core.privacy import Basis, Guarantee, Sensitivity
 from semveil.core.registry import suggest
 from semveil.mechanisms import ClipBox, Gaussian
@@ -20,9 +21,8 @@ from semveil.methods.noise_image_model import BUNDLED, NoiseImageModel, load_noi
 from semveil.methods.options import Option
 from semveil.methods.release import Layout, Release
 
-COVERED = "the whole picture"
+COVERED = Coverage.of(Part(Kind.PICTURE))
 RANGE = ClipBox(-1.0, 1.0, source="the range of tanh")
-_BOUNDS = Bounds(-1.0, 1.0, RANGE.source)
 DELTA = 1e-5
 NETWORKS = ("service", "explainer")
 
@@ -42,13 +42,49 @@ class Classified:
     names: tuple[str, ...]
 
 
+@dataclass(frozen=True)
+class OutputNoise:
+    """Gaussian noise on values in [-1, 1], which are made smaller before, so that hardly any noise is lost in 8 bits.
+
+    With b = 1 / (1 + 3 sigma), sigma being the noise that [-1, 1] needs, values lie in [-b, b] and get noise of b sigma: three
+    standard deviations from the edge of the box end at 1. The factor is public, so epsilon is that of sigma on [-1, 1].
+
+    Attributes:
+        box: [-b, b].
+        mechanism: calibrated to it.
+        sensitivity: largest distance of two pictures in the box.
+    """
+
+    box: ClipBox
+    mechanism: Gaussian
+    sensitivity: Sensitivity
+
+    @classmethod
+    def calibrate(cls, values: int, epsilon: float, delta: float) -> "OutputNoise":
+        """For pictures of so many values.
+
+        Raises:
+            ValueError: epsilon or delta out of range.
+        """
+        sigma = Gaussian.calibrate(RANGE.l2_sensitivity(values), epsilon, delta).sigma
+        half = 1 / (1 + 3 * sigma)
+        box = ClipBox(-half, half, source=f"{RANGE.source}, times {half:.6g} so that the noise fits into 8 bits")
+        sensitivity = box.l2_sensitivity(values)
+        return cls(box, Gaussian.calibrate(sensitivity, epsilon, delta), sensitivity)
+
+    def __call__(self, images: Tensor, *, rng: torch.Generator | None = None) -> Tensor:
+        """Noisy copies of images about [-1, 1], which are clamped to it; without `rng` a release's, drawn exactly."""
+        small = self.box.clip(float(self.box.upper) * RANGE.clip(images))
+        return mechanisms.Release(self.mechanism)(small) if rng is None else self.mechanism(small, rng=rng)
+
+
 class NoiseImage:
     """Converts pictures, y = g(x), so that only a classifier reads them ([NI] section 3.1, phase 3).
 
     Nothing is guaranteed: g is deterministic, the same picture always gives the same y, and the noise that the paper calls
     differential privacy acts in the training loss only, behind g. With an epsilon, y is g(x) + Gaussian noise, calibrated to
     the range of tanh: (epsilon, delta)-private for any two pictures (local differential privacy), at the price of the accuracy
-    that the noise leaves.
+    that the noise leaves. The sum is brought to the range of 8 bits, see `OutputNoise`.
 
     Args:
         model: trained networks, or their name.
@@ -84,9 +120,9 @@ class NoiseImage:
             raise ValueError("delta belongs to the noise that --epsilon asks for; give both or neither")
         self.model = load_noise_image_model(model) if isinstance(model, str) else model
         self.epsilon, self.delta = epsilon, DELTA if delta is None else delta
-        self.mechanism: Gaussian | None = None
+        self.noise: OutputNoise | None = None
         if epsilon is not None:
-            self.mechanism = Gaussian.calibrate(self.sensitivity, epsilon, self.delta)
+            self.noise = OutputNoise.calibrate(3 * self.size**2, epsilon, self.delta)
 
     @property
     def size(self) -> int:
@@ -96,11 +132,6 @@ class NoiseImage:
     def model_digest(self) -> str:
         return self.model.digest
 
-    @property
-    def sensitivity(self) -> Sensitivity:
-        """Largest distance of two converted pictures, every value between -1 and 1."""
-        return RANGE.l2_sensitivity(3 * self.size**2)
-
     @torch.no_grad()
     def convert(self, images: Tensor) -> Tensor:
         """g(x) of pictures (B, 3, S, S) in [-1, 1], without noise."""
@@ -108,24 +139,22 @@ class NoiseImage:
         return self.model.generator(images.float())
 
     def protect(self, images: Tensor, *, rng: torch.Generator | None = None) -> Release:
-        """Pictures (B, 3, S, S) in [-1, 1] -> converted ones; with an epsilon they are noisy and lie far beyond [-1, 1]."""
+        """Pictures (B, 3, S, S) in [-1, 1] -> converted ones; with an epsilon they are noisy, and all but about
+        one in 700 values lies in [-1, 1].
+        """
         converted = self.convert(images)
-        if self.mechanism is None:
+        if self.noise is None:
             return Release(converted, None, self.guarantee())
-        clipped = RANGE.clip(converted)
-        noisy = mechanisms.Release(self.mechanism)(clipped) if rng is None else self.mechanism(clipped, rng=rng)
-        return Release(noisy, None, self.guarantee(simulated=rng is not None))
+        return Release(self.noise(converted, rng=rng), None, self.guarantee(simulated=rng is not None))
 
     def guarantee(self, *, simulated: bool = False) -> Guarantee:
         """What holds for each picture alone."""
-        if self.mechanism is None:
-            return Guarantee.none(
-                COVERED, reason="the conversion is deterministic: the same picture always gives the same output"
-            )
-        law = self.mechanism if simulated else mechanisms.Release(self.mechanism)
-        return law.guarantee(
-            self.sensitivity, covers=COVERED, assumptions=("the networks were trained without the pictures that are protected",)
-        )
+        if self.noise is None:
+            reason = "the conversion is deterministic: the same picture always gives the same output"
+            return Guarantee.none(COVERED.words, reason=reason).about(COVERED)
+        law = self.noise.mechanism if simulated else mechanisms.Release(self.noise.mechanism)
+        rests_on = ("the networks were trained without the pictures that are protected",)
+        return law.guarantee(self.noise.sensitivity, assumptions=rests_on).about(COVERED)
 
     def certificate(self, release: Release) -> Certificate:
         """The certificate of a release that `protect` gave."""
@@ -138,18 +167,19 @@ class NoiseImage:
             model=self.model.name,
             model_hash=self.model.digest,
         )
-        if self.mechanism is None:
+        if self.noise is None:
             return made
+        mechanism, box = self.noise.mechanism, self.noise.box
         simulated = release.guarantee.basis == Basis.SIMULATION
         return replace(
             made,
             protection="conversion-gaussian",
             mechanism=Gaussian.name,
             nominal_epsilon=self.epsilon,
-            scale=self.mechanism.sigma,
-            grid_step=None if simulated else mechanisms.Release(self.mechanism).step,
-            bounds=_BOUNDS,
-            sensitivity=self.sensitivity,
+            scale=mechanism.sigma,
+            grid_step=None if simulated else mechanisms.Release(mechanism).step,
+            bounds=Bounds(float(box.lower), float(box.upper), box.source),
+            sensitivity=self.noise.sensitivity,
         )
 
 

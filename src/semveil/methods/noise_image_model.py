@@ -11,9 +11,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from semveil.core.checkpoints import BadCheckpoint, load_strictly
+from semveil.core.checkpoints import LARGEST_SIDE, BadCheckpoint, build_to_fit
+from semveil.core.config import check_kinds
 from semveil.core.files import write_whole
+from semveil.core.pixels import check_range
 from semveil.core.registry import suggest
+from semveil.core.text import read_json_object
 from semveil.core.weights import home
 from semveil.generators.conversion import ConversionConfig, ConversionGenerator
 from semveil.methods.face_model import bundled_folder, read_network, write_network
@@ -50,13 +53,14 @@ class NoiseImageModel:
     card: Mapping[str, Any]
 
     def check(self, images: Tensor) -> None:
-        """Refuse pictures of another size.
+        """Refuse pictures of another size, and what is no picture.
 
         Raises:
-            ValueError: they are no batch of the size that the networks were trained on.
+            ValueError: they are no batch of the size that the networks were trained on, or no floats in [-1, 1].
         """
         if images.ndim != 4 or images.shape[1:] != (3, self.size, self.size):
             raise ValueError(f"{self.name} takes (B, 3, {self.size}, {self.size}) pictures, got {tuple(images.shape)}")
+        check_range(images)
 
     @classmethod
     def example(cls) -> "NoiseImageModel":
@@ -96,15 +100,23 @@ def load_noise_image_model(name: str = BUNDLED) -> NoiseImageModel:
             "or a folder that semveil train noise-image wrote"
         )
     try:
-        card = json.loads((folder / _CARD).read_text(encoding="utf-8"))
-        explainer, service = (VGG16Classifier(VGG16Config.from_dict(card[part])) for part in ("explainer", "service"))
-        generator = ConversionGenerator(ConversionConfig.from_dict(card["generator"]))
-        size, classes = int(card["size"]), tuple(card["classes"])
-    except (OSError, KeyError, TypeError, ValueError) as error:
+        card = read_json_object(folder / _CARD)
+        for part, schema in zip(_PARTS, (VGG16Config, ConversionConfig, VGG16Config), strict=True):
+            check_kinds(schema, card[part])
+        of_explainer, of_service = (VGG16Config.from_dict(card[part]) for part in ("explainer", "service"))
+        of_generator = ConversionConfig.from_dict(card["generator"])
+        size, classes = card["size"], tuple(card["classes"])
+        if type(size) is not int or not 1 <= size <= LARGEST_SIDE or not all(isinstance(name, str) for name in classes):
+            raise ValueError(f"pictures of {size!r} px with classes {ascii(classes)[:60]}")
+        if {of_explainer.classes, of_service.classes} != {len(classes)}:
+            raise ValueError(f"{len(classes)} names for classifiers of {of_explainer.classes} and {of_service.classes} classes")
+    except (OSError, AttributeError, KeyError, TypeError, ValueError) as error:
         raise BadCheckpoint(f"{folder / _CARD} does not describe a model of noise-image: {error}") from error
-    for part, network in zip(_PARTS, (explainer, generator, service), strict=True):
-        load_strictly(network, read_network(folder / f"{part}.safetensors"), name=f"{folder.name}'s {part}")
-        network.eval().requires_grad_(False)
+    states = {part: read_network(folder / f"{part}.safetensors") for part in _PARTS}
+    names = {part: f"{folder.name}'s {part}" for part in _PARTS}
+    explainer = build_to_fit(lambda: VGG16Classifier(of_explainer), states["explainer"], name=names["explainer"])
+    generator = build_to_fit(lambda: ConversionGenerator(of_generator), states["generator"], name=names["generator"])
+    service = build_to_fit(lambda: VGG16Classifier(of_service), states["service"], name=names["service"])
     digest = hashlib.sha256((folder / "generator.safetensors").read_bytes()).hexdigest()
     return NoiseImageModel(folder.name, digest, explainer, generator, service, size, classes, card)
 

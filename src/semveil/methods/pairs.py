@@ -7,9 +7,11 @@ from pathlib import Path
 
 import torch
 
-from semveil.core.checkpoints import BadCheckpoint, load_strictly, read_checkpoint
+from semveil.core.checkpoints import BadCheckpoint, build_to_fit, read_metadata
+from semveil.core.config import check_kinds
+from semveil.core.text import parse_json
 from semveil.core.weights import home
-from semveil.methods.face_model import FaceModel, read_metadata, write_network
+from semveil.methods.face_model import FaceModel, read_network, write_network
 from semveil.protection.linear_pair import LinearPair, PairSettings
 
 
@@ -62,13 +64,19 @@ def read_pair(path: Path) -> LinearPair:
     Raises:
         BadCheckpoint: the file is damaged or no pair.
     """
-    state = {k: v.float() for k, v in read_checkpoint(path).items()}
+    state = read_network(path)
     try:
-        pair = LinearPair(PairSettings.from_dict(json.loads(read_metadata(path)["settings"])))
-    except (KeyError, TypeError, ValueError) as error:
+        values = parse_json(read_metadata(path)["settings"])
+        check_kinds(PairSettings, values)
+        settings = PairSettings.from_dict(values)
+        codes = settings.codes
+        if min(codes, default=0) < 0 or len(set(codes)) < len(codes) or settings.style_dim < 1:
+            raise ValueError(f"codes {codes} of length {settings.style_dim}")
+        if not all(0 < value < float("inf") for value in (settings.epsilon, settings.scale)):
+            raise ValueError(f"epsilon {settings.epsilon} and scale {settings.scale}")
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise BadCheckpoint(f"{path.name} is no protection pair: {error}") from error
-    load_strictly(pair, state, name=f"the pair {path.name}")
-    return pair.eval().requires_grad_(False)
+    return build_to_fit(lambda: LinearPair(settings), state, name=f"the pair {path.name}")
 
 
 def list_pairs(model: FaceModel) -> Iterator[Path]:

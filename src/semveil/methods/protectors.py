@@ -9,11 +9,12 @@ from torch import Tensor
 
 from semveil.channels import KeyedPart, MessageError
 from semveil.core.privacy import Guarantee
-from semveil.keys import MessageKeys, new_nonce
+from semveil.keys import TAG_BYTES, MessageKeys, new_nonce
 from semveil.mechanisms import Mechanism, Release
 from semveil.methods.shared_key import SharedKey
 from semveil.protection.keyed import KeyedProtection
 from semveil.protection.linear_pair import LinearPair
+from semveil.protection.linear_pass import linear_pass
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,7 +105,9 @@ class Noisy:
         self.release = Release(mechanism)
 
     def protect(self, block: Tensor, *, rng: torch.Generator | None = None) -> Protected:
-        return Protected(self.release(block) if rng is None else self.mechanism(block, rng=rng))
+        if rng is not None:
+            return Protected(self.mechanism(block, rng=rng))
+        return Protected(linear_pass(block, self.release(block.detach()), lambda gradient: gradient))
 
     def deprotect(self, received: Tensor, keyed: KeyedPart | None, bound: bytes) -> Tensor:
         return received
@@ -162,10 +165,15 @@ class Keyed:
                 if self.authenticate
                 else "the message is authenticated; leave --deniable out"
             )
+        # Before any key is tried: the cipher does not commit to its key, and a long text can be made to open under many.
+        length = len(received) * self.protection.side_bytes + (TAG_BYTES if self.authenticate else 0)
+        if len(keyed.sealed) != length:
+            raise MessageError(
+                f"the sealed side information of {len(received)} images has {length} bytes, here are {len(keyed.sealed)}; the "
+                "message is damaged or forged"
+            )
         keys = self._keys(keyed.nonce, len(received))
         side = keys.open(keyed.sealed, bound) if self.authenticate else keys.unmask(keyed.sealed)
-        if len(side) != len(received) * self.protection.side_bytes:
-            raise MessageError(f"side information for {len(received)} images is {len(side)} bytes long; the message is damaged")
         return self.protection.deprotect(received, side, [keys.keystream(image) for image in range(len(received))])
 
     def interpret(self, received: Tensor) -> Tensor:

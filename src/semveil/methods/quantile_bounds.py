@@ -14,6 +14,7 @@ from torch import Tensor
 from semveil.core.checkpoints import BadCheckpoint
 from semveil.core.files import write_whole
 from semveil.core.privacy import Basis, Norm, Sensitivity
+from semveil.core.text import parse_json
 from semveil.mechanisms import ClipBox, observed_pairwise_sensitivity
 
 SHARES = (0.0, 10.0, 12.5, 15.0, 25.0, 30.0, 40.0)  # percent cut off at either end, all that [LDP] uses
@@ -141,12 +142,13 @@ class QuantileBounds:
         """
         try:
             with safe_open(path, "pt") as file:
-                about = json.loads((file.metadata() or {})["about"])
+                about = parse_json((file.metadata() or {})["about"])
                 lower, upper = file.get_tensor("lower"), file.get_tensor("upper")
-            found = cls(tuple(about["shares"]), lower, upper, about["count"], about["of"], about["observed"])
+            shares, observed = tuple(map(float, about["shares"])), {k: float(v) for k, v in about["observed"].items()}
+            found = cls(shares, lower, upper, int(about["count"]), str(about["of"]), observed)
             if lower.shape[1:] != shape or not (lower.isfinite() & upper.isfinite() & (lower <= upper)).all():
                 raise ValueError(f"bounds of shape {tuple(lower.shape)} for latents {shape}, or not in order")
-        except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
+        except (SafetensorError, OSError, AttributeError, KeyError, TypeError, ValueError) as error:
             raise BadCheckpoint(f"{path.name} holds no bounds of this model's latents, or is damaged ({error})") from error
         return found
 

@@ -2,18 +2,19 @@
 
 from semveil.metrics.detection import DetectionRate, detection_rate, face_detected
 from semveil.metrics.distortion import ald, l2
-from semveil.metrics.feature_networks import AlexNetFeatures, InceptionFeatures, feature_network, fid
+from semveil.metrics.feature_networks import InceptionFeatures, TrunkFeatures, feature_network, fid
 from semveil.metrics.frechet import Moments, frechet_distance, moments
 from semveil.metrics.identity import fppsr, identity_distance, identity_similarity, iss, psr
-from semveil.metrics.lpips import LPIPS, lpips
-from semveil.metrics.quality import psnr, ssim
+from semveil.metrics.quality import psnr
+from semveil.metrics.structure import similarity_map, ssim
+from semveil.nn.lpips import LPIPS, lpips
 
 __all__ = [
     "LPIPS",
-    "AlexNetFeatures",
     "DetectionRate",
     "InceptionFeatures",
     "Moments",
+    "TrunkFeatures",
     "ald",
     "detection_rate",
     "face_detected",
@@ -29,5 +30,6 @@ __all__ = [
     "moments",
     "psnr",
     "psr",
+    "similarity_map",
     "ssim",
 ]

@@ -1,4 +1,4 @@
-"""Networks whose features Frechet distances compare: Inception v3 for the FID, AlexNet where its weights are absent."""
+"""Networks whose features Frechet distances compare: Inception v3 for the FID, AlexNet, SqueezeNet."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,12 +13,13 @@ from semveil.core.weights import CATALOGUE, WeightsMissing, find, require, verif
 from semveil.metrics.checks import check_images
 from semveil.metrics.frechet import FeatureNetwork, frechet_distance, moments
 from semveil.nn.inception import SIDE, InceptionV3
+from semveil.nn.lpips import TRUNK_ENTRIES, Net
 from semveil.nn.trunks import FeatureTrunk
 
 INCEPTION = "inception-fid"  # of the weights catalogue
 FID = "fid"
 _OFFICIAL = CATALOGUE[INCEPTION].files[0].sha256
-ALEXNET_SIDE = 224
+TRUNK_SIDE = 224
 _IMAGENET_MEAN, _IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of images in [0, 1]
 
 
@@ -57,38 +58,39 @@ class InceptionFeatures:
         return self.network(F.interpolate(_as_saved(images), size=(SIDE, SIDE), mode="bilinear", align_corners=False))
 
 
-class AlexNetFeatures:
-    """AlexNet's last convolution after its ReLU, averaged over positions: 256 features.
+class TrunkFeatures:
+    """The last map of a trunk that LPIPS reads, averaged over positions.
 
     Images are taken as 8-bit pixels and resized to 224 px bilinearly with smoothing. About 15 ms per image on one core.
 
     Args:
-        source: torchvision's AlexNet weights, a file or a state dict.
+        net: `alex` (256 features: the last convolution after its ReLU) or `squeeze` (512: the last fire module).
+        source: torchvision's weights, a file or a state dict.
 
     Attributes:
-        metric: `frechet_alexnet`; its numbers have nothing to do with FID's.
+        metric: `frechet_alexnet` or `frechet_squeezenet`; the numbers have nothing to do with FID's. The bundled generator
+            was trained on AlexNet's LPIPS, so that its pictures are flattered by the first.
 
     Raises:
         BadCheckpoint: the file is absent, damaged, or holds other weights.
     """
 
-    metric = "frechet_alexnet"
-
-    def __init__(self, source: str | Path | Mapping[str, Any]) -> None:
-        self.trunk = FeatureTrunk("alex", source if isinstance(source, Mapping) else read_checkpoint(source))
+    def __init__(self, net: Net, source: str | Path | Mapping[str, Any]) -> None:
+        self.metric = f"frechet_{TRUNK_ENTRIES[net].split('1')[0]}"
+        self.trunk = FeatureTrunk(net, source if isinstance(source, Mapping) else read_checkpoint(source))
 
     @classmethod
-    def from_catalogue(cls) -> "AlexNetFeatures":
+    def from_catalogue(cls, net: Net) -> "TrunkFeatures":
         """With the catalogue's weights.
 
         Raises:
             WeightsMissing: they are not on this machine; the message names the command that gets them.
         """
-        return cls(require("alexnet"))
+        return cls(net, require(TRUNK_ENTRIES[net]))
 
     def __call__(self, images: Tensor) -> Tensor:
-        """Features (B, 256) of images (B, 3, H, W) in [-1, 1]; values beyond are clamped."""
-        size = (ALEXNET_SIDE, ALEXNET_SIDE)
+        """Features (B, D) of images (B, 3, H, W) in [-1, 1]; values beyond are clamped."""
+        size = (TRUNK_SIDE, TRUNK_SIDE)
         resized = F.interpolate(_as_saved(images), size=size, mode="bilinear", antialias=True, align_corners=False)
         mean, std = (torch.tensor(v).view(1, 3, 1, 1).to(resized) for v in (_IMAGENET_MEAN, _IMAGENET_STD))
         return self.trunk(((resized + 1) / 2 - mean) / std)[-1].mean((2, 3))
@@ -103,7 +105,7 @@ def feature_network() -> FeatureNetwork:
     if find(INCEPTION):
         return InceptionFeatures.from_catalogue()
     try:
-        return AlexNetFeatures.from_catalogue()
+        return TrunkFeatures.from_catalogue("alex")
     except WeightsMissing as error:
         raise WeightsMissing(f"no features to compare sets by: {error}; for the FID: semveil models get {INCEPTION}") from error
 

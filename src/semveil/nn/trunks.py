@@ -1,9 +1,10 @@
-"""AlexNet's and VGG16's convolutional trunks, torchvision's keys, as feature extractors."""
+"""AlexNet's, VGG16's and SqueezeNet 1.1's convolutional trunks, torchvision's keys, as feature extractors."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -11,32 +12,66 @@ from semveil.core.checkpoints import load_strictly
 
 
 @dataclass(frozen=True)
+class Convolution:
+    """A convolution with ReLU, which takes two places in torchvision's numbering (itself and its ReLU)."""
+
+    kernel: int
+    stride: int
+    padding: int
+    channels: int
+    places = 2
+
+    def build(self, width: int) -> nn.Module:
+        return nn.Conv2d(width, self.channels, self.kernel, self.stride, self.padding)
+
+
+@dataclass(frozen=True)
+class Fire:
+    """SqueezeNet's module: a 1x1 convolution, and a 1x1 and a 3x3 one side by side behind it, each with ReLU."""
+
+    squeezed: int
+    expanded: int
+    places = 1
+
+    @property
+    def channels(self) -> int:
+        return 2 * self.expanded
+
+    def build(self, width: int) -> nn.Module:
+        return _FireModule(width, self.squeezed, self.expanded)
+
+
+@dataclass(frozen=True)
 class Trunk:
-    """Layers of `features`: (kernel, stride, padding, channels) of a convolution with ReLU, or None for max pooling.
+    """What lies in `features`.
 
     Attributes:
-        layers: in order; each convolution takes two places in torchvision's numbering (itself and its ReLU).
-        taps: how many convolutions lie before each feature map that is read, counted after the ReLU.
+        layers: in order; None for max pooling, which takes one place.
+        taps: how many layers with weights lie before each feature map that is read, counted after the ReLU.
         pool: side and stride of the max pooling.
         smallest: side of the smallest image that leaves a pixel in every map.
+        ceil: whether the pooling also covers what is left of the last rows and columns.
     """
 
-    layers: tuple[tuple[int, int, int, int] | None, ...]
+    layers: tuple[Convolution | Fire | None, ...]
     taps: tuple[int, ...]
     pool: tuple[int, int]
     smallest: int
+    ceil: bool = False
 
     @property
     def channels(self) -> tuple[int, ...]:
         """Channels of the feature maps that are read."""
-        convolutions = [layer for layer in self.layers if layer]
-        return tuple(convolutions[tap - 1][3] for tap in self.taps)
+        weighted = [layer for layer in self.layers if layer]
+        return tuple(weighted[tap - 1].channels for tap in self.taps)
 
 
-_A, _B, _C, _D = (3, 1, 1, 64), (3, 1, 1, 128), (3, 1, 1, 256), (3, 1, 1, 512)
+_A, _B, _C, _D = (Convolution(3, 1, 1, channels) for channels in (64, 128, 256, 512))
 TRUNKS = {
     "alex": Trunk(
-        layers=((11, 4, 2, 64), None, (5, 1, 2, 192), None, (3, 1, 1, 384), (3, 1, 1, 256), (3, 1, 1, 256)),
+        layers=(
+            Convolution(11, 4, 2, 64), None, Convolution(5, 1, 2, 192), None, Convolution(3, 1, 1, 384), _C, _C,
+        ),
         taps=(1, 2, 3, 4, 5),
         pool=(3, 2),
         smallest=31,
@@ -47,16 +82,26 @@ TRUNKS = {
         pool=(2, 2),
         smallest=16,
     ),
-}
+    "squeeze": Trunk(
+        layers=(
+            Convolution(3, 2, 0, 64), None, Fire(16, 64), Fire(16, 64), None, Fire(32, 128), Fire(32, 128), None,
+            Fire(48, 192), Fire(48, 192), Fire(64, 256), Fire(64, 256),
+        ),
+        taps=(1, 3, 5, 6, 7, 8, 9),
+        pool=(3, 2),
+        smallest=17,
+        ceil=True,
+    ),
+}  # fmt: skip
 
 
 class FeatureTrunk(nn.Module):
-    """The layers of torchvision's `alexnet().features` or `vgg16().features` that feature distances read, frozen.
+    """The `features` of torchvision's `alexnet()`, `vgg16()` or `squeezenet1_1()` that feature distances read, frozen.
 
     Args:
-        net: `alex` or `vgg`.
+        net: `alex`, `vgg` or `squeeze`.
         state: torchvision's state dict; keys other than `features.*` (the classifier) are left out.
-        taps: convolutions after whose ReLU a map is read, counted from 1; those of `TRUNKS[net]` where None.
+        taps: layers with weights after whose ReLU a map is read, counted from 1; those of `TRUNKS[net]` where None.
 
     Raises:
         BadCheckpoint: the state does not fit.
@@ -74,10 +119,9 @@ class FeatureTrunk(nn.Module):
         index, width = 0, 3
         for layer in self._trunk.layers:
             if layer:
-                kernel, stride, padding, channels = layer
-                self.features[str(index)] = nn.Conv2d(width, channels, kernel, stride, padding)
-                width = channels
-            index += 2 if layer else 1
+                self.features[str(index)] = layer.build(width)
+                width = layer.channels
+            index += layer.places if layer else 1
         load_strictly(self, {k: v for k, v in state.items() if k.startswith("features.")}, name=f"the {net} trunk")
         self.eval().requires_grad_(False)
 
@@ -91,17 +135,31 @@ class FeatureTrunk(nn.Module):
             raise ValueError(
                 f"images of {tuple(images.shape[-2:])} px are too small, at least {self._trunk.smallest} px needed"
             )
-        convolutions = iter(self.features.values())
+        weighted = iter(self.features.values())
         maps: list[Tensor] = []
         x, done = images, 0
         for layer in self._trunk.layers:
             if layer is None:
-                x = F.max_pool2d(x, *self._trunk.pool)
+                x = F.max_pool2d(x, *self._trunk.pool, ceil_mode=self._trunk.ceil)
                 continue
-            x = F.relu(next(convolutions)(x))
+            x = F.relu(next(weighted)(x))
             done += 1
             if done in self._taps:
                 maps.append(x)
             if len(maps) == len(set(self._taps)):  # nobody needs the layers after the last tap
                 break
         return maps
+
+
+class _FireModule(nn.Module):
+    """`Fire` without its last ReLU."""
+
+    def __init__(self, width: int, squeezed: int, expanded: int) -> None:
+        super().__init__()
+        self.squeeze = nn.Conv2d(width, squeezed, 1)
+        self.expand1x1 = nn.Conv2d(squeezed, expanded, 1)
+        self.expand3x3 = nn.Conv2d(squeezed, expanded, 3, padding=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        narrow = F.relu(self.squeeze(x))
+        return torch.cat([self.expand1x1(narrow), self.expand3x3(narrow)], 1)

@@ -1,11 +1,15 @@
 """Haar-random rotations in O(n^2): Stewart's product of Householder reflections, applied without forming a matrix."""
 
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from semveil.keys.keystream import KeyStream
+
 Floats = NDArray[np.float64]
+NORMALS_AT_ONCE = 1 << 17  # of a stream: 1 MiB
 
 
 def haar_normals(n: int) -> int:
@@ -32,7 +36,7 @@ def apply_haar(normals: Floats, vectors: Floats) -> Floats:
     """
     out = _checked(normals, vectors)
     for d in range(1, out.shape[1] + 1):
-        _reflect(normals, d, out)
+        _reflect(normals[:, haar_normals(d - 1) : haar_normals(d)], out)
     return out
 
 
@@ -40,13 +44,39 @@ def apply_haar_inverse(normals: Floats, vectors: Floats) -> Floats:
     """Q' v for the Q of the same normals: undoes `apply_haar`."""
     out = _checked(normals, vectors)
     for d in range(out.shape[1], 0, -1):
-        _reflect(normals, d, out)
+        _reflect(normals[:, haar_normals(d - 1) : haar_normals(d)], out)
     return out
 
 
-def _reflect(normals: Floats, d: int, out: Floats) -> None:
-    """Apply G_d, which is its own inverse, to the last d coordinates in place."""
-    x, tail = normals[:, haar_normals(d - 1) : haar_normals(d)], out[:, -d:]
+def apply_haar_of(stream: KeyStream, vector: Floats, *, inverse: bool = False) -> Floats:
+    """`apply_haar`, or its inverse, of one vector (n,) with the stream's next normals, in little memory.
+
+    Example:
+        >>> vector = np.arange(9.0)
+        >>> turned = apply_haar_of(KeyStream(bytes(32)), vector)
+        >>> np.array_equal(turned, apply_haar(KeyStream(bytes(32)).normals(45)[None], vector[None])[0])
+        True
+    """
+    out = np.array(vector[None], np.float64)
+    borders = [0]
+    while borders[-1] < len(vector):  # each piece: as many steps as fit, one at least
+        first = borders[-1]
+        last = int(np.sqrt(first * (first + 1) + 2 * NORMALS_AT_ONCE + 0.25) - 0.5)
+        borders.append(min(max(last, first + 1), len(vector)))
+    pieces = list(pairwise(borders))
+    sizes = [haar_normals(last) - haar_normals(first) for first, last in pieces]
+    drawn = stream.normals_backwards(sizes) if inverse else (stream.normals(size) for size in sizes)
+    for (first, last), normals in zip(reversed(pieces) if inverse else pieces, drawn, strict=True):
+        starts = [haar_normals(d) - haar_normals(first) for d in range(first, last + 1)]
+        steps = list(pairwise(starts))
+        for start, end in reversed(steps) if inverse else steps:
+            _reflect(normals[None, start:end], out)
+    return out[0]
+
+
+def _reflect(x: Floats, out: Floats) -> None:
+    """Apply G_d of the normals x (B, d), which is its own inverse, to the last d coordinates in place."""
+    tail = out[:, -x.shape[1] :]
     sign = np.where(x[:, 0] < 0, -1.0, 1.0)
     norm = np.sqrt(np.einsum("bi,bi->b", x, x))
     pivot = x[:, 0] + sign * norm

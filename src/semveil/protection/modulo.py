@@ -13,6 +13,7 @@ from semveil.keys.keystream import KeyStream
 from semveil.mechanisms import ClipBox
 from semveil.protection.circle_noise import CircleNoise, scale_for
 from semveil.protection.keyed import ASSUMPTIONS, Protected, check_side, check_streams
+from semveil.protection.linear_pass import linear_pass
 
 POINTS = 1 << 12  # on the circle; rounding to them is 69 dB below the mask's power
 DEFAULT_GUARD = 0.2
@@ -76,7 +77,7 @@ class Modulo:
         }
 
     def protect(self, private: Tensor, streams: Sequence[KeyStream]) -> Protected:
-        """Private block (B, m, D) -> what is sent, about 0; there is no side information.
+        """Private block (B, m, D) -> what is sent, about 0; there is no side information. Gradients pass as through a shift.
 
         Raises:
             KeyProblem: not one stream for each image.
@@ -84,10 +85,11 @@ class Modulo:
         """
         self._check(private)
         check_streams(private, streams)
-        clipped = self.box.clip(private).detach().cpu().double().numpy()
+        inside = self.box.clip(private)
+        clipped = inside.detach().cpu().double().numpy()
         points = np.rint((clipped - self.centre) / self.step).astype(np.int64)
         sent = self._window(points + self._draws(streams)) * self.step
-        return Protected(torch.from_numpy(sent).to(private), b"")
+        return Protected(linear_pass(inside, torch.from_numpy(sent).to(private), lambda gradient: gradient), b"")
 
     def deprotect(self, received: Tensor, side: bytes, streams: Sequence[KeyStream]) -> Tensor:
         """Bob: subtract the noise, go back into the window, clip to the box.
@@ -99,7 +101,9 @@ class Modulo:
         check_streams(received, streams)
         check_side(received, side, self.side_bytes)
         heard = received.detach().cpu().double().numpy() / self.step
-        return self._read(self._window(heard - self._draws(streams)), received)
+        read = self._read(self._window(heard - self._draws(streams)), received)
+        inside = (read > self.box.lower) & (read < self.box.upper)
+        return linear_pass(received, read, lambda gradient: gradient * inside)
 
     def interpret(self, received: Tensor) -> Tensor:
         """What is heard, taken for a block with no noise on it."""

@@ -1,4 +1,7 @@
-"""Keyed rotation: the private block's direction becomes a uniformly random one, which only the key turns back."""
+"""Keyed rotation of the private block as a whole: its direction becomes a uniformly random one, for messages as they were.
+
+New messages rotate each code by itself (`code_rotation`), which costs a thirtieth.
+"""
 
 import math
 from collections.abc import Sequence
@@ -12,7 +15,7 @@ from torch import Tensor
 from semveil.core.privacy import Basis, Guarantee
 from semveil.keys.keystream import KeyStream
 from semveil.mechanisms import ClipBox
-from semveil.protection.haar import apply_haar, apply_haar_inverse, haar_normals
+from semveil.protection.haar import apply_haar, apply_haar_inverse, apply_haar_of, haar_normals
 from semveil.protection.keyed import ASSUMPTIONS, Protected, check_side, check_streams
 from semveil.protection.rotation_space import RotationSpace
 
@@ -21,7 +24,7 @@ MASK_BITS = 43
 MASK_TERMS = 4
 MASK_DEVIATION = math.sqrt(MASK_TERMS / 12) * 2.0**MASK_BITS / FINE  # 0.072, against 1 for the signal: 0.02 dB of power
 FISHER_INFORMATION = 3.12  # of a sum of four uniform variables on [0, 1]: 3.1157, rounded up
-NORMALS_AT_ONCE = 1 << 24  # 128 MiB
+NORMALS_AT_ONCE = 1 << 22  # 32 MiB
 
 
 class Rotation:
@@ -68,12 +71,11 @@ class Rotation:
         """
         self._check(private)
         check_streams(private, streams)
-        u = self.space.to_coordinates(self.box.clip(private))
-        norms = u.norm(dim=1)
-        units = torch.where(norms[:, None] > 0, u / norms[:, None], torch.eye(1, self.space.dimension, dtype=u.dtype)).numpy()
+        directions, norms = self.space.to_sphere(self.box.clip(private))
+        units = directions.numpy()
         sent = np.empty_like(units)
-        for rows, mask, normals in self._draws(streams):
-            scaled = apply_haar(normals, units[rows]) * (math.sqrt(self.space.dimension) * FINE)
+        for rows, mask, group in self._draws(streams):
+            scaled = self._turn(group, units[rows]) * (math.sqrt(self.space.dimension) * FINE)
             sent[rows] = (np.rint(scaled).astype(np.int64) + mask) * self._step
         side = self.space.norm_level(norms).numpy().astype(">u4").tobytes()
         return Protected(torch.from_numpy(sent).view_as(private).to(private), side)
@@ -89,16 +91,16 @@ class Rotation:
         check_side(received, side, self.side_bytes)
         heard = received.detach().cpu().double().flatten(1).numpy()
         units = np.empty_like(heard)
-        for rows, mask, normals in self._draws(streams):
-            units[rows] = apply_haar_inverse(normals, heard[rows] - mask * self._step)
+        for rows, mask, group in self._draws(streams):
+            units[rows] = self._turn(group, heard[rows] - mask * self._step, inverse=True)
         levels = torch.from_numpy(np.frombuffer(side, ">u4").astype(np.int64))
-        return self._read(torch.from_numpy(units), self.space.norm_of_level(levels)).to(received)
+        return self.space.from_sphere(torch.from_numpy(units), self.space.norm_of_level(levels)).to(received)
 
     def interpret(self, received: Tensor) -> Tensor:
         """What is heard, taken for a block of the usual norm."""
         self._check(received)
         usual = torch.full((len(received),), self.space.usual_norm, dtype=torch.float64)
-        return self._read(received.detach().cpu().double().flatten(1), usual).to(received)
+        return self.space.from_sphere(received.detach().cpu().double().flatten(1), usual).to(received)
 
     def guarantee(self, covers: str, *, not_covered: Sequence[str] = ()) -> Guarantee:
         """Epsilon 0 against bounded adversaries, and the delta of the arithmetic, for one image."""
@@ -123,19 +125,23 @@ class Rotation:
         shift = math.sqrt(n) * (error * FINE + 1) / 2.0**MASK_BITS
         return math.sqrt(FISHER_INFORMATION) * shift + haar_normals(n) * 2.0**-51
 
-    def _read(self, direction: Tensor, norms: Tensor) -> Tensor:
-        length = direction.norm(dim=1).clamp_min(torch.finfo(torch.float64).tiny)
-        return self.space.from_coordinates(direction * (norms / length)[:, None])
-
     def _draws(self, streams: Sequence[KeyStream]) -> Any:
-        """Rows of images with their masks (in fine steps) and normals, so many at once that memory stays bounded."""
+        """Rows of images with their masks (in fine steps) and streams, so many at once that memory stays bounded."""
         n = self.space.dimension
         count = max(1, NORMALS_AT_ONCE // haar_normals(n))
         for first in range(0, len(streams), count):
             group = streams[first : first + count]
-            masks = np.stack([_mask(stream, n) for stream in group])
-            normals = np.stack([stream.normals(haar_normals(n)) for stream in group])
-            yield slice(first, first + len(group)), masks, normals
+            masks = np.stack([draw_mask(stream, n) for stream in group])
+            yield slice(first, first + len(group)), masks, group
+
+    def _turn(self, streams: Sequence[KeyStream], vectors: NDArray[np.float64], *, inverse: bool = False) -> Any:
+        """Rotate vectors (B, n), each by its stream's next normals; large ones one by one, in pieces."""
+        count = haar_normals(vectors.shape[1])
+        if count > NORMALS_AT_ONCE:
+            turned = [apply_haar_of(s, vector, inverse=inverse) for s, vector in zip(streams, vectors, strict=True)]
+            return np.stack(turned)
+        normals = np.stack([stream.normals(count) for stream in streams])
+        return (apply_haar_inverse if inverse else apply_haar)(normals, vectors)
 
     def _check(self, block: Tensor) -> None:
         if block.shape[1:] != self.space.mean.shape:
@@ -144,7 +150,7 @@ class Rotation:
             )
 
 
-def _mask(stream: KeyStream, n: int) -> NDArray[np.int64]:
+def draw_mask(stream: KeyStream, n: int) -> NDArray[np.int64]:
     """(n,) sums of `MASK_TERMS` uniform integers of `MASK_BITS` bits, centred."""
     terms = (stream.integers(MASK_TERMS * n) >> np.uint64(64 - MASK_BITS)).astype(np.int64).reshape(MASK_TERMS, n)
     return terms.sum(0) - MASK_TERMS * (1 << MASK_BITS) // 2

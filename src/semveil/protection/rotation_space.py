@@ -107,11 +107,22 @@ class RotationSpace:
 
     def to_coordinates(self, private: Tensor) -> Tensor:
         """Blocks (B, m, D) -> u (B, m * D), double precision."""
-        return self._scaled((private.double().cpu() - self.mean).flatten(1), -self.whitening)
+        return self.rescale((private.double().cpu() - self.mean).flatten(1), -self.whitening)
 
     def from_coordinates(self, u: Tensor) -> Tensor:
         """u (B, m * D) -> blocks (B, m, D), double precision."""
-        return self._scaled(u.double(), self.whitening).unflatten(1, self.mean.shape) + self.mean
+        return self.rescale(u.double(), self.whitening).unflatten(1, self.mean.shape) + self.mean
+
+    def to_sphere(self, private: Tensor) -> tuple[Tensor, Tensor]:
+        """Blocks (B, m, D) -> the direction of u, unit vectors (B, m * D), and its norm (B,), double precision."""
+        u = self.to_coordinates(private)
+        norms = u.norm(dim=1)
+        return torch.where(norms[:, None] > 0, u / norms[:, None], torch.eye(1, self.dimension, dtype=u.dtype)), norms
+
+    def from_sphere(self, heard: Tensor, norms: Tensor) -> Tensor:
+        """Vectors (B, m * D) of any length, brought to these norms -> blocks (B, m, D), double precision."""
+        lengths = heard.norm(dim=1).clamp_min(torch.finfo(torch.float64).tiny)
+        return self.from_coordinates(heard * (norms / lengths)[:, None])
 
     def norm_level(self, norms: Tensor) -> Tensor:
         """Norms (B,) -> the nearest of 2^32 public levels, which norms of a log-logistic law would hit equally often."""
@@ -122,8 +133,8 @@ class RotationSpace:
         """Levels (B,) -> norms; a level drawn at random is the norm of a plausible block."""
         return self.usual_norm * (NORM_SCALE * ((levels.double() + 0.5) / LEVELS).logit()).exp()
 
-    def _scaled(self, vectors: Tensor, power: float) -> Tensor:
-        """C^(power/2) times each row."""
+    def rescale(self, vectors: Tensor, power: float) -> Tensor:
+        """C^(power/2) times each row (B, m * D), C being the public covariance."""
         floor = self.across**power
         inside = vectors @ self.directions.T
         return floor * vectors + (inside * (self.along**power - floor)) @ self.directions

@@ -9,13 +9,14 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from safetensors import safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from semveil.core.checkpoints import BadCheckpoint, load_strictly, read_checkpoint
+from semveil.core.checkpoints import LARGEST_SIDE, BadCheckpoint, build_to_fit, read_checkpoint, read_metadata
+from semveil.core.config import check_kinds
 from semveil.core.files import write_whole
+from semveil.core.text import parse_json
 
 BUNDLED = "identity-64"
 FILE = "identity_encoder.safetensors"
@@ -125,13 +126,15 @@ def load_identity_encoder(name: str | Path = BUNDLED) -> IdentityEncoder:
     path = identity_encoder_file(name)
     state = read_checkpoint(path)
     try:
-        with safe_open(path, "pt") as file:
-            config = IdentityEncoderConfig.from_dict(json.loads((file.metadata() or {})["config"]))
-    except (KeyError, TypeError, ValueError) as error:
+        values = parse_json(read_metadata(path)["config"])
+        check_kinds(IdentityEncoderConfig, values)
+        config = IdentityEncoderConfig.from_dict(values)
+        if not 1 <= config.size <= LARGEST_SIDE:
+            raise ValueError(f"pictures of {config.size} px")
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise BadCheckpoint(f"{path.name} does not say the sizes of an identity encoder") from error
-    network = IdentityEncoder(config)
-    load_strictly(network, {k: v.float() if v.is_floating_point() else v for k, v in state.items()}, name=path.name)
-    return network.eval().requires_grad_(False)
+    weights = {k: v.float() if v.is_floating_point() else v for k, v in state.items()}
+    return build_to_fit(lambda: IdentityEncoder(config), weights, name=path.name)
 
 
 def identity_encoder_file(name: str | Path = BUNDLED) -> Path:

@@ -18,6 +18,7 @@ from semveil.data.face_set import FaceSet
 from semveil.encoders.attributes import AttributeEncoder, AttributeEncoderConfig, coarsened
 from semveil.generators.aad_fusion import AAD, FusionConfig, FusionGenerator
 from semveil.generators.discriminators import MultiScaleDiscriminator
+from semveil.metrics.structure import REACH, similarity_map
 from semveil.recognition.identity_encoder import IdentityEncoder
 from semveil.training.identity_encoder import vary
 
@@ -290,19 +291,9 @@ def _strengthen(fusion: FusionGenerator, factor: float) -> None:
 
 
 def _similarity(a: Tensor, b: Tensor) -> Tensor:
-    """SSIM around each pixel as `metrics.ssim` has it, mean over the colours: (B, 1, S, S)."""
-    reach = torch.arange(-5.0, 6.0)
-    window = torch.exp(-reach.square() / (2 * 1.5**2))
-    window = (window / window.sum()).view(1, 1, 1, -1)
-    products = torch.cat([a, b, a * a, b * b, a * b], 1)
-    windows = window.expand(products.shape[1], 1, 1, -1)
-    means = F.conv2d(F.pad(products, (5, 5, 5, 5), mode="reflect"), windows, groups=len(windows))
-    means = F.conv2d(means, windows.transpose(2, 3), groups=len(windows))
-    mean_a, mean_b, square_a, square_b, product = means.chunk(5, 1)
-    spread = square_a - mean_a.square() + square_b - mean_b.square()
-    first, second = (0.01 * 2) ** 2, (0.03 * 2) ** 2  # of a range of 2
-    ssim = (2 * mean_a * mean_b + first) * (2 * (product - mean_a * mean_b) + second)
-    return (ssim / ((mean_a.square() + mean_b.square() + first) * (spread + second))).mean(1, keepdim=True)
+    """SSIM around each pixel of images in [-1, 1], edges mirrored, mean over the colours: (B, 1, S, S)."""
+    mirrored = (F.pad((images + 1) / 2, (REACH,) * 4, mode="reflect") for images in (a, b))
+    return similarity_map(*mirrored).mean(1, keepdim=True)
 
 
 def _unit(pixels: Tensor) -> Tensor:

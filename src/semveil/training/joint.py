@@ -30,6 +30,7 @@ class JointTraining:
         path_length: weight of the path-length regulariser, every `lazy` steps.
         code_noise: spread of Gaussian noise on the codes of reconstructed photos, in units of the codes' own spread.
         average: half life in photos of the averaged weights that are kept.
+        largest_gradient: norm to which generator's and encoder's gradients are cut; one odd batch would else undo hours.
         discriminator_multiplier, discriminator_cap: widths of the discriminator, see `Discriminator`.
     """
 
@@ -46,6 +47,7 @@ class JointTraining:
     lazy: int = 16
     code_noise: float = 0.1
     average: float = 5000.0
+    largest_gradient: float = 2.0
     discriminator_multiplier: float = 0.0625
     discriminator_cap: int = 128
 
@@ -58,7 +60,8 @@ class JointTrainer(ABC):
         settings: of the run.
         build: makes generator, encoder and discriminator.
         perceptual: distance of two image batches -> (B,).
-        rng: everything random, also the networks' first weights.
+        rng: everything random, also the networks' first weights; on the CPU, so that a seed means the same on every device.
+        device: where networks and losses are computed.
     """
 
     def __init__(
@@ -69,23 +72,24 @@ class JointTrainer(ABC):
         *,
         perceptual: Callable[[Tensor, Tensor], Tensor],
         rng: torch.Generator,
+        device: torch.device | str = "cpu",
     ) -> None:
         keep = ~faces.held_out
         self.photos = torch.from_numpy(faces.pixels[keep]).permute(0, 3, 1, 2).contiguous()
         self.inside = torch.from_numpy(faces.inside[keep])
-        self.settings, self.perceptual, self.rng = settings, perceptual, rng
+        self.settings, self.perceptual, self.rng, self.device = settings, perceptual, rng, torch.device(device)
         with torch.random.fork_rng(devices=[]):  # torch initialises layers from its global stream
             torch.manual_seed(int(torch.randint(2**62, (), generator=rng)))
-            networks = build()
+            networks = [network.to(self.device) for network in build()]
         self._networks: dict[str, Any] = dict(zip(("generator", "encoder", "discriminator"), networks, strict=True))
         self.discriminator = networks[2]
         averaged = {name: self._networks[name] for name in ("generator", "encoder")}
         self.averages = copy.deepcopy(nn.ModuleDict(averaged)).eval().requires_grad_(False)
         self.augment = AdaptiveAugment()
-        self.mean_path = torch.zeros(())
+        self.mean_path = torch.zeros((), device=self.device)
         self.step = 0
         self.optimisers = {
-            name: torch.optim.Adam(self._networks[name].parameters(), rate, betas=(momentum, 0.99))
+            name: torch.optim.Adam(self._networks[name].parameters(), rate, betas=(momentum, 0.99), fused=True)
             for name, rate, momentum in (
                 ("generator", settings.generator_rate, 0.5),
                 ("encoder", settings.encoder_rate, 0.9),
@@ -130,26 +134,38 @@ class JointTrainer(ABC):
 
     def _photos(self, rows: Tensor, mirror: Tensor) -> tuple[Tensor, Tensor]:
         """Photos in [-1, 1], and where they are real and not made up beyond the edge of the picture."""
-        photos = flipped(self.photos[rows], mirror.unsqueeze(1)).float() / 127.5 - 1
-        inside = (flipped(self.inside[rows], mirror) > 250).float().unsqueeze(1)
+        photos = flipped(self.photos[rows], mirror.unsqueeze(1)).to(self.device).float() / 127.5 - 1
+        inside = (flipped(self.inside[rows], mirror) > 250).to(self.device).float().unsqueeze(1)
         return photos.contiguous(memory_format=torch.channels_last), inside
+
+    def _normal(self, *shape: int) -> Tensor:
+        return torch.randn(shape, generator=self.rng).to(self.device)
+
+    def _uniform(self, *shape: int) -> Tensor:
+        return torch.rand(shape, generator=self.rng).to(self.device)
+
+    def _half(self) -> torch.autocast:
+        """Half precision where it is safe."""
+        return torch.autocast(self.device.type, torch.bfloat16)
 
     def _track_styles(self) -> None:
         """Let the encoder's coordinates follow the mean and spread of the mapping network's w."""
         generator, encoder = self._networks["generator"], self._networks["encoder"]
         with torch.no_grad():
-            w = generator.map(torch.randn(64, generator.config.style_dim, generator=self.rng))
+            w = generator.map(self._normal(64, generator.config.style_dim))
             weight = max(0.005, 1 / (self.step + 1))
             encoder.style_mean.lerp_(w.mean(0), weight)
             encoder.style_std.lerp_(w.std(0), weight)
 
     def _blurred_codes(self, codes: Tensor) -> Tensor:
         """Codes (B, K, D) with a little noise of their own spread, before they are made into pictures again."""
-        amount = self.settings.code_noise * torch.rand(len(codes), 1, 1, generator=self.rng)
-        return codes + self._networks["encoder"].style_std * amount * torch.randn(codes.shape, generator=self.rng)
+        amount = self.settings.code_noise * self._uniform(len(codes), 1, 1)
+        return codes + self._networks["encoder"].style_std * amount * self._normal(*codes.shape)
 
     def _step(self, *names: str) -> None:
         for name in names:
+            if name != "discriminator":  # its penalty is large every so many steps, as it should be
+                nn.utils.clip_grad_norm_(self._networks[name].parameters(), self.settings.largest_gradient)
             self.optimisers[name].step()
             self.optimisers[name].zero_grad()
 
@@ -157,10 +173,10 @@ class JointTrainer(ABC):
         """Path-length regularisation on an eighth of a batch (StyleGAN2, Eq. 4)."""
         s, generator = self.settings, self._networks["generator"]
         config = generator.config
-        w = generator.map(torch.randn(max(2, s.batch // 8), config.style_dim, generator=self.rng))
+        w = generator.map(self._normal(max(2, s.batch // 8), config.style_dim))
         codes = w.unsqueeze(1).expand(-1, config.codes, -1)
         images = generator.synthesize(codes)
-        noise = torch.randn(images.shape, generator=self.rng) / config.size
+        noise = self._normal(*images.shape) / config.size
         (gradient,) = torch.autograd.grad((images * noise).sum(), codes, create_graph=True)
         lengths = gradient.square().sum(2).mean(1).sqrt()
         self.mean_path = torch.lerp(self.mean_path, lengths.detach().mean(), 0.02 if self.mean_path else 1.0)
@@ -173,8 +189,7 @@ class JointTrainer(ABC):
         with torch.no_grad():
             for name, averaged in self.averages.items():
                 network = self._networks[name]
-                for mean, value in zip(averaged.parameters(), network.parameters(), strict=True):
-                    mean.lerp_(value, 1 - decay)
+                torch._foreach_lerp_(list(averaged.parameters()), list(network.parameters()), 1 - decay)
                 for kept, current in zip(averaged.buffers(), network.buffers(), strict=True):
                     kept.copy_(current)
 
@@ -187,12 +202,13 @@ class JointTrainer(ABC):
             "networks": {name: network.state_dict() for name, network in networks.items()},
             "optimisers": {name: optimiser.state_dict() for name, optimiser in self.optimisers.items()},
             "augment": self.augment.probability,
-            "mean_path": self.mean_path,
+            "mean_path": self.mean_path.cpu(),
             "rng": self.rng.get_state(),
         }
 
     def load_state(self, state: dict[str, Any]) -> None:
-        self.step, self.augment.probability, self.mean_path = state["step"], state["augment"], state["mean_path"]
+        self.step, self.augment.probability = state["step"], state["augment"]
+        self.mean_path = state["mean_path"].to(self.device)
         for name, weights in state["networks"].items():
             (self.averages if name == "averages" else self._networks[name]).load_state_dict(weights)
         for name, values in state["optimisers"].items():

@@ -38,7 +38,8 @@ class ConversionTraining:
         generator: sizes of g; here those of Table 1, narrow.
         discriminator_width, discriminator_halvings: sizes of D.
         steps, batch: of both networks.
-        learning_rate, discriminator_rate: of Adam with betas 0.5 and 0.999, falling to zero along a line.
+        learning_rate, discriminator_rate: of Adam with betas 0.5 and 0.999.
+        decay: factor on both rates after each epoch (the public code's: 0.95); where None they fall to zero along a line.
 
     Raises:
         ValueError: out of range, or an unknown explanation.
@@ -57,8 +58,11 @@ class ConversionTraining:
     batch: int = 32
     learning_rate: float = 1e-3
     discriminator_rate: float = 5e-4
+    decay: float | None = None
 
     def __post_init__(self) -> None:
+        if self.decay is not None and not 0 < self.decay <= 1:
+            raise ValueError(f"decay is a factor in (0, 1], got {self.decay}")
         if not (self.sigma > 0 and self.alpha >= 0 and self.beta >= 0 and self.steps >= 1 and self.batch >= 1):
             raise ValueError(f"sigma must be positive, alpha and beta not negative, steps and batch at least 1, got {self}")
         if self.explanation not in EXPLANATIONS:
@@ -91,7 +95,7 @@ def train_conversion(
     discriminator = NoiseDiscriminator(width=settings.discriminator_width, halvings=settings.discriminator_halvings, rng=rng)
     networks = ((generator, settings.learning_rate), (discriminator, settings.discriminator_rate))
     optimisers = [torch.optim.Adam(network.parameters(), rate, (0.5, 0.999)) for network, rate in networks]
-    schedules = [torch.optim.lr_scheduler.LinearLR(o, 1.0, 0.0, total_iters=settings.steps) for o in optimisers]
+    schedules = [_schedule(optimiser, settings, -(-len(pixels) // settings.batch)) for optimiser in optimisers]
     for step in range(settings.steps):
         index = torch.randint(len(pixels), (settings.batch,), generator=rng)
         images = vary(pixels[index], 0, rng).contiguous(memory_format=torch.channels_last)
@@ -121,6 +125,16 @@ def train_conversion(
             schedule.step()
         progress(step + 1, settings.steps, told | {"discriminator": judged.item()})
     return generator.eval().requires_grad_(False)
+
+
+def _schedule(
+    optimiser: torch.optim.Optimizer, settings: ConversionTraining, epoch: int
+) -> torch.optim.lr_scheduler.LRScheduler:
+    """Of a rate, step by step, an epoch being so many."""
+    decay = settings.decay
+    if decay is None:
+        return torch.optim.lr_scheduler.LinearLR(optimiser, 1.0, 0.0, total_iters=settings.steps)
+    return torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: decay ** (step // epoch))
 
 
 def explanation_loss(

@@ -7,7 +7,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from semveil.channels import awgn, denormalise_power, normalise_power, pack, unpack
+from semveil.channels import denormalise_power, normalise_power, pack, unpack
+from semveil.channels.wiretap import AnyChannel, over
 from semveil.mechanisms import Laplace
 from semveil.methods.face_model import FaceModel
 from semveil.methods.pairs import NoPair, cache_folder, find_pair, pair_file, write_pair
@@ -48,6 +49,8 @@ def train_pair(
     batch: int = 512,
     learning_rate: float = 3e-4,
     noise_weight: float = 1e-3,
+    channel: AnyChannel | None = None,
+    snr_db: tuple[float, float] | None = None,
     progress: Callable[[int, int, float], None] = lambda epoch, epochs, loss: None,
 ) -> LinearPair:
     """Minimise MSE(Z, S_1) + noise_weight * MSE(Z_private + n, f_protection(Z_private)), n ~ Laplace(0, scale).
@@ -60,6 +63,8 @@ def train_pair(
         settings: private codes, noise scale, how noise is drawn, SNR.
         rng: initialisation, order, noise and channel.
         epochs, batch, learning_rate, noise_weight: the paper's values by default.
+        channel: between the two networks, AWGN where None; any `channel(symbols, snr_db, rng) -> received, state`.
+        snr_db: lowest and highest SNR of training, drawn evenly for each latent; that of the settings where None.
         progress: epoch done, epochs, mean loss of the epoch.
 
     Raises:
@@ -67,6 +72,8 @@ def train_pair(
     """
     if latents.ndim != 3 or latents.shape[2] != settings.style_dim or len(latents) < 2:
         raise ValueError(f"latents must be (N >= 2, K, {settings.style_dim}), got {tuple(latents.shape)}")
+    if snr_db is not None and not snr_db[0] <= snr_db[1]:
+        raise ValueError(f"snr_db must be the lowest and the highest SNR, got {snr_db}")
     if settings.noise not in ("frozen", "fresh"):
         raise ValueError(f"noise must be 'frozen' or 'fresh', got {settings.noise!r}")
     with torch.random.fork_rng(devices=[]):  # torch initialises layers from its global stream
@@ -82,7 +89,10 @@ def train_pair(
         total = 0.0
         for rows in torch.randperm(len(latents), generator=rng).split(batch):
             target = frozen[rows] if frozen is not None else mechanism(private[rows], rng=rng)
-            loss = _loss(pair, latents[rows], target, noise_weight, rng)
+            snrs: float | Tensor = settings.snr_db
+            if snr_db is not None:
+                snrs = snr_db[0] + (snr_db[1] - snr_db[0]) * torch.rand(len(rows), generator=rng)
+            loss = _loss(pair, latents[rows], target, noise_weight, channel, snrs, rng)
             optimiser.zero_grad()
             loss.backward()
             optimiser.step()
@@ -92,13 +102,21 @@ def train_pair(
     return pair.eval().requires_grad_(False)
 
 
-def _loss(pair: LinearPair, latents: Tensor, target: Tensor, noise_weight: float, rng: torch.Generator) -> Tensor:
+def _loss(
+    pair: LinearPair,
+    latents: Tensor,
+    target: Tensor,
+    noise_weight: float,
+    channel: AnyChannel | None,
+    snr_db: float | Tensor,
+    rng: torch.Generator,
+) -> Tensor:
     codes = list(pair.settings.codes)
     protected = pair.protect(latents[:, codes])
     sent = latents.clone()
     sent[:, codes] = protected
     symbols, gain = normalise_power(pack(sent.flatten(1)))
-    received = unpack(denormalise_power(awgn(symbols, pair.settings.snr_db, rng=rng), gain)).view_as(latents)
+    received = unpack(denormalise_power(over(channel, symbols, snr_db, rng=rng), gain)).view_as(latents)
     restored = received.clone()
     restored[:, codes] = pair.deprotect(received[:, codes])
     return F.mse_loss(restored, latents) + noise_weight * F.mse_loss(protected, target)

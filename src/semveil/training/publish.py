@@ -4,6 +4,7 @@ import copy
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import torch
@@ -13,10 +14,18 @@ from semveil.core.pixels import to_tensor
 from semveil.core.rng import streams
 from semveil.data.face_set import FaceSet
 from semveil.encoders.inversion import InversionSettings, invert
-from semveil.encoders.semantic import SemanticEncoder
+from semveil.encoders.perceptual import DEFAULT, PERCEPTUAL
 from semveil.mechanisms import ClipBox
-from semveil.methods.dp_semcom import PAPER_EPSILONS, DPSemCom
-from semveil.methods.face_model import FaceGenerator, LatentPrior, box_as_dict, load_model, save_model, write_network
+from semveil.methods.dp_semcom import PAPER_EPSILONS, pair_settings
+from semveil.methods.face_model import (
+    FaceEncoder,
+    FaceGenerator,
+    LatentPrior,
+    box_as_dict,
+    load_model,
+    save_model,
+    write_network,
+)
 from semveil.methods.latent_model import identity_codes
 from semveil.methods.pairs import pair_file, write_pair
 from semveil.methods.quantile_bounds import FILE as QUANTILES_FILE
@@ -24,18 +33,18 @@ from semveil.training.protector import PUBLIC_LATENTS, train_pair
 from semveil.training.quantiles import training_quantiles
 
 PRIOR_RANK = 256
-# From the encoder's codes; the perceptual term is added where LPIPS's weights are on the machine.
+NETWORK: Literal["alex"] = "alex"  # of LPIPS, for whoever asks for that term
+# From the encoder's codes; `perceptual` weighs a perceptual term where one is asked for.
 DEFAULT_INVERSION = InversionSettings(steps=100, learning_rate=0.1, mse=1.0, perceptual=0.1, prior=0.02)
 
 
 def publish(
     folder: Path,
     generator: FaceGenerator,
-    encoder: SemanticEncoder,
+    encoder: FaceEncoder,
     faces: FaceSet,
     *,
     inversion: InversionSettings = DEFAULT_INVERSION,
-    perceptual: Callable[[Tensor, Tensor], Tensor] | None = None,
     discriminator: nn.Module | None = None,
     photos: int = 1000,
     seed: int = 0,
@@ -48,7 +57,6 @@ def publish(
         folder: where the model goes; its name is the model's name.
         faces: prepared photos; only those not held out are used.
         inversion: becomes the model's default inversion.
-        perceptual: LPIPS (AlexNet), where it is at hand; the model says that its inversion uses it.
         discriminator: kept beside the model, so that training can go on from it.
         photos: how many training photos are inverted.
     """
@@ -59,12 +67,14 @@ def publish(
     encoder = settle_batch_norm(encoder, images)
     with torch.inference_mode():
         start = torch.cat([encoder(part) for part in images.split(64)]).clone()
-    codes = invert(images, generator, start=start, settings=inversion, perceptual=perceptual, progress=progress).codes
+    term = PERCEPTUAL[DEFAULT](NETWORK)
+    codes = invert(images, generator, start=start, settings=inversion, perceptual=term, progress=progress).codes
     box, held_out = ClipBox.from_quantiles(codes), int(faces.held_out.sum())
     card = {
         "clip_box": box_as_dict(box),
         "inversion": vars(inversion),
-        "perceptual_network": "alex",
+        "perceptual": DEFAULT,
+        "perceptual_network": NETWORK,
         "trained_on": f"{len(faces) - held_out} aligned photos of LFW and CelebAMask-HQ; {held_out} held out by person",
         "terms": "research only: the photos' terms forbid more, and the people in them did not consent",
     }
@@ -87,14 +97,14 @@ def publish_pairs(
     model = load_model(str(folder))
     for epsilon in epsilons:
         rng = streams(seed)[f"pair {epsilon:g}"]
-        method = DPSemCom(model, epsilon=epsilon, calibration=calibration, protection="none")
-        settings = method.pair_settings(trained_on=f"{PUBLIC_LATENTS} synthetic latents of the model's prior")
+        told = f"{PUBLIC_LATENTS} synthetic latents of the model's prior"
+        settings = pair_settings(model, epsilon=epsilon, calibration=calibration, trained_on=told)
         latents = model.public_latents(PUBLIC_LATENTS, rng=rng)
         pair = train_pair(latents, settings, rng=rng, progress=partial(progress, epsilon))
         write_pair(pair_file(folder / "pairs", settings), pair)
 
 
-def settle_batch_norm(encoder: SemanticEncoder, images: Tensor) -> SemanticEncoder:
+def settle_batch_norm(encoder: FaceEncoder, images: Tensor) -> FaceEncoder:
     """Copy of an encoder whose batch norms hold the statistics of these images.
 
     Averaged weights have other statistics than the weights that they average; without this, codes shrink to the mean.

@@ -9,7 +9,6 @@ from torch import Tensor
 from semveil.core.pixels import to_tensor
 from semveil.core.rng import streams
 from semveil.data.face_set import FaceSet
-from semveil.encoders.inversion import invert
 from semveil.methods.face_model import FaceModel
 from semveil.methods.quantile_bounds import QuantileBounds
 
@@ -30,7 +29,7 @@ def invert_training_photos(
     *,
     photos: int,
     seed: int = 0,
-    perceptual: Callable[[Tensor, Tensor], Tensor] | None = None,
+    perceptual: str | None = None,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Tensor:
     """Latents (photos, K, D) of photos that are not held out, chosen at random.
@@ -38,12 +37,9 @@ def invert_training_photos(
     Args:
         faces: prepared photos, of the model's size.
         photos: how many; all that there are where there are fewer.
-        perceptual: LPIPS, where it is at hand.
+        perceptual: perceptual term of the inversion; the model's own where None.
     """
     rows = np.flatnonzero(~faces.held_out)
     rows = rows[torch.randperm(len(rows), generator=streams(seed)["quantiles"])[:photos].numpy()]
     images = to_tensor(faces.select(np.sort(rows)).pixels)
-    start = torch.cat([model.start_codes(part).expand(len(part), -1, -1) for part in images.split(64)])
-    return invert(
-        images, model.generator, start=start, settings=model.inversion, perceptual=perceptual, progress=progress
-    ).codes
+    return model.invert(images, perceptual=perceptual, progress=progress).codes

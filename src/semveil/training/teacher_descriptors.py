@@ -1,4 +1,4 @@
-"""What dlib's recogniser says of the photos that an identity encoder learns from, at the photos' own resolution."""
+"""What dlib's recogniser says of the photos of a face set, at the photos' own resolution."""
 
 import os
 import tempfile
@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from semveil.core.pixels import to_pixels, to_tensor
+from semveil.data.arrays import read_arrays
 from semveil.data.face_set import FaceSet, open_aligned
 from semveil.recognition.crop import DLIB_CHIP, crop_faces
 from semveil.recognition.dlib_faces import describe_faces
@@ -52,8 +53,7 @@ class TeacherDescriptors:
 
     @classmethod
     def load(cls, path: Path) -> "TeacherDescriptors":
-        with np.load(path, allow_pickle=False) as arrays:
-            return cls(arrays["source"], arrays["vectors"])
+        return cls(**read_arrays(path, ("source", "vectors")))
 
 
 def describe_photos(
@@ -63,7 +63,7 @@ def describe_photos(
     workers: int = 1,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> TeacherDescriptors:
-    """Describe the photos of a face set that are not held out, from the files that it was made of (about 0.12 s each).
+    """Describe all photos of a face set, from the files that it was made of (about 0.12 s each).
 
     Args:
         data: folder that the set was prepared from.
@@ -71,7 +71,7 @@ def describe_photos(
         workers: processes.
         progress: photos done, photos in all.
     """
-    sources = faces.source[~faces.held_out]
+    sources = faces.source
     parts = [sources[i : i + CHUNK] for i in range(0, len(sources), CHUNK)]
     vectors = []
     with ProcessPoolExecutor(workers) as pool:

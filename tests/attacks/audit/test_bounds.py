@@ -13,7 +13,7 @@ from semveil.attacks.audit.bounds import (
     error_of_a_bound,
     forced_epsilon,
     forced_mu,
-    largest_visible,
+    max_detectable_epsilon,
 )
 from semveil.core.privacy import Sensitivity
 from semveil.mechanisms import Gaussian
@@ -62,8 +62,8 @@ def test_the_gaussian_trade_off_gives_back_the_mechanisms_epsilon(epsilon: float
 def test_visible_epsilon_in_closed_form() -> None:
     draws, error, delta = 5_000, 1e-7, 1e-3
     p = error ** (1 / draws)
-    assert largest_visible(draws, error, delta) == pytest.approx(math.log((p - delta) / (1 - p)))
-    assert largest_visible(draws, error, delta, gaussian=True) > largest_visible(draws, error, delta)
+    assert max_detectable_epsilon(draws, error, delta) == pytest.approx(math.log((p - delta) / (1 - p)))
+    assert max_detectable_epsilon(draws, error, delta, gaussian=True) > max_detectable_epsilon(draws, error, delta)
 
 
 def test_confidence_is_split_over_statistics_directions_and_both_probabilities() -> None:

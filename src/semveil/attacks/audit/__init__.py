@@ -1,30 +1,50 @@
 """Distinguishing games that bound epsilon from below: what a claim of privacy must survive."""
 
 from semveil.attacks.audit.bounds import Floats
+from semveil.attacks.audit.faults import (
+    at_twice_the_budget,
+    less_noise,
+    noise_for_twice,
+    nonce_reused,
+    norm_in_clear,
+    photo_mixed_in,
+)
 from semveil.attacks.audit.finding import Finding, Verdict
-from semveil.attacks.audit.game import Game
-from semveil.attacks.audit.hidden import circle_game, hidden_game, looks
+from semveil.attacks.audit.game import Fault, Game, Law
+from semveil.attacks.audit.hidden import circle_game, hidden_game, test_statistics
 from semveil.attacks.audit.noise import bits_game, draw_rows, law_game
+from semveil.attacks.audit.one_run import TrainingGame, play_training
 from semveil.attacks.audit.referee import DRAWS, FALSE_ALARM, play
 from semveil.attacks.audit.repeats import repeat_game
-from semveil.attacks.audit.statistics import contrasts, finest_bit, table_ratio
+from semveil.attacks.audit.statistics import coarse, contrasts, finest_bit, table_ratio
 
 __all__ = [
     "DRAWS",
     "FALSE_ALARM",
+    "Fault",
     "Finding",
     "Floats",
     "Game",
+    "Law",
+    "TrainingGame",
     "Verdict",
+    "at_twice_the_budget",
     "bits_game",
     "circle_game",
+    "coarse",
     "contrasts",
     "draw_rows",
     "finest_bit",
     "hidden_game",
     "law_game",
-    "looks",
+    "less_noise",
+    "noise_for_twice",
+    "nonce_reused",
+    "norm_in_clear",
+    "photo_mixed_in",
     "play",
+    "play_training",
     "repeat_game",
     "table_ratio",
+    "test_statistics",
 ]

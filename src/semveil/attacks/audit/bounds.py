@@ -66,16 +66,16 @@ def epsilon_of_mu(mu: float, delta: float) -> float:
     return gaussian_epsilon(delta, 1 / mu) if mu > 0 else 0.0
 
 
-def largest_visible(draws: int, error: float, delta: float, *, gaussian: bool = False) -> float:
-    """The bound that these draws give when they separate the two inputs perfectly; no test of this size proves more.
+def max_detectable_epsilon(draws: int, error: float, delta: float, *, gaussian: bool = False) -> float:
+    """The bound that these draws give when they separate the inputs perfectly; no test of this size proves more.
 
     Example:
-        >>> round(largest_visible(500_000, 1e-6 / 4, 0.0), 2)
+        >>> round(max_detectable_epsilon(500_000, 1e-6 / 4, 0.0), 2)
         10.4
     """
     likely, unlikely = at_least(draws, draws, error), at_most(0, draws, error)
-    visible = float(forced_epsilon(likely, unlikely, delta))
-    return max(visible, epsilon_of_mu(float(forced_mu(likely, unlikely)), delta)) if gaussian else visible
+    detected = float(forced_epsilon(likely, unlikely, delta))
+    return max(detected, epsilon_of_mu(float(forced_mu(likely, unlikely)), delta)) if gaussian else detected
 
 
 def error_of_a_bound(false_alarm: float, statistics: int) -> float:

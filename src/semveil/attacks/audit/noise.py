@@ -1,13 +1,15 @@
 """Games for additive noise: its law, and the bits of its floats."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from semveil.attacks.audit.bounds import Floats
-from semveil.attacks.audit.game import Game
+from semveil.attacks.audit.faults import FLOATS, less_noise, noise_for_twice
+from semveil.attacks.audit.game import Fault, Game, Law
 from semveil.attacks.audit.statistics import contrasts, finest_bit
 from semveil.core.privacy import Guarantee
 
@@ -23,6 +25,8 @@ def law_game(
     *,
     widths: Floats | None = None,
     clipped: Sequence[Floats] | None = None,
+    law: Law | None = None,
+    step: float | None = None,
     gaussian: bool = False,
     share: float = 1.0,
 ) -> Game:
@@ -34,6 +38,8 @@ def law_game(
         claim: what holds for them.
         widths: (n,) relative size of the noise in each coordinate, 0 where there is none (and the inputs agree).
         clipped: what the release makes of the inputs before noise, where it clips them first.
+        law: of the outputs, where it is known.
+        step: of the grid that outputs lie on.
         gaussian: the claim is one of normal noise.
     """
     first, second = (np.asarray(x, np.float64) for x in (clipped or inputs))
@@ -49,25 +55,46 @@ def law_game(
         claim,
         draw_rows(release, inputs),
         measure,
+        faults=(less_noise((first, second), noise_for_twice(claim, gaussian=gaussian), step=step),) if claim.epsilon else (),
+        law=law,
         width=len(first),
-        noise_on=(first, second),
         gaussian=gaussian,
         share=share,
     )
 
 
 def bits_game(
-    target: str, release: Sampler, inputs: Sequence[Floats], claim: Guarantee, *, dtype: torch.dtype, share: float = 1.0
+    game: Game,
+    release: Sampler,
+    inputs: Sequence[Floats],
+    *,
+    dtype: torch.dtype,
+    in_floats: Sampler | None = None,
+    share: float = 1.0,
 ) -> Game:
-    """Do the outputs' low bits show the input? One of the inputs should be 0, around which floats are finest."""
+    """Do the outputs' low bits show the input? One of the inputs should be 0, around which floats are finest.
+
+    Args:
+        game: on the same release, whose claim, faults and statistics this game takes over.
+        release: rows of the given type -> outputs of that type.
+        inputs: two neighbouring records (n,); those of `game`, if it has faults or a law.
+        dtype: of the records and outputs.
+        in_floats: the same law drawn in floating point; a planted fault that must be caught.
+    """
     precision = str(dtype).removeprefix("torch.")
-    return Game(
-        target,
-        f"low bits of {precision} outputs",
-        claim,
-        draw_rows(release, inputs, dtype=dtype),
-        lambda outputs: {"finest bit": finest_bit(outputs[:, 0])},
-        width=len(inputs[0]),
+
+    def measure(outputs: Floats) -> dict[str, Floats]:
+        return {**game.measure(outputs), "finest bit": finest_bit(outputs[:, 0])}
+
+    faults = game.faults
+    if in_floats is not None:
+        faults = (*faults, Fault(FLOATS, draw=draw_rows(in_floats, inputs, dtype=dtype)))
+    return replace(
+        game,
+        pair=f"low bits of {precision} outputs",
+        draw=draw_rows(release, inputs, dtype=dtype),
+        measure=measure,
+        faults=faults,
         share=share,
     )
 

@@ -1,6 +1,10 @@
-"""Plays a distinguishing game: chooses events on one half of the draws, counts them on the other, and bounds epsilon."""
+"""Plays a distinguishing game: events chosen on one half of the draws and counted on the other bound epsilon.
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+The faults that the game plants are played in the same way, with as many draws, and say how surely the test catches them.
+"""
+
+import time
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,18 +17,20 @@ from semveil.attacks.audit.bounds import (
     error_of_a_bound,
     forced_epsilon,
     forced_mu,
-    largest_visible,
+    max_detectable_epsilon,
 )
 from semveil.attacks.audit.events import Event, choose_events
 from semveil.attacks.audit.finding import Finding
-from semveil.attacks.audit.game import Game
+from semveil.attacks.audit.fit import FIT_DRAWS, Fit, FitTest, Samples
+from semveil.attacks.audit.game import Change, Draw, Game
+from semveil.attacks.audit.power import DOUBT, Power, event_power
 
 DRAWS = 1_000_000
 FEWEST_DRAWS = 200
 FALSE_ALARM = 1e-6
-FACTORS = (2.0, 4.0, 8.0, 16.0, 64.0, 256.0)  # noise that many times too small is what the test is tried on
 LARGEST_CHOICE = 500_000  # draws held in memory to choose events; all others are counted and forgotten
 PART = 2**20  # numbers drawn at a time
+_SOUND = ""  # the key of the sound protection among the faults'
 
 Progress = Callable[[int, int], None]
 
@@ -34,61 +40,66 @@ def play(
     *,
     draws: int = DRAWS,
     false_alarm: float = FALSE_ALARM,
-    factors: Sequence[float] = FACTORS,
     progress: Progress = lambda done, total: None,
 ) -> Finding:
     """Lower-bound epsilon: for an event S, epsilon >= ln((P[S] - delta) / Q[S]), with Clopper-Pearson bounds on P[S] and Q[S].
 
-    Half of the draws choose one event for each statistic and direction; the other half counts them, so the bounds need no
-    correction for the choice. All bounds of a game hold together with probability 1 - false_alarm.
+    Half of the draws choose one event for each statistic and direction; the other half counts them, so the bounds need
+    no correction for the choice. Where the outputs' law is known, its goodness of fit is a second test, and each of the
+    two gets half of the false alarms.
 
     Args:
         draws: of each input, before the game's own share is taken of them.
         false_alarm: probability at most of calling a true claim violated, in (0, 1).
-        factors: rising, above 1; where the game's noise is additive, the test is also tried on the same outputs with noise
-            that many times too small, until one is caught.
 
     Raises:
         ValueError: fewer draws than a test needs, or a probability out of range.
     """
     if draws < FEWEST_DRAWS:
         raise ValueError(f"a test needs at least {FEWEST_DRAWS} draws of each input, got {draws}")
+    started = time.process_time()
     draws = max(int(draws * game.share), FEWEST_DRAWS)
     choosing = min(draws // 2, LARGEST_CHOICE)
-    counting = draws - choosing
-    planted = game.noise_on is not None and game.claim.epsilon is not None
-    sampler = _Sampler(game, total=2 * draws, progress=progress)
+    faults = game.faults if game.claim.epsilon is not None else ()
+    fitted = game.law is not None and game.claim.epsilon is not None
+    size = _Size(choosing, draws - choosing, false_alarm / 2 if fitted else false_alarm, fitted)
 
-    measured = sampler.collect(choosing, (1.0, *factors) if planted else (1.0,))
-    error = error_of_a_bound(false_alarm, len(measured[1.0][0]))
-    rules = {
-        factor: choose_events(sides, error=error, delta=game.claim.delta, gaussian=game.gaussian)
-        for factor, sides in measured.items()
-    }
-    del measured
-    hits = sampler.count(counting, rules)
+    own_draws: dict[str, Draw] = {fault.name: fault.draw for fault in faults if fault.draw is not None}
+    changes: dict[str, Change] = {fault.name: fault.change for fault in faults if fault.change is not None}
+    tick = _Ticker(progress, 2 * draws * (1 + len(own_draws)))
+    watched = _watch(game, game.draw, {_SOUND: _unchanged, **changes}, size, tick)
+    for name, draw in own_draws.items():
+        watched |= _watch(game, draw, {name: _unchanged}, size, tick)
 
-    bounds = {factor: [_Bound.of(game, e, h, counting, error) for e, h in hits[factor].items()] for factor in hits}
-    best = {factor: max(found, key=lambda bound: bound.epsilon) for factor, found in bounds.items()}
-    claimed = game.claim.epsilon
-    caught = [k for k in best if k > 1 and claimed is not None and best[k].epsilon > claimed]
-    strongest = best[1.0]
+    sound = watched[_SOUND]
+    fit, by_fit = _fitted(game, watched, size) if fitted else (None, {})
+    strongest = max(sound.bounds, key=lambda bound: bound.epsilon)
     return Finding(
         target=game.target,
         pair=game.pair,
         claim=game.claim,
         draws=draws,
-        counted=counting,
+        counted=size.counting,
         false_alarm=false_alarm,
         lower=strongest.epsilon,
-        visible=largest_visible(counting, error, game.claim.delta, gaussian=game.gaussian),
-        separated=any(bound.hits == (counting, 0) for bound in bounds[1.0]),
-        constant=sampler.constant,
+        max_detectable_epsilon=max_detectable_epsilon(size.counting, sound.error, game.claim.delta, gaussian=game.gaussian),
+        separated=any(bound.hits == (size.counting, 0) for bound in sound.bounds),
         event=str(strongest.event) if strongest.epsilon > 0 else None,
         hits=strongest.hits if strongest.epsilon > 0 else None,
-        caught_factor=min(caught, default=None),
-        factors=tuple(factors) if planted else (),
+        fit=fit,
+        powers=tuple(Power(f.name, watched[f.name].power(), by_fit.get(f.name)) for f in faults),
+        cpu_seconds=time.process_time() - started,
     )
+
+
+@dataclass(frozen=True)
+class _Size:
+    """How many draws choose and count, the false alarms of the game alone, and whether outputs are kept for the fit."""
+
+    choosing: int
+    counting: int
+    false_alarm: float
+    fitted: bool
 
 
 @dataclass(frozen=True)
@@ -100,7 +111,7 @@ class _Bound:
     epsilon: float
 
     @classmethod
-    def of(cls, game: Game, event: Event, hits: Sequence[int], draws: int, error: float) -> "_Bound":
+    def of(cls, game: Game, event: Event, hits: list[int], draws: int, error: float) -> "_Bound":
         ordered = hits[event.likelier], hits[1 - event.likelier]
         likely, unlikely = at_least(ordered[0], draws, error), at_most(ordered[1], draws, error)
         epsilon = float(forced_epsilon(likely, unlikely, game.claim.delta))
@@ -109,58 +120,108 @@ class _Bound:
         return cls(event, ordered, epsilon)
 
 
-class _Sampler:
-    """Draws outputs part by part and keeps an eye on whether an input's outputs ever differ."""
+class _Watcher:
+    """Chooses and counts events of one protection, sound or broken, and keeps what the fit compares."""
 
-    def __init__(self, game: Game, *, total: int, progress: Progress) -> None:
-        self.game, self.total, self.progress = game, total, progress
-        self.done = 0
-        self._first: list[Floats | None] = [None, None]
-        self._varied = [False, False]
+    def __init__(self, game: Game, change: Change, size: _Size) -> None:
+        self.game, self.change, self.size = game, change, size
+        self.error = 0.0  # of each bound, known when the statistics are
+        self.hits: dict[Event, list[int]] = {}
+        self._measured: tuple[dict[str, list[Floats]], dict[str, list[Floats]]] = ({}, {})
+        self._kept: tuple[dict[str, list[Floats]], dict[str, list[Floats]]] = ({}, {})
+
+    def see(self, world: int, outputs: Floats, *, counting: bool) -> None:
+        outputs = self.change(world, outputs)
+        measured = self.game.measure(outputs)
+        if counting:
+            for event, hits in self.hits.items():
+                hits[world] += event.hits(measured[event.statistic])
+        else:
+            _append(self._measured[world], measured)
+        kept = self._kept[world]
+        if self.size.fitted and self.game.law and sum(map(len, next(iter(kept.values()), []))) < FIT_DRAWS:
+            _append(kept, self.game.law.measure(world, outputs))
+
+    def choose(self) -> None:
+        """Fix the events, on what was seen so far."""
+        measured = _joined(self._measured[0]), _joined(self._measured[1])
+        self.error = error_of_a_bound(self.size.false_alarm, len(measured[0]))
+        delta, gaussian = self.game.claim.delta, self.game.gaussian
+        events = choose_events(measured, error=self.error, delta=delta, gaussian=gaussian)
+        self.hits = {event: [0, 0] for event in events}
+        self._measured = ({}, {})
 
     @property
-    def constant(self) -> bool:
-        """All outputs of an input were one and the same, and the two inputs' differed."""
-        first, second = self._first
-        return not any(self._varied) and not np.array_equal(np.asarray(first), np.asarray(second))
+    def bounds(self) -> list[_Bound]:
+        return [_Bound.of(self.game, e, h, self.size.counting, self.error) for e, h in self.hits.items()]
 
-    def collect(self, count: int, factors: Sequence[float]) -> dict[float, tuple[Mapping[str, Floats], Mapping[str, Floats]]]:
-        """Statistics of `count` draws from either input, by the factor that their noise is made smaller by."""
-        parts: dict[float, tuple[dict[str, list[Floats]], dict[str, list[Floats]]]] = {k: ({}, {}) for k in factors}
-        for world, outputs in self._draw(count):
-            for factor in factors:
-                for name, values in self._measure(outputs, world, factor).items():
-                    parts[factor][world].setdefault(name, []).append(values)
-        return {
-            k: ({n: np.concatenate(v) for n, v in a.items()}, {n: np.concatenate(v) for n, v in b.items()})
-            for k, (a, b) in parts.items()
-        }
+    @property
+    def samples(self) -> Samples:
+        return _joined(self._kept[0]), _joined(self._kept[1])
 
-    def count(self, count: int, rules: Mapping[float, Sequence[Event]]) -> dict[float, dict[Event, list[int]]]:
-        """Hits of every event among `count` draws from input 0 and from input 1."""
-        hits = {factor: {event: [0, 0] for event in events} for factor, events in rules.items()}
-        for world, outputs in self._draw(count):
-            for factor, events in hits.items():
-                measured = self._measure(outputs, world, factor)
-                for event, found in events.items():
-                    found[world] += event.hits(measured[event.statistic])
-        return hits
+    def power(self) -> float:
+        """Lower bound on the probability that the game refutes the claim, if this is a fault's play."""
+        bounds = self.bounds
+        best = max(bounds, key=lambda bound: bound.epsilon)
+        return event_power(
+            best.hits,
+            self.size.counting,
+            self.game.claim,
+            error=self.error,
+            doubt=DOUBT / len(bounds),  # the event is chosen by the same counts
+            gaussian=self.game.gaussian,
+        )
 
-    def _draw(self, count: int) -> Iterator[tuple[int, Floats]]:
-        rows = max(1, PART // self.game.width)
-        for world in (0, 1):
-            for start in range(0, count, rows):
-                outputs = np.asarray(self.game.draw(world, min(rows, count - start)), np.float64)
-                first = self._first[world] = outputs[0] if self._first[world] is None else self._first[world]
-                self._varied[world] = self._varied[world] or bool((outputs != first).any())
-                self.done += len(outputs)
-                self.progress(self.done, self.total)
-                yield world, outputs
 
-    def _measure(self, outputs: Floats, world: int, factor: float) -> Mapping[str, Floats]:
-        if factor != 1.0:
-            assert self.game.noise_on is not None
-            clean = self.game.noise_on[world]
-            outputs = outputs.copy()
-            outputs[:, : len(clean)] = clean + (outputs[:, : len(clean)] - clean) / factor
-        return self.game.measure(outputs)
+def _watch(game: Game, draw: Draw, changes: Mapping[str, Change], size: _Size, tick: "_Ticker") -> dict[str, _Watcher]:
+    """Play with the given draws, once for each change of them."""
+    watchers = {name: _Watcher(game, change, size) for name, change in changes.items()}
+    for count, counting in ((size.choosing, False), (size.counting, True)):
+        for world, outputs in _parts(draw, count, game.width):
+            for watcher in watchers.values():
+                watcher.see(world, outputs, counting=counting)
+            tick(len(outputs))
+        if not counting:
+            for watcher in watchers.values():
+                watcher.choose()
+    return watchers
+
+
+def _parts(draw: Draw, count: int, width: int) -> Iterator[tuple[int, Floats]]:
+    rows = max(1, PART // width)
+    for world in (0, 1):
+        for start in range(0, count, rows):
+            yield world, np.asarray(draw(world, min(rows, count - start)), np.float64)
+
+
+def _fitted(game: Game, watched: Mapping[str, _Watcher], size: _Size) -> tuple[Fit, dict[str, float]]:
+    """The fit of the sound protection, and how surely each fault is caught by it."""
+    assert game.law is not None
+    samples = watched[_SOUND].samples
+    count = len(next(iter(samples[0].values())))
+    test = FitTest(game.law, count, size.false_alarm, np.random.default_rng())
+    return test.compare(samples), {name: test.power(w.samples) for name, w in watched.items() if name != _SOUND}
+
+
+class _Ticker:
+    """Counts draws for whoever watches."""
+
+    def __init__(self, progress: Progress, total: int) -> None:
+        self._progress, self._total, self._done = progress, total, 0
+
+    def __call__(self, drawn: int) -> None:
+        self._done += drawn
+        self._progress(self._done, self._total)
+
+
+def _unchanged(world: int, outputs: Floats) -> Floats:
+    return outputs
+
+
+def _append(lists: dict[str, list[Floats]], values: Mapping[str, Floats]) -> None:
+    for name, found in values.items():
+        lists.setdefault(name, []).append(found)
+
+
+def _joined(lists: Mapping[str, list[Floats]]) -> dict[str, Floats]:
+    return {name: np.concatenate(parts) for name, parts in lists.items()}

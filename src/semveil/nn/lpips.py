@@ -1,6 +1,6 @@
 """LPIPS v0.1, the learned perceptual distance of Zhang et al., CVPR 2018: exact, without torchvision."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
@@ -11,12 +11,11 @@ from torch import Tensor, nn
 from semveil.core.checkpoints import load_strictly, read_checkpoint
 from semveil.core.registry import suggest
 from semveil.core.weights import home, require
-from semveil.metrics.checks import check_pairs
 from semveil.nn.trunks import TRUNKS, FeatureTrunk
 
-TRUNK_ENTRIES = {"alex": "alexnet", "vgg": "vgg16"}  # of the weights catalogue
+TRUNK_ENTRIES = {"alex": "alexnet", "vgg": "vgg16", "squeeze": "squeezenet1_1"}  # of the weights catalogue
 EPSILON = 1e-10
-Net = Literal["alex", "vgg"]
+Net = Literal["alex", "vgg", "squeeze"]
 
 
 class LPIPS(nn.Module):
@@ -26,9 +25,10 @@ class LPIPS(nn.Module):
     Differentiable in both images; the weights are frozen.
 
     Args:
-        net: `alex` (what the papers report) or `vgg` (loss of the official inversion).
-        trunk: torchvision's AlexNet or VGG16 weights, a file or a state dict.
-        heads: the official `lin0..lin4` weights, a file or a state dict.
+        net: `alex` (what the papers report), `vgg` (loss of the official inversion) or `squeeze`, which no loss here has
+            seen: the bundled generator was trained on `alex`, and its photos are inverted with it where asked.
+        trunk: torchvision's weights of AlexNet, VGG16 or SqueezeNet 1.1, a file or a state dict.
+        heads: the official weights `lin0`, `lin1`..., a file or a state dict.
 
     Raises:
         BadCheckpoint: a file is damaged or does not fit.
@@ -37,6 +37,7 @@ class LPIPS(nn.Module):
     def __init__(self, net: Net, *, trunk: str | Path | Mapping[str, Any], heads: str | Path | Mapping[str, Any]) -> None:
         super().__init__()
         _check_net(net)
+        self.net = net
         self.trunk = FeatureTrunk(net, _state(trunk))
         self.heads = _Heads(TRUNKS[net].channels)
         load_strictly(self.heads, _state(heads), name=f"the LPIPS {net} heads")
@@ -57,18 +58,49 @@ class LPIPS(nn.Module):
         heads = require(f"lpips-{net}")
         return cls(net, trunk=require(TRUNK_ENTRIES[net]), heads=heads)
 
+    @property
+    def name(self) -> str:
+        """As certificates and results record it, such as `lpips-alex`."""
+        return f"lpips-{self.net}"
+
     def forward(self, a: Tensor, b: Tensor) -> Tensor:
         """Distances (B,) between images (B, 3, H, W) in [-1, 1]."""
         return self.per_layer(a, b).sum(0)
 
     def per_layer(self, a: Tensor, b: Tensor) -> Tensor:
-        """The five layers' shares (5, B) of the distance."""
-        check_pairs(a, b)
-        maps_a, maps_b = self.trunk((a - self.shift) / self.scale), self.trunk((b - self.shift) / self.scale)
-        return torch.stack([
-            (weight * (_unit(x) - _unit(y)) ** 2).sum(1).mean((1, 2))
-            for x, y, weight in zip(maps_a, maps_b, self.heads.parameters(), strict=True)
-        ])  # fmt: skip
+        """The layers' shares (L, B) of the distance.
+
+        Raises:
+            ValueError: the two are not batches of RGB images of one shape.
+        """
+        if a.shape != b.shape or a.ndim != 4 or a.shape[1] != 3:
+            raise ValueError(f"images to compare must be (B, 3, H, W) of one shape, got {tuple(a.shape)} and {tuple(b.shape)}")
+        return self._shares(self._maps(a), self._maps(b))
+
+    def distance_to(self, photos: Tensor) -> Callable[[Tensor], Tensor]:
+        """The distance (B,) of images to photos (B, 3, H, W) that stay the same, as an optimisation asks for it at every step.
+
+        The photos' features are computed once. A lone image goes through the trunk beside a copy of itself: torch chooses a
+        slow convolution for batches of one, and the copy changes neither value nor gradient.
+        """
+        lone = len(photos) == 1
+
+        def maps(images: Tensor) -> list[Tensor]:
+            if not lone:
+                return self._maps(images)
+            return [part[:1] for part in self._maps(images.expand(2, -1, -1, -1))]
+
+        with torch.no_grad():
+            target = maps(photos)
+        return lambda images: self._shares(maps(images), target).sum(0)
+
+    def _maps(self, images: Tensor) -> list[Tensor]:
+        """Feature maps of unit length over the channels."""
+        return [_unit(part) for part in self.trunk((images - self.shift) / self.scale)]
+
+    def _shares(self, a: Sequence[Tensor], b: Sequence[Tensor]) -> Tensor:
+        weights = self.heads.parameters()
+        return torch.stack([(w * (x - y) ** 2).sum(1).mean((1, 2)) for x, y, w in zip(a, b, weights, strict=True)])
 
 
 class _Heads(nn.Module):
@@ -87,7 +119,7 @@ def lpips(a: Tensor, b: Tensor, *, net: Net = "alex", weights: LPIPS | None = No
     Args:
         a: (B, 3, H, W) in [-1, 1].
         b: the same shape.
-        net: `alex` or `vgg`, when `weights` is None.
+        net: `alex`, `vgg` or `squeeze`, when `weights` is None.
         weights: a loaded `LPIPS`, on the images' device; where None, the catalogue's, loaded once.
 
     Returns:
@@ -99,7 +131,7 @@ def lpips(a: Tensor, b: Tensor, *, net: Net = "alex", weights: LPIPS | None = No
     return (weights or _from_catalogue(net, a.device, home()))(a, b)
 
 
-@lru_cache(maxsize=2)
+@lru_cache(maxsize=3)
 def _from_catalogue(net: Net, device: torch.device, folder: Path) -> LPIPS:
     """Kept for one folder of weights: where another holds none, none are used."""
     return LPIPS.from_catalogue(net).to(device)

@@ -2,10 +2,9 @@
 
 import math
 from collections.abc import Iterable
+from decimal import ROUND_CEILING, Context, Decimal
 
 from flint import arb, ctx
-
-from semveil.mechanisms.gaussian import gaussian_epsilon
 
 PRECISION = 128  # bits; far more than the sums of up to millions of doubles here need
 
@@ -13,10 +12,14 @@ PRECISION = 128  # bits; far more than the sums of up to millions of doubles her
 def float_above(ball: arb) -> float:
     """A float that no value in the ball exceeds; the nearest one where the ball is a single float.
 
+    Infinite where the ball knows no bound, as after a division by 0.
+
     Example:
-        >>> float_above(arb(1) / 3) > 1 / 3, float_above(arb(0.5))
-        (True, 0.5)
+        >>> float_above(arb(1) / 3) > 1 / 3, float_above(arb(0.5)), float_above(arb(1) / 0)
+        (True, 0.5, inf)
     """
+    if not ball.is_finite():
+        return math.inf
     top = ball.upper()
     near = float(top)
     return near if top <= arb(near) else math.nextafter(near, math.inf)
@@ -55,39 +58,14 @@ def loss_above(distances: Iterable[float], scales: Iterable[float]) -> float:
         return float_above(sum((arb(d) / arb(s) for d, s in zip(distances, scales, strict=True) if d), start=arb(0)))
 
 
-def gaussian_epsilon_above(delta: float, sigma: float, sensitivity: float) -> float:
-    """An epsilon at which Gaussian noise is certainly (epsilon, delta)-private (Balle and Wang 2018, Theorem 8).
-
-    Starts from `gaussian_epsilon`, a float bisection, and raises it until ball arithmetic confirms it.
-
-    Args:
-        delta: in (0, 1).
-        sigma: of the noise, > 0.
-        sensitivity: L2, > 0, in the same units.
+def text_above(value: float, digits: int = 6) -> str:
+    """A number in at most so many digits, rounded up: what is read back is never below the value.
 
     Example:
-        >>> round(gaussian_epsilon_above(1e-5, 30.7, 1.0), 3)
-        0.1
+        >>> text_above(1.0), text_above(0.1), text_above(1.0000004), text_above(7.5991e-7, 3)
+        ('1', '0.1', '1.00001', '7.6e-07')
     """
-    epsilon = gaussian_epsilon(delta, sigma / sensitivity)
-    slack = 2.0**-53
-    while not _delta_holds(epsilon, delta, sigma, sensitivity):
-        epsilon += slack * max(1.0, epsilon)
-        slack *= 2
-    return epsilon
-
-
-def _delta_holds(epsilon: float, delta: float, sigma: float, sensitivity: float) -> bool:
-    """Whether Phi(1/(2r) - epsilon r) - exp(epsilon) Phi(-1/(2r) - epsilon r) <= delta for sure, r = sigma / sensitivity."""
-    for precision in (PRECISION, 8 * PRECISION):  # the difference cancels where delta is tiny
-        with ctx.workprec(precision):
-            ratio = arb(sigma) / arb(sensitivity)
-            gain = _normal_cdf(0.5 / ratio - epsilon * ratio)
-            loss = arb(epsilon).exp() * _normal_cdf(-0.5 / ratio - epsilon * ratio)
-            if gain - loss <= arb(delta):
-                return True
-    return False
-
-
-def _normal_cdf(z: arb) -> arb:
-    return (-z / arb(2).sqrt()).erfc() / 2
+    if not math.isfinite(value):
+        return str(value)
+    rounded = Context(prec=digits, rounding=ROUND_CEILING).plus(Decimal(repr(value)))  # repr: reads back as the same float
+    return f"{float(rounded):.{digits}g}"

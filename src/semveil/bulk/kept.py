@@ -1,0 +1,90 @@
+"""Releases that an earlier run made without a ledger, or with another one: what is to be recorded of them now."""
+
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+
+from semveil.bulk.account import Fate, Mark
+from semveil.bulk.enrolled import enrol
+from semveil.bulk.manifest import Entry
+from semveil.bulk.settings import Settings
+from semveil.bulk.task import Recorded, bookings, people_of
+from semveil.core.certificate import Certificate
+from semveil.core.errors import PhotoError, SemveilError
+from semveil.core.ledger import Ledger
+from semveil.data.certified import SUFFIX, read_certificate
+from semveil.data.faces import choose_faces
+from semveil.data.photos import load_photo
+from semveil.methods.release import Layout
+
+
+class NotRecorded(SemveilError):
+    """A release that is in the output and cannot be recorded; the message says why."""
+
+    exit_code = 8
+
+
+def unrecorded(
+    entry: Entry, photo: str, out: Path, settings: Settings, people: str | None, size: int, ledger: Ledger
+) -> list[Recorded]:
+    """What the ledger lacks of a photo that is done.
+
+    Certificates are read from the output. Whom enrolled people's pictures show is found out again from the photo.
+
+    Args:
+        photo: its path; its content is what it was.
+        people: `enrolment_digest`, where there are enrolled people.
+        size: side of the method's crops.
+
+    Raises:
+        NotRecorded: a certificate cannot be used, or it is not known whom a picture shows.
+    """
+    try:
+        made = {
+            PurePosixPath(output).name: read_certificate(out / output) for output in entry.outputs if output.endswith(SUFFIX)
+        }
+        lacking = {name: made_ for name, made_ in made.items() if not ledger.knows(made_.release_id)}
+        if settings.enrolled is None:
+            return list(_of_the_subject(made, settings, photo))
+        if not lacking or entry.status != "protected" or people is None:
+            return []
+        return list(_of_enrolled(lacking, entry, photo, settings, people, size))
+    except NotRecorded:
+        raise
+    except SemveilError as error:
+        raise NotRecorded(f"{photo!r} was protected before and cannot be recorded: {error}") from error
+
+
+def _of_the_subject(made: dict[str, Certificate], settings: Settings, photo: str) -> Iterator[Recorded]:
+    assert settings.subject is not None
+    if sum(certificate.images for certificate in made.values()) > 1:
+        raise NotRecorded(
+            f"{photo!r} was protected before without a subject and shows several chosen faces, of which one is the subject's; "
+            "it is not recorded: choose with --face, or enrol people"
+        )
+    for certificate in made.values():
+        yield from bookings((settings.subject,), (), certificate)
+
+
+def _of_enrolled(
+    made: dict[str, Certificate], entry: Entry, photo: str, settings: Settings, people: str, size: int
+) -> Iterator[Recorded]:
+    assert settings.enrolled is not None
+    loaded = load_photo(photo)
+    whole = settings.layout == Layout.WHOLE_PHOTO
+    detector = settings.detector
+    faces = [face for _, face in choose_faces(loaded, "all", smallest=1, thorough=whole, detector=detector)]
+    if len(faces) != entry.faces:
+        raise PhotoError(f"it shows {len(faces)} faces now, {entry.faces} were found then")
+    chosen = [mark.number for mark in map(Mark.from_dict, entry.marks) if mark.fate == Fate.PROTECTED]
+    if not entry.marks:  # of an earlier version, which protected all that were chosen
+        chosen = [i for i in settings.chosen(len(faces)) if i < len(faces)]
+    through, exposed = people_of(loaded, faces, chosen, size, enrol(settings.enrolled, people))
+    name = PurePosixPath(entry.name).name
+    if whole:
+        (certificate,) = made.values()
+        yield from bookings(tuple(person for known in through for person in known), exposed, certificate)
+        return
+    for i, known in zip(chosen, through, strict=True):
+        own = f"{name}.face-{i}.png{SUFFIX}" if len(faces) > 1 else f"{name}.png{SUFFIX}"
+        if own in made:
+            yield from bookings(known, (), made[own])

@@ -1,0 +1,116 @@
+"""Fading: flat or by blocks, Rayleigh or with a line of sight; and over subcarriers, from taps, under OFDM."""
+
+import math
+
+import torch
+from torch import Tensor
+
+from semveil.channels.channel import Channel, Heard, complex_normal, multiply, source, uniform
+
+
+class Fading(Channel):
+    """y_n = h_b(n) s_n + n_n with h_b = sqrt(K/(K+1)) e^(j theta) + sqrt(1/(K+1)) g_b, g_b ~ CN(0, 1), theta uniform.
+
+    The scattered part g is new in each block of `coherence` symbols, the line of sight one for the whole message. Mean power 1.
+
+    Args:
+        k_db: K, power of the line of sight over the scattered one, in dB; -inf for Rayleigh fading, inf for a phase alone.
+        coherence: symbols, pilots among them, that fade together; None for the whole message (flat).
+
+    Raises:
+        ValueError: NaN, or a coherence below 1.
+
+    Example:
+        >>> rng = torch.Generator().manual_seed(0)
+        >>> heard = Fading(coherence=2)(torch.ones(1, 5, dtype=torch.complex64), float("inf"), rng)
+        >>> heard.received[0, 0] == heard.received[0, 1] != heard.received[0, 2]
+        tensor(True)
+    """
+
+    def __init__(self, k_db: float = -math.inf, coherence: int | None = None) -> None:
+        super().__init__()
+        if math.isnan(k_db):
+            raise ValueError("k_db must be a number in dB, -inf for no line of sight, got NaN")
+        if coherence is not None and (type(coherence) is not int or coherence < 1):
+            raise ValueError(f"coherence must be a whole number of symbols >= 1, or None for a flat channel, got {coherence}")
+        self.coherence = coherence
+        self.sight = 1.0 if k_db == math.inf else 10 ** (k_db / 10) / (1 + 10 ** (k_db / 10))  # K / (K + 1)
+
+    def forward(self, symbols: Tensor, snr_db: float | Tensor, rng: torch.Generator | None = None) -> Heard:
+        rng = source(symbols, rng)
+        count, length = symbols.shape
+        block = self._block(torch.arange(length))
+        phase = torch.exp(2j * math.pi * uniform((count, 1), rng))
+        scattered = complex_normal((count, int(block[-1]) + 1), rng)
+        gain = math.sqrt(self.sight) * phase + math.sqrt(1 - self.sight) * scattered
+        return multiply(symbols, gain[:, block.to(gain.device)], snr_db, rng)
+
+    def basis(self, length: int) -> Tensor | None:
+        block = self._block(torch.arange(length))
+        return (block[:, None] == torch.arange(int(block[-1]) + 1)).to(torch.complex128)
+
+    def correlation(self, first: Tensor, second: Tensor) -> Tensor:
+        together = self._block(first)[:, None] == self._block(second)
+        return (self.sight + (1 - self.sight) * together).to(torch.complex128)
+
+    def pilot_spacing(self, every: int) -> None:
+        if self.coherence is not None and self.coherence % every:
+            raise ValueError(
+                f"pilots at every {every} symbols do not fall into each block of {self.coherence}; "
+                f"choose a spacing that divides the coherence"
+            )
+
+    def _block(self, places: Tensor) -> Tensor:
+        return torch.zeros_like(places) if self.coherence is None else places // self.coherence
+
+
+class OFDM(Channel):
+    """Frequency-selective fading over subcarriers: y_k = H_k s_k + n_k, H_k = sum over l of h_l e^(-2 pi j k l / F).
+
+    Exact for OFDM with a cyclic prefix of at least taps - 1 samples. Tap l is CN(0, p_l), p_l falling by `decay_db` from tap to
+    tap and adding up to 1. Symbols fill the F subcarriers of one OFDM symbol after another; the last one is sent whole, and
+    prefixes and unused subcarriers count as channel uses (`prefix`). Taps are new in each message.
+
+    Args:
+        subcarriers: F.
+        taps: L, at most F.
+        decay_db: per tap.
+
+    Raises:
+        ValueError: sizes out of range.
+    """
+
+    def __init__(self, subcarriers: int = 64, taps: int = 8, decay_db: float = 2.0) -> None:
+        super().__init__()
+        if not 1 <= taps <= subcarriers or not math.isfinite(decay_db):
+            raise ValueError(f"taps must be 1..{subcarriers} and decay_db finite, got {taps} taps and {decay_db:g} dB")
+        self.subcarriers, self.taps = subcarriers, taps
+        powers = 10 ** (-decay_db * torch.arange(taps, dtype=torch.float64) / 10)
+        self.powers = powers / powers.sum()
+
+    def forward(self, symbols: Tensor, snr_db: float | Tensor, rng: torch.Generator | None = None) -> Heard:
+        rng = source(symbols, rng)
+        taps = complex_normal((len(symbols), self.taps), rng) * self.powers.sqrt().to(rng.device)
+        return multiply(symbols, taps @ self._waves(torch.arange(symbols.shape[1])).T.to(taps), snr_db, rng)
+
+    def basis(self, length: int) -> Tensor | None:
+        return self._waves(torch.arange(length))
+
+    def correlation(self, first: Tensor, second: Tensor) -> Tensor:
+        return (self._waves(first) * self.powers) @ self._waves(second).conj().T
+
+    def prefix(self, length: int) -> int:
+        blocks = -(-length // self.subcarriers)
+        return blocks * (self.subcarriers + self.taps - 1) - length
+
+    def pilot_spacing(self, every: int) -> None:
+        if self.subcarriers % every or self.subcarriers < every * self.taps:
+            raise ValueError(
+                f"{self.taps} taps over {self.subcarriers} subcarriers need pilots at least at every "
+                f"{self.subcarriers // self.taps}, at a spacing that divides the number of subcarriers, got {every}"
+            )
+
+    def _waves(self, places: Tensor) -> Tensor:
+        """(P, L): what tap l is worth at each place."""
+        angle = (places[:, None] % self.subcarriers) * torch.arange(self.taps) / self.subcarriers
+        return torch.exp(-2j * math.pi * angle.double())

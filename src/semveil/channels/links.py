@@ -1,0 +1,123 @@
+"""Channels by name: `rayleigh:coherence=64,csi=mmse`, and how many channel uses a message takes over one."""
+
+import inspect
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from semveil.channels.channel import AWGN, Channel, ClippedAWGN
+from semveil.channels.fading import OFDM, Fading
+from semveil.channels.offsets import PhaseOffset, TimingOffset
+from semveil.channels.packing import bandwidth_ratio
+from semveil.channels.receiver import Link
+from semveil.core.registry import Registry, suggest
+
+SIDE_BITS_PER_USE = 1.0  # side information goes as rate-1/2 coded QPSK
+
+
+@dataclass(frozen=True)
+class ChannelKind:
+    """Attributes: make, with its settings as keywords; equaliser, which a link over it has by default."""
+
+    make: Callable[..., Channel]
+    equaliser: str
+
+
+def rayleigh(coherence: int | None = None) -> Fading:
+    """Fading without a line of sight."""
+    return Fading(coherence=coherence)
+
+
+def rician(k_db: float = 6.0, coherence: int | None = None) -> Fading:
+    """Fading with a line of sight of K = 6 dB."""
+    return Fading(k_db, coherence)
+
+
+CHANNELS: Registry[ChannelKind] = Registry("channel")
+CHANNELS.add("awgn", ChannelKind(AWGN, "zf"))
+CHANNELS.add("clipped", ChannelKind(ClippedAWGN, "zf"))
+CHANNELS.add("rayleigh", ChannelKind(rayleigh, "mmse"))
+CHANNELS.add("rician", ChannelKind(rician, "mmse"))
+CHANNELS.add("ofdm", ChannelKind(OFDM, "mmse"))
+CHANNELS.add("phase", ChannelKind(PhaseOffset, "zf"))
+CHANNELS.add("timing", ChannelKind(TimingOffset, "zf"))
+
+
+def parse_link(text: str) -> Link:
+    """A link from `NAME` or `NAME:setting=value,...`: the channel's settings, and `csi`, `equaliser`, `pilots` of `Link`.
+
+    Raises:
+        ValueError: an unknown name or setting, or a value that does not fit.
+
+    Example:
+        >>> link = parse_link("rician:k_db=3,coherence=64,csi=mmse,pilots=8")
+        >>> link.csi, link.equaliser, link.channel.coherence
+        ('mmse', 'mmse', 64)
+    """
+    name, _, rest = text.partition(":")
+    kind = CHANNELS[name]
+    own = {key: parameter.default for key, parameter in inspect.signature(kind.make).parameters.items()}
+    settings: dict[str, object] = {}
+    link: dict[str, object] = {"equaliser": kind.equaliser}
+    for part in filter(None, rest.split(",")):
+        key, sign, value = part.partition("=")
+        allowed = [*own, "csi", "equaliser", "pilots"]
+        if not sign or key not in allowed:
+            raise ValueError(f"channel {name} has no setting {key!r}{suggest(key, allowed)}; available: {', '.join(allowed)}")
+        (settings if key in own else link)[key] = _value(key, value, own.get(key, "" if key != "pilots" else None))
+    return Link(kind.make(**settings), **link)  # type: ignore[arg-type]
+
+
+def _value(key: str, text: str, default: object) -> object:
+    """A value of the default's type: text, a number, or a whole number where the default is one or None."""
+    if isinstance(default, str):
+        return text
+    try:
+        return float(text) if isinstance(default, float) else int(text)
+    except ValueError:
+        wanted = "a number" if isinstance(default, float) else "a whole number"
+        raise ValueError(f"{key} must be {wanted}, got {text!r}") from None
+
+
+@dataclass(frozen=True)
+class Bandwidth:
+    """Channel uses of one image over a link.
+
+    Attributes:
+        symbols: payload.
+        overhead: pilots, prefixes, unused subcarriers.
+        side: for the side information, coded and modulated.
+        image_size: side of the image in pixels.
+    """
+
+    symbols: int
+    overhead: int
+    side: int
+    image_size: int
+
+    @property
+    def uses(self) -> int:
+        """All of them."""
+        return self.symbols + self.overhead + self.side
+
+    @property
+    def ratio(self) -> float:
+        """Channel bandwidth ratio (CBR): complex channel uses per real value of the RGB image."""
+        return bandwidth_ratio(self.uses, self.image_size)
+
+
+def bandwidth(symbols: int, image_size: int, *, link: Link | None = None, side_bits: int = 0) -> Bandwidth:
+    """What one image takes of the channel.
+
+    Args:
+        symbols: payload symbols of the image.
+        image_size: side of the image in pixels.
+        link: with its pilots and prefixes; none where None.
+        side_bits: side information, e.g. `Message.side_information_bits`; sent at one bit per use (coded QPSK of rate 1/2).
+
+    Example:
+        >>> bandwidth(896, 64, link=parse_link("rayleigh:coherence=64,csi=ls,pilots=8"), side_bits=64)
+        Bandwidth(symbols=896, overhead=128, side=64, image_size=64)
+    """
+    overhead = 0 if link is None else link.uses(symbols) - symbols
+    return Bandwidth(symbols, overhead, math.ceil(side_bits / SIDE_BITS_PER_USE), image_size)

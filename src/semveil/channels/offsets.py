@@ -1,0 +1,86 @@
+"""What imperfect synchronisation leaves: a turning phase, and symbols read too early or too late."""
+
+import math
+
+import torch
+from torch import Tensor
+
+from semveil.channels.awgn import awgn
+from semveil.channels.channel import Channel, ChannelState, Heard, multiply, noise_column, source, uniform
+
+
+class PhaseOffset(Channel):
+    """y_n = e^(j (theta + 2 pi f n)) s_n + n_n, theta uniform, f uniform in -frequency..frequency: carriers that differ.
+
+    Args:
+        frequency: largest offset, in cycles per symbol; 0 for a phase alone.
+
+    Raises:
+        ValueError: it is not in 0..0.5.
+    """
+
+    def __init__(self, frequency: float = 0.0) -> None:
+        super().__init__()
+        if not 0 <= frequency <= 0.5:
+            raise ValueError(f"frequency must lie in 0..0.5 cycles per symbol, got {frequency}")
+        self.frequency = frequency
+
+    def forward(self, symbols: Tensor, snr_db: float | Tensor, rng: torch.Generator | None = None) -> Heard:
+        rng = source(symbols, rng)
+        phase, turn = uniform((len(symbols), 1), rng), self.frequency * (2 * uniform((len(symbols), 1), rng) - 1)
+        places = torch.arange(symbols.shape[1], device=phase.device)
+        return multiply(symbols, torch.exp(2j * math.pi * (phase + turn * places)), snr_db, rng)
+
+    def basis(self, length: int) -> Tensor | None:
+        return None if self.frequency else super().basis(length)
+
+    def correlation(self, first: Tensor, second: Tensor) -> Tensor:
+        return torch.sinc(2 * self.frequency * (first[:, None] - second).double()).to(torch.complex128)
+
+    def pilot_spacing(self, every: int) -> None:
+        if 2 * self.frequency * every >= 1:
+            raise ValueError(
+                f"pilots at every {every} symbols cannot follow {self.frequency:g} cycles per symbol; take every "
+                f"{max(2, math.ceil(1 / (2 * self.frequency)) - 1)} at most, or a lower frequency"
+            )
+
+
+class TimingOffset(Channel):
+    """The message read `delay` symbols late, whole ones or fractions: its spectrum times e^(-2 pi j f delay), then noise.
+
+    Band-limited interpolation, exact for a message that a cyclic prefix repeats (`prefix` counts it).
+
+    Args:
+        delay: in symbols; negative for early.
+
+    Raises:
+        ValueError: it is not finite.
+
+    Example:
+        >>> late = TimingOffset(1.0)(torch.tensor([[1 + 0j, 2, 3, 4]]), float("inf")).received
+        >>> late.real.round(decimals=4)
+        tensor([[4., 1., 2., 3.]])
+    """
+
+    def __init__(self, delay: float = 0.5) -> None:
+        super().__init__()
+        if not math.isfinite(delay):
+            raise ValueError(f"delay must be a finite number of symbols, got {delay}")
+        self.delay = delay
+
+    def forward(self, symbols: Tensor, snr_db: float | Tensor, rng: torch.Generator | None = None) -> Heard:
+        rng = source(symbols, rng)
+        frequencies = torch.fft.fftfreq(symbols.shape[1], dtype=torch.float64)
+        gain = torch.exp(-2j * math.pi * self.delay * frequencies).to(symbols).expand_as(symbols)
+        late = torch.fft.ifft(torch.fft.fft(symbols) * gain)
+        state = ChannelState(gain, noise_column(symbols, snr_db), domain="frequency")
+        return Heard(awgn(late, snr_db, rng=rng), state)
+
+    def prefix(self, length: int) -> int:
+        return 2 * math.ceil(abs(self.delay))
+
+    def pilot_spacing(self, every: int) -> None:
+        raise ValueError(
+            "pilots among the symbols cannot tell a delay; take csi=perfect or csi=none, or a recording, whose preamble can "
+            "(semveil send --iq)"
+        )

@@ -1,0 +1,51 @@
+"""Known symbols among the payload, from which a receiver learns the channel."""
+
+import torch
+from torch import Tensor
+
+
+class Pilots:
+    """One pilot at every `every`-th place of a frame, the first one at place 0.
+
+    Args:
+        every: spacing, at least 2.
+
+    Raises:
+        ValueError: a smaller spacing.
+
+    Example:
+        >>> pilots = Pilots(3)
+        >>> frame = pilots.insert(torch.tensor([[5j, 6j, 7j]]))
+        >>> frame
+        tensor([[1.+0.j, 0.+5.j, 0.+6.j, 1.+0.j, 0.+7.j]])
+        >>> pilots.payload(frame)
+        tensor([[0.+5.j, 0.+6.j, 0.+7.j]])
+    """
+
+    value = 1.0  # of unit power, as the payload on average
+
+    def __init__(self, every: int) -> None:
+        if type(every) is not int or every < 2:
+            raise ValueError(f"pilots need a spacing of at least 2 symbols, got {every}")
+        self.every = every
+
+    def frame(self, symbols: int) -> int:
+        """Length of the frame that carries so many payload symbols."""
+        return symbols + -(-symbols // (self.every - 1))
+
+    def places(self, length: int) -> Tensor:
+        """Where in a frame of this length the pilots stand, ascending."""
+        return torch.arange(0, length, self.every)
+
+    def insert(self, symbols: Tensor) -> Tensor:
+        """Payload (B, N) -> frame (B, N + pilots)."""
+        length = self.frame(symbols.shape[1])
+        frame = torch.full((len(symbols), length), self.value, dtype=symbols.dtype, device=symbols.device)
+        return frame.index_copy(1, self._others(length).to(symbols.device), symbols)
+
+    def payload(self, frame: Tensor) -> Tensor:
+        """Take what is no pilot out of (B, length), or pass on (B, 1), which is the same at all places."""
+        return frame if frame.shape[1] == 1 else frame[:, self._others(frame.shape[1]).to(frame.device)]
+
+    def _others(self, length: int) -> Tensor:
+        return torch.arange(length)[torch.arange(length) % self.every != 0]

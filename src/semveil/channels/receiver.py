@@ -1,0 +1,147 @@
+"""Receivers: what is known of the channel (perfectly, from pilots, or nothing), and how it is undone."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from semveil.channels.channel import AWGN, Channel, ChannelState, Heard
+from semveil.channels.pilots import Pilots
+from semveil.core.registry import suggest
+
+CSI = ("perfect", "ls", "mmse", "none")
+EQUALISERS = ("zf", "mmse")
+LEAST_NOISE = 1e-9  # as an estimator has it, so that noiseless systems stay regular
+
+
+@dataclass(frozen=True, eq=False)
+class Estimate:
+    """What a receiver believes of the channel.
+
+    Attributes:
+        gain: (B, N) complex.
+        error: (B, N) or (B, 1), mean square error of the gain.
+    """
+
+    gain: Tensor
+    error: Tensor
+
+
+class Link(nn.Module):
+    """Pilots, channel, estimation and equalisation in one module that is called like a channel.
+
+    What it returns as received are estimates of the payload; the state says what gain and noise are left in them.
+
+    Args:
+        channel: any channel.
+        csi: what the receiver knows: `perfect`, the realisation; `ls` or `mmse`, what pilots tell it by least squares within
+            the channel's basis (linear interpolation where it has none) or by the linear estimate of least mean square error
+            under its public law; `none`: it takes what it hears for what was sent.
+        equaliser: `zf`, received / gain; or `mmse`, least mean square error for symbols of unit power, which shrinks them.
+        pilots: spacing of the pilots, of the payload's power, with `ls` and `mmse`: every so many symbols one.
+
+    Raises:
+        ValueError: an unknown name, or pilots that cannot follow the channel.
+
+    Example:
+        >>> from semveil.channels.fading import Fading
+        >>> sent = torch.ones(1, 6, dtype=torch.complex64)
+        >>> link = Link(Fading(), csi="ls", equaliser="zf", pilots=4)
+        >>> torch.allclose(link(sent, float("inf")).received, sent, atol=1e-5), link.uses(6)
+        (True, 8)
+    """
+
+    def __init__(
+        self, channel: Channel | None = None, *, csi: str = "perfect", equaliser: str = "zf", pilots: int = 16
+    ) -> None:
+        super().__init__()
+        for what, name, allowed in (("csi", csi, CSI), ("equaliser", equaliser, EQUALISERS)):
+            if name not in allowed:
+                raise ValueError(f"no {what} named {name!r}{suggest(name, allowed)}; use one of {', '.join(allowed)}")
+        self.channel, self.csi, self.equaliser = channel or AWGN(), csi, equaliser
+        self.pilots = Pilots(pilots) if csi in ("ls", "mmse") else None
+        if self.pilots is not None:
+            self.channel.pilot_spacing(self.pilots.every)
+
+    def forward(self, symbols: Tensor, snr_db: float | Tensor, rng: torch.Generator | None = None) -> Heard:
+        if self.pilots is None:
+            received, state = self.channel(symbols, snr_db, rng)
+            return equalise(received, state, self._believed(state), mmse=self.equaliser == "mmse")
+        received, state = self.channel(self.pilots.insert(symbols), snr_db, rng)
+        estimate = estimate_gain(received, state.noise_power, self.pilots, self.channel, mmse=self.csi == "mmse")
+        heard = equalise(received, state, estimate, mmse=self.equaliser == "mmse")
+        take = self.pilots.payload
+        left = ChannelState(take(heard.state.gain), take(heard.state.noise_power))
+        return Heard(take(heard.received), left)
+
+    def uses(self, symbols: int) -> int:
+        """Channel uses, pilots and prefixes included, for so many payload symbols."""
+        frame = symbols if self.pilots is None else self.pilots.frame(symbols)
+        return frame + self.channel.prefix(frame)
+
+    def _believed(self, state: ChannelState) -> Estimate:
+        known = state.gain if self.csi == "perfect" else torch.ones_like(state.gain)
+        return Estimate(known, torch.zeros_like(state.noise_power))
+
+
+def estimate_gain(received: Tensor, noise: Tensor, pilots: Pilots, channel: Channel, *, mmse: bool) -> Estimate:
+    """The gain at all N places of a frame from its pilots.
+
+    Least squares: h = B (B_p)^+ z for the channel's basis B and z = received / sent at the pilots; error sigma^2 |row|^2.
+    MMSE: h = R_ap (R_pp + sigma^2 I)^-1 z, R being the channel's correlation; error R_aa - R_ap (R_pp + sigma^2 I)^-1 R_pa.
+
+    Args:
+        received: (B, N) frame.
+        noise: (B, 1) noise power, which receivers measure between messages.
+        pilots, channel: public.
+        mmse: which of the two.
+    """
+    places, everywhere = pilots.places(received.shape[1]), torch.arange(received.shape[1])
+    heard = (received[:, places.to(received.device)] / pilots.value).to(torch.complex128)
+    variance = noise.double().clamp_min(LEAST_NOISE)
+    if not mmse:
+        matrix = _least_squares(channel.basis(received.shape[1]), places, everywhere).to(heard.device)
+        gain, error = heard @ matrix.T, variance * matrix.abs().square().sum(1)
+        return Estimate(gain.to(received), error.to(noise))
+    gain, error = torch.empty(received.shape, dtype=torch.complex128, device=heard.device), torch.empty_like(received.real)
+    among, across = channel.correlation(places, places), channel.correlation(everywhere, places)
+    for power in variance.unique():
+        rows = (variance == power).flatten()
+        regular = among + power.cpu() * torch.eye(len(places), dtype=torch.complex128)
+        matrix = torch.linalg.solve(regular, across.conj().T).conj().T  # (N, P); R_pp is Hermitian
+        gain[rows] = heard[rows] @ matrix.T.to(heard.device)
+        left = 1 - (matrix * across.conj()).sum(1).real  # every law has unit power
+        error[rows] = left.clamp_min(0).to(error)
+    return Estimate(gain.to(received), error)
+
+
+def equalise(received: Tensor, state: ChannelState, estimate: Estimate, *, mmse: bool) -> Heard:
+    """Undo the believed gain: y / h, or h* y / (|h|^2 + e + sigma^2), with the error e of the estimate counted as noise."""
+    spectral = state.domain == "frequency"
+    heard = torch.fft.fft(received, norm="ortho") if spectral else received
+    power, noise = estimate.gain.abs().square(), state.noise_power + estimate.error
+    scale = estimate.gain.conj() / (power + noise if mmse else power).clamp_min(torch.finfo(power.dtype).tiny)
+    out = heard * scale
+    gain, variance = (scale * estimate.gain).detach(), (scale.abs().square() * noise).detach()
+    if spectral:  # spread evenly over the symbols
+        mean = [part.mean(1, keepdim=True).expand_as(part) for part in (gain, variance)]
+        return Heard(torch.fft.ifft(out, norm="ortho"), ChannelState(mean[0], mean[1]))
+    return Heard(out, ChannelState(gain, variance))
+
+
+def _least_squares(basis: Tensor | None, places: Tensor, everywhere: Tensor) -> Tensor:
+    """(N, P): from pilots to all places, by the basis or by straight lines between pilots."""
+    if basis is not None:
+        if len(places) < basis.shape[1]:
+            raise ValueError(
+                f"a frame of {len(everywhere)} symbols has {len(places)} pilots for the {basis.shape[1]} unknowns of its "
+                "channel; take more pilots, csi=mmse, or a longer message"
+            )
+        return basis @ torch.linalg.pinv(basis[places])
+    after = torch.searchsorted(places, everywhere).clamp(1, len(places) - 1)
+    before = after - 1
+    share = ((everywhere - places[before]) / (places[after] - places[before])).clamp(0, 1).to(torch.complex128)
+    matrix = torch.zeros(len(everywhere), len(places), dtype=torch.complex128)
+    matrix[everywhere, before] = 1 - share
+    matrix[everywhere, after] += share
+    return matrix

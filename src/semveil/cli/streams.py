@@ -1,0 +1,63 @@
+"""Standard streams under every shell and supervisor: closed ones, readers that go away, encodings that lack a character."""
+
+import errno
+import io
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+def prepare_streams() -> None:
+    """Make stdin, stdout and stderr usable; call it before any file is opened.
+
+    A closed descriptor is opened on the null device: the next file that is opened would get its number, and what is printed
+    would end in it. What a stream's encoding lacks is printed as an escape.
+    """
+    closed = [(number, name) for number, name in enumerate(("stdin", "stdout", "stderr")) if getattr(sys, name) is None]
+    for number, _ in closed:
+        _reopen(number)
+    for number, name in closed:
+        copy = os.dup(number)  # so that nobody who closes the stream closes the number itself
+        setattr(sys, name, os.fdopen(copy, "w" if number else "r", encoding="utf-8"))
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _reopen(number: int) -> None:
+    try:
+        os.fstat(number)
+    except OSError:
+        opened = os.open(os.devnull, os.O_RDWR)
+        if opened != number:
+            os.dup2(opened, number)
+            os.close(opened)
+
+
+@contextmanager
+def writing_output() -> Iterator[None]:
+    """Print to stdout in the block, all of it, so that a full disk or a reader that went away is noticed here.
+
+    Raises:
+        OSError: it cannot be written; BrokenPipeError where the reader went away.
+    """
+    try:
+        yield
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        drop_output()
+        raise OSError(error.errno or errno.EIO, error.strerror, "the standard output") from error
+
+
+def drop_output() -> None:
+    """Send nowhere what nobody can read any more: the interpreter would complain about it when it ends."""
+    null = os.open(os.devnull, os.O_WRONLY)
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError:
+            os.dup2(null, stream.fileno())
+    os.close(null)

@@ -1,0 +1,86 @@
+"""What Gaussian noise is worth: the exact trade-off between epsilon, delta and sigma (Balle and Wang 2018)."""
+
+import math
+from collections.abc import Callable
+
+from flint import arb, ctx
+from scipy.special import log_ndtr
+
+from semveil.core.rounding import PRECISION
+
+
+def gaussian_delta(epsilon: float, ratio: float) -> float:
+    """The smallest delta of Gaussian noise at epsilon, with ratio = sigma / Delta_2 (Balle and Wang 2018, Theorem 8).
+
+    delta = Phi(1/(2r) - epsilon r) - exp(epsilon) Phi(-1/(2r) - epsilon r), r the ratio.
+
+    Example:
+        >>> f"{gaussian_delta(0.1, 30.7):.1e}"
+        '1.0e-05'
+    """
+    gain = float(log_ndtr(0.5 / ratio - epsilon * ratio))
+    loss = epsilon + float(log_ndtr(-0.5 / ratio - epsilon * ratio))
+    return math.exp(gain) * max(0.0, -math.expm1(loss - gain))
+
+
+def gaussian_epsilon(delta: float, ratio: float) -> float:
+    """The smallest epsilon of Gaussian noise at delta, with ratio = sigma / Delta_2; rounded up."""
+    if gaussian_delta(0.0, ratio) <= delta:
+        return 0.0
+    return _falling_root(lambda epsilon: gaussian_delta(epsilon, ratio) <= delta)
+
+
+def gaussian_ratio(epsilon: float, delta: float) -> float:
+    """The smallest sigma / Delta_2 with which Gaussian noise is (epsilon, delta)-private; rounded up."""
+    return _falling_root(lambda ratio: gaussian_delta(epsilon, ratio) <= delta)
+
+
+def _falling_root(enough: Callable[[float], bool]) -> float:
+    """The smallest positive float for which `enough` holds, given that it holds for all larger ones."""
+    high = 1.0
+    while not enough(high):
+        high *= 2
+    while enough(high / 2):
+        high /= 2
+    low = high / 2
+    while low < (middle := (low + high) / 2) < high:
+        low, high = (low, middle) if enough(middle) else (middle, high)
+    return high
+
+
+def gaussian_epsilon_above(delta: float, sigma: float, sensitivity: float) -> float:
+    """An epsilon at which Gaussian noise is certainly (epsilon, delta)-private (Balle and Wang 2018, Theorem 8).
+
+    Starts from `gaussian_epsilon`, a float bisection, and raises it until ball arithmetic confirms it.
+
+    Args:
+        delta: in (0, 1).
+        sigma: of the noise, > 0.
+        sensitivity: L2, > 0, in the same units.
+
+    Example:
+        >>> round(gaussian_epsilon_above(1e-5, 30.7, 1.0), 3)
+        0.1
+    """
+    epsilon = gaussian_epsilon(delta, sigma / sensitivity)
+    slack = 2.0**-53
+    while not _delta_holds(epsilon, delta, sigma, sensitivity):
+        epsilon += slack * max(1.0, epsilon)
+        slack *= 2
+    return epsilon
+
+
+def _delta_holds(epsilon: float, delta: float, sigma: float, sensitivity: float) -> bool:
+    """Whether Phi(1/(2r) - epsilon r) - exp(epsilon) Phi(-1/(2r) - epsilon r) <= delta for sure, r = sigma / sensitivity."""
+    for precision in (PRECISION, 8 * PRECISION):  # the difference cancels where delta is tiny
+        with ctx.workprec(precision):
+            ratio = arb(sigma) / arb(sensitivity)
+            gain = _normal_cdf(0.5 / ratio - epsilon * ratio)
+            loss = arb(epsilon).exp() * _normal_cdf(-0.5 / ratio - epsilon * ratio)
+            if gain - loss <= arb(delta):
+                return True
+    return False
+
+
+def _normal_cdf(z: arb) -> arb:
+    return (-z / arb(2).sqrt()).erfc() / 2

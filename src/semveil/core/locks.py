@@ -1,0 +1,38 @@
+"""Locks on open files, so that of several processes one writes at a time."""
+
+import os
+
+from filelock import lock_descriptor
+
+from semveil.core.errors import OutputError
+
+_POLL = 0.005  # seconds between two tries
+
+
+def lock_file(descriptor: int, path: str | os.PathLike[str], *, wait: bool = True) -> bool:
+    """Lock an open file against other processes until it is closed.
+
+    Args:
+        descriptor: of the file, open for writing.
+        path: its name, for the error.
+        wait: for as long as another process has the lock; else give up at once.
+
+    Returns:
+        Whether it is locked now; True where `wait`.
+
+    Raises:
+        OutputError: the file system has no locks, as some network shares; nothing was written.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.NamedTemporaryFile() as file, open(file.name, "ab") as again:
+        ...     lock_file(file.fileno(), file.name), lock_file(again.fileno(), file.name, wait=False)
+        (True, False)
+    """
+    try:
+        return lock_descriptor(descriptor, blocking=wait, poll_interval=_POLL)
+    except OSError as error:
+        raise OutputError(
+            f"cannot lock {os.fspath(path)!r}, and without a lock two runs could write at once: its file system has no locks "
+            f"({error.strerror or error}); choose a folder on another file system, such as a local disk"
+        ) from error

@@ -1,0 +1,49 @@
+"""Files that belong together and can be read only after what must be on the disk before them."""
+
+import os
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import BinaryIO
+
+from semveil.core.files import atomic_write
+
+File = tuple[Path, bytes]  # where it goes, and what it holds
+
+
+def publish(files: Sequence[File], *, once: Callable[[], None] = lambda: None) -> None:
+    """Write files that appear together, in the order given, and of which no byte is written before something else is done.
+
+    Room for all of them is made on the disk first, under names that nobody looks for. So a full disk, a folder that is in the
+    way, or an error of `once` leaves nothing, and `once` is not called where the files could not be written.
+
+    Args:
+        files: paths with their bytes, all different.
+        once: what must be done before anybody can read a file, such as booking a release.
+
+    Raises:
+        OutputError: a file cannot be written.
+
+    Example:
+        >>> import tempfile
+        >>> folder = Path(tempfile.mkdtemp())
+        >>> publish([(folder / "b", b"2"), (folder / "a", b"1")], once=lambda: print(sorted(folder.glob("[ab]"))))
+        []
+        >>> sorted(path.name for path in folder.iterdir())
+        ['a', 'b']
+    """
+    with ExitStack() as stack:
+        handles = [stack.enter_context(atomic_write(path)) for path, _ in reversed(files)]
+        opened = list(zip(reversed(handles), files, strict=True))  # what is opened last appears first
+        for handle, (_, content) in opened:
+            _write(handle, bytes(len(content)))
+        once()
+        for handle, (_, content) in opened:
+            handle.seek(0)
+            _write(handle, content)
+
+
+def _write(handle: BinaryIO, content: bytes) -> None:
+    handle.write(content)
+    handle.flush()
+    os.fsync(handle.fileno())

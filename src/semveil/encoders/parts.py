@@ -1,0 +1,126 @@
+"""A feed-forward encoder that reads each part's codes from the part's own box: one aligned photo -> 28 latent codes."""
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from semveil.core.part_boxes import PART_BOXES, Box
+from semveil.core.parts import BASE_CODES, PARTS
+from semveil.nn.placement import sampling
+
+
+@dataclass(frozen=True)
+class PartEncoderConfig:
+    """Sizes of the encoder.
+
+    Attributes:
+        size: side of the photos, a multiple of 32.
+        style_dim: D of the latents.
+        widths: channels at 1/2, 1/4, 1/8 and 1/16 of the side.
+        part_cells: rows and columns read in each part's box.
+        part_channels: channels read there, at 1/4 of the side.
+        shared_channels: channels at 1/16 of the side for the two shared codes.
+        boxes: where each part can lie.
+    """
+
+    size: int = 128
+    style_dim: int = 64
+    widths: tuple[int, int, int, int] = (32, 64, 128, 192)
+    part_cells: tuple[int, int] = (8, 16)
+    part_channels: int = 20
+    shared_channels: int = 24
+    boxes: tuple[Box, ...] = PART_BOXES
+
+    @property
+    def codes(self) -> int:
+        return BASE_CODES + 2 * len(PARTS)
+
+    def as_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> "PartEncoderConfig":
+        sizes: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
+        if "boxes" in sizes:
+            sizes["boxes"] = tuple(tuple(box) for box in sizes["boxes"])
+        return cls(**sizes)
+
+
+class _Residual(nn.Module):
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.body = nn.Sequential(
+            nn.BatchNorm2d(width),
+            nn.LeakyReLU(0.1, inplace=True),
+            nn.Conv2d(width, width, 3, padding=1, bias=False),
+            nn.BatchNorm2d(width),
+            nn.LeakyReLU(0.1, inplace=True),
+            nn.Conv2d(width, width, 3, padding=1),
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.body(x)
+
+
+class PartEncoder(nn.Module):
+    """Photos (B, 3, S, S) in [-1, 1] -> latents (B, K, D).
+
+    Features at 1/16 and 1/8 of the side are added to those at 1/4; each part's two codes are a linear map of what lies in
+    its box, the shared codes one of the coarsest features. Every coordinate is standardised over the training photos,
+    then given the mean and spread that the mapping network's w has in it (`style_mean`, `style_std`), so encoded and
+    sampled codes live in one region.
+    """
+
+    style_mean: Tensor
+    style_std: Tensor
+    rows: Tensor
+    columns: Tensor
+
+    def __init__(self, config: PartEncoderConfig) -> None:
+        super().__init__()
+        self.config = config
+        a, b, c, d = config.widths
+        self.stem = nn.Conv2d(3, a, 5, stride=2, padding=2)
+        self.quarter = nn.Sequential(nn.LeakyReLU(0.1), nn.Conv2d(a, b, 3, stride=2, padding=1), _Residual(b))
+        self.eighth = nn.Sequential(nn.Conv2d(b, c, 3, stride=2, padding=1), _Residual(c))
+        self.sixteenth = nn.Sequential(nn.Conv2d(c, d, 3, stride=2, padding=1), _Residual(d), _Residual(d))
+        self.from_eighth, self.from_sixteenth = nn.Conv2d(c, b, 1), nn.Conv2d(d, b, 1)
+        self.to_parts = nn.Sequential(
+            nn.BatchNorm2d(b), nn.LeakyReLU(0.1), nn.Conv2d(b, b, 3, padding=1), nn.LeakyReLU(0.1),
+            nn.Conv2d(b, config.part_channels, 1),
+        )  # fmt: skip
+        self.to_shared = nn.Sequential(nn.BatchNorm2d(d), nn.LeakyReLU(0.1), nn.Conv2d(d, config.shared_channels, 1))
+        height, width = config.part_cells
+        inputs = config.part_channels * height * width
+        self.part_codes = nn.Parameter(torch.randn(len(PARTS), inputs, 2 * config.style_dim) * inputs**-0.5)
+        self.shared_codes = nn.Linear(config.shared_channels * (config.size // 16) ** 2, BASE_CODES * config.style_dim)
+        self.standardise = nn.BatchNorm1d(config.codes * config.style_dim, affine=False, momentum=0.02)
+        grid = config.size // 4
+        rows = [sampling(height, grid, top, bottom) for _, top, _, bottom in config.boxes]
+        columns = [sampling(width, grid, left, right) for left, _, right, _ in config.boxes]
+        self.register_buffer("rows", torch.stack(rows), persistent=False)  # (P, h, S/4)
+        self.register_buffer("columns", torch.stack(columns), persistent=False)  # (P, w, S/4)
+        self.register_buffer("style_mean", torch.zeros(config.style_dim))
+        self.register_buffer("style_std", torch.ones(config.style_dim))
+
+    def forward(self, images: Tensor) -> Tensor:
+        c = self.config
+        if images.shape[-1] > c.size:
+            images = F.adaptive_avg_pool2d(images, c.size)
+        quarter = self.quarter(self.stem(images))
+        eighth = self.eighth(quarter)
+        sixteenth = self.sixteenth(eighth)
+        context = self.from_eighth(eighth) + F.interpolate(
+            self.from_sixteenth(sixteenth), scale_factor=2, mode="bilinear", align_corners=False
+        )
+        x = self.to_parts(quarter + F.interpolate(context, scale_factor=2, mode="bilinear", align_corners=False))
+        rows, columns = self.rows.to(x.dtype).unsqueeze(1), self.columns.to(x.dtype).unsqueeze(1)
+        read = rows @ x.contiguous().unsqueeze(1) @ columns.mT  # (B, P, C, h, w)
+        parts = torch.bmm(read.flatten(2).transpose(0, 1), self.part_codes.to(x.dtype)).transpose(0, 1)  # (B, P, 2D)
+        shared = self.shared_codes(self.to_shared(sixteenth).flatten(1))
+        codes = torch.cat([shared, parts.flatten(1)], 1).float()
+        codes = self.standardise(codes).unflatten(1, (c.codes, c.style_dim))
+        return codes * self.style_std + self.style_mean

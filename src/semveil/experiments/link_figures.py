@@ -1,0 +1,111 @@
+"""Draw `channels.json`, `snr.json` and `bandwidth.json`."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from semveil.experiments.link_bench import mean, shown_metric, strongest
+from semveil.experiments.result_file import read_result
+from semveil.experiments.style import COLOURS, finish, styled
+
+LABEL = {"lpips": "LPIPS to the photo", "ssim": "SSIM to the photo", "fppsr": "share taken for another person"}
+
+
+def draw_channels(path: Path) -> Path:
+    """Bob and the strongest Eve for each channel, a panel for each protection; `channels.png` beside the JSON."""
+    return finish(styled(lambda: _channels(read_result(path))), path.with_suffix(".png"))
+
+
+def draw_snr(path: Path) -> Path:
+    """Bob over his SNR and the strongest Eve over hers, and their gap over both; `snr.png` beside the JSON."""
+    return finish(styled(lambda: _snr(read_result(path))), path.with_suffix(".png"))
+
+
+def draw_bandwidth(path: Path) -> Path:
+    """Quality over the bandwidth ratio; `bandwidth.png` beside the JSON."""
+    return finish(styled(lambda: _bandwidth(read_result(path))), path.with_suffix(".png"))
+
+
+def gap(cell: dict[str, Any], metric: str, bob_snr: float, eve_snr: float) -> float:
+    """How much farther from the photos the strongest Eve is than Bob; negative where she is nearer."""
+    bob = next(party for party in cell["bob"] if party["snr_db"] == bob_snr)
+    eve = strongest(cell, metric, eve_snr)
+    difference = (mean(eve, metric) if eve else np.nan) - mean(bob, metric)
+    return -difference if metric == "ssim" else difference
+
+
+def _channels(result: dict[str, Any]) -> Figure:
+    cells = list(result["cells"].values())
+    metrics = [metric for metric in (shown_metric(cells), "fppsr") if cells[0]["bob"][0].get(metric)]
+    protections, channels = (list(dict.fromkeys(cell[name] for cell in cells)) for name in ("protection", "channel"))
+    snr = result["config"]["preset"]["snr_db"]
+    figure = Figure(figsize=(2.8 * len(protections) + 3.5, (0.5 * len(channels) + 1.2) * len(metrics) + 0.6))
+    panels = figure.subplots(len(metrics), len(protections), sharey=True, sharex="row", squeeze=False)
+    for row, metric in zip(panels, metrics, strict=True):
+        for axes, protection in zip(row, protections, strict=True):
+            own = [cell for cell in cells if cell["protection"] == protection]
+            places = [channels.index(cell["channel"]) for cell in own]
+            axes.plot([mean(cell["bob"][0], metric) for cell in own], places, "o", color=COLOURS["bob"], label="Bob")
+            eves = [strongest(cell, metric, snr) for cell in own]
+            values = [mean(eve, metric) if eve else np.nan for eve in eves]
+            axes.plot(values, places, "s", color=COLOURS["eve"], label="strongest Eve")
+            axes.set_yticks(range(len(channels)), [channel.replace(":", "\n") for channel in channels], fontsize=8)
+            axes.set_xlabel(LABEL[metric])
+            axes.set_title(protection)
+    panels[0, 0].legend()
+    figure.suptitle(f"{len(result['photos'])} photos, Bob and Eve at {snr:g} dB")
+    return figure
+
+
+def _snr(result: dict[str, Any]) -> Figure:
+    cells, snrs = list(result["cells"].values()), result["config"]["preset"]["snrs_db"]
+    metric = shown_metric(cells)
+    protections, channels = (list(dict.fromkeys(cell[name] for cell in cells)) for name in ("protection", "channel"))
+    figure = Figure(figsize=(3.2 * len(protections) + 1, 2 * (2.6 * len(channels)) + 0.6))
+    panels = figure.subplots(2 * len(channels), len(protections), squeeze=False)
+    for cell in cells:
+        row, column = channels.index(cell["channel"]), protections.index(cell["protection"])
+        curve, square = panels[2 * row, column], panels[2 * row + 1, column]
+        curve.plot(snrs, [mean(party, metric) for party in cell["bob"]], "o-", color=COLOURS["bob"], label="Bob")
+        eves = [strongest(cell, metric, snr) for snr in snrs]
+        values = [mean(eve, metric) if eve else np.nan for eve in eves]
+        curve.plot(snrs, values, "s-", color=COLOURS["eve"], label="strongest Eve")
+        curve.set_title(f"{cell['protection']}\n{cell['channel']}", fontsize=8)
+        curve.set_ylabel(metric.upper())
+        table = np.array([[gap(cell, metric, bob, eve) for bob in snrs] for eve in snrs])
+        square.imshow(table, origin="lower", cmap="RdBu", vmin=-0.25, vmax=0.25, aspect="auto")
+        for (i, j), value in np.ndenumerate(table):
+            square.text(j, i, f"{value:.2f}", ha="center", va="center", fontsize=6)
+        square.set_xticks(range(len(snrs)), [f"{snr:g}" for snr in snrs], fontsize=7)
+        square.set_yticks(range(len(snrs)), [f"{snr:g}" for snr in snrs], fontsize=7)
+        square.set_xlabel("Bob's SNR in dB", fontsize=8)
+        square.set_ylabel("Eve's SNR", fontsize=8)
+        square.grid(False)
+    panels[0, 0].legend()
+    figure.suptitle(
+        f"{LABEL[metric]}, {len(result['photos'])} photos; squares: strongest Eve's less Bob's (blue: Bob sees more)"
+    )
+    return figure
+
+
+def _bandwidth(result: dict[str, Any]) -> Figure:
+    points = list(result["points"].values())
+    metric = shown_metric([{"bob": [point["bob"]]} for point in points])
+    figure = Figure(figsize=(7.2, 4.6))
+    axes = figure.subplots()
+    colours = iter(COLOURS["series"])
+    for kind in dict.fromkeys(point["kind"] for point in points):
+        own, colour = [point for point in points if point["kind"] == kind], next(colours)
+        ratios = [point["ratio"] for point in own]
+        label = "semveil, rotation (analogue, with side information)" if kind == "rotation" else f"{kind}, AES-GCM, at capacity"
+        axes.plot(ratios, [mean(point["bob"], metric) for point in own], "o-", color=colour, label=label)
+        if "bob_worse" in own[0]:
+            axes.plot(ratios, [mean(point["bob_worse"], metric) for point in own], "x:", color=colour, alpha=0.6)
+    axes.set_xscale("log")
+    axes.set_xlabel("complex channel uses per real value of the picture (CBR)")
+    axes.set_ylabel(LABEL[metric])
+    axes.legend()
+    axes.set_title(f"{len(result['photos'])} photos, {result['config']['preset']['snr_db']:g} dB; crosses: 1 dB less")
+    return figure

@@ -1,0 +1,83 @@
+"""Frechet distances between sets of pictures, JSON-ready: by the best features on this machine, and by SqueezeNet's.
+
+The bundled generator was trained on AlexNet's LPIPS, which flatters its pictures by AlexNet's features; no loss has seen
+SqueezeNet's.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from torch import Tensor
+
+from semveil.core.weights import WeightsMissing
+from semveil.metrics import TrunkFeatures, feature_network, frechet_distance, moments
+from semveil.metrics.frechet import FeatureNetwork, Moments
+
+UNSEEN = "frechet_squeezenet"
+NOT_MEASURED = "not measured"
+
+
+@dataclass(frozen=True, eq=False)
+class SetFeatures:
+    """Feature networks that distances compare sets by.
+
+    Attributes:
+        best: Inception, or AlexNet; None where no weights for them are on this machine.
+        unseen: SqueezeNet, or None likewise.
+        reasons: by the key of a distance, why it is not measured.
+    """
+
+    best: FeatureNetwork | None
+    unseen: FeatureNetwork | None
+    reasons: Mapping[str, str]
+
+    @classmethod
+    def load(cls) -> "SetFeatures":
+        """Those whose weights are on this machine."""
+        found: dict[str, FeatureNetwork | None] = {"frechet": None, UNSEEN: None}
+        reasons = {}
+        for key, network in (("frechet", feature_network), (UNSEEN, lambda: TrunkFeatures.from_catalogue("squeeze"))):
+            try:
+                found[key] = network()
+            except WeightsMissing as error:
+                reasons[key] = str(error)
+        return cls(found["frechet"], found[UNSEEN], reasons)
+
+    @property
+    def names(self) -> list[str] | None:
+        """What the distances are called, for a result's config; None where none is measured."""
+        return [network.metric for network in (self.best, self.unseen) if network] or None
+
+    def of(self, images: Tensor) -> dict[str, Moments]:
+        """Moments of a set of pictures, by the key of the distance."""
+        shown = images.clamp(-1, 1)
+        return {key: moments(shown, network) for key, network in (("frechet", self.best), (UNSEEN, self.unseen)) if network}
+
+    def distances(self, source: Mapping[str, Moments], images: Tensor) -> dict[str, Any]:
+        """`frechet` with `frechet_metric`, the name of its features, and `frechet_squeezenet`; or None and why.
+
+        Args:
+            source: of the set to compare with, by `of`.
+        """
+        found = self.of(images)
+        columns: dict[str, Any] = {key: round(frechet_distance(source[key], found[key]), 4) for key in found}
+        for key, reason in self.reasons.items():
+            columns |= {key: None, f"{key}_reason": reason}
+        return columns if self.best is None else columns | {"frechet_metric": self.best.metric}
+
+
+def shown_distances(columns: Mapping[str, Any]) -> str:
+    """The distances of `SetFeatures.distances` in a table's cell, each with the name of its features.
+
+    Example:
+        >>> shown_distances({"frechet": 5.06, "frechet_metric": "frechet_alexnet", "frechet_squeezenet": 7.4})
+        '5.1 (frechet_alexnet), 7.4 (frechet_squeezenet)'
+        >>> shown_distances({"frechet": None, "frechet_squeezenet": None})
+        'not measured'
+    """
+    said: Sequence[tuple[Any, Any]] = (
+        (columns["frechet"], columns.get("frechet_metric")),
+        (columns.get(UNSEEN), UNSEEN),  # results of before have none
+    )
+    return ", ".join(f"{value:.1f} ({name})" for value, name in said if value is not None) or NOT_MEASURED

@@ -1,0 +1,64 @@
+"""A render network of plain convolutions: composited features and masks -> image and refined masks."""
+
+from itertools import pairwise
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from semveil.core.parts import PARTS
+from semveil.nn.equalized import LEAKY_SLOPE, at_least_float32
+
+
+class _Residual(nn.Module):
+    """3x3 convolutions beside the identity; the last one starts at zero."""
+
+    def __init__(self, width: int, layers: int) -> None:
+        super().__init__()
+        convs = [nn.Conv2d(width, width, 3, padding=1) for _ in range(layers)]
+        nn.init.zeros_(convs[-1].weight)
+        self.convs = nn.ModuleList(convs)
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = x
+        for conv in self.convs:
+            y = conv(F.leaky_relu(y, LEAKY_SLOPE))
+        return x + y
+
+
+class PlainRenderNet(nn.Module):
+    """Features (B, F, g, g) and coarse masks (B, 13, g, g) -> images (B, 3, S, S) and mask logits (B, 13, S/2, S/2).
+
+    A residual block at each side, a projection to RGB at each side that is added to the doubled one of the side before,
+    and one to masks at half the side: full-size masks would cost as much as the image.
+
+    Args:
+        features: F.
+        widths: channels at g, 2g, ..., S; at least two.
+    """
+
+    def __init__(self, features: int, widths: tuple[int, ...]) -> None:
+        super().__init__()
+        last = len(widths) - 1
+        self.first = nn.Conv2d(features + len(PARTS), widths[0], 3, padding=1)
+        self.blocks = nn.ModuleList(_Residual(width, 1 if i == last else 2) for i, width in enumerate(widths))
+        self.grow = nn.ModuleList(nn.Conv2d(a, 4 * b, 1) for a, b in pairwise(widths))
+        self.to_rgb = nn.ModuleList(nn.Conv2d(width, 3, 3, padding=1) for width in widths)
+        self.to_masks = nn.Conv2d(widths[-2], len(PARTS), 1)
+
+    def forward(self, features: Tensor, coarse_masks: Tensor) -> tuple[Tensor, Tensor]:
+        x = torch.cat([features, coarse_masks.to(features.dtype)], 1).contiguous(memory_format=torch.channels_last)
+        x, masks = self.first(x), coarse_masks.new_zeros(())
+        images: Tensor | None = None
+        for i, (block, to_rgb) in enumerate(zip(self.blocks, self.to_rgb, strict=True)):
+            if i:
+                x = F.pixel_shuffle(self.grow[i - 1](F.leaky_relu(x, LEAKY_SLOPE)), 2)
+            x = block(x)
+            y = F.leaky_relu(x, LEAKY_SLOPE)
+            rgb = at_least_float32(to_rgb(y))
+            images = rgb if images is None else rgb + F.interpolate(images, scale_factor=2, mode="bilinear")
+            if i == len(self.blocks) - 2:
+                guess = F.interpolate(4 * coarse_masks, size=y.shape[-2:], mode="bilinear")
+                masks = guess + at_least_float32(self.to_masks(y))
+        assert images is not None
+        return images, masks

@@ -1,0 +1,88 @@
+"""A semantic generator whose parts are small spatial decoders: SemanticStyleGAN's codes, masks and composition.
+
+Departs from SemanticStyleGAN (Shi, Yang, Wan, Shen, CVPR 2022, arXiv:2112.02236): there, each part is a perceptron of pixel
+coordinates, which learns slowly; here it is a decoder of a small map inside the part's public box.
+"""
+
+from dataclasses import replace
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from semveil.core.parts import PARTS
+from semveil.generators.render_plain import PlainRenderNet
+from semveil.generators.semantic_stylegan import Synthesis
+from semveil.generators.spatial_config import SpatialSemanticConfig
+from semveil.generators.spatial_parts import PartDecoders
+from semveil.nn.equalized import EqualizedLinear, pixel_norm
+
+
+class SpatialSemanticGAN(nn.Module):
+    """Generator of face images from K = 28 semantic latent codes.
+
+    Codes 0 and 1 are shared by all parts but the background; part i has shape code 2 + 2i and texture code 3 + 2i.
+
+    Example:
+        >>> config = SpatialSemanticConfig(size=32, style_dim=8, part_hidden=8, features=8, grid=16, render_channels=(16, 8))
+        >>> generator = SpatialSemanticGAN(config)
+        >>> codes = generator.map(torch.randn(2, 8)).unsqueeze(1).expand(-1, config.codes, -1)
+        >>> generator.synthesize(codes).shape
+        torch.Size([2, 3, 32, 32])
+    """
+
+    def __init__(self, config: SpatialSemanticConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.mapping = nn.Sequential(
+            *(
+                EqualizedLinear(config.style_dim, config.style_dim, learning_rate_multiplier=0.01, activate=True)
+                for _ in range(config.mapping_layers)
+            )
+        )
+        self.parts = PartDecoders(config)
+        self.render_net = PlainRenderNet(config.features, config.render_channels)
+
+    def map(self, z: Tensor, *, truncation: float = 1.0, mean: Tensor | None = None) -> Tensor:
+        """Mapping network: z (B, D) standard normal -> w (B, D), pulled towards `mean` by `truncation` < 1."""
+        w = self.mapping(pixel_norm(z))
+        return w if truncation >= 1 or mean is None else mean + truncation * (w - mean)
+
+    def synthesize(self, codes: Tensor) -> Tensor:
+        """Latents (B, K, D) -> images (B, 3, H, W), not clamped."""
+        return self.render(codes).images
+
+    def synthesize_with_masks(self, codes: Tensor, *, keep_parts: Tensor | None = None) -> Synthesis:
+        """Latents (B, K, D) -> images, masks and depths.
+
+        Args:
+            codes: (B, K, D).
+            keep_parts: (B, P) 0 or 1; dropped parts are left out of the composition.
+
+        Raises:
+            ValueError: the codes have another shape.
+        """
+        rendered = self.render(codes, keep_parts=keep_parts)
+        return replace(rendered, masks=F.interpolate(rendered.masks, scale_factor=2, mode="bilinear"))
+
+    def render(self, codes: Tensor, *, keep_parts: Tensor | None = None) -> Synthesis:
+        """As `synthesize_with_masks`, with masks at half the side, where the render network makes them."""
+        c = self.config
+        if codes.ndim != 3 or codes.shape[1:] != (c.codes, c.style_dim):
+            raise ValueError(f"latents must be (B, {c.codes}, {c.style_dim}), got {tuple(codes.shape)}")
+        features, depths = self.parts(codes)
+        masks = depths.softmax(1)
+        if keep_parts is not None:
+            masks = masks * keep_parts.to(masks)[:, :, None, None]
+            masks = masks / (masks.sum(1, keepdim=True) + 1e-8)
+        weights = self._composition_weights(masks).to(features.dtype)
+        composed = torch.einsum("bpyx,bpfyx->bfyx", weights, features)
+        coarse_masks = 2 * masks - 1
+        images, refined = self.render_net(composed, coarse_masks)
+        return Synthesis(images, refined, coarse_masks, depths)
+
+    def _composition_weights(self, masks: Tensor) -> Tensor:
+        transparent = masks.new_zeros(len(PARTS), 1, 1)
+        transparent[list(self.config.transparent_parts)] = 1
+        opaque = masks * (1 - transparent)
+        return opaque / (opaque.sum(1, keepdim=True) + 1e-8) + masks * transparent

@@ -1,0 +1,85 @@
+"""Laplace noise on a unit vector, and nothing after it: Eq. 11 of [IDP] to the letter."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor
+
+from semveil.core.privacy import Guarantee, Norm
+from semveil.mechanisms.base import EVERYTHING
+from semveil.mechanisms.exact_sphere import check_releasable
+from semveil.mechanisms.laplace import Laplace
+from semveil.mechanisms.release import Release
+from semveil.mechanisms.renormalised import INWARD, RenormalisedLaplace, sphere_sensitivity
+from semveil.mechanisms.sphere import unit_rows
+
+
+@dataclass(frozen=True)
+class LiteralLaplace:
+    """x + N with Laplace noise in every coordinate, of whatever length it has: about sqrt(2 d) scale.
+
+    epsilon = 2 sqrt(d) / scale, as of `RenormalisedLaplace`, which divides the same sum by its length. No registered mechanism:
+    what comes out lies on no sphere, and a network made for unit vectors makes no face of it.
+
+    Args:
+        dimension: d >= 4, of the vectors.
+        scale: of the noise.
+
+    Example:
+        >>> law = LiteralLaplace(64, 2.0)
+        >>> law.epsilon, round(law(torch.eye(64)).norm(dim=1).mean().item() / (128**0.5 * 2)) == 1
+        (8.0, True)
+    """
+
+    dimension: int
+    scale: float
+    name: ClassVar[str] = "laplace"
+
+    def __post_init__(self) -> None:
+        RenormalisedLaplace(self.dimension, self.scale)
+
+    def __call__(self, x: Tensor, *, rng: torch.Generator | None = None) -> Tensor:
+        """Simulated vectors (B, d) for unit vectors x (B, d)."""
+        return Laplace(self.scale)(unit_rows(x, self.dimension), rng=rng).to(x.dtype)
+
+    def release(self, x: Tensor) -> Tensor:
+        """As `Release` draws the noise."""
+        check_releasable(x, self.dimension)
+        return Release(Laplace(self.scale))(unit_rows(x, self.dimension) * INWARD).to(x.dtype)
+
+    @property
+    def step(self) -> float:
+        """Of the grid that a release lies on."""
+        return Release(Laplace(self.scale)).step
+
+    @property
+    def epsilon(self) -> float:
+        return RenormalisedLaplace(self.dimension, self.scale).epsilon
+
+    def guarantee(
+        self,
+        *,
+        exact: bool = False,
+        covers: str = EVERYTHING,
+        not_covered: Sequence[str] = (),
+        assumptions: Sequence[str] = (),
+    ) -> Guarantee:
+        """epsilon = 2 sqrt(d) / scale.
+
+        Args:
+            exact: the output came from `release`; basis `proved`, epsilon rounded up.
+        """
+        noise: Any = Release(Laplace(self.scale)) if exact else Laplace(self.scale)
+        sensitivity = sphere_sensitivity(self.dimension, Norm.L1)
+        return noise.guarantee(sensitivity, covers=covers, not_covered=not_covered, assumptions=assumptions)
+
+    def cosine_kept(self) -> float:
+        """E<x, y> / |y|, as `RenormalisedLaplace` has it."""
+        return RenormalisedLaplace(self.dimension, self.scale).cosine_kept()
+
+    @classmethod
+    def calibrate(cls, dimension: int, epsilon: float) -> "LiteralLaplace":
+        """scale = 2 sqrt(d) / epsilon."""
+        return cls(dimension, RenormalisedLaplace.calibrate(dimension, epsilon).scale)

@@ -1,0 +1,54 @@
+"""Linear maps between a small grid of cells that covers an interval and a regular grid that covers [0, 1]."""
+
+import torch
+from torch import Tensor
+
+
+def placing(cells: int, grid: int, first: float, last: float) -> Tensor:
+    """(grid, cells): linear interpolation of `cells` values on [first, last] at the centres of `grid` cells of [0, 1].
+
+    Where the cells lie closer together than the grid, the kernel is widened, so that none is passed over. Grid cells
+    outside the interval get zeros, those across its ends their share.
+
+    Args:
+        cells: values on the interval.
+        grid: values on [0, 1].
+        first, last: ends of the interval, inside [0, 1].
+
+    Example:
+        >>> placing(2, 4, 0.0, 1.0).sum(1).tolist()
+        [1.0, 1.0, 1.0, 1.0]
+    """
+    centres = (torch.arange(grid, dtype=torch.float64) + 0.5) / grid
+    step = (last - first) / cells
+    position = ((centres - first) / step - 0.5).clamp(0, cells - 1)
+    reach = max(1.0, 1 / (grid * step))
+    weights = (1 - (position[:, None] - torch.arange(cells)).abs() / reach).clamp_min(0)
+    weights = weights / weights.sum(1, keepdim=True)
+    return (weights * share_inside(grid, first, last).double()[:, None]).float()
+
+
+def sampling(cells: int, grid: int, first: float, last: float) -> Tensor:
+    """(cells, grid): the other way, `grid` values on [0, 1] read at `cells` places of [first, last].
+
+    Example:
+        >>> sampling(2, 4, 0.0, 0.5).tolist()
+        [[1.0, 0.0, 0.0, 0.0], [0.0, 1.0, 0.0, 0.0]]
+    """
+    step = (last - first) / cells
+    position = (first + step * (torch.arange(cells, dtype=torch.float64) + 0.5)) * grid - 0.5
+    reach = max(1.0, step * grid)
+    weights = (1 - (position.clamp(0, grid - 1)[:, None] - torch.arange(grid)).abs() / reach).clamp_min(0)
+    return (weights / weights.sum(1, keepdim=True)).float()
+
+
+def share_inside(grid: int, first: float, last: float) -> Tensor:
+    """(grid,) share of each cell of [0, 1] that lies inside [first, last].
+
+    Example:
+        >>> share_inside(4, 0.125, 0.5).tolist()
+        [0.5, 1.0, 0.0, 0.0]
+    """
+    left = torch.arange(grid, dtype=torch.float64) / grid
+    inside = torch.minimum(left + 1 / grid, torch.tensor(last)) - torch.maximum(left, torch.tensor(first))
+    return (inside * grid).clamp(0, 1).float()

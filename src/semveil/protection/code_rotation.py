@@ -1,0 +1,225 @@
+"""Keyed rotation, code by code: every private code's direction becomes a uniformly random one of its own."""
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy.special import polygamma
+from torch import Tensor
+
+from semveil.core.privacy import Basis, Guarantee
+from semveil.keys.keystream import KeyStream
+from semveil.mechanisms import ClipBox
+from semveil.protection.haar import apply_haar, apply_haar_inverse, haar_normals
+from semveil.protection.keyed import ASSUMPTIONS, Protected, check_side, check_streams
+from semveil.protection.linear_pass import linear_pass
+from semveil.protection.rotation import FINE, FISHER_INFORMATION, MASK_BITS, MASK_DEVIATION, draw_mask
+from semveil.protection.rotation_space import LEVELS, NORM_SCALE, RotationSpace
+
+NORMALS_AT_ONCE = 1 << 22  # 32 MiB; one image of 28 codes of 512 numbers takes 3.7 million
+
+# Bounds on the arithmetic, in units of 2^-53 (docs/guarantees.md, "Real arithmetic").
+STEP_ERROR = 151.0  # root mean square, of step 5 and later, from the errors of its normals
+FIRST_STEPS_ERROR = 2300.0  # mean, of steps 1 to 4 together
+
+
+@dataclass(frozen=True, eq=False)
+class CodeNorms:
+    """Public law of the norms |u_k| of m codes: log-logistic about `usual`, laid out on 2^32 levels that it hits equally often.
+
+    A norm below the lowest level is level 0 and read as 0. The log's variance is that of a gamma law with the mean and variance
+    that |u_k|^2 has under the space's covariance; real photos vary more, so it never falls below `NORM_SCALE`.
+
+    Attributes:
+        usual: (m,) root mean square.
+        scale: (m,) logistic scale of the log.
+    """
+
+    usual: Tensor
+    scale: Tensor
+
+    @classmethod
+    def of(cls, space: RotationSpace) -> "CodeNorms":
+        """Of the codes of a space; computed from public numbers alone."""
+        codes, width = space.mean.shape
+        power = 2 * (1 - space.whitening)
+        floor = space.across**power
+        along = space.along**power - floor
+        parts = space.directions.unflatten(1, (codes, width)) if len(along) else space.directions.new_zeros(0, codes, width)
+        gram = torch.einsum("rkd,skd->krs", parts, parts)  # covariance of u_k: floor I + U_k' diag(along) U_k
+        within = gram.diagonal(dim1=1, dim2=2) @ along
+        mean = width * floor + within
+        squares = width * floor**2 + 2 * floor * within + (gram.square() * along[:, None] * along).sum((1, 2))
+        shape = mean.square() / (2 * squares)
+        deviation = torch.from_numpy(np.sqrt(polygamma(1, shape.numpy()))) / 2
+        return cls(mean.sqrt(), (deviation * math.sqrt(3) / math.pi).clamp_min(NORM_SCALE))
+
+    @property
+    def floor(self) -> Tensor:
+        """(m,) norms that are sent as nothing."""
+        return self.usual * (self.scale * math.log(1 / (LEVELS - 1))).exp()
+
+    def level(self, norms: Tensor) -> Tensor:
+        """Norms (B, m) -> levels (B, m) in 0..2^32 - 1."""
+        share = ((norms.double() / self.usual).log() / self.scale).sigmoid()
+        return (share * LEVELS).floor().clamp(1, LEVELS - 1).long() * (norms >= self.floor)
+
+    def norm(self, levels: Tensor) -> Tensor:
+        """Levels (B, m) -> norms (B, m); a level drawn at random is the norm of a plausible code."""
+        norms = self.usual * (self.scale * ((levels.double() + 0.5) / LEVELS).logit()).exp()
+        return norms * (levels > 0)
+
+
+class CodeRotation:
+    """x -> u = W (x - mean) in codes u_1..u_m; their norms go into the side information, their directions are rotated apart.
+
+    Sent is t_k = r_k (sqrt(D) Q_k u_k / |u_k| + mask_k) for each code, Q_k being a Haar rotation of D numbers of its own and
+    mask_k a small integer noise, all drawn from the image's key stream. The radius r_k is public: a constant times the root
+    mean square that |u_k| has under the public prior. So power, gain and order of what is sent depend on no photo, and for
+    ideal randomness (t_1, .., t_m) is uniform on a product of spheres whatever the photo (epsilon 0). A code whose norm is
+    below a public floor is sent as a rotated fixed unit vector. Rounding is covered as in `Rotation`. Proof:
+    docs/guarantees.md.
+
+    Args:
+        space: public centre and map, for the private codes at hand.
+        box: blocks are clipped to it first; NaN and infinities are refused.
+
+    Example:
+        >>> from semveil.keys.keystream import KeyStream
+        >>> rotation = CodeRotation(RotationSpace.from_box(ClipBox(-1.0, 1.0), (2, 8)), ClipBox(-1.0, 1.0))
+        >>> block = torch.linspace(-1, 1, 16).view(1, 2, 8)
+        >>> protected = rotation.protect(block, [KeyStream(bytes(32))])
+        >>> bob = rotation.deprotect(protected.sent, protected.side, [KeyStream(bytes(32))])
+        >>> torch.allclose(bob, block, atol=1e-3), len(protected.side)
+        (True, 8)
+    """
+
+    name = "rotation"
+
+    def __init__(self, space: RotationSpace, box: ClipBox) -> None:
+        self.space, self.box = space, box
+        self.codes, self.width = space.mean.shape
+        self.side_bytes = 4 * self.codes
+        self.norms = CodeNorms.of(space)
+        radii = self.norms.usual / self.norms.usual.square().mean().sqrt()
+        # one step of the fine grid for each code, in latent units as sent
+        self._step = (space.signal * radii / math.hypot(1, MASK_DEVIATION) / FINE).numpy()[:, None]
+
+    def parameters(self) -> dict[str, Any]:
+        """Public settings, JSON-ready."""
+        bounds = [float(self.box.lower), float(self.box.upper)]
+        return {"protection": self.name, "rotations": "code", "space": self.space.digest, "bounds": bounds}
+
+    def protect(self, private: Tensor, streams: Sequence[KeyStream]) -> Protected:
+        """Private block (B, m, D) -> what is sent, and 4 bytes for each code's norm.
+
+        Gradients pass the rotation with the photo's norms and the public radii as constants.
+
+        Raises:
+            KeyProblem: not one stream for each image.
+            ValueError: NaN or infinite entries, or another shape than the space's.
+        """
+        self._check(private)
+        check_streams(private, streams)
+        clipped = self.box.clip(private)
+        u = self.space.to_coordinates(clipped.detach()).unflatten(1, self.space.mean.shape)
+        norms = u.norm(dim=2)
+        first = torch.eye(1, self.width, dtype=u.dtype)
+        small = (norms < self.norms.floor)[:, :, None]
+        units = torch.where(small, first, u / norms.clamp_min(torch.finfo(u.dtype).tiny)[:, :, None]).numpy()
+        sent, scale, kept = np.empty_like(units), math.sqrt(self.width) * FINE, []
+        for rows, mask, normals in self._draws(streams):
+            turned = apply_haar(normals, units[rows].reshape(-1, self.width)).reshape(units[rows].shape)
+            sent[rows] = (np.rint(turned * scale).astype(np.int64) + mask) * self._step
+            kept += [normals] if clipped.requires_grad else []
+        side = self.norms.level(norms).numpy().astype(">u4").tobytes()
+
+        def transpose(gradient: Tensor) -> Tensor:
+            back = _turn(apply_haar_inverse, kept, gradient) * torch.from_numpy(self._step * scale)
+            back = back / norms.clamp_min(torch.finfo(u.dtype).tiny)[:, :, None] * ~small
+            return self.space.rescale(back.flatten(1), -self.space.whitening).view_as(gradient)
+
+        return Protected(linear_pass(clipped, torch.from_numpy(sent).to(private), transpose), side)
+
+    def deprotect(self, received: Tensor, side: bytes, streams: Sequence[KeyStream]) -> Tensor:
+        """Bob: subtract the masks, bring every direction to its known length, rotate back, undo the map.
+
+        Gradients pass with the lengths as constants.
+
+        Raises:
+            KeyProblem: not one stream for each image, or side information of another length.
+        """
+        self._check(received)
+        check_streams(received, streams)
+        check_side(received, side, self.side_bytes)
+        heard, kept = received.detach().cpu().double().numpy(), []
+        units = np.empty_like(heard)
+        for rows, mask, normals in self._draws(streams):
+            plain = (heard[rows] - mask * self._step).reshape(-1, self.width)
+            units[rows] = apply_haar_inverse(normals, plain).reshape(units[rows].shape)
+            kept += [normals] if received.requires_grad else []
+        levels = torch.from_numpy(np.frombuffer(side, ">u4").astype(np.int64)).view(-1, self.codes)
+        length = torch.from_numpy(np.linalg.norm(units, axis=2)).clamp_min(torch.finfo(torch.float64).tiny)
+        stretch = (self.norms.norm(levels) / length)[:, :, None]
+
+        def transpose(gradient: Tensor) -> Tensor:
+            mapped = self.space.rescale(gradient.flatten(1).double().cpu(), self.space.whitening).view_as(gradient)
+            return _turn(apply_haar, kept, mapped * stretch)
+
+        read = self.space.from_coordinates((torch.from_numpy(units) * stretch).flatten(1))
+        return linear_pass(received, read.to(received), transpose)
+
+    def interpret(self, received: Tensor) -> Tensor:
+        """What is heard, taken for codes of the usual norms."""
+        self._check(received)
+        heard = received.double().cpu()
+        length = heard.norm(dim=2, keepdim=True).clamp_min(torch.finfo(torch.float64).tiny)
+        return self.space.from_coordinates((heard * (self.norms.usual[:, None] / length)).flatten(1)).to(received)
+
+    def guarantee(self, covers: str, *, not_covered: Sequence[str] = ()) -> Guarantee:
+        """Epsilon 0 against bounded adversaries, and the delta of the arithmetic, for all codes of one image together."""
+        arithmetic = "IEEE double precision; its errors are in delta"
+        return Guarantee(
+            0.0, covers, Basis.COMPUTATIONAL, delta=self.delta, not_covered=tuple(not_covered),
+            assumptions=(*ASSUMPTIONS, arithmetic),
+        )  # fmt: skip
+
+    @property
+    def delta(self) -> float:
+        """Bound on what double precision adds to epsilon 0, in total variation over all codes of an image.
+
+        For code k the error of the rotated unit vector is at most a_k + b_k: the root mean square of a_k is at most
+        (3 D (D + 1) + 202 D + 10) u, and b_k, of the first four steps, at most 2,300 u on average, u = 2^-53. The length
+        of all codes' errors together is at most sqrt(m) of the first and m of the second on average; the mask hides it as in
+        `Rotation.delta`.
+        """
+        width = self.width
+        steady = 2.0**-53 * (3 * width * (width + 1) + (51 + STEP_ERROR) * width + 10)
+        rare = 2.0**-53 * FIRST_STEPS_ERROR
+        shift = math.sqrt(self.codes * width) * (steady * FINE + 1) + self.codes * math.sqrt(width) * rare * FINE
+        lattice = self.codes * haar_normals(width) * 2.0**-51
+        return math.sqrt(FISHER_INFORMATION) * shift / 2.0**MASK_BITS + lattice
+
+    def _draws(self, streams: Sequence[KeyStream]) -> Iterator[tuple[slice, NDArray[np.int64], NDArray[np.float64]]]:
+        """Rows of images with their masks (b, m, D) in fine steps and normals (b * m, D (D + 1) / 2), memory bounded."""
+        count, size = max(1, NORMALS_AT_ONCE // (self.codes * haar_normals(self.width))), self.codes * self.width
+        for first in range(0, len(streams), count):
+            group = streams[first : first + count]
+            masks = np.stack([draw_mask(stream, size) for stream in group]).reshape(-1, self.codes, self.width)
+            drawn = [stream.normals(self.codes * haar_normals(self.width)) for stream in group]
+            normals = drawn[0] if len(drawn) == 1 else np.concatenate(drawn)
+            yield slice(first, first + len(group)), masks, normals.reshape(-1, haar_normals(self.width))
+
+    def _check(self, block: Tensor) -> None:
+        if block.shape[1:] != self.space.mean.shape:
+            raise ValueError(f"this rotation is of blocks (B, {self.codes}, {self.width}), got {tuple(block.shape)}")
+
+
+def _turn(rotate: Any, normals: Sequence[NDArray[np.float64]], vectors: Tensor) -> Tensor:
+    """Rotate the codes of (B, m, D) by the rotations that were kept, in double precision."""
+    flat = vectors.detach().cpu().double().numpy().reshape(-1, vectors.shape[2])
+    return torch.from_numpy(rotate(np.concatenate(normals), flat)).view(vectors.shape)

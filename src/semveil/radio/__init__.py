@@ -1,0 +1,1 @@
+"""The link as a radio has it: waveforms, frames, recordings of samples, and the digital link that it competes with."""

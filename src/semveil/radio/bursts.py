@@ -1,0 +1,83 @@
+"""Between a message and a recording: what is digital goes into the burst's header, the symbols stay analogue."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from semveil.channels import Message
+from semveil.channels.message import message_from_side, side_of_message
+from semveil.radio.frame import assemble
+from semveil.radio.recording import RecordingError, read_recording, write_recording
+from semveil.radio.synchronise import NoBurst, receive_burst
+from semveil.radio.waveform import modulate
+
+SAMPLES_PER_SYMBOL = 4
+SAMPLE_RATE = 1e6
+SILENCE = 64  # symbols before and after
+DESCRIPTION = (
+    "semveil burst: m-sequence preamble, QPSK header (rate 1/2), analogue payload, root raised cosine of roll-off 0.25"
+)
+
+
+def send_recording(
+    path: str | os.PathLike[str],
+    message: Message,
+    *,
+    datatype: str = "cf32",
+    sample_rate: float = SAMPLE_RATE,
+    frequency: float = 0.0,
+) -> list[Path]:
+    """Alice's message as a burst in a SigMF recording.
+
+    Args:
+        path: ending in `.sigmf`, `.sigmf-meta` or `.sigmf-data`.
+        message: with symbols that have passed no channel.
+        datatype: `cf32` or `ci16`.
+        sample_rate: in Hz; a symbol takes four samples.
+        frequency: of the carrier in Hz, for the metadata.
+
+    Returns:
+        The files.
+
+    Raises:
+        RecordingError: the message has passed a channel, or the recording cannot be written.
+    """
+    if message.snr_db is not None:
+        raise RecordingError("the message's symbols have passed a channel; only a sender's clean symbols are transmitted")
+    payload = message.symbols.resolve_conj().cpu().numpy().astype(np.complex128).ravel()
+    burst = modulate(assemble(side_of_message(message), payload, message.images), SAMPLES_PER_SYMBOL)
+    silence = np.zeros(SILENCE * SAMPLES_PER_SYMBOL)
+    return write_recording(
+        path,
+        np.concatenate([silence, burst, silence]),
+        sample_rate=sample_rate,
+        symbol_rate=sample_rate / SAMPLES_PER_SYMBOL,
+        frequency=frequency,
+        description=DESCRIPTION,
+        datatype=datatype,
+    )
+
+
+def receive_recording(path: str | os.PathLike[str]) -> Message:
+    """The message of a burst in a recording, its `snr_db` as measured: what Bob has heard, and Eve.
+
+    Raises:
+        RecordingError: the recording cannot be read or has no burst.
+        MessageError: the burst's header is no message.
+    """
+    recording = read_recording(path)
+    symbol_rate = recording.symbol_rate or recording.sample_rate / SAMPLES_PER_SYMBOL
+    exact = recording.sample_rate / symbol_rate
+    rate = round(exact)
+    if rate < 2 or abs(exact / rate - 1) > 1e-6:
+        raise RecordingError(
+            f"a symbol takes {exact:g} samples in {os.fsdecode(path)!r}; resample to a whole number of them, 2 or more"
+        )
+    try:
+        burst = receive_burst(recording.samples, rate)
+    except NoBurst as error:
+        raise RecordingError(f"{os.fsdecode(path)!r}: {error}") from None
+    symbols = torch.from_numpy(burst.payload.astype(np.complex64))
+    return message_from_side(burst.header, symbols, snr_db=burst.snr_db)

@@ -1,0 +1,105 @@
+"""What a burst is made of: preamble, signal field, digital header, analogue payload with pilots, postamble."""
+
+import struct
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from semveil.radio.coding import coded_symbols, demodulate_bytes, modulate_bytes
+
+Complex = NDArray[np.complex128]
+VERSION = 1
+TRAINING = 255  # symbols in preamble and postamble
+PILOT_SPACING = 16
+PILOT = 1.0
+SIGNAL = struct.Struct(">BIHI")
+MOST_HEADER, MOST_PAYLOAD = 1 << 20, 1 << 26
+
+
+def training(taps: int) -> Complex:
+    """A maximum-length sequence of an 8-bit register: shifted in time or in frequency, it does not look like itself.
+
+    (A Zadoff-Chu sequence would not do: to a chirp, a delay and a carrier offset are the same.)
+    """
+    state, signs = 1, []
+    for _ in range(TRAINING):
+        signs.append(1.0 - 2.0 * (state & 1))
+        state = state >> 1 | ((state & taps).bit_count() % 2) << 7
+    return np.array(signs, np.complex128)
+
+
+PREAMBLE, POSTAMBLE = training(0b00011101), training(0b01110001)  # x^8 + x^4 + x^3 + x^2 + 1 and its mirror image
+
+
+@dataclass(frozen=True)
+class Signal:
+    """What the signal field says of the frame.
+
+    Attributes:
+        header: bytes of the digital header.
+        images: how many.
+        symbols: per image.
+    """
+
+    header: int
+    images: int
+    symbols: int
+
+    def encode(self) -> Complex:
+        """As QPSK symbols."""
+        return modulate_bytes(SIGNAL.pack(VERSION, self.header, self.images, self.symbols))
+
+    @classmethod
+    def decode(cls, symbols: Complex, noise_power: float) -> "Signal | None":
+        """What `encode` gave; None where it cannot be read or says what cannot be."""
+        data = demodulate_bytes(symbols, SIGNAL.size, noise_power=noise_power)
+        if data is None:
+            return None
+        version, header, images, count = SIGNAL.unpack(data)
+        sound = version == VERSION and 0 < header <= MOST_HEADER and 0 < images * count <= MOST_PAYLOAD
+        return cls(header, images, count) if sound else None
+
+    @property
+    def payload(self) -> int:
+        """Analogue symbols in all."""
+        return self.images * self.symbols
+
+    @property
+    def body(self) -> int:
+        """Symbols between the training sequences, without pilots."""
+        return SIGNAL_SYMBOLS + coded_symbols(self.header) + self.payload
+
+
+SIGNAL_SYMBOLS = coded_symbols(SIGNAL.size)
+
+
+def with_pilots(body: Complex) -> Complex:
+    """A pilot before every 15 symbols of the body."""
+    frame = np.full(body_length(len(body)), PILOT, np.complex128)
+    frame[payload_places(len(frame))] = body
+    return frame
+
+
+def body_length(symbols: int) -> int:
+    """Length of a body of so many symbols with its pilots."""
+    return symbols + -(-symbols // (PILOT_SPACING - 1))
+
+
+def payload_places(length: int) -> NDArray[np.int64]:
+    """Where in a body with pilots the other symbols stand."""
+    places = np.arange(length)
+    return places[places % PILOT_SPACING != 0]
+
+
+def assemble(header: bytes, payload: Complex, images: int) -> Complex:
+    """All symbols of a burst.
+
+    Args:
+        header: digital, protected by code and checksum.
+        payload: (images * N,) analogue symbols of mean power 1.
+        images: how many.
+    """
+    signal = Signal(len(header), images, len(payload) // images)
+    body = np.concatenate([signal.encode(), modulate_bytes(header), payload])
+    return np.concatenate([PREAMBLE, with_pilots(body), POSTAMBLE])

@@ -1,0 +1,184 @@
+"""Recordings as SigMF has them: complex samples beside a JSON that says what they are."""
+
+import io
+import json
+import math
+import os
+import tarfile
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from semveil.core.errors import SemveilError
+from semveil.core.files import write_whole
+
+Complex = NDArray[np.complex128]
+FORMATS = ("cf32", "ci16")
+SUFFIXES = (".sigmf", ".sigmf-meta", ".sigmf-data")
+SYMBOL_RATE = "semveil:symbol_rate"
+PEAK = 0.5  # of full scale, so that no receiver's filter overflows
+MOST_SAMPLES = 1 << 27
+CLIPPED_SHARE = 1e-3  # of samples at the very same largest value
+
+
+class RecordingError(SemveilError):
+    """A recording cannot be read or written, or holds no message."""
+
+    exit_code = 6
+
+
+@dataclass(frozen=True, eq=False)
+class Recording:
+    """Attributes: samples (M,), full scale is 1; sample_rate and symbol_rate in Hz, the latter None where nothing says it."""
+
+    samples: Complex
+    sample_rate: float
+    symbol_rate: float | None
+
+
+def write_recording(
+    path: str | os.PathLike[str],
+    samples: Complex,
+    *,
+    sample_rate: float,
+    symbol_rate: float,
+    frequency: float,
+    description: str,
+    datatype: str = "cf32",
+) -> list[Path]:
+    """Write a SigMF archive (`.sigmf`), or a pair of files (`.sigmf-meta` or `.sigmf-data` names both).
+
+    Args:
+        path: its ending decides.
+        samples: (M,); brought to half of full scale.
+        sample_rate, symbol_rate, frequency: in Hz; frequency is the carrier's.
+        description: for people.
+        datatype: `cf32` (two float32) or `ci16` (two int16), little-endian.
+
+    Returns:
+        The files.
+
+    Raises:
+        RecordingError: another ending or format, rates that are not positive, or the package `sigmf` is missing.
+    """
+    target = _checked_path(path)
+    if datatype not in FORMATS:
+        raise RecordingError(f"no sample format named {datatype!r}; use one of {', '.join(FORMATS)}")
+    if not (0 < symbol_rate <= sample_rate < math.inf) or not math.isfinite(frequency):
+        raise RecordingError(
+            f"rates must be positive and finite, got {sample_rate:g} samples and {symbol_rate:g} symbols a second"
+        )
+    scaled = samples * (PEAK / max(float(np.abs(np.stack([samples.real, samples.imag])).max()), 1e-30))
+    pairs = np.stack([scaled.real, scaled.imag], 1)
+    data = (pairs.astype("<f4") if datatype == "cf32" else np.rint(pairs * 32767).astype("<i2")).tobytes()
+    metadata = {
+        "global": {
+            "core:datatype": f"{datatype}_le",
+            "core:version": require_sigmf().__specification__,
+            "core:sample_rate": sample_rate,
+            "core:description": description,
+            "core:recorder": "semveil",
+            "core:extensions": [{"name": "semveil", "version": "1.0.0", "optional": True}],
+            SYMBOL_RATE: symbol_rate,
+        },
+        "captures": [{"core:sample_start": 0, "core:frequency": frequency}],
+        "annotations": [{"core:sample_start": 0, "core:sample_count": len(samples), "core:label": "semveil burst"}],
+    }
+    _validated(metadata)
+    text = (json.dumps(metadata, indent=2, sort_keys=True) + "\n").encode()
+    if target.suffix == ".sigmf":
+        write_whole(target, _archive(target.stem, {".sigmf-meta": text, ".sigmf-data": data}))
+        return [target]
+    pair = [target.with_suffix(suffix) for suffix in (".sigmf-data", ".sigmf-meta")]
+    for file, content in zip(pair, (data, text), strict=True):
+        write_whole(file, content)
+    return pair
+
+
+def read_recording(path: str | os.PathLike[str]) -> Recording:
+    """Read an archive or a pair; one channel of complex samples in any of SigMF's number formats.
+
+    Raises:
+        RecordingError: missing, damaged, foreign or clipped; or too long.
+    """
+    target, sigmf = _checked_path(path), require_sigmf()
+    name = repr(os.fsdecode(target))
+    try:
+        if target.suffix != ".sigmf":
+            json.loads(target.with_suffix(".sigmf-meta").read_bytes())  # the library leaves a broken one open
+        with warnings.catch_warnings():  # about annotations and lengths that do not fit; the receiver says it better
+            warnings.simplefilter("ignore")
+            handle = sigmf.sigmffile.fromfile(str(target))
+        general, count = handle.get_global_info(), handle.sample_count
+        if handle.num_channels != 1 or not str(general.get("core:datatype", "")).startswith("c"):
+            raise RecordingError(f"{name} holds no single channel of complex samples")
+        if not 0 < count <= MOST_SAMPLES:
+            raise RecordingError(f"{name} holds {count:,} samples; 1 to {MOST_SAMPLES:,} are read")
+        samples = np.asarray(handle.read_samples()).reshape(-1).astype(np.complex128)
+        rate, symbols = float(general["core:sample_rate"]), general.get(SYMBOL_RATE)
+        symbol_rate = None if symbols is None else float(symbols)
+    except RecordingError:
+        raise
+    except Exception as error:  # the library raises whatever its parsers do
+        reason = " ".join(str(error).split())[:160] or type(error).__name__
+        raise RecordingError(f"cannot read the recording {name}: {reason}") from None
+    if not (math.isfinite(rate) and rate > 0 and (symbol_rate is None or 0 < symbol_rate <= rate)):
+        raise RecordingError(f"{name} states a sample rate of {rate:g} and a symbol rate of {symbol_rate}")
+    _check_samples(samples, name)
+    return Recording(samples, rate, symbol_rate)
+
+
+def _check_samples(samples: Complex, name: str) -> None:
+    if not np.isfinite(samples).all():
+        raise RecordingError(f"{name} holds samples that are not finite")
+    parts = np.abs(np.stack([samples.real, samples.imag]))
+    most = float(parts.max())
+    if most == 0:
+        raise RecordingError(f"{name} is silent")
+    share = float((parts >= most * (1 - 1e-6)).any(0).mean())
+    if share > CLIPPED_SHARE and len(samples) > 10 / CLIPPED_SHARE:
+        raise RecordingError(f"{name} is clipped: {share:.1%} of its samples are at full scale; record it with less gain")
+
+
+def _checked_path(path: str | os.PathLike[str]) -> Path:
+    target = Path(path)
+    if target.suffix not in SUFFIXES:
+        raise RecordingError(f"a recording's name must end in {', '.join(SUFFIXES)}, got {str(target)!r}")
+    return target
+
+
+def _archive(stem: str, parts: dict[str, bytes]) -> bytes:
+    """A tar with one folder; nothing in it tells who made it or when."""
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w", format=tarfile.PAX_FORMAT) as tar:
+        folder = tarfile.TarInfo(stem)
+        folder.type, folder.mode = tarfile.DIRTYPE, 0o755
+        tar.addfile(folder)
+        for suffix, content in parts.items():
+            entry = tarfile.TarInfo(f"{stem}/{stem}{suffix}")
+            entry.size, entry.mode = len(content), 0o644
+            tar.addfile(entry, io.BytesIO(content))
+    return out.getvalue()
+
+
+def _validated(metadata: dict[str, Any]) -> None:
+    from sigmf.validate import validate
+
+    validate(metadata)
+
+
+def require_sigmf() -> Any:
+    """The package `sigmf`.
+
+    Raises:
+        RecordingError: it is not installed.
+    """
+    try:
+        import sigmf
+    except ImportError:
+        raise RecordingError("recordings need the package sigmf: pip install 'semveil[iq]'") from None
+    return sigmf

@@ -1,0 +1,46 @@
+"""A sheet of pictures that shows how far a joint training is: photos, what the networks make of them, random faces."""
+
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from semveil.core.pixels import to_pixels, to_tensor
+from semveil.data.face_set import FaceSet
+from semveil.data.splits import DEVELOPMENT
+from semveil.training.joint import JointTrainer
+
+
+class SampleSheet:
+    """Rows of one sheet: photos of the development split, their reconstructions, random faces of the mapping network.
+
+    Args:
+        faces: the set that is trained on; photos come from its development split, or from training where it has none.
+        columns: pictures in a row.
+    """
+
+    def __init__(self, faces: FaceSet, *, columns: int = 12) -> None:
+        rows = np.flatnonzero(faces.split == DEVELOPMENT)
+        rows = rows if len(rows) else np.arange(len(faces))
+        chosen = np.random.default_rng(0).permutation(rows)[:columns]
+        self.photos = to_tensor(faces.pixels[chosen])
+
+    @torch.no_grad()
+    def draw(self, trainer: JointTrainer) -> NDArray[np.uint8]:
+        """(3 S, columns * S, 3) RGB of the averaged networks; takes no random number of the training's."""
+        photos = self.photos.to(trainer.device)
+        generator: Any = trainer.averages["generator"]
+        encoder: Any = trainer.averages["encoder"]
+        config = generator.config
+        codes = encoder(photos)
+        rng = torch.Generator().manual_seed(0)
+        w = generator.map(torch.randn(len(photos), config.style_dim, generator=rng).to(trainer.device))
+        random = w.unsqueeze(1).expand(-1, config.codes, -1)
+        pictures = [photos, generator.synthesize(codes), generator.synthesize(random)]
+        return np.concatenate([_row(part.cpu()) for part in pictures])
+
+
+def _row(images: Tensor) -> NDArray[np.uint8]:
+    return np.concatenate(list(to_pixels(images.float().clamp(-1, 1))), 1)

@@ -1,0 +1,129 @@
+"""`dp-semcom/channels`, `/snr` and `/bandwidth` on a tiny model: what is run, kept, counted and drawn."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from semveil.attacks import ATTACKS
+from semveil.channels import parse_link
+from semveil.experiments.eves import hear
+from semveil.experiments.link_bandwidth import _analogue, _digital, reproduce_bandwidth
+from semveil.experiments.link_bench import AWGN, FADING, PRESETS, LinkBench, LinkPreset, mean, run_cell, strongest
+from semveil.experiments.link_channels import reproduce_channels, reproduce_snr
+from semveil.experiments.link_figures import gap
+from semveil.experiments.reproducible import EXPERIMENTS
+from semveil.methods.dp_semcom import DPSemCom
+from semveil.methods.face_model import load_model
+from semveil.metrics import ssim
+
+RUNS = {"channels": reproduce_channels, "snr": reproduce_snr, "bandwidth": reproduce_bandwidth}
+
+
+def tiny_preset(name: str) -> LinkPreset:
+    """Few cells, so that the tests are quick; all Eves on one of them."""
+    few = replace(PRESETS["smoke"], photos=2, public=40, synthetic=0, csi=(AWGN,), repetitions=(1,))
+    return few if name == "snr" else replace(few, protections=("rotation",), fully=(FADING,))
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory, tiny_model: Path) -> Path:
+    out = tmp_path_factory.mktemp("link")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SEMVEIL_HOME", str(tmp_path_factory.mktemp("home")))
+        for name, run in RUNS.items():
+            patch.setattr("semveil.experiments.link_bench.PRESETS", {"smoke": tiny_preset(name)})
+            run("smoke", out, model=str(tiny_model))
+    return out
+
+
+def result(folder: Path, name: str) -> dict:
+    return json.loads((folder / f"{name}.json").read_text())
+
+
+@pytest.mark.parametrize("name", RUNS)
+def test_each_has_its_numbers_and_its_figure(folder: Path, name: str) -> None:
+    assert (folder / f"{name}.png").stat().st_size > 10_000
+    assert result(folder, name)["experiment"] == f"dp-semcom/{name}" and f"dp-semcom/{name}" in list(EXPERIMENTS)
+
+
+def test_all_eves_listen_on_the_first_channels_and_the_strongest_on_others(folder: Path) -> None:
+    cells = result(folder, "channels")["cells"]
+    everybody = {name for name in ATTACKS if "repeats" not in ATTACKS[name].needs}
+    assert len(cells) == 2
+    for name, cell in cells.items():
+        assert cell["channel"] in name
+        heard = {eve["attack"] for eve in cell["eves"]}
+        assert heard == (everybody if cell["channel"] == FADING else {"linear", "impute"})
+    faded = cells[f"rotation | {FADING}"]["bandwidth"]
+    assert faded["overhead"] == 8 and faded["side"] == 32 + -(-8 * (2 * 28 * 4 + 16) // 2)
+
+
+@pytest.fixture
+def bench(tiny_model: Path, monkeypatch: pytest.MonkeyPatch) -> LinkBench:
+    """Photos that are exactly what the generator makes, so that quality follows the channel; SSIM alone."""
+    monkeypatch.setattr(
+        "semveil.experiments.link_bench.compare", lambda photos, images, judge, detect: {"ssim": ssim(images, photos).tolist()}
+    )
+    model = load_model(str(tiny_model))
+    codes = model.box.clip(model.public_latents(8, rng=torch.Generator().manual_seed(0)))
+    images = model.generator.synthesize(codes).detach().clamp(-1, 1)
+    public = model.public_latents(40, rng=torch.Generator().manual_seed(1))
+    return LinkBench(tiny_preset("snr"), model, images, tuple("abcdefgh"), codes, public, None, {})  # type: ignore[arg-type]
+
+
+def test_bob_gets_better_with_his_snr_and_has_the_advantage_under_a_key(bench: LinkBench) -> None:
+    snrs = (0.0, 20.0)
+    cells = {
+        name: run_cell(bench, name, AWGN, bob_snrs=snrs, eve_snrs=snrs, attacks=("direct", "linear"))
+        for name in ("none", "rotation")
+    }
+    for cell in cells.values():
+        assert mean(cell["bob"][1], "ssim") > mean(cell["bob"][0], "ssim") + 0.01
+    assert gap(cells["rotation"], "ssim", 20.0, 20.0) > 0.05
+    assert abs(gap(cells["none"], "ssim", 20.0, 20.0)) < 0.05 < gap(cells["none"], "ssim", 20.0, 0.0)
+
+
+def test_repetition_helps_and_below_its_snr_the_digital_picture_is_gone(bench: LinkBench) -> None:
+    once, often = _analogue(bench, 1), _analogue(bench, 8)
+    assert mean(often["bob"], "ssim") > mean(once["bob"], "ssim") and often["ratio"] > once["ratio"]
+    uses = 64 * 28 * 4 // 2
+    digital = _digital(bench, "jpeg", 64)
+    for header, size in zip(digital["header_bytes"], digital["bytes"], strict=True):
+        assert 0 < header < size <= uses * 6.66 / 8
+    assert mean(digital["bob"], "ssim") > mean(digital["bob_worse"], "ssim") + 0.1
+    assert _digital(bench, "jpeg", 1)["bytes"] == [None] * 8  # 46 bytes are no picture
+
+
+def test_the_strongest_eve_is_the_nearest_and_never_the_control() -> None:
+    eves = [
+        {"attack": name, "snr_db": 5.0, "lpips": [value] * 3, "ssim": [1 - value] * 3}
+        for name, value in (("direct", 0.4), ("linear", 0.1), ("stolen", 0.0))
+    ]
+    cell = {"eves": [*eves, {**eves[1], "snr_db": 9.0, "lpips": [0.05] * 3}], "bob": [{"snr_db": 1.0, "lpips": [0.02] * 3}]}
+    for metric in ("lpips", "ssim"):
+        assert strongest(cell, metric, 5.0)["attack"] == "linear"
+    assert gap(cell, "lpips", 1.0, 5.0) == pytest.approx(0.08)
+
+
+def test_done_cells_are_kept(folder: Path, tiny_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = (folder / "channels.json").read_text()
+    monkeypatch.setattr("semveil.experiments.link_bench.PRESETS", {"smoke": tiny_preset("channels")})
+    monkeypatch.setattr("semveil.experiments.link_channels.run_cell", None)  # nothing may run
+    reproduce_channels("smoke", folder, model=str(tiny_model))
+    assert (folder / "channels.json").read_text() == before
+
+
+def test_what_a_receiver_expects_is_the_error_that_it_has(tiny_model: Path) -> None:
+    """The noise variance handed to the attacks, per code, against the codes' true error over fading."""
+    model = load_model(str(tiny_model))
+    method = DPSemCom(model, protection="none")
+    codes = model.public_latents(400, rng=torch.Generator().manual_seed(0))
+    sent = method.send_codes(codes)
+    link = parse_link("rayleigh:coherence=8,csi=perfect,equaliser=mmse")
+    heard, variance = hear(method, sent, 10.0, torch.Generator().manual_seed(1), link)
+    error = (method.heard_codes(heard) - model.box.clip(codes)).square().mean(2)
+    assert float(error.mean()) == pytest.approx(float(variance.mean()), rel=0.1)
+    assert torch.corrcoef(torch.stack([error.flatten(), variance.flatten().float()]))[0, 1] > 0.5

@@ -1,0 +1,124 @@
+"""The link as a module: the values of the method, and gradients from Bob's picture to all that made it."""
+
+import copy
+
+import pytest
+import torch
+
+from semveil.channels import parse_link
+from semveil.core.privacy import Basis
+from semveil.methods.dp_semcom import PRIVATE_CODES, DPSemCom
+from semveil.methods.face_model import load_model
+from semveil.methods.semantic_link import SemanticLink
+from semveil.protection.linear_pair import LinearPair
+from semveil.training.protector import train_pair
+
+CASES = [
+    {"protection": "none"},
+    {"protection": "rotation"},
+    {"protection": "modulo", "private_codes": PRIVATE_CODES},
+    {"protection": "laplace", "epsilon": 1e6},
+    {"protection": "gaussian", "epsilon": 1e4},
+]
+
+
+@pytest.fixture(scope="module")
+def model(tiny_model_folder):
+    return load_model(str(tiny_model_folder))
+
+
+def latents(model, count: int = 2, dtype: torch.dtype = torch.float32) -> torch.Tensor:
+    return model.public_latents(count, rng=torch.Generator().manual_seed(0)).to(dtype) * 0.5
+
+
+def rng(seed: int = 1) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+@pytest.mark.parametrize("options", CASES, ids=lambda o: o["protection"])
+def test_gradients_over_a_clean_channel_are_those_of_the_generator_alone(model, options):
+    """What protects is undone, so Bob's picture depends on the latents as the generator has it."""
+    link, codes = SemanticLink(DPSemCom(model, **options)), latents(model).requires_grad_()
+    linked = link(codes, snr_db=200.0)
+    (through,) = torch.autograd.grad(linked.codes.sum(), codes)
+    torch.testing.assert_close(through, torch.ones_like(codes), atol=0.06, rtol=0)
+    (pictured,) = torch.autograd.grad(link(codes, snr_db=200.0).images[:, :, 4:9].square().sum(), codes)
+    if options["protection"] in ("none", "rotation", "modulo"):
+        (plain,) = torch.autograd.grad(model.generator.synthesize(codes)[:, :, 4:9].square().sum(), codes)
+        assert torch.nn.functional.cosine_similarity(pictured.flatten(), plain.flatten(), dim=0) > 0.95
+    else:
+        assert pictured.abs().sum() > 0
+
+
+@pytest.mark.parametrize("spec", ["awgn", "rayleigh:coherence=16,csi=mmse,pilots=8", "ofdm:subcarriers=16,taps=2,csi=perfect"])
+def test_values_are_those_of_the_method(model, spec):
+    channel, method = parse_link(spec), DPSemCom(model, protection="none")
+    linked = SemanticLink(method, channel=channel)(latents(model), snr_db=10.0, rng=rng())
+    result = method.transmit(torch.zeros(2, 3, 32, 32), snr_db=10.0, codes=latents(model), run=5, bob_channel=channel)
+    assert torch.equal(linked.transmission.symbols, result.transmission.symbols)
+    torch.testing.assert_close(linked.images, method.synthesize(linked.codes))
+    assert not torch.equal(linked.codes, SemanticLink(method, channel=channel)(latents(model), snr_db=10.0, rng=rng(2)).codes)
+
+
+def test_a_keyed_or_exact_release_stays_one_and_a_seeded_one_is_a_simulation(model):
+    link = SemanticLink(DPSemCom(model, protection="laplace", epsilon=100.0))
+    codes = latents(model).requires_grad_()
+    assert link(codes).transmission.guarantee.basis is Basis.PROVED
+    assert link(codes, noise_rng=rng()).transmission.guarantee.basis is Basis.SIMULATION
+    assert SemanticLink(DPSemCom(model, protection="rotation"))(codes).transmission.guarantee.basis is Basis.COMPUTATIONAL
+
+
+def test_other_precisions(model):
+    """Double precision throughout, and bfloat16 within the generator under autocast."""
+    codes = latents(model, dtype=torch.float64).requires_grad_()
+    double = SemanticLink(DPSemCom(model, protection="rotation"))
+    double.generator = copy.deepcopy(model.generator).double()
+    images = double(codes, snr_db=200.0).images
+    images.square().sum().backward()
+    assert images.dtype == codes.grad.dtype == torch.float64 and codes.grad.isfinite().all()
+    single = latents(model).requires_grad_()
+    pair = LinearPair(DPSemCom(model, protection="none").pair_settings(start="identity"))
+    with torch.autocast("cpu", torch.bfloat16):
+        linked = SemanticLink(DPSemCom(model, pair=pair))(single, snr_db=200.0)
+    linked.images.float().square().sum().backward()
+    assert linked.codes.dtype == torch.float32 and single.grad.isfinite().all()
+    scale = images.detach().abs().max()
+    assert (linked.images.float() - images).abs().max() < 0.05 * scale
+
+
+def test_the_pair_learns_from_bobs_picture_over_fading(model):
+    """End to end: the loss is in pixels, the networks at both ends of a Rayleigh channel get better."""
+    settings = DPSemCom(model, protection="none").pair_settings()
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        pair = LinearPair(settings)
+    channel = parse_link("rayleigh:coherence=32,csi=perfect")
+    link = SemanticLink(DPSemCom(model, pair=pair), channel=channel)
+    assert set(link.pair.parameters()) <= set(link.parameters())
+    codes = latents(model, 8)
+    target = model.generator.synthesize(codes).detach()
+    optimiser, losses = torch.optim.Adam(link.pair.parameters(), 3e-3), []
+    for step in range(25):
+        loss = (link(codes, snr_db=20.0, rng=rng(step % 3)).images - target).square().mean()
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+        losses.append(loss.item())
+    assert sum(losses[-3:]) < 0.7 * sum(losses[:3])
+
+
+def test_pairs_train_over_any_channel_and_a_range_of_snrs(model):
+    settings = DPSemCom(model, protection="none").pair_settings(start="identity")
+    codes = model.box.clip(model.public_latents(64, rng=rng(0)))
+    heard: list[torch.Tensor] = []
+
+    def channel(symbols, snr_db, source):
+        heard.append(torch.as_tensor(snr_db))
+        return parse_link("rayleigh:csi=perfect")(symbols, snr_db, source)
+
+    pair = train_pair(codes, settings, rng=rng(), epochs=2, batch=32, channel=channel, snr_db=(0.0, 20.0))
+    drawn = torch.cat(heard)
+    assert drawn.numel() == 128 and 0 <= drawn.min() < 5 and 15 < drawn.max() <= 20
+    assert not torch.equal(pair.protection.weight, torch.eye(len(pair.protection.weight)))
+    with pytest.raises(ValueError, match="lowest and the highest"):
+        train_pair(codes, settings, rng=rng(), epochs=1, snr_db=(20.0, 0.0))

@@ -1,0 +1,124 @@
+"""SigMF recordings of messages: formats, what the library makes of them, and files that are none."""
+
+import json
+import tarfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from channels.message_cases import message
+from radio.waves import through
+
+from semveil.channels import KeyedPart, MessageError
+from semveil.channels.message import message_from_side, side_of_message
+from semveil.radio.bursts import receive_recording, send_recording
+from semveil.radio.recording import RecordingError, read_recording, write_recording
+
+sigmf = pytest.importorskip("sigmf", reason="needs sigmf: pip install 'semveil[iq]'")
+KEYED = KeyedPart(nonce=bytes(range(32)), source={"kind": "file"}, parameters={"a": 1}, sealed=bytes(40), authenticated=True)
+MESSAGE = message(
+    latent_shape=(28, 32),
+    clip_upper=torch.tensor(1.469),
+    symbols=torch.randn(2, 448, dtype=torch.complex64, generator=torch.Generator().manual_seed(1)),
+    keyed=KEYED,
+)
+
+
+@pytest.mark.parametrize("datatype", ["cf32", "ci16"])
+@pytest.mark.parametrize("name", ["m.sigmf", "m.sigmf-meta"])
+def test_a_message_comes_back_from_a_recording(tmp_path: Path, datatype: str, name: str) -> None:
+    written = send_recording(tmp_path / name, MESSAGE, datatype=datatype, frequency=433.92e6)
+    assert sorted(path.name for path in written) == (["m.sigmf"] if name == "m.sigmf" else ["m.sigmf-data", "m.sigmf-meta"])
+    handle = sigmf.sigmffile.fromfile(str(tmp_path / name))
+    handle.validate()
+    assert handle.get_global_field("core:datatype") == f"{datatype}_le"
+    assert handle.get_captures()[0]["core:frequency"] == 433.92e6 and handle.get_global_field("core:description")
+    read = receive_recording(tmp_path / name)
+    assert read.keyed == MESSAGE.keyed and read.guarantee == MESSAGE.guarantee and torch.equal(read.gains, MESSAGE.gains)
+    assert read.snr_db > 35
+    error = (read.symbols - MESSAGE.symbols).abs().square().mean() / MESSAGE.symbols.abs().square().mean()
+    assert error < 1e-3
+
+
+def test_over_a_bad_channel_the_file_is_read_and_says_how_bad(tmp_path: Path) -> None:
+    send_recording(tmp_path / "m.sigmf-meta", MESSAGE)
+    sent = read_recording(tmp_path / "m.sigmf-data")
+    loud = sent.samples / np.sqrt(np.mean(np.abs(sent.samples) ** 2) * 4)  # of power 1 per symbol
+    heard = through(loud, 4, snr_db=15, carrier=0.01, clock=1e-4, late=2.2)
+    write_recording(tmp_path / "h.sigmf", heard, sample_rate=1e6, symbol_rate=2.5e5, frequency=0.0, description="heard")
+    read = receive_recording(tmp_path / "h.sigmf")
+    assert read.keyed == MESSAGE.keyed and 12 < read.snr_db < 17
+
+
+def test_equal_messages_give_equal_files_that_name_nobody(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        send_recording(tmp_path / name / "m.sigmf", MESSAGE)
+    assert (tmp_path / "a" / "m.sigmf").read_bytes() == (tmp_path / "b" / "m.sigmf").read_bytes()
+    with tarfile.open(tmp_path / "a" / "m.sigmf") as tar:
+        assert {(entry.uname, entry.uid, entry.mtime) for entry in tar} == {("", 0, 0)}
+
+
+def damage(folder: Path, kind: str) -> Path:
+    """A recording with a fault."""
+    path = folder / "m.sigmf-meta"
+    send_recording(path, MESSAGE)
+    data = folder / "m.sigmf-data"
+    meta = json.loads(path.read_text())
+    samples = np.fromfile(data, "<f4")
+    if kind == "cut":
+        samples[: len(samples) // 2].tofile(data)
+    elif kind == "clipped":
+        np.clip(samples, -0.1, 0.1).tofile(data)
+    elif kind == "nan":
+        samples[1000] = np.nan
+        samples.tofile(data)
+    elif kind == "silent":
+        np.zeros_like(samples).tofile(data)
+    elif kind == "foreign":
+        np.random.default_rng(0).standard_normal(len(samples)).astype("<f4").tofile(data)
+    elif kind == "real":
+        meta["global"]["core:datatype"] = "rf32_le"
+    elif kind == "rate":
+        meta["global"]["core:sample_rate"] = 1.1e6
+    elif kind == "no data":
+        data.unlink()
+    elif kind == "no json":
+        path.write_text("{")
+        return path
+    path.write_text(json.dumps(meta))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("kind", "words"),
+    [
+        ("cut", "cut off"), ("clipped", "is clipped: "), ("nan", "not finite"), ("silent", "is silent"),
+        ("foreign", "no preamble"), ("real", "no single channel of complex"), ("rate", "resample to a whole number"),
+        ("no data", "cannot read|samples"), ("no json", "cannot read"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_read_is_one_clear_line(tmp_path: Path, kind: str, words: str) -> None:
+    with pytest.raises(RecordingError, match=words) as caught:
+        receive_recording(damage(tmp_path, kind))
+    assert len(str(caught.value).splitlines()) == 1
+
+
+def test_names_and_formats_are_checked(tmp_path: Path) -> None:
+    with pytest.raises(RecordingError, match="must end in"):
+        send_recording(tmp_path / "m.wav", MESSAGE)
+    with pytest.raises(RecordingError, match="cf32, ci16"):
+        send_recording(tmp_path / "m.sigmf", MESSAGE, datatype="cf64")
+    with pytest.raises(RecordingError, match="cannot read"):
+        receive_recording(tmp_path / "absent.sigmf-meta")
+
+
+def test_the_digital_part_is_all_but_the_symbols() -> None:
+    side = side_of_message(MESSAGE)
+    back = message_from_side(side, MESSAGE.symbols, snr_db=3.0)
+    assert back.keyed == MESSAGE.keyed and torch.equal(back.symbols, MESSAGE.symbols) and back.snr_db == 3.0
+    flipped = side[:20] + bytes([side[20] ^ 1]) + side[21:]
+    for wrong in (b"", b"\x09" + side[1:], side[:40], flipped):
+        with pytest.raises(MessageError):
+            message_from_side(wrong, MESSAGE.symbols, snr_db=3.0)
