@@ -13,6 +13,7 @@ from PIL import Image
 from semveil.core.errors import FaceChoiceError, FaceTooSmallError, NoFaceError
 from semveil.core.registry import suggest
 from semveil.data.align import AlignedFace
+from semveil.data.detection import find_all_faces, smallest_found
 from semveil.data.paste import align_apart
 from semveil.data.photos import LARGEST_PIXELS, Photo, load_photo
 from semveil.recognition.dlib_faces import Face, detect_faces, find_landmarks
@@ -62,21 +63,26 @@ def smallest_face(size: int) -> int:
     return max(SMALLEST_FACE, size // 4)
 
 
-def find_faces(photo: Photo, *, thorough: bool = False) -> list[Face]:
-    """All frontal, about upright faces of a photo, largest first, equal ones from left to right and top to bottom.
+def find_faces(photo: Photo, *, thorough: bool = False, detector: str = "dlib") -> list[Face]:
+    """All faces of a photo, largest first, equal ones from left to right and top to bottom.
 
-    Photos are enlarged up to four times, or shrunk to 8 megapixels, for detection: faces from 20 px on are found in photos
+    dlib alone finds frontal, about upright ones; `find_all_faces` says what the others do. For dlib photos are enlarged up to
+    four times, or shrunk to 8 megapixels: faces from 20 px on are found in photos
     of up to half a megapixel, from about 100 px on in photos of 12. A doubtful detection counts only where there is
     no confident one; the photo's edges are continued outwards where nothing is found otherwise.
 
     Args:
         photo: as `load_photo` gives it.
         thorough: for photos in which no face may be missed: shrink to 32 megapixels only (faces from about 50 px on are found
-            in photos of 12), continue the edges always, and ask for less confidence. Takes up to four times as long.
+            in photos of 12), continue the edges always, and ask for less confidence. Takes up to four times as long. The
+            other detectors are always thorough.
+        detector: `dlib`, `yunet` or `union`, see `detection.resolve_detector`.
 
     Returns:
         Boxes and landmarks in pixels of the photo; empty where there is no face.
     """
+    if detector != "dlib":
+        return find_all_faces(photo, detector)
     picture = Image.fromarray(photo.pixels)
     scale = _detection_scale(picture.size, thorough)
     width, height = (max(1, round(side * scale)) for side in picture.size)
@@ -101,6 +107,7 @@ def choose_faces(
     *,
     smallest: int = SMALLEST_FACE,
     thorough: bool = False,
+    detector: str = "dlib",
     faces: Sequence[Face] | None = None,
 ) -> list[tuple[int, Face]]:
     """The faces that a user asked for, each with its 0-based index in `find_faces`.
@@ -110,7 +117,7 @@ def choose_faces(
         selection: `largest`, `all`, an index, or None for the only face that is large enough. Digits as text count as an
             index. `all` never leaves a face out: it fails where one is too small.
         smallest: shorter side in pixels that a chosen face must have.
-        thorough: as for `find_faces`.
+        thorough, detector: as for `find_faces`.
         faces: what `find_faces` gives for the photo, where that is known.
 
     Raises:
@@ -124,9 +131,15 @@ def choose_faces(
         near = suggest(str(selection), ("largest", "all"))
         raise FaceChoiceError(f"no face {selection!r}{near}; allowed: a number from 0, largest or all")
 
-    numbered = list(enumerate(find_faces(photo, thorough=thorough) if faces is None else faces))
+    found = find_faces(photo, thorough=thorough, detector=detector) if faces is None else faces
+    numbered = list(enumerate(found))
     if not numbered:
         height, width = photo.pixels.shape[:2]
+        if detector != "dlib":
+            raise NoFaceError(
+                f"no face found in {photo.name!r} ({width} x {height}); it must be larger than about "
+                f"{smallest_found(width, height):.0f} px (enlarge the photo, or crop it to the face)"
+            )
         least = _DETECTOR_FACE / _detection_scale((width, height), thorough)
         raise NoFaceError(
             f"no face found in {photo.name!r} ({width} x {height}); it must look into the camera, stand upright (rotate the "
