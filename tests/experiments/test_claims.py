@@ -89,7 +89,7 @@ def test_what_was_not_measured_is_not_judged() -> None:
 
 def test_tables_go_between_a_pages_markers(tmp_path, capsys: pytest.CaptureFixture[str]) -> None:
     from semveil.core.errors import SemveilError
-    from semveil.experiments.result_file import write_result
+    from semveil.core.results import write_result
 
     path, page = tmp_path / "curves.json", tmp_path / "page.md"
     write_result(path, _result(PAPER_LIKE, direct=_party(0.05, 0.1)))

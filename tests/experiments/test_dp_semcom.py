@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from experiments import revisions
 from PIL import Image
 
 from semveil.experiments import dp_semcom
@@ -31,6 +32,7 @@ def test_the_curves_hold_every_photo_seed_and_reason(tmp_path: Path, tiny_model:
             assert point[party]["lpips"] is None and "alexnet" in point[party]["lpips_reason"].lower()
     assert result["photos"] == ["astronaut", "generated 1", "generated 2", "generated 3"]
     assert result["paper"]["fppsr_eve"] == [0.9, 1.0] and result["paper"]["lpips_bob"] is None
+    revisions.check(result)
 
 
 def test_figures_3_and_4_share_one_run(tmp_path: Path, tiny_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -47,6 +49,7 @@ def test_pictures_and_noise_run_without_any_data(figure: str, tmp_path: Path, ti
     png = reproduce(figure, "smoke", tmp_path, model=str(tiny_model))
     with Image.open(png) as picture:
         assert picture.size[0] > 300 and set(picture.info) <= {"dpi"}
+    revisions.check(_result(png, FIGURES[figure]))
 
 
 def test_a_noise_run_names_every_variant_and_what_it_does(tmp_path: Path, tiny_model: Path) -> None:

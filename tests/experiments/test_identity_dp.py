@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from experiments import revisions
 from PIL import Image
 from skimage import data
 from torch import Tensor
@@ -18,9 +19,9 @@ from torch import Tensor
 from semveil.core.pixels import to_pixels
 from semveil.data.face_set import FaceSet
 from semveil.experiments import evaluate as evaluation
-from semveil.experiments import identity_dp_bench, identity_dp_measures
+from semveil.experiments import identity_dp, identity_dp_bench, identity_dp_measures
 from semveil.experiments.evaluate import evaluate
-from semveil.experiments.identity_dp import IDENTITY_DP_FIGURES, _baselines_before
+from semveil.experiments.identity_dp import IDENTITY_DP_FIGURES, _baselines
 from semveil.experiments.identity_dp_bench import public_faces
 from semveil.experiments.identity_dp_figures import DRAWINGS, draw
 from semveil.experiments.identity_dp_pairs import pairs_within_folds
@@ -112,6 +113,11 @@ def test_every_figure_is_registered_and_drawn(folder: Path) -> None:
             assert picture.size[0] > 200 and set(picture.info) <= {"dpi"}
 
 
+@pytest.mark.parametrize("name", sorted({"baselines", *(IDENTITY_DP_FIGURES[figure] for figure in IDENTITY_DP_FIGURES)}))
+def test_numbers_are_those_of_the_revision(folder: Path, name: str) -> None:
+    revisions.check(_result(folder, name))
+
+
 @pytest.mark.parametrize("name", sorted({IDENTITY_DP_FIGURES[figure] for figure in IDENTITY_DP_FIGURES}))
 def test_no_epsilon_without_its_basis(folder: Path, name: str) -> None:
     result = _result(folder, name)
@@ -156,18 +162,21 @@ def test_table_one_has_both_readings_and_what_the_paper_reports(folder: Path) ->
     assert "not measured" in text and "facenet-casia" in text
 
 
-def _bench(**config: Any) -> Any:
-    return SimpleNamespace(config=config)
+def test_baselines_are_kept_for_another_model_and_only_then(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config, rows = _result(folder, "comparison")["config"], _result(folder, "baselines")["rows"]
+    assert len(rows) == 12 and _result(folder, "comparison")["rows"][:12] == rows
+    shutil.copy(folder / "baselines.json", tmp_path)
+    monkeypatch.setattr(identity_dp, "measured", lambda *args: [])
 
+    def kept(**changes: Any) -> list[dict[str, Any]]:
+        bench = SimpleNamespace(config=config | changes)
+        return _baselines(bench, tmp_path / "baselines.json", lambda *done: None)["rows"]  # type: ignore[arg-type]
 
-def test_baselines_are_kept_for_another_model_and_only_then(folder: Path, tmp_path: Path) -> None:
-    path = tmp_path / "comparison.json"
-    assert _baselines_before(_bench(), path) is None
-    shutil.copy(folder / "comparison.json", path)
-    config = _result(folder, "comparison")["config"]
-    kept = _baselines_before(_bench(**{**config, "model": "another"}), path)
-    assert kept is not None and len(kept[1]) == 12
-    assert _baselines_before(_bench(**{**config, "photos": "others"}), path) is None
+    monkeypatch.setattr(identity_dp, "baseline_rows", lambda bench: [])
+    assert kept(model={"name": "another"}, observed_sensitivity=1.0) == rows
+    assert kept(photos={"digest": "others"}) == []
 
 
 def test_protected_photos_of_a_person_are_not_recognised(folder: Path) -> None:

@@ -10,16 +10,17 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from experiments import revisions
 from torch import Tensor
 
 from semveil.attacks.networks import NetworkSettings
+from semveil.core.results import write_result
 from semveil.data.face_set import FaceSet
-from semveil.experiments.identity_leak import LeakPreset, measure_leak, reproduce_leak
+from semveil.experiments.identity_leak import LEAK, LeakPreset, measure_leak, reproduce_leak
 from semveil.experiments.identity_leak_attacks import added_up, fused_anew, nearest, recognised, together, undone
 from semveil.experiments.identity_leak_faces import leak_faces
 from semveil.experiments.identity_leak_figure import draw_leak, leak_tables
 from semveil.experiments.photo_sets import DataMissing
-from semveil.experiments.result_file import write_result
 from semveil.methods.identity_model import IdentityModel
 from semveil.recognition.verifier import BundledVerifier
 
@@ -76,7 +77,11 @@ def result(faces: FaceSet) -> dict:
         "photos": {name: len(part) for name, part in vars(photos).items()},
         "people": {name: len(set(part.names)) for name, part in vars(photos).items()},
     }
-    return {"config": config, **measured}
+    return {"experiment": LEAK.name, "revision": LEAK.revision, "config": config, **measured}
+
+
+def test_numbers_are_those_of_the_revision(result: dict) -> None:
+    revisions.check(result)
 
 
 def found(result: dict, variant: str, attack: str, signal: str) -> float:

@@ -90,11 +90,14 @@ def test_an_image_is_embedded_once_and_means_the_same() -> None:
 
 
 def test_thresholds_say_where_they_come_from() -> None:
-    assert load_verifier("dlib", resolution=64)[1] == {
+    verifier, told = load_verifier("dlib", resolution=64)
+    assert told == {
         "name": "dlib",
         "threshold": 0.4675,
         "threshold_from": "measured on LFW at 64 px, false acceptance rate 0.001",
+        "digest": verifier.digest,
     }
+    assert len(told["digest"]) == 64
     verifier, told = load_verifier("dlib", resolution=32)
     assert verifier.threshold == pytest.approx(0.4) and "none was measured at 32 px" in told["threshold_from"]
     assert set(VERIFIERS) == {"dlib", "edgeface", "arcface", "bundled"}

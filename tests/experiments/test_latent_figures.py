@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from experiments import revisions
 from PIL import Image
 from torch import Tensor
 
@@ -148,6 +149,11 @@ def test_tight_bounds_move_more_coordinates(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("name", sorted({f"{f.partition('/')[0]}/{kind}" for f, kind in FIGURES.items()}))
+def test_numbers_are_those_of_the_revision(folder: Path, name: str) -> None:
+    revisions.check(_result(folder, name))
+
+
+@pytest.mark.parametrize("name", sorted({f"{f.partition('/')[0]}/{kind}" for f, kind in FIGURES.items()}))
 def test_tables_are_made_of_every_measurement(folder: Path, name: str) -> None:
     result = _result(folder, name)
     if name.endswith("pictures"):
@@ -199,8 +205,8 @@ def test_held_out_photos_stay_out_of_the_json_and_unnamed(
 
 def test_official_models_encode_without_an_inversion(tmp_path: Path, tiny_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(latent_bench, "load_verifier", _load_pixels)
-    tiny = load_model(str(tiny_model))
-    monkeypatch.setattr(latent_bench, "load_latent_model", lambda name, perceptual: from_face_model(tiny))
+    official = from_face_model(load_model(str(tiny_model)))
+    monkeypatch.setattr(latent_bench, "load_latent_model", lambda name, perceptual: official)
     EXPERIMENTS["dp-image/fig7"]("smoke", tmp_path, model="stylegan2-ffhq")
     assert _result(tmp_path, "pictures")["config"]["inversion"] == {"encoder": "pSp, without optimisation"}
 

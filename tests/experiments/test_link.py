@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from experiments import revisions
 
 from semveil.attacks import ATTACKS
 from semveil.channels import parse_link
@@ -47,6 +48,11 @@ def result(folder: Path, name: str) -> dict:
 def test_each_has_its_numbers_and_its_figure(folder: Path, name: str) -> None:
     assert (folder / f"{name}.png").stat().st_size > 10_000
     assert result(folder, name)["experiment"] == f"dp-semcom/{name}" and f"dp-semcom/{name}" in list(EXPERIMENTS)
+
+
+@pytest.mark.parametrize("name", RUNS)
+def test_numbers_are_those_of_the_revision(folder: Path, name: str) -> None:
+    revisions.check(result(folder, name), absolute=0.08)  # keys are drawn anew; over 3 runs means moved by .024
 
 
 def test_all_eves_listen_on_the_first_channels_and_the_strongest_on_others(folder: Path) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from experiments import revisions
 from scipy.stats import ttest_1samp
 
 from semveil.experiments import noise_image
@@ -38,6 +39,11 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> NoiseImageBench:
     return prepare(SMOKE, tmp_path_factory.mktemp("noise-image"), None, None, quiet)
 
 
+def _named(kind: str) -> dict:
+    measurement = noise_image.MEASURED[kind]
+    return {"experiment": measurement.name, "revision": measurement.revision}
+
+
 def test_the_tables_hold_the_papers_cells() -> None:
     kinds = [("published", *privacy) for privacy in PRIVACY] + [("without loss", None, None)]
     theirs = {(sigma, *kind) for sigma in SIGMAS for kind in kinds}
@@ -66,6 +72,7 @@ def test_a_cell_says_how_many_are_right_and_what_is_guaranteed(bench: NoiseImage
     assert hits.mean() == pytest.approx(made["accuracy"]["value"], abs=1e-4)
     assert made["guarantee"]["epsilon"] is None and made["guarantee"]["basis"] == "none"
     assert len(made["ssim"]) == SMOKE.compared
+    revisions.check({**_named("cells"), "cells": made})
     networks = sorted((bench.folder / "networks").rglob("*.safetensors"))
     again = measure_cell(bench, cell)
     assert sorted((bench.folder / "networks").rglob("*.safetensors")) == networks
@@ -102,6 +109,7 @@ def test_controls_change_pictures_as_they_say() -> None:
 def test_the_attack_rebuilds_its_control(bench: NoiseImageBench) -> None:
     found = attacked(bench, shuffled, bench.test.rows(slice(8)), steps=8)
     assert np.mean(found["rebuilt"]["psnr"]) > np.mean(found["sent"]["psnr"]) + 10
+    revisions.check({**_named("attack"), "attack": found})
     assert set(found["rebuilt"]) >= {"ssim", "psnr", "lpips", "classified"}
 
 

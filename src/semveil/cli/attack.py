@@ -52,10 +52,10 @@ def attack(
 
     from semveil.attacks import ATTACKS
     from semveil.core.pixels import to_pixels
+    from semveil.core.results import write_result
     from semveil.core.rng import streams
     from semveil.data.save import save_png
     from semveil.experiments.attack_message import attack_message
-    from semveil.experiments.result_file import write_result
     from semveil.methods.pairs import read_pair
 
     for name in names or ():

@@ -44,8 +44,8 @@ def audit(
         options.check_output_file(out)
 
     from semveil.cli.parties import default_model
+    from semveil.core.results import write_result
     from semveil.experiments.audit import audit
-    from semveil.experiments.result_file import write_result
 
     unfinished = None if out is None else out.with_name(out.name + ".unfinished")
     with stages(quiet=as_json) as advance:

@@ -48,8 +48,8 @@ def evaluate(
     options.check_output_folder(out)
 
     from semveil.core.files import write_whole
+    from semveil.core.results import read_result
     from semveil.experiments.evaluate import evaluate
-    from semveil.experiments.result_file import read_result
     from semveil.experiments.tables import tables
 
     names = verifier.split(",") if verifier else ()

@@ -97,9 +97,9 @@ def send(
     from dataclasses import replace
 
     from semveil.channels import message_bytes
+    from semveil.core.provenance import commit
     from semveil.core.publish import publish
     from semveil.data.certified import certified
-    from semveil.experiments.provenance import commit
     from semveil.methods.certificates import certificate_of
     from semveil.methods.face_model import load_model
     from semveil.methods.messages import to_message
@@ -271,8 +271,8 @@ def _pictures(
     from dataclasses import replace
 
     from semveil.core.pixels import to_pixels
+    from semveil.core.provenance import commit
     from semveil.data.certified import certified_picture
-    from semveil.experiments.provenance import commit
 
     made, pixels = replace(certificate, commit=commit()), to_pixels(images)
     paths = [out] if len(pixels) == 1 else [out.with_stem(f"{out.stem}-{i}") for i in range(1, len(pixels) + 1)]

@@ -95,7 +95,7 @@ def protect(
     from semveil.bulk.run import protect_photos
     from semveil.bulk.settings import Settings
     from semveil.core.ledger import Ledger
-    from semveil.experiments.provenance import commit
+    from semveil.core.provenance import commit
     from semveil.methods.options import declared_options, read_options
     from semveil.methods.registry import image_methods
     from semveil.methods.release import Layout

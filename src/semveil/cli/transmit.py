@@ -168,16 +168,16 @@ def _meaning(method: "DPSemCom") -> str:
 
 
 def _versions() -> dict[str, str | None]:
-    from semveil.experiments.provenance import commit, versions
+    from semveil.core.provenance import commit, versions
 
     return {**versions(), "commit": commit()}
 
 
 def _write(out: Path, result: "WiretapResult", method: "DPSemCom", ids: tuple[str, ...], summary: dict[str, Any]) -> None:
     from semveil.core.pixels import to_pixels
+    from semveil.core.results import write_result
     from semveil.data.certified import write_certificate
     from semveil.data.save import save_png
-    from semveil.experiments.result_file import write_result
     from semveil.methods.certificates import certificate_of
     from semveil.methods.messages import to_message
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from semveil.attacks.audit import DRAWS, FALSE_ALARM, Finding, Game, TrainingGame, play, play_training
+from semveil.core.provenance import commit, versions
 from semveil.core.registry import Registry
 from semveil.experiments import audit_draws, audit_groups, audit_identity, audit_latents, audit_ledger, audit_training
 from semveil.experiments.audit_identity import identity_games
@@ -16,7 +17,6 @@ from semveil.experiments.audit_latents import latent_games
 from semveil.experiments.audit_mechanisms import release_games, simulated_games
 from semveil.experiments.audit_methods import method_games, modulo_games, rotation_games
 from semveil.experiments.audit_sphere import sphere_games, sphere_release_games
-from semveil.experiments.provenance import commit, versions
 from semveil.mechanisms import MECHANISMS, SPHERE_MECHANISMS
 from semveil.methods.dp_semcom import DPSemCom
 from semveil.methods.face_model import DEFAULT_MODEL, load_model

@@ -9,14 +9,14 @@ from rich.console import Console
 from rich.table import Table
 
 from semveil.core.pixels import to_pixels
+from semveil.core.provenance import commit, versions
+from semveil.core.results import write_result
 from semveil.experiments.photo_sets import public_photos
 from semveil.experiments.picture_grid import draw_pictures
 from semveil.experiments.presets import PICTURED_EPSILONS
 from semveil.experiments.protected import Progress, protected_method, quiet
-from semveil.experiments.provenance import commit, versions
 from semveil.experiments.record import measure
 from semveil.experiments.report import setting, write_report
-from semveil.experiments.result_file import write_result
 from semveil.experiments.style import finish, styled
 from semveil.experiments.verifiers import Remembering, load_verifier
 from semveil.methods.dp_semcom import DPSemCom

@@ -4,6 +4,7 @@ Figs. 4, 5 and 8 are views of one run (`latents.json`), Figs. 7 and 11 of anothe
 (`identity.json`); Table 1 is `utility.json`.
 """
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,15 +15,16 @@ from scipy.stats import spearmanr
 from torch import Tensor
 
 from semveil.core.registry import Registry
+from semveil.core.results import rounded
 from semveil.core.rng import streams
 from semveil.experiments import matched
+from semveil.experiments.keeping import Keep, measurement
 from semveil.experiments.latent_bench import Experiment, LatentBench, run
 from semveil.experiments.latent_figures import draw
 from semveil.experiments.latent_measures import identity, looks, over_draws, save_picture
 from semveil.experiments.latent_presets import LATENT_PRESETS
 from semveil.experiments.outliers import outliers
 from semveil.experiments.protected import Progress, quiet
-from semveil.experiments.result_file import rounded
 from semveil.methods.dp_image import SENSITIVITIES, STYLES, DPImage
 from semveil.metrics import face_detected
 
@@ -68,7 +70,7 @@ def reproduce_dp_image(
 ) -> Path:
     """Run what a figure shows, write its JSON into a folder, and draw it from there.
 
-    A JSON that lies there already and was made with the same settings, photos, networks and versions is drawn, not made anew.
+    A JSON that lies there is drawn and not made anew where its key is the same, see `keeping`; a broken run goes on.
 
     Args:
         figure: `dp-image/fig4`, `fig5`, `fig7`, `fig8`, `fig9`, `fig10`, `fig11` or `table1`.
@@ -93,7 +95,7 @@ def reproduce_dp_image(
     return draw(path, figure)
 
 
-def _latents(bench: LatentBench, folder: Path, progress: Progress) -> dict[str, Any]:
+def _latents(bench: LatentBench, folder: Path, progress: Progress, keep: Keep) -> dict[str, Any]:
     """Values of the latents, their distances pair by pair, and how alike a recogniser finds the same pairs."""
     progress("compare", 0, 2)
     rows = bench.latents.flatten(1).double()
@@ -155,7 +157,7 @@ def _pictured_examples(bench: LatentBench, folder: Path) -> dict[str, Any]:
     return {"faces": f"{len(rows)} faces of the model's latent prior", **found}
 
 
-def _pictures(bench: LatentBench, folder: Path, progress: Progress) -> dict[str, Any]:
+def _pictures(bench: LatentBench, folder: Path, progress: Progress, keep: Keep) -> dict[str, Any]:
     """Faces under noise on all codes and on the identity codes, as files beside the JSON."""
     reconstructed = bench.model.synthesize(bench.latents)
     made: dict[str, tuple[Tensor, DPImage | None]] = {
@@ -188,7 +190,7 @@ def _pictures(bench: LatentBench, folder: Path, progress: Progress) -> dict[str,
     return {"photos_may_be_shown": bench.photos.public, "images": records}
 
 
-def _identity(bench: LatentBench, folder: Path, progress: Progress) -> dict[str, Any]:
+def _identity(bench: LatentBench, folder: Path, progress: Progress, keep: Keep) -> dict[str, Any]:
     """Similarity and FPPSR over scales: each photo and draw, noise on all codes and on the identity codes."""
     source = bench.photos.images
     inverted = bench.model.synthesize(bench.latents).clamp(-1, 1)
@@ -196,29 +198,7 @@ def _identity(bench: LatentBench, folder: Path, progress: Progress) -> dict[str,
     settings = [(styles, scale) for styles in STYLES for scale in bench.preset.scales]
     for done, (styles, scale) in enumerate(settings):
         progress("measure", done, len(settings))
-        method = DPImage(bench.model, scale=scale, styles=styles)
-        columns: dict[str, list[list[float]]] = {}
-        found: Tensor | None = None
-        for draw_number in range(bench.preset.draws):
-            rng = streams(bench.preset.seed)[f"dp {draw_number}"]  # the same draws at every scale
-            images = method.protect_latents(bench.latents, rng=rng).images.clamp(-1, 1)
-            for suffix, reference in (("", source), ("_to_inversion", inverted)):
-                for name, values in identity(bench, reference, images).items():
-                    columns.setdefault(name + suffix, []).append(values)
-            found = face_detected(images[: bench.preset.detected]) if found is None else found
-        assert found is not None
-        points.append(
-            {
-                "styles": styles,
-                "scale": scale,
-                "guarantee": method.guarantee(simulated=True).as_dict(),
-                "of_a_release": _readings(bench, scale, styles),
-                "photos": {
-                    **{name: over_draws(rows) for name, rows in columns.items()},
-                    "face_detected": found.float().tolist(),
-                },
-            }
-        )
+        points.append(keep(f"{styles} {scale:g}", partial(_identity_point, bench, inverted, styles, scale)))
     progress("measure", len(settings), len(settings))
     embedded = bench.verifier.embed(source)
     others = bench.verifier.similarities(embedded, embedded)[~torch.eye(len(source), dtype=torch.bool)]
@@ -234,7 +214,32 @@ def _identity(bench: LatentBench, folder: Path, progress: Progress) -> dict[str,
     }
 
 
-def _utility(bench: LatentBench, folder: Path, progress: Progress) -> dict[str, Any]:
+def _identity_point(bench: LatentBench, inverted: Tensor, styles: str, scale: float) -> dict[str, Any]:
+    """One scale of the noise, on all codes or on the identity codes."""
+    method = DPImage(bench.model, scale=scale, styles=styles)
+    columns: dict[str, list[list[float]]] = {}
+    found: Tensor | None = None
+    for draw_number in range(bench.preset.draws):
+        rng = streams(bench.preset.seed)[f"dp {draw_number}"]  # the same draws at every scale
+        images = method.protect_latents(bench.latents, rng=rng).images.clamp(-1, 1)
+        for suffix, reference in (("", bench.photos.images), ("_to_inversion", inverted)):
+            for name, values in identity(bench, reference, images).items():
+                columns.setdefault(name + suffix, []).append(values)
+        found = face_detected(images[: bench.preset.detected]) if found is None else found
+    assert found is not None
+    return {
+        "styles": styles,
+        "scale": scale,
+        "guarantee": method.guarantee(simulated=True).as_dict(),
+        "of_a_release": _readings(bench, scale, styles),
+        "photos": {
+            **{name: over_draws(rows) for name, rows in columns.items()},
+            "face_detected": found.float().tolist(),
+        },
+    }
+
+
+def _utility(bench: LatentBench, folder: Path, progress: Progress, keep: Keep) -> dict[str, Any]:
     """Methods whose scale is searched until the recogniser's mean similarity is its threshold, as [DPI] Table 1 has it."""
     plain = bench.model.synthesize(bench.latents)
     return {
@@ -242,7 +247,7 @@ def _utility(bench: LatentBench, folder: Path, progress: Progress) -> dict[str, 
         "reconstructed": {
             "images": {**looks(bench, plain), **bench.features.distances(bench.features.of(bench.photos.images), plain)}
         },
-        "methods": matched.measured(bench, bench.verifier.threshold, progress),
+        "methods": matched.measured(bench, bench.verifier.threshold, progress, keep),
     }
 
 
@@ -320,10 +325,12 @@ def _rank_correlation(distances: NDArray[np.float64], similarities: NDArray[np.f
 
 
 RUNS: Registry[Experiment] = Registry("run")
-RUNS.add("latents", Experiment(_latents, lambda preset: preset.distance_photos))
-RUNS.add("pictures", Experiment(_pictures, lambda preset: preset.pictured, shows=True))
-RUNS.add("identity", Experiment(_identity, lambda preset: preset.photos))
-RUNS.add("utility", Experiment(_utility, lambda preset: preset.photos))
+RUNS.add("latents", Experiment(measurement("dp-image/latents", revision=1), _latents, lambda preset: preset.distance_photos))
+RUNS.add(
+    "pictures", Experiment(measurement("dp-image/pictures", revision=2), _pictures, lambda preset: preset.pictured, shows=True)
+)
+RUNS.add("identity", Experiment(measurement("dp-image/identity", revision=2), _identity, lambda preset: preset.photos))
+RUNS.add("utility", Experiment(measurement("dp-image/utility", revision=2), _utility, lambda preset: preset.photos))
 
 DP_IMAGE_FIGURES: Registry[str] = Registry("figure")
 for _figure, _kind in (

@@ -5,20 +5,22 @@ to train the pair, which the paper leaves open (`noise.json`).
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from semveil.core.pixels import to_pixels
 from semveil.core.registry import Registry
+from semveil.core.results import rounded
 from semveil.core.rng import streams
 from semveil.data.save import save_png
 from semveil.experiments.figures import draw
+from semveil.experiments.keeping import Keep, Kept, Measurement, measurement
 from semveil.experiments.power_blocks import blocks_link
 from semveil.experiments.presets import PRESETS
 from semveil.experiments.protected import Progress, quiet
-from semveil.experiments.provenance import commit, versions
 from semveil.experiments.record import compare, measure
-from semveil.experiments.result_file import kept_result, rounded, write_result
 from semveil.experiments.setup import Setup, prepare_run
 from semveil.methods.dp_semcom import DPSemCom
 
@@ -38,7 +40,12 @@ PAPER = {
 }
 
 
-Run = Callable[[Setup, Path, Progress], dict[str, Any]]
+@dataclass(frozen=True)
+class Run:
+    """What is measured, and how; the body may write pictures into the folder, and keep cells."""
+
+    measurement: Measurement
+    body: Callable[[Setup, Path, Progress, Keep], dict[str, Any]]
 
 
 def reproduce(
@@ -53,7 +60,7 @@ def reproduce(
 ) -> Path:
     """Run what a figure shows, write its JSON into a folder, and draw it from there.
 
-    A JSON that lies there already and was made with the same settings, photos, networks and versions is drawn, not made anew.
+    A JSON that lies there is drawn and not made anew where its key is the same, see `keeping`; a broken run goes on.
 
     Args:
         figure: `dp-semcom/fig3`, `fig4`, `fig5`, `fig6` or `noise`.
@@ -75,16 +82,13 @@ def reproduce(
     kind = FIGURES[figure]
     setup = prepare_run(kind, PRESETS[preset], data=data, model=model, verifier=verifier, progress=progress)
     path = Path(out) / f"{kind}.json"
-    known = {"config": setup.config, "versions": versions()}
-    if not kept_result(path, known):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        head = {"experiment": f"dp-semcom/{kind}", **known, "commit": commit(), "seeds": list(setup.preset.seeds)}
-        body = RUNS[kind](setup, path.parent, progress)
-        write_result(path, {**head, "paper": PAPER, "photos": list(setup.photos.ids), **body})
-    return draw(path, figure)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    head = {"seeds": list(setup.preset.seeds), "paper": PAPER, "photos": list(setup.photos.ids)}
+    kept = Kept(path, RUNS[kind].measurement, config=setup.config, head=head)
+    return draw(kept.whole(lambda keep: RUNS[kind].body(setup, path.parent, progress, keep)), figure)
 
 
-def _run_curves(setup: Setup, out: Path, progress: Progress) -> dict[str, Any]:
+def _run_curves(setup: Setup, out: Path, progress: Progress, keep: Keep) -> dict[str, Any]:
     """Bob, Eve and the direct link over all epsilons, per photo and channel seed."""
     first = next(iter(setup.methods.values()))
     total = len(setup.methods) * len(setup.preset.seeds)
@@ -94,26 +98,36 @@ def _run_curves(setup: Setup, out: Path, progress: Progress) -> dict[str, Any]:
         "direct": _per_seed(setup, first, ["direct"])["direct"],
     }
     points: list[dict[str, Any]] = []
-    for method in setup.methods.values():
+    for name, method in setup.methods.items():
         before = len(points) * len(setup.preset.seeds)
 
         def tick(done: int, before: int = before) -> None:
             progress("measure", before + done, total)
 
-        points.append({**_describe(setup, method), **_per_seed(setup, method, ["bob", "eve"], tick=tick)})
+        points.append(keep(name, partial(_point, setup, method, setup.preset.seeds, tick)))
     return {**unprotected, "points": points}
 
 
-def _run_noise(setup: Setup, out: Path, progress: Progress) -> dict[str, Any]:
+def _point(
+    setup: Setup, method: DPSemCom, seeds: Sequence[int], tick: Callable[[int], None] = lambda done: None
+) -> dict[str, Any]:
+    """What Bob and Eve get by one method."""
+    return {**_describe(setup, method), **_per_seed(setup, method, ["bob", "eve"], seeds, tick=tick)}
+
+
+def _run_noise(setup: Setup, out: Path, progress: Progress, keep: Keep) -> dict[str, Any]:
     """Bob and Eve for every way to train the pair, and for genuine noise, which Bob cannot take off."""
     points = []
-    for done, method in enumerate(setup.methods.values(), 1):
-        parties = _per_seed(setup, method, ["bob", "eve"], setup.preset.seeds[:1])
-        if method.pair is None:
-            parties["bob_power_blocks"] = _power_blocks(setup, method)
-        points.append({**_describe(setup, method), **parties})
+    for done, (name, method) in enumerate(setup.methods.items(), 1):
+        points.append(keep(name, partial(_noise_point, setup, method)))
         progress("measure", done, len(setup.methods))
     return {"direct": _per_seed(setup, method, ["direct"], setup.preset.seeds[:1])["direct"], "points": points}
+
+
+def _noise_point(setup: Setup, method: DPSemCom) -> dict[str, Any]:
+    """What Bob and Eve get by one method, and Bob with gains of their own for genuine noise."""
+    point = _point(setup, method, setup.preset.seeds[:1])
+    return point if method.pair is not None else {**point, "bob_power_blocks": _power_blocks(setup, method)}
 
 
 def _power_blocks(setup: Setup, method: DPSemCom) -> dict[str, Any]:
@@ -129,7 +143,7 @@ def _power_blocks(setup: Setup, method: DPSemCom) -> dict[str, Any]:
     }
 
 
-def _run_images(setup: Setup, out: Path, progress: Progress) -> dict[str, Any]:
+def _run_images(setup: Setup, out: Path, progress: Progress, keep: Keep) -> dict[str, Any]:
     """Every party's image of every photo, as files beside the JSON, with their measurements in it."""
     folder = out / "images"
     folder.mkdir(exist_ok=True)
@@ -194,9 +208,9 @@ def _per_seed(
 
 
 RUNS: Registry[Run] = Registry("run")
-RUNS.add("curves", _run_curves)
-RUNS.add("images", _run_images)
-RUNS.add("noise", _run_noise)
+RUNS.add("curves", Run(measurement("dp-semcom/curves", revision=2), _run_curves))
+RUNS.add("images", Run(measurement("dp-semcom/images", revision=2), _run_images))
+RUNS.add("noise", Run(measurement("dp-semcom/noise", revision=2), _run_noise))
 
 FIGURES: Registry[str] = Registry("figure")
 for _figure, _kind in (("fig3", "curves"), ("fig4", "curves"), ("fig5", "images"), ("fig6", "images"), ("noise", "noise")):

@@ -11,6 +11,8 @@ from torch import Tensor
 
 from semveil.core.errors import PhotoError
 from semveil.core.pixels import to_tensor
+from semveil.core.provenance import commit, versions
+from semveil.core.results import write_result
 from semveil.core.weights import WeightsMissing
 from semveil.data.faces import PhotoFace
 from semveil.data.pairs import PairList, read_pairs
@@ -22,11 +24,10 @@ from semveil.experiments.identity_dp_paper import PAPER
 from semveil.experiments.identity_dp_photos import FolderFaces, find_faces, photo_files, same_face
 from semveil.experiments.identity_dp_presets import IDENTITY_PRESETS, OURS
 from semveil.experiments.identity_dp_rows import Row, measured, own_rows
+from semveil.experiments.keeping import at_once
 from semveil.experiments.latent_measures import save_picture
 from semveil.experiments.photo_sets import DataMissing, PhotoSet
 from semveil.experiments.protected import Progress, quiet
-from semveil.experiments.provenance import commit, versions
-from semveil.experiments.result_file import write_result
 from semveil.experiments.verifiers import VERIFIERS, load_verifier
 from semveil.methods.identity_model import load_identity_model
 
@@ -103,7 +104,7 @@ def evaluate(
             "with a picture of another shape": len(found.faces) - len(faces),
         },
         "source": {"face_detected": looks(bench, photo_set.images, photo_set.images)["face_detected"]},
-        "rows": measured(bench, rows, progress),
+        "rows": measured(bench, rows, progress, at_once),
         "pairs": None,
         "pictures": _pictures(out, photo_set, rows),
     }

@@ -9,9 +9,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from semveil.core.registry import Registry
+from semveil.core.results import read_result
 from semveil.experiments.bootstrap import mean_of_photos
 from semveil.experiments.picture_grid import draw_pictures
-from semveil.experiments.result_file import read_result
 from semveil.experiments.style import COLOURS, finish, styled
 
 ACCEPTED_INVERSIONS = 0.8  # below this share the recogniser cannot judge what the channel does

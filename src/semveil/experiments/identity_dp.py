@@ -6,6 +6,7 @@ Figs. 8 and 9 compare with other programs' pictures, see `evaluate`.
 """
 
 import time
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -27,14 +28,14 @@ from semveil.experiments.identity_dp_paper import PAPER
 from semveil.experiments.identity_dp_photos import own_faces
 from semveil.experiments.identity_dp_presets import IDENTITY_PRESETS
 from semveil.experiments.identity_dp_rows import PAPER_EPSILONS, baseline_rows, claim, measured, own_rows, protected, rebuilt
+from semveil.experiments.keeping import Keep, Kept, measurement
 from semveil.experiments.latent_bench import PICTURES
 from semveil.experiments.latent_measures import over_draws
 from semveil.experiments.protected import Progress, quiet
-from semveil.experiments.provenance import commit, versions
-from semveil.experiments.result_file import read_result
 from semveil.metrics import identity_distance
 
 FIGURE_AMOUNTS = (("pixelization", 4.0), ("pixelization", 8.0), ("noise", 9.0), ("noise", 18.0), ("blur", 8.0), ("blur", 16.0))
+BASELINES = measurement("identity-dp/baselines", revision=2)
 TIMED = 8  # photos, one by one
 
 
@@ -50,7 +51,7 @@ def reproduce_identity_dp(
 ) -> Path:
     """Run what a figure or table shows, write its JSON into a folder, and draw it from there.
 
-    A JSON that lies there already and was made with the same settings, photos, networks and versions is drawn, not made anew.
+    A JSON that lies there is drawn and not made anew where its key is the same, see `keeping`; a broken run goes on.
 
     Args:
         figure: `identity-dp/fig4` to `fig7`, `fig10`, `fig11`, `table1` to `table3`.
@@ -76,27 +77,16 @@ def reproduce_identity_dp(
     return draw(path, figure)
 
 
-def _trade_off(bench: IdentityBench, folder: Path, progress: Progress) -> dict[str, Any]:
+def _trade_off(bench: IdentityBench, folder: Path, progress: Progress, keep: Keep) -> dict[str, Any]:
     """Every metric over epsilons and perturbations: of each photo and draw."""
     photos = bench.photos.images
     settings = [(how, epsilon) for how in PERTURBATIONS for epsilon in bench.preset.epsilons]
     drawn: dict[tuple[str, float], list[dict[str, list[list[float]]]]] = {setting: [] for setting in settings}
     for start in range(0, len(photos), CHUNK):
-        part = photos[start : start + CHUNK]
-        identities, attributes = bench.model.identify(part), bench.model.attributes(part)
-        looked = max(0, bench.preset.detected - start)
-        for done, (how, epsilon) in enumerate(settings):
-            progress("measure", start * len(settings) + done * len(part), len(photos) * len(settings))
-            method = bench.method(epsilon, how)
-            rows: dict[str, list[list[float]]] = {}
-            for number in range(bench.preset.draws):
-                rng = streams(bench.preset.seed)[f"dp {number} {start}"]  # the same draws at every setting
-                images = bench.model.fuse(method.perturb(identities, rng=rng), attributes).clamp(-1, 1)
-                # Looking for faces takes longest: in the first draw only.
-                for name, values in looks(bench, part, images, detected=0 if number else looked).items():
-                    if values:
-                        rows.setdefault(name, []).append(values)
-            drawn[how, epsilon].append(rows)
+        progress("measure", start, len(photos))
+        for setting, rows in zip(settings, keep(f"from {start}", partial(_drawn, bench, settings, start)), strict=True):
+            drawn[setting].append(rows)
+    progress("measure", len(photos), len(photos))
     return {
         "source": {"face_detected": looks(bench, photos, photos)["face_detected"]},
         "reconstructed": {"images": looks(bench, photos, rebuilt(bench, photos))},
@@ -119,33 +109,49 @@ def _side_by_side(parts: list[dict[str, list[list[float]]]], name: str) -> list[
     return [[value for row in draw for value in row] for draw in zip(*rows, strict=True)]
 
 
-def _comparison(bench: IdentityBench, folder: Path, progress: Progress) -> dict[str, Any]:
+def _drawn(bench: IdentityBench, settings: Sequence[tuple[str, float]], start: int) -> list[dict[str, list[list[float]]]]:
+    """For each setting the metrics of some photos, for each draw."""
+    part = bench.photos.images[start : start + CHUNK]
+    identities, attributes = bench.model.identify(part), bench.model.attributes(part)
+    looked = max(0, bench.preset.detected - start)
+    found: list[dict[str, list[list[float]]]] = []
+    for how, epsilon in settings:
+        method = bench.method(epsilon, how)
+        rows: dict[str, list[list[float]]] = {}
+        for number in range(bench.preset.draws):
+            rng = streams(bench.preset.seed)[f"dp {number} {start}"]  # the same draws at every setting
+            images = bench.model.fuse(method.perturb(identities, rng=rng), attributes).clamp(-1, 1)
+            # Looking for faces takes longest: in the first draw only.
+            for name, values in looks(bench, part, images, detected=0 if number else looked).items():
+                if values:
+                    rows.setdefault(name, []).append(values)
+        found.append(rows)
+    return found
+
+
+def _comparison(bench: IdentityBench, folder: Path, progress: Progress, keep: Keep) -> dict[str, Any]:
     """Table I: the paper's traditional methods in both readings, and identity-dp."""
     photos = bench.photos.images
-    kept = _baselines_before(bench, folder / "comparison.json")
-    made_at, baselines = kept or (commit(), measured(bench, baseline_rows(bench), progress))
+    baselines = _baselines(bench, folder / "baselines.json", progress)
     return {
         "source": {"face_detected": looks(bench, photos, photos)["face_detected"]},
         "other_people": _other_people(bench),
-        "baselines_commit": made_at,
-        "rows": [*baselines, *measured(bench, own_rows(bench), progress)],
+        "baselines_commit": baselines["commit"],
+        "rows": [*baselines["rows"], *measured(bench, own_rows(bench), progress, keep)],
         "seconds_per_image": _seconds(bench),
         "threads": torch.get_num_threads(),
     }
 
 
-def _baselines_before(bench: IdentityBench, path: Path) -> tuple[str | None, list[dict[str, Any]]] | None:
-    """The traditional methods' rows of an older file, which another model does not change, and the commit they were made at."""
-    if not path.is_file():
-        return None
-    old = read_result(path)
-    same = ("preset", "verifiers", "facenets_missing", "features", "photos")
-    if old["versions"] != versions() or any(old["config"][key] != bench.config[key] for key in same):
-        return None
-    return old["baselines_commit"], [row for row in old["rows"] if "reading" in row]
+def _baselines(bench: IdentityBench, path: Path, progress: Progress) -> dict[str, Any]:
+    """The traditional methods' rows, a result of their own, which another model does not change."""
+    config = {name: value for name, value in bench.config.items() if name not in ("model", "observed_sensitivity")}
+    kept = Kept(path, BASELINES, config=config)
+    kept.whole(lambda keep: {"rows": measured(bench, baseline_rows(bench), progress, keep)})
+    return kept.result
 
 
-def _pictures(bench: IdentityBench, folder: Path, progress: Progress) -> dict[str, Any]:
+def _pictures(bench: IdentityBench, folder: Path, progress: Progress, keep: Keep) -> dict[str, Any]:
     """Faces over epsilons (Fig. 6), and beside the traditional methods in both readings (Fig. 7)."""
     photos = bench.photos.images
     made: list[tuple[dict[str, Any], Tensor]] = [({"shows": "source"}, photos), ({"shows": "no noise"}, rebuilt(bench, photos))]
@@ -165,7 +171,7 @@ def _pictures(bench: IdentityBench, folder: Path, progress: Progress) -> dict[st
     return {"images": records, "judge": independent(bench)[0].name}
 
 
-def _faces(kind: str, bench: IdentityBench, folder: Path, progress: Progress) -> dict[str, Any]:
+def _faces(kind: str, bench: IdentityBench, folder: Path, progress: Progress, keep: Keep) -> dict[str, Any]:
     """Anyone's photos and what identity-dp makes of them (Figs. 10 and 11)."""
     photos, method = bench.photos.images, bench.method(PAPER_EPSILONS[0])
     images = protected(bench, method, photos)
@@ -224,12 +230,23 @@ def _seconds(bench: IdentityBench) -> float:
 
 
 RUNS: Registry[Experiment] = Registry("run")
-RUNS.add("trade-off", Experiment(_trade_off, photos_for(lambda preset: preset.photos)))
-RUNS.add("comparison", Experiment(_comparison, photos_for(lambda preset: preset.compared)))
-RUNS.add("pictures", Experiment(_pictures, photos_for(lambda preset: preset.pictured, shows=True)))
-RUNS.add("pairs", Experiment(table3, held_out_people))
+RUNS.add(
+    "trade-off",
+    Experiment(measurement("identity-dp/trade-off", revision=2), _trade_off, photos_for(lambda preset: preset.photos)),
+)
+RUNS.add(
+    "comparison",
+    Experiment(measurement("identity-dp/comparison", revision=2), _comparison, photos_for(lambda preset: preset.compared)),
+)
+RUNS.add(
+    "pictures",
+    Experiment(
+        measurement("identity-dp/pictures", revision=2), _pictures, photos_for(lambda preset: preset.pictured, shows=True)
+    ),
+)
+RUNS.add("pairs", Experiment(measurement("identity-dp/pairs", revision=2), table3, held_out_people))
 for _kind in ("challenging", "portraits"):
-    RUNS.add(_kind, Experiment(partial(_faces, _kind), own_faces))
+    RUNS.add(_kind, Experiment(measurement(f"identity-dp/{_kind}", revision=2), partial(_faces, _kind), own_faces))
 
 IDENTITY_DP_FIGURES: Registry[str] = Registry("figure")
 for _figure, _kind in (

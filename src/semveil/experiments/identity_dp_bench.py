@@ -12,10 +12,9 @@ from semveil.core.pixels import to_pixels, to_tensor
 from semveil.core.registry import Registry
 from semveil.core.weights import WeightsMissing
 from semveil.experiments.identity_dp_presets import FACENETS, LITERAL, OURS, PUBLISHED, IdentityPreset
+from semveil.experiments.keeping import Keep, Kept, Measurement, metric_weights
 from semveil.experiments.photo_sets import ORDER_SEED, DataMissing, PhotoSet, astronaut, held_out_photos
 from semveil.experiments.protected import Progress
-from semveil.experiments.provenance import commit, versions
-from semveil.experiments.result_file import kept_result, write_result
 from semveil.experiments.set_distance import SetFeatures
 from semveil.experiments.verifiers import Remembering, load_verifier
 from semveil.methods.face_model import load_model
@@ -38,11 +37,13 @@ class Experiment:
     """One kind of run.
 
     Attributes:
-        body: what it measures; may write pictures into the folder.
+        measurement: its name and revision.
+        body: measures; may write pictures into the folder, and keep cells.
         photos: gives them, of the preset, the data if any, and the model.
     """
 
-    body: Callable[["IdentityBench", Path, Progress], dict[str, Any]]
+    measurement: Measurement
+    body: Callable[["IdentityBench", Path, Progress, Keep], dict[str, Any]]
     photos: Callable[[IdentityPreset, Path | None, IdentityModel, Progress], PhotoSet]
 
 
@@ -86,7 +87,7 @@ def run(
     verifier: str | None,
     progress: Progress,
 ) -> Path:
-    """Run one kind of experiment and write its JSON, or keep the one that was made with the same settings before.
+    """Run one kind of experiment and write its JSON, or keep the one that lies there, see `keeping`.
 
     Args:
         name: such as `identity-dp/comparison`; the JSON is named after its last part.
@@ -102,13 +103,10 @@ def run(
     photos = experiment.photos(preset, data, loaded, progress)
     bench = prepare_bench(preset, loaded, photos, verifier.split(",") if verifier else preset.verifiers)
     path = Path(out) / f"{kind}.json"
-    known = {"experiment": name, "config": dict(bench.config), "versions": versions()}
-    if kept_result(path, known):
-        return path
     path.parent.mkdir(parents=True, exist_ok=True)
-    head = {**known, "commit": commit(), "seeds": [preset.seed], "paper": dict(paper), "photos": list(photos.ids)}
-    write_result(path, {**head, **experiment.body(bench, path.parent, progress)})
-    return path
+    head = {"seeds": [preset.seed], "paper": dict(paper), "photos": list(photos.ids)}
+    kept = Kept(path, experiment.measurement, config=bench.config, head=head)
+    return kept.whole(lambda keep: experiment.body(bench, path.parent, progress, keep))
 
 
 def prepare_bench(preset: IdentityPreset, model: IdentityModel, photos: PhotoSet, verifiers: Sequence[str]) -> IdentityBench:
@@ -123,7 +121,9 @@ def prepare_bench(preset: IdentityPreset, model: IdentityModel, photos: PhotoSet
         "model": {"name": model.name, "digest": model.digest, "dimension": model.dim, "size": model.size},
         "verifiers": {name: card for name, (_, card) in loaded.items()},
         "facenets_missing": lacking,
+        "facenets": {name: verifier.digest for name, verifier in facenets.items()},
         "features": features.names,
+        "metric_weights": metric_weights(),
         "photos": {"description": photos.description, "count": len(photos.ids), "digest": photos.digest},
         "photos_may_be_shown": photos.public,
         "observed_sensitivity": round(sensitivity, 4),

@@ -8,10 +8,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from semveil.core.registry import Registry
+from semveil.core.results import read_result
 from semveil.experiments.identity_dp_presets import LITERAL, OURS, PUBLISHED
 from semveil.experiments.latent_axes import legend, line, mean
 from semveil.experiments.picture_grid import Cell, draw_pictures
-from semveil.experiments.result_file import read_result
 from semveil.experiments.style import COLOURS, finish, styled
 
 FACES = ("fig6", "fig7", "fig8", "fig10", "fig11")

@@ -5,8 +5,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from semveil.core.results import rounded
 from semveil.experiments.identity_dp_bench import CHUNK, IdentityBench
-from semveil.experiments.result_file import rounded
 from semveil.metrics import face_detected, fppsr, identity_distance, psnr, psr, ssim
 
 IN_TRAINING = ("bundled",)  # the model was trained to deceive it, so it has no say in `psr`

@@ -1,6 +1,8 @@
 """Table III of [IDP]: how many people are still recognised where the second photo of a pair is protected."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -9,13 +11,16 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from semveil.core.digests import digest_of_json
 from semveil.core.pixels import to_tensor
 from semveil.experiments.identity_dp_bench import CHUNK, IdentityBench
 from semveil.experiments.identity_dp_presets import IdentityPreset
 from semveil.experiments.identity_dp_rows import Row, own_rows
+from semveil.experiments.keeping import Keep
 from semveil.experiments.photo_sets import ORDER_SEED, DataMissing, PhotoSet, load_face_set
 from semveil.experiments.protected import Progress
 from semveil.methods.identity_model import IdentityModel
+from semveil.metrics import Moments
 from semveil.recognition.calibration import true_acceptance
 from semveil.recognition.verifier import Verifier
 
@@ -85,7 +90,7 @@ def acceptance(judge: Verifier, source: Tensor, images: Tensor, pairs: Pairs, fa
     return [round(mean, 4), round(deviation, 4)]
 
 
-def table3(bench: IdentityBench, folder: Path, progress: Progress) -> dict[str, Any]:
+def table3(bench: IdentityBench, folder: Path, progress: Progress, keep: Keep) -> dict[str, Any]:
     """True acceptance and Frechet distance of the photos themselves and of identity-dp's pictures."""
     photos = bench.photos.images
     people = np.array([name.partition(",")[0] for name in bench.photos.ids])
@@ -95,12 +100,17 @@ def table3(bench: IdentityBench, folder: Path, progress: Progress) -> dict[str, 
     found = []
     for done, row in enumerate(rows):
         progress("verify", done, len(rows))
-        images = row.make(photos)
-        accepted = {
-            name: acceptance(judge, photos, images, pairs, bench.preset.far)
-            for name, judge in {**bench.verifiers, **bench.facenets}.items()
-        }
-        found.append({**row.said, "true_acceptance": accepted, **bench.features.distances(source, images)})
+        found.append(keep(digest_of_json(row.said)[:16], partial(_table3_row, bench, row, pairs, source)))
     progress("verify", len(rows), len(rows))
     counts = {"same": int(pairs.same.sum()), "different": int((~pairs.same).sum()), "folds": bench.preset.folds}
     return {"pairs": counts, "far": bench.preset.far, "rows": found}
+
+
+def _table3_row(bench: IdentityBench, row: Row, pairs: Pairs, source: Mapping[str, Moments]) -> dict[str, Any]:
+    photos = bench.photos.images
+    images = row.make(photos)
+    accepted = {
+        name: acceptance(judge, photos, images, pairs, bench.preset.far)
+        for name, judge in {**bench.verifiers, **bench.facenets}.items()
+    }
+    return {**row.said, "true_acceptance": accepted, **bench.features.distances(source, images)}

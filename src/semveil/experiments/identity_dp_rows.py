@@ -1,6 +1,6 @@
 """Rows of [IDP]'s tables: what is compared, and all metrics of it."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -8,14 +8,17 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from semveil.core.digests import digest_of_json
 from semveil.core.rng import streams
 from semveil.experiments.identity_dp_baselines import READINGS, baseline
 from semveil.experiments.identity_dp_bench import CHUNK, IdentityBench
 from semveil.experiments.identity_dp_measures import looks
 from semveil.experiments.identity_dp_paper import TABLE_AMOUNTS
 from semveil.experiments.identity_dp_presets import LITERAL, OURS, PUBLISHED
+from semveil.experiments.keeping import Keep
 from semveil.experiments.protected import Progress
 from semveil.methods.identity_dp import IdentityDP
+from semveil.metrics import Moments
 
 PAPER_EPSILONS = (6.0, 0.57)  # of Tables I to III
 
@@ -58,17 +61,22 @@ def _baseline(bench: IdentityBench, name: str, amount: float, reading: str, phot
     return baseline(name, amount, photos, reading=reading, rng=streams(bench.preset.seed)["dp 0"])
 
 
-def measured(bench: IdentityBench, rows: Sequence[Row], progress: Progress) -> list[dict[str, Any]]:
+def measured(bench: IdentityBench, rows: Sequence[Row], progress: Progress, keep: Keep) -> list[dict[str, Any]]:
     """Every row with all its metrics."""
     photos = bench.photos.images
     source = bench.features.of(photos)
     found = []
     for done, row in enumerate(rows):
         progress("compare", done, len(rows))
-        images = row.make(photos)
-        found.append({**row.said, "images": {**looks(bench, photos, images), **bench.features.distances(source, images)}})
+        found.append(keep(digest_of_json(row.said)[:16], partial(_measured, bench, row, source)))
     progress("compare", len(rows), len(rows))
     return found
+
+
+def _measured(bench: IdentityBench, row: Row, source: Mapping[str, Moments]) -> dict[str, Any]:
+    photos = bench.photos.images
+    images = row.make(photos)
+    return {**row.said, "images": {**looks(bench, photos, images), **bench.features.distances(source, images)}}
 
 
 def claim(method: IdentityDP) -> dict[str, Any]:

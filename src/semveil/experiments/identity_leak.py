@@ -43,11 +43,11 @@ from semveil.experiments.identity_leak_attacks import (
 )
 from semveil.experiments.identity_leak_faces import LeakFaces, Portraits, leak_faces
 from semveil.experiments.identity_leak_figure import draw_leak
+from semveil.experiments.keeping import Keep, Kept, at_once, face_model_card, measurement
 from semveil.experiments.photo_sets import DataMissing, load_face_set
 from semveil.experiments.protected import Progress, quiet
-from semveil.experiments.provenance import commit, versions
-from semveil.experiments.result_file import kept_result, write_result
 from semveil.experiments.verifiers import load_verifier
+from semveil.methods.face_model import load_model
 from semveil.methods.identity_dp import IdentityDP
 from semveil.methods.identity_model import DEFAULT_IDENTITY_MODEL, IdentityModel, load_identity_model
 from semveil.metrics import ssim
@@ -94,6 +94,9 @@ for _preset in (
     LEAK_PRESETS.add(_preset.name, _preset)
 
 
+LEAK = measurement("identity-dp/leak", revision=2)
+
+
 @dataclass(frozen=True)
 class Variant:
     """One way to make pictures.
@@ -122,7 +125,7 @@ def reproduce_leak(
 ) -> Path:
     """Run all attackers on all variants, write `leak.json` into a folder, draw it.
 
-    A JSON that lies there already and was made with the same settings, photos, networks and versions is drawn, not made anew.
+    A JSON that lies there is drawn and not made anew where its key is the same, see `keeping`; a broken run goes on.
 
     Args:
         preset: `smoke`, `small` or `full`.
@@ -150,21 +153,23 @@ def reproduce_leak(
         named_people=chosen.named_people,
         named_photos=chosen.named_photos,
     )
-    judges = {
-        name: load_verifier(name, resolution=loaded.size)[0] for name in (verifier.split(",") if verifier else chosen.verifiers)
+    named = {
+        name: load_verifier(name, resolution=loaded.size) for name in (verifier.split(",") if verifier else chosen.verifiers)
     }
+    judges = {name: judge for name, (judge, _) in named.items()}
     config = {
         "preset": {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(chosen).items()},
         "model": {"name": loaded.name, "digest": loaded.digest, "dimension": loaded.dim},
-        "recognisers": list(judges),
+        "recognisers": {name: card for name, (_, card) in named.items()},
+        "public_faces": None if chosen.attribute_epsilon is None else face_model_card(load_model()),
         "photos": {name: len(part) for name, part in vars(faces).items()},
+        "photos_digest": faces.digest,
         "people": {name: len(set(part.names)) for name, part in vars(faces).items()},
     }
     path = Path(out) / "leak.json"
-    known = {"experiment": "identity-dp/leak", "config": config, "versions": versions()}
-    if not kept_result(path, known):
-        measured = measure_leak(loaded, faces, judges, chosen, progress=progress)
-        write_result(path, {**known, "commit": commit(), "seeds": [chosen.seed], **measured})
+    path.parent.mkdir(parents=True, exist_ok=True)
+    kept = Kept(path, LEAK, config=config, head={"seeds": [chosen.seed]})
+    kept.whole(lambda keep: measure_leak(loaded, faces, judges, chosen, keep=keep, progress=progress))
     return draw_leak(path)
 
 
@@ -174,12 +179,14 @@ def measure_leak(
     recognisers: Mapping[str, Verifier],
     preset: LeakPreset,
     *,
+    keep: Keep = at_once,
     progress: Progress = quiet,
 ) -> dict[str, Any]:
     """All attackers on all variants, JSON-ready.
 
     Args:
         recognisers: that attackers use, by name; their thresholds play no part.
+        keep: keeps what is measured of a variant.
     """
     signal, variants = signals(model, recognisers), _variants(model, faces, preset)
     clear, before = ({name: read(of, part.images) for name, of in signal.items()} for part in (faces.gallery, faces.strangers))
@@ -188,9 +195,10 @@ def measure_leak(
     found = {}
     for number, variant in enumerate(variants):
         progress("attack", number, len(variants))
-        found[variant.name] = _attacked(
-            variant, faces, signal, list(recognisers), clear, before, preset.seed, anew=anew, clear_anew=clear_anew
+        attack = partial(
+            _attacked, variant, faces, signal, list(recognisers), clear, before, preset.seed, anew=anew, clear_anew=clear_anew
         )
+        found[variant.name] = keep(variant.name, attack)
     progress("attack", len(variants), len(variants))
     return {"attribute_probe": _attribute_probe(model, faces, preset), "variants": found}
 

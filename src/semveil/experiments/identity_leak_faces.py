@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
+from semveil.core.digests import digest_of_json, digest_of_tensors
 from semveil.core.pixels import to_tensor
 from semveil.data.face_set import FaceSet
 from semveil.experiments.photo_sets import ORDER_SEED, DataMissing
@@ -40,6 +41,12 @@ class LeakFaces:
     strangers: Portraits
     public: Portraits
     named: Portraits
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 over all photos and who is on them."""
+        parts: list[Portraits] = list(vars(self).values())
+        return digest_of_json([[part.names, digest_of_tensors([part.images])] for part in parts])
 
 
 def leak_faces(

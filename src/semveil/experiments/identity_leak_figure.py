@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
+from semveil.core.results import read_result
 from semveil.experiments.markdown import markdown
-from semveil.experiments.result_file import read_result
 from semveil.experiments.style import finish, styled
 
 RANK, FURTHER = "rank-1", "rank-10"

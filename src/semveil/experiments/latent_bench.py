@@ -8,13 +8,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from semveil.core.digests import digest_of_tensors
 from semveil.core.pixels import to_pixels, to_tensor
 from semveil.core.registry import Registry
+from semveil.experiments.keeping import Keep, Kept, Measurement, metric_weights
 from semveil.experiments.latent_presets import LatentPreset
 from semveil.experiments.photo_sets import ORDER_SEED, DataMissing, PhotoSet, astronaut, held_out_photos
 from semveil.experiments.protected import Progress
-from semveil.experiments.provenance import commit, versions
-from semveil.experiments.result_file import kept_result, write_result
 from semveil.experiments.set_distance import SetFeatures
 from semveil.experiments.verifiers import Remembering, load_verifier
 from semveil.methods.face_model import box_as_dict, load_model
@@ -31,12 +31,14 @@ class Experiment:
     """One kind of run.
 
     Attributes:
-        body: what it measures; may write pictures into the folder.
+        measurement: its name and revision.
+        body: measures; may write pictures into the folder, and keep cells.
         photos: how many it takes, from the preset.
         shows: whether its figures show the photos, which then may be public ones in any preset.
     """
 
-    body: Callable[["LatentBench", Path, Progress], dict[str, Any]]
+    measurement: Measurement
+    body: Callable[["LatentBench", Path, Progress, Keep], dict[str, Any]]
     photos: Callable[[LatentPreset], int]
     shows: bool = False
 
@@ -79,7 +81,7 @@ def run(
     verifier: str | None,
     progress: Progress,
 ) -> Path:
-    """Run one kind of experiment and write its JSON, or keep the one that was made with the same settings before.
+    """Run one kind of experiment and write its JSON, or keep the one that lies there, see `keeping`.
 
     Args:
         name: such as `dp-image/identity`; the JSON is named after its last part.
@@ -92,13 +94,10 @@ def run(
     experiment = experiments[kind]
     bench = _prepare(experiment, preset, data=data, model=model, verifier=verifier, progress=progress)
     path = Path(out) / f"{kind}.json"
-    known = {"experiment": name, "config": dict(bench.config), "versions": versions()}
-    if kept_result(path, known):
-        return path
     path.parent.mkdir(parents=True, exist_ok=True)
-    head = {**known, "commit": commit(), "seeds": [preset.seed], "paper": dict(paper), "photos": list(bench.photos.ids)}
-    write_result(path, {**head, **experiment.body(bench, path.parent, progress)})
-    return path
+    head = {"seeds": [preset.seed], "paper": dict(paper), "photos": list(bench.photos.ids)}
+    kept = Kept(path, experiment.measurement, config=bench.config, head=head)
+    return kept.whole(lambda keep: experiment.body(bench, path.parent, progress, keep))
 
 
 def _prepare(
@@ -123,9 +122,12 @@ def _prepare(
             "digest": loaded.digest,
             "latent_shape": list(loaded.latent_shape),
             "clip_box": box_as_dict(loaded.box),
+            "bounds": loaded.bounds().digest,
+            "prior": digest_of_tensors([loaded.public_latents(4, torch.Generator().manual_seed(0))]),
         },
         "verifier": judge_card,
         "features": features.names,
+        "metric_weights": metric_weights(),
         "photos": {"description": photos.description, "count": len(photos.ids), "digest": photos.digest},
         "photos_may_be_shown": photos.public,
         "inversion": inversion,

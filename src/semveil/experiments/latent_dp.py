@@ -4,6 +4,8 @@ Fig. 4 is `outliers.json`, Figs. 6 and 7 are views of one run (`pictures.json`),
 noise, which protects nothing, stands beside the noise everywhere.
 """
 
+from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,18 +15,19 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from semveil.core.registry import Registry
+from semveil.core.results import rounded
 from semveil.core.rng import streams
 from semveil.data.save import save_png
+from semveil.experiments.keeping import Keep, measurement
 from semveil.experiments.latent_bench import PICTURES, Experiment, LatentBench, run
 from semveil.experiments.latent_figures import draw
 from semveil.experiments.latent_measures import identity, looks, over_draws, save_picture
 from semveil.experiments.latent_presets import LATENT_PRESETS
 from semveil.experiments.outliers import outliers
 from semveil.experiments.protected import Progress, quiet
-from semveil.experiments.result_file import rounded
 from semveil.methods.latent_dp import LatentDP
 from semveil.methods.quantile_bounds import SHARES
-from semveil.metrics import face_detected
+from semveil.metrics import Moments, face_detected
 
 SHOWN_OUTLIERS = ("cat", "white noise 1")
 
@@ -58,7 +61,7 @@ def reproduce_latent_dp(
 ) -> Path:
     """Run what a figure shows, write its JSON into a folder, and draw it from there.
 
-    A JSON that lies there already and was made with the same settings, photos, networks and versions is drawn, not made anew.
+    A JSON that lies there is drawn and not made anew where its key is the same, see `keeping`; a broken run goes on.
 
     Args:
         figure: `latent-dp/fig4`, `fig6`, `fig7` or `fig8`.
@@ -83,7 +86,7 @@ def reproduce_latent_dp(
     return draw(path, figure)
 
 
-def _outliers(bench: LatentBench, folder: Path, progress: Progress) -> dict[str, Any]:
+def _outliers(bench: LatentBench, folder: Path, progress: Progress, keep: Keep) -> dict[str, Any]:
     """Faces, and pictures that are none, through the networks and through tighter and tighter bounds."""
     strange = outliers(bench.model.size, noises=bench.preset.noises)
     images = torch.cat([bench.photos.images, strange.images])
@@ -103,7 +106,7 @@ def _outliers(bench: LatentBench, folder: Path, progress: Progress) -> dict[str,
             made = method.protect_latents(latents).images
         found = face_detected(made.clamp(-1, 1)).float().tolist()
         judged = identity(bench, images, made)
-        keep = method is None or method.clip in bench.preset.shown_clips
+        shows = method is None or method.clip in bench.preset.shown_clips
         for i, photo in enumerate(ids):
             records.append(
                 {
@@ -111,7 +114,7 @@ def _outliers(bench: LatentBench, folder: Path, progress: Progress) -> dict[str,
                     "is_a_face": photo not in strange.ids,
                     "clip": method.clip if method else None,
                     "shows": name.partition("-")[0],
-                    "file": save_picture(folder, f"clip-{i + 1}-{name}", made[i]) if keep and i in shown else None,
+                    "file": save_picture(folder, f"clip-{i + 1}-{name}", made[i]) if shows and i in shown else None,
                     "face_detected": found[i],
                     "identity_similarity": round(judged["identity_similarity"][i], 4),
                     "coordinates_clipped": _outside(method, latents[i]) if method else None,
@@ -127,7 +130,7 @@ def _outliers(bench: LatentBench, folder: Path, progress: Progress) -> dict[str,
     return {"photos_may_be_shown": bench.photos.public, "latents": codes, "images": records}
 
 
-def _pictures(bench: LatentBench, folder: Path, progress: Progress) -> dict[str, Any]:
+def _pictures(bench: LatentBench, folder: Path, progress: Progress, keep: Keep) -> dict[str, Any]:
     """The same faces under small epsilons (Fig. 6) and large ones, each several times (Fig. 7)."""
     preset = bench.preset
     settings = [("fig6", clip, eps, 0) for clip in preset.small_epsilon_clips for eps in (None, *preset.small_epsilons)]
@@ -161,7 +164,7 @@ def _pictures(bench: LatentBench, folder: Path, progress: Progress) -> dict[str,
     return {"photos_may_be_shown": bench.photos.public, "images": records}
 
 
-def _trade_off(bench: LatentBench, folder: Path, progress: Progress) -> dict[str, Any]:
+def _trade_off(bench: LatentBench, folder: Path, progress: Progress, keep: Keep) -> dict[str, Any]:
     """Quality and identity over epsilon for several bounds, several draws per photo, clipping alone beside it."""
     preset = bench.preset
     source = bench.features.of(bench.photos.images)
@@ -171,34 +174,38 @@ def _trade_off(bench: LatentBench, folder: Path, progress: Progress) -> dict[str
     points = []
     for done, (clip, epsilon) in enumerate(settings):
         progress("measure", done, len(settings))
-        method = _method(bench, clip, epsilon)
-        draws = 1 if epsilon is None else preset.draws
-        releases = [method.protect_latents(bench.latents, rng=streams(preset.seed)[f"dp {n}"]) for n in range(draws)]
-        # Looking for faces takes longest: in the first draw only; sets are compared by it too.
-        measured = [looks(bench, release.images, plain, detect=not n) for n, release in enumerate(releases)]
-        columns = {
-            name: over_draws([m[name] for m in measured if name in m]) if isinstance(values, list) else values
-            for name, values in measured[0].items()
-        }
-        published = None
-        if epsilon is not None:
-            law = LatentDP(bench.model, clip=clip, epsilon=epsilon, calibration="as_published")
-            published = law.guarantee(simulated=True).as_dict()
-        points.append(
-            {
-                "clip": clip,
-                "epsilon": epsilon,
-                "epsilon_per_coordinate": None if epsilon is None else epsilon / bench.coordinates,
-                "guarantee": releases[0].guarantee.as_dict(),
-                "guarantee_of_the_published_formula": published,
-                "images": {**columns, **bench.features.distances(source, releases[0].images)},
-            }
-        )
+        points.append(keep(f"{clip:g} {epsilon}", partial(_trade_off_point, bench, clip, epsilon, plain, source)))
     progress("measure", len(settings), len(settings))
     return {
         "reconstructed": {"images": {**looks(bench, plain), **bench.features.distances(source, plain)}},
         "coordinates": bench.coordinates,
         "points": points,
+    }
+
+
+def _trade_off_point(
+    bench: LatentBench, clip: float, epsilon: float | None, plain: Tensor, source: Mapping[str, Moments]
+) -> dict[str, Any]:
+    """One bound and epsilon: quality and identity of every draw."""
+    method, draws = _method(bench, clip, epsilon), 1 if epsilon is None else bench.preset.draws
+    releases = [method.protect_latents(bench.latents, rng=streams(bench.preset.seed)[f"dp {n}"]) for n in range(draws)]
+    # Looking for faces takes longest: in the first draw only; sets are compared by it too.
+    measured = [looks(bench, release.images, plain, detect=not n) for n, release in enumerate(releases)]
+    columns = {
+        name: over_draws([m[name] for m in measured if name in m]) if isinstance(values, list) else values
+        for name, values in measured[0].items()
+    }
+    published = None
+    if epsilon is not None:
+        law = LatentDP(bench.model, clip=clip, epsilon=epsilon, calibration="as_published")
+        published = law.guarantee(simulated=True).as_dict()
+    return {
+        "clip": clip,
+        "epsilon": epsilon,
+        "epsilon_per_coordinate": None if epsilon is None else epsilon / bench.coordinates,
+        "guarantee": releases[0].guarantee.as_dict(),
+        "guarantee_of_the_published_formula": published,
+        "images": {**columns, **bench.features.distances(source, releases[0].images)},
     }
 
 
@@ -243,9 +250,13 @@ def _map_of_bounds(bench: LatentBench, latents: Tensor) -> NDArray[np.uint8]:
 
 
 RUNS: Registry[Experiment] = Registry("run")
-RUNS.add("outliers", Experiment(_outliers, lambda preset: preset.pictured, shows=True))
-RUNS.add("pictures", Experiment(_pictures, lambda preset: preset.pictured, shows=True))
-RUNS.add("trade-off", Experiment(_trade_off, lambda preset: preset.photos))
+RUNS.add(
+    "outliers", Experiment(measurement("latent-dp/outliers", revision=2), _outliers, lambda preset: preset.pictured, shows=True)
+)
+RUNS.add(
+    "pictures", Experiment(measurement("latent-dp/pictures", revision=2), _pictures, lambda preset: preset.pictured, shows=True)
+)
+RUNS.add("trade-off", Experiment(measurement("latent-dp/trade-off", revision=2), _trade_off, lambda preset: preset.photos))
 
 LATENT_DP_FIGURES: Registry[str] = Registry("figure")
 for _figure, _kind in (("fig4", "outliers"), ("fig6", "pictures"), ("fig7", "pictures"), ("fig8", "trade-off")):

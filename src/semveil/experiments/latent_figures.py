@@ -7,8 +7,8 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from semveil.core.registry import Registry
+from semveil.core.results import read_result
 from semveil.experiments import dp_image_figures, latent_dp_figures
-from semveil.experiments.result_file import read_result
 from semveil.experiments.style import finish, styled
 
 FACES = ("dp-image/fig7", "dp-image/fig11", "latent-dp/fig4", "latent-dp/fig6", "latent-dp/fig7")

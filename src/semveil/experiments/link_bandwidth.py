@@ -4,6 +4,7 @@ The analogue message is repeated and combined; the digital baseline puts the fac
 channel that is as good as it was made for and on one that is 1 dB worse. Both are counted with their side information.
 """
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,17 +14,17 @@ from semveil.channels import Link, bandwidth
 from semveil.core.pixels import to_pixels, to_tensor
 from semveil.core.rng import streams
 from semveil.experiments.eves import hear
+from semveil.experiments.keeping import Kept, measurement
 from semveil.experiments.link_bench import LinkBench, measured, prepare_bench
 from semveil.experiments.link_figures import draw_bandwidth
 from semveil.experiments.protected import Progress, quiet
-from semveil.experiments.provenance import commit, versions
-from semveil.experiments.result_file import kept_result, write_result
 from semveil.methods.dp_semcom import DPSemCom
 from semveil.radio.codecs import CODECS
 from semveil.radio.digital import open_picture_at, seal_picture, spectral_efficiency
 
 DIGITAL_USES = (1, 2, 4, 8)  # times the analogue message's
 WORSE_DB = 1.0
+BANDWIDTH = measurement("dp-semcom/bandwidth", revision=1)
 
 
 def reproduce_bandwidth(
@@ -38,19 +39,14 @@ def reproduce_bandwidth(
     """Run what is not there yet, write `bandwidth.json`, draw it; arguments as `reproduce_channels`."""
     bench = prepare_bench(preset, data=data, model=model, verifier=verifier, progress=progress)
     path = Path(out) / "bandwidth.json"
-    known = {"experiment": "dp-semcom/bandwidth", "config": bench.config, "versions": versions()}
-    result = kept_result(path, known)
-    if result is None:
-        result = {**known, "commit": commit(), "photos": list(bench.ids), "points": {}}
+    kept = Kept(path, BANDWIDTH, config=bench.config, head={"photos": list(bench.ids)})
     analogue = [("rotation", n) for n in bench.preset.repetitions]
     digital = [(codec, n) for codec in CODECS if CODECS[codec].available() for n in DIGITAL_USES]
     jobs = analogue + digital
     for done, (kind, times) in enumerate(jobs):
         progress("transmit", done, len(jobs))
-        name = f"{kind} x {times}"
-        if name not in result["points"]:
-            result["points"][name] = _analogue(bench, times) if kind == "rotation" else _digital(bench, kind, times)
-            write_result(path, result)
+        measure = partial(_analogue, bench) if kind == "rotation" else partial(_digital, bench, kind)
+        kept.part("points", f"{kind} x {times}", measure=partial(measure, times))
     progress("transmit", len(jobs), len(jobs))
     return draw_bandwidth(path)
 

@@ -10,18 +10,19 @@ from torch import Tensor
 
 from semveil.channels import bandwidth, parse_link
 from semveil.core.registry import Registry
+from semveil.core.results import rounded
 from semveil.core.rng import streams
 from semveil.experiments.bootstrap import mean_of_photos
 from semveil.experiments.eves import Traffic, attacks_on, hear, listen
+from semveil.experiments.keeping import face_model_card, metric_weights
 from semveil.experiments.photo_sets import DataMissing
 from semveil.experiments.protected import Progress
 from semveil.experiments.record import compare
-from semveil.experiments.result_file import rounded
-from semveil.experiments.security import CASES
+from semveil.experiments.security import CASES, case_pairs
 from semveil.experiments.security_faces import generated_faces, real_faces
 from semveil.experiments.verifiers import Remembering, load_verifier
 from semveil.methods.dp_semcom import KEYED, DPSemCom
-from semveil.methods.face_model import DEFAULT_MODEL, FaceModel, box_as_dict, load_model
+from semveil.methods.face_model import DEFAULT_MODEL, FaceModel, load_model
 from semveil.methods.inversion_cache import cached_inversion
 from semveil.recognition.verifier import Verifier
 
@@ -140,9 +141,12 @@ def prepare_bench(preset: str, *, data: Path | None, model: str | None, verifier
         public = loaded.public_latents(chosen.public, rng=streams(chosen.seed)["public"])
     config = {
         "preset": {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(chosen).items()},
-        "model": {"name": loaded.name, "digest": loaded.digest, "clip_box": box_as_dict(loaded.box)},
+        "model": face_model_card(loaded),
         "verifier": card,
+        "metric_weights": metric_weights(),
         "photos": faces.description,
+        "photos_digest": faces.digest,
+        "pairs": case_pairs(loaded, chosen.protections),
         "inversion": inversion,
     }
     attacked = codes[: len(faces.attacked)]

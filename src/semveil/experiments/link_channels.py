@@ -6,14 +6,17 @@ strongest Eve.
 """
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from semveil.experiments.keeping import Kept, Measurement, measurement
 from semveil.experiments.link_bench import STRONGEST, LinkBench, prepare_bench, run_cell
 from semveil.experiments.link_figures import draw_channels, draw_snr
 from semveil.experiments.protected import Progress, quiet
-from semveil.experiments.provenance import commit, versions
-from semveil.experiments.result_file import kept_result, write_result
+
+CHANNELS = measurement("dp-semcom/channels", revision=1)
+SNR = measurement("dp-semcom/snr", revision=1)
 
 
 def reproduce_channels(
@@ -55,7 +58,7 @@ def reproduce_channels(
         snrs = (chosen.snr_db,)
         return run_cell(bench, protection, channel, bob_snrs=snrs, eve_snrs=snrs, attacks=attacks)
 
-    return draw_channels(_run(bench, "dp-semcom/channels", list(cells), run, Path(out) / "channels.json", progress))
+    return draw_channels(_run(bench, CHANNELS, list(cells), run, Path(out) / "channels.json", progress))
 
 
 def reproduce_snr(
@@ -78,24 +81,21 @@ def reproduce_snr(
             bench, protection, channel, bob_snrs=chosen.snrs_db, eve_snrs=chosen.snrs_db, attacks=("direct", *STRONGEST)
         )
 
-    return draw_snr(_run(bench, "dp-semcom/snr", list(cells), run, Path(out) / "snr.json", progress))
+    return draw_snr(_run(bench, SNR, list(cells), run, Path(out) / "snr.json", progress))
 
 
 def _run(
     bench: LinkBench,
-    experiment: str,
+    measured: Measurement,
     names: list[str],
     run: Callable[[str], dict[str, Any]],
     path: Path,
     progress: Progress,
 ) -> Path:
     """Run the cells that are not there yet, each written when it is done."""
-    known = {"experiment": experiment, "config": bench.config, "versions": versions()}
-    result = kept_result(path, known) or {**known, "commit": commit(), "photos": list(bench.ids), "cells": {}}
+    kept = Kept(path, measured, config=bench.config, head={"photos": list(bench.ids)})
     for done, name in enumerate(names):
         progress("transmit and attack", done, len(names))
-        if name not in result["cells"]:
-            result["cells"][name] = run(name)
-            write_result(path, result)
+        kept.part("cells", name, measure=partial(run, name))
     progress("transmit and attack", len(names), len(names))
     return path

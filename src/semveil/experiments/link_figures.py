@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
+from semveil.core.results import read_result
 from semveil.experiments.link_bench import mean, shown_metric, strongest
-from semveil.experiments.result_file import read_result
 from semveil.experiments.style import COLOURS, finish, styled
 
 LABEL = {"lpips": "LPIPS to the photo", "ssim": "SSIM to the photo", "fppsr": "share taken for another person"}

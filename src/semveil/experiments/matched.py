@@ -1,20 +1,22 @@
 """Methods at equal identity similarity: the amount of each is searched until a recogniser finds its pictures as alike."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from torch import Tensor
 
 from semveil.core.rng import streams
+from semveil.experiments.keeping import Keep
 from semveil.experiments.latent_bench import LatentBench
 from semveil.experiments.latent_measures import looks
 from semveil.experiments.protected import Progress
 from semveil.methods.baselines import DPSVD, Blur, DPPix, Mosaic, PixelNoise
 from semveil.methods.dp_image import DPImage
 from semveil.methods.release import Release
-from semveil.metrics import identity_similarity
+from semveil.metrics import Moments, identity_similarity
 
 DP_PIX_CELLS = 32  # of [DPPix], along a side
 DP_SVD_SHARE = 4  # of the singular values, one in so many is kept
@@ -74,7 +76,7 @@ def candidates(bench: LatentBench) -> list[Candidate]:
     ]
 
 
-def measured(bench: LatentBench, target: float, progress: Progress) -> list[dict[str, Any]]:
+def measured(bench: LatentBench, target: float, progress: Progress, keep: Keep) -> list[dict[str, Any]]:
     """Every candidate at the amount that meets the target similarity, with all metrics.
 
     A whole amount meets it nowhere, so both that it lies between are given, the more alike first.
@@ -84,20 +86,23 @@ def measured(bench: LatentBench, target: float, progress: Progress) -> list[dict
     tried = candidates(bench)
     for done, candidate in enumerate(tried):
         progress("search", done, len(tried))
-        for amount, release in search(bench, candidate, target):
-            images = release.images
-            found.append(
-                {
-                    "method": candidate.name,
-                    "amount": round(amount, 4),
-                    "amount_is": candidate.amount,
-                    "fixed": candidate.fixed,
-                    "guarantee": release.guarantee.as_dict(),
-                    "images": {**looks(bench, images), **bench.features.distances(source, images)},
-                }
-            )
+        found += keep(candidate.name, partial(_rows, bench, candidate, target, source))
     progress("search", len(tried), len(tried))
     return found
+
+
+def _rows(bench: LatentBench, candidate: Candidate, target: float, source: Mapping[str, Moments]) -> list[dict[str, Any]]:
+    return [
+        {
+            "method": candidate.name,
+            "amount": round(amount, 4),
+            "amount_is": candidate.amount,
+            "fixed": candidate.fixed,
+            "guarantee": release.guarantee.as_dict(),
+            "images": {**looks(bench, release.images), **bench.features.distances(source, release.images)},
+        }
+        for amount, release in search(bench, candidate, target)
+    ]
 
 
 def search(bench: LatentBench, candidate: Candidate, target: float) -> list[tuple[float, Release]]:

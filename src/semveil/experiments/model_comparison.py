@@ -17,12 +17,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from semveil.core.provenance import commit, versions
+from semveil.core.results import read_result, rounded, write_result
 from semveil.core.rng import streams
 from semveil.experiments.photo_sets import PhotoSet, held_out_photos
 from semveil.experiments.protected import Progress, quiet
-from semveil.experiments.provenance import commit, versions
 from semveil.experiments.record import compare
-from semveil.experiments.result_file import read_result, rounded, write_result
 from semveil.experiments.set_distance import SetFeatures
 from semveil.experiments.verifiers import VERIFIERS, Remembering, load_verifier
 from semveil.methods.dp_image import DPImage

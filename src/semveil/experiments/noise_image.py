@@ -6,17 +6,21 @@ Tables 3 and 4 are views of one file (`cells.json`), to which each run adds the 
 
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from semveil.attacks.intervals import rate
 from semveil.core.privacy import Guarantee, Norm, Sensitivity
 from semveil.core.registry import Registry
+from semveil.core.results import rounded
+from semveil.experiments.keeping import Keep, Kept, measurement
 from semveil.experiments.noise_image_attack import attack_targets
 from semveil.experiments.noise_image_bench import (
     DELTA,
     DETERMINISTIC,
     NoiseImageBench,
+    Run,
     as_dict,
     as_sent,
     packed,
@@ -28,8 +32,6 @@ from semveil.experiments.noise_image_pictures import pictures
 from semveil.experiments.noise_image_presets import NOISE_IMAGE_PRESETS, Cell, table3_cells, table4_cells
 from semveil.experiments.noise_image_variants import variants
 from semveil.experiments.protected import Progress, quiet
-from semveil.experiments.provenance import commit, versions
-from semveil.experiments.result_file import kept_result, rounded, write_result
 from semveil.mechanisms import Gaussian
 from semveil.metrics import ssim
 
@@ -90,27 +92,26 @@ def reproduce_noise_image(
         raise ValueError(f"{figure} judges no faces; leave out the verifier {verifier!r}")
     bench = prepare(chosen, Path(out), data, model, progress)
     path = bench.folder / f"{kind}.json"
-    known = {"experiment": f"noise-image/{kind}", "config": bench.config, "versions": versions()}
-    result = kept_result(path, known)
-    if result is None:
-        hits = right(bench.explainer, bench.test.pixels, bench.test.labels)
-        explainer = {"accuracy": as_dict(rate(hits.numpy())), "chance": 1 / len(bench.classes)}
-        result = {**known, "commit": commit(), "paper": PAPER, "explainer": explainer, kind: {}}
-    RUNS[figure](bench, result[kind], lambda: write_result(path, result))
-    write_result(path, result)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    kept = Kept(path, MEASURED[kind], config=bench.config, head={"paper": PAPER})
+    kept.part("explainer", measure=partial(_explainer_accuracy, bench))
+    RUNS[figure](bench, lambda name, measure: kept.part(kind, name, measure=measure))
     return draw(path, figure)
 
 
-def _cells(cells: Callable[[Any], list[Cell]]) -> Callable[[NoiseImageBench, dict[str, Any], Callable[[], None]], None]:
+def _explainer_accuracy(bench: NoiseImageBench) -> dict[str, Any]:
+    hits = right(bench.explainer, bench.test.pixels, bench.test.labels)
+    return {"accuracy": as_dict(rate(hits.numpy())), "chance": 1 / len(bench.classes)}
+
+
+def _cells(cells: Callable[[Any], list[Cell]]) -> Run:
     """Measure the cells of a table that are missing."""
 
-    def run(bench: NoiseImageBench, done: dict[str, Any], save: Callable[[], None]) -> None:
+    def run(bench: NoiseImageBench, keep: Keep) -> None:
         chosen = cells(bench.preset)
         for number, cell in enumerate(chosen):
             bench.progress("cells", number, len(chosen))
-            if cell.name not in done:
-                done[cell.name] = measure_cell(bench, cell)
-                save()
+            keep(cell.name, partial(measure_cell, bench, cell))
         bench.progress("cells", len(chosen), len(chosen))
 
     return run
@@ -145,7 +146,11 @@ def cell_guarantee(cell: Cell, values: int) -> Guarantee:
     return Gaussian(cell.sigma, DELTA).guarantee(sensitivity, covers="the picture")
 
 
-RUNS: Registry[Callable[[NoiseImageBench, dict[str, Any], Callable[[], None]], None]] = Registry("figure")
+RUNS: Registry[Run] = Registry("figure")
+MEASURED = {
+    kind: measurement(f"noise-image/{kind}", revision=revision)
+    for kind, revision in (("cells", 2), ("pictures", 1), ("attack", 2), ("variants", 2))
+}
 NOISE_IMAGE_FIGURES: Registry[str] = Registry("figure")
 for _figure, _kind, _run in (
     ("table3", "cells", _cells(table3_cells)),

@@ -10,11 +10,12 @@ from torch import Tensor
 
 from semveil.attacks.intervals import rate
 from semveil.attacks.inverter import InverterSettings, train_inverter
+from semveil.core.results import rounded
 from semveil.core.rng import streams
 from semveil.core.weights import WeightsMissing
+from semveil.experiments.keeping import Keep
 from semveil.experiments.noise_image_bench import NoiseImageBench, Pictures, Protect, as_dict, as_sent, eight_bits, right
 from semveil.experiments.noise_image_presets import MAIN, Cell
-from semveil.experiments.result_file import rounded
 from semveil.metrics import lpips, psnr, ssim
 
 BLUR = 2.0  # standard deviation in pixels
@@ -28,8 +29,8 @@ LONGER = 3  # times as many steps, for two of them: what patience gives
 PATIENT = (Cell(3.0, "published", *MAIN), Cell(3.0, "noised"))
 
 
-def attack_targets(bench: NoiseImageBench, done: dict[str, Any], save: Callable[[], None]) -> None:
-    """Attack what is not attacked yet; controls first: what must be rebuilt, and what answering without looking gets."""
+def attack_targets(bench: NoiseImageBench, keep: Keep) -> None:
+    """Attack what is sent; controls first: what must be rebuilt, and what answering without looking gets."""
     steps = bench.preset.inverter_steps
     named: dict[str, tuple[Callable[[], Protect], int]] = {
         "permutation": (lambda: shuffled, steps),
@@ -38,15 +39,12 @@ def attack_targets(bench: NoiseImageBench, done: dict[str, Any], save: Callable[
         **{f"{cell.name}, {LONGER * steps} steps": (partial(bench.conversion, cell), LONGER * steps) for cell in PATIENT},
     }
     shown = bench.test.rows(slice(bench.preset.attacked))
-    if "mean picture" not in done:
-        mean = bench.train.images.mean(0)
-        done["mean picture"] = rebuilt(bench, mean.expand_as(shown.images), shown)
-        done["source"] = {"classified": as_dict(rate(right(bench.explainer, shown.pixels, shown.labels).numpy()))}
+    mean = bench.train.images.mean(0)
+    keep("mean picture", lambda: rebuilt(bench, mean.expand_as(shown.images), shown))
+    keep("source", lambda: {"classified": as_dict(rate(right(bench.explainer, shown.pixels, shown.labels).numpy()))})
     for number, (name, (protect, chosen)) in enumerate(named.items()):
         bench.progress("attack", number, len(named))
-        if name not in done:
-            done[name] = attacked(bench, protect(), shown, steps=chosen)
-            save()
+        keep(name, lambda protect=protect, chosen=chosen: attacked(bench, protect(), shown, steps=chosen))  # type: ignore[misc]
 
 
 def attacked(bench: NoiseImageBench, protect: Protect, shown: Pictures, *, steps: int) -> dict[str, Any]:

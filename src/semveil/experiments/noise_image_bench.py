@@ -1,7 +1,5 @@
 """What a run of noise-image's experiments works on: pictures, the explainer, and what is trained for each cell."""
 
-import hashlib
-import json
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,10 +14,13 @@ from torch import Tensor, nn
 
 from semveil.attacks.intervals import Score
 from semveil.core.checkpoints import load_strictly, read_checkpoint
+from semveil.core.digests import digest_of_json, digest_of_tensors
 from semveil.core.files import write_whole
 from semveil.core.pixels import to_pixels, to_tensor
+from semveil.core.provenance import versions
 from semveil.core.rng import streams
 from semveil.data.labelled_pictures import LabelledPictures, load_labelled
+from semveil.experiments.keeping import Keep, metric_weights
 from semveil.experiments.noise_image_presets import Cell, NoiseImagePreset
 from semveil.experiments.outliers import centred
 from semveil.experiments.photo_sets import DataMissing
@@ -37,6 +38,7 @@ DETERMINISTIC = "the conversion is a deterministic function of the picture; its 
 NETWORKS = "networks"  # folder beside the JSON; not kept in the repository
 NO_NOISE = 1e6  # epsilon of N at which its noise is below a thousandth of a class weight
 AT_ONCE = 1 << 20  # values of pictures that networks get at a time
+NETWORKS_REVISION = 1  # raised where training gives other networks from the same pictures and settings
 Protect = Callable[[Tensor], Tensor]
 Network = TypeVar("Network", bound=nn.Module)
 
@@ -63,6 +65,7 @@ class NoiseImageBench:
     """Pictures, and the explainer trained on them.
 
     Attributes:
+        digest: SHA-256 over all pictures, their labels and the names of the classes.
         folder: of the results; networks are kept in it, so that another figure needs no second training.
     """
 
@@ -72,6 +75,7 @@ class NoiseImageBench:
     test: Pictures
     classes: tuple[str, ...]
     description: str
+    digest: str
     explainer: VGG16Classifier
     explainer_from: str
     progress: Progress
@@ -82,7 +86,10 @@ class NoiseImageBench:
         return {
             "preset": self.preset.as_dict(),
             "pictures": self.description,
+            "digest": self.digest,
             "explainer": self.explainer_from,
+            "networks_revision": NETWORKS_REVISION,
+            "metric_weights": metric_weights(),
             "train": len(self.train.labels),
             "test": len(self.test.labels),
             "classes": len(self.classes),
@@ -146,13 +153,17 @@ class NoiseImageBench:
 
     def kept(self, name: str, network: Network, train: Callable[[], nn.Module]) -> Network:
         """A network from the folder, or trained and put there; filled, in evaluation mode and frozen."""
-        digest = hashlib.sha256(json.dumps(self.config, sort_keys=True).encode()).hexdigest()[:12]
+        digest = digest_of_json([NETWORKS_REVISION, self.config, versions()])[:12]
         path = self.folder / NETWORKS / digest / f"{name.replace(', ', '_').replace(' ', '-')}.safetensors"
         if not path.is_file():
             path.parent.mkdir(parents=True, exist_ok=True)
             write_whole(path, save({k: v.contiguous() for k, v in train().state_dict().items()}))
         load_strictly(network, read_checkpoint(path), name=name)
         return network.eval().requires_grad_(False)
+
+
+Run = Callable[[NoiseImageBench, Keep], None]
+"""Measures what a table or figure shows, each part kept by its name."""
 
 
 def prepare(
@@ -174,7 +185,8 @@ def prepare(
     if preset.classes and len(train.classes) != preset.classes:
         raise ValueError(f"preset {preset.name} is of {preset.classes} classes; {str(data)!r} has {len(train.classes)}")
     rows = slice(preset.tested)
-    digest = hashlib.sha256(train.pixels.tobytes() + test.pixels.tobytes()).hexdigest()[:12]
+    parts = [torch.from_numpy(values) for part in (train, test) for values in (part.pixels, part.labels)]
+    digest = digest_of_json([digest_of_tensors(parts), train.classes])
     size = f"{train.pixels.shape[1]} px" + (f" enlarged to {preset.size}" if preset.size else "")
     explainer, source = _explainer(preset, model, train.classes)
     bench = NoiseImageBench(
@@ -183,8 +195,9 @@ def prepare(
         enlarged(_as_tensors(train), preset.size),
         enlarged(_as_tensors(test).rows(rows), preset.size),
         train.classes,
-        f"{len(train)} training and {len(test)} test pictures of {len(train.classes)} classes, {size}, digest {digest}"
+        f"{len(train)} training and {len(test)} test pictures of {len(train.classes)} classes, {size}, digest {digest[:12]}"
         + ("" if data else "; made, no photographs"),
+        digest,
         explainer,
         source,
         progress,
@@ -214,8 +227,7 @@ def _explainer(preset: NoiseImagePreset, model: str | None, classes: tuple[str, 
     loaded = load_noise_image_model(model)
     if loaded.classes != classes:
         raise ValueError(f"model {loaded.name} tells {len(loaded.classes)} classes apart, which are not those of the data set")
-    weights = b"".join(value.numpy().tobytes() for value in loaded.explainer.state_dict().values())
-    return loaded.explainer, f"of model {loaded.name}, digest {hashlib.sha256(weights).hexdigest()[:12]}"
+    return loaded.explainer, f"of model {loaded.name}, digest {digest_of_tensors(loaded.explainer.state_dict().values())}"
 
 
 def training(preset: NoiseImagePreset, epochs: int) -> ClassifierTraining:

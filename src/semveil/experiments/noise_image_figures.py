@@ -10,9 +10,9 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from semveil.core.registry import Registry
+from semveil.core.results import read_result
 from semveil.experiments.bootstrap import mean_of_photos
 from semveil.experiments.noise_image_tables import attack_rows, cells_by_setting, mean_accuracy
-from semveil.experiments.result_file import read_result
 from semveil.experiments.style import COLOURS, finish, styled
 
 CELL = 1.0  # inches, of one picture

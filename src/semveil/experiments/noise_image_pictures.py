@@ -1,17 +1,18 @@
 """What conversions and their explanations look like: [NI] Figs. 3, 4 and 5, on pictures that may be shown."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from semveil.core.pixels import to_pixels
+from semveil.core.results import rounded
 from semveil.data.save import save_png
 from semveil.experiments.latent_bench import PICTURES
-from semveil.experiments.noise_image_bench import NoiseImageBench, shown_pictures
+from semveil.experiments.noise_image_bench import NoiseImageBench, Run, shown_pictures
 from semveil.experiments.noise_image_presets import MAIN, SIGMAS, Cell
-from semveil.experiments.result_file import rounded
 from semveil.recognition.guided_backpropagation import guided_explanation
 from semveil.recognition.vgg16_classifier import VGG16Classifier
 
@@ -20,12 +21,10 @@ FIG4 = Cell(3.0, "published", *STRONG)
 Row = tuple[str, Tensor]
 
 
-def pictures(figure: str) -> Callable[[NoiseImageBench, dict[str, Any], Callable[[], None]], None]:
+def pictures(figure: str) -> Run:
     """A run of one of the figures."""
 
-    def run(bench: NoiseImageBench, done: dict[str, Any], save: Callable[[], None]) -> None:
-        if figure in done:
-            return
+    def measure(bench: NoiseImageBench) -> dict[str, Any]:
         images, ids = shown_pictures(bench.train.pixels.shape[-1])
         (bench.folder / PICTURES).mkdir(exist_ok=True)
         rows = []
@@ -34,12 +33,10 @@ def pictures(figure: str) -> Callable[[NoiseImageBench, dict[str, Any], Callable
             side_by_side = torch.cat(list(row), dim=2)
             save_png(bench.folder / file, to_pixels(side_by_side[None])[0])
             rows.append({"shows": label, "file": file})
-        done[figure] = {"pictures": list(ids), "rows": rows}
-        if figure == "fig4":
-            done[figure]["likeness"] = _likeness(bench)
-        save()
+        likeness = {"likeness": _likeness(bench)} if figure == "fig4" else {}
+        return {"pictures": list(ids), "rows": rows, **likeness}
 
-    return run
+    return lambda bench, keep: keep(figure, partial(measure, bench))
 
 
 def _fig3(bench: NoiseImageBench, images: Tensor) -> Iterator[Row]:

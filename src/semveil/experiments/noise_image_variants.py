@@ -14,6 +14,7 @@ from torch import Tensor
 from semveil.attacks.intervals import rate
 from semveil.core.privacy import Guarantee
 from semveil.core.rng import streams
+from semveil.experiments.keeping import Keep
 from semveil.experiments.noise_image_bench import (
     DELTA,
     NoiseImageBench,
@@ -39,8 +40,8 @@ CELL = Cell(3.0, "published", *MAIN)
 NOT_PRIVATE = "the networks were trained on these pictures without noise"
 
 
-def variants(bench: NoiseImageBench, done: dict[str, Any], save: Callable[[], None]) -> None:
-    """Measure what is not measured yet."""
+def variants(bench: NoiseImageBench, keep: Keep) -> None:
+    """Measure every variant."""
     runs: dict[str, Callable[[], dict[str, Any]]] = {}
     for base in ("g(x)", "x"):
         for epsilon in bench.preset.epsilons:
@@ -49,9 +50,7 @@ def variants(bench: NoiseImageBench, done: dict[str, Any], save: Callable[[], No
         runs[f"training, {name}"] = lambda name=name: _training(bench, name)  # type: ignore[misc]
     for number, (name, run) in enumerate(runs.items()):
         bench.progress("variants", number, len(runs))
-        if name not in done:
-            done[name] = run()
-            save()
+        keep(name, run)
 
 
 def local_release(images: Tensor, epsilon: float, *, rng: torch.Generator) -> tuple[Tensor, OutputNoise, Guarantee]:

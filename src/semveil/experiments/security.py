@@ -4,7 +4,9 @@ What Eve hears of held-out photos is attacked in all ways that `attacks` knows; 
 The table is `security.json`, drawn by `security_figure`.
 """
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,23 +19,25 @@ from semveil.attacks.linkage import link
 from semveil.attacks.reidentification import reidentify
 from semveil.core.parts import codes_of_parts
 from semveil.core.registry import Registry
+from semveil.core.results import rounded
 from semveil.core.rng import streams
 from semveil.experiments.eves import Eve, Traffic, attacks_on, listen, over_the_air
+from semveil.experiments.keeping import Kept, face_model_card, measurement, metric_weights
 from semveil.experiments.photo_sets import DataMissing
 from semveil.experiments.protected import Progress, quiet
-from semveil.experiments.provenance import commit, versions
 from semveil.experiments.record import compare
-from semveil.experiments.result_file import kept_result, rounded, write_result
 from semveil.experiments.same_map import same_map_link
 from semveil.experiments.security_faces import SecurityFaces, generated_faces, real_faces
 from semveil.experiments.security_figure import draw_security
 from semveil.experiments.verifiers import Remembering, load_verifier
 from semveil.methods.dp_semcom import KEYED, PRIVATE_CODES, DPSemCom
-from semveil.methods.face_model import DEFAULT_MODEL, FaceModel, box_as_dict, load_model
+from semveil.methods.face_model import DEFAULT_MODEL, FaceModel, load_model
 from semveil.methods.inversion_cache import cached_inversion
+from semveil.methods.pairs import pair_digest
 from semveil.recognition.verifier import Verifier
 
 FACE = codes_of_parts(("skin", "eyes", "brows", "mouth", "nose", "ears"))
+SECURITY = measurement("dp-semcom/security", revision=2)
 METRICS = ("lpips", "lpips_squeeze", "fppsr", "identity_similarity", "face_detected")
 
 
@@ -177,22 +181,23 @@ def reproduce_security(
     bench = Bench(chosen, loaded, faces, attacked, public, Remembering(judge), gallery)
     config = {
         "preset": {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(chosen).items()},
-        "model": {"name": loaded.name, "digest": loaded.digest, "clip_box": box_as_dict(loaded.box)},
+        "model": face_model_card(loaded),
         "verifier": judge_card,
+        "metric_weights": metric_weights(),
         "photos": faces.description,
+        "photos_digest": faces.digest,
+        "pairs": case_pairs(loaded, chosen.cases),
         "inversion": inversion,
         "attributes": {name: _balance(labels[0]) for name, labels in faces.attributes.items()},
     }
     path = Path(out) / "security.json"
-    known = {"experiment": "dp-semcom/security", "config": config, "versions": versions()}
-    result = kept_result(path, known)
-    if result is None:
-        result = {**known, "commit": commit(), "photos": list(faces.ids), "unprotected": _unprotected(bench), "cases": {}}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    head = {"seeds": [chosen.seed], "photos": list(faces.ids)}
+    kept = Kept(path, SECURITY, config=config, head=head)
+    kept.part("unprotected", measure=partial(_unprotected, bench))
     for number, case in enumerate(case for case in CASES if case.name in chosen.cases):
         progress("attack", number, len(chosen.cases))
-        if case.name not in result["cases"]:
-            result["cases"][case.name] = run_case(bench, case)
-            write_result(path, result)
+        kept.part("cases", case.name, measure=partial(run_case, bench, case))
     progress("attack", len(chosen.cases), len(chosen.cases))
     return draw_security(path)
 
@@ -234,6 +239,12 @@ def run_case(bench: Bench, case: Case) -> dict[str, Any]:
         result.setdefault("linkage", []).append({"snr_db": snr_db, **_linkage(eve)})
         result.setdefault("attributes", []).append({"snr_db": snr_db, **_attributes(bench, eve)})
     return result
+
+
+def case_pairs(model: FaceModel, names: Sequence[str]) -> dict[str, str]:
+    """Digests of the trained pairs that cases protect with, by the case; others have none."""
+    methods = {case.name: DPSemCom(model, **case.options) for case in CASES if case.name in names}
+    return {name: pair_digest(method.pair) for name, method in methods.items() if method.pair}
 
 
 def _faces(preset: SecurityPreset, model: FaceModel, data: Path | None) -> SecurityFaces:

@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from semveil.core.digests import digest_of_tensors
 from semveil.core.parts import PARTS
 from semveil.core.pixels import to_tensor
 from semveil.data.face_set import FaceSet
@@ -41,6 +42,12 @@ class SecurityFaces:
     public: Tensor
     attributes: dict[str, tuple[Tensor, Tensor]]
     description: str
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 over everybody and the parts they play."""
+        labels = [part for name in sorted(self.attributes) for part in self.attributes[name]]
+        return digest_of_tensors([self.attacked, self.gallery, self.mates, self.public, *labels])
 
 
 def generated_faces(model: FaceModel, attacked: int, public: int) -> SecurityFaces:

@@ -7,8 +7,8 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from semveil.core.results import read_result
 from semveil.experiments.bootstrap import mean_of_photos
-from semveil.experiments.result_file import read_result
 from semveil.experiments.style import finish, styled
 
 PANELS = {

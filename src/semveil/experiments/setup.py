@@ -6,12 +6,13 @@ from typing import Any
 
 from torch import Tensor
 
+from semveil.experiments.keeping import face_model_card, metric_weights
 from semveil.experiments.photo_sets import DataMissing, PhotoSet, held_out_photos, public_photos
 from semveil.experiments.presets import Preset
 from semveil.experiments.protected import Progress, protected_method
 from semveil.experiments.verifiers import Remembering, load_verifier
 from semveil.methods.dp_semcom import DPSemCom
-from semveil.methods.face_model import FaceModel, box_as_dict, load_model
+from semveil.methods.face_model import FaceModel, load_model
 from semveil.methods.inversion_cache import cached_inversion
 from semveil.methods.pairs import pair_digest
 from semveil.recognition.verifier import Verifier
@@ -48,8 +49,9 @@ def prepare_run(
     methods = _methods(kind, preset, loaded, progress)
     config: dict[str, Any] = {
         "preset": {k: list(v) if isinstance(v, tuple) else v for k, v in preset.as_dict().items()},  # as JSON has it
-        "model": {"name": loaded.name, "digest": loaded.digest, "clip_box": box_as_dict(loaded.box)},
+        "model": face_model_card(loaded),
         "verifier": recogniser_info,
+        "metric_weights": metric_weights(),
         "photos": {"description": photos.description, "count": len(photos.ids), "digest": photos.digest},
         "inversion": inversion,
         "private_codes": list(plain.private_codes),

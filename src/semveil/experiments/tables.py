@@ -11,29 +11,37 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+import semveil.experiments.reproducible  # noqa: F401  declares the measurements, whose revisions are looked at
 from semveil.core.errors import SemveilError
 from semveil.core.files import write_whole
 from semveil.core.registry import Registry
+from semveil.core.results import read_result
 from semveil.experiments.bootstrap import mean_of_photos
 from semveil.experiments.claims import judge, values
 from semveil.experiments.figures import inconclusive
 from semveil.experiments.identity_dp_tables import IDENTITY_DP_TABLES
 from semveil.experiments.identity_leak_figure import leak_tables
+from semveil.experiments.keeping import is_outdated
 from semveil.experiments.latent_tables import LATENT_TABLES
 from semveil.experiments.markdown import markdown
 from semveil.experiments.model_comparison_table import comparison_table
 from semveil.experiments.noise_image_tables import NOISE_IMAGE_TABLES
-from semveil.experiments.result_file import read_result
 from semveil.experiments.security_table import security_tables
+
+OUTDATED = (
+    "**Measured before the correction**: by an older revision of this measurement ([results](../../results/README.md#"
+    "measured-before-the-correction)); to be made anew."
+)
 
 
 def tables(result: dict[str, Any]) -> str:
-    """The tables of a run, as Markdown.
+    """The tables of a run, as Markdown; those of an older revision say that they are.
 
     Raises:
         ValueError: no tables are made of this experiment.
     """
-    return TABLES[result["experiment"]](result)
+    text = TABLES[result["experiment"]](result)
+    return f"{OUTDATED}\n\n{text}" if is_outdated(result) else text
 
 
 def fill(page: str, name: str, text: str) -> str:

@@ -61,7 +61,8 @@ def load_verifier(name: str, *, resolution: int) -> tuple[Verifier, dict[str, An
         0.4675
     """
     verifier, origin = VERIFIERS[name](resolution)
-    return verifier, {"name": verifier.name, "threshold": verifier.threshold, "threshold_from": origin}
+    card = {"name": verifier.name, "threshold": verifier.threshold, "threshold_from": origin, "digest": verifier.digest}
+    return verifier, card
 
 
 class Remembering(Verifier):
@@ -74,6 +75,10 @@ class Remembering(Verifier):
     def __init__(self, verifier: Verifier) -> None:
         self.verifier, self.name, self.threshold = verifier, verifier.name, verifier.threshold
         self._known: dict[bytes, Tensor] = {}
+
+    @property
+    def digest(self) -> str | None:
+        return self.verifier.digest
 
     def embed(self, images: Tensor) -> Tensor:
         keys = [hashlib.sha256(image.detach().cpu().contiguous().numpy().tobytes()).digest() for image in images]

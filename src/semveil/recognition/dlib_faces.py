@@ -41,6 +41,11 @@ def _model_path(name: str) -> str:
     return str(Path(spec.submodule_search_locations[0]) / "models" / name)
 
 
+def recogniser_file() -> Path:
+    """The recogniser's weights."""
+    return Path(_model_path("dlib_face_recognition_resnet_model_v1.dat"))
+
+
 @cache
 def _detector() -> dlib.fhog_object_detector:
     return dlib.get_frontal_face_detector()
@@ -53,7 +58,7 @@ def _landmarks() -> dlib.shape_predictor:
 
 @cache
 def _recogniser() -> dlib.face_recognition_model_v1:
-    return dlib.face_recognition_model_v1(_model_path("dlib_face_recognition_resnet_model_v1.dat"))
+    return dlib.face_recognition_model_v1(str(recogniser_file()))
 
 
 def detect_faces(pixels: NDArray[np.uint8], *, upsample: int = 0, threshold: float = 0.0) -> list[Face]:

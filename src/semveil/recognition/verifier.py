@@ -10,11 +10,12 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from semveil.core.checkpoints import BadCheckpoint
+from semveil.core.digests import digest_of_file, digest_of_tensors
 from semveil.core.pixels import to_pixels
 from semveil.core.weights import require
 from semveil.recognition.arcface import ArcFaceIRSE50
 from semveil.recognition.crop import ARCFACE_CROP, DLIB_CHIP, FACENET_CROP, crop_faces
-from semveil.recognition.dlib_faces import describe_faces
+from semveil.recognition.dlib_faces import describe_faces, recogniser_file
 from semveil.recognition.facenet import FaceNet
 from semveil.recognition.identity_encoder import IdentityEncoder, load_identity_encoder
 
@@ -33,6 +34,11 @@ class Verifier(ABC):
 
     name: str
     threshold: float
+
+    @property
+    def digest(self) -> str | None:
+        """SHA-256 over the weights that decide, 64 hex digits; None where the class cannot tell."""
+        return None
 
     @abstractmethod
     def embed(self, images: Tensor) -> Tensor:
@@ -72,6 +78,10 @@ class DlibVerifier(Verifier):
     def __init__(self, *, threshold: float = 1 - DLIB_DISTANCE) -> None:
         self.threshold = threshold
 
+    @property
+    def digest(self) -> str:
+        return digest_of_file(recogniser_file())
+
     def embed(self, images: Tensor) -> Tensor:
         chunks = [describe_faces(to_pixels(crop_faces(part, DLIB_CHIP))) for part in images.detach().cpu().split(CHUNK)]
         return torch.tensor(np.concatenate(chunks), dtype=torch.float32)
@@ -101,8 +111,13 @@ class OnnxVerifier(Verifier):
     def __init__(self, path: str | Path, *, threshold: float, name: str | None = None) -> None:
         self.threshold = threshold
         self.name = name or Path(path).stem
+        self._path = Path(path)
         self._session = _onnx_session(Path(path))
         self._input = self._session.get_inputs()[0].name
+
+    @property
+    def digest(self) -> str:
+        return digest_of_file(self._path)
 
     def embed(self, images: Tensor) -> Tensor:
         chunks = [crop_faces(part.float(), ARCFACE_CROP).numpy() for part in images.detach().cpu().split(CHUNK)]
@@ -131,6 +146,10 @@ class ArcFaceVerifier(Verifier):
     def __init__(self, recogniser: ArcFaceIRSE50 | None = None, *, threshold: float = ARCFACE_SIMILARITY) -> None:
         self.recogniser = recogniser or ArcFaceIRSE50.from_official(require("arcface"))
         self.threshold = threshold
+
+    @property
+    def digest(self) -> str:
+        return digest_of_tensors(self.recogniser.state_dict().values())
 
     def embed(self, images: Tensor) -> Tensor:
         return torch.cat([self.recogniser.embed(crop_faces(part, ARCFACE_CROP)) for part in images.split(CHUNK)])
@@ -162,6 +181,10 @@ class FaceNetVerifier(Verifier):
         self.recogniser = recogniser or FaceNet.from_official(require(self.name))
         self.threshold = threshold
 
+    @property
+    def digest(self) -> str:
+        return digest_of_tensors(self.recogniser.state_dict().values())
+
     def embed(self, images: Tensor) -> Tensor:
         standardised = 127.5 / 128  # (pixel - 127.5) / 128 of images in [-1, 1]
         crops = (crop_faces(part, FACENET_CROP) * standardised for part in images.split(CHUNK))
@@ -189,6 +212,10 @@ class BundledVerifier(Verifier):
     def __init__(self, encoder: IdentityEncoder | None = None, *, threshold: float) -> None:
         self.encoder = encoder or load_identity_encoder()
         self.threshold = threshold
+
+    @property
+    def digest(self) -> str:
+        return digest_of_tensors(self.encoder.state_dict().values())
 
     def embed(self, images: Tensor) -> Tensor:
         size = self.encoder.config.size

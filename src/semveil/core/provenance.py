@@ -7,7 +7,18 @@ from pathlib import Path
 
 from semveil import __version__
 
-PACKAGES = ("torch", "numpy", "scipy", "pillow", "dlib-bin", "scikit-image", "torchmetrics")
+CHANGED = "+changes"
+PACKAGES = (
+    "torch",
+    "numpy",
+    "scipy",
+    "pillow",
+    "dlib-bin",
+    "scikit-image",
+    "torchmetrics",
+    "face-recognition-models",
+    "onnxruntime",
+)
 
 
 def versions() -> dict[str, str | None]:
@@ -22,7 +33,7 @@ def versions() -> dict[str, str | None]:
 
 
 def commit() -> str | None:
-    """The repository's commit, with `+changes` where sources differ from it; None outside a repository."""
+    """The repository's commit, with `CHANGED` where sources differ from it; None outside a repository."""
     package = Path(__file__).resolve().parents[1]
     if not (package.parents[1] / ".git").exists():
         return None
@@ -31,7 +42,7 @@ def commit() -> str | None:
         changed = _git(package, "status", "--porcelain", "--untracked-files=no", "--", ".")
     except (OSError, subprocess.CalledProcessError):
         return None
-    return head + ("+changes" if changed else "")
+    return head + (CHANGED if changed else "")
 
 
 def _git(folder: Path, *command: str) -> str:

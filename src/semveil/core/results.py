@@ -3,7 +3,6 @@
 import json
 import math
 import re
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -28,18 +27,6 @@ def write_result(path: Path, result: dict[str, Any]) -> None:
 def read_result(path: Path) -> dict[str, Any]:
     """Read a result."""
     return json.loads(path.read_text(encoding="utf-8"))
-
-
-def kept_result(path: Path, known: Mapping[str, Any]) -> dict[str, Any] | None:
-    """The result that lies there, if it was made with what is known of this run; else None.
-
-    Args:
-        known: entries that must be the same, such as `config` and `versions`.
-    """
-    if not path.is_file():
-        return None
-    result = read_result(path)
-    return result if all(result.get(name) == value for name, value in known.items()) else None
 
 
 def rounded(values: list[float | None]) -> list[float | None]:
