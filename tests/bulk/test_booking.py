@@ -29,10 +29,10 @@ def found() -> dict:
 
 @pytest.fixture(autouse=True)
 def each_face_is_looked_for_once(monkeypatch: pytest.MonkeyPatch, found: dict) -> None:
-    def remembered(photo: Photo, *, thorough: bool = False) -> list[Face]:
-        key = thorough, photo.pixels.shape, photo.pixels.tobytes()
+    def remembered(photo: Photo, *, thorough: bool = False, detector: str = "dlib") -> list[Face]:
+        key = thorough, detector, photo.pixels.shape, photo.pixels.tobytes()
         if key not in found:
-            found[key] = find_faces(photo, thorough=thorough)
+            found[key] = find_faces(photo, thorough=thorough, detector=detector)
         return found[key]
 
     monkeypatch.setattr(faces_module, "find_faces", remembered)

@@ -203,11 +203,11 @@ def test_a_photo_without_a_face_lands_in_the_output_only_when_asked(album: Calla
     skipped = protect_photos([folder], out, replace(MOSAIC, on_no_face="skip"))
     assert (skipped.exit_code, skipped.skipped, skipped.done_before, visible(out)) == (0, 1, 1, ["a.png"])
     copied = protect_photos([folder], out, replace(MOSAIC, on_no_face="copy"))
-    assert (copied.exit_code, copied.copied, copied.done_before, visible(out)) == (0, 1, 1, ["a.png", "none.png"])
-    with Image.open(out / "none.png") as picture:
+    assert (copied.exit_code, copied.copied, copied.done_before, visible(out)) == (0, 1, 1, ["a.png", "none.unprotected.png"])
+    with Image.open(out / "none.unprotected.png") as picture:
         assert (picture.size, picture.info) == ((150, 200), {})  # upright, no metadata
         assert np.asarray(picture)[0, -1].tolist() == [255, 255, 255]
-    certificate = read_certificate(out / "none.png")
+    certificate = read_certificate(out / "none.unprotected.png")
     assert (certificate.protection, certificate.guarantee.epsilon) == ("none", None)
     assert protect_photos([folder], out, replace(MOSAIC, on_no_face="copy")).copied == 1
     protect_photos([folder], out, replace(MOSAIC, on_no_face="skip"))  # no longer asked for

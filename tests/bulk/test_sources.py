@@ -99,14 +99,22 @@ def test_what_cannot_be_a_run_says_why(tmp_path: Path) -> None:
         find_sources([touch(tmp_path / "texts", "a.txt")], tmp_path / "out")
 
 
+ENDINGS = ("", ".face-0", ".face-1", ".face-0.face-0", ".covered", ".partly-unprotected", ".unprotected")
+
+
 def outputs(name: str) -> set[str]:
-    return {f"{name}{face}.png".casefold() for face in ("", ".face-0", ".face-1", ".face-0.face-0")}
+    return {f"{name}{face}.png".casefold() for face in ENDINGS}
 
 
 SUFFIXES = st.sampled_from([".jpg", ".png", ".JPG"])
 
 
-@given(st.sets(st.tuples(st.sampled_from(["a", "A", "a.jpg", "a.face-0", "a.jpg.face-0", "b", "a-"]), SUFFIXES), min_size=1))
+@given(
+    st.sets(
+        st.tuples(st.sampled_from(["a", "A", "a.jpg", "a.face-0", "a.jpg.face-0", "b", "a-", "a.covered"]), SUFFIXES),
+        min_size=1,
+    )
+)
 def test_no_two_photos_share_a_name_whatever_they_are_called(parts: set[tuple[str, str]]) -> None:
     names = assign_names(["".join(part) for part in parts], {})
     assert len({name.casefold() for name in names.values()}) == len(parts)

@@ -97,4 +97,4 @@ def test_all_faces_go_into_one_message(semveil: Callable, face: Image.Image, tmp
     assert (tmp_path / "bob-1.png").is_file()
     assert (tmp_path / "bob-2.png").is_file()
     assert semveil("transmit", tmp_path / "two.png", *plain, "--out", tmp_path / "out").code == 0
-    assert {p.name for p in (tmp_path / "out").iterdir()} == {"photo-1-face-0", "photo-1-face-1", "result.json"}
+    assert {p.name for p in (tmp_path / "out").iterdir()} == {"two-face-0", "two-face-1", "result.json"}

@@ -27,7 +27,7 @@ def test_a_photo_becomes_five_pictures_and_a_result(semveil: Callable, photo: Pa
     result = json.loads((out / "result.json").read_text())
     assert {k: v for k, v in printed.items() if k != "out"} == result
     (record,) = result["images"]
-    assert record["source"] == "photo-1"
+    assert record["source"] == "private name"
     assert record["nominal_epsilon"] == 10
     assert record["guarantee"]["basis"] == "none"
     assert record["guarantee"]["epsilon"] is None
@@ -37,9 +37,16 @@ def test_a_photo_becomes_five_pictures_and_a_result(semveil: Callable, photo: Pa
         assert "semveil models get" in record[party]["lpips_reason"]
     assert result["seeds"] == {"run": 3}
     assert result["config"]["calibration"]["true_epsilon_of_genuine_noise"] == pytest.approx(10 * 7 * 4 / np.sqrt(28 * 4))
-    text = (out / "result.json").read_text()
-    assert "private name" not in text
-    assert str(photo.parent) not in text
+    assert str(photo.parent) not in (out / "result.json").read_text()
+
+
+def test_numbers_hide_names_that_name_people(semveil: Callable, failed: Callable, photo: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    words = ("transmit", photo, photo, *QUICK, "--protection", "none", "--out", out, "--names")
+    answer = semveil(*words, "numbers")
+    assert names(out) == {"photo-1", "photo-2", "result.json"}
+    assert "private name" not in answer.stdout + (out / "result.json").read_text()
+    failed(semveil(*words, "number"), 2, "did you mean 'numbers'")
 
 
 def test_pictures_carry_nothing_but_pixels(semveil: Callable, photo: Path, tmp_path: Path) -> None:
@@ -63,9 +70,10 @@ def test_several_photos_get_folders_of_their_own(semveil: Callable, photo: Path,
     out = tmp_path / "out"
     answer = semveil("transmit", photo, photo, *QUICK, "--protection", "none", "--out", out)
     assert answer.code == 0
-    assert names(out) == {"photo-1", "photo-2", "result.json"}
-    assert names(out / "photo-2") == FILES - {"result.json"}
-    assert [i["source"] for i in json.loads((out / "result.json").read_text())["images"]] == ["photo-1", "photo-2"]
+    assert names(out) == {"private name", "private name-2", "result.json"}
+    assert names(out / "private name-2") == FILES - {"result.json"}
+    sources = [image["source"] for image in json.loads((out / "result.json").read_text())["images"]]
+    assert sources == ["private name", "private name-2"]
     assert "latents are sent as they are" in " ".join(answer.stdout.split())
 
 

@@ -33,8 +33,7 @@ def test_it_has_fields_for_nothing_private():
     assert {f.name for f in fields(Certificate)} == {
         "release", "method", "protection", "guarantee", "images", "model", "model_hash", "perceptual", "mechanism",
         "calibration", "nominal_epsilon", "scale", "grid_step", "bounds", "bounds_hash", "sensitivity", "private_codes",
-        "part_budgets",
-        "caveats", "release_id", "output", "software_version", "commit", "certificate_version",
+        "part_budgets", "caveats", "sealed", "release_id", "output", "software_version", "commit", "certificate_version",
     }  # fmt: skip
 
 

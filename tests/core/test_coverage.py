@@ -76,7 +76,8 @@ def test_words_follow_from_the_parts() -> None:
 
 
 def test_fixed_words_stand_for_one_part_always() -> None:
-    for part in (CROP, FACE, PHOTO, AROUND, VECTORS, Part(Kind.NOTHING), Part(Kind.OTHER_FACES)):
+    others = Part(Kind.OTHER_FACES), Part(Kind.COVERED_FACES)
+    for part in (CROP, FACE, PHOTO, AROUND, VECTORS, Part(Kind.NOTHING), *others):
         assert Part.of(str(part)) == part and Coverage.of(part).is_words_only
     assert not Coverage((Part.of("a"), Part.of("b"))).is_words_only  # "a and b" could be one thing
     assert not Coverage.of(attributes()).is_words_only and not Coverage.of(VALUES).is_words_only

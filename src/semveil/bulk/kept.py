@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
+from semveil.bulk.account import Fate, Mark
 from semveil.bulk.enrolled import enrol
 from semveil.bulk.manifest import Entry
 from semveil.bulk.settings import Settings
@@ -70,10 +71,13 @@ def _of_enrolled(
     assert settings.enrolled is not None
     loaded = load_photo(photo)
     whole = settings.layout == Layout.WHOLE_PHOTO
-    faces = [face for _, face in choose_faces(loaded, "all", smallest=1, thorough=whole)]
+    detector = settings.detector
+    faces = [face for _, face in choose_faces(loaded, "all", smallest=1, thorough=whole, detector=detector)]
     if len(faces) != entry.faces:
         raise PhotoError(f"it shows {len(faces)} faces now, {entry.faces} were found then")
-    chosen = [i for i in settings.chosen(len(faces)) if i < len(faces)]
+    chosen = [mark.number for mark in map(Mark.from_dict, entry.marks) if mark.fate == Fate.PROTECTED]
+    if not entry.marks:  # of an earlier version, which protected all that were chosen
+        chosen = [i for i in settings.chosen(len(faces)) if i < len(faces)]
     through, exposed = people_of(loaded, faces, chosen, size, enrol(settings.enrolled, people))
     name = PurePosixPath(entry.name).name
     if whole:

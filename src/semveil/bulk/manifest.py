@@ -56,6 +56,7 @@ class Entry:
         contents: HMAC of each output's bytes, as for the photo's.
         staged: where they were written first, below `OUT/.semveil`.
         replaces: outputs of an earlier version of the photo, which go.
+        marks: what became of each face, as `Mark.as_dict` gives it; logs of earlier versions have none.
     """
 
     place: str
@@ -71,6 +72,7 @@ class Entry:
     contents: tuple[str, ...]
     staged: str
     replaces: tuple[str, ...]
+    marks: tuple[dict[str, Any], ...] = ()
 
 
 class Manifest:
@@ -229,9 +231,9 @@ class Manifest:
         tag = content.pop("tag", None)
         if not isinstance(tag, str) or not hmac.compare_digest(tag.encode(), self._tag(content).encode()):
             return None
-        if set(content) != {field.name for field in fields(Entry)}:  # the header's line, copied
+        if set(content) | {"marks"} != {field.name for field in fields(Entry)}:  # the header's line, copied
             return None
-        lists = {name: tuple(content[name]) for name in ("outputs", "contents", "replaces")}
+        lists = {name: tuple(content.get(name, ())) for name in ("outputs", "contents", "replaces", "marks")}
         return Entry(**content | lists)
 
     def _recover(self) -> None:

@@ -29,7 +29,9 @@ class Picture:
         pixels: (H, W, 3) RGB.
         certificate: of it, not bound to a file yet.
         subjects: known people whose pixels went into it, by name, once for each face of the release that they went through.
-        exposed: known people whose faces it shows as they were.
+        exposed: known people whose faces it shows as they were, or under a mosaic.
+        subjects: known people whom it is made from, by name, once for each face.
+        sealed: the original pixels of its altered faces, sealed; None where there is no way back.
     """
 
     name: str
@@ -37,6 +39,7 @@ class Picture:
     certificate: Certificate
     subjects: tuple[str, ...] = ()
     exposed: tuple[str, ...] = ()
+    sealed: bytes | None = None
 
 
 def crops(method: ImageMethod, release: Release, names: Sequence[str], through: Sequence[Sequence[str]]) -> list[Picture]:

@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from semveil.bulk.account import Account, Fate, Mark
 from semveil.bulk.enrolled import enrol, enrolment_digest
 from semveil.bulk.kept import NotRecorded, unrecorded
 from semveil.bulk.manifest import FOLDER, Entry, Manifest, NotPlaced
@@ -51,7 +52,9 @@ class Summary:
         skipped, copied: showed no face and were left out, or written as they are, as asked.
         refused: neither protected nor written, with the reasons.
         faces_found, faces_protected, faces_refused: in all photos, those of earlier runs included; the rest was not chosen.
-        faces_left: not chosen in whole photos, where they are as they were.
+        faces_covered: in whole photos, by a mosaic, since they are doubtful or too small.
+        faces_left: in whole photos, where they are as they were: not chosen, or doubtful and kept as asked.
+        accounts: what became of each face, of every photo that is in the output.
         strangers: faces protected in this run that show nobody who is enrolled, where there are enrolled people.
         recorded: how many releases went into the ledger in this run, one for each person in a picture; those of earlier runs
             that it lacked too.
@@ -72,7 +75,9 @@ class Summary:
     faces_found: int = 0
     faces_protected: int = 0
     faces_refused: int = 0
+    faces_covered: int = 0
     faces_left: int = 0
+    accounts: tuple[Account, ...] = ()
     strangers: int = 0
     recorded: int = 0
     small_faces: tuple[Refused, ...] = ()
@@ -87,7 +92,7 @@ class Summary:
         return self.refused[0].exit_code if self.refused else 0
 
     def as_dict(self) -> dict[str, Any]:
-        """JSON-ready, and fit to be published."""
+        """JSON-ready, and fit to be published where it may be known which faces lie where in the photos (`per_photo`)."""
         return {
             "photos": {
                 "found": self.photos,
@@ -100,10 +105,12 @@ class Summary:
             "faces": {
                 "found": self.faces_found,
                 "protected": self.faces_protected,
+                "covered": self.faces_covered,
                 "refused": self.faces_refused,
                 "left_as_they_are": self.faces_left,
                 "of_nobody_enrolled": self.strangers,
             },
+            "per_photo": [account.as_dict() for account in self.accounts],
             "recorded": self.recorded,
             "refused": [{"photo": r.photo, "reason": r.reason} for r in (*self.refused, *self.small_faces)],
             "other_files": self.others,
@@ -126,11 +133,13 @@ def protect_photos(
     """Protect photos, and photos in folders, into an output folder of the same structure; call it again to go on.
 
     A photo `holiday/anna.jpg` gives `holiday/anna.png` with its certificate, or `holiday/anna.face-0.png` and so on where it
-    shows several faces and is not kept whole. Whatever ends a run, each photo is either in the output, whole, with a line in
-    the log, or it is not there; the next run does what is missing, and photos whose content or settings changed. Nothing else
-    in the output folder is ever replaced. Outputs that are no longer what was put there (emptied, replaced, or gone) are made
-    anew, and a note says so: it is a further release. The ledger gets a release before it is visible, so a kill may leave one
-    too many there, never one too few. With several workers, scripts need the usual `if __name__ == "__main__":`.
+    shows several faces and is not kept whole; `anna.partly-unprotected.png` where faces were left as they are,
+    `anna.covered.png` where all were only covered, `anna.unprotected.png` where it was copied. Whatever ends a run, each photo
+    is either in the output, whole, with a line in the log, or it is not there; the next run does what is missing, and photos
+    whose content or settings changed. Nothing else in the output folder is ever replaced. Outputs that are no longer what was
+    put there (emptied, replaced, or gone) are made anew, and a note says so: it is a further release. The ledger gets a release
+    before it is visible, so a kill may leave one too many there, never one too few. With several workers, scripts need the
+    usual `if __name__ == "__main__":`.
 
     Args:
         given: photos and folders of photos.
@@ -260,6 +269,7 @@ class _Run:
             contents=tuple(map(self.manifest.content_of, outcome.contents)),
             staged=outcome.staged,
             replaces=tuple(old for old in (before.outputs if before else ()) if old not in outcome.outputs),
+            marks=tuple(mark.as_dict() for mark in outcome.marks),
         )
         try:
             self._record(outcome.recorded, limit=self.limit)
@@ -306,6 +316,11 @@ class _Run:
     def _summary(self, total: int) -> Summary:
         everything = [*self.kept, *self.new]
         whole = self.settings.layout == Layout.WHOLE_PHOTO
+        accounts = tuple(
+            Account(entry.place, entry.outputs, tuple(map(Mark.from_dict, entry.marks)))
+            for entry in sorted(everything, key=lambda entry: entry.place)
+        )
+        covered = sum(account.count(Fate.COVERED) for account in accounts)
         return Summary(
             photos=total,
             protected=sum(entry.status == "protected" for entry in self.new),
@@ -316,7 +331,9 @@ class _Run:
             faces_found=sum(entry.faces for entry in everything) + self.faces_of_refused,
             faces_protected=sum(entry.protected for entry in everything),
             faces_refused=sum(entry.small for entry in everything) + self.faces_of_refused,
-            faces_left=sum(entry.faces - entry.protected for entry in everything) if whole else 0,
+            faces_covered=covered,
+            faces_left=sum(entry.faces - entry.protected for entry in everything) - covered if whole else 0,
+            accounts=accounts if self.settings.layout != Layout.PICTURE else (),
             strangers=self.strangers,
             recorded=self.recorded,
             small_faces=tuple(self.small_faces),

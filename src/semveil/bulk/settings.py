@@ -7,13 +7,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from semveil.bulk.enrolled import enrolment_digest
+from semveil.bulk.sealing import Sealing
 from semveil.core.ledger import subject_name
 from semveil.core.registry import suggest
+from semveil.data.detection import resolve_detector
 from semveil.methods.options import Declared, declared_options
 from semveil.methods.registry import METHODS, image_methods, load_method
 from semveil.methods.release import ImageMethod, Layout, Reconstructing, layout_of
 
 POLICIES = ("error", "skip", "copy")
+DOUBTFUL = ("cover", "refuse", "keep")
 KEEP = ("inverted", "aligned")
 KEPT_FOLDER = "unprotected"  # below the output folder; holds what `keep` asks for
 
@@ -31,9 +34,13 @@ class Settings:
         face: `all`, `largest`, or numbers from 0 by size such as `0,2`. In whole photos other faces stay as they are.
         on_no_face: what becomes of a photo in which no face is found: `error` refuses it, `skip` leaves it out, `copy` writes
             its pixels as they are.
+        detector: who looks for faces, see `data.detection.resolve_detector`; what `auto` stands for is settled at once.
+        doubtful: what becomes of a chosen face in a whole photo that is too small or cannot be aligned: `cover` puts a mosaic
+            over it, `refuse` refuses the photo, `keep` leaves the face as it is.
         keep: what is written besides, unprotected: `inverted` (what the networks make of the photo without noise) or
             `aligned` (the crop itself).
         certificate_in_png: put certificates into the pictures too.
+        sealing: how the originals of altered faces in whole photos are sealed, for a way back; None for none.
         commit: of the software, for certificates.
         subject: whom all photos show, one chosen face in each.
         enrolled: folder of photos of known people (`NAME.jpg`, `NAME/*.jpg`), by which faces are recognised.
@@ -54,8 +61,11 @@ class Settings:
     layout: Layout | None = None
     face: str = "all"
     on_no_face: str = "error"
+    detector: str = "auto"
+    doubtful: str = "cover"
     keep: tuple[str, ...] = ()
     certificate_in_png: bool = False
+    sealing: Sealing | None = None
     commit: str | None = None
     subject: str | None = None
     enrolled: str | None = None
@@ -74,6 +84,12 @@ class Settings:
         if self.on_no_face not in POLICIES:
             near = suggest(self.on_no_face, POLICIES)
             raise ValueError(f"on_no_face has no choice {self.on_no_face!r}{near}; allowed: {', '.join(POLICIES)}")
+        if self.sealing is not None and self.layout != Layout.WHOLE_PHOTO:
+            raise ValueError("only whole photos have a way back (--reversible with --whole-photo); crops are new pictures")
+        if self.doubtful not in DOUBTFUL:
+            near = suggest(self.doubtful, DOUBTFUL)
+            raise ValueError(f"doubtful has no choice {self.doubtful!r}{near}; allowed: {', '.join(DOUBTFUL)}")
+        object.__setattr__(self, "detector", resolve_detector(self.detector))
         for kind in self.keep:
             if kind not in KEEP:
                 raise ValueError(f"keep has no choice {kind!r}{suggest(kind, KEEP)}; allowed: {', '.join(KEEP)}")
@@ -120,8 +136,11 @@ class Settings:
             "options": {name: repr(_typed(value, declared.get(name))) for name, value in sorted(values.items())},
             "layout": self.layout.value,
             "face": self.face,
+            "detector": self.detector,
+            "doubtful": self.doubtful,
             "keep": sorted(self.keep),
             "certificate_in_png": self.certificate_in_png,
+            "sealing": self.sealing and [self.sealing.fingerprint(), self.sealing.inside],
         }
         if needs_subjects(method):
             said["subject"] = self.subject and subject_name(self.subject)

@@ -18,7 +18,7 @@ _RAW = "3fr|arw|cr2|cr3|crw|dcr|dng|erf|fff|iiq|kdc|mef|mos|mrw|nef|nrw|orf|pef|
 _FILMS = "3gp|avi|flv|insv|m2ts|m4v|mkv|mov|mp4|mpeg|mpg|mts|ogv|webm|wmv"
 PHOTO_SUFFIXES = frozenset(f".{kind}" for kind in _PHOTOS.split("|"))
 UNREADABLE_SUFFIXES = frozenset(f".{kind}" for kind in f"{_RAW}|{_FILMS}|heic|heif|hif|jxl|psd".split("|"))
-_FACE_NUMBER = re.compile(r"\.face-\d+$")
+_ENDING = re.compile(r"\.(face-\d+|covered|partly-unprotected|unprotected)$")  # of outputs' names
 
 
 class BulkError(SemveilError):
@@ -165,7 +165,7 @@ def assign_names(places: Iterable[str], taken: Mapping[str, str]) -> dict[str, s
 
 def _bare(place: str) -> str:
     """What photos share whose outputs could be mixed up."""
-    return _FACE_NUMBER.sub("", str(PurePosixPath(place).with_suffix("")).casefold())
+    return _ENDING.sub("", str(PurePosixPath(place).with_suffix("")).casefold())
 
 
 def _walk(folder: Path, prefix: PurePosixPath, out: Path | None) -> tuple[list[Source], int, list[str]]:

@@ -12,6 +12,8 @@ from typing import Any
 from numpy.typing import NDArray
 
 from semveil import __version__
+from semveil.bulk.account import Fate, Mark, mark_faces, named_for
+from semveil.bulk.covered import cover_doubtful, only_covered, with_way_back
 from semveil.bulk.enrolled import CROP, Enrolled, enrol
 from semveil.bulk.manifest import Status
 from semveil.bulk.pictures import Picture, crops, middle_square, whole_photo
@@ -20,6 +22,7 @@ from semveil.bulk.settings import KEPT_FOLDER, Settings, needs_subjects
 from semveil.bulk.sources import BulkError, sha256_of
 from semveil.core.certificate import Certificate, ReleaseKind
 from semveil.core.errors import FaceChoiceError, FaceTooSmallError, NoFaceError, OutputError, PhotoError, SemveilError
+from semveil.core.files import write_whole
 from semveil.core.pixels import to_pixels, to_tensor
 from semveil.core.privacy import Guarantee
 from semveil.data.align import align_face
@@ -28,6 +31,7 @@ from semveil.data.faces import SMALLEST_FACE, choose_faces, list_faces, smallest
 from semveil.data.paste import align_apart, passing
 from semveil.data.photos import Photo, load_photo
 from semveil.data.save import save_png
+from semveil.data.sealed_faces import CHUNK, sealed_path
 from semveil.methods.release import ImageMethod, Layout, Reconstructing, Release
 from semveil.recognition.dlib_faces import Face
 
@@ -80,12 +84,13 @@ class Outcome:
         outputs: files below the output folder, written so far into `staged`; certificates come first.
         contents: SHA-256 of each.
         reasons: why the photo or some of its faces were refused.
-        guarantee: of the pictures.
+        guarantee: of the pictures; None where no face is protected.
         recorded: what the ledger should know.
         strangers: protected faces of nobody who is enrolled, where there are enrolled people.
         lost: what of the photo's file the pictures cannot show, in words.
         recognised: protected faces that recognisers still take for the same person, by number, and which recognisers do; for
             the owner of the photos alone.
+        marks: what became of each face.
     """
 
     place: str
@@ -104,6 +109,7 @@ class Outcome:
     strangers: int = 0
     lost: tuple[str, ...] = ()
     recognised: tuple[tuple[int, tuple[str, ...]], ...] = ()
+    marks: tuple[Mark, ...] = ()
 
 
 # An output's own fault: a name that the file system does not take, or something else in its place. The rest can go on.
@@ -171,7 +177,7 @@ def _protect_picture(task: Task, settings: Settings, method: ImageMethod, photo:
 def _protect_faces(task: Task, settings: Settings, method: ImageMethod, photo: Photo) -> Outcome:
     whole = settings.layout == Layout.WHOLE_PHOTO
     try:
-        faces = [face for _, face in choose_faces(photo, "all", smallest=1, thorough=whole)]
+        faces = [face for _, face in choose_faces(photo, "all", smallest=1, thorough=whole, detector=settings.detector)]
     except NoFaceError:
         if settings.on_no_face == "error":
             raise
@@ -187,47 +193,74 @@ def _protect_faces(task: Task, settings: Settings, method: ImageMethod, photo: P
         shown = list_faces(list(enumerate(faces)))
         return refused(FaceChoiceError, f"{photo.name!r} has no face {', '.join(map(str, absent))}; it shows {shown}")
     least = SMALLEST_FACE if whole else smallest_face(method.size)  # what is pasted back ends at its own size
-    large = [i for i in chosen if _shorter_side(faces[i]) >= least]
-    fix = f"leave it as it is by naming the others (--face {','.join(map(str, large))}), or use a larger photo"
+    doubts = {i: doubt for i in chosen if (doubt := _doubt(faces[i], least))}
+    fit = [i for i in chosen if i not in doubts]
+    covered = list(doubts) if whole and settings.doubtful == "cover" else []
+    fix = f"leave it as it is by naming the others (--face {','.join(map(str, fit))}), or use a larger photo"
     reasons = tuple(
-        f"face {i} in {photo.name!r} has {_shorter_side(faces[i])} px, fewer than the {least} px needed; "
-        + (fix if whole and large else "use a larger photo")
-        for i in chosen
-        if i not in large
+        f"face {i} in {photo.name!r} {doubt}; " + (fix if whole and fit else "use a larger or clearer photo")
+        for i, doubt in doubts.items()
     )
-    if not large or (whole and reasons):  # a whole photo would show the small face
+    if not (fit or covered) or (whole and reasons and settings.doubtful == "refuse"):  # a whole photo would show the face
         return refused(FaceTooSmallError, *reasons, small=len(reasons))
-    if settings.subject is not None and len(large) > 1:
+    if settings.subject is not None and len(fit) > 1:
         return refused(
             FaceChoiceError,
-            f"{photo.name!r} shows {len(large)} chosen faces, the subject is one person; choose with --face, or enrol people",
+            f"{photo.name!r} shows {len(fit)} chosen faces, the subject is one person; choose with --face, or enrol people",
         )
 
-    made = _protect_chosen(task, settings, method, photo, faces, large)
-    return replace(made, faces=len(faces), protected=len(large), small=len(reasons), reasons=reasons)
+    made = _protect_chosen(task, settings, method, photo, faces, fit, covered)
+    marks = mark_faces(faces, fit, covered, doubts, rest=Fate.LEFT if whole else Fate.OUT)
+    told = () if whole else reasons
+    return replace(made, faces=len(faces), protected=len(fit), small=len(told), reasons=told, marks=marks)
+
+
+def _doubt(face: Face, least: int) -> str:
+    """Why a face cannot be protected; empty where it can."""
+    if _shorter_side(face) < least:
+        return f"has {_shorter_side(face)} px, fewer than the {least} px needed"
+    return face.doubtful and f"is doubtful: {face.doubtful}"
 
 
 def _protect_chosen(
-    task: Task, settings: Settings, method: ImageMethod, photo: Photo, faces: Sequence[Face], chosen: Sequence[int]
+    task: Task,
+    settings: Settings,
+    method: ImageMethod,
+    photo: Photo,
+    faces: Sequence[Face],
+    chosen: Sequence[int],
+    covered: Sequence[int],
 ) -> Outcome:
-    """Protect some of a photo's faces and write what becomes of the photo."""
-    who: list[str | None] = [settings.subject if i in chosen else None for i in range(len(faces))]
+    """Protect some of a photo's faces, cover others, and write what becomes of the photo."""
+    # the subject is behind a protected face, or where there is none behind a covered one
+    who: list[str | None] = [settings.subject if i in (chosen or covered) else None for i in range(len(faces))]
     if settings.enrolled is not None and task.people is not None:
         who = _recognised(photo, faces, enrol(settings.enrolled, task.people))
     names = [f"{task.name}.face-{i}" if len(faces) > 1 else task.name for i in chosen]
     aligned = align_apart(photo.pixels, [face.landmarks for face in faces], method.size)
     cut = [aligned[i].pixels for i in chosen]
-    release = _release(method, cut, [who[i] for i in chosen])
+    release = _release(method, cut, [who[i] for i in chosen]) if chosen else None
     through, exposed = _shared_out(who, chosen, passing(aligned))
     if settings.layout == Layout.WHOLE_PHOTO:
-        made = [whole_photo(method, release, task.name, through, photo=photo, faces=aligned, chosen=chosen, exposed=exposed)]
+        if release is not None:
+            picture = whole_photo(
+                method, release, task.name, through, photo=photo, faces=aligned, chosen=chosen, exposed=exposed
+            )
+        else:
+            picture = only_covered(task.name, method.name, photo, exposed)
+        picture = replace(picture, name=named_for(task.name, len(faces), len(chosen), len(covered)))
+        altered = cover_doubtful(picture, faces, aligned, chosen=chosen, covered=covered)
+        sealing = settings.sealing
+        made = [altered.picture if sealing is None else with_way_back(altered, photo.pixels, sealing)]
     else:
+        assert release is not None  # crops of no face are refused
         made = crops(method, release, names, through)
-    by = still_recognised(to_tensor(cut), release.images)
+    by = still_recognised(to_tensor(cut), release.images) if release is not None else []
     recognised = tuple((i, judges) for i, judges in zip(chosen, by, strict=True) if judges)
     strangers = [who[i] for i in chosen].count(None) if settings.enrolled else 0
     written = _write_all(task, settings, method, made, names, cut)
-    return replace(written, strangers=strangers, recognised=recognised)
+    guarantee = written.guarantee if chosen else None  # nothing is claimed about mosaics
+    return replace(written, strangers=strangers, recognised=recognised, guarantee=guarantee)
 
 
 def people_of(
@@ -274,7 +307,7 @@ def _copy(task: Task, settings: Settings, photo: Photo) -> Picture:
         "nothing", reason="no face was found, and the photo was copied as it is", not_covered=("the whole photo",)
     )
     return Picture(
-        task.name,
+        f"{task.name}.unprotected",
         photo.pixels,
         Certificate(release=ReleaseKind.IMAGE, method=settings.method, protection="none", guarantee=claim),
         _known(settings.subject),
@@ -297,7 +330,8 @@ def _write_all(
     files, recorded = [], []
     for picture in made:
         certificate = replace(picture.certificate, commit=settings.commit)
-        files += _write(staged, picture.name, picture.pixels, certificate, in_png=settings.certificate_in_png)
+        inside = settings.sealing is not None and settings.sealing.inside
+        files += _write(staged, replace(picture, certificate=certificate), in_png=settings.certificate_in_png, inside=inside)
         recorded += bookings(picture.subjects, picture.exposed, certificate)
     files += _keep(staged, names, cut, settings, method)
     return Outcome(
@@ -312,27 +346,34 @@ def _write_all(
 
 
 def bookings(subjects: Sequence[str], exposed: Sequence[str], certificate: Certificate) -> list[Recorded]:
-    """What the ledger should know of a picture.
+    """What the ledger should know of a picture: what holds together with its sealed part, which is released too.
 
     Args:
         subjects, exposed: as in `Picture`.
     """
-    shown = certificate.for_opened_picture("the face was left as it is, as chosen")
+    if certificate.sealed is not None:
+        certificate = replace(certificate, guarantee=certificate.sealed)
+    shown = certificate.for_opened_picture("the face was left as it is, as chosen, or only covered by a mosaic")
     return [
         *(Recorded(name, subjects.count(name), certificate.to_json()) for name in dict.fromkeys(subjects)),
         *(Recorded(name, 1, shown.to_json()) for name in exposed),
     ]
 
 
-def _write(staged: Path, name: str, pixels: NDArray, certificate: Certificate, *, in_png: bool) -> list[str]:
-    """A picture and its certificate; returns their places below the output folder."""
-    picture = staged / (PurePosixPath(name).name + ".png")
+def _write(staged: Path, made: Picture, *, in_png: bool, inside: bool) -> list[str]:
+    """A picture, its certificate and its sealed part; returns their places below the output folder, the picture last."""
+    name = PurePosixPath(made.name)
+    picture = staged / f"{name.name}.png"
+    chunks = {CHUNK: made.sealed} if made.sealed is not None and inside else {}
     if in_png:
-        save_certified_png(picture, pixels, certificate)
+        save_certified_png(picture, made.pixels, made.certificate, chunks=chunks)
     else:
-        save_png(picture, pixels)
-    beside = write_certificate(picture, certificate)
-    return [str(PurePosixPath(name).parent / file.name) for file in (beside, picture)]
+        save_png(picture, made.pixels, chunks=chunks)
+    written = [write_certificate(picture, made.certificate), picture]
+    if made.sealed is not None and not inside:
+        write_whole(sealed_path(picture), made.sealed)
+        written.insert(0, sealed_path(picture))
+    return [str(name.parent / file.name) for file in written]
 
 
 def _keep(staged: Path, names: Sequence[str], cut: Sequence[NDArray], settings: Settings, method: ImageMethod) -> list[str]:

@@ -25,12 +25,14 @@ from semveil.cli import (
     data,
     evaluate,
     experiments,
+    faces,
     invert,
     keygen,
     ledger,
     link,
     models,
     protect,
+    restore,
     train,
     transmit,
 )
@@ -54,6 +56,8 @@ app.command()(link.eavesdrop)
 app.command()(attack.attack)
 app.command()(audit.audit)
 app.command(context_settings=protect.CONTEXT)(protect.protect)
+app.command()(restore.restore)
+app.command()(faces.faces)
 app.command()(invert.invert)
 app.command()(experiments.reproduce)
 app.command()(evaluate.evaluate)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from semveil.cli.console import note, progress
 from semveil.cli.options import OptionError
+from semveil.cli.photo_names import photo_names
 from semveil.core.errors import SemveilError
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ class PairMissing(SemveilError):
 
 @dataclass(frozen=True, eq=False)
 class Faces:
-    """Aligned faces of several photos: images (B, 3, S, S), and a pseudonymous name for each."""
+    """Aligned faces of several photos: images (B, 3, S, S), and a name for each."""
 
     images: "Tensor"
     ids: tuple[str, ...]
@@ -39,19 +40,24 @@ def default_model() -> str:
     return DEFAULT_MODEL
 
 
-def load_faces(paths: Sequence[Path], model: "FaceModel", face: str | None, *, quiet: bool) -> Faces:
-    """Read all photos, or fail before anything is computed; names are `photo-1`, or `photo-1-face-0` for several faces."""
+def load_faces(paths: Sequence[Path], model: "FaceModel", face: str | None, *, quiet: bool, names: str = "numbers") -> Faces:
+    """Read all photos, or fail before anything is computed.
+
+    Names are those of `photo_names`, such as `anna` or `photo-1`, with `-face-0` and so on for several faces of a photo.
+    """
     from semveil.core.pixels import to_tensor
     from semveil.data.faces import load_aligned_faces
 
     crops, ids = [], []
+    called = photo_names(paths, names)
     with progress("Finding faces", quiet=quiet) as advance:
         for number, path in enumerate(paths, 1):
             found = load_aligned_faces(path, size=model.size, selection=face)
             for text in found[0].photo.notes:
-                note(f"photo-{number}: {text}")
+                note(f"{called[number - 1]}: {text}")
             crops += [one.aligned.pixels for one in found]
-            ids += [f"photo-{number}" if len(found) == 1 else f"photo-{number}-face-{one.index}" for one in found]
+            name = called[number - 1]
+            ids += [name if len(found) == 1 else f"{name}-face-{one.index}" for one in found]
             advance(number, len(paths))
     return Faces(to_tensor(crops), tuple(ids))
 

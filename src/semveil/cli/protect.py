@@ -8,6 +8,7 @@ import typer
 
 from semveil.cli import options
 from semveil.cli.console import make_table, note, progress, show, when_interrupted
+from semveil.cli.faces import Detector
 from semveil.cli.ledger import LedgerFile, SpendingLimit, check_limit
 
 if TYPE_CHECKING:
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from semveil.bulk.settings import Settings
 
 SHOWN = 20  # refusals that are listed one by one
+LISTED = 50  # photos up to which each gets a line
 
 # What a method can be set to is its own matter: words that typer does not know are read by the method's declaration.
 CONTEXT = {"ignore_unknown_options": True, "allow_extra_args": True}
@@ -47,6 +49,21 @@ def protect(
             metavar="error|skip|copy",
         ),
     ] = "error",
+    detector: Detector = "auto",
+    doubtful: Annotated[
+        str,
+        typer.Option(
+            help="In whole photos, a face that is too small or cannot be aligned is covered by a mosaic, keeps the photo out "
+            "(refuse), or is left UNPROTECTED (keep).",
+            metavar="cover|refuse|keep",
+        ),
+    ] = "cover",
+    review: Annotated[
+        Path | None, typer.Option(help="Write a page that shows all photos of the run as they are now.", metavar="FILE.html")
+    ] = None,
+    review_originals: Annotated[
+        bool, typer.Option("--review-originals", help="Show the UNPROTECTED photos on that page too, before and after.")
+    ] = False,
     keep: Annotated[
         list[str] | None,
         typer.Option(help="Also write UNPROTECTED pictures to DIR/unprotected.", metavar="inverted|aligned"),
@@ -67,6 +84,23 @@ def protect(
         typer.Option(help="Address of a Dask scheduler; its workers see the same files.", metavar="tcp://HOST:PORT"),
     ] = None,
     certificate_in_png: options.CertificateInPng = False,
+    reversible: Annotated[
+        bool,
+        typer.Option(
+            "--reversible", help="Seal the original pixels of altered faces in whole photos; back by semveil restore."
+        ),
+    ] = False,
+    key: options.Key = None,
+    passphrase_file: Annotated[
+        Path | None, typer.Option(help="File with a passphrase to seal by, instead of a key.", metavar="FILE")
+    ] = None,
+    sealed_in: Annotated[
+        bool,
+        typer.Option(
+            "--sealed-in/--sealed-out",
+            help="Put the sealed part into the PNG, or beside it as FILE.png.sealed (uploads drop what is inside).",
+        ),
+    ] = False,
     methods: Annotated[bool, typer.Option("--methods", help="List the methods and the options of each, then stop.")] = False,
     as_json: options.Json = False,
 ) -> None:
@@ -89,13 +123,25 @@ def protect(
         raise options.OptionError("name the output folder with --out DIR")
     options.check_output_folder(out)
     check_limit(limit)
+    if review is not None:
+        options.check_output_file(review, ".html")
+    elif review_originals:
+        raise options.OptionError("--review-originals goes with --review FILE.html")
+    if reversible != (key is not None or passphrase_file is not None) or (sealed_in and not reversible):
+        raise options.OptionError(
+            "--reversible goes with --key FILE (make one: semveil keygen --out my.key) or --passphrase-file"
+        )
     if workers is not None and cluster is not None:
         raise options.OptionError("give --workers or --cluster, not both: a cluster has workers of its own")
 
+    from semveil.bulk.review import write_review
     from semveil.bulk.run import protect_photos
+    from semveil.bulk.sealing import Sealing
     from semveil.bulk.settings import Settings
+    from semveil.bulk.sources import find_sources
     from semveil.core.ledger import Ledger
     from semveil.core.provenance import commit
+    from semveil.data.detection import MISSED_WITHOUT
     from semveil.methods.options import declared_options, read_options
     from semveil.methods.registry import image_methods
     from semveil.methods.release import Layout
@@ -120,11 +166,14 @@ def protect(
         layout=None if whole_photo is None else Layout.WHOLE_PHOTO if whole_photo else Layout.CROPS,
         face=face,
         on_no_face=on_no_face,
+        detector=detector,
+        doubtful=doubtful,
         keep=tuple(keep or ()),
         certificate_in_png=certificate_in_png,
+        sealing=Sealing(_absolute(key), _absolute(passphrase_file), sealed_in) if reversible else None,
         commit=commit(),
         subject=subject,
-        enrolled=None if enrolled is None else str(enrolled.absolute()),
+        enrolled=_absolute(enrolled),
     )
     book = None if subject is None and enrolled is None and ledger is None else Ledger(ledger)
     far = [0, 0]
@@ -141,9 +190,19 @@ def protect(
         summary = protect_photos(
             paths, out, settings, ledger=book, limit=limit, workers=workers, cluster=cluster, progress=tell
         )
+    if detector == "auto" and settings.detector == "dlib" and not as_json and summary.accounts:
+        note(f"only dlib looked for faces; {MISSED_WITHOUT}")
+    if review is not None:
+        places = {source.place: source.path for source in find_sources(paths, out).photos}
+        told = [f"{refused.photo}: {refused.reason}" for refused in summary.refused]
+        write_review(review, summary.accounts, out, originals=places if review_originals else None, refused=told)
     _report(summary, settings, out, as_json=as_json)
     if summary.exit_code:
         raise typer.Exit(summary.exit_code)
+
+
+def _absolute(path: Path | None) -> str | None:
+    return None if path is None else str(path.absolute())
 
 
 def split_words(words: Sequence[str], switches: dict[str, bool]) -> tuple[list[str], dict[str, str]]:
@@ -194,8 +253,12 @@ def _report(summary: "Summary", settings: "Settings", out: Path, *, as_json: boo
     if layout != Layout.PICTURE:
         lines[0] += f" {_count(faces['found'], 'face')} found, {faces['protected']} protected, {faces['refused']} refused."
     if layout == Layout.WHOLE_PHOTO:
+        if summary.faces_covered:
+            lines[0] += f" {summary.faces_covered} covered by a mosaic (too small, or they cannot be aligned)."
         left = f"{_count(summary.faces_left, 'face')} left UNPROTECTED, as chosen; " if summary.faces_left else ""
         lines.append(f"Around the faces photos are as they were: {left}faces that were not found are UNPROTECTED too.")
+    if summary.accounts:
+        lines = [*_lines_of_photos(summary), *lines]
     if summary.strangers:
         lines.append(f"{_count(summary.strangers, 'face')} protected of nobody who is enrolled.")
     if summary.copied:
@@ -206,6 +269,11 @@ def _report(summary: "Summary", settings: "Settings", out: Path, *, as_json: boo
         lines.append(f"Each {'face' if layout == Layout.WHOLE_PHOTO else 'picture'}: {summary.guarantee.summary()}")
     if summary.protected or summary.done_before:
         lines.append(f"Written to {out}, each picture with its certificate; to read one: semveil certify FILE.")
+    if settings.sealing is not None and (summary.protected or summary.done_before):
+        where = "in each picture" if settings.sealing.inside else "beside each picture (FILE.png.sealed)"
+        lines.append(
+            f"The original faces lie sealed {where}; whoever has the key gets them back: semveil restore FILE --key K."
+        )
     if summary.recorded:
         lines.append(f"Recorded in the ledger: {summary.recorded}; to add up: semveil ledger show --subject NAME.")
     if summary.recognised and not as_json:
@@ -231,6 +299,15 @@ def _tell_recognised(summary: "Summary") -> None:
         f"{_count(len(summary.recognised), 'photo')} with faces that are still recognised; all are listed in {log_path()}. "
         "This was computed from the originals: keep it private; covering or redrawing a face because of it tells of them"
     )
+
+
+def _lines_of_photos(summary: "Summary") -> list[str]:
+    """A line for each photo; in a long run only for those in which a face is not protected."""
+    accounts = summary.accounts
+    if len(accounts) <= LISTED:
+        return [account.line() for account in accounts]
+    told = [account.line() for account in accounts if not account.all_protected]
+    return [*told, f"In {len(accounts) - len(told)} more photos every face that was found is protected; --json lists all."]
 
 
 def _count(number: int, thing: str) -> str:

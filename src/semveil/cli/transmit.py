@@ -9,6 +9,7 @@ import typer
 from semveil.cli import options
 from semveil.cli.console import make_table, progress, show
 from semveil.cli.parties import ProtectionOptions, build_method, default_model, load_faces
+from semveil.cli.photo_names import photo_names
 from semveil.cli.results import SUMMARY, whole_folder
 from semveil.cli.verifiers import Name, choose_verifier
 
@@ -52,6 +53,14 @@ def transmit(
     verifier: Name = "dlib",
     threshold: Annotated[float | None, typer.Option(help="Of an ONNX verifier, on its cosine.", metavar="T")] = None,
     out: Annotated[Path, typer.Option(help="Folder for the pictures and result.json.", metavar="DIR")] = Path("out/transmit"),
+    names: Annotated[
+        str,
+        typer.Option(
+            help="What photos are called in the table, folders and result.json: after their files, or photo-1 and so on, where "
+            "file names name people.",
+            metavar="photos|numbers",
+        ),
+    ] = "photos",
     seed: options.Seed = None,
     train: options.Train = True,
     as_json: options.Json = False,
@@ -82,6 +91,7 @@ def transmit(
     bob_over = options.channel("--bob-channel", bob_channel or channel)
     eve_over = options.channel("--eve-channel", eve_channel or channel)
     options.check_output_folder(out)
+    photo_names(photos, names)  # its check
 
     from semveil.core.rng import streams
     from semveil.experiments.record import measure
@@ -91,7 +101,7 @@ def transmit(
 
     loaded = load_model(model or default_model())
     judge, judge_card = choose_verifier(verifier, resolution=loaded.size, threshold=threshold)
-    faces = load_faces(photos, loaded, face, quiet=as_json)
+    faces = load_faces(photos, loaded, face, quiet=as_json, names=names)
     method = build_method(loaded, asked, train=train, quiet=as_json)
     # The seed of genuine noise is the noise: drawn from the operating system unless given, and never written.
     genuine = method.protection in NOISY

@@ -17,6 +17,7 @@ class Caveat(StrEnum):
     MALLEABLE = "malleable"
     DENIABLE = "deniable"
     LINKABLE = "linkable"
+    SEALED = "sealed"
 
     @property
     def meaning(self) -> str:
@@ -38,6 +39,8 @@ _MEANINGS = {
     "changes to it go unnoticed",
     Caveat.LINKABLE: "pictures of one person show the same new face on purpose, so they can be linked to each other; whoever "
     "has the key can tell which subject a face stands for",
+    Caveat.SEALED: "the original pixels of the altered faces travel with this picture, sealed: whoever gets the key, now or "
+    "later, sees them as they were; who hands the key of one face over opens that face alone",
 }
 VOID_WHOLE_PHOTO = (Caveat.CODES_IN_CLEAR, Caveat.ATTRIBUTES, Caveat.GENERATOR_TUNING, Caveat.PASTE_BACK)
 

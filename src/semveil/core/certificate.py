@@ -19,7 +19,7 @@ from semveil.core.privacy import Basis, GaussianNoise, Guarantee, MetricForm, Se
 from semveil.core.registry import suggest
 
 CERTIFICATE_VERSION = 2
-READABLE_VERSIONS = (1, 2)  # 1 has words for what is covered, binds no bounds and names no perceptual term
+READABLE_VERSIONS = (1, 2)  # 1 has words for what is covered, and no bounds_hash, perceptual or sealed
 LARGEST_CERTIFICATE = 1 << 18  # bytes of JSON; a usual one has 3,000
 
 _OPTIONAL_NAMES = ("model", "perceptual", "mechanism", "calibration")
@@ -116,6 +116,8 @@ class Certificate:
         part_budgets: epsilon of each part; they add up to at most the guarantee's.
         caveats: what the epsilon does not say; those that follow from the other fields are added.
         release_id: 32 random hex digits, shared by all that is made from one release without touching the photo again.
+        sealed: what holds for whoever also has the sealed originals; None where there are none. `guarantee` is about the
+            picture alone.
         output: hash of the file that the certificate belongs to; `write_certificate` fills it in.
         software_version, commit: of semveil.
 
@@ -149,6 +151,7 @@ class Certificate:
     part_budgets: Mapping[str, float] = field(default_factory=dict)
     caveats: tuple[Caveat, ...] = ()
     release_id: str = field(default_factory=lambda: secrets.token_hex(16))
+    sealed: Guarantee | None = None
     output: OutputHash | None = None
     software_version: str = __version__
     commit: str | None = None
@@ -189,6 +192,8 @@ class Certificate:
 
     def _complete_caveats(self) -> None:
         given = {caveat_named(caveat) for caveat in self.caveats} | {Caveat.REPEATED_RELEASES}
+        if self.sealed is not None:
+            given |= {Caveat.SEALED}
         if self.guarantee.basis == Basis.COMPUTATIONAL:
             given |= {Caveat.KEY, *([Caveat.MALLEABLE] if self.release == ReleaseKind.SYMBOLS else [])}
         object.__setattr__(self, "caveats", tuple(caveat for caveat in Caveat if caveat in given))
@@ -202,6 +207,7 @@ class Certificate:
     def _texts(self) -> list[str]:
         claim = self.guarantee
         texts = [claim.covers, claim.reason, *claim.not_covered, *claim.assumptions]
+        texts += self.sealed.assumptions if self.sealed else ()
         texts += [self.bounds.source] if self.bounds else []
         texts += [self.sensitivity.source] if self.sensitivity else []
         return texts + ([claim.metric.space] if claim.metric else [])
@@ -226,6 +232,7 @@ class Certificate:
             bounds_hash=None,
             part_budgets={},
             caveats=(),
+            sealed=None,
             output=None,
         )
 
@@ -237,6 +244,7 @@ class Certificate:
             **plain,
             "release": self.release.value,
             "guarantee": self.guarantee.as_dict(),
+            "sealed": self.sealed and self.sealed.as_dict(),
             "bounds": self.bounds and asdict(self.bounds),
             "sensitivity": self.sensitivity and _sensitivity_as_dict(self.sensitivity),
             "private_codes": None if self.private_codes is None else list(self.private_codes),
@@ -280,6 +288,7 @@ class Certificate:
             raise CertificateError(f"the certificate has version {version}, this semveil reads {known}{advice}")
         try:
             plain = _fields_of(cls, content if version == CERTIFICATE_VERSION else _from_version_1(content))
+            plain["sealed"] = None if plain["sealed"] is None else guarantee_from_dict(plain["sealed"])
             for name, read in (("bounds", Bounds), ("output", OutputHash), ("sensitivity", Sensitivity)):
                 plain[name] = None if plain[name] is None else _read(read, plain[name])
             _check(isinstance(plain["part_budgets"], dict), "part_budgets, an object", plain["part_budgets"])
@@ -329,10 +338,11 @@ def guarantee_from_dict(content: Any) -> Guarantee:
 
 def _from_version_1(content: dict[str, Any]) -> dict[str, Any]:
     """The fields of a certificate of version 1, with what it does not have."""
-    for name in ("bounds_hash", "perceptual"):
+    later = ("bounds_hash", "perceptual", "sealed")
+    for name in later:
         if name in content:
             raise ValueError(f"a certificate of version 1 has no {name}")
-    return content | {"certificate_version": CERTIFICATE_VERSION, "bounds_hash": None, "perceptual": None}
+    return content | {"certificate_version": CERTIFICATE_VERSION} | dict.fromkeys(later)
 
 
 def _coverage_of_version_1(claim: Guarantee, certificate: Mapping[str, Any]) -> Coverage:

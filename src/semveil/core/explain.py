@@ -22,6 +22,10 @@ _BASES = {
     Basis.NONE: "nothing. However chaotic it looks, no claim is made.",
 }
 
+_SEALED = (
+    "All that is said above is about the picture alone. Whoever gets the key of the sealed part has the photo, so for them "
+    "nothing holds; a key that leaks later opens what was sealed before."
+)
 _IDEALS = {  # under which condition, that nobody has checked, an epsilon would hold
     Basis.SIMULATION: "if the noise were ideal",
     Basis.OBSERVED_SENSITIVITY: "if the photo differs from others no more than those that were seen",
@@ -58,6 +62,10 @@ def explain(certificate: Certificate) -> list[str]:
     lines += [f"The claim rests on (basis: {claim.basis.value}): {_BASES[claim.basis]}"]
     if claim.assumptions:
         lines.append(f"It holds only if: {'; '.join(claim.assumptions)}.")
+    if certificate.sealed is not None:
+        more = "; ".join(text for text in certificate.sealed.assumptions if text not in claim.assumptions)
+        joint = f"{certificate.sealed.summary()} It holds only if, besides: {more}."
+        lines.append(f"With the sealed originals, beside the picture or in it: {joint} {_SEALED}")
     lines += _how(certificate)
     lines += [f"Mind ({caveat.value}): {caveat.meaning}." for caveat in certificate.caveats]
     return [*lines, *_origin(certificate)]

@@ -3,6 +3,7 @@
 import hashlib
 import os
 import struct
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -65,15 +66,22 @@ def certified_picture(
     return certified(path, png_bytes(path, pixels, text=text), certificate)
 
 
-def save_certified_png(path: str | os.PathLike[str], pixels: NDArray[np.uint8], certificate: Certificate) -> None:
+def save_certified_png(
+    path: str | os.PathLike[str],
+    pixels: NDArray[np.uint8],
+    certificate: Certificate,
+    *,
+    chunks: Mapping[bytes, bytes] | None = None,
+) -> None:
     """Write a PNG with its certificate inside, as text that everybody can read, bound to the pixels by their hash.
 
     It outlives copying and renaming; programs that rewrite a picture drop it or change the pixels, which shows.
 
     Args:
         pixels: (H, W, 3) RGB uint8.
+        chunks: as for `save_png`.
     """
-    save_png(path, pixels, text=_text(pixels, certificate))
+    save_png(path, pixels, text=_text(pixels, certificate), chunks=chunks)
 
 
 def read_certificate(path: str | os.PathLike[str]) -> Certificate:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from semveil.data.align import AlignedFace, align_face
+from semveil.data.regions import Region
 
 # A face lies in a circle of its aligned crop, in units of the crop's side. In the 1,000 CelebAMask-HQ photos 98.3 % of the
 # pixels labelled skin, brows, eyes, nose, mouth or glasses are within CORE, 99.7 % within EDGE; of the hair 39 and 59 %.
@@ -214,3 +215,21 @@ def _sampled(crop: NDArray[np.uint8], face: AlignedFace, rows: slice, columns: s
         return np.asarray(picture.transform(window, Image.Transform.AFFINE, affine, Image.Resampling.BICUBIC))
 
     return np.stack([sample(crop[..., c]) for c in range(3)], -1)
+
+
+def pasted_region(faces: Sequence[AlignedFace], i: int, shape: tuple[int, ...]) -> Region | None:
+    """The pixels of a photo that `paste_faces` may alter for face i; those of different faces are disjoint.
+
+    Args:
+        faces: as for `paste_faces`.
+        shape: of the photo.
+
+    Returns:
+        None where the face lies outside the photo, or nearer ones leave nothing to it.
+    """
+    circles = [Circle.of(face) for face in faces]
+    bands = list(_bands(circles[i], shape))
+    if not bands:
+        return None
+    mask = np.concatenate([_share(circles, i, rows, columns) > 0 for rows, columns in bands])
+    return Region(bands[0][1].start, bands[0][0].start, mask) if mask.any() else None

@@ -19,6 +19,7 @@ def save_png(
     pixels: NDArray[np.uint8],
     *,
     text: Mapping[str, str] | None = None,
+    chunks: Mapping[bytes, bytes] | None = None,
     private: bool = False,
 ) -> None:
     """Write pixels as a PNG, whole or not at all.
@@ -30,6 +31,7 @@ def save_png(
         path: ends in `.png`; its folder exists.
         pixels: (H, W, 3) RGB.
         text: keyword -> text in Latin-1, each written as one uncompressed `tEXt` chunk for everybody to read.
+        chunks: further chunks, content by name, before the picture's data.
         private: nobody but the owner may read the file.
 
     Raises:
@@ -45,21 +47,29 @@ def save_png(
     pixels = _checked(path, pixels)
     try:
         with atomic_write(path, private=private) as handle:
-            handle.write(png_bytes(path, pixels, text=text))
+            handle.write(png_bytes(path, pixels, text=text, chunks=chunks))
     except (OSError, ValueError) as error:  # a null byte in the path, among others
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         known = reason.startswith("cannot write")  # as `atomic_write` puts it, with the path and the fix
         raise OutputError(reason if known else f"cannot write {os.fsdecode(path)!r}: {reason}") from error
 
 
-def png_bytes(path: str | os.PathLike[str], pixels: NDArray[np.uint8], *, text: Mapping[str, str] | None = None) -> bytes:
+def png_bytes(
+    path: str | os.PathLike[str],
+    pixels: NDArray[np.uint8],
+    *,
+    text: Mapping[str, str] | None = None,
+    chunks: Mapping[bytes, bytes] | None = None,
+) -> bytes:
     """What `save_png` writes to that path."""
     pixels = _checked(path, pixels)
-    chunks = PngInfo()
+    extra = PngInfo()
     for keyword, words in (text or {}).items():
-        chunks.add_text(keyword, words)
+        extra.add_text(keyword, words)
+    for name, content in (chunks or {}).items():
+        extra.add(name, content)
     encoded = io.BytesIO()
-    Image.fromarray(np.ascontiguousarray(pixels)).save(encoded, format="PNG", compress_level=6, pnginfo=chunks)
+    Image.fromarray(np.ascontiguousarray(pixels)).save(encoded, format="PNG", compress_level=6, pnginfo=extra)
     return encoded.getvalue()
 
 

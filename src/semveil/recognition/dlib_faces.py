@@ -19,13 +19,17 @@ class Face:
 
     Attributes:
         box: left, top, right, bottom.
-        score: the HOG detector's confidence (a signed distance, about 0 to 3).
+        score: confidence of the HOG detector (a signed distance, about 0 to 3), or of another one that alone found the face.
         landmarks: (5, 2) x, y: the four eye corners and the base of the nose, dlib's order.
+        detector: who found it, such as `dlib`, `yunet` or `dlib+yunet`.
+        doubtful: why its landmarks cannot be trusted, or why it may be no face; empty where nothing speaks against it.
     """
 
     box: tuple[int, int, int, int]
     score: float
     landmarks: NDArray[np.float64]
+    detector: str = "dlib"
+    doubtful: str = ""
 
     @property
     def area(self) -> int:

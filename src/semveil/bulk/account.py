@@ -1,0 +1,123 @@
+"""What became of each face of a photo, so that none is missed in silence."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from semveil.recognition.dlib_faces import Face
+
+
+class Fate(StrEnum):
+    """What was done with a face that was found."""
+
+    PROTECTED = "protected"
+    COVERED = "covered"  # by a mosaic, since it is doubtful or too small to be protected
+    LEFT = "left"  # as it is, in the output
+    OUT = "left out"  # not in the output at all, where each face gets a picture of its own
+
+
+@dataclass(frozen=True)
+class Mark:
+    """A face that was found.
+
+    Attributes:
+        number: as `--face` takes it.
+        box: left, top, right, bottom in pixels of the photo.
+        detector, score: who found it, and how sure.
+        fate: what was done with it.
+        doubt: why it could not be protected; empty where nothing speaks against it.
+    """
+
+    number: int
+    box: tuple[int, int, int, int]
+    detector: str
+    score: float
+    fate: Fate
+    doubt: str = ""
+
+    def as_dict(self) -> dict[str, Any]:
+        """JSON-ready."""
+        return {**vars(self), "box": list(self.box), "fate": self.fate.value}
+
+    @classmethod
+    def from_dict(cls, content: dict[str, Any]) -> "Mark":
+        """What `as_dict` gave.
+
+        Raises:
+            TypeError, ValueError: it is something else.
+        """
+        left, top, right, bottom = (int(v) for v in content["box"])
+        return cls(**content | {"box": (left, top, right, bottom), "fate": Fate(content["fate"])})
+
+
+@dataclass(frozen=True)
+class Account:
+    """The faces of one photo.
+
+    Attributes:
+        photo: its place below the folder that was given.
+        outputs: pictures that it became, below the output folder.
+        marks: its faces; empty where it shows none, or none was looked for.
+    """
+
+    photo: str
+    outputs: tuple[str, ...]
+    marks: tuple[Mark, ...]
+
+    def count(self, fate: Fate) -> int:
+        """How many faces share a fate."""
+        return sum(mark.fate == fate for mark in self.marks)
+
+    @property
+    def all_protected(self) -> bool:
+        """Whether every face in the output is protected."""
+        return self.count(Fate.COVERED) + self.count(Fate.LEFT) == 0
+
+    def line(self) -> str:
+        """The counts in words.
+
+        Example:
+            >>> mark = Mark(0, (9, 9, 60, 60), "dlib", 1.2, Fate.PROTECTED)
+            >>> Account("a.jpg", ("a.png",), (mark,)).line()
+            'a.jpg: 1 face found, 1 protected, 0 covered, 0 left'
+        """
+        found = len(self.marks)
+        shown = [fate for fate in Fate if fate != Fate.OUT or self.count(fate)]
+        counts = ", ".join(f"{self.count(fate)} {fate.value}" for fate in shown)
+        return f"{self.photo}: {found} face{'' if found == 1 else 's'} found, {counts}"
+
+    def as_dict(self) -> dict[str, Any]:
+        """JSON-ready."""
+        counts = {fate.value.replace(" ", "_"): self.count(fate) for fate in Fate}
+        return {"photo": self.photo, "found": len(self.marks), **counts, "faces": [mark.as_dict() for mark in self.marks]}
+
+
+def mark_faces(
+    faces: Sequence[Face], protected: Collection[int], covered: Collection[int], doubts: dict[int, str], *, rest: Fate
+) -> tuple[Mark, ...]:
+    """The marks of a photo's faces.
+
+    Args:
+        faces: all of them.
+        protected, covered: their numbers.
+        doubts: by number, why some could not be protected.
+        rest: what became of the others.
+    """
+    fates = {**dict.fromkeys(covered, Fate.COVERED), **dict.fromkeys(protected, Fate.PROTECTED)}
+    return tuple(
+        Mark(i, face.box, face.detector, round(face.score, 2), fates.get(i, rest), doubts.get(i, face.doubtful))
+        for i, face in enumerate(faces)
+    )
+
+
+def named_for(name: str, found: int, protected: int, covered: int) -> str:
+    """The name of a whole photo's picture: one in which not every face is protected says so.
+
+    Example:
+        >>> named_for("a", 2, 2, 0), named_for("a", 2, 1, 1), named_for("a", 2, 0, 2), named_for("a", 3, 1, 1)
+        ('a', 'a', 'a.covered', 'a.partly-unprotected')
+    """
+    if protected + covered < found:
+        return f"{name}.partly-unprotected"
+    return name if protected else f"{name}.covered"

@@ -1,0 +1,78 @@
+"""A whole photo whose doubtful faces are covered, and which of its pixels were altered for which face."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from semveil.bulk.pictures import AROUND, Picture
+from semveil.bulk.sealing import Sealing
+from semveil.core.caveats import Caveat
+from semveil.core.certificate import Certificate, ReleaseKind
+from semveil.core.coverage import Coverage, Kind, Part
+from semveil.core.privacy import Guarantee, post_process
+from semveil.core.sealed_claim import with_sealed_part
+from semveil.data.align import AlignedFace
+from semveil.data.cover import cover_faces
+from semveil.data.paste import pasted_region
+from semveil.data.photos import Photo
+from semveil.data.regions import Region
+from semveil.data.sealed_faces import seal_faces
+from semveil.recognition.dlib_faces import Face
+
+BEHIND_MOSAIC = Part(Kind.COVERED_FACES)
+
+
+@dataclass(frozen=True, eq=False)
+class Altered:
+    """A picture, and for each face that was altered in it its number and its pixels; no pixel belongs to two."""
+
+    picture: Picture
+    regions: tuple[tuple[int, Region], ...]
+
+
+def cover_doubtful(
+    picture: Picture, faces: Sequence[Face], aligned: Sequence[AlignedFace], *, chosen: Sequence[int], covered: Sequence[int]
+) -> Altered:
+    """The picture with some more of its faces covered.
+
+    Args:
+        picture: the photo with chosen faces replaced.
+        faces, aligned: all faces of the photo.
+        chosen: numbers of the faces that were replaced.
+        covered: numbers of those to cover.
+    """
+    shape = picture.pixels.shape
+    regions = [(i, region) for i in chosen if (region := pasted_region(aligned, i, shape)) is not None]
+    pixels, over = cover_faces(picture.pixels, [faces[i] for i in covered], taken=[region for _, region in regions])
+    regions += [(i, region) for i, region in zip(covered, over, strict=True) if region is not None]
+    certificate = picture.certificate
+    if covered:
+        claim = post_process(certificate.guarantee, "covering doubtful faces", also_reads=(BEHIND_MOSAIC,))
+        certificate = replace(certificate, guarantee=claim)
+    return Altered(replace(picture, pixels=pixels, certificate=certificate), tuple(regions))
+
+
+def only_covered(name: str, method: str, photo: Photo, exposed: Sequence[str]) -> Picture:
+    """The photo before its faces are covered, where none could be protected; nothing is claimed about it.
+
+    Args:
+        exposed: known people whom it shows.
+    """
+    claim = Guarantee.none("nothing", reason="no face could be protected; faces are covered by a mosaic")
+    claim = claim.about(Coverage.of(Part(Kind.NOTHING), *AROUND))
+    certificate = Certificate(
+        release=ReleaseKind.IMAGE, method=method, protection="mosaic", guarantee=claim, caveats=(Caveat.PASTE_BACK,)
+    )
+    return Picture(name, photo.pixels, certificate, exposed=tuple(exposed))
+
+
+def with_way_back(altered: Altered, original: NDArray[np.uint8], sealing: Sealing) -> Picture:
+    """The picture with the originals of its altered faces sealed, and a certificate that says what that means."""
+    key, picture = sealing.load(), altered.picture
+    sealed = seal_faces(
+        original, picture.pixels, altered.regions, key.secret, source=key.source, release_id=picture.certificate.release_id
+    )
+    joint = with_sealed_part(picture.certificate.guarantee, passphrase=key.source["kind"] == "passphrase")
+    return replace(picture, sealed=sealed, certificate=replace(picture.certificate, sealed=joint))

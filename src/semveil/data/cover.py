@@ -1,0 +1,63 @@
+"""Cover faces that cannot be protected: a mosaic so coarse that no feature is left."""
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+from semveil.data.regions import Region
+from semveil.recognition.dlib_faces import Face
+
+CELLS = 4  # on each side of a face's box
+_AROUND = 1  # cells, on each side: forehead, chin and ears
+
+
+def cover_faces(
+    pixels: NDArray[np.uint8], faces: Sequence[Face], *, taken: Sequence[Region] = ()
+) -> tuple[NDArray[np.uint8], list[Region | None]]:
+    """The photo with a mosaic over some faces: each cell has its own mean colour and is a quarter of the box wide.
+
+    A mosaic proves nothing: the colours of up to 36 cells pass for each face.
+
+    Args:
+        pixels: (H, W, 3) RGB.
+        faces: those to cover; where they overlap, a pixel belongs to the earlier one.
+        taken: pixels of other faces, which stay as they are.
+
+    Returns:
+        The covered photo, and for each face what was covered; None where nothing was left to cover.
+
+    Example:
+        >>> stripes = np.zeros((60, 60, 3), np.uint8)
+        >>> stripes[::2] = 100
+        >>> covered, (region,) = cover_faces(stripes, [Face((20, 20, 39, 39), 1.0, np.zeros((5, 2)))])
+        >>> (region.left, region.top, region.mask.shape), covered[30, 30].tolist(), bool((covered[:15] == stripes[:15]).all())
+        ((15, 15, (30, 30)), [60, 60, 60], True)
+    """
+    covered = pixels.copy()
+    free = np.ones(pixels.shape[:2], bool)
+    for region in taken:
+        free[region.slices] &= ~region.mask
+    regions: list[Region | None] = []
+    for face in faces:
+        rows, columns = _edges(face.box, pixels.shape)
+        box = slice(rows[0], rows[-1]), slice(columns[0], columns[-1])
+        mask = free[box].copy()
+        for top, bottom in pairwise(rows):
+            for left, right in pairwise(columns):
+                own = free[top:bottom, left:right]
+                if own.any():
+                    covered[top:bottom, left:right][own] = np.rint(pixels[top:bottom, left:right][own].mean(0))
+        free[box] = False
+        regions.append(Region(columns[0], rows[0], mask) if mask.any() else None)
+    return covered, regions
+
+
+def _edges(box: tuple[int, int, int, int], shape: tuple[int, ...]) -> tuple[list[int], list[int]]:
+    """Where cells begin and end, downwards and to the right, inside the photo."""
+    left, top, right, bottom = box
+    steps = np.arange(-_AROUND, CELLS + _AROUND + 1) / CELLS
+    down = np.rint(top + steps * (bottom + 1 - top)).astype(int).clip(0, shape[0])
+    across = np.rint(left + steps * (right + 1 - left)).astype(int).clip(0, shape[1])
+    return down.tolist(), across.tolist()

@@ -1,0 +1,251 @@
+"""Every face of a photo by dlib and YuNet together: frontal, turned, masked or cut, each aligned or said to be doubtful."""
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+from skimage.transform import SimilarityTransform
+
+from semveil.core.face_template import TEMPLATE
+from semveil.core.registry import suggest
+from semveil.data.frontal import find_frontal_faces
+from semveil.data.photos import Photo
+from semveil.recognition.dlib_faces import Face, find_landmarks
+from semveil.recognition.yunet import Detection, DetectorMissing, detect, is_installed
+
+DETECTORS = ("auto", "union", "yunet", "dlib")
+MISSED_WITHOUT = "without YuNet, turned, masked, cut and small faces are missed: pip install 'semveil[detect]'"
+
+_LARGEST_UPSAMPLING = 1.5
+_YUNET_PIXELS = 1_500_000
+_YUNET_SMALLEST = 14  # px
+_YUNET_LARGEST = 400  # px: it misses most faces that are larger
+_COARSE_SIDE = 480  # of a second, small pass for those
+# Of the 26 bystanders that benchmarks/lfw_faces.json marks YuNet finds 19 at a threshold of .5, 21 at .3; a second look drops
+# what then is no face. Gravel reaches .77, faces that are seen well .85 and more.
+_YUNET_SCORE, _YUNET_KEPT, _YUNET_SURE = 0.3, 0.5, 0.8
+_LOOK_SIDE = 192  # px, of the crop for a second look
+_UPRIGHT = 0.92  # turned by a quarter or more, faces get less
+_LOOK_AROUND = 2.0  # its side over the face's box
+_DLIB_SCORE, _DLIB_SURE = 0.2, 0.3
+_SAME = 0.3  # intersection over union
+
+# Medians over 187 LFW photos of people who are not held out, in units of the side of the crop that `TEMPLATE` stands in:
+# YuNet's points and dlib's box.
+# The square of YuNet's area about the middle of its box is dlib's box, to 3 %.
+_POINTS = np.array([[0.368, 0.477], [0.630, 0.480], [0.492, 0.629], [0.382, 0.738], [0.613, 0.740]])
+_BOX = np.array([[0.19, 0.29], [0.81, 0.91]])
+_CROP = 256  # px: the box gets 157 px in it, so that dlib's rounding of landmarks is .3 % of it
+# On those photos dlib's landmarks lie .07 eye distances from where YuNet's points put them (99 %: .22), and the eyes are .59 to
+# 1.28 times as far from each other as from the mouth.
+_FARTHEST = 0.3
+_NARROWEST = 0.5
+_INSIDE = 0.9
+
+
+def resolve_detector(name: str) -> str:
+    """`auto` is the union where YuNet is installed, and dlib alone where not.
+
+    Raises:
+        ValueError: no such detector.
+        DetectorMissing: it is named and not installed.
+
+    Example:
+        >>> resolve_detector("dlib")
+        'dlib'
+    """
+    if name not in DETECTORS:
+        raise ValueError(f"no detector {name!r}{suggest(name, DETECTORS)}; allowed: {', '.join(DETECTORS)}")
+    if name == "auto":
+        return "union" if is_installed() else "dlib"
+    if name != "dlib" and not is_installed():
+        raise DetectorMissing(f"detector {name!r} is not installed; {MISSED_WITHOUT}, or take --detector dlib")
+    return name
+
+
+def find_all_faces(photo: Photo, detector: str = "union") -> list[Face]:
+    """All faces at any angle, largest first, equal ones from left to right and top to bottom.
+
+    Each detector looks over the photo once, at the scale that suits it: YuNet at up to 1.5 megapixels, small photos at half as
+    much again (and once more at 480 px where faces could be too large for it); dlib as `find_frontal_faces` does. A face that
+    dlib found has the box and the landmarks that dlib alone gives it, so that its crop does not depend on what is installed;
+    any other is looked at again alone, and dlib finds its landmarks in a crop that rough points turn upright.
+
+    Args:
+        photo: as `load_photo` gives it.
+        detector: `union` or `yunet`.
+
+    Returns:
+        Boxes and landmarks in pixels of the photo. Those of a doubtful face are a rough guess.
+
+    Raises:
+        DetectorMissing: YuNet is not installed.
+    """
+    picture = Image.fromarray(photo.pixels)
+    seen = _by_yunet(picture)
+    upright = find_frontal_faces(photo) if detector == "union" else []
+    faces = []
+    for face in upright:
+        same = [one for one in seen if overlap(face.box, one.box) > _SAME]
+        seen = [one for one in seen if not any(one is other for other in same)]
+        if not same and face.score < _DLIB_SCORE:
+            continue
+        settled = bool(same) or face.score >= _DLIB_SURE
+        doubt = "" if settled else f"dlib alone is a little sure that this is a face (score {face.score:.2f})"
+        faces.append(Face(face.box, face.score, face.landmarks, "dlib+yunet" if same else "dlib", doubt))
+    faces += [_aligned(picture, one) for one in _looked_at_again(picture, seen)]
+    sure = [face for face in faces if not face.doubtful]
+    faces = [face for face in faces if not (face.doubtful and any(_holds(other, face) for other in sure))]
+    return sorted(faces, key=lambda face: (-face.area, *face.box))
+
+
+def smallest_found(width: int, height: int) -> float:
+    """About how many pixels a face must have to be found in a photo of that size.
+
+    Example:
+        >>> smallest_found(4000, 3000) > 2 * smallest_found(640, 480)
+        True
+    """
+    return _YUNET_SMALLEST / _scale(width, height, _YUNET_PIXELS)
+
+
+def overlap(one: Sequence[float], other: Sequence[float]) -> float:
+    """Intersection over union of two boxes (left, top, right, bottom).
+
+    Example:
+        >>> overlap((0, 0, 2, 2), (1, 0, 3, 2))
+        0.3333333333333333
+    """
+    width, height = min(one[2], other[2]) - max(one[0], other[0]), min(one[3], other[3]) - max(one[1], other[1])
+    if width <= 0 or height <= 0:
+        return 0.0
+    areas = [(box[2] - box[0]) * (box[3] - box[1]) for box in (one, other)]
+    return width * height / (sum(areas) - width * height)
+
+
+def _holds(face: Face, other: Face) -> bool:
+    """Whether the other box is part of this face: a mouth or a beard that passes for a face."""
+    left, top, right, bottom = other.box
+    x, y = (left + right) / 2, (top + bottom) / 2
+    return other.area < face.area / 2 and face.box[0] < x < face.box[2] and face.box[1] < y < face.box[3]
+
+
+def _by_yunet(picture: Image.Image) -> list[Detection]:
+    """Detections in pixels of the photo, surest first, each face once."""
+    scales = [_scale(*picture.size, _YUNET_PIXELS)]
+    if max(picture.size) * scales[0] > 1.5 * _YUNET_LARGEST:
+        scales.append(_COARSE_SIDE / max(picture.size))
+    found: list[Detection] = []
+    for scale in scales:
+        pixels, step = _scaled(picture, scale)
+        for one in detect(pixels, threshold=_YUNET_SCORE):
+            left, top, right, bottom = (np.array(one.box) * np.tile(step, 2)).tolist()
+            found.append(Detection((left, top, right, bottom), one.score, (one.points + 0.5) * step - 0.5))
+    kept: list[Detection] = []
+    for one in sorted(found, key=lambda one: -one.score):
+        if all(overlap(one.box, other.box) <= _SAME for other in kept):
+            kept.append(one)
+    return kept
+
+
+def _looked_at_again(picture: Image.Image, seen: Sequence[Detection]) -> list[Detection]:
+    """What a second look confirms, each face once: two boxes may turn out to be one face."""
+    kept: list[Detection] = []
+    for one in (_second_look(picture, first) for first in seen):
+        middle, size = one.points.mean(0), math.sqrt((one.box[2] - one.box[0]) * (one.box[3] - one.box[1]))
+        again = any(np.linalg.norm(middle - other.points.mean(0)) < size / 4 for other in kept)
+        if one.score >= _YUNET_KEPT and not again:
+            kept.append(one)
+    return kept
+
+
+def _second_look(picture: Image.Image, seen: Detection) -> Detection:
+    """The face again, alone and at one size, turned by 0, 90, 180 and 270 degrees; the surest answer has the right points.
+
+    YuNet finds faces at any angle, but puts their points where those of an upright face would be.
+    """
+    left, top, right, bottom = seen.box
+    side = _LOOK_AROUND * math.sqrt((right - left) * (bottom - top))
+    corner = np.floor([(left + right - side) / 2, (top + bottom - side) / 2]).astype(int)
+    size = max(2, math.ceil(side))
+    window = picture.crop((*corner.tolist(), *(corner + size).tolist()))  # black beyond the photo
+    pixels = np.asarray(window.resize((_LOOK_SIDE, _LOOK_SIDE), Image.Resampling.BICUBIC, reducing_gap=3.0))
+    best = None
+    for quarters in range(4):
+        for one in detect(np.rot90(pixels, quarters), threshold=_YUNET_SCORE):
+            x, y = (one.box[0] + one.box[2]) / 2, (one.box[1] + one.box[3]) / 2
+            central = max(abs(x - _LOOK_SIDE / 2), abs(y - _LOOK_SIDE / 2)) < _LOOK_SIDE / (4 * _LOOK_AROUND)
+            if central and (best is None or one.score > best[0]):
+                points = one.points
+                for _ in range(quarters):
+                    points = np.column_stack([_LOOK_SIDE - 1 - points[:, 1], points[:, 0]])
+                best = one.score, (points + 0.5) * size / _LOOK_SIDE + corner - 0.5
+        if best is not None and best[0] >= _UPRIGHT:
+            break
+    return seen if best is None else Detection(seen.box, max(seen.score, best[0]), best[1])
+
+
+def _scale(width: int, height: int, pixels: int) -> float:
+    return min(_LARGEST_UPSAMPLING, math.sqrt(pixels / (width * height)))
+
+
+def _scaled(picture: Image.Image, scale: float) -> tuple[NDArray[np.uint8], NDArray[np.float64]]:
+    """Pixels at a scale, and the size of one of them in pixels of the photo (x, y)."""
+    width, height = (max(1, round(side * scale)) for side in picture.size)
+    resized = picture.resize((width, height), Image.Resampling.BICUBIC, reducing_gap=3.0)
+    return np.asarray(resized), np.array(picture.size) / (width, height)
+
+
+def _landmarks(picture: Image.Image, rough: NDArray[np.float64]) -> NDArray[np.float64]:
+    """dlib's landmarks, looked for in a crop that rough ones turn upright and bring to one size."""
+    to_photo = SimilarityTransform.from_estimate(TEMPLATE * _CROP, rough + 0.5)
+    shrink = max(1, math.floor(to_photo.scale))
+    corners = to_photo(np.array([[0, 0], [_CROP, 0], [0, _CROP], [_CROP, _CROP]], float))
+    left, top = (int(v) for v in np.floor(corners.min(0)))
+    right, bottom = (int(v) for v in np.ceil(corners.max(0)))
+    window = picture.crop((left, top, right, bottom)).reduce(shrink)
+    shift = np.array([[1 / shrink, 0, -left / shrink], [0, 1 / shrink, -top / shrink], [0, 0, 1]])
+    affine = tuple((shift @ to_photo.params).ravel()[:6])
+    crop = window.transform((_CROP, _CROP), Image.Transform.AFFINE, affine, Image.Resampling.BILINEAR)
+    (x, y), (right, bottom) = np.rint(_BOX * _CROP).astype(int).tolist()
+    return to_photo(find_landmarks(np.asarray(crop), (x, y, right, bottom)) + 0.5) - 0.5
+
+
+def _aligned(picture: Image.Image, seen: Detection) -> Face:
+    """A face that YuNet alone found, with dlib's landmarks as far as they can be trusted."""
+    left, top, right, bottom = seen.box
+    middle, half = np.array([left + right, top + bottom]) / 2, math.sqrt((right - left) * (bottom - top)) / 2
+    square = (*(math.floor(v) for v in middle - half), *(math.ceil(v) for v in middle + half))
+    box = (square[0], square[1], square[2], square[3])
+    rough = _rough(seen)
+    doubt = _doubt(seen, picture.size, box)
+    if doubt or rough is None:
+        upright = SimilarityTransform.from_estimate(_BOX, np.array(box, float).reshape(2, 2))
+        return Face(box, seen.score, upright(TEMPLATE) - 0.5, "yunet", doubt or "its eyes and nose cannot be placed")
+    landmarks = _landmarks(picture, rough)
+    eyes = float(np.linalg.norm(rough[:2].mean(0) - rough[2:4].mean(0)))
+    if np.linalg.norm(landmarks - rough, axis=1).mean() > _FARTHEST * eyes:
+        return Face(box, seen.score, rough, "yunet", "its eyes and nose cannot be placed")
+    return Face(box, seen.score, landmarks, "yunet")
+
+
+def _rough(seen: Detection) -> NDArray[np.float64] | None:
+    """About where dlib's landmarks are by YuNet's points; None where those are nearly one."""
+    to_photo = SimilarityTransform.from_estimate(_POINTS, seen.points + 0.5)
+    if not to_photo or to_photo.scale < (seen.box[2] - seen.box[0]) / 2:
+        return None
+    return to_photo(TEMPLATE) - 0.5
+
+
+def _doubt(seen: Detection, size: tuple[int, int], box: tuple[int, int, int, int]) -> str:
+    if seen.score < _YUNET_SURE:
+        return f"the detector is not sure that this is a face (score {seen.score:.2f})"
+    right_eye, left_eye, _, *mouth = seen.points
+    if np.linalg.norm(left_eye - right_eye) < _NARROWEST * np.linalg.norm(np.mean(mouth, 0) - (left_eye + right_eye) / 2):
+        return "it is seen from the side"
+    width, height = (min(box[i + 2], size[i]) - max(box[i], 0) for i in (0, 1))
+    if min(width, height) <= 0 or width * height < _INSIDE * (box[2] - box[0]) * (box[3] - box[1]):
+        return "the photo's edge cuts it"
+    return ""

@@ -1,0 +1,37 @@
+"""Which pixels of a photo were altered for which face."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, eq=False)
+class Region:
+    """Pixels of a photo that belong to one face.
+
+    Attributes:
+        left, top: of the rectangle that holds them, in pixels of the photo.
+        mask: (h, w), True where a pixel of the rectangle belongs to the face.
+
+    Raises:
+        ValueError: the rectangle begins outside the photo, or is empty.
+    """
+
+    left: int
+    top: int
+    mask: NDArray[np.bool_]
+
+    def __post_init__(self) -> None:
+        if self.left < 0 or self.top < 0 or self.mask.ndim != 2 or 0 in self.mask.shape:
+            raise ValueError(f"a region is a rectangle inside its photo, got {self.left}, {self.top}, {self.mask.shape}")
+
+    @property
+    def slices(self) -> tuple[slice, slice]:
+        """Rows and columns of the rectangle."""
+        height, width = self.mask.shape
+        return slice(self.top, self.top + height), slice(self.left, self.left + width)
+
+    def mark(self, canvas: NDArray[np.bool_]) -> None:
+        """Set the face's pixels in an (H, W) array."""
+        canvas[self.slices] |= self.mask

@@ -1,0 +1,185 @@
+"""Several secrets in one file, each sealed under a key of its own, so that one of them can be handed over alone.
+
+    file = magic | length of header (4 bytes) | header (JSON) | for each part: key check (32) | sealed part
+    key of part i = HKDF-SHA256(secret; salt: nonce of the header; info: label, SHA-256 of the header, i)
+
+Parts are sealed with ChaCha20-Poly1305 (RFC 8439) under nonce 0, since each key serves once; the whole header is bound to each.
+The key check tells a wrong key from damage, and binds the sealed part to one key. The header is for everybody to read.
+"""
+
+import hashlib
+import hmac
+import json
+import os
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
+
+from semveil.core.errors import KeyProblem
+from semveil.keys.keystream import KEY_BYTES
+from semveil.keys.private_file import read_private, write_private
+from semveil.keys.schedule import hkdf_sha256, new_nonce
+from semveil.keys.secret import Secret, read_secret
+
+MAGIC = b"semveil-sealed-1\n"
+FACE_KEY_HEADER = "semveil-face-key-1"
+CHECK_BYTES, TAG_BYTES = 32, 16
+LARGEST_HEADER = 1 << 20
+_LABEL = b"semveil sealed part 1|"
+
+
+@dataclass(frozen=True)
+class PartKey:
+    """The key of one part of one file; printing it shows nothing of it.
+
+    Attributes:
+        release_id: of the file that it belongs to.
+        number: of the part, as the header counts it.
+        value: 32 bytes.
+    """
+
+    release_id: str
+    number: int
+    value: bytes
+
+    def __repr__(self) -> str:
+        return f"PartKey({self.release_id}, {self.number}, ...)"
+
+
+@dataclass(frozen=True, eq=False)
+class SealedParts:
+    """A file of sealed parts.
+
+    Attributes:
+        header: as JSON.
+        header_bytes: as it stands in the file.
+        checks, parts: for each part what its key is checked by, and the sealed bytes.
+
+    Example:
+        >>> secret = Secret.generate()
+        >>> data = seal_parts(secret, {"release_id": "00" * 16}, [b"one", b"two"])
+        >>> sealed = SealedParts.parse(data, lambda header: [3, 3])
+        >>> sealed.open(1, sealed.key(secret, 1))
+        b'two'
+    """
+
+    header: Mapping[str, Any]
+    header_bytes: bytes
+    checks: tuple[bytes, ...]
+    parts: tuple[bytes, ...]
+
+    @classmethod
+    def parse(cls, data: bytes, lengths: Any) -> "SealedParts":
+        """Read a file strictly; nothing of it is opened.
+
+        Args:
+            data: the file.
+            lengths: checks a header and gives the length of each part before it was sealed; raises ValueError, KeyError or
+                TypeError where the header is not valid.
+
+        Raises:
+            KeyProblem: it is no such file, is damaged, or is longer or shorter than its header says.
+        """
+        start = len(MAGIC) + 4
+        if not data.startswith(MAGIC) or len(data) < start:
+            raise KeyProblem("this is no sealed part of semveil, or it is cut short")
+        end = start + int.from_bytes(data[len(MAGIC) : start], "big")
+        if end - start > LARGEST_HEADER or len(data) < end:
+            raise KeyProblem("the sealed part is damaged or cut short; copy it again")
+        plain = data[start:end]
+        try:
+            header = json.loads(plain)
+            sizes = [CHECK_BYTES + length + TAG_BYTES for length in lengths(header)]
+            bytes.fromhex(header["nonce"])
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
+            raise KeyProblem(f"the header of the sealed part is not valid ({error}); copy it again") from None
+        if len(data) != end + sum(sizes):
+            raise KeyProblem(
+                f"the sealed part has {len(data):,} bytes, its header asks for {end + sum(sizes):,}; it is damaged or cut short"
+            )
+        checks, parts = [], []
+        for size in sizes:
+            checks.append(data[end : end + CHECK_BYTES])
+            parts.append(data[end + CHECK_BYTES : end + size])
+            end += size
+        return cls(header, plain, tuple(checks), tuple(parts))
+
+    def key(self, secret: Secret, i: int) -> bytes:
+        """The key of part i, counted from 0; whoever has it opens this part and no other."""
+        return _part_key(secret, self.header_bytes, bytes.fromhex(self.header["nonce"]), i)
+
+    def open(self, i: int, key: bytes) -> bytes:
+        """A part.
+
+        Raises:
+            KeyProblem: another key, or the sealed part was damaged or altered.
+        """
+        if not hmac.compare_digest(_check(key), self.checks[i]):
+            raise KeyProblem(
+                "the key is another than the one this was sealed with, or its header was altered; nothing was opened"
+            )
+        try:
+            return ChaCha20Poly1305(_sealing(key)).decrypt(bytes(12), self.parts[i], self.header_bytes + bytes([0]) + _index(i))
+        except InvalidTag:
+            raise KeyProblem("the sealed part was damaged or altered; copy it again from where it was made") from None
+
+
+def seal_parts(secret: Secret, header: Mapping[str, Any], parts: Sequence[bytes]) -> bytes:
+    """Seal parts under keys drawn from a secret and a new nonce.
+
+    The result is as long as header and parts make it, whatever the parts hold.
+
+    Args:
+        header: JSON-ready and public; a nonce is added.
+    """
+    nonce = new_nonce()
+    plain = json.dumps({**header, "nonce": nonce.hex()}, sort_keys=True, separators=(",", ":"), allow_nan=False).encode("ascii")
+    out = [MAGIC, len(plain).to_bytes(4, "big"), plain]
+    for i, part in enumerate(parts):
+        key = _part_key(secret, plain, nonce, i)
+        out += [_check(key), ChaCha20Poly1305(_sealing(key)).encrypt(bytes(12), part, plain + bytes([0]) + _index(i))]
+    return b"".join(out)
+
+
+def write_part_key(path: str | os.PathLike[str], key: PartKey) -> None:
+    """Write a new file with the key of one part, mode 0600.
+
+    Raises:
+        OutputError: something stands there already, or the folder cannot be written.
+    """
+    write_private(path, f"{FACE_KEY_HEADER} {key.release_id} {key.number} {key.value.hex()}\n")
+
+
+def read_any_key(path: str | os.PathLike[str]) -> Secret | PartKey:
+    """A secret of `semveil keygen`, or the key of one part.
+
+    Raises:
+        KeyProblem: no file, a link, one that others may read, or one that holds something else.
+    """
+    text = read_private(path, "key")
+    if not text.startswith(FACE_KEY_HEADER):
+        return read_secret(path)
+    found = re.fullmatch(rf"{FACE_KEY_HEADER} ([0-9a-f]{{32}}) ([0-9]{{1,6}}) ([0-9a-f]{{{2 * KEY_BYTES}}})\n", text)
+    if not found:
+        raise KeyProblem(f"{os.fspath(path)!r} is cut off or damaged; ask for it again")
+    return PartKey(found[1], int(found[2]), bytes.fromhex(found[3]))
+
+
+def _part_key(secret: Secret, header: bytes, nonce: bytes, i: int) -> bytes:
+    return hkdf_sha256(secret.value, salt=nonce, info=_LABEL + hashlib.sha256(header).digest() + _index(i))
+
+
+def _check(key: bytes) -> bytes:
+    return hkdf_sha256(key, salt=None, info=_LABEL + b"check", length=CHECK_BYTES)
+
+
+def _sealing(key: bytes) -> bytes:
+    return hkdf_sha256(key, salt=None, info=_LABEL + b"seal")
+
+
+def _index(i: int) -> bytes:
+    return i.to_bytes(4, "big")

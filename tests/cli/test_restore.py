@@ -1,0 +1,83 @@
+"""`semveil faces`, `protect --reversible` and `restore`: the whole way on the command line."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+MOSAIC = ("--method", "mosaic", "--block", "8", "--size", "64", "--whole-photo", "--detector", "dlib")
+
+
+@pytest.fixture
+def key(semveil: Callable, tmp_path: Path) -> Path:
+    assert semveil("keygen", "--out", tmp_path / "my.key").code == 0
+    return tmp_path / "my.key"
+
+
+def test_faces_are_listed_and_drawn(semveil: Callable, photo: Path, tmp_path: Path) -> None:
+    answer = semveil("faces", photo, "--detector", "dlib", "--draw", tmp_path / "boxes")
+    assert answer.code == 0 and "UNPROTECTED photos with boxes" in answer.stdout
+    assert (tmp_path / "boxes" / "private name.faces.png").is_file()
+    told = json.loads(semveil("faces", photo, "--json", "--detector", "dlib").stdout)
+    (face,) = told["photos"][0]["faces"]
+    assert (told["detector"], face["number"], face["detector"], face["doubt"]) == ("dlib", 0, "dlib", "")
+    assert 50 < face["px"] < 150 and face["score"] > 0.3
+    Image.new("RGB", (99, 99)).save(tmp_path / "none.png")
+    assert "none.png: no face found" in semveil("faces", tmp_path / "none.png", "--detector", "dlib").stdout
+
+
+def test_a_missing_detector_is_said(semveil: Callable, failed: Callable, photo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("semveil.data.detection.is_installed", lambda: False)
+    failed(semveil("faces", photo, "--detector", "union"), 1, "pip install 'semveil[detect]'")
+    failed(semveil("faces", photo, "--detector", "unjon"), 2, "did you mean 'union'")
+    assert "only dlib looked for faces" in semveil("faces", photo).stderr
+
+
+def test_there_and_back(semveil: Callable, failed: Callable, photo: Path, key: Path, tmp_path: Path) -> None:
+    page = tmp_path / "review.html"
+    answer = semveil("protect", photo, *MOSAIC, "--out", tmp_path / "out", "--reversible", "--key", key, "--review", page)
+    assert answer.code == 0 and page.is_file()
+    assert "1 face found, 1 protected, 0 covered, 0 left" in answer.stdout and "semveil restore FILE --key" in answer.stdout
+    picture, back = tmp_path / "out" / "private name.png", tmp_path / "back.png"
+    answer = semveil("restore", picture, "--key", key, "--out", back)
+    assert answer.code == 0 and "equals the photo that was protected in every pixel" in answer.stdout
+    with Image.open(photo) as before, Image.open(back) as after:
+        assert (np.asarray(before) == np.asarray(after)).all() and not after.info
+
+    one = tmp_path / "face.key"
+    assert semveil("restore", picture, "--key", key, "--face", "0", "--hand-over", one).code == 0
+    assert json.loads(semveil("restore", picture, "--key", one, "--out", back, "--json").stdout)["exact"] is True
+    failed(semveil("restore", picture, "--key", one, "--face", "1"), 7, "no key of face 1")
+    failed(semveil("restore", picture, "--key", key, "--face", "3"), 7, "no face 3 was altered")
+    failed(semveil("restore", picture), 2, "--key FILE")
+
+    with Image.open(picture) as made:
+        made.save(tmp_path / "edited.jpg", quality=95)
+    words = ("restore", tmp_path / "edited.jpg", "--key", key, "--sealed", f"{picture}.sealed", "--out", back)
+    failed(semveil(*words), 7, "re-encoded or edited since")
+    answer = semveil(*words, "--anyway")
+    assert answer.code == 0 and "not checked (--anyway)" in answer.stdout and "equals" not in answer.stdout
+    failed(semveil("restore", tmp_path / "edited.jpg", "--key", key), 7, "has no sealed part")
+
+
+def test_a_passphrase_seals_too_and_its_weakness_is_said(
+    semveil: Callable, failed: Callable, photo: Path, key: Path, tmp_path: Path
+) -> None:
+    words = tmp_path / "words.txt"
+    words.write_text("a heron in the reeds\n")
+    words.chmod(0o600)
+    out = tmp_path / "out"
+    assert semveil("protect", photo, *MOSAIC, "--out", out, "--reversible", "--passphrase-file", words, "--sealed-in").code == 0
+    picture = out / "private name.png"
+    assert "try guesses without limit" in semveil("certify", picture).stdout
+    answer = semveil("restore", picture, "--passphrase-file", words, "--out", tmp_path / "back.png")
+    assert answer.code == 0 and "in every pixel" in answer.stdout
+    failed(semveil("restore", picture, "--key", key), 7, "sealed with a passphrase")
+
+
+@pytest.mark.parametrize("words", [("--reversible",), ("--key", "my.key"), ("--sealed-in",), ("--review-originals",)])
+def test_options_that_belong_together(semveil: Callable, failed: Callable, photo: Path, tmp_path: Path, words: tuple) -> None:
+    failed(semveil("protect", photo, *MOSAIC, "--out", tmp_path / "out", *words), 2, "goes with")
