@@ -151,3 +151,15 @@ def test_a_detector_is_settled_by_what_is_installed(monkeypatch: pytest.MonkeyPa
     assert resolve_detector("auto") == "union"
     with pytest.raises(ValueError, match="did you mean 'yunet'"):
         resolve_detector("yunnet")
+
+
+@needs_yunet
+@pytest.mark.parametrize("angle", [0, 8])
+def test_a_face_that_dlib_finds_has_the_same_landmarks_whatever_else_looks(angle: int) -> None:
+    photo = photo_of(np.asarray(Image.fromarray(ASTRONAUT).rotate(angle)))
+    (alone,) = find_faces(photo, detector="dlib")
+    (together,) = find_faces(photo, detector="union")
+    assert together.detector == "dlib+yunet" and together.box == alone.box
+    assert np.array_equal(together.landmarks, alone.landmarks)
+    (other,) = find_faces(photo, detector="yunet")  # found by itself it has others: equality is not for nothing
+    assert not np.array_equal(other.landmarks, alone.landmarks)

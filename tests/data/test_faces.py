@@ -81,7 +81,7 @@ def test_doubtful_detections_count_only_where_there_is_no_confident_one(monkeypa
         return Face((10, 10, 10 + side, 10 + side), score, np.zeros((5, 2)))
 
     def found(*scores: float) -> list[float]:
-        monkeypatch.setattr("semveil.data.faces.detect_faces", lambda _: [face(s, 90 + i) for i, s in enumerate(scores)])
+        monkeypatch.setattr("semveil.data.frontal.detect_faces", lambda _: [face(s, 90 + i) for i, s in enumerate(scores)])
         return sorted(f.score for f in find_faces(photo_of(ASTRONAUT)))
 
     assert found(0.1, 2.0, 0.29, 0.31) == [0.31, 2.0]
@@ -90,8 +90,8 @@ def test_doubtful_detections_count_only_where_there_is_no_confident_one(monkeypa
 
 
 def test_a_thorough_search_finds_smaller_faces_and_such_that_the_edge_cuts(monkeypatch):
-    monkeypatch.setattr("semveil.data.faces._DETECTION_PIXELS", 300_000)
-    monkeypatch.setattr("semveil.data.faces._THOROUGH_PIXELS", 1_200_000)
+    monkeypatch.setattr("semveil.data.frontal._DETECTION_PIXELS", 300_000)
+    monkeypatch.setattr("semveil.data.frontal._THOROUGH_PIXELS", 1_200_000)
     canvas = np.full((400, 700, 3), 128, np.uint8)
     canvas[:256, :256] = ASTRONAUT[:256, 90:346]
     small = resized(ASTRONAUT[:256, 90:346], 0.5)
