@@ -2,6 +2,8 @@
 
 import hashlib
 import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import torch
 
@@ -53,3 +55,22 @@ def streams(seed: int | None, device: torch.device | str = "cpu") -> Streams:
     if seed is not None and (isinstance(seed, bool) or not isinstance(seed, int)):
         raise TypeError(f"a seed must be an integer or None, got {seed!r}")
     return Streams(seed, device)
+
+
+@contextmanager
+def global_stream(rng: torch.Generator) -> Iterator[None]:
+    """Seed torch's global stream from `rng`, and leave it afterwards as it was.
+
+    For what draws from that stream only: initial weights of layers, dropout.
+
+    Example:
+        >>> with global_stream(torch.Generator().manual_seed(0)):
+        ...     first = torch.nn.Linear(2, 2)
+        >>> with global_stream(torch.Generator().manual_seed(0)):
+        ...     again = torch.nn.Linear(2, 2)
+        >>> bool((first.weight == again.weight).all())
+        True
+    """
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(int(torch.randint(2**62, (), generator=rng)))
+        yield

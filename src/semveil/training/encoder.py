@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from semveil.core.rng import global_stream
 from semveil.data.face_set import FaceSet
 from semveil.encoders.semantic import SemanticEncoder, SemanticEncoderConfig
 from semveil.methods.face_model import FaceGenerator
@@ -52,8 +53,7 @@ def train_encoder(
         perceptual: distance of two image batches -> (B,); left out where None.
     """
     config = generator.config
-    with torch.random.fork_rng(devices=[]):  # torch initialises layers from its global stream
-        torch.manual_seed(int(torch.randint(2**62, (), generator=rng)))
+    with global_stream(rng):
         encoder = SemanticEncoder(
             SemanticEncoderConfig(size=min(config.size, settings.input_size), codes=config.codes, style_dim=config.style_dim)
         )

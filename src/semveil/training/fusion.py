@@ -14,6 +14,7 @@ from torch.nn import functional as F
 
 from semveil.core.checkpoints import save_checkpoint
 from semveil.core.parts import PARTS
+from semveil.core.rng import global_stream
 from semveil.data.face_set import FaceSet
 from semveil.encoders.attributes import AttributeEncoder, AttributeEncoderConfig, coarsened
 from semveil.generators.aad_fusion import AAD, FusionConfig, FusionGenerator
@@ -95,8 +96,7 @@ class FusionTrainer:
         self.inside = torch.from_numpy(faces.inside[keep])
         self.settings, self.identity, self.rng = settings, _channels_last(copy.deepcopy(identity)), rng
         size, dim = identity.config.size, identity.config.dimensions
-        with torch.random.fork_rng(devices=[]):  # torch initialises layers from its global stream
-            torch.manual_seed(int(torch.randint(2**62, (), generator=rng)))
+        with global_stream(rng):
             encoder = AttributeEncoder(AttributeEncoderConfig(size, settings.attribute_widths))
             base, channels = encoder.config.sides[0], encoder.config.channels
             fusion = FusionGenerator(FusionConfig(dim, channels, settings.fusion_widths, base))

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from semveil.core.rng import global_stream
 from semveil.data.face_set import FaceSet
 from semveil.recognition.identity_encoder import IdentityEncoder, IdentityEncoderConfig
 from semveil.training.augment import similarity_grid
@@ -60,8 +61,7 @@ class IdentityEncoderTrainer:
         self.targets = targets(
             torch.from_numpy(teacher.of(faces.source[chosen])), settings.encoder.dimensions, whitening=settings.whitening
         )
-        with torch.random.fork_rng(devices=[]):  # torch initialises layers from its global stream
-            torch.manual_seed(int(torch.randint(2**62, (), generator=rng)))
+        with global_stream(rng):
             self.network = IdentityEncoder(settings.encoder)
         self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.averages = torch.optim.swa_utils.AveragedModel(
@@ -79,8 +79,7 @@ class IdentityEncoderTrainer:
         while self.step < self.settings.steps:
             rows = torch.randint(len(self.photos), (self.settings.batch,), generator=self.rng)
             images = vary(self.photos[rows].float() / 127.5 - 1, self.rng)
-            with torch.random.fork_rng(devices=[]), torch.autocast("cpu", torch.bfloat16):
-                torch.manual_seed(int(torch.randint(2**62, (), generator=self.rng)))  # dropout draws from torch's global stream
+            with global_stream(self.rng), torch.autocast("cpu", torch.bfloat16):  # dropout
                 vectors = self.network(images.contiguous(memory_format=torch.channels_last))
             loss = self._loss(vectors.float(), rows)
             self.optimiser.zero_grad()

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from semveil.core.checkpoints import load_strictly, save_checkpoint
+from semveil.core.rng import global_stream
 from semveil.data.face_set import FaceSet
 from semveil.training.augment import AdaptiveAugment
 
@@ -78,8 +79,7 @@ class JointTrainer(ABC):
         self.photos = torch.from_numpy(faces.pixels[keep]).permute(0, 3, 1, 2).contiguous()
         self.inside = torch.from_numpy(faces.inside[keep])
         self.settings, self.perceptual, self.rng, self.device = settings, perceptual, rng, torch.device(device)
-        with torch.random.fork_rng(devices=[]):  # torch initialises layers from its global stream
-            torch.manual_seed(int(torch.randint(2**62, (), generator=rng)))
+        with global_stream(rng):
             networks = [network.to(self.device) for network in build()]
         self._networks: dict[str, Any] = dict(zip(("generator", "encoder", "discriminator"), networks, strict=True))
         self.discriminator = networks[2]

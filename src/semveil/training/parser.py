@@ -9,6 +9,7 @@ from torch.nn import functional as F
 
 from semveil.core.parts import PARTS
 from semveil.core.pixels import to_tensor
+from semveil.core.rng import global_stream
 from semveil.data.face_set import FaceSet
 from semveil.recognition.face_parser import FaceParser
 from semveil.training.augment import similarity_grid
@@ -30,7 +31,8 @@ def train_parser(
     labelled = (faces.labels[:, 0, 0] != 255) & ~faces.held_out
     images = torch.from_numpy(faces.pixels[labelled]).permute(0, 3, 1, 2)
     labels = torch.from_numpy(faces.labels[labelled]).long()
-    parser = FaceParser().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    with global_stream(rng):
+        parser = FaceParser().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     optimiser = torch.optim.AdamW(parser.parameters(), lr=learning_rate, weight_decay=1e-3)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, learning_rate, total_steps=steps)
     for step in range(steps):

@@ -9,6 +9,7 @@ from torch.nn import functional as F
 
 from semveil.channels import denormalise_power, normalise_power, pack, unpack
 from semveil.channels.wiretap import AnyChannel, over
+from semveil.core.rng import global_stream
 from semveil.mechanisms import Laplace
 from semveil.methods.face_model import FaceModel
 from semveil.methods.pairs import NoPair, cache_folder, find_pair, pair_file, write_pair
@@ -76,8 +77,7 @@ def train_pair(
         raise ValueError(f"snr_db must be the lowest and the highest SNR, got {snr_db}")
     if settings.noise not in ("frozen", "fresh"):
         raise ValueError(f"noise must be 'frozen' or 'fresh', got {settings.noise!r}")
-    with torch.random.fork_rng(devices=[]):  # torch initialises layers from its global stream
-        torch.manual_seed(int(torch.randint(2**62, (), generator=rng)))
+    with global_stream(rng):
         pair = LinearPair(settings)
     optimiser = torch.optim.Adam(pair.parameters(), learning_rate)
     mechanism = Laplace(settings.scale)
