@@ -1,7 +1,8 @@
-"""Imports point down: a module imports from lower layers and its own package only, siblings never from each other."""
+"""Imports point down: a module imports from lower layers and its own package only, never from siblings, never in a circle."""
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -14,9 +15,17 @@ LAYERS = (
     ("methods", "metrics", "attacks", "data"),
     ("radio",),
     ("training",),
+    ("link",),
     ("experiments", "bulk"),
     ("cli",),
 )
+# Verbs about experiments; all others do with the library what anybody can do with it.
+ABOUT_EXPERIMENTS = {"experiments", "evaluate", "audit"}
+# A class and the reader of its official files, which its `from_official` asks for.
+CLASS_AND_READER = {
+    ("semveil.generators.semantic_stylegan", "semveil.generators.official"),
+    ("semveil.generators.stylegan2", "semveil.generators.stylegan2_official"),
+}
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
 
 
@@ -50,3 +59,58 @@ def test_imports_point_down(package: str) -> None:
 
 def test_the_check_sees_imports_in_functions() -> None:
     assert list(imported("def f():\n    from semveil.cli.main import run\n    import semveil.core.rng\n")) == ["cli", "core"]
+
+
+def test_only_verbs_about_experiments_import_experiments() -> None:
+    found = {
+        path.stem for path in (PACKAGE / "cli").rglob("*.py") if "experiments" in imported(path.read_text(encoding="utf-8"))
+    }
+    assert found <= ABOUT_EXPERIMENTS
+    assert {"experiments", "audit"} <= found, "the check sees those that do"
+
+
+def graph() -> dict[str, set[str]]:
+    """Every module and the modules of semveil that it imports when it runs; the package's face itself is left out."""
+    files = {}
+    for path in PACKAGE.rglob("*.py"):
+        parts = ("semveil", *path.relative_to(PACKAGE).with_suffix("").parts)
+        files[".".join(parts).removesuffix(".__init__")] = path
+    return {
+        name: {found for found in modules(ast.parse(path.read_text(encoding="utf-8")), set(files)) if found != name}
+        - {reader for one, reader in CLASS_AND_READER if one == name}
+        for name, path in files.items()
+        if name != "semveil"
+    }
+
+
+def modules(node: ast.AST, known: set[str]) -> Iterator[str]:
+    """Modules that code imports, also inside functions, but not what only type checkers read."""
+    if isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING":
+        return
+    if isinstance(node, ast.Import):
+        yield from (alias.name for alias in node.names if alias.name in known)
+    elif isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("semveil."):
+        for alias in node.names:
+            whole = f"{node.module}.{alias.name}"
+            yield whole if whole in known else node.module
+    for child in ast.iter_child_nodes(node):
+        yield from modules(child, known)
+
+
+def circle(edges: Mapping[str, set[str]]) -> list[str]:
+    """Modules that import each other in a circle, none where there is no circle."""
+    try:
+        TopologicalSorter(edges).prepare()
+    except CycleError as error:
+        return list(error.args[1])
+    return []
+
+
+def test_no_module_is_reached_from_itself() -> None:
+    assert not circle(graph())
+
+
+def test_that_check_sees_a_circle() -> None:
+    edges = graph()
+    assert len(edges) > 300 and "semveil.core.errors" in edges["semveil.core.ledger"]
+    assert circle({**edges, "semveil.core.errors": {"semveil.core.ledger"}})

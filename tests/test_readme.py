@@ -28,6 +28,7 @@ def shown_commands() -> list[str]:
 
 
 def test_the_python_lines_run(portrait_folder, capsys):
+    assert main(["keygen", "--out", "alice-bob.key"]) == 0
     (block,) = re.findall(r"```python\n(.*?)```", README, re.S)
     exec(compile(block, "README.md", "exec"), {})
     printed = capsys.readouterr().out

@@ -1,5 +1,8 @@
 """Face privacy with differential privacy, carried over a wiretap channel.
 
+Paths, arrays or images in, results with certificates out: `protect` photos; `send`, `receive` and `eavesdrop` on messages;
+`transmit`, which simulates all three. `load_faces`, `load_method` and `load_model` are the parts.
+
 Example:
     >>> import semveil
     >>> method = semveil.load_method("dp-semcom", protection="none")
@@ -11,14 +14,33 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from semveil.bulk.protect import protect
     from semveil.core.errors import SemveilError
     from semveil.core.privacy import Basis, Guarantee, Sensitivity
     from semveil.core.rng import streams
+    from semveil.data.load_faces import load_faces
+    from semveil.link.receive import eavesdrop, receive
+    from semveil.link.send import send
+    from semveil.link.transmit import transmit
     from semveil.methods.face_model import load_model
     from semveil.methods.registry import load_method
 
 __version__ = "0.1.0"
-__all__ = ["Basis", "Guarantee", "SemveilError", "Sensitivity", "load_method", "load_model", "streams"]
+__all__ = [
+    "Basis",
+    "Guarantee",
+    "SemveilError",
+    "Sensitivity",
+    "eavesdrop",
+    "load_faces",
+    "load_method",
+    "load_model",
+    "protect",
+    "receive",
+    "send",
+    "streams",
+    "transmit",
+]
 
 # Importing semveil must stay cheap: torch is loaded with the first name that needs it.
 _HOMES = {
@@ -26,9 +48,15 @@ _HOMES = {
     "Guarantee": "core.privacy",
     "Sensitivity": "core.privacy",
     "SemveilError": "core.errors",
+    "eavesdrop": "link.receive",
+    "load_faces": "data.load_faces",
     "load_method": "methods.registry",
     "load_model": "methods.face_model",
+    "protect": "bulk.protect",
+    "receive": "link.receive",
+    "send": "link.send",
     "streams": "core.rng",
+    "transmit": "link.transmit",
 }
 
 

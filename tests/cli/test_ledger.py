@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 
 from semveil.cli import main as command_line
-from semveil.cli.certified import open_ledger, recorded
-from semveil.cli.options import OptionError
+from semveil.cli.certified import record_lines
 from semveil.core.certificate import Certificate
 from semveil.core.coverage import Coverage
 from semveil.core.errors import KeyProblem
 from semveil.core.ledger import Ledger
 from semveil.core.privacy import Basis, Guarantee
+from semveil.link.outputs import account, open_ledger
 
 
 def release(epsilon: float | None) -> Certificate:
@@ -144,23 +144,24 @@ def test_a_missing_key_is_one_line(semveil: Callable, book: Ledger) -> None:
 
 def test_verbs_are_told_the_total(book: Ledger) -> None:
     ledger = open_ledger("Ada", book.path)
-    (line,) = recorded(ledger, "Ada")
+    (line,) = record_lines(account(ledger, "Ada"))
     assert line.startswith(
         "Recorded releases about this person: 2. Together: Covers the whole photo with epsilon 3 (basis: proved"
     )
-    assert open_ledger(None, None) is None and recorded(None, None) == []
+    assert open_ledger(None, None) is None and account(None, None) is None and record_lines(None) == []
 
 
-def test_a_new_ledger_is_told_of(tmp_path: Path, book: Ledger, capsys: pytest.CaptureFixture[str]) -> None:
-    open_ledger("Ada", book.path)
-    assert capsys.readouterr().err == ""
-    open_ledger("Ada", tmp_path / "new.jsonl")
-    assert "began a new ledger" in capsys.readouterr().err
+def test_a_new_ledger_is_told_of(tmp_path: Path, book: Ledger) -> None:
+    told: list[str] = []
+    open_ledger("Ada", book.path, note=told.append)
+    assert told == []
+    open_ledger("Ada", tmp_path / "new.jsonl", note=told.append)
+    assert "began a new ledger" in told[0]
 
 
-@pytest.mark.parametrize("options", [{"path": Path("x.jsonl")}, {"path": None, "limit": 1.0}])
+@pytest.mark.parametrize("options", [{"ledger": Path("x.jsonl")}, {"ledger": None, "limit": 1.0}])
 def test_a_ledger_or_limit_without_a_person_is_refused(options: dict) -> None:
-    with pytest.raises(OptionError, match="--subject"):
+    with pytest.raises(ValueError, match="subject"):
         open_ledger(None, **options)
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from semveil.cli.results import whole_folder
+from semveil.core.whole_folder import whole_folder
 
 FILES = {"source.png", "inverted.png", "direct.png", "bob.png", "eve.png", "eve.png.certificate.json", "result.json"}
 QUICK = ("--model", "tiny", "--snr-db", "20")

@@ -11,10 +11,10 @@ from torch import Tensor
 from semveil.core.pixels import to_pixels
 from semveil.data.face_set import FaceSet
 from semveil.experiments.photo_sets import DataMissing, held_out_photos, public_photos
-from semveil.experiments.verifiers import VERIFIERS, Remembering, load_verifier
 from semveil.methods.face_model import FaceModel, load_model
 from semveil.methods.inversion_cache import cached_inversion
 from semveil.recognition import Verifier
+from semveil.recognition.by_name import VERIFIERS, Remembering, load_verifier
 
 
 def test_only_held_out_people_are_measured_once_each(tiny_model: Path, face_set: Path) -> None:

@@ -10,12 +10,12 @@ from experiments import revisions
 
 from semveil.attacks import ATTACKS
 from semveil.channels import parse_link
-from semveil.experiments.eves import hear
 from semveil.experiments.link_bandwidth import _analogue, _digital, reproduce_bandwidth
 from semveil.experiments.link_bench import AWGN, FADING, PRESETS, LinkBench, LinkPreset, mean, run_cell, strongest
 from semveil.experiments.link_channels import reproduce_channels, reproduce_snr
 from semveil.experiments.link_figures import gap
 from semveil.experiments.reproducible import EXPERIMENTS
+from semveil.link.eves import hear
 from semveil.methods.dp_semcom import DPSemCom
 from semveil.methods.face_model import load_model
 from semveil.metrics import ssim

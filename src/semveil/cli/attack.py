@@ -7,8 +7,8 @@ import typer
 
 from semveil.cli import options
 from semveil.cli.console import make_table, show, stages
-from semveil.cli.link import MessageFile, open_message
-from semveil.cli.results import SUMMARY, whole_folder
+from semveil.cli.link import MessageFile
+from semveil.core.whole_folder import SUMMARY, whole_folder
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -55,7 +55,8 @@ def attack(
     from semveil.core.results import write_result
     from semveil.core.rng import streams
     from semveil.data.save import save_png
-    from semveil.experiments.attack_message import attack_message
+    from semveil.link.attack_message import attack_message
+    from semveil.link.receive import open_message
     from semveil.methods.pairs import read_pair
 
     for name in names or ():

@@ -8,7 +8,7 @@ import typer
 
 from semveil.cli import options
 from semveil.cli.console import note, progress, show
-from semveil.cli.verifiers import Name, choose_verifier
+from semveil.cli.verifiers import Name
 from semveil.core.errors import PhotoError
 
 
@@ -34,6 +34,8 @@ def calibrate(
     from semveil.data.pairs import calibrate_threshold, read_pairs
 
     found = read_pairs(listed or pairs / "pairs.txt", pairs)
+    from semveil.recognition.by_name import choose_verifier
+
     judge, _ = choose_verifier(verifier, resolution=resolution, threshold=0.0)  # what is measured does not depend on it
     refused: list[PhotoError] = []
     with progress("Recognising", quiet=as_json) as advance:

@@ -6,19 +6,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from semveil.cli import options
-from semveil.cli.certified import certified_outputs, open_ledger, recorded
-from semveil.cli.console import note, progress, show
+from semveil.cli.certified import certified_lines, record_lines
+from semveil.cli.console import note, show, stages
 from semveil.cli.ledger import LedgerFile, SpendingLimit, check_limit
-from semveil.cli.parties import ProtectionOptions, build_method, default_model, load_faces
-from semveil.cli.shared_key import SENT, alice_key, bob_key, check_key_options, nonce_log
+from semveil.cli.parties import ProtectionOptions, default_model
+from semveil.cli.shared_key import check_key_options, key_of
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
     from semveil.channels import Message
     from semveil.core.certificate import Certificate
-    from semveil.core.publish import File
-    from semveil.methods.face_model import FaceModel
+    from semveil.link.receive import Received
 
 MessageFile = Annotated[Path, typer.Argument(help="Message file that `semveil send` wrote.", metavar="MESSAGE")]
 Picture = Annotated[
@@ -94,50 +91,33 @@ def send(
         _check_recording(iq, iq_format)
     check_limit(limit)
 
-    from dataclasses import replace
+    if subject is None and (ledger is not None or limit is not None):
+        raise options.OptionError("--ledger and --limit are for releases about a person; name the person with --subject")
 
-    from semveil.channels import message_bytes
-    from semveil.core.provenance import commit
-    from semveil.core.publish import publish
-    from semveil.data.certified import certified
-    from semveil.methods.certificates import certificate_of
-    from semveil.methods.face_model import load_model
-    from semveil.methods.messages import to_message
+    from semveil.link.send import send as send_photo
+    from semveil.methods.pairs import read_pair
 
-    book = open_ledger(subject, ledger, limit)
-    shared = alice_key(key, passphrase_file, identity, peer)
-    loaded = load_model(model or default_model())
-    faces = load_faces([photo], loaded, face, quiet=as_json)
-    method = build_method(loaded, asked, key=shared, pair_file=pair, train=train, quiet=as_json)
-    with progress("Inverting", quiet=as_json) as advance:
-        latents = method.invert(faces.images, progress=advance).codes
-    message = to_message(method, method.send_codes(latents))
-    term = loaded.describe_inversion(method.perceptual)["perceptual_term"]
-    certificate = replace(certificate_of(message, method, perceptual=term), commit=commit())
-
-    def written_down() -> None:
-        if book is not None and subject is not None:
-            book.record(subject, certificate, limit=limit)
-        if message.keyed is not None:
-            nonce_log(SENT).add(message.keyed.nonce)
-
-    made = [] if out is None else [certified(out, message_bytes(message), certificate)]
-    if iq is not None:
-        made += [certified(path, content, certificate) for path, content in _recorded_signal(iq, message, iq_format)]
-    files, lines = certified_outputs(made, certificate)
-    publish(files, once=written_down)
-    _report(message, certificate, [output[-1][0] for output in made], lines + recorded(book, subject), as_json=as_json)
-
-
-def _recorded_signal(path: Path, message: "Message", datatype: str) -> list[tuple[Path, bytes]]:
-    """The files of a recording and their bytes; they are written elsewhere first, since nobody may read them before booking."""
-    import tempfile
-
-    from semveil.radio.bursts import send_recording
-
-    with tempfile.TemporaryDirectory() as folder:
-        files = send_recording(Path(folder) / path.name, message, datatype=datatype)
-        return [(path.with_name(file.name), file.read_bytes()) for file in files]
+    with stages(quiet=as_json) as advance:
+        sent = send_photo(
+            photo,
+            out,
+            iq=iq,
+            iq_format=iq_format,
+            model=model or default_model(),
+            key=key_of(key, passphrase_file, identity, peer, confirm=True),
+            pair=None if pair is None else read_pair(pair),
+            face=face,
+            subject=subject,
+            ledger=ledger,
+            limit=limit,
+            train=train,
+            progress=advance,
+            note=note,
+            **asked.arguments(),
+        )
+    written = list(sent.written[: len(sent.written) // 2])
+    lines = certified_lines(sent.certificate, sent.written) + record_lines(sent.record)
+    _report(sent.message, sent.certificate, written, lines, as_json=as_json)
 
 
 def receive(
@@ -168,36 +148,29 @@ def receive(
 
     Example: semveil receive --iq heard.sigmf-meta --key alice-bob.key --out bob.png
     """
-    check_key_options(key, passphrase_file, identity, peer)
+    given = key_of(key, passphrase_file, identity, peer)
     _check(out, snr_db)
     over = options.channel("--channel", channel)
 
-    from contextlib import nullcontext
-
-    from semveil.core.publish import publish
-    from semveil.core.rng import streams
-    from semveil.methods.certificates import certificate_of
-    from semveil.methods.dp_semcom import NOISY
-    from semveil.methods.messages import heard, method_for_bob
+    from semveil.link.receive import receive as receive_message
     from semveil.methods.pairs import read_pair
 
-    read, loaded = open_message(message, model, iq=iq)
-    shared = None if read.keyed is None else bob_key(read.keyed.source, key, passphrase_file, identity, peer)
-    nonce = None if read.keyed is None else read.keyed.nonce
-    method = method_for_bob(read, loaded, pair=None if pair is None else read_pair(pair), key=shared, authenticate=not deniable)
-    if nonce is not None and not replay:
-        nonce_log().check(nonce)
-    if nonce is not None and nonce_log(SENT).holds(nonce):
-        note("this message was sent from this machine; if you did not send it to yourself, somebody sent it back to you")
-    images = method.receive(heard(read, snr_db=snr_db, rng=streams(seed)["bob"], channel=over))
-    certificate = certificate_of(read, method)
-    as_heard = read.protection in (*NOISY, "none")  # nothing was undone
-    opened = certificate.for_picture() if as_heard else certificate.for_opened_picture()
-    files, written, lines = _pictures(out, images, opened, in_png=in_png)
-    # Only after the key fitted, or a forged message would block the true one; and spent only if the picture is there.
-    with nullcontext() if nonce is None or replay else nonce_log().claim(nonce):
-        publish(files)
-    _report(read, opened, written, lines, as_json=as_json)
+    received = receive_message(
+        message,
+        out,
+        iq=iq,
+        key=given,
+        model=model,
+        pair=None if pair is None else read_pair(pair),
+        snr_db=snr_db,
+        channel=over,
+        seed=seed,
+        authenticate=not deniable,
+        replay=replay,
+        certificate_in_png=in_png,
+        note=note,
+    )
+    _report_pictures(received, as_json=as_json)
 
 
 def eavesdrop(
@@ -218,18 +191,10 @@ def eavesdrop(
     _check(out, snr_db)
     over = options.channel("--channel", channel)
 
-    from semveil.core.publish import publish
-    from semveil.core.rng import streams
-    from semveil.methods.certificates import certificate_of
-    from semveil.methods.messages import heard, method_for_eve
+    from semveil.link.receive import eavesdrop as eavesdrop_on
 
-    read, loaded = open_message(message, model, iq=iq)
-    method = method_for_eve(read, loaded)
-    images = method.eavesdrop(heard(read, snr_db=snr_db, rng=streams(seed)["eve"], channel=over))
-    certificate = certificate_of(read).for_picture()
-    files, written, lines = _pictures(out, images, certificate, in_png=in_png)
-    publish(files)
-    _report(read, certificate, written, lines, as_json=as_json)
+    heard = eavesdrop_on(message, out, iq=iq, model=model, snr_db=snr_db, channel=over, seed=seed, certificate_in_png=in_png)
+    _report_pictures(heard, as_json=as_json)
 
 
 def _check(out: Path, snr_db: float | None) -> None:
@@ -247,38 +212,10 @@ def _check_recording(path: Path, datatype: str) -> None:
     require_sigmf()
 
 
-def open_message(path: Path, model: str | None, *, iq: bool = False) -> "tuple[Message, FaceModel]":
-    """A message file, or the burst in a recording, and the model that it needs."""
-    from semveil.channels import MessageError, read_message
-    from semveil.methods.face_model import load_model
-
-    if iq or path.suffix.startswith(".sigmf"):
-        from semveil.radio.bursts import receive_recording
-
-        message = receive_recording(path)
-    else:
-        message = read_message(path)
-    try:
-        return message, load_model(model or message.model)
-    except ValueError as error:
-        raise MessageError(f"the message needs a model that is not here: {error}") from error
-
-
-def _pictures(
-    out: Path, images: "Tensor", certificate: "Certificate", *, in_png: bool
-) -> "tuple[list[File], list[Path], list[str]]":
-    """Pictures with their certificates, ready to be published, where they will lie, and lines for the user."""
-    from dataclasses import replace
-
-    from semveil.core.pixels import to_pixels
-    from semveil.core.provenance import commit
-    from semveil.data.certified import certified_picture
-
-    made, pixels = replace(certificate, commit=commit()), to_pixels(images)
-    paths = [out] if len(pixels) == 1 else [out.with_stem(f"{out.stem}-{i}") for i in range(1, len(pixels) + 1)]
-    outputs = [certified_picture(path, one, made, inside=in_png) for path, one in zip(paths, pixels, strict=True)]
-    files, lines = certified_outputs(outputs, made)
-    return files, paths, lines
+def _report_pictures(received: "Received", *, as_json: bool) -> None:
+    pictures = list(received.written[: len(received.written) // 2])
+    lines = certified_lines(received.certificate, received.written)
+    _report(received.message, received.certificate, pictures, lines, as_json=as_json)
 
 
 def _report(message: "Message", certificate: "Certificate", written: list[Path], lines: list[str], *, as_json: bool) -> None:

@@ -134,13 +134,11 @@ def protect(
     if workers is not None and cluster is not None:
         raise options.OptionError("give --workers or --cluster, not both: a cluster has workers of its own")
 
+    from semveil.bulk.protect import protect as protect_files
+    from semveil.bulk.protect import protection_settings
     from semveil.bulk.review import write_review
-    from semveil.bulk.run import protect_photos
     from semveil.bulk.sealing import Sealing
-    from semveil.bulk.settings import Settings
     from semveil.bulk.sources import find_sources
-    from semveil.core.ledger import Ledger
-    from semveil.core.provenance import commit
     from semveil.data.detection import MISSED_WITHOUT
     from semveil.methods.options import declared_options, read_options
     from semveil.methods.registry import image_methods
@@ -159,10 +157,9 @@ def protect(
         chosen = {}
     if not paths:
         raise options.OptionError("name photos or folders of photos: semveil protect PATH... --method NAME --out DIR")
-    settings = Settings(
+    settings = protection_settings(
         method,
         model,
-        tuple(sorted(chosen.items())),
         layout=None if whole_photo is None else Layout.WHOLE_PHOTO if whole_photo else Layout.CROPS,
         face=face,
         on_no_face=on_no_face,
@@ -171,11 +168,10 @@ def protect(
         keep=tuple(keep or ()),
         certificate_in_png=certificate_in_png,
         sealing=Sealing(_absolute(key), _absolute(passphrase_file), sealed_in) if reversible else None,
-        commit=commit(),
         subject=subject,
         enrolled=_absolute(enrolled),
+        **chosen,
     )
-    book = None if subject is None and enrolled is None and ledger is None else Ledger(ledger)
     far = [0, 0]
 
     def kept() -> str:
@@ -187,8 +183,8 @@ def protect(
             far[:] = now
             advance(*now)
 
-        summary = protect_photos(
-            paths, out, settings, ledger=book, limit=limit, workers=workers, cluster=cluster, progress=tell
+        summary = protect_files(
+            paths, out, method=settings, ledger=ledger, limit=limit, workers=workers, cluster=cluster, progress=tell
         )
     if detector == "auto" and settings.detector == "dlib" and not as_json and summary.accounts:
         note(f"only dlib looked for faces; {MISSED_WITHOUT}")

@@ -1,16 +1,15 @@
 """The key of a message from options: a file, a passphrase, or two parties' identities."""
 
-from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import typer
 
 from semveil.cli.options import OptionError
 
 if TYPE_CHECKING:
-    from semveil.keys import Identity, NonceLog, PublicIdentity
-    from semveil.methods.shared_key import SharedKey
+    from semveil.link.keys import Key
 
 
 def check_key_options(key: Path | None, passphrase_file: Path | None, identity: Path | None, peer: Path | None) -> bool:
@@ -23,34 +22,20 @@ def check_key_options(key: Path | None, passphrase_file: Path | None, identity: 
     return bool(given)
 
 
-def alice_key(key: Path | None, passphrase_file: Path | None, identity: Path | None, peer: Path | None) -> "SharedKey | None":
-    """The key for a new message, or None where no option names one."""
-    from semveil.methods.shared_key import SharedKey
+def key_of(
+    key: Path | None, passphrase_file: Path | None, identity: Path | None, peer: Path | None, *, confirm: bool = False
+) -> "Key | None":
+    """The key that options name, or None where they name none.
 
-    if key is not None:
-        return SharedKey.from_file(key)
-    if passphrase_file is not None:
-        return SharedKey.from_passphrase(_passphrase(passphrase_file, confirm=True))
-    if identity is not None and peer is not None:
-        return SharedKey.with_peer(*_identities(identity, peer))
-    return None
+    Args:
+        confirm: ask twice for a passphrase that is typed.
+    """
+    from semveil.link.keys import Key
 
-
-def bob_key(
-    source: Mapping[str, Any], key: Path | None, passphrase_file: Path | None, identity: Path | None, peer: Path | None
-) -> "SharedKey":
-    """Bob's copy of the key of a message."""
-    from semveil.methods.shared_key import SharedKey
-
-    passphrase = None if passphrase_file is None or source["kind"] != "passphrase" else _passphrase(passphrase_file)
-    own, other = (None, None) if identity is None or peer is None else _identities(identity, peer)
-    return SharedKey.of_message(source, key_file=key, passphrase=passphrase, own=own, peer=other)
-
-
-def _identities(identity: Path, peer: Path) -> "tuple[Identity, PublicIdentity]":
-    from semveil.keys import read_identity, read_public_identity
-
-    return read_identity(identity), read_public_identity(peer)
+    if not check_key_options(key, passphrase_file, identity, peer):
+        return None
+    asked = None if passphrase_file is None else partial(_passphrase, passphrase_file, confirm=confirm)
+    return Key(file=key, passphrase=asked, identity=identity, peer=peer)
 
 
 def _passphrase(path: Path, *, confirm: bool = False) -> str:
@@ -60,14 +45,3 @@ def _passphrase(path: Path, *, confirm: bool = False) -> str:
     if str(path) == "-":
         return str(typer.prompt("Passphrase", hide_input=True, confirmation_prompt=confirm, err=True))
     return read_passphrase(path)
-
-
-READ, SENT = "nonces-read", "nonces-sent"
-
-
-def nonce_log(kind: str = READ) -> "NonceLog":
-    """The log of keyed messages that were read, or sent, on this machine."""
-    from semveil.core.weights import home
-    from semveil.keys import NonceLog
-
-    return NonceLog(home() / f"{kind}.log")

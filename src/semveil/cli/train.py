@@ -8,6 +8,7 @@ import typer
 
 from semveil.cli import options, training_run
 from semveil.cli.console import progress, show
+from semveil.cli.face_sets import check_labels, check_size, load_faces
 from semveil.cli.parties import default_model
 from semveil.cli.train_fusion import fusion
 from semveil.cli.train_identity import identity_encoder
@@ -172,35 +173,6 @@ def encoder(
         inversion=fixed.inversion, quiet=as_json,
     )  # fmt: skip
     show({"settings": asdict(settings), "model": str(out)}, [f"Model in {out}."], as_json=as_json)
-
-
-def load_faces(path: Path) -> "FaceSet":
-    """The face set in a file.
-
-    Raises:
-        OptionError: it is no face set, or damaged.
-    """
-    from semveil.data.face_set import FaceSet
-
-    try:
-        return FaceSet.load(path)
-    except (OSError, KeyError, ValueError, EOFError) as error:
-        reason = error.strerror if isinstance(error, OSError) and error.strerror else "it is no face set, or a damaged one"
-        raise options.OptionError(f"cannot read {str(path)!r}: {reason}; semveil data prepare makes one") from error
-
-
-def check_size(photos: "FaceSet", size: int) -> None:
-    """Refuse faces of another size than the model's."""
-    if photos.pixels.shape[1] != size:
-        raise options.OptionError(
-            f"the faces have {photos.pixels.shape[1]} px, the model {size}; prepare them with --size {size}"
-        )
-
-
-def check_labels(photos: "FaceSet") -> None:
-    """Refuse faces of which some pixels have no part label."""
-    if (photos.labels == 255).any():
-        raise options.OptionError("some faces have no part labels; fill them in with: semveil train parser --labelled FILE.npz")
 
 
 def _perceptual(weight: float) -> "Callable[[Tensor, Tensor], Tensor]":

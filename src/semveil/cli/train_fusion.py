@@ -32,7 +32,7 @@ def fusion(
     """
     state = training_run.state_file(out, checkpoint)
 
-    from semveil.cli.train import check_labels, check_size, load_faces
+    from semveil.cli.face_sets import check_labels, check_size, load_faces
     from semveil.core.config import read_config
     from semveil.core.rng import streams
     from semveil.methods.identity_model import save_identity_model

@@ -46,7 +46,7 @@ def identity_encoder(
     kept = descriptors or out.with_name(f"{out.name}.teacher.npz")
     options.check_output_file(kept, ".npz")
 
-    from semveil.cli.train import check_size, load_faces
+    from semveil.cli.face_sets import check_size, load_faces
     from semveil.core.checkpoints import read_checkpoint, save_checkpoint
     from semveil.core.config import read_config
     from semveil.core.rng import streams

@@ -7,7 +7,8 @@ import typer
 
 from semveil.cli import options
 from semveil.cli.console import show, stages
-from semveil.cli.parties import PAIR_SEED, default_model
+from semveil.cli.parties import default_model
+from semveil.link import PAIR_SEED
 
 
 def protector(

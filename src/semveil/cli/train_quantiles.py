@@ -45,7 +45,7 @@ def quantiles(
     if out is None and fixed.folder is None:
         raise options.OptionError(f"model {fixed.name} has no folder; name a file with --out")
     if source.suffix == ".npz":
-        from semveil.cli.train import check_size, load_faces
+        from semveil.cli.face_sets import check_size, load_faces
 
         faces = load_faces(source)
         check_size(faces, fixed.size)

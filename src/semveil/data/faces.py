@@ -161,7 +161,11 @@ def load_aligned_faces(
         PhotoError: the photo cannot be read.
         FaceError: it does not show the face or faces asked for.
     """
-    photo = load_photo(path, largest_pixels=largest_pixels)
+    return align_chosen(load_photo(path, largest_pixels=largest_pixels), size=size, selection=selection, smallest=smallest)
+
+
+def align_chosen(photo: Photo, *, size: int, selection: Selection | str = None, smallest: int | None = None) -> list[PhotoFace]:
+    """Choose faces in a photo that is read and align them; arguments and errors as of `load_aligned_faces`."""
     faces = find_faces(photo)
     least = smallest_face(size) if smallest is None else smallest
     chosen = choose_faces(photo, selection, smallest=least, faces=faces)

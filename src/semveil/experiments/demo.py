@@ -15,14 +15,14 @@ from semveil.experiments.photo_sets import public_photos
 from semveil.experiments.picture_grid import draw_pictures
 from semveil.experiments.presets import PICTURED_EPSILONS
 from semveil.experiments.protected import Progress, protected_method, quiet
-from semveil.experiments.record import measure
 from semveil.experiments.report import setting, write_report
 from semveil.experiments.style import finish, styled
-from semveil.experiments.verifiers import Remembering, load_verifier
+from semveil.link.measure import measure
 from semveil.methods.dp_semcom import DPSemCom
 from semveil.methods.face_model import DEFAULT_MODEL, load_model
 from semveil.methods.inversion_cache import cached_inversion
 from semveil.methods.pairs import pair_digest
+from semveil.recognition.by_name import Remembering, load_verifier
 
 SNR_DB = 20.0
 Pictures = dict[str, NDArray[np.uint8]]

@@ -20,8 +20,8 @@ from semveil.experiments.keeping import Keep, Kept, Measurement, measurement
 from semveil.experiments.power_blocks import blocks_link
 from semveil.experiments.presets import PRESETS
 from semveil.experiments.protected import Progress, quiet
-from semveil.experiments.record import compare, measure
 from semveil.experiments.setup import Setup, prepare_run
+from semveil.link.measure import compare, measure
 from semveil.methods.dp_semcom import DPSemCom
 
 CHUNK = 32  # photos transmitted together; part of what determines the channel's draws

@@ -28,8 +28,8 @@ from semveil.experiments.keeping import at_once
 from semveil.experiments.latent_measures import save_picture
 from semveil.experiments.photo_sets import DataMissing, PhotoSet
 from semveil.experiments.protected import Progress, quiet
-from semveil.experiments.verifiers import VERIFIERS, load_verifier
 from semveil.methods.identity_model import load_identity_model
+from semveil.recognition.by_name import VERIFIERS, load_verifier
 
 SHOWN = 8  # photos in the picture
 RESULT = "evaluation.json"

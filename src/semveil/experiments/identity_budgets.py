@@ -16,10 +16,10 @@ from scipy import optimize
 
 from semveil.experiments.markdown import markdown
 from semveil.experiments.tables import publish
-from semveil.experiments.verifiers import load_verifier
 from semveil.mechanisms import SPHERE_MECHANISMS, cosines_kept
 from semveil.methods.identity_model import DEFAULT_IDENTITY_MODEL, load_identity_model
 from semveil.methods.latent_dp import GALLERY_SEED, LatentDP
+from semveil.recognition.by_name import load_verifier
 
 PAPER_DIMENSION = 512
 EPSILONS = (0.57, 1.0, 6.0, 10.0, 20.0, 50.0, 100.0, 200.0, 400.0, 800.0)

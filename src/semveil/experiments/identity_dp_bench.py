@@ -16,10 +16,10 @@ from semveil.experiments.keeping import Keep, Kept, Measurement, metric_weights
 from semveil.experiments.photo_sets import ORDER_SEED, DataMissing, PhotoSet, astronaut, held_out_photos
 from semveil.experiments.protected import Progress
 from semveil.experiments.set_distance import SetFeatures
-from semveil.experiments.verifiers import Remembering, load_verifier
 from semveil.methods.face_model import load_model
 from semveil.methods.identity_dp import IdentityDP, observed_sensitivity
 from semveil.methods.identity_model import IdentityModel, load_identity_model
+from semveil.recognition.by_name import Remembering, load_verifier
 from semveil.recognition.verifier import FaceNetVerifier, Verifier
 
 FIRST_TEST_PHOTO = 27_000  # of CelebA-HQ: the paper tests on 3,000; which ones it drew is not known

@@ -46,11 +46,11 @@ from semveil.experiments.identity_leak_figure import draw_leak
 from semveil.experiments.keeping import Keep, Kept, at_once, face_model_card, measurement
 from semveil.experiments.photo_sets import DataMissing, load_face_set
 from semveil.experiments.protected import Progress, quiet
-from semveil.experiments.verifiers import load_verifier
 from semveil.methods.face_model import load_model
 from semveil.methods.identity_dp import IdentityDP
 from semveil.methods.identity_model import DEFAULT_IDENTITY_MODEL, IdentityModel, load_identity_model
 from semveil.metrics import ssim
+from semveil.recognition.by_name import load_verifier
 from semveil.recognition.verifier import Verifier
 
 CHUNK = 64  # photos at a time

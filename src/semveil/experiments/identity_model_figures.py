@@ -22,11 +22,11 @@ from semveil.core.rng import streams
 from semveil.core.weights import WeightsMissing
 from semveil.data.face_set import FaceSet
 from semveil.encoders.attributes import coarsened
-from semveil.experiments.verifiers import VERIFIERS, Remembering, load_verifier
 from semveil.methods.identity_model import IdentityModel, load_identity_model
 from semveil.metrics import face_detected, fppsr, lpips, psnr, psr, ssim
 from semveil.nn.lpips import Net
 from semveil.recognition import Verifier
+from semveil.recognition.by_name import VERIFIERS, Remembering, load_verifier
 
 COARSE_SIDES = (16, 8)
 

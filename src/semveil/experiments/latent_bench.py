@@ -16,10 +16,10 @@ from semveil.experiments.latent_presets import LatentPreset
 from semveil.experiments.photo_sets import ORDER_SEED, DataMissing, PhotoSet, astronaut, held_out_photos
 from semveil.experiments.protected import Progress
 from semveil.experiments.set_distance import SetFeatures
-from semveil.experiments.verifiers import Remembering, load_verifier
 from semveil.methods.face_model import box_as_dict, load_model
 from semveil.methods.inversion_cache import cached_inversion
 from semveil.methods.latent_model import STYLEGAN2, LatentModel, from_face_model, load_latent_model
+from semveil.recognition.by_name import Remembering, load_verifier
 from semveil.recognition.verifier import Verifier
 
 PICTURES = "images"  # folder beside the JSON

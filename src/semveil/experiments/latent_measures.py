@@ -10,7 +10,7 @@ from semveil.core.pixels import to_pixels
 from semveil.core.results import rounded
 from semveil.data.save import save_png
 from semveil.experiments.latent_bench import PICTURES, LatentBench
-from semveil.experiments.record import compare
+from semveil.link.measure import compare
 from semveil.metrics import ald, face_detected, fppsr, identity_similarity, l2
 
 KEPT_DRAWS = 10

@@ -13,11 +13,11 @@ import torch
 from semveil.channels import Link, bandwidth
 from semveil.core.pixels import to_pixels, to_tensor
 from semveil.core.rng import streams
-from semveil.experiments.eves import hear
 from semveil.experiments.keeping import Kept, measurement
 from semveil.experiments.link_bench import LinkBench, measured, prepare_bench
 from semveil.experiments.link_figures import draw_bandwidth
 from semveil.experiments.protected import Progress, quiet
+from semveil.link.eves import hear
 from semveil.methods.dp_semcom import DPSemCom
 from semveil.radio.codecs import CODECS
 from semveil.radio.digital import open_picture_at, seal_picture, spectral_efficiency

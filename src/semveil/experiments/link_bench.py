@@ -13,17 +13,17 @@ from semveil.core.registry import Registry
 from semveil.core.results import rounded
 from semveil.core.rng import streams
 from semveil.experiments.bootstrap import mean_of_photos
-from semveil.experiments.eves import Traffic, attacks_on, hear, listen
 from semveil.experiments.keeping import face_model_card, metric_weights
 from semveil.experiments.photo_sets import DataMissing
 from semveil.experiments.protected import Progress
-from semveil.experiments.record import compare
 from semveil.experiments.security import CASES, case_pairs
 from semveil.experiments.security_faces import generated_faces, real_faces
-from semveil.experiments.verifiers import Remembering, load_verifier
+from semveil.link.eves import Traffic, attacks_on, hear, listen
+from semveil.link.measure import compare
 from semveil.methods.dp_semcom import KEYED, DPSemCom
 from semveil.methods.face_model import DEFAULT_MODEL, FaceModel, load_model
 from semveil.methods.inversion_cache import cached_inversion
+from semveil.recognition.by_name import Remembering, load_verifier
 from semveil.recognition.verifier import Verifier
 
 METRICS = ("lpips", "ssim", "fppsr")

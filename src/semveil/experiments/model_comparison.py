@@ -22,9 +22,8 @@ from semveil.core.results import read_result, rounded, write_result
 from semveil.core.rng import streams
 from semveil.experiments.photo_sets import PhotoSet, held_out_photos
 from semveil.experiments.protected import Progress, quiet
-from semveil.experiments.record import compare
 from semveil.experiments.set_distance import SetFeatures
-from semveil.experiments.verifiers import VERIFIERS, Remembering, load_verifier
+from semveil.link.measure import compare
 from semveil.methods.dp_image import DPImage
 from semveil.methods.face_model import FaceModel, load_model
 from semveil.methods.latent_dp import LatentDP
@@ -32,6 +31,7 @@ from semveil.methods.latent_model import from_face_model
 from semveil.metrics import face_detected, fppsr
 from semveil.metrics.frechet import Moments
 from semveil.recognition import Verifier
+from semveil.recognition.by_name import VERIFIERS, Remembering, load_verifier
 
 NAME = "models/comparison"
 

@@ -19,11 +19,11 @@ from semveil.core.registry import suggest
 from semveil.core.rng import streams
 from semveil.core.weights import WeightsMissing
 from semveil.data.face_set import FaceSet
-from semveil.experiments.verifiers import VERIFIERS, load_verifier
 from semveil.methods.dp_semcom import PRIVATE_CODES
 from semveil.methods.face_model import FaceModel, load_model
 from semveil.metrics import face_detected, fppsr, lpips, psnr, ssim
 from semveil.nn.lpips import Net
+from semveil.recognition.by_name import VERIFIERS, load_verifier
 
 
 def measure_model(

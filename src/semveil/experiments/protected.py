@@ -1,20 +1,12 @@
 """The method of an experiment, with its trained pair."""
 
-from collections.abc import Callable
-
+from semveil.core.progress import Progress, quiet
 from semveil.core.rng import streams
 from semveil.methods.dp_semcom import DPSemCom, pair_settings
 from semveil.methods.face_model import FaceModel
 from semveil.training.protector import find_or_train_pair
 
-Progress = Callable[[str, int, int], None]
-"""Called with what is being done, how much of it is done, and how much there is."""
-
 TRAINING_SEED = 0
-
-
-def quiet(stage: str, done: int, total: int) -> None:
-    """Progress that nobody sees."""
 
 
 def protected_method(

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from semveil.channels import normalise_power, pack
 from semveil.core.privacy import Guarantee
-from semveil.experiments.eves import over_the_air
+from semveil.link.eves import over_the_air
 from semveil.methods.dp_semcom import DPSemCom, Transmission
 from semveil.methods.protectors import Keyed
 from semveil.protection.code_rotation import CodeRotation

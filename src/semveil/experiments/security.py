@@ -21,19 +21,19 @@ from semveil.core.parts import codes_of_parts
 from semveil.core.registry import Registry
 from semveil.core.results import rounded
 from semveil.core.rng import streams
-from semveil.experiments.eves import Eve, Traffic, attacks_on, listen, over_the_air
 from semveil.experiments.keeping import Kept, face_model_card, measurement, metric_weights
 from semveil.experiments.photo_sets import DataMissing
 from semveil.experiments.protected import Progress, quiet
-from semveil.experiments.record import compare
 from semveil.experiments.same_map import same_map_link
 from semveil.experiments.security_faces import SecurityFaces, generated_faces, real_faces
 from semveil.experiments.security_figure import draw_security
-from semveil.experiments.verifiers import Remembering, load_verifier
+from semveil.link.eves import Eve, Traffic, attacks_on, listen, over_the_air
+from semveil.link.measure import compare
 from semveil.methods.dp_semcom import KEYED, PRIVATE_CODES, DPSemCom
 from semveil.methods.face_model import DEFAULT_MODEL, FaceModel, load_model
 from semveil.methods.inversion_cache import cached_inversion
 from semveil.methods.pairs import pair_digest
+from semveil.recognition.by_name import Remembering, load_verifier
 from semveil.recognition.verifier import Verifier
 
 FACE = codes_of_parts(("skin", "eyes", "brows", "mouth", "nose", "ears"))

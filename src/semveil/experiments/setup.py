@@ -10,11 +10,11 @@ from semveil.experiments.keeping import face_model_card, metric_weights
 from semveil.experiments.photo_sets import DataMissing, PhotoSet, held_out_photos, public_photos
 from semveil.experiments.presets import Preset
 from semveil.experiments.protected import Progress, protected_method
-from semveil.experiments.verifiers import Remembering, load_verifier
 from semveil.methods.dp_semcom import DPSemCom
 from semveil.methods.face_model import FaceModel, load_model
 from semveil.methods.inversion_cache import cached_inversion
 from semveil.methods.pairs import pair_digest
+from semveil.recognition.by_name import Remembering, load_verifier
 from semveil.recognition.verifier import Verifier
 
 VARIANTS = tuple((noise, start) for noise in ("frozen", "fresh") for start in ("default", "identity"))

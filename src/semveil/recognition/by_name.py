@@ -1,7 +1,8 @@
-"""The recogniser that decides FPPSR, by name, with the threshold that belongs to it."""
+"""The recogniser that decides FPPSR, by name or file, with the threshold that belongs to it."""
 
 import hashlib
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -62,6 +63,35 @@ def load_verifier(name: str, *, resolution: int) -> tuple[Verifier, dict[str, An
     """
     verifier, origin = VERIFIERS[name](resolution)
     card = {"name": verifier.name, "threshold": verifier.threshold, "threshold_from": origin, "digest": verifier.digest}
+    return verifier, card
+
+
+def choose_verifier(name: str, *, resolution: int, threshold: float | None = None) -> tuple[Verifier, dict[str, Any]]:
+    """A verifier by name or ONNX file, with what a result says about it.
+
+    Args:
+        threshold: on an ONNX recogniser's cosine; the measured one where None.
+
+    Raises:
+        ValueError: no such verifier, or no threshold is known for it.
+    """
+    path = Path(name)
+    if path.suffix.lower() != ".onnx":
+        if name not in list(VERIFIERS) and path.suffix:
+            raise ValueError(f"no verifier {name!r}; allowed: {', '.join(VERIFIERS)}, or the path of an .onnx file")
+        return load_verifier(name, resolution=resolution)
+    origin = "given by the user"
+    if threshold is None:
+        try:
+            threshold = measured_threshold(path.stem, resolution=resolution).threshold
+        except ValueError:
+            raise ValueError(
+                f"no threshold is known for {path.name} at {resolution} px; give --threshold, "
+                f"which you can measure: semveil calibrate --verifier {path} --pairs LFW --resolution {resolution}"
+            ) from None
+        origin = f"measured on LFW at {resolution} px, false acceptance rate 0.001"
+    verifier = OnnxVerifier(path, threshold=threshold)
+    card = {"name": verifier.name, "threshold": threshold, "threshold_from": origin, "digest": verifier.digest}
     return verifier, card
 
 

@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 
 from semveil.channels import Message
-from semveil.experiments.eves import Traffic, attacks_on, listen
-from semveil.experiments.protected import Progress, quiet
+from semveil.core.progress import Progress, quiet
+from semveil.link.eves import Traffic, attacks_on, listen
 from semveil.methods.face_model import FaceModel
 from semveil.methods.messages import DEFAULT_SNR_DB, heard, method_for_bob, method_for_eve
 from semveil.protection.linear_pair import LinearPair

@@ -1,0 +1,155 @@
+"""Protect photos by one call: files and folders into a folder, or arrays and aligned images in memory."""
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields, replace
+from typing import Any, overload
+
+from torch import Tensor
+
+from semveil.bulk.run import Summary, protect_photos
+from semveil.bulk.settings import Settings, needs_subjects
+from semveil.core.certificate import Certificate
+from semveil.core.ledger import Booking, Ledger
+from semveil.core.provenance import commit
+from semveil.data.load_faces import Photos, load_faces
+from semveil.methods.options import declared_options
+from semveil.methods.registry import METHODS
+
+AnyPath = str | os.PathLike[str]
+_SETTINGS = {field.name for field in fields(Settings)} - {"method", "options", "commit"}
+
+
+@dataclass(frozen=True, eq=False)
+class Protected:
+    """Protected faces in memory.
+
+    Attributes:
+        images: (B, 3, S, S) about [-1, 1], not clamped.
+        certificates: one for each.
+        ids: names of the photos and faces, see `load_faces`.
+    """
+
+    images: Tensor
+    certificates: tuple[Certificate, ...]
+    ids: tuple[str, ...]
+
+
+def protection_settings(method: str, model: str | None = None, **options: Any) -> Settings:
+    """Settings of a run from keyword arguments: those of `Settings` by their names, all others are the method's own.
+
+    Raises:
+        ValueError: the method does not exist or has no such option.
+
+    Example:
+        >>> protection_settings("blur", sigma=12.0, face="largest").options
+        (('sigma', 12.0),)
+    """
+    own = {name: value for name, value in options.items() if name in _SETTINGS}
+    rest = tuple(sorted((name, value) for name, value in options.items() if name not in _SETTINGS))
+    settings = Settings(method, model, rest, commit=commit(), **own)
+    known = declared_options(METHODS[method])
+    unknown = [name for name, _ in rest if name not in known]
+    if unknown:
+        raise ValueError(f"method {method!r} has no option {unknown[0]!r}; it has {', '.join(known) or 'none'}")
+    return settings
+
+
+@overload
+def protect(
+    photos: AnyPath | Sequence[AnyPath],
+    out: AnyPath,
+    *,
+    method: str | Settings,
+    model: str | None = None,
+    ledger: Ledger | AnyPath | None = None,
+    limit: float | None = None,
+    workers: int | None = None,
+    cluster: str | None = None,
+    progress: Callable[[int, int], None] = ...,
+    **options: Any,
+) -> Summary: ...
+@overload
+def protect(
+    photos: Photos,
+    out: None = None,
+    *,
+    method: str | Settings,
+    model: str | None = None,
+    ledger: Ledger | AnyPath | None = None,
+    limit: float | None = None,
+    progress: Callable[[int, int], None] = ...,
+    **options: Any,
+) -> Protected: ...
+def protect(
+    photos: Any,
+    out: AnyPath | None = None,
+    *,
+    method: str | Settings,
+    model: str | None = None,
+    ledger: Ledger | AnyPath | None = None,
+    limit: float | None = None,
+    workers: int | None = None,
+    cluster: str | None = None,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+    **options: Any,
+) -> Summary | Protected:
+    """Protect the faces in photos; every picture has its certificate, and the ledger gets every release about a subject.
+
+    Args:
+        photos: files and folders, with `out`; else anything that `load_faces` takes.
+        out: folder for pictures and certificates; call it again to go on after a break, see `protect_photos`.
+        method: name of a method that makes pictures, or all settings at once.
+        model: name or folder of its model; the method's own where None.
+        ledger: gets the releases; the user's where None and there is a `subject` or a folder `enrolled`.
+        limit: a release that takes a person's total epsilon above it is refused.
+        workers, cluster: with `out`, as for `protect_photos`.
+        progress: photos done, and all.
+        options: the method's own, such as `epsilon`, and those of `Settings`, such as `face`, `subject` or `layout`. In memory
+            faces are always crops: only `face` and `subject` apply.
+
+    Returns:
+        With `out` what became of the photos; without it the protected faces.
+
+    Raises:
+        ValueError: options that the method does not take, or that do not go together.
+        SemveilError: a photo, the ledger or the output is not as it must be.
+
+    Example:
+        >>> import torch
+        >>> made = protect(torch.zeros(2, 3, 64, 64), method="dp-pix", epsilon=0.5, size=64)
+        >>> made.images.shape, [certificate.guarantee.basis.value for certificate in made.certificates]
+        (torch.Size([2, 3, 64, 64]), ['proved', 'proved'])
+    """
+    settings = method if isinstance(method, Settings) else protection_settings(method, model, **options)
+    asked = settings.subject is not None or settings.enrolled is not None or ledger is not None
+    book = ledger if isinstance(ledger, Ledger) else Ledger(ledger) if asked else None
+    if out is not None:
+        given = [photos] if isinstance(photos, str | os.PathLike) else list(photos)
+        return protect_photos(
+            given, out, settings, ledger=book, limit=limit, workers=workers, cluster=cluster, progress=progress
+        )
+    return _in_memory(photos, settings, book, limit, progress)
+
+
+def _in_memory(
+    photos: Photos, settings: Settings, book: Ledger | None, limit: float | None, progress: Callable[[int, int], None]
+) -> Protected:
+    if settings.enrolled is not None or settings.keep or settings.certificate_in_png or settings.sealing is not None:
+        raise ValueError(
+            "enrolled people, kept pictures, sealed faces and certificates in PNG are for photos on disk; name an output folder"
+        )
+    if book is not None and settings.subject is None:
+        raise ValueError("a ledger needs the subject whom the photos show")
+    method: Any = settings.build()
+    faces = load_faces(photos, size=method.size, face=settings.face)
+    if book is not None and settings.subject is not None:
+        book.releases(settings.subject)  # a missing key or a foreign file shows now
+        book.prepare()
+    known = {"subjects": [settings.subject] * len(faces)} if needs_subjects(method) else {}
+    release = method.protect(faces.images, **known)
+    certificates = tuple(replace(method.certificate(one), commit=settings.commit) for one in release.singles())
+    if book is not None and settings.subject is not None:  # booked before the caller has them: all or none
+        book.record_all([Booking(settings.subject, certificate) for certificate in certificates], limit=limit)
+    progress(len(certificates), len(certificates))
+    return Protected(release.images, certificates, faces.ids)

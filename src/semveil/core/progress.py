@@ -1,0 +1,16 @@
+"""How work that takes a while tells how far it is."""
+
+from collections.abc import Callable
+
+Progress = Callable[[str, int, int], None]
+"""Called with what is being done, how much of it is done, and how much there is."""
+Note = Callable[[str], None]
+"""Called with a line for the user that is no error."""
+
+
+def quiet(stage: str, done: int, total: int) -> None:
+    """Progress that nobody sees."""
+
+
+def unheard(text: str) -> None:
+    """A note that nobody hears."""

@@ -1,0 +1,104 @@
+"""Faces from whatever shows them: files, arrays of pixels, or images that are aligned already."""
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from semveil.core.pixels import to_tensor
+from semveil.core.progress import Note, Progress, quiet, unheard
+from semveil.data.faces import PhotoFace, align_chosen, load_aligned_faces
+from semveil.data.photos import Photo
+
+STAGE = "Finding faces"
+OnePhoto = str | os.PathLike[str] | NDArray[np.uint8]
+
+
+@dataclass(frozen=True, eq=False)
+class Faces:
+    """Aligned faces of one or more photos.
+
+    Attributes:
+        images: (B, 3, S, S) in [-1, 1].
+        ids: a pseudonymous name for each; no paths.
+    """
+
+    images: Tensor
+    ids: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+
+Photos = OnePhoto | Tensor | Faces | Sequence[OnePhoto]
+"""One photo or several, as paths or arrays (H, W, 3) uint8; or aligned images (B, 3, S, S) in [-1, 1]."""
+
+
+def load_faces(
+    photos: Photos,
+    *,
+    size: int = 64,
+    face: int | str | None = None,
+    names: Sequence[str] | None = None,
+    progress: Progress = quiet,
+    note: Note = unheard,
+) -> Faces:
+    """Find and align the faces of photos: all of them, or an error before anything is computed.
+
+    Args:
+        photos: paths, or arrays (H, W, 3) uint8 RGB; aligned images (B, 3, S, S) in [-1, 1] stay as they are.
+        size: side S of the images in pixels, the model's (64, the bundled one's).
+        face: which face of a photo with several: a number from 0, `largest` or `all`; needed where there are several.
+        names: of the photos; `photo-1` and so on where None.
+        progress: of the photos.
+        note: told what else than a plain copy reading a photo took.
+
+    Returns:
+        Faces named as their photos, or `photo-1-face-0` where several of a photo are taken.
+
+    Raises:
+        PhotoError: a photo cannot be read.
+        FaceError: a photo does not show the face or faces asked for.
+        ValueError: there is no photo, or an array or tensor of another kind.
+
+    Example:
+        >>> len(load_faces(Tensor(2, 3, 64, 64).zero_()))
+        2
+    """
+    if isinstance(photos, Faces):
+        return load_faces(photos.images, size=size) if photos.images.shape[-1] != size else photos
+    if isinstance(photos, Tensor):
+        if photos.ndim != 4 or photos.shape[1:] != (3, size, size) or not len(photos) or not photos.is_floating_point():
+            raise ValueError(f"aligned images must be (B, 3, {size}, {size}) in [-1, 1], got {tuple(photos.shape)}")
+        return Faces(photos, tuple(f"photo-{number}" for number in range(1, len(photos) + 1)))
+    crops, ids = [], []
+    one_by_one = _single_photos(photos)
+    called = [f"photo-{number}" for number in range(1, len(one_by_one) + 1)] if names is None else list(names)
+    for number, (name, photo) in enumerate(zip(called, one_by_one, strict=True), 1):
+        found = _faces_of(photo, size, face)
+        for text in found[0].photo.notes:
+            note(f"{name}: {text}")
+        crops += [one.aligned.pixels for one in found]
+        ids += [name if len(found) == 1 else f"{name}-face-{one.index}" for one in found]
+        progress(STAGE, number, len(one_by_one))
+    return Faces(to_tensor(crops), tuple(ids))
+
+
+def _single_photos(photos: OnePhoto | Sequence[OnePhoto]) -> Sequence[OnePhoto]:
+    if isinstance(photos, str | os.PathLike) or (isinstance(photos, np.ndarray) and photos.ndim == 3):
+        return [photos]
+    several = list(photos)
+    if not several:
+        raise ValueError("name at least one photo")
+    return several
+
+
+def _faces_of(photo: OnePhoto, size: int, face: int | str | None) -> list[PhotoFace]:
+    if not isinstance(photo, np.ndarray):
+        return load_aligned_faces(photo, size=size, selection=face)
+    if photo.ndim != 3 or photo.shape[2] != 3 or photo.dtype != np.uint8:
+        raise ValueError(f"a photo must be an array (H, W, 3) of uint8 RGB, got {photo.shape} {photo.dtype}")
+    return align_chosen(Photo(photo, "array", "array"), size=size, selection=face)

@@ -1,0 +1,93 @@
+"""The key of a message, however it is given, and the logs of messages that were sent and read on this machine."""
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from semveil.core.weights import home
+from semveil.keys import Identity, NonceLog, PublicIdentity, read_identity, read_public_identity
+from semveil.methods.shared_key import SharedKey
+
+READ, SENT = "nonces-read", "nonces-sent"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Key:
+    """One way to the key that Alice and Bob share; what it names is read when it is needed.
+
+    Attributes:
+        file: key file that both have.
+        passphrase: gives the passphrase that both know, such as by asking for it.
+        identity: file of the own secret, with `peer`.
+        peer: the other side's public file, its fingerprint checked.
+
+    Raises:
+        ValueError: none of the three ways is given, or several are.
+    """
+
+    file: Path | None = None
+    passphrase: Callable[[], str] | None = None
+    identity: Path | None = None
+    peer: Path | None = None
+
+    def __post_init__(self) -> None:
+        if (self.identity is None) != (self.peer is None):
+            raise ValueError("identity and peer go together: your own secret and the other side's public file")
+        if sum(way is not None for way in (self.file, self.passphrase, self.identity)) != 1:
+            raise ValueError("give one key: a file, a passphrase, or identity and peer")
+
+    def for_sending(self) -> SharedKey:
+        """Alice's key for a new message."""
+        if self.file is not None:
+            return SharedKey.from_file(self.file)
+        if self.passphrase is not None:
+            return SharedKey.from_passphrase(self.passphrase())
+        return SharedKey.with_peer(*self._identities())
+
+    def of_message(self, source: Mapping[str, Any]) -> SharedKey:
+        """Bob's copy of the key of a message.
+
+        Raises:
+            KeyProblem: the message needs a key of another kind.
+        """
+        asked = self.passphrase if source["kind"] == "passphrase" else None
+        own, other = (None, None) if self.identity is None else self._identities()
+        passphrase = None if asked is None else asked()
+        return SharedKey.of_message(source, key_file=self.file, passphrase=passphrase, own=own, peer=other)
+
+    def _identities(self) -> tuple[Identity, PublicIdentity]:
+        assert self.identity is not None and self.peer is not None
+        return read_identity(self.identity), read_public_identity(self.peer)
+
+
+AnyKey = Key | SharedKey | str | os.PathLike[str]
+"""A key in any form; a path names a key file."""
+
+
+def alice_key(key: AnyKey | None) -> SharedKey | None:
+    """The key for a new message, or None where none is given."""
+    if key is None or isinstance(key, SharedKey):
+        return key
+    return _way(key).for_sending()
+
+
+def bob_key(key: AnyKey | None, source: Mapping[str, Any]) -> SharedKey:
+    """Bob's copy of the key of a message.
+
+    Raises:
+        KeyProblem: no key is given, or one of another kind.
+    """
+    if key is None:
+        return SharedKey.of_message(source)  # says what is missing
+    return key if isinstance(key, SharedKey) else _way(key).of_message(source)
+
+
+def nonce_log(kind: str = READ) -> NonceLog:
+    """The log of keyed messages that were read, or sent, on this machine."""
+    return NonceLog(home() / f"{kind}.log")
+
+
+def _way(key: Key | str | os.PathLike[str]) -> Key:
+    return key if isinstance(key, Key) else Key(file=Path(key))

@@ -1,0 +1,80 @@
+"""Outputs with their certificates, and the record of a release in the ledger."""
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from torch import Tensor
+
+from semveil.core.certificate import Certificate
+from semveil.core.ledger import Ledger, subject_name
+from semveil.core.pixels import to_pixels
+from semveil.core.privacy import Guarantee
+from semveil.core.progress import Note, unheard
+from semveil.core.provenance import commit
+from semveil.core.publish import File
+from semveil.data.certified import certified_picture
+
+AnyPath = str | os.PathLike[str]
+
+
+@dataclass(frozen=True)
+class Record:
+    """What the ledger holds about a person.
+
+    Attributes:
+        releases: how many there are.
+        together: what they add up to.
+    """
+
+    releases: int
+    together: Guarantee
+
+
+def open_ledger(
+    subject: str | None, ledger: Ledger | AnyPath | None, limit: float | None = None, *, note: Note = unheard
+) -> Ledger | None:
+    """The ledger for a subject, checked before the work; None without a subject.
+
+    Raises:
+        ValueError: an empty name, or a ledger or limit without a subject.
+        SemveilError: a missing key, a foreign file or a torn line.
+    """
+    if subject is None:
+        if ledger is not None or limit is not None:
+            raise ValueError("a ledger and a limit are for releases about a person; name the subject")
+        return None
+    subject_name(subject)
+    book = ledger if isinstance(ledger, Ledger) else Ledger(ledger)
+    if book.prepare():
+        note(f"began a new ledger: {book.path}")
+    return book
+
+
+def account(ledger: Ledger | None, subject: str | None) -> Record | None:
+    """What all recorded releases about the subject add up to."""
+    if ledger is None or subject is None:
+        return None
+    together = ledger.total(subject)
+    assert together is not None
+    return Record(len(ledger.releases(subject)), together)
+
+
+def picture_outputs(out: AnyPath | None, images: Tensor, certificate: Certificate, *, in_png: bool) -> list[list[File]]:
+    """Pictures (B, 3, S, S) as PNG, each with its certificate before it, ready to be published.
+
+    Args:
+        out: file of the only one; of several NAME-1.png, NAME-2.png and so on. None: nothing.
+        in_png: put the certificate into the text of the PNG too.
+    """
+    if out is None:
+        return []
+    made, pixels, place = replace(certificate, commit=commit()), to_pixels(images), Path(out)
+    paths = [place] if len(pixels) == 1 else [place.with_stem(f"{place.stem}-{i}") for i in range(1, len(pixels) + 1)]
+    return [certified_picture(path, one, made, inside=in_png) for path, one in zip(paths, pixels, strict=True)]
+
+
+def paths_of(outputs: Sequence[Sequence[File]]) -> tuple[Path, ...]:
+    """Where outputs lie, then where their certificates lie."""
+    return (*(output[-1][0] for output in outputs), *(output[0][0] for output in outputs))

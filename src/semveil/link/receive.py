@@ -1,0 +1,145 @@
+"""Bob's and Eve's sides as one call each: from a message to pictures with their certificate."""
+
+import os
+from contextlib import nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+
+from torch import Tensor
+
+from semveil.channels import Message, MessageError, read_message
+from semveil.channels.wiretap import AnyChannel
+from semveil.core.certificate import Certificate
+from semveil.core.progress import Note, unheard
+from semveil.core.publish import publish
+from semveil.core.rng import streams
+from semveil.link.keys import SENT, AnyKey, bob_key, nonce_log
+from semveil.link.outputs import AnyPath, paths_of, picture_outputs
+from semveil.methods.certificates import certificate_of
+from semveil.methods.dp_semcom import NOISY
+from semveil.methods.face_model import FaceModel, load_model
+from semveil.methods.messages import heard, method_for_bob, method_for_eve
+from semveil.protection.linear_pair import LinearPair
+
+
+@dataclass(frozen=True, eq=False)
+class Received:
+    """What somebody made of a message.
+
+    Attributes:
+        images: (B, 3, S, S) about [-1, 1], not clamped.
+        message: as it was read.
+        certificate: of the pictures.
+        written: pictures, then their certificates; none where no file was named.
+    """
+
+    images: Tensor
+    message: Message
+    certificate: Certificate
+    written: tuple[Path, ...]
+
+
+def receive(
+    message: Message | AnyPath,
+    out: AnyPath | None = None,
+    *,
+    iq: bool = False,
+    key: AnyKey | None = None,
+    model: FaceModel | str | None = None,
+    pair: LinearPair | None = None,
+    snr_db: float | None = None,
+    channel: AnyChannel | None = None,
+    seed: int | None = None,
+    authenticate: bool = True,
+    replay: bool = False,
+    certificate_in_png: bool = False,
+    note: Note = unheard,
+) -> Received:
+    """Bob: hear a message over a simulated channel, undo the protection and make the image; a keyed message is read once.
+
+    Args:
+        message: its file, or what was read of one.
+        iq: the file is a recording (SigMF), whatever its name.
+        out: PNG to write; of several images NAME-1.png and so on.
+        key: Bob's copy: a key file, a `Key` or a `SharedKey`.
+        model: face model, loaded or by name; the one that the message names where None.
+        pair: Alice's, for protection `nn`; looked up by its hash where None.
+        snr_db: of the simulated channel (20).
+        channel: the simulated one, see `parse_link`; AWGN where None.
+        seed: of its noise; drawn anew where None.
+        authenticate: False reads a deniable message, whose side information anybody may have altered.
+        replay: read a keyed message that was read before.
+        certificate_in_png: put the certificate into the PNG's text too.
+        note: told where the message was sent from this machine: Bob may be hearing himself.
+
+    Raises:
+        MessageError: the message is damaged, or needs another model or pair.
+        KeyProblem: the key is missing or not Alice's, the side information was altered, or the message was read before.
+    """
+    read, loaded = open_message(message, model, iq=iq)
+    nonce = None if read.keyed is None else read.keyed.nonce
+    shared = None if read.keyed is None else bob_key(key, read.keyed.source)
+    method = method_for_bob(read, loaded, pair=pair, key=shared, authenticate=authenticate)
+    if nonce is not None and not replay:
+        nonce_log().check(nonce)
+    if nonce is not None and nonce_log(SENT).holds(nonce):
+        note("this message was sent from this machine; if you did not send it to yourself, somebody sent it back to you")
+    images = method.receive(heard(read, snr_db=snr_db, rng=streams(seed)["bob"], channel=channel))
+    certificate = certificate_of(read, method)
+    as_heard = read.protection in (*NOISY, "none")  # nothing was undone
+    certificate = certificate.for_picture() if as_heard else certificate.for_opened_picture()
+    outputs = picture_outputs(out, images, certificate, in_png=certificate_in_png)
+    # Only after the key fitted, or a forged message would block the true one; and spent only if the picture is there.
+    with nullcontext() if nonce is None or replay else nonce_log().claim(nonce):
+        publish([file for output in outputs for file in output])
+    return Received(images, read, certificate, paths_of(outputs))
+
+
+def eavesdrop(
+    message: Message | AnyPath,
+    out: AnyPath | None = None,
+    *,
+    iq: bool = False,
+    model: FaceModel | str | None = None,
+    snr_db: float | None = None,
+    channel: AnyChannel | None = None,
+    seed: int | None = None,
+    certificate_in_png: bool = False,
+) -> Received:
+    """Eve: hear a message over her own simulated channel and put it into the public generator, as in the paper.
+
+    Args:
+        message, out, iq, model, snr_db, channel, seed, certificate_in_png: as for `receive`.
+
+    Raises:
+        MessageError: the message is damaged, or needs another model.
+    """
+    read, loaded = open_message(message, model, iq=iq)
+    images = method_for_eve(read, loaded).eavesdrop(heard(read, snr_db=snr_db, rng=streams(seed)["eve"], channel=channel))
+    certificate = certificate_of(read).for_picture()
+    outputs = picture_outputs(out, images, certificate, in_png=certificate_in_png)
+    publish([file for output in outputs for file in output])
+    return Received(images, read, certificate, paths_of(outputs))
+
+
+def open_message(message: Message | AnyPath, model: FaceModel | str | None, *, iq: bool = False) -> tuple[Message, FaceModel]:
+    """A message, read where it is a file or the burst in a recording, and the model that it needs.
+
+    Raises:
+        MessageError: the message is damaged, or its model is not on this machine.
+    """
+    read = _read(message, iq) if isinstance(message, str | os.PathLike) else message
+    if isinstance(model, FaceModel):
+        return read, model
+    try:
+        return read, load_model(model or read.model)
+    except ValueError as error:
+        raise MessageError(f"the message needs a model that is not here: {error}") from error
+
+
+def _read(path: AnyPath, iq: bool) -> Message:
+    if not iq and not Path(path).suffix.startswith(".sigmf"):
+        return read_message(path)
+    from semveil.radio.bursts import receive_recording  # needs the extra `iq`
+
+    return receive_recording(Path(path))

@@ -1,0 +1,121 @@
+"""Alice's side as one call: from a photo to a message file with its certificate, logged and recorded."""
+
+import tempfile
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from semveil.channels import Message, message_bytes
+from semveil.core.certificate import Certificate
+from semveil.core.ledger import Ledger
+from semveil.core.progress import Note, Progress, quiet, unheard
+from semveil.core.provenance import commit
+from semveil.core.publish import File, publish
+from semveil.data.certified import certified
+from semveil.data.load_faces import Photos, load_faces
+from semveil.link.keys import SENT, AnyKey, alice_key, nonce_log
+from semveil.link.outputs import AnyPath, Record, account, open_ledger, paths_of
+from semveil.link.sender import sender
+from semveil.methods.certificates import certificate_of
+from semveil.methods.face_model import DEFAULT_MODEL, FaceModel, load_model
+from semveil.methods.messages import to_message
+from semveil.protection.linear_pair import LinearPair
+
+
+@dataclass(frozen=True, eq=False)
+class Sent:
+    """A message that was sent.
+
+    Attributes:
+        message: clean symbols with the side information to read them.
+        certificate: what is guaranteed of it.
+        written: files of the message and the recording, then their certificates; none where no file was named.
+        record: what all recorded releases about the subject add up to; None without a subject.
+    """
+
+    message: Message
+    certificate: Certificate
+    written: tuple[Path, ...]
+    record: Record | None
+
+
+def send(
+    photos: Photos,
+    out: AnyPath | None = None,
+    *,
+    iq: AnyPath | None = None,
+    iq_format: str = "cf32",
+    model: FaceModel | str = DEFAULT_MODEL,
+    key: AnyKey | None = None,
+    pair: LinearPair | None = None,
+    face: int | str | None = None,
+    subject: str | None = None,
+    ledger: Ledger | AnyPath | None = None,
+    limit: float | None = None,
+    train: bool = True,
+    progress: Progress = quiet,
+    note: Note = unheard,
+    **options: Any,
+) -> Sent:
+    """Turn photos into a message: find the faces, invert, protect, write it with its certificate, log and record it.
+
+    Args:
+        photos: paths, arrays or aligned images, see `load_faces`.
+        out: message file to write.
+        iq: SigMF recording to write, the same as a radio signal; needs the extra `iq`.
+        iq_format: of its samples, `cf32` or `ci16`.
+        model: face model, loaded or by name.
+        key: that Alice shares with Bob: a key file, a `Key` or a `SharedKey`; none for protections without one.
+        pair: trained pair of protection `nn`; looked up, or trained, where None.
+        face: which face of a photo with several.
+        subject: whom the photo shows: the release goes into the ledger under a pseudonym.
+        ledger: the user's where None.
+        limit: a release that takes the subject's total epsilon above it is refused.
+        train: train a missing pair now (minutes; it is kept).
+        progress: stages of the work.
+        note: told of what the user should know.
+        options: of the protection, see `DPSemCom`: protection, private_codes, epsilon, calibration, budget, delta, guard,
+            authenticate, perceptual.
+
+    Raises:
+        ValueError: options that do not go together.
+        SemveilError: a photo, a key, the ledger or an output is not as it must be; nothing is sent.
+
+    Example:
+        >>> import torch
+        >>> from semveil.methods.shared_key import SharedKey
+        >>> from semveil.methods.face_model import load_model
+        >>> face = load_model().generator.synthesize(torch.zeros(1, 28, 64)).clamp(-1, 1)
+        >>> send(face, protection="none").certificate.guarantee.basis.value
+        'none'
+    """
+    book = open_ledger(subject, ledger, limit, note=note)
+    shared = alice_key(key)
+    loaded = load_model(model) if isinstance(model, str) else model
+    faces = load_faces(photos, size=loaded.size, face=face, progress=progress, note=note)
+    method = sender(loaded, key=shared, pair=pair, train=train, progress=progress, note=note, **options)
+    latents = method.invert(faces.images, progress=lambda done, total: progress("Inverting", done, total)).codes
+    message = to_message(method, method.send_codes(latents))
+    term = loaded.describe_inversion(method.perceptual)["perceptual_term"]
+    certificate = replace(certificate_of(message, method, perceptual=term), commit=commit())
+    made = [] if out is None else [certified(out, message_bytes(message), certificate)]
+    if iq is not None:
+        made += [certified(path, content, certificate) for path, content in _recorded_signal(Path(iq), message, iq_format)]
+
+    def written_down() -> None:
+        if book is not None and subject is not None:
+            book.record(subject, certificate, limit=limit)
+        if message.keyed is not None:
+            nonce_log(SENT).add(message.keyed.nonce)
+
+    publish([file for output in made for file in output], once=written_down)  # also before the caller has the message
+    return Sent(message, certificate, paths_of(made), account(book, subject))
+
+
+def _recorded_signal(path: Path, message: Message, datatype: str) -> list[File]:
+    """The files of a recording and their bytes; they are written elsewhere first, since nobody may read them before booking."""
+    from semveil.radio.bursts import send_recording  # needs the extra `iq`
+
+    with tempfile.TemporaryDirectory() as folder:
+        files = send_recording(Path(folder) / path.name, message, datatype=datatype)
+        return [(path.with_name(file.name), file.read_bytes()) for file in files]

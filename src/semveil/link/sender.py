@@ -1,0 +1,98 @@
+"""Alice's method from what is asked of it, with its trained pair found or trained."""
+
+from typing import Any
+
+from semveil.core.errors import SemveilError
+from semveil.core.progress import Note, Progress, quiet, unheard
+from semveil.core.rng import streams
+from semveil.link import PAIR_SEED
+from semveil.methods.dp_semcom import DPSemCom, pair_settings
+from semveil.methods.face_model import FaceModel, model_folders
+from semveil.methods.pairs import NoPair, find_pair
+from semveil.methods.protection_options import check_options
+from semveil.methods.shared_key import SharedKey
+from semveil.protection.linear_pair import LinearPair, PairSettings
+from semveil.training.protector import find_or_train_pair
+
+_TRAINED = ("epsilon", "calibration", "private_codes")  # what a pair is trained for
+
+
+class PairMissing(SemveilError):
+    """No pair is trained for what is asked; the message names the command that trains it."""
+
+
+def sender(
+    model: FaceModel,
+    *,
+    key: SharedKey | None = None,
+    pair: LinearPair | None = None,
+    train: bool = True,
+    progress: Progress = quiet,
+    note: Note = unheard,
+    **options: Any,
+) -> DPSemCom:
+    """Alice's method; a pair that is missing is trained, or the command for it is named.
+
+    Args:
+        model: loaded.
+        key: that she shares with Bob.
+        pair: a trained one for `nn`; what else is asked must be what it was trained for.
+        train: train a missing pair now (minutes; it is kept).
+        progress: epochs of a training.
+        note: told that a training begins.
+        options: further arguments of `DPSemCom`, None where she leaves them to the method.
+
+    Raises:
+        ValueError: options that do not go together, or a pair that was trained for something else.
+        PairMissing: there is no pair, and none may be trained.
+    """
+    asked = {name: value for name, value in options.items() if value is not None}
+    protection = asked.pop("protection", None)
+    if not (protection == "nn" or (protection is None and key is None and "budget" not in asked)):
+        if pair is not None:
+            raise ValueError("a pair serves protection 'nn' only; leave --pair out")
+        return DPSemCom(model, protection=protection, key=key, **asked)
+    if pair is None:
+        check_options("nn", {**asked, "key": key, "deniable": not asked.get("authenticate", True)})
+        settings = pair_settings(model, **{name: asked[name] for name in _TRAINED if name in asked})
+        return DPSemCom(model, protection="nn", pair=_find_or_train(model, settings, train, progress, note), **asked)
+    return _with_pair(model, pair, asked)
+
+
+def _with_pair(model: FaceModel, pair: LinearPair, asked: dict[str, Any]) -> DPSemCom:
+    """The method of a pair at hand; what the user asks for beside it must be what it was trained for."""
+    own = pair.settings
+    trained = dict(zip(_TRAINED, (own.epsilon, own.calibration, own.codes), strict=True))
+    for name, value in trained.items():
+        wanted = asked.get(name)
+        if wanted is not None and wanted != value:
+            raise ValueError(f"the pair was trained for {name} {value}, not {wanted}; leave the option out")
+    method = DPSemCom(model, protection="nn", pair=pair, **(asked | {"private_codes": own.codes}))
+    if abs(own.scale / method.calibration.scale - 1) > 1e-4:
+        raise ValueError(
+            f"the pair imitates noise of scale {own.scale:g}; model {model.name} needs {method.calibration.scale:g}"
+        )
+    return method
+
+
+def _find_or_train(model: FaceModel, settings: PairSettings, train: bool, progress: Progress, note: Note) -> LinearPair:
+    try:
+        return find_pair(model, settings)
+    except NoPair as missing:
+        if not train:
+            raise PairMissing(f"{missing}; train it with: {training_command(model, settings)}") from missing
+    note(f"no pair is trained for epsilon {settings.epsilon:g} ({settings.calibration}); training one now, once")
+
+    def tick(epoch: int, epochs: int, loss: float) -> None:
+        progress("Training a pair", epoch, epochs)
+
+    return find_or_train_pair(model, settings, rng=streams(PAIR_SEED)["train"], progress=tick)
+
+
+def training_command(model: FaceModel, settings: PairSettings) -> str:
+    """The command line that trains a pair."""
+    known = model.folder is None or model_folders().get(model.name) == model.folder
+    return (
+        f"semveil train protector --model {model.name if known else model.folder} --epsilon {settings.epsilon:g} "
+        f"--private-codes {','.join(map(str, settings.codes))} --calibration {settings.calibration}"
+    )

@@ -1,0 +1,192 @@
+"""Alice, Bob and Eve in one process: transmit, measure, and write everybody's pictures."""
+
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from semveil.channels import parse_link
+from semveil.core.certificate import Certificate
+from semveil.core.pixels import to_pixels
+from semveil.core.progress import Note, Progress, quiet, unheard
+from semveil.core.provenance import commit, versions
+from semveil.core.results import write_result
+from semveil.core.rng import streams
+from semveil.core.rounding import text_above
+from semveil.core.whole_folder import SUMMARY, whole_folder
+from semveil.data.certified import write_certificate
+from semveil.data.load_faces import Photos, load_faces
+from semveil.data.save import save_png
+from semveil.link.measure import measure
+from semveil.link.outputs import AnyPath
+from semveil.link.sender import sender
+from semveil.methods.certificates import certificate_of
+from semveil.methods.dp_semcom import NOISY, DPSemCom, WiretapResult
+from semveil.methods.face_model import DEFAULT_MODEL, FaceModel, box_as_dict, load_model
+from semveil.methods.messages import to_message
+from semveil.methods.pairs import pair_digest
+from semveil.recognition.by_name import Remembering, choose_verifier
+
+PICTURES = ("source", "inverted", "direct", "bob", "eve")
+
+
+@dataclass(frozen=True, eq=False)
+class Transmitted:
+    """A simulated transmission of one or more photos.
+
+    Attributes:
+        result: everybody's images, codes, and what was sent.
+        summary: what `result.json` holds: config, seeds, versions, and a record of each photo with its measurements.
+        certificate: of what Eve sees.
+        method: Alice's.
+    """
+
+    result: WiretapResult
+    summary: dict[str, Any]
+    certificate: Certificate
+    method: DPSemCom
+
+    @property
+    def bob(self) -> Tensor:
+        """Bob's images (B, 3, S, S) about [-1, 1], not clamped."""
+        return self.result.bob
+
+    @property
+    def eve(self) -> Tensor:
+        """Eve's, likewise."""
+        return self.result.eve
+
+
+def transmit(
+    photos: Photos,
+    out: AnyPath | None = None,
+    *,
+    model: FaceModel | str = DEFAULT_MODEL,
+    face: int | str | None = None,
+    names: Sequence[str] | None = None,
+    snr_db: float = 20.0,
+    eve_snr_db: float | None = None,
+    channel: str | None = None,
+    eve_channel: str | None = None,
+    verifier: str = "dlib",
+    threshold: float | None = None,
+    seed: int | None = None,
+    train: bool = True,
+    progress: Progress = quiet,
+    note: Note = unheard,
+    **options: Any,
+) -> Transmitted:
+    """Send photos to Bob over a wiretap channel on which Eve listens; all three are simulated.
+
+    Args:
+        photos: paths, arrays or aligned images, see `load_faces`.
+        out: folder for everybody's pictures and `result.json`.
+        model: face model, loaded or by name.
+        face: which face of a photo with several.
+        names: of the photos, see `load_faces`.
+        snr_db: Bob's SNR per complex symbol.
+        eve_snr_db: Eve's; Bob's where None.
+        channel: Bob's, see `parse_link`; AWGN where None.
+        eve_channel: Eve's; AWGN where None.
+        verifier: recogniser that decides whether two faces are one person, by name or ONNX file.
+        threshold: of an ONNX verifier, on its cosine.
+        seed: of the channels; drawn anew where None. With genuine noise it makes a simulation, no release.
+        train: train a missing pair now (minutes; it is kept).
+        progress: stages of the work.
+        note: told of what the user should know.
+        options: of the protection, see `DPSemCom`; keyed protection draws a new key, which Bob has and Eve has not.
+
+    Raises:
+        ValueError: options that do not go together, or no such verifier.
+        SemveilError: a photo or an output is not as it must be.
+    """
+    loaded = load_model(model) if isinstance(model, str) else model
+    judge, judge_card = choose_verifier(verifier, resolution=loaded.size, threshold=threshold)
+    faces = load_faces(photos, size=loaded.size, face=face, names=names, progress=progress, note=note)
+    method = sender(loaded, train=train, progress=progress, note=note, **options)
+    # The seed of genuine noise is the noise: drawn from the operating system unless given, and never written.
+    genuine = method.protection in NOISY
+    run_seed = secrets.randbits(32) if seed is None and not genuine else seed
+    latents = method.invert(faces.images, progress=lambda done, total: progress("Inverting", done, total)).codes
+    progress("Sending and measuring", 0, 1)
+    result = method.transmit(
+        faces.images,
+        snr_db=snr_db,
+        eve_snr_db=eve_snr_db,
+        codes=latents,
+        run=streams(run_seed),
+        bob_channel=None if channel is None else parse_link(channel),
+        eve_channel=None if eve_channel is None else parse_link(eve_channel),
+    )
+    summary: dict[str, Any] = {
+        "config": {
+            **describe(method),
+            "inversion": loaded.describe_inversion(method.perceptual),
+            "snr_db": snr_db,
+            "eve_snr_db": snr_db if eve_snr_db is None else eve_snr_db,
+            "channel": channel or "awgn",
+            "eve_channel": eve_channel or "awgn",
+            "verifier": judge_card,
+        },
+        "seeds": {"run": None, "reason": "it would give the noise away"} if genuine else {"run": run_seed},
+        "versions": {**versions(), "commit": commit()},
+        "images": measure(result, method, Remembering(judge), ids=faces.ids),
+    }
+    term = summary["config"]["inversion"]["perceptual_term"]
+    certificate = certificate_of(to_message(method, result.transmission), method, perceptual=term).for_picture()
+    transmitted = Transmitted(result, summary, certificate, method)
+    if out is not None:
+        _write(Path(out), transmitted, faces.ids)
+    return transmitted
+
+
+def describe(method: DPSemCom) -> dict[str, Any]:
+    """A method as results have it, JSON-ready."""
+    model, noise = method.model, method.calibration
+    return {
+        "method": method.name,
+        "model": model.name,
+        "model_digest": model.digest,
+        "image_size": model.size,
+        "latent_shape": list(model.latent_shape),
+        "clip_box": box_as_dict(model.box),
+        "protection": method.protection,
+        "pair_digest": pair_digest(method.pair) if method.pair else None,
+        "private_codes": list(method.private_codes),
+        "private_parts": method.private_parts,
+        "nominal_epsilon": method.nominal_epsilon,
+        "budget": method.budget,
+        "calibration": {
+            "name": noise.name,
+            "scale": noise.scale,
+            "true_epsilon_of_genuine_noise": noise.true_epsilon,
+            "meaning": meaning(method),
+        }
+        if method.protection == "nn"
+        else None,
+    }
+
+
+def meaning(method: DPSemCom) -> str:
+    """What the nominal epsilon of a trained pair is worth."""
+    noise, epsilon = method.calibration, text_above(method.calibration.true_epsilon, 4)
+    return (
+        f"nominal epsilon {noise.nominal_epsilon:g} ({noise.name}): genuine Laplace noise of scale {noise.scale:.4g} would "
+        f"give the private codes epsilon {epsilon}; the trained pair imitates such noise and guarantees nothing"
+    )
+
+
+def _write(out: Path, transmitted: Transmitted, ids: tuple[str, ...]) -> None:
+    """A folder for each of several photos, Eve's pictures with their certificate, `result.json` last."""
+    pixels = {name: to_pixels(getattr(transmitted.result, name)) for name in PICTURES}
+    with whole_folder(out) as folder:
+        for i, name in enumerate(ids):
+            place = folder / name if len(ids) > 1 else folder
+            place.mkdir(exist_ok=True)
+            for picture in PICTURES:
+                save_png(place / f"{picture}.png", pixels[picture][i])
+            write_certificate(place / "eve.png", transmitted.certificate)
+        write_result(folder / SUMMARY, transmitted.summary)

@@ -1,0 +1,183 @@
+"""The library's calls do all that the command line does: logs, ledger, certificates, refusals."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from skimage.data import astronaut
+from torch import Tensor
+
+import semveil
+from semveil.cli.main import main
+from semveil.core.errors import KeyProblem
+from semveil.core.ledger import Ledger
+from semveil.core.privacy import Basis
+from semveil.data.certified import certificate_path, read_certificate
+from semveil.keys import Secret, write_secret
+from semveil.link.keys import READ, SENT, Key, nonce_log
+from semveil.methods.face_model import load_model
+from semveil.methods.shared_key import SharedKey
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("SEMVEIL_HOME", str(tmp_path / "home"))
+    return tmp_path / "home"
+
+
+@pytest.fixture
+def portrait(tmp_path: Path) -> Path:
+    path = tmp_path / "portrait.png"
+    Image.fromarray(astronaut()).save(path)
+    return path
+
+
+@pytest.fixture
+def faces(tiny_model_folder: Path) -> Tensor:
+    model = load_model(str(tiny_model_folder))
+    return model.generator.synthesize(model.public_latents(2, rng=torch.Generator().manual_seed(0))).clamp(-1, 1)
+
+
+@pytest.fixture
+def key(tmp_path: Path) -> Path:
+    write_secret(tmp_path / "alice-bob.key", Secret.generate())
+    return tmp_path / "alice-bob.key"
+
+
+def entries(kind: str) -> int:
+    """How many nonces a log holds, a line each."""
+    path = nonce_log(kind).path
+    return len(path.read_bytes().splitlines()) if path.is_file() else 0
+
+
+def test_a_message_is_certified_logged_and_recorded(
+    home: Path, tmp_path: Path, faces: Tensor, key: Path, tiny_model_folder: Path
+) -> None:
+    out = tmp_path / "m.svl"
+    sent = semveil.send(faces, out, model=str(tiny_model_folder), key=key, subject="Ada", ledger=tmp_path / "ledger.jsonl")
+    assert sent.written == (out, certificate_path(out))
+    assert read_certificate(out).release_id == sent.certificate.release_id
+    assert sent.certificate.guarantee.basis == Basis.COMPUTATIONAL and sent.certificate.perceptual == "none"
+    assert (entries(SENT), entries(READ)) == (1, 0)
+    (release,) = Ledger(tmp_path / "ledger.jsonl").releases("Ada")
+    assert release.release_id == sent.certificate.release_id
+    assert sent.record is not None and sent.record.releases == 1
+
+
+def test_a_message_is_read_once_with_its_key_alone(
+    home: Path, tmp_path: Path, faces: Tensor, key: Path, tiny_model_folder: Path
+) -> None:
+    message = semveil.send(faces, model=str(tiny_model_folder), key=key).message
+    with pytest.raises(KeyProblem):
+        semveil.receive(message, tmp_path / "bob.png", key=SharedKey.fresh(), model=str(tiny_model_folder))
+    assert entries(READ) == 0 and not list(tmp_path.glob("bob*")), "who has no key spends nothing"
+    first = semveil.receive(message, tmp_path / "bob.png", key=key, model=str(tiny_model_folder), snr_db=60, seed=1)
+    assert [path.name for path in first.written[:2]] == ["bob-1.png", "bob-2.png"] and len(first.written) == 4
+    assert read_certificate(first.written[0]).guarantee.basis == Basis.NONE
+    assert first.sent_from_here and entries(READ) == 1
+    with pytest.raises(KeyProblem, match="read before"):
+        semveil.receive(message, key=key, model=str(tiny_model_folder))
+    again = semveil.receive(message, key=Key(file=key), model=str(tiny_model_folder), snr_db=60, seed=1, replay=True)
+    assert torch.equal(again.images, first.images)
+    eve = semveil.eavesdrop(message, model=str(tiny_model_folder), snr_db=60, seed=1)
+    assert eve.certificate.guarantee.basis == Basis.COMPUTATIONAL and entries(READ) == 1
+    assert not torch.allclose(eve.images, first.images, atol=0.05)
+
+
+def test_the_command_line_leaves_what_the_library_leaves(
+    home: Path, tmp_path: Path, portrait: Path, key: Path, tiny_model_folder: Path
+) -> None:
+    left: list[tuple[set[str], int, int, int]] = []
+    model, book = str(tiny_model_folder), tmp_path / "ledger.jsonl"
+    for folder, send in (
+        ("library", lambda out: semveil.send(portrait, out, model=model, key=key, subject="Ada", ledger=book)),
+        (
+            "command",
+            lambda out: main([
+                *("send", str(portrait), "--out", str(out), "--model", model, "--key", str(key)),
+                *("--subject", "Ada", "--ledger", str(book)),
+            ]),
+        ),
+    ):  # fmt: skip
+        place = tmp_path / folder
+        place.mkdir()
+        send(place / "m.svl")
+        left.append(({path.name for path in place.iterdir()}, entries(SENT), entries(READ), len(Ledger(book).releases("Ada"))))
+    assert left == [({"m.svl", "m.svl.certificate.json"}, n, 0, n) for n in (1, 2)]
+
+
+def test_a_key_is_one_of_three_ways(key: Path) -> None:
+    with pytest.raises(ValueError, match="give one key"):
+        Key()
+    with pytest.raises(ValueError, match="give one key"):
+        Key(file=key, passphrase=lambda: "six words drawn by dice")
+    with pytest.raises(ValueError, match="go together"):
+        Key(identity=key)
+    alice = Key(passphrase=lambda: "six words drawn by dice").for_sending()
+    assert Key(passphrase=lambda: "six words drawn by dice").of_message(alice.source).source == alice.source
+    with pytest.raises(KeyProblem, match="passphrase"):
+        Key(file=key).of_message(alice.source)
+
+
+def test_faces_come_from_paths_arrays_and_images_alike(portrait: Path) -> None:
+    told: list[str] = []
+    by_path = semveil.load_faces(portrait, size=32, note=told.append)
+    by_array = semveil.load_faces([astronaut(), astronaut()], size=32)
+    assert by_path.ids == ("photo-1",) and by_array.ids == ("photo-1", "photo-2") and not told
+    assert torch.equal(by_path.images, by_array.images[:1]) and by_path.images.shape == (1, 3, 32, 32)
+    aligned = semveil.load_faces(by_array.images, size=32)
+    assert torch.equal(aligned.images, by_array.images) and semveil.load_faces(aligned, size=32) is aligned
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        (lambda: torch.zeros(1, 3, 16, 16), "aligned images"),
+        (lambda: torch.zeros(1, 3, 32, 32, dtype=torch.uint8), "aligned images"),
+        (lambda: [], "at least one photo"),
+        (lambda: np.zeros((64, 64), np.uint8), "array"),
+        (lambda: np.zeros((64, 64, 3)), "uint8"),
+    ],
+)
+def test_what_shows_no_photo_is_refused(wrong: Callable[[], object], words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        semveil.load_faces(wrong(), size=32)  # type: ignore[arg-type]
+
+
+def test_all_three_are_simulated_with_measurements(home: Path, tmp_path: Path, faces: Tensor, tiny_model_folder: Path) -> None:
+    sent = semveil.transmit(faces, tmp_path / "out", model=str(tiny_model_folder), protection="rotation", snr_db=30, seed=3)
+    assert sent.bob.shape == sent.eve.shape == faces.shape
+    assert [record["source"] for record in sent.summary["images"]] == ["photo-1", "photo-2"]
+    assert sent.summary["config"]["inversion"]["perceptual_term"] == sent.certificate.perceptual == "none"
+    assert sent.certificate.guarantee.basis == Basis.COMPUTATIONAL
+    for photo in ("photo-1", "photo-2"):
+        assert read_certificate(tmp_path / "out" / photo / "eve.png").release_id == sent.certificate.release_id
+    assert (tmp_path / "out" / "result.json").is_file()
+
+
+def test_faces_are_protected_in_memory_with_certificates(home: Path, tmp_path: Path, faces: Tensor) -> None:
+    book = tmp_path / "ledger.jsonl"
+    images = torch.nn.functional.interpolate(faces, size=(64, 64))
+    made = semveil.protect(images, method="dp-pix", epsilon=0.5, size=64, subject="Ada", ledger=book)
+    assert made.images.shape == images.shape and made.ids == ("photo-1", "photo-2")
+    assert [certificate.guarantee.epsilon for certificate in made.certificates] == [64 * 4.0 * 0.5] * 2  # of each cell
+    assert len({certificate.release_id for certificate in made.certificates}) == 2
+    assert len(Ledger(book).releases("Ada")) == 2
+    with pytest.raises(ValueError, match="no option 'sigmaa'"):
+        semveil.protect(images, method="blur", sigmaa=1.0)
+    with pytest.raises(ValueError, match="needs the subject"):
+        semveil.protect(images, method="blur", size=64, ledger=book)
+    with pytest.raises(ValueError, match="name an output folder"):
+        semveil.protect(images, method="blur", keep=("aligned",))
+
+
+def test_files_are_protected_as_by_the_command(home: Path, tmp_path: Path, portrait: Path) -> None:
+    summary = semveil.protect(portrait, tmp_path / "library", method="blur", sigma=6.0)
+    assert (summary.protected, summary.exit_code) == (1, 0)
+    assert main(["protect", str(portrait), "--method", "blur", "--sigma", "6", "--out", str(tmp_path / "command")]) == 0
+    pictures = [np.asarray(Image.open(tmp_path / folder / "portrait.png")) for folder in ("library", "command")]
+    assert np.array_equal(*pictures)
+    assert read_certificate(tmp_path / "library" / "portrait.png").method == "blur"
