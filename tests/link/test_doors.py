@@ -11,8 +11,9 @@ from skimage.data import astronaut
 from torch import Tensor
 
 import semveil
+from semveil.channels import parse_link
 from semveil.cli.main import main
-from semveil.core.errors import KeyProblem
+from semveil.core.errors import KeyProblem, SemveilError
 from semveil.core.ledger import Ledger
 from semveil.core.privacy import Basis
 from semveil.data.certified import certificate_path, read_certificate
@@ -62,9 +63,28 @@ def test_a_message_is_certified_logged_and_recorded(
     assert read_certificate(out).release_id == sent.certificate.release_id
     assert sent.certificate.guarantee.basis == Basis.COMPUTATIONAL and sent.certificate.perceptual == "none"
     assert (entries(SENT), entries(READ)) == (1, 0)
-    (release,) = Ledger(tmp_path / "ledger.jsonl").releases("Ada")
-    assert release.release_id == sent.certificate.release_id
+    book = Ledger(tmp_path / "ledger.jsonl")
+    assert len(book.releases("Ada")) == 1 and book.knows(sent.certificate.release_id)
     assert sent.record is not None and sent.record.releases == 1
+
+
+def test_a_release_above_the_limit_is_not_made(home: Path, tmp_path: Path, faces: Tensor, tiny_model_folder: Path) -> None:
+    out, book = tmp_path / "m.svl", tmp_path / "ledger.jsonl"
+    asked = {"model": str(tiny_model_folder), "protection": "laplace", "epsilon": 10.0, "ledger": book}
+    with pytest.raises(ValueError, match="name the subject"):
+        semveil.send(faces[:1], out, **asked)
+    semveil.send(faces[:1], **asked, subject="Ada", limit=1e9)  # nothing is written, but the caller has the message
+    assert len(Ledger(book).releases("Ada")) == 1
+    with pytest.raises(SemveilError, match="limit"):
+        semveil.send(faces[:1], out, **asked, subject="Ada", limit=1.0)
+    assert not list(tmp_path.glob("m.svl*")) and len(Ledger(book).releases("Ada")) == 1
+
+
+def test_channels_are_the_receivers(home: Path, faces: Tensor, tiny_model_folder: Path) -> None:
+    message = semveil.send(faces[:1], model=str(tiny_model_folder), protection="none").message
+    hear = {"model": str(tiny_model_folder), "snr_db": 30, "seed": 1}
+    plain, faded = (semveil.eavesdrop(message, **hear, channel=over).images for over in (None, parse_link("rayleigh")))
+    assert torch.equal(plain, semveil.eavesdrop(message, **hear).images) and not torch.allclose(plain, faded, atol=0.05)
 
 
 def test_a_message_is_read_once_with_its_key_alone(
@@ -74,10 +94,12 @@ def test_a_message_is_read_once_with_its_key_alone(
     with pytest.raises(KeyProblem):
         semveil.receive(message, tmp_path / "bob.png", key=SharedKey.fresh(), model=str(tiny_model_folder))
     assert entries(READ) == 0 and not list(tmp_path.glob("bob*")), "who has no key spends nothing"
-    first = semveil.receive(message, tmp_path / "bob.png", key=key, model=str(tiny_model_folder), snr_db=60, seed=1)
+    told: list[str] = []
+    bob = {"key": key, "model": str(tiny_model_folder), "snr_db": 60, "seed": 1}
+    first = semveil.receive(message, tmp_path / "bob.png", **bob, note=told.append)
     assert [path.name for path in first.written[:2]] == ["bob-1.png", "bob-2.png"] and len(first.written) == 4
     assert read_certificate(first.written[0]).guarantee.basis == Basis.NONE
-    assert first.sent_from_here and entries(READ) == 1
+    assert "sent from this machine" in told[0] and entries(READ) == 1
     with pytest.raises(KeyProblem, match="read before"):
         semveil.receive(message, key=key, model=str(tiny_model_folder))
     again = semveil.receive(message, key=Key(file=key), model=str(tiny_model_folder), snr_db=60, seed=1, replay=True)

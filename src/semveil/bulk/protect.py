@@ -10,7 +10,7 @@ from torch import Tensor
 from semveil.bulk.run import Summary, protect_photos
 from semveil.bulk.settings import Settings, needs_subjects
 from semveil.core.certificate import Certificate
-from semveil.core.ledger import Booking, Ledger
+from semveil.core.ledger import Booking, Ledger, subject_name
 from semveil.core.provenance import commit
 from semveil.data.load_faces import Photos, load_faces
 from semveil.methods.options import declared_options
@@ -144,8 +144,8 @@ def _in_memory(
     method: Any = settings.build()
     faces = load_faces(photos, size=method.size, face=settings.face)
     if book is not None and settings.subject is not None:
-        book.releases(settings.subject)  # a missing key or a foreign file shows now
-        book.prepare()
+        subject_name(settings.subject)
+        book.prepare()  # a missing key or a foreign file shows now
     known = {"subjects": [settings.subject] * len(faces)} if needs_subjects(method) else {}
     release = method.protect(faces.images, **known)
     certificates = tuple(replace(method.certificate(one), commit=settings.commit) for one in release.singles())
