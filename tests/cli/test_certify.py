@@ -14,10 +14,9 @@ from semveil.channels import write_message
 from semveil.cli import main as command_line
 from semveil.cli.certified import certified_lines
 from semveil.core.privacy import Basis, Guarantee
-from semveil.core.publish import publish
 from semveil.data.certified import certificate_path, certified_picture, read_certificate, save_certified_png, write_certificate
 from semveil.data.save import save_png
-from semveil.link.outputs import paths_of
+from semveil.link.outputs import publish_outputs
 
 MADE = replace(FULL, output=None)
 PICTURE = np.full((4, 4, 3), 128, np.uint8)
@@ -89,8 +88,7 @@ def test_certifying_outputs_writes_beside_and_into_pictures(tmp_path: Path) -> N
     paths = [tmp_path / "eve-1.png", tmp_path / "eve-2.png"]
     made = MADE.for_picture()
     outputs = [certified_picture(path, PICTURE, made, inside=True) for path in paths]
-    publish([file for output in outputs for file in output])
-    lines = certified_lines(made, paths_of(outputs))
+    lines = certified_lines(made, publish_outputs(outputs))
     assert lines[0].startswith("In short: ") and "eve-2.png.certificate.json" in lines[1]
     for path in paths:
         assert read_certificate(path).output.of == "file"

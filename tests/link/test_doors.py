@@ -198,6 +198,8 @@ def test_faces_are_protected_in_memory_with_certificates(home: Path, tmp_path: P
         semveil.protect(images, method="blur", sigmaa=1.0)
     with pytest.raises(ValueError, match="needs the subject"):
         semveil.protect(images, method="blur", size=64, ledger=book)
+    with pytest.raises(ValueError, match="needs the subject"):
+        semveil.protect(images, method="blur", size=64, limit=1.0)
     with pytest.raises(ValueError, match="name an output folder"):
         semveil.protect(images, method="blur", keep=("aligned",))
 

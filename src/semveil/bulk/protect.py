@@ -10,13 +10,13 @@ from torch import Tensor
 from semveil.bulk.run import Summary, protect_photos
 from semveil.bulk.settings import Settings, needs_subjects
 from semveil.core.certificate import Certificate
-from semveil.core.ledger import Booking, Ledger, subject_name
+from semveil.core.ledger import Booking, Ledger
 from semveil.core.provenance import commit
 from semveil.data.load_faces import Photos, load_faces
+from semveil.link.outputs import AnyPath, open_ledger
 from semveil.methods.options import declared_options
 from semveil.methods.registry import METHODS
 
-AnyPath = str | os.PathLike[str]
 _SETTINGS = {field.name for field in fields(Settings)} - {"method", "options", "commit"}
 
 
@@ -122,30 +122,30 @@ def protect(
         (torch.Size([2, 3, 64, 64]), ['proved', 'proved'])
     """
     settings = method if isinstance(method, Settings) else protection_settings(method, model, **options)
-    asked = settings.subject is not None or settings.enrolled is not None or ledger is not None
-    book = ledger if isinstance(ledger, Ledger) else Ledger(ledger) if asked else None
     if out is not None:
+        asked = settings.subject is not None or settings.enrolled is not None or ledger is not None
+        book = ledger if isinstance(ledger, Ledger) else Ledger(ledger) if asked else None
         given = [photos] if isinstance(photos, str | os.PathLike) else list(photos)
         return protect_photos(
             given, out, settings, ledger=book, limit=limit, workers=workers, cluster=cluster, progress=progress
         )
-    return _in_memory(photos, settings, book, limit, progress)
+    return _in_memory(photos, settings, ledger, limit, progress)
 
 
 def _in_memory(
-    photos: Photos, settings: Settings, book: Ledger | None, limit: float | None, progress: Callable[[int, int], None]
+    photos: Photos,
+    settings: Settings,
+    ledger: Ledger | AnyPath | None,
+    limit: float | None,
+    progress: Callable[[int, int], None],
 ) -> Protected:
     if settings.enrolled is not None or settings.keep or settings.certificate_in_png or settings.sealing is not None:
         raise ValueError(
             "enrolled people, kept pictures, sealed faces and certificates in PNG are for photos on disk; name an output folder"
         )
-    if book is not None and settings.subject is None:
-        raise ValueError("a ledger needs the subject whom the photos show")
+    book = open_ledger(settings.subject, ledger, limit)
     method: Any = settings.build()
     faces = load_faces(photos, size=method.size, face=settings.face)
-    if book is not None and settings.subject is not None:
-        subject_name(settings.subject)
-        book.prepare()  # a missing key or a foreign file shows now
     known = {"subjects": [settings.subject] * len(faces)} if needs_subjects(method) else {}
     release = method.protect(faces.images, **known)
     certificates = tuple(replace(method.certificate(one), commit=settings.commit) for one in release.singles())

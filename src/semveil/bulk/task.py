@@ -217,8 +217,8 @@ def _protect_faces(task: Task, settings: Settings, method: ImageMethod, photo: P
 
 def _doubt(face: Face, least: int) -> str:
     """Why a face cannot be protected; empty where it can."""
-    if _shorter_side(face) < least:
-        return f"has {_shorter_side(face)} px, fewer than the {least} px needed"
+    if face.shorter_side < least:
+        return f"has {face.shorter_side} px, fewer than the {least} px needed"
     return face.doubtful and f"is doubtful: {face.doubtful}"
 
 
@@ -249,9 +249,11 @@ def _protect_chosen(
         else:
             picture = only_covered(task.name, method.name, photo, exposed)
         picture = replace(picture, name=named_for(task.name, len(faces), len(chosen), len(covered)))
-        altered = cover_doubtful(picture, faces, aligned, chosen=chosen, covered=covered)
-        sealing = settings.sealing
-        made = [altered.picture if sealing is None else with_way_back(altered, photo.pixels, sealing)]
+        if covered or settings.sealing is not None:  # finding out which pixels are whose takes a while
+            altered = cover_doubtful(picture, faces, aligned, chosen=chosen, covered=covered)
+            sealing = settings.sealing
+            picture = altered.picture if sealing is None else with_way_back(altered, photo.pixels, sealing)
+        made = [picture]
     else:
         assert release is not None  # crops of no face are refused
         made = crops(method, release, names, through)
@@ -294,11 +296,6 @@ def _release(method: ImageMethod, images: Sequence[NDArray], subjects: Sequence[
         return method.protect(to_tensor(images))
     named = [secrets.token_hex(16) if subject is None else subject for subject in subjects]
     return method.protect(to_tensor(images), subjects=named)  # type: ignore[call-arg]
-
-
-def _shorter_side(face: Face) -> int:
-    left, top, right, bottom = face.box
-    return min(right - left, bottom - top) + 1
 
 
 def _copy(task: Task, settings: Settings, photo: Photo) -> Picture:

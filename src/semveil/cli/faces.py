@@ -84,11 +84,10 @@ def faces(
 
 
 def _face(number: int, face: "Face") -> dict[str, Any]:
-    left, top, right, bottom = face.box
     return {
         "number": number,
         "box": list(face.box),
-        "px": min(right - left, bottom - top) + 1,
+        "px": face.shorter_side,
         "detector": face.detector,
         "score": round(face.score, 3),
         "doubt": face.doubtful,

@@ -1,5 +1,6 @@
 """`semveil send`, `receive` and `eavesdrop`: three processes and one message file."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -13,9 +14,8 @@ from semveil.cli.parties import ProtectionOptions, default_model
 from semveil.cli.shared_key import check_key_options, key_of
 
 if TYPE_CHECKING:
-    from semveil.channels import Message
-    from semveil.core.certificate import Certificate
     from semveil.link.receive import Received
+    from semveil.link.send import Sent
 
 MessageFile = Annotated[Path, typer.Argument(help="Message file that `semveil send` wrote.", metavar="MESSAGE")]
 Picture = Annotated[
@@ -115,9 +115,7 @@ def send(
             note=note,
             **asked.arguments(),
         )
-    written = list(sent.written[: len(sent.written) // 2])
-    lines = certified_lines(sent.certificate, sent.written) + record_lines(sent.record)
-    _report(sent.message, sent.certificate, written, lines, as_json=as_json)
+    _report(sent, record_lines(sent.record), as_json=as_json)
 
 
 def receive(
@@ -170,7 +168,7 @@ def receive(
         certificate_in_png=in_png,
         note=note,
     )
-    _report_pictures(received, as_json=as_json)
+    _report(received, as_json=as_json)
 
 
 def eavesdrop(
@@ -194,7 +192,7 @@ def eavesdrop(
     from semveil.link.receive import eavesdrop as eavesdrop_on
 
     heard = eavesdrop_on(message, out, iq=iq, model=model, snr_db=snr_db, channel=over, seed=seed, certificate_in_png=in_png)
-    _report_pictures(heard, as_json=as_json)
+    _report(heard, as_json=as_json)
 
 
 def _check(out: Path, snr_db: float | None) -> None:
@@ -212,14 +210,9 @@ def _check_recording(path: Path, datatype: str) -> None:
     require_sigmf()
 
 
-def _report_pictures(received: "Received", *, as_json: bool) -> None:
-    pictures = list(received.written[: len(received.written) // 2])
-    lines = certified_lines(received.certificate, received.written)
-    _report(received.message, received.certificate, pictures, lines, as_json=as_json)
-
-
-def _report(message: "Message", certificate: "Certificate", written: list[Path], lines: list[str], *, as_json: bool) -> None:
+def _report(made: "Sent | Received", more: Sequence[str] = (), *, as_json: bool) -> None:
     """What the message is, what holds for what was written, and where it lies."""
+    message, outputs = made.message, made.written[: len(made.written) // 2]
     result: dict[str, Any] = {
         "method": message.method,
         "model": message.model,
@@ -230,10 +223,14 @@ def _report(message: "Message", certificate: "Certificate", written: list[Path],
         "private_codes": list(message.private_codes),
         "authenticated": message.keyed.authenticated if message.keyed else None,
         "guarantee": dict(message.guarantee),
-        "certificate": certificate.as_dict(),
-        "written": [str(path) for path in written],
+        "certificate": made.certificate.as_dict(),
+        "written": [str(path) for path in outputs],
     }
     first = (
         f"{message.images} image{'s' if message.images > 1 else ''}, model {message.model}, protection {message.protection}."
     )
-    show(result, [first, *lines, f"Written: {', '.join(result['written'])}."], as_json=as_json)
+    show(
+        result,
+        [first, *certified_lines(made.certificate, made.written), *more, f"Written: {', '.join(result['written'])}."],
+        as_json=as_json,
+    )

@@ -189,9 +189,9 @@ def protect(
     if detector == "auto" and settings.detector == "dlib" and not as_json and summary.accounts:
         note(f"only dlib looked for faces; {MISSED_WITHOUT}")
     if review is not None:
-        places = {source.place: source.path for source in find_sources(paths, out).photos}
+        places = {source.place: source.path for source in find_sources(paths, out).photos} if review_originals else None
         told = [f"{refused.photo}: {refused.reason}" for refused in summary.refused]
-        write_review(review, summary.accounts, out, originals=places if review_originals else None, refused=told)
+        write_review(review, summary.accounts, out, originals=places, refused=told)
     _report(summary, settings, out, as_json=as_json)
     if summary.exit_code:
         raise typer.Exit(summary.exit_code)

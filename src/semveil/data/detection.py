@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -94,7 +95,7 @@ def find_all_faces(photo: Photo, detector: str = "union") -> list[Face]:
             continue
         settled = bool(same) or face.score >= _DLIB_SURE
         doubt = "" if settled else f"dlib alone is a little sure that this is a face (score {face.score:.2f})"
-        faces.append(Face(face.box, face.score, face.landmarks, "dlib+yunet" if same else "dlib", doubt))
+        faces.append(replace(face, detector="dlib+yunet" if same else "dlib", doubtful=doubt))
     faces += [_aligned(picture, one) for one in _looked_at_again(picture, seen)]
     sure = [face for face in faces if not face.doubtful]
     faces = [face for face in faces if not (face.doubtful and any(_holds(other, face) for other in sure))]

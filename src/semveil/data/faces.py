@@ -112,7 +112,7 @@ def choose_faces(
             f"photo) and be larger than about {least:.0f} px (enlarge the photo, or crop it to the face)"
         )
     if selection is None:
-        large = [(i, face) for i, face in numbered if _shorter_side(face) >= smallest]
+        large = [(i, face) for i, face in numbered if face.shorter_side >= smallest]
         if len(large) > 1:
             raise FaceChoiceError(
                 f"{photo.name!r} shows {len(large)} faces; choose with --face N, --face largest or --face all: "
@@ -129,9 +129,9 @@ def choose_faces(
         allowed = f"0 to {len(numbered) - 1}" if len(numbered) > 1 else "only 0"
         raise FaceChoiceError(f"{photo.name!r} has no face {selection}; allowed: {allowed}: {list_faces(numbered)}")
     for i, face in chosen:
-        if _shorter_side(face) < smallest:
+        if face.shorter_side < smallest:
             raise FaceTooSmallError(
-                f"face {i} in {photo.name!r} has {_shorter_side(face)} px, fewer than the {smallest} px needed here; "
+                f"face {i} in {photo.name!r} has {face.shorter_side} px, fewer than the {smallest} px needed here; "
                 f"use a photo that shows it larger" + (", or choose others with --face N" if selection == "all" else "")
             )
     return chosen
@@ -173,12 +173,7 @@ def align_chosen(photo: Photo, *, size: int, selection: Selection | str = None, 
     return [PhotoFace(photo, i, face, aligned[i]) for i, face in chosen]
 
 
-def _shorter_side(face: Face) -> int:
-    left, top, right, bottom = face.box
-    return min(right - left, bottom - top) + 1
-
-
 def list_faces(faces: list[tuple[int, Face]]) -> str:
     """Faces with their numbers in words, a dozen at most: `0: 88 px at (179, 83)` and so on."""
-    words = [f"{i}: {_shorter_side(face)} px at ({face.box[0]}, {face.box[1]})" for i, face in faces[:12]]
+    words = [f"{i}: {face.shorter_side} px at ({face.box[0]}, {face.box[1]})" for i, face in faces[:12]]
     return "; ".join(words) + (f"; and {len(faces) - 12} more" if len(faces) > 12 else "")

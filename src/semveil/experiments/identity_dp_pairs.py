@@ -11,7 +11,6 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from semveil.core.digests import digest_of_json
 from semveil.core.pixels import to_tensor
 from semveil.experiments.identity_dp_bench import CHUNK, IdentityBench
 from semveil.experiments.identity_dp_presets import IdentityPreset
@@ -100,7 +99,7 @@ def table3(bench: IdentityBench, folder: Path, progress: Progress, keep: Keep) -
     found = []
     for done, row in enumerate(rows):
         progress("verify", done, len(rows))
-        found.append(keep(digest_of_json(row.said)[:16], partial(_table3_row, bench, row, pairs, source)))
+        found.append(keep(row.key, partial(_table3_row, bench, row, pairs, source)))
     progress("verify", len(rows), len(rows))
     counts = {"same": int(pairs.same.sum()), "different": int((~pairs.same).sum()), "folds": bench.preset.folds}
     return {"pairs": counts, "far": bench.preset.far, "rows": found}

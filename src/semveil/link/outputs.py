@@ -1,7 +1,7 @@
 """Outputs with their certificates, and the record of a release in the ledger."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from semveil.core.pixels import to_pixels
 from semveil.core.privacy import Guarantee
 from semveil.core.progress import Note, unheard
 from semveil.core.provenance import commit
-from semveil.core.publish import File
+from semveil.core.publish import File, publish
 from semveil.data.certified import certified_picture
 
 AnyPath = str | os.PathLike[str]
@@ -43,7 +43,7 @@ def open_ledger(
     """
     if subject is None:
         if ledger is not None or limit is not None:
-            raise ValueError("a ledger and a limit are for releases about a person; name the subject")
+            raise ValueError("a ledger or a limit needs the subject whom the photos show; name the subject")
         return None
     subject_name(subject)
     book = ledger if isinstance(ledger, Ledger) else Ledger(ledger)
@@ -75,6 +75,15 @@ def picture_outputs(out: AnyPath | None, images: Tensor, certificate: Certificat
     return [certified_picture(path, one, made, inside=in_png) for path, one in zip(paths, pixels, strict=True)]
 
 
-def paths_of(outputs: Sequence[Sequence[File]]) -> tuple[Path, ...]:
-    """Where outputs lie, then where their certificates lie."""
+def publish_outputs(outputs: Sequence[Sequence[File]], *, once: Callable[[], None] = lambda: None) -> tuple[Path, ...]:
+    """Write outputs with their certificates as `publish` does.
+
+    Args:
+        outputs: for each its files, the certificate first and the output itself last.
+        once: what must be done before anybody can read a file; also where there is none.
+
+    Returns:
+        Where outputs lie, then where their certificates lie.
+    """
+    publish([file for output in outputs for file in output], once=once)
     return (*(output[-1][0] for output in outputs), *(output[0][0] for output in outputs))

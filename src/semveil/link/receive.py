@@ -11,10 +11,9 @@ from semveil.channels import Message, MessageError, read_message
 from semveil.channels.wiretap import AnyChannel
 from semveil.core.certificate import Certificate
 from semveil.core.progress import Note, unheard
-from semveil.core.publish import publish
 from semveil.core.rng import streams
 from semveil.link.keys import SENT, AnyKey, bob_key, nonce_log
-from semveil.link.outputs import AnyPath, paths_of, picture_outputs
+from semveil.link.outputs import AnyPath, picture_outputs, publish_outputs
 from semveil.methods.certificates import certificate_of
 from semveil.methods.dp_semcom import NOISY
 from semveil.methods.face_model import FaceModel, load_model
@@ -91,8 +90,8 @@ def receive(
     outputs = picture_outputs(out, images, certificate, in_png=certificate_in_png)
     # Only after the key fitted, or a forged message would block the true one; and spent only if the picture is there.
     with nullcontext() if nonce is None or replay else nonce_log().claim(nonce):
-        publish([file for output in outputs for file in output])
-    return Received(images, read, certificate, paths_of(outputs))
+        written = publish_outputs(outputs)
+    return Received(images, read, certificate, written)
 
 
 def eavesdrop(
@@ -118,8 +117,7 @@ def eavesdrop(
     images = method_for_eve(read, loaded).eavesdrop(heard(read, snr_db=snr_db, rng=streams(seed)["eve"], channel=channel))
     certificate = certificate_of(read).for_picture()
     outputs = picture_outputs(out, images, certificate, in_png=certificate_in_png)
-    publish([file for output in outputs for file in output])
-    return Received(images, read, certificate, paths_of(outputs))
+    return Received(images, read, certificate, publish_outputs(outputs))
 
 
 def open_message(message: Message | AnyPath, model: FaceModel | str | None, *, iq: bool = False) -> tuple[Message, FaceModel]:

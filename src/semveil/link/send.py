@@ -10,11 +10,11 @@ from semveil.core.certificate import Certificate
 from semveil.core.ledger import Ledger
 from semveil.core.progress import Note, Progress, quiet, unheard
 from semveil.core.provenance import commit
-from semveil.core.publish import File, publish
+from semveil.core.publish import File
 from semveil.data.certified import certified
 from semveil.data.load_faces import Photos, load_faces
 from semveil.link.keys import SENT, AnyKey, alice_key, nonce_log
-from semveil.link.outputs import AnyPath, Record, account, open_ledger, paths_of
+from semveil.link.outputs import AnyPath, Record, account, open_ledger, publish_outputs
 from semveil.link.sender import sender
 from semveil.methods.certificates import certificate_of
 from semveil.methods.face_model import DEFAULT_MODEL, FaceModel, load_model
@@ -108,8 +108,8 @@ def send(
         if message.keyed is not None:
             nonce_log(SENT).add(message.keyed.nonce)
 
-    publish([file for output in made for file in output], once=written_down)  # also before the caller has the message
-    return Sent(message, certificate, paths_of(made), account(book, subject))
+    written = publish_outputs(made, once=written_down)  # also before the caller has the message
+    return Sent(message, certificate, written, account(book, subject))
 
 
 def _recorded_signal(path: Path, message: Message, datatype: str) -> list[File]:

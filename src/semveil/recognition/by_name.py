@@ -1,6 +1,5 @@
 """The recogniser that decides FPPSR, by name or file, with the threshold that belongs to it."""
 
-import hashlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -8,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from semveil.core.digests import digest_of_tensors
 from semveil.core.registry import Registry
 from semveil.core.weights import require
 from semveil.recognition import ArcFaceVerifier, BundledVerifier, DlibVerifier, OnnxVerifier, Verifier, measured_threshold
@@ -32,9 +32,8 @@ def _arcface(resolution: int) -> tuple[Verifier, str]:
 
 def _bundled(resolution: int) -> tuple[Verifier, str]:
     calibration = measured_threshold("bundled", resolution=resolution, far=FAR)
-    return BundledVerifier(
-        threshold=calibration.threshold
-    ), f"measured on held-out people of LFW at {resolution} px, false acceptance rate {FAR:g}"
+    origin = f"measured on held-out people of LFW at {resolution} px, false acceptance rate {FAR:g}"
+    return BundledVerifier(threshold=calibration.threshold), origin
 
 
 VERIFIERS: Registry[Callable[[int], tuple[Verifier, str]]] = Registry("verifier")
@@ -62,8 +61,7 @@ def load_verifier(name: str, *, resolution: int) -> tuple[Verifier, dict[str, An
         0.4675
     """
     verifier, origin = VERIFIERS[name](resolution)
-    card = {"name": verifier.name, "threshold": verifier.threshold, "threshold_from": origin, "digest": verifier.digest}
-    return verifier, card
+    return verifier, _card(verifier, origin)
 
 
 def choose_verifier(name: str, *, resolution: int, threshold: float | None = None) -> tuple[Verifier, dict[str, Any]]:
@@ -83,16 +81,15 @@ def choose_verifier(name: str, *, resolution: int, threshold: float | None = Non
     origin = "given by the user"
     if threshold is None:
         try:
-            threshold = measured_threshold(path.stem, resolution=resolution).threshold
+            threshold = measured_threshold(path.stem, resolution=resolution, far=FAR).threshold
         except ValueError:
             raise ValueError(
                 f"no threshold is known for {path.name} at {resolution} px; give --threshold, "
                 f"which you can measure: semveil calibrate --verifier {path} --pairs LFW --resolution {resolution}"
             ) from None
-        origin = f"measured on LFW at {resolution} px, false acceptance rate 0.001"
+        origin = _measured(resolution)
     verifier = OnnxVerifier(path, threshold=threshold)
-    card = {"name": verifier.name, "threshold": threshold, "threshold_from": origin, "digest": verifier.digest}
-    return verifier, card
+    return verifier, _card(verifier, origin)
 
 
 class Remembering(Verifier):
@@ -104,14 +101,14 @@ class Remembering(Verifier):
 
     def __init__(self, verifier: Verifier) -> None:
         self.verifier, self.name, self.threshold = verifier, verifier.name, verifier.threshold
-        self._known: dict[bytes, Tensor] = {}
+        self._known: dict[str, Tensor] = {}
 
     @property
     def digest(self) -> str | None:
         return self.verifier.digest
 
     def embed(self, images: Tensor) -> Tensor:
-        keys = [hashlib.sha256(image.detach().cpu().contiguous().numpy().tobytes()).digest() for image in images]
+        keys = [digest_of_tensors([image]) for image in images]
         new = {key: i for i, key in enumerate(keys) if key not in self._known}
         if new:
             for key, embedding in zip(new, self.verifier.embed(images[list(new.values())]), strict=True):
@@ -130,6 +127,10 @@ def _threshold(name: str, resolution: int) -> tuple[float | None, str]:
         return measured_threshold(name, resolution=resolution, far=FAR).threshold, _measured(resolution)
     except ValueError:
         return None, f"its authors' or users'; none was measured at {resolution} px"
+
+
+def _card(verifier: Verifier, origin: str) -> dict[str, Any]:
+    return {"name": verifier.name, "threshold": verifier.threshold, "threshold_from": origin, "digest": verifier.digest}
 
 
 def _measured(resolution: int) -> str:

@@ -36,6 +36,12 @@ class Face:
         left, top, right, bottom = self.box
         return (right - left) * (bottom - top)
 
+    @property
+    def shorter_side(self) -> int:
+        """Of its box, in pixels, both edges counted."""
+        left, top, right, bottom = self.box
+        return min(right - left, bottom - top) + 1
+
 
 def _model_path(name: str) -> str:
     # The package's own import needs pkg_resources, which recent setuptools no longer has: read its files by path.
