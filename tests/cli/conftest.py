@@ -122,10 +122,17 @@ def face_set(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def quick() -> list[str]:
     """Settings that make a generator's training trivial."""
     generator = {
-        "size": 32, "style_dim": 4, "mapping_layers": 1, "part_hidden": 4, "part_channels": 4, "features": 4, "grid": 16,
+        "size": 32, "style_dim": 4, "part_hidden": 4, "part_channels": 4, "features": 4, "grid": 16,
         "render_channels": [8, 4],
     }  # fmt: skip
     encoder = {"size": 32, "style_dim": 4, "widths": [4, 4, 8, 8], "part_channels": 4, "shared_channels": 4}
-    settings = {"steps": 2, "batch": 8, "perceptual": 0, "discriminator_cap": 8, "adversarial_from": 1}
+    settings = {
+        "steps": 2,
+        "batch": 8,
+        "perceptual": 0,
+        "discriminator_width": 4,
+        "discriminator_layers": 3,
+        "adversarial_from": 1,
+    }
     settings |= {f"generator.{k}": v for k, v in generator.items()} | {f"encoder.{k}": v for k, v in encoder.items()}
     return [word for key, value in settings.items() for word in ("--set", f"{key}={value}")]

@@ -10,18 +10,16 @@ from semveil.core.parts import PARTS
 from semveil.data.face_set import FaceSet
 from semveil.encoders.parts import PartEncoderConfig
 from semveil.generators.spatial_config import SpatialSemanticConfig
-from semveil.training.augment import AdaptiveAugment
 from semveil.training.generator import GeneratorTrainer, GeneratorTraining, detail_weights
 from semveil.training.sheet import SampleSheet
 
 CONFIG = SpatialSemanticConfig(
-    size=32, style_dim=8, mapping_layers=2, part_hidden=8, part_cells=(4, 4), part_channels=4, features=8, grid=16,
+    size=32, style_dim=8, part_hidden=8, part_cells=(4, 4), part_channels=4, features=8, grid=16,
     render_channels=(16, 8),
 )  # fmt: skip
 ENCODER = PartEncoderConfig(size=32, style_dim=8, widths=(8, 8, 8, 8), part_cells=(4, 4), part_channels=4, shared_channels=4)
 SETTINGS = GeneratorTraining(
-    steps=40, batch=8, lazy=4, adversarial_from=10, mask_size=16, discriminator_width=4, discriminator_cap=8,
-    component_width=4, generator=CONFIG, encoder=ENCODER,
+    steps=40, batch=8, adversarial_from=10, discriminator_width=4, discriminator_layers=3, generator=CONFIG, encoder=ENCODER,
 )  # fmt: skip
 
 
@@ -99,8 +97,9 @@ def test_made_up_pixels_teach_nothing():
     run._train_step()
     photos, labels = torch.rand(4, 3, 32, 32), torch.zeros(4, 32, 32).long()
     codes = run.encoder(torch.zeros(4, 3, 32, 32))
-    assert run._reconstruct(codes, photos, labels, torch.zeros(4, 1, 32, 32))["mse"] == 0
-    assert run._reconstruct(run.encoder(photos), photos, labels, torch.ones(4, 1, 32, 32))["mse"] > 0
+    losses_of = lambda codes, inside: run._reconstruct(codes, photos, labels, inside, judged=False)[0]  # noqa: E731
+    assert losses_of(codes, torch.zeros(4, 1, 32, 32))["mse"] == 0
+    assert losses_of(run.encoder(photos), torch.ones(4, 1, 32, 32))["mse"] > 0
 
 
 def test_errors_in_eyes_and_mouth_count_more():
@@ -117,7 +116,7 @@ def test_adversarial_losses_begin_when_they_are_told_to():
     log: list[dict[str, float]] = []
     trainer(settings=replace(SETTINGS, steps=12)).run(report=lambda step, losses: log.append(losses))
     assert ["d" in row for row in log] == [False] * 10 + [True] * 2
-    assert {"g", "g_close", "real", "fake"} <= log[-1].keys()
+    assert {"g", "g_new", "real", "fake"} <= log[-1].keys()
 
 
 def test_a_sheet_of_samples_takes_no_random_number_of_the_training():
@@ -130,18 +129,36 @@ def test_a_sheet_of_samples_takes_no_random_number_of_the_training():
     assert shown == {photos.pixels[i].tobytes() for i in np.random.default_rng(0).permutation(np.arange(0, 24, 4))[:5]}
 
 
-def test_augmentation_follows_the_discriminators_certainty():
-    augment = AdaptiveAugment(speed=0.01)
-    rng = torch.Generator().manual_seed(0)
-    images, masks = torch.rand(4, 3, 16, 16, generator=rng), torch.rand(4, 13, 8, 8, generator=rng)
-    same = augment(images, masks, rng)
-    assert torch.equal(same[0], images) and torch.equal(same[1], masks) and torch.equal(augment.images(images, rng), images)
-    for _ in range(50):
-        augment.update(torch.ones(8))
-    assert augment.probability == pytest.approx(0.8)
-    moved = augment(images, masks, rng)
-    assert not torch.allclose(moved[0], images) and not torch.allclose(moved[1], masks)
-    alone, together = (torch.Generator().manual_seed(1) for _ in range(2))
-    assert torch.equal(augment.images(images, alone), augment(images, masks, together)[0])
-    augment.update(-torch.ones(8))
-    assert augment.probability < 0.8
+def test_drawn_codes_have_the_mean_and_covariance_of_the_bank():
+    """A coordinate's mean of n draws misses by sd / sqrt(n), a variance by sd^2 sqrt(2 / n); eight standard errors."""
+    run, n = trainer(), 20_000
+    codes = torch.randn(200, 28, 8, generator=torch.Generator().manual_seed(0))
+    codes[:, 1] = codes[:, 0] + 3  # two codes that are always alike
+    run._remember(codes)
+    drawn = run.sample_codes(n, rng=torch.Generator().manual_seed(1))
+    spread = codes.std(0, correction=0)
+    assert ((drawn.mean(0) - codes.mean(0)).abs() < 8 * spread / n**0.5).all()
+    assert ((drawn.var(0) / spread.square() - 1).abs() < 8 * (2 / n) ** 0.5).all()
+    torch.testing.assert_close(drawn[:, 1] - 3, drawn[:, 0], atol=1e-4, rtol=0)
+
+
+def test_the_bank_keeps_the_newest_codes():
+    run = trainer()
+    for value in range(5):
+        run._remember(torch.full((500, 28, 8), float(value)))
+    assert run.banked == 2500
+    assert run.bank.unique().tolist() == [2.0, 3.0, 4.0] and (run.bank == 4).float().mean() == 500 / 1024
+
+
+def test_new_codes_are_of_four_kinds():
+    """Turned codes keep every norm; exchanged ones are each from one of two people; drawn and noised ones are neither."""
+    run = trainer()
+    codes = torch.randn(32, 28, 8, generator=torch.Generator().manual_seed(0))
+    run._remember(codes)
+    drawn, exchanged, noised, turned = run._new_codes(codes).split(4)
+    same = lambda a, b: (a == b).all(-1)  # noqa: E731
+    assert (same(exchanged, codes[:4]) | same(exchanged, codes[4:8])).all() and not same(exchanged, codes[:4]).all()
+    torch.testing.assert_close(turned.norm(dim=2), codes[12:16].norm(dim=2))
+    for moved, own in ((turned, codes[12:16]), (noised, codes[8:12])):
+        assert 0.1 < same(moved, own).float().mean() < 0.9
+    assert not any(same(row, other).any() for row in drawn for other in codes)

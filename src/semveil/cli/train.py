@@ -157,11 +157,14 @@ def encoder(
 
     from semveil.core.config import read_config
     from semveil.core.rng import streams
+    from semveil.generators.spatial_semantic import SpatialSemanticGAN
     from semveil.methods.face_model import load_model
     from semveil.training.encoder import EncoderTraining, train_encoder
 
     settings = read_config(EncoderTraining, config, overrides or [])
     fixed, photos = load_model(model or default_model()), load_faces(faces)
+    if isinstance(fixed.generator, SpatialSemanticGAN):
+        raise options.OptionError(f"{fixed.name} was trained with its encoder: there is no other for it; see `train generator`")
     check_size(photos, fixed.size)
     perceptual = _perceptual(settings.perceptual)
     with progress("Training the encoder", quiet=as_json) as advance:

@@ -69,13 +69,9 @@ class PartEncoder(nn.Module):
     """Photos (B, 3, S, S) in [-1, 1] -> latents (B, K, D).
 
     Features at 1/16 and 1/8 of the side are added to those at 1/4; each part's two codes are a linear map of what lies in
-    its box, the shared codes one of the coarsest features. Every coordinate is standardised over the training photos,
-    then given the mean and spread that the mapping network's w has in it (`style_mean`, `style_std`), so encoded and
-    sampled codes live in one region.
+    its box, the shared codes one of the coarsest features. Every coordinate is standardised over the training photos.
     """
 
-    style_mean: Tensor
-    style_std: Tensor
     rows: Tensor
     columns: Tensor
 
@@ -103,8 +99,6 @@ class PartEncoder(nn.Module):
         columns = [sampling(width, grid, left, right) for left, _, right, _ in config.boxes]
         self.register_buffer("rows", torch.stack(rows), persistent=False)  # (P, h, S/4)
         self.register_buffer("columns", torch.stack(columns), persistent=False)  # (P, w, S/4)
-        self.register_buffer("style_mean", torch.zeros(config.style_dim))
-        self.register_buffer("style_std", torch.ones(config.style_dim))
 
     def forward(self, images: Tensor) -> Tensor:
         c = self.config
@@ -122,5 +116,5 @@ class PartEncoder(nn.Module):
         parts = torch.bmm(read.flatten(2).transpose(0, 1), self.part_codes.to(x.dtype)).transpose(0, 1)  # (B, P, 2D)
         shared = self.shared_codes(self.to_shared(sixteenth).flatten(1))
         codes = torch.cat([shared, parts.flatten(1)], 1).float()
-        codes = self.standardise(codes).unflatten(1, (c.codes, c.style_dim))
-        return codes * self.style_std + self.style_mean
+        standard: Tensor = self.standardise(codes)
+        return standard.unflatten(1, (c.codes, c.style_dim))

@@ -142,9 +142,7 @@ def _measured(model: FaceModel, measure: Measure, settings: ComparisonSettings) 
     start, encoder_seconds = _timed(lambda: model.start_codes(images), len(images))
     codes, inversion_seconds = _timed(lambda: latent.encode(images), len(images))
     inverted, synthesis_seconds = _timed(lambda: latent.synthesize(codes), len(images))
-    with torch.no_grad():
-        w = model.generator.map(torch.randn(settings.samples, model.latent_shape[1], generator=rng))
-    mapped = latent.synthesize(w[:, None].expand(-1, model.latent_shape[0], -1))
+    mapped = latent.synthesize(model.random_faces(settings.samples, rng=rng))
     drawn = latent.synthesize(latent.public_latents(settings.samples, rng))
     methods: list[DPImage | LatentDP] = [DPImage(latent, epsilon=epsilon) for epsilon in settings.dp_image_epsilons]
     methods += [LatentDP(latent, epsilon=epsilon) for epsilon in settings.latent_dp_epsilons]

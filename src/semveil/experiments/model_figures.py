@@ -55,9 +55,7 @@ def measure_model(
     swapped[:, private] = codes.roll(1, 0)[:, private]
     noised[:, private] += torch.randn(noised[:, private].shape, generator=rng) * spread[private]
     noised_all += torch.randn(codes.shape, generator=rng) * spread
-    z = torch.randn(samples, model.latent_shape[1], generator=rng)
-    w = model.generator.map(z).unsqueeze(1).expand(-1, model.latent_shape[0], -1)
-    sampled = _synthesize(model, w)
+    sampled = _synthesize(model, model.random_faces(samples, rng=rng))
     drawn = _synthesize(model, model.public_latents(200, rng=rng))
 
     figures: dict[str, Any] = {

@@ -30,7 +30,8 @@ class PlainRenderNet(nn.Module):
     """Features (B, F, g, g) and coarse masks (B, 13, g, g) -> images (B, 3, S, S) and mask logits (B, 13, S/2, S/2).
 
     A residual block at each side, a projection to RGB at each side that is added to the doubled one of the side before,
-    and one to masks at half the side: full-size masks would cost as much as the image.
+    and one to masks at half the side: full-size masks would cost as much as the image. Features are doubled bilinearly;
+    shuffled sub-pixels leave a grid on faces that no photo has.
 
     Args:
         features: F.
@@ -42,7 +43,7 @@ class PlainRenderNet(nn.Module):
         last = len(widths) - 1
         self.first = nn.Conv2d(features + len(PARTS), widths[0], 3, padding=1)
         self.blocks = nn.ModuleList(_Residual(width, 1 if i == last else 2) for i, width in enumerate(widths))
-        self.grow = nn.ModuleList(nn.Conv2d(a, 4 * b, 1) for a, b in pairwise(widths))
+        self.grow = nn.ModuleList(nn.Conv2d(a, b, 1) for a, b in pairwise(widths))
         self.to_rgb = nn.ModuleList(nn.Conv2d(width, 3, 3, padding=1) for width in widths)
         self.to_masks = nn.Conv2d(widths[-2], len(PARTS), 1)
 
@@ -52,7 +53,7 @@ class PlainRenderNet(nn.Module):
         images: Tensor | None = None
         for i, (block, to_rgb) in enumerate(zip(self.blocks, self.to_rgb, strict=True)):
             if i:
-                x = F.pixel_shuffle(self.grow[i - 1](F.leaky_relu(x, LEAKY_SLOPE)), 2)
+                x = F.interpolate(self.grow[i - 1](F.leaky_relu(x, LEAKY_SLOPE)), scale_factor=2, mode="bilinear")
             x = block(x)
             y = F.leaky_relu(x, LEAKY_SLOPE)
             rgb = at_least_float32(to_rgb(y))

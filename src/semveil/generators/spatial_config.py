@@ -14,7 +14,6 @@ class SpatialSemanticConfig:
     Attributes:
         size: side of the images, `grid` times a power of two.
         style_dim: D, numbers of a latent code.
-        mapping_layers: layers of the mapping network.
         part_hidden: width of each part's hidden layer.
         part_cells: rows and columns of each part's own map, which covers its box.
         part_channels: channels of that map.
@@ -27,7 +26,6 @@ class SpatialSemanticConfig:
 
     size: int = 128
     style_dim: int = 64
-    mapping_layers: int = 4
     part_hidden: int = 128
     part_cells: tuple[int, int] = (8, 16)
     part_channels: int = 16

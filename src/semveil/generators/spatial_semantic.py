@@ -1,7 +1,8 @@
 """A semantic generator whose parts are small spatial decoders: SemanticStyleGAN's codes, masks and composition.
 
 Departs from SemanticStyleGAN (Shi, Yang, Wan, Shen, CVPR 2022, arXiv:2112.02236): there, each part is a perceptron of pixel
-coordinates, which learns slowly; here it is a decoder of a small map inside the part's public box.
+coordinates, which learns slowly; here it is a decoder of a small map inside the part's public box. There is no mapping
+network: each coordinate of a code has mean 0 and spread 1 over photos, and a model's `LatentPrior` draws new faces.
 """
 
 from dataclasses import replace
@@ -15,7 +16,6 @@ from semveil.generators.render_plain import PlainRenderNet
 from semveil.generators.semantic_stylegan import Synthesis
 from semveil.generators.spatial_config import SpatialSemanticConfig
 from semveil.generators.spatial_parts import PartDecoders
-from semveil.nn.equalized import EqualizedLinear, pixel_norm
 
 
 class SpatialSemanticGAN(nn.Module):
@@ -26,7 +26,7 @@ class SpatialSemanticGAN(nn.Module):
     Example:
         >>> config = SpatialSemanticConfig(size=32, style_dim=8, part_hidden=8, features=8, grid=16, render_channels=(16, 8))
         >>> generator = SpatialSemanticGAN(config)
-        >>> codes = generator.map(torch.randn(2, 8)).unsqueeze(1).expand(-1, config.codes, -1)
+        >>> codes = torch.randn(2, config.codes, config.style_dim)
         >>> generator.synthesize(codes).shape
         torch.Size([2, 3, 32, 32])
     """
@@ -34,19 +34,8 @@ class SpatialSemanticGAN(nn.Module):
     def __init__(self, config: SpatialSemanticConfig) -> None:
         super().__init__()
         self.config = config
-        self.mapping = nn.Sequential(
-            *(
-                EqualizedLinear(config.style_dim, config.style_dim, learning_rate_multiplier=0.01, activate=True)
-                for _ in range(config.mapping_layers)
-            )
-        )
         self.parts = PartDecoders(config)
         self.render_net = PlainRenderNet(config.features, config.render_channels)
-
-    def map(self, z: Tensor, *, truncation: float = 1.0, mean: Tensor | None = None) -> Tensor:
-        """Mapping network: z (B, D) standard normal -> w (B, D), pulled towards `mean` by `truncation` < 1."""
-        w = self.mapping(pixel_norm(z))
-        return w if truncation >= 1 or mean is None else mean + truncation * (w - mean)
 
     def synthesize(self, codes: Tensor) -> Tensor:
         """Latents (B, K, D) -> images (B, 3, H, W), not clamped."""

@@ -35,7 +35,8 @@ OFFICIAL_MODEL = "celebamask-hq-512"
 SEMANTIC, SPATIAL, STYLEGAN2 = "semantic-stylegan", "spatial-semantic", "stylegan2"
 # [DPSC] gives b - a = 2.939 only; for the official weights the box is centred. Preset `paper` measures it.
 PAPER_BOX = ClipBox(-1.4695, 1.4695, source="[DPSC]'s width 2.939, centred at 0: the paper does not state a and b")
-FaceGenerator = SemanticStyleGAN | SpatialSemanticGAN | StyleGAN2
+MappedGenerator = SemanticStyleGAN | StyleGAN2  # with a mapping network
+FaceGenerator = MappedGenerator | SpatialSemanticGAN
 FaceEncoder = SemanticEncoder | PartEncoder
 
 
@@ -120,7 +121,7 @@ class FaceModel:
             with torch.inference_mode():
                 return torch.cat([self.encoder(photo) for photo in images.split(1)]).clone()
         codes, style_dim = self.latent_shape
-        return mean_codes(self.generator.map, style_dim, codes, rng=torch.Generator().manual_seed(0))
+        return mean_codes(self._mapping(), style_dim, codes, rng=torch.Generator().manual_seed(0))
 
     def perceptual_term(self, name: str | None = None) -> PerceptualTerm | None:
         """The term of a name, or the model's default.
@@ -175,13 +176,27 @@ class FaceModel:
         """(count, K, D) synthetic latents, clipped to the box; no photo is needed."""
         return self.box.clip(self._synthetic_latents(count, rng))
 
+    def random_faces(self, count: int, *, rng: torch.Generator) -> Tensor:
+        """(count, K, D) codes of faces that nobody has: one w of the mapping network for all codes, or the latent prior's."""
+        if isinstance(self.generator, SpatialSemanticGAN):
+            return self._synthetic_latents(count, rng)
+        codes, style_dim = self.latent_shape
+        with torch.no_grad():
+            w: Tensor = self.generator.map(torch.randn(count, style_dim, generator=rng))
+        return w.unsqueeze(1).expand(-1, codes, -1)
+
+    def _mapping(self) -> Callable[[Tensor], Tensor]:
+        if isinstance(self.generator, SpatialSemanticGAN):
+            raise ValueError(f"model {self.name} has no mapping network, and must have an encoder and a latent prior")
+        return self.generator.map
+
     def _synthetic_latents(self, count: int, rng: torch.Generator) -> Tensor:
         """From the latent prior, or else from the mapping network with every code's w drawn on its own."""
         if self.prior is not None:
             return self.prior.sample(count, rng=rng)
         codes, style_dim = self.latent_shape
         with torch.no_grad():
-            w = self.generator.map(torch.randn(count * codes, style_dim, generator=rng))
+            w = self._mapping()(torch.randn(count * codes, style_dim, generator=rng))
         return w.view(count, codes, style_dim)
 
     def with_measured_box(self) -> "FaceModel":

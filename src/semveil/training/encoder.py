@@ -10,7 +10,7 @@ from torch.nn import functional as F
 from semveil.core.rng import global_stream
 from semveil.data.face_set import FaceSet
 from semveil.encoders.semantic import SemanticEncoder, SemanticEncoderConfig
-from semveil.methods.face_model import FaceGenerator
+from semveil.methods.face_model import MappedGenerator
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class EncoderTraining:
 
 
 def train_encoder(
-    generator: FaceGenerator,
+    generator: MappedGenerator,
     faces: FaceSet | None,
     settings: EncoderTraining,
     *,
@@ -86,7 +86,7 @@ def train_encoder(
     return encoder.eval().requires_grad_(False)
 
 
-def _mixed_codes(generator: FaceGenerator, count: int, rng: torch.Generator) -> Tensor:
+def _mixed_codes(generator: MappedGenerator, count: int, rng: torch.Generator) -> Tensor:
     """Codes (B, K, D) of two samples each, mixed code by code."""
     with torch.no_grad():
         w = generator.map(torch.randn(2 * count, generator.config.style_dim, generator=rng)).unflatten(0, (2, count))

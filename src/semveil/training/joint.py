@@ -1,4 +1,4 @@
-"""What the trainings of a generator together with its encoder share: schedule, averages, path lengths, checkpoints."""
+"""What the trainings of a generator together with its encoder share: schedule, averages, checkpoints."""
 
 import copy
 import math
@@ -15,7 +15,6 @@ from torch import Tensor, nn
 from semveil.core.checkpoints import load_strictly, save_checkpoint
 from semveil.core.rng import global_stream
 from semveil.data.face_set import FaceSet
-from semveil.training.augment import AdaptiveAugment
 
 
 @dataclass(frozen=True)
@@ -27,12 +26,10 @@ class JointTraining:
         batch: photos per step; half as many fakes.
         generator_rate, encoder_rate, discriminator_rate: Adam's learning rates.
         mse, perceptual: weights of the reconstruction terms (squared error, LPIPS).
-        adversarial: weight of the generator's non-saturating loss.
-        path_length: weight of the path-length regulariser, every `lazy` steps.
-        code_noise: spread of Gaussian noise on the codes of reconstructed photos, in units of the codes' own spread.
+        adversarial: weight of the generator's adversarial loss.
+        code_noise: largest spread of Gaussian noise on the codes of reconstructed photos, in units of the codes' own spread.
         average: half life in photos of the averaged weights that are kept.
         largest_gradient: norm to which generator's and encoder's gradients are cut; one odd batch would else undo hours.
-        discriminator_multiplier, discriminator_cap: widths of the discriminator, see `Discriminator`.
     """
 
     steps: int = 6000
@@ -44,17 +41,13 @@ class JointTraining:
     mse: float = 6.0
     perceptual: float = 1.0
     adversarial: float = 0.08
-    path_length: float = 1.0
-    lazy: int = 16
     code_noise: float = 0.1
     average: float = 5000.0
     largest_gradient: float = 2.0
-    discriminator_multiplier: float = 0.0625
-    discriminator_cap: int = 128
 
 
 class JointTrainer(ABC):
-    """State of a run: networks, their averages, optimisers, augmentation; saved and resumed as one file.
+    """State of a run: networks, their averages, optimisers; saved and resumed as one file.
 
     Args:
         faces: aligned photos; those that are held out are left out.
@@ -85,8 +78,6 @@ class JointTrainer(ABC):
         self.discriminator = networks[2]
         averaged = {name: self._networks[name] for name in ("generator", "encoder")}
         self.averages = copy.deepcopy(nn.ModuleDict(averaged)).eval().requires_grad_(False)
-        self.augment = AdaptiveAugment()
-        self.mean_path = torch.zeros((), device=self.device)
         self.step = 0
         self.optimisers = {
             name: torch.optim.Adam(self._networks[name].parameters(), rate, betas=(momentum, 0.99), fused=True)
@@ -111,6 +102,10 @@ class JointTrainer(ABC):
     @abstractmethod
     def _train_step(self) -> dict[str, float]:
         """One step of all networks; gives the losses by name."""
+
+    @abstractmethod
+    def sample_codes(self, count: int, *, rng: torch.Generator) -> Tensor:
+        """(count, K, D) codes of random faces, as far as the run knows the prior now."""
 
     def run(self, *, report: Callable[[int, dict[str, float]], None], until: float = math.inf) -> None:
         """Train to the last step, or until `time.monotonic()` passes `until`."""
@@ -148,19 +143,10 @@ class JointTrainer(ABC):
         """Half precision where it is safe."""
         return torch.autocast(self.device.type, torch.bfloat16)
 
-    def _track_styles(self) -> None:
-        """Let the encoder's coordinates follow the mean and spread of the mapping network's w."""
-        generator, encoder = self._networks["generator"], self._networks["encoder"]
-        with torch.no_grad():
-            w = generator.map(self._normal(64, generator.config.style_dim))
-            weight = max(0.005, 1 / (self.step + 1))
-            encoder.style_mean.lerp_(w.mean(0), weight)
-            encoder.style_std.lerp_(w.std(0), weight)
-
-    def _blurred_codes(self, codes: Tensor) -> Tensor:
-        """Codes (B, K, D) with a little noise of their own spread, before they are made into pictures again."""
+    def _blurred_codes(self, codes: Tensor, spread: Tensor | float = 1.0) -> Tensor:
+        """Codes (B, K, D) with noise in units of their own spread, before they are made into pictures again."""
         amount = self.settings.code_noise * self._uniform(len(codes), 1, 1)
-        return codes + self._networks["encoder"].style_std * amount * self._normal(*codes.shape)
+        return codes + spread * amount * self._normal(*codes.shape)
 
     def _step(self, *names: str) -> None:
         for name in names:
@@ -168,21 +154,6 @@ class JointTrainer(ABC):
                 nn.utils.clip_grad_norm_(self._networks[name].parameters(), self.settings.largest_gradient)
             self.optimisers[name].step()
             self.optimisers[name].zero_grad()
-
-    def _path_length(self) -> dict[str, float]:
-        """Path-length regularisation on an eighth of a batch (StyleGAN2, Eq. 4)."""
-        s, generator = self.settings, self._networks["generator"]
-        config = generator.config
-        w = generator.map(self._normal(max(2, s.batch // 8), config.style_dim))
-        codes = w.unsqueeze(1).expand(-1, config.codes, -1)
-        images = generator.synthesize(codes)
-        noise = self._normal(*images.shape) / config.size
-        (gradient,) = torch.autograd.grad((images * noise).sum(), codes, create_graph=True)
-        lengths = gradient.square().sum(2).mean(1).sqrt()
-        self.mean_path = torch.lerp(self.mean_path, lengths.detach().mean(), 0.02 if self.mean_path else 1.0)
-        loss = (lengths - self.mean_path).square().mean()
-        (s.path_length * s.lazy * loss).backward()
-        return {"path": lengths.mean().item()}
 
     def _average(self) -> None:
         decay = min(0.5 ** (self.settings.batch / self.settings.average), (1 + self.step) / (10 + self.step))
@@ -201,14 +172,20 @@ class JointTrainer(ABC):
             "settings": asdict(self.settings),
             "networks": {name: network.state_dict() for name, network in networks.items()},
             "optimisers": {name: optimiser.state_dict() for name, optimiser in self.optimisers.items()},
-            "augment": self.augment.probability,
-            "mean_path": self.mean_path.cpu(),
+            "running": self._running_values(),
             "rng": self.rng.get_state(),
         }
 
+    @abstractmethod
+    def _running_values(self) -> dict[str, Tensor]:
+        """What else a run carries from step to step."""
+
+    @abstractmethod
+    def _set_running_values(self, values: Mapping[str, Tensor]) -> None: ...
+
     def load_state(self, state: dict[str, Any]) -> None:
-        self.step, self.augment.probability = state["step"], state["augment"]
-        self.mean_path = state["mean_path"].to(self.device)
+        self.step = state["step"]
+        self._set_running_values(state["running"])
         for name, weights in state["networks"].items():
             (self.averages if name == "averages" else self._networks[name]).load_state_dict(weights)
         for name, values in state["optimisers"].items():

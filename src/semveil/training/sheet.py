@@ -14,7 +14,7 @@ from semveil.training.joint import JointTrainer
 
 
 class SampleSheet:
-    """Rows of one sheet: photos of the development split, their reconstructions, random faces of the mapping network.
+    """Rows of one sheet: photos of the development split, their reconstructions, random faces.
 
     Args:
         faces: the set that is trained on; photos come from its development split, or from training where it has none.
@@ -33,11 +33,8 @@ class SampleSheet:
         photos = self.photos.to(trainer.device)
         generator: Any = trainer.averages["generator"]
         encoder: Any = trainer.averages["encoder"]
-        config = generator.config
         codes = encoder(photos)
-        rng = torch.Generator().manual_seed(0)
-        w = generator.map(torch.randn(len(photos), config.style_dim, generator=rng).to(trainer.device))
-        random = w.unsqueeze(1).expand(-1, config.codes, -1)
+        random = trainer.sample_codes(len(photos), rng=torch.Generator().manual_seed(0))
         pictures = [photos, generator.synthesize(codes), generator.synthesize(random)]
         return np.concatenate([_row(part.cpu()) for part in pictures])
 

@@ -5,8 +5,9 @@ prior and, so that the codes of real photos are a prior too, on codes of photos 
 reconstruction loss joins generator and encoder, as the time of a CPU is too short to learn them one after the other.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -16,6 +17,7 @@ from semveil.data.face_set import FaceSet
 from semveil.encoders.semantic import SemanticEncoder, SemanticEncoderConfig
 from semveil.generators.discriminators import Discriminator
 from semveil.generators.stylegan2 import StyleGAN2, StyleGAN2Config
+from semveil.training.augment import AdaptiveAugment
 from semveil.training.joint import JointTrainer, JointTraining
 
 
@@ -25,6 +27,8 @@ class StyleGAN2Training(JointTraining):
 
     Attributes:
         r1: gradient penalty on real photos, every `lazy` steps.
+        path_length: weight of the path-length regulariser, every `lazy` steps.
+        discriminator_multiplier, discriminator_cap: widths of the discriminator, see `Discriminator`.
         adversarial_from: step from which on there are fakes; before it generator and encoder only reconstruct, which is faster.
         generator: sizes.
         encoder_widths, fine_channels, coarse_channels: sizes of the encoder, see `SemanticEncoderConfig`.
@@ -33,6 +37,10 @@ class StyleGAN2Training(JointTraining):
     steps: int = 4500
     batch: int = 16
     r1: float = 1.0
+    path_length: float = 1.0
+    lazy: int = 16
+    discriminator_multiplier: float = 0.0625
+    discriminator_cap: int = 128
     adversarial_from: int = 2000
     generator: StyleGAN2Config = field(
         default_factory=lambda: StyleGAN2Config(size=64, style_dim=128, mapping_layers=4, widths=(160, 160, 96, 32, 16))
@@ -59,6 +67,8 @@ class StyleGAN2Trainer(JointTrainer):
         self.generator: StyleGAN2 = self._networks["generator"]
         self.encoder: SemanticEncoder = self._networks["encoder"]
         self.discriminator: Discriminator = self._networks["discriminator"]
+        self.augment = AdaptiveAugment()
+        self.mean_path = torch.zeros((), device=self.device)
 
     def _train_step(self) -> dict[str, float]:
         s = self.settings
@@ -79,13 +89,21 @@ class StyleGAN2Trainer(JointTrainer):
             losses |= self._discriminate(photos[: s.batch // 2])
         return losses
 
+    def _track_styles(self) -> None:
+        """Let the encoder's coordinates follow the mean and spread of the mapping network's w."""
+        with torch.no_grad():
+            w = self.generator.map(self._normal(64, self.generator.config.style_dim))
+            weight = max(0.005, 1 / (self.step + 1))
+            self.encoder.style_mean.lerp_(w.mean(0), weight)
+            self.encoder.style_std.lerp_(w.std(0), weight)
+
     def _synthesize(self, codes: Tensor) -> Tensor:
         with torch.autocast("cpu", torch.bfloat16):
             return self.generator.synthesize(codes).float()
 
     def _reconstruct(self, codes: Tensor, photos: Tensor, inside: Tensor) -> dict[str, float]:
         s = self.settings
-        images = self._synthesize(self._blurred_codes(codes))
+        images = self._synthesize(self._blurred_codes(codes, self.encoder.style_std))
         images = images * inside + photos * (1 - inside)  # made-up pixels teach nothing
         mse, perceptual = F.mse_loss(images, photos), self.perceptual(images, photos).mean()
         (s.mse * mse + s.perceptual * perceptual).backward()
@@ -104,6 +122,21 @@ class StyleGAN2Trainer(JointTrainer):
         amount = 1.1 * torch.rand(third, 1, 1, generator=self.rng) * self.encoder.style_std
         noised = noised + amount * torch.randn(noised.shape, generator=self.rng)
         return torch.cat([sampled, exchanged, noised])
+
+    def _path_length(self) -> dict[str, float]:
+        """Path-length regularisation on an eighth of a batch (StyleGAN2, Eq. 4)."""
+        s, generator = self.settings, self.generator
+        config = generator.config
+        w = generator.map(self._normal(max(2, s.batch // 8), config.style_dim))
+        codes = w.unsqueeze(1).expand(-1, config.codes, -1)
+        images = generator.synthesize(codes)
+        noise = self._normal(*images.shape) / config.size
+        (gradient,) = torch.autograd.grad((images * noise).sum(), codes, create_graph=True)
+        lengths = gradient.square().sum(2).mean(1).sqrt()
+        self.mean_path = torch.lerp(self.mean_path, lengths.detach().mean(), 0.02 if self.mean_path else 1.0)
+        loss = (lengths - self.mean_path).square().mean()
+        (s.path_length * s.lazy * loss).backward()
+        return {"path": lengths.mean().item()}
 
     def _from_a_cut(self, count: int) -> Tensor:
         """(count, K) bool: the codes from a random one on."""
@@ -138,6 +171,20 @@ class StyleGAN2Trainer(JointTrainer):
         self._step("discriminator")
         self.augment.update(real.detach())
         return {"d": loss.item(), "real": real.mean().item(), "fake": fake.mean().item(), "p": self.augment.probability}
+
+    def sample_codes(self, count: int, *, rng: torch.Generator) -> Tensor:
+        """(count, K, D): one w of the mapping network for all codes of a face."""
+        config = self.generator.config
+        averaged: Any = self.averages["generator"]
+        w: Tensor = averaged.map(torch.randn(count, config.style_dim, generator=rng).to(self.device))
+        return w.unsqueeze(1).expand(-1, config.codes, -1)
+
+    def _running_values(self) -> dict[str, Tensor]:
+        return {"augment": torch.tensor(self.augment.probability, dtype=torch.float64), "mean_path": self.mean_path.cpu()}
+
+    def _set_running_values(self, values: Mapping[str, Tensor]) -> None:
+        self.augment.probability = values["augment"].item()
+        self.mean_path = values["mean_path"].to(self.device)
 
 
 def _networks(settings: StyleGAN2Training) -> tuple[StyleGAN2, SemanticEncoder, Discriminator]:
