@@ -130,8 +130,7 @@ def quick() -> list[str]:
         "steps": 2,
         "batch": 8,
         "perceptual": 0,
-        "discriminator_width": 4,
-        "discriminator_layers": 3,
+        "discriminator_width": 8,
         "adversarial_from": 1,
     }
     settings |= {f"generator.{k}": v for k, v in generator.items()} | {f"encoder.{k}": v for k, v in encoder.items()}

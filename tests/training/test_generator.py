@@ -19,7 +19,7 @@ CONFIG = SpatialSemanticConfig(
 )  # fmt: skip
 ENCODER = PartEncoderConfig(size=32, style_dim=8, widths=(8, 8, 8, 8), part_cells=(4, 4), part_channels=4, shared_channels=4)
 SETTINGS = GeneratorTraining(
-    steps=40, batch=8, adversarial_from=10, discriminator_width=4, discriminator_layers=3, generator=CONFIG, encoder=ENCODER,
+    steps=40, batch=8, adversarial_from=10, discriminator_width=8, generator=CONFIG, encoder=ENCODER,
 )  # fmt: skip
 
 

@@ -133,13 +133,12 @@ class PatchDiscriminator(nn.Module):
     Args:
         width: channels after the first convolution, doubled by each further one up to 8 times.
         layers: convolutions before the score; all but the last halve the side.
-        inputs: channels of the images.
     """
 
-    def __init__(self, width: int, layers: int, inputs: int = 3) -> None:
+    def __init__(self, width: int, layers: int) -> None:
         super().__init__()
         widths = [width * min(2**i, 8) for i in range(layers)]
-        parts: list[nn.Module] = [nn.Conv2d(inputs, width, 4, stride=2, padding=2), nn.LeakyReLU(0.2)]
+        parts: list[nn.Module] = [nn.Conv2d(3, width, 4, stride=2, padding=2), nn.LeakyReLU(0.2)]
         for i in range(1, layers):
             conv = nn.Conv2d(widths[i - 1], widths[i], 4, stride=2 if i < layers - 1 else 1, padding=2, bias=False)
             parts += [spectral_norm(conv), nn.InstanceNorm2d(widths[i]), nn.LeakyReLU(0.2)]
@@ -158,7 +157,6 @@ class MultiScaleDiscriminator(nn.Module):
         scales: number of sizes.
         width: channels after the first convolution, doubled by each further one up to 8 times.
         layers: convolutions before the score; all but the last halve the side.
-        inputs: channels of the images, 3 unless they come with others that say where a pixel is.
 
     Example:
         >>> scores = MultiScaleDiscriminator(scales=2, width=4, layers=3)(torch.zeros(1, 3, 32, 32))
@@ -166,12 +164,12 @@ class MultiScaleDiscriminator(nn.Module):
         [(1, 1, 11, 11), (1, 1, 7, 7)]
     """
 
-    def __init__(self, *, scales: int = 3, width: int = 64, layers: int = 4, inputs: int = 3) -> None:
+    def __init__(self, *, scales: int = 3, width: int = 64, layers: int = 4) -> None:
         super().__init__()
         for name, value, least in (("scales", scales, 1), ("width", width, 1), ("layers", layers, 2)):
             if value < least:
                 raise ValueError(f"{name} must be at least {least}, got {value}")
-        self.judges = nn.ModuleList(PatchDiscriminator(width, layers, inputs) for _ in range(scales))
+        self.judges = nn.ModuleList(PatchDiscriminator(width, layers) for _ in range(scales))
 
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
         """Images (B, 3, H, W) in [-1, 1] -> realness scores of patches, one map (B, 1, h, w) for each scale, fine to coarse."""

@@ -37,7 +37,7 @@ class GeneratorTraining(JointTraining):
         labels: weight of the cross-entropy of the masks.
         adversarial_from: step at which the adversarial losses begin; before it, reconstruction alone learns faster.
         mask_consistency: weight of the paper's regulariser of the masks.
-        discriminator_scales, discriminator_width, discriminator_layers: see `PlacedDiscriminator`.
+        discriminator_width: see `PlacedDiscriminator`.
         encoder: sizes of the encoder.
     """
 
@@ -54,9 +54,7 @@ class GeneratorTraining(JointTraining):
     discriminator_rate: float = 4e-4
     code_noise: float = 0.5
     mask_consistency: float = 1.0
-    discriminator_scales: int = 2
     discriminator_width: int = 32
-    discriminator_layers: int = 4
     generator: SpatialSemanticConfig = field(default_factory=SpatialSemanticConfig)
     encoder: PartEncoderConfig = field(default_factory=PartEncoderConfig)
 
@@ -137,7 +135,7 @@ class GeneratorTrainer(JointTrainer):
             "masks": consistency.item(),
         }
         if judged:
-            fooled = -_mean(self._judge(images))
+            fooled = -self._judge(images).mean()
             total = total + s.adversarial * fooled
             losses["g"] = fooled.item()
         total.backward()
@@ -179,35 +177,31 @@ class GeneratorTrainer(JointTrainer):
         groups = self._uniform(count, 1 + len(PARTS)) < probability
         return torch.cat([groups[:, :1].expand(-1, BASE_CODES), groups[:, 1:].repeat_interleave(2, 1)], 1)
 
-    def _judge(self, images: Tensor) -> tuple[Tensor, ...]:
+    def _judge(self, images: Tensor) -> Tensor:
         with self._half():
-            return tuple(scores.float() for scores in self.discriminator(images))
+            scores: Tensor = self.discriminator(images)
+        return scores.float()
 
     def _invent(self, codes: Tensor) -> tuple[Tensor, float]:
         """Faces that no photo has, and how far they are from being taken for photos."""
         out = self._render(self._new_codes(codes))
-        loss = -_mean(self._judge(out.images))
+        loss = -self._judge(out.images).mean()
         (self.settings.adversarial * loss + self.settings.mask_consistency * _mask_consistency(out)).backward()
         return out.images.detach(), loss.item()
 
     def _discriminate(self, photos: Tensor, fakes: Tensor) -> dict[str, float]:
-        """Hinge loss on patches (Lim and Ye 2017), as SPADE takes it."""
+        """Hinge loss on patches (Lim and Ye, Geometric GAN, 2017)."""
         real, fake = self._judge(photos), self._judge(fakes)
-        loss = _mean(tuple(F.relu(1 - scores) for scores in real)) + _mean(tuple(F.relu(1 + scores) for scores in fake))
+        loss = F.relu(1 - real).mean() + F.relu(1 + fake).mean()
         loss.backward()
         self._step("discriminator")
-        return {"d": loss.item(), "real": _mean(real).item(), "fake": _mean(fake).item()}
+        return {"d": loss.item(), "real": real.mean().item(), "fake": fake.mean().item()}
 
     def _running_values(self) -> dict[str, Tensor]:
         return {"bank": self.bank.cpu(), "banked": torch.tensor(self.banked)}
 
     def _set_running_values(self, values: Mapping[str, Tensor]) -> None:
         self.bank, self.banked = values["bank"].to(self.device), int(values["banked"])
-
-
-def _mean(scores: tuple[Tensor, ...]) -> Tensor:
-    """Mean over patches, then over scales."""
-    return torch.stack([part.mean() for part in scores]).mean()
 
 
 def detail_weights(labels: Tensor, detail: float) -> Tensor:
@@ -218,9 +212,7 @@ def detail_weights(labels: Tensor, detail: float) -> Tensor:
 
 
 def _networks(settings: GeneratorTraining) -> tuple[SpatialSemanticGAN, PartEncoder, PlacedDiscriminator]:
-    discriminator = PlacedDiscriminator(
-        scales=settings.discriminator_scales, width=settings.discriminator_width, layers=settings.discriminator_layers
-    )
+    discriminator = PlacedDiscriminator(settings.discriminator_width)
     networks = (SpatialSemanticGAN(settings.generator), PartEncoder(settings.encoder), discriminator)
     for network in networks:
         network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
