@@ -100,13 +100,17 @@ class PartEncoder(nn.Module):
         self.register_buffer("rows", torch.stack(rows), persistent=False)  # (P, h, S/4)
         self.register_buffer("columns", torch.stack(columns), persistent=False)  # (P, w, S/4)
 
-    def forward(self, images: Tensor) -> Tensor:
-        c = self.config
-        if images.shape[-1] > c.size:
-            images = F.adaptive_avg_pool2d(images, c.size)
+    def features(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Photos (B, 3, S, S) -> features at 1/4, 1/8 and 1/16 of the side."""
+        if images.shape[-1] > self.config.size:
+            images = F.adaptive_avg_pool2d(images, self.config.size)
         quarter = self.quarter(self.stem(images))
         eighth = self.eighth(quarter)
-        sixteenth = self.sixteenth(eighth)
+        return quarter, eighth, self.sixteenth(eighth)
+
+    def forward(self, images: Tensor) -> Tensor:
+        c = self.config
+        quarter, eighth, sixteenth = self.features(images)
         context = self.from_eighth(eighth) + F.interpolate(
             self.from_sixteenth(sixteenth), scale_factor=2, mode="bilinear", align_corners=False
         )

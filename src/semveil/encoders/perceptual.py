@@ -5,13 +5,16 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Literal, Protocol
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from semveil.core.registry import Registry
 from semveil.core.weights import home
+from semveil.encoders.encoder_features import EncoderFeatures
+from semveil.encoders.parts import PartEncoder
 from semveil.nn.lpips import LPIPS
 
 NONE = "none"  # squared error and prior alone
+FEATURES = "features"  # of the model's own encoder
 DEFAULT = NONE  # of models whose folder names no term
 
 
@@ -28,16 +31,28 @@ class PerceptualTerm(Protocol):
         ...
 
 
-def _lpips(network: Literal["alex", "vgg"]) -> PerceptualTerm:
+LPIPSNetwork = Literal["alex", "vgg"]
+
+
+def _lpips(network: LPIPSNetwork, encoder: nn.Module | None) -> PerceptualTerm:
     return _kept_lpips(network, home())
 
 
 @lru_cache(maxsize=2)
-def _kept_lpips(network: Literal["alex", "vgg"], folder: Path) -> LPIPS:
+def _kept_lpips(network: LPIPSNetwork, folder: Path) -> LPIPS:
     return LPIPS.from_catalogue(network)
 
 
-# A name -> the term for a model whose card names an LPIPS network. What a name means never depends on the machine.
-PERCEPTUAL: Registry[Callable[[Literal["alex", "vgg"]], PerceptualTerm | None]] = Registry("perceptual term")
-PERCEPTUAL.add(NONE, lambda network: None)
+def _features(network: LPIPSNetwork, encoder: nn.Module | None) -> PerceptualTerm:
+    if not isinstance(encoder, PartEncoder):
+        raise ValueError(
+            f"the perceptual term {FEATURES} needs a model with a part encoder; use {NONE} or lpips with this model"
+        )
+    return EncoderFeatures(encoder)
+
+
+# A name -> the term for a model's LPIPS network and encoder. What a name means never depends on the machine.
+PERCEPTUAL: Registry[Callable[[LPIPSNetwork, nn.Module | None], PerceptualTerm | None]] = Registry("perceptual term")
+PERCEPTUAL.add(NONE, lambda network, encoder: None)
+PERCEPTUAL.add(FEATURES, _features)
 PERCEPTUAL.add("lpips", _lpips)

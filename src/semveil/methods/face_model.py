@@ -127,10 +127,10 @@ class FaceModel:
         """The term of a name, or the model's default.
 
         Raises:
-            ValueError: no such term.
+            ValueError: no such term, or none for this model.
             WeightsMissing: its weights are not on this machine; there is never another in its place.
         """
-        return PERCEPTUAL[name or self.perceptual](self.perceptual_network)
+        return PERCEPTUAL[name or self.perceptual](self.perceptual_network, self.encoder)
 
     def invert(
         self,

@@ -13,8 +13,10 @@ from torch import Tensor, nn
 from semveil.core.pixels import to_tensor
 from semveil.core.rng import streams
 from semveil.data.face_set import FaceSet
+from semveil.data.splits import DEVELOPMENT
 from semveil.encoders.inversion import InversionSettings, invert
-from semveil.encoders.perceptual import DEFAULT, PERCEPTUAL
+from semveil.encoders.parts import PartEncoder
+from semveil.encoders.perceptual import DEFAULT, FEATURES, PERCEPTUAL
 from semveil.mechanisms import ClipBox
 from semveil.methods.dp_semcom import PAPER_EPSILONS, pair_settings
 from semveil.methods.face_model import (
@@ -36,6 +38,8 @@ PRIOR_RANK = 256
 NETWORK: Literal["alex"] = "alex"  # of LPIPS, for whoever asks for that term
 # From the encoder's codes; `perceptual` weighs a perceptual term where one is asked for.
 DEFAULT_INVERSION = InversionSettings(steps=100, learning_rate=0.1, mse=1.0, perceptual=0.1, prior=0.02)
+# With the encoder's own features; chosen on photos of the development split.
+FEATURES_INVERSION = InversionSettings(steps=40, learning_rate=0.3, mse=1.0, perceptual=0.3, prior=0.02)
 
 
 def publish(
@@ -44,7 +48,8 @@ def publish(
     encoder: FaceEncoder,
     faces: FaceSet,
     *,
-    inversion: InversionSettings = DEFAULT_INVERSION,
+    inversion: InversionSettings | None = None,
+    perceptual: str | None = None,
     discriminator: nn.Module | None = None,
     photos: int = 1000,
     seed: int = 0,
@@ -56,10 +61,13 @@ def publish(
     Args:
         folder: where the model goes; its name is the model's name.
         faces: prepared photos; only those not held out are used.
-        inversion: becomes the model's default inversion.
+        inversion, perceptual: become the model's default inversion and its perceptual term; by default what suits the encoder.
         discriminator: kept beside the model, so that training can go on from it.
         photos: how many training photos are inverted.
     """
+    spatial = isinstance(encoder, PartEncoder)
+    inversion = inversion or (FEATURES_INVERSION if spatial else DEFAULT_INVERSION)
+    perceptual = perceptual or (FEATURES if spatial else DEFAULT)
     rng = streams(seed)["publish"]
     rows = np.flatnonzero(~faces.held_out)
     rows = rows[torch.randperm(len(rows), generator=rng)[:photos].numpy()]
@@ -67,15 +75,19 @@ def publish(
     encoder = settle_batch_norm(encoder, images)
     with torch.inference_mode():
         start = torch.cat([encoder(part) for part in images.split(64)]).clone()
-    term = PERCEPTUAL[DEFAULT](NETWORK)
+    term = PERCEPTUAL[perceptual](NETWORK, encoder)
     codes = invert(images, generator, start=start, settings=inversion, perceptual=term, progress=progress).codes
     box, held_out = ClipBox.from_quantiles(codes), int(faces.held_out.sum())
+    development = int((faces.split == DEVELOPMENT).sum())
     card = {
         "clip_box": box_as_dict(box),
         "inversion": vars(inversion),
-        "perceptual": DEFAULT,
+        "perceptual": perceptual,
         "perceptual_network": NETWORK,
-        "trained_on": f"{len(faces) - held_out} aligned photos of LFW and CelebAMask-HQ; {held_out} held out by person",
+        "trained_on": (
+            f"{len(faces) - held_out} aligned photos of LFW and CelebAMask-HQ; other people: {development} photos on which "
+            f"choices looked, {held_out - development} of the test split"
+        ),
         "terms": "research only: the photos' terms forbid more, and the people in them did not consent",
     }
     folder.mkdir(parents=True, exist_ok=True)

@@ -1,0 +1,42 @@
+"""A perceptual term that needs no weights beside a model's own: distances between its encoder's features."""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from semveil.encoders.parts import PartEncoder
+
+
+class EncoderFeatures:
+    """d(y, x) = sum over layers of the mean over places of |f(y) - f(x)|^2, with f of unit length at each place.
+
+    As LPIPS (Zhang et al., CVPR 2018, Eq. 1) with equal weights, on the encoder's features at 1/4, 1/8 and 1/16 of the side.
+
+    Args:
+        encoder: in evaluation mode; its weights are not changed.
+
+    Example:
+        >>> from semveil.encoders.parts import PartEncoderConfig
+        >>> sizes = PartEncoderConfig(size=32, style_dim=8, widths=(8, 8, 8, 8), part_channels=4, shared_channels=4)
+        >>> photos = torch.zeros(2, 3, 32, 32)
+        >>> EncoderFeatures(PartEncoder(sizes).eval()).distance_to(photos)(photos).tolist()
+        [0.0, 0.0]
+    """
+
+    name = "encoder features"
+
+    def __init__(self, encoder: PartEncoder) -> None:
+        self.encoder = encoder
+
+    def distance_to(self, photos: Tensor) -> Callable[[Tensor], Tensor]:
+        with torch.no_grad():
+            target = self._directions(photos)
+        return lambda images: sum(
+            ((a - b).square().sum(1).mean((1, 2)) for a, b in zip(self._directions(images), target, strict=True)),
+            start=images.new_zeros(len(images)),
+        )
+
+    def _directions(self, images: Tensor) -> list[Tensor]:
+        return [F.normalize(features, dim=1, eps=1e-6) for features in self.encoder.features(images)]
