@@ -42,6 +42,6 @@ def test_each_image_has_its_own_distance_and_gradient(encoder: PartEncoder) -> N
 
 def test_the_name_needs_a_part_encoder(encoder: PartEncoder) -> None:
     term = PERCEPTUAL[FEATURES]("alex", encoder)
-    assert term is not None and term.name == "encoder features"
+    assert term is not None and term.name == "features"
     with pytest.raises(ValueError, match="features needs a model with a part encoder; use none or lpips"):
         PERCEPTUAL[FEATURES]("alex", None)

@@ -25,7 +25,7 @@ class EncoderFeatures:
         [0.0, 0.0]
     """
 
-    name = "encoder features"
+    name = "features"
 
     def __init__(self, encoder: PartEncoder) -> None:
         self.encoder = encoder
