@@ -1,5 +1,6 @@
 """The link: one photo to Bob, while Eve listens, and what she makes of it when she tries."""
 
+import re
 from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
@@ -13,7 +14,7 @@ from semveil.attacks import ATTACKS
 from semveil.core.pixels import to_pixels
 from semveil.core.progress import Progress, quiet
 from semveil.core.rng import streams
-from semveil.link.attack_message import AttackedMessage, attack_message
+from semveil.link.attack_message import AttackedMessage, Found, attack_message
 from semveil.link.measure import compare
 from semveil.link.transmit import Transmitted, meaning
 from semveil.methods.face_model import FaceModel
@@ -28,6 +29,7 @@ KNOWN, KNOWN_UNDER_KEYS = 2000, 300  # transmissions whose photo she knows; unde
 UNUSED = 100  # where the attack does not look at them
 SLOW = ("learned-same", "learned-deep")  # a minute and more: `semveil attack` tries them
 RECOGNISER = "dlib"
+CERTIFIED = "What is guaranteed about Eve's picture"
 
 
 def send_photo(
@@ -67,25 +69,40 @@ def send_photo(
 def try_attacks(
     sent: Transmitted, model: FaceModel, eve_snr_db: float, names: Sequence[str], *, progress: Progress = quiet
 ) -> AttackedMessage:
-    """What Eves who try make of the same message, each over the same channel's noise; `attack_message` does it.
+    """What Eves who try make of the same message, by `attack_message`; they hear it anew, over a channel of the same SNR.
 
     Args:
         names: of attacks.
     """
     rng = streams(None)["eve"]
-    learns = any("pairs" in ATTACKS[name].needs for name in names)
-    known = KNOWN_UNDER_KEYS if sent.method.protection in KEYED else KNOWN
     return attack_message(
         to_message(sent.method, sent.result.transmission),
         model,
         latents=model.public_latents(PUBLIC_FACES, rng=rng),
-        known=known if learns else UNUSED,
+        known=known_transmissions(sent.method.protection, names),
         names=names,
         snr_db=eve_snr_db,
         pair=sent.method.pair,
         rng=rng,
         progress=progress,
     )
+
+
+def known_transmissions(protection: str, names: Sequence[str]) -> int:
+    """How many transmissions Eve knows the photo of."""
+    if not any("pairs" in ATTACKS[name].needs for name in names):
+        return UNUSED
+    return KNOWN_UNDER_KEYS if protection in KEYED else KNOWN
+
+
+def has(found: Found, protection: str) -> str:
+    """What an Eve has beside the signal, in words.
+
+    Example:
+        >>> has(Found("linear", "the generator, N known transmissions", Tensor()), "nn")
+        'the generator, 2000 known transmissions'
+    """
+    return re.sub(r"\bN\b", str(known_transmissions(protection, [found.name])), found.knowledge)
 
 
 def attack_for(protection: str) -> str:
@@ -113,18 +130,19 @@ def show_link(sent: Transmitted, tried: AttackedMessage) -> str:
         Card(
             "An Eve who tries",
             _pixels(attack.images),
-            [f"Attack {attack.name}; she has {attack.knowledge}.", *judged(result.source, attack.images)],
+            [f"Attack {attack.name}; she has {has(attack, sent.method.protection)}.", *judged(result.source, attack.images)],
         ),
     ]
-    return cards(told) + _nominal(sent) + certificate_box(sent.certificate, "What is guaranteed about what Eve hears")
+    return cards(told) + _nominal(sent) + certificate_box(sent.certificate, CERTIFIED)
 
 
 def show_attacks(sent: Transmitted, tried: AttackedMessage) -> str:
     """The photo and what each Eve makes of the message, as HTML."""
     told = [Card("The photo's face", _pixels(sent.result.source), ["What Alice has."])]
     for one in tried.results:
-        told.append(Card(one.name, _pixels(one.images), [f"She has {one.knowledge}.", *judged(sent.result.source, one.images)]))
-    return cards(told) + _nominal(sent) + certificate_box(sent.certificate, "What is guaranteed about what Eve hears")
+        words = [f"She has {has(one, sent.method.protection)}.", *judged(sent.result.source, one.images)]
+        told.append(Card(one.name, _pixels(one.images), words))
+    return cards(told) + _nominal(sent) + certificate_box(sent.certificate, CERTIFIED)
 
 
 def judged(source: Tensor, images: Tensor) -> list[str]:

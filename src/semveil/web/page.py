@@ -11,7 +11,7 @@ from semveil.methods.dp_semcom import DEFAULT_EPSILON
 from semveil.methods.face_model import FaceModel
 from semveil.web import asked, held, html, link, protect
 from semveil.web.asked import Asked
-from semveil.web.limits import SESSIONS, WAITING
+from semveil.web.limits import LARGEST_FILE, SESSIONS, WAITING
 
 QUICK = "all quick ones that apply"
 FACES = [("the largest", asked.LARGEST_FACE), *((str(number), str(number)) for number in range(10))]
@@ -25,9 +25,9 @@ _HEAD = """# semveil
 What Bob sees of a face, what Eve makes of it, and what is guaranteed. Alice, Bob, Eve and their channels are simulated on the
 machine that runs this page; it sends nothing elsewhere. **Guaranteed is what a certificate here says, and nothing else**:
 that a face looks like another one, or that a recogniser takes it for another person, guarantees nothing."""
-_PHOTO = """An uploaded file is deleted when it has been read, within a minute at the latest. Your browser keeps the photo
-until the page is closed or loaded anew, and sends it along with each press of a button. Whoever runs this machine could read
-it."""
+_PHOTO = f"""Up to {LARGEST_FILE >> 20} MB. An uploaded file is deleted when it has been read, within a minute at the latest.
+Your browser keeps the photo until the page is closed or loaded anew, and sends it along with each press of a button. Whoever
+runs this machine could read it."""
 _LINK = """Each press is a new transmission with new noise, and a new key where Bob has one. If you really send a photo several
 times, the epsilons add up."""
 _PROTECT = """The face alone, cut out and aligned, as the methods draw it; `semveil protect` puts it back into whole photos. A
@@ -49,10 +49,10 @@ def build(model: FaceModel, uploads: Path) -> gr.Blocks:
         photo = gr.Textbox(visible=False)  # the browser keeps it; see `held`
         with gr.Row():
             with gr.Column(scale=1, min_width=260):
-                upload = gr.File(label="Drop a photo here, or click", height=130, elem_id="sv-upload")
+                upload = gr.File(label="Photo", show_label=False, height=130, elem_id="sv-upload")
                 take = gr.Button("Take the astronaut", size="sm", elem_id="sv-astronaut")
-                preview = gr.HTML()
-                about = gr.HTML()
+                preview = gr.HTML(elem_classes="sv-slot")
+                about = gr.HTML(elem_id="sv-about", elem_classes="sv-slot")
                 face = gr.Dropdown(FACES, value=asked.LARGEST_FACE, label="Face", info="0 is the largest.")
                 gr.Markdown(_PHOTO)
             with gr.Column(scale=3, min_width=320), gr.Tabs():
@@ -91,21 +91,23 @@ def _answer(work: Callable[[], str]) -> tuple[str, str]:
     try:
         return "", work()
     except (SemveilError, ValueError) as error:
-        return html.error_line(str(error)), ""
+        return _refusal(error), ""
     except MemoryError:
         return html.error_line("there is not enough memory on this machine; use a smaller photo"), ""
 
 
-def _message_controls() -> tuple[list[Any], Any]:
-    """Controls of what `Asked` holds beside the face, and the slider of Eve's channel."""
+def _refusal(error: Exception) -> str:
+    return html.error_line(str(error).replace("'array'", "the photo"))  # as the library calls a photo that is no file
+
+
+def _message_controls() -> list[Any]:
+    """Controls of what `Asked` holds beside the face."""
     with gr.Row():
         keys = gr.Radio(asked.KEYS, value=asked.WITH_KEY, label="Key")
         keyed = gr.Dropdown(asked.KEYED_CHOICES, value="rotation", label="Protection")
         unkeyed = gr.Dropdown(asked.OPEN_CHOICES, value="nn", label="Protection", visible=False)
-        epsilon = gr.Dropdown(
-            asked.EPSILONS, value=int(DEFAULT_EPSILON), label="Epsilon", info="For nn a name only.", visible=False
-        )
-    eve = gr.Slider(-10, asked.LARGEST_SNR, value=20, step=1, label="SNR of Eve, dB")
+    about = "Of nn it is the name of a trained pair, which guarantees nothing."
+    epsilon = gr.Dropdown(asked.EPSILONS, value=int(DEFAULT_EPSILON), label="Epsilon", info=about, visible=False)
 
     def fit(with_key: str, without: str) -> tuple[Any, ...]:
         has_key = with_key == asked.WITH_KEY
@@ -116,15 +118,19 @@ def _message_controls() -> tuple[list[Any], Any]:
         control.change(
             fit, [keys, unkeyed], [keyed, unkeyed, epsilon], show_progress="hidden", concurrency_limit=None, **_PRIVATE
         )
-    return [keys, keyed, unkeyed, epsilon], eve
+    return [keys, keyed, unkeyed, epsilon]
+
+
+def _snr(party: str) -> Any:
+    return gr.Slider(-10, asked.LARGEST_SNR, value=20, step=1, label=f"SNR of {party}, dB")
 
 
 def _link_tab(model: FaceModel, photo: Any, face: Any) -> None:
     gr.Markdown(_LINK)
-    message, eve = _message_controls()
-    bob = gr.Slider(-10, asked.LARGEST_SNR, value=20, step=1, label="SNR of Bob, dB")
+    message = _message_controls()
+    bob, eve = _snr("Bob"), _snr("Eve")
     button = gr.Button("Send", variant="primary", elem_id="sv-send")
-    line, shown = gr.HTML(elem_id="sv-link-line"), gr.HTML(elem_id="sv-link", min_height=80)
+    line, shown = gr.HTML(elem_id="sv-link-line", elem_classes="sv-slot"), gr.HTML(elem_id="sv-link", min_height=80)
 
     def send(
         text: str,
@@ -159,7 +165,7 @@ def _protect_tab(photo: Any, face: Any) -> None:
         info="Of the methods that take one. Each certificate says what it covers.",
     )
     button = gr.Button("Protect", variant="primary", elem_id="sv-protect-button")
-    line, shown = gr.HTML(elem_id="sv-protect-line"), gr.HTML(elem_id="sv-protect", min_height=80)
+    line, shown = gr.HTML(elem_id="sv-protect-line", elem_classes="sv-slot"), gr.HTML(elem_id="sv-protect", min_height=80)
 
     def by_all(text: str, chosen: str, wanted: str) -> Iterator[tuple[str, str]]:
         made: list[html.Card] = []
@@ -168,17 +174,17 @@ def _protect_tab(photo: Any, face: Any) -> None:
                 made.append(card)
                 yield "", html.cards(made)
         except (SemveilError, ValueError) as error:
-            yield html.error_line(str(error)), ""
+            yield _refusal(error), ""
 
     button.click(by_all, [photo, face, epsilon], [line, shown], **_ONE_AT_A_TIME, **_PRIVATE)
 
 
 def _attack_tab(model: FaceModel, photo: Any, face: Any) -> None:
     gr.Markdown(_ATTACK)
-    message, eve = _message_controls()
+    message, eve = _message_controls(), _snr("Eve")
     which = gr.Dropdown([QUICK, *link.quick_attacks("nn")], value=QUICK, label="Attack")
     button = gr.Button("Attack", variant="primary", elem_id="sv-attack-button")
-    line, shown = gr.HTML(elem_id="sv-attack-line"), gr.HTML(elem_id="sv-attack", min_height=80)
+    line, shown = gr.HTML(elem_id="sv-attack-line", elem_classes="sv-slot"), gr.HTML(elem_id="sv-attack", min_height=80)
 
     def attack(
         text: str,

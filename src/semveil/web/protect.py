@@ -7,10 +7,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 import semveil
+from semveil.bulk.protect import Protected
 from semveil.core.errors import FaceError, SemveilError
 from semveil.core.pixels import to_pixels
 from semveil.methods.options import declared_options
 from semveil.methods.registry import METHODS, image_methods
+from semveil.methods.release import Layout, layout_of
 from semveil.web.html import Card
 
 OWN = "each method's own"
@@ -27,16 +29,23 @@ def protect_by_all(photo: NDArray[np.uint8], *, face: str = "largest", epsilon: 
     Raises:
         FaceError: the photo does not show the face.
     """
-    for name in image_methods():
+    for name, method in image_methods().items():
         takes = "epsilon" in declared_options(METHODS[name])
         asked: dict[str, Any] = {"epsilon": float(epsilon)} if takes and epsilon != OWN else {}
         try:
-            made = semveil.protect(photo, method=name, face=face, **asked)
+            made = _protect(photo, name, layout_of(method), face, asked)
         except FaceError:
             raise  # it is the same for all
         except (SemveilError, ValueError) as error:
             yield Card(name, None, [str(error)])
             continue
         (certificate,) = made.certificates
-        said = f"epsilon {float(epsilon):g}" if asked else "its own settings"
-        yield Card(f"{name} ({said})", to_pixels(made.images)[0], certificate=certificate)
+        said = [f"Asked for: epsilon {asked['epsilon']:g}."] if asked else []
+        yield Card(name, to_pixels(made.images)[0], said, certificate)
+
+
+def _protect(photo: NDArray[np.uint8], name: str, layout: Layout, face: str, asked: dict[str, Any]) -> Protected:
+    if layout == Layout.PICTURE:  # it looks for no faces itself, and gets the same crop as the others
+        size = semveil.load_method(name).size
+        return semveil.protect(semveil.load_faces(photo, size=size, face=face), method=name, **asked)
+    return semveil.protect(photo, method=name, face=face, **asked)
