@@ -19,29 +19,34 @@ OWN = "each method's own"
 
 
 def protect_by_all(photo: NDArray[np.uint8], *, face: str = "largest", epsilon: str = OWN) -> Iterator[Card]:
-    """A card for each method, by `semveil.protect`; a method that does not take what is asked says so on its card.
+    """A card for each method, as `protect_by` makes it."""
+    for name in image_methods():
+        yield protect_by(name, photo, face=face, epsilon=epsilon)
+
+
+def protect_by(name: str, photo: NDArray[np.uint8], *, face: str = "largest", epsilon: str = OWN) -> Card:
+    """The face by one method, by `semveil.protect`; a method that does not take what is asked says so on its card.
 
     Args:
+        name: of the method.
         photo: (H, W, 3) RGB.
         face: `largest`, or a number from 0.
-        epsilon: a number for those methods that have the option, or `OWN`.
+        epsilon: a number, for a method that has the option, or `OWN`.
 
     Raises:
-        FaceError: the photo does not show the face.
+        FaceError: the photo does not show the face, so that no method can do anything.
     """
-    for name, method in image_methods().items():
-        takes = "epsilon" in declared_options(METHODS[name])
-        asked: dict[str, Any] = {"epsilon": float(epsilon)} if takes and epsilon != OWN else {}
-        try:
-            made = _protect(photo, name, layout_of(method), face, asked)
-        except FaceError:
-            raise  # it is the same for all
-        except (SemveilError, ValueError) as error:
-            yield Card(name, None, [str(error)])
-            continue
-        (certificate,) = made.certificates
-        said = [f"Asked for: epsilon {asked['epsilon']:g}."] if asked else []
-        yield Card(name, to_pixels(made.images)[0], said, certificate)
+    takes = "epsilon" in declared_options(METHODS[name])
+    asked: dict[str, Any] = {"epsilon": float(epsilon)} if takes and epsilon != OWN else {}
+    try:
+        made = _protect(photo, name, layout_of(image_methods()[name]), face, asked)
+    except FaceError:
+        raise
+    except (SemveilError, ValueError) as error:
+        return Card(name, None, [str(error)])
+    (certificate,) = made.certificates
+    said = [f"Asked for: epsilon {asked['epsilon']:g}."] if asked else []
+    return Card(name, to_pixels(made.images)[0], said, certificate)
 
 
 def _protect(photo: NDArray[np.uint8], name: str, layout: Layout, face: str, asked: dict[str, Any]) -> Protected:
