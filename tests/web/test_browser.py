@@ -23,14 +23,8 @@ from skimage.data import astronaut
 
 SRC = Path(__file__).resolve().parents[2] / "src"
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
+FLAGS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
+FLAGS += ["--disable-component-update", "--disable-sync"]
 PATIENCE = 300_000  # ms, of a busy machine
 
 
@@ -139,13 +133,16 @@ def test_a_request_to_another_host_would_be_seen(chromium: Any, served: Served) 
     assert foreign == ["http://192.0.2.1/font.woff2"]
 
 
-def test_the_browser_refuses_to_fetch_from_elsewhere(page: Any) -> None:
+def test_the_browser_refuses_to_fetch_from_elsewhere(served: Served, chromium: Any) -> None:
+    page = chromium.new_page()
+    page.goto(served.address)
     blocked = page.evaluate(
         """() => new Promise(done => {
             document.addEventListener('securitypolicyviolation', event => done(event.blockedURI));
             const image = new Image(); image.src = 'https://192.0.2.1/pixel.png'; document.body.append(image);
         })"""
     )
+    page.close()
     assert blocked.startswith("https://192.0.2.1")
 
 

@@ -89,3 +89,5 @@ def taken(path: str, folder: Path) -> Iterator[Path]:
         yield real
     finally:
         real.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # the root, or there is more in it
+            real.parent.rmdir()  # gradio names it after the content's digest
