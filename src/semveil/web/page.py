@@ -103,9 +103,9 @@ def _refusal(error: Exception) -> str:
 def _message_controls() -> list[Any]:
     """Controls of what `Asked` holds beside the face."""
     with gr.Row():
-        keys = gr.Radio(asked.KEYS, value=asked.WITH_KEY, label="Key")
-        keyed = gr.Dropdown(asked.KEYED_CHOICES, value="rotation", label="Protection")
-        unkeyed = gr.Dropdown(asked.OPEN_CHOICES, value="nn", label="Protection", visible=False)
+        keys = gr.Radio(asked.KEYS, value=asked.WITH_KEY, label="Key", min_width=240)
+        keyed = gr.Dropdown(asked.KEYED_CHOICES, value="rotation", label="Protection", min_width=240)
+        unkeyed = gr.Dropdown(asked.OPEN_CHOICES, value="nn", label="Protection", visible=False, min_width=240)
     about = "Of nn it is the name of a trained pair, which guarantees nothing."
     epsilon = gr.Dropdown(asked.EPSILONS, value=int(DEFAULT_EPSILON), label="Epsilon", info=about, visible=False)
 
