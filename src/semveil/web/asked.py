@@ -15,7 +15,7 @@ LARGEST_SNR = 40
 WORDS = {
     "rotation": "rotation, secret and new for every photo",
     "modulo": "modulo, a secret uniform shift of every number",
-    "nn": "nn, the paper's networks; no guarantee",
+    "nn": "nn, the paper's networks",
     "laplace": "laplace, noise that Bob keeps",
     "l2-laplace": "l2-laplace, noise that Bob keeps",
     "gaussian": "gaussian, noise that Bob keeps",
