@@ -82,7 +82,12 @@ assert len(computing) == 3 and {fn.concurrency_limit for fn in computing} == {1}
 assert {fn.api_visibility for fn in page.fns.values()} == {"private"}
 application, forget = server.application(load_model(), folder, "127.0.0.1")
 assert application.hosts == server.LOCAL
+holder = page.state_holder
+holder["one"]
 forget()
+assert "one" in holder, "it was used just now"
+server.forget_sessions(holder, -1)
+assert "one" not in holder
 application, _ = server.application(load_model(), folder, "0.0.0.0")
 assert application.hosts is None
 print("built")
