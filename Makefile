@@ -1,6 +1,6 @@
 # make demo   one photo over the wiretap channel, into out/demo
 # make test   lint and tests
-# make test-all   the same, and what needs other programs: GNU Radio, Sionna, SigMF (what is missing is skipped with a reason)
+# make test-all   the same, and what needs other programs: GNU Radio, Sionna, SigMF, Chromium (what is missing is skipped with a reason)
 # Both set up .venv first, once. PYTHON=... chooses the interpreter, PIP_FLAGS=... adds to pip's options, for example
 # PIP_FLAGS="--extra-index-url https://download.pytorch.org/whl/cpu" for the smaller torch without CUDA.
 
@@ -40,7 +40,7 @@ test-all: .venv/installed-all
 	@touch .venv/installed $@
 
 .venv/installed-all: .venv/installed-dev
-	@$(INSTALL) -e '.[dev,channels,iq]'
+	@$(INSTALL) -e '.[dev,channels,iq,web]' playwright
 	@touch $@
 
 .venv/bin/python:

@@ -17,6 +17,7 @@ LAYERS = (
     ("training",),
     ("link",),
     ("experiments", "bulk"),
+    ("web",),
     ("cli",),
 )
 # Verbs about experiments; all others do with the library what anybody can do with it.

@@ -35,6 +35,7 @@ from semveil.cli import (
     restore,
     train,
     transmit,
+    web,
 )
 from semveil.cli.streams import drop_output, prepare_streams, writing_output
 from semveil.core.errors import SemveilError, printable
@@ -64,6 +65,7 @@ app.command()(evaluate.evaluate)
 app.command()(calibrate.calibrate)
 app.command()(certify.certify)
 app.command()(classify.classify)
+app.command()(web.web)
 app.command()(keygen.keygen)
 app.add_typer(models.app, name="models")
 app.add_typer(data.app, name="data")

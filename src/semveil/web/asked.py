@@ -1,0 +1,67 @@
+"""What a user sets on the page for a message, as arguments of the library's calls."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from semveil.methods.dp_semcom import DEFAULT_EPSILON, PAPER_EPSILONS
+from semveil.methods.protection_options import KEYED, USED_BY
+
+WITH_KEY, WITHOUT_KEY = "Bob has a key", "no key"
+KEYS = (WITH_KEY, WITHOUT_KEY)
+EPSILONS = PAPER_EPSILONS  # the paper's networks are trained for these, and noise takes any
+LARGEST_FACE = "largest"
+LARGEST_SNR = 40
+
+WORDS = {
+    "rotation": "rotation, secret and new for every photo",
+    "modulo": "modulo, a secret uniform shift of every number",
+    "nn": "nn, the paper's networks",
+    "laplace": "laplace, noise that Bob keeps",
+    "l2-laplace": "l2-laplace, noise that Bob keeps",
+    "gaussian": "gaussian, noise that Bob keeps",
+    "none": "none",
+}
+KEYED_CHOICES = tuple((WORDS[name], name) for name in KEYED)
+OPEN_CHOICES = tuple((words, name) for name, words in WORDS.items() if name not in KEYED)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What is set for a message.
+
+    Attributes:
+        keys: one of `KEYS`.
+        keyed: protection where Bob has a key.
+        unkeyed: protection where he has none.
+        epsilon: of a protection without a key that has one.
+        face: `largest`, or a number from 0.
+
+    Example:
+        >>> Asked(WITHOUT_KEY, "rotation", "laplace", 10, "0").options()
+        {'protection': 'laplace', 'epsilon': 10.0}
+    """
+
+    keys: str = WITH_KEY
+    keyed: str = "rotation"
+    unkeyed: str = "nn"
+    epsilon: float = DEFAULT_EPSILON
+    face: str = LARGEST_FACE
+
+    @property
+    def protection(self) -> str:
+        """Which one counts."""
+        return self.keyed if self.keys == WITH_KEY else self.unkeyed
+
+    def options(self) -> dict[str, Any]:
+        """Of `semveil.transmit`."""
+        takes = takes_epsilon(self.keys, self.unkeyed)
+        return {"protection": self.protection, **({"epsilon": float(self.epsilon)} if takes else {})}
+
+    def chosen_face(self) -> int | str:
+        """The face as `semveil.transmit` takes it."""
+        return LARGEST_FACE if self.face == LARGEST_FACE else int(self.face)
+
+
+def takes_epsilon(keys: str, unkeyed: str) -> bool:
+    """Whether an epsilon has a meaning for what is chosen; modulo's noise needs none."""
+    return keys == WITHOUT_KEY and unkeyed in USED_BY["epsilon"][0]

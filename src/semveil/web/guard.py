@@ -1,0 +1,126 @@
+"""What stands before gradio: only this page's own requests pass, none too large, and the browser fetches nothing elsewhere."""
+
+from collections.abc import Awaitable, Callable, Collection, MutableMapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from semveil.web.limits import LARGEST_BODY, LARGEST_FOLDER
+from semveil.web.uploads import size_of
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+# Of gradio's own routes those that the page uses. Left out are the ones that give out files, or write down what a session
+# shows (`file`, `deep_link`), fetch for the browser (`proxy`), or start work past the queue (`run`, `call`).
+PAGES = ("/", "/config", "/theme.css", "/favicon.ico", "/manifest.json", "/robots.txt")
+FOLDERS = ("/assets/", "/static/", "/svelte/")
+SERVICES = ("upload", "upload_progress", "queue", "heartbeat", "startup-events", "info", "app_id", "reset", "cancel")
+LOCAL = ("127.0.0.1", "localhost", "::1")
+
+_POLICY = (
+    "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; style-src 'self' 'unsafe-inline'; "
+    "img-src 'self' data: blob:; font-src 'self' data:; connect-src 'self'; worker-src 'self' blob:; "
+    "frame-ancestors 'none'; form-action 'none'; base-uri 'self'; object-src 'none'"
+)
+HEADERS = (
+    (b"content-security-policy", _POLICY.encode()),
+    (b"referrer-policy", b"no-referrer"),
+    (b"x-content-type-options", b"nosniff"),
+)
+
+
+class Guard:
+    """An ASGI application around another one.
+
+    Args:
+        app: the one that it guards.
+        uploads: the folder of uploads; when it is full no more are taken.
+        hosts: names that the page may be called by, so that a foreign site cannot pass itself off as it by its DNS; None: any.
+        largest_body: bytes of a request.
+        largest_folder: of all uploads.
+    """
+
+    def __init__(
+        self,
+        app: App,
+        *,
+        uploads: Path,
+        hosts: Collection[str] | None = LOCAL,
+        largest_body: int = LARGEST_BODY,
+        largest_folder: int = LARGEST_FOLDER,
+    ) -> None:
+        self.app = app
+        self.uploads = uploads
+        self.hosts = hosts
+        self.largest_body = largest_body
+        self.largest_folder = largest_folder
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            return await self.app(scope, receive, send)
+        refused = (404, "not found") if scope["type"] != "http" else self._refused(scope)
+        if refused is not None:
+            return await _answer(send, *refused)
+        started, left = False, self.largest_body
+
+        async def bounded() -> MutableMapping[str, Any]:
+            nonlocal left
+            message = await receive()
+            left -= len(message.get("body", b""))
+            if left < 0:
+                raise _TooLarge
+            return message
+
+        async def with_headers(message: MutableMapping[str, Any]) -> None:
+            nonlocal started
+            if message["type"] == "http.response.start":
+                started = True
+                message = {**message, "headers": [*message.get("headers", ()), *HEADERS]}
+            await send(message)
+
+        try:
+            await self.app(scope, bounded, with_headers)
+        except _TooLarge:
+            if not started:
+                await _answer(send, 413, "too large")
+
+    def _refused(self, scope: Scope) -> tuple[int, str] | None:
+        headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
+        host, origin = headers.get("host", ""), headers.get("origin")
+        if self.hosts is not None and urlsplit(f"//{host}").hostname not in self.hosts:
+            return 403, "this page is called by another name"
+        if origin is not None and urlsplit(origin).netloc != host:
+            return 403, "another site asks"
+        if not allowed(scope["path"]):
+            return 404, "not found"
+        length = headers.get("content-length", "0")
+        if not length.isdecimal() or int(length) > self.largest_body:
+            return 413, "too large"
+        if scope["path"].startswith("/gradio_api/upload") and size_of(self.uploads) > self.largest_folder:
+            return 503, "too many uploads wait; try again in a minute"
+        return None
+
+
+def allowed(path: str) -> bool:
+    """Whether the page needs what lies there.
+
+    Example:
+        >>> allowed("/gradio_api/queue/join"), allowed("/gradio_api/file=/etc/passwd"), allowed("/gradio_api/deep_link")
+        (True, False, False)
+    """
+    if path.startswith("/gradio_api/"):
+        return path.removeprefix("/gradio_api/").split("/")[0] in SERVICES
+    return path in PAGES or (path.startswith(FOLDERS) and ".." not in path)
+
+
+class _TooLarge(Exception):
+    """A body is longer than it may be."""
+
+
+async def _answer(send: Send, status: int, text: str) -> None:
+    headers = [(b"content-type", b"text/plain; charset=utf-8"), *HEADERS]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": text.encode()})

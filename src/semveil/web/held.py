@@ -1,0 +1,90 @@
+"""The photo that a page works on. The browser holds it and sends it along each time; the program keeps none."""
+
+import base64
+import binascii
+import io
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from semveil.core.errors import PhotoError
+from semveil.data.photos import load_photo
+from semveil.data.save import png_bytes
+from semveil.web.limits import LARGEST_PIXELS, LARGEST_SIDE
+from semveil.web.uploads import taken
+
+_START = "data:image/png;base64,"
+
+
+@dataclass(frozen=True)
+class Held:
+    """Attributes: pixels (H, W, 3) RGB, no side above `LARGEST_SIDE`; notes on what reading the photo took, in words."""
+
+    pixels: NDArray[np.uint8]
+    notes: tuple[str, ...] = ()
+
+
+def read_upload(path: str, folder: Path) -> Held:
+    """Read an uploaded photo, shrink it where it is large, and delete the file.
+
+    Raises:
+        PhotoError: it is no photo, damaged or too large; the message names the file as the user does.
+    """
+    with taken(path, folder) as file:
+        try:
+            photo = load_photo(file, largest_pixels=LARGEST_PIXELS)
+        except PhotoError as error:
+            told = str(error).replace(str(file.parent) + "/", "").partition(", or raise largest_pixels")[0]
+            raise PhotoError(told) from None
+    height, width, _ = photo.pixels.shape
+    factor = LARGEST_SIDE / max(height, width)
+    if factor >= 1:
+        return Held(photo.pixels, photo.notes)
+    size = (max(1, round(width * factor)), max(1, round(height * factor)))
+    smaller = np.asarray(Image.fromarray(photo.pixels).resize(size, Image.Resampling.LANCZOS))
+    return Held(smaller, (*photo.notes, f"shrunk from {width} x {height} to {size[0]} x {size[1]} pixels"))
+
+
+def astronaut() -> Held:
+    """The portrait that scikit-image ships (NASA, public domain)."""
+    from skimage import data
+
+    return Held(data.astronaut())
+
+
+def data_uri(png: bytes) -> str:
+    """A PNG as an address that holds it, so that a browser shows it without asking for it."""
+    return _START + base64.b64encode(png).decode()
+
+
+def to_text(held: Held) -> str:
+    """The photo, bit for bit, as the text that the browser holds."""
+    return data_uri(png_bytes("photo.png", held.pixels))
+
+
+def from_text(text: str | None) -> NDArray[np.uint8]:
+    """The photo (H, W, 3) from the browser's text.
+
+    Raises:
+        PhotoError: there is none, or the text is not as `to_text` makes it.
+
+    Example:
+        >>> photo = np.arange(48, dtype=np.uint8).reshape(4, 4, 3)
+        >>> bool((from_text(to_text(Held(photo))) == photo).all())
+        True
+    """
+    if not text:
+        raise PhotoError("there is no photo yet; drop one, or take the astronaut")
+    try:
+        if not text.startswith(_START):
+            raise ValueError("no PNG")
+        content = base64.b64decode(text.removeprefix(_START), validate=True)
+        with Image.open(io.BytesIO(content), formats=["PNG"]) as picture:
+            if picture.mode != "RGB" or max(picture.size) > LARGEST_SIDE:
+                raise ValueError("not from here")
+            return np.array(picture)
+    except (ValueError, binascii.Error, OSError, SyntaxError, Image.DecompressionBombError) as error:
+        raise PhotoError("the photo in the page is damaged; drop it again") from error

@@ -1,0 +1,97 @@
+"""Pictures, certificates and lines as HTML; all text is escaped, and pictures are part of the page."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from html import escape
+
+import numpy as np
+from numpy.typing import NDArray
+
+from semveil.core.certificate import Certificate
+from semveil.core.explain import explain
+from semveil.data.certified import certified_picture
+from semveil.data.save import png_bytes
+from semveil.web.held import data_uri
+
+
+@dataclass(frozen=True, eq=False)
+class Card:
+    """One picture with what is said of it.
+
+    Attributes:
+        title: above the rest.
+        pixels: (H, W, 3) RGB; None where there is no picture.
+        words: sentences below the title.
+        certificate: of the picture; it goes into the PNG too, so that a saved one can be certified.
+    """
+
+    title: str
+    pixels: NDArray[np.uint8] | None
+    words: Sequence[str] = ()
+    certificate: Certificate | None = None
+
+
+def cards(shown: Sequence[Card]) -> str:
+    """Cards side by side, as many in a row as there is room for."""
+    return f'<div class="sv-cards">{"".join(_card(one) for one in shown)}</div>'
+
+
+def certificate_box(certificate: Certificate, about: str) -> str:
+    """A certificate in words: in short, and the whole of it folded away.
+
+    Args:
+        about: what it is the certificate of.
+    """
+    short, *rest = explain(certificate)
+    return (
+        f'<section class="sv-certificate"><h3>{escape(about)}</h3><p>{_labelled(short)}</p>'
+        f"<details><summary>The whole certificate</summary>{_list(rest)}</details></section>"
+    )
+
+
+def error_line(text: str) -> str:
+    """One line that says what went wrong."""
+    return f'<p class="sv-line sv-error" role="alert">{escape(text)}</p>'
+
+
+def note_line(text: str) -> str:
+    """One line that is no error.
+
+    Example:
+        >>> note_line("<b>")
+        '<p class="sv-line" role="status">&lt;b&gt;</p>'
+    """
+    return f'<p class="sv-line" role="status">{escape(text)}</p>' if text else ""
+
+
+def preview(uri: str) -> str:
+    """The photo that the page works on."""
+    return f'<img class="sv-preview" alt="the photo" src="{escape(uri)}">'
+
+
+def _card(card: Card) -> str:
+    picture = '<div class="sv-none">no picture</div>'
+    if card.pixels is not None:
+        picture = f'<img alt="{escape(card.title)}" src="{data_uri(_png(card.pixels, card.certificate))}">'
+    words = "".join(f"<p>{escape(text)}</p>" for text in card.words)
+    more = ""
+    if card.certificate is not None:
+        short, *rest = explain(card.certificate)
+        more = f"<p>{_labelled(short)}</p><details><summary>The whole certificate</summary>{_list(rest)}</details>"
+    return f'<figure class="sv-card">{picture}<figcaption><h3>{escape(card.title)}</h3>{words}{more}</figcaption></figure>'
+
+
+def _png(pixels: NDArray[np.uint8], certificate: Certificate | None) -> bytes:
+    if certificate is None:
+        return png_bytes("picture.png", pixels)
+    return certified_picture("picture.png", pixels, certificate, inside=True)[-1][1]
+
+
+def _list(lines: Sequence[str]) -> str:
+    return f"<ul>{''.join(f'<li>{_labelled(line)}</li>' for line in lines)}</ul>"
+
+
+def _labelled(line: str) -> str:
+    """A line of a certificate with its topic set off."""
+    topic, colon, rest = line.partition(":")
+    return f"<b>{escape(topic)}:</b>{escape(rest)}" if colon and len(topic) < 60 else escape(line)

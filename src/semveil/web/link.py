@@ -1,0 +1,172 @@
+"""The link: one photo to Bob, while Eve listens, and what she makes of it when she tries."""
+
+import re
+from collections.abc import Mapping, Sequence
+from html import escape
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+import semveil
+from semveil.attacks import ATTACKS
+from semveil.core.pixels import to_pixels
+from semveil.core.progress import Progress, quiet
+from semveil.core.rng import streams
+from semveil.link.attack_message import AttackedMessage, Found, attack_message
+from semveil.link.measure import compare
+from semveil.link.transmit import Transmitted, meaning
+from semveil.methods.face_model import FaceModel
+from semveil.methods.messages import to_message
+from semveil.methods.protection_options import KEYED, NOISY
+from semveil.recognition.by_name import load_verifier
+from semveil.web.asked import Asked
+from semveil.web.html import Card, cards, certificate_box
+
+PUBLIC_FACES = 2000  # that Eve knows: drawn from the model's prior
+KNOWN, KNOWN_UNDER_KEYS = 2000, 300  # transmissions whose photo she knows; under a key more of them tell nothing more
+UNUSED = 100  # where the attack does not look at them
+SLOW = ("learned-same", "learned-deep")  # a minute and more: `semveil attack` tries them
+RECOGNISER = "dlib"
+CERTIFIED = "What is guaranteed about Eve's picture"
+
+
+def send_photo(
+    photo: NDArray[np.uint8],
+    asked: Asked,
+    *,
+    model: FaceModel,
+    snr_db: float = 20.0,
+    eve_snr_db: float = 20.0,
+    progress: Progress = quiet,
+) -> Transmitted:
+    """The photo over the simulated wiretap channel, by `semveil.transmit`.
+
+    Args:
+        photo: (H, W, 3) RGB.
+        asked: protection and face.
+        model: loaded.
+        snr_db, eve_snr_db: of Bob's and Eve's channels.
+        progress: stages of the work.
+
+    Raises:
+        ValueError, SemveilError: as of `semveil.transmit`.
+    """
+    return semveil.transmit(
+        photo,
+        model=model,
+        face=asked.chosen_face(),
+        snr_db=snr_db,
+        eve_snr_db=eve_snr_db,
+        verifier=RECOGNISER,
+        train=False,
+        progress=progress,
+        **asked.options(),
+    )
+
+
+def try_attacks(
+    sent: Transmitted, model: FaceModel, eve_snr_db: float, names: Sequence[str], *, progress: Progress = quiet
+) -> AttackedMessage:
+    """What Eves who try make of the same message, by `attack_message`; they hear it anew, over a channel of the same SNR.
+
+    Args:
+        names: of attacks.
+    """
+    rng = streams(None)["eve"]
+    return attack_message(
+        to_message(sent.method, sent.result.transmission),
+        model,
+        latents=model.public_latents(PUBLIC_FACES, rng=rng),
+        known=known_transmissions(sent.method.protection, names),
+        names=names,
+        snr_db=eve_snr_db,
+        pair=sent.method.pair,
+        rng=rng,
+        progress=progress,
+    )
+
+
+def known_transmissions(protection: str, names: Sequence[str]) -> int:
+    """How many transmissions Eve knows the photo of."""
+    if not any("pairs" in ATTACKS[name].needs for name in names):
+        return UNUSED
+    return KNOWN_UNDER_KEYS if protection in KEYED else KNOWN
+
+
+def has(found: Found, protection: str) -> str:
+    """What an Eve has beside the signal, in words.
+
+    Example:
+        >>> has(Found("linear", "the generator, N known transmissions", Tensor()), "nn")
+        'the generator, 2000 known transmissions'
+    """
+    return re.sub(r"\bN\b", str(known_transmissions(protection, [found.name])), found.knowledge)
+
+
+def attack_for(protection: str) -> str:
+    """The attack that the link's page tries: a quick one that does as much as any against that protection."""
+    if protection in NOISY:
+        return "prior-search"
+    return "denoise" if protection == "none" else "linear"
+
+
+def quick_attacks(protection: str) -> list[str]:
+    """Attacks on one message that take seconds: all that apply but for `SLOW` and those that need to hear it again."""
+    stolen = ["stolen"] if protection == "nn" else []
+    return [name for name in ATTACKS if name not in SLOW and not {"repeats", "deprotect"} & set(ATTACKS[name].needs)] + stolen
+
+
+def show_link(sent: Transmitted, tried: AttackedMessage) -> str:
+    """Photo, Bob, Eve, and an Eve who tries, with the certificate of what Eve hears, as HTML."""
+    (record,) = sent.summary["images"]
+    (attack,) = tried.results
+    result, bob = sent.result, "He has the key." if sent.method.protection in KEYED else "He has no key."
+    told = [
+        Card("The photo's face", _pixels(result.source), ["What Alice has."]),
+        Card("Bob", _pixels(result.bob), [bob, *verdict(record["bob"])]),
+        Card("Eve", _pixels(result.eve), ["She puts what she hears into the generator.", *verdict(record["eve"])]),
+        Card(
+            "An Eve who tries",
+            _pixels(attack.images),
+            [f"Attack {attack.name}; she has {has(attack, sent.method.protection)}.", *judged(result.source, attack.images)],
+        ),
+    ]
+    return cards(told) + _nominal(sent) + certificate_box(sent.certificate, CERTIFIED)
+
+
+def show_attacks(sent: Transmitted, tried: AttackedMessage) -> str:
+    """The photo and what each Eve makes of the message, as HTML."""
+    told = [Card("The photo's face", _pixels(sent.result.source), ["What Alice has."])]
+    for one in tried.results:
+        words = [f"She has {has(one, sent.method.protection)}.", *judged(sent.result.source, one.images)]
+        told.append(Card(one.name, _pixels(one.images), words))
+    return cards(told) + _nominal(sent) + certificate_box(sent.certificate, CERTIFIED)
+
+
+def judged(source: Tensor, images: Tensor) -> list[str]:
+    """What the recogniser says of images (1, 3, S, S), in words."""
+    verifier, _ = load_verifier(RECOGNISER, resolution=source.shape[-1])
+    columns = compare(source.clamp(-1, 1), images.clamp(-1, 1), verifier)
+    return verdict({name: None if values is None else values[0] for name, values in columns.items()})
+
+
+def verdict(measured: Mapping[str, Any]) -> list[str]:
+    """The same of the record of one picture.
+
+    Example:
+        >>> verdict({"fppsr": 0.0, "psnr": 21.34})
+        ["dlib's recogniser: the same person. PSNR to the photo 21.3 dB."]
+    """
+    same = "the same person" if measured["fppsr"] == 0 else "another person, or no face"
+    psnr = measured.get("psnr")
+    return [f"{RECOGNISER}'s recogniser: {same}." + (f" PSNR to the photo {psnr:.1f} dB." if psnr is not None else "")]
+
+
+def _nominal(sent: Transmitted) -> str:
+    return f'<p class="sv-words">The {escape(meaning(sent.method))}.</p>' if sent.method.protection == "nn" else ""
+
+
+def _pixels(images: Tensor) -> NDArray[np.uint8]:
+    return to_pixels(images)[0]

@@ -1,0 +1,138 @@
+"""Serve the page until somebody ends it."""
+
+import os
+import socket
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from semveil.core.errors import SemveilError
+from semveil.methods.face_model import DEFAULT_MODEL, FaceModel, load_model
+from semveil.web.guard import LOCAL, Guard
+from semveil.web.limits import KEPT_SECONDS, LARGEST_FILE, SWEEP_SECONDS
+from semveil.web.uploads import every, upload_folder
+
+if TYPE_CHECKING:
+    import uvicorn
+
+# gradio reads these when it is imported or a page is built: no telemetry, no look for a newer version, no copies of runs.
+_SETTINGS = {"GRADIO_ANALYTICS_ENABLED": "False", "GRADIO_RUN_HISTORY": "False", "HF_HUB_OFFLINE": "1"}
+
+
+class WebMissing(SemveilError):
+    """What the page needs is not installed; the message says how to get it."""
+
+
+class AddressTaken(SemveilError):
+    """The page cannot be served there."""
+
+    exit_code = 2
+
+
+def serve(
+    host: str = LOCAL[0],
+    port: int = 7860,
+    *,
+    model: FaceModel | str = DEFAULT_MODEL,
+    ready: Callable[[str], None] = lambda address: None,
+) -> None:
+    """Serve the page until a signal ends the program.
+
+    Args:
+        host: address that it listens on; the machine's own, which nobody else reaches, unless asked.
+        port: 0 takes a free one.
+        model: of the link and the attacks, loaded or by name.
+        ready: told where the page is.
+
+    Raises:
+        WebMissing: the extra is not installed.
+        AddressTaken: the port is in use, or the address is none of this machine's.
+    """
+    with listening(host, port) as (listener, address), serving(model, host) as server:
+        ready(address)
+        server.run(sockets=[listener])
+
+
+@contextmanager
+def listening(host: str, port: int) -> Iterator[tuple[socket.socket, str]]:
+    """A socket, and the address that a browser takes."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        listener = socket.create_server((host, port), family=family)
+    except OSError as error:
+        raise AddressTaken(f"cannot serve at {host} port {port}: {error.strerror or error}; choose --port or --host") from None
+    with listener:
+        name = f"[{host}]" if family == socket.AF_INET6 else host
+        yield listener, f"http://{name}:{listener.getsockname()[1]}"
+
+
+@contextmanager
+def serving(model: FaceModel | str = DEFAULT_MODEL, host: str = LOCAL[0]) -> Iterator["uvicorn.Server"]:
+    """The server, not yet running, and its folder of uploads, which goes when the block ends."""
+    if find_spec("gradio") is None:
+        raise WebMissing("the page needs gradio, which is not installed: pip install 'semveil[web]'")
+    loaded = load_model(model) if isinstance(model, str) else model
+    with upload_folder() as uploads, _environment({**_SETTINGS, "GRADIO_TEMP_DIR": str(uploads)}):
+        import uvicorn
+
+        app, forget = application(loaded, uploads, host)
+        config = uvicorn.Config(app, log_level="warning", access_log=False, timeout_graceful_shutdown=2)
+        with every(SWEEP_SECONDS, forget):
+            yield uvicorn.Server(config)
+
+
+def application(model: FaceModel, uploads: Path, host: str) -> tuple[Guard, Callable[[], None]]:
+    """The page behind its guard, and what makes gradio forget values of sessions that have not asked anything of late."""
+    import gradio as gr
+    from fastapi import FastAPI
+
+    from semveil.web.page import CSS, build
+
+    page = build(model, uploads)
+    theme = gr.themes.Default(font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"])
+    app = gr.mount_gradio_app(
+        FastAPI(docs_url=None, redoc_url=None, openapi_url=None),
+        page,
+        path="/",
+        theme=theme,
+        css_paths=CSS,
+        max_file_size=LARGEST_FILE,
+        footer_links=[],
+        run_history=False,
+        show_error=False,
+        ssr_mode=False,
+        mcp_server=False,
+        enable_monitoring=False,
+        pwa=False,
+    )
+    guarded = Guard(app, uploads=uploads, hosts=LOCAL if host in LOCAL else None)
+    return guarded, lambda: forget_sessions(page.state_holder, KEPT_SECONDS)
+
+
+def forget_sessions(holder: Any, seconds: float) -> None:
+    """Drop what gradio holds of sessions: the last values of all controls, the photo and the results among them.
+
+    It holds them for links to a page's state, which this page does not have.
+    """
+    for session, used in list(holder.time_last_used.items()):
+        if time.time() - used.timestamp() > seconds:
+            with holder.lock:
+                holder.session_data.pop(session, None)
+                holder.time_last_used.pop(session, None)
+
+
+@contextmanager
+def _environment(values: dict[str, str]) -> Iterator[None]:
+    before = {name: os.environ.get(name) for name in values}
+    os.environ.update(values)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value

@@ -1,0 +1,93 @@
+"""The folder that uploads lie in: nobody else may read it, nothing stays in it for a minute, and it goes with the program."""
+
+import contextlib
+import shutil
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from semveil.core.errors import PhotoError
+from semveil.web.limits import KEPT_SECONDS, SWEEP_SECONDS
+
+
+@contextmanager
+def upload_folder(*, kept: float = KEPT_SECONDS, sweep: float = SWEEP_SECONDS) -> Iterator[Path]:
+    """A new folder of mode 0700, swept while the block runs and deleted with all that is in it when the block ends.
+
+    Args:
+        kept: seconds after which a file goes, used or not.
+        sweep: seconds between two looks.
+
+    Example:
+        >>> with upload_folder() as folder:
+        ...     oct(folder.stat().st_mode & 0o777)
+        '0o700'
+        >>> folder.exists()
+        False
+    """
+    folder = Path(tempfile.mkdtemp(prefix="semveil-web-"))
+    try:
+        with every(sweep, lambda: remove_older(folder, kept)):
+            yield folder
+    finally:
+        shutil.rmtree(folder)
+
+
+@contextmanager
+def every(seconds: float, work: Callable[[], None]) -> Iterator[None]:
+    """Do something in a thread again and again while the block runs; a failure of the file system is tried again."""
+    ended = threading.Event()
+
+    def run() -> None:
+        while not ended.wait(seconds):
+            with contextlib.suppress(OSError):
+                work()
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
+
+
+def remove_older(folder: Path, seconds: float) -> None:
+    """Remove files below a folder that were last written longer ago, and empty folders."""
+    before = time.time() - seconds
+    for path in sorted(folder.rglob("*"), reverse=True):  # what is in a folder before the folder
+        with contextlib.suppress(OSError):  # it is gone, or something was put into it
+            if path.lstat().st_mtime < before:
+                path.rmdir() if path.is_dir() and not path.is_symlink() else path.unlink()
+
+
+def size_of(folder: Path) -> int:
+    """Bytes of all files below a folder."""
+    total = 0
+    for path in folder.rglob("*"):
+        with contextlib.suppress(OSError):  # swept meanwhile
+            total += path.lstat().st_size
+    return total
+
+
+@contextmanager
+def taken(path: str, folder: Path) -> Iterator[Path]:
+    """An upload while it is read; it is deleted when the block ends, however that ends.
+
+    Raises:
+        PhotoError: it lies outside the folder, whatever a browser says, or was swept already.
+    """
+    real, root = Path(path).resolve(), folder.resolve()
+    if not real.is_relative_to(root) or real == root:
+        raise PhotoError("this is no file that was dropped here; drop the photo again")
+    if not real.is_file():
+        raise PhotoError("the upload waited too long and was deleted; drop the photo again")
+    try:
+        yield real
+    finally:
+        real.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # the root, or there is more in it
+            real.parent.rmdir()  # gradio names it after the content's digest
