@@ -151,14 +151,16 @@ def test_the_bank_keeps_the_newest_codes():
 
 
 def test_new_codes_are_of_four_kinds():
-    """Turned codes keep every norm; exchanged ones are each from one of two people; drawn and noised ones are neither."""
+    """Turned codes keep every norm and no direction; exchanged ones are each from one of two people; drawn ones are nobody's."""
     run = trainer()
     codes = torch.randn(32, 28, 8, generator=torch.Generator().manual_seed(0))
     run._remember(codes)
-    drawn, exchanged, noised, turned = run._new_codes(codes).split(4)
+    drawn, exchanged, some, every = run._new_codes(codes).split(4)
     same = lambda a, b: (a == b).all(-1)  # noqa: E731
     assert (same(exchanged, codes[:4]) | same(exchanged, codes[4:8])).all() and not same(exchanged, codes[:4]).all()
-    torch.testing.assert_close(turned.norm(dim=2), codes[12:16].norm(dim=2))
-    for moved, own in ((turned, codes[12:16]), (noised, codes[8:12])):
-        assert 0.1 < same(moved, own).float().mean() < 0.9
+    torch.testing.assert_close(torch.cat([some, every]).norm(dim=2), codes[8:16].norm(dim=2))
+    assert 0.1 < same(some, codes[8:12]).float().mean() < 0.9
+    assert not same(every, codes[12:16]).any()
+    cosines = torch.nn.functional.cosine_similarity(every, codes[12:16], dim=2)
+    assert cosines.mean().abs() < 5 / (cosines.numel() * 8) ** 0.5  # a cosine in 8 dimensions has variance 1 / 8
     assert not any(same(row, other).any() for row in drawn for other in codes)

@@ -2,7 +2,8 @@
 
 A reconstruction loss, heavier where the eye looks first, joins generator and encoder. A discriminator of patches (hinge loss)
 judges reconstructions, and faces that no photo has: of codes drawn from a Gaussian with the covariance of photos' codes, of
-parts exchanged between people, of noised codes, and of codes turned in a random direction, as a wrong key turns them.
+parts exchanged between people, and of codes turned in a random direction, as a wrong key turns them. Noise on the codes of
+reconstructed photos, as strong as the codes, teaches the decoder to ignore directions in which photos do not differ.
 """
 
 from collections.abc import Callable, Mapping
@@ -50,9 +51,9 @@ class GeneratorTraining(JointTraining):
     detail: float = 6.0
     labels: float = 0.1
     adversarial_from: int = 5000
-    adversarial: float = 0.05
-    discriminator_rate: float = 4e-4
-    code_noise: float = 0.5
+    adversarial: float = 0.03
+    discriminator_rate: float = 8e-4
+    code_noise: float = 1.0
     mask_consistency: float = 1.0
     discriminator_width: int = 32
     generator: SpatialSemanticConfig = field(default_factory=SpatialSemanticConfig)
@@ -150,17 +151,13 @@ class GeneratorTrainer(JointTrainer):
         return (self.perceptual(*glance).mean() + self.perceptual(*close).mean()) / 2
 
     def _new_codes(self, codes: Tensor) -> Tensor:
-        """Half a batch, a quarter of it each: drawn, with exchanged parts, noised, turned."""
+        """Half a batch, a quarter of it each: drawn, with exchanged parts, turned in some parts, turned in all."""
         count = len(codes) // 8
         exchanged = torch.where(self._part_choice(count, 0.4).unsqueeze(-1), codes[count : 2 * count], codes[:count])
-        noised = codes[2 * count : 3 * count]
-        choice = self._part_choice(count, 0.6) | (self._uniform(count, 1) < 0.3)
-        noised = noised + self._uniform(count, 1, 1) * choice.unsqueeze(-1) * self._normal(*noised.shape)
-        turned = codes[3 * count : 4 * count]
-        choice = self._part_choice(count, 0.6) | (self._uniform(count, 1) < 0.5)
-        length = turned.norm(dim=2, keepdim=True)
-        turned = torch.where(choice.unsqueeze(-1), F.normalize(self._normal(*turned.shape), dim=2) * length, turned)
-        return torch.cat([self._drawn_codes(count, self.rng), exchanged, noised, turned])
+        own = codes[2 * count : 4 * count]
+        turned = F.normalize(self._normal(*own.shape), dim=2) * own.norm(dim=2, keepdim=True)
+        turned[:count] = torch.where(self._part_choice(count, 0.6).unsqueeze(-1), turned[:count], own[:count])
+        return torch.cat([self._drawn_codes(count, self.rng), exchanged, turned])
 
     def _drawn_codes(self, count: int, rng: torch.Generator) -> Tensor:
         """(count, K, D) from the Gaussian with mean and covariance of the bank: a random combination of its deviations."""
