@@ -3,7 +3,7 @@
 import errno
 import secrets
 import socket
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path, PurePosixPath
@@ -12,7 +12,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from semveil import __version__
-from semveil.bulk.account import Fate, Mark, mark_faces, named_for
+from semveil.bulk.account import ClipFacts, Fate, Mark, mark_faces, named_for
 from semveil.bulk.covered import cover_doubtful, only_covered, with_way_back
 from semveil.bulk.enrolled import CROP, Enrolled, enrol
 from semveil.bulk.manifest import Status
@@ -91,6 +91,7 @@ class Outcome:
         recognised: protected faces that recognisers still take for the same person, by number, and which recognisers do; for
             the owner of the photos alone.
         marks: what became of each face.
+        clip: of a clip, what is told besides.
     """
 
     place: str
@@ -110,6 +111,7 @@ class Outcome:
     lost: tuple[str, ...] = ()
     recognised: tuple[tuple[int, tuple[str, ...]], ...] = ()
     marks: tuple[Mark, ...] = ()
+    clip: ClipFacts | None = None
 
 
 # An output's own fault: a name that the file system does not take, or something else in its place. The rest can go on.
@@ -128,19 +130,34 @@ def protect_photo(task: Task, settings: Settings) -> Outcome:
         OutputError: nothing can be written, as on a full disk; all else that goes wrong concerns this photo only and is an
             `Outcome`.
     """
-    method = _method(settings, task.method_digest)
+    method = method_of(settings, task.method_digest)
     if not Path(task.run).is_dir():
         raise BulkError(
             f"the worker on {socket.gethostname()} does not see {task.run!r}; photos and output must lie on a file system "
             "that all workers share under the same path"
         )
-    try:
+
+    def work() -> Outcome:
         sha256 = sha256_of(task.path)
         photo = load_photo(task.path)
         if sha256_of(task.path) != sha256:  # what is written down as done must be what was read
             raise PhotoError(f"{task.path!r} changed while it was read; run again when it is whole")
-        work = _protect_picture if settings.layout == Layout.PICTURE else _protect_faces
-        return replace(work(task, settings, method, photo), sha256=sha256, lost=photo.lost)
+        protect = _protect_picture if settings.layout == Layout.PICTURE else _protect_faces
+        return replace(protect(task, settings, method, photo), sha256=sha256, lost=photo.lost)
+
+    return refused_where_it_fails(task, work)
+
+
+def refused_where_it_fails(task: Task, work: Callable[[], Outcome]) -> Outcome:
+    """What became of a photo or clip; it is refused where something goes wrong that concerns it alone.
+
+    Raises:
+        BulkError, OutputError: the run cannot go on.
+    """
+    try:
+        return work()
+    except BulkError:
+        raise
     except OutputError as error:
         if getattr(error.__cause__, "errno", None) not in _ONE_OUTPUT:
             raise
@@ -156,10 +173,14 @@ def protect_photo(task: Task, settings: Settings) -> Outcome:
 
 
 @lru_cache(maxsize=2)
-def _method(settings: Settings, digest: str) -> ImageMethod:
-    """The method, built once per process."""
+def method_of(settings: Settings, digest: str, *, clip: bool = False) -> ImageMethod:
+    """The method, built once per process.
+
+    Raises:
+        BulkError: it has another digest here than where the run was started.
+    """
     method = settings.build()
-    if settings.digest(method) != digest:
+    if settings.digest(method, clip=clip) != digest:
         raise BulkError(
             f"the worker on {socket.gethostname()} (semveil {__version__}) has another model or other defaults than this "
             "process; install the same version and models there"

@@ -9,7 +9,12 @@ from semveil.core.parts import CODES, describe_codes
 from semveil.core.privacy import Basis, Guarantee
 from semveil.core.rounding import text_above
 
-_OBJECTS = {ReleaseKind.IMAGE: "picture", ReleaseKind.SYMBOLS: "message", ReleaseKind.DATA_SET: "data set"}
+_OBJECTS = {
+    ReleaseKind.IMAGE: "picture",
+    ReleaseKind.SYMBOLS: "message",
+    ReleaseKind.DATA_SET: "data set",
+    ReleaseKind.CLIP: "clip",
+}
 _BASES = {
     Basis.PROVED: "a mathematical proof for the very noise that was drawn; it needs no trust in what attackers cannot do.",
     Basis.COMPUTATIONAL: "cryptography: it holds as long as the key stays secret and nobody can compute enough to break the "
@@ -195,6 +200,7 @@ def _how(certificate: Certificate) -> list[str]:
         )
     if certificate.images > 1:
         things = "faces of a photo" if Caveat.PASTE_BACK in certificate.caveats else "photos"
+        things = "faces, each followed through the clip" if certificate.release == ReleaseKind.CLIP else things
         lines.append(
             f"The release is made from {certificate.images} {things}. The guarantee holds for each of them alone; for "
             "several of one person the epsilons and deltas add up."

@@ -194,6 +194,7 @@ def _decoded(stretch: Stretch) -> Iterator[Any]:
         with opened(stretch.path) as container:
             stream = _pictures_of(container, stretch.path)
             try:
+                found: Iterator[Any]
                 if seek:
                     container.seek(stretch.pts[0], stream=stream)
                     found = itertools.dropwhile(lambda f: f.pts is None or f.pts < stretch.pts[0], container.decode(stream))

@@ -106,9 +106,7 @@ class Track:
     def trusted(self, least: int) -> list[int]:
         """Frames in which its landmarks can be trusted and it has so many pixels."""
         return [
-            i
-            for i, sighting in sorted(self.seen.items())
-            if not sighting.face.doubtful and sighting.face.shorter_side >= least
+            i for i, sighting in sorted(self.seen.items()) if not sighting.face.doubtful and sighting.face.shorter_side >= least
         ]
 
     def best(self, least: int) -> int:
