@@ -191,7 +191,7 @@ def method_of(settings: Settings, digest: str, *, clip: bool = False) -> ImageMe
 def _protect_picture(task: Task, settings: Settings, method: ImageMethod, photo: Photo) -> Outcome:
     square = middle_square(photo.pixels, method.size)
     release = _release(method, [square], [settings.subject])
-    made = crops(method, release, [task.name], [_known(settings.subject)])
+    made = crops(method, release, [task.name], [known(settings.subject)])
     return _write_all(task, settings, method, made, [task.name], [square])
 
 
@@ -256,12 +256,12 @@ def _protect_chosen(
     # the subject is behind a protected face, or where there is none behind a covered one
     who: list[str | None] = [settings.subject if i in (chosen or covered) else None for i in range(len(faces))]
     if settings.enrolled is not None and task.people is not None:
-        who = _recognised(photo, faces, enrol(settings.enrolled, task.people))
+        who = recognise(photo, faces, enrol(settings.enrolled, task.people))
     names = [f"{task.name}.face-{i}" if len(faces) > 1 else task.name for i in chosen]
     aligned = align_apart(photo.pixels, [face.landmarks for face in faces], method.size)
     cut = [aligned[i].pixels for i in chosen]
     release = _release(method, cut, [who[i] for i in chosen]) if chosen else None
-    through, exposed = _shared_out(who, chosen, passing(aligned))
+    through, exposed = people_shown(who, chosen, passing(aligned))
     if settings.layout == Layout.WHOLE_PHOTO:
         if release is not None:
             picture = whole_photo(
@@ -291,22 +291,29 @@ def people_of(
 ) -> tuple[list[tuple[str, ...]], tuple[str, ...]]:
     """Known people whose pixels go through each chosen face's release, and those whose faces are not chosen."""
     aligned = align_apart(photo.pixels, [face.landmarks for face in faces], size)
-    return _shared_out(_recognised(photo, faces, people), chosen, passing(aligned))
+    return people_shown(recognise(photo, faces, people), chosen, passing(aligned))
 
 
-def _shared_out(
+def people_shown(
     who: Sequence[str | None], chosen: Sequence[int], crossing: Sequence[Sequence[int]]
 ) -> tuple[list[tuple[str, ...]], tuple[str, ...]]:
-    through = [_known(*(who[j] for j in crossing[i])) for i in chosen]
-    return through, _known(*(name for i, name in enumerate(who) if i not in chosen))
+    """Known people whose pixels go through each chosen face's release, and those whose faces are not chosen.
+
+    Args:
+        who: whom each face shows; None where that is not known.
+        chosen: numbers of the chosen faces.
+        crossing: for each face those whose pixels are in its crop.
+    """
+    through = [known(*(who[j] for j in crossing[i])) for i in chosen]
+    return through, known(*(name for i, name in enumerate(who) if i not in chosen))
 
 
-def _recognised(photo: Photo, faces: Sequence[Face], people: Enrolled) -> list[str | None]:
+def recognise(photo: Photo, faces: Sequence[Face], people: Enrolled) -> list[str | None]:
     """Whom each face shows; None where it is nobody who is enrolled."""
     return people.who(to_tensor([align_face(photo.pixels, face.landmarks, CROP).pixels for face in faces]))
 
 
-def _known(*names: str | None) -> tuple[str, ...]:
+def known(*names: str | None) -> tuple[str, ...]:
     """The people among them, once each."""
     return tuple(dict.fromkeys(name for name in names if name is not None))
 
@@ -328,7 +335,7 @@ def _copy(task: Task, settings: Settings, photo: Photo) -> Picture:
         f"{task.name}.unprotected",
         photo.pixels,
         Certificate(release=ReleaseKind.IMAGE, method=settings.method, protection="none", guarantee=claim),
-        _known(settings.subject),
+        known(settings.subject),
     )
 
 
