@@ -17,7 +17,7 @@ from safetensors.torch import save as save_tensors
 from skimage.transform import SimilarityTransform
 
 from semveil.bulk.account import ClipFacts, Fate, Mark, named_for
-from semveil.bulk.clip_claim import bare_certificate, clip_certificate
+from semveil.bulk.clip_claim import bare_certificate, clip_certificate, with_original
 from semveil.bulk.clip_frames import (
     Drawing,
     Drawn,
@@ -49,6 +49,7 @@ from semveil.bulk.task import (
 from semveil.core.certificate import Certificate
 from semveil.core.errors import FaceChoiceError, FaceTooSmallError, NoFaceError
 from semveil.core.face_template import TEMPLATE
+from semveil.core.files import write_whole
 from semveil.core.ledger import OverLimit
 from semveil.core.pixels import to_tensor
 from semveil.core.privacy import Guarantee
@@ -57,8 +58,10 @@ from semveil.data.align import AlignedFace
 from semveil.data.certified import write_certificate
 from semveil.data.faces import SMALLEST_FACE
 from semveil.data.paste import align_apart, passing
+from semveil.data.sealed_clip import read_original, seal_clip
+from semveil.data.sealed_faces import sealed_path
 from semveil.methods.release import Draw, ImageMethod, Release, draw_once, show_draw
-from semveil.video.clip import ClipError, Stretch, frames_of, read_clip
+from semveil.video.clip import Clip, ClipError, Stretch, frames_of, read_clip
 from semveil.video.encode import join_stretches
 from semveil.video.tracks import Place, Shown, Sighting, Track, find_shots, follow_faces, places_of
 
@@ -68,6 +71,29 @@ _SUFFIX = ".mp4"
 
 T = TypeVar("T")
 R = TypeVar("R")
+
+
+def tracks_of(clip: Clip, detector: str, progress: Callable[[int, int], None]) -> list[Track]:
+    """The faces of a clip under the numbers that `--face` takes, those with most pixels first.
+
+    Args:
+        detector: as for `find_faces`.
+        progress: frames done, and all.
+
+    Raises:
+        ClipError: the clip cannot be read any more.
+    """
+    looked = []
+    for stretch in clip.stretches(FRAMES):
+        looked.append(look_for_faces(stretch, detector))
+        progress(stretch.last, len(clip.pts))
+    return _followed(looked, clip)
+
+
+def _followed(looked: Sequence[Looked], clip: Clip) -> list[Track]:
+    sightings = [[Sighting.from_dict(one) for one in frame] for part in looked for frame in part.faces]
+    thumbnails = [np.array(small, np.uint8) for part in looked for small in part.thumbnails]
+    return follow_faces(sightings, clip.times, find_shots(thumbnails))
 
 
 @dataclass(frozen=True, eq=False)
@@ -175,14 +201,14 @@ class _Work:
         self.name = PurePosixPath(task.place).name
         self.sha256 = sha256_of(task.path)
         self.clip = read_clip(task.path)
+        self.key = None if settings.sealing is None else settings.sealing.load()
         self.sound = settings.audio == "keep" and self.clip.audio is not None
         self.store = ClipStore(manifest, manifest.content_of(self.sha256), manifest.settings_of(task.method_digest))
 
     def outcome(self) -> Outcome:
         """The clip protected, or why not."""
         clip, settings = self.clip, self.settings
-        found, thumbnails = self._look()
-        tracks = follow_faces(found, clip.times, find_shots(thumbnails))
+        tracks = _followed(self._look(), clip)
         if not tracks and settings.on_no_face != "copy":
             if settings.on_no_face == "skip":
                 return self._told(Outcome(self.task.place, "skipped"))
@@ -231,8 +257,8 @@ class _Work:
 
     # What is in it
 
-    def _look(self) -> tuple[list[list[Sighting]], list[NDArray[np.uint8]]]:
-        """Sightings and a thumbnail of each frame; what an earlier run found is taken as it is."""
+    def _look(self) -> list[Looked]:
+        """What is found in each stretch; what an earlier run found is taken as it is."""
         stretches = self.clip.stretches(FRAMES)
         kept = {s: self.store.read_json(f"faces-{s.first:08d}") for s in stretches}
         todo = [stretch for stretch in stretches if kept[stretch] is None]
@@ -240,9 +266,7 @@ class _Work:
         for stretch, looked in self._each(f"Finding faces in {self.name}", work, todo, key=lambda s: s):
             kept[stretch] = asdict(looked)
             self.store.write_json(f"faces-{stretch.first:08d}", kept[stretch])
-        all_looked = [Looked(**kept[stretch]) for stretch in stretches]
-        sightings = [[Sighting.from_dict(one) for one in frame] for looked in all_looked for frame in looked.faces]
-        return sightings, [np.array(small, np.uint8) for looked in all_looked for small in looked.thumbnails]
+        return [Looked(**kept[stretch]) for stretch in stretches]
 
     def _fates(self, tracks: list[Track]) -> _Faces:
         least, times = SMALLEST_FACE, self.clip.times
@@ -312,6 +336,10 @@ class _Work:
         if kept is not None:
             return _Released.from_bytes(kept), True
         released = self._drawn(faces, who)
+        certificate = replace(released.certificate, commit=self.settings.commit)
+        if self.key is not None and faces.tracks:
+            certificate = with_original(certificate, passphrase=self.key.source["kind"] == "passphrase")
+        released = replace(released, certificate=certificate)
         self.store.write(_DRAWS, released.to_bytes())
         return released, False
 
@@ -322,7 +350,7 @@ class _Work:
             reason = "no face was found, and the clip was copied" if not fates else "no face could be protected"
             protection = "mosaic" if Fate.COVERED in fates else "none"
             bare = bare_certificate(settings.method, protection, reason, fates=fates, sound=self.sound)
-            return _Released(replace(bare, commit=settings.commit), {})
+            return _Released(bare, {})
         crops = {i: self._crop(faces, i) for i in chosen}
         once = draws_once(self.method, settings) or needs_subjects(self.method)
         draws: dict[int, Draw] = {}
@@ -338,7 +366,7 @@ class _Work:
         certificate = clip_certificate(
             self.method, Release(pictures, None, claim), frames=frames, fates=fates, sound=self.sound
         )
-        return _Released(replace(certificate, commit=settings.commit), draws)
+        return _Released(certificate, draws)
 
     def _claim(self, crop: torch.Tensor) -> Guarantee:
         """What the method claims for one picture; of a grey one, so that nothing is drawn of the face."""
@@ -425,6 +453,13 @@ class _Work:
         files = [self.store.folder / stretch_file(stretch) for stretch in self.clip.stretches(FRAMES)]
         join_stretches(path, files, self.clip, sound=self.sound)
         written = [write_certificate(path, certificate), path]
+        if self.key is not None and fates:
+            original, suffix = read_original(self.task.path), Path(self.task.path).suffix
+            sealed = seal_clip(
+                original, self.key.secret, source=self.key.source, suffix=suffix, release_id=certificate.release_id
+            )
+            write_whole(sealed_path(path), sealed)
+            written.insert(0, sealed_path(path))
         return Outcome(
             self.task.place,
             "protected" if fates else "copied",

@@ -10,6 +10,8 @@ from semveil.core.certificate import Certificate, ReleaseKind
 from semveil.core.composition import compose
 from semveil.core.coverage import Coverage, Kind, Part
 from semveil.core.privacy import Guarantee, post_process
+from semveil.core.sealed_claim import with_sealed_part
+from semveil.data.sealed_clip import SIZE_IN_CLEAR
 from semveil.methods.release import ImageMethod, Release
 
 NEIGHBOURS = (
@@ -43,7 +45,7 @@ def clip_certificate(
     """
     certificate = method.certificate(release)
     claim = certificate.guarantee if frames is None else compose(certificate.guarantee, times=[frames])
-    claim = only_the_face(claim)
+    claim = _of_every_frame(only_the_face(claim))
     claim = post_process(claim, "putting faces back into every frame", also_reads=_in_clear(fates, sound))
     drawn = ONE_DRAW if frames is None else NEW_DRAWS.format(frames=frames)
     if claim.epsilon is not None:
@@ -67,6 +69,25 @@ def bare_certificate(method: str, protection: str, reason: str, *, fates: Sequen
     claim = claim.about(Coverage((Part(Kind.NOTHING),), tuple(_in_clear(fates, sound))))
     caveats = (Caveat.PASTE_BACK, Caveat.CLIP)
     return Certificate(release=ReleaseKind.CLIP, method=method, protection=protection, guarantee=claim, caveats=caveats)
+
+
+def with_original(certificate: Certificate, *, passphrase: bool) -> Certificate:
+    """The certificate where the original file is sealed beside the clip.
+
+    Args:
+        passphrase: whether the key comes from a passphrase.
+    """
+    joint = post_process(certificate.guarantee, "sealing the original file", also_reads=[SIZE_IN_CLEAR])
+    return replace(certificate, sealed=with_sealed_part(joint, passphrase=passphrase))
+
+
+def _of_every_frame(claim: Guarantee) -> Guarantee:
+    """A claim for one picture whose attributes, where they pass, are those of every frame."""
+    clear = (
+        replace(part, note=f"{part.note}, of every frame") if part.kind == Kind.ATTRIBUTES else part
+        for part in claim.coverage.clear
+    )
+    return claim.about(Coverage(claim.coverage.covered, tuple(clear)))
 
 
 def _in_clear(fates: Sequence[Fate], sound: bool) -> list[Part]:

@@ -70,6 +70,7 @@ class Summary:
     """
 
     photos: int
+    clips: int = 0
     protected: int = 0
     done_before: int = 0
     skipped: int = 0
@@ -99,6 +100,7 @@ class Summary:
         return {
             "photos": {
                 "found": self.photos,
+                "clips": self.clips,
                 "protected": self.protected,
                 "done_before": self.done_before,
                 "skipped": self.skipped,
@@ -356,18 +358,11 @@ class _Run:
     def _summary(self, total: int) -> Summary:
         everything = [*self.kept, *self.new]
         whole = self.settings.layout == Layout.WHOLE_PHOTO
-        accounts = tuple(
-            Account(
-                entry.place,
-                entry.outputs,
-                tuple(map(Mark.from_dict, entry.marks)),
-                None if entry.clip is None else ClipFacts(**entry.clip),
-            )
-            for entry in sorted(everything, key=lambda entry: entry.place)
-        )
+        accounts = tuple(map(_account, sorted(everything, key=lambda entry: entry.place)))
         covered = sum(account.count(Fate.COVERED) for account in accounts)
         return Summary(
             photos=total,
+            clips=sum(source.is_clip for source in self.sources.photos),
             protected=sum(entry.status == "protected" for entry in self.new),
             done_before=sum(entry.status == "protected" for entry in self.kept),
             skipped=sum(entry.status == "skipped" for entry in everything),
@@ -377,7 +372,11 @@ class _Run:
             faces_protected=sum(entry.protected for entry in everything),
             faces_refused=sum(entry.small for entry in everything) + self.faces_of_refused,
             faces_covered=covered,
-            faces_left=sum(entry.faces - entry.protected for entry in everything) - covered if whole else 0,
+            faces_left=sum(
+                entry.faces - entry.protected - _account(entry).count(Fate.COVERED)
+                for entry in everything
+                if whole or entry.clip is not None
+            ),
             accounts=accounts if self.settings.layout != Layout.PICTURE else (),
             strangers=self.strangers,
             recorded=self.recorded,
@@ -387,3 +386,8 @@ class _Run:
             guarantee=self.guarantee,
             recognised=tuple(self.recognised),
         )
+
+
+def _account(entry: Entry) -> Account:
+    clip = None if entry.clip is None else ClipFacts(**entry.clip)
+    return Account(entry.place, entry.outputs, tuple(map(Mark.from_dict, entry.marks)), clip)

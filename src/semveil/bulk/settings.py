@@ -134,6 +134,8 @@ class Settings:
             raise ValueError(f"method {self.method!r} makes single pictures and cannot protect clips; choose another method")
         if self.keep or self.certificate_in_png:
             raise ValueError("kept pictures and certificates in PNG are for photos; leave those options out for clips")
+        if self.sealing is not None and self.sealing.inside:
+            raise ValueError("the sealed original of a clip lies beside it; take --sealed-out")
         return replace(self, layout=Layout.WHOLE_PHOTO)
 
     def build(self) -> ImageMethod:
