@@ -97,7 +97,7 @@ def protect(
     clip_progress: Progress = quiet,
     **options: Any,
 ) -> Summary | Protected:
-    """Protect the faces in photos and clips; every picture has its certificate, and the ledger gets every release about a subject.
+    """Protect the faces in photos and clips; every output has its certificate, and the ledger gets the releases of a subject.
 
     Args:
         photos: photos, clips and folders of them, with `out`; else anything that `load_faces` takes.

@@ -113,7 +113,8 @@ def find_sources(given: Sequence[str | os.PathLike[str]], out: Path | None = Non
     if not photos:
         named = ", ".join(repr(str(path)) for path in paths)
         raise PhotoError(
-            f"no photos or clips in {named} ({', '.join(sorted(PHOTO_SUFFIXES | CLIP_SUFFIXES))}; photos also by their content)"
+            f"no photos in {named} ({', '.join(sorted(PHOTO_SUFFIXES))}, or by their content), and no clips "
+            f"({', '.join(sorted(CLIP_SUFFIXES))})"
         )
     return Sources(tuple(photos), others, tuple(notes))
 

@@ -32,8 +32,8 @@ def faces(
 ) -> None:
     """Show which faces are found in photos, with the numbers that `protect --face` takes and how sure the detector is.
 
-    Faces count from 0, the largest first; in clips those with most pixels in all their frames. dlib's score goes from about 0 to 3, YuNet's from 0 to 1. A doubtful face is one that
-    `protect` can only cover.
+    Faces count from 0, the largest first; in clips those with most pixels in all their frames. dlib's score goes from about 0
+    to 3, YuNet's from 0 to 1. A doubtful face is one that `protect` can only cover.
 
     Example: semveil faces group.jpg
 

@@ -90,8 +90,8 @@ def protect(
     draw_per: Annotated[
         str,
         typer.Option(
-            help="Of clips: one draw for each face that is followed, shown in all its frames, or a new one in each frame, whose "
-            "epsilons add up.",
+            help="Of clips: one draw for each face that is followed, which all its frames show, or a new one in each frame: "
+            "their epsilons add up.",
             metavar="track|frame",
         ),
     ] = "track",
@@ -194,7 +194,8 @@ def protect(
 
     def kept() -> str:
         kept_frames = f", and {far[2]} frames of the next clip" if far[2] else ""
-        return f"{far[0]} of {far[1]} photos and clips are done and kept in {out}{kept_frames}; run the same command again to go on"
+        done = f"{far[0]} of {far[1]} photos and clips are done and kept in {out}{kept_frames}"
+        return f"{done}; run the same command again to go on"
 
     with when_interrupted(kept), stages(quiet=as_json) as advance:
 
@@ -299,9 +300,8 @@ def _report(summary: "Summary", settings: "Settings", out: Path, *, as_json: boo
     if summary.guarantee:
         lines.append(f"Each {'face' if layout == Layout.WHOLE_PHOTO else 'picture'}: {summary.guarantee.summary()}")
     if summary.protected or summary.done_before:
-        lines.append(
-            f"Written to {out}, each {'file' if summary.clips else 'picture'} with its certificate; to read one: semveil certify FILE."
-        )
+        thing = "file" if summary.clips else "picture"
+        lines.append(f"Written to {out}, each {thing} with its certificate; to read one: semveil certify FILE.")
     if settings.sealing is not None and (summary.protected or summary.done_before):
         where = "in each picture" if settings.sealing.inside else "beside each picture (FILE.png.sealed)"
         originals = "faces, and the files of clips," if summary.clips else "faces"
