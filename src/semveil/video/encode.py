@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from semveil.core.errors import OutputError
-from semveil.video.clip import Clip, opened, require_pyav
+from semveil.video.clip import Clip, ClipError, opened, require_pyav
 
 # Losses that nobody sees, no frame that is decoded before it is shown, and the same bytes on every machine.
 _ENCODER = {"crf": "18", "preset": "fast", "bf": "0", "threads": "1"}
@@ -111,20 +111,39 @@ class _Sound:
             if self.copied:
                 self.stream = container.add_stream_from_template(first)
             else:
-                self.stream = container.add_stream("aac", rate=first.rate, layout=first.layout)
+                self.layout = "mono" if first.codec_context.channels == 1 else "stereo"
+                self.stream = container.add_stream("aac", rate=first.rate, layout=self.layout)
 
     def packets(self) -> Iterator[Timed]:
+        """Its packets in order.
+
+        Raises:
+            ClipError: the sound cannot be read.
+        """
+        av = require_pyav()
         with opened(self.clip.path) as source:
-            for packet in self._encoded(source):
+            packets = self._encoded(source)
+            while True:
+                try:
+                    packet = next(packets, None)
+                except av.error.FFmpegError as error:
+                    raise ClipError(
+                        f"the sound of {self.clip.path!r} cannot be read ({error.strerror}); leave it out with --audio drop"
+                    ) from None
+                if packet is None:
+                    return
                 if packet.dts is not None:
                     when = float(packet.dts * packet.time_base)
                     packet.stream = self.stream
                     yield when, 1, packet
 
     def _encoded(self, source: Any) -> Iterator[Any]:
+        track = source.streams.audio[0]
         if self.copied:
-            yield from source.demux(source.streams.audio[0])
+            yield from source.demux(track)
             return
-        for frame in source.decode(source.streams.audio[0]):
-            yield from self.stream.encode(frame)
+        resampler = require_pyav().AudioResampler(format="fltp", layout=self.layout, rate=track.rate)
+        for frame in source.decode(track):
+            for part in resampler.resample(frame):
+                yield from self.stream.encode(part)
         yield from self.stream.encode()
