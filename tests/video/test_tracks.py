@@ -78,14 +78,14 @@ def test_gaps_are_bridged_hidden_and_held() -> None:
     assert set(shown) - replaced == {*range(5, 10), *range(35, 49), *range(55, 60)}  # hidden in it and .2 s around
     for frame in range(10, 55):  # straight motion comes out as it is, also where it was not seen
         assert places[frame].landmarks == pytest.approx(np.array([50 + 2 * frame, 50]) + POINTS * 40, abs=1e-6)
-        assert places[frame].box[0] == 50 + 2 * frame
+        assert abs(places[frame].box[0] - (50 + 2 * frame)) <= 1
 
 
 def test_times_count_and_not_frames() -> None:
     frames = [[seen(0, 50)], [], [seen(90, 50)]]
     times = np.array([0.0, 0.1, 0.3])
-    (track,) = follow_faces([[seen(0, 50)], [], [seen(30, 50)]], times, [(0, 2)])
-    assert places_of(track, times, LEAST)[1].box[0] == 10
+    (track,) = follow_faces([[seen(0, 50)], [], [seen(24, 50)]], times, [(0, 2)])
+    assert places_of(track, times, LEAST)[1].box[0] == 8  # a third of the way
     assert len(follow_faces(frames, times, [(0, 2)])) == 2
 
 
