@@ -173,6 +173,8 @@ def protect(
         raise options.OptionError("name photos or folders of photos: semveil protect PATH... --method NAME --out DIR")
     if whole_photo is False and any(source.is_clip for source in find_sources(paths, out).photos):
         raise options.OptionError("clips are kept whole; leave out --crops, or protect photos and clips in two runs")
+    if whole_photo is None and reversible and all(source.is_clip for source in find_sources(paths, out).photos):
+        whole_photo = True
     settings = protection_settings(
         method,
         model,
