@@ -1,7 +1,9 @@
 """Clips go through whole: one draw for a face, booked before anything is written; nothing is drawn or lost twice."""
 
 import errno
-from collections.abc import Callable
+import pickle
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,6 +16,7 @@ from semveil.bulk import clip as clip_module
 from semveil.bulk import clip_frames
 from semveil.bulk.account import Fate
 from semveil.bulk.manifest import FOLDER
+from semveil.bulk.pool import Pool
 from semveil.bulk.protect import protect, protection_settings
 from semveil.bulk.run import Summary, protect_photos
 from semveil.bulk.settings import Settings
@@ -302,6 +305,28 @@ def test_photos_settings_that_clips_have_no_use_for_are_refused(glide: Path, tmp
         Settings("noise-image").for_clips()
     with pytest.raises(ValueError, match="are for photos"):
         run(glide, tmp_path / "out", replace(NOISE, keep=("aligned",)))
+
+
+def test_workers_get_values_that_travel(glide: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What goes to another process and back is pickled here as it is there."""
+
+    @contextmanager
+    def elsewhere(workers: int | None = None, cluster: str | None = None) -> Iterator[Pool]:
+        def travel(function: Callable, tasks: Iterable) -> Iterator[tuple]:
+            for task in reversed(list(tasks)):  # in any order
+                away, given = pickle.loads(pickle.dumps((function, task)))
+                yield task, pickle.loads(pickle.dumps(away(given)))
+
+        yield travel
+
+    monkeypatch.setattr("semveil.bulk.run.open_pool", elsewhere)
+    told: list[tuple[str, int, int]] = []
+    summary = run(glide, tmp_path / "out", workers=2, clip_progress=lambda *now: told.append(now))
+    assert summary.exit_code == 0 and len(frames_in(tmp_path / "out/glide.mp4")) == FRAMES
+    assert np.abs(np.diff(faces_in(tmp_path / "out/glide.mp4"), axis=0)).mean() < 12  # in order again
+    stages = {stage: [done for name, done, _ in told if name == stage] for stage, _, _ in told}
+    assert list(stages) == ["Finding faces in glide.mp4", "Protecting glide.mp4"]
+    assert all(done == sorted(done) and (done[0], done[-1]) == (0, FRAMES) for done in stages.values())
 
 
 def test_noiseless_methods_follow_the_motion(glide: Path, tmp_path: Path) -> None:
