@@ -35,7 +35,7 @@ from semveil.methods.registry import load_method
 from semveil.methods.release import Draw, draw_once, show_draw
 from semveil.recognition.thresholds import measured_threshold
 from semveil.recognition.verifier import BundledVerifier, DlibVerifier, Verifier
-from semveil.video.clip import frames_of, read_clip
+from semveil.video.clip import FrameFormat, frames_of, read_clip
 from semveil.video.encode import write_stretch
 from semveil.video.flicker import flicker
 
@@ -187,7 +187,7 @@ def clips(data: Path, epsilon: float, count: int) -> None:
             steps = motion(count, (width / 2, height / 2), rng)
             frames = [moved(pixels[:height, :width], step) for step in steps]
             path = Path(folder, f"{label.replace(' ', '-')}.mp4")
-            write_stretch(path, iter(frames), (width, height))
+            write_stretch(path, iter(frames), FrameFormat((width, height)))
             for kind, settings in methods.items():
                 out = Path(folder, kind.replace(" ", "-"))
                 start = time.process_time()

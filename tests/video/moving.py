@@ -74,6 +74,8 @@ def write_clip(
     sound: str | None = None,
     rotation: int = 0,
     trc: int | None = None,
+    primaries: int = 2,
+    aspect: Fraction = Fraction(1),
     extras: bool = False,
 ) -> Path:
     """A clip as somebody else's camera might write it.
@@ -82,7 +84,8 @@ def write_clip(
         pts: when frames are shown, in units of `base`; one after the other where None.
         sound: codec of a sound track, as long as the pictures.
         rotation: degrees counterclockwise that a player is told to turn it by.
-        trc: transfer characteristics of the colours.
+        trc, primaries: transfer characteristics and primaries of the colours, as ITU-T H.273 numbers them.
+        aspect: of a pixel.
         extras: title, place, chapters, a cover and subtitles too, where the container has room for them.
     """
     height, width, _ = frames[0].shape
@@ -94,6 +97,7 @@ def write_clip(
         stream.codec_context.time_base = base
         if codec == "libx264":
             stream.codec_context.color_range, stream.codec_context.colorspace = 1, 1
+        stream.codec_context.sample_aspect_ratio, stream.codec_context.color_primaries = aspect, primaries
         if trc is not None:
             stream.codec_context.color_trc = trc
         if rotation:

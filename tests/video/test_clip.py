@@ -164,4 +164,4 @@ def test_a_missing_library_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 def test_rate_and_pixel_shape_are_known(tmp_path: Path) -> None:
     clip = read_clip(write_clip(tmp_path / "a.mp4", gliding(30), base=Fraction(1001, 30000)))
-    assert clip.rate == Fraction(30000, 1001) and clip.aspect == 1
+    assert clip.rate == Fraction(30000, 1001) and clip.format.aspect == 1

@@ -18,7 +18,7 @@ def rewritten(source: Path, *, sound: bool = True, frames: int = 7) -> Path:
     clip, parts = read_clip(source), []
     for i, stretch in enumerate(clip.stretches(frames)):
         parts.append(source.with_name(f"part-{i}.mp4"))
-        write_stretch(parts[-1], frames_of(stretch), clip.size)
+        write_stretch(parts[-1], frames_of(stretch), clip.format)
     out = source.with_name("out.mp4")
     join_stretches(out, parts, clip, sound=sound)
     return out
@@ -47,6 +47,15 @@ def test_odd_sizes_and_turned_clips_are_kept(tmp_path: Path) -> None:
     (tmp_path / "b").mkdir()
     out = read_clip(rewritten(write_clip(tmp_path / "b" / "a.mp4", gliding(5), rotation=90)))
     assert (out.size, out.rotation) == ((120, 160), 0)
+
+
+def test_colours_and_the_shape_of_pixels_are_kept(tmp_path: Path) -> None:
+    source = write_clip(tmp_path / "a.mp4", gliding(4), trc=13, aspect=Fraction(4, 3), primaries=12)
+    before, after = read_clip(source).format, read_clip(rewritten(source)).format
+    assert after == before and (before.aspect, before.primaries, before.transfer) == (Fraction(4, 3), 12, 13)
+    (tmp_path / "b").mkdir()
+    turned = write_clip(tmp_path / "b" / "a.mp4", gliding(4), aspect=Fraction(4, 3), rotation=90)
+    assert read_clip(rewritten(turned)).format.aspect == Fraction(3, 4)
 
 
 @pytest.mark.parametrize(
@@ -82,12 +91,12 @@ def test_a_full_disk_leaves_nothing(tmp_path: Path) -> None:
     source = write_clip(tmp_path / "a.mp4", frames)
     clip = read_clip(source)
     whole = tmp_path / "whole.mp4"
-    write_stretch(whole, iter(frames), clip.size)
+    write_stretch(whole, iter(frames), clip.format)
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, before[1]))
     try:
         with pytest.raises(OutputError, match=r"cannot write .*part"):
-            write_stretch(tmp_path / "part.mp4", iter(frames), clip.size)
+            write_stretch(tmp_path / "part.mp4", iter(frames), clip.format)
         with pytest.raises(OutputError, match=r"cannot write .*out"):
             join_stretches(tmp_path / "out.mp4", [whole], clip, sound=False)
     finally:

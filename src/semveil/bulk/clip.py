@@ -92,7 +92,7 @@ def tracks_of(clip: Clip, detector: str, progress: Callable[[int, int], None]) -
 
 def _followed(looked: Sequence[Looked], clip: Clip) -> list[Track]:
     sightings = [[Sighting.from_dict(one) for one in frame] for part in looked for frame in part.faces]
-    thumbnails = [np.array(small, np.uint8) for part in looked for small in part.thumbnails]
+    thumbnails = [np.frombuffer(bytes.fromhex(small), np.uint8) for part in looked for small in part.thumbnails]
     return follow_faces(sightings, clip.times, find_shots(thumbnails))
 
 
@@ -418,7 +418,7 @@ class _Work:
         boxes = tuple(tuple(box for i in hidden for box in _boxes(faces.tracks[i], faces.places[i], frame)) for frame in frames)
         return Drawing(
             stretch=stretch,
-            size=self.clip.size,
+            kind=self.clip.format,
             path=str(self.store.folder / stretch_file(stretch)),
             method_digest=self.task.method_digest,
             places=places,

@@ -23,7 +23,7 @@ from semveil.data.photos import Photo
 from semveil.data.regions import Region
 from semveil.methods.release import Draw, ImageMethod, is_noiseless, show_draw
 from semveil.recognition.dlib_faces import Face
-from semveil.video.clip import Stretch, frames_of
+from semveil.video.clip import FrameFormat, Stretch, frames_of
 from semveil.video.encode import write_stretch
 from semveil.video.missed import Box, missed, still_shown
 from semveil.video.tracks import Place, Shown, Sighting, sharpness, thumbnail
@@ -37,11 +37,11 @@ class Looked:
 
     Attributes:
         faces: of each frame, as `Sighting.as_dict` gives them.
-        thumbnails: of each frame.
+        thumbnails: of each frame, as hexadecimal digits.
     """
 
     faces: list[list[dict[str, Any]]]
-    thumbnails: list[list[list[int]]]
+    thumbnails: list[str]
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,7 +50,7 @@ class Drawing:
 
     Attributes:
         stretch: which frames.
-        size: (width, height) of a frame.
+        kind: format of the frames.
         path: of the file.
         method_digest: of `Settings.digest` where the run was started.
         places: for each frame where the clip's faces are, by number.
@@ -60,7 +60,7 @@ class Drawing:
     """
 
     stretch: Stretch
-    size: tuple[int, int]
+    kind: FrameFormat
     path: str
     method_digest: str
     places: tuple[Mapping[int, Place], ...]
@@ -105,7 +105,7 @@ def look_for_faces(stretch: Stretch, detector: str) -> Looked:
     for pixels in frames_of(stretch):
         found = find_faces(as_photo(pixels), thorough=True, detector=detector)
         faces.append([_sighting(pixels, face) for face in found])
-        thumbnails.append(thumbnail(pixels).tolist())
+        thumbnails.append(thumbnail(pixels).tobytes().hex())
     return Looked(faces, thumbnails)
 
 
@@ -125,7 +125,7 @@ def write_protected(task: Drawing, settings: Settings) -> Drawn:
             altered.append(regions)
             yield pixels
 
-    write_stretch(task.path, protected(), task.size)
+    write_stretch(task.path, protected(), task.kind)
     counts = _looked_through(task, altered)
     return Drawn(sha256_of(task.path).hex(), *counts)
 

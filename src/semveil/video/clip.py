@@ -53,6 +53,22 @@ class Stretch:
 
 
 @dataclass(frozen=True)
+class FrameFormat:
+    """What frames look like.
+
+    Attributes:
+        size: (width, height) of the upright frames.
+        aspect: width of an upright pixel over its height.
+        primaries, transfer: of the colours, as ITU-T H.273 numbers them; 2 where the file does not say.
+    """
+
+    size: tuple[int, int]
+    aspect: Fraction = Fraction(1)
+    primaries: int = 2
+    transfer: int = 2
+
+
+@dataclass(frozen=True)
 class Clip:
     """What is known of a clip after one look through it.
 
@@ -61,11 +77,9 @@ class Clip:
         pts: when each frame is shown, in `time_base`.
         time_base: seconds for a unit of it.
         rate: frames a second on average.
-        size: (width, height) of the upright frames.
+        format: of its frames.
         rotation: degrees by which stored frames are turned counterclockwise to be upright: 0, 90, 180 or 270.
-        aspect: width of an upright pixel over its height.
         seekable: whether frames can be found by `pts`.
-        primaries, transfer: of the colours, as ITU-T H.273 numbers them; 2 where the file does not say.
         audio: codec of the first sound track; None without sound.
         lost: what the output cannot keep, in words.
     """
@@ -74,14 +88,16 @@ class Clip:
     pts: tuple[int, ...]
     time_base: Fraction
     rate: Fraction
-    size: tuple[int, int]
+    format: FrameFormat
     rotation: int
-    aspect: Fraction
     seekable: bool
-    primaries: int = 2
-    transfer: int = 2
     audio: str | None = None
     lost: tuple[str, ...] = ()
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(width, height) of the upright frames."""
+        return self.format.size
 
     @property
     def times(self) -> NDArray[np.float64]:
@@ -162,12 +178,9 @@ def read_clip(path: str | os.PathLike[str]) -> Clip:
         pts=shown,
         time_base=base if seekable else 1 / rate,
         rate=rate,
-        size=size,
+        format=FrameFormat(size, 1 / aspect if turned else aspect, int(first.color_primaries), int(first.color_trc)),
         rotation=rotation,
-        aspect=1 / aspect if turned else aspect,
         seekable=seekable,
-        primaries=int(first.color_primaries),
-        transfer=int(first.color_trc),
         audio=audio,
         lost=lost,
     )

@@ -11,28 +11,28 @@ import numpy as np
 from numpy.typing import NDArray
 
 from semveil.core.errors import OutputError
-from semveil.video.clip import Clip, ClipError, opened, require_pyav
+from semveil.video.clip import Clip, ClipError, FrameFormat, opened, require_pyav
 
 # Losses that nobody sees, no frame that is decoded before it is shown, and the same bytes on every machine.
 _ENCODER = {"crf": "18", "preset": "fast", "bf": "0", "threads": "1"}
 _SOUNDS = {"aac", "mp3", "ac3", "eac3", "opus", "alac", "flac"}  # that go into MP4 as they are; others become AAC
-_BT709 = 1
+_BT709, _STUDIO = 1, 1  # matrix and range of the colours
 # No time, no name of a program or user, no metadata of the source.
 _CONTAINER = {"fflags": "+bitexact", "movflags": "+faststart"}
 
 
-def write_stretch(path: str | os.PathLike[str], frames: Iterable[NDArray[np.uint8]], clip_size: tuple[int, int]) -> None:
+def write_stretch(path: str | os.PathLike[str], frames: Iterable[NDArray[np.uint8]], kind: FrameFormat) -> None:
     """Encode frames as H.264 in MP4; when each is shown is set by `join_stretches`.
 
     Args:
         frames: (H, W, 3) RGB.
-        clip_size: their (width, height).
+        kind: their format.
 
     Raises:
         OutputError: the file cannot be written, as on a full disk.
     """
     av = require_pyav()
-    width, height = clip_size
+    width, height = kind.size
     odd = width % 2 or height % 2  # half a pixel of colour has no place
     try:
         with av.open(os.fspath(path), "w", format="mp4", options={"fflags": "+bitexact"}) as container:
@@ -40,7 +40,9 @@ def write_stretch(path: str | os.PathLike[str], frames: Iterable[NDArray[np.uint
             stream.width, stream.height, stream.pix_fmt = width, height, "yuv444p" if odd else "yuv420p"
             codec = stream.codec_context
             codec.thread_count = 1
-            codec.colorspace, codec.color_range = _BT709, 1
+            codec.colorspace, codec.color_range = _BT709, _STUDIO
+            codec.color_primaries, codec.color_trc = kind.primaries, kind.transfer
+            codec.sample_aspect_ratio = kind.aspect
             for i, pixels in enumerate(frames):
                 frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(pixels), format="rgb24")
                 frame = frame.reformat(format=stream.pix_fmt, dst_colorspace="ITU709", dst_color_range="MPEG")
@@ -69,7 +71,6 @@ def join_stretches(path: str | os.PathLike[str], stretches: Sequence[Path], clip
         with av.open(os.fspath(path), "w", format="mp4", options=_CONTAINER) as container, av.open(str(stretches[0])) as model:
             pictures = container.add_stream_from_template(model.streams.video[0])
             pictures.time_base = clip.time_base
-            pictures.codec_context.sample_aspect_ratio = clip.aspect
             streams = [_pictures(pictures, stretches, clip)]
             if sound and clip.audio is not None:
                 streams.append(_Sound(container, clip).packets())

@@ -139,7 +139,7 @@ def sharpness(pixels: NDArray[np.uint8], face: Face) -> float:
 
 
 def thumbnail(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """A frame in a few pixels, by which shots are told apart."""
+    """A frame in a few grey pixels, by which shots are told apart."""
     height, width = pixels.shape[:2]
     rows = (np.arange(_THUMBNAIL) * height) // _THUMBNAIL
     columns = (np.arange(_THUMBNAIL) * width) // _THUMBNAIL
@@ -154,8 +154,8 @@ def find_shots(thumbnails: Sequence[NDArray[np.uint8]]) -> list[tuple[int, int]]
         >>> find_shots([dark, dark, light])
         [(0, 1), (2, 2)]
     """
-    small = np.array(thumbnails, np.float32)
-    cuts = np.flatnonzero(np.abs(np.diff(small, axis=0)).mean((1, 2)) > _CUT) + 1
+    small = np.array([one.ravel() for one in thumbnails], np.float32)
+    cuts = np.flatnonzero(np.abs(np.diff(small, axis=0)).mean(1) > _CUT) + 1
     edges = [0, *cuts.tolist(), len(small)]
     return [(first, after - 1) for first, after in itertools.pairwise(edges)]
 
