@@ -15,6 +15,7 @@ from video.moving import SIDE, astronaut_frames, find_squares, frames_in, glidin
 from semveil.bulk import clip as clip_module
 from semveil.bulk import clip_frames
 from semveil.bulk.account import Fate
+from semveil.bulk.clip_store import Released
 from semveil.bulk.manifest import FOLDER
 from semveil.bulk.pool import Pool
 from semveil.bulk.protect import protect, protection_settings
@@ -203,7 +204,7 @@ def test_draws_that_somebody_altered_count_for_nothing(glide: Path, tmp_path: Pa
     data = bytearray(kept.read_bytes())
     data[-1] ^= 1
     kept.write_bytes(data)
-    old = clip_module._Released.from_bytes(bytes(data).partition(b"\n")[2]).certificate.release_id
+    old = Released.from_bytes(bytes(data).partition(b"\n")[2]).certificate.release_id
     monkeypatch.setattr(clip_frames, "write_stretch", really_write)
     assert run(glide, out).exit_code == 0
     assert read_certificate(out / "glide.mp4").release_id != old

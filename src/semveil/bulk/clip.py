@@ -1,10 +1,9 @@
 """Protect one clip: find its faces, follow them, draw once for each, book that, and only then write the first frame."""
 
 import itertools
-import json
 import secrets
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import TypeVar
@@ -12,12 +11,11 @@ from typing import TypeVar
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors.torch import load as load_tensors
-from safetensors.torch import save as save_tensors
 from skimage.transform import SimilarityTransform
 
-from semveil.bulk.account import ClipFacts, Fate, Mark, named_for
+from semveil.bulk.account import ClipFacts, Fate, named_for
 from semveil.bulk.clip_claim import bare_certificate, clip_certificate, with_original
+from semveil.bulk.clip_faces import FRAMES, Faces, choose_fates, followed
 from semveil.bulk.clip_frames import (
     Drawing,
     Drawn,
@@ -28,7 +26,7 @@ from semveil.bulk.clip_frames import (
     stretch_file,
     write_protected,
 )
-from semveil.bulk.clip_store import ClipStore
+from semveil.bulk.clip_store import ClipStore, Released
 from semveil.bulk.enrolled import enrol
 from semveil.bulk.manifest import Manifest
 from semveil.bulk.pool import Lost, Pool
@@ -61,101 +59,15 @@ from semveil.data.paste import align_apart, passing
 from semveil.data.sealed_clip import read_original, seal_clip
 from semveil.data.sealed_faces import sealed_path
 from semveil.methods.release import Draw, ImageMethod, Release, draw_once, show_draw
-from semveil.video.clip import Clip, ClipError, Stretch, frames_of, read_clip
+from semveil.video.clip import ClipError, Stretch, frames_of, read_clip
 from semveil.video.encode import join_stretches
-from semveil.video.tracks import Place, Shown, Sighting, Track, find_shots, follow_faces, places_of
+from semveil.video.tracks import Place, Shown
 
-FRAMES = 48  # of a stretch: what is done again after a kill, and how often progress is told
 _DRAWS = "draws"
 _SUFFIX = ".mp4"
 
 T = TypeVar("T")
 R = TypeVar("R")
-
-
-def tracks_of(clip: Clip, detector: str, progress: Callable[[int, int], None]) -> list[Track]:
-    """The faces of a clip under the numbers that `--face` takes, those with most pixels first.
-
-    Args:
-        detector: as for `find_faces`.
-        progress: frames done, and all.
-
-    Raises:
-        ClipError: the clip cannot be read any more.
-    """
-    looked = []
-    for stretch in clip.stretches(FRAMES):
-        looked.append(look_for_faces(stretch, detector))
-        progress(stretch.last, len(clip.pts))
-    return _followed(looked, clip)
-
-
-def _followed(looked: Sequence[Looked], clip: Clip) -> list[Track]:
-    sightings = [[Sighting.from_dict(one) for one in frame] for part in looked for frame in part.faces]
-    thumbnails = [np.frombuffer(bytes.fromhex(small), np.uint8) for part in looked for small in part.thumbnails]
-    return follow_faces(sightings, clip.times, find_shots(thumbnails))
-
-
-@dataclass(frozen=True, eq=False)
-class _Faces:
-    """The faces of a clip, by number.
-
-    Attributes:
-        tracks: of each.
-        places: where each is, by frame.
-        doubts: why some cannot be protected.
-        fates: what becomes of each.
-    """
-
-    tracks: list[Track]
-    places: list[dict[int, Place]]
-    doubts: dict[int, str]
-    fates: dict[int, Fate]
-
-    def with_fate(self, fate: Fate) -> list[int]:
-        """Numbers of the faces that share a fate."""
-        return [i for i, one in self.fates.items() if one == fate]
-
-    def in_frame(self, frame: int) -> dict[int, Place]:
-        """Where the faces are in a frame; one that is left as it is only where it was found."""
-        return {
-            i: there[frame]
-            for i, there in enumerate(self.places)
-            if frame in there and (self.fates[i] != Fate.LEFT or frame in self.tracks[i].seen)
-        }
-
-    def replaced_in(self, number: int) -> int:
-        """In how many frames a face is replaced."""
-        return sum(place.shown == Shown.REPLACED for place in self.places[number].values())
-
-
-@dataclass(frozen=True, eq=False)
-class _Released:
-    """What is drawn for a clip before anything of it is written.
-
-    Attributes:
-        certificate: of the clip, not bound to a file.
-        draws: of protected faces, by number.
-    """
-
-    certificate: Certificate
-    draws: dict[int, Draw]
-
-    def to_bytes(self) -> bytes:
-        tensors = {f"{i}/{name}": value.contiguous() for i, draw in self.draws.items() for name, value in draw.values.items()}
-        guarantees = {str(i): True for i in self.draws}
-        return save_tensors(tensors, {"certificate": self.certificate.to_json(), "draws": json.dumps(guarantees)})
-
-    @classmethod
-    def from_bytes(cls, data: bytes) -> "_Released":
-        length = int.from_bytes(data[:8], "little")
-        said = json.loads(data[8 : 8 + length])["__metadata__"]
-        certificate = Certificate.from_json(said["certificate"])
-        values: dict[int, dict[str, torch.Tensor]] = {int(i): {} for i in json.loads(said["draws"])}
-        for key, tensor in load_tensors(data).items():
-            number, _, name = key.partition("/")
-            values[int(number)][name] = tensor
-        return cls(certificate, {i: Draw(one, certificate.guarantee) for i, one in values.items()})
 
 
 def protect_clip(
@@ -208,7 +120,7 @@ class _Work:
     def outcome(self) -> Outcome:
         """The clip protected, or why not."""
         clip, settings = self.clip, self.settings
-        tracks = _followed(self._look(), clip)
+        tracks = followed(self._look(), clip)
         if not tracks and settings.on_no_face != "copy":
             if settings.on_no_face == "skip":
                 return self._told(Outcome(self.task.place, "skipped"))
@@ -216,7 +128,7 @@ class _Work:
                 f"no face found in {self.name!r} ({len(clip.pts)} frames of {clip.size[0]} x {clip.size[1]}); name another "
                 "clip, or say what becomes of it with --on-no-face skip or copy"
             )
-        faces = self._fates(tracks)
+        faces = choose_fates(tracks, clip, settings, self.name)
         refused = self._refused(faces)
         if refused is not None:
             return refused
@@ -245,7 +157,7 @@ class _Work:
                 recorded=tuple(recorded),
                 strangers=strangers,
                 recognised=recognised,
-                marks=self._marks(faces),
+                marks=faces.marks(),
                 clip=ClipFacts(len(clip.pts), round(seconds, 2), len(hidden), missed, elsewhere),
             )
         )
@@ -268,19 +180,7 @@ class _Work:
             self.store.write_json(f"faces-{stretch.first:08d}", kept[stretch])
         return [Looked(**kept[stretch]) for stretch in stretches]
 
-    def _fates(self, tracks: list[Track]) -> _Faces:
-        least, times = SMALLEST_FACE, self.clip.times
-        chosen = self.settings.chosen(len(tracks))
-        if absent := [i for i in chosen if i >= len(tracks)]:
-            shown = ", ".join(f"{i}: frames {t.frames[0]} to {t.frames[1]}" for i, t in enumerate(tracks[:12]))
-            raise FaceChoiceError(f"{self.name!r} has no face {', '.join(map(str, absent))}; it shows {shown}")
-        doubts = {i: doubt for i in chosen if (doubt := _doubt(tracks[i], least))}
-        spared = Fate.COVERED if self.settings.doubtful == "cover" else Fate.LEFT
-        fates = dict.fromkeys(range(len(tracks)), Fate.LEFT)
-        fates |= {i: spared if i in doubts else Fate.PROTECTED for i in chosen}
-        return _Faces(tracks, [places_of(track, times, least) for track in tracks], doubts, fates)
-
-    def _refused(self, faces: _Faces) -> Outcome | None:
+    def _refused(self, faces: Faces) -> Outcome | None:
         """Why the clip cannot be protected as asked; None where it can."""
         chosen, doubts = faces.with_fate(Fate.PROTECTED), faces.doubts
         if doubts and (self.settings.doubtful == "refuse" or not (chosen or faces.with_fate(Fate.COVERED))):
@@ -298,7 +198,7 @@ class _Work:
 
     # Whom it shows
 
-    def _who(self, faces: _Faces) -> list[str | None]:
+    def _who(self, faces: Faces) -> list[str | None]:
         """Whom each face shows, as far as that is said or recognised, by its sharpest frame."""
         settings = self.settings
         if settings.enrolled is not None and self.task.people is not None:
@@ -311,7 +211,7 @@ class _Work:
         concerned = faces.with_fate(Fate.PROTECTED) or faces.with_fate(Fate.COVERED)
         return [settings.subject if i in concerned else None for i in range(len(faces.tracks))]
 
-    def _people(self, faces: _Faces, who: Sequence[str | None]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    def _people(self, faces: Faces, who: Sequence[str | None]) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """Known people whose pixels go through releases, once for each face they go through, and those who are shown."""
         if not known(*who):
             return (), ()
@@ -330,11 +230,11 @@ class _Work:
 
     # What is released of it
 
-    def _released(self, faces: _Faces, who: Sequence[str | None]) -> tuple[_Released, bool]:
+    def _released(self, faces: Faces, who: Sequence[str | None]) -> tuple[Released, bool]:
         """The draws and the certificate; those of an earlier run where there are any, and whether there were."""
         kept = self.store.read(_DRAWS)
         if kept is not None:
-            return _Released.from_bytes(kept), True
+            return Released.from_bytes(kept), True
         released = self._drawn(faces, who)
         certificate = replace(released.certificate, commit=self.settings.commit)
         if self.key is not None and faces.tracks:
@@ -343,14 +243,14 @@ class _Work:
         self.store.write(_DRAWS, released.to_bytes())
         return released, False
 
-    def _drawn(self, faces: _Faces, who: Sequence[str | None]) -> _Released:
+    def _drawn(self, faces: Faces, who: Sequence[str | None]) -> Released:
         settings, fates = self.settings, list(faces.fates.values())
         chosen = faces.with_fate(Fate.PROTECTED)
         if not chosen:
             reason = "no face was found, and the clip was copied" if not fates else "no face could be protected"
             protection = "mosaic" if Fate.COVERED in fates else "none"
             bare = bare_certificate(settings.method, protection, reason, fates=fates, sound=self.sound)
-            return _Released(bare, {})
+            return Released(bare, {})
         crops = {i: self._crop(faces, i) for i in chosen}
         once = draws_once(self.method, settings) or needs_subjects(self.method)
         draws: dict[int, Draw] = {}
@@ -366,13 +266,13 @@ class _Work:
         certificate = clip_certificate(
             self.method, Release(pictures, None, claim), frames=frames, fates=fates, sound=self.sound
         )
-        return _Released(certificate, draws)
+        return Released(certificate, draws)
 
     def _claim(self, crop: torch.Tensor) -> Guarantee:
         """What the method claims for one picture; of a grey one, so that nothing is drawn of the face."""
         return self.method.protect(torch.zeros_like(crop)).guarantee
 
-    def _recognised(self, faces: _Faces, released: _Released) -> tuple[tuple[int, tuple[str, ...]], ...]:
+    def _recognised(self, faces: Faces, released: Released) -> tuple[tuple[int, tuple[str, ...]], ...]:
         """Which faces are still recognised in their sharpest frames, for the owner alone."""
         told = []
         for i, draw in released.draws.items():
@@ -382,7 +282,7 @@ class _Work:
             told += [(i, judges)] if judges else []
         return tuple(told)
 
-    def _crop(self, faces: _Faces, number: int) -> torch.Tensor:
+    def _crop(self, faces: Faces, number: int) -> torch.Tensor:
         """The aligned crop of a face in its sharpest frame, its neighbours blanked."""
         frame = faces.tracks[number].best(SMALLEST_FACE)
         there = faces.in_frame(frame)
@@ -395,7 +295,7 @@ class _Work:
 
     # The clip itself
 
-    def _write(self, faces: _Faces, released: _Released) -> tuple[int, int]:
+    def _write(self, faces: Faces, released: Released) -> tuple[int, int]:
         """All stretches, each unless an earlier run wrote it; in how many frames a face is missed, or found elsewhere."""
         stretches = self.clip.stretches(FRAMES)
         done: dict[Stretch, Drawn] = {}
@@ -410,12 +310,10 @@ class _Work:
             done[drawing.stretch] = drawn
         return sum(drawn.missed for drawn in done.values()), sum(drawn.elsewhere for drawn in done.values())
 
-    def _drawing(self, stretch: Stretch, faces: _Faces, released: _Released) -> Drawing:
+    def _drawing(self, stretch: Stretch, faces: Faces, released: Released) -> Drawing:
         frames = range(stretch.first, stretch.last)
         places = tuple(faces.in_frame(frame) for frame in frames)
         there = {number for one in places for number in one}
-        hidden = set(faces.fates) - set(faces.with_fate(Fate.LEFT))
-        boxes = tuple(tuple(box for i in hidden for box in _boxes(faces.tracks[i], faces.places[i], frame)) for frame in frames)
         return Drawing(
             stretch=stretch,
             kind=self.clip.format,
@@ -424,7 +322,7 @@ class _Work:
             places=places,
             fates=faces.fates,
             draws={i: draw for i, draw in released.draws.items() if i in there},
-            known=boxes,
+            known=tuple(map(faces.known_boxes, frames)),
         )
 
     def _each(
@@ -441,7 +339,7 @@ class _Work:
             done += len(key(task).pts)
             self.progress(stage, done, total)
 
-    def _joined(self, faces: _Faces, certificate: Certificate) -> Outcome:
+    def _joined(self, faces: Faces, certificate: Certificate) -> Outcome:
         """The clip in one file, with its certificate, staged."""
         fates = list(faces.fates.values())
         count = {fate: fates.count(fate) for fate in Fate}
@@ -467,30 +365,6 @@ class _Work:
             contents=tuple(sha256_of(file) for file in written),
             staged=f"{Path(self.task.run).name}/{staged.name}",
         )
-
-    def _marks(self, faces: _Faces) -> tuple[Mark, ...]:
-        marks = []
-        for i, track in enumerate(faces.tracks):
-            face = track.seen[track.best(SMALLEST_FACE)].face
-            doubt = faces.doubts.get(i, "")
-            marks.append(Mark(i, face.box, face.detector, round(face.score, 2), faces.fates[i], doubt))
-        return tuple(marks)
-
-
-def _doubt(track: Track, least: int) -> str:
-    """Why a face cannot be protected in any frame; empty where it can."""
-    if track.trusted(least):
-        return ""
-    face = max((sighting.face for sighting in track.seen.values()), key=lambda face: face.shorter_side)
-    if face.shorter_side < least:
-        return f"has at most {face.shorter_side} px, fewer than the {least} px needed"
-    return f"is doubtful in all its frames: {face.doubtful or 'it is too small where it can be aligned'}"
-
-
-def _boxes(track: Track, places: Mapping[int, Place], frame: int) -> list[tuple[int, int, int, int]]:
-    """Where a face is known to be in a frame: as it was found, and as it was followed."""
-    found = [track.seen[frame].face.box] if frame in track.seen else []
-    return found + ([places[frame].box] if frame in places else [])
 
 
 def _outline(place: Place, size: int) -> AlignedFace:

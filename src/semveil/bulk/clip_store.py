@@ -3,14 +3,51 @@
 import hashlib
 import json
 import shutil
+from dataclasses import dataclass
 from typing import Any
+
+import torch
+from safetensors.torch import load as load_tensors
+from safetensors.torch import save as save_tensors
 
 from semveil.bulk.manifest import Manifest
 from semveil.bulk.sources import sha256_of
+from semveil.core.certificate import Certificate
 from semveil.core.errors import OutputError, PhotoError
 from semveil.core.files import write_whole
+from semveil.methods.release import Draw
 
 CLIPS = "clips"  # below the log's folder
+
+
+@dataclass(frozen=True, eq=False)
+class Released:
+    """What is drawn for a clip before anything of it is written.
+
+    Attributes:
+        certificate: of the clip, not bound to a file.
+        draws: of protected faces, by number.
+    """
+
+    certificate: Certificate
+    draws: dict[int, Draw]
+
+    def to_bytes(self) -> bytes:
+        """As `from_bytes` reads it."""
+        tensors = {f"{i}/{name}": value.contiguous() for i, draw in self.draws.items() for name, value in draw.values.items()}
+        return save_tensors(tensors, {"certificate": self.certificate.to_json(), "draws": json.dumps(list(self.draws))})
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> "Released":
+        """What `to_bytes` gave."""
+        length = int.from_bytes(data[:8], "little")
+        said = json.loads(data[8 : 8 + length])["__metadata__"]
+        certificate = Certificate.from_json(said["certificate"])
+        values: dict[int, dict[str, torch.Tensor]] = {i: {} for i in json.loads(said["draws"])}
+        for key, tensor in load_tensors(data).items():
+            number, _, name = key.partition("/")
+            values[int(number)][name] = tensor
+        return cls(certificate, {i: Draw(one, certificate.guarantee) for i, one in values.items()})
 
 
 class ClipStore:

@@ -98,7 +98,7 @@ def _face(number: int, face: "Face") -> dict[str, Any]:
 
 def _in_clip(path: Path, detector: str, advance: Any) -> list[dict[str, Any]]:
     """The faces that are followed through a clip, each as its sharpest frame shows it."""
-    from semveil.bulk.clip import tracks_of
+    from semveil.bulk.clip_faces import tracks_of
     from semveil.data.faces import SMALLEST_FACE
     from semveil.video.clip import read_clip
 
