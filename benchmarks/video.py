@@ -5,8 +5,8 @@
 DATA holds `lfw` as `semveil data prepare` takes it. People are of the development split, which nothing is trained on, and have
 two photos there: a clip is made from the first by moving, turning, scaling and lighting it, the second stands in the
 attacker's gallery with photos of others of that split. The attacker has 1, 10 or 100 frames of the clip and knows which
-face is the same in all of them. He averages what recognisers make of the frames, or the frames' pixels themselves, to take
-noise away that is drawn anew in each.
+face is the same in all of them. He averages what recognisers make of the frames, to take noise away that is drawn anew in
+each.
 
 The second part protects clips by the library's own call and reads the output: frames in which a known face is missed, and the
 mean absolute difference between each frame and the one before it moved along (levels), of the source and of the output.
@@ -34,7 +34,7 @@ from semveil.data.photos import load_photo
 from semveil.data.splits import DEVELOPMENT, split_people
 from semveil.methods.face_model import load_model
 from semveil.methods.registry import load_method
-from semveil.methods.release import Draw, draw_once, show_draw
+from semveil.methods.release import draw_once, show_draw
 from semveil.recognition.thresholds import measured_threshold
 from semveil.recognition.verifier import BundledVerifier, DlibVerifier, Verifier
 from semveil.video.clip import FrameFormat, frames_of, read_clip
@@ -104,7 +104,7 @@ def crops_of_clip(path: Path, size: int, frames: int, rng: np.random.Generator) 
     return np.stack(crops)
 
 
-def attack(data: Path, people: int, strangers: int, epsilon: float) -> None:
+def attack(data: Path, people: int, strangers: int, epsilon: float, names: Sequence[str]) -> None:
     """The table of the first part."""
     rng, known = np.random.default_rng(7), held_out_people(data)
     order = rng.permutation(sorted(known)).tolist()
@@ -112,36 +112,24 @@ def attack(data: Path, people: int, strangers: int, epsilon: float) -> None:
     others = list(islice((n for n in order if n not in pairs and main_face(known[n][0])), strangers))
     gallery_paths = [known[name][1] for name in pairs] + [known[name][0] for name in others]
     gallery = to_tensor([align_face(*main_face(path), CROP).pixels for path in gallery_paths])  # type: ignore[misc]
-    method, noise = load_method("identity-dp", epsilon=epsilon), load_method("pixel-noise", size=64, sigma=60.0)
-    judges: list[Verifier] = [
-        BundledVerifier(threshold=measured_threshold("bundled", resolution=64).threshold),
-        DlibVerifier(threshold=measured_threshold("dlib", resolution=64).threshold),
-    ]
-    kinds = (
-        "source", "identity-dp, one draw", "identity-dp, drawn anew", "pixel-noise, one draw", "pixel-noise, drawn anew"
-    )  # fmt: skip
+    method = load_method("identity-dp", epsilon=epsilon)
+    every: dict[str, Verifier] = {
+        "bundled": BundledVerifier(threshold=measured_threshold("bundled", resolution=64).threshold),
+        "dlib": DlibVerifier(threshold=measured_threshold("dlib", resolution=64).threshold),
+    }
+    judges = [every[name] for name in names]
+    kinds = ("source", "one draw", "drawn anew")
     seen: dict[tuple[str, str, int], list[torch.Tensor]] = {}
     for name in pairs:
-        crops = crops_of_clip(known[name][0], method.size, max(FRAMES), rng)
-        small = crops if method.size == 64 else crops_of_clip(known[name][0], 64, max(FRAMES), np.random.default_rng(9))
-        made = dict.fromkeys(kinds[:1], to_tensor(list(crops)))
+        images = to_tensor(list(crops_of_clip(known[name][0], method.size, max(FRAMES), rng)))
         with torch.no_grad():
-            for label, one, source in (("identity-dp", method, crops), ("pixel-noise", noise, small)):
-                images = to_tensor(list(source))
-                drawn: Draw = draw_once(one, images[:1])
-                made[f"{label}, one draw"] = show_draw(one, drawn, images).clamp(-1, 1)
-                made[f"{label}, drawn anew"] = one.protect(images).images.clamp(-1, 1)
-            for kind, images in made.items():
+            one = show_draw(method, draw_once(method, images[:1]), images).clamp(-1, 1)
+            anew = method.protect(images).images.clamp(-1, 1)
+            for kind, frames in zip(kinds, (images, one, anew), strict=True):
                 for judge in judges:
-                    whole = None if kind.startswith("pixel") else judge.embed(images)
+                    whole = judge.embed(frames)
                     for count in FRAMES:
-                        # Of noise on pixels the frames are averaged, of identities what a recogniser makes of them.
-                        mean = (
-                            judge.embed(images[:count].mean(0, keepdim=True))
-                            if whole is None
-                            else whole[:count].mean(0, keepdim=True)
-                        )
-                        seen.setdefault((kind, judge.name, count), []).append(mean)
+                        seen.setdefault((kind, judge.name, count), []).append(whole[:count].mean(0, keepdim=True))
     for judge in judges:
         shown = judge.embed(gallery)
         for kind in kinds:
@@ -170,7 +158,7 @@ def generated_scene(rng: torch.Generator) -> NDArray[np.uint8]:
     return scene
 
 
-def clips(data: Path, epsilon: float, count: int) -> None:
+def clips(data: Path, epsilon: float, count: int, most: int) -> None:
     """The table of the second part."""
     rng, known = np.random.default_rng(11), held_out_people(data)
     scenes = [("generated faces", generated_scene(torch.Generator().manual_seed(3)))]
@@ -184,7 +172,7 @@ def clips(data: Path, epsilon: float, count: int) -> None:
         "blur": protection_settings("blur", size=64, sigma=5.0),
     }
     with tempfile.TemporaryDirectory() as folder:
-        for label, pixels in scenes:
+        for label, pixels in scenes[:most]:
             height, width = (side // 2 * 2 for side in pixels.shape[:2])
             steps = motion(count, (width / 2, height / 2), rng)
             frames = [moved(pixels[:height, :width], step) for step in steps]
@@ -219,12 +207,14 @@ def main() -> None:
     parser.add_argument("--strangers", type=int, default=200, help="in the gallery besides")
     parser.add_argument("--epsilon", type=float, default=6.0)
     parser.add_argument("--part", choices=("attack", "clips", "all"), default="all")
+    parser.add_argument("--judges", default="bundled,dlib", help="recognisers of the attacker")
+    parser.add_argument("--scenes", type=int, default=4, help="of the second part")
     parser.add_argument("--frames", type=int, default=48, help="of each clip of the second part")
     given = parser.parse_args()
     if given.part != "clips":
-        attack(given.data, given.people, given.strangers, given.epsilon)
+        attack(given.data, given.people, given.strangers, given.epsilon, given.judges.split(","))
     if given.part != "attack":
-        clips(given.data, given.epsilon, given.frames)
+        clips(given.data, given.epsilon, given.frames, given.scenes)
 
 
 if __name__ == "__main__":
