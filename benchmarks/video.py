@@ -6,7 +6,7 @@ DATA holds `lfw` as `semveil data prepare` takes it. People are of the developme
 two photos there: a clip is made from the first by moving, turning, scaling and lighting it, the second stands in the
 attacker's gallery with photos of others of that split. The attacker has 1, 10 or 100 frames of the clip and knows which
 face is the same in all of them. He averages what recognisers make of the frames, to take noise away that is drawn anew in
-each.
+each, and of cosines takes off what they make on average of the other people's clips.
 
 The second part protects clips by the library's own call and reads the output: frames in which a known face is missed, and the
 mean absolute difference between each frame and the one before it moved along (levels), of the source and of the output.
@@ -136,6 +136,8 @@ def attack(data: Path, people: int, strangers: int, epsilon: float, names: Seque
             cells = []
             for count in FRAMES:
                 means = torch.cat(seen[kind, judge.name, count])
+                if kind != "source" and judge.name != "dlib":  # what the networks make of everybody tells nothing of one person
+                    means = means - (means.sum(0) - means) / (len(means) - 1)
                 means = means / means.norm(dim=1, keepdim=True) if judge.name != "dlib" else means
                 alike = judge.similarities(means, shown)
                 first = (alike.argmax(1) == torch.arange(len(pairs))).float().mean()
