@@ -13,7 +13,7 @@ LAYERS = (
     ("nn", "mechanisms", "channels", "keys"),
     ("generators", "encoders", "protection", "recognition"),
     ("methods", "metrics", "attacks", "data"),
-    ("radio",),
+    ("radio", "video"),
     ("training",),
     ("link",),
     ("experiments", "bulk"),

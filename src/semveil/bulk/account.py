@@ -52,18 +52,55 @@ class Mark:
 
 
 @dataclass(frozen=True)
+class ClipFacts:
+    """What is told of a clip besides its faces.
+
+    Attributes:
+        frames: how many it has.
+        seconds: how long it lasts.
+        hidden: frames in which a protected face could not be aligned or was not found, and is hidden.
+        missed: frames of the output in which a detector finds a known face of the source that is neither replaced nor hidden.
+        elsewhere: frames in which a detector finds something else there, which may be a face that was missed before.
+    """
+
+    frames: int
+    seconds: float
+    hidden: int
+    missed: int
+    elsewhere: int
+
+    def as_dict(self) -> dict[str, Any]:
+        """JSON-ready."""
+        return dict(vars(self))
+
+    def line(self) -> str:
+        """In words.
+
+        Example:
+            >>> ClipFacts(250, 10.0, 3, 0, 0).line()
+            '250 frames (10.0 s), a face hidden for want of landmarks in 3, a known face missed in 0, other finds in 0'
+        """
+        return (
+            f"{self.frames} frames ({self.seconds:.1f} s), a face hidden for want of landmarks in {self.hidden}, a known face "
+            f"missed in {self.missed}, other finds in {self.elsewhere}"
+        )
+
+
+@dataclass(frozen=True)
 class Account:
-    """The faces of one photo.
+    """The faces of one photo or clip.
 
     Attributes:
         photo: its place below the folder that was given.
         outputs: pictures that it became, below the output folder.
         marks: its faces; empty where it shows none, or none was looked for.
+        clip: of a clip, what is told besides.
     """
 
     photo: str
     outputs: tuple[str, ...]
     marks: tuple[Mark, ...]
+    clip: ClipFacts | None = None
 
     def count(self, fate: Fate) -> int:
         """How many faces share a fate."""
@@ -85,12 +122,14 @@ class Account:
         found = len(self.marks)
         shown = [fate for fate in Fate if fate != Fate.OUT or self.count(fate)]
         counts = ", ".join(f"{self.count(fate)} {fate.value}" for fate in shown)
-        return f"{self.photo}: {found} face{'' if found == 1 else 's'} found, {counts}"
+        told = f"{self.photo}: {found} face{'' if found == 1 else 's'} found, {counts}"
+        return told if self.clip is None else f"{told}; {self.clip.line()}"
 
     def as_dict(self) -> dict[str, Any]:
         """JSON-ready."""
         counts = {fate.value.replace(" ", "_"): self.count(fate) for fate in Fate}
-        return {"photo": self.photo, "found": len(self.marks), **counts, "faces": [mark.as_dict() for mark in self.marks]}
+        clip = {} if self.clip is None else {"clip": self.clip.as_dict()}
+        return {"photo": self.photo, "found": len(self.marks), **counts, **clip, "faces": [m.as_dict() for m in self.marks]}
 
 
 def mark_faces(

@@ -43,6 +43,8 @@ def unrecorded(
             PurePosixPath(output).name: read_certificate(out / output) for output in entry.outputs if output.endswith(SUFFIX)
         }
         lacking = {name: made_ for name, made_ in made.items() if not ledger.knows(made_.release_id)}
+        if entry.clip is not None:
+            return list(_of_a_clip(lacking, entry, settings, photo)) if lacking else []
         if settings.enrolled is None:
             return list(_of_the_subject(made, settings, photo))
         if not lacking or entry.status != "protected" or people is None:
@@ -52,6 +54,19 @@ def unrecorded(
         raise
     except SemveilError as error:
         raise NotRecorded(f"{photo!r} was protected before and cannot be recorded: {error}") from error
+
+
+def _of_a_clip(made: dict[str, Certificate], entry: Entry, settings: Settings, clip: str) -> Iterator[Recorded]:
+    """A clip's release about the subject, once for each face that is protected in it."""
+    if settings.subject is None:
+        raise NotRecorded(
+            f"{clip!r} was protected before without this ledger, and whom its faces show is not found out again; it is not "
+            "recorded: protect it into another folder, which is a further release"
+        )
+    fates = [Mark.from_dict(mark).fate for mark in entry.marks]
+    shown = (settings.subject,) if Fate.PROTECTED not in fates and Fate.COVERED in fates else ()
+    for certificate in made.values():
+        yield from bookings((settings.subject,) * fates.count(Fate.PROTECTED), shown, certificate)
 
 
 def _of_the_subject(made: dict[str, Certificate], settings: Settings, photo: str) -> Iterator[Recorded]:

@@ -57,6 +57,7 @@ class Entry:
         staged: where they were written first, below `OUT/.semveil`.
         replaces: outputs of an earlier version of the photo, which go.
         marks: what became of each face, as `Mark.as_dict` gives it; logs of earlier versions have none.
+        clip: of a clip, as `ClipFacts.as_dict` gives it.
     """
 
     place: str
@@ -73,6 +74,7 @@ class Entry:
     staged: str
     replaces: tuple[str, ...]
     marks: tuple[dict[str, Any], ...] = ()
+    clip: dict[str, Any] | None = None
 
 
 class Manifest:
@@ -137,6 +139,10 @@ class Manifest:
     def settings_of(self, digest: str) -> str:
         """The keyed form of a digest of settings."""
         return hmac.new(self._key.value, b"semveil settings\n" + digest.encode(), hashlib.sha256).hexdigest()
+
+    def tag_of(self, name: str, content: bytes) -> str:
+        """A tag under the user's key by which a file that the run keeps is known again."""
+        return hmac.new(self._key.value, f"semveil kept {name}\n".encode() + content, hashlib.sha256).hexdigest()
 
     def is_done(self, place: str, content: str, settings: str, policy: str) -> bool:
         """Whether that photo was done with these settings before; whether its outputs are still there tells `altered`."""
@@ -231,7 +237,7 @@ class Manifest:
         tag = content.pop("tag", None)
         if not isinstance(tag, str) or not hmac.compare_digest(tag.encode(), self._tag(content).encode()):
             return None
-        if set(content) | {"marks"} != {field.name for field in fields(Entry)}:  # the header's line, copied
+        if set(content) | {"marks", "clip"} != {field.name for field in fields(Entry)}:  # the header's line, copied
             return None
         lists = {name: tuple(content.get(name, ())) for name in ("outputs", "contents", "replaces", "marks")}
         return Entry(**content | lists)

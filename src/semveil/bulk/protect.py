@@ -11,6 +11,7 @@ from semveil.bulk.run import Summary, protect_photos
 from semveil.bulk.settings import Settings, needs_subjects
 from semveil.core.certificate import Certificate
 from semveil.core.ledger import Booking, Ledger
+from semveil.core.progress import Progress, quiet
 from semveil.core.provenance import commit
 from semveil.data.load_faces import Photos, load_faces
 from semveil.link.outputs import AnyPath, open_ledger
@@ -67,6 +68,7 @@ def protect(
     workers: int | None = None,
     cluster: str | None = None,
     progress: Callable[[int, int], None] = ...,
+    clip_progress: Progress = ...,
     **options: Any,
 ) -> Summary: ...
 @overload
@@ -92,19 +94,21 @@ def protect(
     workers: int | None = None,
     cluster: str | None = None,
     progress: Callable[[int, int], None] = lambda done, total: None,
+    clip_progress: Progress = quiet,
     **options: Any,
 ) -> Summary | Protected:
-    """Protect the faces in photos; every picture has its certificate, and the ledger gets every release about a subject.
+    """Protect the faces in photos and clips; every output has its certificate, and the ledger gets the releases of a subject.
 
     Args:
-        photos: files and folders, with `out`; else anything that `load_faces` takes.
+        photos: photos, clips and folders of them, with `out`; else anything that `load_faces` takes.
         out: folder for pictures and certificates; call it again to go on after a break, see `protect_photos`.
         method: name of a method that makes pictures, or all settings at once.
         model: name or folder of its model; the method's own where None.
         ledger: gets the releases; the user's where None and there is a `subject` or a folder `enrolled`.
         limit: a release that takes a person's total epsilon above it is refused.
         workers, cluster: with `out`, as for `protect_photos`.
-        progress: photos done, and all.
+        progress: photos and clips done, and all.
+        clip_progress: what is being done with a clip, its frames done, and all.
         options: the method's own, such as `epsilon`, and those of `Settings`, such as `face`, `subject` or `layout`. In memory
             faces are always crops: only `face` and `subject` apply.
 
@@ -127,7 +131,15 @@ def protect(
         book = ledger if isinstance(ledger, Ledger) else Ledger(ledger) if asked else None
         given = [photos] if isinstance(photos, str | os.PathLike) else list(photos)
         return protect_photos(
-            given, out, settings, ledger=book, limit=limit, workers=workers, cluster=cluster, progress=progress
+            given,
+            out,
+            settings,
+            ledger=book,
+            limit=limit,
+            workers=workers,
+            cluster=cluster,
+            progress=progress,
+            clip_progress=clip_progress,
         )
     return _in_memory(photos, settings, ledger, limit, progress)
 

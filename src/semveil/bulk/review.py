@@ -70,7 +70,9 @@ def _page(
     for account in accounts:
         mind = "" if account.all_protected and account.marks else " class=mind"
         yield f"<section{mind}><h2>{_escaped(account.line())}</h2>"
-        if originals is not None:
+        if account.clip is not None:
+            yield f"<p>A clip: look at {_escaped(', '.join(name for name in account.outputs if name.endswith('.mp4')))}"
+        elif originals is not None:
             yield _figure(originals[account.photo], "before", account.marks)
         pictures = [name for name in account.outputs if name.endswith(".png")]
         for name in pictures:

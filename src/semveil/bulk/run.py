@@ -8,19 +8,22 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from semveil.bulk.account import Account, Fate, Mark
+from semveil.bulk.account import Account, ClipFacts, Fate, Mark
+from semveil.bulk.clip import protect_clip
+from semveil.bulk.clip_store import CLIPS
 from semveil.bulk.enrolled import enrol, enrolment_digest
 from semveil.bulk.kept import NotRecorded, unrecorded
 from semveil.bulk.manifest import FOLDER, Entry, Manifest, NotPlaced
 from semveil.bulk.pool import Lost, Pool, open_pool
 from semveil.bulk.recognised import write_log
 from semveil.bulk.settings import KEPT_FOLDER, Settings
-from semveil.bulk.sources import SourceError, Sources, assign_names, find_sources, sha256_of
+from semveil.bulk.sources import Source, SourceError, Sources, assign_names, find_sources, sha256_of
 from semveil.bulk.task import Outcome, Recorded, Task, protect_photo
 from semveil.core.certificate import Certificate
 from semveil.core.errors import OutputError, PhotoError
 from semveil.core.ledger import Booking, Ledger, OverLimit
 from semveil.core.privacy import Guarantee
+from semveil.core.progress import Progress, quiet
 from semveil.methods.release import Layout
 
 LOST = 1  # exit code of photos whose workers died
@@ -67,6 +70,7 @@ class Summary:
     """
 
     photos: int
+    clips: int = 0
     protected: int = 0
     done_before: int = 0
     skipped: int = 0
@@ -96,6 +100,7 @@ class Summary:
         return {
             "photos": {
                 "found": self.photos,
+                "clips": self.clips,
                 "protected": self.protected,
                 "done_before": self.done_before,
                 "skipped": self.skipped,
@@ -129,12 +134,14 @@ def protect_photos(
     workers: int | None = None,
     cluster: str | None = None,
     progress: Callable[[int, int], None] = lambda done, total: None,
+    clip_progress: Progress = quiet,
 ) -> Summary:
-    """Protect photos, and photos in folders, into an output folder of the same structure; call it again to go on.
+    """Protect photos and clips, and those in folders, into an output folder of the same structure; call it again to go on.
 
     A photo `holiday/anna.jpg` gives `holiday/anna.png` with its certificate, or `holiday/anna.face-0.png` and so on where it
     shows several faces and is not kept whole; `anna.partly-unprotected.png` where faces were left as they are,
-    `anna.covered.png` where all were only covered, `anna.unprotected.png` where it was copied. Whatever ends a run, each photo
+    `anna.covered.png` where all were only covered, `anna.unprotected.png` where it was copied; a clip `anna.mov` gives
+    `anna.mp4`, always whole, after all photos. Whatever ends a run, each photo
     is either in the output, whole, with a line in the log, or it is not there; the next run does what is missing, and photos
     whose content or settings changed. Nothing else in the output folder is ever replaced. Outputs that are no longer what was
     put there (emptied, replaced, or gone) are made anew, and a note says so: it is a further release. The ledger gets a release
@@ -149,7 +156,8 @@ def protect_photos(
             too, or their photos are among the refused.
         limit: photos are refused with whose release the whole record of a person would cost more, see `Ledger.record_all`.
         workers, cluster: as for `open_pool`.
-        progress: is told how many of how many photos are done.
+        progress: is told how many of how many photos and clips are done.
+        clip_progress: is told what is being done with a clip, how many of its frames are done, and how many it has.
 
     Raises:
         PhotoError: a path does not exist, or no photo is there.
@@ -170,16 +178,28 @@ def protect_photos(
         enrol(settings.enrolled, people)  # what is wrong there shows now
     method = settings.build()
     digest, size = settings.digest(method), method.size
-    del method  # workers build their own
     out = Path(out).absolute()
     sources = find_sources(given, out)
+    clips = None
+    if any(source.is_clip for source in sources.photos):
+        clips = _ForClips(settings.for_clips(), settings.for_clips().digest(method, clip=True), clip_progress)
+    del method  # workers build their own
     for source in sources.photos:
         top = source.place.split("/", 1)[0]
         if top == FOLDER or (top == KEPT_FOLDER and settings.keep):
             raise SourceError(f"{source.place!r} would mix with what the output keeps in {top!r}; rename that folder")
     with Manifest(out) as manifest, open_pool(workers, cluster) as pool:
-        run = _Run(manifest, settings, digest, people, sources, ledger, limit, size, notes)
+        run = _Run(manifest, settings, digest, people, sources, clips, ledger, limit, size, notes)
         return run.go(pool, progress)
+
+
+@dataclass(frozen=True)
+class _ForClips:
+    """What clips of a run are done with."""
+
+    settings: Settings
+    digest: str
+    progress: Progress
 
 
 @dataclass
@@ -191,6 +211,7 @@ class _Run:
     digest: str
     people: str | None
     sources: Sources
+    clips: _ForClips | None
     ledger: Ledger | None
     limit: float | None
     size: int
@@ -211,11 +232,14 @@ class _Run:
         total = len(self.sources.photos)
         progress(0, total)
         paths = {source.place: str(source.path) for source in self.sources.photos}
-        for task, outcome in pool(partial(protect_photo, settings=self.settings), self._tasks()):
+        photos = [source for source in self.sources.photos if not source.is_clip]
+        for task, outcome in pool(partial(protect_photo, settings=self.settings), self._tasks(photos, self.digest)):
             if isinstance(outcome, Lost):
                 outcome = Outcome(task.place, None, reasons=(f"{task.path!r}: {outcome}",), exit_code=LOST)
             self._settle(task, outcome, paths[task.place])
             progress(len(self.kept) + len(self.new) + len(self.refused), total)
+        if self.clips is not None:
+            self._protect_clips(self.clips, pool, paths)
         progress(total, total)
         if self.manifest.foreign:
             lines = f"{self.manifest.foreign} line{'s' if self.manifest.foreign > 1 else ''}"
@@ -224,12 +248,29 @@ class _Run:
             )
         return self._summary(total)
 
-    def _tasks(self) -> Iterator[Task]:
-        """The photos that are not done yet; looks at each when its turn comes."""
+    def _protect_clips(self, clips: _ForClips, pool: Pool, paths: dict[str, str]) -> None:
+        """One clip after the other, each by all workers."""
+        sources = [source for source in self.sources.photos if source.is_clip]
+        refused = len(self.refused)
+        for task in self._tasks(sources, clips.digest):
+            outcome = protect_clip(
+                task,
+                clips.settings,
+                pool=pool,
+                manifest=self.manifest,
+                book=partial(self._record, limit=self.limit),
+                progress=clips.progress,
+            )
+            self._settle(task, outcome, paths[task.place])
+        if len(self.refused) == refused:  # nothing is to be gone on with
+            shutil.rmtree(self.manifest.folder / CLIPS, ignore_errors=True)
+
+    def _tasks(self, sources: Sequence[Source], digest: str) -> Iterator[Task]:
+        """The photos or clips that are not done yet; looks at each when its turn comes."""
         taken = {place: entry.name for place, entry in self.manifest.entries.items()}
-        settings = self.manifest.settings_of(self.digest)
+        settings = self.manifest.settings_of(digest)
         names = assign_names((source.place for source in self.sources.photos), taken)
-        for source in self.sources.photos:
+        for source in sources:
             try:
                 content = self.manifest.content_of(sha256_of(source.path))
             except PhotoError as error:
@@ -244,7 +285,7 @@ class _Run:
                 files = ", ".join(map(repr, altered))
                 self.notes.append(f"{files} in the output is not what was put there; {str(source.path)!r} is done again")
             path, run = str(source.path.absolute()), str(self.manifest.run)
-            yield Task(path, source.place, names[source.place], run, self.digest, self.people)
+            yield Task(path, source.place, names[source.place], run, digest, self.people)
 
     def _settle(self, task: Task, outcome: Outcome, path: str) -> None:
         conflict = self.manifest.conflict(task.place, outcome.outputs)
@@ -259,7 +300,7 @@ class _Run:
             place=task.place,
             name=task.name,
             content=self.manifest.content_of(outcome.sha256),
-            settings=self.manifest.settings_of(self.digest),
+            settings=self.manifest.settings_of(task.method_digest),
             policy=self.settings.on_no_face,
             status=outcome.status,
             faces=outcome.faces,
@@ -270,6 +311,7 @@ class _Run:
             staged=outcome.staged,
             replaces=tuple(old for old in (before.outputs if before else ()) if old not in outcome.outputs),
             marks=tuple(mark.as_dict() for mark in outcome.marks),
+            clip=None if outcome.clip is None else outcome.clip.as_dict(),
         )
         try:
             self._record(outcome.recorded, limit=self.limit)
@@ -316,13 +358,11 @@ class _Run:
     def _summary(self, total: int) -> Summary:
         everything = [*self.kept, *self.new]
         whole = self.settings.layout == Layout.WHOLE_PHOTO
-        accounts = tuple(
-            Account(entry.place, entry.outputs, tuple(map(Mark.from_dict, entry.marks)))
-            for entry in sorted(everything, key=lambda entry: entry.place)
-        )
+        accounts = tuple(map(_account, sorted(everything, key=lambda entry: entry.place)))
         covered = sum(account.count(Fate.COVERED) for account in accounts)
         return Summary(
             photos=total,
+            clips=sum(source.is_clip for source in self.sources.photos),
             protected=sum(entry.status == "protected" for entry in self.new),
             done_before=sum(entry.status == "protected" for entry in self.kept),
             skipped=sum(entry.status == "skipped" for entry in everything),
@@ -332,7 +372,11 @@ class _Run:
             faces_protected=sum(entry.protected for entry in everything),
             faces_refused=sum(entry.small for entry in everything) + self.faces_of_refused,
             faces_covered=covered,
-            faces_left=sum(entry.faces - entry.protected for entry in everything) - covered if whole else 0,
+            faces_left=sum(
+                entry.faces - entry.protected - _account(entry).count(Fate.COVERED)
+                for entry in everything
+                if whole or entry.clip is not None
+            ),
             accounts=accounts if self.settings.layout != Layout.PICTURE else (),
             strangers=self.strangers,
             recorded=self.recorded,
@@ -342,3 +386,8 @@ class _Run:
             guarantee=self.guarantee,
             recognised=tuple(self.recognised),
         )
+
+
+def _account(entry: Entry) -> Account:
+    clip = None if entry.clip is None else ClipFacts(**entry.clip)
+    return Account(entry.place, entry.outputs, tuple(map(Mark.from_dict, entry.marks)), clip)

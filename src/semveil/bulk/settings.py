@@ -3,7 +3,7 @@
 import hashlib
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from semveil.bulk.enrolled import enrolment_digest
@@ -18,6 +18,9 @@ from semveil.methods.release import ImageMethod, Layout, Reconstructing, layout_
 POLICIES = ("error", "skip", "copy")
 DOUBTFUL = ("cover", "refuse", "keep")
 KEEP = ("inverted", "aligned")
+AUDIO = ("keep", "drop")
+DRAW_PER = ("track", "frame")
+SAME_NOISE = "noise"  # what is refused by name
 KEPT_FOLDER = "unprotected"  # below the output folder; holds what `keep` asks for
 
 
@@ -41,6 +44,9 @@ class Settings:
             `aligned` (the crop itself).
         certificate_in_png: put certificates into the pictures too.
         sealing: how the originals of altered faces in whole photos are sealed, for a way back; None for none.
+        audio: of clips: `keep` the sound, which is in clear, or `drop` it.
+        draw_per: of clips: one draw for each `track`, a face followed through the clip, which all its frames show; or one for
+            each `frame`, whose epsilons add up.
         commit: of the software, for certificates.
         subject: whom all photos show, one chosen face in each.
         enrolled: folder of photos of known people (`NAME.jpg`, `NAME/*.jpg`), by which faces are recognised.
@@ -66,6 +72,8 @@ class Settings:
     keep: tuple[str, ...] = ()
     certificate_in_png: bool = False
     sealing: Sealing | None = None
+    audio: str = "keep"
+    draw_per: str = "track"
     commit: str | None = None
     subject: str | None = None
     enrolled: str | None = None
@@ -89,6 +97,15 @@ class Settings:
         if self.doubtful not in DOUBTFUL:
             near = suggest(self.doubtful, DOUBTFUL)
             raise ValueError(f"doubtful has no choice {self.doubtful!r}{near}; allowed: {', '.join(DOUBTFUL)}")
+        if self.draw_per == SAME_NOISE:
+            raise ValueError(
+                "the same noise in all frames is refused: frames differ by what is under it, so their differences would be "
+                "published without noise; draw_per takes track (one draw that all frames show) or frame (new noise in each)"
+            )
+        for name, choices in (("audio", AUDIO), ("draw_per", DRAW_PER)):
+            if getattr(self, name) not in choices:
+                near = suggest(getattr(self, name), choices)
+                raise ValueError(f"{name} has no choice {getattr(self, name)!r}{near}; allowed: {', '.join(choices)}")
         object.__setattr__(self, "detector", resolve_detector(self.detector))
         for kind in self.keep:
             if kind not in KEEP:
@@ -107,6 +124,20 @@ class Settings:
             raise ValueError(f"method {self.method!r} looks for no faces; leave out face, on_no_face and enrolled")
         return layout
 
+    def for_clips(self) -> "Settings":
+        """The same for clips, which are kept whole, whatever is done with photos.
+
+        Raises:
+            ValueError: the method or an option is for photos alone.
+        """
+        if self.layout == Layout.PICTURE:
+            raise ValueError(f"method {self.method!r} makes single pictures and cannot protect clips; choose another method")
+        if self.keep or self.certificate_in_png:
+            raise ValueError("kept pictures and certificates in PNG are for photos; leave those options out for clips")
+        if self.sealing is not None and self.sealing.inside:
+            raise ValueError("the sealed original of a clip lies beside it; take --sealed-out")
+        return replace(self, layout=Layout.WHOLE_PHOTO)
+
     def build(self) -> ImageMethod:
         """The method, checked against what is asked of it."""
         method: ImageMethod = load_method(self.method, self.model, **dict(self.options))
@@ -124,8 +155,12 @@ class Settings:
             return list(range(faces))
         return [0] if self.face == "largest" else sorted({int(number) for number in self.face.split(",")})
 
-    def digest(self, method: ImageMethod) -> str:
-        """What determines the outputs beside the photo: if it changes, photos are done anew. Defaults count as if given."""
+    def digest(self, method: ImageMethod, *, clip: bool = False) -> str:
+        """What determines the outputs beside the photo: if it changes, photos are done anew. Defaults count as if given.
+
+        Args:
+            clip: of settings for clips.
+        """
         declared = declared_options(METHODS[self.method])
         values = {name: option.default for name, option in declared.items()} | dict(self.options)
         assert self.layout is not None
@@ -142,6 +177,8 @@ class Settings:
             "certificate_in_png": self.certificate_in_png,
             "sealing": self.sealing and [self.sealing.fingerprint(), self.sealing.inside],
         }
+        if clip:
+            said |= {"audio": self.audio, "draw_per": self.draw_per}
         if needs_subjects(method):
             said["subject"] = self.subject and subject_name(self.subject)
             said["enrolled"] = self.enrolled and enrolment_digest(self.enrolled)

@@ -1,4 +1,4 @@
-"""Which photos a run is about, and where each belongs below the output folder."""
+"""Which photos and clips a run is about, and where each belongs below the output folder."""
 
 import hashlib
 import itertools
@@ -13,11 +13,12 @@ from semveil.core.files import open_regular
 from semveil.data.photos import looks_like_photo
 
 _PHOTOS = "jpg|jpeg|jpe|jfif|png|apng|webp|tif|tiff|gif|bmp|avif|jp2|ppm|pgm"
+_CLIPS = "3gp|avi|flv|m2ts|m4v|mkv|mov|mp4|mpeg|mpg|mts|ogv|webm|wmv"
 # What shows people too, but cannot be read, is refused by name: passed over, it would be lost without a word.
 _RAW = "3fr|arw|cr2|cr3|crw|dcr|dng|erf|fff|iiq|kdc|mef|mos|mrw|nef|nrw|orf|pef|raf|raw|rw2|rwl|sr2|srf|srw|x3f"
-_FILMS = "3gp|avi|flv|insv|m2ts|m4v|mkv|mov|mp4|mpeg|mpg|mts|ogv|webm|wmv"
 PHOTO_SUFFIXES = frozenset(f".{kind}" for kind in _PHOTOS.split("|"))
-UNREADABLE_SUFFIXES = frozenset(f".{kind}" for kind in f"{_RAW}|{_FILMS}|heic|heif|hif|jxl|psd".split("|"))
+CLIP_SUFFIXES = frozenset(f".{kind}" for kind in _CLIPS.split("|"))
+UNREADABLE_SUFFIXES = frozenset(f".{kind}" for kind in f"{_RAW}|insv|heic|heif|hif|jxl|psd".split("|"))
 _ENDING = re.compile(r"\.(face-\d+|covered|partly-unprotected|unprotected)$")  # of outputs' names
 
 
@@ -33,7 +34,7 @@ class SourceError(SemveilError):
 
 @dataclass(frozen=True)
 class Source:
-    """A photo of the run.
+    """A photo or clip of the run.
 
     Attributes:
         path: to open it by.
@@ -43,13 +44,18 @@ class Source:
     path: Path
     place: str
 
+    @property
+    def is_clip(self) -> bool:
+        """Whether its name says that it is a moving picture."""
+        return self.path.suffix.lower() in CLIP_SUFFIXES
+
 
 @dataclass(frozen=True)
 class Sources:
     """The photos of a run, in order of their place.
 
     Attributes:
-        photos: each file once.
+        photos: each file once, clips too.
         others: how many files were passed over because they are no photos, by name and content.
         notes: what else was passed over, in words.
     """
@@ -60,7 +66,7 @@ class Sources:
 
 
 def find_sources(given: Sequence[str | os.PathLike[str]], out: Path | None = None) -> Sources:
-    """The photos that paths name and folders hold, and what may show people but cannot be read, such as films.
+    """The photos and clips that paths name and folders hold, and what may show people but cannot be read, such as raw photos.
 
     In folders a photo is known by its name, or else by how its content begins. A single folder's content keeps its places;
     of several paths each folder's content comes below the folder's own name. Hidden files are passed over, and linked folders,
@@ -106,7 +112,10 @@ def find_sources(given: Sequence[str | os.PathLike[str]], out: Path | None = Non
             )
     if not photos:
         named = ", ".join(repr(str(path)) for path in paths)
-        raise PhotoError(f"no photos in {named} ({', '.join(sorted(PHOTO_SUFFIXES))}, or by their content)")
+        raise PhotoError(
+            f"no photos in {named} ({', '.join(sorted(PHOTO_SUFFIXES))}, or by their content), and no clips "
+            f"({', '.join(sorted(CLIP_SUFFIXES))})"
+        )
     return Sources(tuple(photos), others, tuple(notes))
 
 
@@ -198,5 +207,5 @@ def _walk(folder: Path, prefix: PurePosixPath, out: Path | None) -> tuple[list[S
 
 def _is_source(path: Path) -> bool:
     """Whether a file of a folder belongs to the run: a link to nothing does, by its name, and is refused there."""
-    named = path.suffix.lower() in PHOTO_SUFFIXES | UNREADABLE_SUFFIXES
+    named = path.suffix.lower() in PHOTO_SUFFIXES | CLIP_SUFFIXES | UNREADABLE_SUFFIXES
     return path.is_file() and (named or looks_like_photo(path)) if path.exists() else named

@@ -3,7 +3,7 @@
 import errno
 import secrets
 import socket
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path, PurePosixPath
@@ -12,7 +12,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from semveil import __version__
-from semveil.bulk.account import Fate, Mark, mark_faces, named_for
+from semveil.bulk.account import ClipFacts, Fate, Mark, mark_faces, named_for
 from semveil.bulk.covered import cover_doubtful, only_covered, with_way_back
 from semveil.bulk.enrolled import CROP, Enrolled, enrol
 from semveil.bulk.manifest import Status
@@ -91,6 +91,7 @@ class Outcome:
         recognised: protected faces that recognisers still take for the same person, by number, and which recognisers do; for
             the owner of the photos alone.
         marks: what became of each face.
+        clip: of a clip, what is told besides.
     """
 
     place: str
@@ -110,6 +111,7 @@ class Outcome:
     lost: tuple[str, ...] = ()
     recognised: tuple[tuple[int, tuple[str, ...]], ...] = ()
     marks: tuple[Mark, ...] = ()
+    clip: ClipFacts | None = None
 
 
 # An output's own fault: a name that the file system does not take, or something else in its place. The rest can go on.
@@ -128,19 +130,34 @@ def protect_photo(task: Task, settings: Settings) -> Outcome:
         OutputError: nothing can be written, as on a full disk; all else that goes wrong concerns this photo only and is an
             `Outcome`.
     """
-    method = _method(settings, task.method_digest)
+    method = method_of(settings, task.method_digest)
     if not Path(task.run).is_dir():
         raise BulkError(
             f"the worker on {socket.gethostname()} does not see {task.run!r}; photos and output must lie on a file system "
             "that all workers share under the same path"
         )
-    try:
+
+    def work() -> Outcome:
         sha256 = sha256_of(task.path)
         photo = load_photo(task.path)
         if sha256_of(task.path) != sha256:  # what is written down as done must be what was read
             raise PhotoError(f"{task.path!r} changed while it was read; run again when it is whole")
-        work = _protect_picture if settings.layout == Layout.PICTURE else _protect_faces
-        return replace(work(task, settings, method, photo), sha256=sha256, lost=photo.lost)
+        protect = _protect_picture if settings.layout == Layout.PICTURE else _protect_faces
+        return replace(protect(task, settings, method, photo), sha256=sha256, lost=photo.lost)
+
+    return refused_where_it_fails(task, work)
+
+
+def refused_where_it_fails(task: Task, work: Callable[[], Outcome]) -> Outcome:
+    """What became of a photo or clip; it is refused where something goes wrong that concerns it alone.
+
+    Raises:
+        BulkError, OutputError: the run cannot go on.
+    """
+    try:
+        return work()
+    except BulkError:
+        raise
     except OutputError as error:
         if getattr(error.__cause__, "errno", None) not in _ONE_OUTPUT:
             raise
@@ -156,10 +173,14 @@ def protect_photo(task: Task, settings: Settings) -> Outcome:
 
 
 @lru_cache(maxsize=2)
-def _method(settings: Settings, digest: str) -> ImageMethod:
-    """The method, built once per process."""
+def method_of(settings: Settings, digest: str, *, clip: bool = False) -> ImageMethod:
+    """The method, built once per process.
+
+    Raises:
+        BulkError: it has another digest here than where the run was started.
+    """
     method = settings.build()
-    if settings.digest(method) != digest:
+    if settings.digest(method, clip=clip) != digest:
         raise BulkError(
             f"the worker on {socket.gethostname()} (semveil {__version__}) has another model or other defaults than this "
             "process; install the same version and models there"
@@ -170,7 +191,7 @@ def _method(settings: Settings, digest: str) -> ImageMethod:
 def _protect_picture(task: Task, settings: Settings, method: ImageMethod, photo: Photo) -> Outcome:
     square = middle_square(photo.pixels, method.size)
     release = _release(method, [square], [settings.subject])
-    made = crops(method, release, [task.name], [_known(settings.subject)])
+    made = crops(method, release, [task.name], [known(settings.subject)])
     return _write_all(task, settings, method, made, [task.name], [square])
 
 
@@ -235,12 +256,12 @@ def _protect_chosen(
     # the subject is behind a protected face, or where there is none behind a covered one
     who: list[str | None] = [settings.subject if i in (chosen or covered) else None for i in range(len(faces))]
     if settings.enrolled is not None and task.people is not None:
-        who = _recognised(photo, faces, enrol(settings.enrolled, task.people))
+        who = recognise(photo, faces, enrol(settings.enrolled, task.people))
     names = [f"{task.name}.face-{i}" if len(faces) > 1 else task.name for i in chosen]
     aligned = align_apart(photo.pixels, [face.landmarks for face in faces], method.size)
     cut = [aligned[i].pixels for i in chosen]
     release = _release(method, cut, [who[i] for i in chosen]) if chosen else None
-    through, exposed = _shared_out(who, chosen, passing(aligned))
+    through, exposed = people_shown(who, chosen, passing(aligned))
     if settings.layout == Layout.WHOLE_PHOTO:
         if release is not None:
             picture = whole_photo(
@@ -270,22 +291,29 @@ def people_of(
 ) -> tuple[list[tuple[str, ...]], tuple[str, ...]]:
     """Known people whose pixels go through each chosen face's release, and those whose faces are not chosen."""
     aligned = align_apart(photo.pixels, [face.landmarks for face in faces], size)
-    return _shared_out(_recognised(photo, faces, people), chosen, passing(aligned))
+    return people_shown(recognise(photo, faces, people), chosen, passing(aligned))
 
 
-def _shared_out(
+def people_shown(
     who: Sequence[str | None], chosen: Sequence[int], crossing: Sequence[Sequence[int]]
 ) -> tuple[list[tuple[str, ...]], tuple[str, ...]]:
-    through = [_known(*(who[j] for j in crossing[i])) for i in chosen]
-    return through, _known(*(name for i, name in enumerate(who) if i not in chosen))
+    """Known people whose pixels go through each chosen face's release, and those whose faces are not chosen.
+
+    Args:
+        who: whom each face shows; None where that is not known.
+        chosen: numbers of the chosen faces.
+        crossing: for each face those whose pixels are in its crop.
+    """
+    through = [known(*(who[j] for j in crossing[i])) for i in chosen]
+    return through, known(*(name for i, name in enumerate(who) if i not in chosen))
 
 
-def _recognised(photo: Photo, faces: Sequence[Face], people: Enrolled) -> list[str | None]:
+def recognise(photo: Photo, faces: Sequence[Face], people: Enrolled) -> list[str | None]:
     """Whom each face shows; None where it is nobody who is enrolled."""
     return people.who(to_tensor([align_face(photo.pixels, face.landmarks, CROP).pixels for face in faces]))
 
 
-def _known(*names: str | None) -> tuple[str, ...]:
+def known(*names: str | None) -> tuple[str, ...]:
     """The people among them, once each."""
     return tuple(dict.fromkeys(name for name in names if name is not None))
 
@@ -307,7 +335,7 @@ def _copy(task: Task, settings: Settings, photo: Photo) -> Picture:
         f"{task.name}.unprotected",
         photo.pixels,
         Certificate(release=ReleaseKind.IMAGE, method=settings.method, protection="none", guarantee=claim),
-        _known(settings.subject),
+        known(settings.subject),
     )
 
 

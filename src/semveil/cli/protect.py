@@ -1,4 +1,4 @@
-"""`semveil protect`: protected pictures of photos and folders of photos, by any method that makes pictures."""
+"""`semveil protect`: protected photos, clips and folders of them, by any method that makes pictures."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from semveil.cli import options
-from semveil.cli.console import make_table, note, progress, show, when_interrupted
+from semveil.cli.console import make_table, note, show, stages, when_interrupted
 from semveil.cli.faces import Detector
 from semveil.cli.ledger import LedgerFile, SpendingLimit, check_limit
 
@@ -23,7 +23,7 @@ CONTEXT = {"ignore_unknown_options": True, "allow_extra_args": True}
 
 
 def protect(
-    words: Annotated[list[str] | None, typer.Argument(help="Photos, or folders of photos.", metavar="PATH...")] = None,
+    words: Annotated[list[str] | None, typer.Argument(help="Photos, clips, or folders of them.", metavar="PATH...")] = None,
     method: Annotated[str | None, typer.Option(help="See --methods.", metavar="NAME")] = None,
     out: Annotated[
         Path | None, typer.Option(help="Folder for the results; mirrors the structure of the photos' folder.", metavar="DIR")
@@ -83,6 +83,18 @@ def protect(
         str | None,
         typer.Option(help="Address of a Dask scheduler; its workers see the same files.", metavar="tcp://HOST:PORT"),
     ] = None,
+    audio: Annotated[
+        str,
+        typer.Option(help="Of clips: keep the sound as it is, in which a voice names people, or drop it.", metavar="keep|drop"),
+    ] = "keep",
+    draw_per: Annotated[
+        str,
+        typer.Option(
+            help="Of clips: one draw for each face that is followed, which all its frames show, or a new one in each frame: "
+            "their epsilons add up.",
+            metavar="track|frame",
+        ),
+    ] = "track",
     certificate_in_png: options.CertificateInPng = False,
     reversible: Annotated[
         bool,
@@ -104,17 +116,19 @@ def protect(
     methods: Annotated[bool, typer.Option("--methods", help="List the methods and the options of each, then stop.")] = False,
     as_json: options.Json = False,
 ) -> None:
-    """Protect the faces in photos: detect, align, protect, write a picture of each, or the whole photo, with a certificate.
+    """Protect the faces in photos and clips: detect, align, protect, write a picture of each, or the whole, with a certificate.
 
     Run it again to go on after a break: photos that are done are kept, new and changed ones are done. Photos that cannot be
     protected are refused, listed, and make the command fail at its end. Metadata never passes. Each method has options of its
-    own, listed by --methods.
+    own, listed by --methods. In clips faces are followed from frame to frame; a clip is always kept whole.
 
     Example: semveil protect holiday/ --method dp-pix --epsilon 0.5 --out protected/
 
     Example: semveil protect holiday/ --method blur --sigma 12 --workers 4 --out protected/
 
     Example: semveil protect group.jpg --method blur --whole-photo --face 0,2 --out protected/
+
+    Example: semveil protect clip.mp4 --method identity-dp --epsilon 6 --audio drop --workers 4 --out protected/
     """
     if methods:
         _list_methods(as_json=as_json)
@@ -157,6 +171,10 @@ def protect(
         chosen = {}
     if not paths:
         raise options.OptionError("name photos or folders of photos: semveil protect PATH... --method NAME --out DIR")
+    if whole_photo is False and any(source.is_clip for source in find_sources(paths, out).photos):
+        raise options.OptionError("clips are kept whole; leave out --crops, or protect photos and clips in two runs")
+    if whole_photo is None and reversible and all(source.is_clip for source in find_sources(paths, out).photos):
+        whole_photo = True
     settings = protection_settings(
         method,
         model,
@@ -170,21 +188,37 @@ def protect(
         sealing=Sealing(_absolute(key), _absolute(passphrase_file), sealed_in) if reversible else None,
         subject=subject,
         enrolled=_absolute(enrolled),
+        audio=audio,
+        draw_per=draw_per,
         **chosen,
     )
-    far = [0, 0]
+    far = [0, 0, 0]
 
     def kept() -> str:
-        return f"{far[0]} of {far[1]} photos are done and kept in {out}; run the same command again to go on"
+        kept_frames = f", and {far[2]} frames of the next clip" if far[2] else ""
+        done = f"{far[0]} of {far[1]} photos and clips are done and kept in {out}{kept_frames}"
+        return f"{done}; run the same command again to go on"
 
-    with when_interrupted(kept), progress("Protecting", quiet=as_json) as advance:
+    with when_interrupted(kept), stages(quiet=as_json) as advance:
 
         def tell(*now: int) -> None:
-            far[:] = now
-            advance(*now)
+            far[:] = [*now, 0]
+            advance("Protecting", *now)
+
+        def tell_of_clip(stage: str, done: int, total: int) -> None:
+            far[2] = done
+            advance(stage, done, total)
 
         summary = protect_files(
-            paths, out, method=settings, ledger=ledger, limit=limit, workers=workers, cluster=cluster, progress=tell
+            paths,
+            out,
+            method=settings,
+            ledger=ledger,
+            limit=limit,
+            workers=workers,
+            cluster=cluster,
+            progress=tell,
+            clip_progress=tell_of_clip,
         )
     if detector == "auto" and settings.detector == "dlib" and not as_json and summary.accounts:
         note(f"only dlib looked for faces; {MISSED_WITHOUT}")
@@ -245,14 +279,18 @@ def _report(summary: "Summary", settings: "Settings", out: Path, *, as_json: boo
     photos, faces = result["photos"], result["faces"]
     told = [f"{photos['protected']} protected"]
     told += [f"{photos[name]} {words}" for name, words in _WORDS.items() if photos[name]]
-    lines = [f"{_count(photos['found'], 'photo')}: {', '.join(told)}."]
+    counts = ((photos["found"] - summary.clips, "photo"), (summary.clips, "clip"))
+    lines = [f"{' and '.join(_count(number, kind) for number, kind in counts if number)}: {', '.join(told)}."]
     if layout != Layout.PICTURE:
         lines[0] += f" {_count(faces['found'], 'face')} found, {faces['protected']} protected, {faces['refused']} refused."
-    if layout == Layout.WHOLE_PHOTO:
+    if layout == Layout.WHOLE_PHOTO or summary.clips:
         if summary.faces_covered:
             lines[0] += f" {summary.faces_covered} covered by a mosaic (too small, or they cannot be aligned)."
         left = f"{_count(summary.faces_left, 'face')} left UNPROTECTED, as chosen; " if summary.faces_left else ""
-        lines.append(f"Around the faces photos are as they were: {left}faces that were not found are UNPROTECTED too.")
+        around = "photos and clips are as they were" if summary.clips else "photos are as they were"
+        lines.append(f"Around the faces {around}: {left}faces that were not found are UNPROTECTED too.")
+    if summary.clips and settings.audio == "keep":
+        lines.append("The sound of clips, where there is any, is kept as it was: a voice names people (--audio drop drops it).")
     if summary.accounts:
         lines = [*_lines_of_photos(summary), *lines]
     if summary.strangers:
@@ -264,11 +302,13 @@ def _report(summary: "Summary", settings: "Settings", out: Path, *, as_json: boo
     if summary.guarantee:
         lines.append(f"Each {'face' if layout == Layout.WHOLE_PHOTO else 'picture'}: {summary.guarantee.summary()}")
     if summary.protected or summary.done_before:
-        lines.append(f"Written to {out}, each picture with its certificate; to read one: semveil certify FILE.")
+        thing = "file" if summary.clips else "picture"
+        lines.append(f"Written to {out}, each {thing} with its certificate; to read one: semveil certify FILE.")
     if settings.sealing is not None and (summary.protected or summary.done_before):
         where = "in each picture" if settings.sealing.inside else "beside each picture (FILE.png.sealed)"
+        originals = "faces, and the files of clips," if summary.clips else "faces"
         lines.append(
-            f"The original faces lie sealed {where}; whoever has the key gets them back: semveil restore FILE --key K."
+            f"The original {originals} lie sealed {where}; whoever has the key gets them back: semveil restore FILE --key K."
         )
     if summary.recorded:
         lines.append(f"Recorded in the ledger: {summary.recorded}; to add up: semveil ledger show --subject NAME.")

@@ -1,4 +1,4 @@
-"""`semveil restore`: the original faces back into a protected photo, or the key of one face for somebody else."""
+"""`semveil restore`: the original faces back into a protected photo, the original clip, or the key of one face."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from semveil.keys.sealed_parts import PartKey
 
 
+CLIP = ".mp4"  # what protected clips are named
+
+
 def restore(
     picture: Annotated[Path, typer.Argument(help="Picture that `semveil protect --reversible` wrote.", metavar="FILE")],
     key: Annotated[
@@ -26,7 +29,7 @@ def restore(
         Path | None, typer.Option(help="The sealed part; the one beside or in the picture by default.", metavar="FILE.sealed")
     ] = None,
     face: Annotated[str, typer.Option(help="Which faces, by the numbers that protect gave.", metavar="all|N,...")] = "all",
-    out: Annotated[Path | None, typer.Option(help="PNG to write; FILE.restored.png by default.", metavar="FILE.png")] = None,
+    out: Annotated[Path | None, typer.Option(help="File to write; FILE.restored.png by default.", metavar="FILE.png")] = None,
     hand_over: Annotated[
         Path | None,
         typer.Option(
@@ -40,7 +43,8 @@ def restore(
 ) -> None:
     """Give the original faces back: with all of them the picture equals the photo that was protected in every pixel.
 
-    The photo is the decoded one, upright and without metadata. A picture that was re-encoded or edited since is refused.
+    The photo is the decoded one, upright and without metadata. A picture that was re-encoded or edited since is refused. Of a
+    clip the file that was protected comes back byte for byte.
 
     Example: semveil restore group.png --key my.key
 
@@ -48,6 +52,11 @@ def restore(
     """
     if (key is None) == (passphrase_file is None):
         raise options.OptionError("give the key with --key FILE, or --passphrase-file FILE")
+    if picture.suffix.lower() == CLIP:
+        if face != "all" or hand_over is not None or anyway:
+            raise options.OptionError("the original of a clip is sealed whole; leave out --face, --hand-over and --anyway")
+        _restore_clip(picture, key, passphrase_file, sealed, out, as_json=as_json)
+        return
     target = out if out is not None else picture.with_name(f"{picture.stem}.restored.png")
     options.check_output_file(*((hand_over,) if hand_over is not None else (target, ".png")))
 
@@ -80,6 +89,34 @@ def restore(
     lines.append(f"Written to {target}: it shows these faces UNPROTECTED.")
     result = {"written": str(target), "restored": restored, "left": left, "exact": not left and not anyway}
     show(result, lines, as_json=as_json)
+
+
+def _restore_clip(
+    clip: Path, files: list[Path] | None, passphrase_file: Path | None, sealed: Path | None, out: Path | None, *, as_json: bool
+) -> None:
+    """Write the file that was protected, byte for byte."""
+    from semveil.core.files import write_whole
+    from semveil.data.sealed_clip import SealedClip
+    from semveil.keys.passphrase import read_passphrase
+    from semveil.keys.secret import read_secret
+    from semveil.methods.shared_key import SharedKey
+
+    found = SealedClip.read(clip, sealed)
+    target = out if out is not None else clip.with_name(f"{clip.stem}.restored{found.suffix}")
+    options.check_output_file(target)
+    if passphrase_file is not None:
+        secret = SharedKey.of_message(found.source, passphrase=read_passphrase(passphrase_file)).secret
+    elif found.source["kind"] != "file":
+        raise KeyProblem("this clip was sealed with a passphrase; give the file that holds it with --passphrase-file")
+    else:
+        secret = read_secret((files or [])[0])
+    original = found.open(secret)
+    write_whole(target, original, private=True)
+    lines = [
+        f"The file that was protected is back byte for byte ({len(original):,} bytes).",
+        f"Written to {target}: it shows its faces UNPROTECTED.",
+    ]
+    show({"written": str(target), "bytes": len(original), "exact": True}, lines, as_json=as_json)
 
 
 def _numbers(found: "SealedFaces", face: str) -> list[int]:

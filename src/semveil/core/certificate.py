@@ -46,6 +46,7 @@ class ReleaseKind(StrEnum):
     IMAGE = "image"
     SYMBOLS = "symbols"
     DATA_SET = "data set"
+    CLIP = "clip"
 
 
 @dataclass(frozen=True)
@@ -94,11 +95,12 @@ class Certificate:
     statement, not a proof: nothing signs it.
 
     Attributes:
-        release: image, symbols or data set.
+        release: image, symbols, data set or clip.
         method: such as `dp-semcom`.
         protection: as the user chose it, such as `laplace`.
         guarantee: what holds, for what, on what basis, and what is not covered.
-        images: how many pictures the release is made from; the guarantee holds for each of them alone.
+        images: how many pictures, or faces followed through a clip, the release is made from; the guarantee holds for each of
+            them alone.
         model, model_hash: name of the face model, SHA-256 over its weights.
         bounds_hash: SHA-256 over the file of public bounds of every coordinate that the clip bounds or the sensitivity rest on
             (`QuantileBounds.digest`); None where they rest on none.

@@ -17,6 +17,7 @@ class Kind(StrEnum):
     SURROUNDINGS = "surroundings"  # of the faces, which stay as they are in whole photos; with the corners of the crops
     OTHER_FACES = "other-faces"
     COVERED_FACES = "covered-faces"  # of others, as far as a mosaic over them tells
+    SOUND = "sound"
     CROP = "crop"
     FACE = "face"  # what of a crop is pasted back
     CODES = "codes"
@@ -34,6 +35,7 @@ _WORDS = {
     Kind.SURROUNDINGS: "the photo around the faces, and where each face lies, how large and how tilted it is",
     Kind.OTHER_FACES: "faces that were not found or not chosen",
     Kind.COVERED_FACES: "faces that were found and only covered by a mosaic",
+    Kind.SOUND: "the sound, with the voices in it, which name people",
     Kind.CROP: "all pixels of the crop",
     Kind.FACE: "the face without what is around it",
     Kind.ATTRIBUTES: "the attributes (pose, expression, hair, light, background), with what they tell of who it is",
@@ -46,7 +48,7 @@ _CODES_OF_PARTS = {"shared": tuple(range(BASE_CODES))} | {
     part: (BASE_CODES + 2 * i, BASE_CODES + 2 * i + 1) for i, part in enumerate(PARTS)
 }
 
-_AROUND = frozenset({Kind.SURROUNDINGS, Kind.OTHER_FACES, Kind.COVERED_FACES})
+_AROUND = frozenset({Kind.SURROUNDINGS, Kind.OTHER_FACES, Kind.COVERED_FACES, Kind.SOUND})
 _WITH_SURROUNDINGS = frozenset({Kind.CROP, Kind.OTHER, *_AROUND})
 _SHOWS_ALL = frozenset({Kind.PHOTO, Kind.PICTURE, Kind.CROP, Kind.FACE})
 _BESIDE = {  # parts that make up the face together: one can change while the other stays

@@ -9,7 +9,13 @@ from semveil.core.parts import CODES, describe_codes
 from semveil.core.privacy import Basis, Guarantee
 from semveil.core.rounding import text_above
 
-_OBJECTS = {ReleaseKind.IMAGE: "picture", ReleaseKind.SYMBOLS: "message", ReleaseKind.DATA_SET: "data set"}
+_OBJECTS = {
+    ReleaseKind.IMAGE: "picture",
+    ReleaseKind.SYMBOLS: "message",
+    ReleaseKind.DATA_SET: "data set",
+    ReleaseKind.CLIP: "clip",
+}
+_RECORDS = {ReleaseKind.CLIP: "clip"}
 _BASES = {
     Basis.PROVED: "a mathematical proof for the very noise that was drawn; it needs no trust in what attackers cannot do.",
     Basis.COMPUTATIONAL: "cryptography: it holds as long as the key stays secret and nobody can compute enough to break the "
@@ -58,7 +64,7 @@ def explain(certificate: Certificate) -> list[str]:
     claim = certificate.guarantee
     lines = [_in_short(certificate), f"Protected: {_protected(claim)}", f"Not protected: {_not_protected(claim)}"]
     lines += [f"Against whom: {_against_whom(certificate)}"]
-    lines += explain_epsilon(claim)
+    lines += explain_epsilon(claim, _RECORDS.get(certificate.release, "photo"))
     lines += [f"The claim rests on (basis: {claim.basis.value}): {_BASES[claim.basis]}"]
     if claim.assumptions:
         lines.append(f"It holds only if: {'; '.join(claim.assumptions)}.")
@@ -73,6 +79,7 @@ def explain(certificate: Certificate) -> list[str]:
 
 def _in_short(certificate: Certificate) -> str:
     claim, thing = certificate.guarantee, _OBJECTS[certificate.release]
+    record = _RECORDS.get(certificate.release, "photo")
     if claim.epsilon is None:
         return f"In short: nothing is guaranteed about this {thing}, because {claim.reason} (basis: {claim.basis.value})."
     grade = _grade(best_guess(claim.epsilon, claim.delta))[0]
@@ -83,8 +90,8 @@ def _in_short(certificate: Certificate) -> str:
         else f"is protected in this {thing}"
     )
     if claim.whole_record_epsilon is None:
-        return f"In short: part of the photo {verb} {figures}; the rest is not."
-    return f"In short: the photo as a whole {verb} {figures}."
+        return f"In short: part of the {record} {verb} {figures}; the rest is not."
+    return f"In short: the {record} as a whole {verb} {figures}."
 
 
 def _protected(claim: Guarantee) -> str:
@@ -115,8 +122,12 @@ def _against_whom(certificate: Certificate) -> str:
     return f"{_IDEALS[claim.basis]}, {anybody}" if claim.basis in _IDEALS else anybody
 
 
-def explain_epsilon(claim: Guarantee) -> list[str]:
-    """What a finite epsilon means as odds, and what it does not count; nothing where there is none."""
+def explain_epsilon(claim: Guarantee, record: str = "photo") -> list[str]:
+    """What a finite epsilon means as odds, and what it does not count; nothing where there is none.
+
+    Args:
+        record: what is released, in a word.
+    """
     if claim.epsilon is None:
         return []
     epsilon, right = claim.epsilon, best_guess(claim.epsilon, claim.delta)
@@ -125,9 +136,9 @@ def explain_epsilon(claim: Guarantee) -> list[str]:
     feasibly = "as far as anybody can compute, " if claim.basis == Basis.COMPUTATIONAL else ""
     ideally = f"{_IDEALS[claim.basis]}, " if claim.basis in _IDEALS else ""
     odds = (
-        "no outcome is likelier for one photo than for the other"
+        f"no outcome is likelier for one {record} than for the other"
         if epsilon == 0
-        else f"no outcome is more than {_factor(epsilon)} times as likely for one photo as for the other"
+        else f"no outcome is more than {_factor(epsilon)} times as likely for one {record} as for the other"
     )
     limit = (
         f"{who} can tell from it more often than {_percent(right)} of the time which one it was (guessing blindly: 50 %)"
@@ -136,7 +147,7 @@ def explain_epsilon(claim: Guarantee) -> list[str]:
     )
     apart = f", apart from {_up(claim.delta)} (delta)" if claim.delta else ""
     lines = [
-        f"What epsilon {_up(epsilon)} means for {claim.covers} (basis: {claim.basis.value}): take any two photos{same} and "
+        f"What epsilon {_up(epsilon)} means for {claim.covers} (basis: {claim.basis.value}): take any two {record}s{same} and "
         f"release one of them by the toss of a coin; {ideally}{limit}. In other words, {feasibly}{odds}{apart}. "
         f"{_grade(right)[1]}"
     ]
@@ -195,6 +206,7 @@ def _how(certificate: Certificate) -> list[str]:
         )
     if certificate.images > 1:
         things = "faces of a photo" if Caveat.PASTE_BACK in certificate.caveats else "photos"
+        things = "faces, each followed through the clip" if certificate.release == ReleaseKind.CLIP else things
         lines.append(
             f"The release is made from {certificate.images} {things}. The guarantee holds for each of them alone; for "
             "several of one person the epsilons and deltas add up."

@@ -11,6 +11,7 @@ from semveil.recognition.dlib_faces import Face
 
 CELLS = 4  # on each side of a face's box
 _AROUND = 1  # cells, on each side: forehead, chin and ears
+_GREY = 128  # of a hidden face that leaves nothing around it
 
 
 def cover_faces(
@@ -52,6 +53,51 @@ def cover_faces(
         free[box] = False
         regions.append(Region(columns[0], rows[0], mask) if mask.any() else None)
     return covered, regions
+
+
+def hide_faces(
+    pixels: NDArray[np.uint8], faces: Sequence[Face], *, taken: Sequence[Region] = ()
+) -> tuple[NDArray[np.uint8], list[Region | None]]:
+    """The photo with some faces hidden under the mean colour of what is around each: nothing of a hidden face passes.
+
+    Args:
+        pixels, faces, taken: as for `cover_faces`.
+
+    Returns:
+        As `cover_faces`.
+
+    Example:
+        >>> photo = np.full((60, 60, 3), 40, np.uint8)
+        >>> photo[20:40, 20:40] = 200
+        >>> hidden, (region,) = hide_faces(photo, [Face((20, 20, 39, 39), 1.0, np.zeros((5, 2)))])
+        >>> region.mask.shape, np.unique(hidden).tolist()
+        ((30, 30), [40])
+    """
+    hidden = pixels.copy()
+    free = np.ones(pixels.shape[:2], bool)
+    for region in taken:
+        free[region.slices] &= ~region.mask
+    boxes = []
+    for face in faces:
+        rows, columns = _edges(face.box, pixels.shape)
+        boxes.append((slice(rows[0], rows[-1]), slice(columns[0], columns[-1])))
+    outside = free.copy()
+    for box in boxes:
+        outside[box] = False
+    regions: list[Region | None] = []
+    for rows_, columns_ in boxes:
+        mask = free[rows_, columns_].copy()
+        ring = _widened(rows_, pixels.shape[0]), _widened(columns_, pixels.shape[1])
+        around = pixels[ring][outside[ring]]
+        hidden[rows_, columns_][mask] = np.rint(around.mean(0)) if len(around) else _GREY
+        free[rows_, columns_] = False
+        regions.append(Region(columns_.start, rows_.start, mask) if mask.any() else None)
+    return hidden, regions
+
+
+def _widened(side: slice, length: int) -> slice:
+    more = max(1, (side.stop - side.start) // 8)
+    return slice(max(0, side.start - more), min(length, side.stop + more))
 
 
 def _edges(box: tuple[int, int, int, int], shape: tuple[int, ...]) -> tuple[list[int], list[int]]:

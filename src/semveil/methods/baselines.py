@@ -81,6 +81,7 @@ class Blur:
     sigma: Annotated[float, Option("Standard deviation of the Gaussian in pixels of the crop.")] = 12.0
     size: Annotated[int, _SIZE] = 256
     name: ClassVar[str] = "blur"
+    noiseless: ClassVar[bool] = True
     model_digest: ClassVar[str | None] = None
 
     def __post_init__(self) -> None:
@@ -108,6 +109,7 @@ class Mosaic:
     block: Annotated[int, Option("Side of a cell in pixels of the crop.")] = 16
     size: Annotated[int, _SIZE] = 256
     name: ClassVar[str] = "mosaic"
+    noiseless: ClassVar[bool] = True
     model_digest: ClassVar[str | None] = None
 
     def __post_init__(self) -> None:

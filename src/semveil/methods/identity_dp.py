@@ -31,7 +31,7 @@ from semveil.methods.identity_model import DEFAULT_IDENTITY_MODEL, IdentityModel
 from semveil.methods.latent_dp import LatentDP
 from semveil.methods.options import Option
 from semveil.methods.pseudonym import Pseudonyms
-from semveil.methods.release import Layout, Release
+from semveil.methods.release import Draw, Layout, Release
 
 DEFAULT_EPSILON = 6.0  # the paper's
 DEFAULT_MECHANISM = "von-mises-fisher"  # the exponential mechanism with utility cosine, and minus cosine to repel
@@ -175,14 +175,18 @@ class IdentityDP:
         Args:
             rng: of the choice of a public face, where the attributes have a budget; None makes it a release's.
         """
+        return self.model.attributes(self._seen(images, rng=rng))
+
+    def _seen(self, images: Tensor, *, rng: torch.Generator | None) -> Tensor:
+        """What of crops the attributes are taken from."""
         self.model.check(images)
         if self.attribute_side is not None:
-            images = coarsened(images, self.attribute_side)
-        elif self.look is not None:
-            crops = functional.interpolate(images, size=(self.look.size,) * 2, mode="bilinear", antialias=True)
-            chosen = self.look.protect(crops, rng=rng).images
-            images = functional.interpolate(chosen, size=(self.size,) * 2, mode="bilinear", antialias=True).clamp(-1, 1)
-        return self.model.attributes(images)
+            return coarsened(images, self.attribute_side)
+        if self.look is None:
+            return images
+        crops = functional.interpolate(images, size=(self.look.size,) * 2, mode="bilinear", antialias=True)
+        chosen = self.look.protect(crops, rng=rng).images
+        return functional.interpolate(chosen, size=(self.size,) * 2, mode="bilinear", antialias=True).clamp(-1, 1)
 
     # Stage II: perturbation
 
@@ -208,17 +212,34 @@ class IdentityDP:
             rng: for simulations; None draws a release's noise from the operating system.
             subjects: whom each crop shows; needed for pseudonyms, and for nothing else.
         """
+        drawn = self.draw(images, rng=rng, subjects=subjects)
+        return Release(self.show(drawn, images), drawn.values["identities"][:, None], drawn.guarantee)
+
+    def draw(self, images: Tensor, *, rng: torch.Generator | None = None, subjects: Sequence[str] | None = None) -> Draw:
+        """New identities for crops (B, 3, S, S), and the faces that attributes are taken from where those have a budget.
+
+        Args:
+            rng, subjects: as for `protect`.
+        """
         if (subjects is not None) != self.needs_subjects:
             need = "needs the name of each crop's subject" if self.needs_subjects else "has no use for names of subjects"
             raise ValueError(f"{self.name} {'with' if self.needs_subjects else 'without'} a pseudonym {need}")
-        attributes = self.attributes(images, rng=rng)
+        self.model.check(images)
+        look = {} if self.look is None else {"look": self._seen(images, rng=rng)}
         if self.pseudonyms is not None and subjects is not None:
             if len(subjects) != len(images):
                 raise ValueError(f"{len(images)} crops with {len(subjects)} subjects; each crop needs one")
             identities = self.pseudonyms.identities(subjects, self.dimension).to(images)
         else:
             identities = self.perturb(self.model.identify(images), rng=rng)
-        return Release(self.model.fuse(identities, attributes), identities[:, None], self.guarantee(simulated=rng is not None))
+        return Draw({"identities": identities, **look}, self.guarantee(simulated=rng is not None))
+
+    def show(self, draw: Draw, images: Tensor) -> Tensor:
+        """Crops (B, 3, S, S) under identities that were drawn, one for each or one for all; their attributes are their own
+        unless they were drawn too."""
+        seen = draw.values["look"] if self.look is not None else self._seen(images, rng=None)
+        identities = draw.values["identities"]
+        return self.model.fuse(identities.expand(len(images), -1), self.model.attributes(seen.expand(len(images), -1, -1, -1)))
 
     def reconstruct(self, images: Tensor) -> Tensor:
         """What the networks make of crops with their own identity and attributes: unprotected."""

@@ -1,6 +1,6 @@
 """What a method that turns photos into protected pictures gives, and what it must be able to do."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, ClassVar, Protocol, runtime_checkable
@@ -71,6 +71,19 @@ class Release:
             yield Release(self.images[i : i + 1], None if self.latents is None else self.latents[i : i + 1], self.guarantee)
 
 
+@dataclass(frozen=True, eq=False)
+class Draw:
+    """What a method drew of one face, once, to be shown in many pictures of it: the frames of a clip.
+
+    Attributes:
+        values: what is released, by name, each with a first side of 1.
+        guarantee: what holds for it, however often it is shown.
+    """
+
+    values: Mapping[str, Tensor]
+    guarantee: Guarantee
+
+
 @runtime_checkable
 class ImageMethod(Protocol):
     """A method from aligned crops to protected pictures; one object may protect many photos.
@@ -78,8 +91,8 @@ class ImageMethod(Protocol):
     A class of this kind that is registered in `METHODS` works with `semveil protect` at once; parameters that are annotated
     with an `Option` become options of the command line (see `methods.options`).
 
-    It may say more: `layout` (see `Layout`), and `needs_subjects`, whether `protect` also takes `subjects`, a name for each
-    crop.
+    It may say more: `layout` (see `Layout`), `needs_subjects`, whether `protect` also takes `subjects`, a name for each
+    crop, and `noiseless`, that nothing in it is random, so that the frames of a clip are protected one by one.
     """
 
     name: ClassVar[str]
@@ -114,3 +127,39 @@ class Reconstructing(Protocol):
     def reconstruct(self, images: Tensor) -> Tensor:
         """Unprotected (B, 3, S, S) pictures of crops (B, 3, S, S); for looking at, never for release."""
         ...
+
+
+@runtime_checkable
+class Steady(Protocol):
+    """A method that can show one draw in other pictures of the same face, which keep what they have in clear of their own."""
+
+    def draw(self, images: Tensor, *, rng: torch.Generator | None = None, subjects: Sequence[str] | None = None) -> Draw:
+        """Draw for crops (B, 3, S, S)."""
+        ...
+
+    def show(self, draw: Draw, images: Tensor) -> Tensor:
+        """Pictures (B, 3, S, S) of crops under a draw of as many, or of one."""
+        ...
+
+
+def draw_once(method: ImageMethod, image: Tensor, subjects: Sequence[str] | None = None) -> Draw:
+    """The one draw of a face (1, 3, S, S) that all frames of a clip show.
+
+    Of a method that is not `Steady` it is the picture itself, which has nothing of the other frames in it.
+    """
+    if isinstance(method, Steady):
+        return method.draw(image) if subjects is None else method.draw(image, subjects=subjects)
+    release = method.protect(image)
+    return Draw({"images": release.images}, release.guarantee)
+
+
+def show_draw(method: ImageMethod, draw: Draw, images: Tensor) -> Tensor:
+    """A draw of `draw_once` in other pictures (B, 3, S, S) of the same face."""
+    if isinstance(method, Steady):
+        return method.show(draw, images)
+    return draw.values["images"].expand(len(images), -1, -1, -1)
+
+
+def is_noiseless(method: ImageMethod) -> bool:
+    """Whether nothing in the method is random."""
+    return getattr(method, "noiseless", False)

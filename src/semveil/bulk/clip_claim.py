@@ -1,0 +1,96 @@
+"""What is claimed of a protected clip: the claim for one face followed through it, and what of the clip stays in clear."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from semveil.bulk.account import Fate
+from semveil.bulk.pictures import only_the_face
+from semveil.core.caveats import Caveat
+from semveil.core.certificate import Certificate, ReleaseKind
+from semveil.core.composition import compose
+from semveil.core.coverage import Coverage, Kind, Part
+from semveil.core.privacy import Guarantee, post_process
+from semveil.core.sealed_claim import with_sealed_part
+from semveil.data.sealed_clip import SIZE_IN_CLEAR
+from semveil.methods.release import ImageMethod, Release
+
+NEIGHBOURS = (
+    "two clips are compared that have the same faces in the same places of the same frames, and agree, in every frame, in all "
+    "that is not covered"
+)
+ONE_DRAW = (
+    "each face has one draw, from the sharpest frame in which it can be aligned, and all its frames show it; how often it is "
+    "shown costs nothing"
+)
+NEW_DRAWS = "each face is drawn anew in every frame, at most {frames} times, and the epsilons of its frames add up"
+IN_EVERY_FRAME = " in every frame, how it moves, and when it is seen"
+
+
+def clip_certificate(
+    method: ImageMethod,
+    release: Release,
+    *,
+    frames: int | None,
+    fates: Sequence[Fate],
+    sound: bool,
+) -> Certificate:
+    """The certificate of a clip, not bound to a file yet.
+
+    Args:
+        method: that made the release.
+        release: a picture of each protected face, with the claim for one draw.
+        frames: how often the face with most draws was drawn; None where each was drawn once for all frames.
+        fates: what became of all faces.
+        sound: whether the sound is kept.
+    """
+    certificate = method.certificate(release)
+    claim = certificate.guarantee if frames is None else compose(certificate.guarantee, times=[frames])
+    claim = _of_every_frame(only_the_face(claim))
+    claim = post_process(claim, "putting faces back into every frame", also_reads=_in_clear(fates, sound))
+    drawn = ONE_DRAW if frames is None else NEW_DRAWS.format(frames=frames)
+    if claim.epsilon is not None:
+        claim = replace(claim, assumptions=(*claim.assumptions, NEIGHBOURS, drawn))
+    return replace(
+        certificate,
+        release=ReleaseKind.CLIP,
+        guarantee=claim,
+        caveats=(*certificate.caveats, Caveat.PASTE_BACK, Caveat.CLIP),
+    )
+
+
+def bare_certificate(method: str, protection: str, reason: str, *, fates: Sequence[Fate], sound: bool) -> Certificate:
+    """The certificate of a clip in which no face is protected: nothing is claimed.
+
+    Args:
+        protection: what was done, such as `mosaic`, or `none`.
+        reason: why nothing is.
+    """
+    claim = Guarantee.none("nothing", reason=reason)
+    claim = claim.about(Coverage((Part(Kind.NOTHING),), tuple(_in_clear(fates, sound))))
+    caveats = (Caveat.PASTE_BACK, Caveat.CLIP)
+    return Certificate(release=ReleaseKind.CLIP, method=method, protection=protection, guarantee=claim, caveats=caveats)
+
+
+def with_original(certificate: Certificate, *, passphrase: bool) -> Certificate:
+    """The certificate where the original file is sealed beside the clip.
+
+    Args:
+        passphrase: whether the key comes from a passphrase.
+    """
+    joint = post_process(certificate.guarantee, "sealing the original file", also_reads=[SIZE_IN_CLEAR])
+    return replace(certificate, sealed=with_sealed_part(joint, passphrase=passphrase))
+
+
+def _of_every_frame(claim: Guarantee) -> Guarantee:
+    """A claim for one picture whose attributes, where they pass, are those of every frame."""
+    clear = (
+        replace(part, note=f"{part.note}, of every frame") if part.kind == Kind.ATTRIBUTES else part
+        for part in claim.coverage.clear
+    )
+    return claim.about(Coverage(claim.coverage.covered, tuple(clear)))
+
+
+def _in_clear(fates: Sequence[Fate], sound: bool) -> list[Part]:
+    parts = [Part(Kind.SURROUNDINGS, note=IN_EVERY_FRAME), Part(Kind.OTHER_FACES)]
+    parts += [Part(Kind.COVERED_FACES)] if Fate.COVERED in fates else []
+    return parts + ([Part(Kind.SOUND)] if sound else [])

@@ -1,0 +1,120 @@
+"""The faces of a clip: followed, numbered, and what becomes of each."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from semveil.bulk.account import Fate, Mark
+from semveil.bulk.clip_frames import Looked, look_for_faces
+from semveil.bulk.settings import Settings
+from semveil.core.errors import FaceChoiceError
+from semveil.data.faces import SMALLEST_FACE
+from semveil.video.clip import Clip
+from semveil.video.tracks import Place, Shown, Sighting, Track, find_shots, follow_faces, places_of
+
+FRAMES = 48  # of a stretch: what is done again after a kill, and how often progress is told
+
+
+@dataclass(frozen=True, eq=False)
+class Faces:
+    """The faces of a clip, by number.
+
+    Attributes:
+        tracks: of each.
+        places: where each is, by frame.
+        doubts: why some cannot be protected.
+        fates: what becomes of each.
+    """
+
+    tracks: list[Track]
+    places: list[dict[int, Place]]
+    doubts: dict[int, str]
+    fates: dict[int, Fate]
+
+    def with_fate(self, fate: Fate) -> list[int]:
+        """Numbers of the faces that share a fate."""
+        return [i for i, one in self.fates.items() if one == fate]
+
+    def in_frame(self, frame: int) -> dict[int, Place]:
+        """Where the faces are in a frame; one that is left as it is only where it was found."""
+        return {
+            i: there[frame]
+            for i, there in enumerate(self.places)
+            if frame in there and (self.fates[i] != Fate.LEFT or frame in self.tracks[i].seen)
+        }
+
+    def replaced_in(self, number: int) -> int:
+        """In how many frames a face is replaced."""
+        return sum(place.shown == Shown.REPLACED for place in self.places[number].values())
+
+    def known_boxes(self, frame: int) -> tuple[tuple[int, int, int, int], ...]:
+        """Where faces that must not show are known to be in a frame: as they were found, and as they were followed."""
+        boxes = []
+        for i, fate in self.fates.items():
+            if fate != Fate.LEFT:
+                boxes += [self.tracks[i].seen[frame].face.box] if frame in self.tracks[i].seen else []
+                boxes += [self.places[i][frame].box] if frame in self.places[i] else []
+        return tuple(boxes)
+
+    def marks(self) -> tuple[Mark, ...]:
+        """What became of each, as its sharpest frame shows it."""
+        marks = []
+        for i, track in enumerate(self.tracks):
+            face = track.seen[track.best(SMALLEST_FACE)].face
+            marks.append(Mark(i, face.box, face.detector, round(face.score, 2), self.fates[i], self.doubts.get(i, "")))
+        return tuple(marks)
+
+
+def tracks_of(clip: Clip, detector: str, progress: Callable[[int, int], None]) -> list[Track]:
+    """The faces of a clip under the numbers that `--face` takes, those with most pixels first.
+
+    Args:
+        detector: as for `find_faces`.
+        progress: frames done, and all.
+
+    Raises:
+        ClipError: the clip cannot be read any more.
+    """
+    looked = []
+    for stretch in clip.stretches(FRAMES):
+        looked.append(look_for_faces(stretch, detector))
+        progress(stretch.last, len(clip.pts))
+    return followed(looked, clip)
+
+
+def followed(looked: Sequence[Looked], clip: Clip) -> list[Track]:
+    """The faces of a clip from what was found in its stretches."""
+    sightings = [[Sighting.from_dict(one) for one in frame] for part in looked for frame in part.faces]
+    thumbnails = [np.frombuffer(bytes.fromhex(small), np.uint8) for part in looked for small in part.thumbnails]
+    return follow_faces(sightings, clip.times, find_shots(thumbnails))
+
+
+def choose_fates(tracks: list[Track], clip: Clip, settings: Settings, name: str) -> Faces:
+    """What becomes of each face of a clip.
+
+    Args:
+        name: of the clip, for errors.
+
+    Raises:
+        FaceChoiceError: a face that was asked for does not exist.
+    """
+    chosen = settings.chosen(len(tracks))
+    if absent := [i for i in chosen if i >= len(tracks)]:
+        shown = ", ".join(f"{i}: frames {t.frames[0]} to {t.frames[1]}" for i, t in enumerate(tracks[:12]))
+        raise FaceChoiceError(f"{name!r} has no face {', '.join(map(str, absent))}; it shows {shown}")
+    doubts = {i: doubt for i in chosen if (doubt := _doubt(tracks[i], SMALLEST_FACE))}
+    spared = Fate.COVERED if settings.doubtful == "cover" else Fate.LEFT
+    fates = dict.fromkeys(range(len(tracks)), Fate.LEFT)
+    fates |= {i: spared if i in doubts else Fate.PROTECTED for i in chosen}
+    return Faces(tracks, [places_of(track, clip.times, SMALLEST_FACE) for track in tracks], doubts, fates)
+
+
+def _doubt(track: Track, least: int) -> str:
+    """Why a face cannot be protected in any frame; empty where it can."""
+    if track.trusted(least):
+        return ""
+    face = max((sighting.face for sighting in track.seen.values()), key=lambda face: face.shorter_side)
+    if face.shorter_side < least:
+        return f"has at most {face.shorter_side} px, fewer than the {least} px needed"
+    return f"is doubtful in all its frames: {face.doubtful or 'it is too small where it can be aligned'}"

@@ -1,0 +1,225 @@
+"""What workers do with a stretch of a clip: find its faces, and then replace, hide or cover them and write it."""
+
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from semveil.bulk.account import Fate
+from semveil.bulk.settings import Settings
+from semveil.bulk.sources import sha256_of
+from semveil.bulk.task import method_of
+from semveil.core.pixels import to_pixels, to_tensor
+from semveil.data.align import AlignedFace
+from semveil.data.cover import cover_faces, hide_faces
+from semveil.data.detection import resolve_detector
+from semveil.data.faces import find_faces
+from semveil.data.paste import align_apart, paste_faces, pasted_region
+from semveil.data.photos import Photo
+from semveil.data.regions import Region
+from semveil.methods.release import Draw, ImageMethod, is_noiseless, show_draw
+from semveil.recognition.dlib_faces import Face
+from semveil.video.clip import FrameFormat, Stretch, frames_of
+from semveil.video.encode import write_stretch
+from semveil.video.missed import Box, missed, still_shown
+from semveil.video.tracks import Place, Shown, Sighting, sharpness, thumbnail
+
+_TOGETHER = 8  # frames whose faces go through the networks at once
+
+
+@dataclass(frozen=True)
+class Looked:
+    """What was found in a stretch, JSON-ready.
+
+    Attributes:
+        faces: of each frame, as `Sighting.as_dict` gives them.
+        thumbnails: of each frame, as hexadecimal digits.
+    """
+
+    faces: list[list[dict[str, Any]]]
+    thumbnails: list[str]
+
+
+@dataclass(frozen=True, eq=False)
+class Drawing:
+    """A stretch to be written.
+
+    Attributes:
+        stretch: which frames.
+        kind: format of the frames.
+        path: of the file.
+        method_digest: of `Settings.digest` where the run was started.
+        places: for each frame where the clip's faces are, by number.
+        fates: what becomes of each face, by number.
+        draws: of protected faces, by number; none where each frame is protected by itself.
+        known: for each frame boxes of faces of the source that must not show.
+    """
+
+    stretch: Stretch
+    kind: FrameFormat
+    path: str
+    method_digest: str
+    places: tuple[Mapping[int, Place], ...]
+    fates: Mapping[int, Fate]
+    draws: Mapping[int, Draw]
+    known: tuple[tuple[Box, ...], ...]
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """What became of a stretch, JSON-ready.
+
+    Attributes:
+        sha256: of the file.
+        missed, elsewhere: as in `ClipFacts`.
+    """
+
+    sha256: str
+    missed: int
+    elsewhere: int
+
+
+@dataclass(eq=False)
+class _Frame:
+    """A frame under way; `crops` are the replaced faces of `aligned`."""
+
+    pixels: NDArray[np.uint8]
+    numbers: list[int]
+    places: list[Place]
+    aligned: list[AlignedFace] = field(default_factory=list)
+    replaced: list[int] = field(default_factory=list)
+    crops: dict[int, NDArray[np.uint8]] = field(default_factory=dict)
+
+
+def look_for_faces(stretch: Stretch, detector: str) -> Looked:
+    """All faces of every frame, with how sharp each is.
+
+    Raises:
+        ClipError: the clip cannot be read any more.
+    """
+    faces, thumbnails = [], []
+    for pixels in frames_of(stretch):
+        found = find_faces(as_photo(pixels), thorough=True, detector=detector)
+        faces.append([_sighting(pixels, face) for face in found])
+        thumbnails.append(thumbnail(pixels).tobytes().hex())
+    return Looked(faces, thumbnails)
+
+
+def write_protected(task: Drawing, settings: Settings) -> Drawn:
+    """Protect a stretch, encode it, and look for faces in what was encoded.
+
+    Raises:
+        BulkError: this process has another model or version.
+        ClipError: the clip cannot be read any more.
+        OutputError: the file cannot be written, as on a full disk.
+    """
+    method = method_of(settings, task.method_digest, clip=True)
+    altered: list[list[Region]] = []
+
+    def protected() -> Iterator[NDArray[np.uint8]]:
+        for pixels, regions in protect_frames(frames_of(task.stretch), task.places, task.fates, task.draws, method):
+            altered.append(regions)
+            yield pixels
+
+    write_stretch(task.path, protected(), task.kind)
+    counts = _looked_through(task, altered)
+    return Drawn(sha256_of(task.path).hex(), *counts)
+
+
+def protect_frames(
+    frames: Iterator[NDArray[np.uint8]],
+    places: Sequence[Mapping[int, Place]],
+    fates: Mapping[int, Fate],
+    draws: Mapping[int, Draw],
+    method: ImageMethod,
+) -> Iterator[tuple[NDArray[np.uint8], list[Region]]]:
+    """Frames with their faces replaced, hidden or covered, and the pixels that were altered.
+
+    Args:
+        frames: (H, W, 3) RGB.
+        places: of the faces in each, by number.
+        fates: of the faces, by number.
+        draws: of protected faces; a face without one is protected in each frame by itself.
+    """
+    pairs = zip(frames, places, strict=True)
+    while batch := list(itertools.islice(pairs, _TOGETHER)):
+        made = [_Frame(pixels, list(there), list(there.values())) for pixels, there in batch]
+        _replace_faces(made, fates, draws, method)
+        for frame in made:
+            yield _finished(frame, fates)
+
+
+def _replace_faces(frames: Sequence[_Frame], fates: Mapping[int, Fate], draws: Mapping[int, Draw], method: ImageMethod) -> None:
+    """Fill in what takes the places of faces, those of one number together."""
+    jobs: dict[int, list[tuple[_Frame, int]]] = {}
+    for frame in frames:
+        frame.replaced = [
+            i
+            for i, (number, place) in enumerate(zip(frame.numbers, frame.places, strict=True))
+            if fates[number] == Fate.PROTECTED and place.shown == Shown.REPLACED
+        ]
+        if frame.replaced:
+            frame.aligned = align_apart(frame.pixels, [place.landmarks for place in frame.places], method.size)
+        for i in frame.replaced:
+            jobs.setdefault(frame.numbers[i], []).append((frame, i))
+    for number, where in jobs.items():
+        images = to_tensor([frame.aligned[i].pixels for frame, i in where])
+        with torch.no_grad():
+            made = show_draw(method, draws[number], images) if number in draws else method.protect(images).images
+        for (frame, i), pixels in zip(where, to_pixels(made), strict=True):
+            frame.crops[i] = pixels
+
+
+def _finished(frame: _Frame, fates: Mapping[int, Fate]) -> tuple[NDArray[np.uint8], list[Region]]:
+    pixels, regions = frame.pixels, []
+    if frame.replaced:
+        crops = [frame.crops.get(i) for i in range(len(frame.places))]
+        pixels = paste_faces(pixels, frame.aligned, crops)
+        found = (pasted_region(frame.aligned, i, pixels.shape) for i in frame.replaced)
+        regions = [region for region in found if region is not None]
+    others = [(fates[number], place.face) for number, place in zip(frame.numbers, frame.places, strict=True)]
+    hidden = [face for i, (fate, face) in enumerate(others) if fate == Fate.PROTECTED and i not in frame.replaced]
+    pixels, over = hide_faces(pixels, hidden, taken=regions)
+    regions += [region for region in over if region is not None]
+    pixels, over = cover_faces(pixels, [face for fate, face in others if fate == Fate.COVERED], taken=regions)
+    return pixels, regions + [region for region in over if region is not None]
+
+
+def _looked_through(task: Drawing, altered: Sequence[Sequence[Region]]) -> tuple[int, int]:
+    """In how many frames a known face is missed, and something is found elsewhere, as what was encoded shows them."""
+    written = Stretch(task.path, 0, tuple(range(len(altered))), 0, seekable=False)
+    detector = resolve_detector("auto")  # all that there are, whichever looked at the source
+    lost = elsewhere = 0
+    for pixels, regions, known, there in zip(frames_of(written), altered, task.known, task.places, strict=True):
+        boxes = [face.box for face in find_faces(as_photo(pixels), thorough=True, detector=detector)]
+        shown = still_shown(boxes, regions, pixels.shape)
+        left = [place.box for number, place in there.items() if task.fates[number] == Fate.LEFT]
+        shown = [box for box in shown if not missed([box], left)]
+        if missed(shown, known):
+            lost += 1
+        elif shown:
+            elsewhere += 1
+    return lost, elsewhere
+
+
+def as_photo(pixels: NDArray[np.uint8]) -> Photo:
+    """A frame as detectors take it."""
+    return Photo(pixels, "frame", "frame")
+
+
+def draws_once(method: ImageMethod, settings: Settings) -> bool:
+    """Whether all frames of a face show one draw."""
+    return settings.draw_per == "track" and not is_noiseless(method)
+
+
+def stretch_file(stretch: Stretch) -> str:
+    """The name of a stretch's file."""
+    return f"frames-{stretch.first:08d}.mp4"
+
+
+def _sighting(pixels: NDArray[np.uint8], face: Face) -> dict[str, Any]:
+    return Sighting(face, sharpness(pixels, face)).as_dict()

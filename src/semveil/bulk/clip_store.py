@@ -1,0 +1,107 @@
+"""What is kept of a clip under way, so that the next run goes on where this one stopped and draws nothing twice."""
+
+import hashlib
+import json
+import shutil
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from safetensors.torch import load as load_tensors
+from safetensors.torch import save as save_tensors
+
+from semveil.bulk.manifest import Manifest
+from semveil.bulk.sources import sha256_of
+from semveil.core.certificate import Certificate
+from semveil.core.errors import OutputError, PhotoError
+from semveil.core.files import write_whole
+from semveil.methods.release import Draw
+
+CLIPS = "clips"  # below the log's folder
+
+
+@dataclass(frozen=True, eq=False)
+class Released:
+    """What is drawn for a clip before anything of it is written.
+
+    Attributes:
+        certificate: of the clip, not bound to a file.
+        draws: of protected faces, by number.
+    """
+
+    certificate: Certificate
+    draws: dict[int, Draw]
+
+    def to_bytes(self) -> bytes:
+        """As `from_bytes` reads it."""
+        tensors = {f"{i}/{name}": value.contiguous() for i, draw in self.draws.items() for name, value in draw.values.items()}
+        return save_tensors(tensors, {"certificate": self.certificate.to_json(), "draws": json.dumps(list(self.draws))})
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> "Released":
+        """What `to_bytes` gave."""
+        length = int.from_bytes(data[:8], "little")
+        said = json.loads(data[8 : 8 + length])["__metadata__"]
+        certificate = Certificate.from_json(said["certificate"])
+        values: dict[int, dict[str, torch.Tensor]] = {i: {} for i in json.loads(said["draws"])}
+        for key, tensor in load_tensors(data).items():
+            number, _, name = key.partition("/")
+            values[int(number)][name] = tensor
+        return cls(certificate, {i: Draw(one, certificate.guarantee) for i, one in values.items()})
+
+
+class ClipStore:
+    """A private folder of one clip with one set of settings; files that nobody with the user's key has written do not count.
+
+    Args:
+        manifest: of the run.
+        content, settings: keyed digests of the clip and of the settings.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
+
+    def __init__(self, manifest: Manifest, content: str, settings: str) -> None:
+        self._manifest = manifest
+        name = hashlib.sha256(f"{content} {settings}".encode()).hexdigest()[:32]
+        self.folder = manifest.folder / CLIPS / name
+        try:
+            self.folder.parent.mkdir(mode=0o700, exist_ok=True)
+            self.folder.mkdir(mode=0o700, exist_ok=True)
+        except OSError as error:
+            raise OutputError(f"cannot write into {str(self.folder)!r}: {error.strerror}") from error
+
+    def write(self, name: str, content: bytes) -> None:
+        """Keep a file that only its owner may read, whole or not at all."""
+        write_whole(self.folder / name, self._tag(name, content).encode() + b"\n" + content, private=True)
+
+    def read(self, name: str) -> bytes | None:
+        """What `write` kept; None where there is nothing, or it was altered."""
+        try:
+            tag, _, content = (self.folder / name).read_bytes().partition(b"\n")
+        except OSError:
+            return None
+        return content if tag == self._tag(name, content).encode() else None
+
+    def write_json(self, name: str, content: Any) -> None:
+        """The same of JSON."""
+        self.write(name, json.dumps(content, allow_nan=False).encode())
+
+    def read_json(self, name: str) -> Any:
+        """What `write_json` kept, or None."""
+        content = self.read(name)
+        return None if content is None else json.loads(content)
+
+    def holds(self, name: str, sha256: str) -> bool:
+        """Whether a file that a worker wrote is there as it was."""
+        try:
+            return sha256_of(self.folder / name).hex() == sha256
+        except PhotoError:
+            return False
+
+    def remove(self) -> None:
+        """Forget the clip."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _tag(self, name: str, content: bytes) -> str:
+        return self._manifest.tag_of(f"{self.folder.name}/{name}", content)

@@ -1,0 +1,118 @@
+"""The way back from a clip: the file that was protected, sealed beside it, and given back byte for byte."""
+
+import json
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from semveil.core.errors import KeyProblem, PhotoError
+from semveil.core.files import open_regular
+from semveil.data.sealed_faces import sealed_path
+from semveil.keys.sealed_parts import SealedParts, seal_parts
+from semveil.keys.secret import Secret
+
+LARGEST_CLIP = 1 << 30  # bytes that are sealed in memory
+SIZE_IN_CLEAR = "the size of the original file in bytes, which the sealed part shows"
+_FORMAT = "semveil sealed clip"
+_SUFFIX = re.compile(r"\.[A-Za-z0-9]{1,8}")
+
+
+@dataclass(frozen=True, eq=False)
+class SealedClip:
+    """The sealed original of a clip.
+
+    Attributes:
+        sealed: the file.
+    """
+
+    sealed: SealedParts
+
+    @classmethod
+    def read(cls, clip: str | os.PathLike[str], sealed: str | os.PathLike[str] | None = None) -> "SealedClip":
+        """What lies beside a protected clip, or a file that is named.
+
+        Raises:
+            KeyProblem: there is none, or it is damaged.
+        """
+        path = sealed_path(clip) if sealed is None else Path(sealed)
+        try:
+            with os.fdopen(open_regular(path), "rb") as file:
+                return cls(SealedParts.parse(file.read(), _lengths))
+        except OSError as error:
+            raise KeyProblem(f"cannot read the sealed part {str(path)!r}: {error.strerror}; name it by --sealed") from None
+
+    @property
+    def source(self) -> Mapping[str, Any]:
+        """Where the secret comes from, in public words."""
+        return self.sealed.header["key"]
+
+    @property
+    def suffix(self) -> str:
+        """Of the original file's name."""
+        return self.sealed.header["suffix"]
+
+    def open(self, secret: Secret) -> bytes:
+        """The original file.
+
+        Raises:
+            KeyProblem: another key, or the sealed part was altered.
+        """
+        return self.sealed.open(0, self.sealed.key(secret, 0))
+
+
+def read_original(path: str | os.PathLike[str]) -> bytes:
+    """A clip's bytes, for `seal_clip`.
+
+    Raises:
+        PhotoError: it cannot be read, or is too large to be sealed.
+    """
+    try:
+        with os.fdopen(open_regular(path), "rb") as file:
+            content = file.read(LARGEST_CLIP + 1)
+    except OSError as error:
+        raise PhotoError(f"cannot read {os.fspath(path)!r}: {error.strerror}") from None
+    if len(content) > LARGEST_CLIP:
+        raise PhotoError(f"{os.fspath(path)!r} is larger than {LARGEST_CLIP:,} bytes and cannot be sealed; cut it into parts")
+    return content
+
+
+def seal_clip(original: bytes, secret: Secret, *, source: Mapping[str, Any], suffix: str, release_id: str) -> bytes:
+    """Seal the file that was protected; the result is as much longer as its header.
+
+    Args:
+        original: its bytes.
+        source: as for `seal_faces`.
+        suffix: of its name, such as `.mov`.
+        release_id: of the release that the clip belongs to.
+
+    Example:
+        >>> secret = Secret.generate()
+        >>> data = seal_clip(b"film", secret, source={"kind": "file"}, suffix=".mov", release_id="00" * 16)
+        >>> sealed = SealedClip(SealedParts.parse(data, _lengths))
+        >>> sealed.open(secret), sealed.suffix
+        (b'film', '.mov')
+    """
+    header = {
+        "format": _FORMAT,
+        "version": 1,
+        "release_id": release_id,
+        "key": dict(source),
+        "suffix": suffix if _SUFFIX.fullmatch(suffix) else ".clip",
+        "length": len(original),
+    }
+    return seal_parts(secret, header, [original])
+
+
+def _lengths(header: Any) -> list[int]:
+    """Check a header; the length of its one part."""
+    wanted = {"format", "version", "release_id", "key", "suffix", "length", "nonce"}
+    if not isinstance(header, dict) or set(header) != wanted or header["format"] != _FORMAT:
+        raise ValueError("other fields than those of a sealed clip")
+    if header["version"] != 1 or not isinstance(header["key"]["kind"], str) or not _SUFFIX.fullmatch(header["suffix"]):
+        raise ValueError(f"version {json.dumps(header['version'])}, or no kind of key")
+    if type(header["length"]) is not int or not 0 <= header["length"] <= LARGEST_CLIP or len(header["nonce"]) != 64:
+        raise ValueError("a length that is none")
+    return [header["length"]]

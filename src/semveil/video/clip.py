@@ -1,0 +1,287 @@
+"""Read a clip of any common kind: what is in it, when each frame is shown, and its frames, upright and as 8-bit RGB."""
+
+import importlib
+import itertools
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from semveil.core.errors import PhotoError, SemveilError
+
+# Only what clips come in: FFmpeg reads playlists too, which name other files and addresses.
+_FORMATS = "mov,matroska,webm,avi,flv,mpegts,mpeg,asf,ogg,mjpeg"
+_HDR = {16: "PQ", 18: "HLG"}  # numbers of ITU-T H.273, as FFmpeg has them
+_MISSING_END = 0.5  # seconds by which a clip may end before its header says
+
+
+class ClipError(PhotoError):
+    """A clip that is missing, unreadable, damaged or of an unsupported kind."""
+
+
+class VideoMissing(SemveilError):
+    """PyAV is not installed."""
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """Some frames of a clip that follow each other; what a worker needs to read them.
+
+    Attributes:
+        path: of the clip.
+        first: number of the first frame.
+        pts: when each is shown, in the clip's time base.
+        rotation: degrees by which they are to be turned counterclockwise.
+        seekable: whether frames can be found by `pts`.
+    """
+
+    path: str
+    first: int
+    pts: tuple[int, ...]
+    rotation: int
+    seekable: bool
+
+    @property
+    def last(self) -> int:
+        """The number after that of the last frame."""
+        return self.first + len(self.pts)
+
+
+@dataclass(frozen=True)
+class FrameFormat:
+    """What frames look like.
+
+    Attributes:
+        size: (width, height) of the upright frames.
+        aspect: width of an upright pixel over its height.
+        primaries, transfer: of the colours, as ITU-T H.273 numbers them; 2 where the file does not say.
+    """
+
+    size: tuple[int, int]
+    aspect: Fraction = Fraction(1)
+    primaries: int = 2
+    transfer: int = 2
+
+
+@dataclass(frozen=True)
+class Clip:
+    """What is known of a clip after one look through it.
+
+    Attributes:
+        path: of the file.
+        pts: when each frame is shown, in `time_base`.
+        time_base: seconds for a unit of it.
+        rate: frames a second on average.
+        format: of its frames.
+        rotation: degrees by which stored frames are turned counterclockwise to be upright: 0, 90, 180 or 270.
+        seekable: whether frames can be found by `pts`.
+        audio: codec of the first sound track; None without sound.
+        lost: what the output cannot keep, in words.
+    """
+
+    path: str
+    pts: tuple[int, ...]
+    time_base: Fraction
+    rate: Fraction
+    format: FrameFormat
+    rotation: int
+    seekable: bool
+    audio: str | None = None
+    lost: tuple[str, ...] = ()
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(width, height) of the upright frames."""
+        return self.format.size
+
+    @property
+    def times(self) -> NDArray[np.float64]:
+        """When each frame is shown, in seconds from the first."""
+        return (np.array(self.pts, np.float64) - self.pts[0]) * float(self.time_base)
+
+    def stretch(self, first: int, last: int) -> Stretch:
+        """Frames first to last - 1."""
+        return Stretch(self.path, first, self.pts[first:last], self.rotation, self.seekable)
+
+    def stretches(self, frames: int) -> list[Stretch]:
+        """The whole clip, so many frames at a time."""
+        return [self.stretch(i, min(i + frames, len(self.pts))) for i in range(0, len(self.pts), frames)]
+
+
+def require_pyav() -> Any:
+    """The library that decodes and encodes.
+
+    Raises:
+        VideoMissing: it is not installed.
+    """
+    try:
+        return importlib.import_module("av")
+    except ImportError:
+        raise VideoMissing("clips need PyAV; install it with: pip install 'semveil[video]'") from None
+
+
+def read_clip(path: str | os.PathLike[str]) -> Clip:
+    """Look through a clip once, decoding every frame, so that damage shows before anything is made of it.
+
+    Raises:
+        ClipError: it cannot be read, is damaged or cut off, holds no frame, or is of a kind that cannot be kept.
+        VideoMissing: PyAV is not installed.
+    """
+    av, name = require_pyav(), os.fspath(path)
+    pts: list[int | None] = []
+    first: Any = None
+    bits, end = 8, 0.0
+    with opened(name) as container:
+        stream = _pictures_of(container, name)
+        sound = container.streams.audio
+        lost = _left_out(container, stream)
+        try:
+            for packet in container.demux():
+                if packet.pts is not None and packet.time_base is not None:
+                    end = max(end, float((packet.pts + (packet.duration or 0)) * packet.time_base))
+                if packet.stream_index != stream.index:
+                    continue
+                for frame in packet.decode():
+                    first = first or frame
+                    _check(frame, first, len(pts), name)
+                    bits = max(bits, *(part.bits for part in frame.format.components))
+                    pts.append(frame.pts)
+        except av.error.FFmpegError as error:
+            raise ClipError(
+                f"{name!r} is damaged or cut off ({error.strerror}); copy it again from where it was made"
+            ) from None
+        if first is None:
+            raise ClipError(f"{name!r} holds no frame; name a clip that shows something")
+        declared, started = container.duration, container.start_time
+        if declared and end - (started or 0) / av.time_base < declared / av.time_base - _MISSING_END:
+            raise ClipError(
+                f"{name!r} is cut off: it says that it lasts {declared / av.time_base:.1f} s and ends after "
+                f"{end - (started or 0) / av.time_base:.1f} s; copy it again from where it was made"
+            )
+        rate = Fraction(stream.average_rate or stream.guessed_rate or 25)
+        base = Fraction(stream.time_base or 1 / rate)
+        aspect = Fraction(stream.sample_aspect_ratio or 1)
+        audio = sound[0].codec_context.name if sound else None
+    shown, seekable = _shown(pts)
+    rotation = first.rotation % 360
+    turned = rotation in (90, 270)
+    size = (first.height, first.width) if turned else (first.width, first.height)
+    if bits > 8:
+        lost += (f"{bits} bits for each colour become 8",)
+    return Clip(
+        path=name,
+        pts=shown,
+        time_base=base if seekable else 1 / rate,
+        rate=rate,
+        format=FrameFormat(size, 1 / aspect if turned else aspect, int(first.color_primaries), int(first.color_trc)),
+        rotation=rotation,
+        seekable=seekable,
+        audio=audio,
+        lost=lost,
+    )
+
+
+def frames_of(stretch: Stretch) -> Iterator[NDArray[np.uint8]]:
+    """Its frames, upright, (H, W, 3) RGB.
+
+    Raises:
+        ClipError: the clip is no longer what it was, or cannot be read.
+    """
+    given = 0
+    for frame in _decoded(stretch):
+        yield _upright(frame, stretch.rotation)
+        given += 1
+    if given != len(stretch.pts):
+        raise ClipError(f"{stretch.path!r} changed while it was read; run again when it is whole")
+
+
+def _decoded(stretch: Stretch) -> Iterator[Any]:
+    """The frames of a stretch as the library has them: by seeking to them where that leads there, else from the beginning."""
+    av = require_pyav()
+    for seek in (True, False) if stretch.seekable and stretch.first else (False,):
+        with opened(stretch.path) as container:
+            stream = _pictures_of(container, stretch.path)
+            try:
+                found: Iterator[Any]
+                if seek:
+                    container.seek(stretch.pts[0], stream=stream)
+                    found = itertools.dropwhile(lambda f: f.pts is None or f.pts < stretch.pts[0], container.decode(stream))
+                else:
+                    found = itertools.islice(container.decode(stream), stretch.first, None)
+                frames = list(itertools.islice(found, 1))
+                if seek and (not frames or frames[0].pts != stretch.pts[0]):
+                    continue
+                yield from itertools.islice(itertools.chain(frames, found), len(stretch.pts))
+                return
+            except av.error.FFmpegError as error:
+                raise ClipError(f"{stretch.path!r} cannot be read any more: {error.strerror}") from None
+
+
+def _upright(frame: Any, rotation: int) -> NDArray[np.uint8]:
+    pixels = frame.to_ndarray(format="rgb24")
+    return np.ascontiguousarray(np.rot90(pixels, rotation // 90)) if rotation else pixels
+
+
+@contextmanager
+def opened(path: str) -> Iterator[Any]:
+    """The clip's container, of no other kind of file than clips come in.
+
+    Raises:
+        ClipError: it cannot be read.
+    """
+    av = require_pyav()
+    try:
+        container = av.open(os.path.abspath(path), options={"format_whitelist": _FORMATS, "protocol_whitelist": "file"})
+    except (av.error.FFmpegError, OSError) as error:
+        raise ClipError(f"{path!r} cannot be read as a clip: {error.strerror or error}") from None
+    with container:
+        yield container
+
+
+def _pictures_of(container: Any, name: str) -> Any:
+    """The first stream of pictures that is no cover."""
+    for stream in container.streams.video:
+        if not stream.disposition & require_pyav().stream.Disposition.attached_pic and stream.codec_context is not None:
+            return stream
+    raise ClipError(f"{name!r} holds no moving picture (cut off, or sound alone); name a clip that shows something")
+
+
+def _left_out(container: Any, stream: Any) -> tuple[str, ...]:
+    """What does not go into the output, in words."""
+    covers = [one for one in container.streams.video if one.index != stream.index]
+    other = [one for one in container.streams if one.type not in ("video", "audio", "subtitle")]
+    counts = (
+        (len(covers), "covers and other pictures"),
+        (max(0, len(container.streams.audio) - 1), "further sound tracks"),
+        (len(container.streams.subtitles), "subtitles"),
+        (len(container.chapters()), "chapters"),
+        (len(other), "data and attachments"),
+    )
+    return tuple(f"{words} are left out ({count})" for count, words in counts if count)
+
+
+def _check(frame: Any, first: Any, number: int, name: str) -> None:
+    if frame.is_corrupt:
+        raise ClipError(f"{name!r} is damaged in frame {number}; copy it again from where it was made")
+    if (frame.width, frame.height) != (first.width, first.height):
+        raise ClipError(
+            f"{name!r} changes its size in frame {number} ({first.width} x {first.height} to {frame.width} x {frame.height}); "
+            "cut it there, or convert it to one size"
+        )
+    if frame is first and int(frame.color_trc) in _HDR:
+        raise ClipError(f"{name!r} is in high dynamic range ({_HDR[int(frame.color_trc)]}); convert it to standard range first")
+    if frame is first and frame.rotation % 90:
+        raise ClipError(f"{name!r} is turned by {frame.rotation} degrees, which is no quarter turn; turn it upright first")
+
+
+def _shown(pts: list[int | None]) -> tuple[tuple[int, ...], bool]:
+    """When frames are shown, and whether the file says so: where it does not, one after the other at the average rate."""
+    known = [one for one in pts if one is not None]
+    if len(known) == len(pts) and all(a < b for a, b in itertools.pairwise(known)):
+        return tuple(known), True
+    return tuple(range(len(pts))), False

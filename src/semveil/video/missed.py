@@ -1,0 +1,49 @@
+"""Faces that a protected frame still shows: what detectors find in it where no face was replaced or hidden."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from semveil.data.detection import overlap
+from semveil.data.regions import Region
+
+_SAME = 0.3  # intersection over union
+_MOSTLY = 0.5  # share of a box that must be altered for it to be no face of the source any more
+
+Box = tuple[int, int, int, int]
+
+
+def still_shown(found: Sequence[Box], altered: Sequence[Region], shape: tuple[int, ...]) -> list[Box]:
+    """The boxes that lie by less than half in altered pixels.
+
+    Args:
+        found: boxes that detectors have on the protected frame.
+        altered: what of the frame was replaced or hidden.
+        shape: of the frame.
+
+    Example:
+        >>> region = Region(0, 0, np.ones((10, 10), bool))
+        >>> still_shown([(0, 0, 9, 9), (8, 8, 17, 17)], [region], (20, 20, 3))
+        [(8, 8, 17, 17)]
+    """
+    changed = np.zeros(shape[:2], bool)
+    for region in altered:
+        changed[region.slices] |= region.mask
+    return [box for box in found if _share(changed, box) < _MOSTLY]
+
+
+def missed(shown: Sequence[Box], known: Sequence[Box]) -> bool:
+    """Whether one of the boxes that are still shown is a known face of the source: an intersection over union above .3.
+
+    Example:
+        >>> missed([(0, 0, 10, 10)], [(1, 1, 11, 11)]), missed([(0, 0, 10, 10)], [(9, 9, 19, 19)])
+        (True, False)
+    """
+    return any(overlap(box, face) > _SAME for box in shown for face in known)
+
+
+def _share(changed: NDArray[np.bool_], box: Box) -> float:
+    left, top, right, bottom = box
+    inside = changed[max(0, top) : max(0, bottom + 1), max(0, left) : max(0, right + 1)]
+    return float(inside.mean()) if inside.size else 1.0

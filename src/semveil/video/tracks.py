@@ -1,0 +1,253 @@
+"""Faces followed through a clip by place and time; who they are plays no part, since joining by likeness would reveal it."""
+
+import itertools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import linear_sum_assignment
+from scipy.signal import savgol_filter
+
+from semveil.data.align import align_face
+from semveil.data.detection import overlap
+from semveil.recognition.dlib_faces import Face
+
+_GAP = 1.0  # seconds for which a face that is not found is waited for
+_BRIDGE = 0.4  # seconds between two frames with landmarks for which those between are trusted
+_HOLD = 0.2  # seconds by which a face is hidden before it is first found and after it is last found
+_NEAR = 0.15  # least likeness of two boxes that are one face
+_APART = 0.3  # likeness of boxes that do not overlap, at no distance
+_SMOOTHED = 7  # frames; a parabola through their landmarks takes 42 % of the jitter away and no motion
+_CUT = 40.0  # levels by which frames differ on average where another shot begins
+_THUMBNAIL = 24  # px
+_SHARPNESS_CROP = 128  # px
+
+
+class Shown(StrEnum):
+    """What is done with a face in one frame."""
+
+    REPLACED = "replaced"
+    HIDDEN = "hidden"  # it cannot be aligned there, or was not found
+
+
+@dataclass(frozen=True, eq=False)
+class Sighting:
+    """A face that was found in a frame.
+
+    Attributes:
+        face: its box and landmarks.
+        sharpness: variance of the Laplacian of its aligned crop, in squared levels.
+    """
+
+    face: Face
+    sharpness: float
+
+    def as_dict(self) -> dict[str, Any]:
+        """JSON-ready."""
+        face = self.face
+        return {**vars(face), "box": list(face.box), "landmarks": face.landmarks.tolist(), "sharpness": self.sharpness}
+
+    @classmethod
+    def from_dict(cls, content: Mapping[str, Any]) -> "Sighting":
+        """What `as_dict` gave."""
+        plain = dict(content)
+        sharpness = plain.pop("sharpness")
+        left, top, right, bottom = plain["box"]
+        return cls(
+            Face(**plain | {"box": (left, top, right, bottom), "landmarks": np.array(plain["landmarks"], float)}), sharpness
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Place:
+    """Where a face is in one frame, found there or between frames in which it was.
+
+    Attributes:
+        shown: what is to be done with it.
+        box: left, top, right, bottom in pixels.
+        landmarks: (5, 2), dlib's order.
+    """
+
+    shown: Shown
+    box: tuple[int, int, int, int]
+    landmarks: NDArray[np.float64]
+
+    @property
+    def face(self) -> Face:
+        """As a detector would give it."""
+        return Face(self.box, 0.0, self.landmarks)
+
+
+@dataclass(frozen=True, eq=False)
+class Track:
+    """One face through its frames.
+
+    Attributes:
+        seen: what was found, by number of the frame.
+        shot: first and last frame of the shot that it lies in.
+    """
+
+    seen: dict[int, Sighting]
+    shot: tuple[int, int]
+
+    @property
+    def frames(self) -> tuple[int, int]:
+        """First and last frame in which it was found."""
+        return min(self.seen), max(self.seen)
+
+    @property
+    def area(self) -> int:
+        """Of its boxes together."""
+        return sum(sighting.face.area for sighting in self.seen.values())
+
+    def trusted(self, least: int) -> list[int]:
+        """Frames in which its landmarks can be trusted and it has so many pixels."""
+        return [
+            i for i, sighting in sorted(self.seen.items()) if not sighting.face.doubtful and sighting.face.shorter_side >= least
+        ]
+
+    def best(self, least: int) -> int:
+        """The frame that shows it sharpest, of those with trusted landmarks where there are any; the first of equal ones."""
+        frames = self.trusted(least) or sorted(self.seen)
+        return max(frames, key=lambda i: (self.seen[i].sharpness, -i))
+
+
+@dataclass
+class _Open:
+    """A track under way."""
+
+    seen: dict[int, Sighting] = field(default_factory=dict)
+
+    def predicted(self, times: NDArray[np.float64], frame: int) -> NDArray[np.float64]:
+        """The box in a frame, moving as between the last two sightings."""
+        *before, last = sorted(self.seen)[-2:]
+        box = np.array(self.seen[last].face.box, float)
+        if not before or times[last] == times[before[0]]:
+            return box
+        step = (box - np.array(self.seen[before[0]].face.box, float)) / (times[last] - times[before[0]])
+        return box + np.tile(step.reshape(2, 2).mean(0), 2) * (times[frame] - times[last])
+
+
+def sharpness(pixels: NDArray[np.uint8], face: Face) -> float:
+    """How sharp a face is, by the variance of the Laplacian of its crop at one size, so that sizes can be compared."""
+    crop = align_face(pixels, face.landmarks, _SHARPNESS_CROP).pixels.mean(-1)
+    inner = crop[1:-1, 1:-1]
+    return float((crop[:-2, 1:-1] + crop[2:, 1:-1] + crop[1:-1, :-2] + crop[1:-1, 2:] - 4 * inner).var())
+
+
+def thumbnail(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """A frame in a few grey pixels, by which shots are told apart."""
+    height, width = pixels.shape[:2]
+    rows = (np.arange(_THUMBNAIL) * height) // _THUMBNAIL
+    columns = (np.arange(_THUMBNAIL) * width) // _THUMBNAIL
+    return pixels[rows[:, None], columns[None, :]].mean(-1).astype(np.uint8)
+
+
+def find_shots(thumbnails: Sequence[NDArray[np.uint8]]) -> list[tuple[int, int]]:
+    """First and last frame of each shot.
+
+    Example:
+        >>> dark, light = np.zeros((2, 2), np.uint8), np.full((2, 2), 200, np.uint8)
+        >>> find_shots([dark, dark, light])
+        [(0, 1), (2, 2)]
+    """
+    small = np.array([one.ravel() for one in thumbnails], np.float32)
+    cuts = np.flatnonzero(np.abs(np.diff(small, axis=0)).mean(1) > _CUT) + 1
+    edges = [0, *cuts.tolist(), len(small)]
+    return [(first, after - 1) for first, after in itertools.pairwise(edges)]
+
+
+def follow_faces(
+    sightings: Sequence[Sequence[Sighting]], times: NDArray[np.float64], shots: Sequence[tuple[int, int]]
+) -> list[Track]:
+    """Join what was found in frames to tracks, those with most pixels first.
+
+    In each frame the boxes are given to the tracks whose predicted boxes they fit best together; a box that fits none begins a
+    track, and no track goes on into another shot, or after a second without a sighting.
+
+    Args:
+        sightings: for each frame.
+        times: of the frames in seconds.
+        shots: as `find_shots` gives them.
+    """
+    done: list[Track] = []
+    for shot in shots:
+        tracks: list[_Open] = []
+        for frame in range(shot[0], shot[1] + 1):
+            near = [track for track in tracks if times[frame] - times[max(track.seen)] <= _GAP]
+            here = list(sightings[frame])
+            alike = np.array(
+                [[_likeness(track.predicted(times, frame), s.face.box) for s in here] for track in near], float
+            ).reshape(len(near), len(here))
+            taken = set()
+            for row, column in zip(*linear_sum_assignment(-alike), strict=True):
+                if alike[row, column] >= _NEAR:
+                    near[row].seen[frame] = here[column]
+                    taken.add(column)
+            tracks += [_Open({frame: sighting}) for i, sighting in enumerate(here) if i not in taken]
+        done += [Track(track.seen, shot) for track in tracks]
+    return sorted(done, key=lambda track: (-track.area, track.frames))
+
+
+def places_of(track: Track, times: NDArray[np.float64], least: int) -> dict[int, Place]:
+    """Where a face is in every frame from a little before it is first found to a little after it is last found.
+
+    It is replaced where its landmarks are trusted, and between two such frames that are near each other; elsewhere it is
+    hidden. Boxes and landmarks that were not found are drawn on straight lines in time; those that were are smoothed.
+
+    Args:
+        times: of all frames in seconds.
+        least: pixels that a face must have to be replaced.
+    """
+    first, last = track.frames
+    start, stop = np.searchsorted(times, (times[first] - _HOLD, times[last] + _HOLD), side="left").tolist()
+    frames = np.arange(max(start, track.shot[0]), min(max(stop, last + 1), track.shot[1] + 1))
+    boxes = _between(times, frames, {i: np.array(s.face.box, float) for i, s in track.seen.items()})
+    points = _between(times, frames, {i: s.face.landmarks.ravel() for i, s in track.seen.items()}).reshape(-1, 5, 2)
+    trusted = track.trusted(least)
+    replaced = np.isin(frames, trusted)
+    if trusted:
+        known = _between(times, frames, {i: track.seen[i].face.landmarks.ravel() for i in trusted}).reshape(-1, 5, 2)
+        for a, b in itertools.pairwise(trusted):
+            if times[b] - times[a] <= _BRIDGE:
+                replaced |= (frames > a) & (frames < b)
+        points[replaced] = known[replaced]
+    for run in _runs(replaced):
+        if len(points[run]) >= _SMOOTHED:
+            points[run] = savgol_filter(points[run], _SMOOTHED, 2, axis=0, mode="interp")
+    return {
+        int(frame): Place(
+            Shown.REPLACED if whole else Shown.HIDDEN,
+            (int(np.floor(box[0])), int(np.floor(box[1])), int(np.ceil(box[2])), int(np.ceil(box[3]))),
+            landmarks,
+        )
+        for frame, whole, box, landmarks in zip(frames, replaced, boxes, points, strict=True)
+    }
+
+
+def _between(
+    times: NDArray[np.float64], frames: NDArray[np.intp], known: Mapping[int, NDArray[np.float64]]
+) -> NDArray[np.float64]:
+    """Values (frames, n) on straight lines in time between known ones; beyond them the nearest."""
+    at = sorted(known)
+    values = np.stack([known[i] for i in at])
+    return np.stack([np.interp(times[frames], times[at], column) for column in values.T], 1)
+
+
+def _runs(flags: NDArray[np.bool_]) -> list[slice]:
+    """Where flags are set without a break."""
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], flags, [False]]).astype(np.int8)))
+    return [slice(int(a), int(b)) for a, b in edges.reshape(-1, 2)]
+
+
+def _likeness(one: NDArray[np.float64], other: Sequence[float]) -> float:
+    """Intersection over union; of boxes of about one size that are near each other at least what their distance is worth."""
+    box = np.array(other, float)
+    sides = [np.sqrt(max(1.0, (b[2] - b[0]) * (b[3] - b[1]))) for b in (one, box)]
+    middles = [b.reshape(2, 2).mean(0) for b in (one, box)]
+    apart = float(np.linalg.norm(middles[0] - middles[1])) / max(sides)
+    near = _APART * (1 - apart) if max(sides) < 2 * min(sides) else 0.0
+    return max(overlap(one.tolist(), box.tolist()), near)

@@ -1,0 +1,77 @@
+"""`semveil protect`, `faces`, `restore` and `certify` on clips."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from video.moving import find_squares, gliding, write_clip
+
+from semveil.bulk import clip_frames
+
+BLUR = ("--method", "blur", "--size", "32", "--detector", "dlib")
+
+
+@pytest.fixture
+def clip(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setattr(clip_frames, "find_faces", find_squares)
+    return write_clip(tmp_path / "private name.mov", gliding(10), sound="aac")
+
+
+def test_a_clip_is_protected_and_told_of(semveil: Callable, clip: Path, tmp_path: Path) -> None:
+    answer = semveil("protect", clip, *BLUR, "--out", tmp_path / "out")
+    assert answer.code == 0, answer.stderr
+    assert "1 face found, 1 protected, 0 covered, 0 left; 10 frames (0.4 s)" in answer.stdout
+    assert "1 clip: 1 protected" in answer.stdout and "a voice names people" in answer.stdout
+    assert "a known face missed in 0" in answer.stdout
+    quiet = semveil("protect", clip, *BLUR, "--out", tmp_path / "quiet", "--audio", "drop", "--json")
+    told = json.loads(quiet.stdout)
+    assert told["photos"] == {
+        "found": 1, "clips": 1, "protected": 1, "done_before": 0, "skipped": 0, "copied": 0, "refused": 0
+    }  # fmt: skip
+    assert told["per_photo"][0]["clip"]["missed"] == 0
+    certified = semveil("certify", tmp_path / "out" / "private name.mp4")
+    assert certified.code == 0 and "guaranteed about this clip" in certified.stdout and "voices" in certified.stdout
+
+
+def test_what_does_not_go_with_clips_is_one_line(semveil: Callable, failed: Callable, clip: Path, tmp_path: Path) -> None:
+    out = ("--out", tmp_path / "out")
+    failed(semveil("protect", clip, *BLUR, "--crops", *out), 2, "clips are kept whole")
+    failed(semveil("protect", clip, *BLUR, "--draw-per", "noise", *out), 2, "differences would be published")
+    failed(semveil("protect", clip, *BLUR, "--audio", "mute", *out), 2, "allowed: keep, drop")
+    failed(semveil("protect", clip, "--method", "noise-image", *out), 2, "cannot protect clips")
+    failed(semveil("protect", clip, *BLUR, "--keep", "aligned", *out), 2, "are for photos")
+    clip.write_bytes(clip.read_bytes()[:500])
+    answer = semveil("protect", clip, *BLUR, *out)
+    assert answer.code == 3 and "refused" in answer.stderr and "private name.mov' cannot be read as a clip" in answer.stderr
+    assert len(answer.stderr.splitlines()) == 1
+    assert not list((tmp_path / "out").glob("*.mp4"))
+
+
+def test_the_original_comes_back_byte_for_byte(semveil: Callable, failed: Callable, clip: Path, tmp_path: Path) -> None:
+    keys = [tmp_path / "my.key", tmp_path / "other.key"]
+    for key in keys:
+        assert semveil("keygen", "--out", key).code == 0
+    sealing = ("--reversible", "--key", keys[0])
+    failed(semveil("protect", clip, *BLUR, "--out", tmp_path / "out", *sealing, "--sealed-in"), 2, "lies beside it")
+    answer = semveil("protect", clip, *BLUR, "--out", tmp_path / "out", *sealing)
+    assert answer.code == 0 and "the files of clips, lie sealed" in answer.stdout
+    made, back = tmp_path / "out" / "private name.mp4", tmp_path / "out" / "private name.restored.mov"
+    assert len(clip.read_bytes()) + 48 < Path(f"{made}.sealed").stat().st_size < len(clip.read_bytes()) + 600
+    said = semveil("certify", made).stdout
+    assert "the size of the original file in bytes" in said and "no forward secrecy" in said
+    assert semveil("restore", made, "--key", keys[0]).code == 0
+    assert back.read_bytes() == clip.read_bytes() and back.stat().st_mode & 0o777 == 0o600
+    failed(semveil("restore", made, "--key", keys[1]), 7, "the key is another")
+    failed(semveil("restore", made, "--key", keys[0], "--face", "1"), 2, "sealed whole")
+    sealed = Path(f"{made}.sealed")
+    sealed.write_bytes(sealed.read_bytes()[:-1])
+    failed(semveil("restore", made, "--key", keys[0]), 7, "damaged or cut short")
+    sealed.unlink()
+    failed(semveil("restore", made, "--key", keys[0]), 7, "cannot read the sealed part")
+
+
+def test_faces_of_clips_are_listed(semveil: Callable, clip: Path) -> None:
+    (face,) = json.loads(semveil("faces", clip, "--json", "--detector", "dlib").stdout)["photos"][0]["faces"]
+    assert (face["number"], face["from_s"], face["to_s"]) == (0, 0.0, 0.36) and 36 <= face["px"] <= 44
+    assert "seen 0.0 to 0.36 s" in semveil("faces", clip, "--detector", "dlib").stdout
