@@ -45,6 +45,7 @@ class ReleaseKind(StrEnum):
 
     IMAGE = "image"
     SYMBOLS = "symbols"
+    MESSAGE = "message"  # of a digital link
     DATA_SET = "data set"
 
 
@@ -94,7 +95,7 @@ class Certificate:
     statement, not a proof: nothing signs it.
 
     Attributes:
-        release: image, symbols or data set.
+        release: image, symbols, message or data set.
         method: such as `dp-semcom`.
         protection: as the user chose it, such as `laplace`.
         guarantee: what holds, for what, on what basis, and what is not covered.

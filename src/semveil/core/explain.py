@@ -9,7 +9,12 @@ from semveil.core.parts import CODES, describe_codes
 from semveil.core.privacy import Basis, Guarantee
 from semveil.core.rounding import text_above
 
-_OBJECTS = {ReleaseKind.IMAGE: "picture", ReleaseKind.SYMBOLS: "message", ReleaseKind.DATA_SET: "data set"}
+_OBJECTS = {
+    ReleaseKind.IMAGE: "picture",
+    ReleaseKind.SYMBOLS: "message",
+    ReleaseKind.MESSAGE: "message",
+    ReleaseKind.DATA_SET: "data set",
+}
 _BASES = {
     Basis.PROVED: "a mathematical proof for the very noise that was drawn; it needs no trust in what attackers cannot do.",
     Basis.COMPUTATIONAL: "cryptography: it holds as long as the key stays secret and nobody can compute enough to break the "
