@@ -21,6 +21,7 @@ from semveil.core.certificate import Certificate
 from semveil.core.errors import OutputError, PhotoError
 from semveil.core.ledger import Booking, Ledger, OverLimit
 from semveil.core.privacy import Guarantee
+from semveil.methods.registry import module_of
 from semveil.methods.release import Layout
 
 LOST = 1  # exit code of photos whose workers died
@@ -177,7 +178,8 @@ def protect_photos(
         top = source.place.split("/", 1)[0]
         if top == FOLDER or (top == KEPT_FOLDER and settings.keep):
             raise SourceError(f"{source.place!r} would mix with what the output keeps in {top!r}; rename that folder")
-    with Manifest(out) as manifest, open_pool(workers, cluster) as pool:
+    preload = ("semveil.bulk.task", module_of(settings.method))
+    with Manifest(out) as manifest, open_pool(workers, cluster, tasks=len(sources.photos), preload=preload) as pool:
         run = _Run(manifest, settings, digest, people, sources, ledger, limit, size, notes)
         return run.go(pool, progress)
 
