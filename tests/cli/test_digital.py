@@ -77,6 +77,8 @@ def test_there_is_nothing_to_hear(semveil: Callable, key: Path, message: Path, t
         (("--bytes", "300"), "--bytes is for --digital"),
         (("--digital", "KEY", "--epsilon", "3"), "other protections"),
         (("--digital", "KEY", "--deniable"), "other protections"),
+        (("--digital", "KEY", "--for-snr-db", "20"), "choose --bytes"),
+        (("--for-snr-db", "200", "--protection", "none"), "more than 16 bits"),
         (("--digital", "KEY", "--iq", "m.sigmf"), "leave --iq out"),
         (("--digital", "KEY", "--bytes", "3"), "16"),
     ],
@@ -86,3 +88,20 @@ def test_options_that_do_not_go_together(
 ) -> None:
     given = [word for option in options for word in (("--key", str(key)) if option == "KEY" else (option,))]
     failed(semveil("send", photo, "--model", "tiny", *given, "--out", tmp_path / "m.svd"), 2, words)
+
+
+def test_symbols_are_stored_at_the_precision_that_an_snr_is_worth(
+    semveil: Callable, photo: Path, key: Path, tmp_path: Path, pixels: Callable
+) -> None:
+    """Bob's noise at 20 dB, with the same seed, from rounded symbols: next to the picture that floats give."""
+    send = ("send", photo, "--model", "tiny", "--protection", "none")
+    for name, more in (("floats", ()), ("rounded", ("--for-snr-db", "20")), ("coarse", ("--for-snr-db", "-10"))):
+        assert semveil(*send, *more, "--out", tmp_path / f"{name}.svl").code == 0
+        receive = ("receive", tmp_path / f"{name}.svl", "--snr-db", "20", "--seed", "1", "--out", tmp_path / f"{name}.png")
+        assert semveil(*receive).code == 0
+    seen = {name: pixels(tmp_path / f"{name}.png").astype(int) for name in ("floats", "rounded", "coarse")}
+    near, far = (np.abs(seen[name] - seen["floats"]).mean() for name in ("rounded", "coarse"))
+    assert near < 0.3 * far
+    assert (tmp_path / "rounded.svl").stat().st_size < (tmp_path / "floats.svl").stat().st_size
+    assert semveil("send", photo, "--model", "tiny", "--key", key, "--for-snr-db", "20", "--out", tmp_path / "k.svl").code == 0
+    assert semveil("receive", tmp_path / "k.svl", "--key", key, "--out", tmp_path / "k.png").code == 0

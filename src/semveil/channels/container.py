@@ -35,6 +35,16 @@ class MessageError(SemveilError):
     exit_code = 6
 
 
+def version_of(path: str | os.PathLike[str]) -> int:
+    """The format version that a file states; 0 where it states none."""
+    try:
+        with open(path, "rb") as handle:
+            prefix = handle.read(PREFIX.size)
+    except (OSError, ValueError):
+        return 0
+    return int(PREFIX.unpack(prefix)[1]) if len(prefix) == PREFIX.size and prefix.startswith(MAGIC) else 0
+
+
 def encode(version: int, header: dict[str, Any], payload: bytes, *, magic: bytes = MAGIC) -> bytes:
     """Lay out a file; equal content gives equal bytes.
 

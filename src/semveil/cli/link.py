@@ -39,6 +39,10 @@ def send(
     image_bytes: Annotated[
         int | None, typer.Option("--bytes", help="Of the image with --digital (4.5 bits a latent number).", metavar="N", min=16)
     ] = None,
+    for_snr_db: Annotated[
+        float | None,
+        typer.Option(help="Round the symbols to what this SNR is worth: a third of the file at 20 dB.", metavar="S"),
+    ] = None,
     key: options.Key = None,
     passphrase_file: options.PassphraseFile = None,
     identity: options.Identity = None,
@@ -91,9 +95,12 @@ def send(
         perceptual=perceptual,
     )
     asked.check(keyed=keyed)
+    options.check_snr("--for-snr-db", for_snr_db)
     if digital:
         if not keyed:
             raise options.OptionError("--digital needs a key: semveil keygen --out my.key, then --key my.key")
+        if for_snr_db is not None:
+            raise options.OptionError("--digital has no symbols; leave --for-snr-db out, and choose --bytes")
         if iq is not None:
             raise options.OptionError("--digital makes bytes for a modem of your own; leave --iq out")
         if deniable or any(asked.arguments()[name] is not None for name in asked.arguments() if name != "perceptual"):
@@ -122,6 +129,7 @@ def send(
             iq_format=iq_format,
             digital=digital,
             image_bytes=image_bytes,
+            for_snr_db=for_snr_db,
             model=model or default_model(),
             key=key_of(key, passphrase_file, identity, peer, confirm=True),
             pair=None if pair is None else read_pair(pair),

@@ -52,6 +52,7 @@ def send(
     iq_format: str = "cf32",
     digital: bool = False,
     image_bytes: int | None = None,
+    for_snr_db: float | None = None,
     model: FaceModel | str = DEFAULT_MODEL,
     key: AnyKey | None = None,
     pair: LinearPair | None = None,
@@ -72,7 +73,8 @@ def send(
             iq: SigMF recording to write, the same as a radio signal; needs the extra `iq`.
             iq_format: of its samples, `cf32` or `ci16`.
             digital: for a digital link: the latents as bytes, sealed whole under the key, see `methods.digital`.
-            image_bytes: of each image on a digital link; see `default_bytes` where None.
+            for_snr_db: round the symbols to what this SNR is worth: a smaller file, .14 dB less at that SNR; floats where None.
+        image_bytes: of each image on a digital link; see `default_bytes` where None.
             model: face model, loaded or by name.
             key: that Alice shares with Bob: a key file, a `Key` or a `SharedKey`; none for protections without one.
             pair: trained pair of protection `nn`; looked up, or trained, where None.
@@ -105,6 +107,7 @@ def send(
     if digital:
         if shared is None:
             raise KeyProblem("a digital message is sealed under a key; give one")
+        asked |= set() if for_snr_db is None else {"for_snr_db"}
         if iq is not None or pair is not None or asked - {"perceptual"}:
             wrong = next(iter(sorted(asked - {"perceptual"})), "iq" if iq is not None else "pair")
             raise ValueError(f"a digital message is sealed whole and needs no other protection or signal; leave {wrong} out")
@@ -125,7 +128,7 @@ def send(
         content, signals = digital_bytes(message), []
     else:
         method = sender(loaded, key=shared, pair=pair, train=train, progress=progress, note=note, **options)
-        message = to_message(method, method.send_codes(inverted(method)))
+        message = to_message(method, method.send_codes(inverted(method)), for_snr_db=for_snr_db)
         term = loaded.describe_inversion(method.perceptual)["perceptual_term"]
         certificate = certificate_of(message, method, perceptual=term)
         content, signals = message_bytes(message), [] if iq is None else _recorded_signal(Path(iq), message, iq_format)
