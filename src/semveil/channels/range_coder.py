@@ -21,7 +21,7 @@ class Table:
         >>> table = Table((0, 60000, TOTAL))
         >>> data = encode([(0, table)] * 100 + [(1, table)])
         >>> len(data), decode(data, [table] * 101)[-1]
-        (3, 1)
+        (2, 1)
     """
 
     starts: tuple[int, ...]

@@ -67,39 +67,38 @@ def send(
 ) -> Sent:
     """Turn photos into a message: find the faces, invert, protect, write it with its certificate, log and record it.
 
-        Args:
-            photos: paths, arrays or aligned images, see `load_faces`.
-            out: message file to write.
-            iq: SigMF recording to write, the same as a radio signal; needs the extra `iq`.
-            iq_format: of its samples, `cf32` or `ci16`.
-            digital: for a digital link: the latents as bytes, sealed whole under the key, see `methods.digital`.
-            for_snr_db: round the symbols to what this SNR is worth: a smaller file, .14 dB less at that SNR; floats where None.
+    Args:
+        photos: paths, arrays or aligned images, see `load_faces`.
+        out: message file to write.
+        iq: SigMF recording to write, the same as a radio signal; needs the extra `iq`.
+        iq_format: of its samples, `cf32` or `ci16`.
+        digital: for a digital link: the latents as bytes, sealed whole under the key, see `methods.digital`.
+        for_snr_db: round the symbols to what this SNR is worth: a smaller file, .14 dB less at that SNR; floats where None.
         image_bytes: of each image on a digital link; see `default_bytes` where None.
-            model: face model, loaded or by name.
-            key: that Alice shares with Bob: a key file, a `Key` or a `SharedKey`; none for protections without one.
-            pair: trained pair of protection `nn`; looked up, or trained, where None.
-            face: which face of a photo with several.
-            subject: whom the photo shows: the release goes into the ledger under a pseudonym.
-            ledger: the user's where None.
-            limit: a release that takes the subject's total epsilon above it is refused.
-            train: train a missing pair now (minutes; it is kept).
-            progress: stages of the work.
-            note: told of what the user should know.
-            options: of the protection, see `DPSemCom`: protection, private_codes, epsilon, calibration, budget, delta, guard,
-                authenticate, perceptual.
+        model: face model, loaded or by name.
+        key: that Alice shares with Bob: a key file, a `Key` or a `SharedKey`; none for protections without one.
+        pair: trained pair of protection `nn`; looked up, or trained, where None.
+        face: which face of a photo with several.
+        subject: whom the photo shows: the release goes into the ledger under a pseudonym.
+        ledger: the user's where None.
+        limit: a release that takes the subject's total epsilon above it is refused.
+        train: train a missing pair now (minutes; it is kept).
+        progress: stages of the work.
+        note: told of what the user should know.
+        options: of the protection, see `DPSemCom`: protection, private_codes, epsilon, calibration, budget, delta, guard,
+            authenticate, perceptual.
 
-        Raises:
-            ValueError: options that do not go together.
-            SemveilError: a photo, a key, the ledger or an output is not as it must be; nothing is sent.
+    Raises:
+        ValueError: options that do not go together.
+        SemveilError: a photo, a key, the ledger or an output is not as it must be; nothing is sent.
 
-        Example:
-            >>> import torch
-            >>> from semveil.methods.shared_key import SharedKey
-            >>> from semveil.methods.dp_semcom import DPSemCom
-    from semveil.methods.face_model import load_model
-            >>> face = load_model().generator.synthesize(torch.zeros(1, 28, 64)).clamp(-1, 1)
-            >>> send(face, protection="none").certificate.guarantee.basis.value
-            'none'
+    Example:
+        >>> import torch
+        >>> from semveil.methods.shared_key import SharedKey
+        >>> from semveil.methods.face_model import load_model
+        >>> face = load_model().generator.synthesize(torch.zeros(1, 28, 64)).clamp(-1, 1)
+        >>> send(face, protection="none").certificate.guarantee.basis.value
+        'none'
     """
     book = open_ledger(subject, ledger, limit, note=note)
     shared = alice_key(key)
