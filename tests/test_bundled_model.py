@@ -6,10 +6,11 @@ from pathlib import Path
 import pytest
 import torch
 
+from semveil.core.model_folders import bundled_folder
 from semveil.core.parts import PARTS
 from semveil.core.pixels import to_tensor
 from semveil.methods.dp_semcom import PAPER_EPSILONS, DPSemCom
-from semveil.methods.face_model import bundled_folder, load_model
+from semveil.methods.face_model import load_model
 from semveil.metrics import face_detected, psnr
 
 BUDGETS = {"faces-64": 25e6, "identity-64": 15e6, "noise-image-32": 10e6}  # bytes of weights

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from multiprocessing.forkserver import _forkserver
 from pathlib import Path
 
 import pytest
@@ -181,3 +182,43 @@ def test_clusters_that_do_not_answer_and_workers_that_cannot_help_are_named(
         protect_photo(task, settings)
     with pytest.raises(BulkError, match="another model"):
         protect_photo(Task("a.jpg", "a.jpg", "a", str(tmp_path), "0" * 64), settings)
+
+
+def test_no_more_workers_are_started_than_there_are_photos(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[int] = []
+
+    class Stop(Exception):
+        pass
+
+    def cluster(n_workers: int, **options: object) -> None:
+        asked.append(n_workers)
+        raise Stop
+
+    monkeypatch.setattr("distributed.LocalCluster", cluster)
+    for workers, tasks in ((8, 3), (2, 40), (4, None)):
+        with pytest.raises(Stop), open_pool(workers=workers, tasks=tasks):
+            pass
+    assert asked == [3, 2, 4]
+    with open_pool(workers=4, tasks=1) as run:
+        assert list(run(abs, [-1])) == [(-1, 1)] and len(asked) == 3  # one photo is done here
+
+
+def test_workers_are_forked_from_a_server_that_has_the_modules_and_have_keys_of_their_own() -> None:
+    def seen(number: int) -> tuple[int, bool, bytes, str | None]:
+        import os
+        import sys
+
+        from semveil.keys import new_nonce
+
+        return os.getpid(), "semveil.bulk.task" in sys.modules, new_nonce(), os.environ.get("SEMVEIL_TEST_MARK")
+
+    _forkserver._stop()  # that of earlier tests, which has loaded less
+    os.environ["SEMVEIL_TEST_MARK"] = "here"
+    try:
+        with open_pool(workers=2, preload=("semveil.bulk.task",)) as run:
+            found = [result for _, result in run(seen, range(6))]
+    finally:
+        del os.environ["SEMVEIL_TEST_MARK"]
+    assert os.getpid() not in {process for process, *_ in found}
+    assert all(loaded for _, loaded, *_ in found)
+    assert len({nonce for *_, nonce, _ in found}) == 6 and {mark for *_, mark in found} == {"here"}

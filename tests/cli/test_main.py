@@ -92,7 +92,7 @@ def test_an_unexpected_error_is_one_line_too(
     def broken(*ignored: object) -> None:
         raise RuntimeError("first\nsecond")
 
-    monkeypatch.setattr("semveil.methods.face_model.model_folders", broken)
+    monkeypatch.setattr("semveil.core.model_folders.folders_with", broken)
     failed(semveil("models", "list"), 70, "unexpected RuntimeError: first\\nsecond; run it again with --debug")
 
 

@@ -158,8 +158,8 @@ def test_what_is_kept_is_told_on_interrupts_only(error: type, capsys: pytest.Cap
 def test_a_lack_of_memory_is_no_bug(semveil: Callable, failed: Callable, monkeypatch: pytest.MonkeyPatch) -> None:
     for error in (MemoryError(), RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes")):
 
-        def scarce(error: Exception = error) -> None:
+        def scarce(card: str, error: Exception = error) -> None:
             raise error
 
-        monkeypatch.setattr("semveil.methods.face_model.model_folders", scarce)
+        monkeypatch.setattr("semveil.core.model_folders.folders_with", scarce)
         failed(semveil("models", "list"), 1, "not enough memory")

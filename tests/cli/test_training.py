@@ -144,3 +144,21 @@ def test_calibration_needs_photos(semveil: Callable, tmp_path: Path, failed: Cal
     failed(semveil("calibrate", "--pairs", tmp_path, "--far", "2"), 2, "between 0 and 1")
     (tmp_path / "pairs.txt").write_text("1\t1\nA\t1\t2\nA\t1\tB\t1\n")
     failed(semveil("calibrate", "--pairs", tmp_path), 1, "none of the photos")
+
+
+def test_a_pair_is_trained_over_a_channel_and_a_range_of_snrs(
+    semveil: Callable, photo: Path, tmp_path: Path, failed: Callable
+) -> None:
+    train = ("train", "protector", "--model", "tiny", "--epochs", "1", "--out", tmp_path / "pairs")
+    over = ("--channel", "rayleigh:coherence=8,csi=mmse,pilots=4", "--snr-db", "0..20")
+    told = json.loads(semveil(*train, *over, "--json").stdout)["pairs"][0]
+    assert (told["channel"], told["snrs_db"]) == (over[1], [0.0, 20.0])
+    send = ("send", photo, "--model", "tiny", "--protection", "nn", "--pair", told["path"], "--out", tmp_path / "m.svl")
+    assert semveil(*send).code == 0
+    assert semveil("receive", tmp_path / "m.svl", "--pair", told["path"], "--out", tmp_path / "b.png").code == 0
+    for option, value, words in (
+        ("--snr-db", "20..0", "lower SNR first"), ("--snr-db", "loud", "a range such as 0..20"),
+        ("--snr-db", "0..900", "-300..300"),
+        ("--channel", "raleigh", "did you mean 'rayleigh'"),
+    ):  # fmt: skip
+        failed(semveil(*train, option, value), 2, words)

@@ -1,7 +1,8 @@
-"""`dp-semcom/channels`, `/snr` and `/bandwidth` on a tiny model: what is run, kept, counted and drawn."""
+"""`dp-semcom/channels`, `snr`, `bandwidth`, `cliff`, `mismatch` on a tiny model: what is run, kept, counted and drawn."""
 
 import json
 from dataclasses import replace
+from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 
 import pytest
@@ -9,23 +10,33 @@ import torch
 from experiments import revisions
 
 from semveil.attacks import ATTACKS
-from semveil.channels import parse_link
-from semveil.experiments.link_bandwidth import _analogue, _digital, reproduce_bandwidth
+from semveil.channels import Link, parse_link
+from semveil.experiments.link_bandwidth import _analogue, _digital, _over_snr, reproduce_bandwidth, reproduce_cliff
 from semveil.experiments.link_bench import AWGN, FADING, PRESETS, LinkBench, LinkPreset, mean, run_cell, strongest
 from semveil.experiments.link_channels import reproduce_channels, reproduce_snr
+from semveil.experiments.link_digital import ways
 from semveil.experiments.link_figures import gap
+from semveil.experiments.link_mismatch import reproduce_mismatch
 from semveil.experiments.reproducible import EXPERIMENTS
 from semveil.link.eves import hear
 from semveil.methods.dp_semcom import DPSemCom
 from semveil.methods.face_model import load_model
 from semveil.metrics import ssim
 
-RUNS = {"channels": reproduce_channels, "snr": reproduce_snr, "bandwidth": reproduce_bandwidth}
+RUNS = {
+    "channels": reproduce_channels,
+    "snr": reproduce_snr,
+    "bandwidth": reproduce_bandwidth,
+    "cliff": reproduce_cliff,
+    "mismatch": reproduce_mismatch,
+}
 
 
 def tiny_preset(name: str) -> LinkPreset:
     """Few cells, so that the tests are quick; all Eves on one of them."""
-    few = replace(PRESETS["smoke"], photos=2, public=40, synthetic=0, csi=(AWGN,), repetitions=(1,))
+    few = replace(PRESETS["smoke"], photos=2, public=40, synthetic=0, csi=(AWGN,), repetitions=(1,), ways=("bound",))
+    few = replace(few, digital_uses=(8, 64), cliff_uses=32, offsets_db=(-1.0, 0.0))
+    few = replace(few, trained_db=((0.0, 0.0), (20.0, 20.0)), trained_latents=512, epochs=20)
     return few if name == "snr" else replace(few, protections=("rotation",), fully=(FADING,))
 
 
@@ -94,13 +105,52 @@ def test_bob_gets_better_with_his_snr_and_has_the_advantage_under_a_key(bench: L
 
 def test_repetition_helps_and_below_its_snr_the_digital_picture_is_gone(bench: LinkBench) -> None:
     once, often = _analogue(bench, 1), _analogue(bench, 8)
-    assert mean(often["bob"], "ssim") > mean(once["bob"], "ssim") and often["ratio"] > once["ratio"]
+    assert mean(often["bob"][0], "ssim") > mean(once["bob"][0], "ssim") and often["ratio"] > once["ratio"]
     uses = 64 * 28 * 4 // 2
-    digital = _digital(bench, "jpeg", 64)
-    for header, size in zip(digital["header_bytes"], digital["bytes"], strict=True):
-        assert 0 < header < size <= uses * 6.66 / 8
-    assert mean(digital["bob"], "ssim") > mean(digital["bob_worse"], "ssim") + 0.1
-    assert _digital(bench, "jpeg", 1)["bytes"] == [None] * 8  # 46 bytes are no picture
+    digital = _digital(bench, "jpeg", "bound", 64)
+    assert digital["bytes"] <= uses * 6.66 / 8
+    for header, size in zip(digital["header"], digital["file"], strict=True):
+        assert 0 < header < size < digital["bytes"]
+    made_for, worse = digital["bob"]
+    assert mean(made_for, "ssim") > mean(worse, "ssim") + 0.1 and (made_for["lost"], worse["lost"]) == (0, 1)
+    assert _digital(bench, "jpeg", "bound", 1)["file"] == [None] * 8  # 46 bytes are no picture
+
+
+def test_latents_need_few_bytes_and_fall_off_the_same_cliff(bench: LinkBench) -> None:
+    cell = _over_snr(bench, AWGN, Link(), "latents", "bound")
+    assert [party["lost"] for party in cell["bob"]] == [1, 0]
+    assert mean(cell["bob"][1], "ssim") > 0.99  # the photos are what the generator makes
+    small = _digital(bench, "latents", "bound", 2)
+    assert small["bytes"] == 93 and small["file"] == [93 - 28] * 8 and mean(small["bob"][0], "ssim") > 0.5
+    low = replace(bench, preset=replace(bench.preset, snr_db=3.0))
+    assert _digital(low, "latents", "bound", 1)["file"] == [None] * 8  # 11 bytes hold no seal
+
+
+def test_real_codes_carry_less_and_fail_a_little_later(bench: LinkBench) -> None:
+    pytest.importorskip("sionna", reason="needs sionna-no-rt: pip install 'semveil[channels]'")
+    made = replace(bench, preset=replace(bench.preset, offsets_db=(-8.0, 0.0), cliff_uses=16))
+    link = parse_link(FADING)
+    bound, coded = (_over_snr(made, FADING, link, "latents", way) for way in ("bound", "5g"))
+    assert coded["bytes"] < bound["bytes"] and coded["bob"][0]["lost"] > 0.9 and coded["bob"][1]["lost"] < 0.5
+    assert mean(coded["bob"][1], "ssim") > mean(coded["bob"][0], "ssim")
+
+
+def test_pairs_are_trained_for_what_they_say(folder: Path) -> None:
+    cells = result(folder, "mismatch")["cells"]
+    assert set(cells) == {f"{channel} | {snr}..{snr}" for channel in (AWGN, FADING) for snr in (0, 20)}
+    for cell in cells.values():
+        assert [(party["channel"], party["snr_db"]) for party in cell["bob"]] == [
+            (channel, snr) for channel in (AWGN, FADING) for snr in (5.0, 20.0)
+        ]
+
+
+def test_results_say_where_the_codes_are_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing(name: str) -> str:
+        raise PackageNotFoundError(name)
+
+    monkeypatch.setattr("semveil.experiments.link_digital.version", missing)
+    carried, said = ways(("bound", "5g"))
+    assert carried == ("bound",) and "extra channels" in said
 
 
 def test_the_strongest_eve_is_the_nearest_and_never_the_control() -> None:

@@ -44,9 +44,11 @@ KINDS = [
 ]  # fmt: skip
 
 
+@pytest.mark.parametrize("small", [2048, 0], ids=["few rows", "sketched"])
 @both_norms
 @pytest.mark.parametrize("kind", KINDS)
-def test_equals_brute_force_in_double_precision(kind: str, norm: str) -> None:
+def test_equals_brute_force_in_double_precision(kind: str, norm: str, small: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("semveil.mechanisms.sensitivity._SMALL", small)
     rows = rows_of(kind, 300, 64)
     expected = pdist(rows.astype(np.float64), METRICS[norm]).max()
     assert observed_pairwise_sensitivity(rows, norm, tile=70).value == pytest.approx(expected, rel=1e-12)
@@ -116,9 +118,13 @@ def test_sketches_bound_rows_longer_than_themselves(kind: str) -> None:
     )
 
 
+@pytest.mark.parametrize("small", [2048, 0], ids=["few rows", "sketched"])
 @both_norms
 @pytest.mark.parametrize("kind", ["concentrated", "latents", "uneven coordinates", "duplicates"])
-def test_equals_brute_force_on_rows_longer_than_their_sketch(kind: str, norm: str) -> None:
+def test_equals_brute_force_on_rows_longer_than_their_sketch(
+    kind: str, norm: str, small: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("semveil.mechanisms.sensitivity._SMALL", small)
     rows = rows_of(kind, 600, 900)
     expected = pdist(rows.astype(np.float64), METRICS[norm]).max()
     assert observed_pairwise_sensitivity(rows, norm, tile=128).value == pytest.approx(expected, rel=1e-12)

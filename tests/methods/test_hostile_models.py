@@ -11,7 +11,8 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from semveil.core.checkpoints import BadCheckpoint
-from semveil.methods.face_model import bundled_folder, load_model, read_network
+from semveil.core.model_folders import bundled_folder
+from semveil.methods.face_model import load_model, read_network
 from semveil.methods.identity_model import load_identity_model
 from semveil.methods.noise_image_model import load_noise_image_model
 from semveil.methods.pairs import read_pair

@@ -9,10 +9,10 @@ import torch
 from scipy.stats import norm
 
 from semveil.core.checkpoints import BadCheckpoint
+from semveil.core.model_folders import bundled_folder
 from semveil.core.pixels import to_pixels, to_tensor
 from semveil.data.labelled_pictures import load_labelled
 from semveil.mechanisms import gaussian_delta
-from semveil.methods.face_model import bundled_folder
 from semveil.methods.noise_image import NoiseImage, classify
 from semveil.methods.noise_image_model import NoiseImageModel, load_noise_image_model, save_noise_image_model
 from semveil.training.classifier import accuracy

@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from semveil.core.checkpoints import BadCheckpoint
+from semveil.core.model_folders import bundled_folder
 from semveil.core.privacy import Basis
-from semveil.methods.face_model import bundled_folder
 from semveil.methods.quantile_bounds import FILE, SHARES, QuantileBounds
 
 LATENTS = torch.randn(501, 3, 4, generator=torch.Generator().manual_seed(2)) * 3

@@ -4,16 +4,31 @@ import math
 
 import numpy as np
 import pytest
-from cryptography.exceptions import InvalidTag
+import torch
 from scipy import integrate, stats
 from skimage import data
 
+from semveil.channels import Fading, Link
 from semveil.radio.codecs import CODECS, code, open_picture
-from semveil.radio.digital import SEAL_BYTES, open_picture_at, seal_picture, spectral_efficiency
+from semveil.radio.digital import (
+    SEAL_BYTES,
+    AtCapacity,
+    at_capacity,
+    by_ldpc,
+    seal_picture,
+    shown_picture,
+    spectral_efficiency,
+    unseal,
+)
+from semveil.radio.mcs import SCHEMES, choose_scheme, link_efficiency
 
 FACE = np.ascontiguousarray(data.astronaut()[0:192:3, 160:352:3])
 KEY = bytes(range(32))
 here = pytest.mark.parametrize("codec", [name for name in CODECS if CODECS[name].available()])
+
+
+def rng() -> torch.Generator:
+    return torch.Generator().manual_seed(0)
 
 
 def error(a: np.ndarray, b: np.ndarray) -> float:
@@ -64,24 +79,55 @@ def test_the_rate_is_mutual_information_and_outage_is_exponential(snr_db):
 @here
 def test_the_cliff(codec):
     """Made for 10 dB: perfect from there on, nothing below, however little."""
-    uses, rate = 3000, spectral_efficiency(10.0)
-    sealed = seal_picture(FACE, KEY, codec=codec, uses=uses, rate=rate)
-    assert len(sealed.data) * 8 <= uses * rate
-    pictures = {s: open_picture_at(sealed, KEY, FACE.shape, rate=spectral_efficiency(s)) for s in (9.9, 10.0, 25.0)}
+    carrier = at_capacity(Link(), 3000, 10.0, outage=0.0)
+    sealed = seal_picture(FACE, KEY, codec=codec, size=carrier.size)
+    assert len(sealed.data) == carrier.size == int(3000 * spectral_efficiency(10.0) / 8)
+    assert 0 < sealed.header < sealed.file <= carrier.size - SEAL_BYTES - 1
+    pictures = {s: shown_picture(carrier.send(sealed.data, Link(), s, rng()), KEY, FACE.shape) for s in (9.9, 10.0, 25.0)}
     assert (pictures[9.9] == 128).all() and error(pictures[10.0], FACE) < 400
     np.testing.assert_array_equal(pictures[10.0], pictures[25.0])
-    assert seal_picture(FACE, KEY, codec=codec, uses=20, rate=rate) is None
-    assert (open_picture_at(None, KEY, FACE.shape, rate=99.0) == 128).all()
+    assert seal_picture(FACE, KEY, codec=codec, size=20) is None
+    assert (shown_picture(None, KEY, FACE.shape) == 128).all()
 
 
 def test_what_is_sealed_shows_nothing_and_cannot_be_altered():
-    sealed = seal_picture(FACE, KEY, codec="jpeg", uses=4000, rate=5.0)
-    plain = code(FACE, "jpeg", 2500 - SEAL_BYTES).file
-    assert plain[:20] not in sealed.data and len(sealed.data) == len(plain) + SEAL_BYTES
-    again = seal_picture(FACE, KEY, codec="jpeg", uses=4000, rate=5.0)
+    sealed = seal_picture(FACE, KEY, codec="jpeg", size=2500)
+    plain = code(FACE, "jpeg", 2500 - SEAL_BYTES - 1).file
+    assert plain[:20] not in sealed.data and len(plain) == sealed.file
+    np.testing.assert_array_equal(shown_picture(sealed.data, KEY, FACE.shape), open_picture(plain))
+    again = seal_picture(FACE, KEY, codec="jpeg", size=2500)
     assert again.data != sealed.data  # a new nonce
-    with pytest.raises(InvalidTag):
-        open_picture_at(sealed, bytes(32), FACE.shape, rate=9.0)
-    altered = type(sealed)(sealed.data[:50] + bytes([sealed.data[50] ^ 1]) + sealed.data[51:], sealed.header, sealed.rate)
-    with pytest.raises(InvalidTag):
-        open_picture_at(altered, KEY, FACE.shape, rate=9.0)
+    altered = sealed.data[:50] + bytes([sealed.data[50] ^ 1]) + sealed.data[51:]
+    assert unseal(sealed.data, KEY) and unseal(altered, KEY) is None and unseal(sealed.data, bytes(32)) is None
+    assert (shown_picture(altered, KEY, FACE.shape) == 128).all()
+
+
+def test_the_rate_of_a_link_is_that_of_the_closed_forms():
+    """AWGN exactly; flat Rayleigh fading by the exponential law, within what 1,000 realisations tell."""
+    assert link_efficiency(Link(), 13.0, 50, outage=0.3) == pytest.approx(spectral_efficiency(13.0), rel=1e-6)
+    low, high = (spectral_efficiency(13.0, outage=o) for o in np.array(stats.binom.interval(1 - 1e-6, 1000, 0.1)) / 1000)
+    assert low < link_efficiency(Link(Fading()), 13.0, 50, outage=0.1) < high
+    blocks = link_efficiency(Link(Fading(coherence=5)), 13.0, 50, outage=0.1)
+    ergodic = integrate.quad(lambda g: math.exp(-g) * math.log2(1 + 10**1.3 * g), 0, 60)[0]
+    assert high < blocks < ergodic  # ten fades are some diversity
+    with pytest.raises(ValueError, match="outage"):
+        link_efficiency(Link(), 13.0, 50, outage=1.0)
+
+
+def test_messages_fail_as_often_as_the_outage_allows():
+    link = Link(Fading())
+    carrier, source = AtCapacity(20, link_efficiency(link, 10.0, 20, outage=0.2)), rng()
+    lost = sum(carrier.send(b"", link, 10.0, source) is None for _ in range(1500))
+    low, high = stats.binom.interval(1 - 1e-6, 1500, 0.2)
+    assert low * 0.7 < lost < high * 1.3  # the rate itself is read from 1,000 realisations
+
+
+def test_schemes_rise_and_are_chosen_below_capacity():
+    efficiencies = [scheme.efficiency for scheme in SCHEMES]
+    assert len(SCHEMES) == 26 and max(efficiencies) == pytest.approx(7.4063, abs=1e-4)  # as the standard's table has it
+    for capacity in (0.7, 2.5, 5.0, 9.0):
+        chosen = choose_scheme(capacity)
+        assert chosen.efficiency <= capacity
+        assert not [e for e in efficiencies if chosen.efficiency < e <= capacity]
+    assert choose_scheme(0.5) is None
+    assert by_ldpc(Link(), 500, -9.0, outage=0.0) is None

@@ -4,9 +4,11 @@ import dataclasses
 
 import pytest
 import torch
+from scipy import stats
 
+from semveil.channels import Link
 from semveil.methods.face_model import load_model
-from semveil.methods.pairs import NoPair, find_pair, pair_digest
+from semveil.methods.pairs import NoPair, find_pair, pair_digest, pair_file, read_pair, write_pair
 from semveil.protection.linear_pair import PairSettings
 from semveil.training import protector
 from semveil.training.protector import find_or_train_pair, train_pair
@@ -55,6 +57,52 @@ def test_fresh_noise_averages_out_and_frozen_noise_is_memorised():
     predicted = scale * 2**0.5 * ((width + 1) / count) ** 0.5
     assert change["frozen"] == pytest.approx(predicted, rel=0.25)
     assert change["fresh"] < 0.5 * change["frozen"]
+
+
+def test_a_channel_and_a_range_of_snrs_are_what_the_settings_say(monkeypatch):
+    """Each latent draws its own SNR, evenly; the channel is the one named; and both make another pair than AWGN of 20 dB."""
+    met: list[torch.Tensor] = []
+
+    def heard(channel, symbols, snr_db, *, rng):
+        met.append((type(channel), torch.as_tensor(snr_db).expand(len(symbols))))
+        return symbols
+
+    monkeypatch.setattr(protector, "over", heard)
+    wide = dataclasses.replace(SETTINGS, snr_db=0.0, snr_high_db=20.0, channel="rayleigh:coherence=8")
+    train_pair(latents(1000), wide, rng=rng(), epochs=1, batch=250)
+    snrs = torch.cat([snr for _, snr in met])
+    assert {channel for channel, _ in met} == {Link} and len(snrs) == 1000
+    assert stats.kstest(snrs.numpy(), "uniform", (0, 20)).pvalue > 1e-6 and len(snrs.unique()) > 900
+    met.clear()
+    train_pair(latents(100), SETTINGS, rng=rng(), epochs=1)
+    assert met[0][0] is type(None) and met[0][1].unique().tolist() == [20.0]
+
+
+def test_a_pair_trained_at_an_snr_is_the_best_there():
+    quick = {"epochs": 60, "batch": 100, "learning_rate": 3e-3}
+    pairs = {
+        snr: train_pair(latents(1000), dataclasses.replace(SETTINGS, snr_db=snr), rng=rng(), **quick) for snr in (-5.0, 30.0)
+    }
+    errors = {}
+    for tested in pairs:
+        for trained, pair in pairs.items():
+            loss = protector._loss(pair, latents(1000), latents(1000)[:, :2], 0.0, None, tested, rng(4))
+            errors[trained, tested] = float(loss)
+    assert errors[-5.0, -5.0] < errors[30.0, -5.0] and errors[30.0, 30.0] < errors[-5.0, 30.0]
+
+
+def test_old_pairs_keep_their_files_and_others_get_files_of_their_own(tmp_path):
+    """Range and channel are no part of what names the file of a pair of one SNR over AWGN."""
+    assert pair_file(tmp_path, SETTINGS).name == "as_published-10-c1c8e2c770.safetensors"
+    names = {
+        pair_file(tmp_path, dataclasses.replace(SETTINGS, **c)).name for c in ({}, {"snr_high_db": 30}, {"channel": "rician"})
+    }
+    assert len(names) == 3
+    pair = train_pair(latents(16), dataclasses.replace(SETTINGS, snr_high_db=30, channel="rician"), rng=rng(), epochs=1)
+    write_pair(tmp_path / "p.safetensors", pair)
+    assert read_pair(tmp_path / "p.safetensors").settings == pair.settings
+    with pytest.raises(ValueError, match="must not be below"):
+        dataclasses.replace(SETTINGS, snr_high_db=3)
 
 
 def test_a_seed_reproduces_a_pair():

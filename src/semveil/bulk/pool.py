@@ -2,8 +2,10 @@
 
 import itertools
 import math
+import multiprocessing
+import os
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Any, Protocol, TypeVar
 
@@ -35,11 +37,16 @@ def in_this_process(function: Callable[[T], R], tasks: Iterable[T]) -> Iterator[
 
 
 @contextmanager
-def open_pool(workers: int | None = None, cluster: str | None = None) -> Iterator[Pool]:
+def open_pool(
+    workers: int | None = None, cluster: str | None = None, *, tasks: int | None = None, preload: Sequence[str] = ()
+) -> Iterator[Pool]:
     """The pool that was asked for.
 
     Args:
-        workers: processes on this machine, one photo each at a time; None works in this process.
+        workers: processes on this machine, one photo each at a time; None works in this process. They are forked from a
+            server that has loaded the modules once, where the system can, or else started anew.
+        tasks: how many there will be: no more workers are started, and none at all for one.
+        preload: modules that every worker needs.
         cluster: address of a Dask scheduler, such as `tcp://10.0.0.1:8786`.
 
     Raises:
@@ -55,7 +62,9 @@ def open_pool(workers: int | None = None, cluster: str | None = None) -> Iterato
         raise ValueError("give workers or a cluster, not both: a cluster has workers of its own")
     if workers is not None and workers < 1:
         raise ValueError(f"workers must be 1 or more, got {workers}")
-    if workers is None and cluster is None:
+    if workers is not None and tasks is not None:
+        workers = min(workers, max(tasks, 1))
+    if cluster is None and (workers is None or (tasks is not None and tasks <= 1)):
         yield in_this_process
         return
     try:
@@ -65,6 +74,7 @@ def open_pool(workers: int | None = None, cluster: str | None = None) -> Iterato
     with ExitStack() as stack:
         address: Any = cluster
         if workers is not None:
+            stack.enter_context(_starting_method(preload))
             # No dashboard: nothing of the run is served to others. Workers listen on this machine alone.
             address = stack.enter_context(
                 distributed.LocalCluster(
@@ -74,6 +84,7 @@ def open_pool(workers: int | None = None, cluster: str | None = None) -> Iterato
                     dashboard_address=None,
                     memory_limit=None,
                     silence_logs=50,
+                    env={name: value for name, value in os.environ.items() if name.startswith("SEMVEIL")},
                 )
             )
         try:
@@ -86,6 +97,21 @@ def open_pool(workers: int | None = None, cluster: str | None = None) -> Iterato
             ) from error
         check_workers(client)
         yield _Dask(client)
+
+
+@contextmanager
+def _starting_method(preload: Sequence[str]) -> Iterator[None]:
+    """Let Dask start workers from a fork server that has the modules; keys are drawn in the workers, so none is shared."""
+    import dask
+
+    if "forkserver" not in multiprocessing.get_all_start_methods():
+        yield
+        return
+    from distributed.utils import get_mp_context
+
+    with dask.config.set({"distributed.worker.multiprocessing-method": "forkserver"}):
+        get_mp_context().set_forkserver_preload(["distributed", *preload])  # after Dask's own list, which it sets once
+        yield
 
 
 def check_workers(client: Any) -> None:

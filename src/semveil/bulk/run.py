@@ -24,6 +24,7 @@ from semveil.core.errors import OutputError, PhotoError
 from semveil.core.ledger import Booking, Ledger, OverLimit
 from semveil.core.privacy import Guarantee
 from semveil.core.progress import Progress, quiet
+from semveil.methods.registry import module_of
 from semveil.methods.release import Layout
 
 LOST = 1  # exit code of photos whose workers died
@@ -188,7 +189,9 @@ def protect_photos(
         top = source.place.split("/", 1)[0]
         if top == FOLDER or (top == KEPT_FOLDER and settings.keep):
             raise SourceError(f"{source.place!r} would mix with what the output keeps in {top!r}; rename that folder")
-    with Manifest(out) as manifest, open_pool(workers, cluster) as pool:
+    preload = ("semveil.bulk.task", module_of(settings.method))
+    tasks = max(workers or 1, len(sources.photos)) if clips else len(sources.photos)  # a clip is many
+    with Manifest(out) as manifest, open_pool(workers, cluster, tasks=tasks, preload=preload) as pool:
         run = _Run(manifest, settings, digest, people, sources, clips, ledger, limit, size, notes)
         return run.go(pool, progress)
 

@@ -3,6 +3,7 @@
 from semveil.channels.awgn import awgn, noise_power
 from semveil.channels.channel import AWGN, Channel, ChannelState, ClippedAWGN, Heard
 from semveil.channels.container import MessageError
+from semveil.channels.digital_message import DigitalMessage, digital_bytes, is_digital, read_digital
 from semveil.channels.fading import OFDM, Fading
 from semveil.channels.keyed_part import KeyedPart
 from semveil.channels.links import CHANNELS, Bandwidth, bandwidth, parse_link
@@ -30,6 +31,7 @@ __all__ = [
     "Channel",
     "ChannelState",
     "ClippedAWGN",
+    "DigitalMessage",
     "Fading",
     "Heard",
     "KeyedPart",
@@ -46,12 +48,15 @@ __all__ = [
     "code_blocks",
     "denormalise_power",
     "denormalise_power_blocks",
+    "digital_bytes",
+    "is_digital",
     "message_bytes",
     "noise_power",
     "normalise_power",
     "normalise_power_blocks",
     "pack",
     "parse_link",
+    "read_digital",
     "read_message",
     "unpack",
     "wiretap",

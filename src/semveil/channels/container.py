@@ -22,6 +22,7 @@ from typing import Any, NoReturn
 from semveil.core.errors import SemveilError
 
 MAGIC = b"\x93SVL\r\n\x1a\n"
+DIGITAL_MAGIC = b"\x93SVD\r\n\x1a\n"  # of messages for a digital link, which have no symbols
 PREFIX = struct.Struct("<8sIIQ")
 CHECKSUM_BYTES = 32
 MAX_HEADER = 1 << 20
@@ -34,7 +35,17 @@ class MessageError(SemveilError):
     exit_code = 6
 
 
-def encode(version: int, header: dict[str, Any], payload: bytes) -> bytes:
+def version_of(path: str | os.PathLike[str]) -> int:
+    """The format version that a file states; 0 where it states none."""
+    try:
+        with open(path, "rb") as handle:
+            prefix = handle.read(PREFIX.size)
+    except (OSError, ValueError):
+        return 0
+    return int(PREFIX.unpack(prefix)[1]) if len(prefix) == PREFIX.size and prefix.startswith(MAGIC) else 0
+
+
+def encode(version: int, header: dict[str, Any], payload: bytes, *, magic: bytes = MAGIC) -> bytes:
     """Lay out a file; equal content gives equal bytes.
 
     Raises:
@@ -49,11 +60,11 @@ def encode(version: int, header: dict[str, Any], payload: bytes) -> bytes:
             f"a message file holds at most {MAX_FILE:,} bytes, of them {MAX_HEADER:,} header, "
             f"got {len(payload):,} + {len(text):,}; send fewer images per message"
         )
-    body = PREFIX.pack(MAGIC, version, len(text), len(payload)) + text + payload
+    body = PREFIX.pack(magic, version, len(text), len(payload)) + text + payload
     return body + hashlib.sha256(body).digest()
 
 
-def read(path: str | os.PathLike[str], version: int) -> tuple[dict[str, Any], bytes]:
+def read(path: str | os.PathLike[str], version: int, *, magic: bytes = MAGIC) -> tuple[dict[str, Any], bytes]:
     """Read and check a file of the given format version; no length it states is trusted before the file's size confirms it.
 
     Returns:
@@ -69,17 +80,21 @@ def read(path: str | os.PathLike[str], version: int) -> tuple[dict[str, Any], by
             raise MessageError(f"{name} is not a file; give a message that `semveil send` wrote")
         with open(path, "rb") as handle:
             prefix = handle.read(PREFIX.size)
-            _check_prefix(prefix, status.st_size, version, name)
+            _check_prefix(prefix, status.st_size, version, name, magic)
             return _decode(prefix + handle.read(), name)
     except (OSError, ValueError) as error:  # ValueError: a null byte in the path
         raise MessageError(f"cannot read the message {name}: {getattr(error, 'strerror', None) or error}") from None
 
 
-def _check_prefix(prefix: bytes, size: int, version: int, name: str) -> None:
+def _check_prefix(prefix: bytes, size: int, version: int, name: str, magic: bytes) -> None:
     """Hold magic, version and lengths against the file's size, before anything else is read."""
     if not prefix:
         raise MessageError(f"{name} is empty")
-    if not prefix.startswith(MAGIC[: len(prefix)]):
+    if magic == MAGIC and prefix.startswith(DIGITAL_MAGIC):
+        raise MessageError(
+            f"{name} is a digital message, sealed whole, which has no symbols to hear; semveil receive opens it with its key"
+        )
+    if not prefix.startswith(magic[: len(prefix)]):
         raise MessageError(f"{name} is not a semveil message (it does not begin with the magic bytes)")
     if len(prefix) < PREFIX.size:
         raise MessageError(f"{name} is cut off: {size} bytes, at least {PREFIX.size + CHECKSUM_BYTES} expected")

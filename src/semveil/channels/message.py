@@ -6,20 +6,23 @@ import os
 import re
 import zlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import Any, cast
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from semveil.channels.container import MessageError, encode, is_json_object, read
+from semveil.channels.container import MessageError, encode, is_json_object, read, version_of
 from semveil.channels.keyed_part import KeyedPart
 from semveil.channels.power import GAIN_BITS
+from semveil.channels.stored_symbols import MOST_BITS, bits_of, from_steps, packed, packed_size, rounded, to_steps, unpacked
 from semveil.core.files import write_whole
 
 FORMAT_VERSION = 2
+STORED_VERSION = 3  # of files whose symbols are whole steps, and all else is compressed
 TENSORS = ("clip_lower", "clip_upper", "gains", "symbols")  # the payload's order, float32 little-endian, complex as re, im
+NOT_IN_HEADER = ("format_version", "symbol_step")
 MOST_SIDE = 1 << 22  # bytes of a decompressed header
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _HASH = re.compile(r"[0-9a-f]{64}")
@@ -51,6 +54,7 @@ class Message:
         snr_db: SNR in dB of the channel that the symbols have passed; None for clean symbols, as Alice sends them: the reader
             then simulates its own channel.
         symbols: (B, N) complex64, N = K*D/2, codes packed by `pack`.
+        symbol_step: where the symbols are whole multiples of it on both axes, see `stored_symbols`: the file is smaller then.
         format_version: of the file.
 
     Raises:
@@ -74,6 +78,7 @@ class Message:
     keyed: KeyedPart | None
     snr_db: float | None
     symbols: Tensor = field(repr=False)
+    symbol_step: float | None = None
     format_version: int = FORMAT_VERSION
 
     def __post_init__(self) -> None:
@@ -120,6 +125,14 @@ class Message:
         _check(blocks, "two gains per image need private and common codes of even width, private_codes", self.private_codes)
         for name, bound in (("clip_lower", lower), ("clip_upper", upper)):
             _check(_broadcasts(bound, self.latent_shape), f"{name} must broadcast to {self.latent_shape}", tuple(bound.shape))
+        if self.symbol_step is not None:
+            step = self.symbol_step
+            _check(isinstance(step, float) and 0 < step < 1e9, "symbol_step must be a finite number > 0 or None", step)
+            try:
+                on_grid = bool((rounded(symbols, step) - symbols).abs().max() <= 1e-3 * step)
+            except ValueError as error:
+                raise MessageError(str(error)) from None
+            _check(on_grid, "symbols must be whole multiples of symbol_step", step)
         _check(bool((lower <= upper).all()), "clip_lower must not exceed clip_upper", "a lower bound above its upper bound")
 
     @property
@@ -150,8 +163,19 @@ def message_bytes(message: Message) -> bytes:
     Raises:
         MessageError: the message is too big for one file.
     """
+    if message.symbol_step is not None:
+        return _stored_bytes(message, message.symbol_step)
     payload = b"".join(_reals(getattr(message, name)) for name in TENSORS)
     return encode(message.format_version, _header(message), payload)
+
+
+def _stored_bytes(message: Message, step: float) -> bytes:
+    side, steps = side_of_message(message), to_steps(message.symbols, step)
+    bits = bits_of(steps)
+    header = {
+        "bits": bits, "shape": list(message.symbols.shape), "side": len(side), "snr_db": message.snr_db, "step": step,
+    }  # fmt: skip
+    return encode(STORED_VERSION, header, side + packed(steps, bits))
 
 
 def read_message(path: str | os.PathLike[str]) -> Message:
@@ -160,11 +184,25 @@ def read_message(path: str | os.PathLike[str]) -> Message:
     Raises:
         MessageError: the file is missing, unreadable, damaged, of another format or version, or inconsistent.
     """
-    header, payload = read(path, FORMAT_VERSION)
+    stored = version_of(path) >= STORED_VERSION
+    header, payload = read(path, STORED_VERSION if stored else FORMAT_VERSION)
     try:
-        return _from_parts(header, payload)
+        return _from_stored(header, payload) if stored else _from_parts(header, payload)
     except MessageError as error:
         raise MessageError(f"the message {os.fsdecode(path)!r} is inconsistent: {error}") from None
+
+
+def _from_stored(header: dict[str, Any], payload: bytes) -> Message:
+    names = {"bits", "shape", "side", "snr_db", "step"}
+    _check(set(header) == names, "the header must have the fields of its version, differs in", sorted(set(header) ^ names)[:8])
+    shape, bits, size, step = (header[name] for name in ("shape", "bits", "side", "step"))
+    _check(isinstance(shape, list) and len(shape) == 2 and _integers(shape, 1, 1 << 30), "no shape of symbols", shape)
+    _check(_integers([bits], 1, MOST_BITS) and _integers([size], 1, MOST_SIDE), "no sizes of symbols and side", (bits, size))
+    _check(isinstance(step, float) and 0 < step < 1e9, "step must be a finite number > 0", step)
+    expected = size + packed_size(bits, (shape[0], shape[1]))
+    _check(len(payload) == expected, f"side and symbols need {expected} bytes of payload", len(payload))
+    symbols = from_steps(unpacked(payload[size:], bits, (shape[0], shape[1])), step)
+    return replace(message_from_side(payload[:size], symbols, snr_db=header["snr_db"]), symbol_step=step)
 
 
 def side_of_message(message: Message) -> bytes:
@@ -176,7 +214,7 @@ def side_of_message(message: Message) -> bytes:
     return bytes([message.format_version]) + zlib.compress(len(text).to_bytes(4, "big") + text + tensors, 9)
 
 
-def message_from_side(side: bytes, symbols: Tensor, *, snr_db: float) -> Message:
+def message_from_side(side: bytes, symbols: Tensor, *, snr_db: float | None) -> Message:
     """A message from what `side_of_message` gave, with symbols (B, N) as they were received.
 
     Raises:
@@ -197,7 +235,7 @@ def message_from_side(side: bytes, symbols: Tensor, *, snr_db: float) -> Message
 
 def _header(message: Message) -> dict[str, Any]:
     """What stands in a message's header, JSON-ready."""
-    plain = [f.name for f in fields(Message) if f.name not in (*TENSORS, "format_version")]
+    plain = [f.name for f in fields(Message) if f.name not in (*TENSORS, *NOT_IN_HEADER)]
     header: dict[str, Any] = {name: getattr(message, name) for name in plain}
     header["keyed"] = message.keyed and message.keyed.as_header()
     header["tensors"] = {name: list(getattr(message, name).shape) for name in TENSORS}
@@ -205,7 +243,7 @@ def _header(message: Message) -> dict[str, Any]:
 
 
 def _from_parts(header: dict[str, Any], payload: bytes) -> Message:
-    names = {f.name for f in fields(Message)} - {*TENSORS, "format_version"} | {"tensors"}
+    names = {f.name for f in fields(Message)} - {*TENSORS, *NOT_IN_HEADER} | {"tensors"}
     _check(set(header) == names, "the header must have the fields of its version, differs in", sorted(set(header) ^ names)[:8])
     shapes = header.pop("tensors")
     _check(isinstance(shapes, dict) and set(shapes) == set(TENSORS), f"tensors must be {', '.join(TENSORS)}", type(shapes))

@@ -1,6 +1,7 @@
 """Receivers: what is known of the channel (perfectly, from pilots, or nothing), and how it is undone."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import torch
 from torch import Tensor, nn
@@ -103,16 +104,19 @@ def estimate_gain(received: Tensor, noise: Tensor, pilots: Pilots, channel: Chan
         matrix = _least_squares(channel.basis(received.shape[1]), places, everywhere).to(heard.device)
         gain, error = heard @ matrix.T, variance * matrix.abs().square().sum(1)
         return Estimate(gain.to(received), error.to(noise))
-    gain, error = torch.empty(received.shape, dtype=torch.complex128, device=heard.device), torch.empty_like(received.real)
-    among, across = channel.correlation(places, places), channel.correlation(everywhere, places)
-    for power in variance.unique():
-        rows = (variance == power).flatten()
-        regular = among + power.cpu() * torch.eye(len(places), dtype=torch.complex128)
-        matrix = torch.linalg.solve(regular, across.conj().T).conj().T  # (N, P); R_pp is Hermitian
-        gain[rows] = heard[rows] @ matrix.T.to(heard.device)
-        left = 1 - (matrix * across.conj()).sum(1).real  # every law has unit power
-        error[rows] = left.clamp_min(0).to(error)
-    return Estimate(gain.to(received), error)
+    values, vectors, across = (part.to(heard.device) for part in _spectrum(channel, pilots, received.shape[1]))
+    inverse = 1 / (values + variance)  # (B, P): of R_pp + sigma^2 I, for each message's noise
+    gain = ((heard @ vectors.conj()) * inverse) @ across.T
+    error = 1 - inverse @ across.abs().square().T  # every law has unit power
+    return Estimate(gain.to(received), error.clamp_min(0).to(noise))
+
+
+@lru_cache(maxsize=4)
+def _spectrum(channel: Channel, pilots: Pilots, length: int) -> tuple[Tensor, Tensor, Tensor]:
+    """R_pp = V diag(l) V^H: l (P,) and V (P, P); and R_ap V (N, P). Kept, since frames of one length come again and again."""
+    places = pilots.places(length)
+    values, vectors = torch.linalg.eigh(channel.correlation(places, places))
+    return values.clamp_min(0), vectors, channel.correlation(torch.arange(length), places) @ vectors
 
 
 def equalise(received: Tensor, state: ChannelState, estimate: Estimate, *, mmse: bool) -> Heard:

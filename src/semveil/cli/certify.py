@@ -47,18 +47,21 @@ def _find(file: Path) -> "tuple[Certificate, str]":
     if certificate_path(file).is_file() or not _is_message(file):
         return read_certificate(file), "with the file, whose hash matches"
 
-    from semveil.channels import read_message
+    from semveil.channels import is_digital, read_digital, read_message
     from semveil.methods.certificates import certificate_of
+    from semveil.methods.digital import digital_certificate
 
+    if is_digital(file):
+        return digital_certificate(read_digital(file)), _MESSAGE
     return certificate_of(read_message(file)), _MESSAGE
 
 
 def _is_message(file: Path) -> bool:
-    from semveil.channels.container import MAGIC
+    from semveil.channels.container import DIGITAL_MAGIC, MAGIC
     from semveil.core.files import open_regular
 
     try:
         with os.fdopen(open_regular(file), "rb") as content:
-            return content.read(len(MAGIC)) == MAGIC
+            return content.read(len(MAGIC)) in (MAGIC, DIGITAL_MAGIC)
     except OSError:
         return False

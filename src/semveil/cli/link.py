@@ -33,6 +33,16 @@ def send(
     iq_format: Annotated[
         str, typer.Option(help="Of its samples: two floats or two 16-bit integers.", metavar="cf32|ci16")
     ] = "cf32",
+    digital: Annotated[
+        bool, typer.Option("--digital", help="For a digital link: the latents as bytes, sealed whole; needs a key.")
+    ] = False,
+    image_bytes: Annotated[
+        int | None, typer.Option("--bytes", help="Of the image with --digital (4.5 bits a latent number).", metavar="N", min=16)
+    ] = None,
+    for_snr_db: Annotated[
+        float | None,
+        typer.Option(help="Round the symbols to what this SNR is worth: a third of the file at 20 dB.", metavar="S"),
+    ] = None,
     key: options.Key = None,
     passphrase_file: options.PassphraseFile = None,
     identity: options.Identity = None,
@@ -65,6 +75,8 @@ def send(
 
     Example: semveil send portrait.jpg --key alice-bob.key --iq m.sigmf
 
+    Example: semveil send portrait.jpg --key alice-bob.key --digital --bytes 700 --out m.svd
+
     Example: semveil send portrait.jpg --protection laplace --private all --epsilon 500 --out m.svl
     """
     outputs = [path for path in (out, iq) if path is not None]
@@ -83,6 +95,18 @@ def send(
         perceptual=perceptual,
     )
     asked.check(keyed=keyed)
+    options.check_snr("--for-snr-db", for_snr_db)
+    if digital:
+        if not keyed:
+            raise options.OptionError("--digital needs a key: semveil keygen --out my.key, then --key my.key")
+        if for_snr_db is not None:
+            raise options.OptionError("--digital has no symbols; leave --for-snr-db out, and choose --bytes")
+        if iq is not None:
+            raise options.OptionError("--digital makes bytes for a modem of your own; leave --iq out")
+        if deniable or any(asked.arguments()[name] is not None for name in asked.arguments() if name != "perceptual"):
+            raise options.OptionError("--digital seals all codes; leave options of other protections out")
+    elif image_bytes is not None:
+        raise options.OptionError("--bytes is for --digital")
     if protection in ("rotation", "modulo") and not keyed:
         raise options.OptionError(f"--protection {protection} needs a key: semveil keygen --out my.key, then --key my.key")
     for path in outputs:
@@ -103,6 +127,9 @@ def send(
             out,
             iq=iq,
             iq_format=iq_format,
+            digital=digital,
+            image_bytes=image_bytes,
+            for_snr_db=for_snr_db,
             model=model or default_model(),
             key=key_of(key, passphrase_file, identity, peer, confirm=True),
             pair=None if pair is None else read_pair(pair),
@@ -137,6 +164,8 @@ def receive(
     as_json: options.Json = False,
 ) -> None:
     """Bob: hear a message over a simulated channel (AWGN, 20 dB), undo the protection and make the image.
+
+    A digital message passes no channel: it is opened, or refused if anything of it was altered.
 
     A keyed message is read once: its nonce goes into a log, and whoever sends it again is found out.
 
@@ -222,7 +251,7 @@ def _report(made: "Sent | Received", more: Sequence[str] = (), *, as_json: bool)
         "nominal_epsilon": message.nominal_epsilon,
         "private_codes": list(message.private_codes),
         "authenticated": message.keyed.authenticated if message.keyed else None,
-        "guarantee": dict(message.guarantee),
+        "guarantee": _guarantee(made),
         "certificate": made.certificate.as_dict(),
         "written": [str(path) for path in outputs],
     }
@@ -234,3 +263,14 @@ def _report(made: "Sent | Received", more: Sequence[str] = (), *, as_json: bool)
         [first, *certified_lines(made.certificate, made.written), *more, f"Written: {', '.join(result['written'])}."],
         as_json=as_json,
     )
+
+
+def _guarantee(made: "Sent | Received") -> dict[str, Any]:
+    """What the message says of itself; a digital one says nothing, and its certificate follows from what it is."""
+    from semveil.channels import DigitalMessage
+    from semveil.methods.digital import digital_certificate
+
+    message = made.message
+    if isinstance(message, DigitalMessage):
+        return digital_certificate(message).guarantee.as_dict()
+    return dict(message.guarantee)

@@ -100,12 +100,9 @@ def verify(
 
 def _models() -> dict[str, tuple[str, Path]]:
     """Kind and folder of every model on this machine, by name."""
-    from semveil.methods.face_model import model_folders
-    from semveil.methods.identity_model import identity_model_folders
-    from semveil.methods.noise_image_model import noise_image_folders
+    from semveil.core.model_folders import KINDS, folders_with
 
-    kinds = {"face model": model_folders(), IDENTITY: identity_model_folders(), NOISE_IMAGE: noise_image_folders()}
-    return {name: (kind, path) for kind, folders in kinds.items() for name, path in folders.items()}
+    return {name: (kind, path) for kind, card in KINDS.items() for name, path in folders_with(card).items()}
 
 
 def _other_model(name: str) -> Any:

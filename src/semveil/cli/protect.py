@@ -155,18 +155,18 @@ def protect(
     from semveil.bulk.sources import find_sources
     from semveil.data.detection import MISSED_WITHOUT
     from semveil.methods.options import declared_options, read_options
-    from semveil.methods.registry import image_methods
+    from semveil.methods.registry import METHODS, image_method_names
     from semveil.methods.release import Layout
 
-    known = image_methods()
+    known = image_method_names()
     if method is None:
         raise options.OptionError(f"name a method with --method: {', '.join(known)} (more by: semveil protect --methods)")
     switches = {}
     if method in known:
-        switches = {d.flag: d.kind is bool for d in declared_options(known[method]).values()}
+        switches = {d.flag: d.kind is bool for d in declared_options(METHODS[method]).values()}
     paths, texts = split_words(words or [], switches)
     if method in known and texts:
-        chosen: dict[str, Any] = read_options(known[method], texts)
+        chosen: dict[str, Any] = read_options(METHODS[method], texts)
     else:
         chosen = {}
     if not paths:

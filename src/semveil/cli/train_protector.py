@@ -23,7 +23,16 @@ def protector(
         str, typer.Option(help="Target noise: one draw per latent, or a new one every time.", metavar="frozen|fresh")
     ] = "frozen",
     start: Annotated[str, typer.Option(help="How the networks start.", metavar="default|identity")] = "default",
-    snr_db: Annotated[float, typer.Option(help="SNR of the channel in training, dB.", metavar="S")] = 20.0,
+    channel: Annotated[
+        str,
+        typer.Option(
+            help="Channel in training, as in receive; rayleigh:coherence=64,csi=mmse.", metavar=options.CHANNEL_METAVAR
+        ),
+    ] = "awgn",
+    snr_db: Annotated[
+        str,
+        typer.Option(help="SNR of the channel in training in dB; of a range each latent draws its own.", metavar="S|LOW..HIGH"),
+    ] = "20",
     epochs: Annotated[int, typer.Option(min=1, help="Passes over the latents; the paper's 100.")] = 100,
     out: Annotated[
         Path | None, typer.Option(help="Folder for the pairs; the cache, where they are found, by default.", metavar="DIR")
@@ -33,12 +42,16 @@ def protector(
 ) -> None:
     """Train a protection and deprotection pair per epsilon on synthetic latents; no photo is needed.
 
-    Bob needs the very same file as Alice.
+    Bob needs the very same file as Alice. One that was trained for another channel or SNR than AWGN of 20 dB is named with
+    `--pair` when sending.
 
     Example: semveil train protector --epsilon 10 --private skin,eyes,brows
+
+    Example: semveil train protector --channel rayleigh:coherence=64,csi=mmse --snr-db 0..20 --out pairs
     """
     codes = options.private_codes(private, private_codes)
-    options.check_snr("--snr-db", snr_db)
+    low, high = options.snr_range("--snr-db", snr_db)
+    options.channel("--channel", channel)
     if out is not None:
         options.check_output_folder(out)
         out.mkdir(parents=True, exist_ok=True)
@@ -59,7 +72,9 @@ def protector(
             calibration=calibration or "as_published",
             noise=noise,
             start=start,
-            snr_db=snr_db,
+            snr_db=low,
+            snr_high_db=high,
+            channel=channel,
             trained_on=trained_on,
         )
         for value in epsilon or [10.0]
@@ -78,7 +93,14 @@ def protector(
                 )
                 write_pair(path, pair)
             pairs.append(
-                {"epsilon": settings.epsilon, "calibration": settings.calibration, "trained_now": new, "path": str(path)}
+                {
+                    "epsilon": settings.epsilon,
+                    "calibration": settings.calibration,
+                    "channel": settings.channel,
+                    "snrs_db": list(settings.snrs_db),
+                    "trained_now": new,
+                    "path": str(path),
+                }
             )
     lines = [f"Nominal epsilon {p['epsilon']:g}: {'' if p['trained_now'] else 'there already, '}{p['path']}" for p in pairs]
     show({"basis": "none: the pairs imitate noise and guarantee nothing", "pairs": pairs}, lines, as_json=as_json)

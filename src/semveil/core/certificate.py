@@ -45,6 +45,7 @@ class ReleaseKind(StrEnum):
 
     IMAGE = "image"
     SYMBOLS = "symbols"
+    MESSAGE = "message"  # of a digital link
     DATA_SET = "data set"
     CLIP = "clip"
 
@@ -95,7 +96,7 @@ class Certificate:
     statement, not a proof: nothing signs it.
 
     Attributes:
-        release: image, symbols, data set or clip.
+        release: image, symbols, message, data set or clip.
         method: such as `dp-semcom`.
         protection: as the user chose it, such as `laplace`.
         guarantee: what holds, for what, on what basis, and what is not covered.

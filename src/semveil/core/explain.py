@@ -12,6 +12,7 @@ from semveil.core.rounding import text_above
 _OBJECTS = {
     ReleaseKind.IMAGE: "picture",
     ReleaseKind.SYMBOLS: "message",
+    ReleaseKind.MESSAGE: "message",
     ReleaseKind.DATA_SET: "data set",
     ReleaseKind.CLIP: "clip",
 }

@@ -3,8 +3,8 @@
 import math
 from collections.abc import Callable
 
+import scipy
 from flint import arb, ctx
-from scipy.special import log_ndtr
 
 from semveil.core.rounding import PRECISION
 
@@ -18,8 +18,8 @@ def gaussian_delta(epsilon: float, ratio: float) -> float:
         >>> f"{gaussian_delta(0.1, 30.7):.1e}"
         '1.0e-05'
     """
-    gain = float(log_ndtr(0.5 / ratio - epsilon * ratio))
-    loss = epsilon + float(log_ndtr(-0.5 / ratio - epsilon * ratio))
+    gain = float(scipy.special.log_ndtr(0.5 / ratio - epsilon * ratio))
+    loss = epsilon + float(scipy.special.log_ndtr(-0.5 / ratio - epsilon * ratio))
     return math.exp(gain) * max(0.0, -math.expm1(loss - gain))
 
 

@@ -1,8 +1,9 @@
 """Names that users select by: a registry that refuses duplicates and suggests near misses."""
 
 import difflib
-from collections.abc import Iterable, Iterator
-from typing import Generic, TypeVar
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
 
 T = TypeVar("T")
 
@@ -11,6 +12,13 @@ def suggest(name: str, allowed: Iterable[str]) -> str:
     """` (did you mean 'x'?)` for a near miss, else an empty string."""
     near = difflib.get_close_matches(name, list(allowed), n=1)
     return f" (did you mean {near[0]!r}?)" if near else ""
+
+
+@dataclass(frozen=True)
+class _Later:
+    """An entry that is not made yet."""
+
+    make: Callable[[], Any]
 
 
 class Registry(Generic[T]):
@@ -37,12 +45,19 @@ class Registry(Generic[T]):
         self._entries[name] = entry
         return entry
 
+    def add_later(self, name: str, make: Callable[[], T]) -> None:
+        """Register what is made when somebody first asks for it, such as by an import that costs."""
+        self.add(name, _Later(make))  # type: ignore[arg-type]
+
     def __getitem__(self, name: str) -> T:
         if name not in self._entries:
             raise ValueError(
                 f"no {self.kind} named {name!r}{suggest(name, self._entries)}; available: {', '.join(self._entries)}"
             )
-        return self._entries[name]
+        entry = self._entries[name]
+        if isinstance(entry, _Later):
+            entry = self._entries[name] = entry.make()
+        return entry
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._entries)

@@ -1,30 +1,32 @@
-"""`dp-semcom/bandwidth`: quality over channel uses, analogue and digital, honestly counted.
+"""`dp-semcom/bandwidth` and `dp-semcom/cliff`: quality over channel uses and over SNR, analogue and digital, honestly counted.
 
-The analogue message is repeated and combined; the digital baseline puts the face into a file that as many uses carry, on a
-channel that is as good as it was made for and on one that is 1 dB worse. Both are counted with their side information.
+The analogue message is repeated and combined. The digital baseline puts the face into a file that as many uses carry, sealed:
+at capacity, which no code reaches, and by 5G's LDPC codes and QAM. semveil's own latents go the same ways. All are counted with
+their side information, headers apart.
 """
 
+from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from semveil.channels import Link, bandwidth
-from semveil.core.pixels import to_pixels, to_tensor
+from semveil.channels import Link, bandwidth, parse_link
 from semveil.core.rng import streams
 from semveil.experiments.keeping import Kept, measurement
-from semveil.experiments.link_bench import LinkBench, measured, prepare_bench
-from semveil.experiments.link_figures import draw_bandwidth
+from semveil.experiments.link_bench import AWGN, FADING, LinkBench, measured, prepare_bench
+from semveil.experiments.link_digital import digital_point, kinds, ways
+from semveil.experiments.link_figures import draw_bandwidth, draw_cliff
 from semveil.experiments.protected import Progress, quiet
 from semveil.link.eves import hear
 from semveil.methods.dp_semcom import DPSemCom
-from semveil.radio.codecs import CODECS
-from semveil.radio.digital import open_picture_at, seal_picture, spectral_efficiency
 
-DIGITAL_USES = (1, 2, 4, 8)  # times the analogue message's
 WORSE_DB = 1.0
-BANDWIDTH = measurement("dp-semcom/bandwidth", revision=1)
+BANDWIDTH = measurement("dp-semcom/bandwidth", revision=2)
+CLIFF = measurement("dp-semcom/cliff", revision=1)
+ANALOGUE = "rotation"
 
 
 def reproduce_bandwidth(
@@ -38,45 +40,82 @@ def reproduce_bandwidth(
 ) -> Path:
     """Run what is not there yet, write `bandwidth.json`, draw it; arguments as `reproduce_channels`."""
     bench = prepare_bench(preset, data=data, model=model, verifier=verifier, progress=progress)
-    path = Path(out) / "bandwidth.json"
-    kept = Kept(path, BANDWIDTH, config=bench.config, head={"photos": list(bench.ids)})
-    analogue = [("rotation", n) for n in bench.preset.repetitions]
-    digital = [(codec, n) for codec in CODECS if CODECS[codec].available() for n in DIGITAL_USES]
-    jobs = analogue + digital
-    for done, (kind, times) in enumerate(jobs):
+    path, (carried, said) = Path(out) / "bandwidth.json", ways(bench.preset.ways)
+    kept = Kept(path, BANDWIDTH, config={**bench.config, "ldpc": said}, head={"photos": list(bench.ids)})
+    jobs = {f"{ANALOGUE} x {n}": partial(_analogue, bench, n) for n in bench.preset.repetitions}
+    for kind in kinds():
+        for way in carried:
+            jobs |= {f"{kind}, {way} x {n}": partial(_digital, bench, kind, way, n) for n in bench.preset.digital_uses}
+    for done, (name, measure) in enumerate(jobs.items()):
         progress("transmit", done, len(jobs))
-        measure = partial(_analogue, bench) if kind == "rotation" else partial(_digital, bench, kind)
-        kept.part("points", f"{kind} x {times}", measure=partial(measure, times))
+        kept.part("points", name, measure=measure)
     progress("transmit", len(jobs), len(jobs))
     return draw_bandwidth(path)
 
 
+def reproduce_cliff(
+    preset: str,
+    out: Path,
+    *,
+    data: Path | None = None,
+    model: str | None = None,
+    verifier: str | None = None,
+    progress: Progress = quiet,
+) -> Path:
+    """Quality over Bob's SNR of messages made for one, in the same uses; `cliff.json`; arguments as `reproduce_channels`."""
+    bench = prepare_bench(preset, data=data, model=model, verifier=verifier, progress=progress)
+    path, (carried, said) = Path(out) / "cliff.json", ways(bench.preset.ways)
+    kept = Kept(path, CLIFF, config={**bench.config, "ldpc": said}, head={"photos": list(bench.ids)})
+    links = {channel: parse_link(channel) for channel in (AWGN, FADING)}
+    jobs = [(channel, kind, way) for channel in links for kind in kinds() for way in carried]
+    jobs += [(channel, ANALOGUE, "") for channel in links]
+    for done, (channel, kind, way) in enumerate(jobs):
+        progress("transmit", done, len(jobs))
+        measure = partial(_over_snr, bench, channel, links[channel], kind, way)
+        kept.part("cells", f"{kind} {way} | {channel}".replace("  ", " "), measure=measure)
+    progress("transmit", len(jobs), len(jobs))
+    return draw_cliff(path)
+
+
 def _analogue(bench: LinkBench, repetitions: int) -> dict[str, Any]:
     """The keyed message sent so many times over AWGN and averaged."""
-    method, run = DPSemCom(bench.model, protection="rotation"), streams(bench.preset.seed)
-    sent = method.send_codes(bench.codes)
+    shown, ratio = _repeated(bench, Link(), repetitions, (bench.preset.snr_db,))
+    return {"kind": ANALOGUE, "way": "", "ratio": ratio, "bob": shown}
+
+
+def _digital(bench: LinkBench, kind: str, way: str, times: int) -> dict[str, Any]:
+    """A face over AWGN at the SNR that it was made for, and at one that is worse."""
+    symbols, snr_db = times * bench.codes[0].numel() // 2, bench.preset.snr_db
+    snrs = (snr_db, snr_db - WORSE_DB)
+    point = digital_point(
+        bench, kind, way, link=Link(), symbols=symbols, made_for_db=snr_db, snrs_db=snrs, outage=bench.preset.outage
+    )
+    return {**point, "ratio": round(bandwidth(symbols, bench.model.size).ratio, 5)}
+
+
+def _over_snr(bench: LinkBench, channel: str, link: Link, kind: str, way: str) -> dict[str, Any]:
+    """One kind of message made for one SNR, at all of them, over as many uses as the repeated analogue message has."""
+    chosen = bench.preset
+    snrs = [chosen.made_for_db + offset for offset in chosen.offsets_db]
+    if kind == ANALOGUE:
+        shown, ratio = _repeated(bench, link, chosen.cliff_uses, snrs)
+        return {"kind": kind, "way": way, "channel": channel, "ratio": ratio, "bob": shown}
+    symbols = chosen.cliff_uses * bench.codes[0].numel() // 2
+    point = digital_point(
+        bench, kind, way, link=link, symbols=symbols, made_for_db=chosen.made_for_db, snrs_db=snrs, outage=chosen.outage
+    )
+    return {**point, "channel": channel, "ratio": round(bandwidth(symbols, bench.model.size, link=link).ratio, 5)}
+
+
+def _repeated(bench: LinkBench, link: Link, repetitions: int, snrs_db: Sequence[float]) -> tuple[list[dict[str, Any]], float]:
+    """The keyed message sent so many times and averaged: what Bob sees at each SNR, and the bandwidth ratio."""
+    method, run = DPSemCom(bench.model, protection=ANALOGUE), streams(bench.preset.seed)
+    sent, shown = method.send_codes(bench.codes), []
     assert sent.keyed is not None
     side = 32 + -(-8 * len(sent.keyed.sealed) // len(bench.codes))
-    counted = bandwidth(repetitions * sent.symbols.shape[1], bench.model.size, side_bits=side)
-    heard = [hear(method, sent, bench.preset.snr_db, run["bob"], Link())[0].symbols for _ in range(repetitions)]
-    received = type(sent)(torch.stack(heard).mean(0), sent.gains, sent.guarantee, sent.keyed)
-    return {"kind": "rotation", "ratio": round(counted.ratio, 5), "bob": measured(bench, method.receive(received))}
-
-
-def _digital(bench: LinkBench, codec: str, times: int) -> dict[str, Any]:
-    """The face as a file over AWGN at the SNR that it was made for, and at one that is worse."""
-    uses, snr_db, key = times * bench.codes[0].numel() // 2, bench.preset.snr_db, bytes(32)
-    rate = spectral_efficiency(snr_db)
-    pixels = to_pixels(bench.images)
-    sealed = [seal_picture(face, key, codec=codec, uses=uses, rate=rate) for face in pixels]
-    shown = {
-        name: to_tensor([open_picture_at(s, key, face.shape, rate=carried) for s, face in zip(sealed, pixels, strict=True)])
-        for name, carried in (("bob", rate), ("bob_worse", spectral_efficiency(snr_db - WORSE_DB)))
-    }
-    return {
-        "kind": codec,
-        "ratio": round(bandwidth(uses, bench.model.size).ratio, 5),
-        "bytes": [None if s is None else len(s.data) for s in sealed],
-        "header_bytes": [None if s is None else s.header for s in sealed],
-        **{name: measured(bench, images) for name, images in shown.items()},
-    }
+    counted = bandwidth(repetitions * sent.symbols.shape[1], bench.model.size, link=link, side_bits=side)
+    for snr in snrs_db:
+        rng = run[f"bob {snr:g}"]
+        heard = torch.stack([hear(method, sent, snr, rng, link)[0].symbols for _ in range(repetitions)]).mean(0)
+        shown.append({"snr_db": snr, **measured(bench, method.receive(replace(sent, symbols=heard)))})
+    return shown, round(counted.ratio, 5)

@@ -49,6 +49,13 @@ class LinkPreset:
         csi: what receivers know, over SNR, as channels.
         outage: of the digital baseline over fading.
         repetitions: of the analogue symbols, combined at the receiver.
+        digital_uses: of the digital baseline, times the analogue message's.
+        ways: that digital messages go: `bound`, at capacity; `5g`, its LDPC codes and QAM.
+        made_for_db: SNR that the messages of `dp-semcom/cliff` are made for.
+        offsets_db: from it, of the SNRs that they meet.
+        cliff_uses: of theirs, times the analogue message's.
+        trained_db: lowest and highest SNRs of the trainings of `dp-semcom/mismatch`.
+        trained_latents, epochs: of each of them.
         verifier: recogniser.
         perceptual: perceptual term of the inversion; the model's own where None.
         seed: of channels and attacks.
@@ -73,6 +80,14 @@ class LinkPreset:
     csi: tuple[str, ...] = (AWGN, "rayleigh:coherence=64", FADING, "rayleigh:coherence=64,csi=ls,pilots=8")
     outage: float = 0.1
     repetitions: tuple[int, ...] = (1, 2, 4, 8)
+    digital_uses: tuple[int, ...] = (1, 2, 4, 8)
+    ways: tuple[str, ...] = ("bound", "5g")
+    made_for_db: float = 10.0
+    offsets_db: tuple[float, ...] = (-10.0, -5.0, -3.0, -2.0, -1.0, 0.0, 1.0, 5.0, 10.0)
+    cliff_uses: int = 4
+    trained_db: tuple[tuple[float, float], ...] = ((0.0, 0.0), (10.0, 10.0), (20.0, 20.0), (0.0, 20.0))
+    trained_latents: int = 11_000
+    epochs: int = 100
     verifier: str = "edgeface"
     perceptual: str | None = None
     seed: int = 0
@@ -91,6 +106,11 @@ for _preset in (
         snrs_db=(5.0, 20.0),
         csi=(AWGN, FADING),
         repetitions=(1, 4),
+        digital_uses=(1, 4),
+        offsets_db=(-5.0, -1.0, 0.0, 5.0),
+        trained_db=((0.0, 0.0), (20.0, 20.0), (0.0, 20.0)),
+        trained_latents=2000,
+        epochs=10,
         verifier="dlib",
         perceptual=None,
     ),

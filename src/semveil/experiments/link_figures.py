@@ -1,4 +1,4 @@
-"""Draw `channels.json`, `snr.json` and `bandwidth.json`."""
+"""Draw `channels.json`, `snr.json`, `bandwidth.json`, `cliff.json` and `mismatch.json`."""
 
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,16 @@ def draw_snr(path: Path) -> Path:
 def draw_bandwidth(path: Path) -> Path:
     """Quality over the bandwidth ratio; `bandwidth.png` beside the JSON."""
     return finish(styled(lambda: _bandwidth(read_result(path))), path.with_suffix(".png"))
+
+
+def draw_cliff(path: Path) -> Path:
+    """Quality over SNR of messages made for one; `cliff.png` beside the JSON."""
+    return finish(styled(lambda: _cliff(read_result(path))), path.with_suffix(".png"))
+
+
+def draw_mismatch(path: Path) -> Path:
+    """Quality over the SNR of the test for each training; `mismatch.png` beside the JSON."""
+    return finish(styled(lambda: _mismatch(read_result(path))), path.with_suffix(".png"))
 
 
 def gap(cell: dict[str, Any], metric: str, bob_snr: float, eve_snr: float) -> float:
@@ -92,20 +102,71 @@ def _snr(result: dict[str, Any]) -> Figure:
 
 def _bandwidth(result: dict[str, Any]) -> Figure:
     points = list(result["points"].values())
-    metric = shown_metric([{"bob": [point["bob"]]} for point in points])
-    figure = Figure(figsize=(7.2, 4.6))
+    metric, snr = shown_metric(points), result["config"]["preset"]["snr_db"]
+    figure = Figure(figsize=(7.6, 5.6))
     axes = figure.subplots()
-    colours = iter(COLOURS["series"])
-    for kind in dict.fromkeys(point["kind"] for point in points):
-        own, colour = [point for point in points if point["kind"] == kind], next(colours)
-        ratios = [point["ratio"] for point in own]
-        label = "semveil, rotation (analogue, with side information)" if kind == "rotation" else f"{kind}, AES-GCM, at capacity"
-        axes.plot(ratios, [mean(point["bob"], metric) for point in own], "o-", color=colour, label=label)
-        if "bob_worse" in own[0]:
-            axes.plot(ratios, [mean(point["bob_worse"], metric) for point in own], "x:", color=colour, alpha=0.6)
+    for kind, way in dict.fromkeys((point["kind"], point["way"]) for point in points):
+        own = [point for point in points if (point["kind"], point["way"]) == (kind, way)]
+        axes.plot([point["ratio"] for point in own], [mean(point["bob"][0], metric) for point in own], **_look(kind, way))
     axes.set_xscale("log")
     axes.set_xlabel("complex channel uses per real value of the picture (CBR)")
     axes.set_ylabel(LABEL[metric])
-    axes.legend()
-    axes.set_title(f"{len(result['photos'])} photos, {result['config']['preset']['snr_db']:g} dB; crosses: 1 dB less")
+    figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=2)
+    axes.set_title(f"{len(result['photos'])} photos, AWGN of {snr:g} dB, for which the digital messages are made")
     return figure
+
+
+def _cliff(result: dict[str, Any]) -> Figure:
+    cells, preset = list(result["cells"].values()), result["config"]["preset"]
+    channels, metric = list(dict.fromkeys(cell["channel"] for cell in cells)), shown_metric(cells)
+    figure = Figure(figsize=(11, 5.6))
+    panels = figure.subplots(1, len(channels), sharey=True, squeeze=False)[0]
+    for cell in cells:
+        axes = panels[channels.index(cell["channel"])]
+        values = [mean(party, metric) for party in cell["bob"]]
+        axes.plot([party["snr_db"] for party in cell["bob"]], values, **_look(cell["kind"], cell["way"]))
+    for axes, channel in zip(panels, channels, strict=True):
+        axes.axvline(preset["made_for_db"], color="#777777", ls=":", lw=1)
+        axes.set_xlabel("SNR that the message meets, dB")
+        axes.set_title(channel, fontsize=9)
+    panels[0].set_ylabel(LABEL[metric])
+    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
+    figure.suptitle(f"{len(result['photos'])} photos, made for {preset['made_for_db']:g} dB, the same channel uses")
+    return figure
+
+
+def _mismatch(result: dict[str, Any]) -> Figure:
+    cells = list(result["cells"].values())
+    trained, metric = list(dict.fromkeys(cell["channel"] for cell in cells)), shown_metric(cells)
+    figure = Figure(figsize=(4.2 * len(trained) + 1, 7.4))
+    panels = figure.subplots(len(trained), len(trained), sharey=True, sharex=True, squeeze=False)
+    for row, tested in zip(panels, trained, strict=True):
+        for axes, channel in zip(row, trained, strict=True):
+            colours = iter(COLOURS["series"])
+            for cell in (cell for cell in cells if cell["channel"] == channel):
+                own = [party for party in cell["bob"] if party["channel"] == tested]
+                low, high = cell["snrs_db"]
+                label = f"trained at {low:g} dB" if low == high else f"trained at {low:g} to {high:g} dB"
+                values = [mean(party, metric) for party in own]
+                axes.plot([party["snr_db"] for party in own], values, "o-", color=next(colours), label=label)
+            axes.set_title(f"trained over {channel}\ntested over {tested}", fontsize=8)
+    for axes in panels[-1]:
+        axes.set_xlabel("SNR of the test, dB")
+    for row in panels:
+        row[0].set_ylabel(LABEL[metric])
+    figure.legend(*panels[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
+    figure.suptitle(f"{len(result['photos'])} photos, pairs of nominal epsilon 10")
+    return figure
+
+
+def _look(kind: str, way: str) -> dict[str, Any]:
+    """Colour by what is sent, line by how it is carried."""
+    kinds = ("rotation", "latents", "jpeg", "jpeg2000", "avif")
+    name = {"rotation": "semveil, analogue under rotation", "latents": "semveil's latents"}.get(kind, kind)
+    label = f"{name}, {'at capacity' if way == 'bound' else '5G LDPC, QAM'}" if way else name
+    return {
+        "color": COLOURS["series"][kinds.index(kind)],
+        "ls": "-" if way in ("", "5g") else "--",
+        "marker": "o",
+        "label": label,
+    }

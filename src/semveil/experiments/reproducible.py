@@ -10,8 +10,9 @@ from semveil.experiments.dp_semcom import FIGURES, reproduce
 from semveil.experiments.identity_dp import IDENTITY_DP_FIGURES, reproduce_identity_dp
 from semveil.experiments.identity_leak import reproduce_leak
 from semveil.experiments.latent_dp import LATENT_DP_FIGURES, reproduce_latent_dp
-from semveil.experiments.link_bandwidth import reproduce_bandwidth
+from semveil.experiments.link_bandwidth import reproduce_bandwidth, reproduce_cliff
 from semveil.experiments.link_channels import reproduce_channels, reproduce_snr
+from semveil.experiments.link_mismatch import reproduce_mismatch
 from semveil.experiments.noise_image import NOISE_IMAGE_FIGURES, reproduce_noise_image
 from semveil.experiments.security import reproduce_security
 
@@ -24,6 +25,8 @@ EXPERIMENTS.add("dp-semcom/security", reproduce_security)
 EXPERIMENTS.add("dp-semcom/channels", reproduce_channels)
 EXPERIMENTS.add("dp-semcom/snr", reproduce_snr)
 EXPERIMENTS.add("dp-semcom/bandwidth", reproduce_bandwidth)
+EXPERIMENTS.add("dp-semcom/cliff", reproduce_cliff)
+EXPERIMENTS.add("dp-semcom/mismatch", reproduce_mismatch)
 for _figure in DP_IMAGE_FIGURES:
     EXPERIMENTS.add(_figure, partial(reproduce_dp_image, _figure))
 for _figure in LATENT_DP_FIGURES:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from torch import Tensor
 
-from semveil.channels import Message, MessageError, read_message
+from semveil.channels import DigitalMessage, Message, MessageError, is_digital, read_digital, read_message
 from semveil.channels.wiretap import AnyChannel
 from semveil.core.certificate import Certificate
 from semveil.core.progress import Note, unheard
@@ -15,7 +15,8 @@ from semveil.core.rng import streams
 from semveil.link.keys import SENT, AnyKey, bob_key, nonce_log
 from semveil.link.outputs import AnyPath, picture_outputs, publish_outputs
 from semveil.methods.certificates import certificate_of
-from semveil.methods.dp_semcom import NOISY
+from semveil.methods.digital import digital_certificate, open_codes
+from semveil.methods.dp_semcom import NOISY, DPSemCom
 from semveil.methods.face_model import FaceModel, load_model
 from semveil.methods.messages import heard, method_for_bob, method_for_eve
 from semveil.protection.linear_pair import LinearPair
@@ -33,13 +34,13 @@ class Received:
     """
 
     images: Tensor
-    message: Message
+    message: Message | DigitalMessage
     certificate: Certificate
     written: tuple[Path, ...]
 
 
 def receive(
-    message: Message | AnyPath,
+    message: Message | DigitalMessage | AnyPath,
     out: AnyPath | None = None,
     *,
     iq: bool = False,
@@ -55,6 +56,8 @@ def receive(
     note: Note = unheard,
 ) -> Received:
     """Bob: hear a message over a simulated channel, undo the protection and make the image; a keyed message is read once.
+
+    A digital message passes no channel: it is opened whole, or refused if anything of it was altered.
 
     Args:
         message: its file, or what was read of one.
@@ -75,17 +78,26 @@ def receive(
         MessageError: the message is damaged, or needs another model or pair.
         KeyProblem: the key is missing or not Alice's, the side information was altered, or the message was read before.
     """
-    read, loaded = open_message(message, model, iq=iq)
+    read, loaded = _open(message, model, iq=iq)
     nonce = None if read.keyed is None else read.keyed.nonce
     shared = None if read.keyed is None else bob_key(key, read.keyed.source)
-    method = method_for_bob(read, loaded, pair=pair, key=shared, authenticate=authenticate)
+    method: DPSemCom | None = None
+    if isinstance(read, Message):
+        method = method_for_bob(read, loaded, pair=pair, key=shared, authenticate=authenticate)
+    else:
+        _refuse_analogue(snr_db=snr_db, channel=channel, pair=pair, authenticate=authenticate)
     if nonce is not None and not replay:
         nonce_log().check(nonce)
     if nonce is not None and nonce_log(SENT).holds(nonce):
         note("this message was sent from this machine; if you did not send it to yourself, somebody sent it back to you")
-    images = method.receive(heard(read, snr_db=snr_db, rng=streams(seed)["bob"], channel=channel))
-    certificate = certificate_of(read, method)
-    as_heard = read.protection in (*NOISY, "none")  # nothing was undone
+    if isinstance(read, Message):
+        assert method is not None
+        images = method.receive(heard(read, snr_db=snr_db, rng=streams(seed)["bob"], channel=channel))
+        certificate, as_heard = certificate_of(read, method), read.protection in (*NOISY, "none")  # nothing was undone
+    else:
+        assert shared is not None
+        images = DPSemCom(loaded, protection="none").synthesize(open_codes(read, loaded, shared))
+        certificate, as_heard = digital_certificate(read, loaded), False
     certificate = certificate.for_picture() if as_heard else certificate.for_opened_picture()
     outputs = picture_outputs(out, images, certificate, in_png=certificate_in_png)
     # Only after the key fitted, or a forged message would block the true one; and spent only if the picture is there.
@@ -124,15 +136,37 @@ def open_message(message: Message | AnyPath, model: FaceModel | str | None, *, i
     """A message, read where it is a file or the burst in a recording, and the model that it needs.
 
     Raises:
-        MessageError: the message is damaged, or its model is not on this machine.
+        MessageError: the message is damaged or digital, or its model is not on this machine.
     """
     read = _read(message, iq) if isinstance(message, str | os.PathLike) else message
+    return read, _model_of(read, model)
+
+
+def _open(
+    message: Message | DigitalMessage | AnyPath, model: FaceModel | str | None, *, iq: bool
+) -> tuple[Message | DigitalMessage, FaceModel]:
+    if isinstance(message, str | os.PathLike) and not iq and is_digital(message):
+        message = read_digital(message)
+    if isinstance(message, DigitalMessage):
+        return message, _model_of(message, model)
+    return open_message(message, model, iq=iq)
+
+
+def _model_of(read: Message | DigitalMessage, model: FaceModel | str | None) -> FaceModel:
     if isinstance(model, FaceModel):
-        return read, model
+        return model
     try:
-        return read, load_model(model or read.model)
+        return load_model(model or read.model)
     except ValueError as error:
         raise MessageError(f"the message needs a model that is not here: {error}") from error
+
+
+def _refuse_analogue(*, snr_db: float | None, channel: AnyChannel | None, pair: LinearPair | None, authenticate: bool) -> None:
+    """What makes sense for symbols alone is refused for a digital message."""
+    if snr_db is not None or channel is not None:
+        raise MessageError("a digital message passes no simulated channel; leave --snr-db and --channel out")
+    if pair is not None or not authenticate:
+        raise MessageError("a digital message is authenticated and needs no pair; leave --deniable and --pair out")
 
 
 def _read(path: AnyPath, iq: bool) -> Message:

@@ -5,8 +5,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from semveil.channels import Message, message_bytes
+from torch import Tensor
+
+from semveil.channels import DigitalMessage, Message, digital_bytes, message_bytes
 from semveil.core.certificate import Certificate
+from semveil.core.errors import KeyProblem
 from semveil.core.ledger import Ledger
 from semveil.core.progress import Note, Progress, quiet, unheard
 from semveil.core.provenance import commit
@@ -17,6 +20,8 @@ from semveil.link.keys import SENT, AnyKey, alice_key, nonce_log
 from semveil.link.outputs import AnyPath, Record, account, open_ledger, publish_outputs
 from semveil.link.sender import sender
 from semveil.methods.certificates import certificate_of
+from semveil.methods.digital import digital_certificate, seal_codes
+from semveil.methods.dp_semcom import DPSemCom
 from semveil.methods.face_model import DEFAULT_MODEL, FaceModel, load_model
 from semveil.methods.messages import to_message
 from semveil.protection.linear_pair import LinearPair
@@ -27,13 +32,13 @@ class Sent:
     """A message that was sent.
 
     Attributes:
-        message: clean symbols with the side information to read them.
+        message: clean symbols with the side information to read them, or sealed bytes.
         certificate: what is guaranteed of it.
         written: files of the message and the recording, then their certificates; none where no file was named.
         record: what all recorded releases about the subject add up to; None without a subject.
     """
 
-    message: Message
+    message: Message | DigitalMessage
     certificate: Certificate
     written: tuple[Path, ...]
     record: Record | None
@@ -45,6 +50,9 @@ def send(
     *,
     iq: AnyPath | None = None,
     iq_format: str = "cf32",
+    digital: bool = False,
+    image_bytes: int | None = None,
+    for_snr_db: float | None = None,
     model: FaceModel | str = DEFAULT_MODEL,
     key: AnyKey | None = None,
     pair: LinearPair | None = None,
@@ -64,6 +72,9 @@ def send(
         out: message file to write.
         iq: SigMF recording to write, the same as a radio signal; needs the extra `iq`.
         iq_format: of its samples, `cf32` or `ci16`.
+        digital: for a digital link: the latents as bytes, sealed whole under the key, see `methods.digital`.
+        for_snr_db: round the symbols to what this SNR is worth: a smaller file, .14 dB less at that SNR; floats where None.
+        image_bytes: of each image on a digital link; see `default_bytes` where None.
         model: face model, loaded or by name.
         key: that Alice shares with Bob: a key file, a `Key` or a `SharedKey`; none for protections without one.
         pair: trained pair of protection `nn`; looked up, or trained, where None.
@@ -91,16 +102,37 @@ def send(
     """
     book = open_ledger(subject, ledger, limit, note=note)
     shared = alice_key(key)
+    asked = {name for name, value in options.items() if value is not None}
+    if digital:
+        if shared is None:
+            raise KeyProblem("a digital message is sealed under a key; give one")
+        asked |= set() if for_snr_db is None else {"for_snr_db"}
+        if iq is not None or pair is not None or asked - {"perceptual"}:
+            wrong = next(iter(sorted(asked - {"perceptual"})), "iq" if iq is not None else "pair")
+            raise ValueError(f"a digital message is sealed whole and needs no other protection or signal; leave {wrong} out")
+    elif image_bytes is not None:
+        raise ValueError("image_bytes is for a digital message; ask for one, or leave it out")
     loaded = load_model(model) if isinstance(model, str) else model
     faces = load_faces(photos, size=loaded.size, face=face, progress=progress, note=note)
-    method = sender(loaded, key=shared, pair=pair, train=train, progress=progress, note=note, **options)
-    latents = method.invert(faces.images, progress=lambda done, total: progress("Inverting", done, total)).codes
-    message = to_message(method, method.send_codes(latents))
-    term = loaded.describe_inversion(method.perceptual)["perceptual_term"]
-    certificate = replace(certificate_of(message, method, perceptual=term), commit=commit())
-    made = [] if out is None else [certified(out, message_bytes(message), certificate)]
-    if iq is not None:
-        made += [certified(path, content, certificate) for path, content in _recorded_signal(Path(iq), message, iq_format)]
+
+    def inverted(method: DPSemCom) -> Tensor:
+        return method.invert(faces.images, progress=lambda done, total: progress("Inverting", done, total)).codes
+
+    message: Message | DigitalMessage
+    if digital and shared is not None:
+        method = DPSemCom(loaded, protection="none", perceptual=options.get("perceptual"))
+        message = seal_codes(inverted(method), loaded, shared, size=image_bytes)
+        term = loaded.describe_inversion(method.perceptual)["perceptual_term"]
+        certificate = digital_certificate(message, loaded, perceptual=term)
+        content, signals = digital_bytes(message), []
+    else:
+        method = sender(loaded, key=shared, pair=pair, train=train, progress=progress, note=note, **options)
+        message = to_message(method, method.send_codes(inverted(method)), for_snr_db=for_snr_db)
+        term = loaded.describe_inversion(method.perceptual)["perceptual_term"]
+        certificate = certificate_of(message, method, perceptual=term)
+        content, signals = message_bytes(message), [] if iq is None else _recorded_signal(Path(iq), message, iq_format)
+    certificate = replace(certificate, commit=commit())
+    made = [certified(path, data, certificate) for path, data in [*([] if out is None else [(Path(out), content)]), *signals]]
 
     def written_down() -> None:
         if book is not None and subject is not None:

@@ -3,8 +3,8 @@
 import math
 from collections.abc import Callable
 
+import scipy
 from flint import arb, ctx
-from scipy import optimize, special
 
 from semveil.core.rounding import PRECISION, float_above
 
@@ -28,7 +28,7 @@ def rest_probability(epsilon: float, log_cap: float, *, dimension: int) -> float
     Raises:
         ValueError: it is too small for floats.
     """
-    rest = float(special.expit(log_rest(log_cap) - log_cap - epsilon))
+    rest = float(scipy.special.expit(log_rest(log_cap) - log_cap - epsilon))
     if rest < SMALLEST_REST:
         raise ValueError(f"epsilon {epsilon:g} is more than caps in dimension {dimension} can be calibrated to; ask for less")
     return rest
@@ -46,7 +46,7 @@ def checked(epsilon: float, claimed: float, *, dimension: int) -> None:
 
 def cap_loss(rest: float, log_cap: float) -> float:
     """|ln p (1 - q) / ((1 - p) q)| with p = 1 - rest: the loss between two caps of the same size that are not the same cap."""
-    return abs(float(special.logit(rest)) + log_cap - log_rest(log_cap))
+    return abs(float(scipy.special.logit(rest)) + log_cap - log_rest(log_cap))
 
 
 def cap_loss_above(rest: float, cap: Callable[[], arb]) -> float:
@@ -62,4 +62,4 @@ def crossing(rising: Callable[[float], float], low: float, high: float) -> float
         return low
     if rising(high) <= 0:
         return high
-    return float(optimize.brentq(rising, low, high, xtol=1e-14, rtol=1e-14))
+    return float(scipy.optimize.brentq(rising, low, high, xtol=1e-14, rtol=1e-14))

@@ -3,8 +3,8 @@
 import math
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy import special
 
 Floats = NDArray[np.float64]
 NODES = 2001  # of a trapezoidal sum, which converges geometrically for these smooth, quickly falling integrands
@@ -23,22 +23,22 @@ def log_cap(threshold: float, dimension: int) -> float:
     """
     outside = (1 - threshold) * (1 + threshold)
     power = (dimension - 1) / 2
-    band = float(special.betainc(0.5, power, threshold**2))  # P[|T| < threshold]
+    band = float(scipy.special.betainc(0.5, power, threshold**2))  # P[|T| < threshold]
     if band < 0.5:
         return math.log1p(-band) - math.log(2)
-    whole = float(special.betainc(power, 0.5, outside))
+    whole = float(scipy.special.betainc(power, 0.5, outside))
     if whole > 1e-200:
         return math.log(whole / 2)
     # I_x(a, b) = x^a (1 - x)^b / (a B(a, b)) F(a + b, 1; a + 1; x), all terms positive
-    series = float(special.hyp2f1(power + 0.5, 1.0, power + 1, outside))
-    front = power * math.log(outside) + math.log(threshold) - math.log(power) - float(special.betaln(power, 0.5))
+    series = float(scipy.special.hyp2f1(power + 0.5, 1.0, power + 1, outside))
+    front = power * math.log(outside) + math.log(threshold) - math.log(power) - float(scipy.special.betaln(power, 0.5))
     return front + math.log(series / 2)
 
 
 def log_cap_moment(threshold: float, dimension: int) -> float:
     """ln E[T; T >= threshold] = ln [Gamma(d/2) / (sqrt(pi) Gamma((d-1)/2)) (1 - t^2)^((d-1)/2) / (d - 1)]."""
     half = dimension / 2
-    constant = special.gammaln(half) - special.gammaln(half - 0.5) - math.log(math.pi) / 2
+    constant = scipy.special.gammaln(half) - scipy.special.gammaln(half - 0.5) - math.log(math.pi) / 2
     power = (dimension - 1) / 2
     return float(constant + power * math.log((1 - threshold) * (1 + threshold)) - math.log(dimension - 1))
 
@@ -56,8 +56,12 @@ def exponential_moment(rate: float, dimension: int) -> tuple[float, float]:
     """
     j = np.arange(math.ceil(rate + 12 * math.sqrt(rate) + 40))
     half = dimension / 2
-    terms = 2 * j * math.log(rate / 2) - special.gammaln(j + 1) - (special.gammaln(half + j) - special.gammaln(half))
-    total = special.logsumexp(terms)
+    terms = (
+        2 * j * math.log(rate / 2)
+        - scipy.special.gammaln(j + 1)
+        - (scipy.special.gammaln(half + j) - scipy.special.gammaln(half))
+    )
+    total = scipy.special.logsumexp(terms)
     return float(total), float(2 / rate * (j @ np.exp(terms - total)))
 
 
@@ -71,7 +75,7 @@ def gamma_nodes(shape: float) -> tuple[Floats, Floats]:
     """
     centre, width = math.log(shape), 1 / math.sqrt(shape)
     logs = np.linspace(centre - 45 * width, centre + 12 * width, NODES)
-    return _pruned(np.exp(logs), special.softmax(shape * logs - np.exp(logs)))
+    return _pruned(np.exp(logs), scipy.special.softmax(shape * logs - np.exp(logs)))
 
 
 def cosine_nodes(dimension: int) -> tuple[Floats, Floats]:
@@ -84,7 +88,7 @@ def cosine_nodes(dimension: int) -> tuple[Floats, Floats]:
     """
     angles = np.linspace(0, math.pi, NODES + 1)[1:-1]
     reach = np.sin(angles)
-    return _pruned(np.cos(angles), special.softmax((dimension - 2) * np.log(reach)))
+    return _pruned(np.cos(angles), scipy.special.softmax((dimension - 2) * np.log(reach)))
 
 
 def _pruned(nodes: Floats, weights: Floats) -> tuple[Floats, Floats]:

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
+import scipy
 import torch
 from flint import arb
-from scipy import special
 from torch import Tensor
 
 from semveil.core.privacy import Guarantee
@@ -138,12 +138,12 @@ class PrivUnit:
         gain = epsilon + math.log(-math.expm1(-epsilon))
 
         def excess(log_odds: float) -> float:
-            t = float(special.expit(log_odds))
+            t = float(scipy.special.expit(log_odds))
             cap, moment = log_cap(t, dimension), log_cap_moment(t, dimension)
             beyond = -math.expm1(math.log(t) + cap - moment)  # E[(T - t)_+] / E[T; T >= t]
             return math.log(t) - gain - moment - math.log(max(beyond, 1e-12))
 
-        threshold = float(special.expit(crossing(excess, -60.0, 20.0)))
+        threshold = float(scipy.special.expit(crossing(excess, -60.0, 20.0)))
         law = cls(dimension, threshold, rest_probability(epsilon, log_cap(threshold, dimension), dimension=dimension))
         checked(epsilon, cap_loss_above(law.rest, law._cap), dimension=dimension)
         return law

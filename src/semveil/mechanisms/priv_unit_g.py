@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
+import scipy
 import torch
 from flint import arb
-from scipy import special
 from torch import Tensor
 
 from semveil.core.privacy import Guarantee
@@ -92,17 +92,17 @@ class PrivUnitG:
 
         The length R of a standard normal vector is independent of its direction, and a >= threshold means R >= threshold / t.
         """
-        cap = float(special.log_ndtr(-self.threshold))
+        cap = float(scipy.special.log_ndtr(-self.threshold))
         inside = math.log1p(-self.rest) - cap
         outside = math.log(self.rest) - log_rest(cap)
         nearest = self.threshold / np.maximum(cosines, 1e-100)
-        reached = np.where(cosines > 0, special.gammaincc(self.dimension / 2, nearest**2 / 2), 0.0)
+        reached = np.where(cosines > 0, scipy.special.gammaincc(self.dimension / 2, nearest**2 / 2), 0.0)
         with np.errstate(divide="ignore"):
             return np.logaddexp(np.log(reached) + inside, np.log1p(-reached) + outside)
 
     @property
     def epsilon(self) -> float:
-        return cap_loss(self.rest, float(special.log_ndtr(-self.threshold)))
+        return cap_loss(self.rest, float(scipy.special.log_ndtr(-self.threshold)))
 
     def guarantee(
         self,
@@ -131,7 +131,7 @@ class PrivUnitG:
         S is chi-square of d + 1 degrees; the mean over it is Tricomi's function U((d + 1) / 2, d / 2 + 1, t^2 / 2) up
         to a factor, computed here as a sum.
         """
-        cap, moment = float(special.log_ndtr(-self.threshold)), _log_moment(self.threshold, self.dimension)
+        cap, moment = float(scipy.special.log_ndtr(-self.threshold)), _log_moment(self.threshold, self.dimension)
         return (1 - self.rest) * math.exp(moment - cap) - self.rest * math.exp(moment - log_rest(cap))
 
     @classmethod
@@ -151,11 +151,11 @@ class PrivUnitG:
         def excess(log_threshold: float) -> float:
             t = math.exp(log_threshold)
             edge = math.log(weights @ (t / (t * t + 2 * nodes) ** 0.5))
-            kept = _log_moment(t, dimension) + gain - float(np.logaddexp(0, gain + special.log_ndtr(-t)))
+            kept = _log_moment(t, dimension) + gain - float(np.logaddexp(0, gain + scipy.special.log_ndtr(-t)))
             return edge - kept
 
         threshold = math.exp(crossing(excess, -60.0, math.log(10 + 2 * math.sqrt(epsilon))))
-        cap = float(special.log_ndtr(-threshold))
+        cap = float(scipy.special.log_ndtr(-threshold))
         law = cls(dimension, threshold, rest_probability(epsilon, cap, dimension=dimension))
         checked(epsilon, cap_loss_above(law.rest, law._cap), dimension=dimension)
         return law

@@ -17,6 +17,7 @@ from semveil.mechanisms.pair_bounds import Block, l1_bounds, squared_bounds
 from semveil.mechanisms.pair_sketch import Sketch
 
 _SUBTILE = 256
+_SMALL = 2048  # rows up to which one matrix product of all costs less than sketching them
 _FEW = 1 / 256  # share of pairs below which looking at each costs less than a matrix product
 _FORMAT = 1
 _TINY = 1e-35  # keeps divisions defined where all rows are the same
@@ -148,8 +149,10 @@ class _Rows:
         self.weight = (1 / np.sqrt(share)).astype(np.float32)
         exact = 1 / np.square(self.weight, dtype=np.float64)
         self.blocks: dict[int, Block] = {}  # by first row
-        sample = self._scaled(array[self.order[Sketch.sample_of(len(array))]])
-        self.sketch = Sketch.build(sample, lambda: map(self._scaled, self._parts(1 << 23))).reordered(self.order)
+        self.sketch: Sketch | None = None
+        if len(array) > _SMALL:
+            sample = self._scaled(array[self.order[Sketch.sample_of(len(array))]])
+            self.sketch = Sketch.build(sample, lambda: map(self._scaled, self._parts(1 << 23))).reordered(self.order)
         self.factor = float(exact.sum() if norm == Norm.L1 else exact.max()) * (1 + 1e-9)
 
     def fingerprint(self, tile: int) -> str:
@@ -181,17 +184,20 @@ class _Rows:
         """The state after all pairs of two ranges of sorted rows, which are the same or do not overlap."""
         if self.radius[first.start] + self.radius[second.start] < state.best:  # the largest of each range
             return state
-        bounds = self.sketch.squared_bounds(first, second)
+        if self.sketch is None:
+            bounds = squared_bounds(self.block(first), self.block(second))
+        else:
+            bounds = self.sketch.squared_bounds(first, second)
         if first == second:
             bounds[np.tril_indices(len(bounds))] = -np.inf
         wanted = ~(bounds <= state.best**2 / self.factor)  # NaN counts as wanted
-        few = np.count_nonzero(wanted) < _FEW * wanted.size
+        few = self.sketch is not None and np.count_nonzero(wanted) < _FEW * wanted.size
         if few and self.norm == Norm.L2:
             return self._recheck(bounds, wanted, first.start, second.start, state)
         if not wanted.any():
             return state
         a, b = self.block(first), self.block(second)
-        if not few:
+        if not few and self.sketch is not None:
             bounds = squared_bounds(a, b)
         for i in range(0, bounds.shape[0], _SUBTILE):
             for j in range(0, bounds.shape[1], _SUBTILE):

@@ -7,7 +7,6 @@ from torch.nn import functional
 
 from semveil.core.pixels import to_pixels
 from semveil.core.registry import Registry
-from semveil.recognition.dlib_faces import detect_faces
 
 _SIDE = 256  # px; the detector needs faces of about 80 px
 
@@ -20,6 +19,8 @@ def shows_a_face(image: Tensor) -> bool:
         >>> shows_a_face(torch.zeros(3, 64, 64))
         False
     """
+    from semveil.recognition.dlib_faces import detect_faces  # dlib takes a third of a second to load
+
     enlarged = functional.interpolate(image[None].detach().float().cpu(), size=(_SIDE, _SIDE), mode="bicubic", antialias=True)
     (pixels,) = to_pixels(functional.pad(enlarged, (_SIDE // 4,) * 4, mode="replicate"))
     return bool(detect_faces(pixels))

@@ -10,8 +10,8 @@ from dataclasses import dataclass, replace
 from typing import Annotated, Any, ClassVar
 
 import numpy as np
+import scipy
 import torch
-from scipy.ndimage import gaussian_filter
 from torch import Tensor
 from torch.nn import functional
 
@@ -35,7 +35,7 @@ _SIZE = Option("Side of the aligned crops in pixels.")
 
 def blurred(images: Tensor, sigma: float) -> Tensor:
     """Images (B, 3, H, W) convolved with a Gaussian of standard deviation `sigma` pixels, the edges continued outwards."""
-    filtered = gaussian_filter(images.detach().cpu().double().numpy(), (0, 0, sigma, sigma), mode="nearest")
+    filtered = scipy.ndimage.gaussian_filter(images.detach().cpu().double().numpy(), (0, 0, sigma, sigma), mode="nearest")
     return torch.from_numpy(filtered).to(images)
 
 

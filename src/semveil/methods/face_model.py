@@ -5,7 +5,6 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
-from importlib import resources
 from pathlib import Path
 from typing import Any, Literal
 
@@ -16,9 +15,10 @@ from torch import Tensor, nn
 from semveil.core.checkpoints import LARGEST_SIDE, BadCheckpoint, build_to_fit, read_checkpoint
 from semveil.core.config import check_kinds
 from semveil.core.files import write_whole
+from semveil.core.model_folders import FACE_CARD, folders_with
 from semveil.core.registry import suggest
 from semveil.core.text import read_json_object
-from semveil.core.weights import home, require
+from semveil.core.weights import require
 from semveil.encoders.inversion import OFFICIAL, Inversion, InversionSettings, invert, mean_codes
 from semveil.encoders.parts import PartEncoder, PartEncoderConfig
 from semveil.encoders.perceptual import DEFAULT, NONE, PERCEPTUAL, PerceptualTerm
@@ -216,18 +216,9 @@ def semantic(generator: FaceGenerator) -> bool:
     return isinstance(generator, SemanticStyleGAN | SpatialSemanticGAN)
 
 
-def bundled_folder() -> Path:
-    """Where the package's own models lie."""
-    return Path(str(resources.files("semveil") / "weights"))
-
-
 def model_folders() -> dict[str, Path]:
-    """Names and folders of the models on this machine: the bundled ones and those below SEMVEIL_HOME/models."""
-    found = {}
-    for parent in (home() / "models", bundled_folder()):
-        for path in sorted(parent.glob("*/model.json")):
-            found[path.parent.name] = path.parent
-    return found
+    """Names and folders of the face models on this machine."""
+    return folders_with(FACE_CARD)
 
 
 @lru_cache(maxsize=4)

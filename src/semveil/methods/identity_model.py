@@ -15,18 +15,18 @@ from torch.nn import functional as F
 from semveil.core.checkpoints import LARGEST_SIDE, BadCheckpoint, build_to_fit
 from semveil.core.config import check_kinds
 from semveil.core.files import write_whole
+from semveil.core.model_folders import IDENTITY_CARD, folders_with
 from semveil.core.pixels import check_range
 from semveil.core.registry import suggest
 from semveil.core.text import read_json_object
-from semveil.core.weights import home
 from semveil.encoders.attributes import AttributeEncoder, AttributeEncoderConfig
 from semveil.generators.aad_fusion import FusionConfig, FusionGenerator
-from semveil.methods.face_model import bundled_folder, read_network, write_network
+from semveil.methods.face_model import read_network, write_network
 from semveil.recognition.identity_encoder import FILE as IDENTITY_FILE
 from semveil.recognition.identity_encoder import load_identity_encoder
 
 DEFAULT_IDENTITY_MODEL = "identity-64"
-CARD = "fusion.json"
+CARD = IDENTITY_CARD
 _CHUNK = 64  # images at a time
 
 
@@ -84,9 +84,8 @@ class IdentityModel:
 
 
 def identity_model_folders() -> dict[str, Path]:
-    """Names and folders of the identity models on this machine: those below SEMVEIL_HOME/models, and the bundled one."""
-    parents = (home() / "models", bundled_folder())
-    return {path.parent.name: path.parent for parent in parents for path in sorted(parent.glob(f"*/{CARD}"))}
+    """Names and folders of the identity models on this machine."""
+    return folders_with(CARD)
 
 
 @lru_cache(maxsize=4)

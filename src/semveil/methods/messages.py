@@ -5,6 +5,7 @@ from typing import Any
 import torch
 
 from semveil.channels import Message, MessageError
+from semveil.channels.stored_symbols import rounded, step_for
 from semveil.channels.wiretap import AnyChannel, over
 from semveil.core.certificate import guarantee_from_dict
 from semveil.core.privacy import Guarantee
@@ -17,8 +18,14 @@ from semveil.protection.linear_pair import LinearPair
 DEFAULT_SNR_DB = 20.0
 
 
-def to_message(method: DPSemCom, transmission: Transmission) -> Message:
-    """Alice's message: clean symbols and the side information to read them; everything in it is readable by Eve."""
+def to_message(method: DPSemCom, transmission: Transmission, *, for_snr_db: float | None = None) -> Message:
+    """Alice's message: clean symbols and the side information to read them; everything in it is readable by Eve.
+
+    Args:
+        for_snr_db: round the symbols to what this SNR is worth, so that the file is smaller; they stay floats where None. What
+            is sent is what was rounded: nothing of the photo goes in beside it.
+    """
+    step = None if for_snr_db is None else step_for(for_snr_db)
     model, calibrated = method.model, method.protection not in (*KEYED, "none") and method.budget is None
     return Message(
         method=method.name,
@@ -37,7 +44,8 @@ def to_message(method: DPSemCom, transmission: Transmission) -> Message:
         guarantee=transmission.guarantee.as_dict(),
         keyed=transmission.keyed,
         snr_db=None,
-        symbols=transmission.symbols,
+        symbols=transmission.symbols if step is None else rounded(transmission.symbols, step),
+        symbol_step=step,
     )
 
 

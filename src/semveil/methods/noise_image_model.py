@@ -14,17 +14,17 @@ from torch import Tensor
 from semveil.core.checkpoints import LARGEST_SIDE, BadCheckpoint, build_to_fit
 from semveil.core.config import check_kinds
 from semveil.core.files import write_whole
+from semveil.core.model_folders import NOISE_IMAGE_CARD, folders_with
 from semveil.core.pixels import check_range
 from semveil.core.registry import suggest
 from semveil.core.text import read_json_object
-from semveil.core.weights import home
 from semveil.generators.conversion import ConversionConfig, ConversionGenerator
-from semveil.methods.face_model import bundled_folder, read_network, write_network
+from semveil.methods.face_model import read_network, write_network
 from semveil.recognition.vgg16_classifier import VGG16Classifier
 from semveil.recognition.vgg16_config import VGG16Config
 
 BUNDLED = "noise-image-32"
-_CARD = "noise-image.json"
+_CARD = NOISE_IMAGE_CARD
 _PARTS = ("explainer", "generator", "service")
 
 
@@ -73,12 +73,8 @@ class NoiseImageModel:
 
 
 def noise_image_folders() -> dict[str, Path]:
-    """Names and folders of the models on this machine: the bundled ones and those below SEMVEIL_HOME/models."""
-    found = {}
-    for parent in (home() / "models", bundled_folder()):
-        for path in sorted(parent.glob(f"*/{_CARD}")):
-            found[path.parent.name] = path.parent
-    return found
+    """Names and folders of the networks on this machine."""
+    return folders_with(_CARD)
 
 
 @lru_cache(maxsize=4)

@@ -48,7 +48,7 @@ def find_pair(model: FaceModel, settings: PairSettings) -> LinearPair:
             return pair
     raise NoPair(
         f"no pair is trained for model {model.name}, epsilon {settings.epsilon:g} ({settings.calibration}), codes "
-        f"{','.join(map(str, settings.codes))}, {settings.noise} noise, {settings.start} start, {settings.snr_db:g} dB"
+        f"{','.join(map(str, settings.codes))}, {settings.noise} noise, {settings.start} start, {settings.heard_over}"
     )
 
 

@@ -1,34 +1,68 @@
-"""The methods by name."""
+"""The methods by name; each is imported when it is first asked for."""
 
 import inspect
-from typing import Any, Literal, overload
+from functools import partial
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 from semveil.core.registry import Registry
-from semveil.methods.baselines import BASELINES
-from semveil.methods.dp_image import DPImage
-from semveil.methods.dp_semcom import DPSemCom
-from semveil.methods.identity_dp import IdentityDP
-from semveil.methods.latent_dp import LatentDP
-from semveil.methods.noise_image import NoiseImage
-from semveil.methods.release import ImageMethod
 
-METHODS: Registry[type[DPSemCom] | type[ImageMethod]] = Registry("method")
-for _method in (DPSemCom, DPImage, LatentDP, IdentityDP, NoiseImage, *BASELINES):
-    METHODS.add(_method.name, _method)
+if TYPE_CHECKING:
+    from semveil.methods.dp_semcom import DPSemCom
+    from semveil.methods.release import ImageMethod
+
+LINK = "dp-semcom"  # sends and receives; all others turn photos into protected pictures
+_HOMES = {
+    LINK: "dp_semcom.DPSemCom",
+    "dp-image": "dp_image.DPImage",
+    "latent-dp": "latent_dp.LatentDP",
+    "identity-dp": "identity_dp.IdentityDP",
+    "noise-image": "noise_image.NoiseImage",
+    "blur": "baselines.Blur",
+    "mosaic": "baselines.Mosaic",
+    "pixel-noise": "baselines.PixelNoise",
+    "dp-pix": "baselines.DPPix",
+    "dp-svd": "baselines.DPSVD",
+}
 
 
-def image_methods() -> dict[str, type[ImageMethod]]:
-    """The methods that turn photos into protected pictures, by name: those with a `protect`.
+def _imported(home: str) -> Any:
+    module, name = home.split(".")
+    return getattr(import_module(f"semveil.methods.{module}"), name)
+
+
+METHODS: Registry[type["DPSemCom"] | type["ImageMethod"]] = Registry("method")
+for _name, _home in _HOMES.items():
+    METHODS.add_later(_name, partial(_imported, _home))
+
+
+def module_of(name: str) -> str:
+    """The module that a method stands in.
+
+    Example:
+        >>> module_of("blur")
+        'semveil.methods.baselines'
+    """
+    return METHODS[name].__module__
+
+
+def image_method_names() -> list[str]:
+    """Names of the methods that turn photos into protected pictures; nothing is imported for them."""
+    return [name for name in METHODS if name != LINK]
+
+
+def image_methods() -> dict[str, type["ImageMethod"]]:
+    """The same methods by name: those with a `protect`.
 
     Example:
         >>> "blur" in image_methods(), "dp-semcom" in image_methods()
         (True, False)
     """
-    return {name: METHODS[name] for name in METHODS if hasattr(METHODS[name], "protect")}  # type: ignore[misc]
+    return {name: METHODS[name] for name in image_method_names()}  # type: ignore[misc]
 
 
 @overload
-def load_method(name: Literal["dp-semcom"], model: str | None = None, **options: Any) -> DPSemCom: ...
+def load_method(name: Literal["dp-semcom"], model: str | None = None, **options: Any) -> "DPSemCom": ...
 @overload
 def load_method(name: str, model: str | None = None, **options: Any) -> Any: ...
 def load_method(name: str, model: str | None = None, **options: Any) -> Any:

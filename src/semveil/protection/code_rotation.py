@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import scipy
 import torch
 from numpy.typing import NDArray
-from scipy.special import polygamma
 from torch import Tensor
 
 from semveil.core.privacy import Basis, Guarantee
@@ -55,7 +55,7 @@ class CodeNorms:
         mean = width * floor + within
         squares = width * floor**2 + 2 * floor * within + (gram.square() * along[:, None] * along).sum((1, 2))
         shape = mean.square() / (2 * squares)
-        deviation = torch.from_numpy(np.sqrt(polygamma(1, shape.numpy()))) / 2
+        deviation = torch.from_numpy(np.sqrt(scipy.special.polygamma(1, shape.numpy()))) / 2
         return cls(mean.sqrt(), (deviation * math.sqrt(3) / math.pi).clamp_min(NORM_SCALE))
 
     @property

@@ -19,8 +19,13 @@ class PairSettings:
         scale: of the imitated Laplace noise, in latent units.
         noise: `frozen` (one draw per training photo) or `fresh` (a new draw every time).
         start: `default` (torch's initialisation) or `identity`.
-        snr_db: of the channel in training.
+        snr_db: of the channel in training; the lowest where `snr_high_db` is given.
         trained_on: which latents, in words.
+        snr_high_db: the highest SNR in training, each in the range as likely; None for one SNR.
+        channel: in training, as `channels.parse_link` reads it.
+
+    Raises:
+        ValueError: the highest SNR is below the lowest.
     """
 
     codes: tuple[int, ...]
@@ -32,13 +37,37 @@ class PairSettings:
     start: str = "default"
     snr_db: float = 20.0
     trained_on: str = ""
+    snr_high_db: float | None = None
+    channel: str = "awgn"
 
     def __post_init__(self) -> None:
         for name in ("epsilon", "scale", "snr_db"):  # 10 and 10.0 ask for the same pair, and so for the same file
             object.__setattr__(self, name, float(getattr(self, name)))
+        if self.snr_high_db is not None:
+            object.__setattr__(self, "snr_high_db", float(self.snr_high_db))
+            if not self.snr_db <= self.snr_high_db:
+                raise ValueError(
+                    f"the highest SNR must not be below the lowest, got {self.snr_db:g} to {self.snr_high_db:g} dB"
+                )
+
+    @property
+    def snrs_db(self) -> tuple[float, float]:
+        """Lowest and highest SNR of the training."""
+        return self.snr_db, self.snr_db if self.snr_high_db is None else self.snr_high_db
+
+    @property
+    def heard_over(self) -> str:
+        """Channel and SNR of the training in words."""
+        low, high = self.snrs_db
+        return f"{self.channel} of {low:g} dB" if low == high else f"{self.channel} of {low:g} to {high:g} dB"
 
     def as_dict(self) -> dict[str, Any]:
-        return asdict(self)
+        """JSON-ready; range and channel are left out where they are what every pair had before there were others."""
+        plain = asdict(self)
+        for name, usual in (("snr_high_db", None), ("channel", "awgn")):
+            if plain[name] == usual:
+                del plain[name]
+        return plain
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> "PairSettings":

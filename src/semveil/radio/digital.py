@@ -1,18 +1,25 @@
-"""The digital baseline: a picture file, sealed by AES-GCM, at the rate that the same channel uses carry."""
+"""The digital baseline: bytes sealed by AES-GCM over the channel uses of the analogue message, at capacity or by 5G's codes."""
 
 import math
 import os
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
+import torch
+from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from numpy.typing import NDArray
 
+from semveil.channels import Link
 from semveil.radio.codecs import code, open_picture
+from semveil.radio.ldpc import CodedModem
+from semveil.radio.mcs import MARGIN_DB, choose_scheme, link_efficiency
 
 Pixels = NDArray[np.uint8]
 NONCE_BYTES, TAG_BYTES = 12, 16
 SEAL_BYTES = NONCE_BYTES + TAG_BYTES
+END = b"\x80"  # after a file, then zeros: what is sealed has a size that the channel sets
 LOST = 128  # grey, that a receiver shows who could not read the picture
 
 
@@ -20,7 +27,8 @@ def spectral_efficiency(snr_db: float, *, outage: float | None = None) -> float:
     """Bits per channel use that can be sent without error: log2(1 + SNR) over AWGN.
 
     Over flat Rayleigh fading that the sender does not know, the rate of which a share `outage` of messages fails:
-    log2(1 + SNR * (-ln(1 - outage))), since |h|^2 is exponential. An upper bound for every code and modulation.
+    log2(1 + SNR * (-ln(1 - outage))), since |h|^2 is exponential. An upper bound for every code and modulation. Other links:
+    `link_efficiency`.
 
     Args:
         snr_db: mean SNR per complex symbol.
@@ -39,51 +47,141 @@ def spectral_efficiency(snr_db: float, *, outage: float | None = None) -> float:
     return math.log2(1 + 10 ** (snr_db / 10) * fade)
 
 
+class Carrier(Protocol):
+    """A number of symbols that carry a number of bytes."""
+
+    @property
+    def size(self) -> int:
+        """Bytes."""
+        ...
+
+    def send(self, data: bytes, link: Link, snr_db: float, rng: torch.Generator) -> bytes | None:
+        """What arrives of `size` bytes over one realisation of the link: they, others, or nothing."""
+        ...
+
+
+@dataclass(frozen=True)
+class AtCapacity:
+    """The bound for every code: all arrives where the realisation carries the rate, and nothing else.
+
+    Attributes:
+        symbols: how many.
+        rate: bits of a symbol.
+    """
+
+    symbols: int
+    rate: float
+
+    @property
+    def size(self) -> int:
+        return int(self.symbols * self.rate / 8)
+
+    def send(self, data: bytes, link: Link, snr_db: float, rng: torch.Generator) -> bytes | None:
+        _, state = link(torch.ones(1, self.symbols, dtype=torch.complex64), snr_db, rng)
+        ratio = state.gain.abs().double().square() / state.noise_power.double().clamp_min(1e-30)
+        return data if float(torch.log2(1 + ratio).mean()) >= self.rate * (1 - 1e-6) else None
+
+
+@dataclass(frozen=True)
+class ByLDPC:
+    """5G's LDPC code and QAM, decoded for what was heard.
+
+    Attributes:
+        modem: modulation, rate and number of symbols.
+    """
+
+    modem: CodedModem
+
+    @property
+    def size(self) -> int:
+        return self.modem.capacity
+
+    def send(self, data: bytes, link: Link, snr_db: float, rng: torch.Generator) -> bytes | None:
+        received, state = link(self.modem.modulate(data)[None], snr_db, rng)
+        return self.modem.demodulate(received[0], state)
+
+
+def at_capacity(link: Link, symbols: int, snr_db: float, *, outage: float) -> Carrier | None:
+    """The bound for a link whose sender counts on an SNR.
+
+    Args:
+        link: channel and receiver.
+        symbols: of a message.
+        snr_db: that the sender counts on.
+        outage: share of messages that may fail in fading.
+    """
+    return AtCapacity(symbols, link_efficiency(link, snr_db, symbols, outage=outage))
+
+
+def by_ldpc(link: Link, symbols: int, snr_db: float, *, outage: float, margin_db: float = MARGIN_DB) -> Carrier | None:
+    """5G's most efficient scheme that the link carries with a margin; None where none does.
+
+    Args:
+        link, symbols, snr_db, outage: as for `at_capacity`.
+        margin_db: what the code is allowed to lose.
+    """
+    scheme = choose_scheme(link_efficiency(link, snr_db - margin_db, symbols, outage=outage))
+    modem = None if scheme is None else CodedModem(scheme, symbols)
+    return ByLDPC(modem) if modem is not None and modem.capacity else None
+
+
+WAYS = {"bound": at_capacity, "5g": by_ldpc}
+
+
 @dataclass(frozen=True, eq=False)
 class Sealed:
     """A picture as it is sent digitally.
 
     Attributes:
-        data: nonce, encrypted file, tag.
-        header: bytes of the file that describe the picture.
-        rate: bits per channel use that it was made for.
+        data: nonce, encrypted file and padding, tag: as many bytes as were asked for.
+        file: bytes of the file.
+        header: how many of them describe the picture.
     """
 
     data: bytes
+    file: int
     header: int
-    rate: float
 
 
-def seal_picture(pixels: Pixels, key: bytes, *, codec: str, uses: int, rate: float) -> Sealed | None:
-    """The best file that so many channel uses carry, encrypted and authenticated; None where no file is small enough.
+def seal(plain: bytes, key: bytes) -> bytes:
+    """AES-GCM under a new nonce, which stands first; `SEAL_BYTES` longer."""
+    nonce = os.urandom(NONCE_BYTES)
+    return nonce + AESGCM(key).encrypt(nonce, plain, None)
+
+
+def unseal(data: bytes | None, key: bytes) -> bytes | None:
+    """What `seal` was given; None where nothing came, or what came is not whole (noise, or a forger)."""
+    if data is None:
+        return None
+    try:
+        return AESGCM(key).decrypt(data[:NONCE_BYTES], data[NONCE_BYTES:], None)
+    except InvalidTag:
+        return None
+
+
+def seal_picture(pixels: Pixels, key: bytes, *, codec: str, size: int) -> Sealed | None:
+    """The best file that so many bytes hold, encrypted and authenticated; None where no file is small enough.
 
     Args:
         pixels: (H, W, 3).
         key: of AES, 16, 24 or 32 bytes.
         codec: see `codecs.CODECS`.
-        uses: complex channel uses for this picture, all told.
-        rate: bits per use, see `spectral_efficiency`.
+        size: bytes all told.
     """
-    coded = code(pixels, codec, int(uses * rate / 8) - SEAL_BYTES)
+    coded = code(pixels, codec, size - SEAL_BYTES - len(END))
     if coded is None:
         return None
-    nonce = os.urandom(NONCE_BYTES)
-    return Sealed(nonce + AESGCM(key).encrypt(nonce, coded.file, None), coded.header, rate)
+    data = seal((coded.file + END).ljust(size - SEAL_BYTES, b"\0"), key)
+    return Sealed(data, len(coded.file), coded.header)
 
 
-def open_picture_at(sealed: Sealed | None, key: bytes, shape: tuple[int, ...], *, rate: float) -> Pixels:
-    """What the receiver shows: the picture where the channel carries its rate, else grey (the cliff).
+def shown_picture(data: bytes | None, key: bytes, shape: tuple[int, ...]) -> Pixels:
+    """What the receiver shows: the picture, or grey where it did not come whole (the cliff).
 
     Args:
-        sealed: from `seal_picture`.
+        data: as it arrived, None where nothing did.
         key: the receiver's.
         shape: of the picture.
-        rate: bits per use that this message's channel carries: log2(1 + |h|^2 SNR).
-
-    Raises:
-        cryptography.exceptions.InvalidTag: another key, or altered data.
     """
-    if sealed is None or rate < sealed.rate:
-        return np.full(shape, LOST, np.uint8)
-    data = sealed.data
-    return open_picture(AESGCM(key).decrypt(data[:NONCE_BYTES], data[NONCE_BYTES:], None))
+    plain = unseal(data, key)
+    return np.full(shape, LOST, np.uint8) if plain is None else open_picture(plain.rstrip(b"\0").removesuffix(END))

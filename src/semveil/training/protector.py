@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from semveil.channels import denormalise_power, normalise_power, pack, unpack
+from semveil.channels import denormalise_power, normalise_power, pack, parse_link, unpack
 from semveil.channels.wiretap import AnyChannel, over
 from semveil.core.rng import global_stream
 from semveil.mechanisms import Laplace
@@ -51,21 +51,19 @@ def train_pair(
     learning_rate: float = 3e-4,
     noise_weight: float = 1e-3,
     channel: AnyChannel | None = None,
-    snr_db: tuple[float, float] | None = None,
     progress: Callable[[int, int, float], None] = lambda epoch, epochs, loss: None,
 ) -> LinearPair:
     """Minimise MSE(Z, S_1) + noise_weight * MSE(Z_private + n, f_protection(Z_private)), n ~ Laplace(0, scale).
 
-    Z is sent as it is in use: protected block merged with the common codes, power normalised, over an AWGN channel,
+    Z is sent as it is in use: protected block merged with the common codes, power normalised, over the channel of the settings,
     de-normalised, deprotected.
 
     Args:
         latents: (N, K, D) clipped latents.
-        settings: private codes, noise scale, how noise is drawn, SNR.
+        settings: private codes, noise scale, how noise is drawn, channel and SNR; of a range of SNRs each latent draws its own.
         rng: initialisation, order, noise and channel.
         epochs, batch, learning_rate, noise_weight: the paper's values by default.
-        channel: between the two networks, AWGN where None; any `channel(symbols, snr_db, rng) -> received, state`.
-        snr_db: lowest and highest SNR of training, drawn evenly for each latent; that of the settings where None.
+        channel: between the two networks instead of the settings' own: any `channel(symbols, snr_db, rng) -> received, state`.
         progress: epoch done, epochs, mean loss of the epoch.
 
     Raises:
@@ -73,14 +71,14 @@ def train_pair(
     """
     if latents.ndim != 3 or latents.shape[2] != settings.style_dim or len(latents) < 2:
         raise ValueError(f"latents must be (N >= 2, K, {settings.style_dim}), got {tuple(latents.shape)}")
-    if snr_db is not None and not snr_db[0] <= snr_db[1]:
-        raise ValueError(f"snr_db must be the lowest and the highest SNR, got {snr_db}")
     if settings.noise not in ("frozen", "fresh"):
         raise ValueError(f"noise must be 'frozen' or 'fresh', got {settings.noise!r}")
     with global_stream(rng):
         pair = LinearPair(settings)
     optimiser = torch.optim.Adam(pair.parameters(), learning_rate)
-    mechanism = Laplace(settings.scale)
+    mechanism, (low, high) = Laplace(settings.scale), settings.snrs_db
+    if channel is None and settings.channel != "awgn":
+        channel = parse_link(settings.channel)
     private = latents[:, list(settings.codes)]
     frozen = mechanism(private, rng=rng) if settings.noise == "frozen" else None
     steps = math.ceil(len(latents) / batch)
@@ -89,9 +87,9 @@ def train_pair(
         total = 0.0
         for rows in torch.randperm(len(latents), generator=rng).split(batch):
             target = frozen[rows] if frozen is not None else mechanism(private[rows], rng=rng)
-            snrs: float | Tensor = settings.snr_db
-            if snr_db is not None:
-                snrs = snr_db[0] + (snr_db[1] - snr_db[0]) * torch.rand(len(rows), generator=rng)
+            snrs: float | Tensor = low
+            if high > low:
+                snrs = low + (high - low) * torch.rand(len(rows), generator=rng)
             loss = _loss(pair, latents[rows], target, noise_weight, channel, snrs, rng)
             optimiser.zero_grad()
             loss.backward()

@@ -1,0 +1,137 @@
+"""dp-semcom over a digital link: the latents as bytes, sealed whole, so that nothing is in clear and nothing can be altered."""
+
+import hashlib
+import math
+
+import torch
+from torch import Tensor
+
+from semveil.channels import DigitalMessage, KeyedPart, MessageError
+from semveil.channels.digital_message import PROTECTION, bound_header
+from semveil.core.certificate import Bounds, Certificate, ReleaseKind
+from semveil.core.coverage import Coverage
+from semveil.core.errors import KeyProblem
+from semveil.core.privacy import Basis, Guarantee
+from semveil.keys import TAG_BYTES, MessageKeys, new_nonce
+from semveil.methods.dp_semcom import DPSemCom
+from semveil.methods.face_model import FaceModel
+from semveil.methods.latent_codec import LatentCodec
+from semveil.methods.shared_key import SharedKey
+
+BITS_PER_NUMBER = 4.5  # of a latent, where nothing else is asked for: about the inversion's own quality
+COMMITMENT = bytes(16)  # sealed first: the cipher alone does not bind a text to one key, these zeros do
+ASSUMPTIONS = (
+    "nobody but Alice and Bob knows the key",
+    "ChaCha20-Poly1305 under HKDF-SHA256 cannot be told from random bits, nor forged",
+    "no nonce is used twice under one key",
+    "timing, message length and number of photos are no secrets",
+)
+
+
+def default_bytes(model: FaceModel) -> int:
+    """Bytes of an image where nothing else is asked for.
+
+    Example:
+        >>> from semveil.methods.face_model import load_model
+        >>> default_bytes(load_model())
+        1008
+    """
+    return math.ceil(math.prod(model.latent_shape) * BITS_PER_NUMBER / 8)
+
+
+def seal_codes(codes: Tensor, model: FaceModel, key: SharedKey, *, size: int | None = None) -> DigitalMessage:
+    """Latents as a sealed message; its length follows from `size` and the number of images alone.
+
+    Args:
+        codes: (B, K, D), clipped to the model's box.
+        model: public.
+        key: that Alice and Bob share.
+        size: bytes of each image; `default_bytes` where None.
+
+    Raises:
+        ValueError: a size that is too small.
+
+    Example:
+        >>> from semveil.methods.face_model import load_model
+        >>> model, key = load_model(), SharedKey.fresh()
+        >>> codes = model.public_latents(2, rng=torch.Generator().manual_seed(0))
+        >>> message = seal_codes(codes, model, key)
+        >>> open_codes(message, model, key).shape
+        torch.Size([2, 28, 64])
+    """
+    size, codec, nonce = default_bytes(model) if size is None else size, LatentCodec(model), new_nonce()
+    plain = COMMITMENT + b"".join(codec.encode(one, size) for one in codes)
+    unsealed = DigitalMessage(
+        method=DPSemCom.name,
+        model=model.name,
+        model_hash=model.digest,
+        latent_shape=model.latent_shape,
+        images=len(codes),
+        image_bytes=size,
+        keyed=KeyedPart(nonce=nonce, source=key.source, parameters={}, sealed=b"", authenticated=True),
+    )
+    bound = bound_header(unsealed.header, unsealed.model_hash)
+    sealed = _keys(unsealed, key).seal(plain, bound)
+    keyed = KeyedPart(nonce=nonce, source=key.source, parameters={}, sealed=sealed, authenticated=True)
+    return DigitalMessage(**{**vars(unsealed), "keyed": keyed})
+
+
+def open_codes(message: DigitalMessage, model: FaceModel, key: SharedKey) -> Tensor:
+    """Bob's latents (B, K, D): what Alice sealed, to the step of the quantiser.
+
+    Raises:
+        MessageError: the message was made with another method or model, or its length is not what it says.
+        KeyProblem: the key is not Alice's, or anything of the message was altered.
+    """
+    if message.method != DPSemCom.name or message.model_hash != model.digest or message.latent_shape != model.latent_shape:
+        raise MessageError(
+            f"the message was made with method {message.method} and model {message.model} of hash {message.model_hash[:12]}, "
+            f"here is {model.name} of {model.digest[:12]}; both sides need the same weights (give Alice's with --model)"
+        )
+    expected = len(COMMITMENT) + message.images * message.image_bytes + TAG_BYTES
+    if len(message.keyed.sealed) != expected:
+        raise MessageError(f"the message holds {len(message.keyed.sealed):,} sealed bytes, its header says {expected:,}")
+    plain = _keys(message, key).open(message.keyed.sealed, bound_header(message.header, message.model_hash))
+    if not plain.startswith(COMMITMENT):
+        raise KeyProblem("the message was made to open under several keys; it is forged")
+    codec, size, plain = LatentCodec(model), message.image_bytes, plain.removeprefix(COMMITMENT)
+    return torch.stack([codec.decode(plain[i * size : (i + 1) * size]) for i in range(message.images)])
+
+
+def digital_certificate(
+    message: DigitalMessage, model: FaceModel | None = None, *, perceptual: str | None = None
+) -> Certificate:
+    """What holds for whoever has the message and not the key.
+
+    Args:
+        message: as sent.
+        model: adds the clip bounds.
+        perceptual: term of the inversion, where that is known.
+    """
+    coverage = Coverage.of_codes(message.model_hash, message.private_codes, message.latent_shape[0])
+    claim = Guarantee(0.0, coverage.words, Basis.COMPUTATIONAL, assumptions=ASSUMPTIONS).about(coverage)
+    sealed = message.keyed.nonce + message.keyed.sealed
+    return Certificate(
+        release=ReleaseKind.MESSAGE,
+        method=message.method,
+        protection=PROTECTION,
+        mechanism="ChaCha20-Poly1305",
+        guarantee=claim,
+        images=message.images,
+        model=message.model,
+        model_hash=message.model_hash,
+        perceptual=perceptual,
+        bounds=None if model is None else _bounds(model),
+        private_codes=message.private_codes,
+        release_id=hashlib.sha256(b"semveil release\n" + sealed).hexdigest()[:32],
+    )
+
+
+def _bounds(model: FaceModel) -> Bounds:
+    low, high = (torch.as_tensor(bound, dtype=torch.float64) for bound in (model.box.lower, model.box.upper))
+    return Bounds(float(low.min()), float(high.max()), model.box.source, per_coordinate=low.numel() > 1)
+
+
+def _keys(message: DigitalMessage, key: SharedKey) -> MessageKeys:
+    context = {**message.header, "model_hash": message.model_hash, "protection": PROTECTION}
+    return MessageKeys(key.secret, message.keyed.nonce, context)

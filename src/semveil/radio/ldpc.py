@@ -1,0 +1,135 @@
+"""Bytes over complex symbols by the LDPC codes and Gray-mapped QAM of 5G NR, as Sionna implements them (extra `channels`)."""
+
+import math
+import warnings
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from semveil.channels import ChannelState
+from semveil.core.errors import SemveilError
+from semveil.radio.mcs import Scheme
+
+LARGEST_BLOCK, LEAST_BLOCK = 8448, 24  # information bits of a code block
+ITERATIONS = 30
+
+
+class SionnaMissing(SemveilError):
+    """LDPC codes and QAM need the extra `channels`."""
+
+
+def sionna() -> Any:
+    """Sionna's physical layer.
+
+    Raises:
+        SionnaMissing: it is not installed.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            import sionna.phy.fec.ldpc
+            import sionna.phy.mapping
+    except ImportError:
+        raise SionnaMissing("5G codes need sionna-no-rt; install it with: pip install 'semveil[channels]'") from None
+    return sionna.phy
+
+
+@dataclass(frozen=True)
+class CodedModem:
+    """A number of symbols under one modulation and code rate.
+
+    The message is cut into code blocks of about one size. Their symbols are spread over the frame by a public
+    permutation, so that a fade hits all of them alike. No checksum: what is sent is sealed.
+
+    Attributes:
+        scheme: modulation and rate.
+        symbols: how many there are.
+
+    Example:
+        >>> from semveil.radio.mcs import Scheme
+        >>> CodedModem(Scheme(4, 0.5), 896).capacity
+        224
+    """
+
+    scheme: Scheme
+    symbols: int
+
+    @property
+    def blocks(self) -> int:
+        """Code blocks."""
+        return max(1, math.ceil(self.symbols * self.scheme.efficiency / LARGEST_BLOCK))
+
+    @property
+    def capacity(self) -> int:
+        """Bytes that the symbols carry; 0 where they are too few for a code."""
+        block = self._information
+        return self.blocks * block // 8 if block >= LEAST_BLOCK else 0
+
+    @property
+    def _used(self) -> int:
+        """Symbols of a block; some at the end of the frame may be left over."""
+        return self.symbols // self.blocks
+
+    @property
+    def _information(self) -> int:
+        return int(self._used * self.scheme.efficiency)
+
+    def modulate(self, data: bytes) -> Tensor:
+        """Bytes, `capacity` of them -> (symbols,) complex64 of mean power 1.
+
+        Raises:
+            ValueError: another number of bytes.
+            SionnaMissing: without the extra `channels`.
+        """
+        if len(data) != self.capacity or not data:
+            raise ValueError(f"the symbols carry {self.capacity} bytes, got {len(data)}")
+        encoder, _, mapper, _ = _parts(self._information, self._used * self.scheme.bits, self.scheme.bits)
+        bits = np.zeros(self.blocks * self._information, np.float32)
+        bits[: 8 * len(data)] = np.unpackbits(np.frombuffer(data, np.uint8))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            sent = mapper(encoder(torch.from_numpy(bits).view(self.blocks, -1))).flatten()
+        frame = torch.ones(self.symbols, dtype=torch.complex64)
+        frame[self._order()] = sent.cpu().to(torch.complex64)
+        return frame
+
+    def demodulate(self, received: Tensor, state: ChannelState) -> bytes:
+        """Equalised symbols (symbols,) -> the likeliest bytes, right or wrong.
+
+        Args:
+            received: after a `Link`.
+            state: gain and noise power that it has left, (symbols,) or wider.
+        """
+        _, decoder, _, demapper = _parts(self._information, self._used * self.scheme.bits, self.scheme.bits)
+        gain, noise = (part.reshape(-1).expand(self.symbols) for part in (state.gain, state.noise_power))
+        # an MMSE equaliser shrinks what it hears: undone, so that the constellation stands where the demapper expects it
+        scale = gain.abs().clamp_min(1e-9)
+        order = self._order()
+        heard, power = (received.flatten() / scale)[order], (noise / scale.square())[order].float().clamp(1e-6, 1e6)
+        with warnings.catch_warnings(), torch.no_grad():
+            warnings.simplefilter("ignore")
+            soft = demapper(heard.to(torch.complex64).view(self.blocks, -1), power.view(self.blocks, -1))
+            bits = decoder(soft).cpu().numpy().astype(np.uint8).ravel()
+        return np.packbits(bits[: 8 * self.capacity]).tobytes()
+
+    def _order(self) -> Tensor:
+        """Where in the frame the blocks' symbols stand."""
+        shuffled = torch.randperm(self.symbols, generator=torch.Generator().manual_seed(0))
+        return shuffled[: self.blocks * self._used]
+
+
+@lru_cache(maxsize=16)
+def _parts(information: int, coded: int, bits: int) -> tuple[Any, Any, Any, Any]:
+    """Encoder, decoder, mapper and demapper."""
+    phy = sionna()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        encoder = phy.fec.ldpc.LDPC5GEncoder(information, coded, num_bits_per_symbol=bits)
+        decoder = phy.fec.ldpc.LDPC5GDecoder(encoder, num_iter=ITERATIONS)
+        mapper = phy.mapping.Mapper("qam", bits)
+        demapper = phy.mapping.Demapper("app", "qam", bits)
+    return encoder, decoder, mapper, demapper

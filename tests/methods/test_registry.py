@@ -1,0 +1,58 @@
+"""Methods are imported when they are asked for, and are what their entry says."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from semveil.core.registry import Registry
+from semveil.methods.registry import METHODS, image_method_names, image_methods
+
+SRC = Path(__file__).resolve().parents[2] / "src"
+
+
+def loaded_by(code: str) -> set[str]:
+    """Modules that a fresh interpreter has after some code."""
+    code += "\nimport sys; print(*sys.modules)"
+    environment = {**os.environ, "PYTHONPATH": str(SRC)}
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, timeout=120, check=True
+    )
+    return set(done.stdout.split("\n")[-2].split())
+
+
+def test_entries_are_named_as_their_classes() -> None:
+    assert [METHODS[name].name for name in METHODS] == list(METHODS)
+    assert image_method_names() == [name for name in METHODS if hasattr(METHODS[name], "protect")] == list(image_methods())
+
+
+def test_a_method_loads_what_it_needs_and_no_other() -> None:
+    mosaic = loaded_by("import semveil; semveil.load_method('mosaic')")
+    assert "semveil.methods.baselines" in mosaic
+    assert not {"semveil.methods.dp_semcom", "semveil.methods.identity_dp", "dlib", "skimage", "scipy.optimize"} & mosaic
+    assert not {"dlib", "skimage", "scipy.optimize", "matplotlib"} & loaded_by("import semveil.link.receive")
+    assert "dlib" in loaded_by("from semveil.recognition import DlibVerifier")  # the check sees what is loaded
+
+
+def test_models_are_listed_without_torch() -> None:
+    assert not {"torch", "numpy"} & loaded_by("from semveil.cli.main import main; assert main(['models', 'list']) == 0")
+
+
+def test_what_is_registered_for_later_is_made_once() -> None:
+    made: list[int] = []
+    numbers: Registry[int] = Registry("number")
+    numbers.add_later("one", lambda: made.append(1) or 1)
+    assert list(numbers) == ["one"] and not made
+    assert (numbers["one"], numbers["one"], made) == (1, 1, [1])
+    with pytest.raises(ValueError, match="registered already"):
+        numbers.add("one", 2)
+
+
+def test_unknown_names_of_recognition_fail_as_in_any_module() -> None:
+    import semveil.recognition
+
+    assert all(getattr(semveil.recognition, name) for name in semveil.recognition.__all__)
+    with pytest.raises(AttributeError, match="no attribute 'DlibVerifer'"):
+        _ = semveil.recognition.DlibVerifer
