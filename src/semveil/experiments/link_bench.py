@@ -20,7 +20,7 @@ from semveil.experiments.security import CASES, case_pairs
 from semveil.experiments.security_faces import generated_faces, real_faces
 from semveil.link.eves import Traffic, attacks_on, hear, listen
 from semveil.link.measure import compare
-from semveil.methods.dp_semcom import KEYED, DPSemCom
+from semveil.methods.dp_semcom import DPSemCom
 from semveil.methods.face_model import DEFAULT_MODEL, FaceModel, load_model
 from semveil.methods.inversion_cache import cached_inversion
 from semveil.recognition.by_name import Remembering, load_verifier
@@ -188,7 +188,7 @@ def run_cell(
         "eves": [],
     }
     known = bench.public
-    if method.protection not in KEYED:
+    if not method.kind.keyed:
         known = torch.cat([known, bench.model.public_latents(bench.preset.synthetic, rng=run["known"])])
     traffic = Traffic.of(method, bench.codes, shots=1, known=known)
     for snr in eve_snrs:

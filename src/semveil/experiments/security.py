@@ -29,7 +29,7 @@ from semveil.experiments.security_faces import SecurityFaces, generated_faces, r
 from semveil.experiments.security_figure import draw_security
 from semveil.link.eves import Eve, Traffic, attacks_on, listen, over_the_air
 from semveil.link.measure import compare
-from semveil.methods.dp_semcom import KEYED, PRIVATE_CODES, DPSemCom
+from semveil.methods.dp_semcom import PRIVATE_CODES, DPSemCom
 from semveil.methods.face_model import DEFAULT_MODEL, FaceModel, load_model
 from semveil.methods.inversion_cache import cached_inversion
 from semveil.methods.pairs import pair_digest
@@ -218,7 +218,7 @@ def run_case(bench: Bench, case: Case) -> dict[str, Any]:
         "eves": [],
     }
     known = bench.public
-    if method.protection not in KEYED:  # under a key every message has keys of its own: more pairs tell nothing more
+    if not method.kind.keyed:  # under a key every message has keys of its own: more pairs tell nothing more
         known = torch.cat([known, bench.model.public_latents(bench.preset.synthetic, rng=run["known"])])
     result["known_pairs"] = len(known)
     traffic = Traffic.of(method, bench.codes, shots=bench.preset.shots, known=known)

@@ -9,7 +9,7 @@ from torch import Tensor
 from semveil.attacks import ATTACKS, Attack, KnownPairs, Observation, PublicKnowledge, Stolen
 from semveil.channels import Link, noise_power
 from semveil.channels.wiretap import AnyChannel, over
-from semveil.methods.dp_semcom import KEYED, DPSemCom, Transmission
+from semveil.methods.dp_semcom import DPSemCom, Transmission
 
 CHUNK = 500  # transmissions simulated at once
 
@@ -110,7 +110,7 @@ def attacks_on(method: DPSemCom, sent: Transmission, eve: Eve) -> Iterator[Attac
     """
     for attack in (ATTACKS[name] for name in ATTACKS):
         if "deprotect" in attack.needs:
-            if method.protection in (*KEYED, "nn"):
+            if method.kind.undone:
                 yield Stolen(lambda block: method.protector.deprotect(block, sent.keyed, sent.bound()))
         elif "repeats" not in attack.needs or eve.observation.repeats is not None:
             yield attack()

@@ -15,7 +15,6 @@ from semveil.core.rng import streams
 from semveil.link.keys import SENT, AnyKey, bob_key, nonce_log
 from semveil.link.outputs import AnyPath, picture_outputs, publish_outputs
 from semveil.methods.certificates import certificate_of
-from semveil.methods.dp_semcom import NOISY
 from semveil.methods.face_model import FaceModel, load_model
 from semveil.methods.messages import heard, method_for_bob, method_for_eve
 from semveil.protection.linear_pair import LinearPair
@@ -85,8 +84,7 @@ def receive(
         note("this message was sent from this machine; if you did not send it to yourself, somebody sent it back to you")
     images = method.receive(heard(read, snr_db=snr_db, rng=streams(seed)["bob"], channel=channel))
     certificate = certificate_of(read, method)
-    as_heard = read.protection in (*NOISY, "none")  # nothing was undone
-    certificate = certificate.for_picture() if as_heard else certificate.for_opened_picture()
+    certificate = certificate.for_opened_picture() if method.kind.undone else certificate.for_picture()
     outputs = picture_outputs(out, images, certificate, in_png=certificate_in_png)
     # Only after the key fitted, or a forged message would block the true one; and spent only if the picture is there.
     with nullcontext() if nonce is None or replay else nonce_log().claim(nonce):

@@ -21,32 +21,17 @@ from semveil.core.pixels import check_range
 from semveil.core.privacy import Guarantee
 from semveil.core.rng import Streams, streams
 from semveil.encoders.inversion import Inversion, InversionSettings
-from semveil.mechanisms import (
-    CALIBRATIONS,
-    Calibration,
-    Gaussian,
-    L2Laplace,
-    NoiseCalibration,
-    PartBudget,
-    fitted_epsilon,
-    part_budget,
-)
+from semveil.mechanisms import CALIBRATIONS, Calibration, NoiseCalibration, PartBudget, fitted_epsilon, part_budget
 from semveil.methods.face_model import DEFAULT_MODEL, FaceModel, load_model
 from semveil.methods.pairs import find_pair
-from semveil.methods.protection_options import KEYED, NOISY, check_options
-from semveil.methods.protectors import Keyed, Noisy, Protector, Trained, Unprotected
+from semveil.methods.protection_options import check_options
+from semveil.methods.protections import PROTECTIONS, Setting
 from semveil.methods.shared_key import SharedKey
-from semveil.protection.code_rotation import CodeRotation
-from semveil.protection.keyed import KeyedProtection
 from semveil.protection.linear_pair import LinearPair, PairSettings
-from semveil.protection.modulo import DEFAULT_GUARD, Modulo
-from semveil.protection.rotation import Rotation
-from semveil.protection.rotation_space import RotationSpace
 
 PRIVATE_CODES = (0, 1, 4, 5, 6, 7, 8)  # the shared codes and "the 4th to 8th", read 0-based
 PAPER_EPSILONS = (1, 3, 5, 8, 10, 15, 30, 100, 300, 800)
 DEFAULT_EPSILON = 10.0
-DEFAULT_DELTA = 1e-5
 
 
 @dataclass(frozen=True, eq=False)
@@ -162,17 +147,18 @@ class DPSemCom:
         if pair is not None:
             epsilon, calibration = _as_trained(pair, epsilon, calibration)
         self.protection, self.budget = protection, dict(budget) if budget else None
+        self.kind = PROTECTIONS[protection]
         codes, style_dim = self.model.latent_shape
         shares = part_budget(self.budget, self.model.box, style_dim) if self.budget else None
         self.private_codes = self._codes(private_codes, shares)
-        self.calibration: Calibration = CALIBRATIONS[calibration or ("corrected" if protection in NOISY else "as_published")](
+        self.calibration: Calibration = CALIBRATIONS[calibration or self.kind.calibration](
             DEFAULT_EPSILON if epsilon is None else epsilon,
             self.model.box,
             perturbed=len(self.private_codes) * style_dim,
             total=codes * style_dim,
         )
         self.pair: LinearPair | None = None
-        if protection == "nn":
+        if self.kind.trained is not None:
             settings = pair.settings if pair else self.pair_settings()
             if (settings.codes, settings.style_dim) != (self.private_codes, style_dim):
                 raise ValueError(f"the pair protects codes {settings.codes}, not {self.private_codes}")
@@ -180,14 +166,29 @@ class DPSemCom:
         self.nominal_epsilon = self._nominal_epsilon(epsilon)
         if rotations not in ("code", "block"):
             raise ValueError(f"rotations must be 'code' or 'block', got {rotations!r}")
-        self.protector = self._protector(epsilon, delta, key, authenticate, guard, rotations, shares)
+        self.protector = self.kind.build(
+            Setting(
+                method=self.name,
+                model=self.model,
+                codes=self.private_codes,
+                calibration=self.calibration,
+                epsilon=epsilon,
+                delta=delta,
+                key=key,
+                authenticate=authenticate,
+                guard=guard,
+                rotations=rotations,
+                shares=shares,
+                pair=self.pair,
+            )
+        )
 
     def _codes(self, private_codes: Sequence[int] | None, shares: PartBudget | None) -> tuple[int, ...]:
         if shares is not None:
             return shares.codes
         most = self.model.latent_shape[0]
         if private_codes is None:
-            private_codes = range(most) if self.protection in KEYED else PRIVATE_CODES
+            private_codes = range(most) if self.kind.all_codes else PRIVATE_CODES
         codes = tuple(sorted(set(private_codes)))
         if not codes or not 0 <= codes[0] <= codes[-1] < most:
             raise ValueError(f"private codes must be one or more indices in 0..{most - 1}, got {list(private_codes)}")
@@ -196,55 +197,9 @@ class DPSemCom:
     def _nominal_epsilon(self, epsilon: float | None) -> float | None:
         if self.budget is not None:
             return sum(self.budget.values())
-        return {"none": None, "rotation": None, "modulo": epsilon}.get(self.protection, self.calibration.nominal_epsilon)
-
-    def _protector(
-        self,
-        epsilon: float | None,
-        delta: float | None,
-        key: SharedKey | None,
-        authenticate: bool,
-        guard: float | None,
-        rotations: str,
-        shares: PartBudget | None,
-    ) -> Protector:
-        box, perturbed = self.model.box, len(self.private_codes) * self.model.latent_shape[1]
-        nominal = self.calibration.nominal_epsilon
-        if self.pair is not None:
-            return Trained(self.pair)
-        if shares is not None:
-            return Noisy("laplace", shares.mechanism, shares.sensitivity)
-        if self.protection == "laplace":
-            return Noisy("laplace", self.calibration.mechanism(), self.calibration.sensitivity)
-        if self.protection in NOISY:
-            sensitivity = box.l2_sensitivity(perturbed)
-            if self.protection == "gaussian":
-                return Noisy(
-                    "gaussian", Gaussian.calibrate(sensitivity, nominal, DEFAULT_DELTA if delta is None else delta), sensitivity
-                )
-            return Noisy("l2-laplace", L2Laplace.calibrate(sensitivity, nominal), sensitivity)
-        if self.protection == "none":
-            return Unprotected()
-        shape = len(self.private_codes), self.model.latent_shape[1]
-        keyed: KeyedProtection
-        if self.protection == "rotation":
-            space = self._rotation_space(shape)
-            keyed = CodeRotation(space, box) if rotations == "code" else Rotation(space, box)
-        else:
-            keyed = Modulo(box, shape, guard=DEFAULT_GUARD if guard is None else guard, epsilon=epsilon or 0.0)
-        context = {
-            "method": self.name,
-            "model": self.model.digest,
-            "codes": list(self.private_codes),
-            "bounds": [box.lower, box.upper],
-        }
-        return Keyed(keyed, key or SharedKey.fresh(), context, authenticate=authenticate)
-
-    def _rotation_space(self, shape: tuple[int, int]) -> RotationSpace:
-        prior = self.model.prior
-        if prior is None:
-            return RotationSpace.from_box(self.model.box, shape)
-        return RotationSpace.from_prior(prior.mean, prior.factors, prior.residual, self.private_codes)
+        if not self.kind.takes_epsilon or self.kind.keyed:
+            return epsilon
+        return self.calibration.nominal_epsilon
 
     @property
     def private_parts(self) -> list[str]:

@@ -8,9 +8,10 @@ from semveil.channels import Message, MessageError
 from semveil.channels.wiretap import AnyChannel, over
 from semveil.core.certificate import guarantee_from_dict
 from semveil.core.privacy import Guarantee
-from semveil.methods.dp_semcom import KEYED, DPSemCom, Transmission, pair_settings
+from semveil.methods.dp_semcom import DPSemCom, Transmission, pair_settings
 from semveil.methods.face_model import FaceModel
 from semveil.methods.pairs import NoPair, find_pair, list_pairs, pair_digest, read_pair
+from semveil.methods.protections import PROTECTIONS
 from semveil.methods.shared_key import SharedKey
 from semveil.protection.linear_pair import LinearPair
 
@@ -19,7 +20,7 @@ DEFAULT_SNR_DB = 20.0
 
 def to_message(method: DPSemCom, transmission: Transmission) -> Message:
     """Alice's message: clean symbols and the side information to read them; everything in it is readable by Eve."""
-    model, calibrated = method.model, method.protection not in (*KEYED, "none") and method.budget is None
+    model, calibrated = method.model, "calibration" in method.kind.options and method.budget is None
     return Message(
         method=method.name,
         model=model.name,
@@ -141,10 +142,8 @@ def _method(message: Message, model: FaceModel, **options: Any) -> DPSemCom:
     try:
         if message.keyed is None:
             options |= {"calibration": message.calibration}
-        elif message.protection == "modulo":
-            options |= {"guard": message.keyed.parameters["guard"]}
-        elif message.protection == "rotation":
-            options |= {"rotations": message.keyed.parameters.get("rotations", "block")}
+        else:
+            options |= PROTECTIONS[message.protection].said_in_message(message.keyed.parameters)
         return DPSemCom(
             model,
             private_codes=message.private_codes,
