@@ -26,7 +26,7 @@ from semveil.core.parts import BASE_CODES, codes_of_parts
 from semveil.core.privacy import Guarantee
 from semveil.keys import KeyStream
 from semveil.mechanisms import ClipBox
-from semveil.methods.dp_semcom import PRIVATE_CODES, DPSemCom, Transmission
+from semveil.methods.dp_semcom import PRIVATE_CODES, DPSemCom, Transmission, pair_settings
 from semveil.methods.face_model import FaceModel
 from semveil.methods.pairs import NoPair
 from semveil.methods.protections import PROTECTIONS
@@ -192,8 +192,7 @@ def build_method(
     try:
         return DPSemCom(model, protection=protection)
     except NoPair:  # the start of a pair is as deterministic as a trained one
-        settings = DPSemCom(model, protection="none").pair_settings(start="identity")
-        return DPSemCom(model, protection=protection, pair=network(settings))
+        return DPSemCom(model, pair=network(pair_settings(model, protection=protection, start="identity")))
 
 
 def heard(method: DPSemCom, sent: Transmission) -> Floats:

@@ -17,7 +17,7 @@ from semveil.link.outputs import AnyPath, picture_outputs, publish_outputs
 from semveil.methods.certificates import certificate_of
 from semveil.methods.face_model import FaceModel, load_model
 from semveil.methods.messages import heard, method_for_bob, method_for_eve
-from semveil.protection.linear_pair import LinearPair
+from semveil.protection.pair import TrainedPair
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,7 +44,7 @@ def receive(
     iq: bool = False,
     key: AnyKey | None = None,
     model: FaceModel | str | None = None,
-    pair: LinearPair | None = None,
+    pair: TrainedPair | None = None,
     snr_db: float | None = None,
     channel: AnyChannel | None = None,
     seed: int | None = None,

@@ -19,7 +19,7 @@ from semveil.link.sender import sender
 from semveil.methods.certificates import certificate_of
 from semveil.methods.face_model import DEFAULT_MODEL, FaceModel, load_model
 from semveil.methods.messages import to_message
-from semveil.protection.linear_pair import LinearPair
+from semveil.protection.pair import TrainedPair
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,7 +47,7 @@ def send(
     iq_format: str = "cf32",
     model: FaceModel | str = DEFAULT_MODEL,
     key: AnyKey | None = None,
-    pair: LinearPair | None = None,
+    pair: TrainedPair | None = None,
     face: int | str | None = None,
     subject: str | None = None,
     ledger: Ledger | AnyPath | None = None,

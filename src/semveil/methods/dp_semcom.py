@@ -27,7 +27,7 @@ from semveil.methods.pairs import find_pair
 from semveil.methods.protection_options import check_options
 from semveil.methods.protections import PROTECTIONS, Setting
 from semveil.methods.shared_key import SharedKey
-from semveil.protection.linear_pair import LinearPair, PairSettings
+from semveil.protection.pair import PairSettings, TrainedPair
 
 PRIVATE_CODES = (0, 1, 4, 5, 6, 7, 8)  # the shared codes and "the 4th to 8th", read 0-based
 PAPER_EPSILONS = (1, 3, 5, 8, 10, 15, 30, 100, 300, 800)
@@ -88,9 +88,10 @@ class DPSemCom:
         epsilon: nominal privacy budget (10), whose true value follows from the calibration; of `modulo`, the budget of its
             noise against listeners without the key, or None for uniform noise, which needs none.
         calibration: `as_published` (Eqs. 17-19, the default of `nn`) or `corrected` (of genuine noise).
-        protection: `nn` (the trained pair); `rotation` or `modulo` (keyed); `laplace`, `l2-laplace` or `gaussian` (genuine
-            noise, which Bob cannot remove); or `none`. By default `rotation` where a key is given, else `nn`, as in the paper.
-        pair: the trained pair for `nn`, whose epsilon and calibration hold; looked up by its settings where None.
+        protection: `nn` (the trained pair), `nn-encrypted` or `learned` (pairs after the abstracts of its successors); `rotation`
+            or `modulo` (keyed); `laplace`, `l2-laplace` or `gaussian` (genuine noise, which Bob cannot remove); or `none`. By
+            default `rotation` where a key is given, else `nn`, as in the paper.
+        pair: the trained pair, whose epsilon and calibration hold; looked up by its settings where None.
         budget: instead of `private_codes` and `epsilon`: epsilon by face part, each part with Laplace noise of its own.
         delta: at which the guarantee of `gaussian` is stated (1e-5).
         key: shared with Bob, for keyed protection; a new one where None, for simulations.
@@ -102,7 +103,7 @@ class DPSemCom:
 
     Raises:
         ValueError: an unknown name, a code out of range, or options that do not go together.
-        NoPair: `nn` without a trained pair; `semveil train protector` makes one.
+        NoPair: a trained protection without its pair; `semveil train protector` makes one.
 
     Example:
         >>> method = DPSemCom(protection="none")
@@ -120,7 +121,7 @@ class DPSemCom:
         epsilon: float | None = None,
         calibration: str | None = None,
         protection: str | None = None,
-        pair: LinearPair | None = None,
+        pair: TrainedPair | None = None,
         budget: Mapping[str, float] | None = None,
         delta: float | None = None,
         key: SharedKey | None = None,
@@ -138,7 +139,8 @@ class DPSemCom:
             )
         self.inversion, self.perceptual = inversion or self.model.inversion, perceptual or self.model.perceptual
         if protection is None:
-            protection = "laplace" if budget else "nn" if key is None else "rotation"
+            own = "nn" if pair is None else pair.settings.protection
+            protection = "laplace" if budget else own if key is None else "rotation"
         asked = {
             "epsilon": epsilon, "calibration": calibration, "delta": delta, "guard": guard, "key": key, "pair": pair,
             "deniable": not authenticate, "budget": budget or None, "private_codes": private_codes,
@@ -151,15 +153,20 @@ class DPSemCom:
         codes, style_dim = self.model.latent_shape
         shares = part_budget(self.budget, self.model.box, style_dim) if self.budget else None
         self.private_codes = self._codes(private_codes, shares)
+        self.noised_codes = self.private_codes
+        if self.kind.never_fewer:
+            self.noised_codes = PRIVATE_CODES if pair is None else pair.settings.noised_codes
         self.calibration: Calibration = CALIBRATIONS[calibration or self.kind.calibration](
             DEFAULT_EPSILON if epsilon is None else epsilon,
             self.model.box,
-            perturbed=len(self.private_codes) * style_dim,
+            perturbed=len(self.noised_codes) * style_dim,
             total=codes * style_dim,
         )
-        self.pair: LinearPair | None = None
+        self.pair: TrainedPair | None = None
         if self.kind.trained is not None:
             settings = pair.settings if pair else self.pair_settings()
+            if settings.protection != protection:
+                raise ValueError(f"the pair was trained for protection {settings.protection!r}, not {protection!r}")
             if (settings.codes, settings.style_dim) != (self.private_codes, style_dim):
                 raise ValueError(f"the pair protects codes {settings.codes}, not {self.private_codes}")
             self.pair = pair or find_pair(self.model, settings)
@@ -190,6 +197,8 @@ class DPSemCom:
         if private_codes is None:
             private_codes = range(most) if self.kind.all_codes else PRIVATE_CODES
         codes = tuple(sorted(set(private_codes)))
+        if self.kind.never_fewer and codes != tuple(range(most)):
+            raise ValueError(f"protection {self.protection!r} changes all codes; leave private_codes out")
         if not codes or not 0 <= codes[0] <= codes[-1] < most:
             raise ValueError(f"private codes must be one or more indices in 0..{most - 1}, got {list(private_codes)}")
         return codes
@@ -207,14 +216,16 @@ class DPSemCom:
         return describe_codes(self.private_codes)
 
     def pair_settings(self, **changes: Any) -> PairSettings:
-        """Settings of the pair that this method asks for (frozen noise, default start, 20 dB unless changed)."""
+        """Settings of the pair that this method asks for (default start, 20 dB unless changed)."""
+        noised = {"noised": self.noised_codes} if self.kind.never_fewer else {}
+        asked = {"protection": self.protection, "noise": self.kind.noise, **noised, **changes}
         return PairSettings(
             codes=self.private_codes,
             style_dim=self.model.latent_shape[1],
             epsilon=self.calibration.nominal_epsilon,
             calibration=self.calibration.name,
             scale=self.calibration.scale,
-            **changes,
+            **asked,
         )
 
     # Alice
@@ -336,7 +347,7 @@ class DPSemCom:
         if self.pair is None:
             return None
         block = self.model.box.clip(codes)[:, list(self.private_codes)]
-        return fitted_epsilon(self.pair.protect(block) - block, self.calibration.sensitivity)
+        return fitted_epsilon(self.pair.imitation(block), self.calibration.sensitivity)
 
     def heard_codes(self, transmission: Transmission) -> Tensor:
         """What the symbols say of all codes (B, K, D), before anybody takes a protection off."""
@@ -355,14 +366,16 @@ def pair_settings(
     epsilon: float = DEFAULT_EPSILON,
     calibration: str = "as_published",
     private_codes: Sequence[int] = PRIVATE_CODES,
+    protection: str = "nn",
     **changes: Any,
 ) -> PairSettings:
-    """Settings of a pair for a model, trained or not: what `DPSemCom(protection="nn")` looks up and `train_pair` takes.
+    """Settings of a pair for a model, trained or not: what `DPSemCom` looks up and its training takes.
 
     Args:
         epsilon: nominal.
         calibration: `as_published` or `corrected`.
-        private_codes: 0-based.
+        private_codes: on which noise is imitated, 0-based.
+        protection: one that is trained.
         changes: of `PairSettings`, such as noise or start.
 
     Raises:
@@ -372,10 +385,16 @@ def pair_settings(
     codes, style_dim = model.latent_shape
     perturbed = len(named.private_codes) * style_dim
     named.calibration = CALIBRATIONS[calibration](epsilon, model.box, perturbed=perturbed, total=codes * style_dim)
-    return named.pair_settings(**changes)
+    kind = PROTECTIONS[protection]
+    if kind.trained is None:
+        raise ValueError(f"protection {protection!r} uses no trained pair")
+    if kind.never_fewer:
+        changes = {"noised": named.private_codes, **changes}
+        named.private_codes = tuple(range(codes))
+    return named.pair_settings(**{"protection": protection, "noise": kind.noise, **changes})
 
 
-def _as_trained(pair: LinearPair, epsilon: float | None, calibration: str | None) -> tuple[float, str]:
+def _as_trained(pair: TrainedPair, epsilon: float | None, calibration: str | None) -> tuple[float, str]:
     """A pair's own epsilon and calibration.
 
     Raises:

@@ -13,7 +13,7 @@ from semveil.methods.face_model import FaceModel
 from semveil.methods.pairs import NoPair, find_pair, list_pairs, pair_digest, read_pair
 from semveil.methods.protections import PROTECTIONS
 from semveil.methods.shared_key import SharedKey
-from semveil.protection.linear_pair import LinearPair
+from semveil.protection.pair import TrainedPair
 
 DEFAULT_SNR_DB = 20.0
 
@@ -46,7 +46,7 @@ def method_for_bob(
     message: Message,
     model: FaceModel,
     *,
-    pair: LinearPair | None = None,
+    pair: TrainedPair | None = None,
     key: SharedKey | None = None,
     authenticate: bool = True,
 ) -> DPSemCom:
@@ -155,12 +155,14 @@ def _method(message: Message, model: FaceModel, **options: Any) -> DPSemCom:
         raise MessageError(f"the message cannot be read: {error}") from error
 
 
-def _pair_by_hash(message: Message, model: FaceModel) -> LinearPair:
+def _pair_by_hash(message: Message, model: FaceModel) -> TrainedPair:
+    noised = {} if PROTECTIONS[message.protection].never_fewer else {"private_codes": message.private_codes}
     expected = pair_settings(
         model,
-        private_codes=message.private_codes,
         epsilon=message.nominal_epsilon or 1.0,
         calibration=message.calibration or "as_published",
+        protection=message.protection,
+        **noised,
     )
     try:
         pair = find_pair(model, expected)

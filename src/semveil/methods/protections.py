@@ -13,9 +13,12 @@ from semveil.mechanisms import Calibration, Gaussian, L2Laplace, PartBudget
 from semveil.methods.protectors import Keyed, Noisy, Protector, Trained, Unprotected
 from semveil.methods.shared_key import SharedKey
 from semveil.protection.code_rotation import CodeRotation
+from semveil.protection.encrypted_pair import EncryptedPair
 from semveil.protection.keyed import KeyedProtection
+from semveil.protection.learned_pair import LearnedPair
 from semveil.protection.linear_pair import LinearPair
 from semveil.protection.modulo import DEFAULT_GUARD, Modulo
+from semveil.protection.pair import PairSettings, TrainedPair
 from semveil.protection.rotation import Rotation
 from semveil.protection.rotation_space import RotationSpace
 
@@ -55,7 +58,7 @@ class Setting:
     guard: float | None = None
     rotations: str = "code"
     shares: PartBudget | None = None
-    pair: LinearPair | None = None
+    pair: TrainedPair | None = None
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -74,7 +77,9 @@ class Protection:
         keyed: Bob takes it off with a key.
         genuine_noise: it is drawn anew for each photo, and nobody takes it off.
         trained: class of the pair of networks that does it; None where nothing is trained.
+        noise: how training draws the noise that a pair imitates, by default.
         all_codes: all codes are private by default; else the paper's seven.
+        never_fewer: it changes all codes, and those that would be private by default imitate noise.
         calibration: how noise follows from epsilon by default.
         said_in_message: options of `DPSemCom` that the parameters of a keyed message state.
     """
@@ -84,8 +89,10 @@ class Protection:
     options: frozenset[str] = frozenset()
     keyed: bool = False
     genuine_noise: bool = False
-    trained: type[LinearPair] | None = None
+    trained: Callable[[PairSettings], TrainedPair] | None = None
+    noise: str = "frozen"
     all_codes: bool = False
+    never_fewer: bool = False
     calibration: str = "as_published"
     said_in_message: Callable[[Mapping[str, Any]], dict[str, Any]] = lambda parameters: {}
 
@@ -155,7 +162,10 @@ def _gaussian(setting: Setting) -> Protector:
     return Noisy("gaussian", Gaussian.calibrate(sensitivity, setting.calibration.nominal_epsilon, delta), sensitivity)
 
 
-_add(name="nn", build=_trained, trained=LinearPair, options=frozenset({"epsilon", "calibration", "pair"}))
+_PAIR = {"build": _trained, "options": frozenset({"epsilon", "calibration", "pair"})}
+_add(name="nn", trained=LinearPair, **_PAIR)
+_add(name="nn-encrypted", trained=EncryptedPair, all_codes=True, never_fewer=True, **_PAIR)
+_add(name="learned", trained=LearnedPair, noise="fresh", **_PAIR)
 _add(
     name="rotation", build=_rotation, keyed=True, all_codes=True, options=frozenset({"key", "deniable"}),
     said_in_message=lambda parameters: {"rotations": parameters.get("rotations", "block")},
