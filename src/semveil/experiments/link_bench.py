@@ -16,7 +16,7 @@ from semveil.experiments.bootstrap import mean_of_photos
 from semveil.experiments.keeping import face_model_card, metric_weights
 from semveil.experiments.photo_sets import DataMissing
 from semveil.experiments.protected import Progress
-from semveil.experiments.security import CASES, case_pairs
+from semveil.experiments.security import CASES, EVES, case_pairs
 from semveil.experiments.security_faces import generated_faces, real_faces
 from semveil.link.eves import Traffic, attacks_on, hear, listen
 from semveil.link.measure import compare
@@ -160,7 +160,7 @@ def run_cell(
     *,
     bob_snrs: Sequence[float],
     eve_snrs: Sequence[float],
-    attacks: Sequence[str] | None,
+    attacks: Sequence[str] = EVES,
 ) -> dict[str, Any]:
     """One protection over one channel: Bob at each of his SNRs, each Eve at each of hers, per-photo values.
 
@@ -169,7 +169,7 @@ def run_cell(
         protection: name of `security.CASES`.
         channel: of both, as `parse_link` reads it; their noise and fading are independent.
         bob_snrs, eve_snrs: in dB.
-        attacks: names; all that apply where None, the control among them.
+        attacks: names, of which those that apply listen; the control among them.
     """
     options = next(case.options for case in CASES if case.name == protection)
     method, link, run = DPSemCom(bench.model, **options), parse_link(channel), streams(bench.preset.seed)
@@ -195,10 +195,9 @@ def run_cell(
         rng = run[f"eve {snr:g}"]
         heard, variance = hear(method, sent, snr, rng, link)
         eve = listen(method, heard, traffic, snr_db=snr, latents=bench.public, rng=rng, channel=link, variance=variance.float())
-        for attack in attacks_on(method, sent, eve):
-            if attacks is None or attack.name in attacks:
-                codes = attack(eve.observation, eve.public, pairs=eve.pairs, rng=rng)
-                cell["eves"].append({"attack": attack.name, "snr_db": snr, **measured(bench, method.synthesize(codes))})
+        for attack in attacks_on(method, sent, eve, attacks):
+            codes = attack(eve.observation, eve.public, pairs=eve.pairs, rng=rng)
+            cell["eves"].append({"attack": attack.name, "snr_db": snr, **measured(bench, method.synthesize(codes))})
     return cell
 
 

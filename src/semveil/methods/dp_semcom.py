@@ -88,8 +88,8 @@ class DPSemCom:
         epsilon: nominal privacy budget (10), whose true value follows from the calibration; of `modulo`, the budget of its
             noise against listeners without the key, or None for uniform noise, which needs none.
         calibration: `as_published` (Eqs. 17-19, the default of `nn`) or `corrected` (of genuine noise).
-        protection: `nn` (the trained pair), `nn-encrypted` or `learned` (pairs after the abstracts of its successors); `rotation`
-            or `modulo` (keyed); `laplace`, `l2-laplace` or `gaussian` (genuine noise, which Bob cannot remove); or `none`. By
+        protection: `nn` (the trained pair), `nn-encrypted` or `learned` (pairs after its successors' abstracts); `rotation` or
+            `modulo` (keyed); `laplace`, `l2-laplace` or `gaussian` (genuine noise, which Bob cannot remove); or `none`. By
             default `rotation` where a key is given, else `nn`, as in the paper.
         pair: the trained pair, whose epsilon and calibration hold; looked up by its settings where None.
         budget: instead of `private_codes` and `epsilon`: epsilon by face part, each part with Laplace noise of its own.
