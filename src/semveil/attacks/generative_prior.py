@@ -17,8 +17,8 @@ from semveil.attacks.observation import KnownPairs, Observation, PublicKnowledge
 class GenerativePrior:
     """What the protection does is learnt from known pairs; what faces are like, by a generative model.
 
-    From the Gaussian estimate, for noise sizes that fall: denoise the codes by the model, then go back towards the signal as far
-    as the size allows: argmin |y - A x - b|^2_(V^-1) + |x - denoised|^2 / size^2. Of the paper's attack and its generative
+    From the Gaussian estimate, for noise sizes that fall: denoise the codes by the model, then go back to the signal as far as
+    the size allows: argmin |y - A x - b|^2_(V^-1) + |x - denoised|^2 / size^2. Of the paper's attack and its generative
     model the abstract only was at hand; here the model of pictures is the public generator, with a mixture of kinds of faces as
     the law of its latents.
 

@@ -33,7 +33,7 @@ class MixturePrior:
 
     @classmethod
     def fit(cls, latents: Tensor, prior: GaussianPrior, *, rng: torch.Generator | None = None) -> "MixturePrior":
-        """As many kinds as predict left-out faces best, by expectation maximisation; one kind is the Gaussian model itself.
+        """As many kinds as predict left-out faces best, by expectation maximisation; one kind is the Gaussian model.
 
         Args:
             latents: (N, K, D) of public faces.
@@ -47,8 +47,11 @@ class MixturePrior:
         order = torch.randperm(len(z), generator=rng)
         held = max(1, round(HELD_SHARE * len(z)))
         fits = [_expectation_maximisation(z[order[held:]], kinds, rng) for kinds in KINDS if 8 * kinds <= len(z) - held]
-        best = max(fits, key=lambda fit: float(_log_density(z[order[:held]], *fit).logsumexp(1).mean()))
-        return cls(prior, *best)
+        scores = torch.stack([_log_density(z[order[:held]], *fit).logsumexp(1) for fit in fits])  # (fits, held)
+        gains = scores - scores[0]
+        surely = gains.mean(1) > 2 * gains.std(1) / held**0.5  # more kinds only where they surely say more
+        best = int((gains.mean(1) * surely).argmax())
+        return cls(prior, *fits[best])
 
     @property
     def spread(self) -> float:
