@@ -120,14 +120,31 @@ def prepare_bench(preset: str, *, data: Path | None, model: str | None, verifier
         DataMissing: the preset needs `data`.
         ValueError: no such preset, model or verifier.
     """
-    chosen, loaded = PRESETS[preset], load_model(model or DEFAULT_MODEL)
+    return load_bench(PRESETS[preset], data=data, model=model, verifier=verifier, progress=progress)
+
+
+def load_bench(
+    chosen: LinkPreset,
+    *,
+    cases: Sequence[str] | None = None,
+    data: Path | None,
+    model: str | None,
+    verifier: str | None,
+    progress: Progress,
+) -> LinkBench:
+    """The same for a preset of another experiment.
+
+    Args:
+        cases: of `security.CASES`, whose pairs are described; the preset's protections where None.
+    """
+    loaded = load_model(model or DEFAULT_MODEL)
     judge, card = load_verifier(verifier or chosen.verifier, resolution=loaded.size)
     if chosen.split is None:
         faces = generated_faces(loaded, chosen.photos, chosen.public)
     elif data is None:
         raise DataMissing(
-            f"preset {preset} attacks photos of {chosen.split} people; name them with --data (a prepared .npz, or a folder "
-            "with celebamask_hq and lfw), or take --preset smoke, which needs none"
+            f"preset {chosen.name} attacks photos of {chosen.split} people; name them with --data (a prepared .npz, or a "
+            "folder with celebamask_hq and lfw), or take --preset smoke, which needs none"
         )
     else:
         faces = real_faces(data, loaded, split=chosen.split, attacked=chosen.photos, gallery=0, public=chosen.public)
@@ -146,7 +163,7 @@ def prepare_bench(preset: str, *, data: Path | None, model: str | None, verifier
         "metric_weights": metric_weights(),
         "photos": faces.description,
         "photos_digest": faces.digest,
-        "pairs": case_pairs(loaded, chosen.protections),
+        "pairs": case_pairs(loaded, chosen.protections if cases is None else cases),
         "inversion": inversion,
     }
     attacked = codes[: len(faces.attacked)]

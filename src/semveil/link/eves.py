@@ -9,7 +9,9 @@ from torch import Tensor
 from semveil.attacks import ATTACKS, Attack, GlassBox, KnownPairs, Observation, PublicKnowledge, Stolen
 from semveil.channels import Link, noise_power
 from semveil.channels.wiretap import AnyChannel, over
-from semveil.methods.dp_semcom import DPSemCom, Transmission
+from semveil.mechanisms import Laplace
+from semveil.methods.dp_semcom import Transmission
+from semveil.methods.latent_link import LatentLink
 
 CHUNK = 500  # transmissions simulated at once
 
@@ -38,14 +40,14 @@ class Traffic:
     sent: tuple[Transmission, ...]
 
     @classmethod
-    def of(cls, method: DPSemCom, codes: Tensor, *, shots: int, known: Tensor) -> "Traffic":
+    def of(cls, method: LatentLink, codes: Tensor, *, shots: int, known: Tensor) -> "Traffic":
         """Alice sends the photos (B, K, D) `shots` times in all, and the known ones once."""
         again = tuple(method.send_codes(codes) for _ in range(shots - 1))
         return cls(again, method.model.box.clip(known), tuple(method.send_codes(part) for part in known.split(CHUNK)))
 
 
 def listen(
-    method: DPSemCom,
+    method: LatentLink,
     heard: Transmission,
     traffic: Traffic,
     *,
@@ -71,12 +73,13 @@ def listen(
     again = [method.heard_codes(over_the_air(sent, snr_db, rng, channel)) for sent in traffic.again]
     recorded = [_record(method, sent, snr_db, rng, channel) for sent in traffic.sent]
     received, noise = (torch.cat(parts) for parts in zip(*recorded, strict=True))
-    scale = method.calibration.scale if method.protection == "laplace" and method.budget is None else None
+    law = getattr(method.protector, "mechanism", None)
+    scale = law.scale if isinstance(law, Laplace) else None
     public = PublicKnowledge(
         private_codes=method.private_codes,
         box=method.model.box,
         latents=latents,
-        synthesize=method.model.generator.synthesize,
+        synthesize=method.synthesize,
         interpret=method.protector.interpret,
     )
     if variance is None:
@@ -87,7 +90,7 @@ def listen(
 
 
 def _record(
-    method: DPSemCom, sent: Transmission, snr_db: float, rng: torch.Generator | None, channel: AnyChannel | None
+    method: LatentLink, sent: Transmission, snr_db: float, rng: torch.Generator | None, channel: AnyChannel | None
 ) -> tuple[Tensor, Tensor]:
     """Codes as heard (N, K, D), and their noise variance per code (N, K): the receiver's over a link, else that of AWGN."""
     if isinstance(channel, Link):
@@ -106,7 +109,7 @@ def over_the_air(
 
 
 def hear(
-    method: DPSemCom, sent: Transmission, snr_db: float, rng: torch.Generator | None, channel: Link
+    method: LatentLink, sent: Transmission, snr_db: float, rng: torch.Generator | None, channel: Link
 ) -> tuple[Transmission, Tensor]:
     """A transmission after a link, and the noise that its receiver expects per real coordinate of each code, (B, K)."""
     received, state = channel(sent.symbols, snr_db, rng)
@@ -114,7 +117,7 @@ def hear(
     return replace(sent, symbols=received), power / 2 / sent.gains.square()[:, None]
 
 
-def attacks_on(method: DPSemCom, sent: Transmission, eve: Eve, names: Sequence[str] | None = None) -> Iterator[Attack]:
+def attacks_on(method: LatentLink, sent: Transmission, eve: Eve, names: Sequence[str] | None = None) -> Iterator[Attack]:
     """All attacks that apply, or those of them that are named.
 
     `stolen` is one where Bob has a network to steal, or a key: the latter is no attack that keyed protection withstands but

@@ -6,10 +6,10 @@ attributes and never its name.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from semveil.core.registry import Registry
-from semveil.mechanisms import Calibration, Gaussian, L2Laplace, PartBudget
+from semveil.mechanisms import Calibration, ClipBox, Gaussian, L2Laplace, PartBudget
 from semveil.methods.protectors import Keyed, Noisy, Protector, Trained, Unprotected
 from semveil.methods.shared_key import SharedKey
 from semveil.protection.code_rotation import CodeRotation
@@ -23,9 +23,25 @@ from semveil.protection.rotation import Rotation
 from semveil.protection.rotation_space import RotationSpace
 
 if TYPE_CHECKING:
-    from semveil.methods.face_model import FaceModel
+    from semveil.methods.face_model import LatentPrior
 
 DEFAULT_DELTA = 1e-5
+
+
+class ProtectedModel(Protocol):
+    """What protections need of a model: a `FaceModel`, or another with latents and what is public of them."""
+
+    @property
+    def digest(self) -> str: ...
+
+    @property
+    def box(self) -> ClipBox: ...
+
+    @property
+    def prior(self) -> "LatentPrior | None": ...
+
+    @property
+    def latent_shape(self) -> tuple[int, int]: ...
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -48,7 +64,7 @@ class Setting:
     """
 
     method: str
-    model: "FaceModel"
+    model: ProtectedModel
     codes: tuple[int, ...]
     calibration: Calibration
     epsilon: float | None = None

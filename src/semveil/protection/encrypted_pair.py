@@ -33,6 +33,13 @@ class CodeMixer(nn.Module):
         self.across = _orthogonal(size, codes)
         self.offsets = nn.Parameter(torch.zeros(3, codes, size))
 
+    @torch.no_grad()
+    def invert(self, other: "CodeMixer") -> None:
+        """Start as the inverse of one that has just been made: its maps are orthogonal, and -f(-x) / slope undoes the ReLU f."""
+        self.first.copy_(-other.last.mT)
+        self.across.copy_(other.across.mT / SLOPE)
+        self.last.copy_(-other.first.mT / SLOPE)
+
     def forward(self, x: Tensor) -> Tensor:
         x = F.leaky_relu(torch.einsum("bkd,kde->bke", x, self.first) + self.offsets[0], SLOPE)
         x = F.leaky_relu(torch.einsum("bkd,dkl->bld", x, self.across) + self.offsets[1], SLOPE)
@@ -41,6 +48,8 @@ class CodeMixer(nn.Module):
 
 class EncryptedPair(TrainedPair):
     """[DPSC]'s pair on the noised codes, then an encryption network on all of them; Bob's two undo both.
+
+    Training starts with a decryption network that undoes the encryption network exactly.
 
     Example:
         >>> settings = PairSettings((0, 1, 2), 4, 10.0, "as_published", 1.0, protection="nn-encrypted", noised=(0,))
@@ -56,6 +65,7 @@ class EncryptedPair(TrainedPair):
         self.inner = LinearPair(replace(settings, codes=settings.noised_codes, noised=()))
         shape = len(settings.codes), settings.style_dim
         self.encryption, self.decryption = CodeMixer(*shape), CodeMixer(*shape)
+        self.decryption.invert(self.encryption)
 
     def protect(self, private: Tensor) -> Tensor:
         self.check(private)
