@@ -101,7 +101,7 @@ def test_the_discriminator_knows_genuine_noise() -> None:
 def test_decryption_starts_as_the_inverse_of_encryption() -> None:
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        pair = EncryptedPair(ENCRYPTED)
+        pair = EncryptedPair(ENCRYPTED).requires_grad_(False)
     codes = latents(50)
     torch.testing.assert_close(pair.decryption(pair.encryption(codes)), codes, atol=1e-4, rtol=1e-4)
     assert error(pair.encryption(codes), codes) > 0.5

@@ -35,7 +35,7 @@ class CodeMixer(nn.Module):
 
     @torch.no_grad()
     def invert(self, other: "CodeMixer") -> None:
-        """Start as the inverse of one that has just been made: its maps are orthogonal, and -f(-x) / slope undoes the ReLU f."""
+        """Start as the inverse of a mixer just made: its maps are orthogonal, and -f(-x) / slope undoes the leaky ReLU f."""
         self.first.copy_(-other.last.mT)
         self.across.copy_(other.across.mT / SLOPE)
         self.last.copy_(-other.first.mT / SLOPE)
