@@ -17,6 +17,7 @@ from semveil.experiments.reproducible import EXPERIMENTS
 from semveil.experiments.tables import tables
 from semveil.methods.deep_jscc import save_deep_jscc
 from semveil.methods.protections import PROTECTIONS
+from semveil.metrics import ssim
 
 # The channels on which fewer Eves listen: those who train networks take half a minute.
 PRESET = replace(
@@ -33,6 +34,8 @@ def run(tmp_path_factory: pytest.TempPathFactory, tiny_model: Path) -> dict[str,
     with pytest.MonkeyPatch.context() as patch, torch.random.fork_rng():
         patch.setenv("SEMVEIL_HOME", str(home))
         patch.setattr(competitors, "PRESETS", {"smoke": PRESET})
+        by_ssim = lambda photos, images, judge, detect: {"ssim": ssim(images, photos).tolist()}  # noqa: E731
+        patch.setattr("semveil.experiments.link_bench.compare", by_ssim)  # recognisers take a minute
         torch.manual_seed(0)
         network = DeepJSCC(DeepJSCCConfig(size=32, codes=28, style_dim=4, width=8, cap=8)).eval()
         deep_jscc_file(32).parent.mkdir()
