@@ -216,9 +216,10 @@ class DPSemCom:
         return describe_codes(self.private_codes)
 
     def pair_settings(self, **changes: Any) -> PairSettings:
-        """Settings of the pair that this method asks for (default start, 20 dB unless changed)."""
+        """Settings of the pair that this method asks for (default start, 20 dB unless changed); the paper's where it has none."""
         noised = {"noised": self.noised_codes} if self.kind.never_fewer else {}
-        asked = {"protection": self.protection, "noise": self.kind.noise, **noised, **changes}
+        own = {} if self.kind.trained is None else {"protection": self.protection, "noise": self.kind.noise}
+        asked = {**own, **noised, **changes}
         return PairSettings(
             codes=self.private_codes,
             style_dim=self.model.latent_shape[1],
