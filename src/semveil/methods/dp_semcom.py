@@ -216,7 +216,7 @@ class DPSemCom:
         return describe_codes(self.private_codes)
 
     def pair_settings(self, **changes: Any) -> PairSettings:
-        """Settings of the pair that this method asks for (default start, 20 dB unless changed); the paper's where it has none."""
+        """Settings of the pair that this method asks for (default start, 20 dB unless changed), or the paper's."""
         noised = {"noised": self.noised_codes} if self.kind.never_fewer else {}
         own = {} if self.kind.trained is None else {"protection": self.protection, "noise": self.kind.noise}
         asked = {**own, **noised, **changes}
