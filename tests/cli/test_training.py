@@ -76,6 +76,45 @@ def test_pairs_are_trained_once(semveil: Callable, tmp_path: Path) -> None:
     assert first["basis"].startswith("none")
 
 
+@pytest.mark.parametrize("protection", ["nn-encrypted", "learned"])
+def test_a_successors_pair_is_trained_and_sends(
+    semveil: Callable, tmp_path: Path, photo: Path, failed: Callable, protection: str
+) -> None:
+    trained = semveil(
+        "train", "protector", "--protection", protection, "--model", "tiny", "--epsilon", "100", "--epochs", "1",
+        "--out", tmp_path / "p", "--json",
+    )  # fmt: skip
+    (pair,) = json.loads(trained.stdout)["pairs"]
+    assert pair["trained_now"] and Path(pair["path"]).name.startswith(protection), trained.stderr
+    message = tmp_path / "m.svl"
+    sent = semveil("send", photo, "--model", "tiny", "--pair", pair["path"], "--out", message)
+    assert sent.code == 0, sent.stderr
+    certificate = semveil("certify", message).stdout
+    assert "(basis: none)" in certificate or "no finite epsilon" in certificate
+    bob = ("receive", message, "--model", "tiny", "--snr-db", "40", "--out", tmp_path / "bob.png")
+    failed(semveil(*bob), 6, "give Alice's pair file")
+    assert semveil(*bob, "--pair", pair["path"]).code == 0
+    failed(semveil("send", photo, "--model", "tiny", "--protection", protection, "--no-train", "--out", message), 1, protection)
+    failed(semveil("train", "protector", "--protection", "lerned"), 2, "learned")
+
+
+def test_a_deep_jscc_is_trained_resumed_and_written(
+    semveil: Callable, face_set: Path, tmp_path: Path, failed: Callable
+) -> None:
+    out = tmp_path / "jscc.safetensors"
+    sizes = {"network.size": 32, "network.style_dim": 4, "network.width": 8, "network.cap": 8, "steps": 2, "batch": 4}
+    settings = [word for key, value in sizes.items() for word in ("--set", f"{key}={value}")]
+    stopped = semveil("train", "deep-jscc", face_set, "--out", out, *settings, "--minutes", "0", "--json")
+    assert json.loads(stopped.stdout)["step"] == 0 and not out.exists(), stopped.stderr
+    failed(semveil("train", "deep-jscc", face_set, "--out", out, *settings, "--set", "batch=7"), 2, "other settings (batch)")
+    done = semveil("train", "deep-jscc", face_set, "--out", out, *settings, "--channel", "rayleigh", "--json")
+    assert json.loads(done.stdout)["model"] == str(out), done.stderr
+    from semveil.methods.deep_jscc import load_deep_jscc
+
+    assert load_deep_jscc(out).latent_shape == (28, 4)
+    failed(semveil("train", "deep-jscc", face_set, "--out", tmp_path / "b.safetensors"), 2, "--size 64")
+
+
 @pytest.fixture
 def folder(photo: Path, tmp_path: Path) -> Path:
     """A photo, a copy under another name, and a file that is no photo."""

@@ -18,6 +18,7 @@ from semveil.experiments.link_digital import ways
 from semveil.experiments.link_figures import gap
 from semveil.experiments.link_mismatch import reproduce_mismatch
 from semveil.experiments.reproducible import EXPERIMENTS
+from semveil.experiments.security import EVES
 from semveil.link.eves import hear
 from semveil.methods.dp_semcom import DPSemCom
 from semveil.methods.face_model import load_model
@@ -68,7 +69,7 @@ def test_numbers_are_those_of_the_revision(folder: Path, name: str) -> None:
 
 def test_all_eves_listen_on_the_first_channels_and_the_strongest_on_others(folder: Path) -> None:
     cells = result(folder, "channels")["cells"]
-    everybody = {name for name in ATTACKS if "repeats" not in ATTACKS[name].needs}
+    everybody = {name for name in EVES if "repeats" not in ATTACKS[name].needs}
     assert len(cells) == 2
     for name, cell in cells.items():
         assert cell["channel"] in name

@@ -8,9 +8,8 @@ import pytest
 import torch
 from experiments import revisions
 
-from semveil.attacks import ATTACKS
 from semveil.data.face_set import FaceSet
-from semveil.experiments.security import CASES, PRESETS, reproduce_security
+from semveil.experiments.security import CASES, EVES, PRESETS, reproduce_security
 from semveil.experiments.security_faces import real_faces
 from semveil.experiments.tables import tables
 from semveil.methods.face_model import load_model
@@ -36,7 +35,7 @@ def test_all_attacks_run_on_all_cases(folder: Path) -> None:
     result = json.loads((folder / "security.json").read_text())
     assert list(result["cases"]) == ["none", "rotation, paper's codes"]
     for name, case in result["cases"].items():
-        expected = set(ATTACKS) - ({"stolen"} if name == "none" else set())
+        expected = set(EVES) - ({"stolen"} if name == "none" else set())
         assert {eve["attack"] for eve in case["eves"]} == expected
         assert all(len(eve["psnr"] if "psnr" in eve else eve["fppsr"]) == 4 for eve in case["eves"])
     assert (folder / "security.png").stat().st_size > 10_000

@@ -15,13 +15,16 @@ from semveil.methods.latent_dp import LatentDP
 from semveil.methods.latent_model import LatentModel
 from semveil.methods.noise_image import NoiseImage
 from semveil.methods.noise_image_model import NoiseImageModel
-from semveil.methods.protection_options import PROTECTIONS, check_options
+from semveil.methods.protection_options import check_options
+from semveil.methods.protections import PROTECTIONS
 from semveil.methods.shared_key import SharedKey
 from semveil.protection.linear_pair import LinearPair
 
 # What each protection of dp-semcom uses, written from the method's description.
 USES = {
     "nn": {"epsilon", "calibration=corrected", "calibration=as_published", "pair", "private_codes"},
+    "nn-encrypted": {"epsilon", "calibration=corrected", "calibration=as_published", "pair"},
+    "learned": {"epsilon", "calibration=corrected", "calibration=as_published", "pair", "private_codes"},
     "rotation": {"key", "deniable", "private_codes"},
     "modulo": {"key", "deniable", "private_codes", "epsilon", "guard"},
     "laplace": {"epsilon", "calibration=corrected", "calibration=as_published", "private_codes", "budget"},
@@ -63,11 +66,10 @@ def test_every_option_and_every_two_options_of_dp_semcom(protection: str, model:
     pairs = [names for names in itertools.combinations(options, 2) if len({name.split("=")[0] for name in names}) == 2]
     for names in [(name,) for name in options] + pairs:
         given = {key: value for name in names for key, value in options[name].items()}
-        if protection == "nn" and "pair" not in names:
-            given_pair = options["pair"]["pair"]
-            if "calibration=corrected" in names:
-                given_pair = LinearPair(pair_settings(model, start="identity", calibration="corrected"))
-            given = {"pair": given_pair, **given}
+        network = PROTECTIONS[protection].trained
+        if network is not None:
+            trained_for = "corrected" if "calibration=corrected" in names and "pair" not in names else "as_published"
+            given["pair"] = network(pair_settings(model, protection=protection, start="identity", calibration=trained_for))
         if goes(protection, names) and not {"pair", "calibration=corrected"} <= set(names):
             DPSemCom(model, protection=protection, **given)
         else:  # the pair of the table was trained for another calibration

@@ -13,7 +13,7 @@ from semveil.mechanisms import SPHERE_MECHANISMS, ClipBox
 from semveil.mechanisms import Release as Exact
 from semveil.methods.certificates import certificate_of
 from semveil.methods.dp_image import DPImage
-from semveil.methods.dp_semcom import NOISY, DPSemCom
+from semveil.methods.dp_semcom import DPSemCom
 from semveil.methods.face_model import FaceModel, load_model
 from semveil.methods.identity_dp import IdentityDP
 from semveil.methods.identity_model import IdentityModel
@@ -22,6 +22,7 @@ from semveil.methods.latent_model import LatentModel
 from semveil.methods.messages import to_message
 from semveil.methods.noise_image import NoiseImage
 from semveil.methods.noise_image_model import NoiseImageModel
+from semveil.methods.protection_options import NOISY
 from semveil.methods.registry import image_methods
 
 Shown = tuple[Tensor, float | None, Basis]

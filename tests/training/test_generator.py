@@ -151,7 +151,7 @@ def test_the_bank_keeps_the_newest_codes():
 
 
 def test_new_codes_are_of_four_kinds():
-    """Turned codes keep every norm and no direction; exchanged ones are each from one of two people; drawn ones are nobody's."""
+    """Turned codes keep every norm and no direction; exchanged ones are each of one of two people; drawn ones nobody's."""
     run = trainer()
     codes = torch.randn(32, 28, 8, generator=torch.Generator().manual_seed(0))
     run._remember(codes)

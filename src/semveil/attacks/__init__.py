@@ -5,20 +5,27 @@ from semveil.attacks.base import Attack
 from semveil.attacks.denoise import Denoise
 from semveil.attacks.direct import Direct
 from semveil.attacks.gaussian import GaussianPrior
+from semveil.attacks.generative_prior import GenerativePrior
+from semveil.attacks.glass_box import GlassBox
 from semveil.attacks.impute import Impute
 from semveil.attacks.intervals import Score, auc, rate
+from semveil.attacks.known_plaintext import KnownPlaintext
 from semveil.attacks.learned import LearnedDeep, LearnedSame
 from semveil.attacks.linear import Linear
 from semveil.attacks.linkage import Linkage, link
 from semveil.attacks.multi_shot import MultiShot
 from semveil.attacks.observation import KnownPairs, Observation, PublicKnowledge
 from semveil.attacks.prior_search import PriorSearch
+from semveil.attacks.recordings import Recordings
 from semveil.attacks.reidentification import Reidentification, reidentify
 from semveil.attacks.stolen import Stolen
 from semveil.core.registry import Registry
 
 ATTACKS: Registry[type[Attack]] = Registry("attack")
-for _attack in (Direct, Denoise, PriorSearch, Impute, Linear, LearnedSame, LearnedDeep, Stolen, MultiShot):
+for _attack in (
+    Direct, Denoise, PriorSearch, Impute, Linear, LearnedSame, LearnedDeep, Stolen, MultiShot,
+    KnownPlaintext, Recordings, GlassBox, GenerativePrior,
+):  # fmt: skip
     ATTACKS.add(_attack.name, _attack)
 
 __all__ = [
@@ -27,8 +34,11 @@ __all__ = [
     "Denoise",
     "Direct",
     "GaussianPrior",
+    "GenerativePrior",
+    "GlassBox",
     "Impute",
     "KnownPairs",
+    "KnownPlaintext",
     "LearnedDeep",
     "LearnedSame",
     "Linear",
@@ -37,6 +47,7 @@ __all__ = [
     "Observation",
     "PriorSearch",
     "PublicKnowledge",
+    "Recordings",
     "Reidentification",
     "Score",
     "Stolen",

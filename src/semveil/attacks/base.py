@@ -12,7 +12,8 @@ class Attack(Protocol):
     """From an observation to Eve's estimate of the codes (B, K, D); what she makes of it in pixels is `synthesize`'s.
 
     `knowledge` says in words what she has beside the signal; `needs` names what must be given beyond observation and public
-    knowledge: `pairs` (`KnownPairs`), `repeats` (`Observation.repeats`), `deprotect` (to the constructor).
+    knowledge: `pairs` (`KnownPairs`), `repeats` and `recordings` (of the `Observation`), `deprotect` or `protect` (to the
+    constructor).
     """
 
     name: ClassVar[str]

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -36,6 +37,48 @@ class GaussianPrior:
         level = covariance.diagonal().mean().clamp_min(1e-12)
         weight = (penalty / (penalty + level)).clamp_min(1e-6)
         return cls(mean, (1 - weight) * covariance + weight * level * torch.eye(len(covariance)).to(covariance))
+
+    @cached_property
+    def root(self) -> Tensor:
+        """(K*D, K*D) lower triangular, root root' = covariance."""
+        return torch.linalg.cholesky(self.covariance.double()).to(self.covariance)
+
+    @cached_property
+    def principal(self) -> tuple[Tensor, Tensor]:
+        """Variances (K*D,), largest first, and directions (K*D, K*D), one a column."""
+        values, vectors = torch.linalg.eigh(self.covariance.double())
+        return values.flip(0).clamp_min(0).to(self.covariance), vectors.flip(1).to(self.covariance)
+
+    def behind(self, received: Tensor, matrix: Tensor, offset: Tensor, variance: Tensor) -> Tensor:
+        """E[x | y] for y = matrix x + offset + n, n ~ N(0, variance), photo by photo.
+
+        Args:
+            received: (B, K, D) y.
+            matrix: (K*D, K*D), on flattened codes.
+            offset: (K*D,).
+            variance: (B, K*D), > 0.
+
+        Returns:
+            (B, K, D).
+        """
+        mean = self.mean.flatten()
+        across = self.covariance @ matrix.T  # covariance of x with y
+        inner = matrix @ across
+        surprise = received.flatten(1) - (matrix @ mean + offset)
+        found = torch.empty_like(surprise)
+        for row, (own, noise) in enumerate(zip(surprise, variance, strict=True)):
+            factor = torch.linalg.cholesky(inner + (noise + 1e-6 * inner.diagonal().mean()).diag())
+            found[row] = across @ torch.cholesky_solve(own[:, None], factor)[:, 0]
+        return (mean + found).view_as(received)
+
+    def given(self, heard: Sequence[int], wanted: Sequence[int], variance: Tensor) -> Tensor:
+        """Covariance of codes `wanted` once codes `heard` are known through noise of a variance (K,) per code; flattened."""
+        size = self.mean.shape[1]
+        known, asked = (torch.tensor([code * size + d for code in codes for d in range(size)]) for codes in (heard, wanted))
+        noise = variance[list(heard)].repeat_interleave(size).clamp_min(1e-8)
+        inner = self.covariance[known][:, known] + noise.diag()
+        across = self.covariance[known][:, asked]
+        return self.covariance[asked][:, asked] - across.T @ torch.linalg.solve(inner, across)
 
     def posterior_mean(self, heard: Tensor, codes: Sequence[int], variance: Tensor) -> Tensor:
         """E[x | y] for y = x[codes] + n, n ~ N(0, variance): mean + C_o (C_oo + V)^-1 (y - mean_o).

@@ -74,6 +74,7 @@ class Observation:
             `received`, sigma^2 / (2 g^2) for noise power sigma^2 per complex symbol and gain g.
         noise_scale: of genuine Laplace noise on the private codes; None where none was added.
         repeats: (S, B, K, D) further transmissions of the same photos, with noise of the same law; None for one only.
+        recordings: (N, K, D) transmissions of other photos, which she does not know; None for none.
 
     Raises:
         ValueError: shapes that do not fit, or a variance or scale that is negative or not finite.
@@ -83,6 +84,7 @@ class Observation:
     noise_variance: Tensor
     noise_scale: float | None = None
     repeats: Tensor | None = None
+    recordings: Tensor | None = None
 
     def __post_init__(self) -> None:
         shape = tuple(self.received.shape)
@@ -96,6 +98,8 @@ class Observation:
             raise ValueError(f"noise_scale must be finite and > 0, or None for no Laplace noise; got {self.noise_scale}")
         if self.repeats is not None and tuple(self.repeats.shape[1:]) != shape:
             raise ValueError(f"repeats must be (S, {', '.join(map(str, shape))}), got {tuple(self.repeats.shape)}")
+        if self.recordings is not None and tuple(self.recordings.shape[1:]) != shape[1:]:
+            raise ValueError(f"recordings must be (N, {shape[1]}, {shape[2]}), got {tuple(self.recordings.shape)}")
 
     @property
     def shots(self) -> Tensor:
@@ -117,6 +121,7 @@ class KnownPairs:
     Args:
         received: (N, K, D), as in `Observation`.
         codes: (N, K, D), their clipped latents; the photos may be among the public ones.
+        noise_variance: (N,) or (N, K) of the channel's noise in each, as in `Observation`; None where all were heard alike.
 
     Raises:
         ValueError: fewer than two, or shapes that differ.
@@ -124,15 +129,28 @@ class KnownPairs:
 
     received: Tensor
     codes: Tensor
+    noise_variance: Tensor | None = None
 
     def __post_init__(self) -> None:
         if self.received.ndim != 3 or self.received.shape != self.codes.shape or len(self.codes) < 2:
             shapes = f"{tuple(self.received.shape)} and {tuple(self.codes.shape)}"
             raise ValueError(f"known pairs must be two tensors (N > 1, K, D) of one shape, got {shapes}")
+        variance = self.noise_variance
+        if variance is not None and tuple(variance.shape) not in (self.codes.shape[:1], self.codes.shape[:2]):
+            raise ValueError(f"noise_variance must be of shape {tuple(self.codes.shape[:2])}, got {tuple(variance.shape)}")
+
+    @property
+    def code_variance(self) -> Tensor:
+        """(N, K): the channel's noise variance per code; zeros where it is not known."""
+        if self.noise_variance is None:
+            return self.received.new_zeros(self.received.shape[:2])
+        variance = self.noise_variance if self.noise_variance.ndim == 2 else self.noise_variance[:, None]
+        return variance.expand(self.received.shape[:2]).to(self.received)
 
     def __len__(self) -> int:
         return len(self.codes)
 
     def first(self, count: int) -> "KnownPairs":
         """The first `count` pairs, for attacks with fewer."""
-        return KnownPairs(self.received[:count], self.codes[:count])
+        variance = None if self.noise_variance is None else self.noise_variance[:count]
+        return KnownPairs(self.received[:count], self.codes[:count], variance)

@@ -44,7 +44,8 @@ CHANNELS.add("timing", ChannelKind(TimingOffset, "zf"))
 
 
 def parse_link(text: str) -> Link:
-    """A link from `NAME` or `NAME:setting=value,...`: the channel's settings, and `csi`, `equaliser`, `pilots` of `Link`.
+    """A link from `NAME` or `NAME:setting=value,...`: the channel's settings, and `csi`, `equaliser`, `pilots`, `antennas` of
+    `Link`.
 
     Raises:
         ValueError: an unknown name or setting, or a value that does not fit.
@@ -61,10 +62,12 @@ def parse_link(text: str) -> Link:
     link: dict[str, object] = {"equaliser": kind.equaliser}
     for part in filter(None, rest.split(",")):
         key, sign, value = part.partition("=")
-        allowed = [*own, "csi", "equaliser", "pilots"]
+        allowed = [*own, "csi", "equaliser", "pilots", "antennas"]
         if not sign or key not in allowed:
             raise ValueError(f"channel {name} has no setting {key!r}{suggest(key, allowed)}; available: {', '.join(allowed)}")
-        (settings if key in own else link)[key] = _value(key, value, own.get(key, "" if key != "pilots" else None))
+        (settings if key in own else link)[key] = _value(
+            key, value, own.get(key, None if key in ("pilots", "antennas") else "")
+        )
     return Link(kind.make(**settings), **link)  # type: ignore[arg-type]
 
 

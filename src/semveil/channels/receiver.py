@@ -1,5 +1,6 @@
-"""Receivers: what is known of the channel (perfectly, from pilots, or nothing), and how it is undone."""
+"""Receivers: what is known of the channel (perfectly, from pilots, or nothing), and how one or several antennas undo it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -40,9 +41,10 @@ class Link(nn.Module):
             under its public law; `none`: it takes what it hears for what was sent.
         equaliser: `zf`, received / gain; or `mmse`, least mean square error for symbols of unit power, which shrinks them.
         pilots: spacing of the pilots, of the payload's power, with `ls` and `mmse`: every so many symbols one.
+        antennas: of the receiver, each with fading and noise of its own; maximum-ratio combining. `snr_db` is that of one.
 
     Raises:
-        ValueError: an unknown name, or pilots that cannot follow the channel.
+        ValueError: an unknown name, pilots that cannot follow the channel, or no antenna.
 
     Example:
         >>> from semveil.channels.fading import Fading
@@ -53,24 +55,31 @@ class Link(nn.Module):
     """
 
     def __init__(
-        self, channel: Channel | None = None, *, csi: str = "perfect", equaliser: str = "zf", pilots: int = 16
+        self,
+        channel: Channel | None = None,
+        *,
+        csi: str = "perfect",
+        equaliser: str = "zf",
+        pilots: int = 16,
+        antennas: int = 1,
     ) -> None:
         super().__init__()
         for what, name, allowed in (("csi", csi, CSI), ("equaliser", equaliser, EQUALISERS)):
             if name not in allowed:
                 raise ValueError(f"no {what} named {name!r}{suggest(name, allowed)}; use one of {', '.join(allowed)}")
-        self.channel, self.csi, self.equaliser = channel or AWGN(), csi, equaliser
+        if antennas < 1:
+            raise ValueError(f"a receiver has one antenna or more, got {antennas}")
+        self.channel, self.csi, self.equaliser, self.antennas = channel or AWGN(), csi, equaliser, antennas
         self.pilots = Pilots(pilots) if csi in ("ls", "mmse") else None
         if self.pilots is not None:
             self.channel.pilot_spacing(self.pilots.every)
 
     def forward(self, symbols: Tensor, snr_db: float | Tensor, rng: torch.Generator | None = None) -> Heard:
+        sent = symbols if self.pilots is None else self.pilots.insert(symbols)
+        branches = [self._branch(*self.channel(sent, snr_db, rng)) for _ in range(self.antennas)]
+        heard = combine(branches, mmse=self.equaliser == "mmse")
         if self.pilots is None:
-            received, state = self.channel(symbols, snr_db, rng)
-            return equalise(received, state, self._believed(state), mmse=self.equaliser == "mmse")
-        received, state = self.channel(self.pilots.insert(symbols), snr_db, rng)
-        estimate = estimate_gain(received, state.noise_power, self.pilots, self.channel, mmse=self.csi == "mmse")
-        heard = equalise(received, state, estimate, mmse=self.equaliser == "mmse")
+            return heard
         take = self.pilots.payload
         left = ChannelState(take(heard.state.gain), take(heard.state.noise_power))
         return Heard(take(heard.received), left)
@@ -80,9 +89,12 @@ class Link(nn.Module):
         frame = symbols if self.pilots is None else self.pilots.frame(symbols)
         return frame + self.channel.prefix(frame)
 
-    def _believed(self, state: ChannelState) -> Estimate:
+    def _branch(self, received: Tensor, state: ChannelState) -> "Branch":
+        if self.pilots is not None:
+            mmse = self.csi == "mmse"
+            return Branch(received, state, estimate_gain(received, state.noise_power, self.pilots, self.channel, mmse=mmse))
         known = state.gain if self.csi == "perfect" else torch.ones_like(state.gain)
-        return Estimate(known, torch.zeros_like(state.noise_power))
+        return Branch(received, state, Estimate(known, torch.zeros_like(state.noise_power)))
 
 
 def estimate_gain(received: Tensor, noise: Tensor, pilots: Pilots, channel: Channel, *, mmse: bool) -> Estimate:
@@ -119,14 +131,37 @@ def _spectrum(channel: Channel, pilots: Pilots, length: int) -> tuple[Tensor, Te
     return values.clamp_min(0), vectors, channel.correlation(torch.arange(length), places) @ vectors
 
 
+@dataclass(frozen=True, eq=False)
+class Branch:
+    """Attributes: received (B, N) at one antenna; state of its channel; estimate of its gain."""
+
+    received: Tensor
+    state: ChannelState
+    estimate: Estimate
+
+
 def equalise(received: Tensor, state: ChannelState, estimate: Estimate, *, mmse: bool) -> Heard:
     """Undo the believed gain: y / h, or h* y / (|h|^2 + e + sigma^2), with the error e of the estimate counted as noise."""
-    spectral = state.domain == "frequency"
-    heard = torch.fft.fft(received, norm="ortho") if spectral else received
-    power, noise = estimate.gain.abs().square(), state.noise_power + estimate.error
-    scale = estimate.gain.conj() / (power + noise if mmse else power).clamp_min(torch.finfo(power.dtype).tiny)
-    out = heard * scale
-    gain, variance = (scale * estimate.gain).detach(), (scale.abs().square() * noise).detach()
+    return combine([Branch(received, state, estimate)], mmse=mmse)
+
+
+def combine(branches: Sequence[Branch], *, mmse: bool) -> Heard:
+    """Maximum-ratio combining: sum over antennas of h* y over sum |h|^2, or over sum |h|^2 + e + sigma^2.
+
+    The antennas have one noise power and one law, so e + sigma^2 is the same at all.
+    """
+    first = branches[0]
+    spectral = first.state.domain == "frequency"
+    noise = first.state.noise_power + first.estimate.error
+    power = torch.stack([branch.estimate.gain.abs().square() for branch in branches]).sum(0)
+    whole = (power + noise if mmse else power).clamp_min(torch.finfo(power.dtype).tiny)
+    out, gain, variance = torch.zeros_like(first.received), torch.zeros_like(first.estimate.gain), torch.zeros_like(power)
+    for branch in branches:
+        heard = torch.fft.fft(branch.received, norm="ortho") if spectral else branch.received
+        scale = branch.estimate.gain.conj() / whole
+        out = out + heard * scale
+        gain = gain + (scale * branch.estimate.gain).detach()
+        variance = variance + (scale.abs().square() * noise).detach()
     if spectral:  # spread evenly over the symbols
         mean = [part.mean(1, keepdim=True).expand_as(part) for part in (gain, variance)]
         return Heard(torch.fft.ifft(out, norm="ortho"), ChannelState(mean[0], mean[1]))

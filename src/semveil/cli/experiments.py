@@ -14,7 +14,7 @@ def reproduce(
         str,
         typer.Argument(
             help="dp-semcom/fig3 to fig6, noise, security, channels, snr, bandwidth, "
-            "cliff, mismatch; dp-image/fig4, 5, 7 to 11, table1; "
+            "cliff, mismatch, competitors; dp-image/fig4, 5, 7 to 11, table1; "
             "latent-dp/fig4, 6 to 8; "
             "identity-dp/fig4 to 7, 10, 11, table1 to 3, leak; noise-image/table3, table4, fig3 to 5, attack, variants.",
             metavar="FIGURE",

@@ -44,8 +44,9 @@ Protection = Annotated[
     str | None,
     typer.Option(
         help="rotation or modulo: Bob takes it off with a key (rotation where a key is given); nn: the paper's trained pair, "
-        "no guarantee (where none is given); laplace, l2-laplace or gaussian: genuine noise, which Bob keeps; none.",
-        metavar="rotation|modulo|nn|laplace|l2-laplace|gaussian|none",
+        "no guarantee (where none is given); nn-encrypted, learned: likewise, after its "
+        "successors' abstracts; laplace, l2-laplace or gaussian: genuine noise, which Bob keeps; none.",
+        metavar="rotation|modulo|nn|nn-encrypted|learned|laplace|l2-laplace|gaussian|none",
     ),
 ]
 Calibration = Annotated[

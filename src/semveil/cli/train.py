@@ -10,6 +10,8 @@ from semveil.cli import options, training_run
 from semveil.cli.console import progress, show
 from semveil.cli.face_sets import check_labels, check_size, load_faces
 from semveil.cli.parties import default_model
+from semveil.cli.perceptual_training import perceptual_distance
+from semveil.cli.train_deep_jscc import deep_jscc
 from semveil.cli.train_fusion import fusion
 from semveil.cli.train_identity import identity_encoder
 from semveil.cli.train_noise_image import noise_image
@@ -19,8 +21,6 @@ from semveil.cli.train_quantiles import quantiles
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from torch import Tensor
-
     from semveil.data.face_set import FaceSet
     from semveil.training.joint import JointTrainer
 
@@ -28,6 +28,7 @@ app = typer.Typer(help="Train networks; a run that breaks off goes on from its c
 app.command()(fusion)
 app.command()(identity_encoder)
 app.command()(protector)
+app.command("deep-jscc")(deep_jscc)
 app.command()(quantiles)
 app.command("noise-image")(noise_image)
 
@@ -166,7 +167,7 @@ def encoder(
     if isinstance(fixed.generator, SpatialSemanticGAN):
         raise options.OptionError(f"{fixed.name} was trained with its encoder: there is no other for it; see `train generator`")
     check_size(photos, fixed.size)
-    perceptual = _perceptual(settings.perceptual)
+    perceptual = perceptual_distance(settings.perceptual)
     with progress("Training the encoder", quiet=as_json) as advance:
         network = train_encoder(
             fixed.generator, photos, settings, rng=streams(seed)["train"], perceptual=perceptual, progress=advance
@@ -176,23 +177,6 @@ def encoder(
         inversion=fixed.inversion, quiet=as_json,
     )  # fmt: skip
     show({"settings": asdict(settings), "model": str(out)}, [f"Model in {out}."], as_json=as_json)
-
-
-def _perceptual(weight: float) -> "Callable[[Tensor, Tensor], Tensor]":
-    """LPIPS in half precision, as the training steps run; or nothing where its weight is 0."""
-    if weight == 0:
-        return lambda a, b: a.new_zeros(len(a))
-    import torch
-
-    from semveil.nn.lpips import LPIPS
-
-    distance = LPIPS.from_catalogue("alex")
-
-    def half(a: "Tensor", b: "Tensor") -> "Tensor":
-        with torch.autocast("cpu", torch.bfloat16):
-            return distance(a, b).float()
-
-    return half
 
 
 def _faces_for(settings: Any, faces: Path) -> "FaceSet":
@@ -217,7 +201,7 @@ def _train_jointly(
     """Go on from the state where there is one, train, and publish the model when all steps are done."""
     from semveil.core.rng import streams
 
-    trainer = trainer_of(photos, settings, perceptual=_perceptual(settings.perceptual), rng=streams(seed)["train"])
+    trainer = trainer_of(photos, settings, perceptual=perceptual_distance(settings.perceptual), rng=streams(seed)["train"])
     if state.is_file():
         training_run.resume(trainer, state)
     elif start is not None:

@@ -12,6 +12,14 @@ from semveil.link import PAIR_SEED
 
 
 def protector(
+    protection: Annotated[
+        str,
+        typer.Option(
+            help="The paper's pair, or one after the abstract of a successor: arXiv 2504.18581 (nn-encrypted), 2510.23274 "
+            "(learned).",
+            metavar="nn|nn-encrypted|learned",
+        ),
+    ] = "nn",
     epsilon: Annotated[
         list[float] | None, typer.Option(help="Nominal privacy budget (10); may be repeated.", metavar="E")
     ] = None,
@@ -20,8 +28,12 @@ def protector(
     calibration: options.Calibration = None,
     model: options.Model = None,
     noise: Annotated[
-        str, typer.Option(help="Target noise: one draw per latent, or a new one every time.", metavar="frozen|fresh")
-    ] = "frozen",
+        str | None,
+        typer.Option(
+            help="Target noise: one draw per latent (of nn, nn-encrypted), or a new one every time (of learned).",
+            metavar="frozen|fresh",
+        ),
+    ] = None,
     start: Annotated[str, typer.Option(help="How the networks start.", metavar="default|identity")] = "default",
     channel: Annotated[
         str,
@@ -33,7 +45,9 @@ def protector(
         str,
         typer.Option(help="SNR of the channel in training in dB; of a range each latent draws its own.", metavar="S|LOW..HIGH"),
     ] = "20",
-    epochs: Annotated[int, typer.Option(min=1, help="Passes over the latents; the paper's 100.")] = 100,
+    epochs: Annotated[
+        int | None, typer.Option(min=1, help="Passes over the latents; the paper's 100 by default.", metavar="N")
+    ] = None,
     out: Annotated[
         Path | None, typer.Option(help="Folder for the pairs; the cache, where they are found, by default.", metavar="DIR")
     ] = None,
@@ -43,9 +57,11 @@ def protector(
     """Train a protection and deprotection pair per epsilon on synthetic latents; no photo is needed.
 
     Bob needs the very same file as Alice. One that was trained for another channel or SNR than AWGN of 20 dB is named with
-    `--pair` when sending.
+    `--pair` when sending. --private are the codes on which noise is imitated; nn-encrypted changes all.
 
     Example: semveil train protector --epsilon 10 --private skin,eyes,brows
+
+    Example: semveil train protector --protection learned --epsilon 100
 
     Example: semveil train protector --channel rayleigh:coherence=64,csi=mmse --snr-db 0..20 --out pairs
     """
@@ -60,17 +76,19 @@ def protector(
     from semveil.methods.dp_semcom import PRIVATE_CODES, pair_settings
     from semveil.methods.face_model import load_model
     from semveil.methods.pairs import cache_folder, pair_file, write_pair
-    from semveil.training.protector import PUBLIC_LATENTS, train_pair
+    from semveil.training.protector import EPOCHS, PUBLIC_LATENTS, TRAINERS
 
-    loaded = load_model(model or default_model())
-    trained_on = f"{PUBLIC_LATENTS} synthetic latents of model {loaded.name}, {epochs} epochs"
+    train = TRAINERS[protection]
+    loaded, passes = load_model(model or default_model()), EPOCHS if epochs is None else epochs
+    trained_on = f"{PUBLIC_LATENTS} synthetic latents of model {loaded.name}, {passes} epochs"
     wanted = [
         pair_settings(
             loaded,
             private_codes=PRIVATE_CODES if codes is None else codes,
             epsilon=value,
             calibration=calibration or "as_published",
-            noise=noise,
+            protection=protection,
+            **({} if noise is None else {"noise": noise}),
             start=start,
             snr_db=low,
             snr_high_db=high,
@@ -88,9 +106,7 @@ def protector(
                 rng = streams(PAIR_SEED)["train"]
                 latents = loaded.public_latents(PUBLIC_LATENTS, rng=rng)
                 stage = f"Training for epsilon {settings.epsilon:g}"
-                pair = train_pair(
-                    latents, settings, rng=rng, epochs=epochs, progress=lambda *told, stage=stage: tell(stage, *told)
-                )
+                pair = train(latents, settings, rng=rng, epochs=passes, progress=lambda *told, stage=stage: tell(stage, *told))
                 write_pair(path, pair)
             pairs.append(
                 {

@@ -123,7 +123,7 @@ def _print(sent: "Transmitted", out: Path, *, as_json: bool) -> None:
     ]
     reasons = sorted({v for record in sent.summary["images"] for k, v in record["bob"].items() if k.endswith("_reason")})
     lines = [sent.result.transmission.guarantee.summary()]
-    if sent.method.protection == "nn":
+    if sent.method.pair is not None:
         lines.append(f"The {meaning(sent.method)}.")
     lines += [f"Left out: {reason}." for reason in reasons] + [f"Written to {out}."]
     headings = ["photo", "image", "LPIPS", "LPIPS-Squeeze", "PSNR dB", "SSIM", "FPPSR", "face found"]

@@ -59,6 +59,9 @@ class Registry(Generic[T]):
             entry = self._entries[name] = entry.make()
         return entry
 
+    def __contains__(self, name: object) -> bool:
+        return name in self._entries
+
     def __iter__(self) -> Iterator[str]:
         return iter(self._entries)
 

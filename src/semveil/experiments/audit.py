@@ -20,7 +20,7 @@ from semveil.experiments.audit_sphere import sphere_games, sphere_release_games
 from semveil.mechanisms import MECHANISMS, SPHERE_MECHANISMS
 from semveil.methods.dp_semcom import DPSemCom
 from semveil.methods.face_model import DEFAULT_MODEL, load_model
-from semveil.methods.protection_options import NOISY, PROTECTIONS
+from semveil.methods.protections import PROTECTIONS
 from semveil.methods.registry import image_methods
 
 EPSILONS = (0.1, 1.0, 5.0)
@@ -60,12 +60,13 @@ def targets(model: str = DEFAULT_MODEL) -> Registry[Target]:
     found.add("rotation", Target(rotation_games, takes_epsilon=False, goes_without=True))
     found.add("modulo", Target(modulo_games, goes_without=True))
     for protection in PROTECTIONS:
+        kind = PROTECTIONS[protection]
         found.add(
             f"{DPSemCom.name}/{protection}",
             Target(
                 partial(_games_of_method, protection, model),
-                takes_epsilon=protection in (*NOISY, "modulo"),
-                goes_without=protection not in NOISY,
+                takes_epsilon=kind.takes_epsilon and kind.trained is None,
+                goes_without=not kind.genuine_noise,
             ),
         )
     for name in audit_latents.VARIANTS:

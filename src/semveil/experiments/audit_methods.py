@@ -26,13 +26,13 @@ from semveil.core.parts import BASE_CODES, codes_of_parts
 from semveil.core.privacy import Guarantee
 from semveil.keys import KeyStream
 from semveil.mechanisms import ClipBox
-from semveil.methods.dp_semcom import KEYED, NOISY, PRIVATE_CODES, DPSemCom, Transmission
+from semveil.methods.dp_semcom import PRIVATE_CODES, DPSemCom, Transmission, pair_settings
 from semveil.methods.face_model import FaceModel
 from semveil.methods.pairs import NoPair
+from semveil.methods.protections import PROTECTIONS
 from semveil.methods.protectors import Keyed, Noisy
 from semveil.protection.code_rotation import CodeRotation
 from semveil.protection.keyed import KeyedProtection
-from semveil.protection.linear_pair import LinearPair
 from semveil.protection.modulo import POINTS, Modulo
 from semveil.protection.rotation import Rotation
 from semveil.protection.rotation_space import RotationSpace
@@ -137,18 +137,19 @@ def method_games(protection: str, epsilon: float | None, model: FaceModel) -> li
 
 def _games_of_real_size(protection: str, epsilon: float | None, model: FaceModel, one: Tensor) -> list[Game]:
     """Opposite corners of as many codes as are sent in earnest; the others are those of one face."""
-    if protection not in (*NOISY, *KEYED) or model.latent_shape[0] <= max(PRIVATE_CODES):
+    kind = PROTECTIONS[protection]
+    if not (kind.genuine_noise or kind.keyed) or model.latent_shape[0] <= max(PRIVATE_CODES):
         return []
     games = []
     sizes: dict[str, tuple[int, ...]] = {"the paper's codes": PRIVATE_CODES}
-    if protection in NOISY:  # a rotation of all codes costs half a second
+    if kind.genuine_noise:  # a rotation of all codes costs half a second
         sizes["all codes"] = tuple(range(model.latent_shape[0]))
     for words, private_codes in sizes.items():
         real = build_method(protection, epsilon, model, private_codes)
         twice = build_method(protection, 2 * epsilon, model, private_codes) if epsilon else None
         ends = _far_apart(real, one)
         pair = f"{words}, {len(private_codes) * model.latent_shape[1]} numbers"
-        share = REAL_SHARE if protection in NOISY else REAL_KEYED_SHARE
+        share = REAL_SHARE if kind.genuine_noise else REAL_KEYED_SHARE
         games.append(_method_game(pair, real, ends, doubled=twice, share=share))
     return games + (_budget_games(model, epsilon, one) if protection == "laplace" and epsilon else [])
 
@@ -185,13 +186,13 @@ def build_method(
     protection: str, epsilon: float | None, model: FaceModel, private_codes: tuple[int, ...] = FEW_CODES
 ) -> DPSemCom:
     """The method as it is audited."""
-    if protection != "nn":
+    network = PROTECTIONS[protection].trained
+    if network is None:
         return DPSemCom(model, private_codes=private_codes, epsilon=epsilon, protection=protection)
     try:
         return DPSemCom(model, protection=protection)
     except NoPair:  # the start of a pair is as deterministic as a trained one
-        settings = DPSemCom(model, protection="none").pair_settings(start="identity")
-        return DPSemCom(model, protection=protection, pair=LinearPair(settings))
+        return DPSemCom(model, pair=network(pair_settings(model, protection=protection, start="identity")))
 
 
 def heard(method: DPSemCom, sent: Transmission) -> Floats:

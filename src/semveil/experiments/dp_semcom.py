@@ -23,6 +23,7 @@ from semveil.experiments.protected import Progress, quiet
 from semveil.experiments.setup import Setup, prepare_run
 from semveil.link.measure import compare, measure
 from semveil.methods.dp_semcom import DPSemCom
+from semveil.protection.linear_pair import LinearPair
 
 CHUNK = 32  # photos transmitted together; part of what determines the channel's draws
 
@@ -176,7 +177,7 @@ def _describe(setup: Setup, method: DPSemCom) -> dict[str, Any]:
         "nominal_scale": calibration.scale,
         "guarantee_of_genuine_noise": genuine.guarantee(simulated=True).as_dict(),
         "noise_calibration": noise.as_dict() if noise else None,
-        "distance_from_identity": method.pair.distance_from_identity() if method.pair else None,
+        "distance_from_identity": method.pair.distance_from_identity() if isinstance(method.pair, LinearPair) else None,
     }
 
 

@@ -16,11 +16,11 @@ from semveil.experiments.bootstrap import mean_of_photos
 from semveil.experiments.keeping import face_model_card, metric_weights
 from semveil.experiments.photo_sets import DataMissing
 from semveil.experiments.protected import Progress
-from semveil.experiments.security import CASES, case_pairs
+from semveil.experiments.security import CASES, EVES, case_pairs
 from semveil.experiments.security_faces import generated_faces, real_faces
 from semveil.link.eves import Traffic, attacks_on, hear, listen
 from semveil.link.measure import compare
-from semveil.methods.dp_semcom import KEYED, DPSemCom
+from semveil.methods.dp_semcom import DPSemCom
 from semveil.methods.face_model import DEFAULT_MODEL, FaceModel, load_model
 from semveil.methods.inversion_cache import cached_inversion
 from semveil.recognition.by_name import Remembering, load_verifier
@@ -140,14 +140,31 @@ def prepare_bench(preset: str, *, data: Path | None, model: str | None, verifier
         DataMissing: the preset needs `data`.
         ValueError: no such preset, model or verifier.
     """
-    chosen, loaded = PRESETS[preset], load_model(model or DEFAULT_MODEL)
+    return load_bench(PRESETS[preset], data=data, model=model, verifier=verifier, progress=progress)
+
+
+def load_bench(
+    chosen: LinkPreset,
+    *,
+    cases: Sequence[str] | None = None,
+    data: Path | None,
+    model: str | None,
+    verifier: str | None,
+    progress: Progress,
+) -> LinkBench:
+    """The same for a preset of another experiment.
+
+    Args:
+        cases: of `security.CASES`, whose pairs are described; the preset's protections where None.
+    """
+    loaded = load_model(model or DEFAULT_MODEL)
     judge, card = load_verifier(verifier or chosen.verifier, resolution=loaded.size)
     if chosen.split is None:
         faces = generated_faces(loaded, chosen.photos, chosen.public)
     elif data is None:
         raise DataMissing(
-            f"preset {preset} attacks photos of {chosen.split} people; name them with --data (a prepared .npz, or a folder "
-            "with celebamask_hq and lfw), or take --preset smoke, which needs none"
+            f"preset {chosen.name} attacks photos of {chosen.split} people; name them with --data (a prepared .npz, or a "
+            "folder with celebamask_hq and lfw), or take --preset smoke, which needs none"
         )
     else:
         faces = real_faces(data, loaded, split=chosen.split, attacked=chosen.photos, gallery=0, public=chosen.public)
@@ -166,7 +183,7 @@ def prepare_bench(preset: str, *, data: Path | None, model: str | None, verifier
         "metric_weights": metric_weights(),
         "photos": faces.description,
         "photos_digest": faces.digest,
-        "pairs": case_pairs(loaded, chosen.protections),
+        "pairs": case_pairs(loaded, chosen.protections if cases is None else cases),
         "inversion": inversion,
     }
     attacked = codes[: len(faces.attacked)]
@@ -180,7 +197,7 @@ def run_cell(
     *,
     bob_snrs: Sequence[float],
     eve_snrs: Sequence[float],
-    attacks: Sequence[str] | None,
+    attacks: Sequence[str] = EVES,
 ) -> dict[str, Any]:
     """One protection over one channel: Bob at each of his SNRs, each Eve at each of hers, per-photo values.
 
@@ -189,7 +206,7 @@ def run_cell(
         protection: name of `security.CASES`.
         channel: of both, as `parse_link` reads it; their noise and fading are independent.
         bob_snrs, eve_snrs: in dB.
-        attacks: names; all that apply where None, the control among them.
+        attacks: names, of which those that apply listen; the control among them.
     """
     options = next(case.options for case in CASES if case.name == protection)
     method, link, run = DPSemCom(bench.model, **options), parse_link(channel), streams(bench.preset.seed)
@@ -208,17 +225,16 @@ def run_cell(
         "eves": [],
     }
     known = bench.public
-    if method.protection not in KEYED:
+    if not method.kind.keyed:
         known = torch.cat([known, bench.model.public_latents(bench.preset.synthetic, rng=run["known"])])
     traffic = Traffic.of(method, bench.codes, shots=1, known=known)
     for snr in eve_snrs:
         rng = run[f"eve {snr:g}"]
         heard, variance = hear(method, sent, snr, rng, link)
         eve = listen(method, heard, traffic, snr_db=snr, latents=bench.public, rng=rng, channel=link, variance=variance.float())
-        for attack in attacks_on(method, sent, eve):
-            if attacks is None or attack.name in attacks:
-                codes = attack(eve.observation, eve.public, pairs=eve.pairs, rng=rng)
-                cell["eves"].append({"attack": attack.name, "snr_db": snr, **measured(bench, method.synthesize(codes))})
+        for attack in attacks_on(method, sent, eve, attacks):
+            codes = attack(eve.observation, eve.public, pairs=eve.pairs, rng=rng)
+            cell["eves"].append({"attack": attack.name, "snr_db": snr, **measured(bench, method.synthesize(codes))})
     return cell
 
 

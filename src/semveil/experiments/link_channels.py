@@ -14,6 +14,7 @@ from semveil.experiments.keeping import Kept, Measurement, measurement
 from semveil.experiments.link_bench import STRONGEST, LinkBench, prepare_bench, run_cell
 from semveil.experiments.link_figures import draw_channels, draw_snr
 from semveil.experiments.protected import Progress, quiet
+from semveil.experiments.security import EVES
 
 CHANNELS = measurement("dp-semcom/channels", revision=1)
 SNR = measurement("dp-semcom/snr", revision=1)
@@ -48,7 +49,7 @@ def reproduce_channels(
     bench = prepare_bench(preset, data=data, model=model, verifier=verifier, progress=progress)
     chosen = bench.preset
     cells = {
-        f"{protection} | {channel}": (protection, channel, None if channel in chosen.fully else STRONGEST)
+        f"{protection} | {channel}": (protection, channel, EVES if channel in chosen.fully else STRONGEST)
         for channel in (*chosen.fully, *chosen.others)
         for protection in chosen.protections
     }

@@ -5,6 +5,7 @@ from functools import partial
 from pathlib import Path
 
 from semveil.core.registry import Registry
+from semveil.experiments.competitors import reproduce_competitors
 from semveil.experiments.dp_image import DP_IMAGE_FIGURES, reproduce_dp_image
 from semveil.experiments.dp_semcom import FIGURES, reproduce
 from semveil.experiments.identity_dp import IDENTITY_DP_FIGURES, reproduce_identity_dp
@@ -27,6 +28,7 @@ EXPERIMENTS.add("dp-semcom/snr", reproduce_snr)
 EXPERIMENTS.add("dp-semcom/bandwidth", reproduce_bandwidth)
 EXPERIMENTS.add("dp-semcom/cliff", reproduce_cliff)
 EXPERIMENTS.add("dp-semcom/mismatch", reproduce_mismatch)
+EXPERIMENTS.add("dp-semcom/competitors", reproduce_competitors)
 for _figure in DP_IMAGE_FIGURES:
     EXPERIMENTS.add(_figure, partial(reproduce_dp_image, _figure))
 for _figure in LATENT_DP_FIGURES:

@@ -29,7 +29,7 @@ from semveil.experiments.security_faces import SecurityFaces, generated_faces, r
 from semveil.experiments.security_figure import draw_security
 from semveil.link.eves import Eve, Traffic, attacks_on, listen, over_the_air
 from semveil.link.measure import compare
-from semveil.methods.dp_semcom import KEYED, PRIVATE_CODES, DPSemCom
+from semveil.methods.dp_semcom import PRIVATE_CODES, DPSemCom
 from semveil.methods.face_model import DEFAULT_MODEL, FaceModel, load_model
 from semveil.methods.inversion_cache import cached_inversion
 from semveil.methods.pairs import pair_digest
@@ -38,6 +38,8 @@ from semveil.recognition.verifier import Verifier
 
 FACE = codes_of_parts(("skin", "eyes", "brows", "mouth", "nose", "ears"))
 SECURITY = measurement("dp-semcom/security", revision=2)
+# Those that the committed results have; `dp-semcom/competitors` has all.
+EVES = ("direct", "denoise", "prior-search", "impute", "linear", "learned-same", "learned-deep", "stolen", "multi-shot")
 METRICS = ("lpips", "lpips_squeeze", "fppsr", "identity_similarity", "face_detected")
 
 
@@ -218,14 +220,14 @@ def run_case(bench: Bench, case: Case) -> dict[str, Any]:
         "eves": [],
     }
     known = bench.public
-    if method.protection not in KEYED:  # under a key every message has keys of its own: more pairs tell nothing more
+    if not method.kind.keyed:  # under a key every message has keys of its own: more pairs tell nothing more
         known = torch.cat([known, bench.model.public_latents(bench.preset.synthetic, rng=run["known"])])
     result["known_pairs"] = len(known)
     traffic = Traffic.of(method, bench.codes, shots=bench.preset.shots, known=known)
     for snr_db in bench.preset.eve_snr_db:
         rng = run[f"eve {snr_db:g}"]
         eve = listen(method, over_the_air(sent, snr_db, rng), traffic, snr_db=snr_db, latents=bench.public, rng=rng)
-        for attack in attacks_on(method, sent, eve):
+        for attack in attacks_on(method, sent, eve, EVES):
             codes = attack(eve.observation, eve.public, pairs=eve.pairs, rng=rng)
             result["eves"].append(
                 {

@@ -18,6 +18,7 @@ from semveil.core.registry import Registry
 from semveil.core.results import read_result
 from semveil.experiments.bootstrap import mean_of_photos
 from semveil.experiments.claims import judge, values
+from semveil.experiments.competitors_figure import competitors_tables
 from semveil.experiments.figures import inconclusive
 from semveil.experiments.identity_dp_tables import IDENTITY_DP_TABLES
 from semveil.experiments.identity_leak_figure import leak_tables
@@ -130,6 +131,7 @@ TABLES: Registry[Any] = Registry("experiment with tables")
 TABLES.add("dp-semcom/curves", _curves)
 TABLES.add("dp-semcom/noise", _noise)
 TABLES.add("dp-semcom/security", security_tables)
+TABLES.add("dp-semcom/competitors", competitors_tables)
 TABLES.add("identity-dp/leak", leak_tables)
 TABLES.add("models/comparison", comparison_table)
 for _name, _made in (LATENT_TABLES | IDENTITY_DP_TABLES | NOISE_IMAGE_TABLES).items():

@@ -11,7 +11,7 @@ from semveil.core.progress import Progress, quiet
 from semveil.link.eves import Traffic, attacks_on, listen
 from semveil.methods.face_model import FaceModel
 from semveil.methods.messages import DEFAULT_SNR_DB, heard, method_for_bob, method_for_eve
-from semveil.protection.linear_pair import LinearPair
+from semveil.protection.pair import TrainedPair
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,7 +39,7 @@ def attack_message(
     known: int,
     names: Sequence[str] | None = None,
     snr_db: float | None = None,
-    pair: LinearPair | None = None,
+    pair: TrainedPair | None = None,
     rng: torch.Generator,
     progress: Progress = quiet,
 ) -> AttackedMessage:

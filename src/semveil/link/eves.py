@@ -1,15 +1,17 @@
 """What an eavesdropper of dp-semcom has, put together for the attacks: her observation, public knowledge, known pairs."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
-from semveil.attacks import ATTACKS, Attack, KnownPairs, Observation, PublicKnowledge, Stolen
+from semveil.attacks import ATTACKS, Attack, GlassBox, KnownPairs, Observation, PublicKnowledge, Stolen
 from semveil.channels import Link, noise_power
 from semveil.channels.wiretap import AnyChannel, over
-from semveil.methods.dp_semcom import KEYED, DPSemCom, Transmission
+from semveil.mechanisms import Laplace
+from semveil.methods.dp_semcom import Transmission
+from semveil.methods.latent_link import LatentLink
 
 CHUNK = 500  # transmissions simulated at once
 
@@ -38,14 +40,14 @@ class Traffic:
     sent: tuple[Transmission, ...]
 
     @classmethod
-    def of(cls, method: DPSemCom, codes: Tensor, *, shots: int, known: Tensor) -> "Traffic":
+    def of(cls, method: LatentLink, codes: Tensor, *, shots: int, known: Tensor) -> "Traffic":
         """Alice sends the photos (B, K, D) `shots` times in all, and the known ones once."""
         again = tuple(method.send_codes(codes) for _ in range(shots - 1))
         return cls(again, method.model.box.clip(known), tuple(method.send_codes(part) for part in known.split(CHUNK)))
 
 
 def listen(
-    method: DPSemCom,
+    method: LatentLink,
     heard: Transmission,
     traffic: Traffic,
     *,
@@ -68,22 +70,35 @@ def listen(
         variance: of the noise in `heard`, as `hear` gives it; of AWGN where None.
     """
 
-    again, pairs = (
-        [method.heard_codes(over_the_air(sent, snr_db, rng, channel)) for sent in part]
-        for part in (traffic.again, traffic.sent)
-    )
-    scale = method.calibration.scale if method.protection == "laplace" and method.budget is None else None
+    again = [method.heard_codes(over_the_air(sent, snr_db, rng, channel)) for sent in traffic.again]
+    recorded = [_record(method, sent, snr_db, rng, channel) for sent in traffic.sent]
+    received, noise = (torch.cat(parts) for parts in zip(*recorded, strict=True))
+    law = getattr(method.protector, "mechanism", None)
+    scale = law.scale if isinstance(law, Laplace) else None
     public = PublicKnowledge(
         private_codes=method.private_codes,
         box=method.model.box,
         latents=latents,
-        synthesize=method.model.generator.synthesize,
+        synthesize=method.synthesize,
         interpret=method.protector.interpret,
     )
     if variance is None:
         variance = noise_power(snr_db) / 2 / heard.gains.square()  # de-normalisation raises the noise by 1 / gain
-    observation = Observation(method.heard_codes(heard), variance, scale, torch.stack(again) if again else None)
-    return Eve(observation, public, KnownPairs(torch.cat(pairs), traffic.known))
+    repeats = torch.stack(again) if again else None
+    observation = Observation(method.heard_codes(heard), variance, scale, repeats, recordings=received)
+    return Eve(observation, public, KnownPairs(received, traffic.known, noise))
+
+
+def _record(
+    method: LatentLink, sent: Transmission, snr_db: float, rng: torch.Generator | None, channel: AnyChannel | None
+) -> tuple[Tensor, Tensor]:
+    """Codes as heard (N, K, D), and their noise variance per code (N, K): the receiver's over a link, else that of AWGN."""
+    if isinstance(channel, Link):
+        heard, variance = hear(method, sent, snr_db, rng, channel)
+        return method.heard_codes(heard), variance.float()
+    heard = over_the_air(sent, snr_db, rng, channel)
+    variance = noise_power(snr_db) / 2 / sent.gains.square()
+    return method.heard_codes(heard), variance.float()[:, None].expand(-1, method.model.latent_shape[0])
 
 
 def over_the_air(
@@ -94,7 +109,7 @@ def over_the_air(
 
 
 def hear(
-    method: DPSemCom, sent: Transmission, snr_db: float, rng: torch.Generator | None, channel: Link
+    method: LatentLink, sent: Transmission, snr_db: float, rng: torch.Generator | None, channel: Link
 ) -> tuple[Transmission, Tensor]:
     """A transmission after a link, and the noise that its receiver expects per real coordinate of each code, (B, K)."""
     received, state = channel(sent.symbols, snr_db, rng)
@@ -102,15 +117,18 @@ def hear(
     return replace(sent, symbols=received), power / 2 / sent.gains.square()[:, None]
 
 
-def attacks_on(method: DPSemCom, sent: Transmission, eve: Eve) -> Iterator[Attack]:
-    """All attacks that apply.
+def attacks_on(method: LatentLink, sent: Transmission, eve: Eve, names: Sequence[str] | None = None) -> Iterator[Attack]:
+    """All attacks that apply, or those of them that are named.
 
     `stolen` is one where Bob has a network to steal, or a key: the latter is no attack that keyed protection withstands but
     the control that shows the attack's machinery at work.
     """
-    for attack in (ATTACKS[name] for name in ATTACKS):
-        if "deprotect" in attack.needs:
-            if method.protection in (*KEYED, "nn"):
+    for attack in (ATTACKS[name] for name in ATTACKS if names is None or name in names):
+        if "protect" in attack.needs:
+            if not (method.kind.keyed or method.kind.genuine_noise):  # the same every time, so that it can be inverted
+                yield GlassBox(lambda block: method.protector.protect(block).block)
+        elif "deprotect" in attack.needs:
+            if method.kind.undone:
                 yield Stolen(lambda block: method.protector.deprotect(block, sent.keyed, sent.bound()))
         elif "repeats" not in attack.needs or eve.observation.repeats is not None:
             yield attack()

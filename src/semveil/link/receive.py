@@ -16,10 +16,10 @@ from semveil.link.keys import SENT, AnyKey, bob_key, nonce_log
 from semveil.link.outputs import AnyPath, picture_outputs, publish_outputs
 from semveil.methods.certificates import certificate_of
 from semveil.methods.digital import digital_certificate, open_codes
-from semveil.methods.dp_semcom import NOISY, DPSemCom
+from semveil.methods.dp_semcom import DPSemCom
 from semveil.methods.face_model import FaceModel, load_model
 from semveil.methods.messages import heard, method_for_bob, method_for_eve
-from semveil.protection.linear_pair import LinearPair
+from semveil.protection.pair import TrainedPair
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,7 +46,7 @@ def receive(
     iq: bool = False,
     key: AnyKey | None = None,
     model: FaceModel | str | None = None,
-    pair: LinearPair | None = None,
+    pair: TrainedPair | None = None,
     snr_db: float | None = None,
     channel: AnyChannel | None = None,
     seed: int | None = None,
@@ -93,7 +93,7 @@ def receive(
     if isinstance(read, Message):
         assert method is not None
         images = method.receive(heard(read, snr_db=snr_db, rng=streams(seed)["bob"], channel=channel))
-        certificate, as_heard = certificate_of(read, method), read.protection in (*NOISY, "none")  # nothing was undone
+        certificate, as_heard = certificate_of(read, method), not method.kind.undone
     else:
         assert shared is not None
         images = DPSemCom(loaded, protection="none").synthesize(open_codes(read, loaded, shared))
@@ -161,7 +161,7 @@ def _model_of(read: Message | DigitalMessage, model: FaceModel | str | None) -> 
         raise MessageError(f"the message needs a model that is not here: {error}") from error
 
 
-def _refuse_analogue(*, snr_db: float | None, channel: AnyChannel | None, pair: LinearPair | None, authenticate: bool) -> None:
+def _refuse_analogue(*, snr_db: float | None, channel: AnyChannel | None, pair: TrainedPair | None, authenticate: bool) -> None:
     """What makes sense for symbols alone is refused for a digital message."""
     if snr_db is not None or channel is not None:
         raise MessageError("a digital message passes no simulated channel; leave --snr-db and --channel out")

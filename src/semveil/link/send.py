@@ -24,7 +24,7 @@ from semveil.methods.digital import digital_certificate, seal_codes
 from semveil.methods.dp_semcom import DPSemCom
 from semveil.methods.face_model import DEFAULT_MODEL, FaceModel, load_model
 from semveil.methods.messages import to_message
-from semveil.protection.linear_pair import LinearPair
+from semveil.protection.pair import TrainedPair
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,7 +55,7 @@ def send(
     for_snr_db: float | None = None,
     model: FaceModel | str = DEFAULT_MODEL,
     key: AnyKey | None = None,
-    pair: LinearPair | None = None,
+    pair: TrainedPair | None = None,
     face: int | str | None = None,
     subject: str | None = None,
     ledger: Ledger | AnyPath | None = None,

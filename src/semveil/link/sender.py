@@ -10,8 +10,9 @@ from semveil.methods.dp_semcom import DPSemCom, pair_settings
 from semveil.methods.face_model import FaceModel, model_folders
 from semveil.methods.pairs import NoPair, find_pair
 from semveil.methods.protection_options import check_options
+from semveil.methods.protections import PROTECTIONS
 from semveil.methods.shared_key import SharedKey
-from semveil.protection.linear_pair import LinearPair, PairSettings
+from semveil.protection.pair import PairSettings, TrainedPair
 from semveil.training.protector import find_or_train_pair
 
 _TRAINED = ("epsilon", "calibration", "private_codes")  # what a pair is trained for
@@ -25,7 +26,7 @@ def sender(
     model: FaceModel,
     *,
     key: SharedKey | None = None,
-    pair: LinearPair | None = None,
+    pair: TrainedPair | None = None,
     train: bool = True,
     progress: Progress = quiet,
     note: Note = unheard,
@@ -48,18 +49,23 @@ def sender(
     """
     asked = {name: value for name, value in options.items() if value is not None}
     protection = asked.pop("protection", None)
-    if not (protection == "nn" or (protection is None and key is None and "budget" not in asked)):
+    if protection is None and key is None and "budget" not in asked:
+        protection = "nn" if pair is None else pair.settings.protection
+    if protection not in PROTECTIONS or PROTECTIONS[protection].trained is None:
         if pair is not None:
-            raise ValueError("a pair serves protection 'nn' only; leave --pair out")
+            trained = ", ".join(name for name in PROTECTIONS if PROTECTIONS[name].trained is not None)
+            raise ValueError(f"a pair serves a trained protection only ({trained}); leave --pair out")
         return DPSemCom(model, protection=protection, key=key, **asked)
-    if pair is None:
-        check_options("nn", {**asked, "key": key, "deniable": not asked.get("authenticate", True)})
-        settings = pair_settings(model, **{name: asked[name] for name in _TRAINED if name in asked})
-        return DPSemCom(model, protection="nn", pair=_find_or_train(model, settings, train, progress, note), **asked)
-    return _with_pair(model, pair, asked)
+    if pair is not None:
+        return _with_pair(model, protection, pair, asked)
+    check_options(protection, {**asked, "key": key, "deniable": not asked.get("authenticate", True)})
+    if PROTECTIONS[protection].never_fewer and "private_codes" in asked:
+        raise ValueError(f"protection {protection!r} changes all codes; leave private_codes out")
+    settings = pair_settings(model, protection=protection, **{name: asked[name] for name in _TRAINED if name in asked})
+    return DPSemCom(model, pair=_find_or_train(model, settings, train, progress, note), protection=protection, **asked)
 
 
-def _with_pair(model: FaceModel, pair: LinearPair, asked: dict[str, Any]) -> DPSemCom:
+def _with_pair(model: FaceModel, protection: str, pair: TrainedPair, asked: dict[str, Any]) -> DPSemCom:
     """The method of a pair at hand; what the user asks for beside it must be what it was trained for."""
     own = pair.settings
     trained = dict(zip(_TRAINED, (own.epsilon, own.calibration, own.codes), strict=True))
@@ -67,7 +73,7 @@ def _with_pair(model: FaceModel, pair: LinearPair, asked: dict[str, Any]) -> DPS
         wanted = asked.get(name)
         if wanted is not None and wanted != value:
             raise ValueError(f"the pair was trained for {name} {value}, not {wanted}; leave the option out")
-    method = DPSemCom(model, protection="nn", pair=pair, **(asked | {"private_codes": own.codes}))
+    method = DPSemCom(model, protection=protection, pair=pair, **(asked | {"private_codes": own.codes}))
     if abs(own.scale / method.calibration.scale - 1) > 1e-4:
         raise ValueError(
             f"the pair imitates noise of scale {own.scale:g}; model {model.name} needs {method.calibration.scale:g}"
@@ -75,7 +81,7 @@ def _with_pair(model: FaceModel, pair: LinearPair, asked: dict[str, Any]) -> DPS
     return method
 
 
-def _find_or_train(model: FaceModel, settings: PairSettings, train: bool, progress: Progress, note: Note) -> LinearPair:
+def _find_or_train(model: FaceModel, settings: PairSettings, train: bool, progress: Progress, note: Note) -> TrainedPair:
     try:
         return find_pair(model, settings)
     except NoPair as missing:
@@ -94,5 +100,6 @@ def training_command(model: FaceModel, settings: PairSettings) -> str:
     known = model.folder is None or model_folders().get(model.name) == model.folder
     return (
         f"semveil train protector --model {model.name if known else model.folder} --epsilon {settings.epsilon:g} "
-        f"--private-codes {','.join(map(str, settings.codes))} --calibration {settings.calibration}"
+        f"--private-codes {','.join(map(str, settings.noised_codes))} --calibration {settings.calibration}"
+        + ("" if settings.protection == "nn" else f" --protection {settings.protection}")
     )

@@ -24,7 +24,7 @@ from semveil.link.measure import measure
 from semveil.link.outputs import AnyPath
 from semveil.link.sender import sender
 from semveil.methods.certificates import certificate_of
-from semveil.methods.dp_semcom import NOISY, DPSemCom, WiretapResult
+from semveil.methods.dp_semcom import DPSemCom, WiretapResult
 from semveil.methods.face_model import DEFAULT_MODEL, FaceModel, box_as_dict, load_model
 from semveil.methods.messages import to_message
 from semveil.methods.pairs import pair_digest
@@ -108,7 +108,7 @@ def transmit(
     faces = load_faces(photos, size=loaded.size, face=face, names=names, progress=progress, note=note)
     method = sender(loaded, train=train, progress=progress, note=note, **options)
     # The seed of genuine noise is the noise: drawn from the operating system unless given, and never written.
-    genuine = method.protection in NOISY
+    genuine = method.kind.genuine_noise
     run_seed = secrets.randbits(32) if seed is None and not genuine else seed
     latents = method.invert(faces.images, progress=lambda done, total: progress("Inverting", done, total)).codes
     progress("Sending and measuring", 0, 1)
@@ -165,7 +165,7 @@ def describe(method: DPSemCom) -> dict[str, Any]:
             "true_epsilon_of_genuine_noise": noise.true_epsilon,
             "meaning": meaning(method),
         }
-        if method.protection == "nn"
+        if method.pair is not None
         else None,
     }
 

@@ -21,32 +21,17 @@ from semveil.core.pixels import check_range
 from semveil.core.privacy import Guarantee
 from semveil.core.rng import Streams, streams
 from semveil.encoders.inversion import Inversion, InversionSettings
-from semveil.mechanisms import (
-    CALIBRATIONS,
-    Calibration,
-    Gaussian,
-    L2Laplace,
-    NoiseCalibration,
-    PartBudget,
-    fitted_epsilon,
-    part_budget,
-)
+from semveil.mechanisms import CALIBRATIONS, Calibration, NoiseCalibration, PartBudget, fitted_epsilon, part_budget
 from semveil.methods.face_model import DEFAULT_MODEL, FaceModel, load_model
 from semveil.methods.pairs import find_pair
-from semveil.methods.protection_options import KEYED, NOISY, check_options
-from semveil.methods.protectors import Keyed, Noisy, Protector, Trained, Unprotected
+from semveil.methods.protection_options import check_options
+from semveil.methods.protections import PROTECTIONS, Setting
 from semveil.methods.shared_key import SharedKey
-from semveil.protection.code_rotation import CodeRotation
-from semveil.protection.keyed import KeyedProtection
-from semveil.protection.linear_pair import LinearPair, PairSettings
-from semveil.protection.modulo import DEFAULT_GUARD, Modulo
-from semveil.protection.rotation import Rotation
-from semveil.protection.rotation_space import RotationSpace
+from semveil.protection.pair import PairSettings, TrainedPair
 
 PRIVATE_CODES = (0, 1, 4, 5, 6, 7, 8)  # the shared codes and "the 4th to 8th", read 0-based
 PAPER_EPSILONS = (1, 3, 5, 8, 10, 15, 30, 100, 300, 800)
 DEFAULT_EPSILON = 10.0
-DEFAULT_DELTA = 1e-5
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,9 +88,10 @@ class DPSemCom:
         epsilon: nominal privacy budget (10), whose true value follows from the calibration; of `modulo`, the budget of its
             noise against listeners without the key, or None for uniform noise, which needs none.
         calibration: `as_published` (Eqs. 17-19, the default of `nn`) or `corrected` (of genuine noise).
-        protection: `nn` (the trained pair); `rotation` or `modulo` (keyed); `laplace`, `l2-laplace` or `gaussian` (genuine
-            noise, which Bob cannot remove); or `none`. By default `rotation` where a key is given, else `nn`, as in the paper.
-        pair: the trained pair for `nn`, whose epsilon and calibration hold; looked up by its settings where None.
+        protection: `nn` (the trained pair), `nn-encrypted` or `learned` (pairs after its successors' abstracts); `rotation` or
+            `modulo` (keyed); `laplace`, `l2-laplace` or `gaussian` (genuine noise, which Bob cannot remove); or `none`. By
+            default `rotation` where a key is given, else `nn`, as in the paper.
+        pair: the trained pair, whose epsilon and calibration hold; looked up by its settings where None.
         budget: instead of `private_codes` and `epsilon`: epsilon by face part, each part with Laplace noise of its own.
         delta: at which the guarantee of `gaussian` is stated (1e-5).
         key: shared with Bob, for keyed protection; a new one where None, for simulations.
@@ -117,7 +103,7 @@ class DPSemCom:
 
     Raises:
         ValueError: an unknown name, a code out of range, or options that do not go together.
-        NoPair: `nn` without a trained pair; `semveil train protector` makes one.
+        NoPair: a trained protection without its pair; `semveil train protector` makes one.
 
     Example:
         >>> method = DPSemCom(protection="none")
@@ -135,7 +121,7 @@ class DPSemCom:
         epsilon: float | None = None,
         calibration: str | None = None,
         protection: str | None = None,
-        pair: LinearPair | None = None,
+        pair: TrainedPair | None = None,
         budget: Mapping[str, float] | None = None,
         delta: float | None = None,
         key: SharedKey | None = None,
@@ -153,7 +139,8 @@ class DPSemCom:
             )
         self.inversion, self.perceptual = inversion or self.model.inversion, perceptual or self.model.perceptual
         if protection is None:
-            protection = "laplace" if budget else "nn" if key is None else "rotation"
+            own = "nn" if pair is None else pair.settings.protection
+            protection = "laplace" if budget else own if key is None else "rotation"
         asked = {
             "epsilon": epsilon, "calibration": calibration, "delta": delta, "guard": guard, "key": key, "pair": pair,
             "deniable": not authenticate, "budget": budget or None, "private_codes": private_codes,
@@ -162,33 +149,56 @@ class DPSemCom:
         if pair is not None:
             epsilon, calibration = _as_trained(pair, epsilon, calibration)
         self.protection, self.budget = protection, dict(budget) if budget else None
+        self.kind = PROTECTIONS[protection]
         codes, style_dim = self.model.latent_shape
         shares = part_budget(self.budget, self.model.box, style_dim) if self.budget else None
         self.private_codes = self._codes(private_codes, shares)
-        self.calibration: Calibration = CALIBRATIONS[calibration or ("corrected" if protection in NOISY else "as_published")](
+        self.noised_codes = self.private_codes
+        if self.kind.never_fewer:
+            self.noised_codes = PRIVATE_CODES if pair is None else pair.settings.noised_codes
+        self.calibration: Calibration = CALIBRATIONS[calibration or self.kind.calibration](
             DEFAULT_EPSILON if epsilon is None else epsilon,
             self.model.box,
-            perturbed=len(self.private_codes) * style_dim,
+            perturbed=len(self.noised_codes) * style_dim,
             total=codes * style_dim,
         )
-        self.pair: LinearPair | None = None
-        if protection == "nn":
+        self.pair: TrainedPair | None = None
+        if self.kind.trained is not None:
             settings = pair.settings if pair else self.pair_settings()
+            if settings.protection != protection:
+                raise ValueError(f"the pair was trained for protection {settings.protection!r}, not {protection!r}")
             if (settings.codes, settings.style_dim) != (self.private_codes, style_dim):
                 raise ValueError(f"the pair protects codes {settings.codes}, not {self.private_codes}")
             self.pair = pair or find_pair(self.model, settings)
         self.nominal_epsilon = self._nominal_epsilon(epsilon)
         if rotations not in ("code", "block"):
             raise ValueError(f"rotations must be 'code' or 'block', got {rotations!r}")
-        self.protector = self._protector(epsilon, delta, key, authenticate, guard, rotations, shares)
+        self.protector = self.kind.build(
+            Setting(
+                method=self.name,
+                model=self.model,
+                codes=self.private_codes,
+                calibration=self.calibration,
+                epsilon=epsilon,
+                delta=delta,
+                key=key,
+                authenticate=authenticate,
+                guard=guard,
+                rotations=rotations,
+                shares=shares,
+                pair=self.pair,
+            )
+        )
 
     def _codes(self, private_codes: Sequence[int] | None, shares: PartBudget | None) -> tuple[int, ...]:
         if shares is not None:
             return shares.codes
         most = self.model.latent_shape[0]
         if private_codes is None:
-            private_codes = range(most) if self.protection in KEYED else PRIVATE_CODES
+            private_codes = range(most) if self.kind.all_codes else PRIVATE_CODES
         codes = tuple(sorted(set(private_codes)))
+        if self.kind.never_fewer and codes != tuple(range(most)):
+            raise ValueError(f"protection {self.protection!r} changes all codes; leave private_codes out")
         if not codes or not 0 <= codes[0] <= codes[-1] < most:
             raise ValueError(f"private codes must be one or more indices in 0..{most - 1}, got {list(private_codes)}")
         return codes
@@ -196,55 +206,9 @@ class DPSemCom:
     def _nominal_epsilon(self, epsilon: float | None) -> float | None:
         if self.budget is not None:
             return sum(self.budget.values())
-        return {"none": None, "rotation": None, "modulo": epsilon}.get(self.protection, self.calibration.nominal_epsilon)
-
-    def _protector(
-        self,
-        epsilon: float | None,
-        delta: float | None,
-        key: SharedKey | None,
-        authenticate: bool,
-        guard: float | None,
-        rotations: str,
-        shares: PartBudget | None,
-    ) -> Protector:
-        box, perturbed = self.model.box, len(self.private_codes) * self.model.latent_shape[1]
-        nominal = self.calibration.nominal_epsilon
-        if self.pair is not None:
-            return Trained(self.pair)
-        if shares is not None:
-            return Noisy("laplace", shares.mechanism, shares.sensitivity)
-        if self.protection == "laplace":
-            return Noisy("laplace", self.calibration.mechanism(), self.calibration.sensitivity)
-        if self.protection in NOISY:
-            sensitivity = box.l2_sensitivity(perturbed)
-            if self.protection == "gaussian":
-                return Noisy(
-                    "gaussian", Gaussian.calibrate(sensitivity, nominal, DEFAULT_DELTA if delta is None else delta), sensitivity
-                )
-            return Noisy("l2-laplace", L2Laplace.calibrate(sensitivity, nominal), sensitivity)
-        if self.protection == "none":
-            return Unprotected()
-        shape = len(self.private_codes), self.model.latent_shape[1]
-        keyed: KeyedProtection
-        if self.protection == "rotation":
-            space = self._rotation_space(shape)
-            keyed = CodeRotation(space, box) if rotations == "code" else Rotation(space, box)
-        else:
-            keyed = Modulo(box, shape, guard=DEFAULT_GUARD if guard is None else guard, epsilon=epsilon or 0.0)
-        context = {
-            "method": self.name,
-            "model": self.model.digest,
-            "codes": list(self.private_codes),
-            "bounds": [box.lower, box.upper],
-        }
-        return Keyed(keyed, key or SharedKey.fresh(), context, authenticate=authenticate)
-
-    def _rotation_space(self, shape: tuple[int, int]) -> RotationSpace:
-        prior = self.model.prior
-        if prior is None:
-            return RotationSpace.from_box(self.model.box, shape)
-        return RotationSpace.from_prior(prior.mean, prior.factors, prior.residual, self.private_codes)
+        if not self.kind.takes_epsilon or self.kind.keyed:
+            return epsilon
+        return self.calibration.nominal_epsilon
 
     @property
     def private_parts(self) -> list[str]:
@@ -252,14 +216,17 @@ class DPSemCom:
         return describe_codes(self.private_codes)
 
     def pair_settings(self, **changes: Any) -> PairSettings:
-        """Settings of the pair that this method asks for (frozen noise, default start, 20 dB unless changed)."""
+        """Settings of the pair that this method asks for (default start, 20 dB unless changed), or the paper's."""
+        noised = {"noised": self.noised_codes} if self.kind.never_fewer else {}
+        own = {} if self.kind.trained is None else {"protection": self.protection, "noise": self.kind.noise}
+        asked = {**own, **noised, **changes}
         return PairSettings(
             codes=self.private_codes,
             style_dim=self.model.latent_shape[1],
             epsilon=self.calibration.nominal_epsilon,
             calibration=self.calibration.name,
             scale=self.calibration.scale,
-            **changes,
+            **asked,
         )
 
     # Alice
@@ -381,7 +348,7 @@ class DPSemCom:
         if self.pair is None:
             return None
         block = self.model.box.clip(codes)[:, list(self.private_codes)]
-        return fitted_epsilon(self.pair.protect(block) - block, self.calibration.sensitivity)
+        return fitted_epsilon(self.pair.imitation(block), self.calibration.sensitivity)
 
     def heard_codes(self, transmission: Transmission) -> Tensor:
         """What the symbols say of all codes (B, K, D), before anybody takes a protection off."""
@@ -400,14 +367,16 @@ def pair_settings(
     epsilon: float = DEFAULT_EPSILON,
     calibration: str = "as_published",
     private_codes: Sequence[int] = PRIVATE_CODES,
+    protection: str = "nn",
     **changes: Any,
 ) -> PairSettings:
-    """Settings of a pair for a model, trained or not: what `DPSemCom(protection="nn")` looks up and `train_pair` takes.
+    """Settings of a pair for a model, trained or not: what `DPSemCom` looks up and its training takes.
 
     Args:
         epsilon: nominal.
         calibration: `as_published` or `corrected`.
-        private_codes: 0-based.
+        private_codes: on which noise is imitated, 0-based.
+        protection: one that is trained.
         changes: of `PairSettings`, such as noise or start.
 
     Raises:
@@ -417,10 +386,16 @@ def pair_settings(
     codes, style_dim = model.latent_shape
     perturbed = len(named.private_codes) * style_dim
     named.calibration = CALIBRATIONS[calibration](epsilon, model.box, perturbed=perturbed, total=codes * style_dim)
-    return named.pair_settings(**changes)
+    kind = PROTECTIONS[protection]
+    if kind.trained is None:
+        raise ValueError(f"protection {protection!r} uses no trained pair")
+    if kind.never_fewer:
+        changes = {"noised": named.private_codes, **changes}
+        named.private_codes = tuple(range(codes))
+    return named.pair_settings(**{"protection": protection, "noise": kind.noise, **changes})
 
 
-def _as_trained(pair: LinearPair, epsilon: float | None, calibration: str | None) -> tuple[float, str]:
+def _as_trained(pair: TrainedPair, epsilon: float | None, calibration: str | None) -> tuple[float, str]:
     """A pair's own epsilon and calibration.
 
     Raises:

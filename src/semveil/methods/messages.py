@@ -9,11 +9,12 @@ from semveil.channels.stored_symbols import rounded, step_for
 from semveil.channels.wiretap import AnyChannel, over
 from semveil.core.certificate import guarantee_from_dict
 from semveil.core.privacy import Guarantee
-from semveil.methods.dp_semcom import KEYED, DPSemCom, Transmission, pair_settings
+from semveil.methods.dp_semcom import DPSemCom, Transmission, pair_settings
 from semveil.methods.face_model import FaceModel
 from semveil.methods.pairs import NoPair, find_pair, list_pairs, pair_digest, read_pair
+from semveil.methods.protections import PROTECTIONS
 from semveil.methods.shared_key import SharedKey
-from semveil.protection.linear_pair import LinearPair
+from semveil.protection.pair import TrainedPair
 
 DEFAULT_SNR_DB = 20.0
 
@@ -26,7 +27,7 @@ def to_message(method: DPSemCom, transmission: Transmission, *, for_snr_db: floa
             is sent is what was rounded: nothing of the photo goes in beside it.
     """
     step = None if for_snr_db is None else step_for(for_snr_db)
-    model, calibrated = method.model, method.protection not in (*KEYED, "none") and method.budget is None
+    model, calibrated = method.model, "calibration" in method.kind.options and method.budget is None
     return Message(
         method=method.name,
         model=model.name,
@@ -53,7 +54,7 @@ def method_for_bob(
     message: Message,
     model: FaceModel,
     *,
-    pair: LinearPair | None = None,
+    pair: TrainedPair | None = None,
     key: SharedKey | None = None,
     authenticate: bool = True,
 ) -> DPSemCom:
@@ -149,10 +150,8 @@ def _method(message: Message, model: FaceModel, **options: Any) -> DPSemCom:
     try:
         if message.keyed is None:
             options |= {"calibration": message.calibration}
-        elif message.protection == "modulo":
-            options |= {"guard": message.keyed.parameters["guard"]}
-        elif message.protection == "rotation":
-            options |= {"rotations": message.keyed.parameters.get("rotations", "block")}
+        else:
+            options |= PROTECTIONS[message.protection].said_in_message(message.keyed.parameters)
         return DPSemCom(
             model,
             private_codes=message.private_codes,
@@ -164,12 +163,14 @@ def _method(message: Message, model: FaceModel, **options: Any) -> DPSemCom:
         raise MessageError(f"the message cannot be read: {error}") from error
 
 
-def _pair_by_hash(message: Message, model: FaceModel) -> LinearPair:
+def _pair_by_hash(message: Message, model: FaceModel) -> TrainedPair:
+    noised = {} if PROTECTIONS[message.protection].never_fewer else {"private_codes": message.private_codes}
     expected = pair_settings(
         model,
-        private_codes=message.private_codes,
         epsilon=message.nominal_epsilon or 1.0,
         calibration=message.calibration or "as_published",
+        protection=message.protection,
+        **noised,
     )
     try:
         pair = find_pair(model, expected)

@@ -12,7 +12,8 @@ from semveil.core.config import check_kinds
 from semveil.core.text import parse_json
 from semveil.core.weights import home
 from semveil.methods.face_model import FaceModel, read_network, write_network
-from semveil.protection.linear_pair import LinearPair, PairSettings
+from semveil.methods.protections import PROTECTIONS
+from semveil.protection.pair import PairSettings, TrainedPair
 
 
 class NoPair(LookupError):
@@ -21,9 +22,12 @@ class NoPair(LookupError):
 
 def pair_file(folder: Path, settings: PairSettings) -> Path:
     """Where a pair lies: its name tells epsilon and calibration, and a digest of all settings."""
-    text = json.dumps({k: v for k, v in settings.as_dict().items() if k not in ("scale", "trained_on")}, sort_keys=True)
-    digest = hashlib.sha256(text.encode()).hexdigest()[:10]
-    return folder / f"{settings.calibration}-{settings.epsilon:g}-{digest}.safetensors"
+    named = {k: v for k, v in settings.as_dict().items() if k not in ("scale", "trained_on")}
+    if settings.protection == "nn":  # as files are named since before there were others
+        named = {k: v for k, v in named.items() if k not in ("protection", "noised")}
+    digest = hashlib.sha256(json.dumps(named, sort_keys=True).encode()).hexdigest()[:10]
+    kind = "" if settings.protection == "nn" else f"{settings.protection}-"
+    return folder / f"{kind}{settings.calibration}-{settings.epsilon:g}-{digest}.safetensors"
 
 
 def cache_folder(model: FaceModel) -> Path:
@@ -31,7 +35,7 @@ def cache_folder(model: FaceModel) -> Path:
     return home() / "pairs" / model.digest[:16]
 
 
-def find_pair(model: FaceModel, settings: PairSettings) -> LinearPair:
+def find_pair(model: FaceModel, settings: PairSettings) -> TrainedPair:
     """Load the pair with exactly these settings, from the model's folder or this machine's cache.
 
     Raises:
@@ -46,19 +50,20 @@ def find_pair(model: FaceModel, settings: PairSettings) -> LinearPair:
             if abs(pair.settings.scale / settings.scale - 1) > 1e-4:
                 raise BadCheckpoint(f"{path} imitates noise of scale {pair.settings.scale:g}, expected {settings.scale:g}")
             return pair
+    kind = "" if settings.protection == "nn" else f" {settings.protection}"
     raise NoPair(
-        f"no pair is trained for model {model.name}, epsilon {settings.epsilon:g} ({settings.calibration}), codes "
+        f"no pair{kind} is trained for model {model.name}, epsilon {settings.epsilon:g} ({settings.calibration}), codes "
         f"{','.join(map(str, settings.codes))}, {settings.noise} noise, {settings.start} start, {settings.heard_over}"
     )
 
 
-def write_pair(path: Path, pair: LinearPair) -> None:
+def write_pair(path: Path, pair: TrainedPair) -> None:
     """Write a pair with its settings beside the weights."""
     path.parent.mkdir(parents=True, exist_ok=True)
     write_network(path, pair, {"settings": json.dumps(pair.settings.as_dict())})
 
 
-def read_pair(path: Path) -> LinearPair:
+def read_pair(path: Path) -> TrainedPair:
     """Read a pair that `write_pair` wrote.
 
     Raises:
@@ -69,14 +74,16 @@ def read_pair(path: Path) -> LinearPair:
         values = parse_json(read_metadata(path)["settings"])
         check_kinds(PairSettings, values)
         settings = PairSettings.from_dict(values)
-        codes = settings.codes
+        codes, network = settings.codes, PROTECTIONS[settings.protection].trained
+        if network is None or not set(settings.noised) <= set(codes):
+            raise ValueError(f"protection {settings.protection} on codes {settings.noised}")
         if min(codes, default=0) < 0 or len(set(codes)) < len(codes) or settings.style_dim < 1:
             raise ValueError(f"codes {codes} of length {settings.style_dim}")
         if not all(0 < value < float("inf") for value in (settings.epsilon, settings.scale)):
             raise ValueError(f"epsilon {settings.epsilon} and scale {settings.scale}")
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise BadCheckpoint(f"{path.name} is no protection pair: {error}") from error
-    return build_to_fit(lambda: LinearPair(settings), state, name=f"the pair {path.name}")
+    return build_to_fit(lambda: network(settings), state, name=f"the pair {path.name}")
 
 
 def list_pairs(model: FaceModel) -> Iterator[Path]:
@@ -85,7 +92,7 @@ def list_pairs(model: FaceModel) -> Iterator[Path]:
         yield from sorted(folder.glob("*.safetensors"))
 
 
-def pair_digest(pair: LinearPair) -> str:
+def pair_digest(pair: TrainedPair) -> str:
     """SHA-256 of a pair's weights in half precision: Alice's and Bob's must agree."""
     digest = hashlib.sha256()
     for name, value in sorted(pair.state_dict().items()):

@@ -4,21 +4,21 @@ from collections.abc import Mapping
 from typing import Any
 
 from semveil.core.registry import suggest
+from semveil.methods.protections import PROTECTIONS
 
-KEYED = ("rotation", "modulo")
-NOISY = ("laplace", "l2-laplace", "gaussian")
-PROTECTIONS = ("nn", *KEYED, *NOISY, "none")
+KEYED = tuple(name for name in PROTECTIONS if PROTECTIONS[name].keyed)
+NOISY = tuple(name for name in PROTECTIONS if PROTECTIONS[name].genuine_noise)
 
-# Option -> the protections that use it, and what to say where another one is asked for.
-USED_BY: Mapping[str, tuple[tuple[str, ...], str]] = {
-    "epsilon": (("nn", "modulo", *NOISY), "has no epsilon to set"),
-    "calibration": (("nn", *NOISY), "has no noise to calibrate"),
-    "delta": (("gaussian",), "has no delta"),
-    "guard": (("modulo",), "has no guard band"),
-    "key": (KEYED, "uses no key"),
-    "deniable": (KEYED, "seals nothing that could be deniable"),
-    "pair": (("nn",), "uses no trained pair"),
-    "budget": (("laplace",), "has no budget by part, which is for Laplace noise"),
+# Option -> what to say where a protection is asked for that does not use it.
+UNUSED: Mapping[str, str] = {
+    "epsilon": "has no epsilon to set",
+    "calibration": "has no noise to calibrate",
+    "delta": "has no delta",
+    "guard": "has no guard band",
+    "key": "uses no key",
+    "deniable": "seals nothing that could be deniable",
+    "pair": "uses no trained pair",
+    "budget": "has no budget by part, which is for Laplace noise",
 }
 
 
@@ -27,7 +27,7 @@ def check_options(protection: str, given: Mapping[str, Any]) -> None:
 
     Args:
         protection: by name.
-        given: options by the names of `USED_BY`, and `private_codes`; None (or False) where not given.
+        given: options by the names of `UNUSED`, and `private_codes`; None (or False) where not given.
 
     Raises:
         ValueError: no such protection, or an option that does not go with it or with another one.
@@ -39,10 +39,12 @@ def check_options(protection: str, given: Mapping[str, Any]) -> None:
         ValueError: protection 'laplace' has no delta; leave delta out, or use one of gaussian
     """
     if protection not in PROTECTIONS:
-        raise ValueError(f"no protection named {protection!r}{suggest(protection, PROTECTIONS)}; use one of {PROTECTIONS}")
+        known = tuple(PROTECTIONS)
+        raise ValueError(f"no protection named {protection!r}{suggest(protection, known)}; use one of {known}")
     asked = {name for name, value in given.items() if value is not None and value is not False}
-    for name, (users, words) in USED_BY.items():
-        if name in asked and protection not in users:
+    for name, words in UNUSED.items():
+        if name in asked and name not in PROTECTIONS[protection].options:
+            users = [other for other in PROTECTIONS if name in PROTECTIONS[other].options]
             raise ValueError(f"protection {protection!r} {words}; leave {name} out, or use one of {', '.join(users)}")
     if "budget" in asked:
         for name in ("epsilon", "private_codes"):
@@ -50,5 +52,5 @@ def check_options(protection: str, given: Mapping[str, Any]) -> None:
                 raise ValueError(f"a budget by part names the private codes and their epsilons itself; leave {name} out")
         if given.get("calibration") == "as_published":
             raise ValueError("the paper publishes no calibration of a budget by part; use 'corrected'")
-    if protection in NOISY[1:] and given.get("calibration") == "as_published":
+    if PROTECTIONS[protection].genuine_noise and protection != "laplace" and given.get("calibration") == "as_published":
         raise ValueError(f"the paper publishes no calibration of {protection}; use 'corrected'")

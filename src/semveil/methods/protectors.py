@@ -13,8 +13,8 @@ from semveil.keys import TAG_BYTES, MessageKeys, new_nonce
 from semveil.mechanisms import Mechanism, Release
 from semveil.methods.shared_key import SharedKey
 from semveil.protection.keyed import KeyedProtection
-from semveil.protection.linear_pair import LinearPair
 from semveil.protection.linear_pass import linear_pass
+from semveil.protection.pair import TrainedPair
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,12 +71,10 @@ class Unprotected:
 
 
 class Trained:
-    """The paper's pair of networks ([DPSC] Eqs. 8, 12)."""
+    """A trained pair of networks, such as the paper's ([DPSC] Eqs. 8, 12)."""
 
-    name = "nn"
-
-    def __init__(self, pair: LinearPair) -> None:
-        self.pair = pair
+    def __init__(self, pair: TrainedPair) -> None:
+        self.pair, self.name = pair, pair.settings.protection
 
     def protect(self, block: Tensor, *, rng: torch.Generator | None = None) -> Protected:
         return Protected(self.pair.protect(block))

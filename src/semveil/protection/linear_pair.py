@@ -1,84 +1,15 @@
 """The paper's protection and deprotection networks: one fully connected layer each ([DPSC] Fig. 2)."""
 
-from dataclasses import asdict, dataclass
-from typing import Any
-
 import torch
 from torch import Tensor, nn
 
+from semveil.protection.pair import PairSettings, TrainedPair
 
-@dataclass(frozen=True)
-class PairSettings:
-    """What a pair was trained for; it serves nothing else.
-
-    Attributes:
-        codes: private code indices, 0-based.
-        style_dim: length D of a code.
-        epsilon: nominal privacy budget of the noise that the pair imitates.
-        calibration: `as_published` or `corrected`, how the scale follows from epsilon.
-        scale: of the imitated Laplace noise, in latent units.
-        noise: `frozen` (one draw per training photo) or `fresh` (a new draw every time).
-        start: `default` (torch's initialisation) or `identity`.
-        snr_db: of the channel in training; the lowest where `snr_high_db` is given.
-        trained_on: which latents, in words.
-        snr_high_db: the highest SNR in training, each in the range as likely; None for one SNR.
-        channel: in training, as `channels.parse_link` reads it.
-
-    Raises:
-        ValueError: the highest SNR is below the lowest.
-    """
-
-    codes: tuple[int, ...]
-    style_dim: int
-    epsilon: float
-    calibration: str
-    scale: float
-    noise: str = "frozen"
-    start: str = "default"
-    snr_db: float = 20.0
-    trained_on: str = ""
-    snr_high_db: float | None = None
-    channel: str = "awgn"
-
-    def __post_init__(self) -> None:
-        for name in ("epsilon", "scale", "snr_db"):  # 10 and 10.0 ask for the same pair, and so for the same file
-            object.__setattr__(self, name, float(getattr(self, name)))
-        if self.snr_high_db is not None:
-            object.__setattr__(self, "snr_high_db", float(self.snr_high_db))
-            if not self.snr_db <= self.snr_high_db:
-                raise ValueError(
-                    f"the highest SNR must not be below the lowest, got {self.snr_db:g} to {self.snr_high_db:g} dB"
-                )
-
-    @property
-    def snrs_db(self) -> tuple[float, float]:
-        """Lowest and highest SNR of the training."""
-        return self.snr_db, self.snr_db if self.snr_high_db is None else self.snr_high_db
-
-    @property
-    def heard_over(self) -> str:
-        """Channel and SNR of the training in words."""
-        low, high = self.snrs_db
-        return f"{self.channel} of {low:g} dB" if low == high else f"{self.channel} of {low:g} to {high:g} dB"
-
-    def as_dict(self) -> dict[str, Any]:
-        """JSON-ready; range and channel are left out where they are what every pair had before there were others."""
-        plain = asdict(self)
-        for name, usual in (("snr_high_db", None), ("channel", "awgn")):
-            if plain[name] == usual:
-                del plain[name]
-        return plain
-
-    @classmethod
-    def from_dict(cls, values: dict[str, Any]) -> "PairSettings":
-        return cls(**{**values, "codes": tuple(values["codes"])})
+__all__ = ["LinearPair", "PairSettings"]
 
 
-class LinearPair(nn.Module):
+class LinearPair(TrainedPair):
     """Z_private -> W Z + b for Alice, and the like for Bob, on the flattened block of m * D numbers ([DPSC] Eqs. 8, 12).
-
-    Deterministic and affine: the same photo gives the same block, and whoever knows the pair undoes it. It is no
-    differentially private mechanism (`docs/methods/dp-semcom.md`).
 
     Example:
         >>> pair = LinearPair(PairSettings((0, 1), 8, 10.0, "as_published", 1.0, start="identity"))
@@ -100,17 +31,16 @@ class LinearPair(nn.Module):
             raise ValueError(f"start must be 'default' or 'identity', got {settings.start!r}")
 
     def protect(self, private: Tensor) -> Tensor:
-        """Private block (B, m, D) -> what is sent, same shape."""
         return self._transform(self.protection, private)
 
     def deprotect(self, received: Tensor) -> Tensor:
-        """Received block (B, m, D) -> Bob's estimate of the private block."""
         return self._transform(self.deprotection, received)
 
+    def imitation(self, private: Tensor) -> Tensor:
+        return self.protect(private) - private
+
     def _transform(self, layer: nn.Linear, block: Tensor) -> Tensor:
-        expected = (len(self.settings.codes), self.settings.style_dim)
-        if block.shape[1:] != expected:
-            raise ValueError(f"the pair works on blocks (B, {expected[0]}, {expected[1]}), got {tuple(block.shape)}")
+        self.check(block)
         return layer(block.flatten(1)).view_as(block)
 
     @torch.no_grad()

@@ -1,22 +1,26 @@
-"""Train a protection / deprotection pair with [DPSC] Eq. 20."""
+"""Train a protection / deprotection pair with [DPSC] Eq. 20; find a pair of any kind, or train it."""
 
-import math
 from collections.abc import Callable
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from semveil.channels import denormalise_power, normalise_power, pack, parse_link, unpack
-from semveil.channels.wiretap import AnyChannel, over
+from semveil.channels.wiretap import AnyChannel
+from semveil.core.registry import Registry
 from semveil.core.rng import global_stream
 from semveil.mechanisms import Laplace
 from semveil.methods.face_model import FaceModel
 from semveil.methods.pairs import NoPair, cache_folder, find_pair, pair_file, write_pair
-from semveil.protection.linear_pair import LinearPair, PairSettings
+from semveil.protection.linear_pair import LinearPair
+from semveil.protection.pair import PairSettings, TrainedPair
+from semveil.training.encrypted_pair import train_encrypted_pair
+from semveil.training.learned_pair import train_learned_pair
+from semveil.training.pair_link import PairLink, Report, batches, check_training, silent, steps_of
 
 # The paper names cosine annealing with warm restarts but no period: four cycles in its 100 epochs.
 CYCLE_EPOCHS = 25
+EPOCHS = 100
 PUBLIC_LATENTS = 11_000  # as many as the bundled model has training photos
 
 
@@ -25,8 +29,8 @@ def find_or_train_pair(
     settings: PairSettings,
     *,
     rng: torch.Generator,
-    progress: Callable[[int, int, float], None] = lambda epoch, epochs, loss: None,
-) -> LinearPair:
+    progress: Report = silent,
+) -> TrainedPair:
     """The pair with exactly these settings: bundled, cached on this machine, or trained now and cached.
 
     Trained on synthetic latents of the model's prior, so no photo is needed. Bob needs the very same file.
@@ -35,7 +39,7 @@ def find_or_train_pair(
         return find_pair(model, settings)
     except NoPair:
         latents = model.public_latents(PUBLIC_LATENTS, rng=rng)
-        pair = train_pair(latents, settings, rng=rng, progress=progress)
+        pair = TRAINERS[settings.protection](latents, settings, rng=rng, progress=progress)
         path = pair_file(cache_folder(model), settings)
         write_pair(path, pair)
         return find_pair(model, settings)  # as stored, in half precision: what Bob will load
@@ -46,12 +50,12 @@ def train_pair(
     settings: PairSettings,
     *,
     rng: torch.Generator,
-    epochs: int = 100,
+    epochs: int = EPOCHS,
     batch: int = 512,
     learning_rate: float = 3e-4,
     noise_weight: float = 1e-3,
     channel: AnyChannel | None = None,
-    progress: Callable[[int, int, float], None] = lambda epoch, epochs, loss: None,
+    progress: Report = silent,
 ) -> LinearPair:
     """Minimise MSE(Z, S_1) + noise_weight * MSE(Z_private + n, f_protection(Z_private)), n ~ Laplace(0, scale).
 
@@ -69,28 +73,23 @@ def train_pair(
     Raises:
         ValueError: latents of the wrong shape, or fewer than two.
     """
-    if latents.ndim != 3 or latents.shape[2] != settings.style_dim or len(latents) < 2:
-        raise ValueError(f"latents must be (N >= 2, K, {settings.style_dim}), got {tuple(latents.shape)}")
+    check_training(latents, settings)
     if settings.noise not in ("frozen", "fresh"):
         raise ValueError(f"noise must be 'frozen' or 'fresh', got {settings.noise!r}")
     with global_stream(rng):
         pair = LinearPair(settings)
     optimiser = torch.optim.Adam(pair.parameters(), learning_rate)
-    mechanism, (low, high) = Laplace(settings.scale), settings.snrs_db
-    if channel is None and settings.channel != "awgn":
-        channel = parse_link(settings.channel)
+    mechanism = Laplace(settings.scale)
     private = latents[:, list(settings.codes)]
     frozen = mechanism(private, rng=rng) if settings.noise == "frozen" else None
-    steps = math.ceil(len(latents) / batch)
+    link, steps = PairLink(pair, channel, rng), steps_of(len(latents), batch)
     schedule = torch.optim.lr_scheduler.CosineAnnealingWarmRestarts(optimiser, CYCLE_EPOCHS * steps)
     for epoch in range(epochs):
         total = 0.0
-        for rows in torch.randperm(len(latents), generator=rng).split(batch):
+        for rows in batches(len(latents), batch, rng):
             target = frozen[rows] if frozen is not None else mechanism(private[rows], rng=rng)
-            snrs: float | Tensor = low
-            if high > low:
-                snrs = low + (high - low) * torch.rand(len(rows), generator=rng)
-            loss = _loss(pair, latents[rows], target, noise_weight, channel, snrs, rng)
+            passed = link(latents[rows])
+            loss = F.mse_loss(passed.restored, latents[rows]) + noise_weight * F.mse_loss(passed.protected, target)
             optimiser.zero_grad()
             loss.backward()
             optimiser.step()
@@ -100,21 +99,9 @@ def train_pair(
     return pair.eval().requires_grad_(False)
 
 
-def _loss(
-    pair: LinearPair,
-    latents: Tensor,
-    target: Tensor,
-    noise_weight: float,
-    channel: AnyChannel | None,
-    snr_db: float | Tensor,
-    rng: torch.Generator,
-) -> Tensor:
-    codes = list(pair.settings.codes)
-    protected = pair.protect(latents[:, codes])
-    sent = latents.clone()
-    sent[:, codes] = protected
-    symbols, gain = normalise_power(pack(sent.flatten(1)))
-    received = unpack(denormalise_power(over(channel, symbols, snr_db, rng=rng), gain)).view_as(latents)
-    restored = received.clone()
-    restored[:, codes] = pair.deprotect(received[:, codes])
-    return F.mse_loss(restored, latents) + noise_weight * F.mse_loss(protected, target)
+TRAINERS: Registry[Callable[..., TrainedPair]] = Registry("training of a pair")
+"""By protection; called with latents and settings, and by keyword rng, epochs, channel, progress."""
+
+TRAINERS.add("nn", train_pair)
+TRAINERS.add("nn-encrypted", train_encrypted_pair)
+TRAINERS.add("learned", train_learned_pair)

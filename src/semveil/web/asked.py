@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from semveil.methods.dp_semcom import DEFAULT_EPSILON, PAPER_EPSILONS
-from semveil.methods.protection_options import KEYED, USED_BY
+from semveil.methods.protection_options import KEYED
+from semveil.methods.protections import PROTECTIONS
 
 WITH_KEY, WITHOUT_KEY = "Bob has a key", "no key"
 KEYS = (WITH_KEY, WITHOUT_KEY)
@@ -64,4 +65,4 @@ class Asked:
 
 def takes_epsilon(keys: str, unkeyed: str) -> bool:
     """Whether an epsilon has a meaning for what is chosen; modulo's noise needs none."""
-    return keys == WITHOUT_KEY and unkeyed in USED_BY["epsilon"][0]
+    return keys == WITHOUT_KEY and PROTECTIONS[unkeyed].takes_epsilon

@@ -1,0 +1,77 @@
+"""What a protection does to private codes, as Eve learns it from known pairs: an affine map and what it leaves unexplained."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from semveil.attacks.observation import KnownPairs, PublicKnowledge
+from semveil.attacks.ridge import Ridge
+
+HELD_SHARE = 0.2  # of the pairs: on them is measured what the map does not explain
+SMALLEST = 1e-8
+
+
+@dataclass(frozen=True, eq=False)
+class ForwardModel:
+    """y = matrix x + offset + noise for all K * D numbers: identity on the codes sent in clear, learnt on the private ones.
+
+    Attributes:
+        matrix: (K*D, K*D).
+        offset: (K*D,).
+        unexplained: (K*D,) variance that the map leaves in what is heard, beyond the channel's noise.
+    """
+
+    matrix: Tensor
+    offset: Tensor
+    unexplained: Tensor
+
+    @classmethod
+    def fit(cls, pairs: KnownPairs, public: PublicKnowledge) -> "ForwardModel":
+        """Regress what was heard on what was meant, each pair and code weighed by how well it was heard.
+
+        Noise and fading are in what is heard, so this way round their variance is known; the other way round, as in `linear`, a
+        pair that faded counts as much as a clear one.
+        """
+        codes, size = pairs.codes.shape[1:]
+        columns = torch.arange(codes * size).view(codes, size)
+        private = columns[public.private].flatten()
+        held = max(1, round(HELD_SHARE * len(pairs)))
+        x, y = pairs.codes[:, public.private].flatten(1), pairs.received[:, public.private].flatten(1)
+        variance = pairs.code_variance[:, public.private].repeat_interleave(size, 1)
+        plain = Ridge.fit(x[held:], y[held:])
+        # What a pair's number is worth: the less, the noisier it was heard beside what no map explains.
+        floor = (y[:held] - plain(x[:held])).square().median(0).values
+        weight, offset = _weighted(x[held:], y[held:], variance[held:] + floor, size, plain)
+        left = (y[:held] - x[:held] @ weight - offset).square()
+        trust = 1 / (variance[:held] + floor).clamp_min(SMALLEST)
+        unexplained = ((left - variance[:held]) * trust).sum(0) / trust.sum(0)
+        matrix = torch.eye(codes * size).to(x)
+        matrix[private[:, None], private] = weight.T
+        whole = torch.zeros(2, codes * size).to(x)
+        whole[0, private], whole[1, private] = offset, unexplained.clamp_min(0)
+        return cls(matrix, whole[0], whole[1])
+
+    def variance(self, code_variance: Tensor) -> Tensor:
+        """(B, K*D) of all that is added to matrix x + offset, for the channel's (B, K)."""
+        size = len(self.offset) // code_variance.shape[1]
+        return (code_variance.repeat_interleave(size, 1) + self.unexplained).clamp_min(SMALLEST)
+
+
+def _weighted(x: Tensor, y: Tensor, variance: Tensor, size: int, plain: Ridge) -> tuple[Tensor, Tensor]:
+    """Weighted ridge of y (N, q) on x (N, p), each code of `size` numbers with its own weights: weight (p, q), offset (q,)."""
+    weights = 1 / variance.unflatten(1, (-1, size)).mean(2).clamp_min(SMALLEST)  # (N, m)
+    weights = weights / weights.mean(0)
+    if float(weights.std(0).max()) < 0.05:  # all heard alike
+        return plain.weight, plain.offset
+    columns, offsets = [], []
+    for code in range(weights.shape[1]):
+        w, own = weights[:, code : code + 1], y[:, code * size : (code + 1) * size]
+        x_mean, y_mean = (w * x).sum(0) / w.sum(), (w * own).sum(0) / w.sum()
+        centred = x - x_mean
+        inner = (w * centred).T @ centred
+        inner.diagonal().add_(max(plain.penalty, 1e-6 * float(inner.diagonal().mean())))
+        column = torch.cholesky_solve((w * centred).T @ (own - y_mean), torch.linalg.cholesky(inner))
+        columns.append(column)
+        offsets.append(y_mean - x_mean @ column)
+    return torch.cat(columns, 1), torch.cat(offsets)

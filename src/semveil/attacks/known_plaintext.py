@@ -1,0 +1,36 @@
+"""Known plaintexts through noise and fading: learn what the protection does, then ask which face it was most likely done to."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from semveil.attacks.base import require_pairs
+from semveil.attacks.forward_model import ForwardModel
+from semveil.attacks.observation import KnownPairs, Observation, PublicKnowledge
+
+
+@dataclass(frozen=True)
+class KnownPlaintext:
+    """Posterior mean of all codes under the Gaussian prior, the learnt affine map, and this photo's own noise, code by code.
+
+    Unlike `linear`, which regresses once for all photos, it weighs pairs and the message under attack by how each code of
+    theirs was heard. What no affine map explains counts as noise, so under fresh noise or keys imputation remains.
+    """
+
+    name: ClassVar[str] = "known-plaintext"
+    knowledge: ClassVar[str] = "the generator, public faces, N transmissions of photos that she knows, how each was heard"
+    needs: ClassVar[tuple[str, ...]] = ("pairs",)
+
+    def __call__(
+        self,
+        observation: Observation,
+        public: PublicKnowledge,
+        *,
+        pairs: KnownPairs | None = None,
+        rng: torch.Generator | None = None,
+    ) -> Tensor:
+        model = ForwardModel.fit(require_pairs(pairs, self.name), public)
+        variance = model.variance(observation.code_variance)
+        return public.box.clip(public.prior.behind(observation.received, model.matrix, model.offset, variance))

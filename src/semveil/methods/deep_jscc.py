@@ -1,0 +1,167 @@
+"""DeepJSCC over the link, as it is or with its latents under a key: keyed protection is not bound to one generator."""
+
+import hashlib
+import json
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+from safetensors.torch import save
+from torch import Tensor
+
+from semveil.channels import denormalise_power, normalise_power, pack, unpack
+from semveil.core.checkpoints import BadCheckpoint, build_to_fit, read_metadata
+from semveil.core.config import check_kinds
+from semveil.core.files import write_whole
+from semveil.core.pixels import check_range
+from semveil.core.privacy import Guarantee
+from semveil.core.text import parse_json
+from semveil.encoders.deep_jscc import DeepJSCC, DeepJSCCConfig
+from semveil.mechanisms import CALIBRATIONS, ClipBox
+from semveil.methods.dp_semcom import Transmission
+from semveil.methods.face_model import LatentPrior, read_network
+from semveil.methods.protections import PROTECTIONS, Setting
+from semveil.methods.shared_key import SharedKey
+
+PRIOR_RANK = 64
+PRIOR = "prior."  # before the names of the prior's tensors, in the file of the networks
+
+
+@dataclass(frozen=True, eq=False)
+class DeepJSCCModel:
+    """Trained networks with what is public of their latents.
+
+    Attributes:
+        network: frozen.
+        box: public clip bounds.
+        prior: Gaussian model of training photos' latents.
+        digest: SHA-256 of the file.
+    """
+
+    network: DeepJSCC
+    box: ClipBox
+    prior: LatentPrior
+    digest: str
+
+    @property
+    def size(self) -> int:
+        return self.network.config.size
+
+    @property
+    def latent_shape(self) -> tuple[int, int]:
+        """(K, D)."""
+        return self.network.config.codes, self.network.config.style_dim
+
+    def public_latents(self, count: int, *, rng: torch.Generator) -> Tensor:
+        """(count, K, D) synthetic latents, clipped to the box."""
+        return self.box.clip(self.prior.sample(count, rng=rng))
+
+
+class DeepJSCCLink:
+    """Alice, Bob and Eve with DeepJSCC between them.
+
+    Args:
+        model: its networks.
+        protection: `none`, or a keyed one, of all latents.
+        key: shared with Bob; a new one where None, for simulations.
+
+    Raises:
+        ValueError: a protection that is trained for a face model's codes, or noise.
+    """
+
+    name = "deep-jscc"
+
+    def __init__(self, model: DeepJSCCModel, *, protection: str = "none", key: SharedKey | None = None) -> None:
+        self.model, self.kind, self.protection = model, PROTECTIONS[protection], protection
+        if not self.kind.keyed and protection != "none":
+            keyed = ", ".join(name for name in PROTECTIONS if PROTECTIONS[name].keyed)
+            raise ValueError(f"latents of DeepJSCC are sent under a key ({keyed}) or as they are (none), not {protection!r}")
+        self.private_codes = tuple(range(model.latent_shape[0]))
+        numbers = model.latent_shape[0] * model.latent_shape[1]
+        unused = CALIBRATIONS["corrected"](1.0, model.box, perturbed=numbers, total=numbers)  # there is no noise
+        setting = Setting(method=self.name, model=model, codes=self.private_codes, calibration=unused, key=key)
+        self.protector = self.kind.build(setting)
+
+    def encode(self, images: Tensor) -> Tensor:
+        """Photos (B, 3, S, S) in [-1, 1] -> latents (B, K, D), clipped to the public box."""
+        check_range(images)
+        with torch.inference_mode():
+            codes = torch.cat([self.model.network.encode(part) for part in images.split(64)])
+        return self.model.box.clip(codes.clone())
+
+    def send(self, images: Tensor) -> Transmission:
+        """Alice's whole side."""
+        return self.send_codes(self.encode(images))
+
+    def send_codes(self, codes: Tensor, *, rng: torch.Generator | None = None) -> Transmission:
+        """The same from latents (B, K, D)."""
+        protected = self.protector.protect(self.model.box.clip(codes), rng=rng)
+        symbols, gains = normalise_power(pack(protected.block.flatten(1)))
+        sent = Transmission(symbols, gains, self.guarantee())
+        return sent if protected.seal is None else replace(sent, keyed=protected.seal(sent.bound()))
+
+    def receive(self, transmission: Transmission) -> Tensor:
+        """Bob's pictures.
+
+        Raises:
+            KeyProblem: the key is not Alice's, or the side information was altered.
+        """
+        heard = self.heard_codes(transmission)
+        return self.synthesize(self.protector.deprotect(heard, transmission.keyed, transmission.bound()))
+
+    def eavesdrop(self, transmission: Transmission) -> Tensor:
+        """The pictures of an Eve who has the networks and no key, and tries nothing."""
+        return self.synthesize(self.protector.interpret(self.heard_codes(transmission)))
+
+    def heard_codes(self, transmission: Transmission) -> Tensor:
+        """What the symbols say of the latents (B, K, D), before anybody takes a protection off."""
+        reals = unpack(denormalise_power(transmission.symbols, transmission.gains))
+        return reals.unflatten(1, self.model.latent_shape).clone()
+
+    def synthesize(self, codes: Tensor) -> Tensor:
+        """Latents -> pictures, in parts that fit into memory."""
+        with torch.inference_mode():
+            return torch.cat([self.model.network.decode(part) for part in codes.split(64)])
+
+    def guarantee(self) -> Guarantee:
+        """What holds against someone who hears the symbols."""
+        return self.protector.guarantee("all latents", (), simulated=False)
+
+
+def save_deep_jscc(path: Path, network: DeepJSCC, latents: Tensor, card: dict[str, object]) -> None:
+    """Write networks, and bounds and prior of training photos' latents (N, K, D), in one file, in half precision.
+
+    Args:
+        card: what it was trained on, JSON-ready.
+    """
+    box = ClipBox.from_quantiles(latents)
+    prior = LatentPrior.fit(box.clip(latents), rank=min(PRIOR_RANK, max(1, len(latents) // 8)))  # and some spread beyond
+    state = {**network.state_dict(), **{f"{PRIOR}{name}": value for name, value in vars(prior).items()}}
+    told = {
+        "config": network.config.as_dict(),
+        "clip_box": {"lower": box.lower, "upper": box.upper, "source": box.source},
+        "card": card,
+    }
+    half = {name: value.half().contiguous() for name, value in state.items()}
+    write_whole(path, save(half, metadata={"deep_jscc": json.dumps(told)}))
+
+
+def load_deep_jscc(path: Path) -> DeepJSCCModel:
+    """Read what `save_deep_jscc` wrote.
+
+    Raises:
+        BadCheckpoint: there is no such file, or it is damaged or something else.
+    """
+    state = read_network(path)
+    try:
+        told = parse_json(read_metadata(path)["deep_jscc"])
+        check_kinds(DeepJSCCConfig, told["config"])
+        config, box = DeepJSCCConfig(**told["config"]), ClipBox(**told["clip_box"])
+        prior = LatentPrior(**{name: state.pop(f"{PRIOR}{name}") for name in ("mean", "factors", "residual")})
+        shape = config.codes, config.style_dim
+        if any(tuple(value.shape[-2:]) != shape or not value.isfinite().all() for value in vars(prior).values()):
+            raise ValueError(f"its prior is none of {shape[0]} x {shape[1]} latents")
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise BadCheckpoint(f"{path.name} holds no DeepJSCC: {error}") from error
+    network = build_to_fit(lambda: DeepJSCC(config), state, name=path.name)
+    return DeepJSCCModel(network, box, prior, hashlib.sha256(path.read_bytes()).hexdigest())

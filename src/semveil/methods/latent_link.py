@@ -1,0 +1,44 @@
+"""What the two ends of a link with latents on it have in common, whichever networks make the latents."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from semveil.mechanisms import ClipBox
+from semveil.methods.dp_semcom import Transmission
+from semveil.methods.protections import Protection
+from semveil.methods.protectors import Protector
+
+
+class LatentSpace(Protocol):
+    """Attributes: box, public bounds of the latents; latent_shape, (K, D)."""
+
+    @property
+    def box(self) -> ClipBox: ...
+
+    @property
+    def latent_shape(self) -> tuple[int, int]: ...
+
+
+class LatentLink(Protocol):
+    """A method that eavesdroppers can be tried on: `DPSemCom`, `DeepJSCCLink`."""
+
+    @property
+    def model(self) -> LatentSpace: ...
+
+    @property
+    def private_codes(self) -> Sequence[int]: ...
+
+    @property
+    def kind(self) -> Protection: ...
+
+    @property
+    def protector(self) -> Protector: ...
+
+    def send_codes(self, codes: Tensor, *, rng: torch.Generator | None = None) -> Transmission: ...
+
+    def heard_codes(self, transmission: Transmission) -> Tensor: ...
+
+    def synthesize(self, codes: Tensor) -> Tensor: ...

@@ -1,0 +1,46 @@
+"""A pair whose noise pattern is learnt, after the abstract of arXiv 2510.23274 [LDP].
+
+Chen, Yang and others there perturb private codes "with approximate DP noise" that has "a learnable pattern, instead of
+traditional white Gaussian or Laplace noise, achieved through adversarial training of neural networks". Guessed: that the
+pattern is a function of the private codes alone, the networks' shapes, the discriminator (`training.learned_pair`), its weight.
+"""
+
+from torch import Tensor, nn
+
+from semveil.protection.pair import PairSettings, TrainedPair
+
+HIDDEN = 512
+SLOPE = 0.5  # of the leaky ReLU: steep enough that Bob can go back through noise
+
+
+class LearnedPair(TrainedPair):
+    """Z_private -> Z + pattern(Z) for Alice, the pattern being a network of one hidden layer; Bob's is another.
+
+    Example:
+        >>> import torch
+        >>> pair = LearnedPair(PairSettings((0, 1), 8, 10.0, "as_published", 1.0, noise="fresh", protection="learned"))
+        >>> block = torch.randn(3, 2, 8)
+        >>> torch.allclose(pair.protect(block), block + pair.imitation(block))
+        True
+    """
+
+    def __init__(self, settings: PairSettings) -> None:
+        super().__init__()
+        self.settings = settings
+        size = len(settings.codes) * settings.style_dim
+        self.pattern, self.deprotection = _network(size), _network(size)
+
+    def protect(self, private: Tensor) -> Tensor:
+        return private + self.imitation(private)
+
+    def deprotect(self, received: Tensor) -> Tensor:
+        self.check(received)
+        return self.deprotection(received.flatten(1)).view_as(received)
+
+    def imitation(self, private: Tensor) -> Tensor:
+        self.check(private)
+        return self.pattern(private.flatten(1)).view_as(private)
+
+
+def _network(size: int) -> nn.Sequential:
+    return nn.Sequential(nn.Linear(size, HIDDEN), nn.LeakyReLU(SLOPE), nn.Linear(HIDDEN, size))

@@ -1,0 +1,115 @@
+"""What every trained pair of networks has: settings, and the two directions of the private block."""
+
+from abc import ABC, abstractmethod
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from torch import Tensor, nn
+
+
+@dataclass(frozen=True)
+class PairSettings:
+    """What a pair was trained for; it serves nothing else.
+
+    Attributes:
+        codes: codes that the networks change, 0-based.
+        style_dim: length D of a code.
+        epsilon: nominal privacy budget of the noise that the pair imitates.
+        calibration: `as_published` or `corrected`, how the scale follows from epsilon.
+        scale: of the imitated Laplace noise, in latent units.
+        noise: `frozen` (one draw per training photo) or `fresh` (a new draw every time).
+        start: `default` (torch's initialisation) or `identity`.
+        snr_db: of the channel in training; the lowest where `snr_high_db` is given.
+        trained_on: which latents, in words.
+        protection: which kind of pair, as users name it.
+        noised: codes on which noise is imitated, where these are not all that the networks change.
+        snr_high_db: the highest SNR in training, each in the range as likely; None for one SNR.
+        channel: in training, as `channels.parse_link` reads it.
+
+    Raises:
+        ValueError: the highest SNR is below the lowest.
+    """
+
+    codes: tuple[int, ...]
+    style_dim: int
+    epsilon: float
+    calibration: str
+    scale: float
+    noise: str = "frozen"
+    start: str = "default"
+    snr_db: float = 20.0
+    trained_on: str = ""
+    protection: str = "nn"
+    noised: tuple[int, ...] = ()
+    snr_high_db: float | None = None
+    channel: str = "awgn"
+
+    def __post_init__(self) -> None:
+        for name in ("epsilon", "scale", "snr_db"):  # 10 and 10.0 ask for the same pair, and so for the same file
+            object.__setattr__(self, name, float(getattr(self, name)))
+        if self.snr_high_db is not None:
+            object.__setattr__(self, "snr_high_db", float(self.snr_high_db))
+            if not self.snr_db <= self.snr_high_db:
+                raise ValueError(
+                    f"the highest SNR must not be below the lowest, got {self.snr_db:g} to {self.snr_high_db:g} dB"
+                )
+
+    @property
+    def snrs_db(self) -> tuple[float, float]:
+        """Lowest and highest SNR of the training."""
+        return self.snr_db, self.snr_db if self.snr_high_db is None else self.snr_high_db
+
+    @property
+    def heard_over(self) -> str:
+        """Channel and SNR of the training in words."""
+        low, high = self.snrs_db
+        return f"{self.channel} of {low:g} dB" if low == high else f"{self.channel} of {low:g} to {high:g} dB"
+
+    @property
+    def noised_codes(self) -> tuple[int, ...]:
+        """The codes on which noise is imitated."""
+        return self.noised or self.codes
+
+    def as_dict(self) -> dict[str, Any]:
+        """JSON-ready; range and channel are left out where they are what every pair had before there were others."""
+        plain = asdict(self)
+        for name, usual in (("snr_high_db", None), ("channel", "awgn")):
+            if plain[name] == usual:
+                del plain[name]
+        return plain
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> "PairSettings":
+        return cls(**{**values, "codes": tuple(values["codes"]), "noised": tuple(values.get("noised", ()))})
+
+
+class TrainedPair(nn.Module, ABC):
+    """Two networks that are Alice's and Bob's only secret, the same for every photo.
+
+    Deterministic: the same photo gives the same block, and whoever knows the pair undoes it. It is no differentially private
+    mechanism (`docs/methods/dp-semcom.md`).
+    """
+
+    settings: PairSettings
+
+    @abstractmethod
+    def protect(self, private: Tensor) -> Tensor:
+        """Private block (B, m, D) -> what is sent, same shape."""
+
+    @abstractmethod
+    def deprotect(self, received: Tensor) -> Tensor:
+        """Received block (B, m, D) -> Bob's estimate of the private block."""
+
+    @abstractmethod
+    def imitation(self, private: Tensor) -> Tensor:
+        """What the networks put onto the noised codes of a private block (B, m, D) in place of noise."""
+
+    def check(self, block: Tensor) -> None:
+        """Refuse a block of another shape.
+
+        Raises:
+            ValueError: it is not (B, m, D).
+        """
+        expected = (len(self.settings.codes), self.settings.style_dim)
+        if block.shape[1:] != expected:
+            raise ValueError(f"the pair works on blocks (B, {expected[0]}, {expected[1]}), got {tuple(block.shape)}")

@@ -1,0 +1,125 @@
+"""Train a DeepJSCC end to end through a noisy channel, on the photos that generators are trained on."""
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from semveil.channels import denormalise_power, normalise_power, pack, unpack
+from semveil.channels.wiretap import AnyChannel, over
+from semveil.core.checkpoints import save_checkpoint
+from semveil.core.rng import global_stream
+from semveil.data.face_set import FaceSet
+from semveil.encoders.deep_jscc import DeepJSCC, DeepJSCCConfig
+from semveil.training.joint import flipped
+
+
+@dataclass(frozen=True)
+class DeepJSCCTraining:
+    """Settings of a run.
+
+    Attributes:
+        network: sizes.
+        steps, batch, learning_rate: Adam's; the rate falls to zero as a cosine.
+        lowest_db, highest_db: SNRs of training, drawn evenly for each photo.
+        perceptual: weight of the perceptual distance beside the squared error.
+    """
+
+    network: DeepJSCCConfig = field(default_factory=DeepJSCCConfig)
+    steps: int = 4000
+    batch: int = 32
+    learning_rate: float = 1e-3
+    lowest_db: float = 5.0
+    highest_db: float = 25.0
+    perceptual: float = 0.0
+
+
+class DeepJSCCTrainer:
+    """A run that can be broken off and taken up again.
+
+    Args:
+        faces: aligned photos of the network's size; those that are held out are left out.
+        settings: of the run.
+        perceptual: distance of two image batches -> (B,).
+        rng: initialisation, order, SNR and channel.
+        channel: any `channel(symbols, snr_db, rng) -> received, state`; AWGN where None.
+    """
+
+    def __init__(
+        self,
+        faces: FaceSet,
+        settings: DeepJSCCTraining,
+        *,
+        perceptual: Callable[[Tensor, Tensor], Tensor],
+        rng: torch.Generator,
+        channel: AnyChannel | None = None,
+    ) -> None:
+        self.photos = torch.from_numpy(faces.pixels[~faces.held_out]).permute(0, 3, 1, 2).contiguous()
+        self.settings, self.perceptual, self.rng, self.channel, self.step = settings, perceptual, rng, channel, 0
+        with global_stream(rng):
+            self.network = DeepJSCC(settings.network)
+        self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.optimiser = torch.optim.Adam(self.network.parameters(), settings.learning_rate)
+
+    def run(self, *, report: Callable[[int, dict[str, float]], None], until: float = math.inf) -> None:
+        """Train to the last step, or until `time.monotonic()` passes `until`."""
+        while self.step < self.settings.steps and time.monotonic() < until:
+            loss = self._train_step()
+            self.step += 1
+            report(self.step, {"mse": loss})
+
+    def _train_step(self) -> float:
+        s = self.settings
+        rate = s.learning_rate * (1 + math.cos(math.pi * self.step / s.steps)) / 2
+        for group in self.optimiser.param_groups:
+            group["lr"] = rate
+        rows = torch.randint(len(self.photos), (s.batch,), generator=self.rng)
+        mirror = torch.rand(len(rows), 1, 1, 1, generator=self.rng) < 0.5
+        images = flipped(self.photos[rows], mirror).float() / 127.5 - 1
+        snrs = s.lowest_db + (s.highest_db - s.lowest_db) * torch.rand(len(rows), generator=self.rng)
+        received = self.through(images.contiguous(memory_format=torch.channels_last), snrs)
+        mse = F.mse_loss(received, images)
+        self.optimiser.zero_grad()
+        (mse + s.perceptual * self.perceptual(received, images).mean()).backward()
+        self.optimiser.step()
+        return mse.item()
+
+    def through(self, images: Tensor, snr_db: float | Tensor) -> Tensor:
+        """Pictures (B, 3, S, S) as Bob sees them."""
+        latents = self.network.encode(images)
+        symbols, gains = normalise_power(pack(latents.flatten(1)))
+        heard = over(self.channel, symbols, snr_db, rng=self.rng)
+        return self.network.decode(unpack(denormalise_power(heard, gains)).view_as(latents))
+
+    def finished(self, *, most: int = 4000) -> tuple[DeepJSCC, Tensor]:
+        """The network for use, and the latents (N, K, D) of training photos, at most so many."""
+        network = self.network.eval().requires_grad_(False)
+        with torch.inference_mode():
+            parts = [network.encode(part.float() / 127.5 - 1) for part in self.photos[:most].split(64)]
+        return network, torch.cat(parts).clone()
+
+    def save(self, path: Path) -> None:
+        save_checkpoint(path, self.state())
+
+    def state(self) -> dict[str, Any]:
+        """Everything to go on from."""
+        return {
+            "settings": asdict(self.settings),
+            "step": self.step,
+            "network": self.network.state_dict(),
+            "optimiser": self.optimiser.state_dict(),
+            "rng": self.rng.get_state(),
+        }
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        """Go on from what `state` gave with the same settings."""
+        self.step = state["step"]
+        self.network.load_state_dict(state["network"])
+        self.optimiser.load_state_dict(state["optimiser"])
+        self.rng.set_state(state["rng"])

@@ -1,0 +1,102 @@
+"""Train `protection.learned_pair` against a discriminator, after the abstract of arXiv 2510.23274; the losses are guessed."""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.nn.utils.parametrizations import spectral_norm
+
+from semveil.channels.wiretap import AnyChannel
+from semveil.core.rng import global_stream
+from semveil.mechanisms import Laplace
+from semveil.protection.learned_pair import LearnedPair
+from semveil.protection.pair import PairSettings
+from semveil.training.pair_link import PairLink, Report, batches, check_training, silent, steps_of
+
+EPOCHS = 100
+WIDTH = 256
+
+
+class NoiseDiscriminator(nn.Module):
+    """Tells genuine Laplace noise (B, m, D) from a learnt pattern: higher is more genuine.
+
+    It sees the numbers over the scale and their absolute values; all layers have spectral norm 1.
+
+    Example:
+        >>> NoiseDiscriminator(6, scale=2.0)(torch.zeros(4, 2, 3)).shape
+        torch.Size([4])
+    """
+
+    def __init__(self, size: int, *, scale: float) -> None:
+        super().__init__()
+        self.scale = scale
+        layers = [spectral_norm(nn.Linear(a, b)) for a, b in ((2 * size, WIDTH), (WIDTH, WIDTH), (WIDTH, 1))]
+        self.layers = nn.Sequential(layers[0], nn.LeakyReLU(0.2), layers[1], nn.LeakyReLU(0.2), layers[2])
+
+    def forward(self, noise: Tensor) -> Tensor:
+        x = noise.flatten(1) / self.scale
+        return self.layers(torch.cat([x, x.abs()], 1)).squeeze(1)
+
+
+def train_learned_pair(
+    latents: Tensor,
+    settings: PairSettings,
+    *,
+    rng: torch.Generator,
+    epochs: int = EPOCHS,
+    batch: int = 256,
+    learning_rate: float = 1e-3,
+    adversarial_weight: float = 0.01,
+    channel: AnyChannel | None = None,
+    progress: Report = silent,
+) -> LearnedPair:
+    """Minimise MSE(Z, S_1) - adversarial_weight D(pattern), D being trained by the hinge loss on genuine noise and the pattern.
+
+    Args:
+        latents: (N, K, D) clipped latents.
+        settings: private codes, noise scale, SNR; genuine noise is drawn anew every time.
+        rng: initialisation, order, noise and channel.
+        epochs, batch, learning_rate: Adam's; the rates fall to zero as a cosine.
+        adversarial_weight: how much an epsilon's noise is worth against Bob's error.
+        channel: as for `train_pair`.
+        progress: epoch done, epochs, mean loss of the epoch.
+
+    Raises:
+        ValueError: latents of the wrong shape or fewer than two, or noise that is not `fresh`.
+    """
+    check_training(latents, settings)
+    if settings.noise != "fresh":
+        raise ValueError(f"the discriminator sees fresh noise; noise must be 'fresh', got {settings.noise!r}")
+    codes, mechanism = list(settings.codes), Laplace(settings.scale)
+    private = latents[:, codes]
+    with global_stream(rng):
+        pair = LearnedPair(settings)
+        judge = NoiseDiscriminator(private[0].numel(), scale=settings.scale)
+    link = PairLink(pair, channel, rng)
+    optimisers = [
+        torch.optim.Adam(pair.parameters(), learning_rate),
+        torch.optim.Adam(judge.parameters(), learning_rate, betas=(0.5, 0.99)),
+    ]
+    total_steps = max(1, epochs * steps_of(len(latents), batch))
+    schedules = [torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, total_steps) for optimiser in optimisers]
+    for epoch in range(epochs):
+        total = 0.0
+        for rows in batches(len(latents), batch, rng):
+            clean = latents[rows]
+            passed = link(clean)
+            pattern = passed.protected - clean[:, codes]
+            genuine = mechanism(torch.zeros_like(pattern), rng=rng)
+            hinge = F.relu(1 - judge(genuine)).mean() + F.relu(1 + judge(pattern.detach())).mean()
+            _step(optimisers[1], hinge)
+            loss = F.mse_loss(passed.restored, clean) - adversarial_weight * judge(pattern).mean()
+            _step(optimisers[0], loss)
+            for schedule in schedules:
+                schedule.step()
+            total += loss.item() * len(rows)
+        progress(epoch + 1, epochs, total / len(latents))
+    return pair.eval().requires_grad_(False)
+
+
+def _step(optimiser: torch.optim.Optimizer, loss: Tensor) -> None:
+    optimiser.zero_grad()
+    loss.backward()
+    optimiser.step()

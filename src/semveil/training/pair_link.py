@@ -1,0 +1,85 @@
+"""What the trainings of all pairs share: latents in order, noise to imitate, and the link between the two networks."""
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+from torch import Tensor
+
+from semveil.channels import denormalise_power, normalise_power, pack, parse_link, unpack
+from semveil.channels.wiretap import AnyChannel, over
+from semveil.protection.pair import PairSettings, TrainedPair
+
+Report = Callable[[int, int, float], None]
+"""Called with epochs done, epochs, and the mean loss of the last."""
+
+
+def silent(epoch: int, epochs: int, loss: float) -> None:
+    """A `Report` that says nothing."""
+
+
+@dataclass(frozen=True, eq=False)
+class Passed:
+    """Attributes: protected, the block (B, m, D) as sent; symbols (B, N) of unit power; restored, Bob's codes (B, K, D)."""
+
+    protected: Tensor
+    symbols: Tensor
+    restored: Tensor
+
+
+@dataclass(frozen=True, eq=False)
+class PairLink:
+    """Alice's and Bob's networks with what lies between them in use: merging, power, channel.
+
+    Of a range of SNRs each latent draws its own.
+
+    Args:
+        channel: any `channel(symbols, snr_db, rng) -> received, state`; that of the pair's settings where None.
+    """
+
+    pair: TrainedPair
+    channel: AnyChannel | None
+    rng: torch.Generator
+
+    @cached_property
+    def _channel(self) -> AnyChannel | None:
+        named = self.pair.settings.channel
+        return parse_link(named) if self.channel is None and named != "awgn" else self.channel
+
+    def __call__(self, latents: Tensor) -> Passed:
+        """Send clipped latents (B, K, D) to Bob."""
+        codes = list(self.pair.settings.codes)
+        protected = self.pair.protect(latents[:, codes])
+        sent = latents.clone()
+        sent[:, codes] = protected
+        symbols, gain = normalise_power(pack(sent.flatten(1)))
+        low, high = self.pair.settings.snrs_db
+        snrs: float | Tensor = low
+        if high > low:
+            snrs = low + (high - low) * torch.rand(len(latents), generator=self.rng)
+        heard = over(self._channel, symbols, snrs, rng=self.rng)
+        restored = unpack(denormalise_power(heard, gain)).view_as(latents).clone()
+        restored[:, codes] = self.pair.deprotect(restored[:, codes])
+        return Passed(protected, symbols, restored)
+
+
+def check_training(latents: Tensor, settings: PairSettings) -> None:
+    """Refuse what no pair can be trained on.
+
+    Raises:
+        ValueError: latents of the wrong shape, or fewer than two.
+    """
+    if latents.ndim != 3 or latents.shape[2] != settings.style_dim or len(latents) < 2:
+        raise ValueError(f"latents must be (N >= 2, K, {settings.style_dim}), got {tuple(latents.shape)}")
+
+
+def batches(count: int, batch: int, rng: torch.Generator) -> Iterator[Tensor]:
+    """Rows of one epoch, each once, in random order."""
+    yield from torch.randperm(count, generator=rng).split(batch)
+
+
+def steps_of(count: int, batch: int) -> int:
+    """Batches in an epoch."""
+    return math.ceil(count / batch)

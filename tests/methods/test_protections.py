@@ -1,0 +1,46 @@
+"""A protection is one entry of the registry: whoever registers one has it in the method, with the options that it names."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from semveil.core.registry import Registry
+from semveil.methods import dp_semcom, protection_options
+from semveil.methods.dp_semcom import DPSemCom
+from semveil.methods.face_model import load_model
+from semveil.methods.protections import PROTECTIONS
+
+
+@pytest.fixture
+def registered(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All protections, and one of somebody else's: `gaussian` under another name, for all codes."""
+    mine: Registry = Registry("protection")
+    for name in PROTECTIONS:
+        mine.add(name, PROTECTIONS[name])
+    mine.add("mine", replace(PROTECTIONS["gaussian"], name="mine", all_codes=True))
+    for module in (dp_semcom, protection_options):
+        monkeypatch.setattr(module, "PROTECTIONS", mine)
+
+
+@pytest.mark.usefixtures("registered")
+def test_a_registered_protection_works_in_the_method(tiny_model_folder: Path) -> None:
+    model = load_model(str(tiny_model_folder))
+    method = DPSemCom(model, protection="mine", epsilon=500.0)
+    assert method.private_codes == tuple(range(28)) and method.calibration.name == "corrected"
+    codes = model.public_latents(2, rng=torch.Generator().manual_seed(0))
+    sent = method.send_codes(codes)
+    assert sent.guarantee.epsilon == pytest.approx(500.0) and not torch.equal(sent.symbols, method.send_codes(codes).symbols)
+    with pytest.raises(ValueError, match="'mine' uses no key"):
+        DPSemCom(model, protection="mine", authenticate=False, key=dp_semcom.SharedKey.fresh())
+
+
+def test_an_unknown_one_is_refused_with_a_near_name(tiny_model_folder: Path) -> None:
+    with pytest.raises(ValueError, match=r"no protection named 'rotatoin' \(did you mean 'rotation'\?\)"):
+        DPSemCom(load_model(str(tiny_model_folder)), protection="rotatoin")
+
+
+def test_what_bob_takes_off_is_keyed_or_trained() -> None:
+    assert {name for name in PROTECTIONS if PROTECTIONS[name].undone} >= {"nn", "rotation", "modulo"}
+    assert not any(kind.undone and kind.genuine_noise for kind in map(PROTECTIONS.__getitem__, PROTECTIONS))
