@@ -36,7 +36,7 @@ VARIANTS: Mapping[str, Callable[[LatentModel, float], Method]] = {
     },
     **{
         f"latent-dp/subspace-{law}": lambda model, epsilon, law=law: LatentDP(  # type: ignore[misc]
-            model, epsilon=epsilon, subspace=RANK, mechanism=law, gallery=FACES
+            model, epsilon=epsilon, subspace=RANK, mechanism=law, gallery=FACES, residual="draw"
         )
         for law in ("exponential", "nearest")
     },

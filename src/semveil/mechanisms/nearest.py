@@ -34,7 +34,7 @@ class Nearest:
     Example:
         >>> choice = Nearest.calibrate(1000, epsilon=6.0, dimension=32)
         >>> choice.near, round(choice.epsilon, 6)
-        (24, 6.0)
+        (18, 6.0)
     """
 
     candidates: int

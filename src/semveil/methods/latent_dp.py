@@ -70,7 +70,8 @@ class LatentDP:
             dropped. The mechanism is then also `gaussian`, `privunit-g` or `nearest`, which shows one of the nearest faces of
             the gallery, all with one probability, or any other with a smaller one; `none` shows the ceiling.
         delta: of gaussian noise (1e-6).
-        residual: in a subspace, what stands for what is dropped: the prior's `mean`, or a `draw` that never sees the photo.
+        residual: in a subspace, what stands for what is dropped: the prior's `mean`, or a `draw` that never sees the photo, of
+            a gallery's face its own. With `mean` such a face is clipped too, which makes it less of an outlier.
 
     Raises:
         ValueError: an unknown choice, bounds that are not kept, or options that do not go together.
@@ -131,8 +132,6 @@ class LatentDP:
             raise ValueError(f"mechanism {mechanism!r} and a residual belong to a subspace; give its size, or leave them out")
         if subspace is not None and (budget is not None or calibration != "corrected"):
             raise ValueError("a subspace has no groups of codes, and the paper none; leave budget and calibration out")
-        if mechanism in CHOICES and residual is not None:
-            raise ValueError(f"mechanism {mechanism!r} shows whole faces of a gallery; leave residual out")
         if mechanism != Gaussian.name and delta is not None:
             raise ValueError(f"mechanism {mechanism!r} has no delta; leave it out")
         faces = gallery if gallery is not None else DEFAULT_GALLERY if subspace is None else SUBSPACE_GALLERY
@@ -225,7 +224,12 @@ class LatentDP:
         assert self.choice is not None and self.gallery is not None
         utilities = self.utilities(self.box.clip(values) if self.subspace is None else values)
         chosen = self.choice.release(utilities) if rng is None else self.choice(utilities, rng=rng)
-        return self.gallery.latents(chosen) if isinstance(self.gallery, Gallery) else self.gallery[chosen]
+        if self.subspace is None or not isinstance(self.gallery, Gallery):
+            return self.gallery[chosen]  # type: ignore[index]
+        faces = self.gallery.latents(chosen)
+        if self.subspace.residual == "draw":
+            return faces
+        return self.subspace.space.latents(self.box.clip(self.subspace.space.coordinates(faces)))
 
     def reconstruct(self, images: Tensor) -> Tensor:
         """What the networks make of crops without clipping or noise: unprotected."""
