@@ -138,12 +138,7 @@ def _latent(face: FaceModel, epsilon: float, ranks: tuple[int, ...], gallery: in
         _of_latents("latent-dp", "all latents", epsilon, LatentDP(latent, epsilon=epsilon)),
         _of_latents("latent-dp", "gallery", epsilon, LatentDP(latent, epsilon=epsilon, mechanism="exponential")),
         _of_latents("dp-image", f"subspace {first}", epsilon, DPImage(latent, epsilon=epsilon, subspace=first)),
-        _of_latents(
-            "dp-image",
-            f"subspace {first}, gaussian",
-            epsilon,
-            DPImage(latent, epsilon=epsilon, subspace=first, noise="gaussian"),
-        ),
+        _of_latents("dp-image", f"subspace {first}, gaussian", epsilon, normal),
         _of_latents("latent-dp", f"subspace {first}", epsilon, LatentDP(latent, epsilon=epsilon, subspace=first)),
     ]
     for rank in ranks:
