@@ -18,7 +18,7 @@ class Gallery:
     """Faces of nobody, drawn from a model's public prior, with the direction of each in a subspace.
 
     Face i is number i mod 1,000 of the block whose seed is i div 1,000, and is drawn anew when it is shown: 100,000 faces take
-    26 MB at 64 directions, and the most that drawing and choosing take beside them is some 100 MB.
+    26 MB at 64 directions; with all that drawing and choosing take the process grows by some 220 MB.
 
     Args:
         model: draws the faces.
