@@ -101,6 +101,11 @@ def test_anybodys_folder_is_evaluated(with_files: bool, tmp_path: Path, monkeypa
     assert "five points / eye distance" in words and ("judge: same expression" in words) == with_files
 
 
+def test_a_sex_that_the_judge_does_not_tell_is_not_compared() -> None:
+    one = JudgedFace(np.random.default_rng(0).uniform(0, 9, (478, 3)), 30.0, "female", {"happy": 1.0})
+    assert "judge_sex_kept" not in compare_faces(one, JudgedFace(one.mesh, 30.0, "unknown", one.emotion))
+
+
 def test_other_weights_are_no_parser(tmp_path: Path) -> None:
     write_network(tmp_path / "other.safetensors", torch.nn.Linear(2, 2))
     with pytest.raises(BadCheckpoint):

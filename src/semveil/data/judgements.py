@@ -13,7 +13,7 @@ from semveil.core.errors import SemveilError
 from semveil.core.text import parse_json, read_text
 
 POINTS = 478  # MediaPipe's face mesh with irises
-SEXES = ("female", "male")
+SEXES = ("female", "male", "unknown")
 LARGEST_FILE = 1 << 29  # bytes; a face takes about 30,000
 
 
@@ -28,7 +28,7 @@ class JudgedFace:
     Attributes:
         mesh: (478, 3) x, y in pixels of the picture, and depth in the same unit.
         age: in years.
-        sex: `female` or `male`.
+        sex: `female`, `male`, or `unknown` where the program does not tell.
         emotion: score of each by name, not negative.
     """
 

@@ -140,8 +140,9 @@ def compare_faces(face: JudgedFace, other: JudgedFace) -> dict[str, float]:
         "judge_eye_error": abs(eye_opening(face.mesh) - eye_opening(other.mesh)),
         "judge_expression_kept": float(strongest[0] == strongest[1]),
         "judge_age_error": abs(face.age - other.age),
-        "judge_sex_kept": float(face.sex == other.sex),
     }
+    if "unknown" not in (face.sex, other.sex):
+        found["judge_sex_kept"] = float(face.sex == other.sex)
     if (eyes := eye_distance(face.mesh)) > 0:
         found["judge_landmark_error"] = landmark_error(face.mesh[:, :2], other.mesh[:, :2], eyes)
     return found
