@@ -26,6 +26,13 @@ def evaluate(
     verifier: Annotated[
         str | None, typer.Option(help="Recognisers; all that can be run here by default.", metavar="NAME,...")
     ] = None,
+    judgements: Annotated[
+        Path | None,
+        typer.Option(help="What an independent judge sees in photos and pictures: faces.jsonl.", metavar="FILE"),
+    ] = None,
+    parser: Annotated[
+        Path | None, typer.Option(help="Weights of semveil train parser, for mouth, eyes and hair.", metavar="FILE")
+    ] = None,
     as_json: options.Json = False,
 ) -> None:
     """Measure pictures that any program made of photos as the identity-dp paper does, with identity-dp's own beside them.
@@ -54,7 +61,18 @@ def evaluate(
 
     names = verifier.split(",") if verifier else ()
     with stages(quiet=as_json) as advance:
-        path, picture = evaluate(photos, folders, out, pairs=pairs, far=far, model=model, verifiers=names, progress=advance)
+        path, picture = evaluate(
+            photos,
+            folders,
+            out,
+            pairs=pairs,
+            far=far,
+            model=model,
+            verifiers=names,
+            judgements=judgements,
+            parser=parser,
+            progress=advance,
+        )
     result = read_result(path)
     words = tables(result)
     write_whole(path.with_suffix(".md"), words + "\n")

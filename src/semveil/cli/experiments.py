@@ -16,14 +16,16 @@ def reproduce(
             help="dp-semcom/fig3 to fig6, noise, security, channels, snr, bandwidth, "
             "cliff, mismatch, competitors; dp-image/fig4, 5, 7 to 11, table1; "
             "latent-dp/fig4, 6 to 8; "
-            "identity-dp/fig4 to 7, 10, 11, table1 to 3, leak; noise-image/table3, table4, fig3 to 5, attack, variants.",
+            "identity-dp/fig4 to 7, 10, 11, table1 to 3, leak; noise-image/table3, table4, fig3 to 5, attack, variants; "
+            "all-methods/usefulness.",
             metavar="FIGURE",
         ),
     ],
     preset: Annotated[
         str,
         typer.Option(
-            help="How large: smoke, small, paper; of security also development, of leak full.", metavar="smoke|small|paper"
+            help="How large: smoke, small, paper; also development (security, usefulness), full (leak).",
+            metavar="smoke|small|paper",
         ),
     ] = "smoke",
     out: Annotated[

@@ -104,13 +104,13 @@ class Certificate:
             them alone.
         model, model_hash: name of the face model, SHA-256 over its weights.
         bounds_hash: SHA-256 over the file of public bounds of every coordinate that the clip bounds or the sensitivity rest on
-            (`QuantileBounds.digest`); None where they rest on none.
+            (`QuantileBounds.digest`), or over the public subspace (`Subspace.digest`); None where they rest on none.
         perceptual: perceptual term of the inversion that made the latents, `none` where it had none; None where nothing was
             inverted or it is not known.
         mechanism: the law of the noise, where there is any.
         calibration, nominal_epsilon: what was asked for; what holds is in the guarantee alone.
-        scale: of the noise, in latent units, or in 8-bit levels where no model made latents; None without noise or where it
-            differs between parts.
+        scale: of the noise, in the unit of the bounds (latent units where there are none), or in 8-bit levels where no model
+            made latents; None without noise or where it differs between parts.
         grid_step: of the public grid that released values lie on, in the same unit; None without a grid.
         bounds: public clip bounds with their source.
         sensitivity: how far two clipped records can lie apart, with its norm.

@@ -180,7 +180,9 @@ def _how(certificate: Certificate) -> list[str]:
     lines = []
     sensitivity, bounds = certificate.sensitivity, certificate.bounds
     if certificate.mechanism:
-        unit = "latent units" if certificate.model else "8-bit levels"  # without a model, pixels get the noise
+        unit = "8-bit levels"  # without a model, pixels get the noise
+        if certificate.model:
+            unit = "latent units" if certificate.bounds is None else "in the unit of the bounds"
         scale = f" of scale {certificate.scale:.6g} ({unit})" if certificate.scale else ""
         step = f", on a public grid of step {certificate.grid_step:g}" if certificate.grid_step else ""
         lines.append(f"Mechanism: {certificate.mechanism}{scale}{step}.")

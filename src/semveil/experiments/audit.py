@@ -9,7 +9,15 @@ from typing import Any
 from semveil.attacks.audit import DRAWS, FALSE_ALARM, Finding, Game, TrainingGame, play, play_training
 from semveil.core.provenance import commit, versions
 from semveil.core.registry import Registry
-from semveil.experiments import audit_draws, audit_groups, audit_identity, audit_latents, audit_ledger, audit_training
+from semveil.experiments import (
+    audit_draws,
+    audit_groups,
+    audit_identity,
+    audit_latents,
+    audit_ledger,
+    audit_subspace,
+    audit_training,
+)
 from semveil.experiments.audit_identity import identity_games
 from semveil.experiments.audit_images import image_games
 from semveil.experiments.audit_journal import Journal, sources_digest
@@ -74,6 +82,8 @@ def targets(model: str = DEFAULT_MODEL) -> Registry[Target]:
         found.add(name, Target(partial(latent_games, name, model), takes_epsilon=own, goes_without=not own))
     for name in audit_latents.SEARCHED:
         found.add(f"search/{name}", Target(partial(audit_latents.searched_games, name)))
+    for name in audit_subspace.VARIANTS:
+        found.add(name, Target(partial(audit_subspace.subspace_games, name)))
     for name in audit_identity.VARIANTS:
         own = audit_identity.takes_epsilon(name)
         found.add(name, Target(partial(identity_games, name), takes_epsilon=own, goes_without=not own))

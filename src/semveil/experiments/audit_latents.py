@@ -301,13 +301,13 @@ def _box(method: LatentDP) -> tuple[Tensor, Tensor]:
 
 def _utilities(method: LatentDP, clean: tuple[Floats, Floats]) -> list[Floats]:
     assert method.gallery is not None
-    rows = torch.from_numpy(np.stack(clean)).unflatten(1, method.gallery.shape[1:])
+    rows = torch.from_numpy(np.stack(clean)).unflatten(1, method.model.latent_shape)
     return list(method.utilities(rows).numpy())
 
 
 def _chosen(method: LatentDP, outputs: Floats) -> Floats:
     """Index of the face of the gallery that each output shows."""
-    assert method.gallery is not None
+    assert isinstance(method.gallery, Tensor)
     faces = method.gallery.flatten(1).double().numpy()
     return np.abs(outputs[:, None] - faces).sum(2).argmin(1).astype(np.float64)
 

@@ -15,6 +15,7 @@ from semveil.core.provenance import commit, versions
 from semveil.core.results import write_result
 from semveil.core.weights import WeightsMissing
 from semveil.data.faces import PhotoFace
+from semveil.data.judgements import read_judgements
 from semveil.data.pairs import PairList, read_pairs
 from semveil.experiments.identity_dp_bench import IdentityBench, prepare_bench
 from semveil.experiments.identity_dp_figures import draw
@@ -28,6 +29,7 @@ from semveil.experiments.keeping import at_once
 from semveil.experiments.latent_measures import save_picture
 from semveil.experiments.photo_sets import DataMissing, PhotoSet
 from semveil.experiments.protected import Progress, quiet
+from semveil.experiments.utility import kept_by_judge, kept_on_crops, load_parser
 from semveil.methods.identity_model import load_identity_model
 from semveil.recognition.by_name import VERIFIERS, load_verifier
 
@@ -44,6 +46,8 @@ def evaluate(
     far: float = 1e-3,
     model: str | None = None,
     verifiers: Sequence[str] = (),
+    judgements: Path | None = None,
+    parser: Path | None = None,
     progress: Progress = quiet,
 ) -> tuple[Path, Path]:
     """Compare what other programs made of photos with what identity-dp makes of them.
@@ -60,6 +64,9 @@ def evaluate(
         far: false acceptance rate of that.
         model: identity model of identity-dp's rows; the bundled one where None.
         verifiers: recognisers; all whose weights are on this machine where empty.
+        judgements: what an independent program sees in photos and pictures (`docs/utility.md`): adds landmark error,
+            expression, gaze, age, sex and its own detection.
+        parser: weights of a face parser: adds how open mouth and eyes are, and the place of the hair.
 
     Returns:
         The JSON, and the picture.
@@ -67,7 +74,10 @@ def evaluate(
     Raises:
         DataMissing: a folder is missing, or no photo with a face has a picture in every folder.
         ValueError: a name is used twice, or there is no such model or verifier.
+        BadJudgements, BadCheckpoint: a damaged file.
     """
+    judged = None if judgements is None else read_judgements(judgements)
+    labels = None if parser is None else load_parser(parser)
     out.mkdir(parents=True, exist_ok=True)
     preset = replace(IDENTITY_PRESETS["smoke"], name="evaluation", far=far, detected=1_000_000)
     loaded = load_identity_model(model or preset.model)
@@ -108,6 +118,11 @@ def evaluate(
         "pairs": None,
         "pictures": _pictures(out, photo_set, rows),
     }
+    for row, record in zip(rows, result["rows"], strict=True):
+        record["kept"] = kept_on_crops(photo_set.images, row.make(photo_set.images), labels)
+        if judged is not None and (name := row.said["method"]) in made:
+            pictures = [made[name][place] for place in faces]
+            record["kept"] |= kept_by_judge(judged, [complete[place] for place in faces], pictures)
     if listed is not None:
         known = _known_pairs(listed, {complete[place]: i for i, place in enumerate(faces)})
         result["pairs"] = {"same": int(known.same.sum()), "different": int((~known.same).sum()), "far": far}

@@ -126,7 +126,7 @@ def prepare_bench(preset: IdentityPreset, model: IdentityModel, photos: PhotoSet
         "metric_weights": metric_weights(),
         "photos": {"description": photos.description, "count": len(photos.ids), "digest": photos.digest},
         "photos_may_be_shown": photos.public,
-        "observed_sensitivity": round(sensitivity, 4),
+        "observed_sensitivity": round(sensitivity, 4) if len(identities) > 1 else None,
     }
     judges = {name: Remembering(verifier) for name, (verifier, _) in loaded.items()}
     return IdentityBench(preset, model, judges, facenets, photos, sensitivity, features, config)

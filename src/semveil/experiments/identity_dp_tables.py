@@ -11,6 +11,7 @@ from semveil.experiments.identity_dp_presets import FACENETS
 from semveil.experiments.latent_axes import mean, number
 from semveil.experiments.markdown import markdown
 from semveil.experiments.set_distance import NOT_MEASURED, shown_distances
+from semveil.experiments.utility import utility_table
 
 REPORTED = "as reported by the paper"
 
@@ -95,7 +96,8 @@ def _evaluation(result: dict[str, Any]) -> str:
         for cells, row in zip(rows, result["rows"], strict=True):
             for rate in map(row["true_acceptance"].get, judged):
                 cells.append(NOT_MEASURED if rate is None else f"{rate[0]:.3f} ± {rate[1]:.3f}")
-    return f"{_about(result)}\n\n{markdown(head, rows)}"
+    kept = [(_name(row), row["kept"]) for row in result["rows"] if "kept" in row]
+    return "\n\n".join([_about(result), markdown(head, rows), *([utility_table(kept)] if kept else [])])
 
 
 def _row(row: dict[str, Any], source_rate: float) -> list[str]:

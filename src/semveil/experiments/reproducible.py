@@ -16,6 +16,7 @@ from semveil.experiments.link_channels import reproduce_channels, reproduce_snr
 from semveil.experiments.link_mismatch import reproduce_mismatch
 from semveil.experiments.noise_image import NOISE_IMAGE_FIGURES, reproduce_noise_image
 from semveil.experiments.security import reproduce_security
+from semveil.experiments.usefulness import reproduce_usefulness
 
 EXPERIMENTS: Registry[Callable[..., Path]] = Registry("experiment")
 """Called with preset and folder, and by keyword data, model, verifier and progress; gives the figure's path."""
@@ -38,3 +39,4 @@ for _figure in IDENTITY_DP_FIGURES:
 for _figure in NOISE_IMAGE_FIGURES:
     EXPERIMENTS.add(_figure, partial(reproduce_noise_image, _figure))
 EXPERIMENTS.add("identity-dp/leak", reproduce_leak)
+EXPERIMENTS.add("all-methods/usefulness", reproduce_usefulness)

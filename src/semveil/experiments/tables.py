@@ -28,6 +28,7 @@ from semveil.experiments.markdown import markdown
 from semveil.experiments.model_comparison_table import comparison_table
 from semveil.experiments.noise_image_tables import NOISE_IMAGE_TABLES
 from semveil.experiments.security_table import security_tables
+from semveil.experiments.usefulness_figure import usefulness_tables
 
 OUTDATED = (
     "**Measured before the correction**: by an older revision of this measurement ([results](../../results/README.md#"
@@ -134,6 +135,7 @@ TABLES.add("dp-semcom/security", security_tables)
 TABLES.add("dp-semcom/competitors", competitors_tables)
 TABLES.add("identity-dp/leak", leak_tables)
 TABLES.add("models/comparison", comparison_table)
+TABLES.add("all-methods/usefulness", usefulness_tables)
 for _name, _made in (LATENT_TABLES | IDENTITY_DP_TABLES | NOISE_IMAGE_TABLES).items():
     TABLES.add(_name, _made)
 

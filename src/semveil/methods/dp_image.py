@@ -6,7 +6,7 @@ wrong is in `docs/methods/dp-image.md`.
 """
 
 from dataclasses import replace
-from typing import Annotated, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -17,16 +17,29 @@ from semveil.core.certificate import Bounds, Certificate, ReleaseKind
 from semveil.core.coverage import Coverage
 from semveil.core.privacy import Basis, Guarantee, MetricForm, Sensitivity, post_process
 from semveil.core.registry import suggest
-from semveil.mechanisms import ClipBox, Laplace
+from semveil.mechanisms import ClipBox, Gaussian, Laplace
 from semveil.mechanisms.draws import best_of, until_accepted
 from semveil.methods.acceptance import ACCEPTANCE
 from semveil.methods.face_model import DEFAULT_MODEL
 from semveil.methods.latent_model import PERCEPTUAL_OPTION, LatentModel, latent_model_for
 from semveil.methods.options import Option
 from semveil.methods.release import Release
+from semveil.methods.subspace import subspace_of
+from semveil.methods.subspace_noise import (
+    DELTA_OPTION,
+    RESIDUAL_OPTION,
+    RESIDUALS,
+    SUBSPACE_LAWS,
+    SUBSPACE_OPTION,
+    InSubspace,
+    SubspaceLaw,
+    subspace_law,
+)
 
 DEFAULT_SCALE = 0.5  # the middle one of the paper's examples
+SUBSPACE_EPSILON, SUBSPACE_CLIP = 8.0, 10.0  # defaults
 STYLES = ("all", "identity")
+NOISES = (Laplace.name, *SUBSPACE_LAWS)
 SENSITIVITIES = ("box", "observed", "metric")
 ANYTHING = "any"
 UNTIL_ACCEPTED = 0  # draws
@@ -56,6 +69,12 @@ class DPImage:
         accept: a public test that a picture must pass, `face` (dlib finds one), or `any` for none.
         draws: with a test: how many draws it may choose from; 0 draws until it accepts.
         perceptual: perceptual term of the inversion, such as `lpips`; the model's own where None.
+        subspace: noise on so many public principal directions of the latents (4 to 64) instead of on all latents; what a photo
+            has beside them is dropped, so that all of it is covered. Epsilon is 8 where nothing is asked for.
+        noise: in a subspace: `laplace` on coordinates clipped to a box (`clip` 10 by default), `gaussian` on coordinates
+            clipped to a ball, `privunit-g` on their direction.
+        delta: of gaussian noise (1e-6).
+        residual: in a subspace, what stands for what is dropped: the prior's `mean`, or a `draw` that never sees the photo.
 
     Raises:
         ValueError: an unknown choice, or options that do not go together.
@@ -65,6 +84,8 @@ class DPImage:
         >>> claim = method.protect(torch.zeros(1, 3, 2, 2)).guarantee
         >>> claim.epsilon, claim.basis.value  # 12 numbers, each in [-1, 2]
         (9.0, 'proved')
+        >>> DPImage(LatentModel.example(), subspace=4, epsilon=2.0).guarantee().covers
+        'all codes'
     """
 
     name: ClassVar[str] = "dp-image"
@@ -81,8 +102,13 @@ class DPImage:
         accept: Annotated[str, Option("Public test that a picture must pass.", (ANYTHING, *ACCEPTANCE))] = ANYTHING,
         draws: Annotated[int, Option("How many draws the test may choose from, each costs epsilon; 0: until it accepts.")] = 1,
         perceptual: Annotated[str | None, PERCEPTUAL_OPTION] = None,
+        subspace: Annotated[int | None, SUBSPACE_OPTION] = None,
+        noise: Annotated[str, Option("Law of the noise; others than laplace are for a subspace.", NOISES)] = Laplace.name,
+        delta: Annotated[float | None, DELTA_OPTION] = None,
+        residual: Annotated[str | None, RESIDUAL_OPTION] = None,
     ) -> None:
         self.model = latent_model_for(model, perceptual)
+        _check_choice("noise", noise, NOISES)
         _check_choice("styles", styles, STYLES)
         _check_choice("sensitivity", sensitivity, SENSITIVITIES)
         _check_choice("accept", accept, (ANYTHING, *ACCEPTANCE))
@@ -96,14 +122,31 @@ class DPImage:
             raise ValueError(
                 f"several draws go with a test that chooses, one draw without, got accept={accept!r}, draws={draws}"
             )
+        if subspace is None and (noise != Laplace.name or residual is not None):
+            raise ValueError(f"noise {noise!r} and a residual belong to a subspace; give its size, or leave them out")
+        if subspace is not None and (styles != "all" or sensitivity != "box"):
+            raise ValueError("a subspace covers all styles and brings its own bounds; leave styles and sensitivity out")
+        if noise != Laplace.name and (scale is not None or clip is not None):
+            raise ValueError(f"noise {noise!r} takes an epsilon, and clips to no box; leave scale and clip out")
+        if noise != Gaussian.name and delta is not None:
+            raise ValueError(f"noise {noise!r} has no delta; leave it out")
+        if subspace is not None and scale is None and epsilon is None:
+            epsilon = SUBSPACE_EPSILON
         self.styles, self.sensitivity_kind, self.clip, self.accept, self.draws = styles, sensitivity, clip, accept, draws
         codes, style_dim = self.model.latent_shape
         self.codes = tuple(range(codes)) if styles == "all" else self.model.identity_codes
+        self.nominal_epsilon = epsilon
+        self.subspace: InSubspace | None = None
+        self.law: SubspaceLaw | None = None
         self.box: ClipBox | None = None
-        if sensitivity == "box":
+        if subspace is not None:
+            self.subspace = InSubspace(subspace_of(self.model, subspace), self.model, residual or RESIDUALS[0])
+            self.box = self.subspace.space.box(SUBSPACE_CLIP if clip is None else clip)
+            if noise != Laplace.name and epsilon is not None:
+                self.law = subspace_law(noise, self.subspace.space, epsilon, delta=delta)
+        elif sensitivity == "box":
             self.box = self.model.box if clip is None else self.model.quantiles(clip)
         self.sensitivity = self._sensitivity(style_dim)
-        self.nominal_epsilon = epsilon
         if epsilon is not None:
             self.mechanism = Laplace.calibrate(self.sensitivity, epsilon)
         else:
@@ -117,7 +160,9 @@ class DPImage:
 
     @property
     def model_digest(self) -> str:
-        """SHA-256 over the networks, and over the bounds of every coordinate where they are used."""
+        """SHA-256 over the networks, and over the subspace or the bounds of every coordinate where they are used."""
+        if self.subspace is not None:
+            return self.subspace.digest
         return self.model.digest if self.clip is None else self.model.digest_with_bounds
 
     @property
@@ -131,6 +176,8 @@ class DPImage:
             if self.sensitivity_kind == "metric":
                 return Sensitivity(0.0, "l1", perturbed, source="none: latents are not clipped")  # type: ignore[arg-type]
             return self.model.bounds().observed_sensitivity(self.styles, perturbed)
+        if self.subspace is not None:
+            return self.box.l1_sensitivity()
         if isinstance(self.box.lower, float):
             return self.box.l1_sensitivity(perturbed)
         rows = list(self.codes)
@@ -160,13 +207,25 @@ class DPImage:
         return self.model.synthesize(self.model.encode(images))
 
     def _clipped(self, latents: Tensor) -> Tensor:
-        return latents.clone() if self.box is None else self.box.clip(latents)
+        features = latents.clone() if self.subspace is None else self.subspace.coordinates(latents)
+        if self.law is not None:
+            return self.law.clip(features)
+        return features if self.box is None else self.box.clip(features)
 
     def _noisy(self, features: Tensor, rng: torch.Generator | None) -> Tensor:
+        if self.subspace is not None:
+            return self.subspace.latents(self._noisy_coordinates(features, rng), rng=rng)
         noisy, codes = features.clone(), list(self.codes)
         block = features[:, codes]
         noisy[:, codes] = self.release(block) if rng is None else self.mechanism(block, rng=rng)
         return noisy
+
+    def _noisy_coordinates(self, features: Tensor, rng: torch.Generator | None) -> Tensor:
+        """Noise and clipping again, which keeps what is shown a face."""
+        if self.law is not None:
+            return self.law.noisy(features, rng=rng)
+        assert self.box is not None
+        return self.box.clip(self.release(features) if rng is None else self.mechanism(features, rng=rng))
 
     def _draw(self, features: Tensor, rng: torch.Generator | None) -> tuple[Tensor, Tensor]:
         """The first accepted picture and its latents; of limited draws the last one where none is accepted."""
@@ -199,40 +258,50 @@ class DPImage:
         Args:
             simulated: the noise comes from a seeded stream and not from the operating system.
         """
-        law = self.mechanism if simulated else self.release
-        claim = law.guarantee(
-            self.sensitivity,
-            assumptions=(FACE_FOUND, PUBLIC_MODEL),
-        ).about(Coverage.of_codes(self.model.digest, self.codes, self.model.latent_shape[0]))
+        rests_on = (FACE_FOUND, PUBLIC_MODEL)
+        if self.law is not None:
+            claim = self.law.guarantee(simulated=simulated, assumptions=rests_on)
+        else:
+            claim = (self.mechanism if simulated else self.release).guarantee(self.sensitivity, assumptions=rests_on)
+        claim = claim.about(Coverage.of_codes(self.model.digest, self.codes, self.model.latent_shape[0]))
         if self.box is None:
             claim = replace(claim, assumptions=tuple(a for a in claim.assumptions if not a.startswith("records are clipped")))
         if self.sensitivity_kind == "metric":
             claim = replace(claim, epsilon=None, reason="latents are not clipped, so photos may lie any distance apart")
         if claim.metric is not None:
             space = "the latents" if self.box is None else "the clipped latents"
+            space = space if self.subspace is None else "the clipped coordinates"
             claim = replace(claim, metric=MetricForm(claim.metric.rate, claim.metric.norm, space))
         claim = until_accepted(claim) if self.draws == UNTIL_ACCEPTED else best_of(claim, self.draws)
         return post_process(claim, GENERATOR)
 
     def certificate(self, release: Release) -> Certificate:
         """The certificate of a release that `protect` gave."""
+        simulated = release.guarantee.basis == Basis.SIMULATION
+        name = Laplace.name if self.law is None else self.law.name
+        noise: dict[str, Any] = {
+            "scale": self.scale,
+            "grid_step": None if simulated else self.release.step,
+            "bounds": None if self.box is None else bounds_of(self.box),
+            "sensitivity": None if self.sensitivity_kind == "metric" else self.sensitivity,
+        }
+        bounds_hash = self.model.bounds().digest if self.clip is not None or self.sensitivity_kind == "observed" else None
+        if self.subspace is not None:
+            bounds_hash = self.subspace.space.digest
         return Certificate(
             release=ReleaseKind.IMAGE,
             method=self.name,
-            protection=Laplace.name,
+            protection=name,
             guarantee=release.guarantee,
             images=len(release),
             model=self.model.name,
             model_hash=self.model.digest,
-            bounds_hash=self.model.bounds().digest if self.clip is not None or self.sensitivity_kind == "observed" else None,
+            bounds_hash=bounds_hash,
             perceptual=self.model.perceptual,
-            mechanism=Laplace.name,
+            mechanism=name,
             calibration=f"{self.sensitivity_kind}-sensitivity" if self.sensitivity_kind != "metric" else "metric",
             nominal_epsilon=self.nominal_epsilon,
-            scale=self.scale,
-            grid_step=None if release.guarantee.basis == Basis.SIMULATION else self.release.step,
-            bounds=None if self.box is None else bounds_of(self.box),
-            sensitivity=None if self.sensitivity_kind == "metric" else self.sensitivity,
+            **(noise if self.law is None else self.law.certificate_fields(simulated=simulated)),
             private_codes=self.codes if self.model.semantic else None,
             caveats=() if len(self.codes) == self.model.latent_shape[0] else (Caveat.CODES_IN_CLEAR,),
         )

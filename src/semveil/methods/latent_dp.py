@@ -7,7 +7,7 @@ paper's Algorithm 2: encode, clip, noise, clip, generate. What the paper leaves 
 
 import math
 from collections.abc import Mapping
-from typing import Annotated, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -17,19 +17,34 @@ from semveil.core.certificate import Certificate, ReleaseKind
 from semveil.core.coverage import Coverage
 from semveil.core.privacy import Basis, Guarantee, Norm, Sensitivity, post_process
 from semveil.core.registry import suggest
-from semveil.mechanisms import PerCoordinateLaplace
+from semveil.mechanisms import Gaussian, PerCoordinateLaplace
 from semveil.mechanisms.exponential import Exponential
+from semveil.mechanisms.nearest import Nearest
 from semveil.mechanisms.weights import WEIGHTINGS, budget_shares, scales_as_published
 from semveil.methods.dp_image import FACE_FOUND, GENERATOR, PUBLIC_MODEL, bounds_of
 from semveil.methods.face_model import DEFAULT_MODEL
+from semveil.methods.gallery import Gallery, gallery_of
 from semveil.methods.latent_model import PERCEPTUAL_OPTION, LatentModel, latent_model_for
 from semveil.methods.options import Option
 from semveil.methods.release import Release
+from semveil.methods.subspace import subspace_of
+from semveil.methods.subspace_noise import (
+    DELTA_OPTION,
+    RESIDUAL_OPTION,
+    RESIDUALS,
+    SUBSPACE_LAWS,
+    SUBSPACE_OPTION,
+    InSubspace,
+    SubspaceLaw,
+    subspace_law,
+)
 
 DEFAULT_EPSILON = 10.0
-DEFAULT_GALLERY = 1000
+DEFAULT_GALLERY, SUBSPACE_GALLERY = 1000, 10_000
+LARGEST_FULL_GALLERY = 10_000  # faces whose latents are all held at once
 CALIBRATIONS = ("corrected", "as_published")
-MECHANISMS = ("laplace", "exponential", "none")
+CHOICES = ("exponential", Nearest.name)
+MECHANISMS = ("laplace", *SUBSPACE_LAWS, *CHOICES, "none")
 OTHERS = "others"  # in a budget: all groups that it does not name
 GALLERY_SEED = 0
 
@@ -49,8 +64,14 @@ class LatentDP:
         calibration: `corrected`, or `as_published`, whose true epsilon is far larger than the one asked for.
         mechanism: `laplace`; `exponential`, which shows one of the faces of a public gallery, more likely a similar one; or
             `none`, which only clips and protects nothing.
-        gallery: how many synthetic faces `exponential` chooses from (1000).
+        gallery: how many synthetic faces `exponential` and `nearest` choose from (1000; in a subspace 10,000).
         perceptual: perceptual term of the inversion, such as `lpips`; the model's own where None.
+        subspace: all of it in so many public principal directions of the latents (4 to 64); what a photo has beside them is
+            dropped. The mechanism is then also `gaussian`, `privunit-g` or `nearest`, which shows one of the nearest faces of
+            the gallery, all with one probability, or any other with a smaller one; `none` shows the ceiling.
+        delta: of gaussian noise (1e-6).
+        residual: in a subspace, what stands for what is dropped: the prior's `mean`, or a `draw` that never sees the photo, of
+            a gallery's face its own. With `mean` such a face is clipped too, which makes it less of an outlier.
 
     Raises:
         ValueError: an unknown choice, bounds that are not kept, or options that do not go together.
@@ -81,9 +102,13 @@ class LatentDP:
             str, Option("Noise, a choice from a public gallery, or only clipping (protects nothing).", MECHANISMS)
         ] = "laplace",
         gallery: Annotated[
-            int | None, Option(f"Size of the public gallery of the exponential mechanism; {DEFAULT_GALLERY} by default.")
+            int | None,
+            Option(f"Size of the public gallery; {DEFAULT_GALLERY} by default, in a subspace {SUBSPACE_GALLERY}."),
         ] = None,
         perceptual: Annotated[str | None, PERCEPTUAL_OPTION] = None,
+        subspace: Annotated[int | None, SUBSPACE_OPTION] = None,
+        delta: Annotated[float | None, DELTA_OPTION] = None,
+        residual: Annotated[str | None, RESIDUAL_OPTION] = None,
     ) -> None:
         self.model = latent_model_for(model, perceptual)
         for name, value, allowed in (
@@ -101,13 +126,24 @@ class LatentDP:
             raise ValueError("clipping alone has no epsilon; leave it out")
         if mechanism != "laplace" and (weights != "uniform" or budget is not None):
             raise ValueError(f"mechanism {mechanism!r} splits no budget between coordinates; leave weights and budget out")
-        if mechanism != "exponential" and gallery is not None:
+        if mechanism not in CHOICES and gallery is not None:
             raise ValueError(f"mechanism {mechanism!r} chooses from no gallery; leave gallery out")
-        faces = DEFAULT_GALLERY if gallery is None else gallery
+        if subspace is None and (mechanism in (*SUBSPACE_LAWS, Nearest.name) or residual is not None):
+            raise ValueError(f"mechanism {mechanism!r} and a residual belong to a subspace; give its size, or leave them out")
+        if subspace is not None and (budget is not None or calibration != "corrected"):
+            raise ValueError("a subspace has no groups of codes, and the paper none; leave budget and calibration out")
+        if mechanism != Gaussian.name and delta is not None:
+            raise ValueError(f"mechanism {mechanism!r} has no delta; leave it out")
+        faces = gallery if gallery is not None else DEFAULT_GALLERY if subspace is None else SUBSPACE_GALLERY
         if faces < 2:
             raise ValueError(f"the gallery needs at least 2 faces, got {faces}")
+        if subspace is None and faces > LARGEST_FULL_GALLERY:
+            raise ValueError(f"a gallery of {faces:,} faces does not fit into memory whole; compare them in a subspace")
         self.clip, self.weights, self.calibration, self.mechanism_name = clip, weights, calibration, mechanism
-        self.box = self.model.quantiles(clip)
+        self.subspace: InSubspace | None = None
+        if subspace is not None:
+            self.subspace = InSubspace(subspace_of(self.model, subspace), self.model, residual or RESIDUALS[0])
+        self.box = self.model.quantiles(clip) if self.subspace is None else self.subspace.space.box(clip)
         self.sensitivity = self.box.coordinate_sensitivity()
         self.budget = None if budget is None else group_budget(budget, self.model.groups)
         total = DEFAULT_EPSILON if epsilon is None else epsilon
@@ -117,11 +153,22 @@ class LatentDP:
         self.shares = budget_shares(self.sensitivity, weights, groups=self.model.groups, budget=self.budget)
         self.noise = self._noise(total) if mechanism == "laplace" else None
         self.release = None if self.noise is None else mechanisms.Release(self.noise)
-        self.choice = self.gallery = None
-        if mechanism == "exponential":
-            self.choice = Exponential.calibrate(self.utility_sensitivity, total)
-            rng = torch.Generator().manual_seed(GALLERY_SEED)
-            self.gallery = self.box.clip(self.model.public_latents(faces, rng))
+        self.law: SubspaceLaw | None = None
+        self.choice: Exponential | Nearest | None = None
+        self.gallery: Tensor | Gallery | None = None
+        if self.subspace is not None and mechanism in SUBSPACE_LAWS:
+            self.law = subspace_law(mechanism, self.subspace.space, total, delta=delta)
+        if mechanism in CHOICES:
+            self.gallery = self._gallery(faces)
+            if mechanism == Nearest.name and subspace is not None:
+                self.choice = Nearest.calibrate(faces, total, dimension=subspace)
+            else:
+                self.choice = Exponential.calibrate(self.utility_sensitivity, total)
+
+    def _gallery(self, faces: int) -> Tensor | Gallery:
+        if self.subspace is not None:
+            return gallery_of(self.model, self.subspace.space, faces)
+        return self.box.clip(self.model.public_latents(faces, torch.Generator().manual_seed(GALLERY_SEED)))
 
     def _noise(self, epsilon: float) -> PerCoordinateLaplace:
         if self.calibration == "as_published":
@@ -134,15 +181,16 @@ class LatentDP:
 
     @property
     def model_digest(self) -> str:
-        """SHA-256 over the networks and the public bounds."""
-        return self.model.digest_with_bounds
+        """SHA-256 over the networks and the public bounds or subspace."""
+        return self.model.digest_with_bounds if self.subspace is None else self.subspace.digest
 
     @property
     def utility_sensitivity(self) -> Sensitivity:
         """Of `utilities`: at most 1, with room for their rounding."""
-        return Sensitivity(
-            1 + 1e-9, Norm.L1, self.sensitivity.values.numel(), "distances in shares of the clip box add up to 1"
-        )
+        why = "distances in shares of the clip box add up to 1"
+        if self.subspace is not None:
+            why = "utilities, half of 1 plus a cosine, lie in [0, 1]"
+        return Sensitivity(1 + 1e-9, Norm.L1, self.sensitivity.values.numel(), why)
 
     # Algorithm 2
 
@@ -153,35 +201,58 @@ class LatentDP:
 
     def protect_latents(self, latents: Tensor, *, rng: torch.Generator | None = None) -> Release:
         """The same from latents (B, K, D) that are at hand, not clipped."""
-        shown = self.box.clip(latents)
-        if self.noise is not None and self.release is not None:
-            noisy = self.release(shown) if rng is None else self.noise(shown, rng=rng)
-            shown = self.box.clip(noisy)
-        elif self.choice is not None and self.gallery is not None:
-            utilities = self.utilities(shown)
-            chosen = self.choice.release(utilities) if rng is None else self.choice(utilities, rng=rng)
-            shown = self.gallery[chosen].to(latents)
+        values = latents if self.subspace is None else self.subspace.coordinates(latents)
+        if self.choice is not None:
+            shown = self._chosen(values, rng).to(latents)
+        else:
+            shown = self._noisy(values, rng)
+            if self.subspace is not None:
+                shown = self.subspace.latents(shown, rng=rng)
         return Release(self.model.synthesize(shown), shown, self.guarantee(simulated=rng is not None))
+
+    def _noisy(self, values: Tensor, rng: torch.Generator | None) -> Tensor:
+        """Latents, or coordinates in a subspace: clipped, noisy, clipped again."""
+        if self.law is not None:
+            return self.law.noisy(self.law.clip(values), rng=rng)
+        clipped = self.box.clip(values)
+        if self.noise is None or self.release is None:
+            return clipped
+        return self.box.clip(self.release(clipped) if rng is None else self.noise(clipped, rng=rng))
+
+    def _chosen(self, values: Tensor, rng: torch.Generator | None) -> Tensor:
+        """Latents of the gallery's faces that are shown for latents, or for coordinates in a subspace."""
+        assert self.choice is not None and self.gallery is not None
+        utilities = self.utilities(self.box.clip(values) if self.subspace is None else values)
+        chosen = self.choice.release(utilities) if rng is None else self.choice(utilities, rng=rng)
+        if self.subspace is None or not isinstance(self.gallery, Gallery):
+            return self.gallery[chosen]  # type: ignore[index]
+        faces = self.gallery.latents(chosen)
+        if self.subspace.residual == "draw":
+            return faces
+        return self.subspace.space.latents(self.box.clip(self.subspace.space.coordinates(faces)))
 
     def reconstruct(self, images: Tensor) -> Tensor:
         """What the networks make of crops without clipping or noise: unprotected."""
         self.model.check(images)
         return self.model.synthesize(self.model.encode(images))
 
-    def utilities(self, clipped: Tensor) -> Tensor:
+    def utilities(self, values: Tensor) -> Tensor:
         """How near the gallery's faces are to clipped latents: u_i = -sum_j w_j |z_j - g_ij| / S_j, from -1 to 0.
 
-        Any one of them differs between two records by at most sum_j w_j = 1, by the triangle inequality.
+        Any one of them differs between two records by at most sum_j w_j = 1, by the triangle inequality. In a subspace, of
+        coordinates: half of 1 plus the cosine, from 0 to 1.
 
         Returns:
             (B, gallery) float64.
         """
         if self.gallery is None:
             raise ValueError(f"mechanism {self.mechanism_name!r} has no gallery")
+        if isinstance(self.gallery, Gallery):
+            return self.gallery.utilities(values)
         varying = self.sensitivity.values > 0
         weight = torch.where(varying, self.shares / self.sensitivity.values.where(varying, torch.ones(())), 0.0).flatten()
         faces = self.gallery.flatten(1).double() * weight
-        rows = clipped.flatten(1).double().cpu() * weight
+        rows = values.flatten(1).double().cpu() * weight
         return -torch.stack([(faces - row).abs().sum(1) for row in rows])
 
     # What is claimed
@@ -195,7 +266,11 @@ class LatentDP:
         codes = self.model.latent_shape[0]
         coverage = Coverage.of_codes(self.model.digest, range(codes), codes)
         rests_on = (FACE_FOUND, PUBLIC_MODEL)
-        if self.choice is not None:
+        if self.law is not None:
+            claim = self.law.guarantee(simulated=simulated, assumptions=rests_on)
+        elif isinstance(self.choice, Nearest):
+            claim = self.choice.guarantee(exact=not simulated, assumptions=rests_on)
+        elif self.choice is not None:
             claim = self.choice.guarantee(self.utility_sensitivity, exact=not simulated, assumptions=rests_on)
         elif self.noise is not None and self.release is not None:
             claim = (self.noise if simulated else self.release).guarantee(self.sensitivity, assumptions=rests_on)
@@ -207,8 +282,15 @@ class LatentDP:
 
     def certificate(self, release: Release) -> Certificate:
         """The certificate of a release that `protect` gave."""
-        law = self.noise or self.choice
-        exact = self.release is not None and release.guarantee.basis != Basis.SIMULATION
+        law = self.law or self.noise or self.choice
+        simulated = release.guarantee.basis == Basis.SIMULATION
+        noise: dict[str, Any] = {
+            "grid_step": None if self.release is None or simulated else self.release.step,
+            "bounds": bounds_of(self.box),
+            "sensitivity": self.sensitivity.l1() if self.choice is None else self.utility_sensitivity,
+        }
+        if self.subspace is not None and self.choice is not None:  # only directions are compared
+            noise["bounds"] = None
         return Certificate(
             release=ReleaseKind.IMAGE,
             method=self.name,
@@ -217,14 +299,12 @@ class LatentDP:
             images=len(release),
             model=self.model.name,
             model_hash=self.model.digest,
-            bounds_hash=self.model.bounds().digest,
+            bounds_hash=self.model.bounds().digest if self.subspace is None else self.subspace.space.digest,
             perceptual=self.model.perceptual,
             mechanism=None if law is None else law.name,
             calibration=None if law is None else self.calibration,
             nominal_epsilon=self.nominal_epsilon,
-            grid_step=self.release.step if exact and self.release is not None else None,
-            bounds=bounds_of(self.box),
-            sensitivity=self.sensitivity.l1() if self.choice is None else self.utility_sensitivity,
+            **(noise if self.law is None else self.law.certificate_fields(simulated=simulated)),
             private_codes=tuple(range(self.model.latent_shape[0])) if self.model.semantic else None,
             part_budgets=self.budget or {},
         )

@@ -17,7 +17,7 @@ from semveil.encoders.perceptual import PERCEPTUAL
 from semveil.generators.stylegan2 import StyleGAN2
 from semveil.mechanisms import ClipBox
 from semveil.methods.dp_semcom import PRIVATE_CODES
-from semveil.methods.face_model import DEFAULT_MODEL, FaceGenerator, FaceModel, load_model, semantic
+from semveil.methods.face_model import DEFAULT_MODEL, FaceGenerator, FaceModel, LatentPrior, load_model, semantic
 from semveil.methods.options import Option
 from semveil.methods.quantile_bounds import FILE, PAPER_LATENTS, QuantileBounds
 
@@ -44,6 +44,7 @@ class LatentModel:
         identity_codes: codes that hold who it is, as far as codes can be told apart; 0-based.
         groups: codes by a name for what they show; each code is in one group.
         public_latents: (count, rng) -> latents (count, K, D) for which no photo is needed.
+        prior: what they are drawn from, where that is a Gaussian prior.
 
     Example:
         >>> model = LatentModel.example()
@@ -63,6 +64,7 @@ class LatentModel:
     identity_codes: tuple[int, ...]
     groups: Mapping[str, tuple[int, ...]]
     public_latents: Callable[[int, torch.Generator], Tensor]
+    prior: LatentPrior | None = None
 
     @property
     def semantic(self) -> bool:
@@ -186,6 +188,7 @@ def from_face_model(model: FaceModel, perceptual: str | None = None) -> LatentMo
         identity_codes(model.generator),
         part_groups() if model.semantic else style_groups(model.latent_shape[0]),
         public_latents,
+        model.prior,
     )
 
 

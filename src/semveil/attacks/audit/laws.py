@@ -113,6 +113,32 @@ def singular_value_law(crops: Sequence[Floats], rank: int, scale: float) -> Law:
     return Law("K-norm noise of the stated scale on singular values", measure, reference)
 
 
+def ball_law(clean: Sequence[Floats], sigma: float, radius: float) -> Law:
+    """Normal noise on records in a ball, brought into the ball again: how far along the record, and how far from the middle.
+
+    Args:
+        clean: what the noise is added to, for either input (n,).
+        sigma: standard deviation in each coordinate.
+        radius: of the ball.
+    """
+    n = len(clean[0])
+
+    def found(world: int, outputs: Floats) -> dict[str, Floats]:
+        lengths = np.linalg.norm(outputs, axis=1)
+        inside = np.where(lengths < radius * (1 - 2.0**-16), lengths, radius)
+        return {"along the record": outputs @ clean[world] / np.linalg.norm(clean[world]), "from the middle": inside}
+
+    def measure(world: int, outputs: Floats) -> Mapping[str, Floats]:
+        return found(world, outputs[:, :n])
+
+    def reference(world: int, count: int, rng: np.random.Generator) -> Mapping[str, Floats]:
+        noisy = clean[world] + sigma * rng.normal(size=(count, n))
+        lengths = np.linalg.norm(noisy, axis=1, keepdims=True)
+        return found(world, noisy * np.minimum(1, radius / lengths))
+
+    return Law("normal noise of the stated deviation between two clippings to a ball", measure, reference)
+
+
 def choice_law(probabilities: Sequence[Floats], chosen: Callable[[Floats], Floats]) -> Law:
     """A choice out of a public list: its log-probability ratio between the inputs.
 

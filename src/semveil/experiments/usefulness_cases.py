@@ -1,0 +1,222 @@
+"""What the table of privacy against usefulness compares: all methods and baselines, at the same budgets for the whole crop."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from semveil.core.privacy import Guarantee
+from semveil.core.rng import streams
+from semveil.mechanisms import Gaussian
+from semveil.methods.baselines import DPSVD, LEVELS, Blur, DPPix, Mosaic, PixelNoise
+from semveil.methods.dp_image import DPImage
+from semveil.methods.dp_semcom import DPSemCom
+from semveil.methods.face_model import FaceModel
+from semveil.methods.identity_dp import IdentityDP
+from semveil.methods.identity_model import IdentityModel
+from semveil.methods.latent_dp import LatentDP
+from semveil.methods.latent_model import from_face_model
+from semveil.methods.noise_image import NoiseImage
+from semveil.methods.shared_key import SharedKey
+
+SNR_DB = 20.0
+DP_PIX_CELLS, MOSAIC_CELLS = 8, 8  # along a side
+BLUR_SHARE = 16  # of the side, one in so many is the blur's deviation
+
+
+@dataclass(frozen=True, eq=False)
+class Photos:
+    """Attributes:
+    images: (N, 3, S, S) in [-1, 1], at the face model's size.
+    codes: (N, K, D) latents of them, not clipped.
+    """
+
+    images: Tensor
+    codes: Tensor
+
+
+@dataclass(frozen=True)
+class Case:
+    """One row of the table.
+
+    Attributes:
+        method: such as `dp-image`.
+        setting: what is set on it, in words.
+        asked: epsilon that is asked for; None where there is none to ask for.
+        guarantee: what a release of it would claim; None for what is no release.
+        make: photos and a seed -> pictures (N, 3, S, S) in [-1, 1], with simulated noise.
+    """
+
+    method: str
+    setting: str
+    asked: float | None
+    guarantee: Guarantee | None
+    make: Callable[[Photos, int], Tensor]
+
+    @property
+    def name(self) -> str:
+        """By which results keep it.
+
+        Example:
+            >>> Case("blur", "sigma 4", None, None, lambda photos, seed: photos.images).name
+            'blur, sigma 4'
+        """
+        return ", ".join([self.method, self.setting, *([] if self.asked is None else [f"epsilon {self.asked:g}"])])
+
+
+def all_cases(
+    face: FaceModel, identity: IdentityModel, *, epsilons: tuple[float, ...], ranks: tuple[int, ...], gallery: int
+) -> list[Case]:
+    """Every method without noise and at every budget.
+
+    Args:
+        face: a semantic face model.
+        identity: of identity-dp.
+        epsilons: budgets of the whole crop where a method covers it, of what it covers else.
+        ranks: of subspaces; the first serves the laws that are tried at one only.
+        gallery: faces that a choice in a subspace is made from.
+    """
+    cases = [*_without_noise(face, identity, ranks), *_keyed(face), *_baselines_without(face.size)]
+    for epsilon in epsilons:
+        cases += _semantic(face, epsilon)
+        cases += _latent(face, epsilon, ranks, gallery)
+        cases += _identity(face, identity, epsilon)
+        cases.append(_of_crops("noise-image", "noise on the converted picture", epsilon, NoiseImage(epsilon=epsilon)))
+        cases += _baselines(face.size, epsilon)
+    return cases
+
+
+def _without_noise(face: FaceModel, identity: IdentityModel, ranks: tuple[int, ...]) -> list[Case]:
+    latent = from_face_model(face)
+
+    def inverted(photos: Photos, seed: int) -> Tensor:
+        return latent.synthesize(photos.codes)
+
+    def rebuilt(photos: Photos, seed: int) -> Tensor:
+        crops = _resized(photos.images, identity.size)
+        parts = [identity.fuse(identity.identify(part), identity.attributes(part)) for part in crops.split(64)]
+        return _resized(torch.cat(parts), face.size)
+
+    ceilings = [
+        _of_latents(
+            "latent-dp", f"subspace {rank} without noise", None, LatentDP(latent, subspace=rank, mechanism="none", clip=10.0)
+        )
+        for rank in ranks
+    ]
+    return [
+        Case("photo", "as it is", None, None, lambda photos, seed: photos.images),
+        Case("inversion", "without noise", None, None, inverted),
+        Case("identity-dp", "without noise", None, None, rebuilt),
+        *ceilings,
+    ]
+
+
+def _keyed(face: FaceModel) -> list[Case]:
+    method = DPSemCom(face, protection="rotation", key=SharedKey.fresh())
+    claim = method.guarantee()
+    return [
+        Case("dp-semcom", "rotation, Bob with the key", None, None, partial(_transmitted, method, "bob")),
+        Case("dp-semcom", "rotation, Eve", None, claim, partial(_transmitted, method, "eve")),
+    ]
+
+
+def _semantic(face: FaceModel, epsilon: float) -> list[Case]:
+    every = tuple(range(face.latent_shape[0]))
+    method = DPSemCom(face, protection="laplace", private_codes=every, epsilon=epsilon, calibration="corrected")
+    return [Case("dp-semcom", "noise on all codes", epsilon, method.guarantee(), partial(_transmitted, method, "bob"))]
+
+
+def _latent(face: FaceModel, epsilon: float, ranks: tuple[int, ...], gallery: int) -> list[Case]:
+    latent, first = from_face_model(face), ranks[0]
+    normal = DPImage(latent, epsilon=epsilon, subspace=first, noise="gaussian")
+    found = [
+        _of_latents("dp-image", "all latents", epsilon, DPImage(latent, epsilon=epsilon)),
+        _of_latents("latent-dp", "all latents", epsilon, LatentDP(latent, epsilon=epsilon)),
+        _of_latents("latent-dp", "gallery", epsilon, LatentDP(latent, epsilon=epsilon, mechanism="exponential")),
+        _of_latents("dp-image", f"subspace {first}", epsilon, DPImage(latent, epsilon=epsilon, subspace=first)),
+        _of_latents("dp-image", f"subspace {first}, gaussian", epsilon, normal),
+        _of_latents("latent-dp", f"subspace {first}", epsilon, LatentDP(latent, epsilon=epsilon, subspace=first)),
+    ]
+    for rank in ranks:
+        direction = DPImage(latent, epsilon=epsilon, subspace=rank, noise="privunit-g")
+        nearest = LatentDP(latent, epsilon=epsilon, subspace=rank, mechanism="nearest", gallery=gallery)
+        found.append(_of_latents("dp-image", f"subspace {rank}, privunit-g", epsilon, direction))
+        found.append(_of_latents("latent-dp", f"subspace {rank}, nearest of {gallery:,}", epsilon, nearest))
+    return found
+
+
+def _identity(face: FaceModel, model: IdentityModel, epsilon: float) -> list[Case]:
+    whole = IdentityDP(model, epsilon=epsilon / 2, attribute_epsilon=epsilon / 2)
+    chooser = LatentDP(from_face_model(face), epsilon=epsilon / 2, mechanism="exponential")
+
+    def make(photos: Photos, seed: int) -> Tensor:
+        """As `IdentityDP` does it, but from latents that are at hand: it would invert every photo again."""
+        run = streams(seed)
+        chosen = chooser.protect_latents(photos.codes, rng=run["attributes"]).images.clamp(-1, 1)
+        identities = whole.perturb(model.identify(_resized(photos.images, model.size)), rng=run["dp"])
+        return _resized(model.fuse(identities, model.attributes(_resized(chosen, model.size))).clamp(-1, 1), face.size)
+
+    return [
+        _of_crops("identity-dp", "identity alone", epsilon, IdentityDP(model, epsilon=epsilon)),
+        Case("identity-dp", "attributes too, half each", epsilon, whole.guarantee(), make),
+    ]
+
+
+def _baselines_without(size: int) -> list[Case]:
+    blur, mosaic = Blur(sigma=size / BLUR_SHARE, size=size), Mosaic(block=size // MOSAIC_CELLS, size=size)
+    return [
+        _of_crops("blur", f"sigma {size / BLUR_SHARE:g} of {size} px", None, blur),
+        _of_crops("mosaic", f"cells of {size // MOSAIC_CELLS} of {size} px", None, mosaic),
+    ]
+
+
+def _baselines(size: int, epsilon: float) -> list[Case]:
+    """Their noise is set so that the crop as a whole has this budget, which nobody uses them with."""
+    cell = size // DP_PIX_CELLS
+    pix = DPPix(epsilon=epsilon * 16 / size**2, block=cell, neighbourhood=16, size=size)
+    sigma = Gaussian.calibrate(LEVELS.l2_sensitivity(3 * size**2), epsilon).sigma
+    unit = DPSVD(scale=1.0, size=size).protect(torch.zeros(1, 3, size, size)).guarantee.epsilon
+    assert unit is not None
+    return [
+        _of_crops("dp-pix", f"cells of {cell} px", epsilon, pix),
+        _of_crops("pixel-noise", "on every pixel", epsilon, PixelNoise(sigma=sigma, size=size)),
+        _of_crops("dp-svd", "on singular values alone", epsilon, DPSVD(scale=unit / epsilon, size=size)),
+    ]
+
+
+def _of_latents(method: str, setting: str, asked: float | None, made: DPImage | LatentDP) -> Case:
+    def make(photos: Photos, seed: int) -> Tensor:
+        return made.protect_latents(photos.codes, rng=streams(seed)["dp"]).images
+
+    return Case(method, setting, asked, made.guarantee(), make)
+
+
+def _of_crops(method: str, setting: str, asked: float | None, made: Any) -> Case:
+    """A method with crops of its own size, which are made of the photos and brought back to theirs."""
+
+    def make(photos: Photos, seed: int) -> Tensor:
+        rng = streams(seed)["dp"]
+        crops = _resized(photos.images, made.size)
+        shown = torch.cat([made.protect(part, rng=rng).images.clamp(-1, 1) for part in crops.split(64)])
+        return _resized(shown, photos.images.shape[-1])
+
+    black = torch.zeros(1, 3, made.size, made.size)
+    return Case(method, setting, asked, made.guarantee() if hasattr(made, "guarantee") else made.protect(black).guarantee, make)
+
+
+def _transmitted(method: DPSemCom, party: str, photos: Photos, seed: int) -> Tensor:
+    parts = []
+    for number, (images, codes) in enumerate(zip(photos.images.split(64), photos.codes.split(64), strict=True)):
+        heard = method.transmit(images, snr_db=SNR_DB, codes=codes, run=seed + number)
+        parts.append(getattr(heard, party))
+    return torch.cat(parts)
+
+
+def _resized(images: Tensor, side: int) -> Tensor:
+    if images.shape[-1] == side:
+        return images
+    return F.interpolate(images, size=(side, side), mode="bicubic", antialias=True).clamp(-1, 1)

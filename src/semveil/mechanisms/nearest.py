@@ -1,0 +1,144 @@
+"""One of a public list, with one probability for the candidates nearest to the record and a smaller one for all others."""
+
+import math
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import ClassVar
+
+import torch
+from flint import arb, ctx
+from torch import Tensor
+
+from semveil.core.privacy import Basis, Guarantee
+from semveil.core.rounding import PRECISION, float_above
+from semveil.mechanisms.base import EVERYTHING, check_records, release_assumptions, require_epsilon, simulated_guarantee
+from semveil.mechanisms.exact_sphere import Draws, certainly, less
+from semveil.mechanisms.priv_unit_g import PrivUnitG
+
+
+@dataclass(frozen=True)
+class Nearest:
+    """The exponential mechanism whose utility is 1 for the k candidates nearest to the record and 0 for the others.
+
+    Whatever the record, k of N candidates have utility 1, so that the sum that probabilities are divided by is the same for
+    all records and the factor 2 of the exponential mechanism falls away: a candidate is shown with probability (1 - rest) / k
+    or rest / (N - k), and epsilon = ln (1 - rest) (N - k) / (k rest). Which k are the nearest may be computed in any way, ties
+    and rounding included, as long as it follows from the record.
+
+    Args:
+        candidates: N, how many there are.
+        near: k, from 1 to N - 1.
+        rest: probability of all others together, in (0, 1).
+
+    Example:
+        >>> choice = Nearest.calibrate(1000, epsilon=6.0, dimension=32)
+        >>> choice.near, round(choice.epsilon, 6)
+        (18, 6.0)
+    """
+
+    candidates: int
+    near: int
+    rest: float
+    name: ClassVar[str] = "nearest"
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.near < self.candidates:
+            raise ValueError(f"of {self.candidates} candidates, 1 to {self.candidates - 1} can be near, got {self.near}")
+        if not 0 < self.rest < 1:
+            raise ValueError(f"the rest has a probability in (0, 1), got {self.rest}")
+
+    def probabilities(self, utilities: Tensor) -> Tensor:
+        """Law of the choice, (B, N) from utilities (B, N), of which only the order counts."""
+        inside = self._inside(utilities)
+        law = torch.full(inside.shape, self.rest / (self.candidates - self.near), dtype=torch.float64)
+        return law.masked_fill(inside, (1 - self.rest) / self.near)
+
+    def __call__(self, utilities: Tensor, *, rng: torch.Generator | None = None) -> Tensor:
+        """Simulated choices (B,), indices of candidates, from utilities (B, N)."""
+        near = self._order(utilities)
+        within = torch.rand(len(near), generator=rng, dtype=torch.float64) >= self.rest
+        of_near = torch.randint(self.near, (len(near),), generator=rng)
+        of_rest = torch.randint(self.candidates - self.near, (len(near),), generator=rng)
+        place = torch.where(within, of_near, self.near + of_rest)
+        return near.gather(1, place[:, None])[:, 0]
+
+    def release(self, utilities: Tensor) -> Tensor:
+        """Choices (B,) that follow the law exactly, from the operating system's entropy."""
+        order = self._order(utilities)
+        return torch.stack([row[self._exact_place()] for row in order])
+
+    def _exact_place(self) -> int:
+        if not certainly(lambda draws: _below(draws, self.rest)):
+            return secrets.randbelow(self.near)
+        return self.near + secrets.randbelow(self.candidates - self.near)
+
+    def _order(self, utilities: Tensor) -> Tensor:
+        """Candidates (B, N) as indices, the nearest first; equal ones by index."""
+        self._check(utilities)
+        return utilities.argsort(dim=1, descending=True, stable=True)
+
+    def _inside(self, utilities: Tensor) -> Tensor:
+        order = self._order(utilities)
+        return torch.zeros(utilities.shape, dtype=torch.bool).scatter(1, order[:, : self.near].cpu(), True)
+
+    def _check(self, utilities: Tensor) -> None:
+        check_records(utilities)
+        if utilities.shape[1:] != (self.candidates,):
+            raise ValueError(f"there are {self.candidates} candidates, got utilities of shape {tuple(utilities.shape)}")
+
+    @property
+    def epsilon(self) -> float:
+        return math.log1p(-self.rest) - math.log(self.rest) + math.log((self.candidates - self.near) / self.near)
+
+    def guarantee(
+        self,
+        *,
+        exact: bool = False,
+        covers: str = EVERYTHING,
+        not_covered: Sequence[str] = (),
+        assumptions: Sequence[str] = (),
+    ) -> Guarantee:
+        """epsilon = ln (1 - rest) (N - k) / (k rest).
+
+        Args:
+            exact: the choice came from `release`; basis `proved`, epsilon rounded up.
+        """
+        claim = simulated_guarantee(
+            self._epsilon_above(),
+            covers=covers,
+            sensitivity_basis=Basis.PROVED,
+            not_covered=not_covered,
+            assumptions=assumptions,
+        )
+        if not exact:
+            return claim
+        rests_on = release_assumptions("the candidates, and how many of them are near, do not depend on the record")
+        return replace(claim, basis=Basis.PROVED, assumptions=(*rests_on, *assumptions))
+
+    def _epsilon_above(self) -> float:
+        with ctx.workprec(PRECISION):
+            rest = arb(self.rest)
+            return float_above(abs(((1 - rest) / rest * (self.candidates - self.near) / self.near).log()))
+
+    @classmethod
+    def calibrate(cls, candidates: int, epsilon: float, *, dimension: int) -> "Nearest":
+        """The choice of this epsilon among candidates that lie all round a sphere.
+
+        As many are near as fall into the cap that PrivUnitG takes at this budget.
+
+        Args:
+            dimension: of the sphere.
+        """
+        require_epsilon(epsilon)
+        threshold = PrivUnitG.calibrate(dimension, epsilon).threshold
+        near = min(max(1, round(candidates * math.erfc(threshold / math.sqrt(2)) / 2)), candidates - 1)
+        odds = math.exp(-epsilon) * (candidates - near) / near
+        rest = odds / (1 + odds)
+        while cls(candidates, near, rest)._epsilon_above() > epsilon:  # rounded, it may lie above
+            rest = math.nextafter(rest, 1.0)
+        return cls(candidates, near, rest)
+
+
+def _below(draws: Draws, bound: float) -> bool:
+    return less(draws.uniform(), arb(bound))

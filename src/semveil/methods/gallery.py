@@ -1,0 +1,61 @@
+"""A public gallery of generated faces: a seed, and for each face as many numbers as a subspace has; nothing else is kept."""
+
+from functools import lru_cache
+
+import torch
+from torch import Tensor
+
+from semveil.methods.latent_model import LatentModel
+from semveil.methods.subspace import Subspace
+from semveil.methods.subspace_noise import unit_directions
+
+SEED = 0
+SMALLEST, LARGEST = 2, 100_000  # faces
+BLOCK = 1000  # faces that one seed draws
+
+
+class Gallery:
+    """Faces of nobody, drawn from a model's public prior, with the direction of each in a subspace.
+
+    Face i is number i mod 1,000 of the block whose seed is i div 1,000, and is drawn anew when it is shown: 100,000 faces take
+    26 MB at 64 directions; with all that drawing and choosing take the process grows by some 220 MB.
+
+    Args:
+        model: draws the faces.
+        space: in which they are compared.
+        faces: how many, 2 to 100,000.
+
+    Raises:
+        ValueError: too few or too many.
+
+    Attributes:
+        directions: (faces, R) float32 unit vectors.
+    """
+
+    def __init__(self, model: LatentModel, space: Subspace, faces: int) -> None:
+        if not SMALLEST <= faces <= LARGEST:
+            raise ValueError(f"a gallery in a subspace has {SMALLEST} to {LARGEST:,} faces, got {faces:,}")
+        self.model, self.space = model, space
+        blocks = [unit_directions(space.coordinates(self._block(i)), space).float() for i in range(-(-faces // BLOCK))]
+        self.directions = torch.cat(blocks)[:faces]
+
+    def __len__(self) -> int:
+        return len(self.directions)
+
+    def utilities(self, coordinates: Tensor) -> Tensor:
+        """(1 + cosine) / 2 of every face's direction and that of coordinates (B, R): (B, faces) in [0, 1], float64."""
+        towards = unit_directions(coordinates.cpu(), self.space).float()
+        return ((1 + towards @ self.directions.T).double() / 2).clamp(0, 1)
+
+    def latents(self, indices: Tensor) -> Tensor:
+        """The faces (B, K, D) of some indices (B,)."""
+        return torch.stack([self._block(int(i) // BLOCK)[int(i) % BLOCK] for i in indices])
+
+    def _block(self, number: int) -> Tensor:
+        return self.model.public_latents(BLOCK, torch.Generator().manual_seed(SEED + number))
+
+
+@lru_cache(maxsize=2)
+def gallery_of(model: LatentModel, space: Subspace, faces: int) -> Gallery:
+    """The gallery, made once: methods at several budgets choose from the same faces."""
+    return Gallery(model, space, faces)

@@ -1,0 +1,252 @@
+"""Photos in a public subspace: coordinates in, latents without the photo's residual out, and laws that fit a ball or sphere."""
+
+import hashlib
+import math
+import secrets
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import torch
+from scipy import stats
+from torch import Tensor
+
+from semveil.core.certificate import Bounds
+from semveil.core.privacy import Guarantee, Norm, Sensitivity
+from semveil.core.registry import suggest
+from semveil.mechanisms import Gaussian, PrivUnitG, Release
+from semveil.mechanisms.exact_sphere import STEP
+from semveil.methods.latent_model import LatentModel
+from semveil.methods.options import Option
+from semveil.methods.subspace import LARGEST_RANK, Subspace
+
+RESIDUALS = ("mean", "draw")
+DEFAULT_DELTA = 1e-6
+INSIDE = 0.9  # of the prior lies in the ball
+_SHRUNK = 1 - 2.0**-20  # a vector that was scaled into the ball stays there whatever is rounded, in single precision too
+
+SUBSPACE_OPTION = Option(
+    f"Noise in so many public principal directions, 4 to {LARGEST_RANK}; the rest of the photo is dropped."
+)
+DELTA_OPTION = Option(f"Of gaussian noise in a subspace; {DEFAULT_DELTA:g} by default.")
+RESIDUAL_OPTION = Option("What stands for what a subspace drops: the prior's mean, or a draw from it.", RESIDUALS)
+
+
+@dataclass(frozen=True, eq=False)
+class InSubspace:
+    """The way into a subspace and back.
+
+    Args:
+        space: public.
+        model: whose prior draws residuals.
+        residual: what stands for the photo's own, which is dropped: `mean`, the prior's, or `draw`, that of a latent which the
+            prior draws for each picture and which never sees the photo.
+
+    Raises:
+        ValueError: an unknown residual.
+    """
+
+    space: Subspace
+    model: LatentModel
+    residual: str = RESIDUALS[0]
+
+    def __post_init__(self) -> None:
+        if self.residual not in RESIDUALS:
+            near = suggest(self.residual, RESIDUALS)
+            raise ValueError(f"residual has no choice {self.residual!r}{near}; allowed: {', '.join(RESIDUALS)}")
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 over the networks and the subspace."""
+        return hashlib.sha256(f"{self.model.digest} {self.space.digest}".encode()).hexdigest()
+
+    def coordinates(self, latents: Tensor) -> Tensor:
+        """Coordinates (B, R) of latents (B, K, D), not clipped, in their type: all that is read of a photo."""
+        return self.space.coordinates(latents).to(latents)
+
+    def latents(self, coordinates: Tensor, *, rng: torch.Generator | None) -> Tensor:
+        """Latents (B, K, D) of coordinates (B, R), in their type, with the public residual.
+
+        Args:
+            rng: draws residuals; the operating system's entropy where None.
+        """
+        latents = self.space.latents(coordinates)
+        if self.residual == "draw":
+            own = torch.Generator().manual_seed(secrets.randbits(63)) if rng is None else rng
+            latents = latents + self.space.residual(self.model.public_latents(len(latents), own))
+        return latents.to(coordinates)
+
+
+class SubspaceLaw(Protocol):
+    """A law on coordinates over their public deviations."""
+
+    @property
+    def name(self) -> str: ...
+
+    def clip(self, coordinates: Tensor) -> Tensor:
+        """Coordinates (B, R) over their deviations, brought to where the law's claim holds."""
+        ...
+
+    def noisy(self, clipped: Tensor, *, rng: torch.Generator | None) -> Tensor:
+        """Coordinates (B, R) to show for clipped ones; a release's noise without `rng`."""
+        ...
+
+    def guarantee(self, *, simulated: bool, assumptions: tuple[str, ...]) -> Guarantee: ...
+
+    def certificate_fields(self, *, simulated: bool) -> dict[str, Any]:
+        """Scale, grid, bounds and sensitivity, as far as there are such; in deviations."""
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class BallGaussian:
+    """Normal noise between two clippings to a ball around the prior's mean.
+
+    Any two records in a ball of radius R lie at most 2 R apart: neighbours are replaced, not added.
+
+    Args:
+        space: gives the deviations.
+        mechanism: calibrated to twice the radius.
+    """
+
+    space: Subspace
+    mechanism: Gaussian
+
+    @classmethod
+    def calibrate(cls, space: Subspace, epsilon: float, delta: float | None) -> "BallGaussian":
+        """The least noise that is (epsilon, delta)-private; delta 1e-6 where None."""
+        sensitivity = _ball_sensitivity(space)
+        return cls(space, Gaussian.calibrate(sensitivity, epsilon, DEFAULT_DELTA if delta is None else delta))
+
+    @property
+    def name(self) -> str:
+        return self.mechanism.name
+
+    @property
+    def radius(self) -> float:
+        return ball_radius(self.space.rank)
+
+    @property
+    def sensitivity(self) -> Sensitivity:
+        return _ball_sensitivity(self.space)
+
+    def clip(self, coordinates: Tensor) -> Tensor:
+        return _into_ball(coordinates.double() / self.space.deviations, self.radius).to(coordinates)
+
+    def noisy(self, clipped: Tensor, *, rng: torch.Generator | None) -> Tensor:
+        noisy = Release(self.mechanism)(clipped) if rng is None else self.mechanism(clipped, rng=rng)
+        return (_into_ball(noisy.double(), self.radius) * self.space.deviations).to(clipped)
+
+    def guarantee(self, *, simulated: bool, assumptions: tuple[str, ...]) -> Guarantee:
+        law = self.mechanism if simulated else Release(self.mechanism)
+        return law.guarantee(self.sensitivity, assumptions=assumptions)
+
+    def certificate_fields(self, *, simulated: bool) -> dict[str, Any]:
+        return {
+            "scale": self.mechanism.sigma,
+            "grid_step": None if simulated else Release(self.mechanism).step,
+            "bounds": _bounds(self.radius, f"a ball of radius {self.radius:.6g}", self.space),
+            "sensitivity": self.sensitivity,
+        }
+
+
+@dataclass(frozen=True, eq=False)
+class DirectionPrivUnitG:
+    """PrivUnitG on the direction from the prior's mean; the length is public, the root of the rank, as the prior's own are.
+
+    Args:
+        space: gives the deviations.
+        mechanism: of the rank's dimension.
+    """
+
+    space: Subspace
+    mechanism: PrivUnitG
+
+    @classmethod
+    def calibrate(cls, space: Subspace, epsilon: float) -> "DirectionPrivUnitG":
+        """The law of this epsilon that keeps most of the direction."""
+        return cls(space, PrivUnitG.calibrate(space.rank, epsilon))
+
+    @property
+    def name(self) -> str:
+        return self.mechanism.name
+
+    @property
+    def length(self) -> float:
+        """Of what is shown, in deviations."""
+        return math.sqrt(self.space.rank)
+
+    def clip(self, coordinates: Tensor) -> Tensor:
+        return unit_directions(coordinates, self.space).to(coordinates)
+
+    def noisy(self, clipped: Tensor, *, rng: torch.Generator | None) -> Tensor:
+        drawn = self.mechanism.release(clipped) if rng is None else self.mechanism(clipped, rng=rng)
+        return (self.length * drawn.double() * self.space.deviations).to(clipped)
+
+    def guarantee(self, *, simulated: bool, assumptions: tuple[str, ...]) -> Guarantee:
+        return self.mechanism.guarantee(exact=not simulated, assumptions=assumptions)
+
+    def certificate_fields(self, *, simulated: bool) -> dict[str, Any]:
+        return {
+            "scale": None,
+            "grid_step": None if simulated else STEP,  # of the direction
+            "bounds": _bounds(self.length, f"a sphere of radius {self.length:.6g}", self.space),
+            "sensitivity": None,
+        }
+
+
+SUBSPACE_LAWS = (Gaussian.name, PrivUnitG.name)
+
+
+def subspace_law(name: str, space: Subspace, epsilon: float, *, delta: float | None) -> SubspaceLaw:
+    """One of `SUBSPACE_LAWS` at a budget.
+
+    Raises:
+        ValueError: a delta for a law that has none.
+    """
+    if name == Gaussian.name:
+        return BallGaussian.calibrate(space, epsilon, delta)
+    return DirectionPrivUnitG.calibrate(space, epsilon)
+
+
+def ball_radius(rank: int) -> float:
+    """In deviations: nine in ten of the prior's own latents lie within.
+
+    Example:
+        >>> round(ball_radius(32), 2)
+        6.53
+    """
+    return float(stats.chi(rank).ppf(INSIDE))
+
+
+def unit_directions(coordinates: Tensor, space: Subspace) -> Tensor:
+    """Unit vectors (B, R) float64 of coordinates over their deviations; a record at the very centre gets the first axis.
+
+    Raises:
+        ValueError: NaN or infinite coordinates.
+    """
+    scaled = _finite(coordinates.double() / space.deviations)
+    lengths = scaled.norm(dim=1, keepdim=True)
+    first = torch.eye(1, space.rank, dtype=scaled.dtype)
+    return torch.where(lengths > 1e-6, scaled / lengths.clamp_min(1e-6), first)
+
+
+def _ball_sensitivity(space: Subspace) -> Sensitivity:
+    radius = ball_radius(space.rank)
+    source = f"twice the radius {radius:.6g} of the clip ball, in deviations of {space.of}"
+    return Sensitivity(math.nextafter(2 * radius, math.inf), Norm.L2, space.rank, source)
+
+
+def _into_ball(scaled: Tensor, radius: float) -> Tensor:
+    lengths = _finite(scaled).norm(dim=1, keepdim=True)
+    limit = radius * _SHRUNK
+    return torch.where(lengths > limit, scaled * (limit / lengths.clamp_min(limit)), scaled)
+
+
+def _finite(scaled: Tensor) -> Tensor:
+    if not scaled.isfinite().all():
+        raise ValueError("cannot clip NaN or infinite coordinates; they mean that an earlier step failed")
+    return scaled
+
+
+def _bounds(reach: float, what: str, space: Subspace) -> Bounds:
+    return Bounds(-reach, reach, f"{what} in {space.rank} principal coordinates over their deviations, of {space.of}")

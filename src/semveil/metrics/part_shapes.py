@@ -1,0 +1,63 @@
+"""What is kept of a face's parts, from the labels of its pixels: how open mouth and eyes are, and where the hair is."""
+
+import torch
+from torch import Tensor
+
+from semveil.core.parts import PARTS
+
+FEWEST = 4  # pixels, of a part that has a shape
+
+
+def opening(labels: Tensor, part: str) -> list[float | None]:
+    """Mean height over width of a part in each (H, W) label map; of the eyes the mean of both sides of the picture.
+
+    Lips count as mouth and lashes as eyes, so a closed mouth is not 0; differences between two pictures are what to look at.
+
+    Args:
+        labels: (B, H, W) parts, see `core.parts.PARTS`.
+        part: such as `mouth` or `eyes`.
+
+    Returns:
+        None where the part has fewer than four pixels.
+
+    Example:
+        >>> mouth = torch.zeros(1, 8, 8, dtype=torch.uint8)
+        >>> mouth[0, 3:5, 1:7] = PARTS.index("mouth")
+        >>> opening(mouth, "mouth")
+        [0.3333333333333333]
+    """
+    found: list[float | None] = []
+    for inside in labels == PARTS.index(part):
+        sides = inside.tensor_split(2, 1) if part == "eyes" else (inside,)
+        shapes = [_height_over_width(side) for side in sides if int(side.sum()) >= FEWEST]
+        found.append(sum(shapes) / len(shapes) if shapes else None)
+    return found
+
+
+def opening_error(source: Tensor, labels: Tensor, part: str) -> list[float | None]:
+    """By how much a part is more open or more closed than in the photo; None where either lacks it."""
+    pairs = zip(opening(source, part), opening(labels, part), strict=True)
+    return [None if before is None or after is None else abs(before - after) for before, after in pairs]
+
+
+def overlap(source: Tensor, labels: Tensor, part: str) -> list[float | None]:
+    """Intersection over union of a part with the photo's; None where the photo lacks it.
+
+    Example:
+        >>> hair = torch.full((1, 2, 2), PARTS.index("hair"), dtype=torch.uint8)
+        >>> half = hair.clone()
+        >>> half[0, 0] = 0
+        >>> overlap(hair, half, "hair")
+        [0.5]
+    """
+    before, after = source == PARTS.index(part), labels == PARTS.index(part)
+    both, either = ((a & b).sum((1, 2)) for a, b in ((before, after), (before | after, before | after)))
+    there = before.sum((1, 2))
+    rows = zip(both.tolist(), either.tolist(), there.tolist(), strict=True)
+    return [shared / whole if count >= FEWEST else None for shared, whole, count in rows]
+
+
+def _height_over_width(inside: Tensor) -> float:
+    columns = torch.nonzero(inside.any(0))
+    width = int(columns.max() - columns.min()) + 1
+    return float(inside.sum()) / width**2
