@@ -83,6 +83,7 @@ def protect(
         str | None,
         typer.Option(help="Address of a Dask scheduler; its workers see the same files.", metavar="tcp://HOST:PORT"),
     ] = None,
+    device: options.Device = "auto",
     certificate_in_png: options.CertificateInPng = False,
     reversible: Annotated[
         bool,
@@ -134,6 +135,8 @@ def protect(
     if workers is not None and cluster is not None:
         raise options.OptionError("give --workers or --cluster, not both: a cluster has workers of its own")
 
+    options.check_device(device)
+
     from semveil.bulk.protect import protect as protect_files
     from semveil.bulk.protect import protection_settings
     from semveil.bulk.review import write_review
@@ -170,6 +173,7 @@ def protect(
         sealing=Sealing(_absolute(key), _absolute(passphrase_file), sealed_in) if reversible else None,
         subject=subject,
         enrolled=_absolute(enrolled),
+        device=device,
         **chosen,
     )
     far = [0, 0]

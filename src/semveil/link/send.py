@@ -5,6 +5,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from semveil.channels import Message, message_bytes
 from semveil.core.certificate import Certificate
 from semveil.core.ledger import Ledger
@@ -53,6 +55,7 @@ def send(
     ledger: Ledger | AnyPath | None = None,
     limit: float | None = None,
     train: bool = True,
+    device: str | torch.device | None = None,
     progress: Progress = quiet,
     note: Note = unheard,
     **options: Any,
@@ -72,6 +75,7 @@ def send(
         ledger: the user's where None.
         limit: a release that takes the subject's total epsilon above it is refused.
         train: train a missing pair now (minutes; it is kept).
+        device: where the networks compute, see `core.device.choose_device`; where the model is, if None.
         progress: stages of the work.
         note: told of what the user should know.
         options: of the protection, see `DPSemCom`: protection, private_codes, epsilon, calibration, budget, delta, guard,
@@ -91,7 +95,7 @@ def send(
     """
     book = open_ledger(subject, ledger, limit, note=note)
     shared = alice_key(key)
-    loaded = load_model(model) if isinstance(model, str) else model
+    loaded = (load_model(model) if isinstance(model, str) else model).to(device)
     faces = load_faces(photos, size=loaded.size, face=face, progress=progress, note=note)
     method = sender(loaded, key=shared, pair=pair, train=train, progress=progress, note=note, **options)
     latents = method.invert(faces.images, progress=lambda done, total: progress("Inverting", done, total)).codes
