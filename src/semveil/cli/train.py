@@ -19,6 +19,7 @@ from semveil.cli.train_quantiles import quantiles
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    import torch
     from torch import Tensor
 
     from semveil.data.face_set import FaceSet
@@ -49,6 +50,7 @@ def parser(
         Path | None, typer.Option(help="Also write the face set with all labels filled in.", metavar="FILE.npz")
     ] = None,
     steps: Annotated[int, typer.Option(min=1, help="Optimiser steps.")] = 1200,
+    device: options.Device = "auto",
     seed: Seed = 0,
     as_json: options.Json = False,
 ) -> None:
@@ -59,18 +61,22 @@ def parser(
     options.check_output_file(out, ".safetensors")
     if labelled is not None:
         options.check_output_file(labelled, ".npz")
+    place = training_run.only_process(device)
 
+    from semveil.core.device import CPU, moved
     from semveil.core.rng import streams
     from semveil.methods.face_model import write_network
-    from semveil.training.parser import held_out_iou, label_faces, train_parser
+    from semveil.training.parser import BATCH, held_out_iou, label_faces, train_parser
 
     photos = load_faces(faces)
     if not ((photos.labels[:, 0, 0] != 255) & ~photos.held_out).any():
         raise options.OptionError(f"{faces} holds no labelled face; prepare it with CelebAMask-HQ's masks")
     with progress("Training the parser", quiet=as_json) as advance:
-        network = train_parser(
-            photos, steps=steps, rng=streams(seed)["train"], progress=lambda step, loss: advance(step, steps, loss)
+        tell = training_run.paced(advance, BATCH)
+        trained = train_parser(
+            photos, steps=steps, rng=streams(seed)["train"], device=place, progress=lambda step, loss: tell(step, steps, loss)
         )
+    network = moved(trained, CPU)  # as users have it
     write_network(out, network)
     if labelled is not None:
         label_faces(network, photos).save(labelled)
@@ -91,10 +97,14 @@ def generator(
     checkpoint: Checkpoint = None,
     start: Start = None,
     minutes: Minutes = None,
+    sheet_minutes: training_run.SheetMinutes = training_run.SHEET_MINUTES,
+    device: options.Device = "auto",
     seed: Seed = 0,
     as_json: options.Json = False,
 ) -> None:
     """Train a semantic generator together with its encoder on labelled faces, and publish the model folder.
+
+    Several processes train together under torchrun: torchrun --nproc-per-node 2 -m semveil train generator ...
 
     Example: semveil train generator labelled.npz --out models/mine --set steps=6000 --minutes 120
     """
@@ -107,8 +117,9 @@ def generator(
     photos = _faces_for(settings, faces)
     check_labels(photos)
     _train_jointly(
-        GeneratorTrainer, settings, photos, seed=seed, out=out, state=state, start=start, minutes=minutes, as_json=as_json
-    )
+        GeneratorTrainer, settings, photos, seed=seed, out=out, state=state, start=start, minutes=minutes,
+        sheet_minutes=sheet_minutes, device=device, together=True, as_json=as_json,
+    )  # fmt: skip
 
 
 @app.command()
@@ -120,6 +131,8 @@ def stylegan2(
     checkpoint: Checkpoint = None,
     start: Start = None,
     minutes: Minutes = None,
+    sheet_minutes: training_run.SheetMinutes = training_run.SHEET_MINUTES,
+    device: options.Device = "auto",
     seed: Seed = 0,
     as_json: options.Json = False,
 ) -> None:
@@ -135,8 +148,9 @@ def stylegan2(
     settings = read_config(StyleGAN2Training, config, overrides or [])
     photos = _faces_for(settings, faces)
     _train_jointly(
-        StyleGAN2Trainer, settings, photos, seed=seed, out=out, state=state, start=start, minutes=minutes, as_json=as_json
-    )
+        StyleGAN2Trainer, settings, photos, seed=seed, out=out, state=state, start=start, minutes=minutes,
+        sheet_minutes=sheet_minutes, device=device, together=False, as_json=as_json,
+    )  # fmt: skip
 
 
 @app.command()
@@ -146,6 +160,7 @@ def encoder(
     model: options.Model = None,
     config: Config = None,
     overrides: Set = None,
+    device: options.Device = "auto",
     seed: Seed = 0,
     as_json: options.Json = False,
 ) -> None:
@@ -154,6 +169,7 @@ def encoder(
     Example: semveil train encoder faces512.npz --model celebamask-hq-512 --out models/official-encoded
     """
     options.check_output_folder(out)
+    place = training_run.only_process(device)
 
     from semveil.core.config import read_config
     from semveil.core.rng import streams
@@ -162,14 +178,19 @@ def encoder(
     from semveil.training.encoder import EncoderTraining, train_encoder
 
     settings = read_config(EncoderTraining, config, overrides or [])
-    fixed, photos = load_model(model or default_model()), load_faces(faces)
+    fixed, photos = load_model(model or default_model()).to(place), load_faces(faces)
     if isinstance(fixed.generator, SpatialSemanticGAN):
         raise options.OptionError(f"{fixed.name} was trained with its encoder: there is no other for it; see `train generator`")
     check_size(photos, fixed.size)
-    perceptual = _perceptual(settings.perceptual)
+    perceptual = _perceptual(settings.perceptual, place)
     with progress("Training the encoder", quiet=as_json) as advance:
         network = train_encoder(
-            fixed.generator, photos, settings, rng=streams(seed)["train"], perceptual=perceptual, progress=advance
+            fixed.generator,
+            photos,
+            settings,
+            rng=streams(seed)["train"],
+            perceptual=perceptual,
+            progress=training_run.paced(advance, settings.batch),
         )
     _publish(
         out, fixed.generator, network, photos,
@@ -178,18 +199,17 @@ def encoder(
     show({"settings": asdict(settings), "model": str(out)}, [f"Model in {out}."], as_json=as_json)
 
 
-def _perceptual(weight: float) -> "Callable[[Tensor, Tensor], Tensor]":
+def _perceptual(weight: float, device: "torch.device") -> "Callable[[Tensor, Tensor], Tensor]":
     """LPIPS in half precision, as the training steps run; or nothing where its weight is 0."""
     if weight == 0:
         return lambda a, b: a.new_zeros(len(a))
-    import torch
-
+    from semveil.core.device import half_precision
     from semveil.nn.lpips import LPIPS
 
-    distance = LPIPS.from_catalogue("alex")
+    distance = LPIPS.from_catalogue("alex").to(device)
 
     def half(a: "Tensor", b: "Tensor") -> "Tensor":
-        with torch.autocast("cpu", torch.bfloat16):
+        with half_precision(device):
             return distance(a, b).float()
 
     return half
@@ -212,24 +232,38 @@ def _train_jointly(
     state: Path,
     start: str | None,
     minutes: float | None,
+    sheet_minutes: float,
+    device: str,
+    together: bool,
     as_json: bool,
 ) -> None:
     """Go on from the state where there is one, train, and publish the model when all steps are done."""
     from semveil.core.rng import streams
+    from semveil.training.processes import joined
+    from semveil.training.sheet import SampleSheet
 
-    trainer = trainer_of(photos, settings, perceptual=_perceptual(settings.perceptual), rng=streams(seed)["train"])
-    if state.is_file():
-        training_run.resume(trainer, state)
-    elif start is not None:
-        _start(trainer, start)
-    done = training_run.train(trainer, state, title="Training the generator", shown="mse", minutes=minutes, quiet=as_json)
-    if done:
-        averages = trainer.averages
-        _publish(
-            out, averages["generator"], averages["encoder"], photos,
-            discriminator=trainer.discriminator, quiet=as_json,
+    if not together:
+        training_run.only_process(device)
+    with joined(device) as (processes, place):
+        shared = {"processes": processes} if together else {}
+        perceptual = _perceptual(settings.perceptual, place)
+        trainer = trainer_of(photos, settings, perceptual=perceptual, rng=streams(seed)["train"], device=place, **shared)
+        if state.is_file():
+            training_run.resume(trainer, state)
+        elif start is not None:
+            _start(trainer, start)
+        sheet = SampleSheet(photos)
+        done = training_run.train(
+            trainer, state, title="Training the generator", shown="mse", minutes=minutes, quiet=as_json,
+            sheet=lambda: sheet.draw(trainer), sheet_minutes=sheet_minutes,
         )  # fmt: skip
-    training_run.tell(trainer, out, state, done=done, as_json=as_json)
+        if done and processes.first:
+            averages = trainer.averages
+            _publish(
+                out, averages["generator"], averages["encoder"], photos,
+                discriminator=trainer.discriminator, quiet=as_json,
+            )  # fmt: skip
+        training_run.tell(trainer, out, state, done=done, as_json=as_json)
 
 
 def _start(trainer: "JointTrainer", model: str) -> None:

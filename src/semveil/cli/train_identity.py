@@ -8,7 +8,7 @@ import typer
 
 from semveil.cli import options
 from semveil.cli.console import progress, show
-from semveil.cli.training_run import SAVE_EVERY
+from semveil.cli.training_run import SAVE_EVERY, only_process, paced
 
 if TYPE_CHECKING:
     from semveil.data.face_set import FaceSet
@@ -33,6 +33,7 @@ def identity_encoder(
         typer.Option(help="Where dlib's descriptors are kept; FILE.teacher.npz by default.", metavar="FILE.npz"),
     ] = None,
     workers: Annotated[int, typer.Option(min=1, help="Processes that describe photos.")] = 1,
+    device: options.Device = "auto",
     seed: Annotated[int, typer.Option(help="Of initialisation, order and augmentation.", metavar="N")] = 0,
     as_json: options.Json = False,
 ) -> None:
@@ -45,6 +46,7 @@ def identity_encoder(
     options.check_output_file(state)
     kept = descriptors or out.with_name(f"{out.name}.teacher.npz")
     options.check_output_file(kept, ".npz")
+    place = only_process(device)
 
     from semveil.cli.face_sets import check_size, load_faces
     from semveil.core.checkpoints import read_checkpoint, save_checkpoint
@@ -59,16 +61,17 @@ def identity_encoder(
     photo_set = load_faces(faces)
     check_size(photo_set, settings.encoder.size)
     teacher = _teacher(kept, photos, photo_set, workers=workers, quiet=as_json)
-    trainer = IdentityEncoderTrainer(photo_set, teacher, settings, rng=streams(seed)["train"])
+    trainer = IdentityEncoderTrainer(photo_set, teacher, settings, rng=streams(seed)["train"], device=place)
     if state.is_file():
         stored = read_checkpoint(state)
         if stored.get("settings") != asdict(settings):
             raise options.OptionError(f"{state} was made with other settings; give those, or another --checkpoint")
         trainer.load_state(stored)
     with progress("Training the identity encoder", quiet=as_json) as advance:
+        tell = paced(advance, settings.batch)
 
         def report(step: int, loss: float) -> None:
-            advance(step, settings.steps, "loss", loss)
+            tell(step, settings.steps, "loss", loss)
             if step % SAVE_EVERY == 0 or step == settings.steps:
                 save_checkpoint(state, trainer.state())
 

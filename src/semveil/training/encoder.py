@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from semveil.core.device import device_of
 from semveil.core.rng import global_stream
 from semveil.data.face_set import FaceSet
 from semveil.encoders.semantic import SemanticEncoder, SemanticEncoderConfig
@@ -48,7 +49,7 @@ def train_encoder(
     as many photos that are not held out.
 
     Args:
-        generator: stays fixed.
+        generator: stays fixed; the encoder is trained where it is.
         faces: aligned photos of the generator's size, or None.
         perceptual: distance of two image batches -> (B,); left out where None.
     """
@@ -57,8 +58,10 @@ def train_encoder(
         encoder = SemanticEncoder(
             SemanticEncoderConfig(size=min(config.size, settings.input_size), codes=config.codes, style_dim=config.style_dim)
         )
+    device = device_of(generator)
+    encoder.to(device)
     with torch.no_grad():
-        w = generator.map(torch.randn(4096, config.style_dim, generator=rng))
+        w = generator.map(torch.randn(4096, config.style_dim, generator=rng).to(device))
     encoder.style_mean.copy_(w.mean(0))
     encoder.style_std.copy_(w.std(0))
     photos = None if faces is None else torch.from_numpy(faces.pixels[~faces.held_out]).permute(0, 3, 1, 2)
@@ -70,7 +73,7 @@ def train_encoder(
             images = generator.synthesize(known).clamp(-1, 1)
         if photos is not None:
             rows = torch.randint(len(photos), (settings.batch,), generator=rng)
-            images = torch.cat([images, photos[rows].float() / 127.5 - 1])
+            images = torch.cat([images, photos[rows].to(device).float() / 127.5 - 1])
         codes = encoder(images)
         again = generator.synthesize(codes)
         loss = settings.codes * ((codes[: settings.batch] - known) / encoder.style_std).square().mean()
@@ -88,7 +91,8 @@ def train_encoder(
 
 def _mixed_codes(generator: MappedGenerator, count: int, rng: torch.Generator) -> Tensor:
     """Codes (B, K, D) of two samples each, mixed code by code."""
+    device = device_of(generator)
     with torch.no_grad():
-        w = generator.map(torch.randn(2 * count, generator.config.style_dim, generator=rng)).unflatten(0, (2, count))
-    second = torch.rand(count, generator.config.codes, 1, generator=rng) < 0.5
+        w = generator.map(torch.randn(2 * count, generator.config.style_dim, generator=rng).to(device)).unflatten(0, (2, count))
+    second = torch.rand(count, generator.config.codes, 1, generator=rng).to(device) < 0.5
     return torch.where(second, w[1].unsqueeze(1), w[0].unsqueeze(1))

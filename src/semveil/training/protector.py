@@ -60,7 +60,7 @@ def train_pair(
     de-normalised, deprotected.
 
     Args:
-        latents: (N, K, D) clipped latents.
+        latents: (N, K, D) clipped latents; the pair is trained where they are.
         settings: private codes, noise scale, how noise is drawn, SNR.
         rng: initialisation, order, noise and channel.
         epochs, batch, learning_rate, noise_weight: the paper's values by default.
@@ -78,7 +78,7 @@ def train_pair(
     if settings.noise not in ("frozen", "fresh"):
         raise ValueError(f"noise must be 'frozen' or 'fresh', got {settings.noise!r}")
     with global_stream(rng):
-        pair = LinearPair(settings)
+        pair = LinearPair(settings).to(latents.device, latents.dtype)
     optimiser = torch.optim.Adam(pair.parameters(), learning_rate)
     mechanism = Laplace(settings.scale)
     private = latents[:, list(settings.codes)]
@@ -91,7 +91,7 @@ def train_pair(
             target = frozen[rows] if frozen is not None else mechanism(private[rows], rng=rng)
             snrs: float | Tensor = settings.snr_db
             if snr_db is not None:
-                snrs = snr_db[0] + (snr_db[1] - snr_db[0]) * torch.rand(len(rows), generator=rng)
+                snrs = snr_db[0] + (snr_db[1] - snr_db[0]) * torch.rand(len(rows), generator=rng).to(latents.device)
             loss = _loss(pair, latents[rows], target, noise_weight, channel, snrs, rng)
             optimiser.zero_grad()
             loss.backward()
