@@ -1,4 +1,4 @@
-"""Random numbers of a training: drawn on the CPU, so that a seed means the same on every device, and used where networks are."""
+"""Random numbers of a training: drawn on the CPU, where a seed means the same on every machine, used where networks are."""
 
 from dataclasses import dataclass
 

@@ -167,10 +167,11 @@ class _WholeBatchNorm(nn.modules.batchnorm._BatchNorm):
         variance = _Summed.apply(centred.square().mean(over)) / self.count
         with torch.no_grad():
             rows = self.count * x.numel() // x.shape[1]
-            self.num_batches_tracked.add_(1)  # type: ignore[operator]
-            weight = 1 / float(self.num_batches_tracked) if self.momentum is None else self.momentum  # type: ignore[arg-type]
-            self.running_mean.lerp_(mean, weight)  # type: ignore[union-attr]
-            self.running_var.lerp_(variance * rows / (rows - 1), weight)  # type: ignore[union-attr]
+            tracked, means, variances = self.num_batches_tracked, self.running_mean, self.running_var
+            assert tracked is not None and means is not None and variances is not None and self.momentum is not None
+            tracked.add_(1)
+            means.lerp_(mean, self.momentum)
+            variances.lerp_(variance * rows / (rows - 1), self.momentum)
         y = centred * (variance + self.eps).rsqrt().view(shape)
         if self.affine:
             y = torch.addcmul(self.bias.view(shape), y, self.weight.view(shape))
