@@ -112,7 +112,9 @@ def pretended() -> Iterator[torch.device]:
     try:
         with (
             mock.patch("torch.autocast", lambda *args, **kwargs: nullcontext()),
-            mock.patch("torch.inference_mode", torch.no_grad),  # inference tensors cannot be wrapped
+            mock.patch(
+                "torch.inference_mode", lambda mode=True: torch.no_grad() if mode else nullcontext()
+            ),  # inference tensors cannot be wrapped
             mock.patch("torch.tensor", _made_there(torch.tensor)),
             mock.patch("torch.as_tensor", _made_there(torch.as_tensor)),
             mock.patch("torch.optim.optimizer._get_fused_kernels_supported_devices", lambda: ["cpu", "cuda", DEVICE.type]),

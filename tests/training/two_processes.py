@@ -1,9 +1,11 @@
 """A training by hand of torchrun: what it does in this process among several, left in a file. Run as a module of its own."""
 
 import sys
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import torch
 
@@ -42,20 +44,22 @@ def networks(trainer: Any) -> dict[str, torch.nn.Module]:
 def first_gradients(trainer: Any) -> dict[str, torch.Tensor]:
     """What the optimisers are given in one step, in single precision."""
     seen: dict[str, torch.Tensor] = {}
+    hooks = []
     for name, optimiser in trainer.optimisers.items():
 
         def keep(*args: Any, name: str = name, optimiser: Any = optimiser) -> None:
             grads = [p.grad.flatten() for group in optimiser.param_groups for p in group["params"] if p.grad is not None]
             seen[name] = torch.cat(grads).clone()
 
-        optimiser.register_step_pre_hook(keep)
+        hooks.append(optimiser.register_step_pre_hook(keep))
     trainer._train_step()
+    for hook in hooks:
+        hook.remove()
     return seen
 
 
 def once(name: str, processes: Processes) -> dict[str, Any]:
     """The first step's gradients, and the weights and statistics after it and two more."""
-    torch.autocast = lambda *args, **kwargs: __import__("contextlib").nullcontext()  # type: ignore
     trainer = TRAININGS[name](processes, 3)
     gradients = first_gradients(trainer)
     trainer.step += 1
@@ -67,6 +71,7 @@ def once(name: str, processes: Processes) -> dict[str, Any]:
 if __name__ == "__main__":
     torch.set_num_threads(1)
     out = Path(sys.argv[1])
-    with joined("cpu") as (here, place):
+    full = mock.patch("torch.autocast", lambda *args, **kwargs: nullcontext())  # half precision rounds shares otherwise
+    with full, joined("cpu") as (here, place):
         assert here.count == 2 and place.type == "cpu"
         torch.save({name: once(name, here) for name in TRAININGS}, out / f"{here.rank}.pt")
