@@ -109,6 +109,7 @@ def generator(
     Example: semveil train generator labelled.npz --out models/mine --set steps=6000 --minutes 120
     """
     state = training_run.state_file(out, checkpoint)
+    options.check_device(device)
 
     from semveil.core.config import read_config
     from semveil.training.generator import GeneratorTrainer, GeneratorTraining
@@ -141,6 +142,7 @@ def stylegan2(
     Example: semveil train stylegan2 faces.npz --out models/stylegan2-64 --minutes 90
     """
     state = training_run.state_file(out, checkpoint)
+    training_run.only_process(device)
 
     from semveil.core.config import read_config
     from semveil.training.stylegan2 import StyleGAN2Trainer, StyleGAN2Training
@@ -242,8 +244,6 @@ def _train_jointly(
     from semveil.training.processes import joined
     from semveil.training.sheet import SampleSheet
 
-    if not together:
-        training_run.only_process(device)
     with joined(device) as (processes, place):
         shared = {"processes": processes} if together else {}
         perceptual = _perceptual(settings.perceptual, place)

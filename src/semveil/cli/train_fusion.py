@@ -35,6 +35,7 @@ def fusion(
     Example: semveil train fusion labelled.npz --identity identity.safetensors --out models/mine
     """
     state = training_run.state_file(out, checkpoint)
+    options.check_device(device)
 
     from semveil.cli.face_sets import check_labels, check_size, load_faces
     from semveil.core.config import read_config
