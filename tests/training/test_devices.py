@@ -11,7 +11,6 @@ from pretend_device import Pretended, pretended
 from training import test_fusion, test_generator
 
 from semveil.core.device import CPU
-from semveil.encoders.semantic import SemanticEncoder
 from semveil.generators.conversion import ConversionConfig
 from semveil.generators.stylegan2 import StyleGAN2, StyleGAN2Config
 from semveil.protection.linear_pair import PairSettings
@@ -19,12 +18,12 @@ from semveil.recognition.identity_encoder import IdentityEncoderConfig
 from semveil.recognition.vgg16_classifier import VGG16Classifier
 from semveil.recognition.vgg16_config import VGG16Config
 from semveil.training.classifier import ClassifierTraining, accuracy, train_classifier
-from semveil.training.encoder import EncoderTraining, train_encoder
+from semveil.training.encoder import EncoderTraining, encoder_trainer
 from semveil.training.fusion import FusionTrainer
 from semveil.training.generator import GeneratorTrainer
 from semveil.training.identity_encoder import IdentityEncoderTrainer, IdentityEncoderTraining
 from semveil.training.noise_image import ConversionTraining, train_conversion
-from semveil.training.parser import train_parser
+from semveil.training.parser import ParserTraining, parser_trainer
 from semveil.training.protector import train_pair
 from semveil.training.sheet import FusionSheet, SampleSheet
 from semveil.training.stylegan2 import StyleGAN2Trainer, StyleGAN2Training
@@ -88,7 +87,9 @@ def identity_encoder(device: torch.device) -> torch.nn.Module:
 
 
 def parser(device: torch.device) -> torch.nn.Module:
-    return train_parser(test_generator.faces(), steps=2, batch=4, rng=rng(), device=device)
+    trainer = parser_trainer(test_generator.faces(), ParserTraining(2, batch=4), rng=rng(), device=device)
+    trainer.run(report=lambda *_: None)
+    return trainer.network
 
 
 def pictures() -> tuple[torch.Tensor, torch.Tensor]:
@@ -108,12 +109,14 @@ def conversion(device: torch.device) -> torch.nn.Module:
     return train_conversion(pictures()[0], explainer, settings, rng=rng(), device=device)
 
 
-def encoder(device: torch.device) -> SemanticEncoder:
+def encoder(device: torch.device) -> torch.nn.Module:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         fixed = StyleGAN2(STYLEGAN2).eval().requires_grad_(False)
     settings = EncoderTraining(steps=2, batch=4, input_size=32)
-    return train_encoder(fixed.to(device), test_generator.faces(), settings, rng=rng(), perceptual=distance)
+    trainer = encoder_trainer(fixed.to(device), test_generator.faces(), settings, rng=rng(), perceptual=distance)
+    trainer.run(report=lambda *_: None)
+    return trainer.network
 
 
 def pair(device: torch.device) -> torch.nn.Module:

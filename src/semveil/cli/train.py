@@ -50,6 +50,9 @@ def parser(
         Path | None, typer.Option(help="Also write the face set with all labels filled in.", metavar="FILE.npz")
     ] = None,
     steps: Annotated[int, typer.Option(min=1, help="Optimiser steps.")] = 1200,
+    checkpoint: Annotated[
+        Path | None, typer.Option(help="State of the run; FILE.checkpoint by default.", metavar="FILE")
+    ] = None,
     device: options.Device = "auto",
     seed: Seed = 0,
     as_json: options.Json = False,
@@ -61,22 +64,21 @@ def parser(
     options.check_output_file(out, ".safetensors")
     if labelled is not None:
         options.check_output_file(labelled, ".npz")
+    state = checkpoint or out.with_name(f"{out.name}.checkpoint")
+    options.check_output_file(state)
     place = training_run.only_process(device)
 
     from semveil.core.device import CPU, moved
     from semveil.core.rng import streams
     from semveil.methods.face_model import write_network
-    from semveil.training.parser import BATCH, held_out_iou, label_faces, train_parser
+    from semveil.training.parser import ParserTraining, held_out_iou, label_faces, parser_trainer
 
     photos = load_faces(faces)
     if not ((photos.labels[:, 0, 0] != 255) & ~photos.held_out).any():
         raise options.OptionError(f"{faces} holds no labelled face; prepare it with CelebAMask-HQ's masks")
-    with progress("Training the parser", quiet=as_json) as advance:
-        tell = training_run.paced(advance, BATCH)
-        trained = train_parser(
-            photos, steps=steps, rng=streams(seed)["train"], device=place, progress=lambda step, loss: tell(step, steps, loss)
-        )
-    network = moved(trained, CPU)  # as users have it
+    trainer = parser_trainer(photos, ParserTraining(steps), rng=streams(seed)["train"], device=place)
+    training_run.train_one(trainer, state, title="Training the parser", quiet=as_json)
+    network = moved(trainer.network, CPU).eval()  # as users have it
     write_network(out, network)
     if labelled is not None:
         label_faces(network, photos).save(labelled)
@@ -162,6 +164,7 @@ def encoder(
     model: options.Model = None,
     config: Config = None,
     overrides: Set = None,
+    checkpoint: Checkpoint = None,
     device: options.Device = "auto",
     seed: Seed = 0,
     as_json: options.Json = False,
@@ -170,14 +173,14 @@ def encoder(
 
     Example: semveil train encoder faces512.npz --model celebamask-hq-512 --out models/official-encoded
     """
-    options.check_output_folder(out)
+    state = training_run.state_file(out, checkpoint)
     place = training_run.only_process(device)
 
     from semveil.core.config import read_config
     from semveil.core.rng import streams
     from semveil.generators.spatial_semantic import SpatialSemanticGAN
     from semveil.methods.face_model import load_model
-    from semveil.training.encoder import EncoderTraining, train_encoder
+    from semveil.training.encoder import EncoderTraining, encoder_trainer
 
     settings = read_config(EncoderTraining, config, overrides or [])
     fixed, photos = load_model(model or default_model()).to(place), load_faces(faces)
@@ -185,15 +188,9 @@ def encoder(
         raise options.OptionError(f"{fixed.name} was trained with its encoder: there is no other for it; see `train generator`")
     check_size(photos, fixed.size)
     perceptual = _perceptual(settings.perceptual, place)
-    with progress("Training the encoder", quiet=as_json) as advance:
-        network = train_encoder(
-            fixed.generator,
-            photos,
-            settings,
-            rng=streams(seed)["train"],
-            perceptual=perceptual,
-            progress=training_run.paced(advance, settings.batch),
-        )
+    trainer = encoder_trainer(fixed.generator, photos, settings, rng=streams(seed)["train"], perceptual=perceptual)
+    training_run.train_one(trainer, state, title="Training the encoder", quiet=as_json)
+    network = trainer.network.eval().requires_grad_(False)
     _publish(
         out, fixed.generator, network, photos,
         inversion=fixed.inversion, quiet=as_json,

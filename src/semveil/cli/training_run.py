@@ -150,6 +150,23 @@ def train(
     return trainer.step >= settings.steps
 
 
+def train_one(trainer: Any, state: Path, *, title: str, quiet: bool) -> None:
+    """Go on from the state where there is one, and train one network to the end, saving on the way."""
+    if state.is_file():
+        resume(trainer, state)
+    steps = trainer.settings.steps
+    told = f"the state is kept in {state} every {SAVE_EVERY} steps; run the same command again to go on"
+    with when_interrupted(lambda: told), progress(title, quiet=quiet) as advance:
+        tell_pace = paced(advance, trainer.settings.batch)
+
+        def report(step: int, loss: float) -> None:
+            tell_pace(step, steps, "loss", loss)
+            if step % SAVE_EVERY == 0 or step == steps:
+                trainer.save(state)
+
+        trainer.run(report=report)
+
+
 def tell(trainer: Any, out: Path, state: Path, *, done: bool, as_json: bool) -> None:
     """Say how far the run is, and where its model or its state lies."""
     if not trainer.processes.first:

@@ -2,11 +2,13 @@
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from semveil.core.checkpoints import save_checkpoint
 from semveil.core.device import CPU, half_precision
 from semveil.core.rng import global_stream
 from semveil.data.face_set import FaceSet
@@ -126,8 +128,17 @@ class IdentityEncoderTrainer:
             "rng": self.rng.get_state(),
         }
 
+    def save(self, path: Path) -> None:
+        save_checkpoint(path, self.state())
+
     def load_state(self, state: dict) -> None:
-        """Go on from what `state` gave with the same settings."""
+        """Go on from what `state` gave with the same settings.
+
+        Raises:
+            ValueError: its run had another number of steps, which the learning rate depends on.
+        """
+        if state["settings"]["steps"] != self.settings.steps:
+            raise ValueError(f"it is of a run of {state['settings']['steps']} steps, this one has {self.settings.steps}")
         self.step = state["step"]
         self.network.load_state_dict(state["network"])
         self.averages.load_state_dict(state["averages"])

@@ -1,6 +1,6 @@
 """Train the face parser on the labelled photos of a face set."""
 
-from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -15,20 +15,21 @@ from semveil.data.face_set import FaceSet
 from semveil.recognition.face_parser import FaceParser
 from semveil.training.augment import similarity_grid
 from semveil.training.draws import Draws
+from semveil.training.one_network import OneNetworkTrainer
 
-BATCH = 32
+
+@dataclass(frozen=True)
+class ParserTraining:
+    """Settings of a run: AdamW, whose rate rises and falls over the steps."""
+
+    steps: int = 1200
+    batch: int = 32
+    learning_rate: float = 2e-3
 
 
-def train_parser(
-    faces: FaceSet,
-    *,
-    steps: int = 1200,
-    batch: int = BATCH,
-    learning_rate: float = 2e-3,
-    rng: torch.Generator,
-    device: torch.device = CPU,
-    progress: Callable[[int, float], None] = lambda step, loss: None,
-) -> FaceParser:
+def parser_trainer(
+    faces: FaceSet, settings: ParserTraining, *, rng: torch.Generator, device: torch.device = CPU
+) -> OneNetworkTrainer[FaceParser]:
     """Cross-entropy on the labelled, not held-out photos, with flips, shifts, blur and colour changes.
 
     The changes make the parser indifferent to what differs between photo collections (sharpness, light, framing).
@@ -38,20 +39,18 @@ def train_parser(
     labels = torch.from_numpy(faces.labels[labelled]).long()
     with global_stream(rng):
         parser = FaceParser().to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    optimiser = torch.optim.AdamW(parser.parameters(), lr=learning_rate, weight_decay=1e-3)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, learning_rate, total_steps=steps)
-    for step in range(steps):
-        index = torch.randint(len(images), (batch,), generator=rng)
-        x, y = _vary(images[index].to(device).float() / 127.5 - 1, labels[index].to(device), Draws(rng, device))
+    optimiser = torch.optim.AdamW(parser.parameters(), lr=settings.learning_rate, weight_decay=1e-3)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, settings.learning_rate, total_steps=settings.steps)
+    draws = Draws(rng, device)
+
+    def loss() -> Tensor:
+        index = torch.randint(len(images), (settings.batch,), generator=rng)
+        x, y = _vary(images[index].to(device).float() / 127.5 - 1, labels[index].to(device), draws)
         with half_precision(device):
             logits = parser(x.contiguous(memory_format=torch.channels_last))
-        loss = F.cross_entropy(logits.float(), y)
-        optimiser.zero_grad()
-        loss.backward()
-        optimiser.step()
-        schedule.step()
-        progress(step + 1, loss.item())
-    return parser.eval()
+        return F.cross_entropy(logits.float(), y)
+
+    return OneNetworkTrainer(parser, optimiser, schedule, loss, settings=settings, rng=rng)
 
 
 def _vary(images: Tensor, labels: Tensor, draws: Draws) -> tuple[Tensor, Tensor]:
