@@ -4,6 +4,7 @@ import numpy as np
 import torch
 
 from semveil.data.face_set import FaceSet
+from semveil.recognition.face_parser import FaceParser
 from semveil.training.parser import ParserTraining, held_out_iou, label_faces, parser_trainer
 
 
