@@ -5,6 +5,7 @@ processes, so a run of several is the run of one, but for rounding. (`Distribute
 for each forward pass, which a step with a discriminator is not; StyleGAN2's own code averages by hand too.)
 """
 
+import math
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -48,10 +49,9 @@ class Processes:
         Raises:
             ValueError: it is no multiple of 8 and of four times the processes.
         """
-        if self.count > 1 and (batch % 8 or batch % (PARTS * self.count)):
-            raise ValueError(
-                f"a batch of {batch} cannot be shared by {self.count} processes; take a multiple of 8 and {PARTS * self.count}"
-            )
+        whole = math.lcm(8, PARTS * self.count)
+        if self.count > 1 and batch % whole:
+            raise ValueError(f"a batch of {batch} cannot be shared by {self.count} processes; take a multiple of {whole}")
 
     def share(self, rows: Tensor) -> Tensor:
         """This process's rows of a batch (N, ...): every so-manieth pair."""
