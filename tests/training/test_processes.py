@@ -6,11 +6,13 @@ import sys
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import pytest
 import torch
 from training import two_processes
 
+from semveil.core.device import DeviceError
 from semveil.training.draws import Draws
 from semveil.training.processes import ALONE, Processes, joined
 
@@ -95,3 +97,12 @@ def test_a_process_that_nobody_started_is_alone(monkeypatch: pytest.MonkeyPatch)
     with joined("cpu") as (here, place):
         assert (here, place.type) == (ALONE, "cpu")
         assert here.first and here.agreed(False) is False
+
+
+def test_one_gpu_for_several_processes_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    monkeypatch.setenv("LOCAL_RANK", "1")
+    with mock.patch.multiple(torch.cuda, is_available=lambda: True, device_count=lambda: 1):
+        for device, words in (("cuda:0", "each of 2 processes needs a GPU"), ("auto", "no device 'cuda:1'")):
+            with pytest.raises(DeviceError, match=words), joined(device):
+                pass

@@ -16,7 +16,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
-from semveil.core.device import AUTO, choose_device
+from semveil.core.device import AUTO, DeviceError, choose_device
 
 PAIR = 2  # rows that stay together, so that every second row of a share is every second row of the batch
 PARTS = 4  # pairs of a batch for each process: also half a batch and half of that is shared evenly
@@ -85,11 +85,6 @@ class Processes:
         dist.broadcast_object_list(said)
         return bool(said[0])
 
-    def wait(self) -> None:
-        """Until all processes are here."""
-        if self.count > 1:
-            dist.barrier()
-
     def share_statistics(self, network: nn.Module) -> None:
         """Let a network's batch norms take the statistics of the whole batch, in place; the weights are the same objects."""
         if self.count == 1:
@@ -111,14 +106,16 @@ def joined(device: str = AUTO) -> Iterator[tuple[Processes, torch.device]]:
         This process, and its device; alone where torchrun started none.
 
     Raises:
-        DeviceError: the device is not there.
+        DeviceError: the device is not there, or is one GPU for several processes.
     """
     count = int(os.environ.get("WORLD_SIZE", "1"))
     if count == 1:
         yield ALONE, choose_device(device)
         return
     chosen = choose_device(device)
-    if chosen.index is not None and ":" not in device:
+    if chosen.index is not None:
+        if ":" in device:
+            raise DeviceError(f"each of {count} processes needs a GPU of its own; give {chosen.type} in place of {device}")
         chosen = choose_device(f"{chosen.type}:{os.environ['LOCAL_RANK']}")
         torch.cuda.set_device(chosen)
     dist.init_process_group("gloo" if chosen.index is None else "nccl")
