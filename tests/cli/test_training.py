@@ -178,6 +178,28 @@ def test_data_are_prepared(semveil: Callable, photo: Path, tmp_path: Path, faile
     failed(semveil("data", "prepare", person, "--out", tmp_path / "b.npz"), 1, "holds neither")
 
 
+def test_an_unreadable_photo_is_named_and_does_not_end_the_preparation(
+    semveil: Callable, photo: Path, tmp_path: Path, failed: Callable
+) -> None:
+    whole, images, masks = (tmp_path / "data" / place for place in ("lfw/A", "celebamask_hq/images", "celebamask_hq/masks"))
+    for folder in (whole, images, masks):
+        folder.mkdir(parents=True)
+    (whole / "A_0001.jpg").write_bytes(photo.read_bytes()[:3000])  # broke off
+    (whole / "A_0002.jpg").write_bytes(photo.read_bytes())
+    (images / "0.jpg").write_bytes(b"no photo")
+    (images / "1.jpg").write_bytes(photo.read_bytes())  # without its mask
+    answer = semveil("data", "prepare", tmp_path / "data", "--out", tmp_path / "f.npz", "--size", "32", "--json")
+    assert (answer.code, json.loads(answer.stdout)["unreadable"], json.loads(answer.stdout)["faces"]) == (3, 3, 1)
+    notes = answer.stderr.splitlines()
+    assert [name for name in ("0.jpg", "1.jpg", "A_0001.jpg") if any(name in line for line in notes)] == [
+        "0.jpg", "1.jpg", "A_0001.jpg",
+    ]  # fmt: skip
+    assert len(notes) == 3 and FaceSet.load(tmp_path / "f.npz").source.tolist() == ["lfw/A/A_0002.jpg"]
+    (whole / "A_0002.jpg").write_bytes(b"")
+    failed(semveil("data", "prepare", tmp_path / "data", "--out", tmp_path / "g.npz", "--size", "32"), 3, "none of 4 photos")
+    assert not (tmp_path / "g.npz").exists()
+
+
 def test_calibration_needs_photos(semveil: Callable, tmp_path: Path, failed: Callable) -> None:
     failed(semveil("calibrate", "--pairs", tmp_path), 1, "pairs.txt")
     failed(semveil("calibrate", "--pairs", tmp_path, "--far", "2"), 2, "between 0 and 1")

@@ -4,7 +4,8 @@ import numpy as np
 import torch
 
 from semveil.data.face_set import FaceSet
-from semveil.training.parser import held_out_iou, label_faces, train_parser
+from semveil.recognition.face_parser import FaceParser
+from semveil.training.parser import ParserTraining, held_out_iou, label_faces, parser_trainer
 
 
 def coloured_faces(count: int = 32) -> FaceSet:
@@ -21,9 +22,15 @@ def coloured_faces(count: int = 32) -> FaceSet:
     )
 
 
+def trained_for(faces: FaceSet, steps: int, *, batch: int, seed: int = 0) -> FaceParser:
+    trainer = parser_trainer(faces, ParserTraining(steps, batch), rng=torch.Generator().manual_seed(seed))
+    trainer.run(report=lambda step, loss: None)
+    return trainer.network.eval()
+
+
 def test_it_labels_what_it_has_not_seen():
     faces = coloured_faces()
-    untrained, trained = (train_parser(faces, steps=n, batch=8, rng=torch.Generator().manual_seed(0)) for n in (2, 160))
+    untrained, trained = (trained_for(faces, n, batch=8) for n in (2, 160))
     scores = held_out_iou(trained, faces)
     assert scores["skin"] > 0.8 and scores["background"] > 0.8
     assert held_out_iou(untrained, faces).get("skin", 0) < 0.8
@@ -39,7 +46,7 @@ def test_a_seed_gives_the_same_parser_whatever_was_drawn_before():
 
     def trained(seed: int) -> list[torch.Tensor]:
         torch.rand(1)  # from the stream that layers are initialised from
-        return [*train_parser(faces, steps=2, batch=4, rng=torch.Generator().manual_seed(seed)).state_dict().values()]
+        return [*trained_for(faces, 2, batch=4, seed=seed).state_dict().values()]
 
     first, again, other = trained(0), trained(0), trained(1)
     assert all(torch.equal(a, b) for a, b in zip(first, again, strict=True))

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from semveil.attacks.networks import VALIDATION_SHARE
 from semveil.attacks.ridge import Ridge
+from semveil.core.device import half_precision
 
 LARGEST_LINEAR = 64 * 64  # pixels; beyond them the linear stage would not fit into memory
 CHECK_EVERY = 100  # steps
@@ -100,7 +101,7 @@ def train_inverter(
     nothing = float((sources[kept_out] - mean).square().mean())
     fitted = rows[: settings.linear_pairs]
     linear = _linear(converted[fitted], sources[fitted] - mean)
-    network = _Network(settings.width, settings.blocks, rng)
+    network = _Network(settings.width, settings.blocks, rng).to(converted.device)
     best = Inverter(linear, network, mean, 1.0)
     least = _error(best, converted[kept_out], sources[kept_out])
     if least >= nothing:  # the mean wins over the linear stage
@@ -166,7 +167,7 @@ def _estimate(inverter: Inverter, converted: Tensor) -> Tensor:
     linear = torch.zeros_like(converted)
     if inverter.linear is not None:
         linear = inverter.linear(converted.flatten(2)).view(converted.shape)
-    with torch.autocast("cpu", torch.bfloat16):  # faster, and rounds the change by half a level of 8 bits at most
+    with half_precision(converted.device):  # faster, and rounds the change by half a level of 8 bits at most
         change = inverter.network(torch.cat([converted, linear], 1))
     return inverter.mean + linear + change.float()
 

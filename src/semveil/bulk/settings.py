@@ -50,6 +50,7 @@ class Settings:
         commit: of the software, for certificates.
         subject: whom all photos show, one chosen face in each.
         enrolled: folder of photos of known people (`NAME.jpg`, `NAME/*.jpg`), by which faces are recognised.
+        device: where the method's networks compute, see `core.device.choose_device`; each worker settles `auto` for itself.
 
     Raises:
         ValueError: an unknown name or choice, or choices that do not go together.
@@ -77,6 +78,7 @@ class Settings:
     commit: str | None = None
     subject: str | None = None
     enrolled: str | None = None
+    device: str | None = None
 
     def __post_init__(self) -> None:
         known = image_method_names()
@@ -140,7 +142,7 @@ class Settings:
 
     def build(self) -> ImageMethod:
         """The method, checked against what is asked of it."""
-        method: ImageMethod = load_method(self.method, self.model, **dict(self.options))
+        method: ImageMethod = load_method(self.method, self.model, device=self.device, **dict(self.options))
         if "inverted" in self.keep and not isinstance(method, Reconstructing):
             raise ValueError(f"method {self.method!r} inverts nothing, so it has no inverted pictures to keep")
         if needs_subjects(method) and self.subject is None and self.enrolled is None:

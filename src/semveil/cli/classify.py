@@ -28,6 +28,7 @@ def classify(
     networks: Annotated[
         str | None, typer.Option(help="Name or folder of trained networks; the bundled ones by default.", metavar="NAME")
     ] = None,
+    device: options.Device = "auto",
     as_json: options.Json = False,
 ) -> None:
     """Say of each picture which class it shows, as noise-image's service does from converted pictures alone.
@@ -48,7 +49,8 @@ def classify(
 
     from semveil.bulk.sources import find_sources
 
-    trained = load_noise_image_model(networks or BUNDLED)
+    options.check_device(device)
+    trained = load_noise_image_model(networks or BUNDLED).to(device)
     read, refused = [], []
     for source in find_sources(pictures).photos:
         try:

@@ -6,7 +6,8 @@ from typing import Annotated
 import typer
 
 from semveil.cli import options
-from semveil.cli.console import progress, show
+from semveil.cli.console import note, progress, show
+from semveil.core.errors import PhotoError
 
 app = typer.Typer(help="Prepare photos for training and experiments.")
 
@@ -28,6 +29,8 @@ def prepare(
 ) -> None:
     """Align every photo below a folder and write one face set; 5 % of the people are marked as held out.
 
+    Photos that cannot be read are left out with a note each, and make the command fail at its end; the face set is written.
+
     Example: semveil data prepare photos/ --out faces.npz
     """
     options.check_output_file(out, ".npz")
@@ -35,14 +38,22 @@ def prepare(
     from semveil.data.face_set import prepare
 
     with progress("Aligning", quiet=as_json) as advance:
-        faces = prepare(folder, size=size, workers=workers, progress=advance)
+        prepared = prepare(folder, size=size, workers=workers, progress=advance)
+    faces, unreadable = prepared.faces, prepared.unreadable
     faces.save(out)
+    for path, reason in unreadable:
+        note(f"left out: cannot read {str(path)!r}: {reason}")
     held_out = int(faces.held_out.sum())
     result = {
         "faces": len(faces),
         "people": len(set(faces.person.tolist())),
         "held_out": held_out,
+        "unreadable": len(unreadable),
         "size": size,
         "written": str(out),
     }
-    show(result, [f"{len(faces)} faces of {result['people']} people ({held_out} faces held out) in {out}."], as_json=as_json)
+    line = f"{len(faces)} faces of {result['people']} people ({held_out} faces held out) in {out}."
+    line += f" {len(unreadable)} photos could not be read and were left out." if unreadable else ""
+    show(result, [line], as_json=as_json)
+    if unreadable:
+        raise typer.Exit(PhotoError.exit_code)

@@ -26,6 +26,7 @@ def invert(
     model: options.Model = None,
     face: options.Face = None,
     perceptual: options.Perceptual = None,
+    device: options.Device = "auto",
     as_json: options.Json = False,
 ) -> None:
     """Find the latents of photos and keep them; run it again to go on after a break.
@@ -39,6 +40,7 @@ def invert(
     options.check_output_file(out, ".safetensors")
     if image_dir is not None:
         options.check_output_folder(image_dir)
+    options.check_device(device)
 
     import torch
 
@@ -51,7 +53,7 @@ def invert(
     paths = [(source.path, source.path == given) for given, sources in found for source in sources.photos]
     for text in (text for _, sources in found for text in sources.notes):
         note(text)
-    loaded = load_model(model or default_model())
+    loaded = load_model(model or default_model()).to(device)
     term = loaded.describe_inversion(perceptual)["perceptual_term"]
     empty = LatentSet(torch.zeros(0, *loaded.latent_shape), (), loaded.digest, term)
     latents = LatentSet.load(out, model_digest=loaded.digest) if out.exists() else empty
@@ -120,5 +122,5 @@ def _draw(latents: "LatentSet", folder: Path, model: "FaceModel") -> None:
         path = folder / f"{name}.png"
         if not path.exists():
             with torch.inference_mode():
-                picture = to_pixels(model.generator.synthesize(model.box.clip(codes[None])))[0]
+                picture = to_pixels(model.generator.synthesize(model.placed(model.box.clip(codes[None]))))[0]
             save_png(path, picture, private=True)

@@ -60,6 +60,7 @@ def send(
     face: options.Face = None,
     perceptual: options.Perceptual = None,
     pair: options.Pair = None,
+    device: options.Device = "auto",
     train: options.Train = True,
     subject: options.Subject = None,
     ledger: LedgerFile = None,
@@ -118,6 +119,8 @@ def send(
     if subject is None and (ledger is not None or limit is not None):
         raise options.OptionError("--ledger and --limit are for releases about a person; name the person with --subject")
 
+    options.check_device(device)
+
     from semveil.link.send import send as send_photo
     from semveil.methods.pairs import read_pair
 
@@ -138,6 +141,7 @@ def send(
             ledger=ledger,
             limit=limit,
             train=train,
+            device=device,
             progress=advance,
             note=note,
             **asked.arguments(),
@@ -160,6 +164,7 @@ def receive(
     seed: options.Seed = None,
     model: options.Model = None,
     pair: options.Pair = None,
+    device: options.Device = "auto",
     in_png: options.CertificateInPng = False,
     as_json: options.Json = False,
 ) -> None:
@@ -178,6 +183,7 @@ def receive(
     given = key_of(key, passphrase_file, identity, peer)
     _check(out, snr_db)
     over = options.channel("--channel", channel)
+    options.check_device(device)
 
     from semveil.link.receive import receive as receive_message
     from semveil.methods.pairs import read_pair
@@ -195,6 +201,7 @@ def receive(
         authenticate=not deniable,
         replay=replay,
         certificate_in_png=in_png,
+        device=device,
         note=note,
     )
     _report(received, as_json=as_json)
@@ -208,6 +215,7 @@ def eavesdrop(
     iq: options.Iq = False,
     seed: options.Seed = None,
     model: options.Model = None,
+    device: options.Device = "auto",
     in_png: options.CertificateInPng = False,
     as_json: options.Json = False,
 ) -> None:
@@ -217,10 +225,13 @@ def eavesdrop(
     """
     _check(out, snr_db)
     over = options.channel("--channel", channel)
+    options.check_device(device)
 
     from semveil.link.receive import eavesdrop as eavesdrop_on
 
-    heard = eavesdrop_on(message, out, iq=iq, model=model, snr_db=snr_db, channel=over, seed=seed, certificate_in_png=in_png)
+    heard = eavesdrop_on(
+        message, out, iq=iq, model=model, snr_db=snr_db, channel=over, seed=seed, certificate_in_png=in_png, device=device
+    )
     _report(heard, as_json=as_json)
 
 

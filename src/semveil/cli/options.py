@@ -25,6 +25,10 @@ class OptionError(SemveilError):
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object to stdout and nothing else.")]
 Model = Annotated[str | None, typer.Option(help="Name or folder of a face model; see: semveil models list.", metavar="NAME")]
+Device = Annotated[
+    str,
+    typer.Option(help="Where networks compute; auto: the first GPU where there is one.", metavar="auto|cpu|cuda|cuda:N"),
+]
 Face = Annotated[
     str | None, typer.Option(help="Which face of a photo with several: N (from 0), largest or all.", metavar="N|largest|all")
 ]
@@ -124,6 +128,13 @@ def channel(name: str, text: str | None) -> "Link | None":
         return parse_link(text)
     except ValueError as error:
         raise OptionError(f"{name}: {error}") from None
+
+
+def check_device(name: str) -> None:
+    """Fail before the work where there is no such device."""
+    from semveil.core.device import choose_device
+
+    choose_device(name)
 
 
 def private_codes(parts: str | None, codes: str | None) -> tuple[int, ...] | None:

@@ -95,6 +95,7 @@ def protect(
             metavar="track|frame",
         ),
     ] = "track",
+    device: options.Device = "auto",
     certificate_in_png: options.CertificateInPng = False,
     reversible: Annotated[
         bool,
@@ -148,6 +149,8 @@ def protect(
     if workers is not None and cluster is not None:
         raise options.OptionError("give --workers or --cluster, not both: a cluster has workers of its own")
 
+    options.check_device(device)
+
     from semveil.bulk.protect import protect as protect_files
     from semveil.bulk.protect import protection_settings
     from semveil.bulk.review import write_review
@@ -190,6 +193,7 @@ def protect(
         enrolled=_absolute(enrolled),
         audio=audio,
         draw_per=draw_per,
+        device=device,
         **chosen,
     )
     far = [0, 0, 0]

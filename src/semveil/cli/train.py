@@ -50,6 +50,10 @@ def parser(
         Path | None, typer.Option(help="Also write the face set with all labels filled in.", metavar="FILE.npz")
     ] = None,
     steps: Annotated[int, typer.Option(min=1, help="Optimiser steps.")] = 1200,
+    checkpoint: Annotated[
+        Path | None, typer.Option(help="State of the run; FILE.checkpoint by default.", metavar="FILE")
+    ] = None,
+    device: options.Device = "auto",
     seed: Seed = 0,
     as_json: options.Json = False,
 ) -> None:
@@ -60,18 +64,21 @@ def parser(
     options.check_output_file(out, ".safetensors")
     if labelled is not None:
         options.check_output_file(labelled, ".npz")
+    state = checkpoint or out.with_name(f"{out.name}.checkpoint")
+    options.check_output_file(state)
+    place = training_run.only_process(device)
 
+    from semveil.core.device import CPU, moved
     from semveil.core.rng import streams
     from semveil.methods.face_model import write_network
-    from semveil.training.parser import held_out_iou, label_faces, train_parser
+    from semveil.training.parser import ParserTraining, held_out_iou, label_faces, parser_trainer
 
     photos = load_faces(faces)
     if not ((photos.labels[:, 0, 0] != 255) & ~photos.held_out).any():
         raise options.OptionError(f"{faces} holds no labelled face; prepare it with CelebAMask-HQ's masks")
-    with progress("Training the parser", quiet=as_json) as advance:
-        network = train_parser(
-            photos, steps=steps, rng=streams(seed)["train"], progress=lambda step, loss: advance(step, steps, loss)
-        )
+    trainer = parser_trainer(photos, ParserTraining(steps), rng=streams(seed)["train"], device=place)
+    training_run.train_one(trainer, state, title="Training the parser", quiet=as_json)
+    network = moved(trainer.network, CPU).eval()  # as users have it
     write_network(out, network)
     if labelled is not None:
         label_faces(network, photos).save(labelled)
@@ -92,14 +99,19 @@ def generator(
     checkpoint: Checkpoint = None,
     start: Start = None,
     minutes: Minutes = None,
+    sheet_minutes: training_run.SheetMinutes = training_run.SHEET_MINUTES,
+    device: options.Device = "auto",
     seed: Seed = 0,
     as_json: options.Json = False,
 ) -> None:
     """Train a semantic generator together with its encoder on labelled faces, and publish the model folder.
 
+    Several processes train together under torchrun: torchrun --nproc-per-node 2 -m semveil train generator ...
+
     Example: semveil train generator labelled.npz --out models/mine --set steps=6000 --minutes 120
     """
     state = training_run.state_file(out, checkpoint)
+    options.check_device(device)
 
     from semveil.core.config import read_config
     from semveil.training.generator import GeneratorTrainer, GeneratorTraining
@@ -108,8 +120,9 @@ def generator(
     photos = _faces_for(settings, faces)
     check_labels(photos)
     _train_jointly(
-        GeneratorTrainer, settings, photos, seed=seed, out=out, state=state, start=start, minutes=minutes, as_json=as_json
-    )
+        GeneratorTrainer, settings, photos, seed=seed, out=out, state=state, start=start, minutes=minutes,
+        sheet_minutes=sheet_minutes, device=device, together=True, as_json=as_json,
+    )  # fmt: skip
 
 
 @app.command()
@@ -121,6 +134,8 @@ def stylegan2(
     checkpoint: Checkpoint = None,
     start: Start = None,
     minutes: Minutes = None,
+    sheet_minutes: training_run.SheetMinutes = training_run.SHEET_MINUTES,
+    device: options.Device = "auto",
     seed: Seed = 0,
     as_json: options.Json = False,
 ) -> None:
@@ -129,6 +144,7 @@ def stylegan2(
     Example: semveil train stylegan2 faces.npz --out models/stylegan2-64 --minutes 90
     """
     state = training_run.state_file(out, checkpoint)
+    training_run.only_process(device)
 
     from semveil.core.config import read_config
     from semveil.training.stylegan2 import StyleGAN2Trainer, StyleGAN2Training
@@ -136,8 +152,9 @@ def stylegan2(
     settings = read_config(StyleGAN2Training, config, overrides or [])
     photos = _faces_for(settings, faces)
     _train_jointly(
-        StyleGAN2Trainer, settings, photos, seed=seed, out=out, state=state, start=start, minutes=minutes, as_json=as_json
-    )
+        StyleGAN2Trainer, settings, photos, seed=seed, out=out, state=state, start=start, minutes=minutes,
+        sheet_minutes=sheet_minutes, device=device, together=False, as_json=as_json,
+    )  # fmt: skip
 
 
 @app.command()
@@ -147,6 +164,8 @@ def encoder(
     model: options.Model = None,
     config: Config = None,
     overrides: Set = None,
+    checkpoint: Checkpoint = None,
+    device: options.Device = "auto",
     seed: Seed = 0,
     as_json: options.Json = False,
 ) -> None:
@@ -154,24 +173,24 @@ def encoder(
 
     Example: semveil train encoder faces512.npz --model celebamask-hq-512 --out models/official-encoded
     """
-    options.check_output_folder(out)
+    state = training_run.state_file(out, checkpoint)
+    place = training_run.only_process(device)
 
     from semveil.core.config import read_config
     from semveil.core.rng import streams
     from semveil.generators.spatial_semantic import SpatialSemanticGAN
     from semveil.methods.face_model import load_model
-    from semveil.training.encoder import EncoderTraining, train_encoder
+    from semveil.training.encoder import EncoderTraining, encoder_trainer
 
     settings = read_config(EncoderTraining, config, overrides or [])
-    fixed, photos = load_model(model or default_model()), load_faces(faces)
+    fixed, photos = load_model(model or default_model()).to(place), load_faces(faces)
     if isinstance(fixed.generator, SpatialSemanticGAN):
         raise options.OptionError(f"{fixed.name} was trained with its encoder: there is no other for it; see `train generator`")
     check_size(photos, fixed.size)
-    perceptual = perceptual_distance(settings.perceptual)
-    with progress("Training the encoder", quiet=as_json) as advance:
-        network = train_encoder(
-            fixed.generator, photos, settings, rng=streams(seed)["train"], perceptual=perceptual, progress=advance
-        )
+    perceptual = perceptual_distance(settings.perceptual, place)
+    trainer = encoder_trainer(fixed.generator, photos, settings, rng=streams(seed)["train"], perceptual=perceptual)
+    training_run.train_one(trainer, state, title="Training the encoder", quiet=as_json)
+    network = trainer.network.eval().requires_grad_(False)
     _publish(
         out, fixed.generator, network, photos,
         inversion=fixed.inversion, quiet=as_json,
@@ -196,24 +215,36 @@ def _train_jointly(
     state: Path,
     start: str | None,
     minutes: float | None,
+    sheet_minutes: float,
+    device: str,
+    together: bool,
     as_json: bool,
 ) -> None:
     """Go on from the state where there is one, train, and publish the model when all steps are done."""
     from semveil.core.rng import streams
+    from semveil.training.processes import joined
+    from semveil.training.sheet import SampleSheet
 
-    trainer = trainer_of(photos, settings, perceptual=perceptual_distance(settings.perceptual), rng=streams(seed)["train"])
-    if state.is_file():
-        training_run.resume(trainer, state)
-    elif start is not None:
-        _start(trainer, start)
-    done = training_run.train(trainer, state, title="Training the generator", shown="mse", minutes=minutes, quiet=as_json)
-    if done:
-        averages = trainer.averages
-        _publish(
-            out, averages["generator"], averages["encoder"], photos,
-            discriminator=trainer.discriminator, quiet=as_json,
+    with joined(device) as (processes, place):
+        shared = {"processes": processes} if together else {}
+        perceptual = perceptual_distance(settings.perceptual, place)
+        trainer = trainer_of(photos, settings, perceptual=perceptual, rng=streams(seed)["train"], device=place, **shared)
+        if state.is_file():
+            training_run.resume(trainer, state)
+        elif start is not None:
+            _start(trainer, start)
+        sheet = SampleSheet(photos)
+        done = training_run.train(
+            trainer, state, title="Training the generator", shown="mse", minutes=minutes, quiet=as_json,
+            sheet=lambda: sheet.draw(trainer), sheet_minutes=sheet_minutes,
         )  # fmt: skip
-    training_run.tell(trainer, out, state, done=done, as_json=as_json)
+        if done and processes.first:
+            averages = trainer.averages
+            _publish(
+                out, averages["generator"], averages["encoder"], photos,
+                discriminator=trainer.discriminator, quiet=as_json,
+            )  # fmt: skip
+        training_run.tell(trainer, out, state, done=done, as_json=as_json)
 
 
 def _start(trainer: "JointTrainer", model: str) -> None:

@@ -23,6 +23,8 @@ def deep_jscc(
         Path | None, typer.Option(help="State of the run; FILE.checkpoint by default.", metavar="FILE")
     ] = None,
     minutes: Annotated[float | None, typer.Option(help="Stop after so long; run it again to go on.", metavar="M")] = None,
+    sheet_minutes: training_run.SheetMinutes = training_run.SHEET_MINUTES,
+    device: options.Device = "auto",
     seed: Annotated[int, typer.Option(help="Of initialisation, order and channel.", metavar="N")] = 0,
     as_json: options.Json = False,
 ) -> None:
@@ -34,6 +36,7 @@ def deep_jscc(
     state = checkpoint or out.with_name(f"{out.name}.checkpoint")
     options.check_output_file(state)
     link = options.channel("--channel", channel)
+    place = training_run.only_process(device)
 
     from semveil.cli.face_sets import check_size, load_faces
     from semveil.cli.perceptual_training import perceptual_distance
@@ -45,11 +48,14 @@ def deep_jscc(
     settings = read_config(DeepJSCCTraining, config, overrides or [])
     photos = load_faces(faces)
     check_size(photos, settings.network.size)
-    distance, rng = perceptual_distance(settings.perceptual), streams(seed)["train"]
-    trainer = DeepJSCCTrainer(photos, settings, perceptual=distance, rng=rng, channel=link)
+    distance, rng = perceptual_distance(settings.perceptual, place), streams(seed)["train"]
+    trainer = DeepJSCCTrainer(photos, settings, perceptual=distance, rng=rng, channel=link, device=place)
     if state.is_file():
         training_run.resume(trainer, state)
-    done = training_run.train(trainer, state, title="Training the DeepJSCC", shown="mse", minutes=minutes, quiet=as_json)
+    done = training_run.train(
+        trainer, state, title="Training the DeepJSCC", shown="mse", minutes=minutes, quiet=as_json,
+        sheet=trainer.sheet, sheet_minutes=sheet_minutes,
+    )  # fmt: skip
     if done:
         card = {"trained_on": f"{len(trainer.photos)} aligned photos", "channel": channel or "awgn", **asdict(settings)}
         save_deep_jscc(out, *trainer.finished(), card)

@@ -23,14 +23,19 @@ def fusion(
         Path | None, typer.Option(help="State of the run; DIR.checkpoint by default.", metavar="FILE")
     ] = None,
     minutes: Annotated[float | None, typer.Option(help="Stop after so long; run it again to go on.", metavar="M")] = None,
+    sheet_minutes: training_run.SheetMinutes = training_run.SHEET_MINUTES,
+    device: options.Device = "auto",
     seed: Annotated[int, typer.Option(help="Of initialisation, order and identities.", metavar="N")] = 0,
     as_json: options.Json = False,
 ) -> None:
     """Train the networks that take a face apart into identity and attributes and put it together again.
 
+    Several processes train together under torchrun: torchrun --nproc-per-node 2 -m semveil train fusion ...
+
     Example: semveil train fusion labelled.npz --identity identity.safetensors --out models/mine
     """
     state = training_run.state_file(out, checkpoint)
+    options.check_device(device)
 
     from semveil.cli.face_sets import check_labels, check_size, load_faces
     from semveil.core.config import read_config
@@ -38,20 +43,29 @@ def fusion(
     from semveil.methods.identity_model import save_identity_model
     from semveil.recognition.identity_encoder import BUNDLED, identity_encoder_file, load_identity_encoder
     from semveil.training.fusion import FusionTrainer, FusionTraining
+    from semveil.training.processes import joined
+    from semveil.training.sheet import FusionSheet
 
     settings = read_config(FusionTraining, config, overrides or [])
     identity_file = identity_encoder_file(identity or BUNDLED)
     recogniser, photos = load_identity_encoder(identity_file), load_faces(faces)
     check_size(photos, recogniser.config.size)
     check_labels(photos)
-    trainer = FusionTrainer(photos, settings, identity=recogniser, rng=streams(seed)["train"])
-    if state.is_file():
-        training_run.resume(trainer, state)
-    done = training_run.train(trainer, state, title="Training the fusion", shown="identity", minutes=minutes, quiet=as_json)
-    if done:
-        card = {
-            "trained_on": f"{len(trainer.photos)} aligned photos, {len(photos) - len(trainer.photos)} held out",
-            "settings": asdict(settings),
-        }
-        save_identity_model(out, identity_file, *trainer.finished(), card)
-    training_run.tell(trainer, out, state, done=done, as_json=as_json)
+    with joined(device) as (processes, place):
+        trainer = FusionTrainer(
+            photos, settings, identity=recogniser, rng=streams(seed)["train"], device=place, processes=processes
+        )
+        if state.is_file():
+            training_run.resume(trainer, state)
+        sheet = FusionSheet(photos)
+        done = training_run.train(
+            trainer, state, title="Training the fusion", shown="identity", minutes=minutes, quiet=as_json,
+            sheet=lambda: sheet.draw(trainer), sheet_minutes=sheet_minutes,
+        )  # fmt: skip
+        if done and processes.first:
+            card = {
+                "trained_on": f"{len(trainer.photos)} aligned photos, {len(photos) - len(trainer.photos)} held out",
+                "settings": asdict(settings),
+            }
+            save_identity_model(out, identity_file, *trainer.finished(), card)
+        training_run.tell(trainer, out, state, done=done, as_json=as_json)

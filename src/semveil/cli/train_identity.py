@@ -6,9 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from semveil.cli import options
+from semveil.cli import options, training_run
 from semveil.cli.console import progress, show
-from semveil.cli.training_run import SAVE_EVERY
 
 if TYPE_CHECKING:
     from semveil.data.face_set import FaceSet
@@ -33,6 +32,7 @@ def identity_encoder(
         typer.Option(help="Where dlib's descriptors are kept; FILE.teacher.npz by default.", metavar="FILE.npz"),
     ] = None,
     workers: Annotated[int, typer.Option(min=1, help="Processes that describe photos.")] = 1,
+    device: options.Device = "auto",
     seed: Annotated[int, typer.Option(help="Of initialisation, order and augmentation.", metavar="N")] = 0,
     as_json: options.Json = False,
 ) -> None:
@@ -45,9 +45,9 @@ def identity_encoder(
     options.check_output_file(state)
     kept = descriptors or out.with_name(f"{out.name}.teacher.npz")
     options.check_output_file(kept, ".npz")
+    place = training_run.only_process(device)
 
     from semveil.cli.face_sets import check_size, load_faces
-    from semveil.core.checkpoints import read_checkpoint, save_checkpoint
     from semveil.core.config import read_config
     from semveil.core.rng import streams
     from semveil.data.held_out_pairs import held_out_accuracy
@@ -59,20 +59,8 @@ def identity_encoder(
     photo_set = load_faces(faces)
     check_size(photo_set, settings.encoder.size)
     teacher = _teacher(kept, photos, photo_set, workers=workers, quiet=as_json)
-    trainer = IdentityEncoderTrainer(photo_set, teacher, settings, rng=streams(seed)["train"])
-    if state.is_file():
-        stored = read_checkpoint(state)
-        if stored.get("settings") != asdict(settings):
-            raise options.OptionError(f"{state} was made with other settings; give those, or another --checkpoint")
-        trainer.load_state(stored)
-    with progress("Training the identity encoder", quiet=as_json) as advance:
-
-        def report(step: int, loss: float) -> None:
-            advance(step, settings.steps, "loss", loss)
-            if step % SAVE_EVERY == 0 or step == settings.steps:
-                save_checkpoint(state, trainer.state())
-
-        trainer.run(report=report)
+    trainer = IdentityEncoderTrainer(photo_set, teacher, settings, rng=streams(seed)["train"], device=place)
+    training_run.train_one(trainer, state, title="Training the identity encoder", quiet=as_json)
     network = trainer.encoder()
     try:
         accuracy, error = held_out_accuracy(BundledVerifier(network, threshold=0.0), photo_set)

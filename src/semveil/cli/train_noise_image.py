@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from semveil.cli import options
+from semveil.cli import options, training_run
 from semveil.cli.console import make_table, show, stages
 
 
@@ -23,6 +23,7 @@ def noise_image(
     overrides: Annotated[
         list[str] | None, typer.Option("--set", help="Override a setting; may be repeated.", metavar="a.b=c")
     ] = None,
+    device: options.Device = "auto",
     seed: Annotated[int, typer.Option(help="Of initialisation, order and noise.", metavar="N")] = 0,
     as_json: options.Json = False,
 ) -> None:
@@ -33,6 +34,7 @@ def noise_image(
     Example: semveil train noise-image cifar-100-python --out models/mine --set conversion.sigma=5 --set service.epochs=30
     """
     options.check_output_folder(out)
+    place = training_run.only_process(device)
 
     from semveil.core.config import read_config
     from semveil.data.labelled_pictures import load_labelled
@@ -44,7 +46,7 @@ def noise_image(
         raise options.OptionError(f"training and test pictures of {str(data)!r} differ in classes or size")
     told = f"{len(train)} pictures of {len(train.classes)} classes, {data.resolve().name}"
     with stages(quiet=as_json) as advance:
-        figures = train_networks(out, train, test, settings, seed=seed, trained_on=told, progress=advance)
+        figures = train_networks(out, train, test, settings, seed=seed, trained_on=told, device=place, progress=advance)
     rows = [[name.replace("_", " "), value] for name, value in figures.items()]
     table = None if as_json else make_table(["accuracy on test pictures", ""], rows)
     show({"accuracy": figures, "model": str(out)}, [f"Model in {out}."], as_json=as_json, table=table)

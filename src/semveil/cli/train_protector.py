@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from semveil.cli import options
+from semveil.cli import options, training_run
 from semveil.cli.console import show, stages
 from semveil.cli.parties import default_model
 from semveil.link import PAIR_SEED
@@ -51,6 +51,7 @@ def protector(
     out: Annotated[
         Path | None, typer.Option(help="Folder for the pairs; the cache, where they are found, by default.", metavar="DIR")
     ] = None,
+    device: options.Device = "auto",
     force: Annotated[bool, typer.Option("--force", help="Train anew what is there already.")] = False,
     as_json: options.Json = False,
 ) -> None:
@@ -71,6 +72,7 @@ def protector(
     if out is not None:
         options.check_output_folder(out)
         out.mkdir(parents=True, exist_ok=True)
+    place = training_run.only_process(device)
 
     from semveil.core.rng import streams
     from semveil.methods.dp_semcom import PRIVATE_CODES, pair_settings
@@ -79,7 +81,7 @@ def protector(
     from semveil.training.protector import EPOCHS, PUBLIC_LATENTS, TRAINERS
 
     train = TRAINERS[protection]
-    loaded, passes = load_model(model or default_model()), EPOCHS if epochs is None else epochs
+    loaded, passes = load_model(model or default_model()).to(place), EPOCHS if epochs is None else epochs
     trained_on = f"{PUBLIC_LATENTS} synthetic latents of model {loaded.name}, {passes} epochs"
     wanted = [
         pair_settings(

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from semveil.cli import options
+from semveil.cli import options, training_run
 from semveil.cli.console import progress, show
 
 
@@ -25,6 +25,7 @@ def quantiles(
     photos: Annotated[int, typer.Option(min=2, help="How many training photos to invert.")] = 1000,
     seed: Annotated[int, typer.Option(help="Of which photos are taken.", metavar="N")] = 0,
     perceptual: options.Perceptual = None,
+    device: options.Device = "auto",
     as_json: options.Json = False,
 ) -> None:
     """Measure the quantiles of every latent coordinate over public photos, none of which is to be protected later.
@@ -33,6 +34,7 @@ def quantiles(
     """
     if out is not None:
         options.check_output_file(out, ".safetensors")
+    place = training_run.only_process(device)
 
     from semveil.cli.parties import default_model
     from semveil.data.latents import LatentSet
@@ -41,7 +43,7 @@ def quantiles(
     from semveil.methods.quantile_bounds import FILE
     from semveil.training.quantiles import invert_training_photos, training_quantiles
 
-    fixed = load_model(model or default_model())
+    fixed = load_model(model or default_model()).to(place)
     if out is None and fixed.folder is None:
         raise options.OptionError(f"model {fixed.name} has no folder; name a file with --out")
     if source.suffix == ".npz":

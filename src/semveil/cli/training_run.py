@@ -1,14 +1,59 @@
 """A training that keeps its state in a file: where it lies, going on from it, saving, and what is said at the end."""
 
+import os
+import sys
 import time
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
 
 from semveil.cli import options
-from semveil.cli.console import progress, show, when_interrupted
+from semveil.cli.console import note, progress, show, when_interrupted
+
+if TYPE_CHECKING:
+    import numpy as np
+    import torch
+    from numpy.typing import NDArray
 
 SAVE_EVERY = 250  # steps
+TELL_EVERY = 60.0  # seconds between lines where stderr is no terminal
+SHEET_MINUTES = 30.0
+
+SheetMinutes = Annotated[
+    float,
+    typer.Option(help="Write a sheet of samples and reconstructions beside the state so often; 0: none.", metavar="N", min=0),
+]
+
+
+def only_process(device: str) -> "torch.device":
+    """The device of a training that runs in one process.
+
+    Raises:
+        DeviceError: it is not there.
+        OptionError: torchrun started several processes.
+    """
+    from semveil.core.device import choose_device
+
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        raise options.OptionError("only train generator and train fusion run in several processes; start this without torchrun")
+    return choose_device(device)
+
+
+def paced(advance: Callable[..., None], batch: int) -> Callable[..., None]:
+    """A callback that takes step, steps and the rest, and tells photos a second beside them."""
+    from semveil.training.pace import Pace
+
+    pace: Pace | None = None
+
+    def told(step: int, steps: int, *rest: Any) -> None:
+        nonlocal pace
+        pace = pace or Pace(batch=batch, steps=steps, done=step)
+        advance(step, steps, *rest, pace.at(step))
+
+    return told
 
 
 def state_file(out: Path, checkpoint: Path | None) -> Path:
@@ -39,22 +84,42 @@ def resume(trainer: Any, path: Path) -> None:
         raise BadCheckpoint(f"{path.name} does not fit this training: {error}") from error
 
 
-def train(trainer: Any, state: Path, *, title: str, shown: str, minutes: float | None, quiet: bool) -> bool:
+def train(
+    trainer: Any,
+    state: Path,
+    *,
+    title: str,
+    shown: str,
+    minutes: float | None,
+    quiet: bool,
+    sheet: "Callable[[], NDArray[np.uint8]]",
+    sheet_minutes: float = SHEET_MINUTES,
+) -> bool:
     """Take the steps that are left, or as many as the time allows, saving on the way and at the end.
+
+    Of several processes the first alone saves, draws and tells.
 
     Args:
         shown: the loss that the progress bar names.
+        sheet: draws pictures that show how far the training is.
+        sheet_minutes: between two of them; 0 for none.
 
     Returns:
         Whether all steps are done.
     """
     from semveil.core.config import as_json
     from semveil.core.files import write_whole
+    from semveil.data.save import save_png
+    from semveil.training.pace import Pace
 
-    settings = trainer.settings
-    write_whole(state.with_name(f"{state.name}.json"), as_json(settings))
+    settings, first = trainer.settings, trainer.processes.first
+    quiet = quiet or not first
+    if first:
+        write_whole(state.with_name(f"{state.name}.json"), as_json(settings))
     until = float("inf") if minutes is None else time.monotonic() + 60 * minutes
     saved = trainer.step
+    pace = Pace(batch=settings.batch, steps=settings.steps, done=saved)
+    told = drawn = time.monotonic()
 
     def kept() -> str:
         return (
@@ -66,19 +131,46 @@ def train(trainer: Any, state: Path, *, title: str, shown: str, minutes: float |
     with when_interrupted(kept), progress(title, quiet=quiet) as advance:
 
         def report(step: int, losses: dict[str, float]) -> None:
-            nonlocal saved
-            advance(step, settings.steps, shown, losses[shown])
-            if step % SAVE_EVERY == 0:
+            nonlocal saved, told, drawn
+            rate, now = pace.at(step), time.monotonic()
+            advance(step, settings.steps, shown, losses[shown], rate)
+            if not (quiet or sys.stderr.isatty()) and now - told >= TELL_EVERY:
+                note(f"step {step} of {settings.steps}, {rate}, {shown} {losses[shown]:.4g}")
+                told = now
+            if first and step % SAVE_EVERY == 0:
                 trainer.save(state)
                 saved = step
+            if first and sheet_minutes and now - drawn >= 60 * sheet_minutes:
+                save_png(state.with_name(f"{state.name}.sheet-{step}.png"), sheet(), private=True)
+                drawn = time.monotonic()
 
         trainer.run(report=report, until=until)
-    trainer.save(state)
+    if first:
+        trainer.save(state)
     return trainer.step >= settings.steps
+
+
+def train_one(trainer: Any, state: Path, *, title: str, quiet: bool) -> None:
+    """Go on from the state where there is one, and train one network to the end, saving on the way."""
+    if state.is_file():
+        resume(trainer, state)
+    steps = trainer.settings.steps
+    told = f"the state is kept in {state} every {SAVE_EVERY} steps; run the same command again to go on"
+    with when_interrupted(lambda: told), progress(title, quiet=quiet) as advance:
+        tell_pace = paced(advance, trainer.settings.batch)
+
+        def report(step: int, loss: float) -> None:
+            tell_pace(step, steps, "loss", loss)
+            if step % SAVE_EVERY == 0 or step == steps:
+                trainer.save(state)
+
+        trainer.run(report=report)
 
 
 def tell(trainer: Any, out: Path, state: Path, *, done: bool, as_json: bool) -> None:
     """Say how far the run is, and where its model or its state lies."""
+    if not trainer.processes.first:
+        return
     steps = trainer.settings.steps
     line = f"Step {trainer.step} of {steps}; " + (f"model in {out}." if done else f"run it again to go on from {state}.")
     result = {"step": trainer.step, "steps": steps, "checkpoint": str(state), "model": str(out) if done else None}

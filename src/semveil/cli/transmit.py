@@ -58,6 +58,7 @@ def transmit(
         ),
     ] = "photos",
     seed: options.Seed = None,
+    device: options.Device = "auto",
     train: options.Train = True,
     as_json: options.Json = False,
 ) -> None:
@@ -88,6 +89,7 @@ def transmit(
     options.channel("--eve-channel", eve_channel or channel)
     options.check_output_folder(out)
     called = photo_names(photos, names)
+    options.check_device(device)
 
     from semveil.link.transmit import transmit as transmit_photos
 
@@ -106,6 +108,7 @@ def transmit(
             threshold=threshold,
             seed=seed,
             train=train,
+            device=device,
             progress=advance,
             note=note,
             **asked.arguments(),

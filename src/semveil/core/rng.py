@@ -71,6 +71,8 @@ def global_stream(rng: torch.Generator) -> Iterator[None]:
         >>> bool((first.weight == again.weight).all())
         True
     """
-    with torch.random.fork_rng(devices=[]):
+    # `manual_seed` seeds the GPUs' streams too, where there are any, and they are left as they were likewise.
+    gpus = range(torch.cuda.device_count()) if torch.cuda.is_initialized() else []
+    with torch.random.fork_rng(devices=list(gpus)):
         torch.manual_seed(int(torch.randint(2**62, (), generator=rng)))
         yield

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from scipy import ndimage
 
+from semveil.core.errors import FaceError, PhotoError
 from semveil.core.parts import CELEBAMASK_TO_PART
 from semveil.data.align import align_face
 from semveil.data.arrays import read_arrays
@@ -88,6 +90,14 @@ class FaceSet:
         return faces
 
 
+@dataclass(frozen=True)
+class Prepared:
+    """Attributes: faces; unreadable, the photos that could not be read, each with the reason."""
+
+    faces: FaceSet
+    unreadable: tuple[tuple[Path, str], ...]
+
+
 def prepare(
     data: Path,
     *,
@@ -95,12 +105,17 @@ def prepare(
     largest_fill: float = 0.08,
     workers: int = 1,
     progress: Callable[[int, int], None] = lambda done, total: None,
-) -> FaceSet:
+) -> Prepared:
     """Align every photo below `data` (folders `celebamask_hq` and `lfw`, as their publishers lay them out).
 
     CelebAMask-HQ photos are aligned already and are only resized. LFW photos are detected and aligned; photos without a
-    face, and crops of which more than `largest_fill` would be made up (LFW's black borders), are left out.
-    The splits are those of `data.splits`.
+    face, and crops of which more than `largest_fill` would be made up (LFW's black borders), are left out; so are photos
+    that cannot be read, which are named. The splits are those of `data.splits`, unreadable photos counted.
+
+    Raises:
+        FileNotFoundError: there are no photos.
+        PhotoError: none of them can be read.
+        FaceError: none of them shows a face.
     """
     celeb = sorted((data / "celebamask_hq" / "images").glob("*.jpg"))
     lfw = sorted((data / "lfw").glob("*/*.jpg"))
@@ -108,24 +123,44 @@ def prepare(
         raise FileNotFoundError(f"{data} holds neither celebamask_hq/images/*.jpg nor lfw/NAME/*.jpg")
     people, of_celeb = split_people([p.parent.name for p in lfw]), split_celebamask(len(celeb))
 
-    rows = []
-    total = len(celeb) + len(lfw)
+    rows, unreadable = [], []
+    photos = [*celeb, *lfw]
     with ProcessPoolExecutor(workers) as pool:
-        for i, (path, row) in enumerate(
-            zip(celeb, pool.map(partial(_celebamask, size=size), celeb, chunksize=16), strict=True)
-        ):
-            rows.append((*row, f"celebamask_hq/{path.name}", path.stem, of_celeb[i]))
-            progress(len(rows), total)
-        for i, (path, crop) in enumerate(zip(lfw, pool.map(partial(_lfw, size=size), lfw, chunksize=16), strict=True)):
-            progress(len(celeb) + i + 1, total)
-            if crop is None or (crop[1] < 255).mean() > largest_fill:
-                continue
-            rows.append((*crop, f"lfw/{path.parent.name}/{path.name}", path.parent.name, people[path.parent.name]))
+        made = chain(
+            pool.map(partial(_readable, _celebamask, size=size), celeb, chunksize=16),
+            pool.map(partial(_readable, _lfw, size=size), lfw, chunksize=16),
+        )
+        for i, (path, crop) in enumerate(zip(photos, made, strict=True)):
+            progress(i + 1, len(photos))
+            if isinstance(crop, str):
+                unreadable.append((path, crop))
+            elif crop is not None and i < len(celeb):
+                rows.append((*crop, f"celebamask_hq/{path.name}", path.stem, of_celeb[i]))
+            elif crop is not None and (crop[1] < 255).mean() <= largest_fill:
+                rows.append((*crop, f"lfw/{path.parent.name}/{path.name}", path.parent.name, people[path.parent.name]))
+    if len(unreadable) == len(photos):
+        path, reason = unreadable[0]
+        raise PhotoError(f"none of {len(photos)} photos below {str(data)!r} can be read, such as {str(path)!r}: {reason}")
+    if not rows:
+        raise FaceError(f"no face was found in any of {len(photos)} photos below {str(data)!r}")
     pixels, inside, labels, *words = zip(*rows, strict=True)
-    return FaceSet(np.stack(pixels), np.stack(inside), np.stack(labels), *(np.array(column) for column in words))
+    faces = FaceSet(np.stack(pixels), np.stack(inside), np.stack(labels), *(np.array(column) for column in words))
+    return Prepared(faces, tuple(unreadable))
 
 
-def _celebamask(path: Path, *, size: int) -> tuple[NDArray, NDArray, NDArray]:
+Crop = tuple[NDArray, NDArray, NDArray]
+
+
+def _readable(align: Callable[..., Crop | None], path: Path, *, size: int) -> Crop | str | None:
+    """What `align` makes of a photo, or why the photo cannot be read."""
+    try:
+        return align(path, size=size)
+    except (OSError, SyntaxError, ValueError, IndexError, Image.DecompressionBombError) as error:  # as damaged files do
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        return reason or type(error).__name__
+
+
+def _celebamask(path: Path, *, size: int) -> Crop:
     image = Image.open(path).convert("RGB").resize((size, size), Image.Resampling.LANCZOS)
     classes = np.asarray(Image.open(path.parents[1] / "masks" / f"{path.stem}.png"))
     parts = np.array(CELEBAMASK_TO_PART, np.uint8)[classes]
@@ -134,7 +169,7 @@ def _celebamask(path: Path, *, size: int) -> tuple[NDArray, NDArray, NDArray]:
     return np.asarray(image), np.full((size, size), 255, np.uint8), votes.argmax(-1).astype(np.uint8)
 
 
-def _lfw(path: Path, *, size: int) -> tuple[NDArray, NDArray, NDArray] | None:
+def _lfw(path: Path, *, size: int) -> Crop | None:
     photo = np.asarray(Image.open(path).convert("RGB"))
     landmarks = _central_face(photo)
     if landmarks is None:

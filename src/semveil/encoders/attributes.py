@@ -15,6 +15,7 @@ from torch.nn import functional as F
 
 from semveil.core.checkpoint_parts import read_part
 from semveil.core.checkpoints import load_strictly
+from semveil.core.device import CPU
 
 SLOPE = 0.1  # of every leaky ReLU, [IDP] Fig. 3
 
@@ -95,7 +96,7 @@ class AttributeEncoder(nn.Module):
         state, name = read_part(source, "E", beside=("G", "Z", "D"))
         with torch.device("meta"):
             network = cls()
-        network.to_empty(device="cpu")
+        network.to_empty(device=CPU)
         load_strictly(network, state, name=name)
         return network.eval()
 

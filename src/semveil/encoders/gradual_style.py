@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from semveil.core.checkpoints import BadCheckpoint, load_strictly, read_checkpoint
+from semveil.core.device import CPU
 from semveil.nn.equalized import EqualizedLinear
 from semveil.nn.irse import irse50_body, irse50_input
 
@@ -92,7 +93,7 @@ class GradualStyleEncoder(nn.Module):
         codes = _codes(content.get("opts"), state, name)
         with torch.device("meta"):  # drawing 267 million initial values would take seconds
             network = cls(codes)
-        network.to_empty(device="cpu").to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        network.to_empty(device=CPU).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         load_strictly(network, state, name=name)
         network.mean_codes.copy_(_mean_codes(mean, content.get("opts"), codes, name))
         return network

@@ -104,8 +104,8 @@ def invert(
         raise ValueError("the photos to invert hold NaN or infinite pixels")
     if len(start) not in (1, len(images)):
         raise ValueError(f"start holds {len(start)} latents for {len(images)} photos; give one for each, or one for all")
-    start = start.expand(len(images), -1, -1)
-    centre = start if centre is None else centre.expand_as(start)
+    start = start.to(images).expand(len(images), -1, -1)
+    centre = start if centre is None else centre.to(images).expand_as(start)
     parts = []
     for first in range(0, len(images), settings.batch):
         rows = slice(first, first + settings.batch)

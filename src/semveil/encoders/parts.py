@@ -119,6 +119,6 @@ class PartEncoder(nn.Module):
         read = rows @ x.contiguous().unsqueeze(1) @ columns.mT  # (B, P, C, h, w)
         parts = torch.bmm(read.flatten(2).transpose(0, 1), self.part_codes.to(x.dtype)).transpose(0, 1)  # (B, P, 2D)
         shared = self.shared_codes(self.to_shared(sixteenth).flatten(1))
-        codes = torch.cat([shared, parts.flatten(1)], 1).float()
+        codes = torch.cat([shared, parts.flatten(1)], 1).to(self.part_codes.dtype)  # also out of half precision
         standard: Tensor = self.standardise(codes)
         return standard.unflatten(1, (c.codes, c.style_dim))

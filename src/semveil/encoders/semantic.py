@@ -90,6 +90,6 @@ class SemanticEncoder(nn.Module):
         fine = self.stages[2](x)
         coarse = self.stages[3](fine)
         features = torch.cat([self.fine(F.leaky_relu(fine, 0.1)).flatten(1), self.coarse(coarse).flatten(1)], 1)
-        codes = self.standardise(self.to_codes(features).float())
+        codes = self.standardise(self.to_codes(features).to(self.to_codes.weight.dtype))  # also out of half precision
         codes = codes.unflatten(1, (self.config.codes, self.config.style_dim))
         return codes * self.style_std + self.style_mean

@@ -141,9 +141,13 @@ def _prepared(data: Path, size: int, progress: Tick) -> FaceSet:
     kept = home() / "faces" / f"{size}-{key}.npz"
     if not kept.is_file():
         try:
-            prepare(data, size=size, progress=progress).save(kept)
+            prepared = prepare(data, size=size, progress=progress)
         except FileNotFoundError as error:
             raise DataMissing(f"{error}, nor CelebA-HQ-img/*.jpg; name the folder of the photos with --data") from None
+        if prepared.unreadable:  # other photos would give other figures
+            path, reason = prepared.unreadable[0]
+            raise DataMissing(f"{len(prepared.unreadable)} photos cannot be read, such as {str(path)!r}: {reason}")
+        prepared.faces.save(kept)
     return FaceSet.load(kept)
 
 

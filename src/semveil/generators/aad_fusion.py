@@ -15,6 +15,7 @@ from torch.nn import functional as F
 
 from semveil.core.checkpoint_parts import read_part
 from semveil.core.checkpoints import load_strictly
+from semveil.core.device import CPU
 
 
 @dataclass(frozen=True)
@@ -149,7 +150,7 @@ class FusionGenerator(nn.Module):
         state, name = read_part(source, "G", beside=("E", "Z", "D"))
         with torch.device("meta"):  # drawing 370 million initial values would take seconds
             network = cls()
-        network.to_empty(device="cpu")
+        network.to_empty(device=CPU)
         load_strictly(network, state, name=name)
         return network.eval()
 

@@ -5,6 +5,7 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
+import torch
 from torch import Tensor
 
 from semveil.channels import DigitalMessage, Message, MessageError, is_digital, read_digital, read_message
@@ -53,6 +54,7 @@ def receive(
     authenticate: bool = True,
     replay: bool = False,
     certificate_in_png: bool = False,
+    device: str | torch.device | None = None,
     note: Note = unheard,
 ) -> Received:
     """Bob: hear a message over a simulated channel, undo the protection and make the image; a keyed message is read once.
@@ -72,6 +74,7 @@ def receive(
         authenticate: False reads a deniable message, whose side information anybody may have altered.
         replay: read a keyed message that was read before.
         certificate_in_png: put the certificate into the PNG's text too.
+        device: where the networks compute, see `core.device.choose_device`; where the model is, if None.
         note: told where the message was sent from this machine: Bob may be hearing himself.
 
     Raises:
@@ -79,6 +82,7 @@ def receive(
         KeyProblem: the key is missing or not Alice's, the side information was altered, or the message was read before.
     """
     read, loaded = _open(message, model, iq=iq)
+    loaded = loaded.to(device)
     nonce = None if read.keyed is None else read.keyed.nonce
     shared = None if read.keyed is None else bob_key(key, read.keyed.source)
     method: DPSemCom | None = None
@@ -116,16 +120,18 @@ def eavesdrop(
     channel: AnyChannel | None = None,
     seed: int | None = None,
     certificate_in_png: bool = False,
+    device: str | torch.device | None = None,
 ) -> Received:
     """Eve: hear a message over her own simulated channel and put it into the public generator, as in the paper.
 
     Args:
-        message, out, iq, model, snr_db, channel, seed, certificate_in_png: as for `receive`.
+        message, out, iq, model, snr_db, channel, seed, certificate_in_png, device: as for `receive`.
 
     Raises:
         MessageError: the message is damaged, or needs another model.
     """
     read, loaded = open_message(message, model, iq=iq)
+    loaded = loaded.to(device)
     images = method_for_eve(read, loaded).eavesdrop(heard(read, snr_db=snr_db, rng=streams(seed)["eve"], channel=channel))
     certificate = certificate_of(read).for_picture()
     outputs = picture_outputs(out, images, certificate, in_png=certificate_in_png)

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from semveil.channels import DigitalMessage, Message, digital_bytes, message_bytes
@@ -61,6 +62,7 @@ def send(
     ledger: Ledger | AnyPath | None = None,
     limit: float | None = None,
     train: bool = True,
+    device: str | torch.device | None = None,
     progress: Progress = quiet,
     note: Note = unheard,
     **options: Any,
@@ -83,6 +85,7 @@ def send(
         ledger: the user's where None.
         limit: a release that takes the subject's total epsilon above it is refused.
         train: train a missing pair now (minutes; it is kept).
+        device: where the networks compute, see `core.device.choose_device`; where the model is, if None.
         progress: stages of the work.
         note: told of what the user should know.
         options: of the protection, see `DPSemCom`: protection, private_codes, epsilon, calibration, budget, delta, guard,
@@ -112,7 +115,7 @@ def send(
             raise ValueError(f"a digital message is sealed whole and needs no other protection or signal; leave {wrong} out")
     elif image_bytes is not None:
         raise ValueError("image_bytes is for a digital message; ask for one, or leave it out")
-    loaded = load_model(model) if isinstance(model, str) else model
+    loaded = (load_model(model) if isinstance(model, str) else model).to(device)
     faces = load_faces(photos, size=loaded.size, face=face, progress=progress, note=note)
 
     def inverted(method: DPSemCom) -> Tensor:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from semveil.channels import parse_link
@@ -75,6 +76,7 @@ def transmit(
     threshold: float | None = None,
     seed: int | None = None,
     train: bool = True,
+    device: str | torch.device | None = None,
     progress: Progress = quiet,
     note: Note = unheard,
     **options: Any,
@@ -95,6 +97,7 @@ def transmit(
         threshold: of an ONNX verifier, on its cosine.
         seed: of the channels; drawn anew where None. With genuine noise it makes a simulation, no release.
         train: train a missing pair now (minutes; it is kept).
+        device: where the networks compute, see `core.device.choose_device`; where the model is, if None.
         progress: stages of the work.
         note: told of what the user should know.
         options: of the protection, see `DPSemCom`; keyed protection draws a new key, which Bob has and Eve has not.
@@ -103,7 +106,7 @@ def transmit(
         ValueError: options that do not go together, or no such verifier.
         SemveilError: a photo or an output is not as it must be.
     """
-    loaded = load_model(model) if isinstance(model, str) else model
+    loaded = (load_model(model) if isinstance(model, str) else model).to(device)
     judge, judge_card = choose_verifier(verifier, resolution=loaded.size, threshold=threshold)
     faces = load_faces(photos, size=loaded.size, face=face, names=names, progress=progress, note=note)
     method = sender(loaded, train=train, progress=progress, note=note, **options)

@@ -7,7 +7,7 @@ DBSec 2018. [DPSVD]: Liyue Fan, "Practical Image Obfuscation with Provable Priva
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Self
 
 import numpy as np
 import scipy
@@ -69,8 +69,16 @@ def from_levels(levels: Tensor, like: Tensor) -> Tensor:
     return (levels / 127.5 - 1).to(like)
 
 
+class WithoutNetworks:
+    """What has no networks: pictures are computed on the CPU, exactly, and lie where they lay."""
+
+    def to(self, device: str | torch.device | None = None, dtype: torch.dtype | None = None) -> Self:
+        """The method itself."""
+        return self
+
+
 @dataclass(frozen=True, kw_only=True)
-class Blur:
+class Blur(WithoutNetworks):
     """Gaussian blur. Nothing is guaranteed: it is deterministic, and recognisers that are trained on blur see through it.
 
     Example:
@@ -98,7 +106,7 @@ class Blur:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Mosaic:
+class Mosaic(WithoutNetworks):
     """Pixelation: the mean of each cell. Nothing is guaranteed: it is deterministic.
 
     Example:
@@ -126,7 +134,7 @@ class Mosaic:
 
 
 @dataclass(frozen=True, kw_only=True)
-class PixelNoise:
+class PixelNoise(WithoutNetworks):
     """Independent normal noise on every colour of every pixel.
 
     It is the Gaussian mechanism over all pixels, so an epsilon holds for the whole crop; at amounts that leave a picture it
@@ -168,7 +176,7 @@ class PixelNoise:
 
 
 @dataclass(frozen=True, kw_only=True)
-class DPPix:
+class DPPix(WithoutNetworks):
     """Pixelation with Laplace noise on each cell's mean [DPPix].
 
     Two crops are neighbours there if they differ in at most m pixels, which moves the means of b x b cells by at most
@@ -245,7 +253,7 @@ class DPPix:
 
 
 @dataclass(frozen=True, kw_only=True)
-class DPSVD:
+class DPSVD(WithoutNetworks):
     """Noise on the largest singular values of each colour [DPSVD].
 
     X = U diag(s) V^T; the k largest s get noise of density proportional to exp(-||n|| / scale) over all colours, the rest is

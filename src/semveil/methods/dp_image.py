@@ -5,6 +5,7 @@ Feature Space", 2025. The file reads in the paper's order: features, noise, reco
 wrong is in `docs/methods/dp-image.md`.
 """
 
+import copy
 from dataclasses import replace
 from typing import Annotated, Any, ClassVar
 
@@ -153,6 +154,12 @@ class DPImage:
             self.mechanism = Laplace(DEFAULT_SCALE if scale is None else scale)
         self.release = mechanisms.Release(self.mechanism)
         self._test_checked = accept == ANYTHING or draws != UNTIL_ACCEPTED
+
+    def to(self, device: str | torch.device | None = None, dtype: torch.dtype | None = None) -> "DPImage":
+        """The same method with its networks on another device or in another precision; exact noise stays on the CPU."""
+        there = copy.copy(self)
+        there.model = self.model.to(device, dtype)
+        return there
 
     @property
     def size(self) -> int:

@@ -5,6 +5,7 @@ leveraging Differential Privacy", 2024. The file reads in the paper's order: inv
 Eve eavesdrops. What the paper leaves open or gets wrong is in `docs/methods/dp-semcom.md`.
 """
 
+import copy
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -16,6 +17,7 @@ from torch import Tensor
 from semveil.channels import KeyedPart, denormalise_power, normalise_power, pack, unpack, wiretap
 from semveil.channels.wiretap import AnyChannel
 from semveil.core.coverage import Coverage
+from semveil.core.device import moved
 from semveil.core.parts import describe_codes
 from semveil.core.pixels import check_range
 from semveil.core.privacy import Guarantee
@@ -26,6 +28,7 @@ from semveil.methods.face_model import DEFAULT_MODEL, FaceModel, load_model
 from semveil.methods.pairs import find_pair
 from semveil.methods.protection_options import check_options
 from semveil.methods.protections import PROTECTIONS, Setting
+from semveil.methods.protectors import Trained
 from semveil.methods.shared_key import SharedKey
 from semveil.protection.pair import PairSettings, TrainedPair
 
@@ -169,7 +172,7 @@ class DPSemCom:
                 raise ValueError(f"the pair was trained for protection {settings.protection!r}, not {protection!r}")
             if (settings.codes, settings.style_dim) != (self.private_codes, style_dim):
                 raise ValueError(f"the pair protects codes {settings.codes}, not {self.private_codes}")
-            self.pair = pair or find_pair(self.model, settings)
+            self.pair = moved(pair or find_pair(self.model, settings), self.model.device, self.model.dtype)
         self.nominal_epsilon = self._nominal_epsilon(epsilon)
         if rotations not in ("code", "block"):
             raise ValueError(f"rotations must be 'code' or 'block', got {rotations!r}")
@@ -209,6 +212,18 @@ class DPSemCom:
         if not self.kind.takes_epsilon or self.kind.keyed:
             return epsilon
         return self.calibration.nominal_epsilon
+
+    def to(self, device: str | torch.device | None = None, dtype: torch.dtype | None = None) -> "DPSemCom":
+        """The same method with its networks on another device or in another precision, see `FaceModel.to`.
+
+        Keys, keystreams and exact noise stay on the CPU; what they give follows the latents.
+        """
+        there = copy.copy(self)
+        there.model = self.model.to(device, dtype)
+        if self.pair is not None:
+            there.pair = moved(self.pair, device, dtype)
+            there.protector = Trained(there.pair)
+        return there
 
     @property
     def private_parts(self) -> list[str]:
@@ -251,7 +266,7 @@ class DPSemCom:
             codes: (B, K, D).
             rng: of simulated noise, which is no release; without it genuine noise comes from the operating system.
         """
-        sent, private = self.model.box.clip(codes), list(self.private_codes)
+        sent, private = self.model.box.clip(codes.to(self.model.device)), list(self.private_codes)
         protected = self.protector.protect(sent[:, private], rng=rng)
         sent[:, private] = protected.block
         symbols, gains = normalise_power(pack(sent.flatten(1)))
@@ -308,7 +323,7 @@ class DPSemCom:
         """
         check_range(images)
         run = run if isinstance(run, Streams) else streams(run)
-        codes = self.model.box.clip(self.invert(images).codes if codes is None else codes)
+        codes = self.model.box.clip(self.invert(images).codes if codes is None else codes.to(self.model.device))
         sent = self.send_codes(codes, rng=None if run.seed is None else run["dp"])
         heard = wiretap(
             sent.symbols,
@@ -322,7 +337,7 @@ class DPSemCom:
         symbols, gains = normalise_power(pack(codes.flatten(1)))
         plain = wiretap(symbols, snr_db, rng_bob=run["direct"], rng_eve=run["direct eve"], bob_channel=bob_channel).bob
         return WiretapResult(
-            source=images,
+            source=images.to(self.model.device),
             inverted=self.synthesize(codes),
             direct=self.synthesize(self.heard_codes(Transmission(plain, gains, sent.guarantee))),
             bob=self.receive(replace(sent, symbols=heard.bob)),
@@ -347,18 +362,19 @@ class DPSemCom:
         """How Laplacian the pair's change of these latents looks, and its epsilon': no guarantee (Eqs. 16, 17)."""
         if self.pair is None:
             return None
-        block = self.model.box.clip(codes)[:, list(self.private_codes)]
+        block = self.model.box.clip(codes.to(self.model.device))[:, list(self.private_codes)]
         return fitted_epsilon(self.pair.imitation(block), self.calibration.sensitivity)
 
     def heard_codes(self, transmission: Transmission) -> Tensor:
         """What the symbols say of all codes (B, K, D), before anybody takes a protection off."""
-        reals = unpack(denormalise_power(transmission.symbols, transmission.gains))
+        symbols, gains = (x.to(self.model.device) for x in (transmission.symbols, transmission.gains))
+        reals = unpack(denormalise_power(symbols, gains))
         return reals.unflatten(1, self.model.latent_shape).clone()
 
     def synthesize(self, codes: Tensor) -> Tensor:
         """Codes (B, K, D) -> images, in parts that fit into memory."""
         with torch.inference_mode():
-            return torch.cat([self.model.generator.synthesize(part) for part in codes.split(64)])
+            return torch.cat([self.model.generator.synthesize(part) for part in self.model.placed(codes).split(64)])
 
 
 def pair_settings(

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from semveil.core.checkpoints import LARGEST_SIDE, BadCheckpoint, build_to_fit, read_checkpoint
 from semveil.core.config import check_kinds
+from semveil.core.device import CPU, device_of, moved, precision_of
 from semveil.core.files import write_whole
 from semveil.core.model_folders import FACE_CARD, folders_with
 from semveil.core.registry import suggest
@@ -65,7 +66,7 @@ class LatentPrior:
         return cls(mean, factors.unflatten(1, mean.shape), residual.view_as(mean))
 
     def sample(self, count: int, *, rng: torch.Generator) -> Tensor:
-        """(count, K, D) latents."""
+        """(count, K, D) latents, on the CPU: a seed means the same faces for a model on any device."""
         weights = torch.randn(count, len(self.factors), generator=rng)
         noise = torch.randn(count, *self.mean.shape, generator=rng) * self.residual
         return self.mean + torch.einsum("nr,rkd->nkd", weights, self.factors) + noise
@@ -115,9 +116,39 @@ class FaceModel:
         """(K, D)."""
         return self.generator.config.codes, self.generator.config.style_dim
 
+    @property
+    def device(self) -> torch.device:
+        """Where the networks are, and what they make; photos and codes that are given are brought there."""
+        return device_of(self.generator)
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """The precision that the networks compute in."""
+        return precision_of(self.generator)
+
+    def to(self, device: str | torch.device | None = None, dtype: torch.dtype | None = None) -> "FaceModel":
+        """The same model with its networks on another device or in another precision; itself where nothing changes.
+
+        The latent prior stays on the CPU: Alice and Bob must derive the same rotations from it.
+
+        Args:
+            device: such as `cuda:1`, see `core.device.choose_device`.
+            dtype: float32 or float64.
+        """
+        generator = moved(self.generator, device, dtype)
+        if generator is self.generator:
+            return self
+        encoder = None if self.encoder is None else moved(self.encoder, device, dtype)
+        return replace(self, generator=generator, encoder=encoder)
+
+    def placed(self, x: Tensor) -> Tensor:
+        """Photos or codes where the networks are, in their precision."""
+        return x.to(self.device, self.dtype)
+
     def start_codes(self, images: Tensor) -> Tensor:
         """First codes of an inversion: the encoder's (B, K, D), or the generator's mean (1, K, D)."""
         if self.encoder is not None:
+            images = self.placed(images)
             with torch.inference_mode():
                 return torch.cat([self.encoder(photo) for photo in images.split(1)]).clone()
         codes, style_dim = self.latent_shape
@@ -130,7 +161,8 @@ class FaceModel:
             ValueError: no such term, or none for this model.
             WeightsMissing: its weights are not on this machine; there is never another in its place.
         """
-        return PERCEPTUAL[name or self.perceptual](self.perceptual_network, self.encoder)
+        term = PERCEPTUAL[name or self.perceptual](self.perceptual_network, self.encoder)
+        return moved(term, self.device, self.dtype) if isinstance(term, nn.Module) else term
 
     def invert(
         self,
@@ -157,6 +189,7 @@ class FaceModel:
         """
         if images.shape[1:] != (3, self.size, self.size):
             raise ValueError(f"model {self.name} takes images (B, 3, {self.size}, {self.size}), got {tuple(images.shape)}")
+        images = self.placed(images)
         return invert(
             images,
             self.generator,
@@ -182,18 +215,19 @@ class FaceModel:
             return self._synthetic_latents(count, rng)
         codes, style_dim = self.latent_shape
         with torch.no_grad():
-            w: Tensor = self.generator.map(torch.randn(count, style_dim, generator=rng))
+            w = self._mapping()(torch.randn(count, style_dim, generator=rng))
         return w.unsqueeze(1).expand(-1, codes, -1)
 
     def _mapping(self) -> Callable[[Tensor], Tensor]:
         if isinstance(self.generator, SpatialSemanticGAN):
             raise ValueError(f"model {self.name} has no mapping network, and must have an encoder and a latent prior")
-        return self.generator.map
+        network = self.generator
+        return lambda z: network.map(self.placed(z))
 
     def _synthetic_latents(self, count: int, rng: torch.Generator) -> Tensor:
         """From the latent prior, or else from the mapping network with every code's w drawn on its own."""
         if self.prior is not None:
-            return self.prior.sample(count, rng=rng)
+            return self.placed(self.prior.sample(count, rng=rng))
         codes, style_dim = self.latent_shape
         with torch.no_grad():
             w = self._mapping()(torch.randn(count * codes, style_dim, generator=rng))
@@ -205,7 +239,8 @@ class FaceModel:
         For models whose box is a guess, as that of the official weights is: [DPSC] gives its width alone. The same on every
         machine. It has a digest of its own and no folder, so that pairs trained for the other box are not taken for its own.
         """
-        box = ClipBox.from_quantiles(self._synthetic_latents(1000, torch.Generator().manual_seed(0)))
+        here = self.to(CPU, torch.float32)  # the same numbers on every machine
+        box = ClipBox.from_quantiles(here._synthetic_latents(1000, torch.Generator().manual_seed(0)))
         source = f"0.5 % and 99.5 % quantiles of 1000 synthetic latents of {self.name}"
         digest = hashlib.sha256(f"{self.digest} {box.lower} {box.upper}".encode()).hexdigest()
         return replace(self, box=ClipBox(box.lower, box.upper, source=source), digest=digest, folder=None)

@@ -5,6 +5,7 @@ Neurocomputing 501, 2022. The file reads in the paper's order: identity and attr
 paper leaves open or gets wrong is in `docs/methods/identity-dp.md`.
 """
 
+import copy
 import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
@@ -140,6 +141,13 @@ class IdentityDP:
         self.look: LatentDP | None = None
         if attribute_epsilon is not None:
             self.look = LatentDP(epsilon=attribute_epsilon, mechanism="exponential")
+
+    def to(self, device: str | torch.device | None = None, dtype: torch.dtype | None = None) -> "IdentityDP":
+        """The same method with its networks on another device or in another precision; exact draws stay on the CPU."""
+        there = copy.copy(self)
+        there.model = self.model.to(device, dtype)
+        there.look = None if self.look is None else self.look.to(device, dtype)
+        return there
 
     @property
     def size(self) -> int:

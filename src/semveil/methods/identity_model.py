@@ -14,6 +14,7 @@ from torch.nn import functional as F
 
 from semveil.core.checkpoints import LARGEST_SIDE, BadCheckpoint, build_to_fit
 from semveil.core.config import check_kinds
+from semveil.core.device import device_of, moved, precision_of
 from semveil.core.files import write_whole
 from semveil.core.model_folders import IDENTITY_CARD, folders_with
 from semveil.core.pixels import check_range
@@ -23,11 +24,12 @@ from semveil.encoders.attributes import AttributeEncoder, AttributeEncoderConfig
 from semveil.generators.aad_fusion import FusionConfig, FusionGenerator
 from semveil.methods.face_model import read_network, write_network
 from semveil.recognition.identity_encoder import FILE as IDENTITY_FILE
-from semveil.recognition.identity_encoder import load_identity_encoder
+from semveil.recognition.identity_encoder import IdentityEncoder, load_identity_encoder
 
 DEFAULT_IDENTITY_MODEL = "identity-64"
 CARD = IDENTITY_CARD
 _CHUNK = 64  # images at a time
+Device = str | torch.device | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,6 +45,7 @@ class IdentityModel:
         attributes: images -> r_att, maps (B, c, s, s), coarse to fine (Eq. 8).
         fuse: r_id and r_att -> images (B, 3, S, S) in [-1, 1] (Eqs. 9 and 13).
         card: what it was trained on, under which terms.
+        elsewhere: (device, dtype) -> the same model with its networks there, which `to` asks for; None without networks.
 
     Example:
         >>> model = IdentityModel.example()
@@ -59,6 +62,11 @@ class IdentityModel:
     attributes: Callable[[Tensor], tuple[Tensor, ...]]
     fuse: Callable[[Tensor, Sequence[Tensor]], Tensor]
     card: Mapping[str, Any]
+    elsewhere: "Callable[[Device, torch.dtype | None], IdentityModel] | None" = None
+
+    def to(self, device: Device = None, dtype: torch.dtype | None = None) -> "IdentityModel":
+        """The same model with its networks on another device or in another precision, see `core.device.moved`."""
+        return self if self.elsewhere is None else self.elsewhere(device, dtype)
 
     def check(self, images: Tensor) -> None:
         """Refuse images that are not of the model's size, not finite, or no floats in [-1, 1]."""
@@ -152,17 +160,38 @@ def _load_folder(folder: Path) -> IdentityModel:
     ):
         raise BadCheckpoint(f"the networks in {folder} do not fit together: they differ in sizes")
 
+    return _of_networks(folder.name, _digest(folder, card), recogniser, encoder, generator, card)
+
+
+def _of_networks(
+    name: str,
+    digest: str,
+    recogniser: IdentityEncoder,
+    encoder: AttributeEncoder,
+    generator: FusionGenerator,
+    card: Mapping[str, Any],
+) -> IdentityModel:
+    """The three networks as functions, on the generator's device and in its precision."""
+
+    def placed(x: Tensor) -> Tensor:
+        return x.to(device_of(generator), precision_of(generator))
+
     def identify(images: Tensor) -> Tensor:
-        return torch.cat([recogniser(part) for part in images.split(_CHUNK)])
+        return torch.cat([recogniser(part) for part in placed(images).split(_CHUNK)])
 
     def attributes(images: Tensor) -> tuple[Tensor, ...]:
-        return tuple(map(torch.cat, zip(*(encoder(part) for part in images.split(_CHUNK)), strict=True)))
+        return tuple(map(torch.cat, zip(*(encoder(part) for part in placed(images).split(_CHUNK)), strict=True)))
 
     def fuse(identity: Tensor, maps: Sequence[Tensor]) -> Tensor:
-        parts = zip(identity.split(_CHUNK), *(level.split(_CHUNK) for level in maps), strict=True)
+        parts = zip(placed(identity).split(_CHUNK), *(placed(level).split(_CHUNK) for level in maps), strict=True)
         return torch.cat([generator(vectors, levels) for vectors, *levels in parts])
 
-    return IdentityModel(folder.name, _digest(folder, card), size, dim, identify, attributes, fuse, card)
+    def elsewhere(device: Device, dtype: torch.dtype | None) -> IdentityModel:
+        there = moved(recogniser, device, dtype), moved(encoder, device, dtype), moved(generator, device, dtype)
+        return _of_networks(name, digest, *there, card)
+
+    size, dim = encoder.config.size, generator.config.identity_dim
+    return IdentityModel(name, digest, size, dim, identify, attributes, fuse, card, elsewhere)
 
 
 def _digest(folder: Path, card: Mapping[str, Any]) -> str:

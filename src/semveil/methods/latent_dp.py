@@ -5,6 +5,7 @@ paper's Algorithm 2: encode, clip, noise, clip, generate. What the paper leaves 
 `docs/methods/latent-dp.md`.
 """
 
+import copy
 import math
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar
@@ -168,12 +169,20 @@ class LatentDP:
     def _gallery(self, faces: int) -> Tensor | Gallery:
         if self.subspace is not None:
             return gallery_of(self.model, self.subspace.space, faces)
-        return self.box.clip(self.model.public_latents(faces, torch.Generator().manual_seed(GALLERY_SEED)))
+        rng = torch.Generator().manual_seed(GALLERY_SEED)
+        # On the CPU, where the distances to it are the same sums on every machine.
+        return self.box.clip(self.model.public_latents(faces, rng).cpu())
 
     def _noise(self, epsilon: float) -> PerCoordinateLaplace:
         if self.calibration == "as_published":
             return scales_as_published(self.sensitivity, epsilon, self.shares)
         return PerCoordinateLaplace.calibrate(self.sensitivity, epsilon, weights=self.shares)
+
+    def to(self, device: str | torch.device | None = None, dtype: torch.dtype | None = None) -> "LatentDP":
+        """The same method with its networks on another device or in another precision; exact noise stays on the CPU."""
+        there = copy.copy(self)
+        there.model = self.model.to(device, dtype)
+        return there
 
     @property
     def size(self) -> int:

@@ -9,6 +9,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from semveil.core.device import device_of, moved, precision_of
 from semveil.core.parts import BASE_CODES, CODES, PARTS, codes_of_parts
 from semveil.core.pixels import check_range
 from semveil.core.weights import find, require
@@ -24,6 +25,7 @@ from semveil.methods.quantile_bounds import FILE, PAPER_LATENTS, QuantileBounds
 STYLEGAN2 = "stylegan2-ffhq"
 PAPER_RANGE = ClipBox(-20.0, 20.0, source="[DPI] Fig. 4: the values of the latents lie between -20 and 20")
 STYLE_GROUPS = {"coarse": range(3), "medium": range(3, 7), "fine": range(7, 18)}  # [DPI] 4.1.3, there from 1
+Device = str | torch.device | None
 _LARGE = 256  # px; larger pictures are made one by one, as a gigabyte of features each would not fit
 
 
@@ -45,6 +47,7 @@ class LatentModel:
         groups: codes by a name for what they show; each code is in one group.
         public_latents: (count, rng) -> latents (count, K, D) for which no photo is needed.
         prior: what they are drawn from, where that is a Gaussian prior.
+        elsewhere: (device, dtype) -> the same model with its networks there, which `to` asks for; None without networks.
 
     Example:
         >>> model = LatentModel.example()
@@ -65,6 +68,11 @@ class LatentModel:
     groups: Mapping[str, tuple[int, ...]]
     public_latents: Callable[[int, torch.Generator], Tensor]
     prior: LatentPrior | None = None
+    elsewhere: "Callable[[Device, torch.dtype | None], LatentModel] | None" = None
+
+    def to(self, device: "Device" = None, dtype: torch.dtype | None = None) -> "LatentModel":
+        """The same model with its networks on another device or in another precision, see `core.device.moved`."""
+        return self if self.elsewhere is None else self.elsewhere(device, dtype)
 
     @property
     def semantic(self) -> bool:
@@ -163,7 +171,7 @@ def from_face_model(model: FaceModel, perceptual: str | None = None) -> LatentMo
 
     def synthesize(latents: Tensor) -> Tensor:
         with torch.no_grad():
-            return _in_parts(model.generator.synthesize, latents, model.size)
+            return _in_parts(model.generator.synthesize, model.placed(latents), model.size)
 
     def public_latents(count: int, rng: torch.Generator) -> Tensor:
         return model.public_latents(count, rng=rng)
@@ -189,6 +197,7 @@ def from_face_model(model: FaceModel, perceptual: str | None = None) -> LatentMo
         part_groups() if model.semantic else style_groups(model.latent_shape[0]),
         public_latents,
         model.prior,
+        lambda device, dtype: from_face_model(model.to(device, dtype), perceptual),
     )
 
 
@@ -231,27 +240,35 @@ def _stylegan2() -> LatentModel:
     generator = StyleGAN2.from_official(find(STYLEGAN2) or path)
     generator.eval().requires_grad_(False)
     encoder = GradualStyleEncoder.from_official(path)
-    size, codes = generator.config.size, generator.config.codes
     digest = hashlib.sha256()
     for file in dict.fromkeys([path, find(STYLEGAN2) or path]):
         digest.update(_sha256(file))
+    return _of_networks(generator, encoder, digest.hexdigest())
+
+
+def _of_networks(generator: StyleGAN2, encoder: GradualStyleEncoder, digest: str) -> LatentModel:
+    """The two networks as functions, on the generator's device and in its precision."""
+    size, codes = generator.config.size, generator.config.codes
+
+    def placed(x: Tensor) -> Tensor:
+        return x.to(device_of(generator), precision_of(generator))
 
     def encode(images: Tensor) -> Tensor:
         with torch.no_grad():
-            return _in_parts(encoder, images, size)
+            return _in_parts(encoder, placed(images), size)
 
     def synthesize(latents: Tensor) -> Tensor:
         with torch.no_grad():
-            return _in_parts(generator.synthesize, latents, size)
+            return _in_parts(generator.synthesize, placed(latents), size)
 
     def public_latents(count: int, rng: torch.Generator) -> Tensor:
         with torch.no_grad():
-            styles = generator.map(torch.randn(count, generator.config.style_dim, generator=rng))
+            styles = generator.map(placed(torch.randn(count, generator.config.style_dim, generator=rng)))
         return styles[:, None].expand(-1, codes, -1)
 
     return LatentModel(
         STYLEGAN2,
-        digest.hexdigest(),
+        digest,
         size,
         (codes, generator.config.style_dim),
         encode,
@@ -262,6 +279,7 @@ def _stylegan2() -> LatentModel:
         identity_codes(generator),
         style_groups(codes),
         public_latents,
+        elsewhere=lambda device, dtype: _of_networks(moved(generator, device, dtype), moved(encoder, device, dtype), digest),
     )
 
 

@@ -5,6 +5,7 @@ Sensors 24, 3166, 2024. The client converts, y = g(x), and sends y; the service 
 `training.noise_image`; what the paper leaves open or gets wrong is in `docs/methods/noise-image.md`.
 """
 
+import copy
 from dataclasses import dataclass, replace
 from typing import Annotated, ClassVar
 
@@ -124,6 +125,12 @@ class NoiseImage:
         if epsilon is not None:
             self.noise = OutputNoise.calibrate(3 * self.size**2, epsilon, self.delta)
 
+    def to(self, device: str | torch.device | None = None, dtype: torch.dtype | None = None) -> "NoiseImage":
+        """The same method with its networks on another device or in another precision; exact noise stays on the CPU."""
+        there = copy.copy(self)
+        there.model = self.model.to(device, dtype)
+        return there
+
     @property
     def size(self) -> int:
         return self.model.size
@@ -136,7 +143,7 @@ class NoiseImage:
     def convert(self, images: Tensor) -> Tensor:
         """g(x) of pictures (B, 3, S, S) in [-1, 1], without noise."""
         self.model.check(images)
-        return self.model.generator(images.float())
+        return self.model.generator(self.model.placed(images))
 
     def protect(self, images: Tensor, *, rng: torch.Generator | None = None) -> Release:
         """Pictures (B, 3, S, S) in [-1, 1] -> converted ones; with an epsilon they are noisy, and all but about
@@ -199,5 +206,5 @@ def classify(model: NoiseImageModel, images: Tensor, *, network: str = "service"
     if network not in NETWORKS:
         raise ValueError(f"network has no choice {network!r}{suggest(network, NETWORKS)}; allowed: {', '.join(NETWORKS)}")
     judge = model.service if network == "service" else model.explainer
-    best = torch.cat([judge(part).softmax(1) for part in images.split(256)]).max(1)
+    best = torch.cat([judge(part).softmax(1) for part in model.placed(images).split(256)]).max(1)
     return Classified(best.indices, best.values, tuple(model.classes[i] for i in best.indices.tolist()))

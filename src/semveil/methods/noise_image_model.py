@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from torch import Tensor
 
 from semveil.core.checkpoints import LARGEST_SIDE, BadCheckpoint, build_to_fit
 from semveil.core.config import check_kinds
+from semveil.core.device import device_of, moved, precision_of
 from semveil.core.files import write_whole
 from semveil.core.model_folders import NOISE_IMAGE_CARD, folders_with
 from semveil.core.pixels import check_range
@@ -51,6 +52,19 @@ class NoiseImageModel:
     size: int
     classes: tuple[str, ...]
     card: Mapping[str, Any]
+
+    def to(self, device: str | torch.device | None = None, dtype: torch.dtype | None = None) -> "NoiseImageModel":
+        """The same networks on another device or in another precision, see `core.device.moved`."""
+        return replace(
+            self,
+            explainer=moved(self.explainer, device, dtype),
+            generator=moved(self.generator, device, dtype),
+            service=moved(self.service, device, dtype),
+        )
+
+    def placed(self, x: Tensor) -> Tensor:
+        """Pictures where the networks are, in their precision."""
+        return x.to(device_of(self.generator), precision_of(self.generator))
 
     def check(self, images: Tensor) -> None:
         """Refuse pictures of another size, and what is no picture.

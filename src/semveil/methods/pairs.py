@@ -96,5 +96,5 @@ def pair_digest(pair: TrainedPair) -> str:
     """SHA-256 of a pair's weights in half precision: Alice's and Bob's must agree."""
     digest = hashlib.sha256()
     for name, value in sorted(pair.state_dict().items()):
-        digest.update(name.encode() + value.to(torch.float16).contiguous().numpy().tobytes())
+        digest.update(name.encode() + value.to(torch.float16).cpu().contiguous().numpy().tobytes())
     return digest.hexdigest()

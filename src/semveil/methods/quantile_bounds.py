@@ -75,6 +75,7 @@ class QuantileBounds:
             raise ValueError(f"quantiles need at least two finite latents (N, K, D), got {tuple(latents.shape)}")
         if any(not 0 <= share < 50 for share in shares):
             raise ValueError(f"shares are percent from 0 to below 50, got {shares}")
+        latents = latents.cpu()  # where a quantile of doubles is the same on every machine
         points = torch.tensor([*shares, *(100 - share for share in shares)], dtype=torch.float64) / 100
         found = torch.cat([torch.quantile(code.double(), points, dim=0)[:, None] for code in latents.unbind(1)], 1)
         lower, upper = found[: len(shares)], found[len(shares) :]

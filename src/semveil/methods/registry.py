@@ -5,6 +5,9 @@ from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Literal, overload
 
+import torch
+
+from semveil.core.device import choose_device
 from semveil.core.registry import Registry
 
 if TYPE_CHECKING:
@@ -62,18 +65,22 @@ def image_methods() -> dict[str, type["ImageMethod"]]:
 
 
 @overload
-def load_method(name: Literal["dp-semcom"], model: str | None = None, **options: Any) -> "DPSemCom": ...
+def load_method(
+    name: Literal["dp-semcom"], model: str | None = None, *, device: str | torch.device | None = None, **options: Any
+) -> "DPSemCom": ...
 @overload
-def load_method(name: str, model: str | None = None, **options: Any) -> Any: ...
-def load_method(name: str, model: str | None = None, **options: Any) -> Any:
+def load_method(name: str, model: str | None = None, *, device: str | torch.device | None = None, **options: Any) -> Any: ...
+def load_method(name: str, model: str | None = None, *, device: str | torch.device | None = None, **options: Any) -> Any:
     """Build a method by name.
 
     Args:
         name: `dp-semcom`, whose object sends and receives, or one of `image_methods()`, whose objects `protect` pictures.
         model: name or folder of a face model; the method's default where None.
+        device: where its networks compute, see `core.device.choose_device`; where they are loaded (the CPU) if None.
         options: the method's own keyword arguments.
 
     Raises:
+        DeviceError: the device is not there.
         ValueError: no such method, a model for a method that has none, or a wrong option's value.
 
     Example:
@@ -83,8 +90,8 @@ def load_method(name: str, model: str | None = None, **options: Any) -> Any:
         ValueError: no method named 'dp-semcon' (did you mean 'dp-semcom'?); available: ...
     """
     method: Any = METHODS[name]
-    if model is None:
-        return method(**options)
-    if "model" not in inspect.signature(method).parameters:
+    target = None if device is None else choose_device(device)  # before anything is loaded
+    if model is not None and "model" not in inspect.signature(method).parameters:
         raise ValueError(f"method {name!r} uses no model, got {model!r}; leave it out")
-    return method(model, **options)
+    built = method(**options) if model is None else method(model, **options)
+    return built if target is None else built.to(target)

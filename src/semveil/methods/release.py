@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, ClassVar, Protocol, runtime_checkable
+from typing import Any, ClassVar, Protocol, Self, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -112,6 +112,13 @@ class ImageMethod(Protocol):
 
         Args:
             rng: for simulations (basis `simulation`); None draws the noise of a release from the operating system.
+        """
+        ...
+
+    def to(self, device: str | torch.device | None = None, dtype: torch.dtype | None = None) -> Self:
+        """The same method with its networks on another device, or in another precision (float32, float64).
+
+        Pictures that are given are brought there, and those that it makes lie there; exact noise is drawn on the CPU.
         """
         ...
 

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from semveil.channels.wiretap import AnyChannel, over
+from semveil.core.device import full_precision
 from semveil.methods.dp_semcom import DPSemCom, Transmission
 
 
@@ -65,7 +66,7 @@ class SemanticLink(nn.Module):
             rng: of the channel.
             noise_rng: of simulated genuine noise, whose guarantee then has basis `simulation`; see `DPSemCom.send_codes`.
         """
-        with torch.autocast(codes.device.type, enabled=False):
+        with full_precision(codes.device):
             sent = self.method.send_codes(codes, rng=noise_rng)
             heard = over(self.channel, sent.symbols, snr_db, rng=rng)
             received = self.method.receive_codes(replace(sent, symbols=heard))

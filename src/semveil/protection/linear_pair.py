@@ -47,5 +47,5 @@ class LinearPair(TrainedPair):
     def distance_from_identity(self) -> float:
         """Relative size of what protection changes in the weights: ||W - I||_F / ||I||_F."""
         weight = self.protection.weight
-        eye = torch.eye(len(weight))
+        eye = torch.eye(len(weight)).to(weight)
         return float((weight - eye).norm() / eye.norm())

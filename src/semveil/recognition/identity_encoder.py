@@ -104,7 +104,7 @@ class IdentityEncoder(nn.Module):
             raise ValueError(f"the identity encoder takes images (B, 3, {size}, {size}), got {tuple(images.shape)}")
         top, left, side = self.config.top, self.config.left, self.config.side
         features = self.output(self.body(images[:, :, top : top + side, left : left + side]))
-        return F.normalize(self.standardise(features.float()), dim=1)
+        return F.normalize(self.standardise(features.to(images.dtype)), dim=1)
 
 
 def save_identity_encoder(path: Path, network: IdentityEncoder, card: Mapping[str, Any]) -> None:

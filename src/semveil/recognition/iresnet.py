@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from semveil.core.checkpoints import load_strictly, read_checkpoint
+from semveil.core.device import CPU
 
 CROP = 112
 FEATURES = 512
@@ -80,7 +81,7 @@ class IResNet50(nn.Module):
         state = source if isinstance(source, Mapping) else read_checkpoint(source)
         with torch.device("meta"):  # drawing 44 million initial values would take a while
             network = cls()
-        network.to_empty(device="cpu")
+        network.to_empty(device=CPU)
         for key, counter in network.named_buffers():
             if key.endswith("num_batches_tracked"):  # which a file may lack
                 counter.zero_()

@@ -4,6 +4,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from semveil.training.draws import Draws
+
 
 class AdaptiveAugment:
     """Random shift, zoom, brightness, contrast and saturation, each with probability p; images and masks move together.
@@ -25,12 +27,16 @@ class AdaptiveAugment:
         """Augment images (B, 3, H, W) and masks (B, 13, h, h), both in [-1, 1]."""
         if self.probability == 0:
             return images, masks
-        theta = self._moves(len(images), rng)
+        theta = self._moves(len(images), rng).to(images.device)
         return self._recolour(_moved(images, theta), rng), _moved(masks, theta)
 
     def images(self, images: Tensor, rng: torch.Generator) -> Tensor:
         """Augment images (B, 3, H, W) in [-1, 1] that have no masks."""
-        return images if self.probability == 0 else self._recolour(_moved(images, self._moves(len(images), rng)), rng)
+        return (
+            images
+            if self.probability == 0
+            else self._recolour(_moved(images, self._moves(len(images), rng).to(images.device)), rng)
+        )
 
     def _moves(self, count: int, rng: torch.Generator) -> Tensor:
         """(count, 2, 3) zoom and shift."""
@@ -42,10 +48,11 @@ class AdaptiveAugment:
     def _recolour(self, images: Tensor, rng: torch.Generator) -> Tensor:
         count = len(images)
         grey = images.mean(1, keepdim=True)
-        images = grey + (images - grey) * torch.exp(self._draw(0.7, count, 1, 1, 1, rng=rng))
+        draw = lambda spread: self._draw(spread, count, 1, 1, 1, rng=rng).to(images.device)  # noqa: E731
+        images = grey + (images - grey) * torch.exp(draw(0.7))
         mean = images.mean((1, 2, 3), keepdim=True)
-        images = mean + (images - mean) * torch.exp(self._draw(0.4, count, 1, 1, 1, rng=rng))
-        return images + self._draw(0.3, count, 1, 1, 1, rng=rng)
+        images = mean + (images - mean) * torch.exp(draw(0.4))
+        return images + draw(0.3)
 
     def _draw(self, spread: float, count: int, *shape: int, rng: torch.Generator) -> Tensor:
         """Uniform in +-spread with the current probability, else 0."""
@@ -58,7 +65,7 @@ def _moved(x: Tensor, theta: Tensor) -> Tensor:
     return F.grid_sample(x, grid, padding_mode="reflection", align_corners=False)
 
 
-def similarity_grid(shape: torch.Size, *, angle: float, zoom: float, shift: float, rng: torch.Generator) -> Tensor:
+def similarity_grid(shape: torch.Size, *, angle: float, zoom: float, shift: float, draws: Draws) -> Tensor:
     """Where to sample images (B, C, H, W) so that each is mirrored at random, turned, zoomed and shifted by its own draw.
 
     Args:
@@ -67,11 +74,10 @@ def similarity_grid(shape: torch.Size, *, angle: float, zoom: float, shift: floa
         shift: largest, in halves of the side.
     """
     n = shape[0]
-    uniform = lambda most, *size: torch.rand(*size, generator=rng) * (2 * most) - most  # noqa: E731
-    turn, scale = uniform(angle, n), torch.exp(uniform(zoom, n))
-    mirror = torch.where(torch.rand(n, generator=rng) < 0.5, -1.0, 1.0)
-    theta = torch.zeros(n, 2, 3)
+    turn, scale = draws.uniform(n, low=-angle, high=angle), torch.exp(draws.uniform(n, low=-zoom, high=zoom))
+    mirror = torch.where(draws.chance(0.5, n), -1.0, 1.0)
+    theta = torch.zeros(n, 2, 3, device=draws.device)
     theta[:, 0, 0], theta[:, 0, 1] = scale * turn.cos() * mirror, -scale * turn.sin()
     theta[:, 1, 0], theta[:, 1, 1] = scale * turn.sin() * mirror, scale * turn.cos()
-    theta[:, :, 2] = uniform(shift, n, 2)
+    theta[:, :, 2] = draws.uniform(n, 2, low=-shift, high=shift)
     return F.affine_grid(theta, list(shape), align_corners=False)

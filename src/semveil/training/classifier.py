@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from semveil.core.device import CPU, device_of, half_precision
 from semveil.recognition.vgg16_classifier import VGG16Classifier
 from semveil.recognition.vgg16_config import VGG16Config
 
@@ -38,6 +39,7 @@ def train_classifier(
     settings: ClassifierTraining | None = None,
     *,
     rng: torch.Generator,
+    device: torch.device = CPU,
     mirrored: Tensor | None = None,
     through: Callable[[Tensor], Tensor] = lambda images: images,
     progress: Callable[[int, int, float], None] = lambda step, steps, loss: None,
@@ -49,6 +51,7 @@ def train_classifier(
         labels: (N,) classes from 0.
         config: the network's sizes.
         rng: of initialisation, order, shifts.
+        device: where the networks are trained.
         mirrored: (N, 3, H, W) uint8, what is shown in the place of mirrored pictures, such as conversions of mirrored sources,
             which are not mirrored conversions. Mirrored pixels where None.
         through: what a client does with each batch of images in [-1, 1] before the network sees it: a conversion for the
@@ -58,7 +61,7 @@ def train_classifier(
         The network, in evaluation mode.
     """
     settings = settings or ClassifierTraining()
-    network = VGG16Classifier(config, rng=rng).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    network = VGG16Classifier(config, rng=rng).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     optimiser = torch.optim.SGD(
         network.parameters(), settings.learning_rate, 0.9, nesterov=True, weight_decay=settings.weight_decay
     )
@@ -71,12 +74,13 @@ def train_classifier(
             order = torch.randperm(len(pixels), generator=rng)
         index, order = order[:batch], order[batch:]
         others = None if mirrored is None else mirrored[index]
-        varied = vary(pixels[index], settings.shift, rng, mirrored=others).contiguous(memory_format=torch.channels_last)
-        with torch.autocast("cpu", torch.bfloat16):
+        varied = vary(pixels[index], settings.shift, rng, mirrored=others)
+        varied = varied.to(device).contiguous(memory_format=torch.channels_last)
+        with half_precision(device):
             with torch.no_grad():
                 images = through(varied)
             scores = network(images)
-        loss = F.cross_entropy(scores.float(), labels[index], label_smoothing=settings.smoothing)
+        loss = F.cross_entropy(scores.float(), labels[index].to(device), label_smoothing=settings.smoothing)
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
@@ -102,10 +106,10 @@ def vary(pixels: Tensor, shift: int, rng: torch.Generator, *, mirrored: Tensor |
 
 @torch.no_grad()
 def class_scores(network: VGG16Classifier, images: Tensor) -> Tensor:
-    """Scores (N, classes) of images (N, 3, H, W) in [-1, 1]."""
-    return torch.cat([network(part) for part in images.split(256)])
+    """Scores (N, classes) of images (N, 3, H, W) in [-1, 1], on the network's device."""
+    return torch.cat([network(part.to(device_of(network))) for part in images.split(256)])
 
 
 def accuracy(network: VGG16Classifier, images: Tensor, labels: Tensor) -> float:
     """Share of images (N, 3, H, W) in [-1, 1] whose highest score is their label's."""
-    return class_scores(network, images).argmax(1).eq(labels).double().mean().item()
+    return class_scores(network, images).argmax(1).cpu().eq(labels).double().mean().item()

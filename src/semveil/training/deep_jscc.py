@@ -7,17 +7,25 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
 from semveil.channels import denormalise_power, normalise_power, pack, unpack
 from semveil.channels.wiretap import AnyChannel, over
 from semveil.core.checkpoints import save_checkpoint
+from semveil.core.device import CPU
+from semveil.core.pixels import to_pixels
 from semveil.core.rng import global_stream
 from semveil.data.face_set import FaceSet
 from semveil.encoders.deep_jscc import DeepJSCC, DeepJSCCConfig
 from semveil.training.joint import flipped
+from semveil.training.processes import ALONE
+
+SHOWN = 12  # photos of a sheet
+SHEET_DB = 10.0
 
 
 @dataclass(frozen=True)
@@ -49,7 +57,10 @@ class DeepJSCCTrainer:
         perceptual: distance of two image batches -> (B,).
         rng: initialisation, order, SNR and channel.
         channel: any `channel(symbols, snr_db, rng) -> received, state`; AWGN where None.
+        device: where the network computes.
     """
+
+    processes = ALONE
 
     def __init__(
         self,
@@ -59,11 +70,13 @@ class DeepJSCCTrainer:
         perceptual: Callable[[Tensor, Tensor], Tensor],
         rng: torch.Generator,
         channel: AnyChannel | None = None,
+        device: torch.device = CPU,
     ) -> None:
+        self.device = device
         self.photos = torch.from_numpy(faces.pixels[~faces.held_out]).permute(0, 3, 1, 2).contiguous()
         self.settings, self.perceptual, self.rng, self.channel, self.step = settings, perceptual, rng, channel, 0
         with global_stream(rng):
-            self.network = DeepJSCC(settings.network)
+            self.network = DeepJSCC(settings.network).to(device)
         self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.optimiser = torch.optim.Adam(self.network.parameters(), settings.learning_rate)
 
@@ -81,25 +94,37 @@ class DeepJSCCTrainer:
             group["lr"] = rate
         rows = torch.randint(len(self.photos), (s.batch,), generator=self.rng)
         mirror = torch.rand(len(rows), 1, 1, 1, generator=self.rng) < 0.5
-        images = flipped(self.photos[rows], mirror).float() / 127.5 - 1
-        snrs = s.lowest_db + (s.highest_db - s.lowest_db) * torch.rand(len(rows), generator=self.rng)
-        received = self.through(images.contiguous(memory_format=torch.channels_last), snrs)
+        images = self._prepared(flipped(self.photos[rows], mirror))
+        snrs = s.lowest_db + (s.highest_db - s.lowest_db) * torch.rand(len(rows), generator=self.rng).to(self.device)
+        received = self.through(images, snrs, rng=self.rng)
         mse = F.mse_loss(received, images)
         self.optimiser.zero_grad()
         (mse + s.perceptual * self.perceptual(received, images).mean()).backward()
         self.optimiser.step()
         return mse.item()
 
-    def through(self, images: Tensor, snr_db: float | Tensor) -> Tensor:
+    def _prepared(self, photos: Tensor) -> Tensor:
+        return (photos.to(self.device).float() / 127.5 - 1).contiguous(memory_format=torch.channels_last)
+
+    def through(self, images: Tensor, snr_db: float | Tensor, *, rng: torch.Generator) -> Tensor:
         """Pictures (B, 3, S, S) as Bob sees them."""
         latents = self.network.encode(images)
         symbols, gains = normalise_power(pack(latents.flatten(1)))
-        heard = over(self.channel, symbols, snr_db, rng=self.rng)
+        heard = over(self.channel, symbols, snr_db, rng=rng)
         return self.network.decode(unpack(denormalise_power(heard, gains)).view_as(latents))
+
+    @torch.no_grad()
+    def sheet(self) -> NDArray[np.uint8]:
+        """Photos of the training split over what Bob sees of them at 10 dB, (2 S, n S, 3) RGB."""
+        photos = self._prepared(self.photos[:SHOWN])
+        self.network.eval()
+        seen = self.through(photos, SHEET_DB, rng=torch.Generator().manual_seed(0))
+        self.network.train()
+        return np.concatenate([np.concatenate(list(to_pixels(x.float().clamp(-1, 1))), 1) for x in (photos.cpu(), seen.cpu())])
 
     def finished(self, *, most: int = 4000) -> tuple[DeepJSCC, Tensor]:
         """The network for use, and the latents (N, K, D) of training photos, at most so many."""
-        network = self.network.eval().requires_grad_(False)
+        network = self.network.to(CPU).eval().requires_grad_(False)
         with torch.inference_mode():
             parts = [network.encode(part.float() / 127.5 - 1) for part in self.photos[:most].split(64)]
         return network, torch.cat(parts).clone()

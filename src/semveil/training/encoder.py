@@ -7,10 +7,12 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from semveil.core.device import device_of
 from semveil.core.rng import global_stream
 from semveil.data.face_set import FaceSet
 from semveil.encoders.semantic import SemanticEncoder, SemanticEncoderConfig
 from semveil.methods.face_model import MappedGenerator
+from semveil.training.one_network import OneNetworkTrainer
 
 
 @dataclass(frozen=True)
@@ -33,22 +35,21 @@ class EncoderTraining:
     input_size: int = 64
 
 
-def train_encoder(
+def encoder_trainer(
     generator: MappedGenerator,
     faces: FaceSet | None,
     settings: EncoderTraining,
     *,
     rng: torch.Generator,
     perceptual: Callable[[Tensor, Tensor], Tensor] | None = None,
-    progress: Callable[[int, int, float], None] = lambda step, steps, loss: None,
-) -> SemanticEncoder:
+) -> OneNetworkTrainer[SemanticEncoder]:
     """Minimise the error of codes that are known and of images that are re-created.
 
     Every batch holds faces that the generator makes from mixed codes, whose codes are known, and, where `faces` is given,
     as many photos that are not held out.
 
     Args:
-        generator: stays fixed.
+        generator: stays fixed; the encoder is trained where it is.
         faces: aligned photos of the generator's size, or None.
         perceptual: distance of two image batches -> (B,); left out where None.
     """
@@ -57,38 +58,36 @@ def train_encoder(
         encoder = SemanticEncoder(
             SemanticEncoderConfig(size=min(config.size, settings.input_size), codes=config.codes, style_dim=config.style_dim)
         )
+    device = device_of(generator)
+    encoder.to(device)
     with torch.no_grad():
-        w = generator.map(torch.randn(4096, config.style_dim, generator=rng))
+        w = generator.map(torch.randn(4096, config.style_dim, generator=rng).to(device))
     encoder.style_mean.copy_(w.mean(0))
     encoder.style_std.copy_(w.std(0))
     photos = None if faces is None else torch.from_numpy(faces.pixels[~faces.held_out]).permute(0, 3, 1, 2)
     optimiser = torch.optim.Adam(encoder.parameters(), settings.learning_rate)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, settings.steps)
-    for step in range(settings.steps):
+
+    def loss() -> Tensor:
         known = _mixed_codes(generator, settings.batch, rng)
         with torch.no_grad():
             images = generator.synthesize(known).clamp(-1, 1)
         if photos is not None:
             rows = torch.randint(len(photos), (settings.batch,), generator=rng)
-            images = torch.cat([images, photos[rows].float() / 127.5 - 1])
+            images = torch.cat([images, photos[rows].to(device).float() / 127.5 - 1])
         codes = encoder(images)
         again = generator.synthesize(codes)
-        loss = settings.codes * ((codes[: settings.batch] - known) / encoder.style_std).square().mean()
-        loss = loss + settings.mse * F.mse_loss(again, images)
-        if perceptual is not None:
-            loss = loss + settings.perceptual * perceptual(again, images).mean()
-        gradients = torch.autograd.grad(loss, list(encoder.parameters()))
-        for parameter, gradient in zip(encoder.parameters(), gradients, strict=True):
-            parameter.grad = gradient
-        optimiser.step()
-        schedule.step()
-        progress(step + 1, settings.steps, loss.item())
-    return encoder.eval().requires_grad_(False)
+        total = settings.codes * ((codes[: settings.batch] - known) / encoder.style_std).square().mean()
+        total = total + settings.mse * F.mse_loss(again, images)
+        return total if perceptual is None else total + settings.perceptual * perceptual(again, images).mean()
+
+    return OneNetworkTrainer(encoder, optimiser, schedule, loss, settings=settings, rng=rng)
 
 
 def _mixed_codes(generator: MappedGenerator, count: int, rng: torch.Generator) -> Tensor:
     """Codes (B, K, D) of two samples each, mixed code by code."""
+    device = device_of(generator)
     with torch.no_grad():
-        w = generator.map(torch.randn(2 * count, generator.config.style_dim, generator=rng)).unflatten(0, (2, count))
-    second = torch.rand(count, generator.config.codes, 1, generator=rng) < 0.5
+        w = generator.map(torch.randn(2 * count, generator.config.style_dim, generator=rng).to(device)).unflatten(0, (2, count))
+    second = torch.rand(count, generator.config.codes, 1, generator=rng).to(device) < 0.5
     return torch.where(second, w[1].unsqueeze(1), w[0].unsqueeze(1))

@@ -49,7 +49,7 @@ def train_encrypted_pair(
     if settings.noise not in ("frozen", "fresh"):
         raise ValueError(f"noise must be 'frozen' or 'fresh', got {settings.noise!r}")
     with global_stream(rng):
-        pair = EncryptedPair(settings)
+        pair = EncryptedPair(settings).to(latents.device, latents.dtype)
     link = PairLink(pair, channel, rng)
     optimiser = torch.optim.Adam(pair.parameters(), learning_rate)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, max(1, epochs * steps_of(len(latents), batch)))

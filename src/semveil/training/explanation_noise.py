@@ -91,7 +91,7 @@ class ExplanationNoise:
 
     def _noisy(self, values: Tensor, rng: torch.Generator) -> Tensor:
         clipped = values * (self.clip / _norms(values).clamp_min(self.clip))
-        return clipped + self.std * torch.randn(values.shape, generator=rng)
+        return clipped + self.std * torch.randn(values.shape, generator=rng).to(values.device)
 
 
 def _norms(values: Tensor) -> Tensor:

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from semveil.core.checkpoints import save_checkpoint
+from semveil.core.device import CPU, half_precision
 from semveil.core.parts import PARTS
 from semveil.core.rng import global_stream
 from semveil.data.face_set import FaceSet
@@ -21,7 +22,9 @@ from semveil.generators.aad_fusion import AAD, FusionConfig, FusionGenerator
 from semveil.generators.discriminators import MultiScaleDiscriminator
 from semveil.metrics.structure import REACH, similarity_map
 from semveil.recognition.identity_encoder import IdentityEncoder
+from semveil.training.draws import Draws
 from semveil.training.identity_encoder import vary
+from semveil.training.processes import ALONE, Processes
 
 FACE_PARTS = ("skin", "eyes", "brows", "mouth", "nose", "ears", "glasses")  # may change with the identity
 UNLIKE = -0.2  # cosine to the own identity below which a face is unlike it enough; other recognisers are less sure than ours
@@ -87,14 +90,27 @@ class FusionTrainer:
         settings: of the run.
         identity: frozen; its vectors of the photos are computed once.
         rng: order, identities and variations.
+        device: where networks and losses are computed.
+        processes: this one among those that train together.
     """
 
-    def __init__(self, faces: FaceSet, settings: FusionTraining, *, identity: IdentityEncoder, rng: torch.Generator) -> None:
+    def __init__(
+        self,
+        faces: FaceSet,
+        settings: FusionTraining,
+        *,
+        identity: IdentityEncoder,
+        rng: torch.Generator,
+        device: torch.device = CPU,
+        processes: Processes = ALONE,
+    ) -> None:
+        processes.check_batch(settings.batch)
+        self.device, self.processes, self.draws = device, processes, Draws(rng, device, processes)
         keep = ~faces.held_out
         self.photos = torch.from_numpy(faces.pixels[keep]).permute(0, 3, 1, 2).contiguous()
         self.face = torch.isin(torch.from_numpy(faces.labels[keep]), torch.tensor([PARTS.index(part) for part in FACE_PARTS]))
         self.inside = torch.from_numpy(faces.inside[keep])
-        self.settings, self.identity, self.rng = settings, _channels_last(copy.deepcopy(identity)), rng
+        self.settings, self.identity, self.rng = settings, _channels_last(copy.deepcopy(identity).to(device)), rng
         size, dim = identity.config.size, identity.config.dimensions
         with global_stream(rng):
             encoder = AttributeEncoder(AttributeEncoderConfig(size, settings.attribute_widths))
@@ -102,9 +118,13 @@ class FusionTrainer:
             fusion = FusionGenerator(FusionConfig(dim, channels, settings.fusion_widths, base))
             discriminator = MultiScaleDiscriminator(width=settings.discriminator_width)
         _strengthen(fusion, dim**0.5)  # unit vectors have coordinates of about 1 / sqrt(d)
-        self.attributes, self.fusion, self.discriminator = map(_channels_last, (encoder, fusion, discriminator))
+        self.attributes, self.fusion, self.discriminator = (
+            _channels_last(network.to(device)) for network in (encoder, fusion, discriminator)
+        )
         self.averages = copy.deepcopy(nn.ModuleDict({"attributes": self.attributes, "fusion": self.fusion}))
         self.averages.requires_grad_(False)
+        for network in (self.attributes, self.fusion, self.discriminator):  # after the averages, which one process finishes
+            processes.share_statistics(network)
         self.step = 0
         of_generator = [*self.attributes.parameters(), *self.fusion.parameters()]
         self.optimisers = {
@@ -117,13 +137,18 @@ class FusionTrainer:
 
     def _identify_photos(self) -> Tensor:
         """Identity vectors (2, N, d) of all photos and of all photos mirrored."""
-        with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
-            rows = [(_unit(part), _unit(part.flip(-1))) for part in self.photos.split(128)]
-            return torch.stack([torch.cat([self.identity(pair[k]).float() for pair in rows]) for k in range(2)])
+        with torch.no_grad(), half_precision(self.device):
+            parts = [_unit(part.to(self.device)) for part in self.photos.split(128)]
+            return torch.stack(
+                [
+                    torch.cat([self.identity(x).float() for x in parts]),
+                    torch.cat([self.identity(x.flip(-1)).float() for x in parts]),
+                ]
+            )
 
     def run(self, *, report: Callable[[int, dict[str, float]], None], until: float = math.inf) -> None:
         """Train to the last step, or until `time.monotonic()` passes `until`."""
-        while self.step < self.settings.steps and time.monotonic() < until:
+        while self.step < self.settings.steps and (until == math.inf or self.processes.agreed(time.monotonic() < until)):
             left = (self.settings.steps - self.step) / (self.settings.steps * self.settings.decay_share)
             for name, rate in (("generator", self.settings.rate), ("discriminator", self.settings.discriminator_rate)):
                 for group in self.optimisers[name].param_groups:
@@ -136,13 +161,14 @@ class FusionTrainer:
         s = self.settings
         rows = torch.randint(len(self.photos), (s.batch,), generator=self.rng)
         mirrored = torch.rand(s.batch, generator=self.rng) < 0.5
-        photos, face, inside = self._photos(rows, mirrored)
-        identity, same = self._identities(rows, mirrored)
-        own = self.vectors[mirrored.long(), rows]
+        share = self.processes.share
+        photos, face, inside = self._photos(share(rows), share(mirrored))
+        identity, same = map(share, self._identities(rows, mirrored))
+        own = share(self._own(rows, mirrored))
         seen = self._coarsened_in_part(photos)
 
         self.discriminator.requires_grad_(False)
-        with torch.autocast("cpu", torch.bfloat16):
+        with half_precision(self.device):
             levels = self.attributes(seen)
             images = self.fusion(identity, levels).float()
             again = self.attributes(images)
@@ -167,7 +193,7 @@ class FusionTrainer:
 
     def _photos(self, rows: Tensor, mirrored: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Photos in [-1, 1], where they show face parts, and where they are real and not filled in, both (B, 1, S, S)."""
-        flip = lambda x: torch.where(mirrored.view(-1, *[1] * (x.ndim - 1)), x.flip(-1), x)  # noqa: E731
+        flip = lambda x: torch.where(mirrored.view(-1, *[1] * (x.ndim - 1)), x.flip(-1), x).to(self.device)  # noqa: E731
         photos = _unit(flip(self.photos[rows])).contiguous(memory_format=torch.channels_last)
         face, inside = flip(self.face[rows]), flip(self.inside[rows]) > 250
         return photos, face.float().unsqueeze(1), inside.float().unsqueeze(1)
@@ -175,17 +201,21 @@ class FusionTrainer:
     def _identities(self, rows: Tensor, mirrored: Tensor) -> tuple[Tensor, Tensor]:
         """Who to show (B, d), the photo's own identity, a random one or another photo's, and which are own, (B,) bool."""
         s = self.settings
-        position = torch.arange(s.batch) / s.batch
+        position = (torch.arange(s.batch) / s.batch).to(self.device)
         same = position < s.same_share
         random = ~same & (position < s.same_share + s.random_share)
-        own = self.vectors[mirrored.long(), rows]
-        drawn = F.normalize(torch.randn(own.shape, generator=self.rng), dim=1)
-        other = self.vectors[0, torch.randint(len(self.photos), rows.shape, generator=self.rng)]
+        own = self._own(rows, mirrored)
+        drawn = F.normalize(torch.randn(own.shape, generator=self.rng).to(self.device), dim=1)
+        other = self.vectors[0, torch.randint(len(self.photos), rows.shape, generator=self.rng).to(self.device)]
         return torch.where(same[:, None], own, torch.where(random[:, None], drawn, other)), same
+
+    def _own(self, rows: Tensor, mirrored: Tensor) -> Tensor:
+        """The photos' own identities (B, d)."""
+        return self.vectors[mirrored.long().to(self.device), rows.to(self.device)]
 
     def _coarsened_in_part(self, photos: Tensor) -> Tensor:
         size = photos.shape[-1]
-        coarse = torch.rand(len(photos), generator=self.rng) < self.settings.coarse_share
+        coarse = self.draws.chance(self.settings.coarse_share, len(photos))
         side = size // (2 << int(torch.randint(3, (), generator=self.rng)))
         return torch.where(coarse.view(-1, 1, 1, 1), coarsened(photos, side), photos)
 
@@ -194,8 +224,8 @@ class FusionTrainer:
 
         Without, patterns of pixels arise that this encoder alone takes for the wanted person (not in the paper).
         """
-        varied = vary(images, self.rng)
-        grey = torch.rand(len(images), 1, 1, 1, generator=self.rng) < 0.5
+        varied = vary(images, self.draws)
+        grey = self.draws.chance(0.5, len(images), 1, 1, 1)
         return torch.where(grey, varied.mean(1, keepdim=True), varied)
 
     def _pixel_losses(self, images: Tensor, photos: Tensor, face: Tensor, inside: Tensor, same: Tensor) -> dict[str, Tensor]:
@@ -212,7 +242,7 @@ class FusionTrainer:
 
     def _discriminate(self, photos: Tensor, images: Tensor) -> Tensor:
         """Hinge loss of Eq. 14, a mean over patches, summed over the scales."""
-        with torch.autocast("cpu", torch.bfloat16):
+        with half_precision(self.device):
             scores = zip(self.discriminator(photos), self.discriminator(images), strict=True)
             loss = sum((F.relu(1 - real.float()).mean() + F.relu(1 + fake.float()).mean()) for real, fake in scores)
         assert isinstance(loss, Tensor)
@@ -223,6 +253,7 @@ class FusionTrainer:
         optimiser = self.optimisers[name]
         optimiser.zero_grad()
         loss.backward()
+        self.processes.average_gradients(parameter for group in optimiser.param_groups for parameter in group["params"])
         optimiser.step()
 
     def _average(self) -> None:

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from semveil.core.device import CPU
 from semveil.core.parts import BASE_CODES, PARTS
 from semveil.data.face_set import FaceSet
 from semveil.encoders.parts import PartEncoder, PartEncoderConfig
@@ -21,6 +22,7 @@ from semveil.generators.semantic_stylegan import Synthesis
 from semveil.generators.spatial_config import SpatialSemanticConfig
 from semveil.generators.spatial_semantic import SpatialSemanticGAN
 from semveil.training.joint import JointTrainer, JointTraining, flipped
+from semveil.training.processes import ALONE, Processes
 
 DETAILED = [PARTS.index(part) for part in ("eyes", "brows", "mouth", "nose", "glasses")]
 FACE = (0.1875, 0.28125, 0.8125, 0.90625)  # left, top, right, bottom of brows to chin, in units of the side
@@ -72,9 +74,12 @@ class GeneratorTrainer(JointTrainer):
         *,
         perceptual: Callable[[Tensor, Tensor], Tensor],
         rng: torch.Generator,
-        device: torch.device | str = "cpu",
+        device: torch.device = CPU,
+        processes: Processes = ALONE,
     ) -> None:
-        super().__init__(faces, settings, lambda: _networks(settings), perceptual=perceptual, rng=rng, device=device)
+        super().__init__(
+            faces, settings, lambda: _networks(settings), perceptual=perceptual, rng=rng, device=device, processes=processes
+        )
         self.labels = torch.from_numpy(faces.labels[~faces.held_out])
         self.generator: SpatialSemanticGAN = self._networks["generator"]
         self.encoder: PartEncoder = self._networks["encoder"]
@@ -91,17 +96,18 @@ class GeneratorTrainer(JointTrainer):
         with self._half():
             codes = self.encoder(photos)
         judged = self.step >= s.adversarial_from
-        self._remember(codes.detach())
+        of_all = self.processes.gather(codes.detach())
+        self._remember(of_all)
         self.discriminator.requires_grad_(False)
         losses, images = self._reconstruct(codes, photos, labels, inside, judged=judged)
         if judged:
-            new, loss = self._invent(codes.detach())
+            new, loss = self._invent(of_all)
             losses |= {"g_new": loss}
         self.discriminator.requires_grad_(True)
         self._step("generator", "encoder")
         self._average()
         if judged:
-            losses |= self._discriminate(photos, torch.cat([images[: s.batch // 2], new]))
+            losses |= self._discriminate(photos, torch.cat([images[: len(images) // 2], new]))
         return losses
 
     def _remember(self, codes: Tensor) -> None:
@@ -180,8 +186,8 @@ class GeneratorTrainer(JointTrainer):
         return scores.float()
 
     def _invent(self, codes: Tensor) -> tuple[Tensor, float]:
-        """Faces that no photo has, and how far they are from being taken for photos."""
-        out = self._render(self._new_codes(codes))
+        """This process's share of the faces that no photo has, and how far they are from being taken for photos."""
+        out = self._render(self.processes.share(self._new_codes(codes)))
         loss = -self._judge(out.images).mean()
         (self.settings.adversarial * loss + self.settings.mask_consistency * _mask_consistency(out)).backward()
         return out.images.detach(), loss.item()

@@ -2,15 +2,19 @@
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from semveil.core.checkpoints import save_checkpoint
+from semveil.core.device import CPU, half_precision
 from semveil.core.rng import global_stream
 from semveil.data.face_set import FaceSet
 from semveil.recognition.identity_encoder import IdentityEncoder, IdentityEncoderConfig
 from semveil.training.augment import similarity_grid
+from semveil.training.draws import Draws
 from semveil.training.teacher_descriptors import TeacherDescriptors
 
 
@@ -46,6 +50,7 @@ class IdentityEncoderTrainer:
         teacher: descriptors of those photos.
         settings: of the run.
         rng: initialisation, order and augmentation.
+        device: where the network is trained.
 
     Attributes:
         step: optimiser steps done.
@@ -53,17 +58,24 @@ class IdentityEncoderTrainer:
     """
 
     def __init__(
-        self, faces: FaceSet, teacher: TeacherDescriptors, settings: IdentityEncoderTraining, *, rng: torch.Generator
+        self,
+        faces: FaceSet,
+        teacher: TeacherDescriptors,
+        settings: IdentityEncoderTraining,
+        *,
+        rng: torch.Generator,
+        device: torch.device = CPU,
     ) -> None:
         chosen = ~faces.held_out
-        self.settings, self.rng, self.step = settings, rng, 0
+        self.settings, self.rng, self.device, self.step = settings, rng, device, 0
+        self.draws = Draws(rng, device)
         self.photos = torch.from_numpy(faces.pixels[chosen]).permute(0, 3, 1, 2)
         self.targets = targets(
             torch.from_numpy(teacher.of(faces.source[chosen])), settings.encoder.dimensions, whitening=settings.whitening
-        )
+        ).to(device)
         with global_stream(rng):
             self.network = IdentityEncoder(settings.encoder)
-        self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.averages = torch.optim.swa_utils.AveragedModel(
             self.network, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(0.998), use_buffers=True
         )
@@ -78,8 +90,8 @@ class IdentityEncoderTrainer:
         """Train to the end; `report` is called with the steps done and the loss of the last."""
         while self.step < self.settings.steps:
             rows = torch.randint(len(self.photos), (self.settings.batch,), generator=self.rng)
-            images = vary(self.photos[rows].float() / 127.5 - 1, self.rng)
-            with global_stream(self.rng), torch.autocast("cpu", torch.bfloat16):  # dropout
+            images = vary(self.photos[rows].to(self.device).float() / 127.5 - 1, self.draws)
+            with global_stream(self.rng), half_precision(self.device):  # dropout
                 vectors = self.network(images.contiguous(memory_format=torch.channels_last))
             loss = self._loss(vectors.float(), rows)
             self.optimiser.zero_grad()
@@ -98,7 +110,7 @@ class IdentityEncoderTrainer:
 
     def _loss(self, vectors: Tensor, rows: Tensor) -> Tensor:
         """1 - cosine to the teacher's vector, and cross-entropy between both rankings of all training photos."""
-        wanted = self.targets[rows]
+        wanted = self.targets[rows.to(self.device)]
         cosine = (1 - (vectors * wanted).sum(1)).mean()
         sharpness = self.settings.sharpness
         ranking = (sharpness * wanted @ self.targets.T).softmax(1)
@@ -116,8 +128,17 @@ class IdentityEncoderTrainer:
             "rng": self.rng.get_state(),
         }
 
+    def save(self, path: Path) -> None:
+        save_checkpoint(path, self.state())
+
     def load_state(self, state: dict) -> None:
-        """Go on from what `state` gave with the same settings."""
+        """Go on from what `state` gave with the same settings.
+
+        Raises:
+            ValueError: its run had another number of steps, which the learning rate depends on.
+        """
+        if state["settings"]["steps"] != self.settings.steps:
+            raise ValueError(f"it is of a run of {state['settings']['steps']} steps, this one has {self.settings.steps}")
         self.step = state["step"]
         self.network.load_state_dict(state["network"])
         self.averages.load_state_dict(state["averages"])
@@ -156,15 +177,15 @@ def targets(descriptors: Tensor, dimensions: int, *, whitening: float) -> Tensor
     return F.normalize(centred @ directions[:dimensions].T / spread**whitening, dim=1).float()
 
 
-def vary(images: Tensor, rng: torch.Generator) -> Tensor:
+def vary(images: Tensor, draws: Draws) -> Tensor:
     """Random flip, small similarity warp, contrast, colour, blur and noise, one draw per image (B, 3, S, S) in [-1, 1]."""
     n = len(images)
-    uniform = lambda low, high, *shape: torch.rand(*shape, generator=rng) * (high - low) + low  # noqa: E731
-    grid = similarity_grid(images.shape, angle=0.1, zoom=0.08, shift=0.06, rng=rng)  # shift: 2 of 64 px
+    uniform = lambda low, high, *shape: draws.uniform(*shape, low=low, high=high)  # noqa: E731
+    grid = similarity_grid(images.shape, angle=0.1, zoom=0.08, shift=0.06, draws=draws)  # shift: 2 of 64 px
     images = F.grid_sample(images, grid, padding_mode="reflection", align_corners=False)
     images = images * uniform(0.7, 1.3, n, 1, 1, 1) + uniform(-0.2, 0.2, n, 1, 1, 1) + uniform(-0.08, 0.08, n, 3, 1, 1)
     soft = F.interpolate(F.avg_pool2d(images, 2), scale_factor=2, mode="bilinear", align_corners=False)
-    images = torch.lerp(images, soft, uniform(0, 1, n, 1, 1, 1) * (torch.rand(n, 1, 1, 1, generator=rng) < 0.5))
+    images = torch.lerp(images, soft, uniform(0, 1, n, 1, 1, 1) * draws.chance(0.5, n, 1, 1, 1))
     grey = images.mean(1, keepdim=True)
-    images = torch.where(torch.rand(n, 1, 1, 1, generator=rng) < 0.1, grey, images)
-    return (images + 0.02 * torch.randn(images.shape, generator=rng)).clamp(-1, 1)
+    images = torch.where(draws.chance(0.1, n, 1, 1, 1), grey, images)
+    return (images + 0.02 * draws.normal(*images.shape)).clamp(-1, 1)

@@ -13,8 +13,11 @@ import torch
 from torch import Tensor, nn
 
 from semveil.core.checkpoints import load_strictly, save_checkpoint
+from semveil.core.device import CPU, half_precision
 from semveil.core.rng import global_stream
 from semveil.data.face_set import FaceSet
+from semveil.training.draws import Draws
+from semveil.training.processes import ALONE, Processes
 
 
 @dataclass(frozen=True)
@@ -56,6 +59,7 @@ class JointTrainer(ABC):
         perceptual: distance of two image batches -> (B,).
         rng: everything random, also the networks' first weights; on the CPU, so that a seed means the same on every device.
         device: where networks and losses are computed.
+        processes: this one among those that train together.
     """
 
     def __init__(
@@ -66,18 +70,23 @@ class JointTrainer(ABC):
         *,
         perceptual: Callable[[Tensor, Tensor], Tensor],
         rng: torch.Generator,
-        device: torch.device | str = "cpu",
+        device: torch.device = CPU,
+        processes: Processes = ALONE,
     ) -> None:
         keep = ~faces.held_out
         self.photos = torch.from_numpy(faces.pixels[keep]).permute(0, 3, 1, 2).contiguous()
         self.inside = torch.from_numpy(faces.inside[keep])
-        self.settings, self.perceptual, self.rng, self.device = settings, perceptual, rng, torch.device(device)
+        self.settings, self.perceptual, self.rng, self.device = settings, perceptual, rng, device
+        processes.check_batch(settings.batch)
+        self.processes, self.draws = processes, Draws(rng, device, processes)
         with global_stream(rng):
             networks = [network.to(self.device) for network in build()]
         self._networks: dict[str, Any] = dict(zip(("generator", "encoder", "discriminator"), networks, strict=True))
         self.discriminator = networks[2]
         averaged = {name: self._networks[name] for name in ("generator", "encoder")}
         self.averages = copy.deepcopy(nn.ModuleDict(averaged)).eval().requires_grad_(False)
+        for network in networks:  # after the averages, whose norms are never in training
+            processes.share_statistics(network)
         self.step = 0
         self.optimisers = {
             name: torch.optim.Adam(self._networks[name].parameters(), rate, betas=(momentum, 0.99), fused=True)
@@ -109,7 +118,7 @@ class JointTrainer(ABC):
 
     def run(self, *, report: Callable[[int, dict[str, float]], None], until: float = math.inf) -> None:
         """Train to the last step, or until `time.monotonic()` passes `until`."""
-        while self.step < self.settings.steps and time.monotonic() < until:
+        while self.step < self.settings.steps and (until == math.inf or self.processes.agreed(time.monotonic() < until)):
             self._set_rates()
             losses = self._train_step()
             self.step += 1
@@ -123,9 +132,10 @@ class JointTrainer(ABC):
                 group["lr"] = optimiser.defaults["lr"] * factor
 
     def _batch(self) -> tuple[Tensor, Tensor]:
-        """Rows of the photos of a step, and which of them are mirrored (B, 1, 1)."""
+        """This process's rows of the photos of a step, and which of them are mirrored (B, 1, 1)."""
         rows = torch.randint(len(self.photos), (self.settings.batch,), generator=self.rng)
-        return rows, torch.rand(len(rows), 1, 1, generator=self.rng) < 0.5
+        mirror = torch.rand(len(rows), 1, 1, generator=self.rng) < 0.5
+        return self.processes.share(rows), self.processes.share(mirror)
 
     def _photos(self, rows: Tensor, mirror: Tensor) -> tuple[Tensor, Tensor]:
         """Photos in [-1, 1], and where they are real and not made up beyond the edge of the picture."""
@@ -141,15 +151,16 @@ class JointTrainer(ABC):
 
     def _half(self) -> torch.autocast:
         """Half precision where it is safe."""
-        return torch.autocast(self.device.type, torch.bfloat16)
+        return half_precision(self.device)
 
     def _blurred_codes(self, codes: Tensor, spread: Tensor | float = 1.0) -> Tensor:
         """Codes (B, K, D) with noise in units of their own spread, before they are made into pictures again."""
-        amount = self.settings.code_noise * self._uniform(len(codes), 1, 1)
-        return codes + spread * amount * self._normal(*codes.shape)
+        amount = self.settings.code_noise * self.draws.uniform(len(codes), 1, 1)
+        return codes + spread * amount * self.draws.normal(*codes.shape)
 
     def _step(self, *names: str) -> None:
         for name in names:
+            self.processes.average_gradients(self._networks[name].parameters())
             if name != "discriminator":  # its penalty is large every so many steps, as it should be
                 nn.utils.clip_grad_norm_(self._networks[name].parameters(), self.settings.largest_gradient)
             self.optimisers[name].step()

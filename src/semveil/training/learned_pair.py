@@ -69,8 +69,8 @@ def train_learned_pair(
     codes, mechanism = list(settings.codes), Laplace(settings.scale)
     private = latents[:, codes]
     with global_stream(rng):
-        pair = LearnedPair(settings)
-        judge = NoiseDiscriminator(private[0].numel(), scale=settings.scale)
+        pair = LearnedPair(settings).to(latents.device, latents.dtype)
+        judge = NoiseDiscriminator(private[0].numel(), scale=settings.scale).to(latents.device, latents.dtype)
     link = PairLink(pair, channel, rng)
     optimisers = [
         torch.optim.Adam(pair.parameters(), learning_rate),

@@ -11,6 +11,7 @@ from functools import partial
 import torch
 from torch import Tensor
 
+from semveil.core.device import CPU, device_of, half_precision
 from semveil.core.registry import suggest
 from semveil.generators.conversion import ConversionConfig, ConversionGenerator
 from semveil.generators.noise_discriminator import NoiseDiscriminator
@@ -76,6 +77,7 @@ def train_conversion(
     settings: ConversionTraining,
     *,
     rng: torch.Generator,
+    device: torch.device = CPU,
     progress: Callable[[int, int, dict[str, float]], None] = lambda step, steps, losses: None,
 ) -> ConversionGenerator:
     """Train g against D, with the explainer f' as it is ([NI] Eqs. 2 to 5).
@@ -84,22 +86,25 @@ def train_conversion(
 
     Args:
         pixels: (N, 3, H, W) uint8; labels are not used.
-        explainer: trained on pictures as they are, in evaluation mode; not changed.
+        explainer: trained on pictures as they are, in evaluation mode, on the device; not changed.
         rng: of initialisation, order, noise.
+        device: where the networks are trained.
         progress: gets `noise`, `explanation` (0 where it is left out) and `discriminator`, the losses.
 
     Returns:
         g, in evaluation mode.
     """
-    generator = ConversionGenerator(settings.generator, rng=rng).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    generator = ConversionGenerator(settings.generator, rng=rng)
+    generator.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     discriminator = NoiseDiscriminator(width=settings.discriminator_width, halvings=settings.discriminator_halvings, rng=rng)
+    discriminator.to(device)
     networks = ((generator, settings.learning_rate), (discriminator, settings.discriminator_rate))
     optimisers = [torch.optim.Adam(network.parameters(), rate, (0.5, 0.999)) for network, rate in networks]
     schedules = [_schedule(optimiser, settings, -(-len(pixels) // settings.batch)) for optimiser in optimisers]
     for step in range(settings.steps):
         index = torch.randint(len(pixels), (settings.batch,), generator=rng)
-        images = vary(pixels[index], 0, rng).contiguous(memory_format=torch.channels_last)
-        with torch.autocast("cpu", torch.bfloat16):
+        images = vary(pixels[index], 0, rng).to(device).contiguous(memory_format=torch.channels_last)
+        with half_precision(device):
             converted = generator(images).float()
 
         discriminator.requires_grad_(False)
@@ -141,7 +146,7 @@ def explanation_loss(
     explainer: VGG16Classifier, images: Tensor, converted: Tensor, settings: ConversionTraining, rng: torch.Generator
 ) -> Tensor:
     """d(h f'(x), h N f'(g(x))), the mean absolute difference ([NI] Eq. 3)."""
-    with torch.autocast("cpu", torch.bfloat16):
+    with half_precision(images.device):
         with torch.no_grad():
             wanted = guided_explanation(explainer, images).maps.float()
         if settings.explanation == "as_released":
@@ -158,10 +163,10 @@ def _own_size(maps: Tensor) -> Tensor:
 
 @torch.no_grad()
 def convert(generator: ConversionGenerator, images: Tensor) -> Tensor:
-    """g(x) of images (N, 3, H, W) in [-1, 1], in parts."""
-    return torch.cat([generator(part) for part in images.split(256)])
+    """g(x) of images (N, 3, H, W) in [-1, 1], in parts, on the generator's device."""
+    return torch.cat([generator(part.to(device_of(generator))) for part in images.split(256)])
 
 
 def noised(images: Tensor, sigma: float, *, rng: torch.Generator) -> Tensor:
     """n(x) = clip(x + N(0, sigma^2), -1, 1) of images in [-1, 1]: what D is shown as real."""
-    return (images + sigma * torch.randn(images.shape, generator=rng)).clamp(-1, 1)
+    return (images + sigma * torch.randn(images.shape, generator=rng).to(images.device)).clamp(-1, 1)

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from semveil.core.checkpoints import load_strictly
 from semveil.core.config import as_json
+from semveil.core.device import CPU
 from semveil.core.errors import OutputError
 from semveil.core.files import write_whole
 from semveil.core.pixels import to_tensor
@@ -67,6 +68,7 @@ def train_networks(
     *,
     seed: int = 0,
     trained_on: str,
+    device: torch.device = CPU,
     progress: Callable[[str, int, int, float], None] = lambda phase, step, steps, loss: None,
 ) -> dict[str, float]:
     """Train, measure and write a model's folder. A phase that an earlier run with the same settings and seed ended is kept.
@@ -75,6 +77,7 @@ def train_networks(
         folder: where the model goes; its name is the model's.
         train, test: of the same classes and size; nothing is chosen by `test`.
         trained_on: what the card says of the data.
+        device: where the networks are trained.
 
     Returns:
         Accuracy on `test` of `explainer` (pictures as they are), `service` (converted ones), `explainer_on_converted`, and
@@ -91,19 +94,22 @@ def train_networks(
     # Each network is read back as it is stored, so that a run in one go and one that broke off do the same.
     if not _file(folder, "explainer").is_file():
         told = partial(progress, "explainer")
-        trained = train_classifier(pixels, labels, config, settings.explainer, rng=random["explainer"], progress=told)
+        trained = train_classifier(
+            pixels, labels, config, settings.explainer, rng=random["explainer"], device=device, progress=told
+        )
         write_network(_file(folder, "explainer"), trained)
-    explainer = _read(folder, "explainer", VGG16Classifier(config, rng=torch.Generator()))
+    explainer = _read(folder, "explainer", VGG16Classifier(config, rng=torch.Generator())).to(device)
     if not _file(folder, "generator").is_file():
         conversion = train_conversion(
             pixels,
             explainer,
             settings.conversion,
             rng=random["conversion"],
+            device=device,
             progress=lambda step, steps, losses: progress("conversion", step, steps, losses["noise"]),
         )
         write_network(_file(folder, "generator"), conversion)
-    generator = _read(folder, "generator", ConversionGenerator(settings.conversion.generator, rng=torch.Generator()))
+    generator = _read(folder, "generator", ConversionGenerator(settings.conversion.generator, rng=torch.Generator())).to(device)
     if not _file(folder, "service").is_file():
         trained = train_classifier(
             pixels,
@@ -111,11 +117,12 @@ def train_networks(
             config,
             settings.service,
             rng=random["service"],
+            device=device,
             through=partial(convert, generator),
             progress=partial(progress, "service"),
         )
         write_network(_file(folder, "service"), trained)
-    service = _read(folder, "service", VGG16Classifier(config, rng=torch.Generator()))
+    service = _read(folder, "service", VGG16Classifier(config, rng=torch.Generator())).to(device)
 
     shown = to_tensor(test.pixels)
     converted, truth = convert(generator, shown), torch.from_numpy(test.labels)

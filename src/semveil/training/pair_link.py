@@ -58,7 +58,7 @@ class PairLink:
         low, high = self.pair.settings.snrs_db
         snrs: float | Tensor = low
         if high > low:
-            snrs = low + (high - low) * torch.rand(len(latents), generator=self.rng)
+            snrs = low + (high - low) * torch.rand(len(latents), generator=self.rng).to(latents.device)
         heard = over(self._channel, symbols, snrs, rng=self.rng)
         restored = unpack(denormalise_power(heard, gain)).view_as(latents).clone()
         restored[:, codes] = self.pair.deprotect(restored[:, codes])

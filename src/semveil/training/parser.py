@@ -1,29 +1,35 @@
 """Train the face parser on the labelled photos of a face set."""
 
-from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from semveil.core.device import CPU, half_precision
 from semveil.core.parts import PARTS
 from semveil.core.pixels import to_tensor
 from semveil.core.rng import global_stream
 from semveil.data.face_set import FaceSet
 from semveil.recognition.face_parser import FaceParser
 from semveil.training.augment import similarity_grid
+from semveil.training.draws import Draws
+from semveil.training.one_network import OneNetworkTrainer
 
 
-def train_parser(
-    faces: FaceSet,
-    *,
-    steps: int = 1200,
-    batch: int = 32,
-    learning_rate: float = 2e-3,
-    rng: torch.Generator,
-    progress: Callable[[int, float], None] = lambda step, loss: None,
-) -> FaceParser:
+@dataclass(frozen=True)
+class ParserTraining:
+    """Settings of a run: AdamW, whose rate rises and falls over the steps."""
+
+    steps: int = 1200
+    batch: int = 32
+    learning_rate: float = 2e-3
+
+
+def parser_trainer(
+    faces: FaceSet, settings: ParserTraining, *, rng: torch.Generator, device: torch.device = CPU
+) -> OneNetworkTrainer[FaceParser]:
     """Cross-entropy on the labelled, not held-out photos, with flips, shifts, blur and colour changes.
 
     The changes make the parser indifferent to what differs between photo collections (sharpness, light, framing).
@@ -32,28 +38,26 @@ def train_parser(
     images = torch.from_numpy(faces.pixels[labelled]).permute(0, 3, 1, 2)
     labels = torch.from_numpy(faces.labels[labelled]).long()
     with global_stream(rng):
-        parser = FaceParser().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    optimiser = torch.optim.AdamW(parser.parameters(), lr=learning_rate, weight_decay=1e-3)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, learning_rate, total_steps=steps)
-    for step in range(steps):
-        index = torch.randint(len(images), (batch,), generator=rng)
-        x, y = _vary(images[index].float() / 127.5 - 1, labels[index], rng)
-        with torch.autocast("cpu", torch.bfloat16):
+        parser = FaceParser().to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    optimiser = torch.optim.AdamW(parser.parameters(), lr=settings.learning_rate, weight_decay=1e-3)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, settings.learning_rate, total_steps=settings.steps)
+    draws = Draws(rng, device)
+
+    def loss() -> Tensor:
+        index = torch.randint(len(images), (settings.batch,), generator=rng)
+        x, y = _vary(images[index].to(device).float() / 127.5 - 1, labels[index].to(device), draws)
+        with half_precision(device):
             logits = parser(x.contiguous(memory_format=torch.channels_last))
-        loss = F.cross_entropy(logits.float(), y)
-        optimiser.zero_grad()
-        loss.backward()
-        optimiser.step()
-        schedule.step()
-        progress(step + 1, loss.item())
-    return parser.eval()
+        return F.cross_entropy(logits.float(), y)
+
+    return OneNetworkTrainer(parser, optimiser, schedule, loss, settings=settings, rng=rng)
 
 
-def _vary(images: Tensor, labels: Tensor, rng: torch.Generator) -> tuple[Tensor, Tensor]:
+def _vary(images: Tensor, labels: Tensor, draws: Draws) -> tuple[Tensor, Tensor]:
     """Random flip, similarity warp, contrast, colour and blur, one draw per image."""
     n = len(images)
-    uniform = lambda low, high, *shape: torch.rand(*shape, generator=rng) * (high - low) + low  # noqa: E731
-    grid = similarity_grid(images.shape, angle=0.25, zoom=0.2, shift=0.12, rng=rng)
+    uniform = lambda low, high, *shape: draws.uniform(*shape, low=low, high=high)  # noqa: E731
+    grid = similarity_grid(images.shape, angle=0.25, zoom=0.2, shift=0.12, draws=draws)
     images = F.grid_sample(images, grid, padding_mode="reflection", align_corners=False)
     labels = F.grid_sample(
         labels.float().unsqueeze(1), grid, mode="nearest", padding_mode="reflection", align_corners=False
@@ -62,8 +66,8 @@ def _vary(images: Tensor, labels: Tensor, rng: torch.Generator) -> tuple[Tensor,
     soft = F.interpolate(F.avg_pool2d(images, 2), scale_factor=2, mode="bilinear", align_corners=False)
     images = torch.lerp(images, soft, uniform(0, 1, n, 1, 1, 1))
     grey = images.mean(1, keepdim=True)
-    images = torch.where(torch.rand(n, 1, 1, 1, generator=rng) < 0.1, grey, images)
-    return images + 0.03 * torch.randn(images.shape, generator=rng), labels.long()
+    images = torch.where(draws.chance(0.1, n, 1, 1, 1), grey, images)
+    return images + 0.03 * draws.normal(*images.shape), labels.long()
 
 
 def held_out_iou(parser: FaceParser, faces: FaceSet) -> dict[str, float]:

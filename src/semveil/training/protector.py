@@ -63,7 +63,7 @@ def train_pair(
     de-normalised, deprotected.
 
     Args:
-        latents: (N, K, D) clipped latents.
+        latents: (N, K, D) clipped latents; the pair is trained where they are.
         settings: private codes, noise scale, how noise is drawn, channel and SNR; of a range of SNRs each latent draws its own.
         rng: initialisation, order, noise and channel.
         epochs, batch, learning_rate, noise_weight: the paper's values by default.
@@ -77,7 +77,7 @@ def train_pair(
     if settings.noise not in ("frozen", "fresh"):
         raise ValueError(f"noise must be 'frozen' or 'fresh', got {settings.noise!r}")
     with global_stream(rng):
-        pair = LinearPair(settings)
+        pair = LinearPair(settings).to(latents.device, latents.dtype)
     optimiser = torch.optim.Adam(pair.parameters(), learning_rate)
     mechanism = Laplace(settings.scale)
     private = latents[:, list(settings.codes)]

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from semveil.core.device import CPU, device_of, moved
 from semveil.core.pixels import to_tensor
 from semveil.core.rng import streams
 from semveil.data.face_set import FaceSet
@@ -71,12 +72,14 @@ def publish(
     rng = streams(seed)["publish"]
     rows = np.flatnonzero(~faces.held_out)
     rows = rows[torch.randperm(len(rows), generator=rng)[:photos].numpy()]
-    images = to_tensor(faces.select(np.sort(rows)).pixels)
+    images = to_tensor(faces.select(np.sort(rows)).pixels).to(device_of(generator))
     encoder = settle_batch_norm(encoder, images)
     with torch.inference_mode():
         start = torch.cat([encoder(part) for part in images.split(64)]).clone()
     term = PERCEPTUAL[perceptual](NETWORK, encoder)
+    term = moved(term, images.device) if isinstance(term, nn.Module) else term
     codes = invert(images, generator, start=start, settings=inversion, perceptual=term, progress=progress).codes
+    codes, generator, encoder = codes.cpu(), moved(generator, CPU), moved(encoder, CPU)  # as files have them
     box, held_out = ClipBox.from_quantiles(codes), int(faces.held_out.sum())
     development = int((faces.split == DEVELOPMENT).sum())
     card = {
@@ -92,7 +95,7 @@ def publish(
     }
     folder.mkdir(parents=True, exist_ok=True)
     if discriminator is not None:
-        write_network(folder / "discriminator.safetensors", discriminator)
+        write_network(folder / "discriminator.safetensors", moved(discriminator, CPU))
     training_quantiles(codes, identity_codes(generator)).save(folder / QUANTILES_FILE)
     save_model(folder, generator, encoder, LatentPrior.fit(codes, rank=PRIOR_RANK), card)
 

@@ -1,4 +1,4 @@
-"""A sheet of pictures that shows how far a joint training is: photos, what the networks make of them, random faces."""
+"""Sheets of pictures that show how far a training is: photos, what the networks make of them, faces that nobody has."""
 
 from typing import Any
 
@@ -6,11 +6,15 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.nn import functional as F
 
 from semveil.core.pixels import to_pixels, to_tensor
 from semveil.data.face_set import FaceSet
 from semveil.data.splits import DEVELOPMENT
+from semveil.training.fusion import FusionTrainer
 from semveil.training.joint import JointTrainer
+
+SETTLING = 128  # photos that a sheet's batch norms take their statistics from
 
 
 class SampleSheet:
@@ -22,10 +26,7 @@ class SampleSheet:
     """
 
     def __init__(self, faces: FaceSet, *, columns: int = 12) -> None:
-        rows = np.flatnonzero(faces.split == DEVELOPMENT)
-        rows = rows if len(rows) else np.arange(len(faces))
-        chosen = np.random.default_rng(0).permutation(rows)[:columns]
-        self.photos = to_tensor(faces.pixels[chosen])
+        self.photos = _shown(faces, columns)
 
     @torch.no_grad()
     def draw(self, trainer: JointTrainer) -> NDArray[np.uint8]:
@@ -37,6 +38,34 @@ class SampleSheet:
         random = trainer.sample_codes(len(photos), rng=torch.Generator().manual_seed(0))
         pictures = [photos, generator.synthesize(codes), generator.synthesize(random)]
         return np.concatenate([_row(part.cpu()) for part in pictures])
+
+
+class FusionSheet:
+    """Rows of one sheet: photos of the development split, the same with their own identity, with random identities.
+
+    Args:
+        faces: as for `SampleSheet`.
+        columns: pictures in a row.
+    """
+
+    def __init__(self, faces: FaceSet, *, columns: int = 12) -> None:
+        self.photos = _shown(faces, columns)
+
+    @torch.no_grad()
+    def draw(self, trainer: FusionTrainer) -> NDArray[np.uint8]:
+        """(3 S, columns * S, 3) RGB of the averaged networks; takes no random number of the training's."""
+        encoder, fusion = trainer.finished(photos=SETTLING)
+        photos = self.photos.to(trainer.device)
+        levels, own = encoder(photos), trainer.identity(photos)
+        drawn = torch.randn(own.shape, generator=torch.Generator().manual_seed(0)).to(own)
+        pictures = [photos, fusion(own, levels), fusion(F.normalize(drawn, dim=1), levels)]
+        return np.concatenate([_row(part.cpu()) for part in pictures])
+
+
+def _shown(faces: FaceSet, columns: int) -> Tensor:
+    rows = np.flatnonzero(faces.split == DEVELOPMENT)
+    rows = rows if len(rows) else np.arange(len(faces))
+    return to_tensor(faces.pixels[np.random.default_rng(0).permutation(rows)[:columns]])
 
 
 def _row(images: Tensor) -> NDArray[np.uint8]:

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from semveil.core.device import CPU
 from semveil.data.face_set import FaceSet
 from semveil.encoders.semantic import SemanticEncoder, SemanticEncoderConfig
 from semveil.generators.discriminators import Discriminator
@@ -62,8 +63,9 @@ class StyleGAN2Trainer(JointTrainer):
         *,
         perceptual: Callable[[Tensor, Tensor], Tensor],
         rng: torch.Generator,
+        device: torch.device = CPU,
     ) -> None:
-        super().__init__(faces, settings, lambda: _networks(settings), perceptual=perceptual, rng=rng)
+        super().__init__(faces, settings, lambda: _networks(settings), perceptual=perceptual, rng=rng, device=device)
         self.generator: StyleGAN2 = self._networks["generator"]
         self.encoder: SemanticEncoder = self._networks["encoder"]
         self.discriminator: Discriminator = self._networks["discriminator"]
@@ -75,7 +77,7 @@ class StyleGAN2Trainer(JointTrainer):
         photos, inside = self._photos(*self._batch())
         self._track_styles()
         self.generator.mean_style.copy_(self.encoder.style_mean)
-        with torch.autocast("cpu", torch.bfloat16):
+        with self._half():
             codes = self.encoder(photos)
         losses = self._reconstruct(codes, photos, inside)
         with_fakes = self.step >= s.adversarial_from
@@ -98,7 +100,7 @@ class StyleGAN2Trainer(JointTrainer):
             self.encoder.style_std.lerp_(w.std(0), weight)
 
     def _synthesize(self, codes: Tensor) -> Tensor:
-        with torch.autocast("cpu", torch.bfloat16):
+        with self._half():
             return self.generator.synthesize(codes).float()
 
     def _reconstruct(self, codes: Tensor, photos: Tensor, inside: Tensor) -> dict[str, float]:
@@ -113,14 +115,14 @@ class StyleGAN2Trainer(JointTrainer):
         """A third each: samples of the prior with style mixing, codes mixed between two photos, noised codes."""
         third = count // 3
         prior = count - 2 * third
-        w = self.generator.map(torch.randn(2 * prior, codes.shape[-1], generator=self.rng)).unflatten(0, (2, prior))
-        mixed = (torch.rand(prior, 1, generator=self.rng) < 0.7) & self._from_a_cut(prior)
+        w = self.generator.map(self._normal(2 * prior, codes.shape[-1])).unflatten(0, (2, prior))
+        mixed = (self._uniform(prior, 1) < 0.7) & self._from_a_cut(prior)
         sampled = torch.where(mixed.unsqueeze(-1), w[1].unsqueeze(1), w[0].unsqueeze(1))
 
         own, other, noised = codes[:third], codes[third : 2 * third], codes[2 * third : 3 * third]
         exchanged = torch.where(self._from_a_cut(third).unsqueeze(-1), other, own)
-        amount = 1.1 * torch.rand(third, 1, 1, generator=self.rng) * self.encoder.style_std
-        noised = noised + amount * torch.randn(noised.shape, generator=self.rng)
+        amount = 1.1 * self._uniform(third, 1, 1) * self.encoder.style_std
+        noised = noised + amount * self._normal(*noised.shape)
         return torch.cat([sampled, exchanged, noised])
 
     def _path_length(self) -> dict[str, float]:
@@ -141,11 +143,11 @@ class StyleGAN2Trainer(JointTrainer):
     def _from_a_cut(self, count: int) -> Tensor:
         """(count, K) bool: the codes from a random one on."""
         codes = self.settings.generator.codes
-        return torch.arange(codes) >= torch.randint(1, codes, (count, 1), generator=self.rng)
+        return (torch.arange(codes) >= torch.randint(1, codes, (count, 1), generator=self.rng)).to(self.device)
 
     def _judge(self, images: Tensor) -> Tensor:
         images = self.augment.images(images, self.rng)
-        with torch.autocast("cpu", torch.bfloat16):
+        with self._half():
             return self.discriminator(images).float()
 
     def _adversarial(self, codes: Tensor) -> dict[str, float]:

@@ -1,0 +1,102 @@
+"""On which device networks compute, and in which precision: the one place that knows.
+
+Weights are read onto the CPU and moved from there. Random numbers are drawn on the CPU and moved to where they are needed, so
+that a seed means the same on every device; exact noise, keystreams and whatever Alice and Bob must compute alike stay there.
+"""
+
+import copy
+from typing import ClassVar, TypeVar
+
+import torch
+from torch import nn
+
+from semveil.core.errors import SemveilError
+
+AUTO = "auto"
+CPU = torch.device("cpu")  # where everything begins, and what is exact or random is computed
+PRECISIONS = (torch.float32, torch.float64)
+
+Network = TypeVar("Network", bound=nn.Module)
+
+
+class DeviceError(SemveilError):
+    """A device that is not there; the message names those that are."""
+
+    exit_code: ClassVar[int] = 2
+
+
+def devices() -> tuple[str, ...]:
+    """Names of the devices of this machine, the CPU first."""
+    gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    return (CPU.type, *(f"cuda:{i}" for i in range(gpus)))
+
+
+def choose_device(name: str | torch.device = AUTO) -> torch.device:
+    """The device of a name: `cpu`, `cuda` (the first GPU), `cuda:1`, or `auto`, the first GPU where there is one.
+
+    Raises:
+        DeviceError: it is not there.
+
+    Example:
+        >>> choose_device("cpu")
+        device(type='cpu')
+        >>> choose_device("cuda:99")  # doctest: +ELLIPSIS
+        Traceback (most recent call last):
+        ...
+        semveil.core.device.DeviceError: no device 'cuda:99' here; there is cpu...
+    """
+    if isinstance(name, torch.device):
+        return name
+    here = devices()
+    if name == AUTO:
+        return torch.device(here[min(1, len(here) - 1)])
+    wanted = "cuda:0" if name == "cuda" else name
+    if wanted not in here:
+        why = " (this torch is built without CUDA)" if wanted.startswith("cuda") and not torch.backends.cuda.is_built() else ""
+        raise DeviceError(f"no device {name!r} here; there is {', '.join(here)}{why}, and {AUTO} takes the best of them")
+    return torch.device(wanted)
+
+
+def half_precision(device: torch.device) -> torch.autocast:
+    """bfloat16 where it is safe, on whichever device the networks are."""
+    return torch.autocast(device.type, torch.bfloat16)
+
+
+def full_precision(device: torch.device) -> torch.autocast:
+    """No half precision within, whatever holds around it."""
+    return torch.autocast(device.type, enabled=False)
+
+
+def device_of(network: nn.Module) -> torch.device:
+    """Where a network's weights are."""
+    return next(network.parameters(), torch.empty(0, device=CPU)).device
+
+
+def precision_of(network: nn.Module) -> torch.dtype:
+    """The type of a network's weights."""
+    return next(network.parameters(), torch.empty(0, device=CPU)).dtype
+
+
+def moved(network: Network, device: str | torch.device | None = None, dtype: torch.dtype | None = None) -> Network:
+    """A copy of a network elsewhere, or in another precision; the network itself where nothing changes.
+
+    Args:
+        device: see `choose_device`; where it is, if None.
+        dtype: float32 or float64; what it is, if None. Half precision is autocast's matter: latents need more than it holds.
+
+    Raises:
+        DeviceError: the device is not there.
+        ValueError: another type.
+
+    Example:
+        >>> layer = nn.Linear(2, 2)
+        >>> moved(layer, "cpu") is layer, moved(layer, dtype=torch.float64).weight.dtype, layer.weight.dtype
+        (True, torch.float64, torch.float32)
+    """
+    target = device_of(network) if device is None else choose_device(device)
+    kind = precision_of(network) if dtype is None else dtype
+    if kind not in PRECISIONS:
+        raise ValueError(f"networks compute in float32 or float64, got {kind}; half precision is what autocast is for")
+    if (target, kind) == (device_of(network), precision_of(network)):
+        return network
+    return copy.deepcopy(network).to(target, kind)

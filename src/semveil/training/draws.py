@@ -1,0 +1,42 @@
+"""Random numbers of a training: drawn on the CPU, where a seed means the same on every machine, used where networks are."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from semveil.core.device import CPU
+from semveil.training.processes import ALONE, Processes
+
+
+@dataclass(frozen=True)
+class Draws:
+    """Numbers for the rows that this process has of a batch; all processes draw those of the whole batch.
+
+    Attributes:
+        rng: on the CPU.
+        device: where the numbers are used.
+        processes: this one among them.
+
+    Example:
+        >>> Draws(torch.Generator().manual_seed(0)).uniform(2, 3).shape
+        torch.Size([2, 3])
+    """
+
+    rng: torch.Generator
+    device: torch.device = CPU
+    processes: Processes = ALONE
+
+    def uniform(self, rows: int, *shape: int, low: float = 0.0, high: float = 1.0) -> Tensor:
+        """(rows, *shape), evenly from low to high."""
+        drawn = torch.rand(rows * self.processes.count, *shape, generator=self.rng) * (high - low) + low
+        return self.processes.share(drawn).to(self.device)
+
+    def normal(self, rows: int, *shape: int) -> Tensor:
+        """(rows, *shape), standard normal."""
+        drawn = torch.randn(rows * self.processes.count, *shape, generator=self.rng)
+        return self.processes.share(drawn).to(self.device)
+
+    def chance(self, probability: float, rows: int, *shape: int) -> Tensor:
+        """(rows, *shape) bool, each true with that probability."""
+        return self.uniform(rows, *shape) < probability

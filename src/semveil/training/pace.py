@@ -1,0 +1,41 @@
+"""How fast a training goes, and how long it still takes."""
+
+import time
+from collections import deque
+from collections.abc import Callable
+from datetime import timedelta
+
+WINDOW = 60.0  # seconds that the rate is a mean over
+
+
+class Pace:
+    """Steps as they are done.
+
+    Args:
+        batch: photos of a step.
+        steps: in all.
+        done: steps that were done before.
+        clock: gives seconds.
+
+    Example:
+        >>> seconds = iter([0.0, 2.0, 4.0])
+        >>> pace = Pace(batch=16, steps=10, done=0, clock=lambda: next(seconds))
+        >>> pace.at(1), pace.at(2)
+        ('8.0 photos/s, 0:00:18 left', '8.0 photos/s, 0:00:16 left')
+    """
+
+    def __init__(self, *, batch: int, steps: int, done: int, clock: Callable[[], float] = time.monotonic) -> None:
+        self._batch, self._steps, self._clock = batch, steps, clock
+        self._seen = deque([(clock(), done)])
+
+    def at(self, step: int) -> str:
+        """The rate over the last minute and what is left, after so many steps."""
+        now = self._clock()
+        self._seen.append((now, step))
+        while len(self._seen) > 2 and now - self._seen[1][0] >= WINDOW:
+            self._seen.popleft()
+        (then, before), more = self._seen[0], self._steps - step
+        if step == before or now <= then:
+            return "-"
+        per_second = (step - before) / (now - then)
+        return f"{per_second * self._batch:.1f} photos/s, {timedelta(seconds=round(more / per_second))} left"

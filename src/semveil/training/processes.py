@@ -1,0 +1,175 @@
+"""Several processes that train one network together, as torchrun starts them: each takes its rows of every batch.
+
+All draw the same random numbers and hold the same weights. Gradients and the statistics of batch norms are averaged over the
+processes, so a run of several is the run of one, but for rounding. (`DistributedDataParallel` averages in one backward pass
+for each forward pass, which a step with a discriminator is not; StyleGAN2's own code averages by hand too.)
+"""
+
+import math
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+
+from semveil.core.device import AUTO, DeviceError, choose_device
+
+PAIR = 2  # rows that stay together, so that every second row of a share is every second row of the batch
+PARTS = 4  # pairs of a batch for each process: also half a batch and half of that is shared evenly
+
+
+@dataclass(frozen=True)
+class Processes:
+    """This process among those of a run; by default it is alone.
+
+    Attributes:
+        rank: its number, from 0.
+        count: of processes.
+
+    Example:
+        >>> Processes(1, 2).share(torch.arange(8)).tolist()
+        [2, 3, 6, 7]
+    """
+
+    rank: int = 0
+    count: int = 1
+
+    @property
+    def first(self) -> bool:
+        """Whether this process writes files and tells the user."""
+        return self.rank == 0
+
+    def check_batch(self, batch: int) -> None:
+        """Refuse a batch that cannot be shared.
+
+        Raises:
+            ValueError: it is no multiple of 8 and of four times the processes.
+        """
+        whole = math.lcm(8, PARTS * self.count)
+        if self.count > 1 and batch % whole:
+            raise ValueError(f"a batch of {batch} cannot be shared by {self.count} processes; take a multiple of {whole}")
+
+    def share(self, rows: Tensor) -> Tensor:
+        """This process's rows of a batch (N, ...): every so-manieth pair."""
+        if self.count == 1:
+            return rows
+        return rows.unflatten(0, (-1, self.count, PAIR))[:, self.rank].flatten(0, 1)
+
+    def gather(self, rows: Tensor) -> Tensor:
+        """The batch that all processes' rows are shares of; no gradient passes."""
+        if self.count == 1:
+            return rows
+        parts = [torch.empty_like(rows, memory_format=torch.contiguous_format) for _ in range(self.count)]
+        dist.all_gather(parts, rows.contiguous())
+        return torch.stack([part.unflatten(0, (-1, PAIR)) for part in parts], 1).flatten(0, 2)
+
+    def average_gradients(self, parameters: Iterable[nn.Parameter]) -> None:
+        """Replace the gradients by their means over the processes, in one message."""
+        gradients = [p.grad for p in parameters if p.grad is not None]
+        if self.count == 1 or not gradients:
+            return
+        flat = torch.cat([gradient.flatten() for gradient in gradients])
+        dist.all_reduce(flat)
+        for gradient, mean in zip(gradients, (flat / self.count).split([g.numel() for g in gradients]), strict=True):
+            gradient.copy_(mean.view_as(gradient))
+
+    def agreed(self, yes: bool) -> bool:
+        """What the first process says, whose clock counts."""
+        if self.count == 1:
+            return yes
+        said: list[Any] = [yes]
+        dist.broadcast_object_list(said)
+        return bool(said[0])
+
+    def share_statistics(self, network: nn.Module) -> None:
+        """Let a network's batch norms take the statistics of the whole batch, in place; the weights are the same objects."""
+        if self.count == 1:
+            return
+        for parent in list(network.modules()):
+            for name, child in list(parent.named_children()):
+                if isinstance(child, nn.modules.batchnorm._BatchNorm):
+                    setattr(parent, name, _WholeBatchNorm(child, self.count))
+
+
+ALONE = Processes()
+
+
+@contextmanager
+def joined(device: str = AUTO) -> Iterator[tuple[Processes, torch.device]]:
+    """Join the processes that torchrun started, each with a GPU of its own where the device is `auto` or `cuda`.
+
+    Yields:
+        This process, and its device; alone where torchrun started none.
+
+    Raises:
+        DeviceError: the device is not there, or is one GPU for several processes.
+    """
+    count = int(os.environ.get("WORLD_SIZE", "1"))
+    if count == 1:
+        yield ALONE, choose_device(device)
+        return
+    chosen = choose_device(device)
+    if chosen.index is not None:
+        if ":" in device:
+            raise DeviceError(f"each of {count} processes needs a GPU of its own; give {chosen.type} in place of {device}")
+        chosen = choose_device(f"{chosen.type}:{os.environ['LOCAL_RANK']}")
+        torch.cuda.set_device(chosen)
+    dist.init_process_group("gloo" if chosen.index is None else "nccl")
+    try:
+        yield Processes(dist.get_rank(), count), chosen
+    finally:
+        dist.destroy_process_group()
+
+
+class _Summed(torch.autograd.Function):
+    """The sum over the processes, of values and of gradients."""
+
+    @staticmethod
+    def forward(ctx: Any, values: Tensor) -> Tensor:
+        total = values.clone()
+        dist.all_reduce(total)
+        return total
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> Tensor:
+        total = gradients[0].clone()
+        dist.all_reduce(total)
+        return total
+
+
+class _WholeBatchNorm(nn.modules.batchnorm._BatchNorm):
+    """Batch norm over the rows of all processes (torch's own `SyncBatchNorm` runs on GPUs only)."""
+
+    def __init__(self, one: nn.modules.batchnorm._BatchNorm, count: int) -> None:
+        super().__init__(one.num_features, one.eps, one.momentum, one.affine, one.track_running_stats)
+        self.weight, self.bias, self.count = one.weight, one.bias, count
+        self.running_mean, self.running_var = one.running_mean, one.running_var
+        self.num_batches_tracked = one.num_batches_tracked
+        self.train(one.training)
+
+    def _check_input_dim(self, input: Tensor) -> None:
+        """Any number of dimensions."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        if not self.training:
+            return super().forward(input)
+        x, over = input.float(), [0, *range(2, input.ndim)]
+        shape = [1, -1, *[1] * (input.ndim - 2)]
+        mean = _Summed.apply(x.mean(over)) / self.count
+        centred = x - mean.view(shape)
+        variance = _Summed.apply(centred.square().mean(over)) / self.count
+        with torch.no_grad():
+            rows = self.count * x.numel() // x.shape[1]
+            tracked, means, variances = self.num_batches_tracked, self.running_mean, self.running_var
+            assert tracked is not None and means is not None and variances is not None and self.momentum is not None
+            tracked.add_(1)
+            means.lerp_(mean, self.momentum)
+            variances.lerp_(variance * rows / (rows - 1), self.momentum)
+        y = centred * (variance + self.eps).rsqrt().view(shape)
+        if self.affine:
+            y = torch.addcmul(self.bias.view(shape), y, self.weight.view(shape))
+        return y.to(input.dtype)

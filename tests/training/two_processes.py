@@ -1,0 +1,77 @@
+"""A training by hand of torchrun: what it does in this process among several, left in a file. Run as a module of its own."""
+
+import sys
+from contextlib import nullcontext
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+import torch
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from training import test_fusion, test_generator
+
+from semveil.training.fusion import FusionTrainer
+from semveil.training.generator import GeneratorTrainer
+from semveil.training.processes import Processes, joined
+
+
+def generator(processes: Processes, steps: int) -> GeneratorTrainer:
+    distance = lambda a, b: (a - b).abs().mean((1, 2, 3))  # noqa: E731
+    settings = replace(test_generator.SETTINGS, batch=16, adversarial_from=0, steps=steps)
+    rng = torch.Generator().manual_seed(0)
+    return GeneratorTrainer(test_generator.faces(), settings, perceptual=distance, rng=rng, processes=processes)
+
+
+def fusion(processes: Processes, steps: int) -> FusionTrainer:
+    identity = test_fusion.trainer().identity
+    settings = replace(test_fusion.SETTINGS, batch=16, steps=steps)
+    rng = torch.Generator().manual_seed(0)
+    return FusionTrainer(test_fusion.faces(), settings, identity=identity, rng=rng, processes=processes)
+
+
+TRAININGS: dict[str, Any] = {"generator": generator, "fusion": fusion}
+
+
+def networks(trainer: Any) -> dict[str, torch.nn.Module]:
+    if isinstance(trainer, GeneratorTrainer):
+        return trainer._networks
+    return {name: getattr(trainer, name) for name in ("attributes", "fusion", "discriminator")}
+
+
+def first_gradients(trainer: Any) -> dict[str, torch.Tensor]:
+    """What the optimisers are given in one step, in single precision."""
+    seen: dict[str, torch.Tensor] = {}
+    hooks = []
+    for name, optimiser in trainer.optimisers.items():
+
+        def keep(*args: Any, name: str = name, optimiser: Any = optimiser) -> None:
+            grads = [p.grad.flatten() for group in optimiser.param_groups for p in group["params"] if p.grad is not None]
+            seen[name] = torch.cat(grads).clone()
+
+        hooks.append(optimiser.register_step_pre_hook(keep))
+    trainer._train_step()
+    for hook in hooks:
+        hook.remove()
+    return seen
+
+
+def once(name: str, processes: Processes) -> dict[str, Any]:
+    """The first step's gradients, and the weights and statistics after it and two more."""
+    trainer = TRAININGS[name](processes, 3)
+    gradients = first_gradients(trainer)
+    trainer.step += 1
+    trainer.run(report=lambda *_: None, until=1e12)
+    state = {f"{k}.{key}": v for k, net in networks(trainer).items() for key, v in net.state_dict().items()}
+    return {"gradients": gradients, "state": state, "averages": trainer.averages.state_dict()}
+
+
+if __name__ == "__main__":
+    torch.set_num_threads(1)
+    out = Path(sys.argv[1])
+    full = mock.patch("torch.autocast", lambda *args, **kwargs: nullcontext())  # half precision rounds shares otherwise
+    with full, joined("cpu") as (here, place):
+        assert here.count == 2 and place.type == "cpu"
+        torch.save({name: once(name, here) for name in TRAININGS}, out / f"{here.rank}.pt")
