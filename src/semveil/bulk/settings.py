@@ -17,6 +17,7 @@ from semveil.methods.release import ImageMethod, Layout, Reconstructing, layout_
 
 POLICIES = ("error", "skip", "copy")
 DOUBTFUL = ("cover", "refuse", "keep")
+OVERSIZE = ("keep", "blur", "refuse")
 KEEP = ("inverted", "aligned")
 KEPT_FOLDER = "unprotected"  # below the output folder; holds what `keep` asks for
 
@@ -37,6 +38,9 @@ class Settings:
         detector: who looks for faces, see `data.detection.resolve_detector`; what `auto` stands for is settled at once.
         doubtful: what becomes of a chosen face in a whole photo that is too small or cannot be aligned: `cover` puts a mosaic
             over it, `refuse` refuses the photo, `keep` leaves the face as it is.
+        oversize: what becomes of a chosen face in a whole photo that is more than `account.LARGEST` times as large as the
+            method's model makes it: `keep` enlarges the new face and says so, `blur` blurs the new face, `refuse` refuses the
+            photo.
         keep: what is written besides, unprotected: `inverted` (what the networks make of the photo without noise) or
             `aligned` (the crop itself).
         certificate_in_png: put certificates into the pictures too.
@@ -63,6 +67,7 @@ class Settings:
     on_no_face: str = "error"
     detector: str = "auto"
     doubtful: str = "cover"
+    oversize: str = "keep"
     keep: tuple[str, ...] = ()
     certificate_in_png: bool = False
     sealing: Sealing | None = None
@@ -89,6 +94,9 @@ class Settings:
         if self.doubtful not in DOUBTFUL:
             near = suggest(self.doubtful, DOUBTFUL)
             raise ValueError(f"doubtful has no choice {self.doubtful!r}{near}; allowed: {', '.join(DOUBTFUL)}")
+        if self.oversize not in OVERSIZE:
+            near = suggest(self.oversize, OVERSIZE)
+            raise ValueError(f"oversize has no choice {self.oversize!r}{near}; allowed: {', '.join(OVERSIZE)}")
         object.__setattr__(self, "detector", resolve_detector(self.detector))
         for kind in self.keep:
             if kind not in KEEP:
@@ -138,6 +146,7 @@ class Settings:
             "face": self.face,
             "detector": self.detector,
             "doubtful": self.doubtful,
+            "oversize": self.oversize,
             "keep": sorted(self.keep),
             "certificate_in_png": self.certificate_in_png,
             "sealing": self.sealing and [self.sealing.fingerprint(), self.sealing.inside],

@@ -61,7 +61,7 @@ def parser(
         options.check_output_file(labelled, ".npz")
 
     from semveil.core.rng import streams
-    from semveil.methods.face_model import write_network
+    from semveil.recognition.face_parser import save_face_parser
     from semveil.training.parser import held_out_iou, label_faces, train_parser
 
     photos = load_faces(faces)
@@ -71,11 +71,17 @@ def parser(
         network = train_parser(
             photos, steps=steps, rng=streams(seed)["train"], progress=lambda step, loss: advance(step, steps, loss)
         )
-    write_network(out, network)
+    scores = held_out_iou(network, photos)
+    learnt = int(((photos.labels[:, 0, 0] != 255) & ~photos.held_out).sum())
+    card = {
+        "trained_on": f"{learnt} labelled photos of {photos.pixels.shape[1]} px",
+        "settings": {"steps": steps, "seed": seed},
+        "held_out_iou": {part: round(score, 3) for part, score in scores.items()},
+    }
+    save_face_parser(out, network, card)
     if labelled is not None:
         label_faces(network, photos).save(labelled)
-    written = [str(path) for path in (out, labelled) if path]
-    scores = held_out_iou(network, photos)
+    written = [str(path) for path in (out, out.with_suffix(".json"), labelled) if path]
     lines = [f"Written: {', '.join(written)}."]
     if scores:
         lines.insert(0, "IoU on held-out faces: " + ", ".join(f"{part} {score:.2f}" for part, score in scores.items()) + ".")

@@ -1,0 +1,75 @@
+"""Which part of an aligned crop is the face, so that hair, ears and background around it can stay as they are."""
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+from scipy import ndimage
+from skimage.morphology import convex_hull_image
+
+from semveil.core.parts import PARTS
+from semveil.core.pixels import to_tensor
+from semveil.recognition.face_parser import SIZE, load_face_parser
+
+FACE = ("skin", "eyes", "brows", "mouth", "nose")
+# Eyes, nose and mouth of an aligned face lie in this ellipse, whatever the parser sees: centre and half axes, in sides.
+FEATURES = ((0.5, 0.61), (0.21, 0.22))
+MARGIN = 0.01  # around the face, for the parser's errors
+SOFT = 0.03  # width of the blend beyond it
+
+_FACE = [PARTS.index(part) for part in FACE]
+_GLASSES = PARTS.index("glasses")
+
+
+def face_covers(old: NDArray[np.uint8], new: NDArray[np.uint8]) -> list[NDArray[np.float32]]:
+    """How far new faces cover old ones: 1 on the face, old or new, falling softly to 0 around it.
+
+    The bundled parser looks at both. What it takes for glasses counts as far as it lies over the face; the temples, over hair
+    or background, stay.
+
+    Args:
+        old: (N, S, S, 3) RGB crops, aligned.
+        new: (N, T, T, 3) RGB crops that take their places.
+
+    Returns:
+        For each (SIZE, SIZE) in [0, 1], over the crop's whole side.
+    """
+    labels = [load_face_parser().label(to_tensor([_resized(crop) for crop in crops])).numpy() for crops in (old, new)]
+    return [soft_cover(face_region(a) | face_region(b)) for a, b in zip(*labels, strict=True)]
+
+
+def face_region(labels: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    """Where a parsed crop (H, W) shows the face: one piece without holes that holds all of `FEATURES`.
+
+    Example:
+        >>> labels = np.zeros((32, 32), np.uint8)
+        >>> labels[8:30, 6:26], labels[0, 0] = PARTS.index("skin"), PARTS.index("skin")
+        >>> labels[12:16, 2:30] = PARTS.index("glasses")  # over the face, and beyond it at both sides
+        >>> region = face_region(labels)
+        >>> bool(region[0, 0]), bool(region[14, 3]), bool(region[14, 10]), bool(region[9, 7])
+        (False, False, True, True)
+    """
+    region = np.isin(labels, _FACE)
+    if region.any():
+        region |= (labels == _GLASSES) & convex_hull_image(region)
+    region = region | _features(labels.shape)
+    pieces, _ = ndimage.label(region)
+    largest = pieces == pieces[tuple(int(labels.shape[i] * FEATURES[0][1 - i]) for i in range(2))]
+    return np.asarray(ndimage.binary_fill_holes(largest), bool)
+
+
+def soft_cover(region: NDArray[np.bool_]) -> NDArray[np.float32]:
+    """1 on a region (S, S) and up to `MARGIN` around it, 0 from `SOFT` further on, in units of the side."""
+    beyond = ndimage.distance_transform_edt(~region) / len(region) - MARGIN
+    step = np.clip(1 - ndimage.gaussian_filter(beyond, 1.0) / SOFT, 0, 1)
+    cover = step * step * (3 - 2 * step)
+    return np.maximum(cover, region).astype(np.float32)
+
+
+def _features(shape: tuple[int, ...]) -> NDArray[np.bool_]:
+    y, x = ((np.arange(side) + 0.5) / side for side in shape)
+    (cx, cy), (rx, ry) = FEATURES
+    return ((y[:, None] - cy) / ry) ** 2 + ((x[None] - cx) / rx) ** 2 <= 1
+
+
+def _resized(crop: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    return np.asarray(Image.fromarray(crop).resize((SIZE, SIZE), Image.Resampling.BICUBIC))
