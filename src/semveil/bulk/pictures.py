@@ -87,10 +87,12 @@ def whole_photo(
     """
     new = [_blurred(p) if i in softened else p for i, p in zip(chosen, to_pixels(release.images), strict=True)]
     certificate = method.certificate(release)
-    claim, reads, fits = only_the_face(certificate.guarantee), AROUND, {}
+    claim = only_the_face(certificate.guarantee)
+    reads: tuple[Part, ...] = AROUND
+    fits: dict[int, Fit] = {}
     if any(part.kind == Kind.ATTRIBUTES for part in claim.coverage.clear):
         new, fits = fit_faces(photo.pixels, landmarks, chosen, new)
-        reads = (*reads, Part(Kind.OUTLINE))
+        reads += (Part(Kind.OUTLINE),)
     replaced: list[NDArray[np.uint8] | None] = [None] * len(faces)
     for i, pixels in zip(chosen, new, strict=True):
         replaced[i] = pixels

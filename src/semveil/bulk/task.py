@@ -220,12 +220,12 @@ def _protect_faces(task: Task, settings: Settings, method: ImageMethod, photo: P
     enlarged: dict[int, float] = {}
     if whole and method.model_digest is not None:  # what no model makes has no size of its own
         enlarged = {i: enlargement(faces[i].landmarks, method.size) for i in fit}
-    large = [i for i, times in enlarged.items() if times > LARGEST]
+    large = [i for i in enlarged if enlarged[i] > LARGEST]
     if large and settings.oversize == "refuse":
-        told = ", ".join(f"face {i} {enlarged[i]:.1f} times" for i in large)
+        times = ", ".join(f"face {i} {enlarged[i]:.1f} times" for i in large)
         return refused(
             FaceTooLargeError,
-            f"{photo.name!r} has faces larger than the model's {method.size} px: {told}; shrink the photo, or see --oversize",
+            f"{photo.name!r} has faces larger than the model's {method.size} px: {times}; shrink the photo, or see --oversize",
         )
     softened = large if settings.oversize == "blur" else []
     made = _protect_chosen(task, settings, method, photo, faces, fit, covered, softened)

@@ -6,13 +6,12 @@ from PIL import Image
 from scipy import ndimage
 from skimage.morphology import convex_hull_image
 
+from semveil.core.face_template import FEATURES
 from semveil.core.parts import PARTS
 from semveil.core.pixels import to_tensor
 from semveil.recognition.face_parser import SIZE, load_face_parser
 
 FACE = ("skin", "eyes", "brows", "mouth", "nose")
-# Eyes, nose and mouth of an aligned face lie in this ellipse, whatever the parser sees: centre and half axes, in sides.
-FEATURES = ((0.5, 0.61), (0.21, 0.22))
 MARGIN = 0.01  # around the face, for the parser's errors
 SOFT = 0.03  # width of the blend beyond it
 
@@ -48,13 +47,9 @@ def face_region(labels: NDArray[np.uint8]) -> NDArray[np.bool_]:
         >>> bool(region[0, 0]), bool(region[14, 3]), bool(region[14, 10]), bool(region[9, 7])
         (False, False, True, True)
     """
-    region = np.isin(labels, _FACE)
-    if region.any():
-        region |= (labels == _GLASSES) & convex_hull_image(region)
-    region = region | _features(labels.shape)
-    pieces, _ = ndimage.label(region)
-    largest = pieces == pieces[tuple(int(labels.shape[i] * FEATURES[0][1 - i]) for i in range(2))]
-    return np.asarray(ndimage.binary_fill_holes(largest), bool)
+    region = _main_piece(np.isin(labels, _FACE) | _features(labels.shape))
+    region |= (labels == _GLASSES) & convex_hull_image(region)
+    return np.asarray(ndimage.binary_fill_holes(region), bool)
 
 
 def soft_cover(region: NDArray[np.bool_]) -> NDArray[np.float32]:
@@ -63,6 +58,15 @@ def soft_cover(region: NDArray[np.bool_]) -> NDArray[np.float32]:
     step = np.clip(1 - ndimage.gaussian_filter(beyond, 1.0) / SOFT, 0, 1)
     cover = step * step * (3 - 2 * step)
     return np.maximum(cover, region).astype(np.float32)
+
+
+def _main_piece(region: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """The connected piece of a region that has the features' centre."""
+    pieces, _ = ndimage.label(region)
+    (x, y), _ = FEATURES
+    height, width = region.shape
+    piece: NDArray[np.bool_] = pieces == pieces[int(y * height), int(x * width)]
+    return piece
 
 
 def _features(shape: tuple[int, ...]) -> NDArray[np.bool_]:

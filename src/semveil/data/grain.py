@@ -35,8 +35,8 @@ def grain_of(estimates: NDArray[np.float32]) -> float:
     Too low by as much as the estimates scatter: by about a tenth for white noise.
 
     Example:
-        >>> noise = np.random.default_rng(0).normal(128, 4, (64, 64, 1)).repeat(3, -1)
-        >>> 3 < grain_of(grains(noise, np.ones((64, 64), bool))) < 4.2
+        >>> noise = np.random.default_rng(0).normal(128, 4, (128, 128, 1)).repeat(3, -1)
+        >>> 3 < grain_of(grains(noise, np.ones((128, 128), bool))) < 4
         True
     """
     return float(np.quantile(estimates, _FLAT)) if len(estimates) else 0.0
