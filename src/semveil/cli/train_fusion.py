@@ -15,6 +15,13 @@ def fusion(
     identity: Annotated[
         Path | None, typer.Option(help="Identity encoder; the bundled one by default.", metavar="FILE.safetensors")
     ] = None,
+    second: Annotated[
+        Path | None,
+        typer.Option(help="Another identity encoder, for a second opinion on who is shown.", metavar="FILE.safetensors"),
+    ] = None,
+    preset: Annotated[
+        str, typer.Option(help="Settings to begin with: ours, or the paper's losses alone.", metavar="ours|paper")
+    ] = "ours",
     config: Annotated[Path | None, typer.Option(help="TOML file of settings.", metavar="FILE.toml")] = None,
     overrides: Annotated[
         list[str] | None, typer.Option("--set", help="Override a setting; may be repeated.", metavar="a.b=c")
@@ -28,29 +35,46 @@ def fusion(
 ) -> None:
     """Train the networks that take a face apart into identity and attributes and put it together again.
 
-    Example: semveil train fusion labelled.npz --identity identity.safetensors --out models/mine
+    Example: semveil train fusion labelled.npz --identity identity.safetensors --second other.safetensors --out models/mine
+
+    Example: semveil train fusion labelled.npz --preset paper --out models/papers-losses
     """
     state = training_run.state_file(out, checkpoint)
 
     from semveil.cli.face_sets import check_labels, check_size, load_faces
     from semveil.core.config import read_config
+    from semveil.core.registry import suggest
     from semveil.core.rng import streams
     from semveil.methods.identity_model import save_identity_model
-    from semveil.recognition.identity_encoder import BUNDLED, identity_encoder_file, load_identity_encoder
-    from semveil.training.fusion import FusionTrainer, FusionTraining
+    from semveil.recognition.identity_encoder import (
+        BUNDLED,
+        identity_encoder_digest,
+        identity_encoder_file,
+        load_identity_encoder,
+    )
+    from semveil.training.fusion import FUSION_PRESETS, FusionTrainer, FusionTraining
 
-    settings = read_config(FusionTraining, config, overrides or [])
+    if preset not in FUSION_PRESETS:
+        raise options.OptionError(
+            f"no preset {preset!r}{suggest(preset, FUSION_PRESETS)}; allowed: {', '.join(FUSION_PRESETS)}"
+        )
+    settings = read_config(FusionTraining, config, overrides or [], defaults=FUSION_PRESETS[preset])
     identity_file = identity_encoder_file(identity or BUNDLED)
     recogniser, photos = load_identity_encoder(identity_file), load_faces(faces)
     check_size(photos, recogniser.config.size)
     check_labels(photos)
-    trainer = FusionTrainer(photos, settings, identity=recogniser, rng=streams(seed)["train"])
+    other = None if second is None else load_identity_encoder(second)
+    if other is not None:
+        check_size(photos, other.config.size)
+    trainer = FusionTrainer(photos, settings, identity=recogniser, second=other, rng=streams(seed)["train"])
     if state.is_file():
         training_run.resume(trainer, state)
     done = training_run.train(trainer, state, title="Training the fusion", shown="identity", minutes=minutes, quiet=as_json)
     if done:
         card = {
             "trained_on": f"{len(trainer.photos)} aligned photos, {len(photos) - len(trainer.photos)} held out",
+            "preset": preset,
+            "second_encoder": None if second is None else identity_encoder_digest(second),
             "settings": asdict(settings),
         }
         save_identity_model(out, identity_file, *trainer.finished(), card)
