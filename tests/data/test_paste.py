@@ -109,6 +109,26 @@ def test_a_photo_without_colours_gets_none():
     assert pasted[126, 160].tolist() == [76, 76, 76]  # 0.299 * 255
 
 
+def test_a_grey_photo_that_went_through_jpeg_gets_none_either():
+    tinted = np.repeat(PHOTO[..., :1], 3, -1).astype(int)
+    tinted[..., 0] += np.random.default_rng(0).integers(-4, 5, tinted.shape[:2])
+    pasted = paste_faces(tinted.clip(0, 255).astype(np.uint8), [lying(100, 60, 120)], [plain((255, 0, 0))])
+    assert pasted[126, 160].tolist() == [76, 76, 76]
+    tinted[:150, :, 0] += 30  # a photo that is half sepia is in colours
+    pasted = paste_faces(tinted.clip(0, 255).astype(np.uint8), [lying(100, 60, 120)], [plain((255, 0, 0))])
+    assert pasted[126, 160].tolist() == [255, 0, 0]
+
+
+@pytest.mark.parametrize("hue", [(200, 10, 10), (90, 90, 90)])
+def test_whether_it_has_colours_is_not_asked_of_the_face_that_is_replaced(hue):
+    face = lying(100, 60, 120)
+    for ground in (PHOTO, np.repeat(PHOTO[..., :1], 3, -1)):
+        photo = ground.copy()
+        photo[radii(face, photo, 120) < EDGE] = hue
+        pasted = paste_faces(photo, [face], [plain((255, 0, 0))])
+        assert (pasted[126, 160].tolist() == [255, 0, 0]) == (ground is PHOTO)
+
+
 def test_work_in_bands_gives_the_same(monkeypatch):
     faces, crops = [lying(80, 60, 120, 10), lying(150, 80, 100)], [plain((255, 0, 0)), plain((0, 9, 255))]
     at_once = paste_faces(PHOTO, faces, crops)

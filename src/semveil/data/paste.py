@@ -21,6 +21,7 @@ EDGE = 0.45  # from here on not at all
 _REACH = 0.8  # from a circle's centre: its crop's corners lie hypot(0.5, 0.55) away, and resampling looks a little further
 _LEAST = 1 / 512  # of a cover that counts: less changes no level, and resampling leaves as much around it
 _CLEAR_OF = 1.4  # times a circle's radius: what a mosaic over another face reaches, and resampling looks a little further
+_GREY, _GREY_MOST = 2.5, 12  # levels between a pixel's colours in a grey photo: the mean, and 99 % of them
 _BAND = 1 << 19  # pixels worked on at once
 _LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 
@@ -100,9 +101,10 @@ def paste_faces(
     for crop in crops:
         if crop is not None and (crop.dtype != np.uint8 or crop.ndim != 3 or crop.shape != (len(crop), len(crop), 3)):
             raise ValueError(f"a pasted crop must be (S, S, 3) uint8, got {crop.shape} {crop.dtype}")
-    colourless = bool((photo == photo[..., :1]).all())
     fits, rng = fits or {}, rng or np.random.default_rng()
     circles = [Circle.of(face) for face in faces]
+    replaced = [circle for circle, crop in zip(circles, crops, strict=True) if crop is not None]
+    colourless = bool(replaced) and _colourless(photo, replaced)
     pasted = photo.copy()
     for i, (face, crop) in enumerate(zip(faces, crops, strict=True)):
         if crop is None:
@@ -118,6 +120,25 @@ def paste_faces(
             blend = np.rint(old + share[..., None] * (new - old)).clip(0, 255).astype(np.uint8)
             pasted[rows, columns] = np.where(share[..., None] > 0, blend, pasted[rows, columns])
     return pasted
+
+
+def _colourless(photo: NDArray[np.uint8], replaced: Sequence[Circle]) -> bool:
+    """Whether a photo has next to no colours outside the circles of faces that are replaced, whose pixels must not count."""
+    height, width = photo.shape[:2]
+    step = max(1, _BAND // width)
+    counts = np.zeros(256, np.int64)
+    for top in range(0, height, step):
+        rows, columns = slice(top, min(height, top + step)), slice(0, width)
+        band = photo[rows]
+        stays = np.ones(band.shape[:2], bool)
+        for circle in replaced:
+            stays &= _distance(circle, rows, columns) >= EDGE
+        counts += np.bincount((band.max(-1) - band.min(-1))[stays], minlength=256)
+    total = counts.sum()
+    if not total:
+        return False
+    spread = np.arange(256) @ counts / total
+    return bool(spread <= _GREY and np.searchsorted(np.cumsum(counts), 0.99 * total) <= _GREY_MOST)
 
 
 def align_apart(photo: NDArray[np.uint8], landmarks: Sequence[NDArray[np.float64]], size: int) -> list[AlignedFace]:
