@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from semveil.core.face_template import FEATURES
 from semveil.core.parts import PARTS
 from semveil.data.align import align_face
-from semveil.data.face_cover import MARGIN, SOFT, face_covers, face_region, soft_cover
+from semveil.data.face_cover import MARGIN, SOFT, face_cover, face_region, parsed, skin_beside, soft_cover
 from semveil.data.faces import find_faces
 from semveil.data.photos import Photo
 
@@ -65,7 +65,13 @@ def test_on_a_photo_the_old_and_the_new_face_are_covered_and_the_background_is_n
     (face,) = find_faces(Photo(photo, "astronaut", "PNG"))
     old = align_face(photo, face.landmarks, 128).pixels
     aside = np.roll(old, 12, 1)  # the new face is wider at the right
-    (alone,), (both,) = face_covers(old[None], old[None]), face_covers(old[None], aside[None])
+    seen, moved = parsed(np.stack([old, aside]))
+    alone, both = face_cover(seen, seen), face_cover(seen, moved)
     assert alone[60:100, 50:78].min() == 1  # between the eyes' outer corners
     assert alone[:8].max() == 0 and alone[:, :8].max() == 0  # background and hair; a disc of 0.45 would reach to row 13
     assert (both >= alone - 0.01).all() and (both > 0.5).sum() > 1.05 * (alone > 0.5).sum()
+
+
+def test_skin_beside_the_face_is_neck_and_ears():
+    labels = labelled(neck=(20, 55, 44, 64), ears=(6, 28, 12, 40), skin=(12, 12, 52, 58))
+    assert skin_beside(labels).sum() == 24 * 6 + 6 * 12 and not skin_beside(labels)[12:58, 12:52].any()

@@ -239,13 +239,25 @@ def test_grain_is_added_where_the_crop_covers_and_nowhere_else():
 
 def test_the_grain_that_is_seen_is_that_of_what_stays():
     rng = np.random.default_rng(0)
-    photo = np.full((300, 400, 3), 120.0)
-    photo += rng.normal(0, 3, (300, 400, 1))
+    photo = np.full((300, 400, 3), 120.0) + rng.normal(0, 3, (300, 400, 1))
     photo[104:144, 150:178] = 120  # under the cover nothing is looked at
-    face = lying(100, 60, 128)
-    assert surrounding_grain(np.rint(photo).astype(np.uint8), [face], 0, closely()) == pytest.approx(2.6, rel=0.15)
+    skin = np.zeros((64, 64), np.float32)
+    photo, face, cover = np.rint(photo).astype(np.uint8), lying(100, 60, 128), closely().cover
+    assert surrounding_grain(photo, [face], 0, cover, skin) == pytest.approx(0.87 * 3, rel=0.1)
     beside = lying(-40, -90, 400)  # what belongs to a neighbour is not looked at either
-    assert surrounding_grain(np.rint(photo).astype(np.uint8), [face, beside], 0, closely()) == 0
+    assert surrounding_grain(photo, [face, beside], 0, cover, skin) == 0
+
+
+def test_skin_that_stays_counts_alone_where_there_is_enough():
+    rng = np.random.default_rng(0)
+    photo = np.full((300, 400, 3), 120.0) + rng.normal(0, 1, (300, 400, 1))
+    photo[148:] += rng.normal(0, 4, (152, 400, 1))  # below the cover
+    photo, face, cover = np.rint(photo).astype(np.uint8), lying(100, 60, 128), closely().cover
+    skin = np.zeros((64, 64), np.float32)
+    skin[40:60, 16:48] = 1
+    assert surrounding_grain(photo, [face], 0, cover, skin) == pytest.approx(0.87 * 17**0.5, rel=0.15)
+    skin[42:] = 0  # too little of it: the flattest of all counts
+    assert surrounding_grain(photo, [face], 0, cover, skin) < 1.2
 
 
 def test_what_is_clear_of_others_and_on_the_photo():

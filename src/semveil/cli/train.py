@@ -72,9 +72,10 @@ def parser(
             photos, steps=steps, rng=streams(seed)["train"], progress=lambda step, loss: advance(step, steps, loss)
         )
     scores = held_out_iou(network, photos)
-    learnt = int(((photos.labels[:, 0, 0] != 255) & ~photos.held_out).sum())
+    learnt = photos.select((photos.labels[:, 0, 0] != 255) & ~photos.held_out)
+    collections = " and ".join(sorted({source.partition("/")[0] for source in learnt.source.tolist()}))
     card = {
-        "trained_on": f"{learnt} labelled photos of {photos.pixels.shape[1]} px",
+        "trained_on": f"{len(learnt)} labelled photos of {collections}, {photos.pixels.shape[1]} px",
         "settings": {"steps": steps, "seed": seed},
         "held_out_iou": {part: round(score, 3) for part, score in scores.items()},
     }

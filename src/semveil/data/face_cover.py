@@ -16,28 +16,36 @@ MARGIN = 0.01  # around the face, for the parser's errors
 SOFT = 0.03  # width of the blend beyond it
 
 _FACE = [PARTS.index(part) for part in FACE]
+_BESIDE = [PARTS.index(part) for part in ("neck", "ears")]
 _GLASSES = PARTS.index("glasses")
 
 
-def face_covers(old: NDArray[np.uint8], new: NDArray[np.uint8]) -> list[NDArray[np.float32]]:
-    """How far new faces cover old ones: 1 on the face, old or new, falling softly to 0 around it.
+def parsed(crops: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """What the bundled parser takes the pixels of aligned (N, S, S, 3) RGB crops for: (N, SIZE, SIZE) parts."""
+    return load_face_parser().label(to_tensor([_resized(crop) for crop in crops])).numpy()
 
-    The bundled parser looks at both. What it takes for glasses counts as far as it lies over the face; the temples, over hair
-    or background, stay.
+
+def face_cover(old: NDArray[np.uint8], new: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """How far a new face covers an old one: 1 on the face, old or new, falling softly to 0 around it.
 
     Args:
-        old: (N, S, S, 3) RGB crops, aligned.
-        new: (N, T, T, 3) RGB crops that take their places.
+        old, new: (S, S) parts of both crops.
 
     Returns:
-        For each (SIZE, SIZE) in [0, 1], over the crop's whole side.
+        (S, S) in [0, 1].
     """
-    labels = [load_face_parser().label(to_tensor([_resized(crop) for crop in crops])).numpy() for crops in (old, new)]
-    return [soft_cover(face_region(a) | face_region(b)) for a, b in zip(*labels, strict=True)]
+    return soft_cover(face_region(old) | face_region(new))
+
+
+def skin_beside(labels: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """1 where a parsed crop (S, S) shows skin that is no face: neck and ears; else 0."""
+    return np.isin(labels, _BESIDE).astype(np.float32)
 
 
 def face_region(labels: NDArray[np.uint8]) -> NDArray[np.bool_]:
     """Where a parsed crop (H, W) shows the face: one piece without holes that holds all of `FEATURES`.
+
+    What the parser takes for glasses counts as far as it lies over the face; the temples, over hair or background, stay.
 
     Example:
         >>> labels = np.zeros((32, 32), np.uint8)

@@ -5,8 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from semveil.data.align import AlignedFace
-from semveil.data.face_cover import face_covers
+from semveil.data.face_cover import face_cover, parsed, skin_beside
 from semveil.data.paste import Fit, align_apart, clear_of_others, surrounding_grain
 from semveil.data.tone import toned
 from semveil.recognition.face_parser import SIZE
@@ -29,10 +28,11 @@ def fit_faces(
         chosen: numbers of the faces that are replaced.
         crops: for each of these the (S, S, 3) RGB picture that takes its place.
     """
-    faces: list[AlignedFace] = align_apart(photo, landmarks, SIZE)
-    covers = face_covers(np.stack([faces[i].pixels for i in chosen]), np.stack(crops))
+    faces = align_apart(photo, landmarks, SIZE)
+    before, after = parsed(np.stack([faces[i].pixels for i in chosen])), parsed(np.stack(crops))
     fitted, fits = [], {}
-    for i, crop, cover in zip(chosen, crops, covers, strict=True):
+    for i, crop, old, new in zip(chosen, crops, before, after, strict=True):
+        cover = face_cover(old, new)
         fitted.append(toned(crop, faces[i].pixels, cover, clear_of_others(faces, i, SIZE)))
-        fits[i] = Fit(cover, surrounding_grain(photo, faces, i, Fit(cover)))
+        fits[i] = Fit(cover, surrounding_grain(photo, faces, i, cover, skin_beside(old)))
     return fitted, fits

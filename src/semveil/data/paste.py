@@ -21,6 +21,7 @@ EDGE = 0.45  # from here on not at all
 _REACH = 0.8  # from a circle's centre: its crop's corners lie hypot(0.5, 0.55) away, and resampling looks a little further
 _LEAST = 1 / 512  # of a cover that counts: less changes no level, and resampling leaves as much around it
 _CLEAR_OF = 1.4  # times a circle's radius: what a mosaic over another face reaches, and resampling looks a little further
+_ENOUGH = 16  # blocks that grain is told from
 _GREY, _GREY_MOST = 2.5, 12  # levels between a pixel's colours in a grey photo: the mean, and 99 % of them
 _BAND = 1 << 19  # pixels worked on at once
 _LUMA = np.array([0.299, 0.587, 0.114], np.float32)
@@ -201,17 +202,38 @@ def clear_of_others(faces: Sequence[AlignedFace], i: int, size: int) -> NDArray[
     return clear
 
 
-def surrounding_grain(photo: NDArray[np.uint8], faces: Sequence[AlignedFace], i: int, fit: Fit) -> float:
-    """The grain of the photo where it stays as it is around face i, in levels; 0 where too little of it is seen."""
+def surrounding_grain(
+    photo: NDArray[np.uint8],
+    faces: Sequence[AlignedFace],
+    i: int,
+    cover: NDArray[np.float32],
+    skin: NDArray[np.float32],
+) -> float:
+    """The grain of the photo where it stays as it is around face i, in levels.
+
+    Args:
+        cover: (P, P) of the new face, over the crop's whole side.
+        skin: (P, P), 1 on skin beside the face: it has the face's light and focus, so that alone counts where enough is seen.
+
+    Returns:
+        0 where too little is seen.
+    """
     circles = [Circle.of(face) for face in faces]
-    found = []
+    around: list[NDArray[np.float32]] = []
+    beside: list[NDArray[np.float32]] = []
     for rows, columns in _bands(circles[i], photo.shape):
-        stays = _covered(circles, faces, i, fit, rows, columns) == 0
+        stays = _covered(circles, faces, i, Fit(cover), rows, columns) == 0
         for j, other in enumerate(circles):
             if j != i:
                 stays &= _distance(other, rows, columns) > _CLEAR_OF * EDGE
-        found.append(grains(photo[rows, columns], stays))
-    return min(LARGEST, grain_of(np.concatenate(found))) if found else 0.0
+        around.append(grains(photo[rows, columns], stays))
+        beside.append(grains(photo[rows, columns], stays & (_sampled(skin[..., None], faces[i], rows, columns)[..., 0] > 0.9)))
+    found = next((found for found in map(_joined, (beside, around)) if len(found) >= _ENOUGH), _joined([]))
+    return min(LARGEST, grain_of(found))
+
+
+def _joined(parts: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
+    return np.concatenate([np.zeros(0, np.float32), *parts])
 
 
 def _corners(face: AlignedFace) -> NDArray[np.float64]:
