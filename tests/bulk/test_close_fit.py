@@ -12,6 +12,7 @@ from semveil.bulk.account import LARGEST, Account, Fate, Mark
 from semveil.bulk.run import protect_photos
 from semveil.bulk.sealing import Sealing
 from semveil.bulk.settings import Settings
+from semveil.cli.main import main
 from semveil.core.coverage import Kind, Part
 from semveil.data.certified import read_certificate
 from semveil.data.faces import find_faces
@@ -138,3 +139,11 @@ def test_marks_of_earlier_logs_are_read() -> None:
 def test_an_unknown_choice_is_refused() -> None:
     with pytest.raises(ValueError, match="oversize has no choice 'blurr' \\(did you mean 'blur'"):
         Settings("blur", oversize="blurr")
+
+
+def test_the_command_line_says_which_faces_are_too_large(portrait: Path, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    told = ["protect", str(portrait), "--method", "identity-dp", "--out", str(tmp_path / "out")]
+    assert main(told) == 0
+    assert "enlarged from the model's size, so it looks soft: face 0 " in capsys.readouterr().out
+    assert main([*told[:-1], str(tmp_path / "refused"), "--oversize", "refuse"]) == 4
+    assert "see --oversize" in capsys.readouterr().err
