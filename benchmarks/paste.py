@@ -1,9 +1,10 @@
 """What pasting faces back keeps and gives away: how much of a face it covers, who is recognised afterwards, what it costs.
 
-    python benchmarks/paste.py FACES.npz DATA [--method identity-dp] [--set epsilon=6] [--photos 60]
+    python benchmarks/paste.py FACES.npz DATA [--method identity-dp] [--set epsilon=6] [--photos 60] [--collection lfw]
 
-FACES.npz is a prepared set of faces, DATA the folder that it was prepared from. Held-out LFW photos are protected whole; then
-the source, the protected crop, and the crop cut out of the finished photo are compared by dlib's recogniser.
+FACES.npz is a prepared set of faces, DATA the folder that it was prepared from. Photos of the development split are protected
+whole; then the source, the protected crop, and the crops cut out of the photos finished as a disc and closely along the face
+are compared by dlib's recogniser.
 """
 
 import argparse
@@ -19,6 +20,7 @@ from semveil.core.pixels import to_pixels, to_tensor
 from semveil.data.align import align_face
 from semveil.data.face_set import FaceSet
 from semveil.data.faces import find_faces
+from semveil.data.fit import fit_faces
 from semveil.data.paste import CENTRE, CORE, EDGE, align_apart, paste_faces
 from semveil.data.photos import load_photo
 from semveil.methods.options import read_options
@@ -48,41 +50,47 @@ def main() -> None:
     parser.add_argument("--model")
     parser.add_argument("--set", nargs="*", default=[], metavar="OPTION=VALUE")
     parser.add_argument("--photos", type=int, default=60)
+    parser.add_argument("--collection", default="lfw", choices=("lfw", "celebamask_hq"))
     given = parser.parse_args()
     faces = FaceSet.load(given.faces)
     print_coverage(faces)
 
     options = read_options(METHODS[given.method], dict(("--" + text).split("=", 1) for text in given.set))
     method = load_method(given.method, given.model, **options)
-    held_out = faces.held_out & np.char.startswith(faces.source, "lfw/")
+    held_out = (faces.split == "development") & np.char.startswith(faces.source, f"{given.collection}/")
     _, first = np.unique(faces.person[held_out], return_index=True)  # a photo of each person, so that all others are strangers
     sources = faces.source[held_out][first]
-    crops: dict[str, list[np.ndarray]] = {"source": [], "protected": [], "pasted": []}
-    found_again, seconds, several = 0, 0.0, 0
+    crops: dict[str, list[np.ndarray]] = {"source": [], "protected": [], "disc": [], "closely": []}
+    found_again, seconds, several = 0, {"disc": 0.0, "closely": 0.0}, 0
     for source in np.random.default_rng(3).permutation(sources)[: given.photos]:
-        photo = load_photo(given.data / str(source))
+        photo = load_photo(given.data / str(source).replace("celebamask_hq/", "celebamask_hq/images/"))
         places = [face.landmarks for face in find_faces(photo, thorough=True)]
         aligned = align_apart(photo.pixels, places, method.size)
         protected = to_pixels(method.protect(to_tensor([face.pixels for face in aligned])).images)
-        start = time.perf_counter()
-        pasted = paste_faces(photo.pixels, aligned, list(protected))
-        seconds += time.perf_counter() - start
+        start = time.process_time()
+        pasted = {"disc": paste_faces(photo.pixels, aligned, list(protected))}
+        seconds["disc"] += time.process_time() - start
+        fitted, fits = fit_faces(photo.pixels, places, range(len(places)), list(protected))
+        pasted["closely"] = paste_faces(photo.pixels, aligned, fitted, fits=fits)
+        seconds["closely"] += time.process_time() - start
         several += len(places) > 1
-        found_again += len(find_faces(replace(photo, pixels=pasted), thorough=True)) >= 1
+        found_again += len(find_faces(replace(photo, pixels=pasted["closely"]), thorough=True)) >= 1
         crops["source"].append(align_face(photo.pixels, places[0], 64).pixels)
         crops["protected"].append(np.asarray(protected[0]))
-        crops["pasted"].append(align_face(pasted, places[0], 64).pixels)
+        for name, pixels in pasted.items():
+            crops[name].append(align_face(pixels, places[0], 64).pixels)
     verifier = DlibVerifier(threshold=measured_threshold("dlib", resolution=64).threshold)
     seen = {name: verifier.embed(to_tensor(pixels)) for name, pixels in crops.items()}
     print(f"{method.name}: {len(crops['source'])} photos, {several} with several faces, a face found again in {found_again}")
-    for name in ("protected", "pasted"):
+    for name in ("protected", *pasted):
         accepted = verifier.same(seen["source"], seen[name]).float().mean()
         distance = (1 - verifier.similarity(seen["source"], seen[name])).mean()
         print(f"{name}: accepted as the same person {accepted:.1%}, mean distance {distance:.3f}")
     strangers = verifier.similarities(seen["source"], seen["source"])
     apart = strangers[~torch.eye(len(strangers), dtype=torch.bool)]
     print(f"strangers among the sources: accepted {(apart >= verifier.threshold).float().mean():.1%}, {(1 - apart).mean():.3f}")
-    print(f"pasting: {seconds / len(crops['source']) * 1e3:.1f} ms for a photo")
+    for name, taken in seconds.items():
+        print(f"pasting, {name}: {taken / len(crops['source']) * 1e3:.1f} ms for a photo")
 
 
 if __name__ == "__main__":

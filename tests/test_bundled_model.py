@@ -13,7 +13,7 @@ from semveil.methods.dp_semcom import PAPER_EPSILONS, DPSemCom
 from semveil.methods.face_model import load_model
 from semveil.metrics import face_detected, psnr
 
-BUDGETS = {"faces-64": 25e6, "identity-64": 15e6, "noise-image-32": 10e6}  # bytes of weights
+BUDGETS = {"face-parser": 3e6, "faces-64": 25e6, "identity-64": 15e6, "noise-image-32": 10e6}  # bytes of weights
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,13 @@ import torch
 
 from semveil.data.face_set import FaceSet
 from semveil.methods.identity_model import load_identity_model
-from semveil.recognition.identity_encoder import IdentityEncoder, IdentityEncoderConfig, save_identity_encoder
+from semveil.recognition.identity_encoder import (
+    IdentityEncoder,
+    IdentityEncoderConfig,
+    identity_encoder_digest,
+    identity_encoder_file,
+    save_identity_encoder,
+)
 
 
 @pytest.fixture
@@ -44,6 +50,24 @@ def test_a_model_is_trained_resumed_and_written(
     assert model.fuse(model.identify(photo), model.attributes(photo)).shape == photo.shape
     assert model.card["trained_on"] == "11 aligned photos, 1 held out"
     assert (out / "identity_encoder.safetensors").read_bytes() == identity.read_bytes()
+
+
+def test_the_papers_losses_and_a_second_encoder(
+    semveil: Callable, failed: Callable, face_set: Path, identity: Path, trivial: list[str], tmp_path: Path
+) -> None:
+    out = tmp_path / "paper"
+    command = ("train", "fusion", face_set, "--identity", identity, "--out", out, *trivial)
+    failed(semveil(*command, "--preset", "papers"), 2, "did you mean 'paper'")
+    done = semveil(*command, "--preset", "paper", "--set", "sums=true", "--json")
+    assert json.loads(done.stdout)["model"] == str(out), done.stderr
+    card = load_identity_model(str(out)).card
+    assert card["preset"] == "paper" and card["settings"]["leak_loss"] == 0 and card["settings"]["sums"] is True
+
+    mine = ("train", "fusion", face_set, "--identity", identity, "--out", tmp_path / "mine", *trivial, "--second")
+    failed(semveil(*mine, identity_encoder_file()), 2, "64")
+    done = semveil(*mine, identity, "--json")
+    assert json.loads(done.stdout)["model"] == str(tmp_path / "mine"), done.stderr
+    assert load_identity_model(str(tmp_path / "mine")).card["second_encoder"] == identity_encoder_digest(identity)
 
 
 def test_photos_that_do_not_fit_are_refused(

@@ -6,10 +6,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
+from semveil.core.parts import PARTS
 from semveil.data.face_set import FaceSet
 from semveil.data.latents import LatentSet
+from semveil.recognition.face_parser import load_face_parser
 
 
 def test_a_generator_is_trained_resumed_and_published(
@@ -56,8 +59,11 @@ def test_the_parser_labels_what_has_no_labels(semveil: Callable, face_set: Path,
     weights = tmp_path / "parser.safetensors"
     answer = semveil("train", "parser", tmp_path / "some.npz", "--out", weights, "--labelled", labelled, "--steps", "4")
     assert answer.code == 0, answer.stderr
-    assert weights.is_file()
     assert FaceSet.load(labelled).labels.max() < 13
+    assert load_face_parser(weights).label(torch.zeros(1, 3, 32, 32)).shape == (1, 32, 32)
+    card = json.loads(weights.with_suffix(".json").read_text())
+    assert card["trained_on"].startswith(f"{(~faces.held_out)[:-2].sum()} labelled photos of ")
+    assert card["settings"] == {"steps": 4, "seed": 0} and set(card["held_out_iou"]) <= set(PARTS)
 
 
 def test_an_encoder_is_trained_for_a_fixed_generator(semveil: Callable, face_set: Path, tmp_path: Path) -> None:

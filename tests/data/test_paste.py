@@ -10,7 +10,18 @@ from numpy.typing import NDArray
 from semveil.core.face_template import TEMPLATE
 from semveil.data import paste
 from semveil.data.align import AlignedFace, align_face
-from semveil.data.paste import CENTRE, CORE, EDGE, align_apart, passing, paste_faces
+from semveil.data.paste import (
+    CENTRE,
+    CORE,
+    EDGE,
+    Circle,
+    Fit,
+    align_apart,
+    clear_of_others,
+    passing,
+    paste_faces,
+    surrounding_grain,
+)
 
 PHOTO = np.ascontiguousarray(skimage.data.astronaut()[:300, :400])
 
@@ -98,6 +109,26 @@ def test_a_photo_without_colours_gets_none():
     assert pasted[126, 160].tolist() == [76, 76, 76]  # 0.299 * 255
 
 
+def test_a_grey_photo_that_went_through_jpeg_gets_none_either():
+    tinted = np.repeat(PHOTO[..., :1], 3, -1).astype(int)
+    tinted[..., 0] += np.random.default_rng(0).integers(-4, 5, tinted.shape[:2])
+    pasted = paste_faces(tinted.clip(0, 255).astype(np.uint8), [lying(100, 60, 120)], [plain((255, 0, 0))])
+    assert pasted[126, 160].tolist() == [76, 76, 76]
+    tinted[:150, :, 0] += 30  # a photo that is half sepia is in colours
+    pasted = paste_faces(tinted.clip(0, 255).astype(np.uint8), [lying(100, 60, 120)], [plain((255, 0, 0))])
+    assert pasted[126, 160].tolist() == [255, 0, 0]
+
+
+@pytest.mark.parametrize("hue", [(200, 10, 10), (90, 90, 90)])
+def test_whether_it_has_colours_is_not_asked_of_the_face_that_is_replaced(hue):
+    face = lying(100, 60, 120)
+    for ground in (PHOTO, np.repeat(PHOTO[..., :1], 3, -1)):
+        photo = ground.copy()
+        photo[radii(face, photo, 120) < EDGE] = hue
+        pasted = paste_faces(photo, [face], [plain((255, 0, 0))])
+        assert (pasted[126, 160].tolist() == [255, 0, 0]) == (ground is PHOTO)
+
+
 def test_work_in_bands_gives_the_same(monkeypatch):
     faces, crops = [lying(80, 60, 120, 10), lying(150, 80, 100)], [plain((255, 0, 0)), plain((0, 9, 255))]
     at_once = paste_faces(PHOTO, faces, crops)
@@ -164,3 +195,77 @@ def test_who_is_not_said_to_pass_through_a_crop_changes_nothing_in_it(seed):
 def test_neighbours_pass_and_strangers_do_not():
     faces = [lying(0, 0, 100), lying(99, 0, 60), lying(120, 120, 60, 45), lying(250, 0, 100)]
     assert passing(faces) == [(0, 1), (0, 1), (2,), (3,)]
+
+
+def closely(level: float = 1.0, grain: float = 0.0) -> Fit:
+    """The middle of the crop alone is covered."""
+    cover = np.zeros((64, 64), np.float32)
+    cover[20:44, 24:40] = level
+    return Fit(cover, grain)
+
+
+@pytest.mark.parametrize("degrees", [0, 25])
+def test_what_is_fitted_in_covers_no_more_than_its_cover(degrees):
+    face, crop = lying(100, 60, 128, degrees), plain((255, 0, 200))
+    pasted = paste_faces(PHOTO, [face], [crop], fits={0: closely()})
+    region = paste.pasted_region([face], 0, PHOTO.shape, closely())
+    touched = np.zeros(PHOTO.shape[:2], bool)
+    region.mark(touched)
+    assert not (pasted != PHOTO).any(-1)[~touched].any()
+    assert 24 * 16 * 4 <= touched.sum() < 1.4 * 24 * 16 * 4
+    disc = np.zeros_like(touched)
+    paste.pasted_region([face], 0, PHOTO.shape).mark(disc)
+    assert not (touched & ~disc).any() and disc.sum() > 5 * touched.sum()
+    middle = (face.to_photo @ (16, 16, 1))[:2].astype(int)
+    assert pasted[middle[1], middle[0]].tolist() == [255, 0, 200]
+
+
+def test_a_cover_in_part_blends():
+    face = lying(100, 60, 128)
+    pasted = paste_faces(PHOTO, [face], [plain((0, 0, 0))], fits={0: closely(0.5)})
+    assert abs(pasted[124, 164].astype(float) - PHOTO[124, 164] / 2).max() <= 0.5
+
+
+def test_grain_is_added_where_the_crop_covers_and_nowhere_else():
+    face, crop, rng = lying(100, 60, 128), plain((120, 120, 120)), np.random.default_rng(0)
+    smooth = paste_faces(PHOTO, [face], [crop], fits={0: closely()}, rng=rng)
+    grainy = paste_faces(PHOTO, [face], [crop], fits={0: closely(grain=4.0)}, rng=rng)
+    noise = grainy.astype(int) - smooth
+    inside = noise[104:144, 150:178]
+    assert inside[..., 0].std() == pytest.approx(4, rel=0.1)  # 1,120 values: 2 %, and rounding
+    assert (inside == inside[..., :1]).all()  # grey
+    assert not noise[:90].any() and not noise[:, :140].any()
+
+
+def test_the_grain_that_is_seen_is_that_of_what_stays():
+    rng = np.random.default_rng(0)
+    photo = np.full((300, 400, 3), 120.0) + rng.normal(0, 3, (300, 400, 1))
+    photo[104:144, 150:178] = 120  # under the cover nothing is looked at
+    skin = np.zeros((64, 64), np.float32)
+    photo, face, cover = np.rint(photo).astype(np.uint8), lying(100, 60, 128), closely().cover
+    assert surrounding_grain(photo, [face], 0, cover, skin) == pytest.approx(0.87 * 3, rel=0.1)
+    beside = lying(-40, -90, 400)  # what belongs to a neighbour is not looked at either
+    assert surrounding_grain(photo, [face, beside], 0, cover, skin) == 0
+
+
+def test_skin_that_stays_counts_alone_where_there_is_enough():
+    rng = np.random.default_rng(0)
+    photo = np.full((300, 400, 3), 120.0) + rng.normal(0, 1, (300, 400, 1))
+    photo[148:] += rng.normal(0, 4, (152, 400, 1))  # below the cover
+    photo, face, cover = np.rint(photo).astype(np.uint8), lying(100, 60, 128), closely().cover
+    skin = np.zeros((64, 64), np.float32)
+    skin[40:60, 16:48] = 1
+    assert surrounding_grain(photo, [face], 0, cover, skin) == pytest.approx(0.87 * 17**0.5, rel=0.15)
+    skin[42:] = 0  # too little of it: the flattest of all counts
+    assert surrounding_grain(photo, [face], 0, cover, skin) < 1.2
+
+
+def test_what_is_clear_of_others_and_on_the_photo():
+    alone, beside = lying(100, 60, 128), lying(200, 60, 128)
+    assert clear_of_others([alone], 0, 64).all()
+    clear = clear_of_others([alone, beside], 0, 64)
+    x = 100 + (np.arange(64) + 0.5) * 2
+    near = Circle.of(beside).x - x < 1.4 * EDGE * 128
+    assert not clear[35][near].any() and clear[35][~near].all()
+    outside = AlignedFace(alone.pixels, alone.to_photo, np.repeat(np.arange(32)[None] > 8, 32, 0).astype(np.float32))
+    assert not clear_of_others([outside], 0, 64)[:, :18].any()

@@ -1,20 +1,23 @@
 """Training of the fusion: it learns, it resumes exactly, it uses no held-out photo, own identities alone are reconstructed."""
 
-from dataclasses import replace
+from collections.abc import Callable
+from dataclasses import fields, replace
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from torch import nn
 from torch.nn import functional as F
 
 from semveil.data.face_set import FaceSet
 from semveil.metrics import ssim
 from semveil.recognition.identity_encoder import IdentityEncoder, IdentityEncoderConfig
-from semveil.training.fusion import FusionTrainer, FusionTraining, _similarity
+from semveil.training.fusion import PAPERS_LOSSES, FusionTrainer, FusionTraining, _similarity
 
 SIZES = IdentityEncoderConfig(size=32, top=8, left=8, side=16, widths=(4, 4, 4, 4), blocks=(1, 1, 1), dimensions=6)
-SETTINGS = FusionTraining(steps=40, batch=8, rate=2e-3, attribute_widths=(8, 8), fusion_widths=(8, 8, 8), discriminator_width=2)
+TINY: dict[str, Any] = {"attribute_widths": (8, 8), "fusion_widths": (8, 8, 8), "discriminator_width": 2}
+SETTINGS = FusionTraining(steps=40, batch=8, rate=2e-3, parsing_loss=0.0, **TINY)
 
 
 def faces(count: int = 24) -> FaceSet:
@@ -35,11 +38,32 @@ def faces(count: int = 24) -> FaceSet:
     )
 
 
-def trainer(seed: int = 0, settings: FusionTraining = SETTINGS) -> FusionTrainer:
+def frozen(build: Callable[[], nn.Module], seed: int) -> Any:
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        identity = IdentityEncoder(SIZES).eval().requires_grad_(False)
-    return FusionTrainer(faces(), settings, identity=identity, rng=torch.Generator().manual_seed(seed))
+        torch.manual_seed(seed)
+        return build().eval().requires_grad_(False)
+
+
+def trainer(seed: int = 0, settings: FusionTraining = SETTINGS, **more: Any) -> FusionTrainer:
+    identity = frozen(lambda: IdentityEncoder(SIZES), 0)
+    return FusionTrainer(faces(), settings, identity=identity, rng=torch.Generator().manual_seed(seed), **more)
+
+
+def only(**weights: Any) -> FusionTraining:
+    """Settings in which nothing counts but what is named."""
+    none = {field.name: 0.0 for field in fields(FusionTraining) if field.name.endswith("_loss")}
+    return replace(SETTINGS, **(none | {"adversarial": 0.0} | weights))
+
+
+def log_of(run: FusionTrainer) -> dict[str, np.ndarray]:
+    log: list[dict[str, float]] = []
+    run.run(report=lambda step, losses: log.append(losses))
+    return {name: np.array([row[name] for row in log]) for name in log[0]}
+
+
+def fell(losses: np.ndarray) -> float:
+    """What the last steps are of the first."""
+    return float(losses[-8:].mean() / losses[:8].mean())
 
 
 def test_it_learns_to_reconstruct():
@@ -58,12 +82,13 @@ def test_held_out_photos_are_left_out():
 def test_a_batch_has_own_random_and_foreign_identities():
     run = trainer(settings=replace(SETTINGS, batch=16))
     rows = torch.arange(16)
-    identity, same = run._identities(rows, torch.zeros(16, dtype=torch.bool))
-    torch.testing.assert_close(identity.norm(dim=1), torch.ones(16))
-    assert same.tolist() == [True] * 4 + [False] * 12
-    assert torch.equal(identity[:4], run.vectors[0, :4])
-    of_a_photo = (identity[:, None] == run.vectors[0]).all(2).any(1)
-    assert of_a_photo.tolist() == [True] * 4 + [False] * 6 + [True] * 6
+    asked = run._identities(rows, torch.zeros(16, dtype=torch.bool))
+    torch.testing.assert_close(asked.vectors.norm(dim=1), torch.ones(16))
+    assert asked.same.tolist() == [True] * 4 + [False] * 12
+    assert torch.equal(asked.vectors[:4], run.vectors[0, :4])
+    of_a_photo = (asked.vectors[:, None] == run.vectors[0]).all(2).any(1)
+    assert of_a_photo.tolist() == asked.known.tolist() == [True] * 4 + [False] * 4 + [True] * 8
+    assert torch.equal(asked.vectors[asked.known], run.vectors[0, asked.rows[asked.known]])
 
 
 def test_pixels_count_where_they_should():
@@ -129,3 +154,96 @@ def test_finished_networks_show_less_of_an_identity():
     (encoder, weaker), (_, fusion) = run.finished(photos=8), as_trained.finished(photos=8)
     levels = encoder(torch.zeros(1, 3, 32, 32))
     torch.testing.assert_close(weaker(torch.ones(1, 6) / 6**0.5, levels), fusion(0.5 * torch.ones(1, 6) / 6**0.5, levels))
+
+
+OTHER = replace(SIZES, top=4, left=4, side=24, dimensions=10)
+
+
+def test_new_faces_learn_to_show_who_was_asked_for():
+    swaps = {"same_share": 0.0, "random_share": 0.0, "varied": False, "steps": 24, "rate": 5e-3}
+    asked = log_of(trainer(settings=only(identity_loss=5.0, **swaps)))
+    nothing = log_of(trainer(settings=only(reconstruction_loss=1.0, **swaps)))  # own identities alone are reconstructed
+    assert fell(asked["identity"]) < 0.9 < fell(nothing["identity"])
+
+
+def test_a_second_encoder_is_satisfied_too():
+    second = frozen(lambda: IdentityEncoder(OTHER), 1)
+    swaps = {"same_share": 0.25, "random_share": 0.25, "varied": False, "steps": 24, "rate": 5e-3, "identity_loss": 5.0}
+    with_second = log_of(trainer(settings=only(second_loss=1.0, **swaps), second=second))
+    assert fell(with_second["second identity"]) < 0.95
+    without = trainer(settings=only(**swaps | {"steps": 1}), second=second)
+    assert without.second is None and "second identity" not in log_of(without)
+
+
+def test_the_second_encoder_says_nothing_about_random_identities():
+    run = trainer(
+        settings=replace(SETTINGS, same_share=0.0, random_share=1.0), second=frozen(lambda: IdentityEncoder(OTHER), 1)
+    )
+    rows, mirrored = torch.arange(8), torch.zeros(8, dtype=torch.bool)
+    asked = run._identities(rows, mirrored)
+    images = torch.zeros(8, 3, 32, 32)
+    assert not asked.known.any() and "second identity" not in run._identity_losses(images, asked, rows, mirrored)
+
+
+def test_the_second_encoder_knows_own_photos_mirrored_and_others_as_they_are():
+    run = trainer(settings=replace(SETTINGS, varied=False), second=frozen(lambda: IdentityEncoder(OTHER), 1))
+    rows, mirrored = torch.arange(8), torch.ones(8, dtype=torch.bool)
+    asked = run._identities(rows, mirrored)
+    assert asked.mirrored.tolist() == asked.same.tolist() and asked.rows[asked.same].tolist() == [0, 1]
+    shown = torch.where(asked.mirrored.view(-1, 1, 1, 1), run.photos[asked.rows].flip(-1), run.photos[asked.rows])
+    losses = run._identity_losses(shown.float() / 127.5 - 1, asked, rows, mirrored)  # faces that show who was asked for
+    assert losses["second identity"].item() < 0.02 and losses["second leak"].item() < 0.02  # bf16
+
+
+def test_new_faces_keep_the_photos_parts_under_the_parsing_loss():
+    parser = frozen(lambda: nn.Conv2d(3, 13, 1), 2)  # to it, a part is a colour
+    log = log_of(trainer(settings=only(parsing_loss=1.0, steps=16, rate=5e-3), parser=parser))
+    assert log["parsing"][-1] < 0.95 * log["parsing"][0]
+    assert (log_of(trainer(settings=only(steps=1), parser=parser))["parsing"] == 0).all()
+
+
+def test_components_are_judged_in_their_crops_alone():
+    run = trainer(settings=only(component_loss=1.0))
+    images = torch.zeros(2, 3, 32, 32, requires_grad=True)
+    run._component_loss(images).backward()
+    assert images.grad is not None
+    touched = (images.grad != 0).any(0).any(0)
+    assert touched[12:18, 10:22].any() and touched[22:26, 12:20].any()
+    assert not touched[:9].any() and not touched[:, :6].any() and not touched[29:].any()
+    before = [weight.clone() for weight in run.components.parameters()]
+    log_of(trainer(settings=replace(run.settings, steps=1)))
+    run._train_step()
+    assert any(not torch.equal(a, b) for a, b in zip(before, run.components.parameters(), strict=True))
+
+
+def test_the_papers_preset_has_its_losses_and_nothing_else():
+    run = trainer(settings=replace(PAPERS_LOSSES, steps=3, batch=8, **TINY))
+    assert run.parser is None and run.second is None
+    images = torch.rand(2, 3, 32, 32)
+    assert torch.equal(run._varied(images), images)
+    total = []
+    step = run._step
+
+    def kept(name: str, loss: torch.Tensor) -> None:
+        if name == "generator":
+            total.append(loss.item())
+        step(name, loss)
+
+    run._step = kept  # type: ignore[method-assign]
+    losses = run._train_step()
+    expected = losses["adversarial"] + 10 * losses["attributes"] + 5 * losses["identity"] + 10 * losses["reconstruction"]
+    assert total == [pytest.approx(expected, rel=1e-5)]  # [IDP] Eq. 18
+    log_of(run)
+    assert run.optimisers["generator"].param_groups[0]["lr"] == run.optimisers["discriminator"].param_groups[0]["lr"] == 4e-4
+    for averaged, weight in zip(run.averages["fusion"].parameters(), run.fusion.parameters(), strict=True):
+        torch.testing.assert_close(averaged, weight)  # the last weights are shipped
+
+
+def test_sums_are_means_times_what_they_are_summed_over():
+    photos, images = torch.zeros(2, 3, 32, 32), torch.ones(2, 3, 32, 32)
+    where, own = torch.ones(2, 1, 32, 32), torch.tensor([True, True])
+    means, sums = (
+        trainer(settings=replace(PAPERS_LOSSES, sums=sums, **TINY))._pixel_losses(images, photos, where, where, own)
+        for sums in (False, True)
+    )
+    assert means["reconstruction"].item() == 0.5 and sums["reconstruction"].item() == 0.5 * 3 * 32 * 32

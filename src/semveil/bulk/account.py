@@ -1,11 +1,13 @@
 """What became of each face of a photo, so that none is missed in silence."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
 from semveil.recognition.dlib_faces import Face
+
+LARGEST = 2.0  # times the model's size: an enlarged face looks soft beside its surroundings from about here on
 
 
 class Fate(StrEnum):
@@ -27,6 +29,8 @@ class Mark:
         detector, score: who found it, and how sure.
         fate: what was done with it.
         doubt: why it could not be protected; empty where nothing speaks against it.
+        enlarged: how many times larger than the model made it a new face is in its photo; 0 where that does not matter.
+        blurred: whether the new face was blurred for that.
     """
 
     number: int
@@ -35,6 +39,13 @@ class Mark:
     score: float
     fate: Fate
     doubt: str = ""
+    enlarged: float = 0.0
+    blurred: bool = False
+
+    @property
+    def oversize(self) -> bool:
+        """Whether the new face is much larger in its photo than the model made it."""
+        return self.fate == Fate.PROTECTED and self.enlarged > LARGEST
 
     def as_dict(self) -> dict[str, Any]:
         """JSON-ready."""
@@ -111,6 +122,11 @@ class Account:
         """Whether every face in the output is protected."""
         return self.count(Fate.COVERED) + self.count(Fate.LEFT) == 0
 
+    @property
+    def oversize(self) -> bool:
+        """Whether a new face is much larger than the model made it."""
+        return any(mark.oversize for mark in self.marks)
+
     def line(self) -> str:
         """The counts in words.
 
@@ -122,7 +138,11 @@ class Account:
         found = len(self.marks)
         shown = [fate for fate in Fate if fate != Fate.OUT or self.count(fate)]
         counts = ", ".join(f"{self.count(fate)} {fate.value}" for fate in shown)
-        told = f"{self.photo}: {found} face{'' if found == 1 else 's'} found, {counts}"
+        large = [f"face {mark.number} {mark.enlarged:.1f} times" for mark in self.marks if mark.oversize and not mark.blurred]
+        soft = [f"face {mark.number}" for mark in self.marks if mark.oversize and mark.blurred]
+        told = f"; enlarged from the model's size, so it looks soft: {', '.join(large)}" if large else ""
+        told += f"; blurred, too large for the model: {', '.join(soft)}" if soft else ""
+        told = f"{self.photo}: {found} face{'' if found == 1 else 's'} found, {counts}{told}"
         return told if self.clip is None else f"{told}; {self.clip.line()}"
 
     def as_dict(self) -> dict[str, Any]:
@@ -133,7 +153,14 @@ class Account:
 
 
 def mark_faces(
-    faces: Sequence[Face], protected: Collection[int], covered: Collection[int], doubts: dict[int, str], *, rest: Fate
+    faces: Sequence[Face],
+    protected: Collection[int],
+    covered: Collection[int],
+    doubts: Mapping[int, str],
+    *,
+    rest: Fate,
+    enlarged: Mapping[int, float] | None = None,
+    blurred: Collection[int] = (),
 ) -> tuple[Mark, ...]:
     """The marks of a photo's faces.
 
@@ -142,10 +169,22 @@ def mark_faces(
         protected, covered: their numbers.
         doubts: by number, why some could not be protected.
         rest: what became of the others.
+        enlarged: by number, how many times larger than the model made them new faces are.
+        blurred: numbers of those that were blurred for that.
     """
+    enlarged = enlarged or {}
     fates = {**dict.fromkeys(covered, Fate.COVERED), **dict.fromkeys(protected, Fate.PROTECTED)}
     return tuple(
-        Mark(i, face.box, face.detector, round(face.score, 2), fates.get(i, rest), doubts.get(i, face.doubtful))
+        Mark(
+            i,
+            face.box,
+            face.detector,
+            round(face.score, 2),
+            fates.get(i, rest),
+            doubts.get(i, face.doubtful),
+            round(enlarged.get(i, 0.0), 2),
+            i in blurred,
+        )
         for i, face in enumerate(faces)
     )
 

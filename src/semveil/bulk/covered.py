@@ -44,7 +44,7 @@ def cover_doubtful(
         covered: numbers of those to cover.
     """
     shape = picture.pixels.shape
-    regions = [(i, region) for i in chosen if (region := pasted_region(aligned, i, shape)) is not None]
+    regions = [(i, region) for i in chosen if (region := pasted_region(aligned, i, shape, picture.fits.get(i)))]
     pixels, over = cover_faces(picture.pixels, [faces[i] for i in covered], taken=[region for _, region in regions])
     regions += [(i, region) for i, region in zip(covered, over, strict=True) if region is not None]
     certificate = picture.certificate

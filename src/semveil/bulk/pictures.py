@@ -1,11 +1,11 @@
 """What becomes of a photo: a picture of each face, the photo with other faces in it, or one picture made from the whole."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageFilter
 
 from semveil.core.caveats import Caveat
 from semveil.core.certificate import Certificate
@@ -13,11 +13,13 @@ from semveil.core.coverage import Coverage, Kind, Part
 from semveil.core.pixels import to_pixels
 from semveil.core.privacy import Guarantee, post_process
 from semveil.data.align import AlignedFace
-from semveil.data.paste import paste_faces
+from semveil.data.fit import fit_faces
+from semveil.data.paste import Fit, paste_faces
 from semveil.data.photos import Photo
 from semveil.methods.release import ImageMethod, Release
 
 AROUND = (Part(Kind.SURROUNDINGS), Part(Kind.OTHER_FACES))
+SOFTENED = 0.06  # deviation of the blur over a face that is too large for its model, in units of the crop's side
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,6 +34,7 @@ class Picture:
         exposed: known people whose faces it shows as they were, or under a mosaic.
         subjects: known people whom it is made from, by name, once for each face.
         sealed: the original pixels of its altered faces, sealed; None where there is no way back.
+        fits: of the faces that were pasted in more closely than by a disc, by their number.
     """
 
     name: str
@@ -40,6 +43,7 @@ class Picture:
     subjects: tuple[str, ...] = ()
     exposed: tuple[str, ...] = ()
     sealed: bytes | None = None
+    fits: Mapping[int, Fit] = field(default_factory=dict)
 
 
 def crops(method: ImageMethod, release: Release, names: Sequence[str], through: Sequence[Sequence[str]]) -> list[Picture]:
@@ -62,30 +66,49 @@ def whole_photo(
     *,
     photo: Photo,
     faces: Sequence[AlignedFace],
+    landmarks: Sequence[NDArray[np.float64]],
     chosen: Sequence[int],
+    softened: Sequence[int] = (),
     exposed: Sequence[str] = (),
 ) -> Picture:
     """The photo with its chosen faces replaced.
 
-    What surrounds the faces passes as it is, so no finite epsilon holds for the photo, whatever holds for each face.
+    What surrounds the faces passes as it is, so no finite epsilon holds for the photo, whatever holds for each face. Where the
+    look of a face passes in clear anyway, its outline may too, and only the face is replaced; else a disc around it is, which
+    depends on nothing but where the face lies.
 
     Args:
         through: known people whose pixels went through each chosen face's release.
         faces: all faces of the photo.
+        landmarks: of all faces, as for `align_face`.
         chosen: which of them the release shows, in its order.
+        softened: of these the ones whose new faces are blurred.
         exposed: known people whose faces stay as they were.
     """
-    replaced: list[NDArray[np.uint8] | None] = [None] * len(faces)
-    for i, pixels in zip(chosen, to_pixels(release.images), strict=True):
-        replaced[i] = pixels
+    new = [_blurred(p) if i in softened else p for i, p in zip(chosen, to_pixels(release.images), strict=True)]
     certificate = method.certificate(release)
+    claim = only_the_face(certificate.guarantee)
+    reads: tuple[Part, ...] = AROUND
+    fits: dict[int, Fit] = {}
+    if any(part.kind == Kind.ATTRIBUTES for part in claim.coverage.clear):
+        new, fits = fit_faces(photo.pixels, landmarks, chosen, new)
+        reads += (Part(Kind.OUTLINE),)
+    replaced: list[NDArray[np.uint8] | None] = [None] * len(faces)
+    for i, pixels in zip(chosen, new, strict=True):
+        replaced[i] = pixels
     certificate = replace(
         certificate,
-        guarantee=post_process(only_the_face(certificate.guarantee), "pasting faces back", also_reads=AROUND),
+        guarantee=post_process(claim, "pasting faces back", also_reads=reads),
         caveats=(*certificate.caveats, Caveat.PASTE_BACK),
     )
-    pixels = paste_faces(photo.pixels, faces, replaced)
-    return Picture(name, pixels, certificate, tuple(name for known in through for name in known), tuple(exposed))
+    pixels = paste_faces(photo.pixels, faces, replaced, fits=fits)
+    people = tuple(name for known in through for name in known)
+    return Picture(name, pixels, certificate, people, tuple(exposed), fits=fits)
+
+
+def _blurred(crop: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """A crop without features: an eye is about a tenth of it wide."""
+    return np.asarray(Image.fromarray(crop).filter(ImageFilter.GaussianBlur(SOFTENED * len(crop))))
 
 
 def only_the_face(claim: Guarantee) -> Guarantee:

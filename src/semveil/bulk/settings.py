@@ -17,6 +17,7 @@ from semveil.methods.release import ImageMethod, Layout, Reconstructing, layout_
 
 POLICIES = ("error", "skip", "copy")
 DOUBTFUL = ("cover", "refuse", "keep")
+OVERSIZE = ("keep", "blur", "refuse")
 KEEP = ("inverted", "aligned")
 AUDIO = ("keep", "drop")
 DRAW_PER = ("track", "frame")
@@ -40,6 +41,9 @@ class Settings:
         detector: who looks for faces, see `data.detection.resolve_detector`; what `auto` stands for is settled at once.
         doubtful: what becomes of a chosen face in a whole photo that is too small or cannot be aligned: `cover` puts a mosaic
             over it, `refuse` refuses the photo, `keep` leaves the face as it is.
+        oversize: what becomes of a chosen face in a whole photo that is more than `account.LARGEST` times as large as the
+            method's model makes it: `keep` enlarges the new face and says so, `blur` blurs the new face, `refuse` refuses the
+            photo.
         keep: what is written besides, unprotected: `inverted` (what the networks make of the photo without noise) or
             `aligned` (the crop itself).
         certificate_in_png: put certificates into the pictures too.
@@ -70,6 +74,7 @@ class Settings:
     on_no_face: str = "error"
     detector: str = "auto"
     doubtful: str = "cover"
+    oversize: str = "keep"
     keep: tuple[str, ...] = ()
     certificate_in_png: bool = False
     sealing: Sealing | None = None
@@ -104,7 +109,7 @@ class Settings:
                 "the same noise in all frames is refused: frames differ by what is under it, so their differences would be "
                 "published without noise; draw_per takes track (one draw that all frames show) or frame (new noise in each)"
             )
-        for name, choices in (("audio", AUDIO), ("draw_per", DRAW_PER)):
+        for name, choices in (("audio", AUDIO), ("draw_per", DRAW_PER), ("oversize", OVERSIZE)):
             if getattr(self, name) not in choices:
                 near = suggest(getattr(self, name), choices)
                 raise ValueError(f"{name} has no choice {getattr(self, name)!r}{near}; allowed: {', '.join(choices)}")
@@ -175,6 +180,7 @@ class Settings:
             "face": self.face,
             "detector": self.detector,
             "doubtful": self.doubtful,
+            "oversize": self.oversize,
             "keep": sorted(self.keep),
             "certificate_in_png": self.certificate_in_png,
             "sealing": self.sealing and [self.sealing.fingerprint(), self.sealing.inside],

@@ -12,7 +12,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from semveil import __version__
-from semveil.bulk.account import ClipFacts, Fate, Mark, mark_faces, named_for
+from semveil.bulk.account import LARGEST, ClipFacts, Fate, Mark, mark_faces, named_for
 from semveil.bulk.covered import cover_doubtful, only_covered, with_way_back
 from semveil.bulk.enrolled import CROP, Enrolled, enrol
 from semveil.bulk.manifest import Status
@@ -21,11 +21,19 @@ from semveil.bulk.recognised import still_recognised
 from semveil.bulk.settings import KEPT_FOLDER, Settings, needs_subjects
 from semveil.bulk.sources import BulkError, sha256_of
 from semveil.core.certificate import Certificate, ReleaseKind
-from semveil.core.errors import FaceChoiceError, FaceTooSmallError, NoFaceError, OutputError, PhotoError, SemveilError
+from semveil.core.errors import (
+    FaceChoiceError,
+    FaceTooLargeError,
+    FaceTooSmallError,
+    NoFaceError,
+    OutputError,
+    PhotoError,
+    SemveilError,
+)
 from semveil.core.files import write_whole
 from semveil.core.pixels import to_pixels, to_tensor
 from semveil.core.privacy import Guarantee
-from semveil.data.align import align_face
+from semveil.data.align import align_face, enlargement
 from semveil.data.certified import save_certified_png, write_certificate
 from semveil.data.faces import SMALLEST_FACE, choose_faces, list_faces, smallest_face
 from semveil.data.paste import align_apart, passing
@@ -230,8 +238,20 @@ def _protect_faces(task: Task, settings: Settings, method: ImageMethod, photo: P
             f"{photo.name!r} shows {len(fit)} chosen faces, the subject is one person; choose with --face, or enrol people",
         )
 
-    made = _protect_chosen(task, settings, method, photo, faces, fit, covered)
-    marks = mark_faces(faces, fit, covered, doubts, rest=Fate.LEFT if whole else Fate.OUT)
+    enlarged: dict[int, float] = {}
+    if whole and method.model_digest is not None:  # what no model makes has no size of its own
+        enlarged = {i: enlargement(faces[i].landmarks, method.size) for i in fit}
+    large = [i for i in enlarged if enlarged[i] > LARGEST]
+    if large and settings.oversize == "refuse":
+        times = ", ".join(f"face {i} {enlarged[i]:.1f} times" for i in large)
+        return refused(
+            FaceTooLargeError,
+            f"{photo.name!r} has faces larger than the model's {method.size} px: {times}; shrink the photo, or see --oversize",
+        )
+    softened = large if settings.oversize == "blur" else []
+    made = _protect_chosen(task, settings, method, photo, faces, fit, covered, softened)
+    rest = Fate.LEFT if whole else Fate.OUT
+    marks = mark_faces(faces, fit, covered, doubts, rest=rest, enlarged=enlarged, blurred=softened)
     told = () if whole else reasons
     return replace(made, faces=len(faces), protected=len(fit), small=len(told), reasons=told, marks=marks)
 
@@ -251,6 +271,7 @@ def _protect_chosen(
     faces: Sequence[Face],
     chosen: Sequence[int],
     covered: Sequence[int],
+    softened: Sequence[int],
 ) -> Outcome:
     """Protect some of a photo's faces, cover others, and write what becomes of the photo."""
     # the subject is behind a protected face, or where there is none behind a covered one
@@ -258,15 +279,17 @@ def _protect_chosen(
     if settings.enrolled is not None and task.people is not None:
         who = recognise(photo, faces, enrol(settings.enrolled, task.people))
     names = [f"{task.name}.face-{i}" if len(faces) > 1 else task.name for i in chosen]
-    aligned = align_apart(photo.pixels, [face.landmarks for face in faces], method.size)
+    landmarks = [face.landmarks for face in faces]
+    aligned = align_apart(photo.pixels, landmarks, method.size)
     cut = [aligned[i].pixels for i in chosen]
     release = _release(method, cut, [who[i] for i in chosen]) if chosen else None
     through, exposed = people_shown(who, chosen, passing(aligned))
     if settings.layout == Layout.WHOLE_PHOTO:
         if release is not None:
             picture = whole_photo(
-                method, release, task.name, through, photo=photo, faces=aligned, chosen=chosen, exposed=exposed
-            )
+                method, release, task.name, through,
+                photo=photo, faces=aligned, landmarks=landmarks, chosen=chosen, softened=softened, exposed=exposed,
+            )  # fmt: skip
         else:
             picture = only_covered(task.name, method.name, photo, exposed)
         picture = replace(picture, name=named_for(task.name, len(faces), len(chosen), len(covered)))

@@ -8,6 +8,7 @@ from typing import Any
 
 from semveil.channels.container import DIGITAL_MAGIC, MessageError, encode, read
 from semveil.channels.keyed_part import NONCE_BYTES, KeyedPart
+from semveil.core.files import open_regular
 
 DIGITAL_VERSION = 1
 HASH_BYTES = 32
@@ -89,7 +90,7 @@ def digital_bytes(message: DigitalMessage) -> bytes:
 def is_digital(path: str | os.PathLike[str]) -> bool:
     """Whether a file begins like a digital message."""
     try:
-        with open(path, "rb") as handle:
+        with open(open_regular(path), "rb") as handle:
             return handle.read(len(DIGITAL_MAGIC)) == DIGITAL_MAGIC
     except OSError:
         return False

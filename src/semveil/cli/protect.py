@@ -58,6 +58,14 @@ def protect(
             metavar="cover|refuse|keep",
         ),
     ] = "cover",
+    oversize: Annotated[
+        str,
+        typer.Option(
+            help="In whole photos, a new face that is enlarged to more than twice its model's size is kept, and said so, "
+            "blurred (blur), or keeps the photo out (refuse).",
+            metavar="keep|blur|refuse",
+        ),
+    ] = "keep",
     review: Annotated[
         Path | None, typer.Option(help="Write a page that shows all photos of the run as they are now.", metavar="FILE.html")
     ] = None,
@@ -186,6 +194,7 @@ def protect(
         on_no_face=on_no_face,
         detector=detector,
         doubtful=doubtful,
+        oversize=oversize,
         keep=tuple(keep or ()),
         certificate_in_png=certificate_in_png,
         sealing=Sealing(_absolute(key), _absolute(passphrase_file), sealed_in) if reversible else None,
@@ -342,11 +351,11 @@ def _tell_recognised(summary: "Summary") -> None:
 
 
 def _lines_of_photos(summary: "Summary") -> list[str]:
-    """A line for each photo; in a long run only for those in which a face is not protected."""
+    """A line for each photo; in a long run only for those in which a face is not protected, or too large for the model."""
     accounts = summary.accounts
     if len(accounts) <= LISTED:
         return [account.line() for account in accounts]
-    told = [account.line() for account in accounts if not account.all_protected]
+    told = [account.line() for account in accounts if not account.all_protected or account.oversize]
     return [*told, f"In {len(accounts) - len(told)} more photos every face that was found is protected; --json lists all."]
 
 

@@ -70,7 +70,7 @@ def parser(
 
     from semveil.core.device import CPU, moved
     from semveil.core.rng import streams
-    from semveil.methods.face_model import write_network
+    from semveil.recognition.face_parser import save_face_parser
     from semveil.training.parser import ParserTraining, held_out_iou, label_faces, parser_trainer
 
     photos = load_faces(faces)
@@ -79,11 +79,18 @@ def parser(
     trainer = parser_trainer(photos, ParserTraining(steps), rng=streams(seed)["train"], device=place)
     training_run.train_one(trainer, state, title="Training the parser", quiet=as_json)
     network = moved(trainer.network, CPU).eval()  # as users have it
-    write_network(out, network)
+    scores = held_out_iou(network, photos)
+    learnt = photos.select((photos.labels[:, 0, 0] != 255) & ~photos.held_out)
+    collections = " and ".join(sorted({source.partition("/")[0] for source in learnt.source.tolist()}))
+    card = {
+        "trained_on": f"{len(learnt)} labelled photos of {collections}, {photos.pixels.shape[1]} px",
+        "settings": {"steps": steps, "seed": seed},
+        "held_out_iou": {part: round(score, 3) for part, score in scores.items()},
+    }
+    save_face_parser(out, network, card)
     if labelled is not None:
         label_faces(network, photos).save(labelled)
-    written = [str(path) for path in (out, labelled) if path]
-    scores = held_out_iou(network, photos)
+    written = [str(path) for path in (out, out.with_suffix(".json"), labelled) if path]
     lines = [f"Written: {', '.join(written)}."]
     if scores:
         lines.insert(0, "IoU on held-out faces: " + ", ".join(f"{part} {score:.2f}" for part, score in scores.items()) + ".")

@@ -15,6 +15,13 @@ def fusion(
     identity: Annotated[
         Path | None, typer.Option(help="Identity encoder; the bundled one by default.", metavar="FILE.safetensors")
     ] = None,
+    second: Annotated[
+        Path | None,
+        typer.Option(help="Another identity encoder, for a second opinion on who is shown.", metavar="FILE.safetensors"),
+    ] = None,
+    preset: Annotated[
+        str, typer.Option(help="Settings to begin with: ours, or the paper's losses alone.", metavar="ours|paper")
+    ] = "ours",
     config: Annotated[Path | None, typer.Option(help="TOML file of settings.", metavar="FILE.toml")] = None,
     overrides: Annotated[
         list[str] | None, typer.Option("--set", help="Override a setting; may be repeated.", metavar="a.b=c")
@@ -32,28 +39,43 @@ def fusion(
 
     Several processes train together under torchrun: torchrun --nproc-per-node 2 -m semveil train fusion ...
 
-    Example: semveil train fusion labelled.npz --identity identity.safetensors --out models/mine
+    Example: semveil train fusion labelled.npz --identity identity.safetensors --second other.safetensors --out models/mine
+
+    Example: semveil train fusion labelled.npz --preset paper --out models/papers-losses
     """
     state = training_run.state_file(out, checkpoint)
     options.check_device(device)
 
     from semveil.cli.face_sets import check_labels, check_size, load_faces
     from semveil.core.config import read_config
+    from semveil.core.registry import suggest
     from semveil.core.rng import streams
     from semveil.methods.identity_model import save_identity_model
-    from semveil.recognition.identity_encoder import BUNDLED, identity_encoder_file, load_identity_encoder
-    from semveil.training.fusion import FusionTrainer, FusionTraining
+    from semveil.recognition.identity_encoder import (
+        BUNDLED,
+        identity_encoder_digest,
+        identity_encoder_file,
+        load_identity_encoder,
+    )
+    from semveil.training.fusion import FUSION_PRESETS, FusionTrainer, FusionTraining
     from semveil.training.processes import joined
     from semveil.training.sheet import FusionSheet
 
-    settings = read_config(FusionTraining, config, overrides or [])
+    if preset not in FUSION_PRESETS:
+        raise options.OptionError(
+            f"no preset {preset!r}{suggest(preset, FUSION_PRESETS)}; allowed: {', '.join(FUSION_PRESETS)}"
+        )
+    settings = read_config(FusionTraining, config, overrides or [], defaults=FUSION_PRESETS[preset])
     identity_file = identity_encoder_file(identity or BUNDLED)
     recogniser, photos = load_identity_encoder(identity_file), load_faces(faces)
     check_size(photos, recogniser.config.size)
     check_labels(photos)
+    other = None if second is None else load_identity_encoder(second)
+    if other is not None:
+        check_size(photos, other.config.size)
     with joined(device) as (processes, place):
         trainer = FusionTrainer(
-            photos, settings, identity=recogniser, rng=streams(seed)["train"], device=place, processes=processes
+            photos, settings, identity=recogniser, second=other, rng=streams(seed)["train"], device=place, processes=processes
         )
         if state.is_file():
             training_run.resume(trainer, state)
@@ -65,6 +87,8 @@ def fusion(
         if done and processes.first:
             card = {
                 "trained_on": f"{len(trainer.photos)} aligned photos, {len(photos) - len(trainer.photos)} held out",
+                "preset": preset,
+                "second_encoder": None if second is None else identity_encoder_digest(second),
                 "settings": asdict(settings),
             }
             save_identity_model(out, identity_file, *trainer.finished(), card)

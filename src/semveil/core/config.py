@@ -22,13 +22,14 @@ class ConfigError(SemveilError):
     exit_code = 2
 
 
-def read_config(schema: type[T], path: Path | None = None, overrides: Sequence[str] = ()) -> T:
+def read_config(schema: type[T], path: Path | None = None, overrides: Sequence[str] = (), *, defaults: T | None = None) -> T:
     """Build a schema's settings from its defaults, a TOML file and overrides, in this order.
 
     Args:
         schema: a frozen dataclass whose fields all have defaults; nested dataclasses are TOML tables.
         path: the TOML file.
         overrides: such as `steps=100` or `generator.size=64`; values as TOML writes them, text also without quotes.
+        defaults: in place of the schema's own.
 
     Raises:
         ConfigError: an unknown key, a value of another type, or no TOML.
@@ -48,7 +49,9 @@ def read_config(schema: type[T], path: Path | None = None, overrides: Sequence[s
     values = _read_toml(path) if path else {}
     for text in overrides:
         values = _merged(values, _override(text))
-    return _replace(schema(), values, "")  # at once: of settings that must fit together, one alone may fit nothing
+    return _replace(
+        schema() if defaults is None else defaults, values, ""
+    )  # at once: of settings that must fit together, one alone may fit nothing
 
 
 def check_kinds(schema: type, values: object) -> None:

@@ -16,6 +16,7 @@ class Kind(StrEnum):
     PICTURE = "picture"  # the middle square of a picture in which no face is looked for
     SURROUNDINGS = "surroundings"  # of the faces, which stay as they are in whole photos; with the corners of the crops
     OTHER_FACES = "other-faces"
+    OUTLINE = "outline"  # of the face, where what is pasted back follows it
     COVERED_FACES = "covered-faces"  # of others, as far as a mosaic over them tells
     SOUND = "sound"
     CROP = "crop"
@@ -35,6 +36,7 @@ _WORDS = {
     Kind.SURROUNDINGS: "the photo around the faces, and where each face lies, how large and how tilted it is",
     Kind.OTHER_FACES: "faces that were not found or not chosen",
     Kind.COVERED_FACES: "faces that were found and only covered by a mosaic",
+    Kind.OUTLINE: "the outline of the old face",
     Kind.SOUND: "the sound, with the voices in it, which name people",
     Kind.CROP: "all pixels of the crop",
     Kind.FACE: "the face without what is around it",
@@ -222,7 +224,8 @@ class Coverage:
         """Whether some of that part can be computed from what passes in clear.
 
         What passes tells of everything that is computed from the photo, unless the two are known to be able to change apart:
-        other codes of the same model, identity and attributes of the same model, the face and what is around it.
+        other codes of the same model, identity and attributes of the same model, identity and outline, the face and what is
+        around it.
         """
         return bool(self.telling(part))
 
@@ -233,6 +236,8 @@ class Coverage:
     def _tells(self, clear: Part, part: Part) -> bool:
         if clear.kind in _SHOWS_ALL or part.kind in (Kind.PHOTO, Kind.PICTURE):
             return True
+        if clear.kind == Kind.OUTLINE:
+            return part.kind != Kind.IDENTITY
         if clear.kind in _AROUND:
             return part.kind in _WITH_SURROUNDINGS and part not in self.covered
         if clear.kind == Kind.CODES and clear.space == part.space:

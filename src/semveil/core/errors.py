@@ -68,6 +68,10 @@ class FaceTooSmallError(FaceError):
     """The chosen face has too few pixels for the model."""
 
 
+class FaceTooLargeError(FaceError):
+    """The chosen face has many more pixels than the model makes."""
+
+
 class OutputError(SemveilError):
     """An output file that cannot be written."""
 

@@ -57,6 +57,18 @@ def align_face(
     return AlignedFace(pixels, to_photo, inside)
 
 
+def enlargement(landmarks: NDArray[np.float64], size: int) -> float:
+    """How many times larger a face is in its photo than in an aligned crop of `size` pixels.
+
+    Example:
+        >>> round(enlargement(TEMPLATE * 256 - 0.5, 64), 6)
+        4.0
+    """
+    transform = SimilarityTransform.from_estimate(TEMPLATE * size, landmarks + 0.5)
+    assert isinstance(transform, SimilarityTransform)
+    return float(transform.scale)
+
+
 def _rows(
     photo: NDArray[np.uint8], present: NDArray[np.bool_], transform: SimilarityTransform, size: int, first: int, last: int
 ) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:

@@ -1,7 +1,7 @@
 """Put protected faces back into their photo, with soft edges; all else in the photo stays bit for bit."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from semveil.data.align import AlignedFace, align_face
+from semveil.data.grain import LARGEST, grain_of, grains
 from semveil.data.regions import Region
 
 # A face lies in a circle of its aligned crop, in units of the crop's side. In the 1,000 CelebAMask-HQ photos 98.3 % of the
@@ -18,6 +19,10 @@ CORE = 0.40  # up to here a pasted face covers the photo wholly
 EDGE = 0.45  # from here on not at all
 
 _REACH = 0.8  # from a circle's centre: its crop's corners lie hypot(0.5, 0.55) away, and resampling looks a little further
+_LEAST = 1 / 512  # of a cover that counts: less changes no level, and resampling leaves as much around it
+_CLEAR_OF = 1.4  # times a circle's radius: what a mosaic over another face reaches, and resampling looks a little further
+_ENOUGH = 16  # blocks that grain is told from
+_GREY, _GREY_MOST = 2.5, 12  # levels between a pixel's colours in a grey photo: the mean, and 99 % of them
 _BAND = 1 << 19  # pixels worked on at once
 _LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 
@@ -47,20 +52,40 @@ class Circle:
         return math.hypot(self.x - other.x, self.y - other.y) < EDGE * (self.side + other.side)
 
 
+@dataclass(frozen=True, eq=False)
+class Fit:
+    """How a crop is fitted in, more closely than by a disc.
+
+    Attributes:
+        cover: (P, P) in [0, 1], over the crop's whole side: how far it covers the photo.
+        grain: standard deviation of noise that its luma gets, in levels.
+    """
+
+    cover: NDArray[np.float32]
+    grain: float = 0.0
+
+
 def paste_faces(
-    photo: NDArray[np.uint8], faces: Sequence[AlignedFace], crops: Sequence[NDArray[np.uint8] | None]
+    photo: NDArray[np.uint8],
+    faces: Sequence[AlignedFace],
+    crops: Sequence[NDArray[np.uint8] | None],
+    *,
+    fits: Mapping[int, Fit] | None = None,
+    rng: np.random.Generator | None = None,
 ) -> NDArray[np.uint8]:
     """The photo with other faces in the places of its own.
 
     Inside `CORE` a pixel is the crop's alone; from there to `EDGE` crop and photo are blended by a smooth step of the distance
-    from the centre; beyond, the photo's pixels stay as they are. Where faces overlap, a pixel belongs to the one that it is
-    nearest to in units of their crops, so no crop covers another face, or shows it. Into a photo without colours faces are
-    pasted without.
+    from the centre; beyond, the photo's pixels stay as they are. A face that has a `Fit` covers what its cover says, within
+    that disc. Where faces overlap, a pixel belongs to the one that it is nearest to in units of their crops, so no crop covers
+    another face, or shows it. Into a photo without colours faces are pasted without.
 
     Args:
         photo: (H, W, 3) RGB.
         faces: all faces of the photo, those that stay too, aligned at any size.
         crops: for each the (S, S, 3) RGB picture that takes its place, of any size; None leaves the face as it is.
+        fits: of some faces, by their number.
+        rng: of grain; None draws it anew each time.
 
     Raises:
         ValueError: there are not as many crops as faces, or one is no square RGB picture.
@@ -77,8 +102,10 @@ def paste_faces(
     for crop in crops:
         if crop is not None and (crop.dtype != np.uint8 or crop.ndim != 3 or crop.shape != (len(crop), len(crop), 3)):
             raise ValueError(f"a pasted crop must be (S, S, 3) uint8, got {crop.shape} {crop.dtype}")
-    colourless = bool((photo == photo[..., :1]).all())
+    fits, rng = fits or {}, rng or np.random.default_rng()
     circles = [Circle.of(face) for face in faces]
+    replaced = [circle for circle, crop in zip(circles, crops, strict=True) if crop is not None]
+    colourless = bool(replaced) and _colourless(photo, replaced)
     pasted = photo.copy()
     for i, (face, crop) in enumerate(zip(faces, crops, strict=True)):
         if crop is None:
@@ -86,12 +113,33 @@ def paste_faces(
         if colourless:
             crop = np.repeat(np.rint(crop @ _LUMA)[..., None], 3, -1).astype(np.uint8)
         for rows, columns in _bands(circles[i], photo.shape):
-            share = _share(circles, i, rows, columns)
+            share = _covered(circles, faces, i, fits.get(i), rows, columns)
             new = _sampled(crop, face, rows, columns)
+            if i in fits and fits[i].grain:
+                new += fits[i].grain * rng.standard_normal((*new.shape[:2], 1), np.float32)
             old = photo[rows, columns]
             blend = np.rint(old + share[..., None] * (new - old)).clip(0, 255).astype(np.uint8)
             pasted[rows, columns] = np.where(share[..., None] > 0, blend, pasted[rows, columns])
     return pasted
+
+
+def _colourless(photo: NDArray[np.uint8], replaced: Sequence[Circle]) -> bool:
+    """Whether a photo has next to no colours outside the circles of faces that are replaced, whose pixels must not count."""
+    height, width = photo.shape[:2]
+    step = max(1, _BAND // width)
+    counts = np.zeros(256, np.int64)
+    for top in range(0, height, step):
+        rows, columns = slice(top, min(height, top + step)), slice(0, width)
+        band = photo[rows]
+        stays = np.ones(band.shape[:2], bool)
+        for circle in replaced:
+            stays &= _distance(circle, rows, columns) >= EDGE
+        counts += np.bincount((band.max(-1) - band.min(-1))[stays], minlength=256)
+    total = counts.sum()
+    if not total:
+        return False
+    spread = np.arange(256) @ counts / total
+    return bool(spread <= _GREY and np.searchsorted(np.cumsum(counts), 0.99 * total) <= _GREY_MOST)
 
 
 def align_apart(photo: NDArray[np.uint8], landmarks: Sequence[NDArray[np.float64]], size: int) -> list[AlignedFace]:
@@ -138,6 +186,54 @@ def passing(faces: Sequence[AlignedFace]) -> list[tuple[int, ...]]:
     """
     squares = [_corners(face) for face in faces]
     return [tuple(j for j, other in enumerate(squares) if _overlap(square, other)) for square in squares]
+
+
+def clear_of_others(faces: Sequence[AlignedFace], i: int, size: int) -> NDArray[np.bool_]:
+    """Which pixels of a crop of face i, (size, size), lie on the photo and far from all other faces, also under a mosaic."""
+    face = faces[i]
+    scale = face.pixels.shape[0] / size
+    y, x = (np.mgrid[:size, :size] + 0.5) * scale
+    points = np.stack([x, y, np.ones_like(x)], -1) @ face.to_photo.T
+    inside = Image.fromarray(face.inside).resize((size, size), Image.Resampling.BOX if scale > 1 else Image.Resampling.NEAREST)
+    clear = np.asarray(inside) > 0.99
+    for j, other in enumerate(map(Circle.of, faces)):
+        if j != i:
+            clear &= np.hypot(points[..., 0] - other.x, points[..., 1] - other.y) > _CLEAR_OF * EDGE * other.side
+    return clear
+
+
+def surrounding_grain(
+    photo: NDArray[np.uint8],
+    faces: Sequence[AlignedFace],
+    i: int,
+    cover: NDArray[np.float32],
+    skin: NDArray[np.float32],
+) -> float:
+    """The grain of the photo where it stays as it is around face i, in levels.
+
+    Args:
+        cover: (P, P) of the new face, over the crop's whole side.
+        skin: (P, P), 1 on skin beside the face: it has the face's light and focus, so that alone counts where enough is seen.
+
+    Returns:
+        0 where too little is seen.
+    """
+    circles = [Circle.of(face) for face in faces]
+    around: list[NDArray[np.float32]] = []
+    beside: list[NDArray[np.float32]] = []
+    for rows, columns in _bands(circles[i], photo.shape):
+        stays = _covered(circles, faces, i, Fit(cover), rows, columns) == 0
+        for j, other in enumerate(circles):
+            if j != i:
+                stays &= _distance(other, rows, columns) > _CLEAR_OF * EDGE
+        around.append(grains(photo[rows, columns], stays))
+        beside.append(grains(photo[rows, columns], stays & (_sampled(skin[..., None], faces[i], rows, columns)[..., 0] > 0.9)))
+    found = next((found for found in map(_joined, (beside, around)) if len(found) >= _ENOUGH), _joined([]))
+    return min(LARGEST, grain_of(found))
+
+
+def _joined(parts: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
+    return np.concatenate([np.zeros(0, np.float32), *parts])
 
 
 def _corners(face: AlignedFace) -> NDArray[np.float64]:
@@ -197,8 +293,19 @@ def _distance(circle: Circle, rows: slice, columns: slice) -> NDArray[np.float32
     return np.hypot(y[:, None], x[None, :]).astype(np.float32)
 
 
-def _sampled(crop: NDArray[np.uint8], face: AlignedFace, rows: slice, columns: slice) -> NDArray[np.float32]:
-    """The crop as it lies on some pixels of the photo, (h, w, 3) levels."""
+def _covered(
+    circles: Sequence[Circle], faces: Sequence[AlignedFace], i: int, fit: Fit | None, rows: slice, columns: slice
+) -> NDArray[np.float32]:
+    """How much of each pixel face i covers, in [0, 1], by the disc and by what it fits."""
+    share = _share(circles, i, rows, columns)
+    if fit is not None:
+        cover = _sampled(fit.cover[..., None], faces[i], rows, columns)[..., 0]
+        share = np.minimum(share, np.where(cover < _LEAST, 0, cover.clip(0, 1)))
+    return share
+
+
+def _sampled(crop: NDArray, face: AlignedFace, rows: slice, columns: slice) -> NDArray[np.float32]:
+    """The (S, S, C) crop as it lies on some pixels of the photo, (h, w, C); 0 beyond it."""
     size = len(crop)
     to_photo = face.to_photo @ np.diag([face.pixels.shape[0] / size, face.pixels.shape[0] / size, 1])
     scale = math.hypot(to_photo[0, 0], to_photo[1, 0])
@@ -214,15 +321,16 @@ def _sampled(crop: NDArray[np.uint8], face: AlignedFace, rows: slice, columns: s
             picture = picture.resize((small, small), Image.Resampling.LANCZOS)
         return np.asarray(picture.transform(window, Image.Transform.AFFINE, affine, Image.Resampling.BICUBIC))
 
-    return np.stack([sample(crop[..., c]) for c in range(3)], -1)
+    return np.stack([sample(crop[..., c]) for c in range(crop.shape[-1])], -1)
 
 
-def pasted_region(faces: Sequence[AlignedFace], i: int, shape: tuple[int, ...]) -> Region | None:
+def pasted_region(faces: Sequence[AlignedFace], i: int, shape: tuple[int, ...], fit: Fit | None = None) -> Region | None:
     """The pixels of a photo that `paste_faces` may alter for face i; those of different faces are disjoint.
 
     Args:
         faces: as for `paste_faces`.
         shape: of the photo.
+        fit: of the face.
 
     Returns:
         None where the face lies outside the photo, or nearer ones leave nothing to it.
@@ -231,5 +339,5 @@ def pasted_region(faces: Sequence[AlignedFace], i: int, shape: tuple[int, ...]) 
     bands = list(_bands(circles[i], shape))
     if not bands:
         return None
-    mask = np.concatenate([_share(circles, i, rows, columns) > 0 for rows, columns in bands])
+    mask = np.concatenate([_covered(circles, faces, i, fit, rows, columns) > 0 for rows, columns in bands])
     return Region(bands[0][1].start, bands[0][0].start, mask) if mask.any() else None

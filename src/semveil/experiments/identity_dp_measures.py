@@ -7,7 +7,7 @@ from torch import Tensor
 
 from semveil.core.results import rounded
 from semveil.experiments.identity_dp_bench import CHUNK, IdentityBench
-from semveil.metrics import face_detected, fppsr, identity_distance, psnr, psr, ssim
+from semveil.metrics import face_detected, fppsr, identity_distance, psnr, psr, sharpness, ssim
 
 IN_TRAINING = ("bundled",)  # the model was trained to deceive it, so it has no say in `psr`
 
@@ -20,7 +20,7 @@ def looks(bench: IdentityBench, source: Tensor, images: Tensor, *, detected: int
 
     Returns:
         `identity_distance NAME` and `protected NAME` for every recogniser, `psr` against all of them together but
-        `IN_TRAINING`, `psnr`, `ssim`, `face_detected`.
+        `IN_TRAINING`, `psnr`, `ssim`, `sharpness` inside the face, `face_detected`.
     """
     columns: dict[str, list[float | None]] = {}
     for name, judge in {**bench.verifiers, **bench.facenets}.items():
@@ -30,6 +30,7 @@ def looks(bench: IdentityBench, source: Tensor, images: Tensor, *, detected: int
     judges = independent(bench)
     columns["psr"] = _of_chunks(source, images, lambda a, b: psr(a, b, judges))
     columns["psnr"], columns["ssim"] = _of_chunks(source, images, psnr), _of_chunks(source, images, ssim)
+    columns["sharpness"] = _of_chunks(source, images, sharpness)
     columns["face_detected"] = face_detected(images[: bench.preset.detected if detected is None else detected]).float().tolist()
     return {name: rounded(values) for name, values in columns.items()}
 

@@ -116,7 +116,8 @@ def _metrics(columns: Iterable[str]) -> list[str]:
     """What a row of Table I shows: every recogniser's distance and verdict, then the rest."""
     names = list(columns)
     alone = [name for name in names if name.startswith("protected ")]
-    return [*_distances(names), *alone, "psr", "psnr", "ssim", "face_detected"]
+    sharp = [name for name in names if name == "sharpness"]  # results of earlier versions have none
+    return [*_distances(names), *alone, "psr", "psnr", "ssim", *sharp, "face_detected"]
 
 
 def _reported(rows: Sequence[dict[str, Any]]) -> str:

@@ -6,6 +6,7 @@ from semveil.metrics.feature_networks import InceptionFeatures, TrunkFeatures, f
 from semveil.metrics.frechet import Moments, frechet_distance, moments
 from semveil.metrics.identity import fppsr, identity_distance, identity_similarity, iss, psr
 from semveil.metrics.quality import psnr
+from semveil.metrics.sharpness import sharpness
 from semveil.metrics.structure import similarity_map, ssim
 from semveil.nn.lpips import LPIPS, lpips
 
@@ -30,6 +31,7 @@ __all__ = [
     "moments",
     "psnr",
     "psr",
+    "sharpness",
     "similarity_map",
     "ssim",
 ]

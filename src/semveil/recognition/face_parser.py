@@ -1,10 +1,22 @@
 """A small U-Net that labels every pixel of an aligned face with one of the thirteen parts."""
 
+import json
+from collections.abc import Mapping
+from functools import lru_cache
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
 import torch
+from safetensors.torch import save
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from semveil.core.checkpoints import build_to_fit, read_checkpoint
+from semveil.core.files import write_whole
 from semveil.core.parts import PARTS
+
+SIZE = 128  # side of the aligned faces that the bundled parser was trained on
 
 
 class _Block(nn.Sequential):
@@ -48,3 +60,25 @@ class FaceParser(nn.Module):
         """Most likely part of each pixel, (B, H, W) uint8."""
         with torch.inference_mode():
             return self(images).argmax(1).to(torch.uint8)
+
+
+def save_face_parser(path: Path, network: FaceParser, card: Mapping[str, Any]) -> None:
+    """Write weights in half precision, and beside them, as `.json`, what the parser was trained on and how well it does."""
+    state = {k: (v.half() if v.is_floating_point() else v).contiguous() for k, v in network.state_dict().items()}
+    write_whole(path, save(state))
+    write_whole(path.with_suffix(".json"), (json.dumps(dict(card), indent=1) + "\n").encode())
+
+
+@lru_cache(maxsize=2)
+def load_face_parser(path: Path | None = None) -> FaceParser:
+    """A parser, frozen and in evaluation mode.
+
+    Args:
+        path: a file that `semveil train parser` wrote; the bundled parser where None.
+
+    Raises:
+        BadCheckpoint: there is no such file, or it is damaged or holds another network.
+    """
+    file = path or Path(str(resources.files("semveil"))) / "weights" / "face-parser" / "parser.safetensors"
+    weights = {k: v.float() if v.is_floating_point() else v for k, v in read_checkpoint(file).items()}
+    return build_to_fit(FaceParser, weights, name=file.name)

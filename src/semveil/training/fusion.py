@@ -19,44 +19,54 @@ from semveil.core.rng import global_stream
 from semveil.data.face_set import FaceSet
 from semveil.encoders.attributes import AttributeEncoder, AttributeEncoderConfig, coarsened
 from semveil.generators.aad_fusion import AAD, FusionConfig, FusionGenerator
-from semveil.generators.discriminators import MultiScaleDiscriminator
+from semveil.generators.discriminators import MultiScaleDiscriminator, PatchDiscriminator
 from semveil.metrics.structure import REACH, similarity_map
+from semveil.recognition.face_parser import SIZE as PARSER_SIZE
+from semveil.recognition.face_parser import FaceParser, load_face_parser
 from semveil.recognition.identity_encoder import IdentityEncoder
 from semveil.training.draws import Draws
+from semveil.training.fusion_losses import COMPONENTS, component, identity_losses, parsing_loss, squared_distance
 from semveil.training.identity_encoder import vary
 from semveil.training.processes import ALONE, Processes
 
 FACE_PARTS = ("skin", "eyes", "brows", "mouth", "nose", "ears", "glasses")  # may change with the identity
-UNLIKE = -0.2  # cosine to the own identity below which a face is unlike it enough; other recognisers are less sure than ours
-_NETWORKS = ("attributes", "fusion", "discriminator", "averages")
+_NETWORKS = ("attributes", "fusion", "discriminator", "components", "averages")
 
 
 @dataclass(frozen=True)
 class FusionTraining:
-    """Settings of a run; the bundled model was made in stages that ended with the defaults (docs/model-card.md).
+    """Settings of a run. What is not in the paper says so; `PAPERS_LOSSES` leaves all of that out.
 
-    `attribute_loss`, `identity_loss` and `reconstruction_loss` are the weights of [IDP] Eqs. 16, 15 and 17, whose squares are
-    means over a map or an image here, where the paper writes sums. What is not in the paper says so.
+    `attribute_loss`, `identity_loss` and `reconstruction_loss` are the weights of [IDP] Eqs. 16, 15 and 17. The bundled
+    identity-64 was made in stages with other losses (docs/model-card.md).
 
     Attributes:
         steps: optimiser steps; the learning rates fall to a tenth over the last `decay_share` of them (not in the paper).
-        batch: photos per step; the discriminator learns from half of them and of their fakes.
+        batch: photos per step; the discriminators learn from half of them and of their fakes.
         rate: Adam's learning rate; its betas are 0 and 0.999.
-        discriminator_rate: that of the discriminator (the same as the others' in the paper).
+        discriminator_rate: that of the discriminators (the same as the others' in the paper).
         same_share: of a batch, photos that are joined with their own identity; only they are reconstructed.
-        random_share: of a batch, photos that are joined with a random unit vector, as noise leaves them (not in the paper).
+        random_share: of a batch, photos that are joined with a random unit vector, as noise leaves them (not in the paper). The
+            rest are joined with the identity of another photo.
         coarse_share: of a batch, photos whose attributes are taken after `coarsened` to 8, 16 or 32 px (not in the paper).
+        sums: squares of Eqs. 16 and 17 are sums over maps and images, as the paper writes; else means, as FaceShifter, whose
+            losses they are, has them at about the same weights.
+        varied: the identity encoders see new faces varied as their own training photos, half of them grey (not in the paper).
         adversarial: weight of the hinge loss.
-        leak_loss: weight of the cosine to the photo's own identity, down to `UNLIKE`, if another is wanted (not in the paper).
+        leak_loss: weight of how much nearer a new face is to the photo's own identity than the one asked for is
+            (`identity_losses`; not in the paper).
+        second_loss: weight of the same two losses by a second encoder, at the weights of the first (not in the paper).
+        parsing_loss: weight of `parsing_loss`, by a parser (not in the paper).
+        component_loss: weight of the hinge losses of eye and mouth crops (not in the paper).
         context_loss: weight of Eq. 17 outside the face's parts where the identities differ (not in the paper).
         face_loss: weight of Eq. 17 inside the face's parts where the identities differ (not in the paper).
         structure_loss: weight of 1 - SSIM of what the first two of these three see (not in the paper).
-        average: half life in photos of the averaged weights that are shipped.
+        average: half life in photos of the averaged weights that are shipped; 0 ships the last ones, as the paper does.
         strength: length of an identity vector, of 1 in training, that the finished networks show; less changes less of the look
             (not in the paper).
         attribute_widths: of the attribute encoder.
         fusion_widths: of the fusion generator.
-        discriminator_width: of the multi-scale discriminator.
+        discriminator_width: of the multi-scale discriminator, and of the components'.
     """
 
     steps: int = 8_250
@@ -65,21 +75,72 @@ class FusionTraining:
     discriminator_rate: float = 1e-3
     decay_share: float = 0.25
     same_share: float = 0.25
-    random_share: float = 0.375
+    random_share: float = 0.25
     coarse_share: float = 0.06
+    sums: bool = False
+    varied: bool = True
     adversarial: float = 0.5
     attribute_loss: float = 10.0
-    identity_loss: float = 2.0
-    leak_loss: float = 12.0
+    identity_loss: float = 5.0
+    leak_loss: float = 5.0
+    second_loss: float = 1.0
+    parsing_loss: float = 1.0
+    component_loss: float = 0.25
     reconstruction_loss: float = 600.0
     context_loss: float = 300.0
-    face_loss: float = 200.0
+    face_loss: float = 20.0
     structure_loss: float = 30.0
     average: float = 5000.0
-    strength: float = 0.7
+    strength: float = 1.0
     attribute_widths: tuple[int, ...] = (8, 16, 32, 64, 96)
     fusion_widths: tuple[int, ...] = (96, 96, 64, 32, 16, 8)
     discriminator_width: int = 16
+
+
+# [IDP] Eqs. 14 to 18 and the weights of V-A, and nothing else; squares are means unless `sums` is set.
+PAPERS_LOSSES = FusionTraining(
+    discriminator_rate=4e-4,
+    decay_share=0.0,
+    random_share=0.0,
+    coarse_share=0.0,
+    varied=False,
+    adversarial=1.0,
+    attribute_loss=10.0,
+    identity_loss=5.0,
+    leak_loss=0.0,
+    second_loss=0.0,
+    parsing_loss=0.0,
+    component_loss=0.0,
+    reconstruction_loss=10.0,
+    context_loss=0.0,
+    face_loss=0.0,
+    structure_loss=0.0,
+    average=0.0,
+)
+FUSION_PRESETS = {"ours": FusionTraining(), "paper": PAPERS_LOSSES}
+
+
+@dataclass(frozen=True, eq=False)
+class Asked:
+    """Whose identities a batch is joined with.
+
+    Attributes:
+        vectors: (B, d) of the first encoder.
+        same: (B,) True where it is the photo's own.
+        known: (B,) True where it is a photo's, of this person or another, and not a random vector.
+        rows: (B,) that photo.
+        mirrored: (B,) whether it is mirrored.
+    """
+
+    vectors: Tensor
+    same: Tensor
+    known: Tensor
+    rows: Tensor
+    mirrored: Tensor
+
+    def of(self, share: Callable[[Tensor], Tensor]) -> "Asked":
+        """What one process has of it."""
+        return Asked(*(share(part) for part in (self.vectors, self.same, self.known, self.rows, self.mirrored)))
 
 
 class FusionTrainer:
@@ -89,6 +150,8 @@ class FusionTrainer:
         faces: labelled photos; only those not held out are used.
         settings: of the run.
         identity: frozen; its vectors of the photos are computed once.
+        second: another such encoder, for a second opinion; None for none.
+        parser: frozen, for the parsing loss; the bundled one where None.
         rng: order, identities and variations.
         device: where networks and losses are computed.
         processes: this one among those that train together.
@@ -100,6 +163,8 @@ class FusionTrainer:
         settings: FusionTraining,
         *,
         identity: IdentityEncoder,
+        second: IdentityEncoder | None = None,
+        parser: FaceParser | None = None,
         rng: torch.Generator,
         device: torch.device = CPU,
         processes: Processes = ALONE,
@@ -108,19 +173,25 @@ class FusionTrainer:
         self.device, self.processes, self.draws = device, processes, Draws(rng, device, processes)
         keep = ~faces.held_out
         self.photos = torch.from_numpy(faces.pixels[keep]).permute(0, 3, 1, 2).contiguous()
-        self.face = torch.isin(torch.from_numpy(faces.labels[keep]), torch.tensor([PARTS.index(part) for part in FACE_PARTS]))
+        self.labels = torch.from_numpy(faces.labels[keep])
+        self.face = torch.isin(self.labels, torch.tensor([PARTS.index(part) for part in FACE_PARTS]))
         self.inside = torch.from_numpy(faces.inside[keep])
-        self.settings, self.identity, self.rng = settings, _channels_last(copy.deepcopy(identity).to(device)), rng
+        self.settings, self.rng = settings, rng
+        self.identity = _channels_last(copy.deepcopy(identity).to(device))
+        self.second = _channels_last(copy.deepcopy(second).to(device)) if second is not None and settings.second_loss else None
+        self.parser = _channels_last(copy.deepcopy(parser or load_face_parser()).to(device)) if settings.parsing_loss else None
         size, dim = identity.config.size, identity.config.dimensions
         with global_stream(rng):
             encoder = AttributeEncoder(AttributeEncoderConfig(size, settings.attribute_widths))
             base, channels = encoder.config.sides[0], encoder.config.channels
             fusion = FusionGenerator(FusionConfig(dim, channels, settings.fusion_widths, base))
             discriminator = MultiScaleDiscriminator(width=settings.discriminator_width)
+            judges = nn.ModuleDict({name: PatchDiscriminator(settings.discriminator_width, 3) for name in COMPONENTS})
         _strengthen(fusion, dim**0.5)  # unit vectors have coordinates of about 1 / sqrt(d)
         self.attributes, self.fusion, self.discriminator = (
             _channels_last(network.to(device)) for network in (encoder, fusion, discriminator)
         )
+        self.components = _channels_last(judges.to(device))
         self.averages = copy.deepcopy(nn.ModuleDict({"attributes": self.attributes, "fusion": self.fusion}))
         self.averages.requires_grad_(False)
         for network in (self.attributes, self.fusion, self.discriminator):  # after the averages, which one process finishes
@@ -130,26 +201,26 @@ class FusionTrainer:
         self.optimisers = {
             "generator": torch.optim.Adam(of_generator, settings.rate, betas=(0.0, 0.999), fused=True),
             "discriminator": torch.optim.Adam(
-                self.discriminator.parameters(), settings.discriminator_rate, betas=(0.0, 0.999), fused=True
+                [*self.discriminator.parameters(), *self.components.parameters()],
+                settings.discriminator_rate, betas=(0.0, 0.999), fused=True,
             ),
-        }
-        self.vectors = self._identify_photos()
+        }  # fmt: skip
+        self.vectors = self._identify_photos(self.identity)
+        self.second_vectors = None if self.second is None else self._identify_photos(self.second)
 
-    def _identify_photos(self) -> Tensor:
+    def _identify_photos(self, encoder: IdentityEncoder) -> Tensor:
         """Identity vectors (2, N, d) of all photos and of all photos mirrored."""
         with torch.no_grad(), half_precision(self.device):
             parts = [_unit(part.to(self.device)) for part in self.photos.split(128)]
             return torch.stack(
-                [
-                    torch.cat([self.identity(x).float() for x in parts]),
-                    torch.cat([self.identity(x.flip(-1)).float() for x in parts]),
-                ]
+                [torch.cat([encoder(side).float() for side in sides]) for sides in (parts, [x.flip(-1) for x in parts])]
             )
 
     def run(self, *, report: Callable[[int, dict[str, float]], None], until: float = math.inf) -> None:
         """Train to the last step, or until `time.monotonic()` passes `until`."""
         while self.step < self.settings.steps and (until == math.inf or self.processes.agreed(time.monotonic() < until)):
-            left = (self.settings.steps - self.step) / (self.settings.steps * self.settings.decay_share)
+            falling = self.settings.steps * self.settings.decay_share
+            left = (self.settings.steps - self.step) / falling if falling else 1.0
             for name, rate in (("generator", self.settings.rate), ("discriminator", self.settings.discriminator_rate)):
                 for group in self.optimisers[name].param_groups:
                     group["lr"] = rate * max(0.1, min(1.0, left))
@@ -162,34 +233,83 @@ class FusionTrainer:
         rows = torch.randint(len(self.photos), (s.batch,), generator=self.rng)
         mirrored = torch.rand(s.batch, generator=self.rng) < 0.5
         share = self.processes.share
-        photos, face, inside = self._photos(share(rows), share(mirrored))
-        identity, same = map(share, self._identities(rows, mirrored))
-        own = share(self._own(rows, mirrored))
+        asked = self._identities(rows, mirrored).of(share)
+        rows, mirrored = share(rows), share(mirrored)
+        photos, face, inside = self._photos(rows, mirrored)
         seen = self._coarsened_in_part(photos)
 
         self.discriminator.requires_grad_(False)
+        self.components.requires_grad_(False)
         with half_precision(self.device):
             levels = self.attributes(seen)
-            images = self.fusion(identity, levels).float()
+            images = self.fusion(asked.vectors, levels).float()
             again = self.attributes(images)
             fooled = -sum(score.float().mean() for score in self.discriminator(images))
-            looks = self.identity(self._varied(images))
+        pairs = zip(again, levels, strict=True)
         losses = {
             "adversarial": fooled,
-            "attributes": 0.5 * sum(F.mse_loss(a.float(), b.float()) for a, b in zip(again, levels, strict=True)),
-            "identity": (1 - (looks * identity).sum(1)).mean(),
-            "leak": (~same * (looks * own).sum(1).clamp_min(UNLIKE)).mean(),
-            **self._pixel_losses(images, photos, face, inside, same),
+            "attributes": sum(squared_distance(a.float(), b.float(), sums=s.sums).mean() for a, b in pairs),
+            **self._identity_losses(images, asked, rows, mirrored),
+            "parsing": self._parsing_loss(images, rows, mirrored, inside),
+            "components": self._component_loss(images),
+            **self._pixel_losses(images, photos, face, inside, asked.same),
         }
-        pixels = (s.reconstruction_loss, s.context_loss, s.face_loss, s.structure_loss)
-        weights = (s.adversarial, s.attribute_loss, s.identity_loss, s.leak_loss, *pixels)
-        total = sum(weight * loss for weight, loss in zip(weights, losses.values(), strict=True))
-        self._step("generator", total)
+        weights = {
+            "adversarial": s.adversarial,
+            "attributes": s.attribute_loss,
+            "identity": s.identity_loss,
+            "leak": s.leak_loss,
+            "second identity": s.second_loss * s.identity_loss,
+            "second leak": s.second_loss * s.leak_loss,
+            "parsing": s.parsing_loss,
+            "components": s.component_loss,
+            "reconstruction": s.reconstruction_loss,
+            "context": s.context_loss,
+            "face": s.face_loss,
+            "structure": s.structure_loss,
+        }
+        self._step("generator", sum(weights[name] * loss for name, loss in losses.items()))
         self._average()
         self.discriminator.requires_grad_(True)
+        self.components.requires_grad_(True)
         half = slice(None, None, 2)
         losses["discriminator"] = self._discriminate(photos[half], images[half].detach())
         return {name: loss.item() for name, loss in losses.items()}
+
+    def _identity_losses(self, images: Tensor, asked: Asked, rows: Tensor, mirrored: Tensor) -> dict[str, Tensor]:
+        """`identity_losses` by each encoder; the second knows photos' identities, but no random vectors'."""
+        own = self._own(rows, mirrored)
+        with half_precision(self.device):
+            looks = self.identity(self._varied(images))
+        identity, leak = identity_losses(looks, asked.vectors, own, ~asked.same)
+        losses = {"identity": identity, "leak": leak}
+        if self.second is not None and self.second_vectors is not None:
+            known, varied = asked.known, self._varied(images)  # of all rows, so that all processes draw as many numbers
+            if known.any():
+                with half_precision(self.device):
+                    looks = self.second(varied[known])
+                wanted = self._own(asked.rows, asked.mirrored, self.second_vectors)[known]
+                own = self._own(rows, mirrored, self.second_vectors)[known]
+                pair = identity_losses(looks, wanted, own, ~asked.same[known])
+                for name, loss in zip(("second identity", "second leak"), pair, strict=True):
+                    losses[name] = known.float().mean() * loss  # per row of the batch, whoever has it
+        return losses
+
+    def _parsing_loss(self, images: Tensor, rows: Tensor, mirrored: Tensor, inside: Tensor) -> Tensor:
+        if self.parser is None:
+            return images.new_zeros(())
+        labels = torch.where(mirrored.view(-1, 1, 1), self.labels[rows].flip(-1), self.labels[rows]).to(self.device)
+        shown = F.interpolate(images, (PARSER_SIZE,) * 2, mode="bilinear", antialias=True)
+        with half_precision(self.device):
+            logits = self.parser(shown)
+        return parsing_loss(logits.float(), labels, inside[:, 0] > 0)
+
+    def _component_loss(self, images: Tensor) -> Tensor:
+        if not self.settings.component_loss:
+            return images.new_zeros(())
+        with half_precision(self.device):
+            scores = [judge(component(images, name)).float().mean() for name, judge in self.components.items()]
+        return -torch.stack(scores).sum()
 
     def _photos(self, rows: Tensor, mirrored: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Photos in [-1, 1], where they show face parts, and where they are real and not filled in, both (B, 1, S, S)."""
@@ -198,20 +318,24 @@ class FusionTrainer:
         face, inside = flip(self.face[rows]), flip(self.inside[rows]) > 250
         return photos, face.float().unsqueeze(1), inside.float().unsqueeze(1)
 
-    def _identities(self, rows: Tensor, mirrored: Tensor) -> tuple[Tensor, Tensor]:
-        """Who to show (B, d), the photo's own identity, a random one or another photo's, and which are own, (B,) bool."""
+    def _identities(self, rows: Tensor, mirrored: Tensor) -> Asked:
+        """Who to show: the photos' own identities, random ones, and those of other photos."""
         s = self.settings
-        position = (torch.arange(s.batch) / s.batch).to(self.device)
+        position = torch.arange(len(rows)) / len(rows)
         same = position < s.same_share
         random = ~same & (position < s.same_share + s.random_share)
         own = self._own(rows, mirrored)
-        drawn = F.normalize(torch.randn(own.shape, generator=self.rng).to(self.device), dim=1)
-        other = self.vectors[0, torch.randint(len(self.photos), rows.shape, generator=self.rng).to(self.device)]
-        return torch.where(same[:, None], own, torch.where(random[:, None], drawn, other)), same
+        drawn = F.normalize(torch.randn(own.shape, generator=self.rng), dim=1).to(self.device)
+        other = torch.randint(len(self.photos), rows.shape, generator=self.rng)
+        theirs = self.vectors[0, other.to(self.device)]
+        own_kept, drawn_kept = (mask[:, None].to(self.device) for mask in (same, random))
+        vectors = torch.where(own_kept, own, torch.where(drawn_kept, drawn, theirs))
+        return Asked(vectors, same.to(self.device), ~random.to(self.device), torch.where(same, rows, other), same & mirrored)
 
-    def _own(self, rows: Tensor, mirrored: Tensor) -> Tensor:
-        """The photos' own identities (B, d)."""
-        return self.vectors[mirrored.long().to(self.device), rows.to(self.device)]
+    def _own(self, rows: Tensor, mirrored: Tensor, vectors: Tensor | None = None) -> Tensor:
+        """The photos' own identities (B, d), by the first encoder where no others are given."""
+        vectors = self.vectors if vectors is None else vectors
+        return vectors[mirrored.long().to(self.device), rows.to(self.device)]
 
     def _coarsened_in_part(self, photos: Tensor) -> Tensor:
         size = photos.shape[-1]
@@ -224,13 +348,16 @@ class FusionTrainer:
 
         Without, patterns of pixels arise that this encoder alone takes for the wanted person (not in the paper).
         """
+        if not self.settings.varied:
+            return images
         varied = vary(images, self.draws)
         grey = self.draws.chance(0.5, len(images), 1, 1, 1)
         return torch.where(grey, varied.mean(1, keepdim=True), varied)
 
     def _pixel_losses(self, images: Tensor, photos: Tensor, face: Tensor, inside: Tensor, same: Tensor) -> dict[str, Tensor]:
         """Eq. 17 where the identity is the photo's own, outside the face where it is not, and in the face there; 1 - SSIM."""
-        squares = 0.5 * inside * (images - photos).square().mean(1, keepdim=True)
+        size = images[0].numel() if self.settings.sums else 1
+        squares = size * 0.5 * inside * (images - photos).square().mean(1, keepdim=True)
         own = same.float().view(-1, 1, 1, 1)
         unlike = inside * (1 - _similarity(images, photos))
         return {
@@ -241,10 +368,13 @@ class FusionTrainer:
         }
 
     def _discriminate(self, photos: Tensor, images: Tensor) -> Tensor:
-        """Hinge loss of Eq. 14, a mean over patches, summed over the scales."""
+        """Hinge loss of Eq. 14, a mean over patches, summed over the scales and the components."""
         with half_precision(self.device):
             scores = zip(self.discriminator(photos), self.discriminator(images), strict=True)
-            loss = sum((F.relu(1 - real.float()).mean() + F.relu(1 + fake.float()).mean()) for real, fake in scores)
+            loss = sum(_hinge(real, fake) for real, fake in scores)
+            if self.settings.component_loss:
+                for name, judge in self.components.items():
+                    loss = loss + _hinge(judge(component(photos, name)), judge(component(images, name)))
         assert isinstance(loss, Tensor)
         self._step("discriminator", loss)
         return loss
@@ -257,7 +387,8 @@ class FusionTrainer:
         optimiser.step()
 
     def _average(self) -> None:
-        decay = min(0.5 ** (self.settings.batch / self.settings.average), (1 + self.step) / (10 + self.step))
+        half_life = self.settings.average
+        decay = min(0.5 ** (self.settings.batch / half_life), (1 + self.step) / (10 + self.step)) if half_life else 0.0
         with torch.no_grad():
             for name, averaged in self.averages.items():
                 network = getattr(self, name)
@@ -279,7 +410,7 @@ class FusionTrainer:
             for _ in range(-(-photos // self.settings.batch)):
                 rows = torch.randint(len(self.photos), (self.settings.batch,), generator=self.rng)
                 mirrored = torch.zeros(len(rows), dtype=torch.bool)
-                identity, _ = self._identities(rows, mirrored)
+                identity = self._identities(rows, mirrored).vectors
                 networks["fusion"](identity, networks["attributes"](self._photos(rows, mirrored)[0]))
         self.rng.set_state(rng)
         networks.eval()
@@ -309,6 +440,10 @@ class FusionTrainer:
 
     def save(self, path: Path) -> None:
         save_checkpoint(path, self.state())
+
+
+def _hinge(real: Tensor, fake: Tensor) -> Tensor:
+    return F.relu(1 - real.float()).mean() + F.relu(1 + fake.float()).mean()
 
 
 def _strengthen(fusion: FusionGenerator, factor: float) -> None:

@@ -1,0 +1,87 @@
+"""Which part of an aligned crop is the face, so that hair, ears and background around it can stay as they are."""
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+from scipy import ndimage
+from skimage.morphology import convex_hull_image
+
+from semveil.core.face_template import FEATURES
+from semveil.core.parts import PARTS
+from semveil.core.pixels import to_tensor
+from semveil.recognition.face_parser import SIZE, load_face_parser
+
+FACE = ("skin", "eyes", "brows", "mouth", "nose")
+MARGIN = 0.01  # around the face, for the parser's errors
+SOFT = 0.03  # width of the blend beyond it
+
+_FACE = [PARTS.index(part) for part in FACE]
+_BESIDE = [PARTS.index(part) for part in ("neck", "ears")]
+_GLASSES = PARTS.index("glasses")
+
+
+def parsed(crops: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """What the bundled parser takes the pixels of aligned (N, S, S, 3) RGB crops for: (N, SIZE, SIZE) parts."""
+    return load_face_parser().label(to_tensor([_resized(crop) for crop in crops])).numpy()
+
+
+def face_cover(old: NDArray[np.uint8], new: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """How far a new face covers an old one: 1 on the face, old or new, falling softly to 0 around it.
+
+    Args:
+        old, new: (S, S) parts of both crops.
+
+    Returns:
+        (S, S) in [0, 1].
+    """
+    return soft_cover(face_region(old) | face_region(new))
+
+
+def skin_beside(labels: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """1 where a parsed crop (S, S) shows skin that is no face: neck and ears; else 0."""
+    return np.isin(labels, _BESIDE).astype(np.float32)
+
+
+def face_region(labels: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    """Where a parsed crop (H, W) shows the face: one piece without holes that holds all of `FEATURES`.
+
+    What the parser takes for glasses counts as far as it lies over the face; the temples, over hair or background, stay.
+
+    Example:
+        >>> labels = np.zeros((32, 32), np.uint8)
+        >>> labels[8:30, 6:26], labels[0, 0] = PARTS.index("skin"), PARTS.index("skin")
+        >>> labels[12:16, 2:30] = PARTS.index("glasses")  # over the face, and beyond it at both sides
+        >>> region = face_region(labels)
+        >>> bool(region[0, 0]), bool(region[14, 3]), bool(region[14, 10]), bool(region[9, 7])
+        (False, False, True, True)
+    """
+    region = _main_piece(np.isin(labels, _FACE) | _features(labels.shape))
+    region |= (labels == _GLASSES) & convex_hull_image(region)
+    return np.asarray(ndimage.binary_fill_holes(region), bool)
+
+
+def soft_cover(region: NDArray[np.bool_]) -> NDArray[np.float32]:
+    """1 on a region (S, S) and up to `MARGIN` around it, 0 from `SOFT` further on, in units of the side."""
+    beyond = ndimage.distance_transform_edt(~region) / len(region) - MARGIN
+    step = np.clip(1 - ndimage.gaussian_filter(beyond, 1.0) / SOFT, 0, 1)
+    cover = step * step * (3 - 2 * step)
+    return np.maximum(cover, region).astype(np.float32)
+
+
+def _main_piece(region: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """The connected piece of a region that has the features' centre."""
+    pieces, _ = ndimage.label(region)
+    (x, y), _ = FEATURES
+    height, width = region.shape
+    piece: NDArray[np.bool_] = pieces == pieces[int(y * height), int(x * width)]
+    return piece
+
+
+def _features(shape: tuple[int, ...]) -> NDArray[np.bool_]:
+    y, x = ((np.arange(side) + 0.5) / side for side in shape)
+    (cx, cy), (rx, ry) = FEATURES
+    return ((y[:, None] - cy) / ry) ** 2 + ((x[None] - cx) / rx) ** 2 <= 1
+
+
+def _resized(crop: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    return np.asarray(Image.fromarray(crop).resize((SIZE, SIZE), Image.Resampling.BICUBIC))

@@ -1,0 +1,41 @@
+"""Bring the colours of a crop in line with what surrounds the place where it is pasted."""
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+from scipy import ndimage
+
+REACH = 0.12  # how far a difference at the edge is felt, in units of the side
+RING = 0.10  # how far around the covered part pixels are compared
+LARGEST = 40.0  # levels: a pixel that differs by more shows something else
+
+_TRUST = 0.02  # share of comparable pixels within reach at which half of their difference is followed
+
+
+def toned(
+    new: NDArray[np.uint8], old: NDArray[np.uint8], cover: NDArray[np.float32], clear: NDArray[np.bool_]
+) -> NDArray[np.uint8]:
+    """The new crop, shifted smoothly by what it differs from the old one around the part that it covers.
+
+    With w = 1 on pixels that are compared and G a Gaussian of `REACH`: new + (G * w (old - new)) / (G * w + trust). Nothing is
+    read of the old crop where the cover is not 0.
+
+    Args:
+        new: (T, T, 3) RGB.
+        old: (S, S, 3) RGB, of the same place.
+        cover: (S, S) in [0, 1], of the new crop over the old one.
+        clear: (S, S), True where the old crop's pixels are in the picture as they are, unless covered.
+    """
+    size = len(old)
+    difference = old.astype(np.float32) - np.asarray(_resized(new, size), np.float32)
+    near = ndimage.distance_transform_edt(cover == 0) <= RING * size
+    compared = clear & (cover == 0) & near & (np.abs(difference).max(-1) <= LARGEST)
+    blurred = lambda plane: ndimage.gaussian_filter(plane, REACH * size, mode="constant", truncate=3)  # noqa: E731
+    weight = blurred(compared.astype(np.float32))
+    shift = np.stack([blurred(np.where(compared, difference[..., c], 0)) for c in range(3)], -1) / (weight + _TRUST)[..., None]
+    planes = (Image.fromarray(shift[..., c]).resize(new.shape[1::-1], Image.Resampling.BILINEAR) for c in range(3))
+    return np.rint(new + np.stack([np.asarray(plane) for plane in planes], -1)).clip(0, 255).astype(np.uint8)
+
+
+def _resized(crop: NDArray[np.uint8], size: int) -> Image.Image:
+    return Image.fromarray(crop).resize((size, size), Image.Resampling.BICUBIC)

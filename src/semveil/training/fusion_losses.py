@@ -1,0 +1,80 @@
+"""What the fusion's training asks of a new face: it shows the identity that was asked for, and the parts of the photo."""
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from semveil.core.part_boxes import PART_BOXES
+from semveil.core.parts import PARTS
+
+PARSED = ("skin", "eyes", "brows", "mouth", "nose", "hair")  # parts that a parser must find again
+COMPONENTS = {"eyes": ("eyes", "brows"), "mouth": ("mouth",)}  # crops that have a judge of their own
+
+
+def identity_losses(looks: Tensor, asked: Tensor, own: Tensor, swapped: Tensor) -> tuple[Tensor, Tensor]:
+    """How far new faces are from who was asked for, and how much nearer they are to the photo's person than was asked.
+
+    The first is 1 - <looks, asked> ([IDP] Eq. 15). The second is max(0, <looks, own> - <asked, own>) where identities were
+    swapped: a face is pushed away from the photo's person as far as the identity asked for is from it, and no further, or it
+    would come from the photo and not from who was asked for (not in the paper).
+
+    Args:
+        looks: (B, d) unit vectors of the new faces.
+        asked: (B, d) those that were asked for.
+        own: (B, d) those of the photos.
+        swapped: (B,) True where another identity than the photo's was asked for.
+
+    Returns:
+        Two means over the batch.
+
+    Example:
+        >>> ada, bob = torch.eye(2)
+        >>> swapped = torch.tensor([True])
+        >>> [round(loss.item(), 3) for loss in identity_losses(ada[None], bob[None], ada[None], swapped)]
+        [1.0, 1.0]
+        >>> [round(loss.item(), 3) for loss in identity_losses(bob[None], bob[None], ada[None], swapped)]
+        [0.0, 0.0]
+    """
+    nearer = (looks * own).sum(1) - (asked * own).sum(1)
+    return (1 - (looks * asked).sum(1)).mean(), (F.relu(nearer) * swapped).mean()
+
+
+def parsing_loss(logits: Tensor, labels: Tensor, inside: Tensor) -> Tensor:
+    """Cross-entropy of a parser's view of new faces to the photos' own parts, each of `PARSED` counting alike.
+
+    Args:
+        logits: (B, 13, h, w) of the new faces, of any size.
+        labels: (B, S, S) parts of the photos.
+        inside: (B, S, S) True where the photo is real.
+
+    Returns:
+        The mean over the parts that the photos show; 0 where they show none.
+    """
+    logits = F.interpolate(logits, labels.shape[-2:], mode="bilinear", antialias=logits.shape[-1] > labels.shape[-1])
+    surprise = F.cross_entropy(logits, labels.long(), reduction="none")
+    found = []
+    for part in PARSED:
+        mask = (labels == PARTS.index(part)) & inside
+        if mask.any():
+            found.append(surprise[mask].mean())
+    return torch.stack(found).mean() if found else logits.sum() * 0
+
+
+def component(images: Tensor, name: str) -> Tensor:
+    """The crop of aligned images (B, 3, S, S) that holds a component, one of `COMPONENTS`.
+
+    Example:
+        >>> component(torch.zeros(1, 3, 128, 128), "mouth").shape
+        torch.Size([1, 3, 36, 48])
+    """
+    boxes = [PART_BOXES[PARTS.index(part)] for part in COMPONENTS[name]]
+    side = images.shape[-1]
+    left, top = (round(side * min(box[i] for box in boxes)) for i in (0, 1))
+    right, bottom = (round(side * max(box[i] for box in boxes)) for i in (2, 3))
+    return images[:, :, top:bottom, left:right]
+
+
+def squared_distance(a: Tensor, b: Tensor, *, sums: bool) -> Tensor:
+    """1/2 |a - b|^2 of each of a batch: a mean over its values, or the paper's sum. (B, ...) -> (B,)."""
+    squares = (a - b).square().flatten(1)
+    return 0.5 * (squares.sum(1) if sums else squares.mean(1))
