@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -312,7 +313,7 @@ def test_workers_get_values_that_travel(glide: Path, tmp_path: Path, monkeypatch
     """What goes to another process and back is pickled here as it is there."""
 
     @contextmanager
-    def elsewhere(workers: int | None = None, cluster: str | None = None) -> Iterator[Pool]:
+    def elsewhere(workers: int | None = None, cluster: str | None = None, **_: Any) -> Iterator[Pool]:
         def travel(function: Callable, tasks: Iterable) -> Iterator[tuple]:
             for task in reversed(list(tasks)):  # in any order
                 away, given = pickle.loads(pickle.dumps((function, task)))

@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from semveil.channels import FORMAT_VERSION, MessageError, container, read_message, write_message
+from semveil.channels.message import STORED_VERSION
 
 
 def test_any_truncation_is_refused(path):
@@ -113,8 +114,8 @@ def test_lengths_are_not_believed(path, genuine):
 
 
 def test_other_versions_are_named(path, genuine):
-    forged(path, *genuine, version=FORMAT_VERSION + 1)
-    with pytest.raises(MessageError, match=r"format version 3, this semveil reads version 2; upgrade semveil"):
+    forged(path, *genuine, version=STORED_VERSION + 1)
+    with pytest.raises(MessageError, match=r"format version 4, this semveil reads version 3; upgrade semveil"):
         read_message(path)
     forged(path, *genuine, version=0)
     with pytest.raises(MessageError, match=r"format version 0, this semveil reads version 2$"):

@@ -113,7 +113,11 @@ def test_a_run_that_is_interrupted_says_what_is_kept(photo: Path, tmp_path: Path
     done = len(list(out.glob("*.png")))
     assert 2 <= done < 200
     kept, last = said.splitlines()
-    assert kept.startswith("semveil: note: ") and "of 200 photos are done and kept" in kept and "run the same command" in kept
+    assert (
+        kept.startswith("semveil: note: ")
+        and "of 200 photos and clips are done and kept" in kept
+        and "run the same command" in kept
+    )
     assert abs(int(kept.split()[2]) - done) <= 1
     assert last == "semveil: interrupted; what was finished is kept, and nothing is left half-written"
     assert [path.name for path in (out / ".semveil").iterdir()] == ["manifest.jsonl"]

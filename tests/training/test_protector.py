@@ -10,7 +10,7 @@ from semveil.channels import Link
 from semveil.methods.face_model import load_model
 from semveil.methods.pairs import NoPair, find_pair, pair_digest, pair_file, read_pair, write_pair
 from semveil.protection.linear_pair import PairSettings
-from semveil.training import protector
+from semveil.training import pair_link, protector
 from semveil.training.protector import find_or_train_pair, train_pair
 
 SETTINGS = PairSettings((0, 1), 8, 10.0, "as_published", 0.5)
@@ -67,7 +67,7 @@ def test_a_channel_and_a_range_of_snrs_are_what_the_settings_say(monkeypatch):
         met.append((type(channel), torch.as_tensor(snr_db).expand(len(symbols))))
         return symbols
 
-    monkeypatch.setattr(protector, "over", heard)
+    monkeypatch.setattr(pair_link, "over", heard)
     wide = dataclasses.replace(SETTINGS, snr_db=0.0, snr_high_db=20.0, channel="rayleigh:coherence=8")
     train_pair(latents(1000), wide, rng=rng(), epochs=1, batch=250)
     snrs = torch.cat([snr for _, snr in met])
@@ -86,8 +86,9 @@ def test_a_pair_trained_at_an_snr_is_the_best_there():
     errors = {}
     for tested in pairs:
         for trained, pair in pairs.items():
-            loss = protector._loss(pair, latents(1000), latents(1000)[:, :2], 0.0, None, tested, rng(4))
-            errors[trained, tested] = float(loss)
+            pair.settings = dataclasses.replace(pair.settings, snr_db=tested)
+            restored = pair_link.PairLink(pair, None, rng(4))(latents(1000)).restored
+            errors[trained, tested] = float((restored - latents(1000)).square().mean())
     assert errors[-5.0, -5.0] < errors[30.0, -5.0] and errors[30.0, 30.0] < errors[-5.0, 30.0]
 
 

@@ -29,7 +29,8 @@ def all_methods() -> dict[str, Card]:
 
 
 def test_every_protection_can_be_chosen_and_nothing_else() -> None:
-    assert {name for _, name in (*KEYED_CHOICES, *OPEN_CHOICES)} == set(PROTECTIONS)
+    unbundled = {"nn-encrypted", "learned"}  # their pairs take minutes to train, for which no page waits
+    assert {name for _, name in (*KEYED_CHOICES, *OPEN_CHOICES)} == set(PROTECTIONS) - unbundled
     assert {name for _, name in KEYED_CHOICES} == set(KEYED)
 
 

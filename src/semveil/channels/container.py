@@ -20,6 +20,7 @@ import struct
 from typing import Any, NoReturn
 
 from semveil.core.errors import SemveilError
+from semveil.core.files import open_regular
 
 MAGIC = b"\x93SVL\r\n\x1a\n"
 DIGITAL_MAGIC = b"\x93SVD\r\n\x1a\n"  # of messages for a digital link, which have no symbols
@@ -38,7 +39,7 @@ class MessageError(SemveilError):
 def version_of(path: str | os.PathLike[str]) -> int:
     """The format version that a file states; 0 where it states none."""
     try:
-        with open(path, "rb") as handle:
+        with open(open_regular(path), "rb") as handle:
             prefix = handle.read(PREFIX.size)
     except (OSError, ValueError):
         return 0

@@ -35,7 +35,7 @@ from semveil.experiments.protected import Progress, quiet
 from semveil.metrics import identity_distance
 
 FIGURE_AMOUNTS = (("pixelization", 4.0), ("pixelization", 8.0), ("noise", 9.0), ("noise", 18.0), ("blur", 8.0), ("blur", 16.0))
-BASELINES = measurement("identity-dp/baselines", revision=2)
+BASELINES = measurement("identity-dp/baselines", revision=3)
 TIMED = 8  # photos, one by one
 
 
@@ -232,21 +232,21 @@ def _seconds(bench: IdentityBench) -> float:
 RUNS: Registry[Experiment] = Registry("run")
 RUNS.add(
     "trade-off",
-    Experiment(measurement("identity-dp/trade-off", revision=2), _trade_off, photos_for(lambda preset: preset.photos)),
+    Experiment(measurement("identity-dp/trade-off", revision=3), _trade_off, photos_for(lambda preset: preset.photos)),
 )
 RUNS.add(
     "comparison",
-    Experiment(measurement("identity-dp/comparison", revision=2), _comparison, photos_for(lambda preset: preset.compared)),
+    Experiment(measurement("identity-dp/comparison", revision=3), _comparison, photos_for(lambda preset: preset.compared)),
 )
 RUNS.add(
     "pictures",
     Experiment(
-        measurement("identity-dp/pictures", revision=2), _pictures, photos_for(lambda preset: preset.pictured, shows=True)
+        measurement("identity-dp/pictures", revision=3), _pictures, photos_for(lambda preset: preset.pictured, shows=True)
     ),
 )
-RUNS.add("pairs", Experiment(measurement("identity-dp/pairs", revision=2), table3, held_out_people))
+RUNS.add("pairs", Experiment(measurement("identity-dp/pairs", revision=3), table3, held_out_people))
 for _kind in ("challenging", "portraits"):
-    RUNS.add(_kind, Experiment(measurement(f"identity-dp/{_kind}", revision=2), partial(_faces, _kind), own_faces))
+    RUNS.add(_kind, Experiment(measurement(f"identity-dp/{_kind}", revision=3), partial(_faces, _kind), own_faces))
 
 IDENTITY_DP_FIGURES: Registry[str] = Registry("figure")
 for _figure, _kind in (
