@@ -10,6 +10,15 @@ settings.register_profile("any machine", deadline=None)  # how long an example t
 settings.load_profile("any machine")
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """What takes long runs under `make test-all`, or where it is asked for by mark."""
+    if os.environ.get("SEMVEIL_TEST_ALL") or config.option.markexpr:
+        return
+    for item in items:
+        if item.get_closest_marker("slow"):
+            item.add_marker(pytest.mark.skip(reason="takes long: runs under make test-all"))
+
+
 def _shared() -> Path:
     return Path(os.environ.get("SEMVEIL_SHARED", Path(__file__).resolve().parents[2] / "shared"))
 

@@ -10,6 +10,8 @@ import pytest
 import torch
 from PIL import Image
 
+pytestmark = pytest.mark.slow
+
 VERBS = [
     ("send", "{photo}", "--protection", "none", "--out", "{out}/m.svl"),
     ("transmit", "{photo}", "--protection", "none", "--out", "{out}/t"),

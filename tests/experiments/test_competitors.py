@@ -19,6 +19,8 @@ from semveil.methods.deep_jscc import save_deep_jscc
 from semveil.methods.protections import PROTECTIONS
 from semveil.metrics import ssim
 
+pytestmark = pytest.mark.slow
+
 # The channels on which fewer Eves listen: those who train networks take half a minute.
 PRESET = replace(
     PRESETS["smoke"],

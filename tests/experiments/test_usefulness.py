@@ -23,6 +23,8 @@ from semveil.methods.identity_model import load_identity_model
 from semveil.methods.registry import METHODS
 from semveil.recognition.verifier import Verifier
 
+pytestmark = pytest.mark.slow
+
 
 class PixelVerifier(Verifier):
     """Compares pixels: for the paths through the code, not for numbers."""

@@ -16,6 +16,8 @@ from semveil.core.device import DeviceError
 from semveil.training.draws import Draws
 from semveil.training.processes import ALONE, Processes, joined
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).resolve().parents[2]
 
 
