@@ -48,16 +48,14 @@ def parsing_loss(logits: Tensor, labels: Tensor, inside: Tensor) -> Tensor:
         inside: (B, S, S) True where the photo is real.
 
     Returns:
-        The mean over the parts that the photos show; 0 where they show none.
+        The mean over each photo's parts, then over the photos; 0 for one that shows none.
     """
     logits = F.interpolate(logits, labels.shape[-2:], mode="bilinear", antialias=logits.shape[-1] > labels.shape[-1])
     surprise = F.cross_entropy(logits, labels.long(), reduction="none")
-    found = []
-    for part in PARSED:
-        mask = (labels == PARTS.index(part)) & inside
-        if mask.any():
-            found.append(surprise[mask].mean())
-    return torch.stack(found).mean() if found else logits.sum() * 0
+    masks = torch.stack([(labels == PARTS.index(part)) & inside for part in PARSED], 1)  # (B, parts, S, S)
+    sizes = masks.sum((2, 3))
+    means = (masks * surprise.unsqueeze(1)).sum((2, 3)) / sizes.clamp_min(1)
+    return (means.sum(1) / (sizes > 0).sum(1).clamp_min(1)).mean()
 
 
 def component(images: Tensor, name: str) -> Tensor:
