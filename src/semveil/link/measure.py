@@ -43,7 +43,7 @@ def measure(
     source, inverted = result.source.clamp(-1, 1), result.inverted.clamp(-1, 1)
     for party in parties:
         images = getattr(result, party).clamp(-1, 1)
-        columns = compare(source, images, verifier)
+        columns = compare(source.cpu(), images.cpu(), verifier)  # where sums are the same on every machine
         if to_inversion and party != "inverted":
             for name, values in compare(inverted, images, verifier, detect=False).items():
                 key = name.replace("_reason", "_to_inversion_reason") if name.endswith("_reason") else f"{name}_to_inversion"
