@@ -40,10 +40,11 @@ def measure(
     guarantee = result.transmission.guarantee.as_dict()
     nominal = method.nominal_epsilon
     records: list[dict[str, Any]] = [{"source": name, "nominal_epsilon": nominal, "guarantee": guarantee} for name in ids]
-    source, inverted = result.source.clamp(-1, 1), result.inverted.clamp(-1, 1)
+    # On the CPU, where sums are the same on every machine.
+    source, inverted = result.source.cpu().clamp(-1, 1), result.inverted.cpu().clamp(-1, 1)
     for party in parties:
-        images = getattr(result, party).clamp(-1, 1)
-        columns = compare(source.cpu(), images.cpu(), verifier)  # where sums are the same on every machine
+        images = getattr(result, party).cpu().clamp(-1, 1)
+        columns = compare(source, images, verifier)
         if to_inversion and party != "inverted":
             for name, values in compare(inverted, images, verifier, detect=False).items():
                 key = name.replace("_reason", "_to_inversion_reason") if name.endswith("_reason") else f"{name}_to_inversion"
