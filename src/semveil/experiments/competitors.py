@@ -152,20 +152,21 @@ def reproduce_competitors(
     chosen = PRESETS[preset]
     bench = load_bench(chosen.link, cases=(), data=data, model=model, verifier=verifier, progress=progress)
     contenders = _contenders(bench, chosen, progress)
+    ears = [ear for ear in EARS if ear.name in chosen.ears]
     config = {
         **bench.config,
-        "ears": [asdict(ear) for ear in EARS if ear.name in chosen.ears],
+        "ears": [asdict(ear) for ear in ears],
         "epochs": chosen.epochs,
         "contenders": {name: dict(contender.description) for name, contender in contenders.items()},
     }
     path = Path(out) / "competitors.json"
     kept = Kept(path, COMPETITORS, config=config, head={"seeds": [bench.preset.seed], "photos": list(bench.ids)})
-    ears = [ear for ear in EARS if ear.name in chosen.ears]
-    cells = [(name, ear) for ear in ears for name in contenders]
-    for done, (name, ear) in enumerate(cells):
-        progress("transmit and attack", done, len(cells))
-        kept.part("cells", f"{name} | {ear.name}", measure=partial(run_cell, bench, name, contenders[name], ear))
-    progress("transmit and attack", len(cells), len(cells))
+    jobs = {
+        f"{name} | {ear.name}": partial(run_cell, bench, name, contender, ear)
+        for ear in ears
+        for name, contender in contenders.items()
+    }
+    kept.parts("cells", jobs, stage="transmit and attack", progress=progress)
     return draw_competitors(path)
 
 

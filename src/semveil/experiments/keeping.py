@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from semveil.core.digests import digest_of_file, digest_of_json, digest_of_tensors
+from semveil.core.progress import Progress
 from semveil.core.provenance import CHANGED, commit, versions
 from semveil.core.registry import Registry
 from semveil.core.results import read_result, write_result
@@ -110,6 +111,17 @@ class Kept:
             inside[name] = json.loads(json.dumps(measure()))  # as it will be read after a break
             self._save()
         return inside[name]
+
+    def parts(self, folder: str, jobs: Mapping[str, Callable[[], Any]], *, stage: str, progress: Progress) -> None:
+        """`part` for each job in a folder of the result, by name and in their order.
+
+        Args:
+            stage: what `progress` is told is being done.
+        """
+        for done, (name, measure) in enumerate(jobs.items()):
+            progress(stage, done, len(jobs))
+            self.part(folder, name, measure=measure)
+        progress(stage, len(jobs), len(jobs))
 
     def whole(self, measure: Callable[[Keep], Mapping[str, Any]]) -> Path:
         """Fill in all that a measurement gives at once, unless it is there; `measure` may keep cells on the way.

@@ -46,10 +46,7 @@ def reproduce_bandwidth(
     for kind in kinds():
         for way in carried:
             jobs |= {f"{kind}, {way} x {n}": partial(_digital, bench, kind, way, n) for n in bench.preset.digital_uses}
-    for done, (name, measure) in enumerate(jobs.items()):
-        progress("transmit", done, len(jobs))
-        kept.part("points", name, measure=measure)
-    progress("transmit", len(jobs), len(jobs))
+    kept.parts("points", jobs, stage="transmit", progress=progress)
     return draw_bandwidth(path)
 
 
@@ -67,13 +64,13 @@ def reproduce_cliff(
     path, (carried, said) = Path(out) / "cliff.json", ways(bench.preset.ways)
     kept = Kept(path, CLIFF, config={**bench.config, "ldpc": said}, head={"photos": list(bench.ids)})
     links = {channel: parse_link(channel) for channel in (AWGN, FADING)}
-    jobs = [(channel, kind, way) for channel in links for kind in kinds() for way in carried]
-    jobs += [(channel, ANALOGUE, "") for channel in links]
-    for done, (channel, kind, way) in enumerate(jobs):
-        progress("transmit", done, len(jobs))
-        measure = partial(_over_snr, bench, channel, links[channel], kind, way)
-        kept.part("cells", f"{kind} {way} | {channel}".replace("  ", " "), measure=measure)
-    progress("transmit", len(jobs), len(jobs))
+    cells = [(channel, kind, way) for channel in links for kind in kinds() for way in carried]
+    cells += [(channel, ANALOGUE, "") for channel in links]
+    jobs = {
+        f"{kind} {way} | {channel}".replace("  ", " "): partial(_over_snr, bench, channel, links[channel], kind, way)
+        for channel, kind, way in cells
+    }
+    kept.parts("cells", jobs, stage="transmit", progress=progress)
     return draw_cliff(path)
 
 

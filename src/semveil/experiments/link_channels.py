@@ -95,8 +95,5 @@ def _run(
 ) -> Path:
     """Run the cells that are not there yet, each written when it is done."""
     kept = Kept(path, measured, config=bench.config, head={"photos": list(bench.ids)})
-    for done, name in enumerate(names):
-        progress("transmit and attack", done, len(names))
-        kept.part("cells", name, measure=partial(run, name))
-    progress("transmit and attack", len(names), len(names))
+    kept.parts("cells", {name: partial(run, name) for name in names}, stage="transmit and attack", progress=progress)
     return path

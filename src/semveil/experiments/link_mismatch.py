@@ -31,11 +31,12 @@ def reproduce_mismatch(
     bench = prepare_bench(preset, data=data, model=model, verifier=verifier, progress=progress)
     path = Path(out) / "mismatch.json"
     kept = Kept(path, MISMATCH, config=bench.config, head={"photos": list(bench.ids)})
-    jobs = [(channel, snrs) for channel in CHANNELS for snrs in bench.preset.trained_db]
-    for done, (channel, snrs) in enumerate(jobs):
-        progress("train and transmit", done, len(jobs))
-        kept.part("cells", f"{channel} | {snrs[0]:g}..{snrs[1]:g}", measure=partial(_cell, bench, channel, snrs))
-    progress("train and transmit", len(jobs), len(jobs))
+    jobs = {
+        f"{channel} | {snrs[0]:g}..{snrs[1]:g}": partial(_cell, bench, channel, snrs)
+        for channel in CHANNELS
+        for snrs in bench.preset.trained_db
+    }
+    kept.parts("cells", jobs, stage="train and transmit", progress=progress)
     return draw_mismatch(path)
 
 

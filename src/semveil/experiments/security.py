@@ -197,10 +197,8 @@ def reproduce_security(
     head = {"seeds": [chosen.seed], "photos": list(faces.ids)}
     kept = Kept(path, SECURITY, config=config, head=head)
     kept.part("unprotected", measure=partial(_unprotected, bench))
-    for number, case in enumerate(case for case in CASES if case.name in chosen.cases):
-        progress("attack", number, len(chosen.cases))
-        kept.part("cases", case.name, measure=partial(run_case, bench, case))
-    progress("attack", len(chosen.cases), len(chosen.cases))
+    jobs = {case.name: partial(run_case, bench, case) for case in CASES if case.name in chosen.cases}
+    kept.parts("cases", jobs, stage="attack", progress=progress)
     return draw_security(path)
 
 

@@ -153,10 +153,8 @@ def reproduce_usefulness(
     path.parent.mkdir(parents=True, exist_ok=True)
     kept = Kept(path, USEFULNESS, config=config, head={"seeds": [chosen.seed], "photos": list(faces.ids)})
     cases = all_cases(face, identity, epsilons=chosen.epsilons, ranks=chosen.ranks, gallery=chosen.faces)
-    for number, case in enumerate(cases):
-        progress("measure", number, len(cases))
-        kept.part("cases", case.name, measure=partial(_measured, bench, case, number, path.parent))
-    progress("measure", len(cases), len(cases))
+    jobs = {case.name: partial(_measured, bench, case, number, path.parent) for number, case in enumerate(cases)}
+    kept.parts("cases", jobs, stage="measure", progress=progress)
     judgements = path.parent / JUDGEMENTS
     if judgements.is_file():
         kept.result["judged"] = {}  # what an older file said
