@@ -36,6 +36,7 @@ class World:
         return float((estimate - codes).square().mean() / (codes - codes.mean(0)).square().mean())
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture
 def world() -> World:
+    """New for each test, whose random numbers then do not depend on the tests before it."""
     return World()

@@ -53,7 +53,7 @@ class Scene:
     pairs: KnownPairs
 
 
-@pytest.fixture(scope="module", params=["affine", "fresh"])
+@pytest.fixture(params=["affine", "fresh"])
 def scene(request: pytest.FixtureRequest, world: Any) -> tuple[str, Scene]:
     kind, variance = request.param, 1e-3
     known, codes = world.latents(800), world.latents(300)

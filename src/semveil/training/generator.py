@@ -1,9 +1,9 @@
 """Train a semantic generator together with its encoder on labelled, aligned faces.
 
 A reconstruction loss, heavier where the eye looks first, joins generator and encoder. A discriminator of patches (hinge loss)
-judges reconstructions, and faces that no photo has: of codes drawn from a Gaussian with the covariance of photos' codes, of
-parts exchanged between people, and of codes turned in a random direction, as a wrong key turns them. Noise on the codes of
-reconstructed photos, as strong as the codes, teaches the decoder to ignore directions in which photos do not differ.
+judges reconstructions, and faces that no photo has: of codes drawn from a Gaussian with the covariance of photos' codes, which
+is what a wrong key reads, of drawn codes in some parts, and of parts exchanged between people. Noise on the codes of
+reconstructed photos teaches the decoder to ignore directions in which photos do not differ.
 """
 
 from collections.abc import Callable, Mapping
@@ -55,7 +55,7 @@ class GeneratorTraining(JointTraining):
     adversarial_from: int = 5000
     adversarial: float = 0.03
     discriminator_rate: float = 8e-4
-    code_noise: float = 1.0
+    code_noise: float = 0.5
     mask_consistency: float = 1.0
     discriminator_width: int = 32
     generator: SpatialSemanticConfig = field(default_factory=SpatialSemanticConfig)
@@ -157,13 +157,12 @@ class GeneratorTrainer(JointTrainer):
         return (self.perceptual(*glance).mean() + self.perceptual(*close).mean()) / 2
 
     def _new_codes(self, codes: Tensor) -> Tensor:
-        """Half a batch, a quarter of it each: drawn, with exchanged parts, turned in some parts, turned in all."""
+        """Half a batch: half of it drawn, a quarter drawn in some parts, a quarter with exchanged parts."""
         count = len(codes) // 8
-        exchanged = torch.where(self._part_choice(count, 0.4).unsqueeze(-1), codes[count : 2 * count], codes[:count])
-        own = codes[2 * count : 4 * count]
-        turned = F.normalize(self._normal(*own.shape), dim=2) * own.norm(dim=2, keepdim=True)
-        turned[:count] = torch.where(self._part_choice(count, 0.6).unsqueeze(-1), turned[:count], own[:count])
-        return torch.cat([self._drawn_codes(count, self.rng), exchanged, turned])
+        drawn, own = self._drawn_codes(3 * count, self.rng), codes[: 2 * count]
+        others = torch.cat([drawn[:count], codes[2 * count : 3 * count]])
+        mixed = torch.where(self._part_choice(2 * count, 0.4).unsqueeze(-1), others, own)
+        return torch.cat([drawn[count:], mixed])
 
     def _drawn_codes(self, count: int, rng: torch.Generator) -> Tensor:
         """(count, K, D) from the Gaussian with mean and covariance of the bank: a random combination of its deviations."""
