@@ -157,8 +157,11 @@ def metric_weights() -> dict[str, str | None]:
 
 def face_model_card(model: FaceModel) -> dict[str, Any]:
     """What results say of a face model: all of it that numbers depend on, beside how it inverts."""
-    prior = None if model.prior is None else digest_of_tensors(vars(model.prior).values())
-    return {"name": model.name, "digest": model.digest, "clip_box": box_as_dict(model.box), "prior": prior}
+    box = box_as_dict(model.box)
+    if (prior := model.prior) is None:
+        return {"name": model.name, "digest": model.digest, "clip_box": box, "prior": None}
+    digest = digest_of_tensors(prior.tensors.values())
+    return {"name": model.name, "digest": model.digest, "clip_box": box, "prior": digest, "whitening": prior.whitening}
 
 
 def _read(path: Path) -> dict[str, Any]:

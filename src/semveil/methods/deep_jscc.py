@@ -136,7 +136,7 @@ def save_deep_jscc(path: Path, network: DeepJSCC, latents: Tensor, card: dict[st
     """
     box = ClipBox.from_quantiles(latents)
     prior = LatentPrior.fit(box.clip(latents), rank=min(PRIOR_RANK, max(1, len(latents) // 8)))  # and some spread beyond
-    state = {**network.state_dict(), **{f"{PRIOR}{name}": value for name, value in vars(prior).items()}}
+    state = {**network.state_dict(), **{f"{PRIOR}{name}": value for name, value in prior.tensors.items()}}
     told = {
         "config": network.config.as_dict(),
         "clip_box": {"lower": box.lower, "upper": box.upper, "source": box.source},
@@ -157,9 +157,9 @@ def load_deep_jscc(path: Path) -> DeepJSCCModel:
         told = parse_json(read_metadata(path)["deep_jscc"])
         check_kinds(DeepJSCCConfig, told["config"])
         config, box = DeepJSCCConfig(**told["config"]), ClipBox(**told["clip_box"])
-        prior = LatentPrior(**{name: state.pop(f"{PRIOR}{name}") for name in ("mean", "factors", "residual")})
+        prior = LatentPrior(state.pop(f"{PRIOR}mean"), state.pop(f"{PRIOR}factors"), state.pop(f"{PRIOR}residual"))
         shape = config.codes, config.style_dim
-        if any(tuple(value.shape[-2:]) != shape or not value.isfinite().all() for value in vars(prior).values()):
+        if any(tuple(value.shape[-2:]) != shape or not value.isfinite().all() for value in prior.tensors.values()):
             raise ValueError(f"its prior is none of {shape[0]} x {shape[1]} latents")
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise BadCheckpoint(f"{path.name} holds no DeepJSCC: {error}") from error

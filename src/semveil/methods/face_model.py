@@ -29,6 +29,7 @@ from semveil.generators.spatial_config import SpatialSemanticConfig
 from semveil.generators.spatial_semantic import SpatialSemanticGAN
 from semveil.generators.stylegan2 import StyleGAN2, StyleGAN2Config
 from semveil.mechanisms import ClipBox
+from semveil.protection.rotation_space import DEFAULT_WHITENING
 
 DEFAULT_MODEL = "faces-64"
 OFFICIAL_MODEL = "celebamask-hq-512"
@@ -49,21 +50,29 @@ class LatentPrior:
         mean: (K, D).
         factors: (R, K, D), principal directions times their standard deviation.
         residual: (K, D) standard deviation beyond the factors.
+        whitening: 0 to 1, of the coordinates in which keyed rotation turns codes, see `RotationSpace`. At 1 a wrong key reads
+            typical draws of this prior; below it, Bob hears less noise.
     """
 
     mean: Tensor
     factors: Tensor
     residual: Tensor
+    whitening: float = DEFAULT_WHITENING
 
     @classmethod
-    def fit(cls, latents: Tensor, *, rank: int) -> "LatentPrior":
+    def fit(cls, latents: Tensor, *, rank: int, whitening: float = DEFAULT_WHITENING) -> "LatentPrior":
         """Principal components of (N, K, D) latents."""
         mean = latents.mean(0)
         centred = (latents - mean).flatten(1)
         _, values, directions = torch.linalg.svd(centred, full_matrices=False)
         factors = directions[:rank] * (values[:rank, None] / len(latents) ** 0.5)
         residual = (centred.var(0, correction=0) - factors.square().sum(0)).clamp_min(0).sqrt()
-        return cls(mean, factors.unflatten(1, mean.shape), residual.view_as(mean))
+        return cls(mean, factors.unflatten(1, mean.shape), residual.view_as(mean), whitening)
+
+    @property
+    def tensors(self) -> dict[str, Tensor]:
+        """As files hold them."""
+        return {"mean": self.mean, "factors": self.factors, "residual": self.residual}
 
     def sample(self, count: int, *, rng: torch.Generator) -> Tensor:
         """(count, K, D) latents, on the CPU: a seed means the same faces for a model on any device."""
@@ -289,6 +298,9 @@ def _load_folder(folder: Path) -> FaceModel:
         inversion, features = _inversion(card["inversion"]), card["perceptual_network"]
         perceptual = card.get("perceptual", DEFAULT)
         PERCEPTUAL[perceptual]  # refuses an unknown name
+        whitening = float(card.get("whitening", DEFAULT_WHITENING))
+        if not 0 <= whitening <= 1:
+            raise ValueError(f"whitening must lie in 0..1, got {whitening}")
     except (OSError, AttributeError, KeyError, TypeError, ValueError, RuntimeError) as error:
         raise BadCheckpoint(f"{folder / 'model.json'} does not describe a model: {error}") from error
     generator = build_to_fit(make_generator, states["generator"], name=f"{folder.name}'s generator")
@@ -299,7 +311,7 @@ def _load_folder(folder: Path) -> FaceModel:
         *shape,
     ):
         raise BadCheckpoint(f"the networks in {folder} do not fit together: they differ in sizes")
-    prior = _prior(states["prior"], shape, name=f"{folder.name}'s prior")
+    prior = replace(_prior(states["prior"], shape, name=f"{folder.name}'s prior"), whitening=whitening)
     digest = _digest(folder, card)
     return FaceModel(folder.name, digest, generator, encoder, box, inversion, perceptual, features, prior, folder, card)
 
@@ -352,7 +364,7 @@ def _prior(state: Mapping[str, Tensor], shape: tuple[int, int], *, name: str) ->
         raise BadCheckpoint(f"{name} does not fit latents of {shape[0]} x {shape[1]} numbers")
     if not all(value.isfinite().all() for value in state.values()):
         raise BadCheckpoint(f"{name} holds NaN or infinite values")
-    return LatentPrior(**state)
+    return LatentPrior(state["mean"], state["factors"], state["residual"])
 
 
 def _load_official() -> FaceModel:
@@ -376,10 +388,10 @@ def save_model(
     folder.mkdir(parents=True, exist_ok=True)
     write_network(folder / "generator.safetensors", generator)
     write_network(folder / "encoder.safetensors", encoder)
-    write_whole(folder / "prior.safetensors", save({k: v.half().contiguous() for k, v in vars(prior).items()}))
+    write_whole(folder / "prior.safetensors", save({k: v.half().contiguous() for k, v in prior.tensors.items()}))
     architecture = {StyleGAN2: STYLEGAN2, SpatialSemanticGAN: SPATIAL}.get(type(generator), SEMANTIC)
     sizes = {"generator": generator.config.as_dict(), "encoder": encoder.config.as_dict()}
-    full = {"architecture": architecture, **sizes, **card}
+    full = {"architecture": architecture, **sizes, "whitening": prior.whitening, **card}
     write_whole(folder / "model.json", (json.dumps(full, indent=1) + "\n").encode())
 
 

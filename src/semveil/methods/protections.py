@@ -147,11 +147,10 @@ def _keyed(setting: Setting, protection: KeyedProtection) -> Protector:
 
 def _rotation(setting: Setting) -> Protector:
     model = setting.model
-    space = (
-        RotationSpace.from_box(model.box, setting.shape)
-        if model.prior is None
-        else RotationSpace.from_prior(model.prior.mean, model.prior.factors, model.prior.residual, setting.codes)
-    )
+    if (prior := model.prior) is None:
+        space = RotationSpace.from_box(model.box, setting.shape)
+    else:
+        space = RotationSpace.from_prior(prior.mean, prior.factors, prior.residual, setting.codes, whitening=prior.whitening)
     rotation = CodeRotation(space, model.box) if setting.rotations == "code" else Rotation(space, model.box)
     return _keyed(setting, rotation)
 

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from semveil.mechanisms import ClipBox
 
-DEFAULT_WHITENING = 0.5  # least noise for Bob, and what a wrong key reads is a face (benchmarks/keyed.py)
+DEFAULT_WHITENING = 0.5  # least noise for Bob, and on faces-64 what a wrong key reads is a face (benchmarks/keyed.py)
 NORM_SCALE = 0.08  # logistic scale of the log of a block's norm that 32 bits are laid out for: a factor of 6 either way
 LEVELS = 1 << 32
 

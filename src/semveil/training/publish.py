@@ -32,10 +32,12 @@ from semveil.methods.face_model import (
 from semveil.methods.latent_model import identity_codes
 from semveil.methods.pairs import pair_file, write_pair
 from semveil.methods.quantile_bounds import FILE as QUANTILES_FILE
+from semveil.protection.rotation_space import DEFAULT_WHITENING
 from semveil.training.protector import PUBLIC_LATENTS, train_pair
 from semveil.training.quantiles import training_quantiles
 
 PRIOR_RANK = 256
+WHITENING = 1.0  # of models that learn from drawn faces: a wrong key then reads such a face
 NETWORK: Literal["alex"] = "alex"  # of LPIPS, for whoever asks for that term
 # From the encoder's codes; `perceptual` weighs a perceptual term where one is asked for.
 DEFAULT_INVERSION = InversionSettings(steps=100, learning_rate=0.1, mse=1.0, perceptual=0.1, prior=0.02)
@@ -97,7 +99,8 @@ def publish(
     if discriminator is not None:
         write_network(folder / "discriminator.safetensors", moved(discriminator, CPU))
     training_quantiles(codes, identity_codes(generator)).save(folder / QUANTILES_FILE)
-    save_model(folder, generator, encoder, LatentPrior.fit(codes, rank=PRIOR_RANK), card)
+    whitening = WHITENING if spatial else DEFAULT_WHITENING
+    save_model(folder, generator, encoder, LatentPrior.fit(codes, rank=PRIOR_RANK, whitening=whitening), card)
 
 
 def publish_pairs(
