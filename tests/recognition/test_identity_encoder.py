@@ -1,6 +1,7 @@
 """The compact identity encoder: what it sees, what it gives, its file."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -47,6 +48,12 @@ def test_it_looks_at_its_square_only(encoder: IdentityEncoder, images: torch.Ten
     assert torch.equal(encoder(around), encoder(images))
     around[:, :, 11, 9] += 0.5
     assert not torch.allclose(encoder(around), encoder(images))
+
+
+def test_a_stem_of_stride_2_makes_of_twice_the_size_as_many_features(encoder: IdentityEncoder) -> None:
+    large = IdentityEncoder(replace(TINY, size=32, top=8, left=4, side=16, stem=2)).eval()
+    assert [p.shape for p in large.parameters()] == [p.shape for p in encoder.parameters()]
+    assert large(torch.zeros(1, 3, 32, 32)).shape == (1, 5)
 
 
 def test_other_sizes_are_refused(encoder: IdentityEncoder) -> None:

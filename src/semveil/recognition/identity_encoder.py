@@ -29,8 +29,9 @@ class IdentityEncoderConfig:
     Attributes:
         size: side of the aligned images in pixels.
         top, left, side: the square of them that is looked at: what dlib's recogniser sees and a little more.
-        widths: channels at the square's full, half, quarter and eighth resolution.
-        blocks: residual blocks at half, quarter and eighth resolution.
+        stem: stride of the first convolution; 2 at 128 px costs what 1 costs at 64.
+        widths: channels at the square's resolution after it, and at a half, a quarter and an eighth of that.
+        blocks: residual blocks at those three.
         dimensions: d of the identity vectors.
     """
 
@@ -38,6 +39,7 @@ class IdentityEncoderConfig:
     top: int = 15
     left: int = 8
     side: int = 48
+    stem: int = 1
     widths: tuple[int, int, int, int] = (32, 48, 96, 192)
     blocks: tuple[int, int, int] = (1, 2, 1)
     dimensions: int = 64
@@ -87,14 +89,17 @@ class IdentityEncoder(nn.Module):
         super().__init__()
         self.config = config
         width, *later = config.widths
-        layers: list[nn.Module] = [nn.Conv2d(3, width, 3, padding=1, bias=False), nn.BatchNorm2d(width), nn.PReLU(width)]
+        layers: list[nn.Module] = [nn.Conv2d(3, width, 3, config.stem, 1, bias=False)]
+        layers += [nn.BatchNorm2d(width), nn.PReLU(width)]
         for channels, depth in zip(later, config.blocks, strict=True):
             for k in range(depth):
                 layers.append(_Residual(width, channels, stride=2 if k == 0 else 1))
                 width = channels
         self.body = nn.Sequential(*layers)
         self.output = nn.Sequential(
-            nn.Dropout(0.2), nn.Flatten(), nn.Linear(width * (config.side // 8) ** 2, config.dimensions, bias=False)
+            nn.Dropout(0.2),
+            nn.Flatten(),
+            nn.Linear(width * (config.side // config.stem // 8) ** 2, config.dimensions, bias=False),
         )
         self.standardise = nn.BatchNorm1d(config.dimensions)
 

@@ -184,7 +184,8 @@ def vary(images: Tensor, draws: Draws) -> Tensor:
     grid = similarity_grid(images.shape, angle=0.1, zoom=0.08, shift=0.06, draws=draws)  # shift: 2 of 64 px
     images = F.grid_sample(images, grid, padding_mode="reflection", align_corners=False)
     images = images * uniform(0.7, 1.3, n, 1, 1, 1) + uniform(-0.2, 0.2, n, 1, 1, 1) + uniform(-0.08, 0.08, n, 3, 1, 1)
-    soft = F.interpolate(F.avg_pool2d(images, 2), scale_factor=2, mode="bilinear", align_corners=False)
+    coarse = max(2, images.shape[-1] // 32)
+    soft = F.interpolate(F.avg_pool2d(images, coarse), scale_factor=coarse, mode="bilinear", align_corners=False)
     images = torch.lerp(images, soft, uniform(0, 1, n, 1, 1, 1) * draws.chance(0.5, n, 1, 1, 1))
     grey = images.mean(1, keepdim=True)
     images = torch.where(draws.chance(0.1, n, 1, 1, 1), grey, images)
