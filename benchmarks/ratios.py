@@ -75,7 +75,7 @@ def cases() -> Iterator[tuple[str, Callable[[], Case]]]:
     yield "exact Laplace noise, 14,336 numbers", _laplace
     for rows in (500, 2000):
         yield f"largest L1 distance of {rows} rows of 9,216", lambda rows=rows: _pairwise(rows)
-    yield "faces-64, a picture in a batch of 8", _synthesis
+    yield "faces-128, a picture in a batch of 8", _synthesis
     yield "start-up of receive", lambda: _startup("import semveil.link.receive")
     yield "start-up of models list", lambda: _startup("from semveil.cli.main import main; main(['models', 'list'])")
 
@@ -134,7 +134,7 @@ def _pairwise(count: int) -> Case:
 
 
 def _synthesis() -> Case:
-    model = load_model("faces-64")
+    model = load_model("faces-128")
     codes = model.public_latents(8, rng=torch.Generator().manual_seed(0))
     side = 1024
     a, b = torch.rand(side, side), torch.rand(side, side)

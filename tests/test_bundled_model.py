@@ -13,12 +13,12 @@ from semveil.methods.dp_semcom import PAPER_EPSILONS, DPSemCom
 from semveil.methods.face_model import load_model
 from semveil.metrics import face_detected, psnr
 
-BUDGETS = {"face-parser": 3e6, "faces-64": 25e6, "identity-64": 15e6, "noise-image-32": 10e6}  # bytes of weights
+BUDGETS = {"face-parser": 3e6, "faces-128": 25e6, "identity-64": 15e6, "noise-image-32": 10e6}  # bytes of weights
 
 
 @pytest.fixture(scope="module")
 def model():
-    return load_model("faces-64")
+    return load_model("faces-128")
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +54,7 @@ def test_it_is_complete(model):
 
 def test_its_card_gives_the_figures_that_were_measured():
     card = (Path(__file__).parents[1] / "docs" / "model-card.md").read_text()
-    figures = json.loads((Path(__file__).parents[1] / "results" / "faces-64" / "figures.json").read_text())
+    figures = json.loads((Path(__file__).parents[1] / "results" / "faces-128" / "figures.json").read_text())
     for value in (figures["inversion"]["psnr"], figures["inversion_squared_error"]["psnr"]):
         assert f"{value:.1f} dB" in card
 

@@ -60,7 +60,7 @@ def test_refused_photos_make_it_fail_after_the_others_are_done(semveil: Callable
         (("--method", "mosaic", "--block", "8", "--block", "9"), "given twice"),
         (("--method", "mosaic", "--block", "x"), "takes a whole number"),
         (("--method", "mosaic", "--block", "0"), "must be a whole number from 1"),
-        (("--method", "mosaic", "--model", "faces-64"), "uses no model"),
+        (("--method", "mosaic", "--model", "faces-128"), "uses no model"),
         (("--method", "mosaic", "--face", "larges"), "did you mean 'largest'"),
         (("--method", "mosaic", "--on-no-face", "copi"), "did you mean 'copy'"),
         (("--method", "mosaic", "--keep", "inverted"), "inverts nothing"),

@@ -39,7 +39,7 @@ def test_a_model_of_ones_own_is_used_by_name(
         (picture,) = out.glob("*.png")
         assert pixels(picture).shape == (32, 32, 3) and np.ptp(pixels(picture)) > 0
     refused = semveil("send", photo, "--model", trained, "--protection", "none", "--out", tmp_path / "m.svl")
-    failed(refused, 2, "dp-semcom needs a model whose codes belong to face parts, such as faces-64")
+    failed(refused, 2, "dp-semcom needs a model whose codes belong to face parts, such as faces-128")
     encoded = semveil(
         "train", "encoder", face_set, "--model", trained, "--out", tmp_path / "encoded",
         "--set", "steps=1", "--set", "batch=2", "--set", "perceptual=0", "--set", "input_size=32",

@@ -98,7 +98,7 @@ def test_6_bounds_are_public_and_clipping_alone_hides_the_face() -> None:
 
 def test_7_the_model_that_stands_in() -> None:
     assert load_latent_model().latent_shape == (28, 64)
-    assert load_latent_model("faces-64").bounds().count >= 1000
+    assert load_latent_model("faces-128").bounds().count >= 1000
 
 
 def test_8_components_without_width_get_no_noise_and_no_nan() -> None:

@@ -71,7 +71,7 @@ def test_noise_of_448_numbers_passes_by_its_fit_and_is_refuted_when_too_small(mo
 
 
 def test_dp_image_with_1792_numbers_is_refuted_when_its_noise_is_too_small(monkeypatch: pytest.MonkeyPatch) -> None:
-    (game,) = [g for g in latent_games("dp-image/all", DEFAULT_MODEL, 1.0) if g.pair == "opposite corners of faces-64"]
+    (game,) = [g for g in latent_games("dp-image/all", DEFAULT_MODEL, 1.0) if g.pair == "opposite corners of faces-128"]
     monkeypatch.setattr(release_module, "round_laplace", five_times_too_small(release_module.round_laplace))
     refuted(game, draws=200)
 

@@ -37,7 +37,7 @@ def test_nothing_refutes_what_is_claimed(variant: str) -> None:
 
 @pytest.mark.parametrize("variant", audit_latents.ON_THE_MODEL)
 def test_real_latents_are_played_with_too(variant: str) -> None:
-    (game,) = [g for g in latent_games(variant, DEFAULT_MODEL, 0.5) if g.pair == "opposite corners of faces-64"]
+    (game,) = [g for g in latent_games(variant, DEFAULT_MODEL, 0.5) if g.pair == "opposite corners of faces-128"]
     outputs = game.draw(0, 2)
     assert outputs.shape == (2, 28 * 64)
     assert all(values.shape == (2,) for values in game.measure(outputs).values())

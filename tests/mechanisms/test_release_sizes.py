@@ -16,7 +16,7 @@ from semveil.mechanisms import ClipBox, CoordinateSensitivity, Gaussian, L2Lapla
 from semveil.mechanisms import release as module
 
 BOX = ClipBox(-1.0, 1.0, source="an example")
-sizes = pytest.mark.parametrize("numbers", [448, 1792])  # the paper's seven codes, and all 28, in faces-64
+sizes = pytest.mark.parametrize("numbers", [448, 1792])  # the paper's seven codes, and all 28, in faces-128
 laws = pytest.mark.parametrize("law", ["laplace", "l2-laplace", "gaussian", "per-coordinate-laplace"])
 RECORDS = 6
 

@@ -51,7 +51,7 @@ def test_every_baseline_is_a_method(method: ImageMethod) -> None:
 
 def test_methods_without_a_model_refuse_one() -> None:
     with pytest.raises(ValueError, match="'blur' uses no model"):
-        load_method("blur", "faces-64")
+        load_method("blur", "faces-128")
 
 
 @pytest.mark.parametrize(

@@ -202,12 +202,18 @@ def test_messages_of_the_last_version_still_open(tmp_path):
     key = tmp_path / "message.key"
     key.touch(mode=0o600)
     key.write_bytes((old / "message.key").read_bytes())
-    message = read_message(old / "message.svl")
+    message = read_message(old / "tiny-32.svl")
     assert guarantee_of(message).whole_record_epsilon == 0
-    bob = method_for_bob(message, load_model(), key=SharedKey.from_file(key))
+    bob = method_for_bob(message, load_model(str(old / "tiny-32")), key=SharedKey.from_file(key))
     sent = heard(message, snr_db=200.0)
     opened = bob.protector.deprotect(bob.heard_codes(sent), sent.keyed, sent.bound())
     assert float(opened.abs().max()) < 0.05  # it was made of latents that are all 0
+
+
+def test_a_message_of_a_model_that_is_no_longer_bundled_is_refused_by_name():
+    message = read_message(Path(__file__).parents[1] / "core" / "old" / "message.svl")
+    with pytest.raises(MessageError, match=r"made with model faces-64 of hash .*give Alice's with --model"):
+        method_for_bob(message, load_model(), key=SharedKey.fresh())
 
 
 def altered(keyed: KeyedPart) -> KeyedPart:

@@ -22,7 +22,7 @@ from semveil.recognition.identity_encoder import load_identity_encoder
 VALUES = (2**30, -1, 0, 10**40, 1e300, float("nan"), 2.5, "x", None, True, [], [2**30], {}, [[1]])
 NOT_OBJECTS = ("", "[]", "7", "null", '"x"', "{", "[" * 100_000, "\ufffe")
 MODELS: dict[str, tuple[str, str, Callable[[str], Any]]] = {
-    "faces": ("faces-64", "model.json", load_model),
+    "faces": ("faces-128", "model.json", load_model),
     "identity": ("identity-64", "fusion.json", load_identity_model),
     "noise-image": ("noise-image-32", "noise-image.json", load_noise_image_model),
 }
@@ -94,7 +94,7 @@ def card_value(card: dict[str, Any], key: str) -> Any:
     ],
 )  # fmt: skip
 def test_what_else_a_face_model_states_is_checked(tmp_path: Path, change: dict) -> None:
-    folder = shutil.copytree(bundled_folder() / "faces-64", tmp_path / "copy", ignore=shutil.ignore_patterns("pairs"))
+    folder = shutil.copytree(bundled_folder() / "faces-128", tmp_path / "copy", ignore=shutil.ignore_patterns("pairs"))
     card = json.loads((folder / "model.json").read_text())
     (folder / "model.json").write_text(json.dumps(card | change))
     with pytest.raises(BadCheckpoint, match=r"model\.json"):
@@ -103,7 +103,7 @@ def test_what_else_a_face_model_states_is_checked(tmp_path: Path, change: dict) 
 
 @pytest.mark.parametrize("prior", [{}, {"mean": (28, 64)}, {"mean": (28, 64), "factors": (2, 28, 63), "residual": (28, 64)}])
 def test_a_prior_of_another_model_is_refused(tmp_path: Path, prior: dict) -> None:
-    folder = shutil.copytree(bundled_folder() / "faces-64", tmp_path / "copy", ignore=shutil.ignore_patterns("pairs"))
+    folder = shutil.copytree(bundled_folder() / "faces-128", tmp_path / "copy", ignore=shutil.ignore_patterns("pairs"))
     save_file({key: torch.zeros(shape) for key, shape in prior.items()}, folder / "prior.safetensors")
     with pytest.raises(BadCheckpoint, match="prior"):
         load_model(str(folder))

@@ -24,7 +24,7 @@ from semveil.methods.quantile_bounds import PAPER_LATENTS
 
 def test_the_bundled_model_is_the_default() -> None:
     model = load_latent_model()
-    assert (model.name, model.size, model.latent_shape) == ("faces-64", 64, (28, 64))
+    assert (model.name, model.size, model.latent_shape) == ("faces-128", 64, (28, 64))
     assert model.digest == load_model().digest
     assert "training photos" in model.quantiles(25).source
 

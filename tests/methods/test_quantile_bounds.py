@@ -68,9 +68,9 @@ def test_wrong_latents_and_shares_are_refused(bounds: QuantileBounds) -> None:
 
 
 def test_the_bundled_bounds_come_from_a_thousand_photos_and_are_nested() -> None:
-    bundled = QuantileBounds.load(bundled_folder() / "faces-64" / FILE, (28, 64))
+    bundled = QuantileBounds.load(bundled_folder() / "faces-128" / FILE, (28, 64))
     assert bundled.shares == SHARES and bundled.count >= 1000
-    assert (bundled_folder() / "faces-64" / FILE).stat().st_size < 60_000
+    assert (bundled_folder() / "faces-128" / FILE).stat().st_size < 60_000
     for outer, inner in pairwise(SHARES):
         wide, narrow = bundled.box(outer), bundled.box(inner)
         assert bool((torch.as_tensor(wide.lower) <= narrow.lower).all() and (torch.as_tensor(wide.upper) >= narrow.upper).all())

@@ -50,7 +50,7 @@ def test_bobs_picture_survives_gnuradios_channel(tmp_path: Path, taps: tuple[str
     from semveil.metrics import lpips
     from semveil.radio.bursts import receive_recording, send_recording
 
-    model, key = load_model("faces-64"), SharedKey.fresh()
+    model, key = load_model("faces-128"), SharedKey.fresh()
     method = DPSemCom(model, key=key)
     codes = model.box.clip(model.public_latents(4, rng=torch.Generator().manual_seed(0)))
     message = to_message(method, method.send_codes(codes))

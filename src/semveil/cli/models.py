@@ -49,7 +49,7 @@ def info(
 ) -> None:
     """Show a model's card with its trained pairs, or where weights come from and under which terms.
 
-    Example: semveil models info faces-64
+    Example: semveil models info faces-128
     """
     from semveil.core.weights import CATALOGUE
 
@@ -82,7 +82,7 @@ def verify(
 ) -> None:
     """Check that models load and hold finite numbers, and that weights have the catalogue's hash.
 
-    Example: semveil models verify faces-64
+    Example: semveil models verify faces-128
     """
     from semveil.core.weights import CATALOGUE, find
 

@@ -19,7 +19,7 @@ def folders_with(card: str) -> dict[str, Path]:
     """Names and folders of the models that have this card; a bundled one goes before another of its name.
 
     Example:
-        >>> "faces-64" in folders_with(FACE_CARD)
+        >>> "faces-128" in folders_with(FACE_CARD)
         True
     """
     parents = (home() / "models", bundled_folder())

@@ -15,7 +15,7 @@ from semveil.mechanisms import MECHANISMS, CoordinateSensitivity, Gaussian, Mech
 
 VECTOR_SHARE, EXACT_VECTOR_SHARE, EXACT_BITS_SHARE = 0.25, 0.05, 0.1  # exact noise costs microseconds a number
 REPEAT_SHARE, REAL_SHARE = 0.02, 0.0002
-REAL_SIZES = (448, 1792)  # numbers of the paper's seven codes, and of all codes, in faces-64
+REAL_SIZES = (448, 1792)  # numbers of the paper's seven codes, and of all codes, in faces-128
 
 Sensitivities = Sensitivity | CoordinateSensitivity
 

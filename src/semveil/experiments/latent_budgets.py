@@ -96,7 +96,7 @@ TABLES.add("clipping", clipping)
 def main() -> None:
     parser = argparse.ArgumentParser(description="Print a table, or write it into a page.")
     parser.add_argument("table", choices=list(TABLES))
-    parser.add_argument("--model", default="faces-64", help="a latent model with bounds from training photos")
+    parser.add_argument("--model", default="faces-128", help="a latent model with bounds from training photos")
     parser.add_argument("--into", type=Path, help="page with the table's markers")
     given = parser.parse_args()
     publish(TABLES[given.table](load_latent_model(given.model)), given.table, given.into)

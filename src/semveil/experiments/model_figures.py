@@ -19,11 +19,14 @@ from semveil.core.registry import suggest
 from semveil.core.rng import streams
 from semveil.core.weights import WeightsMissing
 from semveil.data.face_set import FaceSet
-from semveil.methods.dp_semcom import PRIVATE_CODES
+from semveil.data.splits import DEVELOPMENT, TEST
+from semveil.methods.dp_semcom import PRIVATE_CODES, DPSemCom
 from semveil.methods.face_model import FaceModel, load_model
 from semveil.metrics import face_detected, fppsr, lpips, psnr, ssim
 from semveil.nn.lpips import Net
 from semveil.recognition.by_name import VERIFIERS, load_verifier
+
+RANDOM_FACES = 200
 
 
 def measure_model(
@@ -31,6 +34,7 @@ def measure_model(
     faces: FaceSet,
     *,
     verifiers: tuple[str, ...] = ("dlib",),
+    split: str = TEST,
     photos: int = 200,
     samples: int = 1000,
     seed: int = 0,
@@ -38,12 +42,13 @@ def measure_model(
     """Figures of a model, JSON-ready.
 
     Args:
-        faces: prepared photos; `photos` of the held-out ones are measured, the others serve the memorisation check.
+        faces: prepared photos; `photos` of the split are measured, those of the training split serve the memorisation check.
+        split: `test`, or `development`, whose people choices looked at.
         verifiers: recognisers, each at its threshold for a false acceptance rate of 0.1 % at the model's resolution.
         samples: random faces for the memorisation check; 200 of them for the detector.
     """
     rng = streams(seed)["figures"]
-    held = np.flatnonzero(faces.held_out)
+    held = np.flatnonzero(faces.split == split)
     held = np.sort(held[torch.randperm(len(held), generator=rng)[:photos].numpy()])
     source = to_tensor(faces.select(held).pixels)
     codes, seconds = _inverted(model, source)
@@ -56,10 +61,12 @@ def measure_model(
     noised[:, private] += torch.randn(noised[:, private].shape, generator=rng) * spread[private]
     noised_all += torch.randn(codes.shape, generator=rng) * spread
     sampled = _synthesize(model, model.random_faces(samples, rng=rng))
-    drawn = _synthesize(model, model.public_latents(200, rng=rng))
+    drawn = _synthesize(model, model.public_latents(RANDOM_FACES, rng=rng))
+    wrong_key = _synthesize(model, _as_without_key(model, codes[torch.randint(len(codes), (RANDOM_FACES,), generator=rng)]))
 
     figures: dict[str, Any] = {
         "photos": len(source),
+        "split": split,
         "held_out": f"{len(set(faces.person[held]))} people, none of them in training",
         "threads": torch.get_num_threads(),
         "encoder_only": _quality(source, _synthesize(model, model.start_codes(source)), verifiers),
@@ -69,13 +76,18 @@ def measure_model(
     shown = {
         "source": source,
         "inversion": inverted,
-        "mapping_samples": sampled[:200],
+        "mapping_samples": sampled[:RANDOM_FACES],
         "prior_samples": drawn,
+        "without_key": wrong_key,
         "private_codes_swapped": _synthesize(model, swapped),
         "private_codes_noised_by_their_spread": _synthesize(model, noised),
         "all_codes_noised_by_their_spread": _synthesize(model, noised_all),
     }
+    strangers = {"prior_samples": drawn, "without_key": wrong_key}
     figures["face_detected"] = {name: float(face_detected(images).float().mean()) for name, images in shown.items()}
+    figures["similarity_among"] = {
+        name: {kind: _similarity_among(images, name) for kind, images in strangers.items()} for name in verifiers
+    }
     figures["memorisation"] = _memorisation(to_tensor(faces.select(~faces.held_out).pixels), sampled, source)
     return figures
 
@@ -83,6 +95,20 @@ def measure_model(
 def _synthesize(model: FaceModel, codes: Tensor) -> Tensor:
     with torch.inference_mode():
         return torch.cat([model.generator.synthesize(part) for part in codes.split(64)]).clamp(-1, 1)
+
+
+def _as_without_key(model: FaceModel, codes: Tensor) -> Tensor:
+    """What a listener without the key reads of codes under `rotation`."""
+    protector = DPSemCom(model, protection="rotation").protector
+    return model.box.clip(protector.interpret(protector.protect(codes).block))
+
+
+def _similarity_among(images: Tensor, verifier: str) -> float:
+    """Mean similarity of two of the faces, on the verifier's scale: how far they are all one type."""
+    recogniser, _ = load_verifier(verifier, resolution=images.shape[-1])
+    vectors = recogniser.embed(images)
+    first, second = torch.triu_indices(len(images), len(images), offset=1)
+    return float(recogniser.similarities(vectors, vectors)[first, second].mean())
 
 
 def _inverted(model: FaceModel, source: Tensor) -> tuple[Tensor, float]:
@@ -128,6 +154,7 @@ def main() -> None:
     parser.add_argument("model")
     parser.add_argument("faces", type=Path)
     parser.add_argument("--verifier", action="append", help=f"one of {', '.join(VERIFIERS)}; may be repeated; dlib by default")
+    parser.add_argument("--split", choices=[DEVELOPMENT, TEST], default=TEST)
     parser.add_argument("--photos", type=int, default=200)
     parser.add_argument("--out", type=Path)
     arguments = parser.parse_args()
@@ -136,7 +163,11 @@ def main() -> None:
         if name not in list(VERIFIERS):
             parser.error(f"no verifier named {name!r}{suggest(name, VERIFIERS)}")
     figures = measure_model(
-        load_model(arguments.model), FaceSet.load(arguments.faces), verifiers=verifiers, photos=arguments.photos
+        load_model(arguments.model),
+        FaceSet.load(arguments.faces),
+        verifiers=verifiers,
+        split=arguments.split,
+        photos=arguments.photos,
     )
     text = json.dumps(figures, indent=1) + "\n"
     if arguments.out:

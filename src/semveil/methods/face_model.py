@@ -31,7 +31,7 @@ from semveil.generators.stylegan2 import StyleGAN2, StyleGAN2Config
 from semveil.mechanisms import ClipBox
 from semveil.protection.rotation_space import DEFAULT_WHITENING
 
-DEFAULT_MODEL = "faces-64"
+DEFAULT_MODEL = "faces-128"
 OFFICIAL_MODEL = "celebamask-hq-512"
 # Architectures, as a model's card names them.
 SEMANTIC, SPATIAL, STYLEGAN2 = "semantic-stylegan", "spatial-semantic", "stylegan2"
@@ -270,7 +270,7 @@ def load_model(name: str = DEFAULT_MODEL) -> FaceModel:
     """Load a model by name, or from a folder that `save_model` wrote.
 
     Args:
-        name: `faces-64` (bundled), `celebamask-hq-512` (official weights, found by the catalogue), a name below
+        name: `faces-128` (bundled), `celebamask-hq-512` (official weights, found by the catalogue), a name below
             SEMVEIL_HOME/models, or a folder's path.
 
     Raises:
