@@ -37,7 +37,8 @@ def test_only_photos_of_the_split_are_measured(model, faces, monkeypatch) -> Non
     assert figures["test"]["memorisation"]["held_out_photos_least"] > 0
 
 
-def test_faces_of_one_type_are_alike(model, monkeypatch) -> None:
+def test_faces_of_one_type_are_alike(model) -> None:
     images = model.generator.synthesize(model.random_faces(4, rng=torch.Generator().manual_seed(0))).clamp(-1, 1)
     same = images[:1].expand(4, -1, -1, -1)
-    assert model_figures._similarity_among(same, "dlib") == pytest.approx(1) > model_figures._similarity_among(images, "dlib")
+    assert model_figures._similarity_among(same, "dlib") == pytest.approx(1)
+    assert model_figures._similarity_among(images, "dlib") < 0.999
