@@ -5,8 +5,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from semveil.experiments.claims import judge
-from semveil.experiments.tables import main, markdown, tables
+from semveil.experiments.kit.claims import judge
+from semveil.experiments.kit.tables import main, markdown, tables
 
 PHOTOS = 40
 

@@ -11,10 +11,18 @@ from experiments import revisions
 
 from semveil.attacks import ATTACKS
 from semveil.encoders.deep_jscc import DeepJSCC, DeepJSCCConfig
-from semveil.experiments import competitors
-from semveil.experiments.competitors import CASES, DEEP_JSCC, EARS, FEWER, PRESETS, deep_jscc_file, reproduce_competitors
+from semveil.experiments.dp_semcom import competitors
+from semveil.experiments.dp_semcom.competitors import (
+    CASES,
+    DEEP_JSCC,
+    EARS,
+    FEWER,
+    PRESETS,
+    deep_jscc_file,
+    reproduce_competitors,
+)
+from semveil.experiments.kit.tables import tables
 from semveil.experiments.reproducible import EXPERIMENTS
-from semveil.experiments.tables import tables
 from semveil.methods.deep_jscc import save_deep_jscc
 from semveil.methods.protections import PROTECTIONS
 from semveil.metrics import ssim
@@ -37,7 +45,7 @@ def run(tmp_path_factory: pytest.TempPathFactory, tiny_model: Path) -> dict[str,
         patch.setenv("SEMVEIL_HOME", str(home))
         patch.setattr(competitors, "PRESETS", {"smoke": PRESET})
         by_ssim = lambda photos, images, judge, detect: {"ssim": ssim(images, photos).tolist()}  # noqa: E731
-        patch.setattr("semveil.experiments.link_bench.compare", by_ssim)  # recognisers take a minute
+        patch.setattr("semveil.experiments.dp_semcom.link_bench.compare", by_ssim)  # recognisers take a minute
         torch.manual_seed(0)
         network = DeepJSCC(DeepJSCCConfig(size=32, codes=28, style_dim=4, width=8, cap=8)).eval()
         deep_jscc_file(32).parent.mkdir()

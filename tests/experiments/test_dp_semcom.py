@@ -8,10 +8,10 @@ import pytest
 from experiments import revisions
 from PIL import Image
 
-from semveil.experiments import dp_semcom
-from semveil.experiments.dp_semcom import FIGURES, reproduce
-from semveil.experiments.figures import draw
-from semveil.experiments.photo_sets import DataMissing
+from semveil.experiments.dp_semcom import runs as dp_semcom
+from semveil.experiments.dp_semcom.figures import draw
+from semveil.experiments.dp_semcom.runs import FIGURES, reproduce
+from semveil.experiments.kit.photo_sets import DataMissing
 
 
 def _result(png: Path, kind: str) -> dict:
@@ -91,6 +91,6 @@ def test_a_preset_that_needs_data_says_so(tmp_path: Path, tiny_model: Path) -> N
 
 
 def test_every_figure_can_be_drawn() -> None:
-    from semveil.experiments.figures import DRAWINGS
+    from semveil.experiments.dp_semcom.figures import DRAWINGS
 
     assert set(FIGURES) == set(DRAWINGS)

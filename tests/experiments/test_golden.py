@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from semveil.core.results import read_result
-from semveil.experiments.tables import tables
+from semveil.experiments.kit.tables import tables
 
 RESULTS = Path(__file__).resolve().parents[2] / "results"
 GOLDEN = Path(__file__).with_name("golden")

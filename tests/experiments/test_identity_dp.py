@@ -18,16 +18,18 @@ from torch import Tensor
 
 from semveil.core.pixels import to_pixels
 from semveil.data.face_set import FaceSet
-from semveil.experiments import evaluate as evaluation
-from semveil.experiments import identity_dp, identity_dp_bench, identity_dp_measures
-from semveil.experiments.evaluate import evaluate
-from semveil.experiments.identity_dp import IDENTITY_DP_FIGURES, _baselines
-from semveil.experiments.identity_dp_bench import public_faces
-from semveil.experiments.identity_dp_figures import DRAWINGS, draw
-from semveil.experiments.identity_dp_pairs import pairs_within_folds
-from semveil.experiments.photo_sets import DataMissing
+from semveil.experiments.identity_dp import bench as identity_dp_bench
+from semveil.experiments.identity_dp import evaluate as evaluation
+from semveil.experiments.identity_dp import measures as identity_dp_measures
+from semveil.experiments.identity_dp import runs as identity_dp
+from semveil.experiments.identity_dp.bench import public_faces
+from semveil.experiments.identity_dp.evaluate import evaluate
+from semveil.experiments.identity_dp.figures import DRAWINGS, draw
+from semveil.experiments.identity_dp.pairs import pairs_within_folds
+from semveil.experiments.identity_dp.runs import IDENTITY_DP_FIGURES, _baselines
+from semveil.experiments.kit.photo_sets import DataMissing
+from semveil.experiments.kit.tables import tables
 from semveil.experiments.reproducible import EXPERIMENTS
-from semveil.experiments.tables import tables
 from semveil.methods.identity_model import IdentityModel
 from semveil.recognition.verifier import Verifier
 

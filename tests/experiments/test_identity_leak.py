@@ -16,11 +16,11 @@ from torch import Tensor
 from semveil.attacks.networks import NetworkSettings
 from semveil.core.results import write_result
 from semveil.data.face_set import FaceSet
-from semveil.experiments.identity_leak import LEAK, LeakPreset, measure_leak, reproduce_leak
-from semveil.experiments.identity_leak_attacks import added_up, fused_anew, nearest, recognised, together, undone
-from semveil.experiments.identity_leak_faces import leak_faces
-from semveil.experiments.identity_leak_figure import draw_leak, leak_tables
-from semveil.experiments.photo_sets import DataMissing
+from semveil.experiments.identity_dp.leak import LEAK, LeakPreset, measure_leak, reproduce_leak
+from semveil.experiments.identity_dp.leak_attacks import added_up, fused_anew, nearest, recognised, together, undone
+from semveil.experiments.identity_dp.leak_faces import leak_faces
+from semveil.experiments.identity_dp.leak_figure import draw_leak, leak_tables
+from semveil.experiments.kit.photo_sets import DataMissing
 from semveil.methods.identity_model import IdentityModel
 from semveil.recognition.verifier import BundledVerifier
 
@@ -69,7 +69,7 @@ def faces() -> FaceSet:
 def result(faces: FaceSet) -> dict:
     photos = leak_faces(faces, **PARTS)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("semveil.experiments.identity_leak_attacks.NETWORK", NetworkSettings(hidden=(8,), steps=2))
+        patch.setattr("semveil.experiments.identity_dp.leak_attacks.NETWORK", NetworkSettings(hidden=(8,), steps=2))
         measured = measure_leak(example(), photos, {"looker": Looker()}, PRESET)
     config = {
         "preset": {"epsilon": 6.0},
@@ -135,7 +135,7 @@ def test_figure_and_tables_show_every_attacker(result: dict, tmp_path: Path) -> 
 
 
 def test_without_data_it_says_what_is_needed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("semveil.experiments.identity_leak.load_identity_model", lambda name: IdentityModel.example())
+    monkeypatch.setattr("semveil.experiments.identity_dp.leak.load_identity_model", lambda name: IdentityModel.example())
     with pytest.raises(DataMissing, match="name a face set or a folder with lfw by --data"):
         reproduce_leak("small", tmp_path)
 

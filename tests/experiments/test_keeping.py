@@ -15,15 +15,17 @@ from torch import Tensor
 
 from semveil.data.face_set import FaceSet
 from semveil.data.splits import DEVELOPMENT, TRAINING
-from semveil.experiments import identity_leak, keeping, link_bench, security
-from semveil.experiments.identity_leak import LEAK_PRESETS, LeakPreset, reproduce_leak
-from semveil.experiments.keeping import MEASUREMENTS, Kept, Measurement
-from semveil.experiments.photo_sets import held_out_photos
-from semveil.experiments.presets import PRESETS
-from semveil.experiments.protected import quiet
+from semveil.experiments.dp_semcom import link_bench, security
+from semveil.experiments.dp_semcom.presets import PRESETS
+from semveil.experiments.dp_semcom.protected import quiet
+from semveil.experiments.dp_semcom.security import SecurityPreset, reproduce_security
+from semveil.experiments.dp_semcom.setup import prepare_run
+from semveil.experiments.identity_dp import leak as identity_leak
+from semveil.experiments.identity_dp.leak import LEAK_PRESETS, LeakPreset, reproduce_leak
+from semveil.experiments.kit import keeping
+from semveil.experiments.kit.keeping import MEASUREMENTS, Kept, Measurement
+from semveil.experiments.kit.photo_sets import held_out_photos
 from semveil.experiments.reproducible import EXPERIMENTS
-from semveil.experiments.security import SecurityPreset, reproduce_security
-from semveil.experiments.setup import prepare_run
 from semveil.methods.face_model import load_model
 from semveil.methods.identity_model import IdentityModel
 

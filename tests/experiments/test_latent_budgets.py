@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from semveil.experiments.latent_budgets import TABLES, clipping, sensitivities
+from semveil.experiments.latent_dp.budgets import TABLES, clipping, sensitivities
 from semveil.methods.latent_model import load_latent_model
 
 PAGES = Path(__file__).parents[2] / "docs" / "methods"

@@ -10,10 +10,10 @@ import torch
 
 from semveil.core.privacy import Guarantee
 from semveil.core.results import read_result
-from semveil.experiments import matched
-from semveil.experiments.dp_image import _rank_correlation
-from semveil.experiments.latent_claims import dp_image_identity, dp_image_utility, latent_dp_trade_off
-from semveil.experiments.latent_tables import LATENT_TABLES
+from semveil.experiments.dp_image import matched
+from semveil.experiments.dp_image.runs import _rank_correlation
+from semveil.experiments.kit.latent_claims import dp_image_identity, dp_image_utility, latent_dp_trade_off
+from semveil.experiments.kit.latent_tables import LATENT_TABLES
 from semveil.methods.release import Release
 
 

@@ -14,13 +14,13 @@ from PIL import Image
 from torch import Tensor
 
 from semveil.data.face_set import FaceSet
-from semveil.experiments import latent_bench
-from semveil.experiments.dp_image import DP_IMAGE_FIGURES
-from semveil.experiments.latent_dp import LATENT_DP_FIGURES
-from semveil.experiments.latent_figures import LATENT_DRAWINGS, draw
-from semveil.experiments.photo_sets import DataMissing
+from semveil.experiments.dp_image.runs import DP_IMAGE_FIGURES
+from semveil.experiments.kit import latent_bench
+from semveil.experiments.kit.latent_figures import LATENT_DRAWINGS, draw
+from semveil.experiments.kit.photo_sets import DataMissing
+from semveil.experiments.kit.tables import tables
+from semveil.experiments.latent_dp.runs import LATENT_DP_FIGURES
 from semveil.experiments.reproducible import EXPERIMENTS
-from semveil.experiments.tables import tables
 from semveil.methods.face_model import load_model
 from semveil.methods.latent_model import from_face_model
 from semveil.recognition.verifier import Verifier

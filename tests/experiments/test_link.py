@@ -11,14 +11,14 @@ from experiments import revisions
 
 from semveil.attacks import ATTACKS
 from semveil.channels import Link, parse_link
-from semveil.experiments.link_bandwidth import _analogue, _digital, _over_snr, reproduce_bandwidth, reproduce_cliff
-from semveil.experiments.link_bench import AWGN, FADING, PRESETS, LinkBench, LinkPreset, mean, run_cell, strongest
-from semveil.experiments.link_channels import reproduce_channels, reproduce_snr
-from semveil.experiments.link_digital import ways
-from semveil.experiments.link_figures import gap
-from semveil.experiments.link_mismatch import reproduce_mismatch
+from semveil.experiments.dp_semcom.bandwidth import _analogue, _digital, _over_snr, reproduce_bandwidth, reproduce_cliff
+from semveil.experiments.dp_semcom.channels import reproduce_channels, reproduce_snr
+from semveil.experiments.dp_semcom.link_bench import AWGN, FADING, PRESETS, LinkBench, LinkPreset, mean, run_cell, strongest
+from semveil.experiments.dp_semcom.link_digital import ways
+from semveil.experiments.dp_semcom.link_figures import gap
+from semveil.experiments.dp_semcom.mismatch import reproduce_mismatch
+from semveil.experiments.dp_semcom.security import EVES
 from semveil.experiments.reproducible import EXPERIMENTS
-from semveil.experiments.security import EVES
 from semveil.link.eves import hear
 from semveil.methods.dp_semcom import DPSemCom
 from semveil.methods.face_model import load_model
@@ -47,7 +47,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory, tiny_model: Path) -> Path:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SEMVEIL_HOME", str(tmp_path_factory.mktemp("home")))
         for name, run in RUNS.items():
-            patch.setattr("semveil.experiments.link_bench.PRESETS", {"smoke": tiny_preset(name)})
+            patch.setattr("semveil.experiments.dp_semcom.link_bench.PRESETS", {"smoke": tiny_preset(name)})
             run("smoke", out, model=str(tiny_model))
     return out
 
@@ -83,7 +83,8 @@ def test_all_eves_listen_on_the_first_channels_and_the_strongest_on_others(folde
 def bench(tiny_model: Path, monkeypatch: pytest.MonkeyPatch) -> LinkBench:
     """Photos that are exactly what the generator makes, so that quality follows the channel; SSIM alone."""
     monkeypatch.setattr(
-        "semveil.experiments.link_bench.compare", lambda photos, images, judge, detect: {"ssim": ssim(images, photos).tolist()}
+        "semveil.experiments.dp_semcom.link_bench.compare",
+        lambda photos, images, judge, detect: {"ssim": ssim(images, photos).tolist()},
     )
     model = load_model(str(tiny_model))
     codes = model.box.clip(model.public_latents(8, rng=torch.Generator().manual_seed(0)))
@@ -149,7 +150,7 @@ def test_results_say_where_the_codes_are_missing(monkeypatch: pytest.MonkeyPatch
     def missing(name: str) -> str:
         raise PackageNotFoundError(name)
 
-    monkeypatch.setattr("semveil.experiments.link_digital.version", missing)
+    monkeypatch.setattr("semveil.experiments.dp_semcom.link_digital.version", missing)
     carried, said = ways(("bound", "5g"))
     assert carried == ("bound",) and "extra channels" in said
 
@@ -167,8 +168,8 @@ def test_the_strongest_eve_is_the_nearest_and_never_the_control() -> None:
 
 def test_done_cells_are_kept(folder: Path, tiny_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     before = (folder / "channels.json").read_text()
-    monkeypatch.setattr("semveil.experiments.link_bench.PRESETS", {"smoke": tiny_preset("channels")})
-    monkeypatch.setattr("semveil.experiments.link_channels.run_cell", None)  # nothing may run
+    monkeypatch.setattr("semveil.experiments.dp_semcom.link_bench.PRESETS", {"smoke": tiny_preset("channels")})
+    monkeypatch.setattr("semveil.experiments.dp_semcom.channels.run_cell", None)  # nothing may run
     reproduce_channels("smoke", folder, model=str(tiny_model))
     assert (folder / "channels.json").read_text() == before
 

@@ -10,13 +10,14 @@ import torch
 from experiments import revisions
 from scipy.stats import ttest_1samp
 
-from semveil.experiments import noise_image
-from semveil.experiments.bootstrap import Mean
-from semveil.experiments.noise_image import cell_guarantee, measure_cell, reproduce_noise_image
-from semveil.experiments.noise_image_attack import attacked, blurred, shuffled
-from semveil.experiments.noise_image_bench import NoiseImageBench, as_sent, packed, prepare, unpacked
-from semveil.experiments.noise_image_figures import DRAWINGS
-from semveil.experiments.noise_image_presets import (
+from semveil.experiments.dp_semcom.protected import quiet
+from semveil.experiments.kit.photo_sets import DataMissing
+from semveil.experiments.kit.statistics import Mean
+from semveil.experiments.noise_image import runs as noise_image
+from semveil.experiments.noise_image.attack import attacked, blurred, shuffled
+from semveil.experiments.noise_image.bench import NoiseImageBench, as_sent, packed, prepare, unpacked
+from semveil.experiments.noise_image.figures import DRAWINGS
+from semveil.experiments.noise_image.presets import (
     MAIN,
     NOISE_IMAGE_PRESETS,
     PRIVACY,
@@ -25,10 +26,9 @@ from semveil.experiments.noise_image_presets import (
     table3_cells,
     table4_cells,
 )
-from semveil.experiments.noise_image_tables import NOISE_IMAGE_TABLES, cell_claims, over_seeds
-from semveil.experiments.noise_image_variants import local_release
-from semveil.experiments.photo_sets import DataMissing
-from semveil.experiments.protected import quiet
+from semveil.experiments.noise_image.runs import cell_guarantee, measure_cell, reproduce_noise_image
+from semveil.experiments.noise_image.tables import NOISE_IMAGE_TABLES, cell_claims, over_seeds
+from semveil.experiments.noise_image.variants import local_release
 from semveil.mechanisms import gaussian_delta
 
 SMOKE, SMALL = NOISE_IMAGE_PRESETS["smoke"], NOISE_IMAGE_PRESETS["small"]

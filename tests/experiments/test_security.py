@@ -9,9 +9,9 @@ import torch
 from experiments import revisions
 
 from semveil.data.face_set import FaceSet
-from semveil.experiments.security import CASES, EVES, PRESETS, reproduce_security
-from semveil.experiments.security_faces import real_faces
-from semveil.experiments.tables import tables
+from semveil.experiments.dp_semcom.security import CASES, EVES, PRESETS, reproduce_security
+from semveil.experiments.kit.security_faces import real_faces
+from semveil.experiments.kit.tables import tables
 from semveil.methods.face_model import load_model
 
 
@@ -20,7 +20,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory, tiny_model: Path) -> Path:
     out = tmp_path_factory.mktemp("security")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SEMVEIL_HOME", str(tmp_path_factory.mktemp("home")))
-        patch.setattr("semveil.experiments.security.PRESETS", {"smoke": _without_pairs()})
+        patch.setattr("semveil.experiments.dp_semcom.security.PRESETS", {"smoke": _without_pairs()})
         reproduce_security("smoke", out, model=str(tiny_model))
     return out
 

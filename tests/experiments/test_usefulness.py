@@ -11,13 +11,13 @@ import torch
 from PIL import Image
 
 from semveil.data.face_set import FaceSet
-from semveil.experiments import usefulness
-from semveil.experiments.photo_sets import DataMissing
-from semveil.experiments.security_faces import _split_of
-from semveil.experiments.tables import tables
-from semveil.experiments.usefulness import USEFULNESS_PRESETS, reproduce_usefulness
-from semveil.experiments.usefulness_cases import all_cases
-from semveil.experiments.utility import compare_faces
+from semveil.experiments.all_methods import usefulness
+from semveil.experiments.all_methods.cases import all_cases
+from semveil.experiments.all_methods.usefulness import USEFULNESS_PRESETS, reproduce_usefulness
+from semveil.experiments.kit.photo_sets import DataMissing
+from semveil.experiments.kit.security_faces import _split_of
+from semveil.experiments.kit.tables import tables
+from semveil.experiments.kit.utility import compare_faces
 from semveil.methods.face_model import load_model
 from semveil.methods.identity_model import load_identity_model
 from semveil.methods.registry import METHODS
@@ -143,7 +143,7 @@ def test_real_people_need_data(tmp_path: Path, tiny_model: Path) -> None:
 
 
 def test_attackers_and_victims_get_other_noise(tiny_model: Path) -> None:
-    from semveil.experiments.usefulness_cases import Photos
+    from semveil.experiments.all_methods.cases import Photos
 
     face = load_model(str(tiny_model))
     cases = all_cases(face, load_identity_model(), epsilons=(8.0,), ranks=(4,), gallery=20)

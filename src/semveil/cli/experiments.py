@@ -69,7 +69,7 @@ def demo(
 
     from rich.console import Console
 
-    from semveil.experiments.demo import demo
+    from semveil.experiments.demo.demo import demo
 
     with stages(quiet=as_json) as advance:
         path = demo(out, seed=seed, progress=advance, console=Console(quiet=as_json, highlight=False))

@@ -5,18 +5,18 @@ from functools import partial
 from pathlib import Path
 
 from semveil.core.registry import Registry
-from semveil.experiments.competitors import reproduce_competitors
-from semveil.experiments.dp_image import DP_IMAGE_FIGURES, reproduce_dp_image
-from semveil.experiments.dp_semcom import FIGURES, reproduce
-from semveil.experiments.identity_dp import IDENTITY_DP_FIGURES, reproduce_identity_dp
-from semveil.experiments.identity_leak import reproduce_leak
-from semveil.experiments.latent_dp import LATENT_DP_FIGURES, reproduce_latent_dp
-from semveil.experiments.link_bandwidth import reproduce_bandwidth, reproduce_cliff
-from semveil.experiments.link_channels import reproduce_channels, reproduce_snr
-from semveil.experiments.link_mismatch import reproduce_mismatch
-from semveil.experiments.noise_image import NOISE_IMAGE_FIGURES, reproduce_noise_image
-from semveil.experiments.security import reproduce_security
-from semveil.experiments.usefulness import reproduce_usefulness
+from semveil.experiments.all_methods.usefulness import reproduce_usefulness
+from semveil.experiments.dp_image.runs import DP_IMAGE_FIGURES, reproduce_dp_image
+from semveil.experiments.dp_semcom.bandwidth import reproduce_bandwidth, reproduce_cliff
+from semveil.experiments.dp_semcom.channels import reproduce_channels, reproduce_snr
+from semveil.experiments.dp_semcom.competitors import reproduce_competitors
+from semveil.experiments.dp_semcom.mismatch import reproduce_mismatch
+from semveil.experiments.dp_semcom.runs import FIGURES, reproduce
+from semveil.experiments.dp_semcom.security import reproduce_security
+from semveil.experiments.identity_dp.leak import reproduce_leak
+from semveil.experiments.identity_dp.runs import IDENTITY_DP_FIGURES, reproduce_identity_dp
+from semveil.experiments.latent_dp.runs import LATENT_DP_FIGURES, reproduce_latent_dp
+from semveil.experiments.noise_image.runs import NOISE_IMAGE_FIGURES, reproduce_noise_image
 
 EXPERIMENTS: Registry[Callable[..., Path]] = Registry("experiment")
 """Called with preset and folder, and by keyword data, model, verifier and progress; gives the figure's path."""
