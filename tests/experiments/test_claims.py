@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from semveil.experiments.kit.claims import judge
+from semveil.experiments.dp_semcom.curves import judge
 from semveil.experiments.kit.tables import main, markdown, tables
 
 PHOTOS = 40

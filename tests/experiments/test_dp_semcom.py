@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from experiments import revisions
 from PIL import Image
-
-from semveil.experiments.dp_semcom import runs as dp_semcom
 from semveil.experiments.dp_semcom.figures import draw
 from semveil.experiments.dp_semcom.runs import FIGURES, reproduce
+
+from semveil.experiments.dp_semcom import runs as dp_semcom
 from semveil.experiments.kit.photo_sets import DataMissing
 
 

@@ -13,6 +13,9 @@ import torch
 import torch.nn.functional as F
 from experiments import revisions
 from PIL import Image
+from semveil.experiments.identity_dp.figures import DRAWINGS
+from semveil.experiments.identity_dp.runs import IDENTITY_DP_FIGURES
+from semveil.experiments.reproducible import EXPERIMENTS
 from skimage import data
 from torch import Tensor
 
@@ -23,13 +26,12 @@ from semveil.experiments.identity_dp import evaluate as evaluation
 from semveil.experiments.identity_dp import measures as identity_dp_measures
 from semveil.experiments.identity_dp import runs as identity_dp
 from semveil.experiments.identity_dp.bench import public_faces
+from semveil.experiments.identity_dp.comparison import _baselines
 from semveil.experiments.identity_dp.evaluate import evaluate
-from semveil.experiments.identity_dp.figures import DRAWINGS, draw
 from semveil.experiments.identity_dp.pairs import pairs_within_folds
-from semveil.experiments.identity_dp.runs import IDENTITY_DP_FIGURES, _baselines
 from semveil.experiments.kit.photo_sets import DataMissing
+from semveil.experiments.kit.reproduce import draw
 from semveil.experiments.kit.tables import tables
-from semveil.experiments.reproducible import EXPERIMENTS
 from semveil.methods.identity_model import IdentityModel
 from semveil.recognition.verifier import Verifier
 

@@ -13,11 +13,11 @@ import torch.nn.functional as F
 from experiments import revisions
 from torch import Tensor
 
+from semveil.core.progress import quiet
 from semveil.data.face_set import FaceSet
 from semveil.data.splits import DEVELOPMENT, TRAINING
 from semveil.experiments.dp_semcom import link_bench, security
 from semveil.experiments.dp_semcom.presets import PRESETS
-from semveil.experiments.dp_semcom.protected import quiet
 from semveil.experiments.dp_semcom.security import SecurityPreset, reproduce_security
 from semveil.experiments.dp_semcom.setup import prepare_run
 from semveil.experiments.identity_dp import leak as identity_leak

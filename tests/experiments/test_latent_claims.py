@@ -11,9 +11,11 @@ import torch
 from semveil.core.privacy import Guarantee
 from semveil.core.results import read_result
 from semveil.experiments.dp_image import matched
-from semveil.experiments.dp_image.runs import _rank_correlation
-from semveil.experiments.kit.latent_claims import dp_image_identity, dp_image_utility, latent_dp_trade_off
+from semveil.experiments.dp_image.identity import judge as dp_image_identity
+from semveil.experiments.dp_image.latents import rank_correlation as _rank_correlation
+from semveil.experiments.dp_image.utility import judge as dp_image_utility
 from semveil.experiments.kit.latent_tables import LATENT_TABLES
+from semveil.experiments.latent_dp.trade_off import judge as latent_dp_trade_off
 from semveil.methods.release import Release
 
 

@@ -11,15 +11,15 @@ import pytest
 import torch
 from experiments import revisions
 from PIL import Image
+from semveil.experiments.dp_image.runs import DP_IMAGE_FIGURES
+from semveil.experiments.kit.latent_figures import LATENT_DRAWINGS, draw
+from semveil.experiments.latent_dp.runs import LATENT_DP_FIGURES
 from torch import Tensor
 
 from semveil.data.face_set import FaceSet
-from semveil.experiments.dp_image.runs import DP_IMAGE_FIGURES
 from semveil.experiments.kit import latent_bench
-from semveil.experiments.kit.latent_figures import LATENT_DRAWINGS, draw
 from semveil.experiments.kit.photo_sets import DataMissing
 from semveil.experiments.kit.tables import tables
-from semveil.experiments.latent_dp.runs import LATENT_DP_FIGURES
 from semveil.experiments.reproducible import EXPERIMENTS
 from semveil.methods.face_model import load_model
 from semveil.methods.latent_model import from_face_model

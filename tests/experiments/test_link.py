@@ -8,17 +8,20 @@ from pathlib import Path
 import pytest
 import torch
 from experiments import revisions
+from semveil.experiments.reproducible import EXPERIMENTS
 
 from semveil.attacks import ATTACKS
 from semveil.channels import Link, parse_link
-from semveil.experiments.dp_semcom.bandwidth import _analogue, _digital, _over_snr, reproduce_bandwidth, reproduce_cliff
+from semveil.experiments.dp_semcom.bandwidth import reproduce_bandwidth, reproduce_cliff
 from semveil.experiments.dp_semcom.channels import reproduce_channels, reproduce_snr
+from semveil.experiments.dp_semcom.digital import analogue as _analogue
+from semveil.experiments.dp_semcom.digital import digital as _digital
+from semveil.experiments.dp_semcom.digital import over_snr as _over_snr
 from semveil.experiments.dp_semcom.link_bench import AWGN, FADING, PRESETS, LinkBench, LinkPreset, mean, run_cell, strongest
 from semveil.experiments.dp_semcom.link_digital import ways
-from semveil.experiments.dp_semcom.link_figures import gap
+from semveil.experiments.dp_semcom.link_shown import gap
 from semveil.experiments.dp_semcom.mismatch import reproduce_mismatch
 from semveil.experiments.dp_semcom.security import EVES
-from semveil.experiments.reproducible import EXPERIMENTS
 from semveil.link.eves import hear
 from semveil.methods.dp_semcom import DPSemCom
 from semveil.methods.face_model import load_model

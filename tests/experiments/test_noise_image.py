@@ -9,14 +9,18 @@ import pytest
 import torch
 from experiments import revisions
 from scipy.stats import ttest_1samp
+from semveil.experiments.noise_image.figures import DRAWINGS
+from semveil.experiments.noise_image.runs import reproduce_noise_image
+from semveil.experiments.noise_image.tables import NOISE_IMAGE_TABLES
 
-from semveil.experiments.dp_semcom.protected import quiet
+from semveil.core.progress import quiet
 from semveil.experiments.kit.photo_sets import DataMissing
 from semveil.experiments.kit.statistics import Mean
 from semveil.experiments.noise_image import runs as noise_image
 from semveil.experiments.noise_image.attack import attacked, blurred, shuffled
 from semveil.experiments.noise_image.bench import NoiseImageBench, as_sent, packed, prepare, unpacked
-from semveil.experiments.noise_image.figures import DRAWINGS
+from semveil.experiments.noise_image.cell_claims import cell_claims, over_seeds
+from semveil.experiments.noise_image.cells import cell_guarantee, measure_cell
 from semveil.experiments.noise_image.presets import (
     MAIN,
     NOISE_IMAGE_PRESETS,
@@ -26,8 +30,6 @@ from semveil.experiments.noise_image.presets import (
     table3_cells,
     table4_cells,
 )
-from semveil.experiments.noise_image.runs import cell_guarantee, measure_cell, reproduce_noise_image
-from semveil.experiments.noise_image.tables import NOISE_IMAGE_TABLES, cell_claims, over_seeds
 from semveil.experiments.noise_image.variants import local_release
 from semveil.mechanisms import gaussian_delta
 

@@ -10,14 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
 from semveil.experiments.dp_image.runs import DP_IMAGE_FIGURES, reproduce_dp_image
-from semveil.experiments.dp_semcom.presets import PRESETS
 from semveil.experiments.dp_semcom.runs import FIGURES, reproduce
-from semveil.experiments.identity_dp.presets import IDENTITY_PRESETS
 from semveil.experiments.identity_dp.runs import IDENTITY_DP_FIGURES, reproduce_identity_dp
-from semveil.experiments.kit.latent_presets import LATENT_PRESETS
 from semveil.experiments.latent_dp.runs import LATENT_DP_FIGURES, reproduce_latent_dp
+
+from semveil.experiments.dp_semcom.presets import PRESETS
+from semveil.experiments.identity_dp.presets import IDENTITY_PRESETS
+from semveil.experiments.kit.latent_presets import LATENT_PRESETS
 from semveil.methods.face_model import PAPER_BOX
 from semveil.training import protector
 

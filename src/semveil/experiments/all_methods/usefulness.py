@@ -7,7 +7,7 @@ the folder too, the same command adds what it saw; nothing else is measured anew
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -18,20 +18,22 @@ from torch import Tensor
 from semveil.attacks.reidentification import Reidentification
 from semveil.core.digests import digest_of_file
 from semveil.core.pixels import to_pixels
+from semveil.core.progress import Progress
 from semveil.core.registry import Registry
 from semveil.core.results import rounded
 from semveil.data.judgements import read_judgements
 from semveil.data.save import save_png
 from semveil.experiments.all_methods.cases import Case, Photos, all_cases
-from semveil.experiments.all_methods.usefulness_figure import draw_usefulness
-from semveil.experiments.dp_semcom.protected import Progress, quiet
+from semveil.experiments.all_methods.usefulness_figure import drawing, usefulness_tables
 from semveil.experiments.identity_dp.leak_attacks import Signal, nearest, read, together, undone
-from semveil.experiments.kit.keeping import Kept, face_model_card, measurement, metric_weights
+from semveil.experiments.kit.experiment import Run, experiment
+from semveil.experiments.kit.inputs import as_json
+from semveil.experiments.kit.keeping import Kept, face_model_card, metric_weights
 from semveil.experiments.kit.photo_sets import DataMissing
 from semveil.experiments.kit.security_faces import SecurityFaces, generated_faces, real_faces
 from semveil.experiments.kit.utility import kept_by_judge, kept_on_crops
 from semveil.methods.face_model import DEFAULT_MODEL, FaceModel, load_model
-from semveil.methods.identity_model import load_identity_model
+from semveil.methods.identity_model import IdentityModel, load_identity_model
 from semveil.methods.inversion_cache import cached_inversion
 from semveil.metrics import face_detected, fppsr, ssim
 from semveil.recognition.by_name import Remembering, load_verifier
@@ -81,11 +83,9 @@ for _preset in (
 ):
     USEFULNESS_PRESETS.add(_preset.name, _preset)
 
-USEFULNESS = measurement("all-methods/usefulness", revision=1)
-
 
 @dataclass(frozen=True, eq=False)
-class _Bench:
+class Bench:
     """What a run works on: photos with their latents, who is to be found among whom, recognisers and what attackers read."""
 
     preset: UsefulnessPreset
@@ -94,6 +94,13 @@ class _Bench:
     public: Photos
     verifiers: Mapping[str, Verifier]
     signals: Mapping[str, Signal]
+    face: FaceModel
+    identity: IdentityModel
+    config: Mapping[str, Any]
+
+    @property
+    def head(self) -> dict[str, Any]:
+        return {"seeds": [self.preset.seed], "photos": list(self.faces.ids)}
 
     @property
     def probes(self) -> list[int]:
@@ -101,47 +108,19 @@ class _Bench:
         return [i for i, mate in enumerate(self.faces.mates.tolist()) if mate >= 0]
 
 
-def reproduce_usefulness(
-    preset: str,
-    out: Path,
-    *,
-    data: Path | None = None,
-    model: str | None = None,
-    verifier: str | None = None,
-    progress: Progress = quiet,
-) -> Path:
-    """Measure every case, write `usefulness.json` and the pictures into a folder, draw it.
-
-    A JSON that lies there is drawn and not made anew where its key is the same, see `keeping`; a broken run goes on. The folder
-    shows the photos.
-
-    Args:
-        preset: `smoke`, `development` or `small`.
-        out: folder of the results, with the judge's `faces.jsonl` where there is one.
-        data: a face set, or a folder of photos.
-        model: a semantic face model; the bundled one where None.
-        verifier: recognisers with commas between them; the preset's where None.
-        progress: what is being done, how much is done, how much there is.
-
-    Returns:
-        The figure, a PNG.
-
-    Raises:
-        DataMissing: the preset needs data, or there is none of its split.
-        BadJudgements: the judge's file is damaged.
-    """
-    chosen, face = USEFULNESS_PRESETS[preset], load_model(model or DEFAULT_MODEL)
+def load(run: Run) -> Bench:
+    """What a run works on. `data` is a face set or a folder of photos, which the folder of the results will show."""
+    chosen, face = run.preset, load_model(run.model or DEFAULT_MODEL)
     identity = load_identity_model()
-    names = verifier.split(",") if verifier else chosen.verifiers
+    names = run.verifier.split(",") if run.verifier else chosen.verifiers
     loaded = {name: load_verifier(name, resolution=face.size) for name in names}
-    faces = _faces(chosen, face, data)
-    attacked, inversion = _inverted(face, faces.attacked, progress)
-    public, _ = _inverted(face, faces.public, progress)
+    faces = _faces(run, face)
+    attacked, inversion = _inverted(face, faces.attacked, run.progress)
+    public, _ = _inverted(face, faces.public, run.progress)
     judges: dict[str, Verifier] = {name: Remembering(judge) for name, (judge, _) in loaded.items()}
     signals: dict[str, Signal] = {**{name: judge.embed for name, judge in judges.items()}, "pixels": _small}
-    bench = _Bench(chosen, faces, attacked, public, judges, signals)
     config = {
-        "preset": {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(chosen).items()},
+        "preset": as_json(chosen),
         "model": face_model_card(face),
         "identity_model": {"name": identity.name, "digest": identity.digest},
         "verifiers": {name: card for name, (_, card) in loaded.items()},
@@ -149,26 +128,29 @@ def reproduce_usefulness(
         "photos": {"description": faces.description, "count": len(faces.ids), "digest": faces.digest},
         "inversion": inversion,
     }
-    path = Path(out) / "usefulness.json"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    kept = Kept(path, USEFULNESS, config=config, head={"seeds": [chosen.seed], "photos": list(faces.ids)})
-    cases = all_cases(face, identity, epsilons=chosen.epsilons, ranks=chosen.ranks, gallery=chosen.faces)
-    jobs = {case.name: partial(_measured, bench, case, number, path.parent) for number, case in enumerate(cases)}
-    kept.parts("cases", jobs, stage="measure", progress=progress)
-    judgements = path.parent / JUDGEMENTS
+    return Bench(chosen, faces, attacked, public, judges, signals, face, identity, config)
+
+
+def measure(bench: Bench, kept: Kept, run: Run) -> None:
+    """Every case, with its pictures beside the JSON; and what an independent judge saw in them, where its file lies there."""
+    chosen = bench.preset
+    cases = all_cases(bench.face, bench.identity, epsilons=chosen.epsilons, ranks=chosen.ranks, gallery=chosen.faces)
+    jobs = {case.name: partial(_measured, bench, case, number, run.folder) for number, case in enumerate(cases)}
+    kept.parts("cases", jobs, stage="measure", progress=run.progress)
+    judgements = run.folder / JUDGEMENTS
     if judgements.is_file():
         kept.result["judged"] = {}  # what an older file said
-        kept.part("judged", digest_of_file(judgements), measure=partial(_judged, kept.result["cases"], judgements, path.parent))
-    return draw_usefulness(path)
+        kept.part("judged", digest_of_file(judgements), measure=partial(_judged, kept.result["cases"], judgements, run.folder))
 
 
-def _faces(preset: UsefulnessPreset, face: FaceModel, data: Path | None) -> SecurityFaces:
-    if preset.split is None and data is None:
+def _faces(run: Run, face: FaceModel) -> SecurityFaces:
+    preset: UsefulnessPreset = run.preset
+    if preset.split is None and run.data is None:
         return generated_faces(face, preset.attacked, preset.public)
-    if data is None:
+    if run.data is None:
         raise DataMissing(f"preset {preset.name} measures {preset.split} people: name a face set or a folder by --data")
     sizes = {"attacked": preset.attacked, "gallery": preset.gallery, "public": preset.public}
-    return real_faces(data, face, split=preset.split or "development", **sizes)
+    return real_faces(run.data, face, split=preset.split or "development", **sizes)
 
 
 def _inverted(face: FaceModel, images: Tensor, progress: Progress) -> tuple[Photos, dict[str, Any]]:
@@ -176,7 +158,7 @@ def _inverted(face: FaceModel, images: Tensor, progress: Progress) -> tuple[Phot
     return Photos(images, codes), how
 
 
-def _measured(bench: _Bench, case: Case, number: int, folder: Path) -> dict[str, Any]:
+def _measured(bench: Bench, case: Case, number: int, folder: Path) -> dict[str, Any]:
     images = case.make(bench.attacked, bench.preset.seed).clamp(-1, 1)
     source = bench.attacked.images
     protected = {f"protected {name}": rounded(fppsr(source, images, judge).tolist()) for name, judge in bench.verifiers.items()}
@@ -194,7 +176,7 @@ def _measured(bench: _Bench, case: Case, number: int, folder: Path) -> dict[str,
     }
 
 
-def _reidentified(bench: _Bench, case: Case, images: Tensor) -> dict[str, Any]:
+def _reidentified(bench: Bench, case: Case, images: Tensor) -> dict[str, Any]:
     """Rank 1 of attackers with a recogniser alone, and of those who learnt on faces that they protected themselves."""
     shown = {name: read(signal, images[bench.probes]) for name, signal in bench.signals.items()}
     others = case.make(bench.public, bench.preset.seed + 1_000_000).clamp(-1, 1)
@@ -239,3 +221,14 @@ def _judged(cases: Mapping[str, Any], judgements: Path, folder: Path) -> dict[st
 
     photos = files(next(iter(cases.values()))["files"])
     return {name: kept_by_judge(judged, photos, files(case["files"])) for name, case in cases.items()}
+
+
+USEFULNESS = experiment(
+    "all-methods/usefulness",
+    revision=1,
+    presets=USEFULNESS_PRESETS,
+    load=load,
+    measure=measure,
+    figures={"usefulness": drawing},
+    table=usefulness_tables,
+)

@@ -6,11 +6,10 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from semveil.core.results import read_result
-from semveil.experiments.kit.axes import mean, number
-from semveil.experiments.kit.markdown import markdown
+from semveil.experiments.kit.plots import COLOURS, number
 from semveil.experiments.kit.set_distance import NOT_MEASURED
-from semveil.experiments.kit.style import COLOURS, finish, styled
+from semveil.experiments.kit.statistics import mean
+from semveil.experiments.kit.tables import markdown
 from semveil.experiments.kit.utility import utility_table
 
 _MARKERS = dict(zip(("dp-semcom", "dp-image", "latent-dp", "identity-dp", "noise-image"), "o^vsD", strict=True))
@@ -33,19 +32,8 @@ def usefulness_tables(result: Mapping[str, Any]) -> str:
     return "\n\n".join([_about(result), markdown(head, rows), utility_table(kept)])
 
 
-def draw_usefulness(path: Path) -> Path:
-    """Every case as a point: how often the best attacker finds the person, and how far the landmarks moved.
-
-    Args:
-        path: `usefulness.json`.
-
-    Returns:
-        The PNG, beside it.
-    """
-    return finish(styled(lambda: _figure(read_result(path))), path.with_suffix(".png"))
-
-
-def _figure(result: Mapping[str, Any]) -> Figure:
+def drawing(result: Mapping[str, Any], folder: Path) -> Figure:
+    """Every case as a point: how often the best attacker finds the person, and how far the landmarks moved."""
     figure = Figure(figsize=(8.6, 5.4))
     axes = figure.subplots()
     epsilons = result["config"]["preset"]["epsilons"]

@@ -66,7 +66,7 @@ class Journal:
 
 def sources_digest() -> str:
     """SHA-256 over this package's Python files, by name and content."""
-    package = Path(__file__).resolve().parents[1]
+    package = Path(__file__).resolve().parents[2]
     digest = hashlib.sha256()
     for file in sorted(package.rglob("*.py")):
         digest.update(f"{file.relative_to(package).as_posix()}\n".encode() + hashlib.sha256(file.read_bytes()).digest())

@@ -9,14 +9,15 @@ from rich.console import Console
 from rich.table import Table
 
 from semveil.core.pixels import to_pixels
+from semveil.core.progress import Progress, quiet
 from semveil.core.provenance import commit, versions
 from semveil.core.results import write_result
 from semveil.experiments.demo.report import setting, write_report
 from semveil.experiments.dp_semcom.presets import PICTURED_EPSILONS
-from semveil.experiments.dp_semcom.protected import Progress, protected_method, quiet
+from semveil.experiments.dp_semcom.protected import protected_method
 from semveil.experiments.kit.photo_sets import public_photos
 from semveil.experiments.kit.picture_grid import draw_pictures
-from semveil.experiments.kit.style import finish, styled
+from semveil.experiments.kit.plots import finish, styled
 from semveil.link.measure import measure
 from semveil.methods.dp_semcom import DPSemCom
 from semveil.methods.face_model import DEFAULT_MODEL, load_model

@@ -8,8 +8,8 @@ from typing import Any
 
 from torch import Tensor
 
+from semveil.core.progress import Progress
 from semveil.core.rng import streams
-from semveil.experiments.dp_semcom.protected import Progress
 from semveil.experiments.kit.keeping import Keep
 from semveil.experiments.kit.latent_bench import LatentBench
 from semveil.experiments.kit.latent_measures import looks

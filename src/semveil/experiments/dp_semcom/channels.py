@@ -1,99 +1,75 @@
-"""`dp-semcom/channels` and `dp-semcom/snr`: Bob and every Eve over channels, and over both parties' SNRs.
+"""Bob and every Eve over channels, at one SNR: `channels.json`. Secrecy is the gap between Bob and the strongest Eve."""
 
-`channels.json` has all Eves on AWGN and on block Rayleigh fading with pilots, and the two strongest on the others;
-`snr.json` has Bob's SNR against Eve's for each channel and quality of channel knowledge. Secrecy is the gap between Bob and the
-strongest Eve.
-"""
-
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from semveil.experiments.dp_semcom.link_bench import STRONGEST, LinkBench, prepare_bench, run_cell
-from semveil.experiments.dp_semcom.link_figures import draw_channels, draw_snr
-from semveil.experiments.dp_semcom.protected import Progress, quiet
+import numpy as np
+from matplotlib.figure import Figure
+
+from semveil.experiments.dp_semcom.link_bench import (
+    PRESETS,
+    STRONGEST,
+    LinkBench,
+    load,
+    mean,
+    run_cell,
+    shown_metric,
+    strongest,
+)
+from semveil.experiments.dp_semcom.link_shown import LABEL
 from semveil.experiments.dp_semcom.security import EVES
-from semveil.experiments.kit.keeping import Kept, Measurement, measurement
-
-CHANNELS = measurement("dp-semcom/channels", revision=1)
-SNR = measurement("dp-semcom/snr", revision=1)
+from semveil.experiments.kit.experiment import Jobs, cells, experiment
+from semveil.experiments.kit.plots import COLOURS
 
 
-def reproduce_channels(
-    preset: str,
-    out: Path,
-    *,
-    data: Path | None = None,
-    model: str | None = None,
-    verifier: str | None = None,
-    progress: Progress = quiet,
-) -> Path:
-    """All channels at one SNR; cells that an interrupted run has done are kept.
-
-    Args:
-        preset: `smoke` or `small`.
-        out: folder of the results.
-        data: a face set or a folder of photos; `smoke` needs none.
-        model: name or folder of a face model.
-        verifier: recogniser; the preset's where None.
-        progress: what is being done, how much is done, how much there is.
-
-    Returns:
-        The figure, a PNG.
-
-    Raises:
-        DataMissing: the preset needs `data`.
-        ValueError: no such preset, model or verifier.
-    """
-    bench = prepare_bench(preset, data=data, model=model, verifier=verifier, progress=progress)
+def jobs(bench: LinkBench) -> Jobs:
+    """All Eves on AWGN and on fading, the two strongest on the others, at one SNR."""
     chosen = bench.preset
-    cells = {
-        f"{protection} | {channel}": (protection, channel, EVES if channel in chosen.fully else STRONGEST)
+    snrs = (chosen.snr_db,)
+    return {
+        f"{protection} | {channel}": partial(
+            run_cell,
+            bench,
+            protection,
+            channel,
+            bob_snrs=snrs,
+            eve_snrs=snrs,
+            attacks=EVES if channel in chosen.fully else STRONGEST,
+        )
         for channel in (*chosen.fully, *chosen.others)
         for protection in chosen.protections
     }
 
-    def run(name: str) -> dict[str, Any]:
-        protection, channel, attacks = cells[name]
-        snrs = (chosen.snr_db,)
-        return run_cell(bench, protection, channel, bob_snrs=snrs, eve_snrs=snrs, attacks=attacks)
 
-    return draw_channels(_run(bench, CHANNELS, list(cells), run, Path(out) / "channels.json", progress))
-
-
-def reproduce_snr(
-    preset: str,
-    out: Path,
-    *,
-    data: Path | None = None,
-    model: str | None = None,
-    verifier: str | None = None,
-    progress: Progress = quiet,
-) -> Path:
-    """Bob's SNR against Eve's, for each channel and what its receivers know; arguments as `reproduce_channels`."""
-    bench = prepare_bench(preset, data=data, model=model, verifier=verifier, progress=progress)
-    chosen = bench.preset
-    cells = {f"{protection} | {channel}": (protection, channel) for channel in chosen.csi for protection in chosen.protections}
-
-    def run(name: str) -> dict[str, Any]:
-        protection, channel = cells[name]
-        return run_cell(
-            bench, protection, channel, bob_snrs=chosen.snrs_db, eve_snrs=chosen.snrs_db, attacks=("direct", *STRONGEST)
-        )
-
-    return draw_snr(_run(bench, SNR, list(cells), run, Path(out) / "snr.json", progress))
+def drawing(result: dict[str, Any], folder: Path) -> Figure:
+    cells = list(result["cells"].values())
+    metrics = [metric for metric in (shown_metric(cells), "fppsr") if cells[0]["bob"][0].get(metric)]
+    protections, channels = (list(dict.fromkeys(cell[name] for cell in cells)) for name in ("protection", "channel"))
+    snr = result["config"]["preset"]["snr_db"]
+    figure = Figure(figsize=(2.8 * len(protections) + 3.5, (0.5 * len(channels) + 1.2) * len(metrics) + 0.6))
+    panels = figure.subplots(len(metrics), len(protections), sharey=True, sharex="row", squeeze=False)
+    for row, metric in zip(panels, metrics, strict=True):
+        for axes, protection in zip(row, protections, strict=True):
+            own = [cell for cell in cells if cell["protection"] == protection]
+            places = [channels.index(cell["channel"]) for cell in own]
+            axes.plot([mean(cell["bob"][0], metric) for cell in own], places, "o", color=COLOURS["bob"], label="Bob")
+            eves = [strongest(cell, metric, snr) for cell in own]
+            values = [mean(eve, metric) if eve else np.nan for eve in eves]
+            axes.plot(values, places, "s", color=COLOURS["eve"], label="strongest Eve")
+            axes.set_yticks(range(len(channels)), [channel.replace(":", "\n") for channel in channels], fontsize=8)
+            axes.set_xlabel(LABEL[metric])
+            axes.set_title(protection)
+    panels[0, 0].legend()
+    figure.suptitle(f"{len(result['photos'])} photos, Bob and Eve at {snr:g} dB")
+    return figure
 
 
-def _run(
-    bench: LinkBench,
-    measured: Measurement,
-    names: list[str],
-    run: Callable[[str], dict[str, Any]],
-    path: Path,
-    progress: Progress,
-) -> Path:
-    """Run the cells that are not there yet, each written when it is done."""
-    kept = Kept(path, measured, config=bench.config, head={"photos": list(bench.ids)})
-    kept.parts("cells", {name: partial(run, name) for name in names}, stage="transmit and attack", progress=progress)
-    return path
+CHANNELS = experiment(
+    "dp-semcom/channels",
+    revision=1,
+    presets=PRESETS,
+    load=load,
+    measure=cells("cells", jobs, stage="transmit and attack"),
+    figures={"channels": drawing},
+)

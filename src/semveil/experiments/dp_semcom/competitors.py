@@ -4,8 +4,8 @@
 fading, or heard by several antennas. A DeepJSCC stands beside them where one was trained (`deep_jscc_file`).
 """
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,14 +14,15 @@ import torch
 from torch import Tensor
 
 from semveil.channels import Link, bandwidth, parse_link
+from semveil.core.progress import Progress
 from semveil.core.registry import Registry
 from semveil.core.rng import streams
 from semveil.core.weights import home
-from semveil.experiments.dp_semcom.competitors_figure import draw_competitors
-from semveil.experiments.dp_semcom.link_bench import AWGN, FADING, LinkBench, LinkPreset, load_bench, measured
-from semveil.experiments.dp_semcom.protected import Progress, quiet
+from semveil.experiments.dp_semcom.competitors_figure import competitors_tables, drawing
+from semveil.experiments.dp_semcom.link_bench import AWGN, FADING, LinkBench, LinkPreset, measured
+from semveil.experiments.dp_semcom.link_bench import load as load_link
 from semveil.experiments.dp_semcom.security import Case
-from semveil.experiments.kit.keeping import Kept, measurement
+from semveil.experiments.kit.experiment import Jobs, Run, cells, experiment
 from semveil.link.eves import Traffic, attacks_on, hear, listen
 from semveil.methods.deep_jscc import DeepJSCCLink, load_deep_jscc
 from semveil.methods.dp_semcom import DPSemCom, pair_settings
@@ -30,7 +31,6 @@ from semveil.methods.pairs import NoPair, find_pair, pair_digest
 from semveil.methods.protections import PROTECTIONS
 from semveil.training.protector import PUBLIC_LATENTS, TRAINERS, find_or_train_pair
 
-COMPETITORS = measurement("dp-semcom/competitors", revision=1)
 TRAINING_SEED = 0
 CASES = (
     Case("none", {"protection": "none"}),
@@ -123,35 +123,25 @@ class Contender:
     description: Mapping[str, Any]
 
 
-def reproduce_competitors(
-    preset: str,
-    out: Path,
-    *,
-    data: Path | None = None,
-    model: str | None = None,
-    verifier: str | None = None,
-    progress: Progress = quiet,
-) -> Path:
-    """Run all cells; those that an interrupted run has done are kept.
+@dataclass(frozen=True, eq=False)
+class Field:
+    """What a run works on: faces, who contends, Eve's channels, and how results describe it."""
 
-    Args:
-        preset: `smoke` or `small`.
-        out: folder of the results.
-        data: a face set or a folder of photos; `smoke` needs none.
-        model: name or folder of a face model.
-        verifier: recogniser; the preset's where None.
-        progress: what is being done, how much is done, how much there is.
+    bench: LinkBench
+    contenders: Mapping[str, Contender]
+    ears: Sequence[Ear]
+    config: Mapping[str, Any]
 
-    Returns:
-        The figure, a PNG.
+    @property
+    def head(self) -> dict[str, Any]:
+        return {"seeds": [self.bench.preset.seed], **self.bench.head}
 
-    Raises:
-        DataMissing: the preset needs `data`.
-        ValueError: no such preset, model or verifier.
-    """
-    chosen = PRESETS[preset]
-    bench = load_bench(chosen.link, cases=(), data=data, model=model, verifier=verifier, progress=progress)
-    contenders = _contenders(bench, chosen, progress)
+
+def load(run: Run) -> Field:
+    """Faces, pairs and networks of all contenders; pairs that are missing are trained."""
+    chosen: CompetitorsPreset = run.preset
+    bench = load_link(replace(run, preset=chosen.link), cases=())
+    contenders = _contenders(bench, chosen, run.progress)
     ears = [ear for ear in EARS if ear.name in chosen.ears]
     config = {
         **bench.config,
@@ -159,15 +149,16 @@ def reproduce_competitors(
         "epochs": chosen.epochs,
         "contenders": {name: dict(contender.description) for name, contender in contenders.items()},
     }
-    path = Path(out) / "competitors.json"
-    kept = Kept(path, COMPETITORS, config=config, head={"seeds": [bench.preset.seed], "photos": list(bench.ids)})
-    jobs = {
-        f"{name} | {ear.name}": partial(run_cell, bench, name, contender, ear)
-        for ear in ears
-        for name, contender in contenders.items()
+    return Field(bench, contenders, ears, config)
+
+
+def jobs(field: Field) -> Jobs:
+    """Every contender on every channel of Eve's."""
+    return {
+        f"{name} | {ear.name}": partial(run_cell, field.bench, name, contender, ear)
+        for ear in field.ears
+        for name, contender in field.contenders.items()
     }
-    kept.parts("cells", jobs, stage="transmit and attack", progress=progress)
-    return draw_competitors(path)
 
 
 def run_cell(bench: LinkBench, name: str, contender: Contender, ear: Ear) -> dict[str, Any]:
@@ -250,3 +241,14 @@ def _method(model: FaceModel, options: Mapping[str, Any], epochs: int | None, pr
 
 def _ratio(bench: LinkBench, symbols: int, channel: Link) -> float:
     return bandwidth(symbols, bench.model.size, link=channel).ratio
+
+
+COMPETITORS = experiment(
+    "dp-semcom/competitors",
+    revision=1,
+    presets=PRESETS,
+    load=load,
+    measure=cells("cells", jobs, stage="transmit and attack"),
+    figures={"competitors": drawing},
+    table=competitors_tables,
+)

@@ -7,16 +7,9 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from semveil.core.results import read_result
 from semveil.experiments.dp_semcom.link_bench import CONTROL, mean, shown_metric
-from semveil.experiments.dp_semcom.link_figures import LABEL
-from semveil.experiments.kit.markdown import markdown
-from semveil.experiments.kit.style import finish, styled
-
-
-def draw_competitors(path: Path) -> Path:
-    """A panel for each of Eve's channels: protections down, Bob and the Eves across; `competitors.png` beside the JSON."""
-    return finish(styled(lambda: _figure(read_result(path))), path.with_suffix(".png"))
+from semveil.experiments.dp_semcom.link_shown import LABEL
+from semveil.experiments.kit.tables import markdown
 
 
 def competitors_tables(result: Mapping[str, Any]) -> str:
@@ -43,7 +36,8 @@ def competitors_tables(result: Mapping[str, Any]) -> str:
     return "\n\n".join(parts)
 
 
-def _figure(result: Mapping[str, Any]) -> Figure:
+def drawing(result: Mapping[str, Any], folder: Path) -> Figure:
+    """A panel for each of Eve's channels: protections down, Bob and the Eves across."""
     cells = list(result["cells"].values())
     metric = _metric(cells)
     ears = list(dict.fromkeys(cell["ear"] for cell in cells))

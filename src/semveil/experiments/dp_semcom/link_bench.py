@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -12,11 +11,11 @@ from semveil.channels import bandwidth, parse_link
 from semveil.core.registry import Registry
 from semveil.core.results import rounded
 from semveil.core.rng import streams
-from semveil.experiments.dp_semcom.protected import Progress
 from semveil.experiments.dp_semcom.security import CASES, EVES, case_pairs
+from semveil.experiments.kit.experiment import Run
+from semveil.experiments.kit.inputs import as_json
 from semveil.experiments.kit.keeping import face_model_card, metric_weights
-from semveil.experiments.kit.photo_sets import DataMissing
-from semveil.experiments.kit.security_faces import generated_faces, real_faces
+from semveil.experiments.kit.security_faces import faces_with_parts
 from semveil.experiments.kit.statistics import mean_of_photos
 from semveil.link.eves import Traffic, attacks_on, hear, listen
 from semveil.link.measure import compare
@@ -132,52 +131,32 @@ class LinkBench:
     verifier: Verifier
     config: dict[str, Any]
 
+    @property
+    def head(self) -> dict[str, Any]:
+        return {"photos": list(self.ids)}
 
-def prepare_bench(preset: str, *, data: Path | None, model: str | None, verifier: str | None, progress: Progress) -> LinkBench:
+
+def load(run: Run, *, cases: Sequence[str] | None = None) -> LinkBench:
     """Load model, recogniser and faces, and invert them.
 
-    Raises:
-        DataMissing: the preset needs `data`.
-        ValueError: no such preset, model or verifier.
-    """
-    return load_bench(PRESETS[preset], data=data, model=model, verifier=verifier, progress=progress)
-
-
-def load_bench(
-    chosen: LinkPreset,
-    *,
-    cases: Sequence[str] | None = None,
-    data: Path | None,
-    model: str | None,
-    verifier: str | None,
-    progress: Progress,
-) -> LinkBench:
-    """The same for a preset of another experiment.
-
     Args:
+        run: whose preset is a `LinkPreset`.
         cases: of `security.CASES`, whose pairs are described; the preset's protections where None.
     """
-    loaded = load_model(model or DEFAULT_MODEL)
-    judge, card = load_verifier(verifier or chosen.verifier, resolution=loaded.size)
-    if chosen.split is None:
-        faces = generated_faces(loaded, chosen.photos, chosen.public)
-    elif data is None:
-        raise DataMissing(
-            f"preset {chosen.name} attacks photos of {chosen.split} people; name them with --data (a prepared .npz, or a "
-            "folder with celebamask_hq and lfw), or take --preset smoke, which needs none"
-        )
-    else:
-        faces = real_faces(data, loaded, split=chosen.split, attacked=chosen.photos, gallery=0, public=chosen.public)
+    chosen: LinkPreset = run.preset
+    loaded = load_model(run.model or DEFAULT_MODEL)
+    judge, card = load_verifier(run.verifier or chosen.verifier, resolution=loaded.size)
+    faces = faces_with_parts(run, loaded, attacked=chosen.photos, gallery=0, public=chosen.public)
     everything = torch.cat([faces.attacked, faces.public]) if chosen.split else faces.attacked
     codes, inversion = cached_inversion(
-        loaded, everything, perceptual=chosen.perceptual, progress=lambda done, total: progress("invert", done, total)
+        loaded, everything, perceptual=chosen.perceptual, progress=lambda done, total: run.progress("invert", done, total)
     )
     codes = loaded.box.clip(codes)
     public = codes[len(faces.attacked) :]
     if not chosen.split:
         public = loaded.public_latents(chosen.public, rng=streams(chosen.seed)["public"])
     config = {
-        "preset": {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(chosen).items()},
+        "preset": as_json(chosen),
         "model": face_model_card(loaded),
         "verifier": card,
         "metric_weights": metric_weights(),

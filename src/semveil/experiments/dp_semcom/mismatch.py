@@ -1,43 +1,31 @@
-"""`dp-semcom/mismatch`: pairs trained for one channel and SNR, or a range of them, and tested over others."""
+"""Pairs trained for one channel and SNR, or a range of them, and tested over others: `mismatch.json`."""
 
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+from matplotlib.figure import Figure
+
 from semveil.channels import parse_link
 from semveil.core.rng import streams
-from semveil.experiments.dp_semcom.link_bench import AWGN, FADING, LinkBench, measured, prepare_bench
-from semveil.experiments.dp_semcom.link_figures import draw_mismatch
-from semveil.experiments.dp_semcom.protected import Progress, quiet
-from semveil.experiments.kit.keeping import Kept, measurement
+from semveil.experiments.dp_semcom.link_bench import AWGN, FADING, PRESETS, LinkBench, load, mean, measured, shown_metric
+from semveil.experiments.dp_semcom.link_shown import LABEL
+from semveil.experiments.kit.experiment import Jobs, cells, experiment
+from semveil.experiments.kit.plots import COLOURS
 from semveil.link.eves import hear
 from semveil.methods.dp_semcom import DPSemCom, pair_settings
 from semveil.training.protector import train_pair
 
-MISMATCH = measurement("dp-semcom/mismatch", revision=1)
 CHANNELS = (AWGN, FADING)
 
 
-def reproduce_mismatch(
-    preset: str,
-    out: Path,
-    *,
-    data: Path | None = None,
-    model: str | None = None,
-    verifier: str | None = None,
-    progress: Progress = quiet,
-) -> Path:
-    """Train and test what is not there yet, write `mismatch.json`, draw it; arguments as `reproduce_channels`."""
-    bench = prepare_bench(preset, data=data, model=model, verifier=verifier, progress=progress)
-    path = Path(out) / "mismatch.json"
-    kept = Kept(path, MISMATCH, config=bench.config, head={"photos": list(bench.ids)})
-    jobs = {
+def jobs(bench: LinkBench) -> Jobs:
+    """Every training, tested over both channels."""
+    return {
         f"{channel} | {snrs[0]:g}..{snrs[1]:g}": partial(_cell, bench, channel, snrs)
         for channel in CHANNELS
         for snrs in bench.preset.trained_db
     }
-    kept.parts("cells", jobs, stage="train and transmit", progress=progress)
-    return draw_mismatch(path)
 
 
 def _cell(bench: LinkBench, channel: str, snrs_db: tuple[float, float]) -> dict[str, Any]:
@@ -57,3 +45,37 @@ def _cell(bench: LinkBench, channel: str, snrs_db: tuple[float, float]) -> dict[
             shown = measured(bench, method.receive(heard))
             tested.append({"channel": other, "snr_db": snr, "latent_mse": [round(float(e), 6) for e in error], **shown})
     return {"channel": channel, "snrs_db": list(snrs_db), "bob": tested}
+
+
+def drawing(result: dict[str, Any], folder: Path) -> Figure:
+    cells = list(result["cells"].values())
+    trained, metric = list(dict.fromkeys(cell["channel"] for cell in cells)), shown_metric(cells)
+    figure = Figure(figsize=(4.2 * len(trained) + 1, 7.4))
+    panels = figure.subplots(len(trained), len(trained), sharey=True, sharex=True, squeeze=False)
+    for row, tested in zip(panels, trained, strict=True):
+        for axes, channel in zip(row, trained, strict=True):
+            colours = iter(COLOURS["series"])
+            for cell in (cell for cell in cells if cell["channel"] == channel):
+                own = [party for party in cell["bob"] if party["channel"] == tested]
+                low, high = cell["snrs_db"]
+                label = f"trained at {low:g} dB" if low == high else f"trained at {low:g} to {high:g} dB"
+                values = [mean(party, metric) for party in own]
+                axes.plot([party["snr_db"] for party in own], values, "o-", color=next(colours), label=label)
+            axes.set_title(f"trained over {channel}\ntested over {tested}", fontsize=8)
+    for axes in panels[-1]:
+        axes.set_xlabel("SNR of the test, dB")
+    for row in panels:
+        row[0].set_ylabel(LABEL[metric])
+    figure.legend(*panels[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
+    figure.suptitle(f"{len(result['photos'])} photos, pairs of nominal epsilon 10")
+    return figure
+
+
+MISMATCH = experiment(
+    "dp-semcom/mismatch",
+    revision=1,
+    presets=PRESETS,
+    load=load,
+    measure=cells("cells", jobs, stage="train and transmit"),
+    figures={"mismatch": drawing},
+)

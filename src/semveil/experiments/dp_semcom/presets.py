@@ -1,7 +1,6 @@
 """How large an experiment runs: presets as values of one frozen schema."""
 
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 from semveil.core.registry import Registry
 from semveil.methods.dp_semcom import PAPER_EPSILONS
@@ -43,9 +42,6 @@ class Preset:
     snr_db: float = 20.0
     perceptual: str | None = None
     measured_box: bool = False
-
-    def as_dict(self) -> dict[str, Any]:
-        return asdict(self)
 
 
 PRESETS: Registry[Preset] = Registry("preset")

@@ -4,10 +4,9 @@ What Eve hears of held-out photos is attacked in all ways that `attacks` knows; 
 The table is `security.json`, drawn by `security_figure`.
 """
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -21,12 +20,12 @@ from semveil.core.parts import codes_of_parts
 from semveil.core.registry import Registry
 from semveil.core.results import rounded
 from semveil.core.rng import streams
-from semveil.experiments.dp_semcom.protected import Progress, quiet
 from semveil.experiments.dp_semcom.same_map import same_map_link
-from semveil.experiments.dp_semcom.security_figure import draw_security
-from semveil.experiments.kit.keeping import Kept, face_model_card, measurement, metric_weights
-from semveil.experiments.kit.photo_sets import DataMissing
-from semveil.experiments.kit.security_faces import SecurityFaces, generated_faces, real_faces
+from semveil.experiments.dp_semcom.security_shown import drawing, table
+from semveil.experiments.kit.experiment import Jobs, Run, cells, experiment
+from semveil.experiments.kit.inputs import as_json
+from semveil.experiments.kit.keeping import face_model_card, metric_weights
+from semveil.experiments.kit.security_faces import SecurityFaces, faces_with_parts
 from semveil.link.eves import Eve, Traffic, attacks_on, listen, over_the_air
 from semveil.link.measure import compare
 from semveil.methods.dp_semcom import PRIVATE_CODES, DPSemCom
@@ -37,7 +36,6 @@ from semveil.recognition.by_name import Remembering, load_verifier
 from semveil.recognition.verifier import Verifier
 
 FACE = codes_of_parts(("skin", "eyes", "brows", "mouth", "nose", "ears"))
-SECURITY = measurement("dp-semcom/security", revision=2)
 # Those that the committed results have; `dp-semcom/competitors` has all.
 EVES = ("direct", "denoise", "prior-search", "impute", "linear", "learned-same", "learned-deep", "stolen", "multi-shot")
 METRICS = ("lpips", "lpips_squeeze", "fppsr", "identity_similarity", "face_detected")
@@ -137,52 +135,32 @@ class Bench:
     public: Tensor
     verifier: Verifier
     gallery: Tensor
+    config: Mapping[str, Any]
+
+    @property
+    def head(self) -> dict[str, Any]:
+        return {"seeds": [self.preset.seed], "photos": list(self.faces.ids)}
 
 
-def reproduce_security(
-    preset: str,
-    out: Path,
-    *,
-    data: Path | None = None,
-    model: str | None = None,
-    verifier: str | None = None,
-    progress: Progress = quiet,
-) -> Path:
-    """Run all adversaries, write `security.json` into a folder, draw it; done cases of an interrupted run are kept.
-
-    Args:
-        preset: `smoke`, `development` (on which settings were chosen) or `small` (reported).
-        out: folder of the results.
-        data: a face set or a folder of photos; `smoke` needs none.
-        model: name or folder of a face model.
-        verifier: recogniser; the preset's where None.
-        progress: what is being done, how much is done, how much there is.
-
-    Returns:
-        The figure, a PNG.
-
-    Raises:
-        DataMissing: the preset needs `data`.
-        ValueError: no such preset, model or verifier.
-    """
-    chosen = PRESETS[preset]
-    loaded = load_model(model or DEFAULT_MODEL)
-    judge, judge_card = load_verifier(verifier or chosen.verifier, resolution=loaded.size)
-    faces = _faces(chosen, loaded, data)
+def load(run: Run) -> Bench:
+    """What a run works on: faces with their parts to play, latents, recogniser."""
+    chosen: SecurityPreset = run.preset
+    loaded = load_model(run.model or DEFAULT_MODEL)
+    judge, judge_card = load_verifier(run.verifier or chosen.verifier, resolution=loaded.size)
+    faces = faces_with_parts(run, loaded, attacked=chosen.attacked, gallery=chosen.gallery, public=chosen.public)
     everything = torch.cat([faces.attacked, faces.public])
     codes, inversion = cached_inversion(
         loaded,
         everything if chosen.split else faces.attacked,
-        progress=lambda done, total: progress("invert", done, total),
+        progress=lambda done, total: run.progress("invert", done, total),
     )
     codes = loaded.box.clip(codes)
     attacked, public = codes[: len(faces.attacked)], codes[len(faces.attacked) :]
     if not chosen.split:
         public = loaded.public_latents(chosen.public, rng=streams(chosen.seed)["public"])
     gallery = judge.embed(faces.gallery) if len(faces.gallery) else torch.empty(0)
-    bench = Bench(chosen, loaded, faces, attacked, public, Remembering(judge), gallery)
     config = {
-        "preset": {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(chosen).items()},
+        "preset": as_json(chosen),
         "model": face_model_card(loaded),
         "verifier": judge_card,
         "metric_weights": metric_weights(),
@@ -192,14 +170,12 @@ def reproduce_security(
         "inversion": inversion,
         "attributes": {name: _balance(labels[0]) for name, labels in faces.attributes.items()},
     }
-    path = Path(out) / "security.json"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    head = {"seeds": [chosen.seed], "photos": list(faces.ids)}
-    kept = Kept(path, SECURITY, config=config, head=head)
-    kept.part("unprotected", measure=partial(_unprotected, bench))
-    jobs = {case.name: partial(run_case, bench, case) for case in CASES if case.name in chosen.cases}
-    kept.parts("cases", jobs, stage="attack", progress=progress)
-    return draw_security(path)
+    return Bench(chosen, loaded, faces, attacked, public, Remembering(judge), gallery, config)
+
+
+def jobs(bench: Bench) -> Jobs:
+    """The preset's protections."""
+    return {case.name: partial(run_case, bench, case) for case in CASES if case.name in bench.preset.cases}
 
 
 def run_case(bench: Bench, case: Case) -> dict[str, Any]:
@@ -245,19 +221,6 @@ def case_pairs(model: FaceModel, names: Sequence[str]) -> dict[str, str]:
     """Digests of the trained pairs that cases protect with, by the case; others have none."""
     methods = {case.name: DPSemCom(model, **case.options) for case in CASES if case.name in names}
     return {name: pair_digest(method.pair) for name, method in methods.items() if method.pair}
-
-
-def _faces(preset: SecurityPreset, model: FaceModel, data: Path | None) -> SecurityFaces:
-    if preset.split is None:
-        return generated_faces(model, preset.attacked, preset.public)
-    if data is None:
-        raise DataMissing(
-            f"preset {preset.name} attacks photos of {preset.split} people; name them with --data (a prepared .npz, or a "
-            "folder with celebamask_hq and lfw), or take --preset smoke, which needs none"
-        )
-    return real_faces(
-        Path(data), model, split=preset.split, attacked=preset.attacked, gallery=preset.gallery, public=preset.public
-    )
 
 
 def _measured(bench: Bench, images: Tensor) -> dict[str, Any]:
@@ -348,3 +311,14 @@ def _unprotected(bench: Bench) -> dict[str, Any]:
 
 def _balance(labels: Tensor) -> dict[str, int]:
     return {"with": int((labels == 1).sum()), "without": int((labels == 0).sum()), "unknown": int((labels < 0).sum())}
+
+
+SECURITY = experiment(
+    "dp-semcom/security",
+    revision=2,
+    presets=PRESETS,
+    load=load,
+    measure=cells("cases", jobs, stage="attack", first={"unprotected": lambda bench: _unprotected(bench)}),
+    figures={"security": drawing},
+    table=table,
+)

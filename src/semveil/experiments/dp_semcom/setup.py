@@ -1,13 +1,17 @@
 """What a run of dp-semcom's figures works on: model, recogniser, photos, latents and pairs, loaded and described."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from torch import Tensor
 
+from semveil.core.progress import Progress
 from semveil.experiments.dp_semcom.presets import Preset
-from semveil.experiments.dp_semcom.protected import Progress, protected_method
+from semveil.experiments.dp_semcom.protected import protected_method
+from semveil.experiments.kit.experiment import Run
+from semveil.experiments.kit.inputs import as_json
 from semveil.experiments.kit.keeping import face_model_card, metric_weights
 from semveil.experiments.kit.photo_sets import DataMissing, PhotoSet, held_out_photos, public_photos
 from semveil.methods.dp_semcom import DPSemCom
@@ -32,6 +36,17 @@ class Setup:
     methods: dict[str, DPSemCom]
     config: dict[str, Any]
 
+    @property
+    def head(self) -> dict[str, Any]:
+        return {"seeds": list(self.preset.seeds), "photos": list(self.photos.ids)}
+
+
+def load(kind: str) -> Callable[[Run], Setup]:
+    """How a kind of run loads what it needs: `curves`, `noise` or `images`."""
+    return lambda run: prepare_run(
+        kind, run.preset, data=run.data, model=run.model, verifier=run.verifier, progress=run.progress
+    )
+
 
 def prepare_run(
     kind: str, preset: Preset, *, data: Path | None, model: str | None, verifier: str | None, progress: Progress
@@ -48,11 +63,11 @@ def prepare_run(
     )
     methods = _methods(kind, preset, loaded, progress)
     config: dict[str, Any] = {
-        "preset": {k: list(v) if isinstance(v, tuple) else v for k, v in preset.as_dict().items()},  # as JSON has it
+        "preset": as_json(preset),
         "model": face_model_card(loaded),
         "verifier": recogniser_info,
         "metric_weights": metric_weights(),
-        "photos": {"description": photos.description, "count": len(photos.ids), "digest": photos.digest},
+        "photos": photos.as_dict(),
         "inversion": inversion,
         "private_codes": list(plain.private_codes),
         "calibration": "as_published",

@@ -4,14 +4,12 @@ Section V-E and the numbers of Table I do not fit together. Read as the `text` h
 or shrunk to 7 x 7 pixels. Read so that the `numbers` fit best, it is cut into cells, made noisy in bytes that overflow (a
 colour beyond 255 starts again at 0), or shrunk 7 times. How well either fits:
 
-    python -m semveil.experiments.identity_dp.baselines PHOTOS    # aligned photos such as CelebA-HQ's
+    semveil reproduce identity-dp/readings --data PHOTOS    # aligned photos such as CelebA-HQ's
 
 Amounts in pixels are those of the paper's 256 px and shrink with the crop, so that they mean the same share of a face.
 """
 
-import argparse
-from collections.abc import Callable, Sequence
-from pathlib import Path
+from collections.abc import Callable
 
 import numpy as np
 import torch
@@ -22,7 +20,10 @@ from torch.nn import functional
 from semveil.core.pixels import to_tensor
 from semveil.core.registry import Registry
 from semveil.experiments.identity_dp.paper import PAPER, TABLE_AMOUNTS
-from semveil.experiments.kit.markdown import markdown
+from semveil.experiments.kit.experiment import Run
+from semveil.experiments.kit.photo_sets import DataMissing, PhotoSet
+from semveil.experiments.kit.tables import markdown
+from semveil.experiments.kit.text_table import Text, text_table
 from semveil.methods.baselines import from_levels, pixelated, to_levels
 from semveil.metrics import psnr, ssim
 
@@ -129,17 +130,16 @@ def fit_of_readings(images: Tensor) -> str:
     return markdown(["", *heads], rows)
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Command line: how well the readings fit, on a folder of aligned photos."""
-    parser = argparse.ArgumentParser(prog="python -m semveil.experiments.identity_dp.baselines", description=main.__doc__)
-    parser.add_argument("photos", type=Path, help="folder of aligned photos; the first of them are read")
-    files = sorted(parser.parse_args(arguments).photos.glob("*.jpg"))[:CHECKED]
+def _load(run: Run) -> Text:
+    """`data` is a folder of aligned photos; the first of them are read."""
+    if run.data is None:
+        raise DataMissing("the readings are held against Table I on aligned photos: name a folder of .jpg by --data")
     pixels = []
-    for file in files:
+    for file in sorted(run.data.glob("*.jpg"))[:CHECKED]:
         with Image.open(file) as photo:
             pixels.append(np.asarray(photo.convert("RGB").resize((PAPER_SIDE, PAPER_SIDE), Image.Resampling.LANCZOS)))
-    print(f"{len(pixels)} photos at {PAPER_SIDE} px\n\n{fit_of_readings(to_tensor(pixels))}")
+    photos = PhotoSet(to_tensor(pixels), (), f"{len(pixels)} photos at {PAPER_SIDE} px", public=False)
+    return Text({"photos": photos.as_dict()}, lambda: f"{photos.description}\n\n{fit_of_readings(photos.images)}")
 
 
-if __name__ == "__main__":
-    main()
+READINGS_TABLE = text_table("identity-dp/readings", revision=1, load=_load)

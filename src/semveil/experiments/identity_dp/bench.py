@@ -2,19 +2,18 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 
 from semveil.core.pixels import to_pixels, to_tensor
-from semveil.core.registry import Registry
 from semveil.core.weights import WeightsMissing
-from semveil.experiments.dp_semcom.protected import Progress
 from semveil.experiments.identity_dp.presets import FACENETS, LITERAL, OURS, PUBLISHED, IdentityPreset
-from semveil.experiments.kit.keeping import Keep, Kept, Measurement, metric_weights
-from semveil.experiments.kit.photo_sets import ORDER_SEED, DataMissing, PhotoSet, astronaut, held_out_photos
+from semveil.experiments.kit.experiment import Run
+from semveil.experiments.kit.inputs import as_json, measured_photos
+from semveil.experiments.kit.keeping import metric_weights
+from semveil.experiments.kit.photo_sets import ORDER_SEED, PhotoSet, astronaut, astronaut_and
 from semveil.experiments.kit.set_distance import SetFeatures
 from semveil.methods.face_model import load_model
 from semveil.methods.identity_dp import IdentityDP, observed_sensitivity
@@ -30,21 +29,6 @@ PERTURBATIONS: dict[str, dict[str, Any]] = {
     OURS: {"mechanism": "von-mises-fisher"},
     "privunit": {"mechanism": "privunit"},
 }
-
-
-@dataclass(frozen=True)
-class Experiment:
-    """One kind of run.
-
-    Attributes:
-        measurement: its name and revision.
-        body: measures; may write pictures into the folder, and keep cells.
-        photos: gives them, of the preset, the data if any, and the model.
-    """
-
-    measurement: Measurement
-    body: Callable[["IdentityBench", Path, Progress, Keep], dict[str, Any]]
-    photos: Callable[[IdentityPreset, Path | None, IdentityModel, Progress], PhotoSet]
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,6 +51,11 @@ class IdentityBench:
     features: SetFeatures
     config: Mapping[str, Any]
 
+    @property
+    def head(self) -> dict[str, Any]:
+        """What a result says beside its config."""
+        return {"seeds": [self.preset.seed], "photos": list(self.photos.ids)}
+
     def method(self, epsilon: float, perturbation: str = OURS) -> IdentityDP:
         """identity-dp at an epsilon, with one of `PERTURBATIONS`."""
         options: dict[str, Any] = dict(PERTURBATIONS[perturbation])
@@ -75,38 +64,19 @@ class IdentityBench:
         return IdentityDP(self.model, epsilon=epsilon, **options)
 
 
-def run(
-    name: str,
-    experiments: Registry[Experiment],
-    preset: IdentityPreset,
-    out: Path,
-    *,
-    paper: Mapping[str, Any],
-    data: Path | None,
-    model: str | None,
-    verifier: str | None,
-    progress: Progress,
-) -> Path:
-    """Run one kind of experiment and write its JSON, or keep the one that lies there, see `keeping`.
+def load(photos: Callable[[Run, IdentityModel], PhotoSet]) -> Callable[[Run], IdentityBench]:
+    """How a run loads what it needs.
 
     Args:
-        name: such as `identity-dp/comparison`; the JSON is named after its last part.
-        paper: what the paper's text and tables say.
-        verifier: recognisers, with commas between them; the preset's where None.
-
-    Returns:
-        The JSON.
+        photos: gives them, of the run and the model.
     """
-    kind = name.rpartition("/")[2]
-    experiment = experiments[kind]
-    loaded = load_identity_model(model or preset.model)
-    photos = experiment.photos(preset, data, loaded, progress)
-    bench = prepare_bench(preset, loaded, photos, verifier.split(",") if verifier else preset.verifiers)
-    path = Path(out) / f"{kind}.json"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    head = {"seeds": [preset.seed], "paper": dict(paper), "photos": list(photos.ids)}
-    kept = Kept(path, experiment.measurement, config=bench.config, head=head)
-    return kept.whole(lambda keep: experiment.body(bench, path.parent, progress, keep))
+
+    def loaded(run: Run) -> IdentityBench:
+        model = load_identity_model(run.model or run.preset.model)
+        verifiers = run.verifier.split(",") if run.verifier else run.preset.verifiers
+        return prepare_bench(run.preset, model, photos(run, model), verifiers)
+
+    return loaded
 
 
 def prepare_bench(preset: IdentityPreset, model: IdentityModel, photos: PhotoSet, verifiers: Sequence[str]) -> IdentityBench:
@@ -117,14 +87,14 @@ def prepare_bench(preset: IdentityPreset, model: IdentityModel, photos: PhotoSet
     identities = torch.cat([model.identify(part) for part in photos.images.split(CHUNK)])
     sensitivity = observed_sensitivity(identities).value if len(identities) > 1 else float("nan")
     config = {
-        "preset": preset.as_dict(),
+        "preset": as_json(preset),
         "model": {"name": model.name, "digest": model.digest, "dimension": model.dim, "size": model.size},
         "verifiers": {name: card for name, (_, card) in loaded.items()},
         "facenets_missing": lacking,
         "facenets": {name: verifier.digest for name, verifier in facenets.items()},
         "features": features.names,
         "metric_weights": metric_weights(),
-        "photos": {"description": photos.description, "count": len(photos.ids), "digest": photos.digest},
+        "photos": photos.as_dict(),
         "photos_may_be_shown": photos.public,
         "observed_sensitivity": round(sensitivity, 4) if len(identities) > 1 else None,
     }
@@ -140,21 +110,11 @@ def photos_for(count: Callable[[IdentityPreset], int], *, shows: bool = False) -
         shows: whether its figures show the photos, which then may be public ones in any preset.
     """
 
-    def photos(preset: IdentityPreset, data: Path | None, model: IdentityModel, progress: Progress) -> PhotoSet:
-        if data is not None:
-            return held_out_photos(
-                data,
-                model,
-                count(preset),
-                first_test_photo=FIRST_TEST_PHOTO,
-                progress=lambda done, total: progress("prepare photos", done, total),
-            )
-        if preset.needs_data and not shows:
-            raise DataMissing(
-                f"preset {preset.name} measures {count(preset)} held-out photos; name them with --data (a prepared .npz, a "
-                "folder with celebamask_hq and lfw, or CelebA-HQ's own folder), or take --preset smoke, which needs none"
-            )
-        return public_faces(model.size, count(preset))
+    def photos(run: Run, model: IdentityModel) -> PhotoSet:
+        taken = count(run.preset)
+        if run.data is not None or (run.preset.needs_data and not shows):
+            return measured_photos(run, model, taken, first_test_photo=FIRST_TEST_PHOTO)
+        return public_faces(model.size, taken)
 
     return photos
 
@@ -169,9 +129,7 @@ def public_faces(size: int, count: int) -> PhotoSet:
             generated = face.generator.synthesize(codes)
         generated = F.interpolate(generated, size=(size, size), mode="bicubic", antialias=True)
         images = torch.cat([images, to_tensor(to_pixels(generated))])
-    ids = ("astronaut", *(f"generated {i}" for i in range(1, count)))
-    text = "the astronaut of scikit-image" + (f" and {count - 1} faces that faces-64 generated" if count > 1 else "")
-    return PhotoSet(images, ids, text, public=True)
+    return astronaut_and(images, "faces-64")
 
 
 def _facenets() -> tuple[dict[str, Verifier], list[str]]:

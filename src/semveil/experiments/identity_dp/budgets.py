@@ -1,22 +1,21 @@
 """What identity-dp's budgets amount to, as Markdown tables: cosines that mechanisms keep, and public faces chosen for a look.
 
-    python -m semveil.experiments.identity_dp.budgets cosines --into docs/methods/identity-dp.md
-    python -m semveil.experiments.identity_dp.budgets looks --into docs/methods/identity-dp.md
-
 Nothing is drawn and no photo is read: cosines follow in closed form from the laws ([IDP] uses Laplace noise and d = 512), and
 the looks are those of generated faces.
 """
 
-import argparse
 from collections.abc import Sequence
-from pathlib import Path
+from functools import partial
 
 import torch
 from scipy import optimize
 
-from semveil.experiments.kit.markdown import markdown
-from semveil.experiments.kit.tables import publish
+from semveil.experiments.kit.experiment import Run
+from semveil.experiments.kit.keeping import face_model_card
+from semveil.experiments.kit.tables import markdown
+from semveil.experiments.kit.text_table import Text, text_table
 from semveil.mechanisms import SPHERE_MECHANISMS, cosines_kept
+from semveil.methods.face_model import load_model
 from semveil.methods.identity_model import DEFAULT_IDENTITY_MODEL, load_identity_model
 from semveil.methods.latent_dp import GALLERY_SEED, LatentDP
 from semveil.recognition.by_name import load_verifier
@@ -83,21 +82,17 @@ def _cosine(value: float) -> str:
     return f"{value:.4f}" if value < 0.1 else f"{value:.3f}"
 
 
-def of_model(name: str) -> str:
-    """`cosines` of a model's dimension and the threshold of the bundled verifier."""
-    model = load_identity_model(name)
-    verifier, _ = load_verifier("bundled", resolution=model.size)
-    return cosines(model.dim, verifier.threshold)
+def _cosines_of(run: Run) -> Text:
+    """Of a model's dimension and the threshold of the bundled verifier."""
+    model = load_identity_model(run.model or DEFAULT_IDENTITY_MODEL)
+    verifier, card = load_verifier("bundled", resolution=model.size)
+    config = {"model": {"name": model.name, "digest": model.digest, "dimension": model.dim}, "verifier": card}
+    return Text(config, partial(cosines, model.dim, verifier.threshold))
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description="Print a table, or write it into a page.")
-    parser.add_argument("table", choices=["cosines", "looks"])
-    parser.add_argument("--model", default=DEFAULT_IDENTITY_MODEL, help="an identity model, for the cosines")
-    parser.add_argument("--into", type=Path, help="page with the table's markers")
-    given = parser.parse_args()
-    publish(looks() if given.table == "looks" else of_model(given.model), given.table, given.into)
+def _looks_of(run: Run) -> Text:
+    return Text({"model": face_model_card(load_model())}, looks)
 
 
-if __name__ == "__main__":
-    main()
+COSINES = text_table("identity-dp/cosines", revision=1, load=_cosines_of)
+LOOKS = text_table("identity-dp/looks", revision=1, load=_looks_of)

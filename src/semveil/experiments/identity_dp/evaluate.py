@@ -11,15 +11,14 @@ from torch import Tensor
 
 from semveil.core.errors import PhotoError
 from semveil.core.pixels import to_tensor
+from semveil.core.progress import Progress, quiet
 from semveil.core.provenance import commit, versions
 from semveil.core.results import write_result
 from semveil.core.weights import WeightsMissing
 from semveil.data.faces import PhotoFace
 from semveil.data.judgements import read_judgements
 from semveil.data.pairs import PairList, read_pairs
-from semveil.experiments.dp_semcom.protected import Progress, quiet
 from semveil.experiments.identity_dp.bench import IdentityBench, prepare_bench
-from semveil.experiments.identity_dp.figures import draw
 from semveil.experiments.identity_dp.measures import looks
 from semveil.experiments.identity_dp.pairs import Pairs, acceptance
 from semveil.experiments.identity_dp.paper import PAPER
@@ -29,6 +28,7 @@ from semveil.experiments.identity_dp.rows import Row, measured, own_rows
 from semveil.experiments.kit.keeping import at_once
 from semveil.experiments.kit.latent_measures import save_picture
 from semveil.experiments.kit.photo_sets import DataMissing, PhotoSet
+from semveil.experiments.kit.reproduce import draw
 from semveil.experiments.kit.utility import kept_by_judge, kept_on_crops, load_parser
 from semveil.methods.identity_model import load_identity_model
 from semveil.recognition.by_name import VERIFIERS, load_verifier

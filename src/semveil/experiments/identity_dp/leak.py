@@ -14,7 +14,7 @@ Positive control: photos without protection. Negative controls: attributes of an
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -24,10 +24,10 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from semveil.attacks.reidentification import Reidentification
+from semveil.core.progress import Progress, quiet
 from semveil.core.registry import Registry
 from semveil.core.rng import streams
 from semveil.encoders.attributes import coarsened
-from semveil.experiments.dp_semcom.protected import Progress, quiet
 from semveil.experiments.identity_dp.leak_attacks import (
     EVERYTHING,
     Signal,
@@ -43,8 +43,10 @@ from semveil.experiments.identity_dp.leak_attacks import (
     undone,
 )
 from semveil.experiments.identity_dp.leak_faces import LeakFaces, Portraits, leak_faces
-from semveil.experiments.identity_dp.leak_figure import draw_leak
-from semveil.experiments.kit.keeping import Keep, Kept, at_once, face_model_card, measurement
+from semveil.experiments.identity_dp.leak_figure import drawing, leak_tables
+from semveil.experiments.kit.experiment import Run, experiment, whole
+from semveil.experiments.kit.inputs import as_json
+from semveil.experiments.kit.keeping import Keep, at_once, face_model_card
 from semveil.experiments.kit.photo_sets import DataMissing, load_face_set
 from semveil.methods.face_model import load_model
 from semveil.methods.identity_dp import IdentityDP
@@ -94,9 +96,6 @@ for _preset in (
     LEAK_PRESETS.add(_preset.name, _preset)
 
 
-LEAK = measurement("identity-dp/leak", revision=2)
-
-
 @dataclass(frozen=True)
 class Variant:
     """One way to make pictures.
@@ -114,39 +113,29 @@ class Variant:
     claim: Mapping[str, Any] | None = None
 
 
-def reproduce_leak(
-    preset: str,
-    out: Path,
-    *,
-    data: Path | None = None,
-    model: str | None = None,
-    verifier: str | None = None,
-    progress: Progress = quiet,
-) -> Path:
-    """Run all attackers on all variants, write `leak.json` into a folder, draw it.
+@dataclass(frozen=True, eq=False)
+class LeakBench:
+    """What a run works on, loaded, and how results describe it."""
 
-    A JSON that lies there is drawn and not made anew where its key is the same, see `keeping`; a broken run goes on.
+    preset: LeakPreset
+    model: IdentityModel
+    faces: LeakFaces
+    recognisers: Mapping[str, Verifier]
+    config: Mapping[str, Any]
 
-    Args:
-        preset: `smoke`, `small` or `full`.
-        out: folder of the results.
-        data: a face set or a folder with LFW.
-        model: identity model; the bundled one where None.
-        verifier: recognisers with commas between them; the preset's where None.
-        progress: what is being done, how much is done, how much there is.
+    @property
+    def head(self) -> dict[str, Any]:
+        return {"seeds": [self.preset.seed]}
 
-    Returns:
-        The figure, a PNG.
 
-    Raises:
-        DataMissing: no data, or too few people in it.
-        ValueError: no such preset, model or verifier.
-    """
-    chosen, loaded = LEAK_PRESETS[preset], load_identity_model(model or DEFAULT_IDENTITY_MODEL)
+def load(run: Run) -> LeakBench:
+    """What a run works on: a face set or a folder with LFW, the identity model, and the recognisers that attackers use."""
+    data = run.data
+    chosen, loaded = run.preset, load_identity_model(run.model or DEFAULT_IDENTITY_MODEL)
     if data is None:
         raise DataMissing("the leak is measured on several photos of a person: name a face set or a folder with lfw by --data")
     faces = leak_faces(
-        load_face_set(data, loaded, progress=lambda done, total: progress("prepare photos", done, total)),
+        load_face_set(data, loaded, progress=lambda done, total: run.progress("prepare photos", done, total)),
         gallery_photos=chosen.gallery_photos,
         strangers=chosen.strangers,
         public=chosen.public,
@@ -154,11 +143,12 @@ def reproduce_leak(
         named_photos=chosen.named_photos,
     )
     named = {
-        name: load_verifier(name, resolution=loaded.size) for name in (verifier.split(",") if verifier else chosen.verifiers)
+        name: load_verifier(name, resolution=loaded.size)
+        for name in (run.verifier.split(",") if run.verifier else chosen.verifiers)
     }
     judges = {name: judge for name, (judge, _) in named.items()}
     config = {
-        "preset": {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(chosen).items()},
+        "preset": as_json(chosen),
         "model": {"name": loaded.name, "digest": loaded.digest, "dimension": loaded.dim},
         "recognisers": {name: card for name, (_, card) in named.items()},
         "public_faces": None if chosen.attribute_epsilon is None else face_model_card(load_model()),
@@ -166,11 +156,12 @@ def reproduce_leak(
         "photos_digest": faces.digest,
         "people": {name: len(set(part.names)) for name, part in vars(faces).items()},
     }
-    path = Path(out) / "leak.json"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    kept = Kept(path, LEAK, config=config, head={"seeds": [chosen.seed]})
-    kept.whole(lambda keep: measure_leak(loaded, faces, judges, chosen, keep=keep, progress=progress))
-    return draw_leak(path)
+    return LeakBench(chosen, loaded, faces, judges, config)
+
+
+def run(bench: LeakBench, folder: Path, progress: Progress, keep: Keep) -> dict[str, Any]:
+    """All attackers on all variants."""
+    return measure_leak(bench.model, bench.faces, bench.recognisers, bench.preset, keep=keep, progress=progress)
 
 
 def measure_leak(
@@ -360,3 +351,14 @@ def _scores(found: Reidentification) -> dict[str, Any]:
 
 def _in_parts(make: Callable[[Tensor], Tensor], photos: Tensor) -> Tensor:
     return torch.cat([make(part) for part in photos.split(CHUNK)])
+
+
+LEAK = experiment(
+    "identity-dp/leak",
+    revision=2,
+    presets=LEAK_PRESETS,
+    load=load,
+    measure=whole(run),
+    figures={"leak": drawing},
+    table=leak_tables,
+)

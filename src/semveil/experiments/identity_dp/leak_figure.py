@@ -6,25 +6,11 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from semveil.core.results import read_result
-from semveil.experiments.kit.markdown import markdown
-from semveil.experiments.kit.style import finish, styled
+from semveil.experiments.kit.tables import markdown
 
 RANK, FURTHER = "rank-1", "rank-10"
 RANKED = ("recogniser", "fused anew", "sum of scores")  # attackers whose rank 10 is shown
 Attack = tuple[str, str]
-
-
-def draw_leak(path: Path) -> Path:
-    """Draw how often every attacker finds the right person on every variant.
-
-    Args:
-        path: `leak.json`.
-
-    Returns:
-        `leak.png` beside it.
-    """
-    return finish(styled(lambda: _figure(read_result(path))), path.with_suffix(".png"))
 
 
 def leak_tables(result: dict[str, Any]) -> str:
@@ -63,7 +49,8 @@ def leak_tables(result: dict[str, Any]) -> str:
     return "\n\n".join(parts)
 
 
-def _figure(result: dict[str, Any]) -> Figure:
+def drawing(result: dict[str, Any], folder: Path) -> Figure:
+    """How often every attacker finds the right person on every variant."""
     variants, attacks = result["variants"], _attacks(result)
     table = np.full((len(attacks), len(variants)), np.nan)
     for row, (attack, signal) in enumerate(attacks):

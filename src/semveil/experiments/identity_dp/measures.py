@@ -1,12 +1,16 @@
 """What is measured of pictures with another identity, JSON-ready: one value per photo."""
 
+from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from semveil.core.pixels import to_pixels
 from semveil.core.results import rounded
+from semveil.data.save import save_png
 from semveil.experiments.identity_dp.bench import CHUNK, IdentityBench
+from semveil.experiments.kit.latent_bench import PICTURES
 from semveil.metrics import face_detected, fppsr, identity_distance, psnr, psr, sharpness, ssim
 
 IN_TRAINING = ("bundled",)  # the model was trained to deceive it, so it has no say in `psr`
@@ -43,3 +47,20 @@ def independent(bench: IdentityBench) -> list[Any]:
 
 def _of_chunks(source: Tensor, images: Tensor, metric: Any) -> list[float | None]:
     return torch.cat([metric(a, b) for a, b in zip(source.split(CHUNK), images.split(CHUNK), strict=True)]).tolist()
+
+
+def picture(folder: Path, name: str, image: Tensor) -> str:
+    """Write one picture (3, S, S) into the run's folder of pictures; gives its name relative to the JSON."""
+    (folder / PICTURES).mkdir(exist_ok=True)
+    save_png(folder / PICTURES / f"identity-{name}.png", to_pixels(image[None])[0])
+    return f"{PICTURES}/identity-{name}.png"
+
+
+def other_people(bench: IdentityBench) -> dict[str, Any]:
+    """Mean identity distance between different photos, for scale."""
+    photos, found = bench.photos.images, {}
+    for name, judge in {**bench.verifiers, **bench.facenets}.items():
+        embedded = torch.cat([judge.embed(part) for part in photos.split(CHUNK)])
+        distances = torch.cdist(embedded, embedded)[~torch.eye(len(embedded), dtype=torch.bool)]
+        found[f"identity_distance {name}"] = round(float(distances.mean()), 4) if len(distances) else None
+    return found

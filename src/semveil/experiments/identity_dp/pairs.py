@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from semveil.core.pixels import to_tensor
-from semveil.experiments.dp_semcom.protected import Progress
+from semveil.core.progress import Progress
 from semveil.experiments.identity_dp.bench import CHUNK, IdentityBench
-from semveil.experiments.identity_dp.presets import IdentityPreset
 from semveil.experiments.identity_dp.rows import Row, own_rows
+from semveil.experiments.kit.experiment import Run
 from semveil.experiments.kit.keeping import Keep
 from semveil.experiments.kit.photo_sets import ORDER_SEED, DataMissing, PhotoSet, load_face_set
 from semveil.methods.identity_model import IdentityModel
@@ -40,15 +40,16 @@ class Pairs:
     fold: NDArray[np.intp]
 
 
-def held_out_people(preset: IdentityPreset, data: Path | None, model: IdentityModel, progress: Progress) -> PhotoSet:
+def held_out_people(run: Run, model: IdentityModel) -> PhotoSet:
     """Held-out photos of LFW, several of a person; names are `person 0001, photo 1` and so on.
 
     Raises:
         DataMissing: no data is named, or none of it shows a person twice.
     """
+    preset, data = run.preset, run.data
     if data is None:
         raise DataMissing("Table III needs several photos of a person: name a face set or a folder with lfw by --data")
-    faces = load_face_set(data, model, progress=lambda done, total: progress("prepare photos", done, total))
+    faces = load_face_set(data, model, progress=lambda done, total: run.progress("prepare photos", done, total))
     rows = np.flatnonzero(faces.held_out & np.char.startswith(faces.source, "lfw/"))
     rng = np.random.default_rng(ORDER_SEED)
     of_person = {str(name): rng.permutation(rows[faces.person[rows] == name]) for name in np.unique(faces.person[rows])}

@@ -11,12 +11,12 @@ from torch import Tensor
 
 from semveil.core.errors import FaceError, PhotoError
 from semveil.core.pixels import to_tensor
+from semveil.core.progress import Progress, quiet
 from semveil.data.align import align_face
 from semveil.data.faces import PhotoFace, load_aligned_faces
 from semveil.data.photos import load_photo
-from semveil.experiments.dp_semcom.protected import Progress, quiet
 from semveil.experiments.identity_dp.bench import public_faces
-from semveil.experiments.identity_dp.presets import IdentityPreset
+from semveil.experiments.kit.experiment import Run
 from semveil.experiments.kit.photo_sets import DataMissing, PhotoSet
 from semveil.methods.identity_model import IdentityModel
 
@@ -98,10 +98,10 @@ def same_face(face: PhotoFace, path: Path, size: int) -> NDArray[np.uint8]:
     return align_face(pixels, face.face.landmarks, size).pixels
 
 
-def own_faces(preset: IdentityPreset, data: Path | None, model: IdentityModel, progress: Progress) -> PhotoSet:
+def own_faces(run: Run, model: IdentityModel) -> PhotoSet:
     """The faces of anyone's folder of photos; without one, public faces."""
-    if data is None:
-        return public_faces(model.size, min(SHOWN, 2 * preset.pictured))
-    found = find_faces(photo_files(data), model.size, progress=progress)
+    if run.data is None:
+        return public_faces(model.size, min(SHOWN, 2 * run.preset.pictured))
+    found = find_faces(photo_files(run.data), model.size, progress=run.progress)
     ids = tuple(f"photo {i:04d}" for i in range(1, len(found.faces) + 1))
     return PhotoSet(found.images, ids, f"{len(ids)} faces of a folder of photos", public=False)

@@ -1,7 +1,6 @@
 """How large an experiment of identity-dp runs: presets as values of one frozen schema."""
 
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 from semveil.core.registry import Registry
 
@@ -51,10 +50,6 @@ class IdentityPreset:
     folds: int = 10
     far: float = 1e-3
     seed: int = 0
-
-    def as_dict(self) -> dict[str, Any]:
-        """As JSON has it."""
-        return {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(self).items()}
 
 
 IDENTITY_PRESETS: Registry[IdentityPreset] = Registry("preset")

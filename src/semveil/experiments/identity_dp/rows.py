@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from semveil.core.digests import digest_of_json
+from semveil.core.progress import Progress
 from semveil.core.rng import streams
-from semveil.experiments.dp_semcom.protected import Progress
 from semveil.experiments.identity_dp.baselines import READINGS, baseline
 from semveil.experiments.identity_dp.bench import CHUNK, IdentityBench
 from semveil.experiments.identity_dp.measures import looks

@@ -1,7 +1,6 @@
 """How large an experiment of dp-image or latent-dp runs: presets as values of one frozen schema."""
 
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 from semveil.core.registry import Registry
 from semveil.methods.face_model import DEFAULT_MODEL
@@ -63,10 +62,6 @@ class LatentPreset:
     noises: int = 5
     perceptual: str | None = None
     seed: int = 0
-
-    def as_dict(self) -> dict[str, Any]:
-        """As JSON has it."""
-        return {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(self).items()}
 
 
 LATENT_PRESETS: Registry[LatentPreset] = Registry("preset")

@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -68,6 +68,10 @@ class PhotoSet:
             digest.update(to_pixels(part).tobytes())
         return digest.hexdigest()
 
+    def as_dict(self) -> dict[str, Any]:
+        """What a result's config says of them."""
+        return {"description": self.description, "count": len(self.ids), "digest": self.digest}
+
 
 def astronaut(size: int) -> NDArray[np.uint8]:
     """The aligned face of the portrait that scikit-image ships (NASA, public domain), (S, S, 3) RGB."""
@@ -86,8 +90,14 @@ def public_photos(model: FaceModel, count: int) -> PhotoSet:
         with torch.inference_mode():
             generated = model.generator.synthesize(codes)
         images = torch.cat([images, to_tensor(to_pixels(generated))])
-    ids = ("astronaut", *(f"generated {i}" for i in range(1, count)))
-    text = "the astronaut of scikit-image" + (f" and {count - 1} faces that the model generated" if count > 1 else "")
+    return astronaut_and(images, "the model")
+
+
+def astronaut_and(images: Tensor, generator: str) -> PhotoSet:
+    """The astronaut, first of (N, 3, S, S), and faces that a generator, named in words, made."""
+    others = len(images) - 1
+    ids = ("astronaut", *(f"generated {i + 1}" for i in range(others)))
+    text = "the astronaut of scikit-image" + (f" and {others} faces that {generator} generated" if others else "")
     return PhotoSet(images, ids, text, public=True)
 
 

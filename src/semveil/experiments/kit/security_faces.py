@@ -14,7 +14,8 @@ from semveil.core.digests import digest_of_tensors
 from semveil.core.parts import PARTS
 from semveil.core.pixels import to_tensor
 from semveil.data.face_set import FaceSet
-from semveil.experiments.kit.photo_sets import ORDER_SEED, load_face_set, public_photos
+from semveil.experiments.kit.experiment import Run
+from semveil.experiments.kit.photo_sets import ORDER_SEED, DataMissing, load_face_set, public_photos
 from semveil.methods.face_model import FaceModel
 
 DEVELOPMENT_SHARE = 0.2  # of the held-out people; the others are reported on, once
@@ -140,3 +141,24 @@ def _lightness(faces: FaceSet, part: str) -> NDArray[np.float64]:
 def _usable(labels: Sequence[Tensor]) -> bool:
     """Both kinds, a few of each, among the attacked and the public faces."""
     return all(min(int((label == value).sum()) for value in (0, 1)) >= 5 for label in labels)
+
+
+def faces_with_parts(run: Run, model: FaceModel, *, attacked: int, gallery: int, public: int) -> SecurityFaces:
+    """The faces that a run attacks: of the preset's split of real people, or generated where it names none.
+
+    Args:
+        run: whose preset has `name` and `split`.
+        model: gives the size, and generated faces.
+        attacked, gallery, public: see `real_faces`.
+
+    Raises:
+        DataMissing: the preset needs data and none is named.
+    """
+    if run.preset.split is None:
+        return generated_faces(model, attacked, public)
+    if run.data is None:
+        raise DataMissing(
+            f"preset {run.preset.name} attacks photos of {run.preset.split} people; name them with --data (a prepared .npz, or "
+            "a folder with celebamask_hq and lfw), or take --preset smoke, which needs none"
+        )
+    return real_faces(run.data, model, split=run.preset.split, attacked=attacked, gallery=gallery, public=public)

@@ -1,7 +1,8 @@
 """Mean of photos' values with an interval: the bootstrap over photos, and over the draws of each."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -66,3 +67,23 @@ def _resampled(
     """For each chosen photo the mean of as many of its draws as there are, drawn with replacement."""
     rows = (rng.random((len(packed), len(chosen))) * counts[chosen]).astype(int)  # below the photo's own count
     return packed[rows, chosen].mean(0)
+
+
+def mean(columns: Mapping[str, Any], metric: str) -> Mean | None:
+    """Mean over photos of a metric with one value per photo, or one per draw and photo; None where it was not measured."""
+    found = columns.get(metric)
+    return None if found is None else mean_of_photos(found)
+
+
+def value(columns: Mapping[str, Any], metric: str) -> float:
+    """The same without its interval, of a metric that was measured."""
+    found = mean(columns, metric)
+    assert found is not None
+    return found.value
+
+
+def paired(a: Mapping[str, Any], b: Mapping[str, Any], metric: str) -> Mean:
+    """Mean over photos of a - b, of a metric that both have."""
+    found = mean_of_photos(np.array(a[metric], float) - np.array(b[metric], float))
+    assert found is not None
+    return found

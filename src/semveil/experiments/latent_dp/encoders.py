@@ -1,15 +1,12 @@
 """latent-dp's own encoder beside a model's: [LDP] Fig. 3, gradient descent on deep features, against the squared error.
 
-    python -m semveil.experiments.latent_dp.encoders [--data FACES] [--photos 16] [--into docs/methods/latent-dp.md]
-
-Prints how like the photos the pictures of either's latents are.
+How like the photos the pictures of either's latents are.
 """
 
-import argparse
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -17,16 +14,18 @@ from torch import Tensor
 from semveil.core.weights import WeightsMissing
 from semveil.encoders.feature_optimisation import FEATURE_SETTINGS, optimise_features
 from semveil.encoders.inversion import invert
-from semveil.experiments.kit.markdown import markdown
+from semveil.experiments.kit.experiment import Run
+from semveil.experiments.kit.keeping import face_model_card, metric_weights
 from semveil.experiments.kit.photo_sets import PhotoSet, held_out_photos, public_photos
 from semveil.experiments.kit.set_distance import NOT_MEASURED
 from semveil.experiments.kit.statistics import mean_of_photos
-from semveil.experiments.kit.tables import publish
+from semveil.experiments.kit.tables import markdown
+from semveil.experiments.kit.text_table import Text, text_table
 from semveil.methods.face_model import DEFAULT_MODEL, FaceModel, load_model
 from semveil.metrics import lpips, psnr, ssim
 from semveil.recognition import ImageFeatures
 
-NAME = "encoders"
+PHOTOS = 16
 
 
 def compared(model: FaceModel, photos: PhotoSet, *, steps: int | None = None) -> str:
@@ -72,17 +71,11 @@ def _cell(metric: Callable[[], Tensor]) -> str:
         return NOT_MEASURED
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description="Compare latent-dp's encoder with a model's own.")
-    parser.add_argument("--data", type=Path, help="held-out photos; public pictures where not given")
-    parser.add_argument("--photos", type=int, default=16)
-    parser.add_argument("--model", default=DEFAULT_MODEL)
-    parser.add_argument("--into", type=Path, help="page with the table's markers")
-    given = parser.parse_args()
-    model = load_model(given.model)
-    photos = held_out_photos(given.data, model, given.photos) if given.data else public_photos(model, given.photos)
-    publish(compared(model, photos), NAME, given.into)
+def _load(run: Run) -> Text:
+    model = load_model(run.model or DEFAULT_MODEL)
+    photos = public_photos(model, PHOTOS) if run.data is None else held_out_photos(run.data, model, PHOTOS)
+    config = {"model": face_model_card(model), "photos": photos.as_dict(), "metric_weights": metric_weights()}
+    return Text(config, partial(compared, model, photos))
 
 
-if __name__ == "__main__":
-    main()
+ENCODERS = text_table("latent-dp/encoders", revision=1, load=_load)

@@ -1,11 +1,14 @@
-"""Can what is sent be turned back into the picture? An inverter for every conversion, and for controls."""
+"""What an inverter rebuilds of pictures that noise-image sends, `attack.json`."""
 
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 import torch.nn.functional as F
+from matplotlib.figure import Figure
 from torch import Tensor
 
 from semveil.attacks.intervals import rate
@@ -13,19 +16,41 @@ from semveil.attacks.inverter import InverterSettings, train_inverter
 from semveil.core.results import rounded
 from semveil.core.rng import streams
 from semveil.core.weights import WeightsMissing
+from semveil.experiments.kit.experiment import experiment
 from semveil.experiments.kit.keeping import Keep
-from semveil.experiments.noise_image.bench import NoiseImageBench, Pictures, Protect, as_dict, as_sent, eight_bits, right
-from semveil.experiments.noise_image.presets import MAIN, Cell
+from semveil.experiments.kit.statistics import mean_of_photos
+from semveil.experiments.kit.tables import markdown
+from semveil.experiments.noise_image.bench import (
+    NoiseImageBench,
+    Pictures,
+    Protect,
+    as_dict,
+    as_sent,
+    eight_bits,
+    load,
+    right,
+    shown_by,
+)
+from semveil.experiments.noise_image.cell_claims import named
+from semveil.experiments.noise_image.paper import PAPER
+from semveil.experiments.noise_image.presets import MAIN, NOISE_IMAGE_PRESETS, Cell
+from semveil.experiments.noise_image.shown import bars, label_of, score_of
 from semveil.metrics import lpips, psnr, ssim
 
 BLUR = 2.0  # standard deviation in pixels
+
+
 TARGETS = (
     *(Cell(sigma, "published", *MAIN) for sigma in (3.0, 5.0)),
     *(Cell(sigma, "without loss") for sigma in (3.0, 5.0)),
     *(Cell(sigma, "noised") for sigma in (3.0, 5.0)),
     Cell(3.0, "as_released"),
 )
+
+
 LONGER = 3  # times as many steps, for two of them: what patience gives
+
+
 PATIENT = (Cell(3.0, "published", *MAIN), Cell(3.0, "noised"))
 
 
@@ -93,3 +118,73 @@ def blurred(images: Tensor) -> Tensor:
     weights = (weights / weights.sum()).expand(3, 1, 1, side)
     padded = F.pad(images, (side // 2,) * 4, mode="replicate")
     return F.conv2d(F.conv2d(padded, weights, groups=3), weights.mT, groups=3)
+
+
+def drawing(result: dict[str, Any], folder: Path) -> Figure:
+    rows = attack_rows(result)
+    figure = Figure(figsize=(9, 0.45 * len(rows) + 1.4))
+    left, right = figure.subplots(1, 2, sharey=True)
+    places = np.arange(len(rows))[::-1]
+    for axes, column, label in (
+        (left, "ssim", "SSIM of what is rebuilt"),
+        (right, "classified", "classified right when rebuilt"),
+    ):
+        found = [row[column] for row in rows]
+        bars(axes, places, found, label)
+    left.set_yticks(places, [label_of(row["name"]) for row in rows])
+    right.axvline(result["attack"]["source"]["classified"]["value"], color="grey", lw=1)
+    right.axvline(result["explainer"]["chance"], color="grey", lw=1, ls=":")
+    figure.suptitle("What an inverter rebuilds (lines at the right: the pictures themselves; chance)")
+    return figure
+
+
+def attack_rows(result: dict[str, Any]) -> list[dict[str, Any]]:
+    """Targets with value, low and high of what the inverter rebuilt."""
+    rows = []
+    for name, target in result["attack"].items():
+        if name == "source":
+            continue
+        made = target.get("rebuilt", target)
+        classified = made["classified"]
+        row = {"name": name, "classified": tuple(classified[key] for key in ("value", "low", "high"))}
+        for metric in ("ssim", "psnr", "lpips"):
+            mean = mean_of_photos(made[metric]) if made[metric] else None
+            row[metric] = (mean.value, mean.low, mean.high) if mean else None
+        sent = target.get("sent")
+        row["sent"] = mean_of_photos(sent["ssim"]) if sent else None
+        rows.append(row)
+    return rows
+
+
+def table(result: dict[str, Any]) -> str:
+    head = ["what is sent", "its own SSIM", "SSIM rebuilt", "PSNR, dB", "LPIPS", "classified right, rebuilt"]
+    rows = []
+    for row in attack_rows(result):
+        sent = str(row["sent"]) if row["sent"] else ""
+        rows.append([named(row["name"]), sent, *(_triple(row[c]) for c in ("ssim", "psnr", "lpips", "classified"))])
+    known = max(target.get("known_pairs", 0) for target in result["attack"].values())
+    steps = result["config"]["preset"]["inverter_steps"]
+    about = (
+        f"An inverter trained on {known:,} pairs, of training pictures, for {steps:,} steps where none are named; "
+        f"{len(result['attack']['mean picture']['ssim'])} test pictures rebuilt; mean with a 95 % interval over "
+        "pictures. LPIPS at twice the size. The explainer classifies the "
+        f"pictures themselves with {score_of(result['attack']['source']['classified'])}, chance is "
+        f"{result['explainer']['chance']:.3f}."
+    )
+    return f"{about}\n\n{markdown(head, rows)}"
+
+
+def _triple(found: tuple[float, float, float] | None) -> str:
+    return "not measured" if found is None else "{:.3f} [{:.3f}, {:.3f}]".format(*found)
+
+
+ATTACK = experiment(
+    "noise-image/attack",
+    revision=2,
+    presets=NOISE_IMAGE_PRESETS,
+    load=load,
+    measure=shown_by("attack", {"attack": attack_targets}),
+    figures={"attack": drawing},
+    table=table,
+    paper=PAPER,
+)

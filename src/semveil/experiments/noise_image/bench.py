@@ -1,7 +1,8 @@
 """What a run of noise-image's experiments works on: pictures, the explainer, and what is trained for each cell."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -12,16 +13,18 @@ from numpy.typing import NDArray
 from safetensors.torch import save
 from torch import Tensor, nn
 
-from semveil.attacks.intervals import Score
+from semveil.attacks.intervals import Score, rate
 from semveil.core.checkpoints import load_strictly, read_checkpoint
 from semveil.core.digests import digest_of_json, digest_of_tensors
 from semveil.core.files import write_whole
 from semveil.core.pixels import to_pixels, to_tensor
+from semveil.core.progress import Progress
 from semveil.core.provenance import versions
 from semveil.core.rng import streams
 from semveil.data.labelled_pictures import LabelledPictures, load_labelled
-from semveil.experiments.dp_semcom.protected import Progress
-from semveil.experiments.kit.keeping import Keep, metric_weights
+from semveil.experiments.kit.experiment import Run
+from semveil.experiments.kit.inputs import as_json
+from semveil.experiments.kit.keeping import Keep, Kept, metric_weights
 from semveil.experiments.kit.outliers import centred
 from semveil.experiments.kit.photo_sets import DataMissing
 from semveil.experiments.noise_image.presets import Cell, NoiseImagePreset
@@ -81,10 +84,14 @@ class NoiseImageBench:
     progress: Progress
 
     @property
+    def head(self) -> dict[str, Any]:
+        return {}
+
+    @property
     def config(self) -> dict[str, Any]:
         """As result files have it."""
         return {
-            "preset": self.preset.as_dict(),
+            "preset": as_json(self.preset),
             "pictures": self.description,
             "digest": self.digest,
             "explainer": self.explainer_from,
@@ -162,8 +169,30 @@ class NoiseImageBench:
         return network.eval().requires_grad_(False)
 
 
-Run = Callable[[NoiseImageBench, Keep], None]
+Body = Callable[[NoiseImageBench, Keep], None]
 """Measures what a table or figure shows, each part kept by its name."""
+
+
+def load(run: Run) -> NoiseImageBench:
+    """What a run works on, see `prepare`; its `model` gives the explainer, else one is trained."""
+    if run.verifier:
+        raise ValueError(f"noise-image/{run.figure} judges no faces; leave out the verifier {run.verifier!r}")
+    return prepare(run.preset, run.folder, run.data, run.model, run.progress)
+
+
+def shown_by(place: str, bodies: Mapping[str, Body]) -> Callable[[NoiseImageBench, Kept, Run], None]:
+    """A measurement that adds what the wanted figure shows, at a place of the file, beside the explainer's accuracy."""
+
+    def measure(bench: NoiseImageBench, kept: Kept, run: Run) -> None:
+        kept.part("explainer", measure=partial(_explainer_accuracy, bench))
+        bodies[run.figure](bench, lambda name, cell: kept.part(place, name, measure=cell))
+
+    return measure
+
+
+def _explainer_accuracy(bench: NoiseImageBench) -> dict[str, Any]:
+    hits = right(bench.explainer, bench.test.pixels, bench.test.labels)
+    return {"accuracy": as_dict(rate(hits.numpy())), "chance": 1 / len(bench.classes)}
 
 
 def prepare(

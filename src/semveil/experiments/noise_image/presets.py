@@ -1,7 +1,6 @@
 """How large an experiment of noise-image runs, and the settings that its tables measure."""
 
-from dataclasses import asdict, dataclass, replace
-from typing import Any
+from dataclasses import dataclass, replace
 
 from semveil.core.registry import Registry
 
@@ -109,10 +108,6 @@ class NoiseImagePreset:
     classes: int | None = None
     size: int | None = None
     table2: bool = False
-
-    def as_dict(self) -> dict[str, Any]:
-        """As JSON has it."""
-        return {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(self).items()}
 
 
 NOISE_IMAGE_PRESETS: Registry[NoiseImagePreset] = Registry("preset")
