@@ -41,6 +41,7 @@ def test_tables_are_word_for_word_what_they_were(golden: Path) -> None:
     assert tables(read_result(_results()[golden.stem])) + "\n" == golden.read_text(encoding="utf-8")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("path", "figure"), DRAWN, ids=[f"{path.parent.name}-{figure}" for path, figure in DRAWN])
 def test_figures_are_what_they_were(path: Path, figure: str, tmp_path: Path) -> None:
     folder = shutil.copytree(path.parent, tmp_path / "results")

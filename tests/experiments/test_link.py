@@ -8,37 +8,29 @@ from pathlib import Path
 import pytest
 import torch
 from experiments import revisions
-from semveil.experiments.reproducible import EXPERIMENTS
 
 from semveil.attacks import ATTACKS
 from semveil.channels import Link, parse_link
-from semveil.experiments.dp_semcom.bandwidth import reproduce_bandwidth, reproduce_cliff
-from semveil.experiments.dp_semcom.channels import reproduce_channels, reproduce_snr
 from semveil.experiments.dp_semcom.digital import analogue as _analogue
 from semveil.experiments.dp_semcom.digital import digital as _digital
 from semveil.experiments.dp_semcom.digital import over_snr as _over_snr
 from semveil.experiments.dp_semcom.link_bench import AWGN, FADING, PRESETS, LinkBench, LinkPreset, mean, run_cell, strongest
 from semveil.experiments.dp_semcom.link_digital import ways
 from semveil.experiments.dp_semcom.link_shown import gap
-from semveil.experiments.dp_semcom.mismatch import reproduce_mismatch
 from semveil.experiments.dp_semcom.security import EVES
+from semveil.experiments.kit.reproduce import reproduce
 from semveil.link.eves import hear
 from semveil.methods.dp_semcom import DPSemCom
 from semveil.methods.face_model import load_model
 from semveil.metrics import ssim
 
-RUNS = {
-    "channels": reproduce_channels,
-    "snr": reproduce_snr,
-    "bandwidth": reproduce_bandwidth,
-    "cliff": reproduce_cliff,
-    "mismatch": reproduce_mismatch,
-}
+SMOKE = PRESETS["smoke"]
+RUNS = ("channels", "snr", "bandwidth", "cliff", "mismatch")
 
 
 def tiny_preset(name: str) -> LinkPreset:
     """Few cells, so that the tests are quick; all Eves on one of them."""
-    few = replace(PRESETS["smoke"], photos=2, public=40, synthetic=0, csi=(AWGN,), repetitions=(1,), ways=("bound",))
+    few = replace(SMOKE, photos=2, public=40, synthetic=0, csi=(AWGN,), repetitions=(1,), ways=("bound",))
     few = replace(few, digital_uses=(8, 64), cliff_uses=32, offsets_db=(-1.0, 0.0))
     few = replace(few, trained_db=((0.0, 0.0), (20.0, 20.0)), trained_latents=512, epochs=20)
     return few if name == "snr" else replace(few, protections=("rotation",), fully=(FADING,))
@@ -49,9 +41,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory, tiny_model: Path) -> Path:
     out = tmp_path_factory.mktemp("link")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SEMVEIL_HOME", str(tmp_path_factory.mktemp("home")))
-        for name, run in RUNS.items():
-            patch.setattr("semveil.experiments.dp_semcom.link_bench.PRESETS", {"smoke": tiny_preset(name)})
-            run("smoke", out, model=str(tiny_model))
+        for name in RUNS:
+            patch.setitem(PRESETS._entries, "smoke", tiny_preset(name))
+            reproduce(f"dp-semcom/{name}", "smoke", out, model=str(tiny_model))
     return out
 
 
@@ -62,7 +54,7 @@ def result(folder: Path, name: str) -> dict:
 @pytest.mark.parametrize("name", RUNS)
 def test_each_has_its_numbers_and_its_figure(folder: Path, name: str) -> None:
     assert (folder / f"{name}.png").stat().st_size > 10_000
-    assert result(folder, name)["experiment"] == f"dp-semcom/{name}" and f"dp-semcom/{name}" in list(EXPERIMENTS)
+    assert result(folder, name)["experiment"] == f"dp-semcom/{name}"
 
 
 @pytest.mark.parametrize("name", RUNS)
@@ -171,9 +163,9 @@ def test_the_strongest_eve_is_the_nearest_and_never_the_control() -> None:
 
 def test_done_cells_are_kept(folder: Path, tiny_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     before = (folder / "channels.json").read_text()
-    monkeypatch.setattr("semveil.experiments.dp_semcom.link_bench.PRESETS", {"smoke": tiny_preset("channels")})
-    monkeypatch.setattr("semveil.experiments.dp_semcom.channels.run_cell", None)  # nothing may run
-    reproduce_channels("smoke", folder, model=str(tiny_model))
+    monkeypatch.setitem(PRESETS._entries, "smoke", tiny_preset("channels"))
+    monkeypatch.setattr("semveil.experiments.dp_semcom.channels.run_cell", lambda *cell: pytest.fail("nothing may run"))
+    reproduce("dp-semcom/channels", "smoke", folder, model=str(tiny_model))
     assert (folder / "channels.json").read_text() == before
 
 
