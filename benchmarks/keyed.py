@@ -22,7 +22,7 @@ from torch import Tensor
 
 from semveil.channels import denormalise_power, normalise_power, pack, unpack, wiretap
 from semveil.core.parts import parse_codes
-from semveil.experiments.photo_sets import held_out_photos
+from semveil.experiments.kit.photo_sets import held_out_photos
 from semveil.keys.keystream import KeyStream
 from semveil.methods.dp_semcom import PRIVATE_CODES
 from semveil.methods.face_model import FaceModel, LatentPrior, load_model

@@ -14,12 +14,12 @@ from torch import Tensor
 
 from semveil.core.certificate import Certificate
 from semveil.core.pixels import to_tensor
+from semveil.core.progress import quiet
 from semveil.data.faces import load_aligned_faces
 from semveil.data.latents import LatentSet
-from semveil.experiments.photo_sets import astronaut
-from semveil.experiments.presets import PRESETS
-from semveil.experiments.protected import quiet
-from semveil.experiments.setup import prepare_run
+from semveil.experiments.dp_semcom.presets import PRESETS
+from semveil.experiments.dp_semcom.setup import prepare_run
+from semveil.experiments.kit.photo_sets import astronaut
 from semveil.methods.dp_image import DPImage
 from semveil.methods.dp_semcom import DPSemCom
 from semveil.methods.face_model import load_model

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 from rich.console import Console
 
-from semveil.experiments.demo import demo, quality
+from semveil.experiments.demo.demo import demo, quality
 
 
 @pytest.fixture(scope="module")

@@ -9,9 +9,9 @@ import torch
 from experiments import revisions
 
 from semveil.data.face_set import FaceSet
-from semveil.experiments.security import CASES, EVES, PRESETS, reproduce_security
-from semveil.experiments.security_faces import real_faces
-from semveil.experiments.tables import tables
+from semveil.experiments.dp_semcom.security import CASES, EVES, PRESETS
+from semveil.experiments.kit.reproduce import reproduce, tables
+from semveil.experiments.kit.security_faces import real_faces
 from semveil.methods.face_model import load_model
 
 
@@ -20,8 +20,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory, tiny_model: Path) -> Path:
     out = tmp_path_factory.mktemp("security")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SEMVEIL_HOME", str(tmp_path_factory.mktemp("home")))
-        patch.setattr("semveil.experiments.security.PRESETS", {"smoke": _without_pairs()})
-        reproduce_security("smoke", out, model=str(tiny_model))
+        patch.setitem(PRESETS._entries, "smoke", _without_pairs())
+        reproduce("dp-semcom/security", "smoke", out, model=str(tiny_model))
     return out
 
 

@@ -11,13 +11,13 @@ import torch
 from PIL import Image
 
 from semveil.data.face_set import FaceSet
-from semveil.experiments import usefulness
-from semveil.experiments.photo_sets import DataMissing
-from semveil.experiments.security_faces import _split_of
-from semveil.experiments.tables import tables
-from semveil.experiments.usefulness import USEFULNESS_PRESETS, reproduce_usefulness
-from semveil.experiments.usefulness_cases import all_cases
-from semveil.experiments.utility import compare_faces
+from semveil.experiments.all_methods import usefulness
+from semveil.experiments.all_methods.cases import all_cases
+from semveil.experiments.all_methods.usefulness import USEFULNESS_PRESETS
+from semveil.experiments.kit.photo_sets import DataMissing
+from semveil.experiments.kit.reproduce import reproduce, tables
+from semveil.experiments.kit.security_faces import _split_of
+from semveil.experiments.kit.utility import compare_faces
 from semveil.methods.face_model import load_model
 from semveil.methods.identity_model import load_identity_model
 from semveil.methods.registry import METHODS
@@ -77,7 +77,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory, tiny_model: Path, people: Pat
     found = []
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SEMVEIL_HOME", str(tmp_path_factory.mktemp("home")))
-        patch.setattr(usefulness, "USEFULNESS_PRESETS", {"smoke": small})
+        patch.setitem(USEFULNESS_PRESETS._entries, "smoke", small)
         patch.setattr(usefulness, "load_verifier", load_pixels)
         for judged in (False, True):
             if judged:
@@ -87,7 +87,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory, tiny_model: Path, people: Pat
                 )
                 lines = [judgement(file, 30.0) for file in files[0]] + [judgement(files[1][0], 37.0)]
                 (out / "faces.jsonl").write_text("\n".join(lines))
-            figure = reproduce_usefulness("smoke", out, data=people, model=str(tiny_model))
+            figure = reproduce("all-methods/usefulness", "smoke", out, data=people, model=str(tiny_model))
             with Image.open(figure) as picture:
                 assert picture.size[0] > 600
             found.append({**json.loads((out / "usefulness.json").read_text()), "folder": str(out)})
@@ -139,11 +139,11 @@ def test_a_judge_adds_its_columns_and_nothing_is_measured_anew(runs: list[dict[s
 
 def test_real_people_need_data(tmp_path: Path, tiny_model: Path) -> None:
     with pytest.raises(DataMissing, match="--data"):
-        reproduce_usefulness("small", tmp_path, model=str(tiny_model), verifier="dlib")
+        reproduce("all-methods/usefulness", "small", tmp_path, model=str(tiny_model), verifier="dlib")
 
 
 def test_attackers_and_victims_get_other_noise(tiny_model: Path) -> None:
-    from semveil.experiments.usefulness_cases import Photos
+    from semveil.experiments.all_methods.cases import Photos
 
     face = load_model(str(tiny_model))
     cases = all_cases(face, load_identity_model(), epsilons=(8.0,), ranks=(4,), gallery=20)

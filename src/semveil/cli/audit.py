@@ -45,7 +45,7 @@ def audit(
 
     from semveil.cli.parties import default_model
     from semveil.core.results import write_result
-    from semveil.experiments.audit import audit
+    from semveil.experiments.audit.run import audit
 
     unfinished = None if out is None else out.with_name(out.name + ".unfinished")
     with stages(quiet=as_json) as advance:

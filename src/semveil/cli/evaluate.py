@@ -56,8 +56,8 @@ def evaluate(
 
     from semveil.core.files import write_whole
     from semveil.core.results import read_result
-    from semveil.experiments.evaluate import evaluate
-    from semveil.experiments.tables import tables
+    from semveil.experiments.identity_dp.evaluate import evaluate
+    from semveil.experiments.kit.reproduce import tables
 
     names = verifier.split(",") if verifier else ()
     with stages(quiet=as_json) as advance:

@@ -13,18 +13,15 @@ def reproduce(
     figure: Annotated[
         str,
         typer.Argument(
-            help="dp-semcom/fig3 to fig6, noise, security, channels, snr, bandwidth, "
-            "cliff, mismatch, competitors; dp-image/fig4, 5, 7 to 11, table1; "
-            "latent-dp/fig4, 6 to 8; "
-            "identity-dp/fig4 to 7, 10, 11, table1 to 3, leak; noise-image/table3, table4, fig3 to 5, attack, variants; "
-            "all-methods/usefulness.",
+            help="PAPER/FIGURE, such as dp-semcom/fig3, identity-dp/table1 or dp-image/sensitivities; a name that there is not "
+            "is answered by those that there are.",
             metavar="FIGURE",
         ),
     ],
     preset: Annotated[
         str,
         typer.Option(
-            help="How large: smoke, small, paper; also development (security, usefulness), full (leak).",
+            help="Run size: smoke, small or paper; `security` and `usefulness` also accept development, `leak` full.",
             metavar="smoke|small|paper",
         ),
     ] = "smoke",
@@ -36,6 +33,13 @@ def reproduce(
     ] = None,
     model: options.Model = None,
     verifier: Annotated[str | None, typer.Option(help="Recogniser; the preset's by default.", metavar="NAME")] = None,
+    table: Annotated[
+        Path | None,
+        typer.Option(help="Also write the result's tables between the markers of this Markdown page.", metavar="PAGE.md"),
+    ] = None,
+    redraw: Annotated[
+        bool, typer.Option("--redraw", help="Measure nothing: draw the JSON in the folder again, and write its tables.")
+    ] = False,
     as_json: options.Json = False,
 ) -> None:
     """Run what a figure of a paper shows, write its numbers as JSON and draw it from them.
@@ -45,13 +49,25 @@ def reproduce(
     folder = out or Path("out") / figure.partition("/")[0] / preset
     options.check_output_folder(folder)
 
-    from semveil.experiments.reproducible import EXPERIMENTS
+    from semveil.experiments.kit import reproduce as kit
 
-    run = EXPERIMENTS[figure]
-    with stages(quiet=as_json) as advance:
-        path = run(preset, folder, data=data, model=model, verifier=verifier, progress=advance)
-    result = {"figure": figure, "preset": preset, "folder": str(folder), "picture": str(path)}
-    show(result, [f"Written: {path}, with the numbers that it shows beside it."], as_json=as_json)
+    experiment = kit.find(figure)
+    numbers = folder / experiment.file
+    if redraw:
+        if not numbers.is_file():
+            raise options.OptionError(
+                f"--redraw: there is no {numbers}; run it without --redraw first, or name its folder by --out"
+            )
+        path = kit.draw(numbers, figure)
+    else:
+        with stages(quiet=as_json) as advance:
+            path = kit.reproduce(figure, preset, folder, data=data, model=model, verifier=verifier, progress=advance)
+    if table is not None:
+        kit.publish(numbers, table)
+    claims = kit.judged(numbers)
+    said = [f"{claim['verdict']}: {claim['text']} ({claim['ours']})" for claim in claims]
+    result = {"figure": figure, "preset": preset, "folder": str(folder), "picture": str(path), "claims": claims}
+    show(result, [*said, f"Written: {path}, with the numbers that it shows beside it."], as_json=as_json)
 
 
 def demo(
@@ -69,7 +85,7 @@ def demo(
 
     from rich.console import Console
 
-    from semveil.experiments.demo import demo
+    from semveil.experiments.demo.demo import demo
 
     with stages(quiet=as_json) as advance:
         path = demo(out, seed=seed, progress=advance, console=Console(quiet=as_json, highlight=False))
