@@ -6,10 +6,11 @@ from typing import Annotated
 import typer
 
 from semveil.cli import options
+from semveil.cli.command import Command, Group
 from semveil.cli.console import note, progress, show
 from semveil.core.errors import PhotoError
 
-app = typer.Typer(help="Prepare photos for training and experiments.")
+app = typer.Typer(name="data", cls=Group, help="Prepare photos for training and experiments.")
 
 
 @app.callback()
@@ -17,7 +18,7 @@ def _data() -> None:
     """Prepare photos for training and experiments."""
 
 
-@app.command()
+@app.command(cls=Command)
 def prepare(
     folder: Annotated[
         Path, typer.Argument(help="Holds celebamask_hq/images, celebamask_hq/masks and lfw/NAME.", metavar="DIR")

@@ -14,9 +14,11 @@ if TYPE_CHECKING:
 Detector = Annotated[
     str,
     typer.Option(
-        help="Who looks for faces: dlib (frontal, upright ones), yunet (turned, masked and small ones too), or both; auto: "
-        "both where semveil[detect] is installed.",
-        metavar="auto|union|yunet|dlib",
+        help="Face detector: `dlib` finds frontal, upright faces; `yunet` also turned, masked and small ones; `union` takes "
+        "both; `auto` takes both where semveil[detect] is installed.",
+        metavar="NAME",
+        autocompletion=options.one_of("auto", "union", "yunet", "dlib"),
+        rich_help_panel=options.PHOTOS,
     ),
 ]
 

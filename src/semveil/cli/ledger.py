@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from semveil.cli import options
+from semveil.cli.command import Command, Group
 from semveil.cli.console import make_table, show
 
 if TYPE_CHECKING:
@@ -13,27 +14,33 @@ if TYPE_CHECKING:
     from semveil.core.ledger import Entry
     from semveil.core.privacy import Guarantee
 
-app = typer.Typer(help="Releases recorded with --subject: what they add up to for each person.")
+app = typer.Typer(name="ledger", cls=Group, help="Releases recorded with --subject: what they add up to for each person.")
 
 LedgerFile = Annotated[
-    Path | None, typer.Option("--ledger", help="The ledger; SEMVEIL_HOME/ledger.jsonl by default.", metavar="FILE")
+    Path | None,
+    typer.Option(
+        "--ledger",
+        help="Ledger file; SEMVEIL_HOME/ledger.jsonl by default.",
+        metavar="FILE",
+        rich_help_panel=options.PEOPLE,
+    ),
 ]
 Limit = Annotated[
     float | None,
-    typer.Option(help="Warn where the whole record's epsilon is above it, or none is finite.", metavar="E"),
+    typer.Option(help="Warn where the total epsilon of a person is above this, or not finite.", metavar="E"),
 ]
 SpendingLimit = Annotated[
     float | None,
     typer.Option(
         "--limit",
-        help="With --subject or --enrolled: refuse a release with which the person's whole record would cost more. Fix it "
-        "before the first release.",
+        help="Refuse a release that takes the person's total epsilon above this. Fix it before the first release.",
         metavar="E",
+        rich_help_panel=options.PEOPLE,
     ),
 ]
 
 
-@app.command("show")
+@app.command("show", cls=Command)
 def show_subject(
     subject: Annotated[str, typer.Option(help="The person's name or number, as given when sending.", metavar="NAME")],
     ledger: LedgerFile = None,
@@ -79,7 +86,7 @@ def show_subject(
     show(result, lines, as_json=as_json, table=table)
 
 
-@app.command("list")
+@app.command("list", cls=Command)
 def list_subjects(ledger: LedgerFile = None, limit: Limit = None, as_json: options.Json = False) -> None:
     """List all persons by pseudonym with what their releases add up to; names are not stored.
 

@@ -6,11 +6,12 @@ from typing import Annotated, Any
 import typer
 
 from semveil.cli import options
+from semveil.cli.command import Command, Group
 from semveil.cli.console import make_table, show, stages
 from semveil.core.errors import SemveilError
 from semveil.core.registry import suggest
 
-app = typer.Typer(help="Models and third-party weights: what there is, where it lies, how to get it.")
+app = typer.Typer(name="models", cls=Group, help="Models and third-party weights: what there is, where it lies, how to get it.")
 IDENTITY, NOISE_IMAGE = "identity model", "noise-image model"
 
 
@@ -18,7 +19,7 @@ class VerificationFailed(SemveilError):
     """A model or file is not what it must be."""
 
 
-@app.command("list")
+@app.command("list", cls=Command)
 def list_models(as_json: options.Json = False) -> None:
     """List the models and the third-party weights that can be used.
 
@@ -42,7 +43,7 @@ def list_models(as_json: options.Json = False) -> None:
     show({"models": models, "weights": weights, "home": str(home())}, lines, as_json=as_json, table=table)
 
 
-@app.command()
+@app.command(cls=Command)
 def info(
     name: Annotated[str, typer.Argument(help="A model or third-party weights.", metavar="NAME")],
     as_json: options.Json = False,
@@ -58,7 +59,7 @@ def info(
     show(result, lines, as_json=as_json)
 
 
-@app.command()
+@app.command(cls=Command)
 def get(
     name: Annotated[str, typer.Argument(help="Third-party weights.", metavar="NAME")], as_json: options.Json = False
 ) -> None:
@@ -73,7 +74,7 @@ def get(
     show({"name": name, "path": str(path)}, [f"{name} lies in {path}."], as_json=as_json)
 
 
-@app.command()
+@app.command(cls=Command)
 def verify(
     names: Annotated[
         list[str] | None, typer.Argument(help="Models, weights or files; all that are here if none.", metavar="NAME|FILE...")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from semveil.cli import options, training_run
+from semveil.cli.command import Command, Group
 from semveil.cli.console import progress, show
 from semveil.cli.face_sets import check_labels, check_size, load_faces
 from semveil.cli.parties import default_model
@@ -24,13 +25,13 @@ if TYPE_CHECKING:
     from semveil.data.face_set import FaceSet
     from semveil.training.joint import JointTrainer
 
-app = typer.Typer(help="Train networks; a run that breaks off goes on from its checkpoint.")
-app.command()(fusion)
-app.command()(identity_encoder)
-app.command()(protector)
-app.command("deep-jscc")(deep_jscc)
-app.command()(quantiles)
-app.command("noise-image")(noise_image)
+app = typer.Typer(name="train", cls=Group, help="Train networks; a run that breaks off goes on from its checkpoint.")
+app.command(cls=Command)(fusion)
+app.command(cls=Command)(identity_encoder)
+app.command(cls=Command)(protector)
+app.command("deep-jscc", cls=Command)(deep_jscc)
+app.command(cls=Command)(quantiles)
+app.command("noise-image", cls=Command)(noise_image)
 
 FaceFile = Annotated[Path, typer.Argument(help="Face set that `semveil data prepare` wrote.", metavar="FACES.npz")]
 Config = Annotated[Path | None, typer.Option(help="TOML file of settings.", metavar="FILE.toml")]
@@ -42,7 +43,7 @@ Start = Annotated[str | None, typer.Option(help="Begin with this model's weights
 Minutes = Annotated[float | None, typer.Option(help="Stop after so long; run it again to go on.", metavar="M")]
 
 
-@app.command()
+@app.command(cls=Command)
 def parser(
     faces: FaceFile,
     out: Annotated[Path, typer.Option(help="Weights to write.", metavar="FILE.safetensors")],
@@ -97,7 +98,7 @@ def parser(
     show({"steps": steps, "held_out_iou": scores, "written": written}, lines, as_json=as_json)
 
 
-@app.command()
+@app.command(cls=Command)
 def generator(
     faces: FaceFile,
     out: PublishedFolder,
@@ -132,7 +133,7 @@ def generator(
     )  # fmt: skip
 
 
-@app.command()
+@app.command(cls=Command)
 def stylegan2(
     faces: FaceFile,
     out: PublishedFolder,
@@ -164,7 +165,7 @@ def stylegan2(
     )  # fmt: skip
 
 
-@app.command()
+@app.command(cls=Command)
 def encoder(
     faces: FaceFile,
     out: Annotated[Path, typer.Option(help="Model folder to write: the same generator with the new encoder.", metavar="DIR")],
