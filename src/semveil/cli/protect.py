@@ -80,8 +80,8 @@ def protect(
     oversize: Annotated[
         str,
         typer.Option(
-            help="In whole photos, a new face that must be enlarged to more than twice the model's size: `keep` keeps it with a "
-            "note, `blur` blurs it, `refuse` refuses the photo.",
+            help="In whole photos, a new face that must be enlarged to more than twice the model's size: `keep` keeps it with "
+            "a note, `blur` blurs it, `refuse` refuses the photo.",
             metavar="WHAT",
             autocompletion=options.one_of("keep", "blur", "refuse"),
             rich_help_panel=options.PHOTOS,
@@ -152,8 +152,8 @@ def protect(
     draw_per: Annotated[
         str,
         typer.Option(
-            help="`track`: one draw for each person, shown in all frames. `frame`: a new draw in each frame; their epsilons add "
-            "up.",
+            help="`track`: one draw for each person, shown in all frames. `frame`: a new draw in each frame; their epsilons "
+            "add up.",
             metavar="WHAT",
             autocompletion=options.one_of("track", "frame"),
             rich_help_panel=CLIPS,

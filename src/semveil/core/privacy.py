@@ -253,7 +253,8 @@ class Guarantee:
             claim = f"Covers {self.covers} with no finite epsilon, because {self.reason}"
         else:
             delta = f" and delta {text_above(self.delta, 4)}" if self.delta else ""
-            claim = f"Covers {self.covers} with epsilon {text_above(self.epsilon)}{delta}: {strength(self.epsilon, self.delta).word}"
+            word = strength(self.epsilon, self.delta).word
+            claim = f"Covers {self.covers} with epsilon {text_above(self.epsilon)}{delta}: {word}"
         if self.metric:
             rate = text_above(self.metric.rate, 4)
             claim += f", at most {rate} per unit of {self.metric.norm.value} distance of {self.metric.space}"
