@@ -147,7 +147,7 @@ def test_a_missing_key_is_one_line(semveil: Callable, book: Ledger) -> None:
 
 def test_verbs_are_told_the_total(book: Ledger) -> None:
     ledger = open_ledger("Ada", book.path)
-    (line,) = record_lines(account(ledger, "Ada"))
+    ((_, line),) = record_lines(account(ledger, "Ada"))
     assert line.startswith(
         "Recorded releases about this person: 2. Together: Covers the whole photo with epsilon 3: limited (basis: proved"
     )

@@ -104,7 +104,7 @@ def test_names_cannot_smuggle_escapes_into_the_terminal(semveil: Callable, faile
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_an_interrupted_run_leaves_nothing(home: Path, photo: Path, tmp_path: Path, number: int, code: int) -> None:
     environment = {**os.environ, "SEMVEIL_HOME": str(home), "PYTHONPATH": str(SRC), "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, "-m", "semveil", "transmit", str(photo), "--model", "tiny", "--epsilon", "77"]
+    command = [sys.executable, "-m", "semveil", "transmit", str(photo), "--model", "tiny", "--protection", "nn", "--epsilon", "77"]
     with subprocess.Popen(
         [*command, "--out", str(tmp_path / "out")], env=environment, stderr=subprocess.PIPE, text=True
     ) as run:

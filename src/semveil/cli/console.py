@@ -11,6 +11,7 @@ from semveil.cli.streams import writing_output
 from semveil.core.errors import printable
 
 PIPED_WIDTH = 250  # columns where no terminal folds a table
+NOTHING_KEPT = "nothing is written yet; run the same command again to start over"
 ALARMS = ("UNPROTECTED", "REFUTED", "UNDONE", "protects nobody", "no guarantee")
 
 

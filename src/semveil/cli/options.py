@@ -98,8 +98,8 @@ PrivateCodes = Annotated[
 _NAMES = ("rotation", "modulo", "nn", "nn-encrypted", "learned", "laplace", "l2-laplace", "gaussian", "none")
 _KINDS = (
     "`rotation`, `modulo`: encrypt the codes; only a key undoes it. `laplace`, `l2-laplace`, `gaussian`: add genuine noise, "
-    "which nobody can remove. `nn`: the paper's trained pair, and `nn-encrypted`, `learned` after its successors: no guarantee. "
-    "`none`: nothing."
+    "which nobody can remove. `nn`: the paper's trained pair, and `nn-encrypted`, `learned` after its successors: no "
+    "guarantee. `none`: nothing."
 )
 Protection = Annotated[
     str | None,

@@ -37,12 +37,14 @@ class Sent:
         certificate: what is guaranteed of it.
         written: files of the message and the recording, then their certificates; none where no file was named.
         record: what all recorded releases about the subject add up to; None without a subject.
+        size: side of the images that the message makes, in pixels.
     """
 
     message: Message | DigitalMessage
     certificate: Certificate
     written: tuple[Path, ...]
     record: Record | None
+    size: int
 
 
 def send(
@@ -144,7 +146,7 @@ def send(
             nonce_log(SENT).add(message.keyed.nonce)
 
     written = publish_outputs(made, once=written_down)  # also before the caller has the message
-    return Sent(message, certificate, written, account(book, subject))
+    return Sent(message, certificate, written, account(book, subject), loaded.size)
 
 
 def _recorded_signal(path: Path, message: Message, datatype: str) -> list[File]:
