@@ -35,7 +35,9 @@ def attack(
     face: options.Face = None,
     names: Annotated[
         list[str] | None,
-        typer.Option("--attack", help="Try only this attack; repeat it for several. All that apply by default.", metavar="NAME"),
+        typer.Option(
+            "--attack", help="Try only this attack; repeat it for several. All that apply by default.", metavar="NAME"
+        ),
     ] = None,
     latents: Annotated[
         Path | None,

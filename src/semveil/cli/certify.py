@@ -7,22 +7,23 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from semveil.cli import options
-from semveil.cli.console import show
+from semveil.cli.console import Line, show
 
 if TYPE_CHECKING:
     from semveil.core.certificate import Certificate
 
+LONGEST_LABEL = 14
 _MESSAGE = "no certificate lies beside the message; this is what the message says of itself, without mechanism and sensitivity"
 
 
 def certify(
-    file: Annotated[Path, typer.Argument(help="An output of semveil, its certificate, or a message.", metavar="FILE")],
+    file: Annotated[Path, typer.Argument(help="Output of semveil, its certificate, or a message.", metavar="FILE")],
     as_json: options.Json = False,
 ) -> None:
-    """Explain in plain words what is guaranteed about a file: for what, to whom, how strongly, and what is not.
+    """Say in plain words what is guaranteed about a file, and what not.
 
-    The certificate is looked for beside the file (FILE.certificate.json) and in the text of a PNG, and must belong to the file
-    as it is now.
+    The certificate is read from beside the file (FILE.certificate.json) or from the text of a PNG, and must belong to the file as
+    it is now.
 
     Example: semveil certify eve.png
     """
@@ -31,7 +32,13 @@ def certify(
     certificate, origin = _find(file)
     lines = explain(certificate)
     result = {"file": str(file), "found": origin, "certificate": certificate.as_dict(), "explanation": lines}
-    show(result, [*lines, f"Found: {origin}."], as_json=as_json)
+    show(result, [*map(_fact, lines), ("Found", f"{origin}.")], as_json=as_json)
+
+
+def _fact(line: str) -> Line:
+    """A topic of the explanation in two columns, where its name is short."""
+    name, _, text = line.partition(": ")
+    return (name, text) if text and len(name) <= LONGEST_LABEL else line
 
 
 def _find(file: Path) -> "tuple[Certificate, str]":

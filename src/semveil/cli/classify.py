@@ -1,4 +1,4 @@
-"""`semveil classify`: noise-image's service, which reads converted pictures."""
+"""`semveil classify`: noise-image's service, which classifies converted pictures."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -21,8 +21,9 @@ def classify(
     model: Annotated[
         str,
         typer.Option(
-            help="service reads what `semveil protect --method noise-image` wrote; explainer reads pictures as they are.",
-            metavar="service|explainer",
+            help="`service` reads what `semveil protect --method noise-image` wrote, `explainer` reads pictures as they are.",
+            metavar="NAME",
+            autocompletion=options.one_of("service", "explainer"),
         ),
     ] = "service",
     networks: Annotated[
@@ -31,10 +32,10 @@ def classify(
     device: options.Device = "auto",
     as_json: options.Json = False,
 ) -> None:
-    """Say of each picture which class it shows, as noise-image's service does from converted pictures alone.
+    """Classify converted pictures, as noise-image's service does.
 
-    Pictures that cannot be read are left out with a note, and make the command fail at its end. Where all pictures lie in
-    folders named after classes, the accuracy is told too.
+    The service sees converted pictures only. Pictures that cannot be read are left out with a note, and make the command fail at
+    its end. If all pictures lie in folders named after classes, the accuracy is printed too.
 
     Example: semveil classify converted/ --model service
     """

@@ -1,4 +1,4 @@
-"""`semveil faces`: which faces are found in photos, under which numbers, and how sure that is."""
+"""`semveil faces`: which faces are found in photos, under which numbers, and how surely."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -28,14 +28,14 @@ def faces(
     detector: Detector = "auto",
     draw: Annotated[
         Path | None,
-        typer.Option(help="Folder for copies of the photos (not of clips), UNPROTECTED, with the boxes drawn.", metavar="DIR"),
+        typer.Option(help="Folder for UNPROTECTED copies of the photos (not of clips) with the boxes drawn.", metavar="DIR"),
     ] = None,
     as_json: options.Json = False,
 ) -> None:
-    """Show which faces are found in photos, with the numbers that `protect --face` takes and how sure the detector is.
+    """Show which faces are found in photos, and how surely.
 
-    Faces count from 0, the largest first; in clips those with most pixels in all their frames. dlib's score goes from about 0
-    to 3, YuNet's from 0 to 1. A doubtful face is one that `protect` can only cover.
+    The numbers are those that `protect --face` takes: 0 is the largest face, in clips the one with most pixels in all its frames.
+    dlib's score goes from about 0 to 3, YuNet's from 0 to 1. `protect` can only cover a doubtful face.
 
     Example: semveil faces group.jpg
 

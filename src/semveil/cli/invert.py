@@ -29,11 +29,11 @@ def invert(
     device: options.Device = "auto",
     as_json: options.Json = False,
 ) -> None:
-    """Find the latents of photos and keep them; run it again to go on after a break.
+    """Compute the latent codes of photos and store them.
 
-    A photo's id is the start of the SHA-256 of its file, so it survives renaming and tells no path. Photos that cannot be used
-    are left out with a note, and make the command fail at its end; in folders those that show no usable face do not. Latents
-    show the photos, so nobody but you may read what is written.
+    Run it again to go on after a break. A photo's id is the start of the SHA-256 of its file, so it survives renaming and reveals
+    no path. Photos that cannot be used are left out with a note, and make the command fail at its end, except photos without a
+    usable face in folders. Latents show the photos, so only you can read what is written.
 
     Example: semveil invert portraits/ --out latents.safetensors
     """

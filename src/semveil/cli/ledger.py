@@ -1,4 +1,4 @@
-"""`semveil ledger`: what repeated releases about one person add up to."""
+"""`semveil ledger`: the total epsilon of the releases about one person."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from semveil.core.ledger import Entry
     from semveil.core.privacy import Guarantee
 
-app = typer.Typer(name="ledger", cls=Group, help="Releases recorded with --subject: what they add up to for each person.")
+app = typer.Typer(name="ledger", cls=Group, help="Add up the epsilons of a person's recorded releases.")
 
 LedgerFile = Annotated[
     Path | None,
@@ -42,12 +42,12 @@ SpendingLimit = Annotated[
 
 @app.command("show", cls=Command)
 def show_subject(
-    subject: Annotated[str, typer.Option(help="The person's name or number, as given when sending.", metavar="NAME")],
+    subject: Annotated[str, typer.Option(help="Name or number of the person, as given with the releases.", metavar="NAME")],
     ledger: LedgerFile = None,
     limit: Limit = None,
     as_json: options.Json = False,
 ) -> None:
-    """Add up what was released about a person, for the whole record and for each part of it.
+    """Add up the epsilons of a person, in total and by part.
 
     Example: semveil ledger show --subject "Ada Lovelace" --limit 5
     """
@@ -88,7 +88,9 @@ def show_subject(
 
 @app.command("list", cls=Command)
 def list_subjects(ledger: LedgerFile = None, limit: Limit = None, as_json: options.Json = False) -> None:
-    """List all persons by pseudonym with what their releases add up to; names are not stored.
+    """List all people by pseudonym, each with the total epsilon.
+
+    Names are not stored.
 
     Example: semveil ledger list --limit 5
     """
@@ -129,20 +131,22 @@ def list_subjects(ledger: LedgerFile = None, limit: Limit = None, as_json: optio
     show(result, lines, as_json=as_json, table=make_table(headings, rows) if rows and not as_json else None)
 
 
-_CLAIM = ["epsilon", "delta", "basis", "for"]
+_CLAIM = ["epsilon", "worth", "delta", "basis", "for"]
 
 
 def _figures(claim: "Guarantee", words: str) -> list[Any]:
     from semveil.core.rounding import text_above
+    from semveil.core.strength import in_a_word
 
     epsilon = "none" if claim.epsilon is None else text_above(claim.epsilon)
-    return [epsilon, text_above(claim.delta, 4) if claim.delta else None, claim.basis.value, words]
+    worth = in_a_word(claim.epsilon, claim.delta)
+    return [epsilon, worth, text_above(claim.delta, 4) if claim.delta else None, claim.basis.value, words]
 
 
 def _set_line(claim: "Guarantee", entries: "list[Entry]") -> str:
     """A part's total on one line; why there is none, where there is none."""
-    epsilon, delta, basis, name = _figures(claim, _name(claim, entries))
-    figures = f"epsilon {epsilon}" + (f", delta {delta}" if delta else "")
+    epsilon, worth, delta, basis, name = _figures(claim, _name(claim, entries))
+    figures = f"epsilon {epsilon}" + (f", delta {delta}" if delta else "") + f": {worth}"
     return f"{name}: {figures} (basis: {basis})" + (f", because {claim.reason}" if claim.epsilon is None else "") + "."
 
 

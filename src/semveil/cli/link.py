@@ -301,9 +301,7 @@ def _check_recording(path: Path, datatype: str) -> None:
     require_sigmf()
 
 
-def _report(
-    made: "Sent | Received", *, more: Sequence[Line] = (), following: Sequence[str] = (), as_json: bool
-) -> None:
+def _report(made: "Sent | Received", *, more: Sequence[Line] = (), following: Sequence[str] = (), as_json: bool) -> None:
     """Print what the message is, what is guaranteed of what was written, where it lies, and what to do next.
 
     Args:

@@ -20,31 +20,31 @@ CLIP = ".mp4"  # what protected clips are named
 def restore(
     picture: Annotated[Path, typer.Argument(help="Picture that `semveil protect --reversible` wrote.", metavar="FILE")],
     key: Annotated[
-        list[Path] | None, typer.Option(help="The key it was sealed with, or keys of single faces.", metavar="FILE")
+        list[Path] | None, typer.Option(help="Key that it was sealed with, or keys of single faces.", metavar="FILE")
     ] = None,
-    passphrase_file: Annotated[
-        Path | None, typer.Option(help="File with the passphrase it was sealed with.", metavar="FILE")
-    ] = None,
+    passphrase_file: Annotated[Path | None, typer.Option(help="File that holds the passphrase.", metavar="FILE")] = None,
     sealed: Annotated[
-        Path | None, typer.Option(help="The sealed part; the one beside or in the picture by default.", metavar="FILE.sealed")
+        Path | None,
+        typer.Option(help="File of the sealed originals; beside or in the picture by default.", metavar="FILE.sealed"),
     ] = None,
-    face: Annotated[str, typer.Option(help="Which faces, by the numbers that protect gave.", metavar="all|N,...")] = "all",
+    face: Annotated[
+        str, typer.Option(help="Which faces: `all`, or the numbers that protect gave them.", metavar="all|N,...")
+    ] = "all",
     out: Annotated[Path | None, typer.Option(help="File to write; FILE.restored.png by default.", metavar="FILE.png")] = None,
     hand_over: Annotated[
         Path | None,
-        typer.Option(
-            help="Write the key of the one face that --face names, to be handed over, and restore nothing.", metavar="KEY"
-        ),
+        typer.Option(help="Write a key for the one face that --face names, to hand over, and restore nothing.", metavar="KEY"),
     ] = None,
     anyway: Annotated[
-        bool, typer.Option("--anyway", help="Put faces back into a picture that was edited since; not the original then.")
+        bool,
+        typer.Option("--anyway", help="Put faces back into a picture that was edited since; the result is not the original."),
     ] = False,
     as_json: options.Json = False,
 ) -> None:
-    """Give the original faces back: with all of them the picture equals the photo that was protected in every pixel.
+    """Bring original faces back into a protected photo or clip.
 
-    The photo is the decoded one, upright and without metadata. A picture that was re-encoded or edited since is refused. Of a
-    clip the file that was protected comes back byte for byte.
+    With all faces back the picture equals the protected photo in every pixel: decoded, upright and without metadata. A picture
+    that was re-encoded or edited since is refused. A clip comes back byte for byte.
 
     Example: semveil restore group.png --key my.key
 

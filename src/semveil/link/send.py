@@ -28,6 +28,12 @@ from semveil.methods.messages import to_message
 from semveil.protection.pair import TrainedPair
 
 
+NO_PROMISE = (
+    "no key and no protection are named, so the paper's trained pair (nn) is used, which guarantees nothing; for a promise make "
+    "a key (semveil keygen --out my.key) and give it with --key my.key"
+)
+
+
 @dataclass(frozen=True, eq=False)
 class Sent:
     """A message that was sent.
@@ -146,6 +152,8 @@ def send(
             nonce_log(SENT).add(message.keyed.nonce)
 
     written = publish_outputs(made, once=written_down)  # also before the caller has the message
+    if shared is None and pair is None and not asked & {"protection", "budget"}:
+        note(NO_PROMISE)
     return Sent(message, certificate, written, account(book, subject), loaded.size)
 
 

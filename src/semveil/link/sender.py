@@ -15,10 +15,6 @@ from semveil.methods.shared_key import SharedKey
 from semveil.protection.pair import PairSettings, TrainedPair
 from semveil.training.protector import find_or_train_pair
 
-UNPROTECTED = (
-    "no key and no protection are named, so the paper's trained pair (nn) is used, which guarantees nothing; for a promise make "
-    "a key (semveil keygen --out my.key) and give it with --key my.key"
-)
 _TRAINED = ("epsilon", "calibration", "private_codes")  # what a pair is trained for
 
 
@@ -55,8 +51,6 @@ def sender(
     protection = asked.pop("protection", None)
     if protection is None and key is None and "budget" not in asked:
         protection = "nn" if pair is None else pair.settings.protection
-        if pair is None:
-            note(UNPROTECTED)
     if protection not in PROTECTIONS or PROTECTIONS[protection].trained is None:
         if pair is not None:
             trained = ", ".join(name for name in PROTECTIONS if PROTECTIONS[name].trained is not None)
