@@ -26,7 +26,7 @@ def attack(
     photo: Annotated[
         Path | None,
         typer.Option(
-            help="The photo that was sent: the verdict compares attacks with it. Without it the picture that Bob gets is taken, "
+            help="The photo that was sent, for the verdict. Without it attacks are compared with the picture that Bob gets, "
             "where no key or noise hides that.",
             metavar="PHOTO",
             rich_help_panel=options.PHOTOS,
@@ -70,9 +70,9 @@ def attack(
 ) -> None:
     """Try to undo a message's protection as Eve.
 
-    She has the public model, latents of public faces, and transmissions whose photos she knows. For a keyed message those were
-    sent under another key, as hers would be. Writes a picture for each attack and gives a verdict. Attack your own messages before
-    somebody else does.
+    She has the public model, latents of public faces, and transmissions whose photos she knows. For a keyed
+    message those were sent under another key, as hers would be. Writes a picture for each attack and gives a
+    verdict. Attack your own messages before somebody else does.
 
     Example: semveil attack m.svl --photo portrait.jpg
 
@@ -85,9 +85,9 @@ def attack(
     from semveil.core.pixels import to_pixels
     from semveil.core.results import write_result
     from semveil.core.rng import streams
+    from semveil.data.load_faces import load_faces
     from semveil.data.save import save_png
     from semveil.link.attack_message import attack_message
-    from semveil.data.load_faces import load_faces
     from semveil.link.receive import open_message
     from semveil.link.verdict import judge, opened_without_key
     from semveil.methods.pairs import read_pair

@@ -33,10 +33,10 @@ def audit(
 ) -> None:
     """Try to refute privacy claims by distinguishing games.
 
-    A game tells from an output which of two inputs it came from. 'pass' means that these draws refute nothing, while a planted
-    fault that doubles epsilon would be caught in 19 of 20 runs, by the game or by the fit of the outputs to their law; otherwise
-    the claim is 'not testable'. With --out an interrupted audit goes on where it stopped. The exit code is 1 if a proved or
-    computational claim is refuted.
+    A game tells from an output which of two inputs it came from. 'pass' means that these draws refute
+    nothing, while a planted fault that doubles epsilon would be caught in 19 of 20 runs, by the game or by
+    the fit of the outputs to their law; otherwise the claim is 'not testable'. With --out an interrupted
+    audit goes on where it stopped. The exit code is 1 if a proved or computational claim is refuted.
 
     Example: semveil audit --mechanism release/laplace --epsilon 1 --draws 100000
     """

@@ -22,8 +22,8 @@ def certify(
 ) -> None:
     """Say in plain words what is guaranteed about a file, and what not.
 
-    The certificate is read from beside the file (FILE.certificate.json) or from the text of a PNG, and must belong to the file as
-    it is now.
+    The certificate is read from beside the file (FILE.certificate.json) or from the text of a PNG, and must
+    belong to the file as it is now.
 
     Example: semveil certify eve.png
     """

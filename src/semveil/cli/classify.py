@@ -34,8 +34,9 @@ def classify(
 ) -> None:
     """Classify converted pictures, as noise-image's service does.
 
-    The service sees converted pictures only. Pictures that cannot be read are left out with a note, and make the command fail at
-    its end. If all pictures lie in folders named after classes, the accuracy is printed too.
+    The service sees converted pictures only. Pictures that cannot be read are left out with a note, and make
+    the command fail at its end. If all pictures lie in folders named after classes, the accuracy is printed
+    too.
 
     Example: semveil classify converted/ --model service
     """

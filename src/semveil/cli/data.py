@@ -30,8 +30,8 @@ def prepare(
 ) -> None:
     """Align the photos below a folder into one face set.
 
-    5 % of the people are marked as held out. Photos that cannot be read are left out, each with a note, and make the command fail
-    at its end; the face set is written.
+    5 % of the people are marked as held out. Photos that cannot be read are left out, each with a note, and
+    make the command fail at its end; the face set is written.
 
     Example: semveil data prepare photos/ --out faces.npz
     """

@@ -40,7 +40,7 @@ def evaluate(
     Pictures are measured as in the identity-dp paper. Each must have its photo's name and place below its folder and show the
     whole photo, at any size. JSON, tables and picture show your photos: keep them to yourself.
 
-    Example: semveil evaluate holiday/ --output Fawkes=made/fawkes --out out/evaluation
+    Example: semveil evaluate holiday/ --output Fawkes=made/fawkes --out out/eval
     """
     folders: dict[str, Path] = {}
     for text in output or []:

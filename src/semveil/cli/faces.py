@@ -34,8 +34,9 @@ def faces(
 ) -> None:
     """Show which faces are found in photos, and how surely.
 
-    The numbers are those that `protect --face` takes: 0 is the largest face, in clips the one with most pixels in all its frames.
-    dlib's score goes from about 0 to 3, YuNet's from 0 to 1. `protect` can only cover a doubtful face.
+    The numbers are those that `protect --face` takes: 0 is the largest face, in clips the one with most
+    pixels in all its frames. dlib's score goes from about 0 to 3, YuNet's from 0 to 1. `protect` can only
+    cover a doubtful face.
 
     Example: semveil faces group.jpg
 

@@ -105,8 +105,9 @@ def send(
 ) -> None:
     """Alice: turn a photo into a message file.
 
-    The message holds clean symbols with the side information to read them; each receiver simulates its own channel. A certificate
-    is written beside it. A release about a person is recorded in the ledger before anybody can read the message.
+    The message holds clean symbols with the side information to read them; each receiver simulates its own
+    channel. A certificate is written beside it. A release about a person is recorded in the ledger before
+    anybody can read the message.
 
     Example: semveil send portrait.jpg --key alice-bob.key --out m.svl
 
@@ -114,7 +115,7 @@ def send(
 
     Example: semveil send portrait.jpg --key bob.key --digital --out m.svd
 
-    Example: semveil send portrait.jpg --protection laplace --epsilon 500 --out m.svl
+    Example: semveil send face.jpg --protection laplace --epsilon 500 --out m.svl
     """
     outputs = [path for path in (out, iq) if path is not None]
     if not outputs:
@@ -209,8 +210,9 @@ def receive(
 ) -> None:
     """Bob: open a message and reconstruct the photo.
 
-    The message passes a simulated channel (AWGN at 20 dB); a digital one passes none and is opened, or refused if anything in it
-    was altered. A keyed message can be read once: its nonce is logged, and a replay is refused.
+    The message passes a simulated channel (AWGN at 20 dB); a digital one passes none and is opened, or
+    refused if anything in it was altered. A keyed message can be read once: its nonce is logged, and a replay
+    is refused.
 
     Example: semveil receive m.svl --key alice-bob.key --out bob.png
 

@@ -90,12 +90,12 @@ def transmit(
     All three are simulated here. Writes source.png, inverted.png (through the model, without channel), direct.png (without
     protection), bob.png and eve.png, in a folder for each of several photos, and one result.json.
 
-    Without options, keyed `rotation` protects all codes under a new key, which Bob has and Eve does not. The paper's trained pair
-    is `--protection nn`: it guarantees nothing.
+    Without options, keyed `rotation` protects all codes under a new key, which Bob has and Eve does not. The
+    paper's trained pair is `--protection nn`: it guarantees nothing.
 
     Example: semveil transmit portrait.jpg
 
-    Example: semveil transmit portrait.jpg --protection nn --epsilon 10 --private skin,eyes
+    Example: semveil transmit portrait.jpg --protection nn --epsilon 10
     """
     asked = ProtectionOptions(
         protection=protection,

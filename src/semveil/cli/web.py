@@ -19,8 +19,8 @@ def web(
 ) -> None:
     """Try the link, the methods and the attacks in the browser.
 
-    Needs the extra web. The page can be reached from this machine only, unless --host says otherwise. Ctrl-C ends it and deletes
-    what was uploaded.
+    Needs the extra web. The page can be reached from this machine only, unless --host says otherwise. Ctrl-C
+    ends it and deletes what was uploaded.
 
     Example: semveil web
     """

@@ -27,10 +27,9 @@ from semveil.methods.face_model import DEFAULT_MODEL, FaceModel, load_model
 from semveil.methods.messages import to_message
 from semveil.protection.pair import TrainedPair
 
-
 NO_PROMISE = (
-    "no key and no protection are named, so the paper's trained pair (nn) is used, which guarantees nothing; for a promise make "
-    "a key (semveil keygen --out my.key) and give it with --key my.key"
+    "no key and no protection are named, so the paper's trained pair (nn) is used, which guarantees nothing; for a promise "
+    "make a key (semveil keygen --out my.key) and give it with --key my.key"
 )
 
 
