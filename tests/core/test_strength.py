@@ -22,7 +22,7 @@ def test_the_word_changes_at_the_threshold(number: int) -> None:
 def test_delta_counts_too() -> None:
     assert in_a_word(0.0) == "as good as it gets"
     assert in_a_word(0.0, 0.3) == "strong"  # right in 65 %
-    assert in_a_word(0.0, 0.9999) == "weak"
+    assert in_a_word(0.0, 0.99) == "weak"
 
 
 def test_words_stand_beside_every_epsilon_of_a_claim() -> None:
