@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from semveil.bulk.settings import Settings
 
 SHOWN = 20  # refusals that are listed one by one
+SHOWN_FILES = (".png", ".mp4")  # what a photo or a clip becomes; certificates and sealed parts lie beside them
 LISTED = 50  # photos up to which each gets a line
 _BECAME = {"done_before": "done before", "skipped": "skipped", "copied": "copied", "refused": "refused"}
 
@@ -120,11 +121,9 @@ def _written(summary: "Summary", settings: "Settings", out: Path, *, by_default:
 
 def _next(summary: "Summary", settings: "Settings", out: Path) -> list[Line]:
     """Commands to go on with."""
-    from semveil.data.certified import SUFFIX
-
     if not (summary.protected or summary.done_before):
         return []
-    outputs = [name for account in summary.accounts for name in account.outputs if not name.endswith(SUFFIX)]
+    outputs = [name for account in summary.accounts for name in account.outputs if name.endswith(SHOWN_FILES)]
     file = shlex.quote(str(out / outputs[0])) if outputs else "FILE"
     commands = [f"semveil certify {file}"]
     commands += [f"semveil restore {file} --key KEY"] if settings.sealing is not None else []

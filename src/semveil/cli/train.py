@@ -11,13 +11,13 @@ from semveil.cli.command import Command, Group
 from semveil.cli.console import progress, show
 from semveil.cli.face_sets import check_labels, check_size, load_faces
 from semveil.cli.parties import default_model
-from semveil.cli.perceptual_training import perceptual_distance
 from semveil.cli.train_deep_jscc import deep_jscc
 from semveil.cli.train_fusion import fusion
 from semveil.cli.train_identity import identity_encoder
 from semveil.cli.train_noise_image import noise_image
 from semveil.cli.train_protector import protector
 from semveil.cli.train_quantiles import quantiles
+from semveil.training.perceptual import perceptual_distance
 
 if TYPE_CHECKING:
     from collections.abc import Callable

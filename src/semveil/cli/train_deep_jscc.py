@@ -38,10 +38,10 @@ def deep_jscc(
     place = training_run.only_process(device)
 
     from semveil.cli.face_sets import check_size, load_faces
-    from semveil.cli.perceptual_training import perceptual_distance
     from semveil.core.rng import streams
     from semveil.methods.deep_jscc import save_deep_jscc
     from semveil.training.deep_jscc import DeepJSCCTrainer, DeepJSCCTraining
+    from semveil.training.perceptual import perceptual_distance
 
     settings = training_run.read_settings(DeepJSCCTraining, config, overrides)
     photos = load_faces(faces)

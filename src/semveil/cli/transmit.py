@@ -8,8 +8,8 @@ import typer
 from semveil.cli import options
 from semveil.cli.console import NOTHING_KEPT, Line, make_table, note, show, stages, when_interrupted
 from semveil.cli.parties import ProtectionOptions, default_model
-from semveil.cli.photo_names import photo_names
 from semveil.cli.verifiers import Name, Threshold
+from semveil.data.photo_names import photo_names
 
 if TYPE_CHECKING:
     from semveil.link.transmit import Transmitted

@@ -151,7 +151,7 @@ def send(
             nonce_log(SENT).add(message.keyed.nonce)
 
     written = publish_outputs(made, once=written_down)  # also before the caller has the message
-    if shared is None and pair is None and not asked & {"protection", "budget"}:
+    if shared is None and pair is None and not asked & {"protection", "mechanism", "budget"}:
         note(NO_PROMISE)
     return Sent(message, certificate, written, account(book, subject), loaded.size)
 

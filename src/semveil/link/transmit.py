@@ -108,7 +108,7 @@ def transmit(
         ValueError: options that do not go together, or no such verifier.
         SemveilError: a photo or an output is not as it must be.
     """
-    if options.get("protection") is None and options.get("budget") is None:
+    if all(options.get(name) is None for name in ("protection", "mechanism", "budget")):
         options["protection"] = DEFAULT_PROTECTION
     loaded = (load_model(model) if isinstance(model, str) else model).to(device)
     judge, judge_card = choose_verifier(verifier, resolution=loaded.size, threshold=threshold)
