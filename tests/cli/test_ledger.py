@@ -44,7 +44,10 @@ def semveil(book: Ledger, capsys: pytest.CaptureFixture[str]) -> Callable[..., t
 def test_a_person_is_added_up(semveil: Callable) -> None:
     code, out, err = semveil("show", "--subject", " ada ")
     assert (code, err) == (0, "")
-    assert "Covers the whole photo with epsilon 3 (basis: proved" in out and "- all codes: epsilon 3 (basis: proved)." in out
+    assert (
+        "Covers the whole photo with epsilon 3: limited (basis: proved" in out
+        and "- all codes: epsilon 3: limited (basis: proved)." in out
+    )
     assert "What epsilon 3 means" in out
     assert "every release about the person is in the ledger" in out and "Warning" not in out
 
@@ -144,9 +147,9 @@ def test_a_missing_key_is_one_line(semveil: Callable, book: Ledger) -> None:
 
 def test_verbs_are_told_the_total(book: Ledger) -> None:
     ledger = open_ledger("Ada", book.path)
-    (line,) = record_lines(account(ledger, "Ada"))
+    ((_, line),) = record_lines(account(ledger, "Ada"))
     assert line.startswith(
-        "Recorded releases about this person: 2. Together: Covers the whole photo with epsilon 3 (basis: proved"
+        "Recorded releases about this person: 2. Together: Covers the whole photo with epsilon 3: limited (basis: proved"
     )
     assert open_ledger(None, None) is None and account(None, None) is None and record_lines(None) == []
 

@@ -51,6 +51,7 @@ class Summary:
 
     Attributes:
         photos: how many there are; each is one of the next five.
+        size: side of the pictures, or new faces, that the method makes, in pixels.
         protected: in this run.
         done_before: in earlier runs with the same settings.
         skipped, copied: showed no face and were left out, or written as they are, as asked.
@@ -71,6 +72,7 @@ class Summary:
     """
 
     photos: int
+    size: int = 0
     clips: int = 0
     protected: int = 0
     done_before: int = 0
@@ -117,6 +119,7 @@ class Summary:
                 "of_nobody_enrolled": self.strangers,
             },
             "per_photo": [account.as_dict() for account in self.accounts],
+            "size": self.size,
             "recorded": self.recorded,
             "refused": [{"photo": r.photo, "reason": r.reason} for r in (*self.refused, *self.small_faces)],
             "other_files": self.others,
@@ -365,6 +368,7 @@ class _Run:
         covered = sum(account.count(Fate.COVERED) for account in accounts)
         return Summary(
             photos=total,
+            size=self.size,
             clips=sum(source.is_clip for source in self.sources.photos),
             protected=sum(entry.status == "protected" for entry in self.new),
             done_before=sum(entry.status == "protected" for entry in self.kept),

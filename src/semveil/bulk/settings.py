@@ -12,7 +12,7 @@ from semveil.core.ledger import subject_name
 from semveil.core.registry import suggest
 from semveil.data.detection import resolve_detector
 from semveil.methods.options import Declared, declared_options
-from semveil.methods.registry import METHODS, image_method_names, load_method
+from semveil.methods.registry import METHODS, check_image_method, load_method
 from semveil.methods.release import ImageMethod, Layout, Reconstructing, layout_of
 
 POLICIES = ("error", "skip", "copy")
@@ -86,12 +86,7 @@ class Settings:
     device: str | None = None
 
     def __post_init__(self) -> None:
-        known = image_method_names()
-        if self.method not in known:
-            raise ValueError(
-                f"no method that protects pictures named {self.method!r}{suggest(self.method, known)}; "
-                f"available: {', '.join(known)}"
-            )
+        check_image_method(self.method)
         object.__setattr__(self, "layout", self._checked_layout(layout_of(METHODS[self.method])))
         if self.face not in ("all", "largest") and not re.fullmatch(r"[0-9]{1,6}(,[0-9]{1,6})*", self.face):
             near = suggest(self.face, ("all", "largest"))

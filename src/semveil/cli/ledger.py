@@ -1,4 +1,4 @@
-"""`semveil ledger`: what repeated releases about one person add up to."""
+"""`semveil ledger`: the total epsilon of the releases about one person."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from semveil.cli import options
+from semveil.cli.command import Command, Group
 from semveil.cli.console import make_table, show
 
 if TYPE_CHECKING:
@@ -13,34 +14,40 @@ if TYPE_CHECKING:
     from semveil.core.ledger import Entry
     from semveil.core.privacy import Guarantee
 
-app = typer.Typer(help="Releases recorded with --subject: what they add up to for each person.")
+app = typer.Typer(name="ledger", cls=Group, help="Add up the epsilons of a person's recorded releases.")
 
 LedgerFile = Annotated[
-    Path | None, typer.Option("--ledger", help="The ledger; SEMVEIL_HOME/ledger.jsonl by default.", metavar="FILE")
+    Path | None,
+    typer.Option(
+        "--ledger",
+        help="Ledger file; SEMVEIL_HOME/ledger.jsonl by default.",
+        metavar="FILE",
+        rich_help_panel=options.PEOPLE,
+    ),
 ]
 Limit = Annotated[
     float | None,
-    typer.Option(help="Warn where the whole record's epsilon is above it, or none is finite.", metavar="E"),
+    typer.Option(help="Warn where the total epsilon of a person is above this, or not finite.", metavar="E"),
 ]
 SpendingLimit = Annotated[
     float | None,
     typer.Option(
         "--limit",
-        help="With --subject or --enrolled: refuse a release with which the person's whole record would cost more. Fix it "
-        "before the first release.",
+        help="Refuse a release that takes the person's total epsilon above this. Fix it before the first release.",
         metavar="E",
+        rich_help_panel=options.PEOPLE,
     ),
 ]
 
 
-@app.command("show")
+@app.command("show", cls=Command)
 def show_subject(
-    subject: Annotated[str, typer.Option(help="The person's name or number, as given when sending.", metavar="NAME")],
+    subject: Annotated[str, typer.Option(help="Name or number of the person, as given with the releases.", metavar="NAME")],
     ledger: LedgerFile = None,
     limit: Limit = None,
     as_json: options.Json = False,
 ) -> None:
-    """Add up what was released about a person, for the whole record and for each part of it.
+    """Add up the epsilons of a person, in total and by part.
 
     Example: semveil ledger show --subject "Ada Lovelace" --limit 5
     """
@@ -79,9 +86,11 @@ def show_subject(
     show(result, lines, as_json=as_json, table=table)
 
 
-@app.command("list")
+@app.command("list", cls=Command)
 def list_subjects(ledger: LedgerFile = None, limit: Limit = None, as_json: options.Json = False) -> None:
-    """List all persons by pseudonym with what their releases add up to; names are not stored.
+    """List all people by pseudonym, each with the total epsilon.
+
+    Names are not stored.
 
     Example: semveil ledger list --limit 5
     """
@@ -122,20 +131,22 @@ def list_subjects(ledger: LedgerFile = None, limit: Limit = None, as_json: optio
     show(result, lines, as_json=as_json, table=make_table(headings, rows) if rows and not as_json else None)
 
 
-_CLAIM = ["epsilon", "delta", "basis", "for"]
+_CLAIM = ["epsilon", "worth", "delta", "basis", "for"]
 
 
 def _figures(claim: "Guarantee", words: str) -> list[Any]:
     from semveil.core.rounding import text_above
+    from semveil.core.strength import in_a_word
 
     epsilon = "none" if claim.epsilon is None else text_above(claim.epsilon)
-    return [epsilon, text_above(claim.delta, 4) if claim.delta else None, claim.basis.value, words]
+    worth = in_a_word(claim.epsilon, claim.delta)
+    return [epsilon, worth, text_above(claim.delta, 4) if claim.delta else None, claim.basis.value, words]
 
 
 def _set_line(claim: "Guarantee", entries: "list[Entry]") -> str:
     """A part's total on one line; why there is none, where there is none."""
-    epsilon, delta, basis, name = _figures(claim, _name(claim, entries))
-    figures = f"epsilon {epsilon}" + (f", delta {delta}" if delta else "")
+    epsilon, worth, delta, basis, name = _figures(claim, _name(claim, entries))
+    figures = f"epsilon {epsilon}" + (f", delta {delta}" if delta else "") + f": {worth}"
     return f"{name}: {figures} (basis: {basis})" + (f", because {claim.reason}" if claim.epsilon is None else "") + "."
 
 

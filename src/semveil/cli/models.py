@@ -6,11 +6,12 @@ from typing import Annotated, Any
 import typer
 
 from semveil.cli import options
-from semveil.cli.console import make_table, show, stages
+from semveil.cli.command import Command, Group
+from semveil.cli.console import make_table, show, stages, when_interrupted
 from semveil.core.errors import SemveilError
 from semveil.core.registry import suggest
 
-app = typer.Typer(help="Models and third-party weights: what there is, where it lies, how to get it.")
+app = typer.Typer(name="models", cls=Group, help="List, check and download models and third-party weights.")
 IDENTITY, NOISE_IMAGE = "identity model", "noise-image model"
 
 
@@ -18,9 +19,9 @@ class VerificationFailed(SemveilError):
     """A model or file is not what it must be."""
 
 
-@app.command("list")
+@app.command("list", cls=Command)
 def list_models(as_json: options.Json = False) -> None:
-    """List the models and the third-party weights that can be used.
+    """List models and third-party weights.
 
     Example: semveil models list
     """
@@ -42,12 +43,12 @@ def list_models(as_json: options.Json = False) -> None:
     show({"models": models, "weights": weights, "home": str(home())}, lines, as_json=as_json, table=table)
 
 
-@app.command()
+@app.command(cls=Command)
 def info(
-    name: Annotated[str, typer.Argument(help="A model or third-party weights.", metavar="NAME")],
+    name: Annotated[str, typer.Argument(help="Name of a model or of third-party weights.", metavar="NAME")],
     as_json: options.Json = False,
 ) -> None:
-    """Show a model's card with its trained pairs, or where weights come from and under which terms.
+    """Show a model's card, or the source and terms of weights.
 
     Example: semveil models info faces-64
     """
@@ -58,29 +59,35 @@ def info(
     show(result, lines, as_json=as_json)
 
 
-@app.command()
+@app.command(cls=Command)
 def get(
-    name: Annotated[str, typer.Argument(help="Third-party weights.", metavar="NAME")], as_json: options.Json = False
+    name: Annotated[str, typer.Argument(help="Name of third-party weights.", metavar="NAME")], as_json: options.Json = False
 ) -> None:
-    """Download third-party weights, and what they need, into SEMVEIL_HOME/weights; goes on after a break.
+    """Download third-party weights into SEMVEIL_HOME/weights.
+
+    What they need comes with them. Run it again to go on after a break.
 
     Example: semveil models get lpips-alex
     """
     from semveil.core.weights import get as download
 
-    with stages(quiet=as_json) as advance:
+    kept = f"what was downloaded is kept; run semveil models get {name} again to go on"
+    with when_interrupted(kept), stages(quiet=as_json) as advance:
         path = download(name, progress=advance)
     show({"name": name, "path": str(path)}, [f"{name} lies in {path}."], as_json=as_json)
 
 
-@app.command()
+@app.command(cls=Command)
 def verify(
     names: Annotated[
-        list[str] | None, typer.Argument(help="Models, weights or files; all that are here if none.", metavar="NAME|FILE...")
+        list[str] | None,
+        typer.Argument(help="Models, weights or files; all on this machine by default.", metavar="NAME|FILE..."),
     ] = None,
     as_json: options.Json = False,
 ) -> None:
-    """Check that models load and hold finite numbers, and that weights have the catalogue's hash.
+    """Check models and weights.
+
+    Models must load and hold finite numbers, weights must have the catalogue's SHA-256.
 
     Example: semveil models verify faces-64
     """

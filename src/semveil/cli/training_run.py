@@ -6,11 +6,12 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
 from semveil.cli import options
+from semveil.cli.command import OPTIONS_TABLE
 from semveil.cli.console import note, progress, show, when_interrupted
 
 if TYPE_CHECKING:
@@ -18,14 +19,58 @@ if TYPE_CHECKING:
     import torch
     from numpy.typing import NDArray
 
+S = TypeVar("S")
 SAVE_EVERY = 250  # steps
 TELL_EVERY = 60.0  # seconds between lines where stderr is no terminal
 SHEET_MINUTES = 30.0
 
+RUN = "Run"
+
+Config = Annotated[
+    Path | None,
+    typer.Option(
+        help="TOML file of settings; its table [options] holds options of this command. The command line wins.",
+        metavar="FILE.toml",
+        rich_help_panel="Settings",
+    ),
+]
+Set = Annotated[
+    list[str] | None,
+    typer.Option("--set", help="Override a setting; repeat it for several.", metavar="a.b=c", rich_help_panel="Settings"),
+]
+Checkpoint = Annotated[
+    Path | None,
+    typer.Option(
+        help="File of the run's state; OUT.checkpoint by default. An existing one is continued.",
+        metavar="FILE",
+        rich_help_panel=RUN,
+    ),
+]
+Minutes = Annotated[
+    float | None,
+    typer.Option(help="Stop after this time; run it again to go on.", metavar="M", rich_help_panel=RUN),
+]
 SheetMinutes = Annotated[
     float,
-    typer.Option(help="Write a sheet of samples and reconstructions beside the state so often; 0: none.", metavar="N", min=0),
+    typer.Option(
+        help="Minutes between two sheets of samples and reconstructions, written beside the state; 0 for none.",
+        metavar="M",
+        min=0,
+        rich_help_panel=RUN,
+    ),
 ]
+Seed = Annotated[
+    int,
+    typer.Option(help="Random seed of weight initialisation, data order and noise.", metavar="N", rich_help_panel=RUN),
+]
+
+
+def read_settings(schema: type[S], config: Path | None, overrides: list[str] | None, *, defaults: S | None = None) -> S:
+    """Settings of a training from its defaults, its file and `--set`; the file's table of options is the command's."""
+
+    from semveil.core.config import read_config
+
+    return read_config(schema, config, overrides or [], defaults=defaults, besides=(OPTIONS_TABLE,))
 
 
 def only_process(device: str) -> "torch.device":

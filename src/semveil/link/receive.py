@@ -39,6 +39,11 @@ class Received:
     certificate: Certificate
     written: tuple[Path, ...]
 
+    @property
+    def size(self) -> int:
+        """Side of the images in pixels."""
+        return self.images.shape[-1]
+
 
 def receive(
     message: Message | DigitalMessage | AnyPath,

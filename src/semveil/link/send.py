@@ -27,6 +27,11 @@ from semveil.methods.face_model import DEFAULT_MODEL, FaceModel, load_model
 from semveil.methods.messages import to_message
 from semveil.protection.pair import TrainedPair
 
+NO_PROMISE = (
+    "no key and no protection are named, so the paper's trained pair (nn) is used, which guarantees nothing; for a promise "
+    "make a key (semveil keygen --out my.key) and give it with --key my.key"
+)
+
 
 @dataclass(frozen=True, eq=False)
 class Sent:
@@ -37,12 +42,14 @@ class Sent:
         certificate: what is guaranteed of it.
         written: files of the message and the recording, then their certificates; none where no file was named.
         record: what all recorded releases about the subject add up to; None without a subject.
+        size: side of the images that the message makes, in pixels.
     """
 
     message: Message | DigitalMessage
     certificate: Certificate
     written: tuple[Path, ...]
     record: Record | None
+    size: int
 
 
 def send(
@@ -144,7 +151,9 @@ def send(
             nonce_log(SENT).add(message.keyed.nonce)
 
     written = publish_outputs(made, once=written_down)  # also before the caller has the message
-    return Sent(message, certificate, written, account(book, subject))
+    if shared is None and pair is None and not asked & {"protection", "mechanism", "budget"}:
+        note(NO_PROMISE)
+    return Sent(message, certificate, written, account(book, subject), loaded.size)
 
 
 def _recorded_signal(path: Path, message: Message, datatype: str) -> list[File]:

@@ -31,6 +31,7 @@ from semveil.methods.messages import to_message
 from semveil.methods.pairs import pair_digest
 from semveil.recognition.by_name import Remembering, choose_verifier
 
+DEFAULT_PROTECTION = "rotation"  # the only one with a promise that leaves Bob the photo
 PICTURES = ("source", "inverted", "direct", "bob", "eve")
 
 
@@ -100,12 +101,15 @@ def transmit(
         device: where the networks compute, see `core.device.choose_device`; where the model is, if None.
         progress: stages of the work.
         note: told of what the user should know.
-        options: of the protection, see `DPSemCom`; keyed protection draws a new key, which Bob has and Eve has not.
+        options: of the protection, see `DPSemCom`; by default keyed rotation. Keyed protection draws a new key, which Bob has
+            and Eve does not.
 
     Raises:
         ValueError: options that do not go together, or no such verifier.
         SemveilError: a photo or an output is not as it must be.
     """
+    if all(options.get(name) is None for name in ("protection", "mechanism", "budget")):
+        options["protection"] = DEFAULT_PROTECTION
     loaded = (load_model(model) if isinstance(model, str) else model).to(device)
     judge, judge_card = choose_verifier(verifier, resolution=loaded.size, threshold=threshold)
     faces = load_faces(photos, size=loaded.size, face=face, names=names, progress=progress, note=note)

@@ -89,6 +89,8 @@ class Blur(WithoutNetworks):
     sigma: Annotated[float, Option("Standard deviation of the Gaussian in pixels of the crop.")] = 12.0
     size: Annotated[int, _SIZE] = 256
     name: ClassVar[str] = "blur"
+    hides: ClassVar[str] = "fine detail of the face"
+    leaves: ClassVar[str] = "the person, to recognisers trained on blurred faces"
     noiseless: ClassVar[bool] = True
     model_digest: ClassVar[str | None] = None
 
@@ -117,6 +119,8 @@ class Mosaic(WithoutNetworks):
     block: Annotated[int, Option("Side of a cell in pixels of the crop.")] = 16
     size: Annotated[int, _SIZE] = 256
     name: ClassVar[str] = "mosaic"
+    hides: ClassVar[str] = "fine detail of the face"
+    leaves: ClassVar[str] = "the person, to recognisers trained on mosaics"
     noiseless: ClassVar[bool] = True
     model_digest: ClassVar[str | None] = None
 
@@ -150,6 +154,8 @@ class PixelNoise(WithoutNetworks):
     delta: Annotated[float, Option("At which epsilon is stated.")] = 1e-5
     size: Annotated[int, _SIZE] = 256
     name: ClassVar[str] = "pixel-noise"
+    hides: ClassVar[str] = "single pixels"
+    leaves: ClassVar[str] = "the face: at amounts that leave a picture, recognisers see through the noise"
     model_digest: ClassVar[str | None] = None
 
     def __post_init__(self) -> None:
@@ -197,6 +203,8 @@ class DPPix(WithoutNetworks):
     neighbourhood: Annotated[int, Option("How many pixels neighbouring crops may differ in.")] = 16
     size: Annotated[int, _SIZE] = 256
     name: ClassVar[str] = "dp-pix"
+    hides: ClassVar[str] = "spots of up to --neighbourhood pixels, such as a mole"
+    leaves: ClassVar[str] = "the person, by the broad look that cells keep"
     model_digest: ClassVar[str | None] = None
 
     def __post_init__(self) -> None:
@@ -271,6 +279,8 @@ class DPSVD(WithoutNetworks):
     rank: Annotated[int, Option("How many singular values of each colour are kept.")] = 4
     size: Annotated[int, _SIZE] = 256
     name: ClassVar[str] = "dp-svd"
+    hides: ClassVar[str] = "the singular values of the face"
+    leaves: ClassVar[str] = "the singular vectors, which show the face"
     model_digest: ClassVar[str | None] = None
 
     def __post_init__(self) -> None:

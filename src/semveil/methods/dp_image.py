@@ -90,6 +90,8 @@ class DPImage:
     """
 
     name: ClassVar[str] = "dp-image"
+    hides: ClassVar[str] = "the whole face, by noise on its latent codes"
+    leaves: ClassVar[str] = "nothing of the face where epsilon is small; the likeness where it is large"
 
     def __init__(
         self,

@@ -9,7 +9,7 @@ import copy
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -115,6 +115,8 @@ class DPSemCom:
     """
 
     name = "dp-semcom"
+    hides: ClassVar[str] = "the photo from everybody without the key (protection rotation)"
+    leaves: ClassVar[str] = "nothing of the photo; when and how much is sent"
 
     def __init__(
         self,

@@ -77,6 +77,8 @@ class IdentityDP:
     """
 
     name: ClassVar[str] = "identity-dp"
+    hides: ClassVar[str] = "the identity: other people take the face for another person"
+    leaves: ClassVar[str] = "hair, pose, expression, clothes, place and sound, which may name the person"
     layout: ClassVar[Layout] = Layout.WHOLE_PHOTO
 
     def __init__(

@@ -85,6 +85,8 @@ class LatentDP:
     """
 
     name: ClassVar[str] = "latent-dp"
+    hides: ClassVar[str] = "the whole face, by noise on clipped latent codes"
+    leaves: ClassVar[str] = "nothing of the face where epsilon is small; the likeness where it is large"
 
     def __init__(
         self,

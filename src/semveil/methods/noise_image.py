@@ -106,6 +106,8 @@ class NoiseImage:
     """
 
     name: ClassVar[str] = "noise-image"
+    hides: ClassVar[str] = "the picture from people; a classifier still reads its class"
+    leaves: ClassVar[str] = "part of the picture, to an inverter trained for it"
     layout: ClassVar[Layout] = Layout.PICTURE
 
     def __init__(

@@ -92,7 +92,8 @@ class ImageMethod(Protocol):
     with an `Option` become options of the command line (see `methods.options`).
 
     It may say more: `layout` (see `Layout`), `needs_subjects`, whether `protect` also takes `subjects`, a name for each
-    crop, and `noiseless`, that nothing in it is random, so that the frames of a clip are protected one by one.
+    crop, `noiseless`, that nothing in it is random, so that the frames of a clip are protected one by one, and in plain words
+    what it `hides` and what it `leaves` to be seen.
     """
 
     name: ClassVar[str]

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
@@ -12,6 +13,8 @@ from semveil.core.pixels import to_pixels
 from semveil.core.progress import Progress, quiet
 from semveil.core.provenance import commit, versions
 from semveil.core.results import write_result
+from semveil.core.rounding import text_above
+from semveil.core.strength import in_a_word
 from semveil.experiments.demo.report import setting, write_report
 from semveil.experiments.dp_semcom.presets import PICTURED_EPSILONS
 from semveil.experiments.dp_semcom.protected import protected_method
@@ -19,6 +22,7 @@ from semveil.experiments.kit.photo_sets import public_photos
 from semveil.experiments.kit.picture_grid import draw_pictures
 from semveil.experiments.kit.plots import finish, styled
 from semveil.link.measure import measure
+from semveil.link.words import person
 from semveil.methods.dp_semcom import DPSemCom
 from semveil.methods.face_model import DEFAULT_MODEL, load_model
 from semveil.methods.inversion_cache import cached_inversion
@@ -26,6 +30,7 @@ from semveil.methods.pairs import pair_digest
 from semveil.recognition.by_name import Remembering, load_verifier
 
 SNR_DB = 20.0
+FILES = ("demo.png", "report.html", "result.json")  # what is written
 Pictures = dict[str, NDArray[np.uint8]]
 
 
@@ -97,16 +102,6 @@ def demo(
     return figure
 
 
-def verdict(metrics: dict[str, Any]) -> str:
-    """What a recogniser says, in two words.
-
-    Example:
-        >>> verdict({"fppsr": 1.0}), verdict({"fppsr": 0.0}), verdict({"fppsr": None})
-        ('another person', 'same person', 'not judged')
-    """
-    return {None: "not judged", 0.0: "same person", 1.0: "another person"}[metrics["fppsr"]]
-
-
 def quality(metrics: dict[str, Any]) -> str:
     """LPIPS where it was measured, else PSNR, each under its own name.
 
@@ -123,7 +118,7 @@ def _figure(content: dict[str, Any], pictures: Pictures) -> Any:
     records = [*content["images"], content["keyed"]]
 
     def caption(head: str, metrics: dict[str, Any]) -> str:
-        return f"{head}\n{quality(metrics)}\n{verdict(metrics)}"
+        return f"{head}\n{quality(metrics)}\n{person(metrics)}"
 
     first = records[0]
     top = [
@@ -161,15 +156,35 @@ def _short(parts: list[str]) -> list[str]:
 
 
 def _table(content: dict[str, Any]) -> Table:
-    table = Table(title=f"dp-semcom, {content['config']['snr_db']:g} dB for Bob and Eve; nominal epsilons guarantee nothing")
-    for column in ("epsilon", "basis", "Bob", "shows", "Eve", "shows"):
-        table.add_column(column, justify="right" if column in ("epsilon", "Bob", "Eve") else "left", no_wrap=column != "shows")
-    first = content["images"][0]
-    for name, party in (("inversion", "inverted"), ("unprotected", "direct")):
-        table.add_row(name, "", quality(first[party]), verdict(first[party]), "", "")
-    for record in [*content["images"], content["keyed"]]:
-        bob, eve, claim = record["bob"], record["eve"], record["guarantee"]
+    """Fits 80 columns; only the promise may be folded."""
+    records = [*content["images"], content["keyed"]]
+    measured = "LPIPS" if records[0]["bob"]["lpips"] is not None else "PSNR in dB"
+    snr, judge = content["config"]["snr_db"], content["config"]["verifier"]["name"]
+    title = f"{measured} to the photo at {snr:g} dB, and whom {judge} sees"
+    table = Table(box=SIMPLE_HEAD, title=title, title_justify="left")
+    for column in ("protection", "Bob", "person", "Eve", "person"):
+        table.add_column(column, justify="right" if column in ("Bob", "Eve") else "left", no_wrap=True)
+    table.add_column("promise (basis)", overflow="fold")
+    first = records[0]
+    for name, party in (("model alone", "inverted"), ("no protection", "direct")):
+        table.add_row(name, _number(first[party]), _seen(first[party]), "", "", "none (none)")
+    for record in records:
+        bob, eve = record["bob"], record["eve"]
         nominal = record["nominal_epsilon"]
-        epsilon = f"{record['protection']} {claim['epsilon']:g}" if nominal is None else f"nominal {nominal:g}"
-        table.add_row(epsilon, claim["basis"], quality(bob), verdict(bob), quality(eve), verdict(eve))
+        name = f"{record['protection']}, key" if nominal is None else f"nn, nominal {nominal:g}"
+        table.add_row(name, _number(bob), _seen(bob), _number(eve), _seen(eve), _promise(record["guarantee"]))
     return table
+
+
+def _promise(claim: dict[str, Any]) -> str:
+    epsilon = claim["epsilon"]
+    words = "none" if epsilon is None else f"epsilon {text_above(epsilon)}: {in_a_word(epsilon, claim['delta'])}"
+    return f"{words} ({claim['basis']})"
+
+
+def _number(metrics: dict[str, Any]) -> str:
+    return quality(metrics).removeprefix("LPIPS ").removeprefix("PSNR ").removesuffix(" dB")
+
+
+def _seen(metrics: dict[str, Any]) -> str:
+    return person(metrics).removesuffix(" person")

@@ -4,7 +4,6 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from semveil.cli.options import OptionError
 from semveil.core.registry import suggest
 
 NAMES = ("photos", "numbers")
@@ -18,6 +17,9 @@ def photo_names(paths: Sequence[Path], names: str) -> list[str]:
         paths: of the photos; folders never pass.
         names: `photos`, the file's name without its suffix, or `numbers`, `photo-1` and so on.
 
+    Raises:
+        ValueError: `names` is neither.
+
     Example:
         >>> photo_names([Path("a/anna.jpg"), Path("b/Anna.png"), Path("?.jpg")], "photos")
         ['anna', 'Anna-2', '_']
@@ -25,7 +27,7 @@ def photo_names(paths: Sequence[Path], names: str) -> list[str]:
         ['photo-1']
     """
     if names not in NAMES:
-        raise OptionError(f"--names has no choice {names!r}{suggest(names, NAMES)}; allowed: {', '.join(NAMES)}")
+        raise ValueError(f"names has no choice {names!r}{suggest(names, NAMES)}; allowed: {', '.join(NAMES)}")
     given: list[str] = []
     for number, path in enumerate(paths, 1):
         bare = f"photo-{number}" if names == "numbers" else _folder_name(path.stem) or f"photo-{number}"
