@@ -33,7 +33,16 @@ def rician(k_db: float = 6.0, coherence: int | None = None) -> Fading:
     return Fading(k_db, coherence)
 
 
-CHANNELS: Registry[ChannelKind] = Registry("channel")
+def _as_kind(name: str, entry: object) -> ChannelKind:
+    """A package's channel: what makes it, or a `ChannelKind` where a link over it is to zero-force by default."""
+    if isinstance(entry, ChannelKind):
+        return entry
+    if not callable(entry):
+        raise TypeError(f"{type(entry).__name__} makes no channel")
+    return ChannelKind(entry, "mmse")
+
+
+CHANNELS: Registry[ChannelKind] = Registry("channel", group="semveil.channels", accept=_as_kind)
 CHANNELS.add("awgn", ChannelKind(AWGN, "zf"))
 CHANNELS.add("clipped", ChannelKind(ClippedAWGN, "zf"))
 CHANNELS.add("rayleigh", ChannelKind(rayleigh, "mmse"))

@@ -53,6 +53,12 @@ Protection = Annotated[
         metavar="rotation|modulo|nn|nn-encrypted|learned|laplace|l2-laplace|gaussian|none",
     ),
 ]
+Mechanism = Annotated[
+    str | None,
+    typer.Option(
+        help="Instead of --protection: genuine noise of a registered law, also one that another package adds.", metavar="NAME"
+    ),
+]
 Calibration = Annotated[
     str | None,
     typer.Option(

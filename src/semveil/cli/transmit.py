@@ -36,6 +36,7 @@ def transmit(
     eve_channel: Annotated[
         str | None, typer.Option(help="Eve's channel, instead of --channel.", metavar=options.CHANNEL_METAVAR)
     ] = None,
+    mechanism: options.Mechanism = None,
     private: options.Private = None,
     private_codes: options.PrivateCodes = None,
     budget: options.Budget = None,
@@ -73,6 +74,7 @@ def transmit(
     """
     asked = ProtectionOptions(
         protection=protection,
+        mechanism=mechanism,
         codes=options.private_codes(private, private_codes),
         epsilon=epsilon,
         calibration=calibration,

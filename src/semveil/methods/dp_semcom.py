@@ -27,7 +27,7 @@ from semveil.mechanisms import CALIBRATIONS, Calibration, NoiseCalibration, Part
 from semveil.methods.face_model import DEFAULT_MODEL, FaceModel, load_model
 from semveil.methods.pairs import find_pair
 from semveil.methods.protection_options import check_options
-from semveil.methods.protections import PROTECTIONS, Setting
+from semveil.methods.protections import PROTECTIONS, Setting, chosen_protection
 from semveil.methods.protectors import Trained
 from semveil.methods.shared_key import SharedKey
 from semveil.protection.pair import PairSettings, TrainedPair
@@ -94,6 +94,7 @@ class DPSemCom:
         protection: `nn` (the trained pair), `nn-encrypted` or `learned` (pairs after its successors' abstracts); `rotation` or
             `modulo` (keyed); `laplace`, `l2-laplace` or `gaussian` (genuine noise, which Bob cannot remove); or `none`. By
             default `rotation` where a key is given, else `nn`, as in the paper.
+        mechanism: instead of `protection`: genuine noise of this law, one of `MECHANISMS`.
         pair: the trained pair, whose epsilon and calibration hold; looked up by its settings where None.
         budget: instead of `private_codes` and `epsilon`: epsilon by face part, each part with Laplace noise of its own.
         delta: at which the guarantee of `gaussian` is stated (1e-5).
@@ -124,6 +125,7 @@ class DPSemCom:
         epsilon: float | None = None,
         calibration: str | None = None,
         protection: str | None = None,
+        mechanism: str | None = None,
         pair: TrainedPair | None = None,
         budget: Mapping[str, float] | None = None,
         delta: float | None = None,
@@ -141,6 +143,7 @@ class DPSemCom:
                 f"{self.model.name} belong to scales"
             )
         self.inversion, self.perceptual = inversion or self.model.inversion, perceptual or self.model.perceptual
+        protection = chosen_protection(protection, mechanism)
         if protection is None:
             own = "nn" if pair is None else pair.settings.protection
             protection = "laplace" if budget else own if key is None else "rotation"
