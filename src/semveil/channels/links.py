@@ -10,6 +10,7 @@ from semveil.channels.fading import OFDM, Fading
 from semveil.channels.offsets import PhaseOffset, TimingOffset
 from semveil.channels.packing import bandwidth_ratio
 from semveil.channels.receiver import Link
+from semveil.channels.wiretap import AnyChannel
 from semveil.core.registry import Registry, suggest
 
 SIDE_BITS_PER_USE = 1.0  # side information goes as rate-1/2 coded QPSK
@@ -78,6 +79,11 @@ def parse_link(text: str) -> Link:
             key, value, own.get(key, None if key in ("pilots", "antennas") else "")
         )
     return Link(kind.make(**settings), **link)  # type: ignore[arg-type]
+
+
+def channel_of(channel: AnyChannel | str | None) -> AnyChannel | None:
+    """A channel as it is given: by name as `parse_link` reads it, or anything that is called like one; AWGN where None."""
+    return parse_link(channel) if isinstance(channel, str) else channel
 
 
 def _value(key: str, text: str, default: object) -> object:
