@@ -1,18 +1,12 @@
 """`semveil certify`: what is guaranteed about a file, to whom, and what is not."""
 
-import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from semveil.cli import options
 from semveil.cli.console import show
-
-if TYPE_CHECKING:
-    from semveil.core.certificate import Certificate
-
-_MESSAGE = "no certificate lies beside the message; this is what the message says of itself, without mechanism and sensitivity"
 
 
 def certify(
@@ -26,42 +20,10 @@ def certify(
 
     Example: semveil certify eve.png
     """
-    from semveil.core.explain import explain
+    from semveil.link.certify import certify as certify_file
 
-    certificate, origin = _find(file)
-    lines = explain(certificate)
-    result = {"file": str(file), "found": origin, "certificate": certificate.as_dict(), "explanation": lines}
-    show(result, [*lines, f"Found: {origin}."], as_json=as_json)
-
-
-def _find(file: Path) -> "tuple[Certificate, str]":
-    from semveil.core.certificate import CertificateError
-    from semveil.data.certified import SUFFIX, certificate_path, read_certificate
-
-    if file.is_dir():
-        raise CertificateError(f"{str(file)!r} is a folder; name an output in it")
-    if file.name.endswith(SUFFIX):
-        output = file.with_name(file.name.removesuffix(SUFFIX))
-        held = f"checked against {output.name}" if output.is_file() else f"not checked: {output.name} does not lie beside it"
-        return read_certificate(file), f"in the certificate's file, {held}"
-    if certificate_path(file).is_file() or not _is_message(file):
-        return read_certificate(file), "with the file, whose hash matches"
-
-    from semveil.channels import is_digital, read_digital, read_message
-    from semveil.methods.certificates import certificate_of
-    from semveil.methods.digital import digital_certificate
-
-    if is_digital(file):
-        return digital_certificate(read_digital(file)), _MESSAGE
-    return certificate_of(read_message(file)), _MESSAGE
-
-
-def _is_message(file: Path) -> bool:
-    from semveil.channels.container import DIGITAL_MAGIC, MAGIC
-    from semveil.core.files import open_regular
-
-    try:
-        with os.fdopen(open_regular(file), "rb") as content:
-            return content.read(len(MAGIC)) in (MAGIC, DIGITAL_MAGIC)
-    except OSError:
-        return False
+    certified = certify_file(file)
+    lines = list(certified.explanation)
+    found, said = certified.found, certified.certificate.as_dict()
+    result = {"file": str(file), "found": found, "certificate": said, "explanation": lines}
+    show(result, [*lines, f"Found: {found}."], as_json=as_json)

@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from semveil.channels import DigitalMessage, Message, MessageError, channel_of, is_digital, read_digital, read_message
-from semveil.channels.wiretap import AnyChannel
+from semveil.channels.wiretap import AnyChannel, AnySnr
+from semveil.core.brief import Brief
 from semveil.core.certificate import Certificate
 from semveil.core.progress import Note, unheard
 from semveil.core.rng import streams
@@ -23,8 +24,8 @@ from semveil.methods.messages import heard, method_for_bob, method_for_eve
 from semveil.protection.pair import TrainedPair
 
 
-@dataclass(frozen=True, eq=False)
-class Received:
+@dataclass(frozen=True, eq=False, repr=False)
+class Received(Brief):
     """What somebody made of a message.
 
     Attributes:
@@ -48,7 +49,7 @@ def receive(
     key: AnyKey | None = None,
     model: FaceModel | str | None = None,
     pair: TrainedPair | None = None,
-    snr_db: float | None = None,
+    snr_db: AnySnr | None = None,
     channel: AnyChannel | str | None = None,
     seed: int | None = None,
     authenticate: bool = True,
@@ -68,7 +69,7 @@ def receive(
         key: Bob's copy: a key file, a `Key` or a `SharedKey`.
         model: face model, loaded or by name; the one that the message names where None.
         pair: Alice's, for protection `nn`; looked up by its hash where None.
-        snr_db: of the simulated channel (20).
+        snr_db: of the simulated channel in dB (20): one number, or one for each image.
         channel: the simulated one, as for `transmit`; AWGN where None.
         seed: of its noise; drawn anew where None.
         authenticate: False reads a deniable message, whose side information anybody may have altered.
@@ -116,7 +117,7 @@ def eavesdrop(
     *,
     iq: bool = False,
     model: FaceModel | str | None = None,
-    snr_db: float | None = None,
+    snr_db: AnySnr | None = None,
     channel: AnyChannel | str | None = None,
     seed: int | None = None,
     certificate_in_png: bool = False,
@@ -170,7 +171,7 @@ def _model_of(read: Message | DigitalMessage, model: FaceModel | str | None) -> 
 
 
 def _refuse_analogue(
-    *, snr_db: float | None, channel: AnyChannel | str | None, pair: TrainedPair | None, authenticate: bool
+    *, snr_db: AnySnr | None, channel: AnyChannel | str | None, pair: TrainedPair | None, authenticate: bool
 ) -> None:
     """What makes sense for symbols alone is refused for a digital message."""
     if snr_db is not None or channel is not None:

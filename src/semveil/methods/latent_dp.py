@@ -26,7 +26,7 @@ from semveil.methods.dp_image import FACE_FOUND, GENERATOR, PUBLIC_MODEL, bounds
 from semveil.methods.face_model import DEFAULT_MODEL
 from semveil.methods.gallery import Gallery, gallery_of
 from semveil.methods.latent_model import PERCEPTUAL_OPTION, LatentModel, latent_model_for
-from semveil.methods.options import Option
+from semveil.methods.options import Option, Shown
 from semveil.methods.release import Release
 from semveil.methods.subspace import subspace_of
 from semveil.methods.subspace_noise import (
@@ -55,7 +55,7 @@ def choices() -> tuple[str, ...]:
     return (*OWN_CHOICES, *(name for name in MECHANISMS if name not in (*OWN_CHOICES, PerCoordinateLaplace.name)))
 
 
-class LatentDP:
+class LatentDP(Shown):
     """Privatises all latent codes of a face: clip -> Laplace noise of scale S_j / (w_j epsilon) -> clip -> generator.
 
     S_j is the width of coordinate j between public quantiles and w_j its share of the budget ([LDP] Algorithm 2, with its scale
