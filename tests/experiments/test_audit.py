@@ -12,8 +12,10 @@ from semveil.experiments.audit.methods import method_games
 from semveil.experiments.audit.run import audit, choose, targets
 from semveil.mechanisms import MECHANISMS
 from semveil.methods.face_model import FaceModel, load_model
-from semveil.methods.protection_options import KEYED, PROTECTIONS
+from semveil.methods.protections import PROTECTIONS
 from semveil.methods.registry import METHODS
+
+KEYED = [name for name, kind in PROTECTIONS.items() if kind.keyed]
 
 
 @pytest.fixture(scope="module")

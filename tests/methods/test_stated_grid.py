@@ -22,8 +22,10 @@ from semveil.methods.latent_model import LatentModel
 from semveil.methods.messages import to_message
 from semveil.methods.noise_image import NoiseImage
 from semveil.methods.noise_image_model import NoiseImageModel
-from semveil.methods.protection_options import NOISY
+from semveil.methods.protections import PROTECTIONS
 from semveil.methods.registry import image_methods
+
+NOISY = [name for name, kind in PROTECTIONS.items() if kind.genuine_noise]
 
 Shown = tuple[Tensor, float | None, Basis]
 

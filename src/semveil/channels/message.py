@@ -17,6 +17,7 @@ from semveil.channels.container import MessageError, encode, is_json_object, rea
 from semveil.channels.keyed_part import KeyedPart
 from semveil.channels.power import GAIN_BITS
 from semveil.channels.stored_symbols import MOST_BITS, bits_of, from_steps, packed, packed_size, rounded, to_steps, unpacked
+from semveil.core.brief import Brief
 from semveil.core.files import write_whole
 
 FORMAT_VERSION = 2
@@ -28,8 +29,8 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _HASH = re.compile(r"[0-9a-f]{64}")
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Message:
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class Message(Brief):
     """Transmitted symbols and the side information to read them; a valid one, or it cannot be made.
 
     It has no place for a source path, metadata of the photo, latents, noise, a seed or a key, and names that look like paths

@@ -22,13 +22,12 @@ def certify(
 
     Example: semveil certify eve.png
     """
-    from semveil.core.explain import explain
-    from semveil.link.claim import claim_of
+    from semveil.link.certify import certify as certify_file
 
-    certificate, origin = claim_of(file)
-    lines = explain(certificate)
-    result = {"file": str(file), "found": origin, "certificate": certificate.as_dict(), "explanation": lines}
-    show(result, [*map(_fact, lines), ("Found", f"{origin}.")], as_json=as_json)
+    certified = certify_file(file)
+    lines, said = list(certified.explanation), certified.certificate.as_dict()
+    result = {"file": str(file), "found": certified.found, "certificate": said, "explanation": lines}
+    show(result, [*map(_fact, lines), ("Found", f"{certified.found}.")], as_json=as_json)
 
 
 def _fact(line: str) -> Line:

@@ -42,6 +42,7 @@ def send(
     peer: options.Peer = None,
     deniable: options.Deniable = False,
     protection: options.Protection = None,
+    mechanism: options.Mechanism = None,
     private: options.Private = None,
     private_codes: options.PrivateCodes = None,
     epsilon: options.Epsilon = None,
@@ -123,6 +124,7 @@ def send(
     keyed = check_key_options(key, passphrase_file, identity, peer)
     asked = ProtectionOptions(
         protection=protection,
+        mechanism=mechanism,
         codes=options.private_codes(private, private_codes),
         epsilon=epsilon,
         calibration=calibration,
@@ -145,7 +147,7 @@ def send(
             raise options.OptionError("--digital seals all codes; leave options of other protections out")
     elif image_bytes is not None:
         raise options.OptionError("--bytes is for --digital")
-    if protection in ("rotation", "modulo") and not keyed:
+    if asked.needs_key() and not keyed:
         raise options.OptionError(f"--protection {protection} needs a key: semveil keygen --out my.key, then --key my.key")
     for path in outputs:
         options.check_output_file(path)

@@ -42,6 +42,7 @@ from semveil.cli.command import Command, Group
 from semveil.cli.method_options import MethodCommand
 from semveil.cli.streams import drop_output, prepare_streams, writing_output
 from semveil.core.errors import SemveilError, printable
+from semveil.core.plugins import PluginWarning
 
 USAGE, INTERRUPTED, BUG = 2, 130, 70  # exit codes beside those of `core.errors`
 SIGNALLED = 128  # and the number of a signal that ends the program
@@ -126,6 +127,11 @@ def _tell(text: str) -> None:
         print(f"semveil: {printable(text)}", file=sys.stderr)
 
 
+def _show_warning(message: Warning | str, *where: object, **more: object) -> None:
+    """A warning as one line, without the place in the code."""
+    _tell(f"note: {message}")
+
+
 def _explained(error: Exception) -> tuple[str, int]:
     """What to tell the user, and the exit code."""
     if isinstance(error, SemveilError):
@@ -153,6 +159,8 @@ def run() -> None:
     prepare_streams()
     if not sys.warnoptions:
         warnings.simplefilter("ignore")  # what libraries tell programmers is no message to users
+        warnings.simplefilter("default", PluginWarning)
+        warnings.showwarning = _show_warning
     for name in ("SIGTERM", "SIGHUP"):
         if hasattr(signal, name) and signal.getsignal(getattr(signal, name)) == signal.SIG_DFL:  # nohup ignores one
             signal.signal(getattr(signal, name), _terminate)

@@ -119,6 +119,12 @@ ProtectionOfSimulation = Annotated[
         rich_help_panel=PROTECTION,
     ),
 ]
+Mechanism = Annotated[
+    str | None,
+    typer.Option(
+        help="Instead of --protection: genuine noise of a registered law, also one that another package adds.", metavar="NAME"
+    ),
+]
 Calibration = Annotated[
     str | None,
     typer.Option(

@@ -186,13 +186,13 @@ def encoder(
     place = training_run.only_process(device)
 
     from semveil.core.rng import streams
-    from semveil.generators.spatial_semantic import SpatialSemanticGAN
+    from semveil.generators.face_generator import MappedGenerator
     from semveil.methods.face_model import load_model
     from semveil.training.encoder import EncoderTraining, encoder_trainer
 
     settings = training_run.read_settings(EncoderTraining, config, overrides)
     fixed, photos = load_model(model or default_model()).to(place), load_faces(faces)
-    if isinstance(fixed.generator, SpatialSemanticGAN):
+    if not isinstance(fixed.generator, MappedGenerator):
         raise options.OptionError(f"{fixed.name} was trained with its encoder: there is no other for it; see `train generator`")
     check_size(photos, fixed.size)
     perceptual = perceptual_distance(settings.perceptual, place)

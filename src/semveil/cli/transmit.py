@@ -21,6 +21,7 @@ def transmit(
     photos: Annotated[list[Path], typer.Argument(help="Photos that show a face.", metavar="PHOTO...")],
     protection: options.ProtectionOfSimulation = None,
     epsilon: options.Epsilon = None,
+    mechanism: options.Mechanism = None,
     private: options.Private = None,
     private_codes: options.PrivateCodes = None,
     budget: options.Budget = None,
@@ -99,6 +100,7 @@ def transmit(
     """
     asked = ProtectionOptions(
         protection=protection,
+        mechanism=mechanism,
         codes=options.private_codes(private, private_codes),
         epsilon=epsilon,
         calibration=calibration,

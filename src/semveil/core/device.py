@@ -5,7 +5,8 @@ that a seed means the same on every device; exact noise, keystreams and whatever
 """
 
 import copy
-from typing import ClassVar, TypeVar
+from collections.abc import Iterator
+from typing import Any, ClassVar, Protocol, Self, TypeVar
 
 import torch
 from torch import nn
@@ -16,7 +17,16 @@ AUTO = "auto"
 CPU = torch.device("cpu")  # where everything begins, and what is exact or random is computed
 PRECISIONS = (torch.float32, torch.float64)
 
-Network = TypeVar("Network", bound=nn.Module)
+
+class Movable(Protocol):
+    """A torch module, or what looks like one."""
+
+    def parameters(self, recurse: bool = ...) -> Iterator[nn.Parameter]: ...
+
+    def to(self, *args: Any, **kwargs: Any) -> Self: ...
+
+
+Network = TypeVar("Network", bound=Movable)
 
 
 class DeviceError(SemveilError):
@@ -67,12 +77,12 @@ def full_precision(device: torch.device) -> torch.autocast:
     return torch.autocast(device.type, enabled=False)
 
 
-def device_of(network: nn.Module) -> torch.device:
+def device_of(network: Movable) -> torch.device:
     """Where a network's weights are."""
     return next(network.parameters(), torch.empty(0, device=CPU)).device
 
 
-def precision_of(network: nn.Module) -> torch.dtype:
+def precision_of(network: Movable) -> torch.dtype:
     """The type of a network's weights."""
     return next(network.parameters(), torch.empty(0, device=CPU)).dtype
 

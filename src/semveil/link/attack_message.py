@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from semveil.channels import Message
+from semveil.core.brief import Brief
 from semveil.core.progress import Progress, quiet
 from semveil.link.eves import Traffic, attacks_on, listen
 from semveil.methods.face_model import FaceModel
@@ -14,8 +15,8 @@ from semveil.methods.messages import DEFAULT_SNR_DB, heard, method_for_bob, meth
 from semveil.protection.pair import TrainedPair
 
 
-@dataclass(frozen=True, eq=False)
-class Found:
+@dataclass(frozen=True, eq=False, repr=False)
+class Found(Brief):
     """Attributes: name and knowledge of an attack; images (B, 3, H, W) that it gives."""
 
     name: str
@@ -23,8 +24,8 @@ class Found:
     images: Tensor
 
 
-@dataclass(frozen=True, eq=False)
-class AttackedMessage:
+@dataclass(frozen=True, eq=False, repr=False)
+class AttackedMessage(Brief):
     """Attributes: results, one for each attack; snr_db of the channel that Eve heard the message over."""
 
     results: tuple[Found, ...]

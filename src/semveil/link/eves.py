@@ -123,7 +123,7 @@ def attacks_on(method: LatentLink, sent: Transmission, eve: Eve, names: Sequence
     `stolen` is one where Bob has a network to steal, or a key: the latter is no attack that keyed protection withstands but
     the control that shows the attack's machinery at work.
     """
-    for attack in (ATTACKS[name] for name in ATTACKS if names is None or name in names):
+    for attack in dict(ATTACKS.items()).values() if names is None else [ATTACKS[name] for name in ATTACKS if name in names]:
         if "protect" in attack.needs:
             if not (method.kind.keyed or method.kind.genuine_noise):  # the same every time, so that it can be inverted
                 yield GlassBox(lambda block: method.protector.protect(block).block)

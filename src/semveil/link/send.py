@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from semveil.channels import DigitalMessage, Message, digital_bytes, message_bytes
+from semveil.core.brief import Brief
 from semveil.core.certificate import Certificate
 from semveil.core.errors import KeyProblem
 from semveil.core.ledger import Ledger
@@ -33,8 +34,8 @@ NO_PROMISE = (
 )
 
 
-@dataclass(frozen=True, eq=False)
-class Sent:
+@dataclass(frozen=True, eq=False, repr=False)
+class Sent(Brief):
     """A message that was sent.
 
     Attributes:

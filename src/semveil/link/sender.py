@@ -10,7 +10,7 @@ from semveil.methods.dp_semcom import DPSemCom, pair_settings
 from semveil.methods.face_model import FaceModel, model_folders
 from semveil.methods.pairs import NoPair, find_pair
 from semveil.methods.protection_options import check_options
-from semveil.methods.protections import PROTECTIONS
+from semveil.methods.protections import PROTECTIONS, chosen_protection
 from semveil.methods.shared_key import SharedKey
 from semveil.protection.pair import PairSettings, TrainedPair
 from semveil.training.protector import find_or_train_pair
@@ -48,12 +48,12 @@ def sender(
         PairMissing: there is no pair, and none may be trained.
     """
     asked = {name: value for name, value in options.items() if value is not None}
-    protection = asked.pop("protection", None)
+    protection = chosen_protection(asked.pop("protection", None), asked.pop("mechanism", None))
     if protection is None and key is None and "budget" not in asked:
         protection = "nn" if pair is None else pair.settings.protection
-    if protection not in PROTECTIONS or PROTECTIONS[protection].trained is None:
+    if protection is None or protection not in PROTECTIONS or PROTECTIONS[protection].trained is None:
         if pair is not None:
-            trained = ", ".join(name for name in PROTECTIONS if PROTECTIONS[name].trained is not None)
+            trained = ", ".join(name for name, kind in PROTECTIONS.items() if kind.trained is not None)
             raise ValueError(f"a pair serves a trained protection only ({trained}); leave --pair out")
         return DPSemCom(model, protection=protection, key=key, **asked)
     if pair is not None:

@@ -9,7 +9,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from semveil.channels import parse_link
+from semveil.channels import channel_of
+from semveil.channels.wiretap import AnyChannel, AnySnr
+from semveil.core.brief import Brief
 from semveil.core.certificate import Certificate
 from semveil.core.pixels import to_pixels
 from semveil.core.progress import Note, Progress, quiet, unheard
@@ -35,8 +37,8 @@ DEFAULT_PROTECTION = "rotation"  # the only one with a promise that leaves Bob t
 PICTURES = ("source", "inverted", "direct", "bob", "eve")
 
 
-@dataclass(frozen=True, eq=False)
-class Transmitted:
+@dataclass(frozen=True, eq=False, repr=False)
+class Transmitted(Brief):
     """A simulated transmission of one or more photos.
 
     Attributes:
@@ -69,10 +71,10 @@ def transmit(
     model: FaceModel | str = DEFAULT_MODEL,
     face: int | str | None = None,
     names: Sequence[str] | None = None,
-    snr_db: float = 20.0,
-    eve_snr_db: float | None = None,
-    channel: str | None = None,
-    eve_channel: str | None = None,
+    snr_db: AnySnr = 20.0,
+    eve_snr_db: AnySnr | None = None,
+    channel: AnyChannel | str | None = None,
+    eve_channel: AnyChannel | str | None = None,
     verifier: str = "dlib",
     threshold: float | None = None,
     seed: int | None = None,
@@ -90,9 +92,9 @@ def transmit(
         model: face model, loaded or by name.
         face: which face of a photo with several.
         names: of the photos, see `load_faces`.
-        snr_db: Bob's SNR per complex symbol.
-        eve_snr_db: Eve's; Bob's where None.
-        channel: Bob's, see `parse_link`; AWGN where None.
+        snr_db: Bob's SNR per complex symbol in dB: one number, or one for each face.
+        eve_snr_db: Eve's, likewise; Bob's where None.
+        channel: Bob's, by name (see `parse_link`) or anything called as `channel(symbols, snr_db, rng)`; AWGN where None.
         eve_channel: Eve's; AWGN where None.
         verifier: recogniser that decides whether two faces are one person, by name or ONNX file.
         threshold: of an ONNX verifier, on its cosine.
@@ -125,17 +127,17 @@ def transmit(
         eve_snr_db=eve_snr_db,
         codes=latents,
         run=streams(run_seed),
-        bob_channel=None if channel is None else parse_link(channel),
-        eve_channel=None if eve_channel is None else parse_link(eve_channel),
+        bob_channel=channel_of(channel),
+        eve_channel=channel_of(eve_channel),
     )
     summary: dict[str, Any] = {
         "config": {
             **describe(method),
             "inversion": loaded.describe_inversion(method.perceptual),
-            "snr_db": snr_db,
-            "eve_snr_db": snr_db if eve_snr_db is None else eve_snr_db,
-            "channel": channel or "awgn",
-            "eve_channel": eve_channel or "awgn",
+            "snr_db": _numbers(snr_db),
+            "eve_snr_db": _numbers(snr_db if eve_snr_db is None else eve_snr_db),
+            "channel": _words(channel),
+            "eve_channel": _words(eve_channel),
             "verifier": judge_card,
         },
         "seeds": {"run": None, "reason": "it would give the noise away"} if genuine else {"run": run_seed},
@@ -148,6 +150,16 @@ def transmit(
     if out is not None:
         _write(Path(out), transmitted, faces.ids)
     return transmitted
+
+
+def _numbers(snr_db: AnySnr) -> float | list[float]:
+    """An SNR, or one for each face, as JSON holds them."""
+    return float(snr_db) if isinstance(snr_db, int | float) else torch.as_tensor(snr_db, dtype=torch.float64).tolist()
+
+
+def _words(channel: AnyChannel | str | None) -> str:
+    """A channel as results have it."""
+    return channel if isinstance(channel, str) else "awgn" if channel is None else type(channel).__name__
 
 
 def describe(method: DPSemCom) -> dict[str, Any]:

@@ -23,7 +23,7 @@ from semveil.core.privacy import Guarantee, MetricForm, Norm, Sensitivity
 from semveil.core.rounding import text_above
 from semveil.mechanisms import ClipBox, Gaussian, L2Laplace, Laplace
 from semveil.mechanisms.base import require_epsilon, require_positive
-from semveil.methods.options import Option
+from semveil.methods.options import Option, Shown
 from semveil.methods.release import Release
 
 LEVELS = ClipBox(0.0, 255.0, source="the range of 8-bit pixels")
@@ -69,7 +69,7 @@ def from_levels(levels: Tensor, like: Tensor) -> Tensor:
     return (levels / 127.5 - 1).to(like)
 
 
-class WithoutNetworks:
+class WithoutNetworks(Shown):
     """What has no networks: pictures are computed on the CPU, exactly, and lie where they lay."""
 
     def to(self, device: str | torch.device | None = None, dtype: torch.dtype | None = None) -> Self:

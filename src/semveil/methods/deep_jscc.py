@@ -74,7 +74,7 @@ class DeepJSCCLink:
     def __init__(self, model: DeepJSCCModel, *, protection: str = "none", key: SharedKey | None = None) -> None:
         self.model, self.kind, self.protection = model, PROTECTIONS[protection], protection
         if not self.kind.keyed and protection != "none":
-            keyed = ", ".join(name for name in PROTECTIONS if PROTECTIONS[name].keyed)
+            keyed = ", ".join(name for name, kind in PROTECTIONS.items() if kind.keyed)
             raise ValueError(f"latents of DeepJSCC are sent under a key ({keyed}) or as they are (none), not {protection!r}")
         self.private_codes = tuple(range(model.latent_shape[0]))
         numbers = model.latent_shape[0] * model.latent_shape[1]

@@ -15,7 +15,8 @@ import torch
 from torch import Tensor
 
 from semveil.channels import KeyedPart, denormalise_power, normalise_power, pack, unpack, wiretap
-from semveil.channels.wiretap import AnyChannel
+from semveil.channels.wiretap import AnyChannel, AnySnr, snrs
+from semveil.core.brief import Brief
 from semveil.core.coverage import Coverage
 from semveil.core.device import moved
 from semveil.core.parts import describe_codes
@@ -27,7 +28,7 @@ from semveil.mechanisms import CALIBRATIONS, Calibration, NoiseCalibration, Part
 from semveil.methods.face_model import DEFAULT_MODEL, FaceModel, load_model
 from semveil.methods.pairs import find_pair
 from semveil.methods.protection_options import check_options
-from semveil.methods.protections import PROTECTIONS, Setting
+from semveil.methods.protections import PROTECTIONS, Setting, chosen_protection
 from semveil.methods.protectors import Trained
 from semveil.methods.shared_key import SharedKey
 from semveil.protection.pair import PairSettings, TrainedPair
@@ -37,8 +38,8 @@ PAPER_EPSILONS = (1, 3, 5, 8, 10, 15, 30, 100, 300, 800)
 DEFAULT_EPSILON = 10.0
 
 
-@dataclass(frozen=True, eq=False)
-class Transmission:
+@dataclass(frozen=True, eq=False, repr=False)
+class Transmission(Brief):
     """What crosses the channel, and the side information beside it.
 
     Attributes:
@@ -59,8 +60,8 @@ class Transmission:
         return json.dumps(said, sort_keys=True, allow_nan=False).encode()
 
 
-@dataclass(frozen=True, eq=False)
-class WiretapResult:
+@dataclass(frozen=True, eq=False, repr=False)
+class WiretapResult(Brief):
     """A simulated transmission; images (B, 3, H, W) about [-1, 1], not clamped.
 
     Attributes:
@@ -94,6 +95,7 @@ class DPSemCom:
         protection: `nn` (the trained pair), `nn-encrypted` or `learned` (pairs after its successors' abstracts); `rotation` or
             `modulo` (keyed); `laplace`, `l2-laplace` or `gaussian` (genuine noise, which Bob cannot remove); or `none`. By
             default `rotation` where a key is given, else `nn`, as in the paper.
+        mechanism: instead of `protection`: genuine noise of this law, one of `MECHANISMS`.
         pair: the trained pair, whose epsilon and calibration hold; looked up by its settings where None.
         budget: instead of `private_codes` and `epsilon`: epsilon by face part, each part with Laplace noise of its own.
         delta: at which the guarantee of `gaussian` is stated (1e-5).
@@ -126,6 +128,7 @@ class DPSemCom:
         epsilon: float | None = None,
         calibration: str | None = None,
         protection: str | None = None,
+        mechanism: str | None = None,
         pair: TrainedPair | None = None,
         budget: Mapping[str, float] | None = None,
         delta: float | None = None,
@@ -143,6 +146,7 @@ class DPSemCom:
                 f"{self.model.name} belong to scales"
             )
         self.inversion, self.perceptual = inversion or self.model.inversion, perceptual or self.model.perceptual
+        protection = chosen_protection(protection, mechanism)
         if protection is None:
             own = "nn" if pair is None else pair.settings.protection
             protection = "laplace" if budget else own if key is None else "rotation"
@@ -194,6 +198,11 @@ class DPSemCom:
                 pair=self.pair,
             )
         )
+
+    def __repr__(self) -> str:
+        epsilon = "" if self.nominal_epsilon is None else f", nominal epsilon {self.nominal_epsilon:g}"
+        codes = f"{len(self.private_codes)} of {self.model.latent_shape[0]} codes private"
+        return f"DPSemCom({self.model.name!r}, protection={self.protection!r}{epsilon}, {codes})"
 
     def _codes(self, private_codes: Sequence[int] | None, shares: PartBudget | None) -> tuple[int, ...]:
         if shares is not None:
@@ -304,8 +313,8 @@ class DPSemCom:
         self,
         images: Tensor,
         *,
-        snr_db: float = 20.0,
-        eve_snr_db: float | None = None,
+        snr_db: AnySnr = 20.0,
+        eve_snr_db: AnySnr | None = None,
         codes: Tensor | None = None,
         run: Streams | int | None = None,
         bob_channel: AnyChannel | None = None,
@@ -315,8 +324,8 @@ class DPSemCom:
 
         Args:
             images: (B, 3, H, W) photos in [-1, 1].
-            snr_db: Bob's SNR per complex symbol.
-            eve_snr_db: Eve's; Bob's where None, as in the paper.
+            snr_db: Bob's SNR per complex symbol in dB: one number, or (B,) one for each photo.
+            eve_snr_db: Eve's, likewise; Bob's where None, as in the paper.
             codes: latents of the photos where they are known; inverted otherwise.
             run: named random streams, or their seed; `bob` and `eve` draw the channels' noise, and `dp` of a given seed the
                 genuine noise, which is then a simulation. Nonces are always new.
@@ -327,6 +336,7 @@ class DPSemCom:
         run = run if isinstance(run, Streams) else streams(run)
         codes = self.model.box.clip(self.invert(images).codes if codes is None else codes.to(self.model.device))
         sent = self.send_codes(codes, rng=None if run.seed is None else run["dp"])
+        snr_db, eve_snr_db = snrs(snr_db, len(codes)), None if eve_snr_db is None else snrs(eve_snr_db, len(codes))
         heard = wiretap(
             sent.symbols,
             snr_db,

@@ -12,6 +12,7 @@ import torch
 from safetensors.torch import save
 from torch import Tensor, nn
 
+from semveil.core.brief import Brief
 from semveil.core.checkpoints import LARGEST_SIDE, BadCheckpoint, build_to_fit, read_checkpoint
 from semveil.core.config import check_kinds
 from semveil.core.device import CPU, device_of, moved, precision_of
@@ -24,6 +25,7 @@ from semveil.encoders.inversion import OFFICIAL, Inversion, InversionSettings, i
 from semveil.encoders.parts import PartEncoder, PartEncoderConfig
 from semveil.encoders.perceptual import DEFAULT, NONE, PERCEPTUAL, PerceptualTerm
 from semveil.encoders.semantic import SemanticEncoder, SemanticEncoderConfig
+from semveil.generators.face_generator import FaceGenerator, MappedGenerator
 from semveil.generators.semantic_stylegan import SemanticStyleGAN, SemanticStyleGANConfig
 from semveil.generators.spatial_config import SpatialSemanticConfig
 from semveil.generators.spatial_semantic import SpatialSemanticGAN
@@ -37,13 +39,12 @@ OFFICIAL_MODEL = "celebamask-hq-512"
 SEMANTIC, SPATIAL, STYLEGAN2 = "semantic-stylegan", "spatial-semantic", "stylegan2"
 # [DPSC] gives b - a = 2.939 only; for the official weights the box is centred. Preset `paper` measures it.
 PAPER_BOX = ClipBox(-1.4695, 1.4695, source="[DPSC]'s width 2.939, centred at 0: the paper does not state a and b")
-MappedGenerator = SemanticStyleGAN | StyleGAN2  # with a mapping network
-FaceGenerator = MappedGenerator | SpatialSemanticGAN
+StoredGenerator = SemanticStyleGAN | StyleGAN2 | SpatialSemanticGAN  # those that a model's folder can hold
 FaceEncoder = SemanticEncoder | PartEncoder
 
 
-@dataclass(frozen=True, eq=False)
-class LatentPrior:
+@dataclass(frozen=True, eq=False, repr=False)
+class LatentPrior(Brief):
     """Gaussian model of real photos' latents, from which public latents can be drawn where no photos are at hand.
 
     Attributes:
@@ -81,14 +82,14 @@ class LatentPrior:
         return self.mean + torch.einsum("nr,rkd->nkd", weights, self.factors) + noise
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class FaceModel:
     """What the methods need of a trained model.
 
     Attributes:
         name: as the user says it.
         digest: SHA-256 over what determines its output (64 hex digits); messages carry it.
-        generator: frozen, in evaluation mode. A SemanticStyleGAN's codes belong to face parts, a StyleGAN2's to scales.
+        generator: frozen, in evaluation mode; see `FaceGenerator` for what it must be.
         encoder: feed-forward start of inversion; None for the official weights, which have none.
         box: public clip bounds.
         inversion: the default way to invert with this model.
@@ -111,6 +112,82 @@ class FaceModel:
     folder: Path | None
     card: Mapping[str, Any]
 
+    @classmethod
+    def from_folder(cls, folder: str | Path) -> "FaceModel":
+        """Read the folder of a model as it is now; `load_model` also knows names, and keeps what it has read.
+
+        Raises:
+            ValueError: there is no model in it.
+            BadCheckpoint: a file is damaged or holds NaN.
+        """
+        if not (Path(folder) / "model.json").is_file():
+            raise ValueError(f"no model in the folder {str(folder)!r}; a model's folder holds model.json")
+        return _load_folder(Path(folder))
+
+    @classmethod
+    def of(
+        cls,
+        generator: FaceGenerator,
+        *,
+        box: ClipBox,
+        name: str = "own",
+        encoder: Callable[[Tensor], Tensor] | None = None,
+        prior: LatentPrior | None = None,
+        inversion: InversionSettings = OFFICIAL,
+        perceptual: str = NONE,
+    ) -> "FaceModel":
+        """A model around a generator of one's own, which needs nothing but `FaceGenerator`'s form.
+
+        Args:
+            generator: in evaluation mode, without gradients of its weights.
+            box: public bounds of its latents, from data that is not protected.
+            name: for messages and results.
+            encoder: module from photos (B, 3, S, S) to first codes (B, K, D) of an inversion.
+            prior: where public latents come from; the mapping network where None.
+            inversion: settings of the inversion.
+            perceptual: its perceptual term, see `PERCEPTUAL`.
+
+        Raises:
+            TypeError: it is no `FaceGenerator`.
+            ValueError: it has no mapping network, and no encoder and prior either.
+
+        Example:
+            >>> model = load_model()
+            >>> FaceModel.of(model.generator, box=model.box).latent_shape
+            (28, 64)
+        """
+        if not isinstance(generator, FaceGenerator):
+            missing = [one for one in ("semantic", "config", "synthesize", "parameters") if not hasattr(generator, one)]
+            raise TypeError(f"{type(generator).__name__} is no FaceGenerator: it lacks {', '.join(missing)}")
+        if not isinstance(generator, MappedGenerator) and (encoder is None or prior is None):
+            raise ValueError(f"{type(generator).__name__} has no mapping network (map); give an encoder and a latent prior")
+        digest = hashlib.sha256(f"{type(generator).__qualname__} {box.lower} {box.upper}".encode())
+        for key, value in sorted(generator.state_dict().items()):
+            digest.update(key.encode() + value.detach().cpu().contiguous().numpy().tobytes())
+        own: Any = encoder  # any module of this form
+        return cls(name, digest.hexdigest(), generator, own, box, inversion, perceptual, "alex", prior, None, {})
+
+    def save(self, folder: str | Path) -> None:
+        """Write the model's folder, which `from_folder` reads; weights in half precision.
+
+        Raises:
+            ValueError: a model that no folder can hold: without encoder or prior, or around a generator of one's own.
+        """
+        if self.encoder is None or self.prior is None:
+            raise ValueError(f"model {self.name} has no {'encoder' if self.encoder is None else 'latent prior'} to write")
+        own = {
+            "clip_box": box_as_dict(self.box),
+            "inversion": asdict(self.inversion),
+            "perceptual": self.perceptual,
+            "perceptual_network": self.perceptual_network,
+        }
+        save_model(Path(folder), self.generator, self.encoder, self.prior, {**self.card, **own})
+
+    def __repr__(self) -> str:
+        codes, style_dim = self.latent_shape
+        place = f", {self.device}" if self.device != CPU else ""
+        return f"FaceModel({self.name!r}, {self.size} px, latents {codes} x {style_dim}, digest {self.digest[:12]}{place})"
+
     @property
     def size(self) -> int:
         return self.generator.config.size
@@ -118,7 +195,7 @@ class FaceModel:
     @property
     def semantic(self) -> bool:
         """Whether the codes belong to face parts, as dp-semcom needs it."""
-        return semantic(self.generator)
+        return self.generator.semantic
 
     @property
     def latent_shape(self) -> tuple[int, int]:
@@ -220,7 +297,7 @@ class FaceModel:
 
     def random_faces(self, count: int, *, rng: torch.Generator) -> Tensor:
         """(count, K, D) codes of faces that nobody has: one w of the mapping network for all codes, or the latent prior's."""
-        if isinstance(self.generator, SpatialSemanticGAN):
+        if not isinstance(self.generator, MappedGenerator):
             return self._synthetic_latents(count, rng)
         codes, style_dim = self.latent_shape
         with torch.no_grad():
@@ -228,7 +305,7 @@ class FaceModel:
         return w.unsqueeze(1).expand(-1, codes, -1)
 
     def _mapping(self) -> Callable[[Tensor], Tensor]:
-        if isinstance(self.generator, SpatialSemanticGAN):
+        if not isinstance(self.generator, MappedGenerator):
             raise ValueError(f"model {self.name} has no mapping network, and must have an encoder and a latent prior")
         network = self.generator
         return lambda z: network.map(self.placed(z))
@@ -253,11 +330,6 @@ class FaceModel:
         source = f"0.5 % and 99.5 % quantiles of 1000 synthetic latents of {self.name}"
         digest = hashlib.sha256(f"{self.digest} {box.lower} {box.upper}".encode()).hexdigest()
         return replace(self, box=ClipBox(box.lower, box.upper, source=source), digest=digest, folder=None)
-
-
-def semantic(generator: FaceGenerator) -> bool:
-    """Whether a generator's codes belong to face parts."""
-    return isinstance(generator, SemanticStyleGAN | SpatialSemanticGAN)
 
 
 def model_folders() -> dict[str, Path]:
@@ -318,7 +390,7 @@ def _load_folder(folder: Path) -> FaceModel:
 
 def _generator(
     card: Mapping[str, Any],
-) -> tuple[Callable[[], FaceGenerator], SemanticStyleGANConfig | SpatialSemanticConfig | StyleGAN2Config]:
+) -> tuple[Callable[[], StoredGenerator], SemanticStyleGANConfig | SpatialSemanticConfig | StyleGAN2Config]:
     """What builds the generator, and its sizes."""
     architecture = card.get("architecture", SEMANTIC)
     if architecture == SEMANTIC:
@@ -384,7 +456,12 @@ def save_model(
     Args:
         card: at least `clip_box`, `inversion` and `perceptual_network`, and `perceptual` where it is another than
             the default; the networks' kind and sizes are added.
+
+    Raises:
+        ValueError: the generator is none that a folder can hold.
     """
+    if not isinstance(generator, StoredGenerator):
+        raise ValueError(f"a model's folder holds no {type(generator).__name__}; keep it in a package of your own")
     folder.mkdir(parents=True, exist_ok=True)
     write_network(folder / "generator.safetensors", generator)
     write_network(folder / "encoder.safetensors", encoder)

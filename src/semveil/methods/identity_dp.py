@@ -30,7 +30,7 @@ from semveil.mechanisms.exact_sphere import STEP
 from semveil.methods.dp_image import FACE_FOUND, PUBLIC_MODEL
 from semveil.methods.identity_model import DEFAULT_IDENTITY_MODEL, IdentityModel, load_identity_model
 from semveil.methods.latent_dp import LatentDP
-from semveil.methods.options import Option
+from semveil.methods.options import Option, Shown
 from semveil.methods.pseudonym import Pseudonyms
 from semveil.methods.release import Draw, Layout, Release
 
@@ -41,7 +41,7 @@ FUSION = "the fusion network that makes the picture"
 NORMS = {RenormalisedLaplace.name: Norm.L1, RenormalisedL2Laplace.name: Norm.L2}  # laws that a sensitivity calibrates
 
 
-class IdentityDP:
+class IdentityDP(Shown):
     """Perturbs who it is and keeps what it looks like: X' = h(M(r_id(X)), r_att(X)) ([IDP] Eqs. 10 to 13).
 
     The guarantee covers the identity vector only. Everything else of the face passes in clear through the attributes, and

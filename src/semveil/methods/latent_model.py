@@ -15,10 +15,11 @@ from semveil.core.pixels import check_range
 from semveil.core.weights import find, require
 from semveil.encoders.gradual_style import GradualStyleEncoder
 from semveil.encoders.perceptual import PERCEPTUAL
+from semveil.generators.face_generator import FaceGenerator
 from semveil.generators.stylegan2 import StyleGAN2
 from semveil.mechanisms import ClipBox
 from semveil.methods.dp_semcom import PRIVATE_CODES
-from semveil.methods.face_model import DEFAULT_MODEL, FaceGenerator, FaceModel, LatentPrior, load_model, semantic
+from semveil.methods.face_model import DEFAULT_MODEL, FaceModel, LatentPrior, load_model
 from semveil.methods.options import Option
 from semveil.methods.quantile_bounds import FILE, PAPER_LATENTS, QuantileBounds
 
@@ -206,7 +207,7 @@ def identity_codes(generator: FaceGenerator) -> tuple[int, ...]:
 
     [DPI] 5.2 has layers 1 to 7, counted from 1. They draw what is seen at up to 32 px, whatever the size of the model.
     """
-    return PRIVATE_CODES if semantic(generator) else tuple(range(min(7, generator.config.codes)))
+    return PRIVATE_CODES if generator.semantic else tuple(range(min(7, generator.config.codes)))
 
 
 def style_groups(codes: int) -> dict[str, tuple[int, ...]]:

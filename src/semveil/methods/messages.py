@@ -6,7 +6,7 @@ import torch
 
 from semveil.channels import Message, MessageError
 from semveil.channels.stored_symbols import rounded, step_for
-from semveil.channels.wiretap import AnyChannel, over
+from semveil.channels.wiretap import AnyChannel, AnySnr, over, snrs
 from semveil.core.certificate import guarantee_from_dict
 from semveil.core.privacy import Guarantee
 from semveil.methods.dp_semcom import DPSemCom, Transmission, pair_settings
@@ -98,12 +98,12 @@ def method_for_eve(message: Message, model: FaceModel) -> DPSemCom:
 
 
 def heard(
-    message: Message, *, snr_db: float | None = None, rng: torch.Generator | None = None, channel: AnyChannel | None = None
+    message: Message, *, snr_db: AnySnr | None = None, rng: torch.Generator | None = None, channel: AnyChannel | None = None
 ) -> Transmission:
     """What a receiver gets of a message: clean symbols pass a simulated channel, received ones stay as they are.
 
     Args:
-        snr_db: of the simulated channel; 20 dB where None.
+        snr_db: of the simulated channel, one number or one for each image; 20 dB where None.
         rng: of its noise.
         channel: the simulated channel; AWGN where None.
 
@@ -114,7 +114,7 @@ def heard(
         raise MessageError("the message has two gains per image; dp-semcom sends one")
     symbols = message.symbols
     if message.snr_db is None:
-        symbols = over(channel, symbols, DEFAULT_SNR_DB if snr_db is None else snr_db, rng=rng)
+        symbols = over(channel, symbols, DEFAULT_SNR_DB if snr_db is None else snrs(snr_db, len(symbols)), rng=rng)
     elif snr_db is not None or channel is not None:
         raise MessageError(
             f"the symbols have passed a channel of {message.snr_db:g} dB already; leave --snr-db and --channel out"

@@ -5,7 +5,7 @@ from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Literal, overload
 
-from semveil.core.registry import Registry, suggest
+from semveil.core.registry import Registry, having, suggest
 
 if TYPE_CHECKING:
     import torch
@@ -34,7 +34,9 @@ def _imported(home: str) -> Any:
     return getattr(import_module(f"semveil.methods.{module}"), name)
 
 
-METHODS: Registry[type["DPSemCom"] | type["ImageMethod"]] = Registry("method")
+METHODS: Registry[type["DPSemCom"] | type["ImageMethod"]] = Registry(
+    "method", group="semveil.methods", accept=having("name", "size", "model_digest", "protect", "to", "certificate")
+)
 for _name, _home in _HOMES.items():
     METHODS.add_later(_name, partial(_imported, _home))
 
@@ -74,7 +76,7 @@ def image_methods() -> dict[str, type["ImageMethod"]]:
         >>> "blur" in image_methods(), "dp-semcom" in image_methods()
         (True, False)
     """
-    return {name: METHODS[name] for name in image_method_names()}  # type: ignore[misc]
+    return {name: method for name, method in METHODS.items() if name != LINK}  # type: ignore[misc]
 
 
 @overload

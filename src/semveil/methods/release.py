@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Protocol, Self, runtime_checkable
 import torch
 from torch import Tensor
 
+from semveil.core.brief import Brief
 from semveil.core.certificate import Certificate
 from semveil.core.privacy import Guarantee
 
@@ -33,8 +34,8 @@ def layout_of(method: Any) -> Layout:
     return getattr(method, "layout", Layout.CROPS)
 
 
-@dataclass(frozen=True, eq=False)
-class Release:
+@dataclass(frozen=True, eq=False, repr=False)
+class Release(Brief):
     """What a method gives away of photos.
 
     Args:

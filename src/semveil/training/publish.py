@@ -18,11 +18,11 @@ from semveil.data.splits import DEVELOPMENT
 from semveil.encoders.inversion import InversionSettings, invert
 from semveil.encoders.parts import PartEncoder
 from semveil.encoders.perceptual import DEFAULT, FEATURES, PERCEPTUAL
+from semveil.generators.face_generator import FaceGenerator
 from semveil.mechanisms import ClipBox
 from semveil.methods.dp_semcom import PAPER_EPSILONS, pair_settings
 from semveil.methods.face_model import (
     FaceEncoder,
-    FaceGenerator,
     LatentPrior,
     box_as_dict,
     load_model,

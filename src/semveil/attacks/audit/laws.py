@@ -245,6 +245,11 @@ _DRAWN: dict[str, Callable[[np.random.Generator, int, int], Floats]] = {
 }
 
 
+def is_stated(kind: str) -> bool:
+    """Whether the law of a registered kind of noise is stated here; one that another package adds is audited without."""
+    return kind in _SIZES
+
+
 def stated_scale(kind: str, sensitivity: float, epsilon: float, delta: float) -> float:
     """The scale (of normal noise: the deviation) that a claim of epsilon rests on, from its formula alone.
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from semveil.attacks.audit import Floats, Game, bits_game, law_game, repeat_game
-from semveil.attacks.audit.laws import noise_law, stated_scale
+from semveil.attacks.audit.laws import is_stated, noise_law, stated_scale
 from semveil.core.privacy import Guarantee, Norm, Sensitivity
 from semveil.mechanisms import MECHANISMS, CoordinateSensitivity, Gaussian, Mechanism, Release
 
@@ -92,7 +92,7 @@ def _law_game(target: str, case: _Case, share: float) -> Game:
         inputs,
         case.claim,
         widths=np.broadcast_to(np.asarray(case.mechanism.coordinate_std(n), np.float64), (n,)),
-        law=noise_law(case.mechanism.name, inputs, _stated(case), step=case.step),
+        law=noise_law(case.mechanism.name, inputs, _stated(case), step=case.step) if is_stated(case.mechanism.name) else None,
         step=case.step,
         gaussian=isinstance(case.mechanism, Gaussian),
         share=share,

@@ -21,7 +21,7 @@ from semveil.attacks.audit import (
     table_ratio,
 )
 from semveil.attacks.audit.game import Draw, Law
-from semveil.attacks.audit.laws import circle_law, noise_law, stated_scale
+from semveil.attacks.audit.laws import circle_law, is_stated, noise_law, stated_scale
 from semveil.core.parts import BASE_CODES, codes_of_parts
 from semveil.core.privacy import Guarantee
 from semveil.keys import KeyStream
@@ -254,7 +254,7 @@ def _method_game(
         drawn(method),
         lambda outputs: {**contrasts(outputs[:, :n], first, second), "gain": outputs[:, -1]},
         faults=() if factor is None else (less_noise((first, second), factor),),
-        law=_noise_law(method, (first, second)) if noisy else None,
+        law=_noise_law(method, (first, second)) if noisy and is_stated(method.protection) else None,
         width=width,
         gaussian=gaussian,
         share=share,

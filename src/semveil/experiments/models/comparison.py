@@ -14,9 +14,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor
 
+from semveil.core.device import Movable
 from semveil.core.progress import Progress, quiet
 from semveil.core.provenance import commit, versions
 from semveil.core.results import read_result, rounded, write_result
@@ -175,7 +175,7 @@ def _timed(work: Callable[[], Tensor], count: int) -> tuple[Tensor, float]:
     return work(), (time.process_time() - began) / count
 
 
-def _count(network: torch.nn.Module) -> int:
+def _count(network: Movable) -> int:
     return sum(parameter.numel() for parameter in network.parameters())
 
 
