@@ -28,7 +28,9 @@ def seconds(code: str) -> float:
 def loaded(code: str) -> list[str]:
     """Heavy packages that the code has loaded when it is done."""
     asked = f"import sys\n{code}\nprint(*sorted(set({HEAVY!r}) & set(sys.modules)), file=sys.stderr)"
-    done = subprocess.run([sys.executable, "-c", asked], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    done = subprocess.run(
+        [sys.executable, "-c", asked], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+    )
     return done.stderr.split()
 
 

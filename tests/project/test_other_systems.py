@@ -9,7 +9,7 @@ import pytest
 # What Windows does not have. Third-party packages look for some of it themselves, so it goes only when they are loaded.
 HIDE = """
     import importlib, importlib.abc, os, pkgutil, signal, sys
-    import click, torch, torchmetrics, scipy.optimize, skimage.metrics, matplotlib, cryptography, typer, rich, filelock  # noqa
+    import click, cryptography, filelock, matplotlib, platformdirs, rich, scipy.optimize, skimage.metrics, torch, torchmetrics, typer
 
     ABSENT = {"fcntl", "resource", "pwd", "grp", "termios", "tty", "pty", "syslog", "posix", "readline", "curses", "dlib"}
 
@@ -21,8 +21,8 @@ HIDE = """
     sys.meta_path.insert(0, Absent())
     for name in ABSENT:
         sys.modules.pop(name, None)
-    for name in ("O_NOFOLLOW", "O_NONBLOCK", "O_DIRECTORY", "O_CLOEXEC", "fork", "getuid", "geteuid", "getgid", "mkfifo", "chown",
-                 "fchmod", "fchown", "killpg", "getpgid", "sched_getaffinity", "uname", "statvfs", "register_at_fork"):
+    for name in ("O_NOFOLLOW", "O_NONBLOCK", "O_DIRECTORY", "O_CLOEXEC", "fork", "getuid", "geteuid", "getgid", "mkfifo", 
+                 "chown", "fchmod", "fchown", "killpg", "getpgid", "sched_getaffinity", "uname", "statvfs", "register_at_fork"):
         if hasattr(os, name):
             delattr(os, name)
     for name in ("SIGHUP", "SIGPIPE", "SIGALRM", "SIGKILL", "SIGUSR1", "SIGQUIT"):
