@@ -3,17 +3,16 @@
 
     python tools/mutants.py --count 60 --seed 1 --out out/mutants.json
 
-A sample is drawn from all changes that `changes` knows, in files of mechanisms, protections, keys and the ledger. Each is made in
-a copy of the package, and the tests that name what the changed file defines run on it in a forked process, which has loaded the
-libraries already. Killed: a test failed, or nothing could be imported, or it took far longer than it should. Survived: all passed.
+A sample is drawn from all changes that `changes` knows, in files of mechanisms, protections, keys and the ledger. Each is
+made in a copy of the package, and the tests that name what the changed file defines run on it in a forked process, which has
+loaded the libraries already. Killed: a test failed, nothing could be imported, or it took far too long. Survived: all passed.
+Tests that noticed run once more on unchanged code, where they must pass.
 Some survivors are no gap, since the changed program does the same; whoever reads the report decides.
 """
 
 import argparse
 import ast
-import contextlib
 import copy
-import io
 import json
 import os
 import random
@@ -22,9 +21,11 @@ import signal
 import sys
 import tempfile
 import time
+import traceback
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "src" / "semveil"
@@ -35,7 +36,7 @@ TARGETS = {
     "core/ledger.py": ("core", "cli/test_ledger.py", "bulk/test_booking.py"),
 }
 """Code whose changes are sampled, and where its tests lie."""
-MOST_TESTS = 8  # files; those that name most of what the changed file defines
+MOST_TESTS = 5  # files; those that name most of what the changed file defines
 SECONDS = 240
 SWAPS: dict[type, type] = {
     ast.Lt: ast.LtE, ast.LtE: ast.Lt, ast.Gt: ast.GtE, ast.GtE: ast.Gt, ast.Eq: ast.NotEq, ast.NotEq: ast.Eq,
@@ -180,41 +181,69 @@ def tests_of(file: str) -> list[str]:
     return [str(path) for path in best[:MOST_TESTS]]
 
 
-def outcome(mutant: Mutant, copied: Path) -> str:
-    """`killed`, `killed (time)` or `survived`, of tests run in a fork of this process."""
-    path = copied / "semveil" / mutant.file
-    before = path.read_text(encoding="utf-8")
-    path.write_text(mutated(mutant), encoding="utf-8")
-    try:
-        child = os.fork()
-        if child == 0:
+def run_forked(tests: list[str], into: Path) -> tuple[int | None, str]:
+    """Exit code of pytest in a fork of this process, None where it took too long, and the test that failed first."""
+    into.unlink(missing_ok=True)
+    child = os.fork()
+    if child == 0:
+        code = 98
+        try:
             os.setpgid(0, 0)
-            os._exit(_run([*tests_of(mutant.file), str(path)]))
-        until = time.monotonic() + SECONDS
-        while time.monotonic() < until:
-            done, status = os.waitpid(child, os.WNOHANG)
-            if done:
-                return "survived" if os.waitstatus_to_exitcode(status) == 0 else "killed"
-            time.sleep(0.05)
-        os.killpg(child, signal.SIGKILL)
-        os.waitpid(child, 0)
-        return "killed (time)"
-    finally:
-        path.write_text(before, encoding="utf-8")
+            code = _run(tests, into)
+        except BaseException:
+            into.write_text(traceback.format_exc(), encoding="utf-8")
+        finally:
+            os._exit(code)
+    until = time.monotonic() + SECONDS
+    while time.monotonic() < until:
+        done, status = os.waitpid(child, os.WNOHANG)
+        if done:
+            return os.waitstatus_to_exitcode(status), into.read_text(encoding="utf-8") if into.is_file() else ""
+        time.sleep(0.05)
+    os.killpg(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+    return None, ""
 
 
-def _run(tests: list[str]) -> int:
+class _First:
+    """A plugin of pytest that keeps the name of the first test or file that failed."""
+
+    def __init__(self, into: Path) -> None:
+        self.into = into
+
+    def pytest_runtest_logreport(self, report: Any) -> None:
+        self._keep(report)
+
+    def pytest_collectreport(self, report: Any) -> None:
+        self._keep(report)
+
+    def _keep(self, report: Any) -> None:
+        if report.failed and not self.into.is_file():
+            self.into.write_text(report.nodeid, encoding="utf-8")
+
+
+def _run(tests: list[str], into: Path) -> int:
     import pytest
 
     sink = os.open(os.devnull, os.O_WRONLY)
     os.dup2(sink, 1)
     os.dup2(sink, 2)
-    with contextlib.redirect_stdout(io.StringIO()):
-        return int(
-            pytest.main(
-                ["-x", "-q", "-p", "no:cacheprovider", "--rootdir", str(ROOT), "-c", str(ROOT / "pyproject.toml"), *tests]
-            )
-        )
+    options = ["-x", "-q", "-p", "no:cacheprovider", "--rootdir", str(ROOT), "-c", str(ROOT / "pyproject.toml")]
+    return int(pytest.main([*options, *tests], plugins=[_First(into)]))
+
+
+def outcome(mutant: Mutant, copied: Path) -> tuple[str, str]:
+    """What became of a mutant, and the test that noticed."""
+    path = copied / "semveil" / mutant.file
+    before = path.read_text(encoding="utf-8")
+    path.write_text(mutated(mutant), encoding="utf-8")
+    try:
+        code, first = run_forked([*tests_of(mutant.file), str(path)], copied.parent / "first")
+    finally:
+        path.write_text(before, encoding="utf-8")
+    if code not in (None, 0, 1, 2):
+        raise RuntimeError(f"pytest ended with {code} on {mutant}: {first}")
+    return "survived" if code == 0 else "killed" if code else "killed (time)", first
 
 
 def main() -> int:
@@ -232,12 +261,16 @@ def main() -> int:
         sys.dont_write_bytecode = True
         sys.path.insert(0, str(copied))
         os.environ["PYTHONPATH"] = str(copied)
-        import hypothesis, numpy, pytest, scipy.stats, torch  # noqa: E401, F401, I001  (loaded once, before the forks)
+        import numpy, pytest, scipy.stats, torch  # noqa: E401, F401, I001  (loaded once, before the forks)
 
         for number, mutant in enumerate(sample(options.count, options.seed), start=1):
-            became = outcome(mutant, copied)
-            results.append({**asdict(mutant), "outcome": became})
-            print(f"{number:4} {became:14} {mutant.file}:{mutant.line}  {mutant.change}", flush=True)
+            became, first = outcome(mutant, copied)
+            results.append({**asdict(mutant), "outcome": became, "noticed_by": first})
+            print(f"{number:4} {became:14} {mutant.file}:{mutant.line}  {mutant.change}  {first}", flush=True)
+        noticed = sorted({result["noticed_by"] for result in results if "::" in result["noticed_by"]})
+        code, first = run_forked([str(ROOT / name) for name in noticed], copied.parent / "first") if noticed else (0, "")
+        if code != 0:
+            raise RuntimeError(f"unchanged code fails too: {first or 'it took too long'}")
     out = ROOT / options.out
     out.parent.mkdir(parents=True, exist_ok=True)
     killed = sum(result["outcome"] != "survived" for result in results)
