@@ -19,6 +19,7 @@ from semveil.channels.power import GAIN_BITS
 from semveil.channels.stored_symbols import MOST_BITS, bits_of, from_steps, packed, packed_size, rounded, to_steps, unpacked
 from semveil.core.brief import Brief
 from semveil.core.files import write_whole
+from semveil.core.text import parse_json
 
 FORMAT_VERSION = 2
 STORED_VERSION = 3  # of files whose symbols are whole steps, and all else is compressed
@@ -225,8 +226,8 @@ def message_from_side(side: bytes, symbols: Tensor, *, snr_db: float | None) -> 
     try:
         plain = zlib.decompressobj().decompress(side[1:], MOST_SIDE)
         size = int.from_bytes(plain[:4], "big")
-        header = json.loads(plain[4 : 4 + size])
-    except (ValueError, zlib.error, RecursionError) as error:
+        header = parse_json(plain[4 : 4 + size])
+    except (ValueError, zlib.error) as error:
         raise MessageError(f"the header of the burst is damaged: {error}") from None
     _check(isinstance(header, dict) and isinstance(header.get("tensors"), dict), "the header must be an object", type(header))
     header["snr_db"] = snr_db

@@ -20,6 +20,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 
 from semveil.core.errors import KeyProblem
+from semveil.core.text import parse_json
 from semveil.keys.keystream import KEY_BYTES
 from semveil.keys.private_file import read_private, write_private
 from semveil.keys.schedule import hkdf_sha256, new_nonce
@@ -92,7 +93,7 @@ class SealedParts:
             raise KeyProblem("the sealed part is damaged or cut short; copy it again")
         plain = data[start:end]
         try:
-            header = json.loads(plain)
+            header = parse_json(plain)
             sizes = [CHECK_BYTES + length + TAG_BYTES for length in lengths(header)]
             bytes.fromhex(header["nonce"])
         except (ValueError, KeyError, TypeError, RecursionError) as error:

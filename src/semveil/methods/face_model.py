@@ -17,7 +17,7 @@ from semveil.core.checkpoints import LARGEST_SIDE, BadCheckpoint, build_to_fit, 
 from semveil.core.config import check_kinds
 from semveil.core.device import CPU, device_of, moved, precision_of
 from semveil.core.files import write_whole
-from semveil.core.model_folders import FACE_CARD, folders_with
+from semveil.core.model_folders import FACE_CARD, folders_with, missing_models
 from semveil.core.registry import suggest
 from semveil.core.text import read_json_object
 from semveil.core.weights import require
@@ -356,7 +356,10 @@ def load_model(name: str = DEFAULT_MODEL) -> FaceModel:
     folder = folders.get(name, Path(name))
     if not (folder / "model.json").is_file():
         names = [*folders, OFFICIAL_MODEL]
-        raise ValueError(f"no model named {name!r}{suggest(name, names)}; available: {', '.join(names)}, or a model's folder")
+        raise ValueError(
+            f"no model named {name!r}{suggest(name, names)}; "
+            f"available: {', '.join(names)}, or a model's folder{missing_models()}"
+        )
     return _load_folder(folder)
 
 

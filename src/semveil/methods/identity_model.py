@@ -16,7 +16,7 @@ from semveil.core.checkpoints import LARGEST_SIDE, BadCheckpoint, build_to_fit
 from semveil.core.config import check_kinds
 from semveil.core.device import device_of, moved, precision_of
 from semveil.core.files import write_whole
-from semveil.core.model_folders import IDENTITY_CARD, folders_with
+from semveil.core.model_folders import IDENTITY_CARD, folders_with, missing_models
 from semveil.core.pixels import check_range
 from semveil.core.registry import suggest
 from semveil.core.text import read_json_object
@@ -113,7 +113,7 @@ def load_identity_model(name: str = DEFAULT_IDENTITY_MODEL, directory: Path | No
     if not (folder / CARD).is_file():
         raise ValueError(
             f"no identity model {str(directory or name)!r}{suggest(name, folders)}; "
-            f"available: {', '.join(folders)}, or a model's folder"
+            f"available: {', '.join(folders)}, or a model's folder{missing_models()}"
         )
     return _load_folder(folder)
 

@@ -15,7 +15,7 @@ from semveil.core.checkpoints import LARGEST_SIDE, BadCheckpoint, build_to_fit
 from semveil.core.config import check_kinds
 from semveil.core.device import device_of, moved, precision_of
 from semveil.core.files import write_whole
-from semveil.core.model_folders import NOISE_IMAGE_CARD, folders_with
+from semveil.core.model_folders import NOISE_IMAGE_CARD, folders_with, missing_models
 from semveil.core.pixels import check_range
 from semveil.core.registry import suggest
 from semveil.core.text import read_json_object
@@ -107,7 +107,7 @@ def load_noise_image_model(name: str = BUNDLED) -> NoiseImageModel:
     if not (folder / _CARD).is_file():
         raise ValueError(
             f"no model of noise-image named {name!r}{suggest(name, folders)}; available: {', '.join(folders)}, "
-            "or a folder that semveil train noise-image wrote"
+            f"or a folder that semveil train noise-image wrote{missing_models()}"
         )
     try:
         card = read_json_object(folder / _CARD)
