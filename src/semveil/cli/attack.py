@@ -36,6 +36,7 @@ def attack(
     seed: options.Seed = None,
     model: options.Model = None,
     pair: options.Pair = None,
+    device: options.Device = "auto",
     as_json: options.Json = False,
 ) -> None:
     """Attack a message in every way that applies, and write what each Eve sees.
@@ -49,6 +50,7 @@ def attack(
     """
     options.check_snr("--snr-db", snr_db)
     options.check_output_folder(out)
+    options.check_device(device)
 
     from semveil.attacks import ATTACKS
     from semveil.core.pixels import to_pixels
@@ -62,6 +64,7 @@ def attack(
     for name in names or ():
         ATTACKS[name]  # an unknown name is an error before the work
     read, loaded = open_message(message, model)
+    loaded = loaded.to(device)
     count = known or (KNOWN if read.keyed is None else KNOWN_UNDER_KEYS)
     rng = streams(seed)["eve"]
     with stages(quiet=as_json) as advance:

@@ -24,6 +24,7 @@ def audit(
         int, typer.Option(help="Draws of each input for single numbers; costlier outputs get a share.", metavar="N")
     ] = 1_000_000,
     model: options.Model = None,
+    device: options.Device = "auto",
     out: Annotated[Path | None, typer.Option(help="JSON file to write.", metavar="FILE.json")] = None,
     as_json: options.Json = False,
 ) -> None:
@@ -42,13 +43,14 @@ def audit(
         raise options.OptionError(f"--draws must be at least {FEWEST_DRAWS}, got {draws}")
     if out is not None:
         options.check_output_file(out)
+    models_there = options.on_device(device)
 
     from semveil.cli.parties import default_model
     from semveil.core.results import write_result
     from semveil.experiments.audit import audit
 
     unfinished = None if out is None else out.with_name(out.name + ".unfinished")
-    with stages(quiet=as_json) as advance:
+    with stages(quiet=as_json) as advance, models_there:
         result = audit(
             mechanism or (),
             epsilons=budgets,

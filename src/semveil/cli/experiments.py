@@ -36,6 +36,7 @@ def reproduce(
     ] = None,
     model: options.Model = None,
     verifier: Annotated[str | None, typer.Option(help="Recogniser; the preset's by default.", metavar="NAME")] = None,
+    device: options.Device = "auto",
     as_json: options.Json = False,
 ) -> None:
     """Run what a figure of a paper shows, write its numbers as JSON and draw it from them.
@@ -44,11 +45,12 @@ def reproduce(
     """
     folder = out or Path("out") / figure.partition("/")[0] / preset
     options.check_output_folder(folder)
+    models_there = options.on_device(device)
 
     from semveil.experiments.reproducible import EXPERIMENTS
 
     run = EXPERIMENTS[figure]
-    with stages(quiet=as_json) as advance:
+    with stages(quiet=as_json) as advance, models_there:
         path = run(preset, folder, data=data, model=model, verifier=verifier, progress=advance)
     result = {"figure": figure, "preset": preset, "folder": str(folder), "picture": str(path)}
     show(result, [f"Written: {path}, with the numbers that it shows beside it."], as_json=as_json)
@@ -59,6 +61,7 @@ def demo(
         "out/demo"
     ),
     seed: Annotated[int, typer.Option(help="Of the simulated channel.", metavar="N")] = 0,
+    device: options.Device = "auto",
     as_json: options.Json = False,
 ) -> None:
     """Send scikit-image's portrait of an astronaut to Bob and Eve: by the paper's pairs, and under a key.
@@ -66,11 +69,12 @@ def demo(
     Example: semveil demo --out out/demo
     """
     options.check_output_folder(out)
+    models_there = options.on_device(device)
 
     from rich.console import Console
 
     from semveil.experiments.demo import demo
 
-    with stages(quiet=as_json) as advance:
+    with stages(quiet=as_json) as advance, models_there:
         path = demo(out, seed=seed, progress=advance, console=Console(quiet=as_json, highlight=False))
     show({"written": str(path)}, [f"Written: {path}"], as_json=as_json)

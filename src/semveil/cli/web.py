@@ -16,6 +16,7 @@ def web(
     ] = LOCAL,
     port: Annotated[int, typer.Option(help="Port to listen on; 0 takes a free one.", metavar="N", min=0, max=65535)] = 7860,
     model: options.Model = None,
+    device: options.Device = "auto",
 ) -> None:
     """Serve a page to try the link, every protection of a photo, and the attacks; needs the extra `web`.
 
@@ -23,6 +24,8 @@ def web(
 
     Example: semveil web
     """
+    models_there = options.on_device(device)
+
     from semveil.cli.parties import default_model
     from semveil.web.guard import LOCAL as NAMES
     from semveil.web.server import serve
@@ -32,4 +35,5 @@ def web(
             note("whoever reaches this address can use the page; there is no password, and photos cross the network in clear")
         show({}, [f"The page is at {address} (Ctrl-C ends it)"], as_json=False)
 
-    serve(host, port, model=model or default_model(), ready=ready)
+    with models_there:
+        serve(host, port, model=model or default_model(), ready=ready)
