@@ -12,7 +12,7 @@ from semveil.cli.certified import record_lines
 from semveil.core.certificate import Certificate
 from semveil.core.coverage import Coverage
 from semveil.core.errors import KeyProblem
-from semveil.core.ledger import Ledger
+from semveil.core.ledger import Ledger, OverLimit
 from semveil.core.privacy import Basis, Guarantee
 from semveil.link.outputs import account, open_ledger
 
@@ -58,6 +58,33 @@ def test_a_budget_that_is_spent_is_warned_of(semveil: Callable, subject: str, li
     result = json.loads(semveil("show", "--subject", subject, "--limit", limit, "--json")[1])
     assert result["over_limit"] == over
     assert result["total"]["basis"] == ("proved" if subject == "Ada" else "none")
+
+
+def test_each_record_is_judged_by_its_own_budget(semveil: Callable, book: Ledger) -> None:
+    book.fix_budgets(["Ada"], 4.0)
+    code, out, _ = semveil("show", "--subject", "Ada")
+    assert code == 0 and "Budget for the whole record: epsilon 4" in out and "Warning" not in out
+    assert [s["over_limit"] for s in json.loads(semveil("list", "--json")[1])["subjects"]] == [False, False]
+    book.fix_budgets(["Ada"], 2.0, change=True)
+    out = semveil("show", "--subject", "Ada", "--limit", "99")[1]  # no larger limit hides the budget
+    assert "for the whole record is above the limit of 2" in out and "It was epsilon 4" in out
+    told = json.loads(semveil("show", "--subject", "Ada", "--json")[1])
+    assert told["over_limit"] and told["limit"] == 2.0 and [b["budget"] for b in told["budgets"]] == [4.0, 2.0]
+    ada, grace = json.loads(semveil("list", "--json")[1])["subjects"]
+    assert (ada["budget"], ada["over_limit"], grace["budget"], grace["over_limit"]) == (2.0, True, None, False)
+    assert "above their budget, or without a finite epsilon: 1 of them" in semveil("list")[1]
+
+
+def test_a_budget_is_changed_by_its_own_verb(semveil: Callable, book: Ledger) -> None:
+    assert "Budget for the whole record: epsilon 5" in semveil("budget", "--subject", "Ada", "--limit", "5")[1]
+    with pytest.raises(OverLimit):
+        book.record("Ada", release(2.5))
+    out = semveil("budget", "--subject", "Ada", "--limit", "6")[1]
+    assert "epsilon 6" in out and "It was epsilon 5" in out and "only below a budget that does not" in out
+    book.record("Ada", release(2.5))
+    assert semveil("budget", "--subject", "Ada", "--limit", "nan")[0] == 2
+    assert "Budget for the whole record: epsilon 1" in semveil("budget", "--subject", "Mary", "--limit", "1")[1]
+    assert "Budget for the whole record: epsilon 1" in semveil("show", "--subject", "Mary")[1]
 
 
 def test_an_unknown_person_has_no_releases(semveil: Callable) -> None:

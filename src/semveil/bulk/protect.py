@@ -163,6 +163,6 @@ def _in_memory(
     release = method.protect(faces.images, **known)
     certificates = tuple(replace(method.certificate(one), commit=settings.commit) for one in release.singles())
     if book is not None and settings.subject is not None:  # booked before the caller has them: all or none
-        book.record_all([Booking(settings.subject, certificate) for certificate in certificates], limit=limit)
+        book.record_all([Booking(settings.subject, certificate) for certificate in certificates])
     progress(len(certificates), len(certificates))
     return Protected(release.images, certificates, faces.ids)

@@ -66,6 +66,7 @@ def attack(
     ] = Path("out/attack"),
     pair: options.Pair = None,
     model: options.Model = None,
+    device: options.Device = "auto",
     as_json: options.Json = False,
 ) -> None:
     """Try to undo a message's protection as Eve.
@@ -80,6 +81,7 @@ def attack(
     """
     options.check_snr("--snr-db", snr_db)
     options.check_output_folder(out)
+    options.check_device(device)
 
     from semveil.attacks import ATTACKS
     from semveil.core.pixels import to_pixels
@@ -96,6 +98,7 @@ def attack(
     for name in names or ():
         ATTACKS[name]  # an unknown name is an error before the work
     read, loaded = open_message(message, model)
+    loaded = loaded.to(device)
     judging, _ = choose_verifier(verifier, resolution=loaded.size, threshold=threshold)
     used = None if pair is None else read_pair(pair)
     if photo is None:

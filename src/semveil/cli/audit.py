@@ -28,6 +28,7 @@ def audit(
         typer.Option(help="Draws of each input for mechanisms of single numbers; costlier outputs get a share.", metavar="N"),
     ] = 1_000_000,
     model: options.Model = None,
+    device: options.Device = "auto",
     out: Annotated[Path | None, typer.Option(help="JSON file to write.", metavar="FILE.json")] = None,
     as_json: options.Json = False,
 ) -> None:
@@ -47,6 +48,7 @@ def audit(
         raise options.OptionError(f"--draws must be at least {FEWEST_DRAWS}, got {draws}")
     if out is not None:
         options.check_output_file(out)
+    models_there = options.on_device(device)
 
     from semveil.cli.parties import default_model
     from semveil.core.results import write_result
@@ -58,7 +60,7 @@ def audit(
         if unfinished
         else "nothing is kept without --out FILE.json"
     )
-    with when_interrupted(kept), stages(quiet=as_json) as advance:
+    with when_interrupted(kept), stages(quiet=as_json) as advance, models_there:
         result = audit(
             mechanism or (),
             epsilons=budgets,

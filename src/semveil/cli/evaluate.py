@@ -33,6 +33,7 @@ def evaluate(
     parser: Annotated[
         Path | None, typer.Option(help="Weights of `semveil train parser`, to compare mouth, eyes and hair.", metavar="FILE")
     ] = None,
+    device: options.Device = "auto",
     as_json: options.Json = False,
 ) -> None:
     """Compare other programs' pictures with identity-dp's.
@@ -53,6 +54,7 @@ def evaluate(
     if not 0 < far < 1:
         raise options.OptionError(f"--far lies in (0, 1), got {far}")
     options.check_output_folder(out)
+    models_there = options.on_device(device)
 
     from semveil.core.files import write_whole
     from semveil.core.results import read_result
@@ -60,7 +62,7 @@ def evaluate(
     from semveil.experiments.kit.reproduce import tables
 
     names = verifier.split(",") if verifier else ()
-    with when_interrupted(NOTHING_KEPT), stages(quiet=as_json) as advance:
+    with when_interrupted(NOTHING_KEPT), stages(quiet=as_json) as advance, models_there:
         path, picture = evaluate(
             photos,
             folders,

@@ -41,6 +41,7 @@ def reproduce(
     redraw: Annotated[
         bool, typer.Option("--redraw", help="Measure nothing: draw the JSON in the folder again, and write its tables.")
     ] = False,
+    device: options.Device = "auto",
     as_json: options.Json = False,
 ) -> None:
     """Measure and draw a figure or table of a paper.
@@ -51,6 +52,7 @@ def reproduce(
     """
     folder = out or Path("out") / figure.partition("/")[0] / preset
     options.check_output_folder(folder)
+    models_there = options.on_device(device)
 
     from semveil.experiments.kit import reproduce as kit
 
@@ -64,7 +66,7 @@ def reproduce(
         path = kit.draw(numbers, figure)
     else:
         kept = f"measurements that are done are kept in {folder}; run the same command again to go on"
-        with when_interrupted(kept), stages(quiet=as_json) as advance:
+        with when_interrupted(kept), stages(quiet=as_json) as advance, models_there:
             path = kit.reproduce(figure, preset, folder, data=data, model=model, verifier=verifier, progress=advance)
     if table is not None:
         kit.publish(numbers, table)
@@ -79,6 +81,7 @@ def demo(
         "out/demo"
     ),
     seed: Annotated[int, typer.Option(help="Random seed of the simulated channel.", metavar="N")] = 0,
+    device: options.Device = "auto",
     as_json: options.Json = False,
 ) -> None:
     """See the link and its protections on one portrait.
@@ -89,12 +92,13 @@ def demo(
     Example: semveil demo
     """
     options.check_output_folder(out)
+    models_there = options.on_device(device)
 
     from rich.console import Console
 
     from semveil.experiments.demo.demo import FILES, demo
 
-    with when_interrupted(NOTHING_KEPT), stages(quiet=as_json) as advance:
+    with when_interrupted(NOTHING_KEPT), stages(quiet=as_json) as advance, models_there:
         path = demo(out, seed=seed, progress=advance, console=Console(quiet=as_json, highlight=False))
     lines: list[Line] = [
         ("nn", "the paper's trained pair: it only seems to protect, semveil attack undoes it"),

@@ -11,7 +11,7 @@ from semveil.cli.console import make_table, show
 
 if TYPE_CHECKING:
     from semveil.core.account import Account
-    from semveil.core.ledger import Entry
+    from semveil.core.ledger_lines import Budget, Entry
     from semveil.core.privacy import Guarantee
 
 app = typer.Typer(name="ledger", cls=Group, help="Add up the epsilons of a person's recorded releases.")
@@ -27,13 +27,14 @@ LedgerFile = Annotated[
 ]
 Limit = Annotated[
     float | None,
-    typer.Option(help="Warn where the total epsilon of a person is above this, or not finite.", metavar="E"),
+    typer.Option(help="Also warn above this total, besides each person's own budget.", metavar="E"),
 ]
 SpendingLimit = Annotated[
     float | None,
     typer.Option(
         "--limit",
-        help="Refuse a release that takes the person's total epsilon above this. Fix it before the first release.",
+        help="With --subject or --enrolled: fix what the person's whole record may cost, before the first release; this and "
+        "every later one is refused that costs more. To change it: semveil ledger budget.",
         metavar="E",
         rich_help_panel=options.PEOPLE,
     ),
@@ -49,7 +50,9 @@ def show_subject(
 ) -> None:
     """Add up the epsilons of a person, in total and by part.
 
-    Example: semveil ledger show --subject "Ada Lovelace" --limit 5
+    The whole record is judged by the person's budget, which the first `--limit` of a release fixes.
+
+    Example: semveil ledger show --subject "Ada Lovelace"
     """
     check_limit(limit)
 
@@ -59,17 +62,21 @@ def show_subject(
     book = Ledger(ledger)
     releases = book.releases(subject)
     together = account_of(releases)
+    budgets = book.budgets(subject)
+    limit = _stricter(budgets[-1].budget if budgets else None, limit)
     result = {
         "ledger": str(book.path),
         "releases": [_entry(entry) for entry in releases],
         "total": None if together is None else together.whole.as_dict(),
         "sets": [] if together is None else [claim.as_dict() for claim in together.sets],
+        "budgets": _told(budgets),
         "limit": limit,
         "over_limit": _over(together, limit),
     }
     if together is None:
         unsure = "" if book.binds_key else "; it is of an older version and does not say whether its key is the right one"
-        show(result, [f"Nothing is recorded about this person in {book.path}{unsure}."], as_json=as_json)
+        told = [f"Nothing is recorded about this person in {book.path}{unsure}.", *_budget_lines(budgets)]
+        show(result, told, as_json=as_json)
         return
     whole = together.whole
     lines = [f"All recorded releases about this person together, for the whole record. {whole.summary()}"]
@@ -78,6 +85,7 @@ def show_subject(
         lines.append("For each part (of two photos that agree in all that was shown in clear):")
         lines += [f"- {_set_line(claim, releases)}" for claim in together.sets]
     lines.append(f"It holds only if: {'; '.join(whole.assumptions)}.")
+    lines += _budget_lines(budgets)
     if _over(together, limit):
         lines.append(f"Warning: {_excess(whole)} the limit of {limit:g}; release nothing more about this person.")
     if len({e.certificate.release_id for e in releases}) < len(releases):
@@ -92,7 +100,9 @@ def list_subjects(ledger: LedgerFile = None, limit: Limit = None, as_json: optio
 
     Names are not stored.
 
-    Example: semveil ledger list --limit 5
+    Each whole record is judged by the person's budget.
+
+    Example: semveil ledger list
     """
     check_limit(limit)
 
@@ -102,8 +112,9 @@ def list_subjects(ledger: LedgerFile = None, limit: Limit = None, as_json: optio
     people: dict[str, list[Entry]] = {}
     for entry in book.read():
         people.setdefault(entry.subject, []).append(entry)
+    budgets = book.budgets_in_force
     totals = {pseudonym: together for pseudonym, entries in people.items() if (together := account_of(entries))}
-    over = [pseudonym for pseudonym, together in totals.items() if _over(together, limit)]
+    over = [pseudonym for pseudonym, together in totals.items() if _over(together, _stricter(budgets.get(pseudonym), limit))]
     result = {
         "ledger": str(book.path),
         "subjects": [
@@ -114,6 +125,7 @@ def list_subjects(ledger: LedgerFile = None, limit: Limit = None, as_json: optio
                 "last": entries[-1].date,
                 "total": totals[pseudonym].whole.as_dict(),
                 "sets": [claim.as_dict() for claim in totals[pseudonym].sets],
+                "budget": budgets.get(pseudonym),
                 "over_limit": pseudonym in over,
             }
             for pseudonym, entries in people.items()
@@ -123,12 +135,38 @@ def list_subjects(ledger: LedgerFile = None, limit: Limit = None, as_json: optio
     rows = []
     for pseudonym, entries in people.items():
         whole = _figures(totals[pseudonym].whole, "the whole record")
-        rows.append([pseudonym[:12], len(entries), entries[0].date, entries[-1].date, *whole])
-        rows += [["", "", "", "", *_figures(claim, _name(claim, entries))] for claim in totals[pseudonym].sets]
-    headings = ["person", "entries", "first", "last", *_CLAIM]
+        rows.append([pseudonym[:12], len(entries), entries[0].date, entries[-1].date, budgets.get(pseudonym), *whole])
+        rows += [["", "", "", "", None, *_figures(claim, _name(claim, entries))] for claim in totals[pseudonym].sets]
+    headings = ["person", "entries", "first", "last", "budget", *_CLAIM]
     lines = [f"{len(people)} people in {book.path}."]
-    lines += [f"Warning: above the limit of {limit:g}, or without a finite epsilon: {len(over)} of them."] if over else []
+    if over:
+        bound = "their budget" if limit is None else f"their budget or the limit of {limit:g}"
+        lines.append(f"Warning: above {bound}, or without a finite epsilon: {len(over)} of them.")
     show(result, lines, as_json=as_json, table=make_table(headings, rows) if rows and not as_json else None)
+
+
+@app.command("budget", cls=Command)
+def change_budget(
+    subject: Annotated[str, typer.Option(help="The person's name or number, as given when sending.", metavar="NAME")],
+    limit: Annotated[float, typer.Option(help="The epsilon that the whole record may cost from now on.", metavar="E")],
+    ledger: LedgerFile = None,
+    as_json: options.Json = False,
+) -> None:
+    """Fix or change what all releases about a person may cost together.
+
+    A budget is fixed before the first release. Later releases that depend on earlier ones add up as stated only below a budget
+    that does not depend on them, so a raised one is a decision to be answered for; the ledger keeps every change.
+
+    Example: semveil ledger budget --subject "Ada Lovelace" --limit 5
+    """
+    check_limit(limit)
+
+    from semveil.core.ledger import Ledger
+
+    book = Ledger(ledger)
+    book.fix_budgets([subject], limit, change=True)
+    budgets = book.budgets(subject)
+    show({"ledger": str(book.path), "budgets": _told(budgets)}, _budget_lines(budgets), as_json=as_json)
 
 
 _CLAIM = ["epsilon", "worth", "delta", "basis", "for"]
@@ -176,6 +214,28 @@ def check_limit(limit: float | None) -> None:
     """A finite epsilon of at least 0."""
     if limit is not None and not 0 <= limit < float("inf"):
         raise options.OptionError(f"--limit must be a finite epsilon of at least 0, got {limit}")
+
+
+def _stricter(budget: float | None, limit: float | None) -> float | None:
+    return min((bound for bound in (budget, limit) if bound is not None), default=None)
+
+
+def _told(budgets: "list[Budget]") -> list[dict[str, Any]]:
+    return [{"date": fixed.date, "budget": fixed.budget} for fixed in budgets]
+
+
+def _budget_lines(budgets: "list[Budget]") -> list[str]:
+    """The budget in force, and what it was before."""
+    if not budgets:
+        return []
+    *before, last = [f"epsilon {fixed.budget:g} ({fixed.date})" for fixed in budgets]
+    lines = [f"Budget for the whole record: {last}."]
+    if before:
+        lines.append(
+            f"It was {', then '.join(before)}. Releases that depend on earlier ones add up as stated only below a budget that "
+            "does not."
+        )
+    return lines
 
 
 def _over(together: "Account | None", limit: float | None) -> bool:

@@ -3,6 +3,7 @@
 import math
 import os
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -277,6 +278,13 @@ def check_device(name: str) -> None:
     from semveil.core.device import choose_device
 
     choose_device(name)
+
+
+def on_device(name: str) -> AbstractContextManager[None]:
+    """Within it, models that are loaded have their networks on that device; an error now where there is no such device."""
+    from semveil.core.device import choose_device, loading_onto
+
+    return loading_onto(choose_device(name))
 
 
 def private_codes(parts: str | None, codes: str | None) -> tuple[int, ...] | None:

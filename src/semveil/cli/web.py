@@ -16,6 +16,7 @@ def web(
     ] = LOCAL,
     port: Annotated[int, typer.Option(help="Port to listen on; 0 takes a free one.", metavar="N", min=0, max=65535)] = 7860,
     model: options.Model = None,
+    device: options.Device = "auto",
 ) -> None:
     """Try the link, the methods and the attacks in the browser.
 
@@ -24,6 +25,8 @@ def web(
 
     Example: semveil web
     """
+    models_there = options.on_device(device)
+
     from semveil.cli.parties import default_model
     from semveil.web.guard import LOCAL as NAMES
     from semveil.web.server import serve
@@ -35,4 +38,5 @@ def web(
             )
         show({}, [f"The page is at {address} (Ctrl-C ends it)"], as_json=False)
 
-    serve(host, port, model=model or default_model(), ready=ready)
+    with models_there:
+        serve(host, port, model=model or default_model(), ready=ready)

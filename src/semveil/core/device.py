@@ -5,8 +5,11 @@ that a seed means the same on every device; exact noise, keystreams and whatever
 """
 
 import copy
-from collections.abc import Iterator
-from typing import Any, ClassVar, Protocol, Self, TypeVar
+from collections.abc import Callable, Hashable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from functools import lru_cache, update_wrapper
+from typing import Any, ClassVar, Generic, ParamSpec, Protocol, Self, TypeVar
 
 import torch
 from torch import nn
@@ -65,6 +68,61 @@ def choose_device(name: str | torch.device = AUTO) -> torch.device:
         why = " (this torch is built without CUDA)" if wanted.startswith("cuda") and not torch.backends.cuda.is_built() else ""
         raise DeviceError(f"no device {name!r} here; there is {', '.join(here)}{why}, and {AUTO} takes the best of them")
     return torch.device(wanted)
+
+
+_LOADED_ON = ContextVar("loaded_on", default=CPU)
+
+
+@contextmanager
+def loading_onto(name: str | torch.device) -> Iterator[None]:
+    """Models that are loaded within have their networks there, for whoever loads models by name deep inside its work.
+
+    Args:
+        name: see `choose_device`.
+
+    Raises:
+        DeviceError: it is not there.
+    """
+    token = _LOADED_ON.set(choose_device(name))
+    try:
+        yield
+    finally:
+        _LOADED_ON.reset(token)
+
+
+class _Movable(Hashable, Protocol):
+    def to(self, device: str | torch.device | None = None, dtype: torch.dtype | None = None) -> Self: ...
+
+
+Asked = ParamSpec("Asked")
+Model = TypeVar("Model", bound=_Movable)
+
+
+class Loader(Generic[Asked, Model]):
+    """A function that loads models and remembers them, whose models lie where `loading_onto` says; else on the CPU.
+
+    Args:
+        load: in a `functools.lru_cache`.
+    """
+
+    def __init__(self, load: Callable[Asked, Model]) -> None:
+        update_wrapper(self, load)
+        self._load = load
+
+    def __call__(self, *args: Asked.args, **kwargs: Asked.kwargs) -> Model:
+        model = self._load(*args, **kwargs)
+        device = _LOADED_ON.get()
+        return model if device == CPU else _moved_model(model, device)
+
+    def cache_clear(self) -> None:
+        """Forget what was loaded."""
+        self._load.cache_clear()  # type: ignore[attr-defined]
+        _moved_model.cache_clear()
+
+
+@lru_cache(maxsize=4)  # models compare by identity
+def _moved_model(model: Model, device: torch.device) -> Model:
+    return model.to(device)
 
 
 def half_precision(device: torch.device) -> torch.autocast:

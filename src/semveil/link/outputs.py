@@ -37,9 +37,12 @@ def open_ledger(
 ) -> Ledger | None:
     """The ledger for a subject, checked before the work; None without a subject.
 
+    Args:
+        limit: fixed as the subject's budget, which holds for every later release too.
+
     Raises:
         ValueError: an empty name, or a ledger or limit without a subject.
-        SemveilError: a missing key, a foreign file or a torn line.
+        SemveilError: a missing key, a foreign file, a torn line, or another budget than was fixed before.
     """
     if subject is None:
         if ledger is not None or limit is not None:
@@ -49,6 +52,8 @@ def open_ledger(
     book = ledger if isinstance(ledger, Ledger) else Ledger(ledger)
     if book.prepare():
         note(f"began a new ledger: {book.path}")
+    if limit is not None:
+        book.fix_budgets([subject], limit)
     return book
 
 

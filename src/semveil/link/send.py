@@ -147,7 +147,7 @@ def send(
 
     def written_down() -> None:
         if book is not None and subject is not None:
-            book.record(subject, certificate, limit=limit)
+            book.record(subject, certificate)
         if message.keyed is not None:
             nonce_log(SENT).add(message.keyed.nonce)
 

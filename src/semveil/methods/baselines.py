@@ -19,7 +19,7 @@ from semveil import mechanisms
 from semveil.core.certificate import Bounds, Certificate, ReleaseKind
 from semveil.core.coverage import Coverage, Kind, Part
 from semveil.core.pixels import check_range
-from semveil.core.privacy import Guarantee, MetricForm, Norm, Sensitivity
+from semveil.core.privacy import Basis, Guarantee, MetricForm, Norm, Sensitivity
 from semveil.core.rounding import text_above
 from semveil.mechanisms import ClipBox, Gaussian, L2Laplace, Laplace
 from semveil.mechanisms.base import require_epsilon, require_positive
@@ -176,9 +176,15 @@ class PixelNoise(WithoutNetworks):
         return Release(from_levels(noisy, images), None, claim)
 
     def certificate(self, release: Release) -> Certificate:
-        sensitivity = LEVELS.l2_sensitivity(release.images[0].numel())
-        known = {"mechanism": Gaussian.name, "scale": self.sigma, "bounds": _LEVELS_BOUNDS, "sensitivity": sensitivity}
-        return _certificate(self.name, release, **known)
+        return _certificate(
+            self.name,
+            release,
+            mechanism=Gaussian.name,
+            scale=self.sigma,
+            grid_step=_grid_step(Gaussian(self.sigma, self.delta), release),
+            bounds=_LEVELS_BOUNDS,
+            sensitivity=LEVELS.l2_sensitivity(release.images[0].numel()),
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -243,6 +249,7 @@ class DPPix(WithoutNetworks):
             release,
             mechanism=Laplace.name,
             scale=self.scale,
+            grid_step=_grid_step(Laplace(self.scale), release),
             nominal_epsilon=self.epsilon,
             calibration="m-neighbourhood",
             bounds=_LEVELS_BOUNDS,
@@ -307,9 +314,15 @@ class DPSVD(WithoutNetworks):
         return Release(from_levels(shown, images), None, claim)
 
     def certificate(self, release: Release) -> Certificate:
-        sensitivity = self._sensitivity(release.images)
-        known = {"mechanism": L2Laplace.name, "scale": self.scale, "bounds": _LEVELS_BOUNDS, "sensitivity": sensitivity}
-        return _certificate(self.name, release, **known)
+        return _certificate(
+            self.name,
+            release,
+            mechanism=L2Laplace.name,
+            scale=self.scale,
+            grid_step=_grid_step(L2Laplace(self.scale), release),
+            bounds=_LEVELS_BOUNDS,
+            sensitivity=self._sensitivity(release.images),
+        )
 
     def _sensitivity(self, images: Tensor) -> Sensitivity:
         """Between the values of any two crops: none is negative and all have norm at most that of 255 everywhere."""
@@ -335,6 +348,11 @@ def _with_noise(
         release = mechanisms.Release(mechanism)
         return release(values), release.guarantee(sensitivity, assumptions=assumptions).about(coverage)
     return mechanism(values, rng=rng), mechanism.guarantee(sensitivity, assumptions=assumptions).about(coverage)
+
+
+def _grid_step(mechanism: Gaussian | Laplace | L2Laplace, release: Release) -> float | None:
+    """Of the grid that the noisy numbers lie on, in the unit of the noise; simulated noise has none."""
+    return None if release.guarantee.basis == Basis.SIMULATION else mechanisms.Release(mechanism).step
 
 
 def _nothing(name: str) -> Guarantee:

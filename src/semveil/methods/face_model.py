@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from semveil.core.brief import Brief
 from semveil.core.checkpoints import LARGEST_SIDE, BadCheckpoint, build_to_fit, read_checkpoint
 from semveil.core.config import check_kinds
-from semveil.core.device import CPU, device_of, moved, precision_of
+from semveil.core.device import CPU, Loader, device_of, moved, precision_of
 from semveil.core.files import write_whole
 from semveil.core.model_folders import FACE_CARD, folders_with, missing_models
 from semveil.core.registry import suggest
@@ -337,6 +337,7 @@ def model_folders() -> dict[str, Path]:
     return folders_with(FACE_CARD)
 
 
+@Loader
 @lru_cache(maxsize=4)
 def load_model(name: str = DEFAULT_MODEL) -> FaceModel:
     """Load a model by name, or from a folder that `save_model` wrote.

@@ -14,7 +14,7 @@ from torch.nn import functional as F
 
 from semveil.core.checkpoints import LARGEST_SIDE, BadCheckpoint, build_to_fit
 from semveil.core.config import check_kinds
-from semveil.core.device import device_of, moved, precision_of
+from semveil.core.device import Loader, device_of, moved, precision_of
 from semveil.core.files import write_whole
 from semveil.core.model_folders import IDENTITY_CARD, folders_with, missing_models
 from semveil.core.pixels import check_range
@@ -96,6 +96,7 @@ def identity_model_folders() -> dict[str, Path]:
     return folders_with(CARD)
 
 
+@Loader
 @lru_cache(maxsize=4)
 def load_identity_model(name: str = DEFAULT_IDENTITY_MODEL, directory: Path | None = None) -> IdentityModel:
     """Load a model by name, or from a folder that `save_identity_model` wrote.

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from semveil.core.checkpoints import LARGEST_SIDE, BadCheckpoint, build_to_fit
 from semveil.core.config import check_kinds
-from semveil.core.device import device_of, moved, precision_of
+from semveil.core.device import Loader, device_of, moved, precision_of
 from semveil.core.files import write_whole
 from semveil.core.model_folders import NOISE_IMAGE_CARD, folders_with, missing_models
 from semveil.core.pixels import check_range
@@ -91,6 +91,7 @@ def noise_image_folders() -> dict[str, Path]:
     return folders_with(_CARD)
 
 
+@Loader
 @lru_cache(maxsize=4)
 def load_noise_image_model(name: str = BUNDLED) -> NoiseImageModel:
     """Load networks by name, or from a folder that `save_noise_image_model` wrote.
