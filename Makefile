@@ -1,5 +1,7 @@
 # make demo   one photo over the wiretap channel, into out/demo
 # make test   lint and tests
+# make docs      the documentation as a site, in out/site; warnings are errors
+# make examples  run every example; make notebooks   make the notebooks from them; make picture   the README's
 # make test-all   the same, and what needs other programs: GNU Radio, Sionna, SigMF, Chromium (what is missing is skipped with a reason)
 # Both set up .venv first, once. PYTHON=... chooses the interpreter, PIP_FLAGS=... adds to pip's options, for example
 # PIP_FLAGS="--extra-index-url https://download.pytorch.org/whl/cpu" for the smaller torch without CUDA.
@@ -11,7 +13,7 @@ BIN = .venv/bin
 PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_FLAGS)
 INSTALL = $(PIP) -c constraints.txt
 
-.PHONY: demo test test-all clean
+.PHONY: demo test test-all docs examples notebooks picture clean
 .DELETE_ON_ERROR:
 
 demo: .venv/installed
@@ -29,6 +31,20 @@ test-all: .venv/installed-all
 	@$(BIN)/mypy
 	@OMP_NUM_THREADS=1 SEMVEIL_TEST_ALL=1 $(BIN)/pytest -n 2 --dist loadfile -rs
 
+docs: .venv/installed-docs
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+	@SEMVEIL_SITE=out/site $(BIN)/pytest tests/docs
+	@echo "The site: out/site/index.html; for its search: $(BIN)/python -m http.server --directory out/site"
+
+examples: .venv/installed-dev
+	@OMP_NUM_THREADS=1 SEMVEIL_TEST_ALL=1 $(BIN)/pytest tests/examples
+
+notebooks: .venv/installed-docs
+	@$(BIN)/python tools/notebooks.py
+
+picture: .venv/installed
+	@$(BIN)/python examples/five_methods.py docs/images/five-methods.png
+
 # The stamps are older than the settings when those have changed.
 .venv/installed: pyproject.toml constraints.txt | .venv/bin/python
 	@echo "Installing semveil into .venv (once; some minutes)"
@@ -39,6 +55,10 @@ test-all: .venv/installed-all
 	@echo "Installing semveil and its tests' tools into .venv (once; some minutes)"
 	@$(INSTALL) -e '.[dev]'
 	@touch .venv/installed $@
+
+.venv/installed-docs: .venv/installed-dev
+	@$(INSTALL) -e '.[dev,docs]'
+	@touch $@
 
 .venv/installed-all: .venv/installed-dev
 	@sed 's/^pillow==.*/pillow<13/' constraints.txt > .venv/constraints-all.txt  # gradio takes no Pillow 13

@@ -6,6 +6,9 @@
 # the one that scikit-image ships (NASA, public domain); use your own photos in its place.
 
 # %%
+from pathlib import Path
+
+from PIL import Image
 from skimage.data import astronaut
 
 import semveil

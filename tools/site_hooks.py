@@ -17,7 +17,12 @@ from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
 
 ROOT = Path(__file__).parents[1]
-ELSEWHERE = {"results/README.md": "results.md", "CHANGELOG.md": "changes.md"}  # in the repository -> on the site
+EXAMPLES = sorted(path.name for path in (ROOT / "examples").glob("*.py"))
+ELSEWHERE = {  # in the repository -> on the site
+    "results/README.md": "results.md",
+    "CHANGELOG.md": "changes.md",
+    **{f"examples/{name}": f"examples/{name.removesuffix('.py')}.md" for name in EXAMPLES},
+}
 COMMANDS = ("cli", "experiments", "web")  # packages behind commands, which `--help` describes
 PACKAGES = sorted({path.parent.name for path in (ROOT / "src/semveil").glob("*/__init__.py")} - set(COMMANDS))
 
@@ -35,21 +40,36 @@ def base_address() -> str:
 
 
 def on_config(config: MkDocsConfig) -> MkDocsConfig:
-    """Lists the packages' pages beside the page on the API."""
+    """Lists the packages' pages beside the page on the API, and the examples among the tutorials."""
     for entry in config.nav or []:
         if "Reference" in entry:
             pages = [{f"semveil.{package}": f"reference/{package}.md"} for package in PACKAGES]
             entry["Reference"][0] = {"API": ["reference/index.md", *pages]}
+        if "Tutorials" in entry:
+            entry["Tutorials"].extend(f"examples/{name.removesuffix('.py')}.md" for name in EXAMPLES)
     return config
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
     """Adds the pages that lie elsewhere, and a page of the API for each package."""
     for source, page in ELSEWHERE.items():
-        files.append(File.generated(config, page, content=(ROOT / source).read_text()))
+        text = (ROOT / source).read_text()
+        files.append(File.generated(config, page, content=_example_page(text) if source.endswith(".py") else text))
     for package in PACKAGES:
         files.append(File.generated(config, f"reference/{package}.md", content=_package_page(package)))
     return files
+
+
+def _example_page(text: str) -> str:
+    """An example's cells: Markdown as it is, Python as code."""
+    _, *cells = re.split(r"^# %%(.*)\n", text, flags=re.M)
+    parts = []
+    for kind, body in zip(cells[::2], cells[1::2], strict=True):
+        if "[markdown]" in kind:
+            parts.append(re.sub(r"^# ?", "", body.strip(), flags=re.M))
+        else:
+            parts.append(f"```python\n{body.strip()}\n```")
+    return "\n\n".join(parts) + "\n"
 
 
 def _package_page(package: str) -> str:
@@ -61,7 +81,8 @@ def _package_page(package: str) -> str:
         for path in sorted(home.rglob("*.py"))
         if not path.name.startswith("_")
     ]
-    sections = "".join(f"## {name.removeprefix('semveil.')}\n\n::: {name}\n\n" for name in modules)
+    shown = "    options: {show_root_heading: true, show_root_toc_entry: true, show_root_full_path: true, heading_level: 2}"
+    sections = "\n\n".join(f"::: {name}\n{shown}" for name in modules)
     return f"# semveil.{package}\n\n{about}\n\n{sections}"
 
 
