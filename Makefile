@@ -16,8 +16,8 @@ PYTEST = OMP_NUM_THREADS=1 $(BIN)/pytest
 # The time that every file of a wheel or sdist bears: the last commit's, so that who builds a commit again gets the same bytes.
 export SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || echo 1767225600)
 
-.PHONY: help demo lint types test fast test-all test-lowest test-newest coverage mutation docs wheels extras import-time sbom \
-	workflows clean
+.PHONY: help demo lint types test fast test-all test-lowest test-newest coverage mutation docs examples notebooks picture wheels extras \
+	import-time sbom workflows clean
 .DELETE_ON_ERROR:
 
 help:
@@ -57,9 +57,6 @@ coverage: .venv/installed-dev ## which lines the tests run, as a table and in ou
 mutation: .venv/installed-dev ## how many changed lines of the mechanisms, protections, keys and ledger the tests notice
 	@OMP_NUM_THREADS=1 $(BIN)/python tools/mutants.py --count $(or $(COUNT),60) --seed $(or $(SEED),1) --out out/mutants.json
 
-docs: .venv/installed-docs ## the site, into out/site; a warning is an error
-	@$(BIN)/mkdocs build --strict --quiet --site-dir out/site
-
 wheels: .venv/installed-dev ## sdist and three wheels, into dist: all, the code alone (dist/code-alone), the models alone
 	@rm -rf dist
 	@$(BIN)/python -m build --quiet --outdir dist .
@@ -85,6 +82,20 @@ workflows: .venv/bin/python ## the workflow files, the citation and the pre-comm
 	@$(BIN)/check-jsonschema --builtin-schema vendor.citation-file-format CITATION.cff
 	@! command -v actionlint >/dev/null || actionlint
 
+docs: .venv/installed-docs ## the documentation as a site, into out/site; a warning is an error
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+	@SEMVEIL_SITE=out/site $(BIN)/pytest tests/docs
+	@echo "The site: out/site/index.html; for its search: $(BIN)/python -m http.server --directory out/site"
+
+examples: .venv/installed-dev ## run every example
+	@OMP_NUM_THREADS=1 SEMVEIL_TEST_ALL=1 $(BIN)/pytest tests/examples
+
+notebooks: .venv/installed-docs ## make the notebooks from the examples
+	@$(BIN)/python tools/notebooks.py
+
+picture: .venv/installed ## draw the picture of the README
+	@$(BIN)/python examples/five_methods.py docs/images/five-methods.png
+
 # The stamps are older than the settings when those have changed.
 .venv/installed: pyproject.toml setup.py constraints.txt | .venv/bin/python
 	@echo "Installing semveil into .venv (once; some minutes)"
@@ -95,6 +106,10 @@ workflows: .venv/bin/python ## the workflow files, the citation and the pre-comm
 	@echo "Installing semveil and its tests' tools into .venv (once; some minutes)"
 	@$(INSTALL) -e '.[dev]'
 	@touch .venv/installed $@
+
+.venv/installed-docs: .venv/installed-dev
+	@$(INSTALL) -e '.[dev,docs]'
+	@touch $@
 
 .venv/installed-all: .venv/installed-dev
 	@sed 's/^pillow==.*/pillow<13/' constraints.txt > .venv/constraints-all.txt  # gradio takes no Pillow 13

@@ -118,7 +118,8 @@ def _other_model(name: str) -> Any:
     from semveil.methods.noise_image_model import load_noise_image_model
 
     kind, _ = _models().get(name, (None, None))
-    load = {IDENTITY: load_identity_model, NOISE_IMAGE: load_noise_image_model}.get(str(kind))
+    loaders: dict[str, Any] = {IDENTITY: load_identity_model, NOISE_IMAGE: load_noise_image_model}
+    load = loaders.get(str(kind))
     return load(name) if load else None
 
 
