@@ -116,10 +116,6 @@ picture: .venv/installed ## draw the picture of the README
 	@$(PIP) -c .venv/constraints-all.txt -e '.[dev,channels,iq,web]' playwright
 	@touch $@
 
-.venv/installed-docs: .venv/installed-dev
-	@$(INSTALL) -e '.[docs]'
-	@touch $@
-
 # No extra that needs a newer Pillow or NumPy than the lowest is here: their tests are skipped.
 .venv-lowest/installed: pyproject.toml tools/lowest.py
 	@"$(PYTHON)" -m venv .venv-lowest
