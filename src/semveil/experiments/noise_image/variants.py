@@ -38,6 +38,7 @@ from semveil.training.private_noise_image import private_classifier, private_con
 
 CELL = Cell(3.0, "published", *MAIN)
 NOT_PRIVATE = "the networks were trained on these pictures without noise"
+Trained = tuple[VGG16Classifier, Protect, Guarantee]
 
 
 def variants(bench: NoiseImageBench, keep: Keep) -> None:
@@ -101,9 +102,6 @@ def _training(bench: NoiseImageBench, name: str) -> dict[str, Any]:
         "chance": 1 / classes,
         "accuracy": as_dict(rate(hits.numpy())),
     }
-
-
-Trained = tuple[VGG16Classifier, Protect, Guarantee]
 
 
 def _without(bench: NoiseImageBench, public: Pictures, private: Pictures, classes: int) -> Trained:
