@@ -17,7 +17,7 @@ from semveil.experiments.kit.claims import Claim
 from semveil.experiments.kit.experiment import experiment, whole
 from semveil.experiments.kit.keeping import Keep
 from semveil.experiments.kit.plots import COLOURS, doubt, legend
-from semveil.experiments.kit.statistics import Mean, mean
+from semveil.experiments.kit.statistics import Mean, mean, paired
 from semveil.experiments.kit.tables import claims_table, markdown, means
 
 NEAR_LPIPS, NEAR_FPPSR = 0.01, 0.05  # what "reaches" and "very close" are taken to mean
