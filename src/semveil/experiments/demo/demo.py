@@ -13,8 +13,7 @@ from semveil.core.progress import Progress, quiet
 from semveil.core.provenance import commit, versions
 from semveil.core.results import write_result
 from semveil.experiments.demo.report import setting, write_report
-from semveil.experiments.dp_semcom.presets import PICTURED_EPSILONS
-from semveil.experiments.dp_semcom.protected import protected_method
+from semveil.experiments.dp_semcom.setup import PICTURED_EPSILONS, protected_method
 from semveil.experiments.kit.photo_sets import public_photos
 from semveil.experiments.kit.picture_grid import draw_pictures
 from semveil.experiments.kit.plots import finish, styled

@@ -10,8 +10,7 @@ from matplotlib.figure import Figure
 
 from semveil.core.progress import Progress
 from semveil.experiments.dp_semcom.measures import PAPER, measured_point, per_seed
-from semveil.experiments.dp_semcom.presets import PRESETS
-from semveil.experiments.dp_semcom.setup import Setup, load
+from semveil.experiments.dp_semcom.setup import PRESETS, Setup, load
 from semveil.experiments.dp_semcom.shown import LABELS, MARKERS, about, epsilon_axis, line_of, say_what_lacks, title_of
 from semveil.experiments.kit.claims import Claim
 from semveil.experiments.kit.experiment import experiment, whole
