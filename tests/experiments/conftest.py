@@ -10,8 +10,7 @@ import torch
 from semveil.data.face_set import FaceSet
 from semveil.encoders.inversion import InversionSettings
 from semveil.encoders.semantic import SemanticEncoder, SemanticEncoderConfig
-from semveil.experiments.dp_semcom.presets import PRESETS
-from semveil.experiments.dp_semcom.setup import VARIANTS
+from semveil.experiments.dp_semcom.setup import PRESETS, VARIANTS
 from semveil.generators.semantic_stylegan import SemanticStyleGAN, SemanticStyleGANConfig
 from semveil.mechanisms import ClipBox
 from semveil.methods.dp_semcom import pair_settings

@@ -17,9 +17,8 @@ from semveil.core.progress import quiet
 from semveil.data.face_set import FaceSet
 from semveil.data.splits import DEVELOPMENT, TRAINING
 from semveil.experiments.dp_semcom import link_bench, security
-from semveil.experiments.dp_semcom.presets import PRESETS
 from semveil.experiments.dp_semcom.security import SecurityPreset
-from semveil.experiments.dp_semcom.setup import prepare_run
+from semveil.experiments.dp_semcom.setup import PRESETS, prepare_run
 from semveil.experiments.identity_dp import leak as identity_leak
 from semveil.experiments.identity_dp.leak import LEAK_PRESETS, LeakPreset
 from semveil.experiments.kit import keeping
@@ -237,7 +236,7 @@ def test_links_of_other_people_have_another_key(
 
 
 def test_other_photos_of_equal_counts_have_another_key_in_figures(
-    tiny_model: Path, two_sets: Callable[[int], tuple[Path, Path]]
+    tmp_path: Path, tiny_model: Path, two_sets: Callable[[int], tuple[Path, Path]]
 ) -> None:
     """dp-semcom's, dp-image's, latent-dp's and identity-dp's runs describe their photos alike."""
     model, (one, two) = load_model(str(tiny_model)), two_sets(32)
@@ -246,8 +245,7 @@ def test_other_photos_of_equal_counts_have_another_key_in_figures(
     assert sets[0].digest == sets[2].digest != sets[1].digest
     few = replace(PRESETS["smoke"], photos=2, epsilons=())
     configs = [
-        prepare_run("curves", few, data=path, model=str(tiny_model), verifier=None, progress=quiet).config
-        for path in (one, two)
+        prepare_run("curves", Run("fig3", few, tmp_path, path, str(tiny_model), None, quiet)).config for path in (one, two)
     ]
     assert configs[0]["photos"]["digest"] != configs[1]["photos"]["digest"]
     assert {**configs[0], "photos": None} == {**configs[1], "photos": None}

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from semveil.experiments.dp_semcom.presets import PRESETS
+from semveil.experiments.dp_semcom.setup import PRESETS
 from semveil.experiments.identity_dp.presets import IDENTITY_PRESETS
 from semveil.experiments.kit.experiment import EXPERIMENTS, find, load_paper
 from semveil.experiments.kit.latent_presets import LATENT_PRESETS

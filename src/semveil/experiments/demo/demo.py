@@ -16,8 +16,7 @@ from semveil.core.results import write_result
 from semveil.core.rounding import text_above
 from semveil.core.strength import in_a_word
 from semveil.experiments.demo.report import setting, write_report
-from semveil.experiments.dp_semcom.presets import PICTURED_EPSILONS
-from semveil.experiments.dp_semcom.protected import protected_method
+from semveil.experiments.dp_semcom.setup import PICTURED_EPSILONS, protected_method
 from semveil.experiments.kit.photo_sets import public_photos
 from semveil.experiments.kit.picture_grid import draw_pictures
 from semveil.experiments.kit.plots import finish, styled

@@ -27,6 +27,8 @@ from semveil.experiments.kit.tables import claims_table, markdown, means
 from semveil.methods.dp_image import SENSITIVITIES, STYLES, DPImage
 from semveil.metrics import face_detected
 
+SCALE_LABEL = "scale of the noise $\\Delta f/\\epsilon$ (latent units)"
+
 
 def run(bench: LatentBench, folder: Path, progress: Progress, keep: Keep) -> dict[str, Any]:
     """Similarity and FPPSR over scales: each photo and draw, noise on all codes and on the identity codes."""
@@ -86,9 +88,6 @@ def _readings(bench: LatentBench, scale: float, styles: str) -> dict[str, Any]:
         except ValueError as error:  # distances were not measured for this model
             found[kind] = {"epsilon": None, "basis": "none", "reason": str(error)}
     return found
-
-
-SCALE_LABEL = "scale of the noise $\\Delta f/\\epsilon$ (latent units)"
 
 
 def similarity_drawn(result: dict[str, Any], folder: Path) -> Figure:

@@ -29,9 +29,8 @@ from semveil.experiments.kit.tables import claims_table, markdown
 from semveil.methods.dp_image import DPImage
 
 BINS = 80
-
-
 RESAMPLES = 200  # of photos, for the interval of a rank correlation
+STRONG = 0.5  # what a "strong" rank correlation is taken to mean
 
 
 def run(bench: LatentBench, folder: Path, progress: Progress, keep: Keep) -> dict[str, Any]:
@@ -270,9 +269,6 @@ def table(result: dict[str, Any]) -> str:
         *([f"largest distance from a photo to: {name}", f"{value:,.0f}", ""] for name, value in result["outliers"].items()),
     ]
     return "\n\n".join([about(result), markdown(["", "here", "the paper"], rows), claims_table(judge(result))])
-
-
-STRONG = 0.5  # what a "strong" rank correlation is taken to mean
 
 
 def judge(result: dict[str, Any]) -> Iterator[Claim]:

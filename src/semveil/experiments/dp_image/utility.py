@@ -22,6 +22,15 @@ from semveil.experiments.kit.statistics import mean, paired, value
 from semveil.experiments.kit.tables import claims_table, markdown, means
 from semveil.metrics.feature_networks import FID
 
+METRICS = {
+    "l2": "l2 (levels)",
+    "ald_inf": "ALD$_\\infty$",
+    "ssim": "SSIM",
+    "frechet": "Fréchet distance",
+    "identity_similarity": "similarity",
+    "face_detected": "face found",
+}
+
 
 def run(bench: LatentBench, folder: Path, progress: Progress, keep: Keep) -> dict[str, Any]:
     """Methods whose scale is searched until the recogniser's mean similarity is its threshold, as [DPI] Table 1 has it."""
@@ -33,16 +42,6 @@ def run(bench: LatentBench, folder: Path, progress: Progress, keep: Keep) -> dic
         },
         "methods": matched.measured(bench, bench.verifier.threshold, progress, keep),
     }
-
-
-METRICS = {
-    "l2": "l2 (levels)",
-    "ald_inf": "ALD$_\\infty$",
-    "ssim": "SSIM",
-    "frechet": "Fréchet distance",
-    "identity_similarity": "similarity",
-    "face_detected": "face found",
-}
 
 
 def bars(result: dict[str, Any], folder: Path) -> Figure:

@@ -5,22 +5,21 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from numpy.typing import NDArray
 
 from semveil.core.progress import Progress
 from semveil.experiments.dp_semcom.measures import PAPER, measured_point, per_seed
-from semveil.experiments.dp_semcom.presets import PRESETS
-from semveil.experiments.dp_semcom.setup import Setup, load
+from semveil.experiments.dp_semcom.setup import PRESETS, Setup, load
 from semveil.experiments.dp_semcom.shown import LABELS, MARKERS, about, epsilon_axis, line_of, say_what_lacks, title_of
 from semveil.experiments.kit.claims import Claim
 from semveil.experiments.kit.experiment import experiment, whole
 from semveil.experiments.kit.keeping import Keep
 from semveil.experiments.kit.plots import COLOURS, doubt, legend
-from semveil.experiments.kit.statistics import Mean, mean, mean_of_photos
+from semveil.experiments.kit.statistics import Mean, mean, paired
 from semveil.experiments.kit.tables import claims_table, markdown, means
+
+NEAR_LPIPS, NEAR_FPPSR = 0.01, 0.05  # what "reaches" and "very close" are taken to mean
 
 
 def run(setup: Setup, out: Path, progress: Progress, keep: Keep) -> dict[str, Any]:
@@ -103,19 +102,9 @@ def table(result: dict[str, Any]) -> str:
     return "\n\n".join([about(result), *parts])
 
 
-NEAR_LPIPS, NEAR_FPPSR = 0.01, 0.05  # what "reaches" and "very close" are taken to mean
-
-
-def values(columns: dict[str, Any], metric: str) -> NDArray[np.float64] | None:
-    """(seeds, photos) values of a metric, None where it was not measured."""
-    rows = columns.get(metric)
-    return None if rows is None else np.array(rows, float)
-
-
-def difference(a: dict[str, Any], b: dict[str, Any], metric: str) -> Mean | None:
-    """Mean over photos of a - b, paired by photo and seed."""
-    first, second = values(a, metric), values(b, metric)
-    return None if first is None or second is None else mean_of_photos(first - second)
+def _difference(a: dict[str, Any], b: dict[str, Any], metric: str) -> Mean | None:
+    """Mean over photos of a - b, paired by photo and seed; None where one was not measured."""
+    return None if a.get(metric) is None or b.get(metric) is None else paired(a, b, metric)
 
 
 def judge(result: dict[str, Any]) -> list[Claim]:
@@ -131,7 +120,7 @@ def _lpips_claims(result: dict[str, Any]) -> Iterator[Claim]:
     points, direct = result["points"], result["direct"]
     unmeasured = direct["lpips"] is None
     high = [p for p in points if p["nominal_epsilon"] >= 5]
-    gaps = [difference(p["bob"], direct, "lpips") for p in high]
+    gaps = [_difference(p["bob"], direct, "lpips") for p in high]
     text = "Bob's LPIPS reaches that of direct transmission for nominal epsilon >= 5"
     if unmeasured or not gaps:
         yield Claim(text, "LPIPS not measured", None)
@@ -143,7 +132,7 @@ def _lpips_claims(result: dict[str, Any]) -> Iterator[Claim]:
     if unmeasured:
         yield Claim(text, "LPIPS not measured", None)
     else:
-        gap = [g.value for p in points if (g := difference(p["eve"], p["bob"], "lpips"))]
+        gap = [g.value for p in points if (g := _difference(p["eve"], p["bob"], "lpips"))]
         yield Claim(text, f"{_span(gap)} above", min(gap) >= 0.1 and max(gap) <= 0.2)
 
     for party, name in (("bob", "Bob"), ("eve", "Eve")):
@@ -151,7 +140,7 @@ def _lpips_claims(result: dict[str, Any]) -> Iterator[Claim]:
         if unmeasured or len(points) < 2:
             yield Claim(text, "LPIPS not measured at several epsilons", None)
         else:
-            fall = difference(points[0][party], points[-1][party], "lpips")
+            fall = _difference(points[0][party], points[-1][party], "lpips")
             assert fall is not None
             first, last = (f"{p['nominal_epsilon']:g}" for p in (points[0], points[-1]))
             yield Claim(text, f"by {fall} from nominal epsilon {first} to {last}", fall.low > 0)
@@ -163,10 +152,10 @@ def _fppsr_claims(result: dict[str, Any]) -> Iterator[Claim]:
     if direct["fppsr"] is None:
         yield from (Claim(text, "the recogniser could not be run", None) for text in texts)
         return
-    rates = [m.value for p in points if (m := mean_of_photos(_known(p["eve"], "fppsr")))]
+    rates = [m.value for p in points if (m := mean(p["eve"], "fppsr"))]
     suffix = f"; {caution}" if caution else ""
     yield Claim(texts[0], f"{_span(rates)}{suffix}", None if caution else min(rates) >= 0.9)
-    gaps = [g for p in points if (g := difference(p["bob"], direct, "fppsr"))]
+    gaps = [g for p in points if (g := _difference(p["bob"], direct, "fppsr"))]
     worst = max(gaps, key=lambda g: g.value)
     ours = f"largest mean difference {worst} (near: {NEAR_FPPSR}){suffix}"
     yield Claim(texts[1], ours, None if caution else worst.high <= NEAR_FPPSR)
@@ -176,9 +165,9 @@ def _others(result: dict[str, Any]) -> Iterator[Claim]:
     points = result["points"]
     clear = [p for p in points if p["nominal_epsilon"] >= 15]
     if clear:
-        rates = [m.value for p in clear if (m := mean_of_photos(_known(p["eve"], "face_detected")))]
+        rates = [m.value for p in clear if (m := mean(p["eve"], "face_detected"))]
         text = "Eve generates clear face images at nominal epsilon >= 15"
-        reference = mean_of_photos(_known(result["direct"], "face_detected"))
+        reference = mean(result["direct"], "face_detected")
         assert reference is not None
         ours = f"dlib finds a face in {_span(rates)} of them, in {reference.value:.3f} of direct transmission"
         yield Claim(text, ours, min(rates) >= 0.9 * reference.value)
@@ -192,11 +181,6 @@ def _others(result: dict[str, Any]) -> Iterator[Claim]:
 def _span(numbers: Sequence[float]) -> str:
     low, high = f"{min(numbers):.3f}", f"{max(numbers):.3f}"
     return low if low == high else f"{low} to {high}"
-
-
-def _known(columns: dict[str, Any], metric: str) -> NDArray[np.float64]:
-    found = values(columns, metric)
-    return np.array([[np.nan]]) if found is None else found
 
 
 CURVES = experiment(

@@ -15,8 +15,6 @@ from semveil.link.eves import hear
 from semveil.methods.dp_semcom import DPSemCom
 
 WORSE_DB = 1.0
-
-
 ANALOGUE = "rotation"
 
 

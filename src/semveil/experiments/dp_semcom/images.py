@@ -10,8 +10,7 @@ from semveil.core.pixels import to_pixels
 from semveil.core.progress import Progress
 from semveil.data.save import save_png
 from semveil.experiments.dp_semcom.measures import PAPER
-from semveil.experiments.dp_semcom.presets import PRESETS
-from semveil.experiments.dp_semcom.setup import Setup, load
+from semveil.experiments.dp_semcom.setup import PRESETS, Setup, load
 from semveil.experiments.dp_semcom.shown import LABELS, title_of
 from semveil.experiments.kit.experiment import experiment, whole
 from semveil.experiments.kit.keeping import Keep

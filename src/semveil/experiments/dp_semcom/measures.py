@@ -11,8 +11,6 @@ from semveil.methods.dp_semcom import DPSemCom
 from semveil.protection.linear_pair import LinearPair
 
 CHUNK = 32  # photos transmitted together; part of what determines the channel's draws
-
-
 # What the paper's text says; its curves are not printed as numbers, and nothing is read off them.
 PAPER = {
     "source": "read from the text of [DPSC] Section 4.2; null where the text gives no number",

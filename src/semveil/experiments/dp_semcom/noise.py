@@ -12,8 +12,7 @@ from semveil.core.results import rounded
 from semveil.core.rng import streams
 from semveil.experiments.dp_semcom.measures import CHUNK, PAPER, measured_point, per_seed
 from semveil.experiments.dp_semcom.power_blocks import blocks_link
-from semveil.experiments.dp_semcom.presets import PRESETS
-from semveil.experiments.dp_semcom.setup import Setup, load
+from semveil.experiments.dp_semcom.setup import PRESETS, Setup, load
 from semveil.experiments.dp_semcom.shown import LABELS, about, epsilon_axis, line_of, say_what_lacks, title_of
 from semveil.experiments.kit.experiment import experiment, whole
 from semveil.experiments.kit.keeping import Keep

@@ -15,6 +15,7 @@ PANELS = {
     "fppsr": "share judged another person (dark: recognised)",
     "face_detected": "share in which dlib finds a face",
 }
+CONTROL = "stolen"  # with Bob's key it is no attack but shows what the others fall short of
 
 
 def attack_names(result: dict[str, Any]) -> list[str]:
@@ -57,9 +58,6 @@ def _table(result: dict[str, Any], metric: str, attacks: list[str]) -> NDArray[n
         means = [mean_of_photos(party[metric]) if party else None for party in (case["bob"], *(eves.get(a) for a in attacks))]
         rows.append([mean.value if mean else np.nan for mean in means])
     return np.array(rows)
-
-
-CONTROL = "stolen"  # with Bob's key it is no attack but shows what the others fall short of
 
 
 def table(result: dict[str, Any]) -> str:

@@ -8,11 +8,7 @@ from matplotlib.axes import Axes
 from semveil.experiments.kit.plots import line
 
 X_LABEL = "nominal $\\epsilon$ (a setting, not a guarantee)"
-
-
 LABELS = {"bob": "Bob", "eve": "Eve", "direct": "Direct transmission without protection", "inverted": "Inversion, no channel"}
-
-
 MARKERS = {"bob": "o", "eve": "s"}
 
 

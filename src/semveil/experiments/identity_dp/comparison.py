@@ -40,9 +40,8 @@ from semveil.experiments.kit.statistics import mean, paired, value
 from semveil.experiments.kit.tables import claims_table, markdown
 
 BASELINES = measurement("identity-dp/baselines", revision=3)
-
-
 TIMED = 8  # photos, one by one
+PLAIN_SSIM_AIM, PLAIN_PSNR_AIM, PLAIN_ACCEPTED_AIM = 0.85, 24.0, 0.95  # without noise
 
 
 def run(bench: IdentityBench, folder: Path, progress: Progress, keep: Keep) -> dict[str, Any]:
@@ -142,9 +141,6 @@ def table(result: dict[str, Any]) -> str:
         reported(paper["table2"]),
     ]
     return "\n\n".join(parts)
-
-
-PLAIN_SSIM_AIM, PLAIN_PSNR_AIM, PLAIN_ACCEPTED_AIM = 0.85, 24.0, 0.95  # without noise
 
 
 def judge(result: dict[str, Any]) -> Iterator[Claim]:

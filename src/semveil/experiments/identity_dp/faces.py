@@ -17,6 +17,8 @@ from semveil.experiments.kit.experiment import experiment, whole
 from semveil.experiments.kit.keeping import Keep
 from semveil.experiments.kit.picture_grid import Cell, draw_pictures
 
+PER_ROW = 8  # faces
+
 
 def run(kind: str, bench: IdentityBench, folder: Path, progress: Progress, keep: Keep) -> dict[str, Any]:
     """Anyone's photos and what identity-dp makes of them (Figs. 10 and 11)."""
@@ -32,9 +34,6 @@ def run(kind: str, bench: IdentityBench, folder: Path, progress: Progress, keep:
     ]
     source = {"face_detected": looks(bench, photos, photos)["face_detected"]}
     return {**claim(method), "faces": records, "source": source, "images": looks(bench, photos, images)}
-
-
-PER_ROW = 8  # faces
 
 
 def drawing(result: dict[str, Any], folder: Path) -> Figure:

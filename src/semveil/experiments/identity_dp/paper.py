@@ -3,7 +3,6 @@
 from typing import Any, Final
 
 COLUMNS = ("identity_distance facenet-casia", "identity_distance facenet-vggface2", "psr", "psnr", "ssim", "face_detected")
-
 # Of its traditional methods: pixels of 256 or levels, in the order of Table I.
 TABLE_AMOUNTS = (("pixelization", 8.0), ("pixelization", 16.0), ("noise", 9.0), ("noise", 49.0), ("blur", 7.0), ("blur", 19.0))
 

@@ -12,6 +12,12 @@ from semveil.experiments.kit.set_distance import shown_distances
 from semveil.experiments.kit.statistics import mean
 from semveil.experiments.kit.tables import markdown, means
 
+SAID_BY = "The paper's text, or our aim"
+REPORTED = "as reported by the paper"
+PSR_AIM, SSIM_AIM, DETECTION_AIM = 0.9, 0.8, 0.98  # under epsilon 6; detection as a share of the photos' own
+# The paper's noise, as rows of results name it, in the words of a claim.
+READINGS = {PUBLISHED: "noise as published, divided by its length", LITERAL: "noise by Eq. 11 to the letter"}
+
 
 def distance_judge(result: dict[str, Any]) -> str:
     """Whose identity distance is shown: FaceNet's where it was measured, else another's, of unit vectors if there is one."""
@@ -64,12 +70,6 @@ def caption(record: dict[str, Any]) -> str:
 
 def basis(result: dict[str, Any]) -> str:
     return next(record["guarantee"]["basis"] for record in result["images"] if "guarantee" in record)
-
-
-SAID_BY = "The paper's text, or our aim"
-
-
-REPORTED = "as reported by the paper"
 
 
 def row_of(row: dict[str, Any], source_rate: float) -> list[str]:
@@ -142,10 +142,3 @@ def guaranteed(guarantee: dict[str, Any] | None) -> str:
         return "none"
     rounded = float(f"{guarantee['epsilon']:.4g}")
     return f"{number(rounded)} ({guarantee['basis']}; the identity alone)"
-
-
-PSR_AIM, SSIM_AIM, DETECTION_AIM = 0.9, 0.8, 0.98  # under epsilon 6; detection as a share of the photos' own
-
-
-# The paper's noise, as rows of results name it, in the words of a claim.
-READINGS = {PUBLISHED: "noise as published, divided by its length", LITERAL: "noise by Eq. 11 to the letter"}

@@ -38,6 +38,13 @@ from semveil.experiments.kit.plots import COLOURS, legend, line
 from semveil.experiments.kit.statistics import mean, paired, value
 from semveil.experiments.kit.tables import claims_table, markdown, means
 
+LOOKS = {
+    PUBLISHED: {"color": COLOURS["eve"], "marker": "s"},
+    LITERAL: {"color": COLOURS["eve"], "marker": "x", "ls": ":"},
+    OURS: {"color": COLOURS["bob"], "marker": "o"},
+    "privunit": {"color": COLOURS["paper"], "marker": "^"},
+}
+
 
 def run(bench: IdentityBench, folder: Path, progress: Progress, keep: Keep) -> dict[str, Any]:
     """Every metric over epsilons and perturbations: of each photo and draw."""
@@ -94,14 +101,6 @@ def _drawn(bench: IdentityBench, settings: Sequence[tuple[str, float]], start: i
 def _cosine_kept(bench: IdentityBench, how: str, epsilon: float) -> float | None:
     law = bench.method(epsilon, how).law
     return None if law is None else round(float(law.cosine_kept()), 6)
-
-
-LOOKS = {
-    PUBLISHED: {"color": COLOURS["eve"], "marker": "s"},
-    LITERAL: {"color": COLOURS["eve"], "marker": "x", "ls": ":"},
-    OURS: {"color": COLOURS["bob"], "marker": "o"},
-    "privunit": {"color": COLOURS["paper"], "marker": "^"},
-}
 
 
 def protection(result: dict[str, Any], folder: Path) -> Figure:

@@ -21,8 +21,6 @@ COLOURS: Final[dict[str, Any]] = {
     "paper": "#E69F00",
     "series": ("#0072B2", "#56B4E9", "#D55E00", "#E69F00", "#222222"),
 }
-
-
 _LOOK: Final[Any] = {
     "font.size": 11,
     "axes.titlesize": 11.5,
@@ -37,6 +35,7 @@ _LOOK: Final[Any] = {
     "figure.titlesize": 12.5,
     "figure.constrained_layout.use": True,
 }
+ACCEPTED_INVERSIONS = 0.8  # below this share the recogniser cannot judge what the noise does
 
 
 def styled(draw: Callable[[], Figure]) -> Figure:
@@ -52,9 +51,6 @@ def finish(figure: Figure, path: Path, *, dpi: int = 150) -> Path:
         figure.savefig(buffer, format="png", dpi=dpi, metadata={"Software": None})
     write_whole(path, buffer.getvalue())
     return path
-
-
-ACCEPTED_INVERSIONS = 0.8  # below this share the recogniser cannot judge what the noise does
 
 
 def line(axes: Axes, x: Sequence[float], columns: Sequence[dict[str, Any]], metric: str, **style: Any) -> None:

@@ -19,8 +19,6 @@ PAPER = {
     "fid": None,
     "best_guess_between_two_at_epsilon_1": 0.75,
 }
-
-
 FACES = 0.5  # share with a face that "shows a human face" is taken to mean
 
 

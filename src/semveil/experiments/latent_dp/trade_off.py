@@ -25,6 +25,15 @@ from semveil.experiments.latent_dp.common import FACES, PAPER, bounds, method_of
 from semveil.methods.latent_dp import LatentDP
 from semveil.metrics import Moments
 
+MARKERS = ("o", "s", "^", "D", "v")
+PANELS = {
+    "ssim": "SSIM",
+    "psnr": "PSNR (dB)",
+    "frechet": "Fréchet distance",
+    "face_detected": "share in which dlib finds a face",
+}
+NOT_IDENTIFIED = 0.9  # share judged another person that "infeasible to identify" is taken to mean
+
 
 def run(bench: LatentBench, folder: Path, progress: Progress, keep: Keep) -> dict[str, Any]:
     """Quality and identity over epsilon for several bounds, several draws per photo, clipping alone beside it."""
@@ -69,17 +78,6 @@ def _point(
         "guarantee_of_the_published_formula": published,
         "images": {**columns, **bench.features.distances(source, releases[0].images)},
     }
-
-
-MARKERS = ("o", "s", "^", "D", "v")
-
-
-PANELS = {
-    "ssim": "SSIM",
-    "psnr": "PSNR (dB)",
-    "frechet": "Fréchet distance",
-    "face_detected": "share in which dlib finds a face",
-}
 
 
 def drawing(result: dict[str, Any], folder: Path) -> Figure:
@@ -149,9 +147,6 @@ def table(result: dict[str, Any]) -> str:
         claims_table(judge(result)),
     ]
     return "\n\n".join(parts)
-
-
-NOT_IDENTIFIED = 0.9  # share judged another person that "infeasible to identify" is taken to mean
 
 
 def judge(result: dict[str, Any]) -> Iterator[Claim]:

@@ -38,19 +38,13 @@ from semveil.experiments.noise_image.shown import bars, label_of, score_of
 from semveil.metrics import lpips, psnr, ssim
 
 BLUR = 2.0  # standard deviation in pixels
-
-
 TARGETS = (
     *(Cell(sigma, "published", *MAIN) for sigma in (3.0, 5.0)),
     *(Cell(sigma, "without loss") for sigma in (3.0, 5.0)),
     *(Cell(sigma, "noised") for sigma in (3.0, 5.0)),
     Cell(3.0, "as_released"),
 )
-
-
 LONGER = 3  # times as many steps, for two of them: what patience gives
-
-
 PATIENT = (Cell(3.0, "published", *MAIN), Cell(3.0, "noised"))
 
 

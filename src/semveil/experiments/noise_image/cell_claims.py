@@ -13,11 +13,7 @@ from semveil.experiments.noise_image.bench import unpacked
 from semveil.experiments.noise_image.presets import AS_PUBLISHED, MAIN, SIGMAS, Cell
 
 Cells = dict[str, dict[float, list[dict[str, Any]]]]
-
-
 EFFECT, BARE = Cell(3.0, "published", *MAIN).setting, Cell(3.0, "without loss").setting
-
-
 NEAR_SSIM = 0.005  # what "no difference in SSIM" is taken to mean
 
 

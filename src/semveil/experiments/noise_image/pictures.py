@@ -27,12 +27,11 @@ from semveil.recognition.guided_backpropagation import guided_explanation
 from semveil.recognition.vgg16_classifier import VGG16Classifier
 
 STRONG, WEAK = (0.1, 1e-5), (MAIN[0], 0.9)
-
-
 FIG4 = Cell(3.0, "published", *STRONG)
-
-
 Row = tuple[str, Tensor]
+CELL = 1.0  # inches, of one picture
+LETTER = 0.09  # of one letter of a row's name
+NO_MATCH = 0.2  # cosine below which two maps do not match
 
 
 def pictures(figure: str) -> Body:
@@ -112,12 +111,6 @@ def _likeness(bench: NoiseImageBench) -> dict[str, list[float | None]]:
     return found
 
 
-CELL = 1.0  # inches, of one picture
-
-
-LETTER = 0.09  # of one letter of a row's name
-
-
 def strips(name: str, title: str) -> Callable[[dict[str, Any], Path], Figure]:
     """Rows of pictures."""
 
@@ -136,9 +129,6 @@ def strips(name: str, title: str) -> Callable[[dict[str, Any], Path], Figure]:
         return figure
 
     return drawing
-
-
-NO_MATCH = 0.2  # cosine below which two maps do not match
 
 
 def table(result: dict[str, Any]) -> str:

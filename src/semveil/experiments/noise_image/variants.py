@@ -1,4 +1,6 @@
-"""What accuracy is left where something is guaranteed: for the picture that is sent, and for the pictures trained on.
+"""What a guarantee costs noise-image in accuracy, `variants.json`.
+
+What accuracy is left where something is guaranteed: for the picture that is sent, and for the pictures trained on.
 
 Local privacy at the output protects the client's picture. DP-SGD protects the pictures that the networks were trained on, and
 nothing of the client's. They are answers to different questions.
@@ -6,15 +8,20 @@ nothing of the client's. They are answers to different questions.
 
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+from matplotlib.figure import Figure
 from torch import Tensor
 
 from semveil.attacks.intervals import rate
 from semveil.core.privacy import Guarantee
 from semveil.core.rng import streams
+from semveil.experiments.kit.experiment import experiment
 from semveil.experiments.kit.keeping import Keep
+from semveil.experiments.kit.tables import markdown
 from semveil.experiments.noise_image.bench import (
     DELTA,
     NoiseImageBench,
@@ -23,10 +30,14 @@ from semveil.experiments.noise_image.bench import (
     as_dict,
     as_sent,
     conversion_settings,
+    load,
     right,
+    shown_by,
     training,
 )
-from semveil.experiments.noise_image.presets import MAIN, Cell
+from semveil.experiments.noise_image.paper import PAPER
+from semveil.experiments.noise_image.presets import MAIN, NOISE_IMAGE_PRESETS, Cell
+from semveil.experiments.noise_image.shown import bars, score_of
 from semveil.generators.conversion import ConversionGenerator
 from semveil.methods.noise_image import OutputNoise
 from semveil.recognition.vgg16_classifier import VGG16Classifier
@@ -37,7 +48,12 @@ from semveil.training.noise_image import convert, train_conversion
 from semveil.training.private_noise_image import private_classifier, private_conversion
 
 CELL = Cell(3.0, "published", *MAIN)
+
+
 NOT_PRIVATE = "the networks were trained on these pictures without noise"
+
+
+Trained = tuple[VGG16Classifier, Protect, Guarantee]
 
 
 def variants(bench: NoiseImageBench, keep: Keep) -> None:
@@ -101,9 +117,6 @@ def _training(bench: NoiseImageBench, name: str) -> dict[str, Any]:
         "chance": 1 / classes,
         "accuracy": as_dict(rate(hits.numpy())),
     }
-
-
-Trained = tuple[VGG16Classifier, Protect, Guarantee]
 
 
 def _without(bench: NoiseImageBench, public: Pictures, private: Pictures, classes: int) -> Trained:
@@ -193,3 +206,41 @@ def _settings(bench: NoiseImageBench, phases: list[Phase]) -> DPSGD:
 
 def _shifted(pictures: Pictures, by: int) -> Pictures:
     return Pictures(pictures.pixels, pictures.labels - by)
+
+
+def drawing(result: dict[str, Any], folder: Path) -> Figure:
+    found = result["variants"]
+    figure = Figure(figsize=(8, 0.4 * len(found) + 1.2))
+    axes = figure.subplots()
+    places = np.arange(len(found))[::-1]
+    scores = [case["accuracy"] for case in found.values()]
+    bars(axes, places, [(s["value"], s["low"], s["high"]) for s in scores], "accuracy of the service model")
+    axes.plot([case["chance"] for case in found.values()], places, "|", color="black", ms=14, label="chance")
+    axes.set_yticks(places, list(found))
+    axes.legend()
+    figure.suptitle("What a guarantee costs in accuracy")
+    return figure
+
+
+def table(result: dict[str, Any]) -> str:
+    rows = []
+    for name, case in result["variants"].items():
+        claim = case["guarantee"]
+        epsilon = "none" if claim["epsilon"] is None else f"{claim['epsilon']:.4g} at δ {claim['delta']:g}"
+        covers = claim["covers"].split(", in the weights")[0]
+        noise = f"{case['sigma']:.4g}" if "sigma" in case else ""
+        rows.append([name, covers, f"{epsilon} ({claim['basis']})", noise, score_of(case["accuracy"]), f"{case['chance']:.3f}"])
+    head = ["variant", "covers", "ε (basis)", "noise per value", "accuracy", "chance"]
+    return f"{result['config']['pictures']}.\n\n{markdown(head, rows)}"
+
+
+VARIANTS = experiment(
+    "noise-image/variants",
+    revision=2,
+    presets=NOISE_IMAGE_PRESETS,
+    load=load,
+    measure=shown_by("variants", {"variants": variants}),
+    figures={"variants": drawing},
+    table=table,
+    paper=PAPER,
+)
