@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The licence line: `python tools/spdx.py` puts it at the head of every Python file that has none; `--check` only names them."""
+"""The licence line: `python tools/spdx.py` puts it at the head of Python files without one; `--check` only names them."""
 
 import sys
 from pathlib import Path

@@ -9,7 +9,8 @@ import pytest
 # What Windows does not have. Third-party packages look for some of it themselves, so it goes only when they are loaded.
 HIDE = """
     import importlib, importlib.abc, os, pkgutil, signal, sys
-    import click, cryptography, filelock, matplotlib, platformdirs, rich, scipy.optimize, skimage.metrics, torch, torchmetrics, typer
+    import click, cryptography, filelock, matplotlib, platformdirs, rich, scipy.optimize, skimage.metrics, torch
+    import torchmetrics, typer
 
     ABSENT = {"fcntl", "resource", "pwd", "grp", "termios", "tty", "pty", "syslog", "posix", "readline", "curses", "dlib"}
 
