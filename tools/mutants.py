@@ -6,7 +6,7 @@
 A sample is drawn from all changes that `changes` knows, in files of mechanisms, protections, keys and the ledger. Each is
 made in a copy of the package, and the tests that name what the changed file defines run on it in a forked process, which has
 loaded the libraries already. Killed: a test failed, or the change could not be imported. Survived: all passed.
-Tests that noticed run once more on unchanged code, where they must pass. Run again with the same seed, it goes on after a break.
+Tests that noticed run once more on unchanged code, where they must pass. Run again, it goes on after a break.
 Some survivors are no gap, since the changed program does the same; whoever reads the report decides.
 """
 

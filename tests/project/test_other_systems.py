@@ -87,7 +87,7 @@ def answer(tmp_path_factory: pytest.TempPathFactory) -> subprocess.CompletedProc
         error = (bob.images - face).square().mean()
         assert error < 0.1 * face.square().mean(), error
         verb("certify", "m.svl")
-        verb("ledger", "show", "Ada")
+        verb("ledger", "show", "--subject", "Ada")
         Image.fromarray(np.full((64, 64, 3), 120, np.uint8)).save("grey.png")
         verb("protect", "grey.png", "--method", "noise-image", "--out", "converted")
         code = main(["protect", "grey.png", "--method", "blur", "--out", "blurred"])
