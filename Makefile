@@ -16,8 +16,8 @@ PYTEST = OMP_NUM_THREADS=1 $(BIN)/pytest
 # The time that every file of a wheel or sdist bears: the last commit's, so that who builds a commit again gets the same bytes.
 export SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || echo 1767225600)
 
-.PHONY: help demo lint types test fast test-all test-lowest test-newest coverage mutation docs examples notebooks picture wheels extras \
-	import-time sbom workflows clean
+.PHONY: help demo lint types test fast test-all test-lowest test-newest coverage mutation docs examples notebooks picture wheels \
+	test-wheel fuzz extras import-time sbom workflows clean
 .DELETE_ON_ERROR:
 
 help:
@@ -65,6 +65,16 @@ wheels: .venv/installed-dev ## sdist and three wheels, into dist: all, the code 
 	@rm -rf dist/code-alone/*.tar.gz packages/semveil-models/build packages/semveil-models/*.egg-info
 	@ls -l dist dist/code-alone
 
+test-wheel: .venv/installed-dev ## the newest wheel of dist in an environment of its own and an empty folder: the demo, and what import loads
+	@rm -rf out/wheel && mkdir -p out/wheel/empty
+	@"$(PYTHON)" -m venv out/wheel/venv
+	@out/wheel/venv/bin/python -m pip install --quiet --disable-pip-version-check $(PIP_FLAGS) -c constraints.txt dist/semveil-*.whl
+	@out/wheel/venv/bin/python -m pip check
+	@cd out/wheel/empty && ../venv/bin/semveil demo --out demo && test -s demo/demo.png
+
+fuzz: .venv/installed-dev ## every parser, with so many changed files of each kind: EXAMPLES=5000
+	@SEMVEIL_FUZZ=$(or $(EXAMPLES),2000) $(PYTEST) tests/fuzz
+
 extras: .venv/installed-dev ## each extra installs alone, in a plan of pip's that installs nothing
 	@$(BIN)/python tools/extras.py $(PIP_FLAGS)
 
@@ -80,6 +90,8 @@ workflows: .venv/bin/python ## the workflow files, the citation and the pre-comm
 	@$(PIP) 'check-jsonschema>=0.30'
 	@$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
 	@$(BIN)/check-jsonschema --builtin-schema vendor.citation-file-format CITATION.cff
+	@$(BIN)/check-jsonschema --builtin-schema vendor.github-issue-config .github/ISSUE_TEMPLATE/config.yml
+	@$(BIN)/check-jsonschema --builtin-schema vendor.github-issue-forms $(filter-out %/config.yml,$(wildcard .github/ISSUE_TEMPLATE/*.yml))
 	@! command -v actionlint >/dev/null || actionlint
 
 docs: .venv/installed-docs ## the documentation as a site, into out/site; a warning is an error

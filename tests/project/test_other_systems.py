@@ -80,14 +80,14 @@ def answer(tmp_path_factory: pytest.TempPathFactory) -> subprocess.CompletedProc
         verb("keygen", "--out", "k.key")
         model = semveil.load_model("faces-64")
         face = model.generator.synthesize(model.prior.mean[None]).clamp(-1, 1)
-        semveil.send(face, "m.svl", key="k.key")
+        semveil.send(face, "m.svl", key="k.key", subject="Ada")
         bob = semveil.receive("m.svl", "bob.png", key="k.key", snr_db=20)
         semveil.eavesdrop("m.svl", "eve.png", snr_db=20)
         assert bob.images.shape == face.shape
         error = (bob.images - face).square().mean()
         assert error < 0.1 * face.square().mean(), error
         verb("certify", "m.svl")
-        verb("ledger", "list")
+        verb("ledger", "show", "--subject", "Ada")
         Image.fromarray(np.full((64, 64, 3), 120, np.uint8)).save("grey.png")
         verb("protect", "grey.png", "--method", "noise-image", "--out", "converted")
         code = main(["protect", "grey.png", "--method", "blur", "--out", "blurred"])
