@@ -5,6 +5,7 @@ import pickle
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +40,7 @@ from semveil.methods.baselines import DPPix, PixelNoise
 from semveil.methods.registry import load_method
 from semveil.methods.release import draw_once
 from semveil.recognition.dlib_faces import Face
+from semveil.video.clip import read_clip
 from semveil.video.encode import write_stretch as really_write
 from semveil.video.tracks import Place, Shown
 
@@ -196,6 +198,49 @@ def test_a_run_that_was_killed_goes_on_with_the_same_draw(glide: Path, tmp_path:
     assert booked.certificate.release_id == read_certificate(out / "glide.mp4").release_id
     assert np.abs(np.diff(faces_in(out / "glide.mp4"), axis=0)).mean() < 12  # before and after the kill alike
     assert not left_behind(out) and run(glide, out, named, ledger=ledger).done_before == 1
+
+
+def test_a_disk_that_fills_up_in_mid_clip_leaves_nothing_half_written(
+    glide: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One line says why; when there is room again, what is done is kept, and so is the draw."""
+    out, tried = tmp_path / "out", []
+
+    def full(path: str, frames: Iterable, *rest: object) -> None:
+        tried.append(Path(path).name)
+        if len(tried) == 2:
+            next(iter(frames))
+            raise OutputError(f"cannot write {path!r}: No space left on device")
+        really_write(path, frames, *rest)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(clip_frames, "write_stretch", full)
+    with pytest.raises(OutputError, match="No space left on device"):
+        run(glide, out)
+    assert not outputs(out) and len(tried) == 2
+    (kept,) = (out / FOLDER).rglob("draws")
+    drawn = Released.from_bytes(kept.read_bytes().partition(b"\n")[2]).certificate.release_id
+    assert run(glide, out).exit_code == 0
+    assert tried[2:] == sorted(set(tried))[1:]  # the first stretch is not done again
+    assert read_certificate(out / "glide.mp4").release_id == drawn and not left_behind(out)
+
+
+@pytest.mark.parametrize(
+    ("changed", "note"),
+    [
+        ({}, ""),  # without sound
+        ({"pts": [0, 3, 4, 9, 10, 11, 20, 21, 25, 40], "base": Fraction(1, 90)}, ""),
+        ({"pix_fmt": "yuv420p10le"}, "10 bits for each colour become 8"),
+        ({"rotation": 90}, ""),
+    ],
+    ids=["silent", "variable rate", "ten bits", "turned"],
+)
+def test_odd_clips_go_through_whole(tmp_path: Path, squares: None, changed: dict[str, Any], note: str) -> None:
+    path = write_clip(tmp_path / "odd.mkv", gliding(10), **changed)
+    summary = run(path, tmp_path / "out")
+    assert (summary.exit_code, summary.faces_protected) == (0, 1) and note in " ".join(summary.notes)
+    before, after = read_clip(path), read_clip(tmp_path / "out/odd.mp4")
+    assert [p * after.time_base for p in after.pts] == [p * before.time_base for p in before.pts]
+    assert after.size == before.size and after.audio is None
 
 
 def test_draws_that_somebody_altered_count_for_nothing(glide: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
