@@ -118,9 +118,9 @@ def _other_model(name: str) -> Any:
     from semveil.methods.noise_image_model import load_noise_image_model
 
     kind, _ = _models().get(name, (None, None))
-    loaders: dict[str, Any] = {IDENTITY: load_identity_model, NOISE_IMAGE: load_noise_image_model}
-    load = loaders.get(str(kind))
-    return load(name) if load else None
+    if kind == IDENTITY:
+        return load_identity_model(name)
+    return load_noise_image_model(name) if kind == NOISE_IMAGE else None
 
 
 def _verified(name: str) -> dict[str, Any]:

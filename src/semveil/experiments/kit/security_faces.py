@@ -1,6 +1,5 @@
 """The faces of the security experiment: photos under attack, a gallery of people, public faces, attributes to infer."""
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,11 +13,12 @@ from semveil.core.digests import digest_of_tensors
 from semveil.core.parts import PARTS
 from semveil.core.pixels import to_tensor
 from semveil.data.face_set import FaceSet
+from semveil.data.splits import DEVELOPMENT, TEST
 from semveil.experiments.kit.experiment import Run
 from semveil.experiments.kit.photo_sets import ORDER_SEED, DataMissing, load_face_set, public_photos
 from semveil.methods.face_model import FaceModel
 
-DEVELOPMENT_SHARE = 0.2  # of the held-out people; the others are reported on, once
+SPLITS = {"development": DEVELOPMENT, "held-out": TEST}  # what choices look at, and what is reported on, once
 PUBLIC_SEED = 11  # of the order in which training photos become public faces
 SMALLEST_SHARE = 0.005  # of the pixels, for glasses, hats and earrings
 UNKNOWN = 255
@@ -66,15 +66,20 @@ def real_faces(data: Path, model: FaceModel, *, split: str, attacked: int, galle
 
     Args:
         data: a face set or a folder of photos, as for the figures.
-        split: `development`, on which settings are chosen, or `held-out`, which is reported.
+        split: `development`, on which settings are chosen, or `held-out`, the test split, which is reported.
         attacked: how many photos at most, one of each person; people with a second photo come first.
         gallery: how many strangers stand beside the second photos.
         public: how many public faces.
+
+    Raises:
+        DataMissing: nobody is of that split.
     """
     faces = load_face_set(data, model)
     rng = np.random.default_rng(ORDER_SEED)
     held = rng.permutation(np.flatnonzero(faces.held_out))
-    held = held[[_split_of(name) == split for name in faces.person[held]]]
+    held = held[faces.split[held] == SPLITS[split]]
+    if not len(held):
+        raise DataMissing(f"{data} holds nobody of the {SPLITS[split]} split; make the face set anew: semveil data prepare")
     photos_of: dict[str, list[int]] = {}
     for row in held:
         photos_of.setdefault(str(faces.person[row]), []).append(int(row))
@@ -97,12 +102,6 @@ def real_faces(data: Path, model: FaceModel, *, split: str, attacked: int, galle
             f"{len(strangers)} strangers; {len(known)} public faces of people in neither"
         ),
     )
-
-
-def _split_of(person: str) -> str:
-    """Which split a person belongs to: the same on every machine, whatever else is in the set."""
-    fraction = int.from_bytes(hashlib.sha256(str(person).encode()).digest()[:4], "big") / 2**32
-    return "development" if fraction < DEVELOPMENT_SHARE else "held-out"
 
 
 def _one_each(person: NDArray[np.str_], rows: NDArray[np.intp]) -> NDArray[np.intp]:
