@@ -12,6 +12,7 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 from skimage.data import astronaut
+from torch import Tensor
 
 import semveil
 from semveil.core.pixels import to_pixels
@@ -21,7 +22,7 @@ face = semveil.load_faces([astronaut()]).images  # (1, 3, 64, 64) in [-1, 1]
 sent = semveil.load_method("dp-semcom", protection="rotation").transmit(face, snr_db=20.0)
 
 
-def protected(method: str, **options: object) -> object:
+def protected(method: str, **options: object) -> Tensor:
     """(1, 3, S, S) of a picture method."""
     return semveil.protect(face, method=method, **options).images
 
@@ -35,14 +36,15 @@ pictures = {
     "latent-dp\nε 4, whole face": protected("latent-dp", subspace=16, mechanism="nearest", epsilon=4.0),
     "identity-dp\nε 6, identity only": protected("identity-dp", epsilon=6.0),
     "noise-image\nno guarantee": semveil.protect(small, method="noise-image").images,
+    "blur, for comparison\nno guarantee": protected("blur", size=64, sigma=4.0),
 }
 
 # %%
-figure = Figure(figsize=(1.65 * len(pictures), 2.2), layout="constrained")
-for axes, (caption, images) in zip(figure.subplots(1, len(pictures)), pictures.items(), strict=True):
+figure = Figure(figsize=(6.6, 4.3), layout="constrained")
+for axes, (caption, images) in zip(figure.subplots(2, 4).flat, pictures.items(), strict=True):
     axes.imshow(to_pixels(images)[0], interpolation="bicubic")
     axes.set_title(caption, fontsize=10)
     axes.set_axis_off()
 out.parent.mkdir(parents=True, exist_ok=True)
-figure.savefig(out, dpi=110, metadata={"Software": None})
+figure.savefig(out, dpi=130, metadata={"Software": None})
 print(out)

@@ -92,6 +92,8 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
     home = {page: source for source, page in ELSEWHERE.items()}.get(place, f"docs/{place}")
     if place == "equations.md":
         markdown = _NAMED.sub(lambda found: _object(found[1]), markdown)
+    if place == "reference/index.md":
+        markdown = _NAMED.sub(lambda found: _public(found[1]), markdown)
     parts = _FENCED.split(_links(markdown, home, place))
     return "".join(part if index % 2 else _DISPLAY.sub(r"\n\n$$\1$$\n\n", part) for index, part in enumerate(parts))
 
@@ -128,6 +130,12 @@ def _object(name: str) -> str:
     """A link to the object's page in the API, with file and line."""
     path, line = locate(name)
     return f"[`{name.removeprefix('semveil.')}`][{name}]<br><small>{path}:{line}</small>"
+
+
+def _public(name: str) -> str:
+    """A link to a package's page, or to where a public name is defined."""
+    own = name.removeprefix("semveil.")
+    return f"[`{name}`]({own}.md)" if own in PACKAGES else f"[`{name}`][{name}]"
 
 
 def locate(name: str) -> tuple[str, int]:

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 
 class Question(NamedTuple):
-    """A question as the page of questions has it; page and anchor of its answer, a phrase there, and words to search for."""
+    """A question as the page of questions has it; page and anchor that answer it; a phrase of theirs; words to search for."""
 
     text: str
     answer: str
