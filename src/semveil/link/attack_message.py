@@ -1,4 +1,4 @@
-"""Attack one message file."""
+"""Every attack that applies to a message."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -26,7 +26,12 @@ class Found(Brief):
 
 @dataclass(frozen=True, eq=False, repr=False)
 class AttackedMessage(Brief):
-    """Attributes: results, one for each attack; snr_db of the channel that Eve heard the message over."""
+    """What Eves who try made of a message.
+
+    Attributes:
+        results: one for each attack.
+        snr_db: of the channel that Eve heard the message over.
+    """
 
     results: tuple[Found, ...]
     snr_db: float
