@@ -122,10 +122,11 @@ class Ledger:
         """Write down releases, all of them or none.
 
         Args:
-            only_new: pass over releases that are recorded about the person already.
+            bookings: all or none of them is written.
             limit: the epsilon that all releases about a person may cost together, for the whole record. Fix it before the
                 first release and do not raise it: composition with later releases that depend on earlier ones holds up to
                 a budget that does not. Where a total would be above it, or not finite, nothing is recorded.
+            only_new: pass over releases that are recorded about the person already.
 
         Returns:
             How many were written down.

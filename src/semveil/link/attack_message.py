@@ -59,6 +59,9 @@ def attack_message(
             looked up on this machine where None is given, or under a fresh key.
         names: of attacks; all that apply where None.
         snr_db: of her channel; 20 dB where None.
+        pair: that protected the message; looked up where None.
+        rng: of her channel, and of what she draws.
+        progress: told how much is done.
 
     Raises:
         MessageError: the message does not fit the model or the pair.

@@ -66,6 +66,8 @@ def picture_outputs(out: AnyPath | None, images: Tensor, certificate: Certificat
 
     Args:
         out: file of the only one; of several NAME-1.png, NAME-2.png and so on. None: nothing.
+        images: (B, 3, S, S) about [-1, 1].
+        certificate: what holds for it.
         in_png: put the certificate into the text of the PNG too.
     """
     if out is None:

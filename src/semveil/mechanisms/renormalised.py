@@ -73,7 +73,12 @@ class NoiseOnSphere(ABC):
 
         Args:
             exact: the output came from `release`; basis `proved`, epsilon rounded up.
-            covers, not_covered, assumptions: as for `Guarantee`.
+            covers: what is protected, in words.
+            not_covered: what is given away besides, in words.
+            assumptions: what the claim rests on besides.
+            covers: what is protected, in words.
+            not_covered: what is given away besides, in words.
+            assumptions: what the claim rests on besides.
         """
         law: Laplace | L2Laplace | Release = Release(self.noise) if exact else self.noise
         return law.guarantee(self.sensitivity, covers=covers, not_covered=not_covered, assumptions=assumptions)
