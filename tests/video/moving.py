@@ -81,7 +81,10 @@ def write_clip(
     """A clip as somebody else's camera might write it.
 
     Args:
-        pts: when frames are shown, in units of `base`; one after the other where None.
+        path, frames: the file, and its pictures (H, W, 3).
+        codec, pix_fmt: as FFmpeg names them.
+        base: seconds from one frame to the next.
+        pts: when frames are shown, in those units; one after the other where None.
         sound: codec of a sound track, as long as the pictures.
         rotation: degrees counterclockwise that a player is told to turn it by.
         trc, primaries: transfer characteristics and primaries of the colours, as ITU-T H.273 numbers them.

@@ -1,6 +1,5 @@
 """Which photos and clips a run is about, and where each belongs below the output folder."""
 
-import hashlib
 import itertools
 import os
 import re
@@ -9,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from semveil.core.errors import PhotoError, SemveilError
-from semveil.core.files import open_regular
+from semveil.core.files import sha256_of_file
 from semveil.data.photos import looks_like_photo
 
 _PHOTOS = "jpg|jpeg|jpe|jfif|png|apng|webp|tif|tiff|gif|bmp|avif|jp2|ppm|pgm"
@@ -135,8 +134,7 @@ def sha256_of(path: str | os.PathLike[str]) -> bytes:
         PhotoError: it cannot be read.
     """
     try:
-        with os.fdopen(open_regular(path), "rb") as file:
-            return hashlib.file_digest(file, "sha256").digest()
+        return sha256_of_file(path)
     except OSError as error:
         raise PhotoError(f"cannot read {os.fspath(path)!r}: {error.strerror}") from None
 

@@ -91,7 +91,8 @@ def wiretap(
         power: P, transmit power per complex symbol.
         rng_bob: source of Bob's noise; the operating system's entropy where None.
         rng_eve: source of Eve's noise, likewise.
-        bob_channel, eve_channel: other channels, called as `channel(symbols, snr_db, rng)`; AWGN where None.
+        bob_channel: Bob's, called as `channel(symbols, snr_db, rng)`; AWGN where None.
+        eve_channel: Eve's, likewise.
 
     Raises:
         ValueError: the two sources stand in the same state and would give both the same noise.

@@ -9,15 +9,11 @@ from semveil.cli import options
 from semveil.cli.console import NOTHING_KEPT, Line, make_table, note, show, stages, when_interrupted
 from semveil.cli.link import MessageFile
 from semveil.cli.verifiers import Name, Threshold
-from semveil.core.whole_folder import SUMMARY, whole_folder
+from semveil.core.whole_folder import SUMMARY
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
     from semveil.link.verdict import Verdict
-    from semveil.methods.face_model import FaceModel
 
-KNOWN, KNOWN_UNDER_KEYS = 4000, 300  # under a key every message has keys of its own: more tell nothing more
 EVE = "What Eve has"
 
 
@@ -84,12 +80,10 @@ def attack(
     options.check_device(device)
 
     from semveil.attacks import ATTACKS
-    from semveil.core.pixels import to_pixels
-    from semveil.core.results import write_result
     from semveil.core.rng import streams
     from semveil.data.load_faces import load_faces
-    from semveil.data.save import save_png
-    from semveil.link.attack_message import attack_message
+    from semveil.link.attack import attack as attack_file
+    from semveil.link.attack import known_to_eve, public_codes, summary_of, write_attacked
     from semveil.link.receive import open_message
     from semveil.link.verdict import judge, opened_without_key
     from semveil.methods.pairs import read_pair
@@ -105,31 +99,26 @@ def attack(
         truth, reference = opened_without_key(read, loaded, used), "Bob's picture"
     else:
         truth, reference = load_faces([photo], size=loaded.size, face=face, note=note).images, "the photo"
-    count = known or (KNOWN if read.keyed is None else KNOWN_UNDER_KEYS)
-    rng = streams(seed)["eve"]
-    public = _latents(latents, loaded, rng)
+    public = public_codes(latents, loaded, rng=streams(seed)["public"])
     with when_interrupted(NOTHING_KEPT), stages(quiet=as_json) as advance:
-        found = attack_message(
-            read, loaded, latents=public, known=count, names=names, snr_db=snr_db, pair=used, rng=rng, progress=advance
+        found = attack_file(
+            read,
+            attacks=names,
+            latents=public,
+            known=known,
+            snr_db=snr_db,
+            seed=seed,
+            model=loaded,
+            pair=used,
+            progress=advance,
         )
     average = loaded.generator.synthesize(loaded.placed(public.mean(0, keepdim=True)))
     verdict = None if truth is None else judge(found.results, truth, average, judging)
-    summary: dict[str, Any] = {
-        "method": read.method,
-        "model": read.model,
-        "protection": read.protection,
-        "guarantee": dict(read.guarantee),
-        "snr_db": found.snr_db,
-        "known_transmissions": count,
-        "attacks": [{"attack": one.name, "knowledge": one.knowledge} for one in found.results],
+    summary = {
+        **summary_of(read, found, known=known_to_eve(read, known)),
         "verdict": None if verdict is None else {**verdict.as_dict(), "reference": reference},
     }
-    with whole_folder(out) as folder:
-        for one in found.results:
-            pictures = to_pixels(one.images)
-            for number, pixels in enumerate(pictures, 1):
-                save_png(folder / (f"{one.name}.png" if len(pictures) == 1 else f"{one.name}-{number}.png"), pixels)
-        write_result(folder / SUMMARY, summary)
+    write_attacked(out, found, summary)
     if as_json:
         show({**summary, "out": str(out)}, as_json=True)
         return
@@ -161,9 +150,3 @@ def _seen(recognised: int, images: int) -> str:
     if images > 1:
         return f"the same in {recognised} of {images}"
     return "the same" if recognised else "another"
-
-
-def _latents(path: Path | None, model: "FaceModel", rng: Any) -> "Tensor":
-    from semveil.data.latents import LatentSet
-
-    return model.public_latents(2000, rng=rng) if path is None else LatentSet.load(path, model_digest=model.digest).codes

@@ -149,6 +149,7 @@ def moved(network: Network, device: str | torch.device | None = None, dtype: tor
     """A copy of a network elsewhere, or in another precision; the network itself where nothing changes.
 
     Args:
+        network: a torch module.
         device: see `choose_device`; where it is, if None.
         dtype: float32 or float64; what it is, if None. Half precision is autocast's matter: latents need more than it holds.
 

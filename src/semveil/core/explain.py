@@ -114,6 +114,7 @@ def explain_epsilon(claim: Guarantee, record: str = "photo") -> list[str]:
     """What a finite epsilon means as odds, and what it does not count; nothing where there is none.
 
     Args:
+        claim: whose epsilon it is.
         record: what is released, in a word.
     """
     if claim.epsilon is None:

@@ -124,6 +124,7 @@ class Ledger:
         that does not. A ledger is begun where there is none.
 
         Args:
+            subjects: the people.
             limit: the epsilon, for the whole record.
             change: replace what was fixed before.
 
@@ -152,6 +153,7 @@ class Ledger:
         """Write down releases, all of them or none; none where a person's whole record would cost more than the budget.
 
         Args:
+            bookings: all or none of them is written.
             only_new: pass over releases that are recorded about the person already.
             limit: fix it as the budget of these people first, see `fix_budgets`; it stays fixed if the releases are refused.
             already_made: they cannot be refused any more, whatever the budget is.

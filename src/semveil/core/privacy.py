@@ -271,6 +271,7 @@ def post_process(guarantee: Guarantee, step: str, *, also_reads: Sequence[Part |
     joins `not_covered`, and the whole record has no finite epsilon any more.
 
     Args:
+        guarantee: of what the step takes in.
         step: what is done, in words.
         also_reads: unprotected parts of the record that flow into the result, as values or in words.
 

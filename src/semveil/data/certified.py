@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from semveil.core.certificate import LARGEST_CERTIFICATE, Certificate, CertificateError, OutputHash
-from semveil.core.files import open_regular, write_whole
+from semveil.core.files import open_regular, sha256_of_file, write_whole
 from semveil.core.publish import File
 from semveil.core.text import read_text
 from semveil.data.photos import load_photo
@@ -170,8 +170,7 @@ def _check_output(certificate: Certificate, path: Path) -> None:
 
 def _file_hash(path: Path) -> str:
     try:
-        with os.fdopen(open_regular(path), "rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        return sha256_of_file(path).hex()
     except OSError as error:
         raise CertificateError(f"cannot read {str(path)!r}: {error.strerror or error}") from None
 

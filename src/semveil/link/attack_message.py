@@ -1,4 +1,4 @@
-"""Attack one message file."""
+"""Every attack that applies to a message."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -26,7 +26,12 @@ class Found(Brief):
 
 @dataclass(frozen=True, eq=False, repr=False)
 class AttackedMessage(Brief):
-    """Attributes: results, one for each attack; snr_db of the channel that Eve heard the message over."""
+    """What Eves who try made of a message.
+
+    Attributes:
+        results: one for each attack.
+        snr_db: of the channel that Eve heard the message over.
+    """
 
     results: tuple[Found, ...]
     snr_db: float
@@ -54,6 +59,9 @@ def attack_message(
             looked up on this machine where None is given, or under a fresh key.
         names: of attacks; all that apply where None.
         snr_db: of her channel; 20 dB where None.
+        pair: that protected the message; looked up where None.
+        rng: of her channel, and of what she draws.
+        progress: told how much is done.
 
     Raises:
         MessageError: the message does not fit the model or the pair.

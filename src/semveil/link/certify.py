@@ -3,17 +3,16 @@
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from semveil.channels import DigitalMessage, Message, is_digital, read_digital, read_message
-from semveil.channels.container import DIGITAL_MAGIC, MAGIC
 from semveil.core.brief import Brief
 from semveil.core.certificate import Certificate, CertificateError
 from semveil.core.explain import explain
 from semveil.core.files import open_regular
 from semveil.data.certified import SUFFIX, certificate_path, read_certificate
-from semveil.link.outputs import AnyPath
-from semveil.methods.certificates import certificate_of
-from semveil.methods.digital import digital_certificate
+
+if TYPE_CHECKING:  # messages need torch, which the certificate of a file does without
+    from semveil.channels import DigitalMessage, Message
 
 _SAID = "this is what the message says of itself, without mechanism and sensitivity"
 
@@ -33,7 +32,7 @@ class Certified(Brief):
     found: str
 
 
-def certify(thing: AnyPath | Message | DigitalMessage | Certificate) -> Certified:
+def certify(thing: "str | os.PathLike[str] | Message | DigitalMessage | Certificate") -> Certified:
     """What is guaranteed about a file or message: for what, to whom, how strongly, and what is not.
 
     Args:
@@ -54,10 +53,10 @@ def certify(thing: AnyPath | Message | DigitalMessage | Certificate) -> Certifie
     return Certified(certificate, tuple(explain(certificate)), found)
 
 
-def _find(thing: AnyPath | Message | DigitalMessage | Certificate) -> tuple[Certificate, str]:
+def _find(thing: "str | os.PathLike[str] | Message | DigitalMessage | Certificate") -> tuple[Certificate, str]:
     if isinstance(thing, Certificate):
         return thing, "as it was given"
-    if isinstance(thing, Message | DigitalMessage):
+    if not isinstance(thing, str | os.PathLike):
         return _of_message(thing), _SAID
     file = Path(thing)
     if file.is_dir():
@@ -68,16 +67,23 @@ def _find(thing: AnyPath | Message | DigitalMessage | Certificate) -> tuple[Cert
         return read_certificate(file), f"in the certificate's file, {held}"
     if certificate_path(file).is_file() or not _is_message(file):
         return read_certificate(file), "with the file, whose hash matches"
-    return _of_message(
-        read_digital(file) if is_digital(file) else read_message(file)
-    ), f"no certificate lies beside the message; {_SAID}"
+    from semveil.channels import is_digital, read_digital, read_message
+
+    message = read_digital(file) if is_digital(file) else read_message(file)
+    return _of_message(message), f"no certificate lies beside the message; {_SAID}"
 
 
-def _of_message(message: Message | DigitalMessage) -> Certificate:
+def _of_message(message: "Message | DigitalMessage") -> Certificate:
+    from semveil.channels import DigitalMessage
+    from semveil.methods.certificates import certificate_of
+    from semveil.methods.digital import digital_certificate
+
     return digital_certificate(message) if isinstance(message, DigitalMessage) else certificate_of(message)
 
 
 def _is_message(file: Path) -> bool:
+    from semveil.channels.container import DIGITAL_MAGIC, MAGIC
+
     try:
         with os.fdopen(open_regular(file), "rb") as content:
             return content.read(len(MAGIC)) in (MAGIC, DIGITAL_MAGIC)

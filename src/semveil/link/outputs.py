@@ -38,6 +38,9 @@ def open_ledger(
     """The ledger for a subject, checked before the work; None without a subject.
 
     Args:
+        subject: whom the photos show.
+        ledger: opened, or its file; the default one where None.
+        note: told of a ledger that is begun.
         limit: fixed as the subject's budget, which holds for every later release too.
 
     Raises:
@@ -71,6 +74,8 @@ def picture_outputs(out: AnyPath | None, images: Tensor, certificate: Certificat
 
     Args:
         out: file of the only one; of several NAME-1.png, NAME-2.png and so on. None: nothing.
+        images: (B, 3, S, S) about [-1, 1].
+        certificate: what holds for it.
         in_png: put the certificate into the text of the PNG too.
     """
     if out is None:

@@ -131,7 +131,15 @@ def eavesdrop(
     """Eve: hear a message over her own simulated channel and put it into the public generator, as in the paper.
 
     Args:
-        message, out, iq, model, snr_db, channel, seed, certificate_in_png, device: as for `receive`.
+        message: file, or as it was read.
+        out: picture to write; of several images NAME-1.png and so on.
+        iq: the message is a SigMF recording.
+        model: the message's where None.
+        snr_db: of the simulated channel in dB (20): one number, or one for each image.
+        channel: the simulated one, as for `transmit`; AWGN where None.
+        seed: of its noise; drawn anew where None.
+        certificate_in_png: put the certificate into the picture's text too.
+        device: where the networks compute, see `core.device.choose_device`; where the model is, if None.
 
     Raises:
         MessageError: the message is damaged, or needs another model.

@@ -38,7 +38,9 @@ class Mechanism(Protocol):
 
         Args:
             sensitivity: how far two records can lie apart, in the norm of the law.
-            covers, not_covered, assumptions: as for `Guarantee`.
+            covers: what is protected, in words.
+            not_covered: what is given away besides, in words.
+            assumptions: what the claim rests on besides.
         """
         ...
 

@@ -141,6 +141,8 @@ class PerCoordinateLaplace:
         """The scales S_j / (w_j epsilon) whose guarantee for this sensitivity is epsilon.
 
         Args:
+            sensitivity: how far two records can lie apart.
+            epsilon: privacy budget, > 0.
             weights: share of epsilon that each coordinate may spend, any positive numbers where S_j > 0 (they are
                 normalised to sum to 1; coordinates with S_j = 0 spend nothing); equal shares by default.
         """

@@ -92,7 +92,9 @@ class Release:
 
         Args:
             sensitivity: as the mechanism takes it (L1, L2 or one per coordinate).
-            covers, not_covered, assumptions: as for `Guarantee`.
+            covers: what is protected, in words.
+            not_covered: what is given away besides, in words.
+            assumptions: what the claim rests on besides.
         """
         claim = self.mechanism.guarantee(sensitivity, covers=covers, not_covered=not_covered)
         rests_on = release_assumptions(

@@ -1,6 +1,5 @@
 """DeepJSCC over the link, as it is or with its latents under a key: keyed protection is not bound to one generator."""
 
-import hashlib
 import json
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,7 +11,7 @@ from torch import Tensor
 from semveil.channels import denormalise_power, normalise_power, pack, unpack
 from semveil.core.checkpoints import BadCheckpoint, build_to_fit, read_metadata
 from semveil.core.config import check_kinds
-from semveil.core.files import write_whole
+from semveil.core.files import sha256_of_file, write_whole
 from semveil.core.pixels import check_range
 from semveil.core.privacy import Guarantee
 from semveil.core.text import parse_json
@@ -132,6 +131,9 @@ def save_deep_jscc(path: Path, network: DeepJSCC, latents: Tensor, card: dict[st
     """Write networks, and bounds and prior of training photos' latents (N, K, D), in one file, in half precision.
 
     Args:
+        path: of the file.
+        network: trained.
+        latents: (N, K, D) of training photos, which the bounds follow from.
         card: what it was trained on, JSON-ready.
     """
     box = ClipBox.from_quantiles(latents)
@@ -164,4 +166,4 @@ def load_deep_jscc(path: Path) -> DeepJSCCModel:
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise BadCheckpoint(f"{path.name} holds no DeepJSCC: {error}") from error
     network = build_to_fit(lambda: DeepJSCC(config), state, name=path.name)
-    return DeepJSCCModel(network, box, prior, hashlib.sha256(path.read_bytes()).hexdigest())
+    return DeepJSCCModel(network, box, prior, sha256_of_file(path).hex())

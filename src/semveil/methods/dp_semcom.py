@@ -329,8 +329,7 @@ class DPSemCom:
             codes: latents of the photos where they are known; inverted otherwise.
             run: named random streams, or their seed; `bob` and `eve` draw the channels' noise, and `dp` of a given seed the
                 genuine noise, which is then a simulation. Nonces are always new.
-            bob_channel, eve_channel: any `channel(symbols, snr_db, rng) -> received, state`, such as a `channels.Link`; each
-                photo is one message; AWGN where None. The direct image comes over a channel like Bob's.
+            bob_channel, eve_channel: AWGN where None.
         """
         check_range(images)
         run = run if isinstance(run, Streams) else streams(run)
@@ -401,6 +400,7 @@ def pair_settings(
     """Settings of a pair for a model, trained or not: what `DPSemCom` looks up and its training takes.
 
     Args:
+        model: the face model.
         epsilon: nominal.
         calibration: `as_published` or `corrected`.
         private_codes: on which noise is imitated, 0-based.

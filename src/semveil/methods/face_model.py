@@ -265,6 +265,7 @@ class FaceModel:
         pixel), since a hundred steps amplify how sums of other shapes round.
 
         Args:
+            images: (B, 3, S, S) in [-1, 1].
             perceptual: name of the perceptual term, see `PERCEPTUAL`; the model's default where None.
             settings: weights and schedule; the model's where None.
             progress: called with photo-steps done and in all.
@@ -458,6 +459,10 @@ def save_model(
     """Write a model's folder: half-precision weights, prior, and `model.json` last, so that a model is whole or absent.
 
     Args:
+        folder: to write into; made where it is missing.
+        generator: the generator.
+        encoder: the encoder.
+        prior: of real photos' latents.
         card: at least `clip_box`, `inversion` and `perceptual_network`, and `perceptual` where it is another than
             the default; the networks' kind and sizes are added.
 

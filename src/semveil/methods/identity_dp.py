@@ -183,6 +183,7 @@ class IdentityDP(Shown):
         """r_att: maps (B, C, h, w) from coarse to fine, of what of the crops the attributes may see.
 
         Args:
+            images: (B, 3, S, S) in [-1, 1].
             rng: of the choice of a public face, where the attributes have a budget; None makes it a release's.
         """
         return self.model.attributes(self._seen(images, rng=rng))
@@ -219,6 +220,7 @@ class IdentityDP(Shown):
         """Crops (B, 3, S, S) in [-1, 1] -> pictures with new identities, which are the release's latents (B, 1, d).
 
         Args:
+            images: (B, 3, S, S) in [-1, 1].
             rng: for simulations; None draws a release's noise from the operating system.
             subjects: whom each crop shows; needed for pseudonyms, and for nothing else.
         """
@@ -229,7 +231,9 @@ class IdentityDP(Shown):
         """New identities for crops (B, 3, S, S), and the faces that attributes are taken from where those have a budget.
 
         Args:
-            rng, subjects: as for `protect`.
+            images: (B, 3, S, S) in [-1, 1].
+            rng: as for `protect`.
+            subjects: likewise.
         """
         if (subjects is not None) != self.needs_subjects:
             need = "needs the name of each crop's subject" if self.needs_subjects else "has no use for names of subjects"

@@ -129,7 +129,10 @@ def save_identity_model(
     """Write a model's folder: half-precision weights, and the card last, so that a model is whole or absent.
 
     Args:
+        folder: to write into.
         identity_file: the identity encoder's, which is copied.
+        attributes: encoder of what stays.
+        fusion: generator of the new face.
         card: what the model was trained on; the networks' sizes are added.
     """
     folder.mkdir(parents=True, exist_ok=True)

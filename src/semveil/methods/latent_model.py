@@ -4,12 +4,12 @@ import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache, lru_cache
-from pathlib import Path
 
 import torch
 from torch import Tensor
 
 from semveil.core.device import device_of, moved, precision_of
+from semveil.core.files import sha256_of_file
 from semveil.core.parts import BASE_CODES, CODES, PARTS, codes_of_parts
 from semveil.core.pixels import check_range
 from semveil.core.weights import find, require
@@ -163,6 +163,7 @@ def from_face_model(model: FaceModel, perceptual: str | None = None) -> LatentMo
     """A face model as a latent model; images are inverted by `FaceModel.invert`, as everywhere.
 
     Args:
+        model: any face model.
         perceptual: term of the inversion; the model's own where None.
     """
     term = model.describe_inversion(perceptual)["perceptual_term"]
@@ -243,7 +244,7 @@ def _stylegan2() -> LatentModel:
     encoder = GradualStyleEncoder.from_official(path)
     digest = hashlib.sha256()
     for file in dict.fromkeys([path, find(STYLEGAN2) or path]):
-        digest.update(_sha256(file))
+        digest.update(sha256_of_file(file))
     return _of_networks(generator, encoder, digest.hexdigest())
 
 
@@ -294,8 +295,3 @@ def _synthetic_bounds(
 
 def _in_parts(network: Callable[[Tensor], Tensor], batch: Tensor, size: int) -> Tensor:
     return torch.cat([network(part) for part in batch.split(1 if size > _LARGE else 64)])
-
-
-def _sha256(path: Path) -> bytes:
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").digest()

@@ -23,6 +23,8 @@ def to_message(method: DPSemCom, transmission: Transmission, *, for_snr_db: floa
     """Alice's message: clean symbols and the side information to read them; everything in it is readable by Eve.
 
     Args:
+        method: Alice's.
+        transmission: what she sends.
         for_snr_db: round the symbols to what this SNR is worth, so that the file is smaller; they stay floats where None. What
             is sent is what was rounded: nothing of the photo goes in beside it.
     """
@@ -61,6 +63,8 @@ def method_for_bob(
     """What Bob needs to read a message: the same model, and the very pair or key that protected it.
 
     Args:
+        message: as it was read.
+        model: the message's.
         pair: Alice's pair; looked up by its hash among the model's where None.
         key: Bob's copy of the key of a keyed message.
         authenticate: False accepts a deniable message, whose side information anybody may have altered.
@@ -103,6 +107,7 @@ def heard(
     """What a receiver gets of a message: clean symbols pass a simulated channel, received ones stay as they are.
 
     Args:
+        message: as it was read.
         snr_db: of the simulated channel, one number or one for each image; 20 dB where None.
         rng: of its noise.
         channel: the simulated channel; AWGN where None.

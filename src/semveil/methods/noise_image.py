@@ -197,6 +197,7 @@ def classify(model: NoiseImageModel, images: Tensor, *, network: str = "service"
     """The service: the class of each picture.
 
     Args:
+        model: trained networks.
         images: (N, 3, S, S) in [-1, 1], converted for the service, as they are for the explainer.
         network: `service` or `explainer`.
 

@@ -145,6 +145,12 @@ def save_noise_image_model(
     """Write a model's folder: weights in half precision, then `noise-image.json`, so that a model is whole or absent.
 
     Args:
+        folder: to write into.
+        explainer: trained.
+        generator: the generator.
+        service: classifier of converted pictures.
+        size: side of the pictures in pixels.
+        classes: names of the classes, in their order.
         card: what else there is to say; the networks' sizes are added.
     """
     folder.mkdir(parents=True, exist_ok=True)

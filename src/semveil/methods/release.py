@@ -113,6 +113,7 @@ class ImageMethod(Protocol):
         """Protect crops (B, 3, S, S) in [-1, 1], each on its own.
 
         Args:
+            images: (B, 3, S, S) in [-1, 1].
             rng: for simulations (basis `simulation`); None draws the noise of a release from the operating system.
         """
         ...

@@ -95,6 +95,7 @@ def subspace_of(model: LatentModel, rank: int) -> Subspace:
     """The subspace that a model's public prior gives; a model without one is sampled, the same on every machine.
 
     Args:
+        model: whose public prior gives the directions.
         rank: number of directions, 4 to 64 and no more than the prior has.
 
     Raises:

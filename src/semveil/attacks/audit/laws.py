@@ -27,6 +27,7 @@ def noise_law(
         kind: `laplace`, `per-coordinate-laplace`, `l2-laplace` or `gaussian`.
         clean: what the noise is added to, for either input (n,); it is in the first n columns of an output.
         scales: of the noise, one or (n,); those that are 0 are left out.
+        delta: of normal noise.
         step: of the grid that outputs should lie on.
     """
     n = len(clean[0])
