@@ -126,12 +126,12 @@ def list_subjects(ledger: LedgerFile = None, limit: Limit = None, as_json: optio
         rows.append([pseudonym[:12], len(entries), entries[0].date, entries[-1].date, *whole])
         rows += [["", "", "", "", *_figures(claim, _name(claim, entries))] for claim in totals[pseudonym].sets]
     headings = ["person", "entries", "first", "last", *_CLAIM]
-    lines = [f"{len(people)} people in {book.path}."]
+    lines = [f"{len(people)} {'person' if len(people) == 1 else 'people'} in {book.path}."]
     lines += [f"Warning: above the limit of {limit:g}, or without a finite epsilon: {len(over)} of them."] if over else []
     show(result, lines, as_json=as_json, table=make_table(headings, rows) if rows and not as_json else None)
 
 
-_CLAIM = ["epsilon", "worth", "delta", "basis", "for"]
+_CLAIM = ["epsilon (basis)", "delta", "for"]
 
 
 def _figures(claim: "Guarantee", words: str) -> list[Any]:
@@ -139,14 +139,19 @@ def _figures(claim: "Guarantee", words: str) -> list[Any]:
     from semveil.core.strength import in_a_word
 
     epsilon = "none" if claim.epsilon is None else text_above(claim.epsilon)
-    worth = in_a_word(claim.epsilon, claim.delta)
-    return [epsilon, worth, text_above(claim.delta, 4) if claim.delta else None, claim.basis.value, words]
+    worth = f"{epsilon}: {in_a_word(claim.epsilon, claim.delta)} ({claim.basis.value})"
+    return [worth, text_above(claim.delta, 4) if claim.delta else None, words]
 
 
 def _set_line(claim: "Guarantee", entries: "list[Entry]") -> str:
     """A part's total on one line; why there is none, where there is none."""
-    epsilon, worth, delta, basis, name = _figures(claim, _name(claim, entries))
-    figures = f"epsilon {epsilon}" + (f", delta {delta}" if delta else "") + f": {worth}"
+    from semveil.core.rounding import text_above
+    from semveil.core.strength import in_a_word
+
+    name, basis = _name(claim, entries), claim.basis.value
+    figures = f"epsilon {'none' if claim.epsilon is None else text_above(claim.epsilon)}"
+    figures += f", delta {text_above(claim.delta, 4)}" if claim.delta else ""
+    figures += f": {in_a_word(claim.epsilon, claim.delta)}"
     return f"{name}: {figures} (basis: {basis})" + (f", because {claim.reason}" if claim.epsilon is None else "") + "."
 
 
