@@ -138,8 +138,8 @@ def _figures(claim: "Guarantee", words: str) -> list[Any]:
     from semveil.core.rounding import text_above
     from semveil.core.strength import in_a_word
 
-    epsilon = "none" if claim.epsilon is None else text_above(claim.epsilon)
-    worth = f"{epsilon}: {in_a_word(claim.epsilon, claim.delta)} ({claim.basis.value})"
+    word = in_a_word(claim.epsilon, claim.delta)
+    worth = f"{word if claim.epsilon is None else f'{text_above(claim.epsilon)}: {word}'} ({claim.basis.value})"
     return [worth, text_above(claim.delta, 4) if claim.delta else None, words]
 
 
