@@ -74,7 +74,7 @@ def when_interrupted(kept: Callable[[], str] | str) -> Iterator[None]:
 
 
 Line = str | tuple[str, str]
-"""A sentence, or a label with what stands beside it; without a label it goes on from the line above."""
+"""A sentence, or a label and its text; an empty label continues the line above."""
 
 
 def show(result: dict[str, Any], lines: Sequence[Line] = (), *, as_json: bool, table: Any = None) -> None:

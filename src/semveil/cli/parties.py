@@ -1,4 +1,4 @@
-"""What the user asks of the protection, from options."""
+"""The options of a protection."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -14,7 +14,7 @@ def default_model() -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class ProtectionOptions:
-    """What the user asks of the protection; None where he leaves it to the method."""
+    """Options of a protection; None leaves a value to the method."""
 
     protection: str | None = None
     codes: tuple[int, ...] | None = None
@@ -27,9 +27,9 @@ class ProtectionOptions:
     perceptual: str | None = None
 
     def check(self, *, keyed: bool) -> None:
-        """Refuse what does not go together, before anything is loaded."""
+        """Refuse options that exclude each other, before anything is loaded."""
         if self.budget is not None and (self.codes is not None or self.epsilon is not None):
-            raise OptionError("--budget names parts and epsilons itself; leave --epsilon, --private and --private-codes out")
+            raise OptionError("--budget already names parts and epsilons; leave --epsilon, --private and --private-codes out")
         if keyed and self.protection not in (None, "rotation", "modulo"):
             raise OptionError(f"--protection {self.protection} uses no key; leave it out, or take rotation or modulo")
         if self.deniable and not (keyed or self.protection in ("rotation", "modulo")):
@@ -42,7 +42,7 @@ class ProtectionOptions:
             raise OptionError("--protection none protects no codes; leave --private and --private-codes out")
 
     def arguments(self) -> dict[str, Any]:
-        """The same as arguments of `DPSemCom`; None where the user leaves it to the method."""
+        """Arguments of `DPSemCom`; None leaves a value to the method."""
         from semveil.mechanisms import parse_budget
 
         return {

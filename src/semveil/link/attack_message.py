@@ -1,4 +1,4 @@
-"""Attack one message file."""
+"""Adaptive eavesdroppers on one message."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ class Found:
 
 @dataclass(frozen=True, eq=False)
 class AttackedMessage:
-    """Attributes: results, one for each attack; snr_db of the channel that Eve heard the message over."""
+    """Attributes: results, one for each attack; snr_db of Eve's channel."""
 
     results: tuple[Found, ...]
     snr_db: float
@@ -43,16 +43,16 @@ def attack_message(
     rng: torch.Generator,
     progress: Progress = quiet,
 ) -> AttackedMessage:
-    """Every attack that applies to a message, or those named.
+    """Run every attack that applies to a message, or those named.
 
     Args:
         message: clean symbols, which pass Eve's simulated channel, or received ones.
         model: the message's.
         latents: (N, K, D) of public faces.
-        known: how many transmissions she knows the photo of. They are simulated: through the pair that protected the message,
+        known: number of transmissions whose photos she knows. They are simulated: through the pair that protected the message,
             looked up on this machine where None is given, or under a fresh key.
         names: of attacks; all that apply where None.
-        snr_db: of her channel; 20 dB where None.
+        snr_db: SNR of her channel; 20 dB where None.
 
     Raises:
         MessageError: the message does not fit the model or the pair.

@@ -25,7 +25,7 @@ from semveil.protection.pair import TrainedPair
 
 @dataclass(frozen=True, eq=False)
 class Received:
-    """What somebody made of a message.
+    """A received message.
 
     Attributes:
         images: (B, 3, S, S) about [-1, 1], not clamped.
@@ -62,7 +62,9 @@ def receive(
     device: str | torch.device | None = None,
     note: Note = unheard,
 ) -> Received:
-    """Bob: hear a message over a simulated channel, undo the protection and make the image; a keyed message is read once.
+    """Bob: receive a message over a simulated channel, undo the protection and synthesise the images.
+
+    A keyed message is read once.
 
     A digital message passes no channel: it is opened whole, or refused if anything of it was altered.
 
@@ -73,14 +75,14 @@ def receive(
         key: Bob's copy: a key file, a `Key` or a `SharedKey`.
         model: face model, loaded or by name; the one that the message names where None.
         pair: Alice's, for protection `nn`; looked up by its hash where None.
-        snr_db: of the simulated channel (20).
+        snr_db: SNR of the simulated channel in dB (20).
         channel: the simulated one, see `parse_link`; AWGN where None.
-        seed: of its noise; drawn anew where None.
+        seed: random seed of its noise; a new one where None.
         authenticate: False reads a deniable message, whose side information anybody may have altered.
         replay: read a keyed message that was read before.
         certificate_in_png: put the certificate into the PNG's text too.
         device: where the networks compute, see `core.device.choose_device`; where the model is, if None.
-        note: told where the message was sent from this machine: Bob may be hearing himself.
+        note: told if the message was sent from this machine, since Bob may be reading his own.
 
     Raises:
         MessageError: the message is damaged, or needs another model or pair.
@@ -127,7 +129,7 @@ def eavesdrop(
     certificate_in_png: bool = False,
     device: str | torch.device | None = None,
 ) -> Received:
-    """Eve: hear a message over her own simulated channel and put it into the public generator, as in the paper.
+    """Eve: decode a message naively, as in the paper: her received signal goes into the public generator.
 
     Args:
         message, out, iq, model, snr_db, channel, seed, certificate_in_png, device: as for `receive`.
@@ -173,7 +175,7 @@ def _model_of(read: Message | DigitalMessage, model: FaceModel | str | None) -> 
 
 
 def _refuse_analogue(*, snr_db: float | None, channel: AnyChannel | None, pair: TrainedPair | None, authenticate: bool) -> None:
-    """What makes sense for symbols alone is refused for a digital message."""
+    """Refuse options of analogue messages for a digital one."""
     if snr_db is not None or channel is not None:
         raise MessageError("a digital message passes no simulated channel; leave --snr-db and --channel out")
     if pair is not None or not authenticate:
