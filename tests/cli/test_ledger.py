@@ -111,8 +111,8 @@ def test_totals_are_shown_for_each_part_and_for_the_whole_record(semveil: Callab
         book.record("Mary", partly(private))
     _, out, _ = semveil("show", "--subject", "Mary", "--limit", "5")
     assert "Covers the whole photo with no finite epsilon" in out and "with epsilon 2" not in out and "88.08" not in out
-    assert "- the codes shared of model faces-64 (0f0f0f0f): epsilon 2 (basis: proved)." in out
-    assert "- all codes but shared of model faces-64 (0f0f0f0f): epsilon none (basis: none), because a release shows" in out
+    assert "- the codes shared of model faces-64 (0f0f0f0f): epsilon 2: limited (basis: proved)." in out
+    assert "- all codes but shared of model faces-64 (0f0f0f0f): epsilon none: no guarantee (basis: none), because" in out
     assert "Warning: no finite epsilon holds any more for the whole record" in out
     told = json.loads(semveil("show", "--subject", "Mary", "--json")[1])
     assert [part["epsilon"] for part in told["sets"]] == [2.0, None] and told["total"]["epsilon"] is None
@@ -120,12 +120,12 @@ def test_totals_are_shown_for_each_part_and_for_the_whole_record(semveil: Callab
     assert (listed["over_limit"], listed["total"]["epsilon"]) == (True, None)
     assert [part["epsilon"] for part in listed["sets"]] == [2.0, None]
     table = semveil("list")[1]
-    assert "none - none the whole record" in table and "2 - proved the codes shared" in table
+    assert "no guarantee (none) - the whole record" in table and "2: limited (proved) - the codes shared" in table
 
 
 def test_figures_are_printed_rounded_up(semveil: Callable, book: Ledger) -> None:
     book.record("Mary", release(1.0000004))
-    assert "epsilon 1.00001 (basis: proved" in semveil("show", "--subject", "Mary")[1]
+    assert "epsilon 1.00001: strong (basis: proved" in semveil("show", "--subject", "Mary")[1]
     assert "1.00001" in semveil("list")[1]
     assert (
         "epsilon 1.00001 (basis: proved) for the whole record is above"

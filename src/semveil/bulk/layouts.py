@@ -1,4 +1,4 @@
-"""Whether a run makes crops or whole photos, where the user leaves it open or clips decide it."""
+"""The layout of a run, crops or whole photos, where the user leaves it open or clips decide it."""
 
 import os
 from collections.abc import Sequence

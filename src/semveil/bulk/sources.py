@@ -45,7 +45,7 @@ class Source:
 
     @property
     def is_clip(self) -> bool:
-        """Whether its name says that it is a moving picture."""
+        """Whether its name is that of a clip."""
         return self.path.suffix.lower() in CLIP_SUFFIXES
 
 
@@ -143,7 +143,7 @@ def assign_names(places: Iterable[str], taken: Mapping[str, str]) -> dict[str, s
     """A name for the output of each photo, to which `.png` or `.face-N.png` is added; no two photos share one.
 
     It is the photo's place without its suffix; where photos would share that, upper and lower case alike, they keep their
-    suffixes. A photo keeps the name it had in an earlier run, whatever came beside it since.
+    suffixes. A photo keeps the name it had in an earlier run, whatever photos were added since.
 
     Args:
         places: of the run's photos.

@@ -1,4 +1,4 @@
-"""What is done with one photo, the same here and on a Dask worker: detect, align, protect, write beside its place."""
+"""The work on one photo, the same here and on a Dask worker: detect, align, protect, write to the staging place."""
 
 import errno
 import secrets
@@ -99,7 +99,7 @@ class Outcome:
         recognised: protected faces that recognisers still take for the same person, by number, and which recognisers do; for
             the owner of the photos alone.
         marks: what became of each face.
-        clip: of a clip, what is told besides.
+        clip: facts about a clip; None for a photo.
     """
 
     place: str

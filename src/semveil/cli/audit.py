@@ -125,6 +125,6 @@ def _claim(finding: dict[str, Any]) -> str:
 
 
 def _power(finding: dict[str, Any]) -> float | None:
-    """Of the planted fault that is caught least surely."""
+    """The power against the planted fault that is hardest to detect."""
     powers = finding["power"].values()
     return min((max(p["distinguishing_game"], p["goodness_of_fit"] or 0.0) for p in powers), default=None)

@@ -30,5 +30,5 @@ def record_lines(record: "Record | None") -> list[Line]:
     if record is None:
         return []
     return [
-        ("Recorded", f"Recorded releases about this person: {record.releases}. Together: {record.together.summary()}"),
+        ("Ledger", f"Recorded releases about this person: {record.releases}. Together: {record.together.summary()}"),
     ]

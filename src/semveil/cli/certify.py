@@ -9,6 +9,20 @@ from semveil.cli import options
 from semveil.cli.console import Line, show
 
 LONGEST_LABEL = 14
+LABELS = {
+    "What epsilon": "Epsilon",
+    "Photos that are alike": "Alike photos",
+    "The claim rests on": "Basis",
+    "It holds only if: ": "Only if",
+    "With the sealed": "Sealed",
+    "Values were clipped": "Clipping",
+    "Epsilon by part": "Parts",
+    "The release is made": "Release",
+    "Release": "Release",
+    "Mind": "Mind",
+    "Worth of this certificate: ": "Worth",
+}
+"""How topics whose names are long are labelled."""
 
 
 def certify(
@@ -31,6 +45,9 @@ def certify(
 
 
 def _fact(line: str) -> Line:
-    """A topic of the explanation in two columns, where its name is short."""
+    """A topic of the explanation in two columns, under its own name or a shorter one."""
+    for start, label in LABELS.items():
+        if line.startswith(start):
+            return (label, line.removeprefix(start if start.endswith(": ") else label).lstrip())
     name, _, text = line.partition(": ")
     return (name, text) if text and len(name) <= LONGEST_LABEL else line

@@ -49,7 +49,7 @@ class Command(TyperCommand):
 
     @property
     def has_settings(self) -> bool:
-        """Whether `--config` is an option of the command itself, for settings."""
+        """Whether the command declares `--config` itself, for training settings."""
         return any(param.name == "config" for param in self.params)
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:

@@ -11,6 +11,7 @@ from semveil.cli.streams import writing_output
 from semveil.core.errors import printable
 
 PIPED_WIDTH = 250  # columns where no terminal folds a table
+NEVER_FOLDED = 12  # columns of a table; words and numbers up to here stay whole
 NOTHING_KEPT = "nothing is written yet; run the same command again to start over"
 ALARMS = ("UNPROTECTED", "REFUTED", "UNDONE", "protects nobody", "no guarantee")
 
@@ -73,7 +74,7 @@ def when_interrupted(kept: Callable[[], str] | str) -> Iterator[None]:
 
 
 Line = str | tuple[str, str]
-"""A sentence, or a label with what stands beside it; without a label it goes on from the line above."""
+"""A sentence, or a label and its text; an empty label continues the line above."""
 
 
 def show(result: dict[str, Any], lines: Sequence[Line] = (), *, as_json: bool, table: Any = None) -> None:
@@ -135,10 +136,11 @@ def make_table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> Any:
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(box=box.SIMPLE_HEAD)
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
     for i, column in enumerate(columns):
         number = any(isinstance(row[i], float) for row in rows)
-        table.add_column(column, justify="right" if number else "left", overflow="fold")
+        short = max((len(_cell(row[i])) for row in rows), default=0) <= NEVER_FOLDED
+        table.add_column(column, justify="right" if number else "left", overflow="fold", no_wrap=short)
     for row in rows:
         table.add_row(*(Text(_cell(value)) for value in row))
     return table

@@ -156,7 +156,7 @@ def _named(name: str) -> Text:
 
 
 def _folded(text: str, width: int) -> list[Text]:
-    """Lines of at most so many columns; code stands out, choices in quotes."""
+    """The text wrapped to `width` columns, with code highlighted and choices in quotes."""
     code: set[str] = set()
 
     def unquoted(found: re.Match[str]) -> str:

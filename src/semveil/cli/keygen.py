@@ -27,7 +27,8 @@ def keygen(
 ) -> None:
     """Make a key for two, or an identity for agreeing on keys.
 
-    A key has 256 bits, and both sides keep it. Of an identity each side keeps its own secret and hands over the public file.
+    A key has 256 bits, and both sides keep it. With identities each side keeps its own secret and hands over its public
+    file.
 
     Example: semveil keygen --out alice-bob.key
 
@@ -54,7 +55,7 @@ def _make_key(out: Path, *, as_json: bool) -> None:
     write_secret(out, Secret.generate())
     lines = [
         f"Written: {out}, a key of 256 bits that only you may read.",
-        "Give the other side a copy on a path that nobody else can read; whoever has it reads all messages, past ones too.",
+        "Give the other side a copy by a way that nobody else can read: the key opens all messages, past ones too.",
     ]
     show({"kind": "key", "written": [str(out)]}, lines, as_json=as_json)
 

@@ -138,7 +138,7 @@ def list_subjects(ledger: LedgerFile = None, limit: Limit = None, as_json: optio
         rows.append([pseudonym[:12], len(entries), entries[0].date, entries[-1].date, budgets.get(pseudonym), *whole])
         rows += [["", "", "", "", None, *_figures(claim, _name(claim, entries))] for claim in totals[pseudonym].sets]
     headings = ["person", "entries", "first", "last", "budget", *_CLAIM]
-    lines = [f"{len(people)} people in {book.path}."]
+    lines = [f"{len(people)} {'person' if len(people) == 1 else 'people'} in {book.path}."]
     if over:
         bound = "their budget" if limit is None else f"their budget or the limit of {limit:g}"
         lines.append(f"Warning: above {bound}, or without a finite epsilon: {len(over)} of them.")
@@ -169,22 +169,27 @@ def change_budget(
     show({"ledger": str(book.path), "budgets": _told(budgets)}, _budget_lines(budgets), as_json=as_json)
 
 
-_CLAIM = ["epsilon", "worth", "delta", "basis", "for"]
+_CLAIM = ["epsilon (basis)", "delta", "for"]
 
 
 def _figures(claim: "Guarantee", words: str) -> list[Any]:
     from semveil.core.rounding import text_above
     from semveil.core.strength import in_a_word
 
-    epsilon = "none" if claim.epsilon is None else text_above(claim.epsilon)
-    worth = in_a_word(claim.epsilon, claim.delta)
-    return [epsilon, worth, text_above(claim.delta, 4) if claim.delta else None, claim.basis.value, words]
+    word = in_a_word(claim.epsilon, claim.delta)
+    worth = f"{word if claim.epsilon is None else f'{text_above(claim.epsilon)}: {word}'} ({claim.basis.value})"
+    return [worth, text_above(claim.delta, 4) if claim.delta else None, words]
 
 
 def _set_line(claim: "Guarantee", entries: "list[Entry]") -> str:
     """A part's total on one line; why there is none, where there is none."""
-    epsilon, worth, delta, basis, name = _figures(claim, _name(claim, entries))
-    figures = f"epsilon {epsilon}" + (f", delta {delta}" if delta else "") + f": {worth}"
+    from semveil.core.rounding import text_above
+    from semveil.core.strength import in_a_word
+
+    name, basis = _name(claim, entries), claim.basis.value
+    figures = f"epsilon {'none' if claim.epsilon is None else text_above(claim.epsilon)}"
+    figures += f", delta {text_above(claim.delta, 4)}" if claim.delta else ""
+    figures += f": {in_a_word(claim.epsilon, claim.delta)}"
     return f"{name}: {figures} (basis: {basis})" + (f", because {claim.reason}" if claim.epsilon is None else "") + "."
 
 

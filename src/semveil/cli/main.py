@@ -1,6 +1,6 @@
-"""The command line: verbs, and one printable line with an exit code for everything that goes wrong.
+"""The command line: commands in groups, and one printable line with an exit code for every error.
 
-Verbs import what computes (torch and all that needs it) when they run, so that help and mistakes in options cost nothing.
+Commands import torch and what needs it when they run, so that help and mistakes in options cost nothing.
 """
 
 import contextlib
@@ -44,7 +44,7 @@ from semveil.cli.streams import drop_output, prepare_streams, writing_output
 from semveil.core.errors import SemveilError, printable
 from semveil.core.plugins import PluginWarning
 
-USAGE, INTERRUPTED, BUG = 2, 130, 70  # exit codes beside those of `core.errors`
+USAGE, INTERRUPTED, BUG = 2, 130, 70  # exit codes in addition to those of `core.errors`
 SIGNALLED = 128  # and the number of a signal that ends the program
 
 START, SEND, QUESTION, KEEP, RESEARCH = (
@@ -98,7 +98,7 @@ def main(arguments: Sequence[str]) -> int:
     """Run one command line and return its exit code; errors become one line on stderr."""
     debug = "--debug" in arguments or bool(os.environ.get("SEMVEIL_DEBUG"))
     try:
-        # --debug counts wherever it stands: who needs it has the failed command in the shell's history.
+        # --debug counts wherever it stands, so that it can be appended to the failed command.
         result = app([a for a in arguments if a != "--debug"], prog_name="semveil", standalone_mode=False)
         with writing_output():
             pass  # what help has printed
@@ -133,7 +133,7 @@ def _show_warning(message: Warning | str, *where: object, **more: object) -> Non
 
 
 def _explained(error: Exception) -> tuple[str, int]:
-    """What to tell the user, and the exit code."""
+    """The message for the user, and the exit code."""
     if isinstance(error, SemveilError):
         return str(error), error.exit_code
     if hasattr(error, "format_message"):  # a mistake in the command line; typer's class for it moved between versions

@@ -7,8 +7,9 @@ import typer
 
 from semveil.cli import options
 from semveil.cli.command import Command, Group
-from semveil.cli.console import make_table, show, stages, when_interrupted
+from semveil.cli.console import Line, make_table, show, stages, when_interrupted
 from semveil.core.errors import SemveilError
+from semveil.core.model_folders import bundled_folder
 from semveil.core.registry import suggest
 
 app = typer.Typer(name="models", cls=Group, help="List, check and download models and third-party weights.")
@@ -37,9 +38,12 @@ def list_models(as_json: options.Json = False) -> None:
         }
         for name in CATALOGUE
     ]
-    rows = [(entry["name"], entry["kind"], entry.get("purpose", "complete model"), entry["path"]) for entry in models + weights]
-    table = None if as_json else make_table(["name", "kind", "purpose", "file"], rows)
-    lines = [f"Weights are looked for in {home()} and its folder weights; a dash: not there, see: semveil models info NAME."]
+    rows = [(entry["name"], entry.get("purpose", entry["kind"]), _place(entry["path"], home())) for entry in models + weights]
+    table = None if as_json else make_table(["name", "what it is", "where"], rows)
+    lines: list[Line] = [
+        ("Home", f"{home()}; weights are looked for there and in its folder weights. A dash: not on this machine."),
+        ("Next", "semveil models info NAME, semveil models get NAME"),
+    ]
     show({"models": models, "weights": weights, "home": str(home())}, lines, as_json=as_json, table=table)
 
 
@@ -103,6 +107,15 @@ def verify(
     wrong = [check["name"] for check in checks if not check["good"]]
     if wrong:
         raise VerificationFailed(f"not what they must be: {', '.join(wrong)}")
+
+
+def _place(path: str | None, home: Path) -> str | None:
+    """Where a file lies, in few words."""
+    if path is None:
+        return None
+    if Path(path).parent == bundled_folder():
+        return "bundled"
+    return str(Path(path).relative_to(home)) if Path(path).is_relative_to(home) else path
 
 
 def _models() -> dict[str, tuple[str, Path]]:

@@ -1,4 +1,4 @@
-"""What the user asks of the protection, from options."""
+"""The options of a protection."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -17,7 +17,7 @@ def default_model() -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class ProtectionOptions:
-    """What the user asks of the protection; None where he leaves it to the method."""
+    """Options of a protection; None leaves a value to the method."""
 
     protection: str | None = None
     mechanism: str | None = None
@@ -31,9 +31,9 @@ class ProtectionOptions:
     perceptual: str | None = None
 
     def check(self, *, keyed: bool) -> None:
-        """Refuse what does not go together, before anything is loaded."""
+        """Refuse options that exclude each other, before anything is loaded."""
         if self.budget is not None and (self.codes is not None or self.epsilon is not None):
-            raise OptionError("--budget names parts and epsilons itself; leave --epsilon, --private and --private-codes out")
+            raise OptionError("--budget already names parts and epsilons; leave --epsilon, --private and --private-codes out")
         kind = self.kind()
         if keyed and kind is not None and not kind.keyed:
             raise OptionError(f"--protection {kind.name} uses no key; leave it out, or take {_users('key')}")
@@ -60,7 +60,7 @@ class ProtectionOptions:
         return kind is not None and kind.keyed
 
     def arguments(self) -> dict[str, Any]:
-        """The same as arguments of `DPSemCom`; None where the user leaves it to the method."""
+        """Arguments of `DPSemCom`; None leaves a value to the method."""
         from semveil.mechanisms import parse_budget
 
         return {

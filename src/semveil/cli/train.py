@@ -17,7 +17,6 @@ from semveil.cli.train_identity import identity_encoder
 from semveil.cli.train_noise_image import noise_image
 from semveil.cli.train_protector import protector
 from semveil.cli.train_quantiles import quantiles
-from semveil.training.perceptual import perceptual_distance
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -189,6 +188,7 @@ def encoder(
     from semveil.generators.face_generator import MappedGenerator
     from semveil.methods.face_model import load_model
     from semveil.training.encoder import EncoderTraining, encoder_trainer
+    from semveil.training.perceptual import perceptual_distance
 
     settings = training_run.read_settings(EncoderTraining, config, overrides)
     fixed, photos = load_model(model or default_model()).to(place), load_faces(faces)
@@ -230,6 +230,7 @@ def _train_jointly(
 ) -> None:
     """Go on from the state where there is one, train, and publish the model when all steps are done."""
     from semveil.core.rng import streams
+    from semveil.training.perceptual import perceptual_distance
     from semveil.training.processes import joined
     from semveil.training.sheet import SampleSheet
 

@@ -82,7 +82,7 @@ def _teacher(kept: Path, photos: Path, faces: "FaceSet", *, workers: int, quiet:
         try:
             return TeacherDescriptors.load(kept)
         except (OSError, KeyError, ValueError, EOFError) as error:
-            raise options.OptionError(f"{kept} holds no descriptors of photos; delete it to make it anew") from error
+            raise options.OptionError(f"{kept} holds no descriptors of photos; delete it to make it again") from error
     with progress("Describing photos", quiet=quiet) as advance:
         made = describe_photos(photos, faces, workers=workers, progress=advance)
     made.save(kept)

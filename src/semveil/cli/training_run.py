@@ -1,4 +1,4 @@
-"""A training that keeps its state in a file: where it lies, going on from it, saving, and what is said at the end."""
+"""A training run with its state in a file: resuming, saving, and the report at the end."""
 
 import os
 import sys
@@ -88,7 +88,7 @@ def only_process(device: str) -> "torch.device":
 
 
 def paced(advance: Callable[..., None], batch: int) -> Callable[..., None]:
-    """A callback that takes step, steps and the rest, and tells photos a second beside them."""
+    """A progress callback (step, steps, ...) that also shows photos per second."""
     from semveil.training.pace import Pace
 
     pace: Pace | None = None
@@ -102,7 +102,7 @@ def paced(advance: Callable[..., None], batch: int) -> Callable[..., None]:
 
 
 def state_file(out: Path, checkpoint: Path | None) -> Path:
-    """Where the state of a run is kept, checked before anything is loaded."""
+    """The file of a run's state, checked before anything is loaded."""
     options.check_output_folder(out)
     state = checkpoint or out.with_name(f"{out.name}.checkpoint")
     state.parent.mkdir(parents=True, exist_ok=True)
@@ -142,12 +142,12 @@ def train(
 ) -> bool:
     """Take the steps that are left, or as many as the time allows, saving on the way and at the end.
 
-    Of several processes the first alone saves, draws and tells.
+    Only the first of several processes saves, draws and reports.
 
     Args:
-        shown: the loss that the progress bar names.
-        sheet: draws pictures that show how far the training is.
-        sheet_minutes: between two of them; 0 for none.
+        shown: name of the loss in the progress bar.
+        sheet: draws a sheet of samples and reconstructions.
+        sheet_minutes: minutes between two sheets; 0 for none.
 
     Returns:
         Whether all steps are done.
@@ -213,7 +213,7 @@ def train_one(trainer: Any, state: Path, *, title: str, quiet: bool) -> None:
 
 
 def tell(trainer: Any, out: Path, state: Path, *, done: bool, as_json: bool) -> None:
-    """Say how far the run is, and where its model or its state lies."""
+    """Report how far the run is, and where its model or its state is."""
     if not trainer.processes.first:
         return
     steps = trainer.settings.steps

@@ -88,7 +88,7 @@ def read_certificate(path: str | os.PathLike[str]) -> Certificate:
     """The certificate of an output, from the file beside it or from the text of a PNG, after checking that it belongs to it.
 
     Args:
-        path: the output; or the certificate's file, which is held against its output where that lies beside it.
+        path: the output; or the certificate's file, which is checked against its output if that is beside it.
 
     Raises:
         CertificateError: there is none, it is not valid, or the output has changed since.

@@ -1,4 +1,4 @@
-"""Every attack that applies to a message."""
+"""Adaptive eavesdroppers on one message."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ class Found(Brief):
 
 @dataclass(frozen=True, eq=False, repr=False)
 class AttackedMessage(Brief):
-    """What Eves who try made of a message.
+    """What adaptive eavesdroppers made of a message.
 
     Attributes:
         results: one for each attack.
@@ -49,16 +49,16 @@ def attack_message(
     rng: torch.Generator,
     progress: Progress = quiet,
 ) -> AttackedMessage:
-    """Every attack that applies to a message, or those named.
+    """Run every attack that applies to a message, or those named.
 
     Args:
         message: clean symbols, which pass Eve's simulated channel, or received ones.
         model: the message's.
         latents: (N, K, D) of public faces.
-        known: how many transmissions she knows the photo of. They are simulated: through the pair that protected the message,
+        known: number of transmissions whose photos she knows. They are simulated: through the pair that protected the message,
             looked up on this machine where None is given, or under a fresh key.
         names: of attacks; all that apply where None.
-        snr_db: of her channel; 20 dB where None.
+        snr_db: SNR of her channel; 20 dB where None.
         pair: that protected the message; looked up where None.
         rng: of her channel, and of what she draws.
         progress: told how much is done.

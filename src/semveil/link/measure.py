@@ -35,7 +35,7 @@ def measure(
 
     Returns:
         One record per photo: `source`, `nominal_epsilon`, `guarantee` and a table of metrics per party.
-        A metric whose weights are not on this machine is None, with `<metric>_reason` beside it.
+        A metric whose weights are not on this machine is None, with the reason under `<metric>_reason`.
     """
     guarantee = result.transmission.guarantee.as_dict()
     nominal = method.nominal_epsilon

@@ -63,7 +63,9 @@ def receive(
     device: str | torch.device | None = None,
     note: Note = unheard,
 ) -> Received:
-    """Bob: hear a message over a simulated channel, undo the protection and make the image; a keyed message is read once.
+    """Bob: receive a message over a simulated channel, undo the protection and synthesise the images.
+
+    A keyed message is read once.
 
     A digital message passes no channel: it is opened whole, or refused if anything of it was altered.
 
@@ -81,7 +83,7 @@ def receive(
         replay: read a keyed message that was read before.
         certificate_in_png: put the certificate into the PNG's text too.
         device: where the networks compute, see `core.device.choose_device`; where the model is, if None.
-        note: told where the message was sent from this machine: Bob may be hearing himself.
+        note: told if the message was sent from this machine, since Bob may be reading his own.
 
     Raises:
         MessageError: the message is damaged, or needs another model or pair.
@@ -128,7 +130,7 @@ def eavesdrop(
     certificate_in_png: bool = False,
     device: str | torch.device | None = None,
 ) -> Received:
-    """Eve: hear a message over her own simulated channel and put it into the public generator, as in the paper.
+    """Eve: decode a message naively, as in the paper: her received signal goes into the public generator.
 
     Args:
         message: file, or as it was read.

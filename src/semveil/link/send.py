@@ -42,7 +42,7 @@ class Sent(Brief):
         message: clean symbols with the side information to read them, or sealed bytes.
         certificate: what is guaranteed of it.
         written: files of the message and the recording, then their certificates; none where no file was named.
-        record: what all recorded releases about the subject add up to; None without a subject.
+        record: total of all recorded releases about the subject; None without a subject.
         size: side of the images that the message makes, in pixels.
     """
 
@@ -83,7 +83,8 @@ def send(
         iq: SigMF recording to write, the same as a radio signal; needs the extra `iq`.
         iq_format: of its samples, `cf32` or `ci16`.
         digital: for a digital link: the latents as bytes, sealed whole under the key, see `methods.digital`.
-        for_snr_db: round the symbols to what this SNR is worth: a smaller file, .14 dB less at that SNR; floats where None.
+        for_snr_db: round the symbols to the precision that this SNR leaves: a smaller file, and .14 dB less at that SNR; floats
+            where None.
         image_bytes: of each image on a digital link; see `default_bytes` where None.
         model: face model, loaded or by name.
         key: that Alice shares with Bob: a key file, a `Key` or a `SharedKey`; none for protections without one.
@@ -95,7 +96,7 @@ def send(
         train: train a missing pair now (minutes; it is kept).
         device: where the networks compute, see `core.device.choose_device`; where the model is, if None.
         progress: stages of the work.
-        note: told of what the user should know.
+        note: receives notes for the user.
         options: of the protection, see `DPSemCom`: protection, private_codes, epsilon, calibration, budget, delta, guard,
             authenticate, perceptual.
 

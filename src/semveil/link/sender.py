@@ -1,4 +1,4 @@
-"""Alice's method from what is asked of it, with its trained pair found or trained."""
+"""Alice's method from options, with its trained pair found or trained."""
 
 from typing import Any
 
@@ -37,14 +37,14 @@ def sender(
     Args:
         model: loaded.
         key: that she shares with Bob.
-        pair: a trained one for `nn`; what else is asked must be what it was trained for.
+        pair: a trained pair for `nn`; other options must agree with what it was trained for.
         train: train a missing pair now (minutes; it is kept).
         progress: epochs of a training.
-        note: told that a training begins.
-        options: further arguments of `DPSemCom`, None where she leaves them to the method.
+        note: receives a line when a training begins.
+        options: further arguments of `DPSemCom`; None leaves one to the method.
 
     Raises:
-        ValueError: options that do not go together, or a pair that was trained for something else.
+        ValueError: options that exclude each other, or a pair that was trained for something else.
         PairMissing: there is no pair, and none may be trained.
     """
     asked = {name: value for name, value in options.items() if value is not None}
@@ -66,7 +66,7 @@ def sender(
 
 
 def _with_pair(model: FaceModel, protection: str, pair: TrainedPair, asked: dict[str, Any]) -> DPSemCom:
-    """The method of a pair at hand; what the user asks for beside it must be what it was trained for."""
+    """The method of a given pair; other options must agree with what it was trained for."""
     own = pair.settings
     trained = dict(zip(_TRAINED, (own.epsilon, own.calibration, own.codes), strict=True))
     for name, value in trained.items():

@@ -84,7 +84,7 @@ def transmit(
     note: Note = unheard,
     **options: Any,
 ) -> Transmitted:
-    """Send photos to Bob over a wiretap channel on which Eve listens; all three are simulated.
+    """Send photos to Bob over a wiretap channel while Eve listens; all three are simulated.
 
     Args:
         photos: paths, arrays or aligned images, see `load_faces`.
@@ -97,12 +97,12 @@ def transmit(
         channel: Bob's, by name (see `parse_link`) or anything called as `channel(symbols, snr_db, rng)`; AWGN where None.
         eve_channel: Eve's; AWGN where None.
         verifier: recogniser that decides whether two faces are one person, by name or ONNX file.
-        threshold: of an ONNX verifier, on its cosine.
-        seed: of the channels; drawn anew where None. With genuine noise it makes a simulation, no release.
+        threshold: cosine-similarity threshold of an ONNX verifier.
+        seed: random seed of the channels; a new one where None. With genuine noise it makes a simulation, no release.
         train: train a missing pair now (minutes; it is kept).
         device: where the networks compute, see `core.device.choose_device`; where the model is, if None.
         progress: stages of the work.
-        note: told of what the user should know.
+        note: receives notes for the user.
         options: of the protection, see `DPSemCom`; by default keyed rotation. Keyed protection draws a new key, which Bob has
             and Eve does not.
 
@@ -190,7 +190,7 @@ def describe(method: DPSemCom) -> dict[str, Any]:
 
 
 def meaning(method: DPSemCom) -> str:
-    """What the nominal epsilon of a trained pair is worth."""
+    """The meaning of a trained pair's nominal epsilon, in words."""
     noise, epsilon = method.calibration, text_above(method.calibration.true_epsilon, 4)
     return (
         f"nominal epsilon {noise.nominal_epsilon:g} ({noise.name}): genuine Laplace noise of scale {noise.scale:.4g} would "

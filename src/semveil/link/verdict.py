@@ -87,7 +87,7 @@ class Verdict:
 
 
 def opened_without_key(message: Message, model: FaceModel, pair: TrainedPair | None = None) -> Tensor | None:
-    """What Bob sees of a message that needs no key, over a clean channel: it stands for photos that are not at hand.
+    """What Bob sees of a message that needs no key, over a clean channel: it stands for photos that are not given.
 
     None where there is a key to miss, or noise that Bob keeps.
     """

@@ -329,7 +329,8 @@ class DPSemCom:
             codes: latents of the photos where they are known; inverted otherwise.
             run: named random streams, or their seed; `bob` and `eve` draw the channels' noise, and `dp` of a given seed the
                 genuine noise, which is then a simulation. Nonces are always new.
-            bob_channel, eve_channel: AWGN where None.
+            bob_channel: of his receiver; AWGN where None.
+            eve_channel: of hers, likewise.
         """
         check_range(images)
         run = run if isinstance(run, Streams) else streams(run)
