@@ -165,7 +165,7 @@ def mutated(mutant: Mutant) -> str:
 
 
 def tests_of(file: str) -> list[str]:
-    """Test files that name what the file defines, those with most names first."""
+    """Test files that name what the file defines, those with most names first; all of its package's where none does."""
     (places,) = [places for target, places in TARGETS.items() if file.startswith(target)]
     tree = ast.parse((PACKAGE / file).read_text(encoding="utf-8"))
     defined = [node.name for node in tree.body if isinstance(node, ast.FunctionDef | ast.ClassDef)]
@@ -177,7 +177,8 @@ def tests_of(file: str) -> list[str]:
     }
     named = {path: sum(name in path.read_text(encoding="utf-8") for name in names) for path in files}
     best = sorted((path for path in files if named[path]), key=lambda path: (-named[path], path.stat().st_size, str(path)))
-    return [str(path) for path in best[:MOST_TESTS]]
+    # What nobody names is used by its neighbours: then all tests of the first place.
+    return [str(path) for path in best[:MOST_TESTS] or sorted((ROOT / "tests" / places[0]).rglob("test_*.py"))]
 
 
 def run_forked(tests: list[str], into: Path) -> tuple[int | None, str]:
