@@ -16,9 +16,10 @@ from semveil.bulk.kept import NotRecorded, unrecorded
 from semveil.bulk.manifest import FOLDER, Entry, Manifest, NotPlaced
 from semveil.bulk.pool import Lost, Pool, open_pool
 from semveil.bulk.recognised import write_log
+from semveil.bulk.recorded import Recorded
 from semveil.bulk.settings import KEPT_FOLDER, Settings
 from semveil.bulk.sources import Source, SourceError, Sources, assign_names, find_sources, sha256_of
-from semveil.bulk.task import Outcome, Recorded, Task, protect_photo
+from semveil.bulk.task import Outcome, Task, protect_photo
 from semveil.core.certificate import Certificate
 from semveil.core.errors import OutputError, PhotoError
 from semveil.core.ledger import Booking, Ledger, OverLimit

@@ -257,7 +257,8 @@ def _train_jointly(
 
 
 def _start(trainer: "JointTrainer", model: str) -> None:
-    from semveil.methods.face_model import load_model, read_network
+    from semveil.core.network_files import read_network
+    from semveil.methods.face_model import load_model
 
     begun = load_model(model)
     if begun.folder is None:

@@ -10,8 +10,8 @@ from semveil.attacks import ATTACKS, Attack, GlassBox, KnownPairs, Observation, 
 from semveil.channels import Link, noise_power
 from semveil.channels.wiretap import AnyChannel, over
 from semveil.mechanisms import Laplace
-from semveil.methods.dp_semcom import Transmission
 from semveil.methods.latent_link import LatentLink
+from semveil.methods.transmission import Transmission
 
 CHUNK = 500  # transmissions simulated at once
 

@@ -7,7 +7,8 @@ from typing import Any
 from torch import Tensor
 
 from semveil.core.weights import WeightsMissing
-from semveil.methods.dp_semcom import DPSemCom, WiretapResult
+from semveil.methods.dp_semcom import DPSemCom
+from semveil.methods.transmission import WiretapResult
 from semveil.metrics import face_detected, fppsr, identity_similarity, lpips, psnr, ssim
 from semveil.recognition.verifier import Verifier
 

@@ -27,10 +27,11 @@ from semveil.link.measure import measure
 from semveil.link.outputs import AnyPath
 from semveil.link.sender import sender
 from semveil.methods.certificates import certificate_of
-from semveil.methods.dp_semcom import DPSemCom, WiretapResult
+from semveil.methods.dp_semcom import DPSemCom
 from semveil.methods.face_model import DEFAULT_MODEL, FaceModel, box_as_dict, load_model
 from semveil.methods.messages import to_message
 from semveil.methods.pairs import pair_digest
+from semveil.methods.transmission import WiretapResult
 from semveil.recognition.by_name import Remembering, choose_verifier
 
 DEFAULT_PROTECTION = "rotation"  # the only one with a promise that leaves Bob the photo

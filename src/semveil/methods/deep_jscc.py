@@ -12,15 +12,16 @@ from semveil.channels import denormalise_power, normalise_power, pack, unpack
 from semveil.core.checkpoints import BadCheckpoint, build_to_fit, read_metadata
 from semveil.core.config import check_kinds
 from semveil.core.files import sha256_of_file, write_whole
+from semveil.core.network_files import read_network
 from semveil.core.pixels import check_range
 from semveil.core.privacy import Guarantee
 from semveil.core.text import parse_json
 from semveil.encoders.deep_jscc import DeepJSCC, DeepJSCCConfig
 from semveil.mechanisms import CALIBRATIONS, ClipBox
-from semveil.methods.dp_semcom import Transmission
-from semveil.methods.face_model import LatentPrior, read_network
+from semveil.methods.face_model import LatentPrior
 from semveil.methods.protections import PROTECTIONS, Setting
 from semveil.methods.shared_key import SharedKey
+from semveil.methods.transmission import Transmission
 
 PRIOR_RANK = 64
 PRIOR = "prior."  # before the names of the prior's tensors, in the file of the networks

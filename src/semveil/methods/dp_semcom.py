@@ -6,17 +6,15 @@ Eve eavesdrops. What the paper leaves open or gets wrong is in `docs/methods/dp-
 """
 
 import copy
-import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
 
-from semveil.channels import KeyedPart, denormalise_power, normalise_power, pack, unpack, wiretap
+from semveil.channels import denormalise_power, normalise_power, pack, unpack, wiretap
 from semveil.channels.wiretap import AnyChannel, AnySnr, snrs
-from semveil.core.brief import Brief
 from semveil.core.coverage import Coverage
 from semveil.core.device import moved
 from semveil.core.parts import describe_codes
@@ -31,55 +29,12 @@ from semveil.methods.protection_options import check_options
 from semveil.methods.protections import PROTECTIONS, Setting, chosen_protection
 from semveil.methods.protectors import Trained
 from semveil.methods.shared_key import SharedKey
+from semveil.methods.transmission import Transmission, WiretapResult
 from semveil.protection.pair import PairSettings, TrainedPair
 
 PRIVATE_CODES = (0, 1, 4, 5, 6, 7, 8)  # the shared codes and "the 4th to 8th", read 0-based
 PAPER_EPSILONS = (1, 3, 5, 8, 10, 15, 30, 100, 300, 800)
 DEFAULT_EPSILON = 10.0
-
-
-@dataclass(frozen=True, eq=False, repr=False)
-class Transmission(Brief):
-    """What crosses the channel, and the side information beside it.
-
-    Attributes:
-        symbols: (B, N) complex, N = K * D / 2, mean power 1 per symbol as sent.
-        gains: (B,) factor by which power normalisation multiplied; computed from what is sent.
-        guarantee: what holds for Eve, who hears the symbols.
-        keyed: nonce and sealed side information of a keyed protection.
-    """
-
-    symbols: Tensor
-    gains: Tensor
-    guarantee: Guarantee
-    keyed: KeyedPart | None = None
-
-    def bound(self) -> bytes:
-        """What sealed side information is bound to, beside its context; the symbols are analogue and are not."""
-        said = [self.guarantee.as_dict(), [gain.hex() for gain in self.gains.double().tolist()]]
-        return json.dumps(said, sort_keys=True, allow_nan=False).encode()
-
-
-@dataclass(frozen=True, eq=False, repr=False)
-class WiretapResult(Brief):
-    """A simulated transmission; images (B, 3, H, W) about [-1, 1], not clamped.
-
-    Attributes:
-        source: the photos.
-        inverted: what the generator makes of their clipped latents, before any channel.
-        direct: Bob's image when the same latents are sent without protection over the same channel noise.
-        bob, eve: what the two make of the protected signal.
-        codes: (B, K, D) clipped latents.
-        transmission: what was sent.
-    """
-
-    source: Tensor
-    inverted: Tensor
-    direct: Tensor
-    bob: Tensor
-    eve: Tensor
-    codes: Tensor
-    transmission: Transmission
 
 
 class DPSemCom:
@@ -329,8 +284,9 @@ class DPSemCom:
             codes: latents of the photos where they are known; inverted otherwise.
             run: named random streams, or their seed; `bob` and `eve` draw the channels' noise, and `dp` of a given seed the
                 genuine noise, which is then a simulation. Nonces are always new.
-            bob_channel: of his receiver; AWGN where None.
-            eve_channel: of hers, likewise.
+            bob_channel: any `channel(symbols, snr_db, rng) -> received, state`, such as a `channels.Link`; each photo is one
+                message; AWGN where None. The direct image comes over a channel like Bob's.
+            eve_channel: likewise, hers.
         """
         check_range(images)
         run = run if isinstance(run, Streams) else streams(run)

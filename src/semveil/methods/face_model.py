@@ -13,34 +13,37 @@ from safetensors.torch import save
 from torch import Tensor, nn
 
 from semveil.core.brief import Brief
-from semveil.core.checkpoints import LARGEST_SIDE, BadCheckpoint, build_to_fit, read_checkpoint
-from semveil.core.config import check_kinds
+from semveil.core.checkpoints import LARGEST_SIDE, BadCheckpoint, build_to_fit
 from semveil.core.device import CPU, Loader, device_of, moved, precision_of
 from semveil.core.files import write_whole
 from semveil.core.model_folders import FACE_CARD, folders_with, missing_models
+from semveil.core.network_files import read_network, write_network
 from semveil.core.registry import suggest
 from semveil.core.text import read_json_object
 from semveil.core.weights import require
 from semveil.encoders.inversion import OFFICIAL, Inversion, InversionSettings, invert, mean_codes
-from semveil.encoders.parts import PartEncoder, PartEncoderConfig
 from semveil.encoders.perceptual import DEFAULT, NONE, PERCEPTUAL, PerceptualTerm
-from semveil.encoders.semantic import SemanticEncoder, SemanticEncoderConfig
 from semveil.generators.face_generator import FaceGenerator, MappedGenerator
-from semveil.generators.semantic_stylegan import SemanticStyleGAN, SemanticStyleGANConfig
-from semveil.generators.spatial_config import SpatialSemanticConfig
+from semveil.generators.semantic_stylegan import SemanticStyleGAN
 from semveil.generators.spatial_semantic import SpatialSemanticGAN
-from semveil.generators.stylegan2 import StyleGAN2, StyleGAN2Config
+from semveil.generators.stylegan2 import StyleGAN2
 from semveil.mechanisms import ClipBox
+from semveil.methods.model_card import (
+    SEMANTIC,
+    SPATIAL,
+    STYLEGAN2,
+    FaceEncoder,
+    StoredGenerator,
+    encoder_of,
+    generator_of,
+    inversion_of,
+)
 from semveil.protection.rotation_space import DEFAULT_WHITENING
 
 DEFAULT_MODEL = "faces-64"
 OFFICIAL_MODEL = "celebamask-hq-512"
-# Architectures, as a model's card names them.
-SEMANTIC, SPATIAL, STYLEGAN2 = "semantic-stylegan", "spatial-semantic", "stylegan2"
 # [DPSC] gives b - a = 2.939 only; for the official weights the box is centred. Preset `paper` measures it.
 PAPER_BOX = ClipBox(-1.4695, 1.4695, source="[DPSC]'s width 2.939, centred at 0: the paper does not state a and b")
-StoredGenerator = SemanticStyleGAN | StyleGAN2 | SpatialSemanticGAN  # those that a model's folder can hold
-FaceEncoder = SemanticEncoder | PartEncoder
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -369,10 +372,10 @@ def _load_folder(folder: Path) -> FaceModel:
     states = {file: read_network(folder / f"{file}.safetensors") for file in ("generator", "encoder", "prior")}
     try:
         card = read_json_object(folder / "model.json")
-        make_generator, sizes = _generator(card)
-        make_encoder, encoder_sizes = _encoder(card)
+        make_generator, sizes = generator_of(card)
+        make_encoder, encoder_sizes = encoder_of(card)
         box = ClipBox(**card["clip_box"])
-        inversion, features = _inversion(card["inversion"]), card["perceptual_network"]
+        inversion, features = inversion_of(card["inversion"]), card["perceptual_network"]
         perceptual = card.get("perceptual", DEFAULT)
         PERCEPTUAL[perceptual]  # refuses an unknown name
         whitening = float(card.get("whitening", DEFAULT_WHITENING))
@@ -391,46 +394,6 @@ def _load_folder(folder: Path) -> FaceModel:
     prior = replace(_prior(states["prior"], shape, name=f"{folder.name}'s prior"), whitening=whitening)
     digest = _digest(folder, card)
     return FaceModel(folder.name, digest, generator, encoder, box, inversion, perceptual, features, prior, folder, card)
-
-
-def _generator(
-    card: Mapping[str, Any],
-) -> tuple[Callable[[], StoredGenerator], SemanticStyleGANConfig | SpatialSemanticConfig | StyleGAN2Config]:
-    """What builds the generator, and its sizes."""
-    architecture = card.get("architecture", SEMANTIC)
-    if architecture == SEMANTIC:
-        check_kinds(SemanticStyleGANConfig, card["generator"])
-        semantic = SemanticStyleGANConfig.from_dict(card["generator"])
-        return lambda: SemanticStyleGAN(semantic), semantic
-    if architecture == SPATIAL:
-        check_kinds(SpatialSemanticConfig, card["generator"])
-        spatial = SpatialSemanticConfig.from_dict(card["generator"])
-        return lambda: SpatialSemanticGAN(spatial), spatial
-    if architecture == STYLEGAN2:
-        check_kinds(StyleGAN2Config, card["generator"])
-        config = StyleGAN2Config.from_dict(card["generator"])
-        return lambda: StyleGAN2(config), config
-    raise ValueError(f"no architecture named {architecture!r}; there are {SEMANTIC}, {SPATIAL} and {STYLEGAN2}")
-
-
-def _encoder(card: Mapping[str, Any]) -> tuple[Callable[[], FaceEncoder], SemanticEncoderConfig | PartEncoderConfig]:
-    """What builds the encoder, and its sizes."""
-    if card.get("architecture") == SPATIAL:
-        check_kinds(PartEncoderConfig, card["encoder"])
-        parts = PartEncoderConfig.from_dict(card["encoder"])
-        return lambda: PartEncoder(parts), parts
-    check_kinds(SemanticEncoderConfig, card["encoder"])
-    sizes = SemanticEncoderConfig.from_dict(card["encoder"])
-    return lambda: SemanticEncoder(sizes), sizes
-
-
-def _inversion(values: Any) -> InversionSettings:
-    """Settings that an inversion can have: a file may ask for steps without end."""
-    check_kinds(InversionSettings, values)
-    settings = InversionSettings(**values)
-    if settings.steps < 0 or settings.batch < 1 or settings.perceptual_size < 1:
-        raise ValueError(f"the inversion needs steps from 0, and a batch and a size from 1, got {values}")
-    return settings
 
 
 def _prior(state: Mapping[str, Tensor], shape: tuple[int, int], *, name: str) -> LatentPrior:
@@ -479,24 +442,6 @@ def save_model(
     sizes = {"generator": generator.config.as_dict(), "encoder": encoder.config.as_dict()}
     full = {"architecture": architecture, **sizes, "whitening": prior.whitening, **card}
     write_whole(folder / "model.json", (json.dumps(full, indent=1) + "\n").encode())
-
-
-def write_network(path: Path, network: nn.Module, metadata: Mapping[str, str] | None = None) -> None:
-    """Write a network's weights in half precision (integers stay)."""
-    state = {k: (v.half() if v.is_floating_point() else v).contiguous() for k, v in network.state_dict().items()}
-    write_whole(path, save(state, metadata=dict(metadata or {})))
-
-
-def read_network(path: Path) -> dict[str, Tensor]:
-    """The weights that `write_network` wrote, in single precision.
-
-    Raises:
-        BadCheckpoint: there is no such file, or it is damaged or holds something else.
-    """
-    state = read_checkpoint(path)
-    if foreign := [key for key, value in state.items() if not isinstance(value, Tensor)]:
-        raise BadCheckpoint(f"{path.name} holds other things than weights: {foreign[0]}")
-    return {k: v.float() if v.is_floating_point() else v for k, v in state.items()}
 
 
 def _digest(folder: Path, card: Mapping[str, Any]) -> str:

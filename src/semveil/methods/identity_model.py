@@ -17,12 +17,12 @@ from semveil.core.config import check_kinds
 from semveil.core.device import Loader, device_of, moved, precision_of
 from semveil.core.files import write_whole
 from semveil.core.model_folders import IDENTITY_CARD, folders_with, missing_models
+from semveil.core.network_files import read_network, write_network
 from semveil.core.pixels import check_range
 from semveil.core.registry import suggest
 from semveil.core.text import read_json_object
 from semveil.encoders.attributes import AttributeEncoder, AttributeEncoderConfig
 from semveil.generators.aad_fusion import FusionConfig, FusionGenerator
-from semveil.methods.face_model import read_network, write_network
 from semveil.recognition.identity_encoder import FILE as IDENTITY_FILE
 from semveil.recognition.identity_encoder import IdentityEncoder, load_identity_encoder
 

@@ -16,11 +16,11 @@ from semveil.core.config import check_kinds
 from semveil.core.device import Loader, device_of, moved, precision_of
 from semveil.core.files import write_whole
 from semveil.core.model_folders import NOISE_IMAGE_CARD, folders_with, missing_models
+from semveil.core.network_files import read_network, write_network
 from semveil.core.pixels import check_range
 from semveil.core.registry import suggest
 from semveil.core.text import read_json_object
 from semveil.generators.conversion import ConversionConfig, ConversionGenerator
-from semveil.methods.face_model import read_network, write_network
 from semveil.recognition.vgg16_classifier import VGG16Classifier
 from semveil.recognition.vgg16_config import VGG16Config
 

@@ -26,11 +26,12 @@ from semveil.core.parts import BASE_CODES, codes_of_parts
 from semveil.core.privacy import Guarantee
 from semveil.keys import KeyStream
 from semveil.mechanisms import ClipBox
-from semveil.methods.dp_semcom import PRIVATE_CODES, DPSemCom, Transmission, pair_settings
+from semveil.methods.dp_semcom import PRIVATE_CODES, DPSemCom, pair_settings
 from semveil.methods.face_model import FaceModel
 from semveil.methods.pairs import NoPair
 from semveil.methods.protections import PROTECTIONS
 from semveil.methods.protectors import Keyed, Noisy
+from semveil.methods.transmission import Transmission
 from semveil.protection.code_rotation import CodeRotation
 from semveil.protection.keyed import KeyedProtection
 from semveil.protection.modulo import POINTS, Modulo

@@ -9,6 +9,7 @@ from PIL import Image
 from torch import Tensor
 
 from semveil.core.checkpoints import build_to_fit
+from semveil.core.network_files import read_network
 from semveil.core.pixels import to_pixels
 from semveil.core.results import rounded
 from semveil.data.detection import overlap as box_overlap
@@ -16,7 +17,6 @@ from semveil.data.judgements import JudgedFace
 from semveil.experiments.kit.set_distance import NOT_MEASURED
 from semveil.experiments.kit.statistics import mean_of_photos
 from semveil.experiments.kit.tables import markdown
-from semveil.methods.face_model import read_network
 from semveil.metrics.detection import PADDING, SIDE
 from semveil.metrics.five_points import five_point_error, five_points
 from semveil.metrics.part_shapes import opening_error, overlap
