@@ -51,5 +51,5 @@ def _heard(
     symbols, gains = normalise_power(pack(sent.flatten(1)))
     nothing = Guarantee.none("nothing", reason="the latents are sent as they are", not_covered=("the whole photo",))
     heard = method.heard_codes(over_the_air(Transmission(symbols, gains, nothing), snr_db, rng))
-    heard[:, private] = space.from_sphere(heard[:, private].double().flatten(1), norms).to(heard)
+    heard[:, private] = space.from_sphere(heard[:, private].double().cpu().flatten(1), norms).to(heard)
     return heard
