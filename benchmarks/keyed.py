@@ -25,8 +25,9 @@ from semveil.core.parts import parse_codes
 from semveil.experiments.kit.photo_sets import held_out_photos
 from semveil.keys.keystream import KeyStream
 from semveil.methods.dp_semcom import PRIVATE_CODES
-from semveil.methods.face_model import FaceModel, LatentPrior, load_model
+from semveil.methods.face_model import FaceModel, load_model
 from semveil.methods.inversion_cache import cached_inversion
+from semveil.methods.latent_prior import LatentPrior
 from semveil.metrics import face_detected, lpips
 from semveil.protection.code_rotation import CodeRotation
 from semveil.protection.keyed import KeyedProtection, Protected

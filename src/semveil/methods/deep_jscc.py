@@ -18,7 +18,7 @@ from semveil.core.privacy import Guarantee
 from semveil.core.text import parse_json
 from semveil.encoders.deep_jscc import DeepJSCC, DeepJSCCConfig
 from semveil.mechanisms import CALIBRATIONS, ClipBox
-from semveil.methods.face_model import LatentPrior
+from semveil.methods.latent_prior import LatentPrior
 from semveil.methods.protections import PROTECTIONS, Setting
 from semveil.methods.shared_key import SharedKey
 from semveil.methods.transmission import Transmission

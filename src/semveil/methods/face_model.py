@@ -12,7 +12,6 @@ import torch
 from safetensors.torch import save
 from torch import Tensor, nn
 
-from semveil.core.brief import Brief
 from semveil.core.checkpoints import LARGEST_SIDE, BadCheckpoint, build_to_fit
 from semveil.core.device import CPU, Loader, device_of, moved, precision_of
 from semveil.core.files import write_whole
@@ -28,6 +27,7 @@ from semveil.generators.semantic_stylegan import SemanticStyleGAN
 from semveil.generators.spatial_semantic import SpatialSemanticGAN
 from semveil.generators.stylegan2 import StyleGAN2
 from semveil.mechanisms import ClipBox
+from semveil.methods.latent_prior import LatentPrior
 from semveil.methods.model_card import (
     SEMANTIC,
     SPATIAL,
@@ -44,45 +44,6 @@ DEFAULT_MODEL = "faces-64"
 OFFICIAL_MODEL = "celebamask-hq-512"
 # [DPSC] gives b - a = 2.939 only; for the official weights the box is centred. Preset `paper` measures it.
 PAPER_BOX = ClipBox(-1.4695, 1.4695, source="[DPSC]'s width 2.939, centred at 0: the paper does not state a and b")
-
-
-@dataclass(frozen=True, eq=False, repr=False)
-class LatentPrior(Brief):
-    """Gaussian model of real photos' latents, from which public latents can be drawn where no photos are at hand.
-
-    Attributes:
-        mean: (K, D).
-        factors: (R, K, D), principal directions times their standard deviation.
-        residual: (K, D) standard deviation beyond the factors.
-        whitening: 0 to 1, of the coordinates in which keyed rotation turns codes, see `RotationSpace`. At 1 a wrong key reads
-            typical draws of this prior; below it, Bob hears less noise.
-    """
-
-    mean: Tensor
-    factors: Tensor
-    residual: Tensor
-    whitening: float = DEFAULT_WHITENING
-
-    @classmethod
-    def fit(cls, latents: Tensor, *, rank: int, whitening: float = DEFAULT_WHITENING) -> "LatentPrior":
-        """Principal components of (N, K, D) latents."""
-        mean = latents.mean(0)
-        centred = (latents - mean).flatten(1)
-        _, values, directions = torch.linalg.svd(centred, full_matrices=False)
-        factors = directions[:rank] * (values[:rank, None] / len(latents) ** 0.5)
-        residual = (centred.var(0, correction=0) - factors.square().sum(0)).clamp_min(0).sqrt()
-        return cls(mean, factors.unflatten(1, mean.shape), residual.view_as(mean), whitening)
-
-    @property
-    def tensors(self) -> dict[str, Tensor]:
-        """As files hold them."""
-        return {"mean": self.mean, "factors": self.factors, "residual": self.residual}
-
-    def sample(self, count: int, *, rng: torch.Generator) -> Tensor:
-        """(count, K, D) latents, on the CPU: a seed means the same faces for a model on any device."""
-        weights = torch.randn(count, len(self.factors), generator=rng)
-        noise = torch.randn(count, *self.mean.shape, generator=rng) * self.residual
-        return self.mean + torch.einsum("nr,rkd->nkd", weights, self.factors) + noise
 
 
 @dataclass(frozen=True, eq=False, repr=False)

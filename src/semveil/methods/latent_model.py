@@ -19,7 +19,8 @@ from semveil.generators.face_generator import FaceGenerator
 from semveil.generators.stylegan2 import StyleGAN2
 from semveil.mechanisms import ClipBox
 from semveil.methods.dp_semcom import PRIVATE_CODES
-from semveil.methods.face_model import DEFAULT_MODEL, FaceModel, LatentPrior, load_model
+from semveil.methods.face_model import DEFAULT_MODEL, FaceModel, load_model
+from semveil.methods.latent_prior import LatentPrior
 from semveil.methods.options import Option
 from semveil.methods.quantile_bounds import FILE, PAPER_LATENTS, QuantileBounds
 

@@ -11,8 +11,8 @@ from torch import Tensor
 
 from semveil.mechanisms import ClipBox
 from semveil.mechanisms.sphere import SMALLEST_DIMENSION
-from semveil.methods.face_model import LatentPrior
 from semveil.methods.latent_model import LatentModel
+from semveil.methods.latent_prior import LatentPrior
 
 LARGEST_RANK = 64
 SAMPLED = 3500  # latents, for a model that brings no prior

@@ -23,12 +23,12 @@ from semveil.generators.face_generator import FaceGenerator
 from semveil.mechanisms import ClipBox
 from semveil.methods.dp_semcom import PAPER_EPSILONS, pair_settings
 from semveil.methods.face_model import (
-    LatentPrior,
     box_as_dict,
     load_model,
     save_model,
 )
 from semveil.methods.latent_model import identity_codes
+from semveil.methods.latent_prior import LatentPrior
 from semveil.methods.model_card import FaceEncoder
 from semveil.methods.pairs import pair_file, write_pair
 from semveil.methods.quantile_bounds import FILE as QUANTILES_FILE
