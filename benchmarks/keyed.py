@@ -22,11 +22,12 @@ from torch import Tensor
 
 from semveil.channels import denormalise_power, normalise_power, pack, unpack, wiretap
 from semveil.core.parts import parse_codes
-from semveil.experiments.photo_sets import held_out_photos
+from semveil.experiments.kit.photo_sets import held_out_photos
 from semveil.keys.keystream import KeyStream
 from semveil.methods.dp_semcom import PRIVATE_CODES
-from semveil.methods.face_model import FaceModel, LatentPrior, load_model
+from semveil.methods.face_model import FaceModel, load_model
 from semveil.methods.inversion_cache import cached_inversion
+from semveil.methods.latent_prior import LatentPrior
 from semveil.metrics import face_detected, lpips
 from semveil.protection.code_rotation import CodeRotation
 from semveil.protection.keyed import KeyedProtection, Protected

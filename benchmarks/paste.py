@@ -70,8 +70,9 @@ def main() -> None:
         start = time.process_time()
         pasted = {"disc": paste_faces(photo.pixels, aligned, list(protected))}
         seconds["disc"] += time.process_time() - start
-        fitted, fits = fit_faces(photo.pixels, places, range(len(places)), list(protected))
-        pasted["closely"] = paste_faces(photo.pixels, aligned, fitted, fits=fits)
+        fitted = fit_faces(photo.pixels, places, range(len(places)), list(protected))
+        crops_in, fits = [one.crop for one in fitted], {i: one.fit for i, one in enumerate(fitted)}
+        pasted["closely"] = paste_faces(photo.pixels, aligned, crops_in, fits=fits)
         seconds["closely"] += time.process_time() - start
         several += len(places) > 1
         found_again += len(find_faces(replace(photo, pixels=pasted["closely"]), thorough=True)) >= 1

@@ -9,7 +9,8 @@ face is the same in all of them. He averages what recognisers make of the frames
 each, and of cosines takes off what they make on average of the other people's clips.
 
 The second part protects clips by the library's own call and reads the output: frames in which a known face is missed, and the
-mean absolute difference between each frame and the one before it moved along (levels), of the source and of the output.
+mean absolute difference between each frame and the one before it moved along (levels), of the source and of the output, in
+the discs around the source's faces, so that figures compare however a face is pasted in.
 """
 
 import argparse
@@ -30,7 +31,8 @@ from semveil.bulk.protect import protect, protection_settings
 from semveil.core.pixels import to_pixels, to_tensor
 from semveil.data.align import align_face
 from semveil.data.faces import find_faces
-from semveil.data.photos import load_photo
+from semveil.data.paste import pasted_region
+from semveil.data.photos import Photo, load_photo
 from semveil.data.splits import DEVELOPMENT, split_people
 from semveil.methods.face_model import load_model
 from semveil.methods.registry import load_method
@@ -160,6 +162,17 @@ def generated_scene(rng: torch.Generator) -> NDArray[np.uint8]:
     return scene
 
 
+def discs(frame: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    """Where the discs around a frame's faces lie."""
+    faces = [align_face(frame, face.landmarks, 64) for face in find_faces(Photo(frame, "frame", "frame"))]
+    mask = np.zeros(frame.shape[:2], bool)
+    for i in range(len(faces)):
+        region = pasted_region(faces, i, frame.shape)
+        if region is not None:
+            region.mark(mask)
+    return mask
+
+
 def clips(data: Path, epsilon: float, count: int, most: int) -> None:
     """The table of the second part."""
     rng, known = np.random.default_rng(11), held_out_people(data)
@@ -193,7 +206,7 @@ def clips(data: Path, epsilon: float, count: int, most: int) -> None:
                 assert facts is not None
                 source, made = read_clip(path), read_clip(out / account.outputs[-1])
                 pairs = [list(frames_of(clip.stretch(0, count))) for clip in (source, made)]
-                masks = [(np.abs(a.astype(int) - b).max(-1) > 40) for a, b in zip(*pairs, strict=True)]
+                masks = [discs(frame) for frame in pairs[0]]
                 measured = flicker(*pairs, masks)
                 print(
                     f"| {label} | {kind} | {len(account.marks)} | {facts.hidden} | {facts.missed} | {facts.elsewhere} | "

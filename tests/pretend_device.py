@@ -71,9 +71,9 @@ class Pretended(torch.Tensor):
 
 def _indices(index: Any) -> Any:
     """Lists as tensors: torch would make them on the device that is not there."""
-    return (
-        tuple(map(_indices, index)) if isinstance(index, tuple) else torch.tensor(index) if isinstance(index, list) else index
-    )
+    if isinstance(index, tuple):
+        return tuple(map(_indices, index))
+    return torch.tensor(index, dtype=None if index else torch.long) if isinstance(index, list) else index
 
 
 def _on_it(value: Any) -> Any:

@@ -70,6 +70,28 @@ def test_only_verbs_about_experiments_import_experiments() -> None:
     assert {"experiments", "audit"} <= found, "the check sees those that do"
 
 
+# Floors inside `experiments`: every paper's folder stands on the kit alone, but for these.
+ON_OTHER_PAPERS = {("all_methods", "identity_dp"), ("demo", "dp_semcom")}
+
+
+def papers_imported(folder: Path) -> set[tuple[str, str]]:
+    """Folders of `experiments`, each with another one that it imports from, the kit apart."""
+    found = set()
+    for path in folder.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            parts = (node.module or "").split(".") if isinstance(node, ast.ImportFrom) else []
+            if parts[:2] == ["semveil", "experiments"] and len(parts) > 2 and parts[2] not in ("kit", folder.name):
+                found.add((folder.name, parts[2]))
+    return found
+
+
+def test_papers_stand_on_the_kit_and_not_on_each_other() -> None:
+    folders = [path.parent for path in (PACKAGE / "experiments").glob("*/__init__.py")]
+    found = {pair for folder in folders for pair in papers_imported(folder)}
+    assert found == ON_OTHER_PAPERS
+    assert not list((PACKAGE / "experiments").glob("[!_]*.py")), "results stand in folders by paper"
+
+
 def graph() -> dict[str, set[str]]:
     """Every module and the modules of semveil that it imports when it runs; the package's face itself is left out."""
     files = {}

@@ -1,5 +1,7 @@
-"""What `import semveil` gives, and that it costs nothing."""
+"""What `import semveil` gives, that it stays, and that it costs nothing."""
 
+import importlib
+import json
 import os
 import subprocess
 import sys
@@ -9,6 +11,7 @@ import pytest
 
 import semveil
 
+NAMES = json.loads((Path(__file__).parent / "public_names.json").read_text(encoding="utf-8"))
 SRC = Path(__file__).resolve().parents[1] / "src"
 
 
@@ -17,6 +20,23 @@ def test_public_names() -> None:
     for name in semveil.__all__:
         assert getattr(semveil, name).__doc__, f"semveil.{name} has no docstring"
     assert {"load_method", "load_model", "Guarantee", "Sensitivity", "SemveilError"} <= set(semveil.__all__)
+
+
+@pytest.mark.parametrize("module", NAMES)
+def test_names_that_programs_use_are_there(module: str) -> None:
+    """Who removes or renames one breaks programs: it stays for one minor release with a warning, and then leaves the list."""
+    found = importlib.import_module(module)
+    assert sorted(found.__all__) == NAMES[module]
+    assert all(hasattr(found, name) for name in NAMES[module])
+
+
+def test_every_package_with_public_names_is_in_the_list() -> None:
+    packages = {f"semveil.{path.parent.name}" for path in (SRC / "semveil").glob("*/__init__.py")} | {"semveil"}
+    assert {name for name in packages if hasattr(importlib.import_module(name), "__all__")} == set(NAMES)
+
+
+def test_all_names_are_listed() -> None:
+    assert set(semveil.__all__) <= set(dir(semveil))
 
 
 def test_unknown_names_fail_as_in_any_module() -> None:

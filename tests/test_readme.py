@@ -1,4 +1,4 @@
-"""What the README shows runs as it stands."""
+"""What the README and the tutorials show runs as it stands."""
 
 import re
 import shlex
@@ -11,7 +11,8 @@ from skimage.data import astronaut
 
 from semveil.cli.main import main
 
-README = (Path(__file__).parents[1] / "README.md").read_text()
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text()
 
 
 @pytest.fixture
@@ -22,9 +23,31 @@ def portrait_folder(tmp_path, monkeypatch):
     return tmp_path
 
 
-def shown_commands() -> list[str]:
-    """Every command line of semveil, in order; each must run."""
-    return re.findall(r"^semveil .*$", README, re.M)
+def shown_commands(text: str = README) -> list[str]:
+    """Every command line of semveil in a block, in order; each must run."""
+    return re.findall(r"^semveil .*$", text, re.M)
+
+
+def commands_in_the_table() -> list[str]:
+    """Those beside "I want to ..."."""
+    return re.findall(r"^\| .* \| `(semveil [^`]+)`.*\|$", README, re.M)
+
+
+def run(lines: list[str], capsys) -> dict[str, str]:
+    """What each line prints."""
+    said = {}
+    for line in lines:
+        assert main(shlex.split(line)[1:]) == 0, line
+        said[line] = capsys.readouterr().out
+    return said
+
+
+def tutorial(name: str) -> list[str]:
+    return shown_commands((ROOT / "docs/tutorials" / f"{name}.md").read_text())
+
+
+def test_the_two_commands_of_make_are_there():
+    assert re.findall(r"^make (\S+)", README, re.M)[:2] == ["demo", "test"]
 
 
 def test_the_python_lines_run(portrait_folder, capsys):
@@ -37,22 +60,46 @@ def test_the_python_lines_run(portrait_folder, capsys):
 
 def test_the_command_lines_run_in_order(portrait_folder, capsys):
     lines = shown_commands()
-    verbs = [line.split()[1] for line in lines]
-    assert verbs[:5] == ["keygen", "send", "receive", "eavesdrop", "certify"]
-    assert {"transmit", "attack", "audit"} < set(verbs)
-    said = {}
-    for line in lines:
-        assert main(shlex.split(line)[1:]) == 0, line
-        said[line] = capsys.readouterr().out
-    pictures = ("bob.png", "eve.png", "out/portrait/bob.png", "out/attack/direct.png", "out/attack/linear.png")
-    for name in (*pictures, "out/portrait/result.json"):
+    assert [line.split()[1] for line in lines] == ["keygen", "send", "receive", "eavesdrop", "certify"]
+    said = run(lines, capsys)
+    for name in ("bob.png", "eve.png"):
         assert (portrait_folder / name).is_file()
-    (certified,) = [text for line, text in said.items() if " certify " in line]
+    certified = said[lines[-1]]
     assert "epsilon 0" in certified and "delta" in certified and "(basis: computational)" in certified
-    for folder in ("pasted", "protected", "private", "converted"):
+
+
+def test_what_one_wants_to_do_is_what_the_commands_do(portrait_folder, capsys):
+    """Two protected photos, what one of them promises, and an audit that passes."""
+    lines = commands_in_the_table()
+    assert [line.split()[1] for line in lines] == ["protect", "protect", "certify", "audit"]
+    said = run(lines, capsys)
+    for folder in ("pasted", "private"):
         assert (portrait_folder / folder / "portrait.png").is_file()
-    networks, release = [text for line, text in said.items() if " audit " in line]
-    assert "3 no finite epsilon" in networks and "7 games: 7 pass" in release
+    assert "identity" in said[lines[2]] and "7 games: 7 pass" in said[lines[3]]
+
+
+def test_the_tutorial_on_protecting_runs(portrait_folder, capsys):
+    lines = [line for line in tutorial("protect") if line not in commands_in_the_table()]  # those run above
+    said = run([line for line in lines if "pasted" not in line], capsys)
+    for folder in ("broad", "blurred", "converted"):
+        assert (portrait_folder / folder / "portrait.png").is_file()
+    assert len(said) == 4
+
+
+def test_the_tutorial_on_sending_runs(portrait_folder, capsys):
+    """It shows the README's lines, which run above, and all three parties in one process."""
+    readme, lines = shown_commands(), tutorial("send")
+    assert lines[: len(readme)] == readme
+    run(lines[len(readme) :], capsys)
+    for name in ("bob.png", "eve.png", "result.json"):
+        assert (portrait_folder / "out/portrait" / name).is_file()
+
+
+def test_the_tutorial_on_questioning_runs(portrait_folder, capsys):
+    lines = [line for line in tutorial("question") if line not in commands_in_the_table()]
+    said = run(lines, capsys)
+    (networks,) = [text for line, text in said.items() if " audit " in line]
+    assert "3 no finite epsilon" in networks
     assert main(shlex.split("receive nn.svl --snr-db 60 --out clean.png")) == 0
     clean, direct, linear = (
         np.asarray(Image.open(portrait_folder / name), float)
@@ -70,4 +117,4 @@ def test_a_message_is_read_once_as_the_readme_says(portrait_folder, capsys):
 
 def test_it_links_to_what_is_there():
     for target in re.findall(r"\]\(([^)#]+)\)", README):
-        assert (Path(__file__).parents[1] / target).exists(), target
+        assert (ROOT / target).exists(), target

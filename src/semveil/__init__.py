@@ -1,7 +1,8 @@
 """Face privacy with differential privacy, carried over a wiretap channel.
 
 Paths, arrays or images in, results with certificates out: `protect` photos; `send`, `receive` and `eavesdrop` on messages;
-`transmit`, which simulates all three. `load_faces`, `load_method` and `load_model` are the parts.
+`transmit`, which simulates all three; `attack` a message; `certify` what is guaranteed of anything written. `load_faces`,
+`FaceDataset`, `load_method`, `load_model` and `Model` are the parts.
 
 Example:
     >>> import semveil
@@ -18,19 +19,27 @@ if TYPE_CHECKING:
     from semveil.core.errors import SemveilError
     from semveil.core.privacy import Basis, Guarantee, Sensitivity
     from semveil.core.rng import streams
+    from semveil.data.dataset import FaceDataset
     from semveil.data.load_faces import load_faces
+    from semveil.link.attack import attack
+    from semveil.link.certify import certify
     from semveil.link.receive import eavesdrop, receive
     from semveil.link.send import send
     from semveil.link.transmit import transmit
+    from semveil.methods.face_model import FaceModel as Model
     from semveil.methods.face_model import load_model
     from semveil.methods.registry import load_method
 
 __version__ = "0.1.0"
 __all__ = [
     "Basis",
+    "FaceDataset",
     "Guarantee",
+    "Model",
     "SemveilError",
     "Sensitivity",
+    "attack",
+    "certify",
     "eavesdrop",
     "load_faces",
     "load_method",
@@ -45,9 +54,13 @@ __all__ = [
 # Importing semveil must stay cheap: torch is loaded with the first name that needs it.
 _HOMES = {
     "Basis": "core.privacy",
+    "FaceDataset": "data.dataset",
     "Guarantee": "core.privacy",
+    "Model": "methods.face_model",
     "Sensitivity": "core.privacy",
     "SemveilError": "core.errors",
+    "attack": "link.attack",
+    "certify": "link.certify",
     "eavesdrop": "link.receive",
     "load_faces": "data.load_faces",
     "load_method": "methods.registry",
@@ -63,4 +76,8 @@ _HOMES = {
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module 'semveil' has no attribute {name!r}")
-    return getattr(import_module(f"semveil.{_HOMES[name]}"), name)
+    return getattr(import_module(f"semveil.{_HOMES[name]}"), {"Model": "FaceModel"}.get(name, name))
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

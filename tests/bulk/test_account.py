@@ -182,7 +182,7 @@ def test_another_key_does_photos_anew_and_the_same_does_not(group: Path, tmp_pat
     assert protect_photos([group], out, replace(NOISE, sealing=Sealing(str(tmp_path / "other.key")))).protected == 1
     with pytest.raises(KeyProblem, match="no key at"):
         protect_photos([group], out, replace(NOISE, sealing=Sealing(str(tmp_path / "none.key"))))
-    with pytest.raises(ValueError, match="only whole photos have a way back"):
+    with pytest.raises(ValueError, match="only whole photos can be reversible"):
         replace(NOISE, sealing=Sealing(str(key[0])), layout=Layout.CROPS)
 
 

@@ -10,7 +10,7 @@ from PIL import Image
 from semveil.bulk.enrolled import Enrolled
 from semveil.bulk.run import protect_photos
 from semveil.bulk.settings import Settings
-from semveil.core.ledger import Ledger
+from semveil.core.ledger import BudgetIsFixed, Ledger
 from semveil.data import faces as faces_module
 from semveil.data.certified import certificate_path
 from semveil.data.faces import find_faces
@@ -113,6 +113,24 @@ def test_a_limit_refuses_photos_before_they_are_there(album: Callable, tmp_path:
     total = book.total("Ada")
     assert total is not None and total.epsilon == pytest.approx(2 * single.epsilon)
     pasted = replace(ADA, layout=Layout.WHOLE_PHOTO)  # no finite epsilon for the photo, so no limit allows it
-    assert protect_photos([folder / "c.jpg"], tmp_path / "whole", pasted, ledger=book, limit=1e9).exit_code == 8
+    assert protect_photos([folder / "c.jpg"], tmp_path / "whole", pasted, ledger=book).exit_code == 8  # the limit is kept
+    with pytest.raises(BudgetIsFixed):
+        protect_photos([folder / "c.jpg"], tmp_path / "whole", ADA, ledger=book, limit=1e9)
     with pytest.raises(ValueError, match="a limit needs a ledger"):
         protect_photos([folder], out, PIX, limit=1.0)
+
+
+def test_a_limit_cannot_refuse_what_an_earlier_run_released(album: Callable, tmp_path: Path, book: Ledger) -> None:
+    folder, out = album("a.jpg", "b.jpg"), tmp_path / "out"
+    done = protect_photos([folder / "a.jpg"], out, PIX).guarantee
+    assert done is not None and done.epsilon is not None
+    late = protect_photos([folder], out, ADA, ledger=book, limit=0.5 * done.epsilon)
+    assert (late.done_before, late.recorded, late.exit_code) == (1, 1, 8)  # the first is booked, the second refused
+    assert not (out / "b.png").exists()
+
+
+def test_a_limit_is_fixed_for_everybody_who_is_enrolled(album: Callable, tmp_path: Path, book: Ledger) -> None:
+    known = album("astronaut.jpg").rename(tmp_path / "known")
+    people = replace(PIX, enrolled=str(known))
+    assert protect_photos([album("a.jpg")], tmp_path / "out", people, ledger=book, limit=1e-3).exit_code == 8
+    assert [fixed.budget for fixed in book.budgets("astronaut")] == [1e-3] and not book.releases("astronaut")

@@ -5,6 +5,7 @@ import pickle
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from video.moving import SIDE, astronaut_frames, find_squares, frames_in, glidin
 from semveil.bulk import clip as clip_module
 from semveil.bulk import clip_frames
 from semveil.bulk.account import Fate
+from semveil.bulk.clip_frames import as_photo, protect_frames
 from semveil.bulk.clip_store import Released
 from semveil.bulk.manifest import FOLDER
 from semveil.bulk.pool import Pool
@@ -29,11 +31,18 @@ from semveil.core.coverage import Kind
 from semveil.core.errors import OutputError
 from semveil.core.explain import explain
 from semveil.core.ledger import Ledger
+from semveil.core.pixels import to_tensor
+from semveil.data.align import align_face
 from semveil.data.certified import read_certificate
+from semveil.data.paste import align_apart, pasted_region
+from semveil.data.regions import Region
 from semveil.methods.baselines import DPPix, PixelNoise
+from semveil.methods.registry import load_method
 from semveil.methods.release import draw_once
 from semveil.recognition.dlib_faces import Face
+from semveil.video.clip import read_clip
 from semveil.video.encode import write_stretch as really_write
+from semveil.video.tracks import Place, Shown
 
 NOISE = protection_settings("pixel-noise", size=8, sigma=60.0, detector="dlib")  # large cells: they outlive the encoder
 FRAMES = 20
@@ -189,6 +198,49 @@ def test_a_run_that_was_killed_goes_on_with_the_same_draw(glide: Path, tmp_path:
     assert booked.certificate.release_id == read_certificate(out / "glide.mp4").release_id
     assert np.abs(np.diff(faces_in(out / "glide.mp4"), axis=0)).mean() < 12  # before and after the kill alike
     assert not left_behind(out) and run(glide, out, named, ledger=ledger).done_before == 1
+
+
+def test_a_disk_that_fills_up_in_mid_clip_leaves_nothing_half_written(
+    glide: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One line says why; when there is room again, what is done is kept, and so is the draw."""
+    out, tried = tmp_path / "out", []
+
+    def full(path: str, frames: Iterable, *rest: object) -> None:
+        tried.append(Path(path).name)
+        if len(tried) == 2:
+            next(iter(frames))
+            raise OutputError(f"cannot write {path!r}: No space left on device")
+        really_write(path, frames, *rest)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(clip_frames, "write_stretch", full)
+    with pytest.raises(OutputError, match="No space left on device"):
+        run(glide, out)
+    assert not outputs(out) and len(tried) == 2
+    (kept,) = (out / FOLDER).rglob("draws")
+    drawn = Released.from_bytes(kept.read_bytes().partition(b"\n")[2]).certificate.release_id
+    assert run(glide, out).exit_code == 0
+    assert tried[2:] == sorted(set(tried))[1:]  # the first stretch is not done again
+    assert read_certificate(out / "glide.mp4").release_id == drawn and not left_behind(out)
+
+
+@pytest.mark.parametrize(
+    ("changed", "note"),
+    [
+        ({}, ""),  # without sound
+        ({"pts": [0, 3, 4, 9, 10, 11, 20, 21, 25, 40], "base": Fraction(1, 90)}, ""),
+        ({"pix_fmt": "yuv420p10le"}, "10 bits for each colour become 8"),
+        ({"rotation": 90}, ""),
+    ],
+    ids=["silent", "variable rate", "ten bits", "turned"],
+)
+def test_odd_clips_go_through_whole(tmp_path: Path, squares: None, changed: dict[str, Any], note: str) -> None:
+    path = write_clip(tmp_path / "odd.mkv", gliding(10), **changed)
+    summary = run(path, tmp_path / "out")
+    assert (summary.exit_code, summary.faces_protected) == (0, 1) and note in " ".join(summary.notes)
+    before, after = read_clip(path), read_clip(tmp_path / "out/odd.mp4")
+    assert [p * after.time_base for p in after.pts] == [p * before.time_base for p in before.pts]
+    assert after.size == before.size and after.audio is None
 
 
 def test_draws_that_somebody_altered_count_for_nothing(glide: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -353,8 +405,63 @@ def test_the_astronaut_moves_under_a_new_identity(tmp_path: Path) -> None:
     certificate = read_certificate(tmp_path / "out/astronaut.mp4")
     assert certificate.guarantee.epsilon == 6.0 and certificate.guarantee.basis.value == "proved"
     assert any("of every frame" in words for words in certificate.guarantee.not_covered)
+    assert any("the outline of the old face in every frame" in words for words in certificate.guarantee.not_covered)
     for before, after in zip(frames_in(path), frames_in(tmp_path / "out/astronaut.mp4"), strict=True):
         left, top, right, bottom = account.marks[0].box
         inside = np.abs(before.astype(float) - after)[top:bottom, left:right].mean()
         outside = np.abs(before.astype(float) - after)[:20].mean()
         assert inside > 8 and inside > 2 * outside
+
+
+def still(count: int) -> tuple[list[np.ndarray], list[dict[int, Place]]]:
+    """The same frame again and again, and where its face is."""
+    (frame,) = astronaut_frames(1)
+    (face,) = clip_frames.find_faces(as_photo(frame))
+    return [frame] * count, [{0: Place(Shown.REPLACED, face.box, face.landmarks)}] * count
+
+
+def altered(method: Any, frames: list[np.ndarray], places: list[dict[int, Place]]) -> np.ndarray:
+    """Which pixels of the disc around the face are altered in the first frame."""
+    crop = to_tensor([align_face(frames[0], places[0][0].landmarks, method.size).pixels])
+    with torch.no_grad():
+        draw = draw_once(method, crop, None)
+    made, (region,) = next(protect_frames(iter(frames), places, {0: Fate.PROTECTED}, {0: draw}, method))
+    changed = (made != frames[0]).any(-1)
+    aligned = align_apart(frames[0], [places[0][0].landmarks], 64)
+    disc = pasted_region(aligned, 0, frames[0].shape)
+    assert disc is not None and not changed[~marked(region, changed.shape)].any()
+    return changed[marked(disc, changed.shape)]
+
+
+def marked(region: Region, shape: tuple[int, ...]) -> np.ndarray:
+    mask = np.zeros(shape, bool)
+    region.mark(mask)
+    return mask
+
+
+def test_frames_are_pasted_along_the_face_where_its_look_passes_anyway() -> None:
+    frames, places = still(1)
+    identity, pixels = load_method("identity-dp", epsilon=6.0), load_method("pixel-noise", size=32)
+    assert 0.3 < altered(identity, frames, places).mean() < 0.8  # hair and background in the disc stay
+    assert altered(pixels, frames, places).mean() > 0.9  # nothing of the face's outline passes: the whole disc
+
+
+def test_nothing_jumps_between_two_stretches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first frame of a stretch is fitted after the ones before it, as if there were one stretch."""
+    path = write_clip(tmp_path / "astronaut.mp4", astronaut_frames(6), sound="aac")
+    seen: dict[int, list[float]] = {}
+
+    def watched(frames: Any, places: Any, fates: Any, draws: Any, method: Any) -> Any:
+        places = list(places)
+        seen[len(seen)] = [float(place[0].box[0]) for place in places]
+        return protect_frames(frames, places, fates, draws, method)
+
+    monkeypatch.setattr(clip_module, "FRAMES", 4)
+    monkeypatch.setattr(clip_frames, "protect_frames", watched)
+    assert run(path, tmp_path / "out", protection_settings("identity-dp", epsilon=6.0)).exit_code == 0
+    assert [len(there) for there in seen.values()] == [4, 6] and seen[1][:4] == seen[0]
+    assert len(frames_in(tmp_path / "out/astronaut.mp4")) == 6
+    seen.clear()
+    anew = protection_settings("identity-dp", epsilon=6.0, draw_per="frame")
+    assert run(path, tmp_path / "anew", anew).exit_code == 0
+    assert [len(there) for there in seen.values()] == [4, 2]  # a frame that is drawn anew is not drawn twice

@@ -10,12 +10,14 @@ from collections.abc import Callable, Iterator
 from multiprocessing.forkserver import _forkserver
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from semveil import __version__
 from semveil.bulk import pool
 from semveil.bulk.manifest import FOLDER, LOG
 from semveil.bulk.pool import check_workers, open_pool
+from semveil.bulk.protect import protection_settings
 from semveil.bulk.run import protect_photos
 from semveil.bulk.settings import Settings
 from semveil.bulk.sources import BulkError
@@ -104,6 +106,25 @@ def test_a_cluster_finishes_the_run_when_one_of_its_workers_is_killed(
     before = pictures(out)
     assert protect_photos([folder], out, NOISE, cluster=address).done_before == 16  # the other worker goes on
     assert pictures(out) == before
+
+
+@pytest.mark.slow
+def test_a_clip_goes_through_the_workers_of_a_cluster(tmp_path: Path, cluster: tuple[str, list[subprocess.Popen]]) -> None:
+    """Two stretches, whose draws, fits and what was found travel between machines; the clip is whole and in order."""
+    pytest.importorskip("av")
+    from video.moving import astronaut_frames, frames_in, write_clip
+
+    path, out = write_clip(tmp_path / "a.mp4", astronaut_frames(52), sound="aac"), tmp_path / "out"
+    settings = protection_settings("identity-dp", epsilon=6.0, detector="dlib")
+    told: list[tuple[str, int, int]] = []
+    summary = protect_photos([path], out, settings, cluster=cluster[0], clip_progress=lambda *now: told.append(now))
+    (account,) = summary.accounts
+    assert (summary.exit_code, summary.faces_protected) == (0, 1) and account.clip is not None and account.clip.missed == 0
+    before, after = frames_in(path), frames_in(out / "a.mp4")
+    assert len(after) == 52 and {stage for stage, _, _ in told} == {"Finding faces in a.mp4", "Protecting a.mp4"}
+    edges = [np.abs(b[:20].astype(float) - a[:20]).mean() for b, a in zip(before, after, strict=True)]
+    assert max(edges) < 6  # what is not the face is where and when it was
+    assert protect_photos([path], out, settings, cluster=cluster[0]).done_before == 1
 
 
 def test_a_killed_run_goes_on_without_losing_or_repeating_a_photo(album: Callable, tmp_path: Path, own_home: Path) -> None:

@@ -266,7 +266,7 @@ def named(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
 def test_a_method_that_needs_subjects_gets_them_and_strangers_get_names_that_never_come_again(
     named: list, group: Path, face: Image.Image, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with pytest.raises(ValueError, match="must know here whom photos show"):
+    with pytest.raises(ValueError, match="needs to know here who is shown"):
         protect_photos([group], tmp_path / "out", Settings("named"))
     protect_photos([group], tmp_path / "out", Settings("named", subject="Ada", face="1"))
     assert named == [["Ada"]]

@@ -19,6 +19,10 @@ def test_every_eve_makes_a_picture(semveil: Callable, photo: Path, tmp_path: Pat
     assert found.code == 0, found
     assert tuple(one["attack"] for one in json.loads(found.stdout)["attacks"]) == named
     assert {path.stem for path in out.glob("*.png")} == set(named)
+    verdict = json.loads(found.stdout)["verdict"]
+    assert (verdict["reference"], [score["attack"] for score in verdict["scores"]]) == ("Bob's picture", list(named))
+    assert verdict["outcome"] in ("undone", "partly undone", "held")
+    assert verdict == json.loads((out / "result.json").read_text())["verdict"]
 
 
 def test_a_keyed_message_needs_no_key_to_be_attacked(semveil: Callable, photo: Path, tmp_path: Path) -> None:
@@ -28,7 +32,11 @@ def test_a_keyed_message_needs_no_key_to_be_attacked(semveil: Callable, photo: P
     chosen = ("--attack", "impute", "--attack", "direct")
     found = semveil("attack", tmp_path / "m.svl", *FEW, *chosen, "--out", tmp_path / "out", "--json")
     assert found.code == 0, found
-    assert [one["attack"] for one in json.loads(found.stdout)["attacks"]] == ["direct", "impute"]
+    result = json.loads(found.stdout)
+    assert [one["attack"] for one in result["attacks"]] == ["direct", "impute"]
+    assert result["verdict"] is None  # nobody can tell from the message what the photo shows
+    told = semveil("attack", tmp_path / "m.svl", *FEW, *chosen[:2], "--photo", photo, "--out", tmp_path / "out")
+    assert "Verdict: " in told.stdout and "Compared: with the photo" in told.stdout
 
 
 @pytest.mark.parametrize(("name", "words"), [("inpute", "did you mean 'impute'"), ("multi-shot", "does not apply")])

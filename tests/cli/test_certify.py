@@ -89,7 +89,7 @@ def test_certifying_outputs_writes_beside_and_into_pictures(tmp_path: Path) -> N
     made = MADE.for_picture()
     outputs = [certified_picture(path, PICTURE, made, inside=True) for path in paths]
     lines = certified_lines(made, publish_outputs(outputs))
-    assert lines[0].startswith("In short: ") and "eve-2.png.certificate.json" in lines[1]
+    assert lines[0][0] == "In short" and "eve-2.png.certificate.json" in lines[1][1]
     for path in paths:
         assert read_certificate(path).output.of == "file"
         certificate_path(path).unlink()

@@ -63,6 +63,8 @@ def test_the_original_comes_back_byte_for_byte(semveil: Callable, failed: Callab
     assert semveil("restore", made, "--key", keys[0]).code == 0
     assert back.read_bytes() == clip.read_bytes() and back.stat().st_mode & 0o777 == 0o600
     failed(semveil("restore", made, "--key", keys[1]), 7, "the key is another")
+    failed(semveil("restore", made), 2, "--key FILE")
+    failed(semveil("restore", made, "--key", tmp_path / "gone.key"), 7, "gone.key")
     failed(semveil("restore", made, "--key", keys[0], "--face", "1"), 2, "sealed whole")
     sealed = Path(f"{made}.sealed")
     sealed.write_bytes(sealed.read_bytes()[:-1])

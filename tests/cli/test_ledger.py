@@ -12,7 +12,7 @@ from semveil.cli.certified import record_lines
 from semveil.core.certificate import Certificate
 from semveil.core.coverage import Coverage
 from semveil.core.errors import KeyProblem
-from semveil.core.ledger import Ledger
+from semveil.core.ledger import Ledger, OverLimit
 from semveil.core.privacy import Basis, Guarantee
 from semveil.link.outputs import account, open_ledger
 
@@ -44,7 +44,10 @@ def semveil(book: Ledger, capsys: pytest.CaptureFixture[str]) -> Callable[..., t
 def test_a_person_is_added_up(semveil: Callable) -> None:
     code, out, err = semveil("show", "--subject", " ada ")
     assert (code, err) == (0, "")
-    assert "Covers the whole photo with epsilon 3 (basis: proved" in out and "- all codes: epsilon 3 (basis: proved)." in out
+    assert (
+        "Covers the whole photo with epsilon 3: limited (basis: proved" in out
+        and "- all codes: epsilon 3: limited (basis: proved)." in out
+    )
     assert "What epsilon 3 means" in out
     assert "every release about the person is in the ledger" in out and "Warning" not in out
 
@@ -55,6 +58,33 @@ def test_a_budget_that_is_spent_is_warned_of(semveil: Callable, subject: str, li
     result = json.loads(semveil("show", "--subject", subject, "--limit", limit, "--json")[1])
     assert result["over_limit"] == over
     assert result["total"]["basis"] == ("proved" if subject == "Ada" else "none")
+
+
+def test_each_record_is_judged_by_its_own_budget(semveil: Callable, book: Ledger) -> None:
+    book.fix_budgets(["Ada"], 4.0)
+    code, out, _ = semveil("show", "--subject", "Ada")
+    assert code == 0 and "Budget for the whole record: epsilon 4" in out and "Warning" not in out
+    assert [s["over_limit"] for s in json.loads(semveil("list", "--json")[1])["subjects"]] == [False, False]
+    book.fix_budgets(["Ada"], 2.0, change=True)
+    out = semveil("show", "--subject", "Ada", "--limit", "99")[1]  # no larger limit hides the budget
+    assert "for the whole record is above the limit of 2" in out and "It was epsilon 4" in out
+    told = json.loads(semveil("show", "--subject", "Ada", "--json")[1])
+    assert told["over_limit"] and told["limit"] == 2.0 and [b["budget"] for b in told["budgets"]] == [4.0, 2.0]
+    ada, grace = json.loads(semveil("list", "--json")[1])["subjects"]
+    assert (ada["budget"], ada["over_limit"], grace["budget"], grace["over_limit"]) == (2.0, True, None, False)
+    assert "above their budget, or without a finite epsilon: 1 of them" in semveil("list")[1]
+
+
+def test_a_budget_is_changed_by_its_own_verb(semveil: Callable, book: Ledger) -> None:
+    assert "Budget for the whole record: epsilon 5" in semveil("budget", "--subject", "Ada", "--limit", "5")[1]
+    with pytest.raises(OverLimit):
+        book.record("Ada", release(2.5))
+    out = semveil("budget", "--subject", "Ada", "--limit", "6")[1]
+    assert "epsilon 6" in out and "It was epsilon 5" in out and "only below a budget that does not" in out
+    book.record("Ada", release(2.5))
+    assert semveil("budget", "--subject", "Ada", "--limit", "nan")[0] == 2
+    assert "Budget for the whole record: epsilon 1" in semveil("budget", "--subject", "Mary", "--limit", "1")[1]
+    assert "Budget for the whole record: epsilon 1" in semveil("show", "--subject", "Mary")[1]
 
 
 def test_an_unknown_person_has_no_releases(semveil: Callable) -> None:
@@ -81,8 +111,8 @@ def test_totals_are_shown_for_each_part_and_for_the_whole_record(semveil: Callab
         book.record("Mary", partly(private))
     _, out, _ = semveil("show", "--subject", "Mary", "--limit", "5")
     assert "Covers the whole photo with no finite epsilon" in out and "with epsilon 2" not in out and "88.08" not in out
-    assert "- the codes shared of model faces-64 (0f0f0f0f): epsilon 2 (basis: proved)." in out
-    assert "- all codes but shared of model faces-64 (0f0f0f0f): epsilon none (basis: none), because a release shows" in out
+    assert "- the codes shared of model faces-64 (0f0f0f0f): epsilon 2: limited (basis: proved)." in out
+    assert "- all codes but shared of model faces-64 (0f0f0f0f): epsilon none: no guarantee (basis: none), because" in out
     assert "Warning: no finite epsilon holds any more for the whole record" in out
     told = json.loads(semveil("show", "--subject", "Mary", "--json")[1])
     assert [part["epsilon"] for part in told["sets"]] == [2.0, None] and told["total"]["epsilon"] is None
@@ -90,12 +120,12 @@ def test_totals_are_shown_for_each_part_and_for_the_whole_record(semveil: Callab
     assert (listed["over_limit"], listed["total"]["epsilon"]) == (True, None)
     assert [part["epsilon"] for part in listed["sets"]] == [2.0, None]
     table = semveil("list")[1]
-    assert "none - none the whole record" in table and "2 - proved the codes shared" in table
+    assert "no guarantee (none) - the whole record" in table and "2: limited (proved) - the codes shared" in table
 
 
 def test_figures_are_printed_rounded_up(semveil: Callable, book: Ledger) -> None:
     book.record("Mary", release(1.0000004))
-    assert "epsilon 1.00001 (basis: proved" in semveil("show", "--subject", "Mary")[1]
+    assert "epsilon 1.00001: strong (basis: proved" in semveil("show", "--subject", "Mary")[1]
     assert "1.00001" in semveil("list")[1]
     assert (
         "epsilon 1.00001 (basis: proved) for the whole record is above"
@@ -144,9 +174,9 @@ def test_a_missing_key_is_one_line(semveil: Callable, book: Ledger) -> None:
 
 def test_verbs_are_told_the_total(book: Ledger) -> None:
     ledger = open_ledger("Ada", book.path)
-    (line,) = record_lines(account(ledger, "Ada"))
+    ((_, line),) = record_lines(account(ledger, "Ada"))
     assert line.startswith(
-        "Recorded releases about this person: 2. Together: Covers the whole photo with epsilon 3 (basis: proved"
+        "Recorded releases about this person: 2. Together: Covers the whole photo with epsilon 3: limited (basis: proved"
     )
     assert open_ledger(None, None) is None and account(None, None) is None and record_lines(None) == []
 

@@ -17,7 +17,7 @@ from semveil.cli import main as program
 
 VERBS = [
     "transmit", "send", "receive", "eavesdrop", "attack", "audit", "certify", "keygen", "protect", "restore", "faces",
-    "classify", "evaluate", "invert", "calibrate", "reproduce", "demo", "data prepare", "ledger show", "ledger list",
+    "methods", "classify", "evaluate", "invert", "calibrate", "reproduce", "demo", "data prepare", "ledger show", "ledger list",
     "train parser", "train generator", "train encoder", "train deep-jscc", "train protector", "train quantiles",
     "train stylegan2",
     "train identity-encoder", "train fusion", "train noise-image",
@@ -104,7 +104,19 @@ def test_names_cannot_smuggle_escapes_into_the_terminal(semveil: Callable, faile
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_an_interrupted_run_leaves_nothing(home: Path, photo: Path, tmp_path: Path, number: int, code: int) -> None:
     environment = {**os.environ, "SEMVEIL_HOME": str(home), "PYTHONPATH": str(SRC), "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, "-m", "semveil", "transmit", str(photo), "--model", "tiny", "--epsilon", "77"]
+    command = [
+        sys.executable,
+        "-m",
+        "semveil",
+        "transmit",
+        str(photo),
+        "--model",
+        "tiny",
+        "--protection",
+        "nn",
+        "--epsilon",
+        "77",
+    ]
     with subprocess.Popen(
         [*command, "--out", str(tmp_path / "out")], env=environment, stderr=subprocess.PIPE, text=True
     ) as run:

@@ -14,12 +14,12 @@ from torch import Tensor
 
 from semveil.core.certificate import Certificate
 from semveil.core.pixels import to_tensor
+from semveil.core.progress import quiet
 from semveil.data.faces import load_aligned_faces
 from semveil.data.latents import LatentSet
-from semveil.experiments.photo_sets import astronaut
-from semveil.experiments.presets import PRESETS
-from semveil.experiments.protected import quiet
-from semveil.experiments.setup import prepare_run
+from semveil.experiments.dp_semcom.setup import PRESETS, prepare_run
+from semveil.experiments.kit.experiment import Run as ExperimentRun
+from semveil.experiments.kit.photo_sets import astronaut
 from semveil.methods.dp_image import DPImage
 from semveil.methods.dp_semcom import DPSemCom
 from semveil.methods.face_model import load_model
@@ -73,7 +73,7 @@ def of_the_library(portrait: Path, model: str, perceptual: str | None) -> Tensor
 
 def of_an_experiment(model: str, perceptual: str | None) -> Tensor:
     one = replace(PRESETS["smoke"], photos=1, epsilons=(), perceptual=perceptual)
-    setup = prepare_run("curves", one, data=None, model=model, verifier=None, progress=quiet)
+    setup = prepare_run("curves", ExperimentRun("fig3", one, Path(), None, model, None, quiet))
     assert (setup.photos.images == to_tensor([astronaut(setup.model.size)])).all()
     assert setup.config["inversion"]["perceptual_term"] == ("lpips-alex" if perceptual else "none")
     return setup.codes

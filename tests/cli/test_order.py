@@ -76,9 +76,11 @@ def test_a_limit_refuses_the_message_before_it_is_there(semveil: Callable, photo
         return semveil("send", photo, *NOISE, "--ledger", ledger.path, "--out", out, *options).code, out.exists()
 
     assert send("a.svl", "--limit", "39") == (8, False) and epsilon(ledger) is None
+    assert send("a.svl", "--limit", "81") == (8, False)  # another limit than was fixed
+    assert semveil("ledger", "budget", "--subject", "Ada", "--limit", "81", "--ledger", ledger.path).code == 0
     assert send("a.svl", "--limit", "81") == (0, True)
-    assert send("b.svl", "--limit", "81") == (0, True)
-    assert send("c.svl", "--limit", "81") == (8, False) and epsilon(ledger) == pytest.approx(80)
+    assert send("b.svl") == (0, True)
+    assert send("c.svl") == (8, False) and epsilon(ledger) == pytest.approx(80)  # given once, it stays
     in_clear = ("send", photo, "--model", "tiny", "--protection", "laplace", "--private", "skin", "--epsilon", "1")
     book = ("--subject", "Grace", "--ledger", ledger.path, "--limit", "99")
     refused = semveil(*in_clear, *book, "--out", tmp_path / "d.svl")

@@ -10,7 +10,7 @@ import typer
 from PIL import Image
 
 from semveil.cli.main import app
-from semveil.cli.protect import protect, split_words
+from semveil.cli.protect import protect
 from semveil.methods.options import declared_options
 from semveil.methods.registry import image_methods
 
@@ -54,9 +54,8 @@ def test_refused_photos_make_it_fail_after_the_others_are_done(semveil: Callable
     [
         (("--method", "mosaik"), "did you mean 'mosaic'"),
         (("--method", "dp-semcom"), "no method that protects pictures"),
-        ((), "name a method with --method"),
         (("--method", "mosaic", "--blok", "8"), "did you mean '--block'"),
-        (("--method", "mosaic", "--block"), "needs a value"),
+        (("--method", "mosaic", "--block"), "requires an argument"),
         (("--method", "mosaic", "--block", "8", "--block", "9"), "given twice"),
         (("--method", "mosaic", "--block", "x"), "takes a whole number"),
         (("--method", "mosaic", "--block", "0"), "must be a whole number from 1"),
@@ -100,7 +99,6 @@ def test_people_to_recognise_must_be_there(semveil: Callable, failed: Callable, 
 
 
 def test_what_is_missing_is_one_line(semveil: Callable, failed: Callable, photo: Path, tmp_path: Path) -> None:
-    failed(semveil("protect", photo, *MOSAIC), 2, "--out DIR")
     failed(semveil("protect", *MOSAIC, "--out", tmp_path / "out"), 2, "name photos")
     failed(semveil("protect", tmp_path / "nothing", *MOSAIC, "--out", tmp_path / "out"), 3, "does not exist")
     failed(semveil("protect", photo.parent, *MOSAIC, "--out", photo.parent), 2, "is the output folder")
@@ -108,9 +106,12 @@ def test_what_is_missing_is_one_line(semveil: Callable, failed: Callable, photo:
 
 def test_the_methods_are_listed(semveil: Callable) -> None:
     listed = json.loads(semveil("protect", "--methods", "--json").stdout)["methods"]
-    assert {entry["method"] for entry in listed} == set(image_methods())
+    assert [entry["method"] for entry in listed] == [*image_methods(), "dp-semcom"]
+    assert all(entry["hides"] and entry["leaves"] for entry in listed)
+    assert listed == json.loads(semveil("methods", "--json").stdout)["methods"]
     assert {entry["method"]: entry["layout"] for entry in listed}["mosaic"] == "crops"
-    assert "--neighbourhood" in semveil("protect", "--methods").stdout
+    assert "--neighbourhood" in semveil("methods").stdout
+    assert "pixels neighbouring crops" in semveil("methods", "dp-pix").stdout
 
 
 def test_options_of_methods_and_of_the_verb_do_not_collide() -> None:
@@ -122,8 +123,35 @@ def test_options_of_methods_and_of_the_verb_do_not_collide() -> None:
         assert not taken & {option.flag for option in declared_options(method).values()}, name
 
 
-def test_switches_take_no_value() -> None:
-    switches = {"--soft": True}
-    assert split_words(["--no-soft", "a.jpg"], switches) == (["a.jpg"], {"--soft": "false"})
-    assert split_words(["--soft", "a.jpg"], switches) == (["a.jpg"], {"--soft": "true"})
-    assert split_words(["--soft=false"], switches) == ([], {"--soft": "false"})
+def test_the_options_of_a_method_stand_in_its_help(semveil: Callable) -> None:
+    answer = semveil("protect", "--method", "dp-pix", "--help")
+    assert answer.code == 0 and "Options of dp-pix" in answer.stdout and "--neighbourhood" in answer.stdout
+    assert "--neighbourhood" not in semveil("protect", "--method=blur", "--help").stdout
+
+
+def test_switches_of_a_method_have_two_names(semveil: Callable, failed: Callable, photo: Path, tmp_path: Path) -> None:
+    words = ("protect", photo, "--out", tmp_path / "out", "--mechanism", "privunit")
+    failed(semveil(*words, "--no-renormalise"), 2, "leave renormalise as it is")
+    failed(semveil(*words, "--renormalise", "x"), 3, "does not exist")
+
+
+def test_method_and_folder_have_defaults_that_are_named(
+    semveil: Callable, photo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "300")
+    answer = semveil("protect", photo)
+    assert answer.code == 0 and (tmp_path / "out" / "protect" / "identity-dp" / "private name.png").is_file()
+    for words in (
+        "Method: identity-dp (the default",
+        "Hidden: the identity",
+        "Not hidden: hair",
+        "UNPROTECTED",
+        "epsilon 6: weak, for the identity vector",
+        "Written: out/protect/identity-dp (the default; --out DIR)",
+        "64 x 64 px",
+        "Next: semveil certify 'out/protect/identity-dp/private name.png'",
+    ):
+        assert words in answer.stdout, words
+    named = semveil("protect", photo, "--method", "identity-dp", "--out", "mine").stdout
+    assert "default" not in named and "Written: mine," in named

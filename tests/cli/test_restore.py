@@ -40,7 +40,7 @@ def test_there_and_back(semveil: Callable, failed: Callable, photo: Path, key: P
     page = tmp_path / "review.html"
     answer = semveil("protect", photo, *MOSAIC, "--out", tmp_path / "out", "--reversible", "--key", key, "--review", page)
     assert answer.code == 0 and page.is_file()
-    assert "1 face found, 1 protected, 0 covered, 0 left" in answer.stdout and "semveil restore FILE --key" in answer.stdout
+    assert "1 face found, 1 protected, 0 covered, 0 left" in answer.stdout and "private name.png' --key KEY" in answer.stdout
     picture, back = tmp_path / "out" / "private name.png", tmp_path / "back.png"
     answer = semveil("restore", picture, "--key", key, "--out", back)
     assert answer.code == 0 and "equals the photo that was protected in every pixel" in answer.stdout

@@ -20,7 +20,7 @@ def names(folder: Path) -> set[str]:
 
 def test_a_photo_becomes_five_pictures_and_a_result(semveil: Callable, photo: Path, tmp_path: Path) -> None:
     out = tmp_path / "new" / "out"
-    answer = semveil("transmit", photo, *QUICK, "--epsilon", "10", "--seed", "3", "--out", out, "--json")
+    answer = semveil("transmit", photo, *QUICK, "--protection", "nn", "--seed", "3", "--out", out, "--json")
     assert (answer.code, answer.stderr) == (0, "")
     printed = json.loads(answer.stdout)
     assert names(out) == FILES
@@ -60,7 +60,8 @@ def test_pictures_carry_nothing_but_pixels(semveil: Callable, photo: Path, tmp_p
 
 def test_the_same_seed_gives_the_same_pictures(semveil: Callable, photo: Path, tmp_path: Path, pixels: Callable) -> None:
     for name, seed in (("a", 1), ("b", 1), ("c", 2)):
-        assert semveil("transmit", photo, *QUICK, "--seed", seed, "--out", tmp_path / name, "--snr-db", "5").code == 0
+        words = ("--protection", "nn", "--seed", seed, "--out", tmp_path / name, "--snr-db", "5")
+        assert semveil("transmit", photo, *QUICK, *words).code == 0
     a, b, c = (pixels(tmp_path / name / "bob.png") for name in "abc")
     assert np.array_equal(a, b)
     assert not np.array_equal(a, c)
@@ -75,6 +76,18 @@ def test_several_photos_get_folders_of_their_own(semveil: Callable, photo: Path,
     sources = [image["source"] for image in json.loads((out / "result.json").read_text())["images"]]
     assert sources == ["private name", "private name-2"]
     assert "latents are sent as they are" in " ".join(answer.stdout.split())
+
+
+def test_without_options_a_key_protects_and_the_reader_is_told_what_is_measured(
+    semveil: Callable, photo: Path, tmp_path: Path
+) -> None:
+    answer = semveil("transmit", photo, *QUICK, "--out", tmp_path / "out")
+    config = json.loads((tmp_path / "out" / "result.json").read_text())["config"]
+    assert (config["protection"], len(config["private_codes"])) == ("rotation", 28)
+    assert "Protection: rotation. Covers all codes with epsilon 0 and delta" in answer.stdout
+    assert "as good as it gets (basis: computational" in answer.stdout
+    assert "FPPSR: face privacy protection success rate: 1 where dlib takes the picture for another person" in answer.stdout
+    assert "Bob: " in answer.stdout and "32 x 32 px" in answer.stdout
 
 
 def test_the_seed_of_genuine_noise_is_never_written(semveil: Callable, photo: Path, tmp_path: Path) -> None:
@@ -96,7 +109,7 @@ def test_the_seed_of_genuine_noise_is_never_written(semveil: Callable, photo: Pa
 def test_a_missing_pair_is_trained_or_its_command_named(
     semveil: Callable, photo: Path, tmp_path: Path, failed: Callable
 ) -> None:
-    asked = ("--epsilon", "3", "--private-codes", "0,2-3")
+    asked = ("--protection", "nn", "--epsilon", "3", "--private-codes", "0,2-3")
     refused = semveil("transmit", photo, *QUICK, *asked, "--no-train", "--out", tmp_path / "out")
     command = "semveil train protector --model tiny --epsilon 3 --private-codes 0,2,3 --calibration as_published"
     failed(refused, 1, command)
@@ -119,8 +132,9 @@ def test_all_photos_are_checked_before_anything_is_written(
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        (("--epsilon", "0"), "epsilon"),
-        (("--epsilon", "nan"), "epsilon"),
+        (("--protection", "nn", "--epsilon", "0"), "epsilon"),
+        (("--epsilon", "10"), "protection 'rotation' has no epsilon to set"),
+        (("--protection", "nn", "--epsilon", "nan"), "epsilon"),
         (("--epsilon", "ten"), "'--epsilon'"),
         (("--snr-db", "nan"), "--snr-db must lie in"),
         (("--snr-db", "inf"), "--snr-db must lie in"),
@@ -128,7 +142,7 @@ def test_all_photos_are_checked_before_anything_is_written(
         (("--private", "skin", "--private-codes", "0"), "not both"),
         (("--private-codes", "0,99"), "0..27"),
         (("--protection", "laplas"), "did you mean 'laplace'"),
-        (("--calibration", "correct"), "did you mean 'corrected'"),
+        (("--protection", "nn", "--calibration", "correct"), "did you mean 'corrected'"),
         (("--model", "tinny"), "did you mean 'tiny'"),
         (("--verifier", "dlip"), "did you mean 'dlib'"),
         (("--verifier", "absent.onnx"), "no threshold is known"),

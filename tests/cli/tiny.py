@@ -11,7 +11,8 @@ def make_model(folder: Path, *, seed: int = 0) -> Path:
     """A model folder of random weights, small enough to train pairs for in seconds."""
     from semveil.encoders.semantic import SemanticEncoder, SemanticEncoderConfig
     from semveil.generators.semantic_stylegan import SemanticStyleGAN, SemanticStyleGANConfig
-    from semveil.methods.face_model import LatentPrior, save_model
+    from semveil.methods.face_model import save_model
+    from semveil.methods.latent_prior import LatentPrior
 
     config = SemanticStyleGANConfig(
         size=32,

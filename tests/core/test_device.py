@@ -9,7 +9,8 @@ import torch
 from pretend_device import pretended
 from torch import nn
 
-from semveil.core.device import DeviceError, choose_device, device_of, devices, moved, precision_of
+from semveil.core.device import DeviceError, choose_device, device_of, devices, loading_onto, moved, precision_of
+from semveil.methods.face_model import load_model
 
 PACKAGE = Path(__file__).resolve().parents[2] / "src" / "semveil"
 # Why a module says "cpu" or "cuda"; all others ask `core.device`.
@@ -52,6 +53,18 @@ def test_a_network_is_moved_as_a_copy() -> None:
         moved(network, dtype=torch.float16)
     with pretended() as there:
         assert (device_of(moved(network, there)), device_of(network).type) == (there, "cpu")
+
+
+def test_models_that_are_loaded_within_lie_there_and_the_others_do_not(tiny_model_folder: Path) -> None:
+    name = str(tiny_model_folder)
+    before = load_model(name)
+    with pretended() as there:
+        with loading_onto(there):
+            model = load_model(name)
+            assert (model.device, model is load_model(name), model.digest) == (there, True, before.digest)
+        assert load_model(name) is before and before.device.type == "cpu"
+    with gpus(1), pytest.raises(DeviceError, match="cuda:3"), loading_onto("cuda:3"):
+        pytest.fail("there is no such device")
 
 
 def test_the_pretended_device_refuses_what_a_gpu_refuses() -> None:

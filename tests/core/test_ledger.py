@@ -15,7 +15,7 @@ from semveil.core import ledger as module
 from semveil.core.certificate import Certificate
 from semveil.core.coverage import Coverage, Kind, Part
 from semveil.core.errors import KeyProblem, OutputError
-from semveil.core.ledger import Booking, Ledger, LedgerError, OverLimit, account_of
+from semveil.core.ledger import Booking, BudgetIsFixed, Ledger, LedgerError, OverLimit, account_of
 from semveil.core.privacy import Basis, Guarantee, Sensitivity
 from semveil.mechanisms import Gaussian
 
@@ -378,18 +378,78 @@ def test_a_limit_refuses_before_the_release_for_the_whole_record(book):
     with pytest.raises(OverLimit, match=r"refused before the release: .* cost epsilon 3 .* limit is 2"):
         book.record("Ada", release(1.0), limit=2.0)
     with pytest.raises(OverLimit, match="no finite epsilon would hold for the whole record"):
-        book.record("Ada", of_codes(1e-9, (0, 1)), limit=99.0)
+        book.record("Ada", of_codes(1e-9, (0, 1)))
     assert book.path.read_bytes() == before and book.total("Ada").epsilon == 2.0
     book.record("Grace", release(2.0), limit=2.0)  # each person has the whole limit
-    book.record("Ada", release(1.0))  # without a limit nothing is refused
+    book.record("Mary", release(1e9))  # whose budget nobody fixed
+
+
+def test_a_limit_that_is_given_once_stays(book):
+    book.record("Ada", release(1.0), limit=2.0)
+    for one in (book, Ledger(book.path)):
+        with pytest.raises(OverLimit, match="limit is 2"):
+            one.record(" ADA ", release(1.5))
+    book.record("Ada", release(1.0))
+    assert book.total("Ada").epsilon == 2.0
+    made = release(1.0)
+    assert book.record_all([Booking("Ada", made)], already_made=True) == 1  # what is out cannot be refused, and counts
+    assert book.record_all([Booking("Ada", made)], only_new=True) == 0  # nor what is recorded
+    assert book.total("Ada").epsilon == 3.0
+
+
+def test_another_limit_is_refused_until_it_is_changed_explicitly(book):
+    book.fix_budgets(["Ada"], 2.0)
+    before = book.path.read_bytes()
+    for other in (1.0, 3.0):
+        with pytest.raises(BudgetIsFixed, match=r"fixed before as epsilon 2, and .* semveil ledger budget"):
+            book.record("Ada", release(0.5), limit=other)
+    with pytest.raises(BudgetIsFixed):
+        book.fix_budgets(["Grace", "Ada"], 3.0)
+    assert book.path.read_bytes() == before  # neither a release nor Grace's budget
+    book.fix_budgets(["Ada"], 3.0, change=True)
+    book.record("Ada", release(2.5), limit=3.0)
+    assert [fixed.budget for fixed in book.budgets("ada")] == [2.0, 3.0] and book.budgets("Grace") == []
+    assert list(book.budgets_in_force.values()) == [3.0]
+    assert b"ada" not in book.path.read_bytes().lower()
+
+
+def test_a_limit_is_fixed_though_the_first_release_is_refused(book):
+    for limit in (1.0, None):
+        with pytest.raises(OverLimit):
+            book.record("Ada", release(2.0), limit=limit)
+    assert book.total("Ada") is None
+
+
+@pytest.mark.parametrize("limit", [-1.0, float("nan"), float("inf"), True, "2"])
+def test_an_impossible_limit_is_refused(book, limit):
+    with pytest.raises(ValueError, match="finite epsilon"):
+        book.record("Ada", release(0.5), limit=limit)
+    assert not book.path.exists()
+
+
+@pytest.mark.parametrize("change", [{"budget": "9"}, {"budget": -1}, {"budget": True}, {"subject": "Ada"}, {"date": 3}])
+def test_an_altered_budget_is_an_error(book, change):
+    book.fix_budgets(["Ada"], 2.0)
+    header, line = book.path.read_text().splitlines()
+    book.path.write_text(header + "\n" + json.dumps(json.loads(line) | change) + "\n")
+    with pytest.raises(LedgerError, match=r"line 2 .* is damaged"):
+        book.read()
+
+
+def test_a_torn_budget_is_an_error_and_never_no_budget(book):
+    book.fix_budgets(["Ada"], 2.0)
+    book.path.write_bytes(book.path.read_bytes()[:-4])
+    with pytest.raises(LedgerError, match="cannot be read"):
+        Ledger(book.path).record("Ada", release(9.0))
 
 
 def test_a_limit_holds_between_processes_that_know_less(book):
     other = Ledger(book.path)
     other.prepare()
     book.record("Ada", release(2.0), limit=3.0)
-    with pytest.raises(OverLimit):
-        other.record("Ada", release(2.0), limit=3.0)
+    for limit in (3.0, None):
+        with pytest.raises(OverLimit):
+            other.record("Ada", release(2.0), limit=limit)
 
 
 def test_of_several_people_in_a_release_all_are_written_or_none(book):

@@ -42,3 +42,10 @@ def test_other_json_than_an_object_is_a_value_error(tmp_path: Path, text: str) -
     (tmp_path / "a.json").write_text(text)
     with pytest.raises(ValueError, match="expected an object"):
         read_json_object(tmp_path / "a.json")
+
+
+@pytest.mark.parametrize("text", ['"\\ud800"', '{"tag": "\\udfff"}', '{"\\ud800": 1}', '[["a\\ud83d"]]'])
+def test_half_a_character_is_a_value_error_before_it_is_a_crash_elsewhere(text: str) -> None:
+    with pytest.raises(ValueError, match="half a character"):
+        parse_json(text)
+    assert parse_json('"\\ud83d\\ude00"') == "😀"

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from semveil.core.explain import best_guess
 from semveil.core.privacy import Basis, Guarantee
+from semveil.core.strength import best_guess
 from semveil.mechanisms import ClipBox, Laplace, observed_pairwise_sensitivity
 from semveil.mechanisms.draws import best_of, until_accepted
 from semveil.methods.dp_image import DPImage

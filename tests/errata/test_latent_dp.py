@@ -7,7 +7,7 @@ import pytest
 import torch
 from scipy import integrate
 
-from semveil.core.explain import best_guess
+from semveil.core.strength import best_guess
 from semveil.mechanisms import CoordinateSensitivity, PerCoordinateLaplace
 from semveil.mechanisms.weights import WEIGHTINGS, budget_shares, scales_as_published
 from semveil.methods.latent_dp import LatentDP

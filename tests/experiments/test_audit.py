@@ -7,13 +7,15 @@ import torch
 
 from semveil.attacks.audit import Game, Verdict, play
 from semveil.core.privacy import Basis
-from semveil.experiments.audit import audit, choose, targets
-from semveil.experiments.audit_mechanisms import corners, release_games, simulated_games
-from semveil.experiments.audit_methods import method_games
+from semveil.experiments.audit.mechanisms import corners, release_games, simulated_games
+from semveil.experiments.audit.methods import method_games
+from semveil.experiments.audit.run import audit, choose, targets
 from semveil.mechanisms import MECHANISMS
 from semveil.methods.face_model import FaceModel, load_model
-from semveil.methods.protection_options import KEYED, PROTECTIONS
+from semveil.methods.protections import PROTECTIONS
 from semveil.methods.registry import METHODS
+
+KEYED = [name for name, kind in PROTECTIONS.items() if kind.keyed]
 
 
 @pytest.fixture(scope="module")

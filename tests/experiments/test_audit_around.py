@@ -13,15 +13,16 @@ from torch import Tensor
 from semveil.attacks.audit import Finding, Game, TrainingGame, Verdict, play, play_training
 from semveil.attacks.audit.laws import OFF_GRID
 from semveil.core.privacy import Guarantee
-from semveil.experiments import audit_groups, audit_training
-from semveil.experiments.audit import targets
-from semveil.experiments.audit_draws import ONE_MORE, draws_games
-from semveil.experiments.audit_groups import group_games
-from semveil.experiments.audit_latents import latent_games
-from semveil.experiments.audit_ledger import ledger_games, stated
-from semveil.experiments.audit_mechanisms import release_games
-from semveil.experiments.audit_sphere import sphere_release_games
-from semveil.experiments.audit_training import training_games
+from semveil.experiments.audit import groups as audit_groups
+from semveil.experiments.audit import training as audit_training
+from semveil.experiments.audit.draws import ONE_MORE, draws_games
+from semveil.experiments.audit.groups import group_games
+from semveil.experiments.audit.latents import latent_games
+from semveil.experiments.audit.ledger import ledger_games, stated
+from semveil.experiments.audit.mechanisms import release_games
+from semveil.experiments.audit.run import targets
+from semveil.experiments.audit.sphere import sphere_release_games
+from semveil.experiments.audit.training import training_games
 from semveil.mechanisms import PrivUnit, Release, VonMisesFisher
 from semveil.mechanisms import release as release_module
 from semveil.mechanisms.exact_sphere import Draws, exact_uniform_cosine, less

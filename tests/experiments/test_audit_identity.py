@@ -8,9 +8,9 @@ import torch
 
 from semveil.attacks.audit import Verdict, play
 from semveil.core.privacy import Basis
-from semveil.experiments import audit_identity
-from semveil.experiments.audit import targets
-from semveil.experiments.audit_identity import PRIVATE_ATTRIBUTES, PSEUDONYM, VARIANTS, identity_games, takes_epsilon
+from semveil.experiments.audit import identity as audit_identity
+from semveil.experiments.audit.identity import PRIVATE_ATTRIBUTES, PSEUDONYM, VARIANTS, identity_games, takes_epsilon
+from semveil.experiments.audit.run import targets
 from semveil.methods.identity_dp import IdentityDP
 from semveil.methods.latent_dp import LatentDP
 from semveil.methods.latent_model import LatentModel

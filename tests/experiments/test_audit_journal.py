@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from semveil.experiments.audit_journal import Journal, sources_digest
+from semveil.experiments.audit.journal import Journal, sources_digest
 
 SETTINGS = {"draws": 100, "sources": "abc"}
 

@@ -9,8 +9,8 @@ import torch
 from semveil import mechanisms
 from semveil.attacks.audit import Verdict, play
 from semveil.core.privacy import Basis
-from semveil.experiments import audit_latents
-from semveil.experiments.audit_latents import VARIANTS, latent_games, takes_epsilon
+from semveil.experiments.audit import latents as audit_latents
+from semveil.experiments.audit.latents import VARIANTS, latent_games, takes_epsilon
 from semveil.mechanisms import ClipBox, Laplace, PerCoordinateLaplace
 from semveil.methods.dp_image import DPImage
 from semveil.methods.face_model import DEFAULT_MODEL

@@ -7,8 +7,8 @@ import torch
 
 from semveil.attacks.audit import Game, Verdict, play
 from semveil.core.privacy import Basis
-from semveil.experiments.audit import targets
-from semveil.experiments.audit_sphere import DIMENSION, sphere_games, sphere_release_games
+from semveil.experiments.audit.run import targets
+from semveil.experiments.audit.sphere import DIMENSION, sphere_games, sphere_release_games
 from semveil.mechanisms import SPHERE_MECHANISMS
 
 every_mechanism = pytest.mark.parametrize("name", list(SPHERE_MECHANISMS))

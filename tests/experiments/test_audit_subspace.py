@@ -8,9 +8,9 @@ import torch
 from semveil import mechanisms
 from semveil.attacks.audit import Verdict, play
 from semveil.core.privacy import Basis
-from semveil.experiments import audit_subspace
-from semveil.experiments.audit import targets
-from semveil.experiments.audit_subspace import VARIANTS, subspace_games
+from semveil.experiments.audit import subspace as audit_subspace
+from semveil.experiments.audit.run import targets
+from semveil.experiments.audit.subspace import VARIANTS, subspace_games
 from semveil.mechanisms import Laplace, PerCoordinateLaplace, PrivUnitG
 from semveil.mechanisms.nearest import Nearest
 from semveil.methods.subspace_noise import BallGaussian, DirectionPrivUnitG

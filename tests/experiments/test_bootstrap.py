@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from semveil.experiments.bootstrap import mean_of_photos
+from semveil.experiments.kit.statistics import mean_of_photos
 
 
 def test_the_interval_is_scipys() -> None:

@@ -1,12 +1,14 @@
 """Claims are judged as their words say, on results made to fit and to contradict them."""
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from semveil.experiments.claims import judge
-from semveil.experiments.tables import main, markdown, tables
+from semveil.experiments.dp_semcom.curves import judge
+from semveil.experiments.kit.reproduce import publish, tables
+from semveil.experiments.kit.tables import markdown
 
 PHOTOS = 40
 
@@ -87,22 +89,21 @@ def test_what_was_not_measured_is_not_judged() -> None:
     assert "not measured" in tables(result)
 
 
-def test_tables_go_between_a_pages_markers(tmp_path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_tables_go_between_a_pages_markers(tmp_path: Path) -> None:
     from semveil.core.errors import SemveilError
-    from semveil.core.results import write_result
+    from semveil.core.results import read_result, write_result
 
     path, page = tmp_path / "curves.json", tmp_path / "page.md"
     write_result(path, _result(PAPER_LIKE, direct=_party(0.05, 0.1)))
     page.write_text("before\n<!-- tables: curves -->\nformer text\n<!-- end -->\nafter\n")
-    main([str(path), "--into", str(page)])
-    main([str(path)])
+    publish(path, page)
     filled = page.read_text()
     assert filled.startswith("before\n") and filled.endswith("\nafter\n") and "former" not in filled
-    assert capsys.readouterr().out.strip() in filled
+    assert tables(read_result(path)) in filled
     assert "| Bob, nominal ε 5 | none |" in filled
     page.write_text("no markers")
     with pytest.raises(SemveilError, match="tables: curves"):
-        main([str(path), "--into", str(page)])
+        publish(path, page)
 
 
 def test_cells_cannot_break_a_table() -> None:

@@ -11,10 +11,16 @@ from experiments import revisions
 
 from semveil.attacks import ATTACKS
 from semveil.encoders.deep_jscc import DeepJSCC, DeepJSCCConfig
-from semveil.experiments import competitors
-from semveil.experiments.competitors import CASES, DEEP_JSCC, EARS, FEWER, PRESETS, deep_jscc_file, reproduce_competitors
-from semveil.experiments.reproducible import EXPERIMENTS
-from semveil.experiments.tables import tables
+from semveil.experiments.dp_semcom import competitors
+from semveil.experiments.dp_semcom.competitors import (
+    CASES,
+    DEEP_JSCC,
+    EARS,
+    FEWER,
+    PRESETS,
+    deep_jscc_file,
+)
+from semveil.experiments.kit.reproduce import reproduce, tables
 from semveil.methods.deep_jscc import save_deep_jscc
 from semveil.methods.protections import PROTECTIONS
 from semveil.metrics import ssim
@@ -35,16 +41,16 @@ def run(tmp_path_factory: pytest.TempPathFactory, tiny_model: Path) -> dict[str,
     out, home = tmp_path_factory.mktemp("competitors"), tmp_path_factory.mktemp("home")
     with pytest.MonkeyPatch.context() as patch, torch.random.fork_rng():
         patch.setenv("SEMVEIL_HOME", str(home))
-        patch.setattr(competitors, "PRESETS", {"smoke": PRESET})
+        patch.setitem(PRESETS._entries, "smoke", PRESET)
         by_ssim = lambda photos, images, judge, detect: {"ssim": ssim(images, photos).tolist()}  # noqa: E731
-        patch.setattr("semveil.experiments.link_bench.compare", by_ssim)  # recognisers take a minute
+        patch.setattr("semveil.experiments.dp_semcom.link_bench.compare", by_ssim)  # recognisers take a minute
         torch.manual_seed(0)
         network = DeepJSCC(DeepJSCCConfig(size=32, codes=28, style_dim=4, width=8, cap=8)).eval()
         deep_jscc_file(32).parent.mkdir()
         save_deep_jscc(deep_jscc_file(32), network, torch.randn(60, 28, 4), {})
-        path = reproduce_competitors("smoke", out, model=str(tiny_model))
+        path = reproduce("dp-semcom/competitors", "smoke", out, model=str(tiny_model))
         patch.setattr(competitors, "run_cell", lambda *cell: pytest.fail("all cells are kept: none may run"))
-        assert reproduce_competitors("smoke", out, model=str(tiny_model)) == path
+        assert reproduce("dp-semcom/competitors", "smoke", out, model=str(tiny_model)) == path
     assert path.stat().st_size > 10_000
     result: dict[str, Any] = json.loads((out / "competitors.json").read_text())
     return result
@@ -55,7 +61,7 @@ def test_numbers_are_those_of_the_revision(run: dict[str, Any]) -> None:
 
 
 def test_every_protection_meets_every_eve_who_applies(run: dict[str, Any]) -> None:
-    assert "dp-semcom/competitors" in list(EXPERIMENTS) and run["experiment"] == "dp-semcom/competitors"
+    assert run["experiment"] == "dp-semcom/competitors"
     assert len(run["cells"]) == 2 * (3 + len(DEEP_JSCC))
     ears = {ear.name: ear for ear in EARS}
     for cell in run["cells"].values():

@@ -8,10 +8,10 @@ import pytest
 from experiments import revisions
 from PIL import Image
 
-from semveil.experiments import dp_semcom
-from semveil.experiments.dp_semcom import FIGURES, reproduce
-from semveil.experiments.figures import draw
-from semveil.experiments.photo_sets import DataMissing
+from semveil.experiments.dp_semcom import measures
+from semveil.experiments.kit.experiment import find
+from semveil.experiments.kit.photo_sets import DataMissing
+from semveil.experiments.kit.reproduce import draw, reproduce
 
 
 def _result(png: Path, kind: str) -> dict:
@@ -37,7 +37,7 @@ def test_the_curves_hold_every_photo_seed_and_reason(tmp_path: Path, tiny_model:
 
 def test_figures_3_and_4_share_one_run(tmp_path: Path, tiny_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     png = reproduce("dp-semcom/fig3", "smoke", tmp_path, model=str(tiny_model))
-    monkeypatch.setattr(dp_semcom, "measure", None)  # a second run would fail
+    monkeypatch.setattr(measures, "measure", None)  # a second run would fail
     other = reproduce("dp-semcom/fig4", "smoke", tmp_path, model=str(tiny_model))
     assert (png.name, other.name) == ("fig3.png", "fig4.png")
     with Image.open(other) as picture:
@@ -49,7 +49,7 @@ def test_pictures_and_noise_run_without_any_data(figure: str, tmp_path: Path, ti
     png = reproduce(figure, "smoke", tmp_path, model=str(tiny_model))
     with Image.open(png) as picture:
         assert picture.size[0] > 300 and set(picture.info) <= {"dpi"}
-    revisions.check(_result(png, FIGURES[figure]))
+    revisions.check(_result(png, find(figure).name.rpartition("/")[2]))
 
 
 def test_a_noise_run_names_every_variant_and_what_it_does(tmp_path: Path, tiny_model: Path) -> None:
@@ -88,9 +88,3 @@ def test_a_preset_that_needs_data_says_so(tmp_path: Path, tiny_model: Path) -> N
         reproduce("dp-semcom/fig3", "smoke", tmp_path, model=str(tiny_model), data=tmp_path / "nothing")
     with pytest.raises(ValueError, match="did you mean 'dp-semcom/fig3'"):
         reproduce("dp-semcom/fig33", "smoke", tmp_path)
-
-
-def test_every_figure_can_be_drawn() -> None:
-    from semveil.experiments.figures import DRAWINGS
-
-    assert set(FIGURES) == set(DRAWINGS)

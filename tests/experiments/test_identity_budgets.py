@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from semveil.experiments.identity_budgets import accepted_from, cosines, looks
+from semveil.experiments.identity_dp.budgets import accepted_from, cosines, looks
 from semveil.mechanisms import SPHERE_MECHANISMS, cosines_kept
 
 

@@ -18,21 +18,29 @@ from torch import Tensor
 
 from semveil.core.pixels import to_pixels
 from semveil.data.face_set import FaceSet
-from semveil.experiments import evaluate as evaluation
-from semveil.experiments import identity_dp, identity_dp_bench, identity_dp_measures
-from semveil.experiments.evaluate import evaluate
-from semveil.experiments.identity_dp import IDENTITY_DP_FIGURES, _baselines
-from semveil.experiments.identity_dp_bench import public_faces
-from semveil.experiments.identity_dp_figures import DRAWINGS, draw
-from semveil.experiments.identity_dp_pairs import pairs_within_folds
-from semveil.experiments.photo_sets import DataMissing
-from semveil.experiments.reproducible import EXPERIMENTS
-from semveil.experiments.tables import tables
+from semveil.experiments.identity_dp import bench as identity_dp_bench
+from semveil.experiments.identity_dp import comparison
+from semveil.experiments.identity_dp import evaluate as evaluation
+from semveil.experiments.identity_dp import measures as identity_dp_measures
+from semveil.experiments.identity_dp.bench import public_faces
+from semveil.experiments.identity_dp.comparison import _baselines
+from semveil.experiments.identity_dp.evaluate import evaluate
+from semveil.experiments.identity_dp.pairs import pairs_within_folds
+from semveil.experiments.kit.experiment import EXPERIMENTS, load_paper
+from semveil.experiments.kit.photo_sets import DataMissing
+from semveil.experiments.kit.reproduce import draw, reproduce, tables
 from semveil.methods.identity_model import IdentityModel
 from semveil.recognition.verifier import Verifier
 
 SIZE, DIMENSION = 32, 16
-FIGURES = [figure for figure in IDENTITY_DP_FIGURES if not figure.endswith("table3")]
+load_paper("identity-dp")
+KINDS = {
+    f"identity-dp/{figure}": name.partition("/")[2]
+    for name in EXPERIMENTS
+    if name.startswith("identity-dp/") and name not in ("identity-dp/leak", "identity-dp/evaluation")
+    for figure in EXPERIMENTS[name].figures
+}
+FIGURES = [figure for figure in KINDS if not figure.endswith("table3")]
 
 
 def _model(name: str = "identity-64") -> IdentityModel:
@@ -97,8 +105,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory, people: Path) -> Path:
     """Smoke runs of all figures and tables."""
     out = tmp_path_factory.mktemp("identity")
     for figure in FIGURES:
-        EXPERIMENTS[figure]("smoke", out)
-    EXPERIMENTS["identity-dp/table3"]("smoke", out, data=people)
+        reproduce(figure, "smoke", out)
+    reproduce("identity-dp/table3", "smoke", out, data=people)
     return out
 
 
@@ -106,19 +114,19 @@ def _result(folder: Path, name: str) -> dict[str, Any]:
     return json.loads((folder / f"{name}.json").read_text())
 
 
-def test_every_figure_is_registered_and_drawn(folder: Path) -> None:
-    assert {*IDENTITY_DP_FIGURES, "identity-dp/fig8"} == set(DRAWINGS) and set(IDENTITY_DP_FIGURES) <= set(EXPERIMENTS)
-    for figure in IDENTITY_DP_FIGURES:
+def test_every_figure_is_drawn(folder: Path) -> None:
+    assert len(KINDS) == 9
+    for figure in KINDS:
         with Image.open(folder / f"{figure.rpartition('/')[2]}.png") as picture:
             assert picture.size[0] > 200 and set(picture.info) <= {"dpi"}
 
 
-@pytest.mark.parametrize("name", sorted({"baselines", *(IDENTITY_DP_FIGURES[figure] for figure in IDENTITY_DP_FIGURES)}))
+@pytest.mark.parametrize("name", sorted({"baselines", *KINDS.values()}))
 def test_numbers_are_those_of_the_revision(folder: Path, name: str) -> None:
     revisions.check(_result(folder, name))
 
 
-@pytest.mark.parametrize("name", sorted({IDENTITY_DP_FIGURES[figure] for figure in IDENTITY_DP_FIGURES}))
+@pytest.mark.parametrize("name", sorted(set(KINDS.values())))
 def test_no_epsilon_without_its_basis(folder: Path, name: str) -> None:
     result = _result(folder, name)
     assert {"config", "seeds", "versions", "commit", "paper", "photos"} <= result.keys()
@@ -168,13 +176,13 @@ def test_baselines_are_kept_for_another_model_and_only_then(
     config, rows = _result(folder, "comparison")["config"], _result(folder, "baselines")["rows"]
     assert len(rows) == 12 and _result(folder, "comparison")["rows"][:12] == rows
     shutil.copy(folder / "baselines.json", tmp_path)
-    monkeypatch.setattr(identity_dp, "measured", lambda *args: [])
+    monkeypatch.setattr(comparison, "measured", lambda *args: [])
 
     def kept(**changes: Any) -> list[dict[str, Any]]:
         bench = SimpleNamespace(config=config | changes)
         return _baselines(bench, tmp_path / "baselines.json", lambda *done: None)["rows"]  # type: ignore[arg-type]
 
-    monkeypatch.setattr(identity_dp, "baseline_rows", lambda bench: [])
+    monkeypatch.setattr(comparison, "baseline_rows", lambda bench: [])
     assert kept(model={"name": "another"}, observed_sensitivity=1.0) == rows
     assert kept(photos={"digest": "others"}) == []
 
@@ -201,12 +209,12 @@ def test_nobody_is_in_two_folds_and_all_pairs_of_a_fold_are_there() -> None:
 
 def test_pairs_need_data(tmp_path: Path) -> None:
     with pytest.raises(DataMissing, match="--data"):
-        EXPERIMENTS["identity-dp/table3"]("smoke", tmp_path)
+        reproduce("identity-dp/table3", "smoke", tmp_path)
 
 
 def test_a_preset_that_needs_data_says_so(tmp_path: Path) -> None:
     with pytest.raises(DataMissing, match=r"held-out photos.*--data"):
-        EXPERIMENTS["identity-dp/fig4"]("small", tmp_path)
+        reproduce("identity-dp/fig4", "small", tmp_path)
 
 
 @pytest.mark.parametrize(("figure", "name"), [("identity-dp/table2", "comparison"), ("identity-dp/fig7", "pictures")])
@@ -231,7 +239,7 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_anyones_folder_is_shown(photos: Path, tmp_path: Path) -> None:
-    EXPERIMENTS["identity-dp/fig10"]("smoke", tmp_path, data=photos)
+    reproduce("identity-dp/fig10", "smoke", tmp_path, data=photos)
     result = _result(tmp_path, "challenging")
     assert [face["source"] for face in result["faces"]] == ["photo 0001", "photo 0002"]
     assert not result["config"]["photos_may_be_shown"] and result["guarantee"]["basis"] == "simulation"

@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from semveil.experiments.identity_dp_baselines import READINGS, baseline, clusters, face_pixels, fit_of_readings
-from semveil.experiments.identity_dp_paper import TABLE_AMOUNTS
+from semveil.experiments.identity_dp.baselines import READINGS, baseline, clusters, face_pixels, fit_of_readings
+from semveil.experiments.identity_dp.paper import TABLE_AMOUNTS
 from semveil.metrics import psnr
 
 SIZE = 64

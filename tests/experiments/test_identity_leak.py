@@ -16,11 +16,12 @@ from torch import Tensor
 from semveil.attacks.networks import NetworkSettings
 from semveil.core.results import write_result
 from semveil.data.face_set import FaceSet
-from semveil.experiments.identity_leak import LEAK, LeakPreset, measure_leak, reproduce_leak
-from semveil.experiments.identity_leak_attacks import added_up, fused_anew, nearest, recognised, together, undone
-from semveil.experiments.identity_leak_faces import leak_faces
-from semveil.experiments.identity_leak_figure import draw_leak, leak_tables
-from semveil.experiments.photo_sets import DataMissing
+from semveil.experiments.identity_dp.leak import LEAK, LeakPreset, measure_leak
+from semveil.experiments.identity_dp.leak_attacks import added_up, fused_anew, nearest, recognised, together, undone
+from semveil.experiments.identity_dp.leak_faces import leak_faces
+from semveil.experiments.identity_dp.leak_figure import leak_tables
+from semveil.experiments.kit.photo_sets import DataMissing
+from semveil.experiments.kit.reproduce import draw, reproduce
 from semveil.methods.identity_model import IdentityModel
 from semveil.recognition.verifier import BundledVerifier
 
@@ -69,7 +70,7 @@ def faces() -> FaceSet:
 def result(faces: FaceSet) -> dict:
     photos = leak_faces(faces, **PARTS)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("semveil.experiments.identity_leak_attacks.NETWORK", NetworkSettings(hidden=(8,), steps=2))
+        patch.setattr("semveil.experiments.identity_dp.leak_attacks.NETWORK", NetworkSettings(hidden=(8,), steps=2))
         measured = measure_leak(example(), photos, {"looker": Looker()}, PRESET)
     config = {
         "preset": {"epsilon": 6.0},
@@ -77,7 +78,7 @@ def result(faces: FaceSet) -> dict:
         "photos": {name: len(part) for name, part in vars(photos).items()},
         "people": {name: len(set(part.names)) for name, part in vars(photos).items()},
     }
-    return {"experiment": LEAK.name, "revision": LEAK.revision, "config": config, **measured}
+    return {"experiment": LEAK.name, "revision": LEAK.measurement.revision, "config": config, **measured}
 
 
 def test_numbers_are_those_of_the_revision(result: dict) -> None:
@@ -128,16 +129,16 @@ def test_the_probe_reads_attributes_and_a_bottleneck_costs_likeness(result: dict
 
 def test_figure_and_tables_show_every_attacker(result: dict, tmp_path: Path) -> None:
     write_result(tmp_path / "leak.json", result)
-    assert draw_leak(tmp_path / "leak.json").stat().st_size > 5000
+    assert draw(tmp_path / "leak.json", "identity-dp/leak").stat().st_size > 5000
     text = leak_tables(json.loads((tmp_path / "leak.json").read_text()))
     for word in ("another's attributes", "learnt the people", "everything, network", "cosine with the identity", "16 px"):
         assert word in text
 
 
 def test_without_data_it_says_what_is_needed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("semveil.experiments.identity_leak.load_identity_model", lambda name: IdentityModel.example())
+    monkeypatch.setattr("semveil.experiments.identity_dp.leak.load_identity_model", lambda name: IdentityModel.example())
     with pytest.raises(DataMissing, match="name a face set or a folder with lfw by --data"):
-        reproduce_leak("small", tmp_path)
+        reproduce("identity-dp/leak", "small", tmp_path)
 
 
 def test_what_protection_does_is_learnt_and_undone() -> None:

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from semveil.core.pixels import to_pixels
 from semveil.data.face_set import FaceSet
-from semveil.experiments.photo_sets import DataMissing, held_out_photos, public_photos
+from semveil.experiments.kit.photo_sets import DataMissing, held_out_photos, public_photos
 from semveil.methods.face_model import FaceModel, load_model
 from semveil.methods.inversion_cache import cached_inversion
 from semveil.recognition import Verifier

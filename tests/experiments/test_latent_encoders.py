@@ -4,8 +4,8 @@ from pathlib import Path
 
 import torch
 
-from semveil.experiments.latent_encoders import compared
-from semveil.experiments.photo_sets import public_photos
+from semveil.experiments.kit.photo_sets import public_photos
+from semveil.experiments.latent_dp.encoders import compared
 from semveil.methods.face_model import load_model
 from semveil.recognition import ImageFeatures
 

@@ -11,31 +11,26 @@ from experiments import revisions
 
 from semveil.attacks import ATTACKS
 from semveil.channels import Link, parse_link
-from semveil.experiments.link_bandwidth import _analogue, _digital, _over_snr, reproduce_bandwidth, reproduce_cliff
-from semveil.experiments.link_bench import AWGN, FADING, PRESETS, LinkBench, LinkPreset, mean, run_cell, strongest
-from semveil.experiments.link_channels import reproduce_channels, reproduce_snr
-from semveil.experiments.link_digital import ways
-from semveil.experiments.link_figures import gap
-from semveil.experiments.link_mismatch import reproduce_mismatch
-from semveil.experiments.reproducible import EXPERIMENTS
-from semveil.experiments.security import EVES
+from semveil.experiments.dp_semcom.digital import analogue as _analogue
+from semveil.experiments.dp_semcom.digital import digital as _digital
+from semveil.experiments.dp_semcom.digital import over_snr as _over_snr
+from semveil.experiments.dp_semcom.link_bench import AWGN, FADING, PRESETS, LinkBench, LinkPreset, mean, run_cell, strongest
+from semveil.experiments.dp_semcom.link_digital import ways
+from semveil.experiments.dp_semcom.link_shown import gap
+from semveil.experiments.dp_semcom.security import EVES
+from semveil.experiments.kit.reproduce import reproduce
 from semveil.link.eves import hear
 from semveil.methods.dp_semcom import DPSemCom
 from semveil.methods.face_model import load_model
 from semveil.metrics import ssim
 
-RUNS = {
-    "channels": reproduce_channels,
-    "snr": reproduce_snr,
-    "bandwidth": reproduce_bandwidth,
-    "cliff": reproduce_cliff,
-    "mismatch": reproduce_mismatch,
-}
+SMOKE = PRESETS["smoke"]
+RUNS = ("channels", "snr", "bandwidth", "cliff", "mismatch")
 
 
 def tiny_preset(name: str) -> LinkPreset:
     """Few cells, so that the tests are quick; all Eves on one of them."""
-    few = replace(PRESETS["smoke"], photos=2, public=40, synthetic=0, csi=(AWGN,), repetitions=(1,), ways=("bound",))
+    few = replace(SMOKE, photos=2, public=40, synthetic=0, csi=(AWGN,), repetitions=(1,), ways=("bound",))
     few = replace(few, digital_uses=(8, 64), cliff_uses=32, offsets_db=(-1.0, 0.0))
     few = replace(few, trained_db=((0.0, 0.0), (20.0, 20.0)), trained_latents=512, epochs=20)
     return few if name == "snr" else replace(few, protections=("rotation",), fully=(FADING,))
@@ -46,9 +41,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory, tiny_model: Path) -> Path:
     out = tmp_path_factory.mktemp("link")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SEMVEIL_HOME", str(tmp_path_factory.mktemp("home")))
-        for name, run in RUNS.items():
-            patch.setattr("semveil.experiments.link_bench.PRESETS", {"smoke": tiny_preset(name)})
-            run("smoke", out, model=str(tiny_model))
+        for name in RUNS:
+            patch.setitem(PRESETS._entries, "smoke", tiny_preset(name))
+            reproduce(f"dp-semcom/{name}", "smoke", out, model=str(tiny_model))
     return out
 
 
@@ -59,7 +54,7 @@ def result(folder: Path, name: str) -> dict:
 @pytest.mark.parametrize("name", RUNS)
 def test_each_has_its_numbers_and_its_figure(folder: Path, name: str) -> None:
     assert (folder / f"{name}.png").stat().st_size > 10_000
-    assert result(folder, name)["experiment"] == f"dp-semcom/{name}" and f"dp-semcom/{name}" in list(EXPERIMENTS)
+    assert result(folder, name)["experiment"] == f"dp-semcom/{name}"
 
 
 @pytest.mark.parametrize("name", RUNS)
@@ -83,7 +78,8 @@ def test_all_eves_listen_on_the_first_channels_and_the_strongest_on_others(folde
 def bench(tiny_model: Path, monkeypatch: pytest.MonkeyPatch) -> LinkBench:
     """Photos that are exactly what the generator makes, so that quality follows the channel; SSIM alone."""
     monkeypatch.setattr(
-        "semveil.experiments.link_bench.compare", lambda photos, images, judge, detect: {"ssim": ssim(images, photos).tolist()}
+        "semveil.experiments.dp_semcom.link_bench.compare",
+        lambda photos, images, judge, detect: {"ssim": ssim(images, photos).tolist()},
     )
     model = load_model(str(tiny_model))
     codes = model.box.clip(model.public_latents(8, rng=torch.Generator().manual_seed(0)))
@@ -149,7 +145,7 @@ def test_results_say_where_the_codes_are_missing(monkeypatch: pytest.MonkeyPatch
     def missing(name: str) -> str:
         raise PackageNotFoundError(name)
 
-    monkeypatch.setattr("semveil.experiments.link_digital.version", missing)
+    monkeypatch.setattr("semveil.experiments.dp_semcom.link_digital.version", missing)
     carried, said = ways(("bound", "5g"))
     assert carried == ("bound",) and "extra channels" in said
 
@@ -167,9 +163,9 @@ def test_the_strongest_eve_is_the_nearest_and_never_the_control() -> None:
 
 def test_done_cells_are_kept(folder: Path, tiny_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     before = (folder / "channels.json").read_text()
-    monkeypatch.setattr("semveil.experiments.link_bench.PRESETS", {"smoke": tiny_preset("channels")})
-    monkeypatch.setattr("semveil.experiments.link_channels.run_cell", None)  # nothing may run
-    reproduce_channels("smoke", folder, model=str(tiny_model))
+    monkeypatch.setitem(PRESETS._entries, "smoke", tiny_preset("channels"))
+    monkeypatch.setattr("semveil.experiments.dp_semcom.channels.run_cell", lambda *cell: pytest.fail("nothing may run"))
+    reproduce("dp-semcom/channels", "smoke", folder, model=str(tiny_model))
     assert (folder / "channels.json").read_text() == before
 
 

@@ -7,11 +7,12 @@ import pytest
 import torch
 
 from semveil.core.results import read_result, write_result
-from semveil.experiments.model_comparison import ComparisonSettings, compare_models
-from semveil.experiments.photo_sets import public_photos
-from semveil.experiments.tables import tables
+from semveil.experiments.kit.photo_sets import public_photos
+from semveil.experiments.kit.reproduce import tables
+from semveil.experiments.models.comparison import ComparisonSettings, compare_models
 from semveil.generators.stylegan2 import StyleGAN2, StyleGAN2Config
-from semveil.methods.face_model import FaceModel, LatentPrior, load_model
+from semveil.methods.face_model import FaceModel, load_model
+from semveil.methods.latent_prior import LatentPrior
 
 SETTINGS = ComparisonSettings(samples=2, detected=1, dp_image_epsilons=(1000.0,), latent_dp_epsilons=(100.0,))
 

@@ -10,13 +10,17 @@ import torch
 from experiments import revisions
 from scipy.stats import ttest_1samp
 
-from semveil.experiments import noise_image
-from semveil.experiments.bootstrap import Mean
-from semveil.experiments.noise_image import cell_guarantee, measure_cell, reproduce_noise_image
-from semveil.experiments.noise_image_attack import attacked, blurred, shuffled
-from semveil.experiments.noise_image_bench import NoiseImageBench, as_sent, packed, prepare, unpacked
-from semveil.experiments.noise_image_figures import DRAWINGS
-from semveil.experiments.noise_image_presets import (
+from semveil.core.progress import quiet
+from semveil.experiments.kit.experiment import EXPERIMENTS, load_paper
+from semveil.experiments.kit.photo_sets import DataMissing
+from semveil.experiments.kit.reproduce import reproduce
+from semveil.experiments.kit.statistics import Mean
+from semveil.experiments.noise_image.attack import attacked, blurred, shuffled
+from semveil.experiments.noise_image.bench import NoiseImageBench, as_sent, packed, prepare, unpacked
+from semveil.experiments.noise_image.cell_claims import cell_claims, over_seeds
+from semveil.experiments.noise_image.cells import cell_guarantee, measure_cell
+from semveil.experiments.noise_image.paper import PAPER
+from semveil.experiments.noise_image.presets import (
     MAIN,
     NOISE_IMAGE_PRESETS,
     PRIVACY,
@@ -25,10 +29,7 @@ from semveil.experiments.noise_image_presets import (
     table3_cells,
     table4_cells,
 )
-from semveil.experiments.noise_image_tables import NOISE_IMAGE_TABLES, cell_claims, over_seeds
-from semveil.experiments.noise_image_variants import local_release
-from semveil.experiments.photo_sets import DataMissing
-from semveil.experiments.protected import quiet
+from semveil.experiments.noise_image.variants import local_release
 from semveil.mechanisms import gaussian_delta
 
 SMOKE, SMALL = NOISE_IMAGE_PRESETS["smoke"], NOISE_IMAGE_PRESETS["small"]
@@ -40,7 +41,8 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> NoiseImageBench:
 
 
 def _named(kind: str) -> dict:
-    measurement = noise_image.MEASURED[kind]
+    load_paper("noise-image")
+    measurement = EXPERIMENTS[f"noise-image/{kind}"].measurement
     return {"experiment": measurement.name, "revision": measurement.revision}
 
 
@@ -144,7 +146,7 @@ def made_result(gain: float, sigmas: tuple[float, ...] = (3.0,)) -> dict:
     return {
         "experiment": "noise-image/cells",
         "config": config,
-        "paper": noise_image.PAPER,
+        "paper": PAPER,
         "explainer": {"accuracy": score, "chance": 0.01},
         "cells": cells,
     }
@@ -175,16 +177,16 @@ def test_the_effect_over_all_sigmas_is_the_mean_of_each_seeds() -> None:
 
 def test_tables_and_drawings_are_made_of_the_json_alone(tmp_path: Path) -> None:
     result = json.loads(json.dumps(made_result(0.05)))
-    text = NOISE_IMAGE_TABLES["noise-image/cells"](result)
+    text = EXPERIMENTS["noise-image/cells"].table(result)
     assert "*0.652*" in text and "**Table 4**" in text
     for name in ("table3", "table4"):
-        assert DRAWINGS[name](result, tmp_path).axes
+        assert EXPERIMENTS["noise-image/cells"].figures[name](result, tmp_path).axes
 
 
 def test_what_cannot_be_run_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DataMissing, match="--data"):
-        reproduce_noise_image("noise-image/table3", "small", tmp_path)
+        reproduce("noise-image/table3", "small", tmp_path)
     with pytest.raises(ValueError, match="judges no faces"):
-        reproduce_noise_image("noise-image/table3", "smoke", tmp_path, verifier="dlib")
+        reproduce("noise-image/table3", "smoke", tmp_path, verifier="dlib")
     with pytest.raises(ValueError, match="model"):
         prepare(SMOKE, tmp_path, None, "noise-imagine", quiet)

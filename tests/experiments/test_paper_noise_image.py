@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from semveil.experiments.noise_image import measure_cell
-from semveil.experiments.noise_image_bench import conversion_settings, prepare
-from semveil.experiments.noise_image_presets import MAIN, NOISE_IMAGE_PRESETS, Cell, NoiseImagePreset
-from semveil.experiments.protected import quiet
+from semveil.core.progress import quiet
+from semveil.experiments.noise_image.bench import conversion_settings, prepare
+from semveil.experiments.noise_image.cells import measure_cell
+from semveil.experiments.noise_image.presets import MAIN, NOISE_IMAGE_PRESETS, Cell, NoiseImagePreset
 from semveil.generators.conversion import ConversionConfig
 from semveil.recognition.vgg16_config import VGG16Config
 

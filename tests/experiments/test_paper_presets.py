@@ -11,13 +11,11 @@ from typing import Any
 
 import pytest
 
-from semveil.experiments.dp_image import DP_IMAGE_FIGURES, reproduce_dp_image
-from semveil.experiments.dp_semcom import FIGURES, reproduce
-from semveil.experiments.identity_dp import IDENTITY_DP_FIGURES, reproduce_identity_dp
-from semveil.experiments.identity_dp_presets import IDENTITY_PRESETS
-from semveil.experiments.latent_dp import LATENT_DP_FIGURES, reproduce_latent_dp
-from semveil.experiments.latent_presets import LATENT_PRESETS
-from semveil.experiments.presets import PRESETS
+from semveil.experiments.dp_semcom.setup import PRESETS
+from semveil.experiments.identity_dp.presets import IDENTITY_PRESETS
+from semveil.experiments.kit.experiment import EXPERIMENTS, find, load_paper
+from semveil.experiments.kit.latent_presets import LATENT_PRESETS
+from semveil.experiments.kit.reproduce import reproduce
 from semveil.methods.face_model import PAPER_BOX
 from semveil.training import protector
 
@@ -36,9 +34,14 @@ CUTS: dict[str, dict[str, Any]] = {
 OTHER = {"search_steps": 1, "scales": (0.5,), "epsilons_per_coordinate": (1.0,), "noises": 1, "groups": 1}
 
 
-def one_of_each_run(figures: Any) -> list[str]:
+def one_of_each_run(paper: str) -> list[str]:
     """Several figures show one run."""
-    return list({figures[figure]: figure for figure in figures}.values())
+    load_paper(paper)
+    return [
+        f"{paper}/{list(EXPERIMENTS[name].figures)[-1]}"
+        for name in EXPERIMENTS
+        if name.startswith(f"{paper}/") and EXPERIMENTS[name].figures
+    ]
 
 
 def shrink(registry: Any, monkeypatch: pytest.MonkeyPatch, cut: dict[str, Any]) -> None:
@@ -52,25 +55,25 @@ def test_dp_semcom(figure: str, tiny_model: Path, tmp_path: Path, monkeypatch: p
     monkeypatch.setattr(protector, "PUBLIC_LATENTS", 64)
     monkeypatch.setattr(protector, "train_pair", partial(protector.train_pair, epochs=1))
     png = reproduce(f"dp-semcom/{figure}", "paper", tmp_path, model=str(tiny_model), verifier="dlib")
-    result = json.loads(png.with_name(f"{FIGURES[f'dp-semcom/{figure}']}.json").read_text())
+    result = json.loads(png.with_name(find(f"dp-semcom/{figure}").file).read_text())
     box = result["config"]["model"]["clip_box"]
     assert "1000 synthetic latents" in box["source"] and box["lower"] != PAPER_BOX.lower
     assert result["seeds"] == [0, 1, 2] and png.is_file()
 
 
-@pytest.mark.parametrize("figure", one_of_each_run(DP_IMAGE_FIGURES))
+@pytest.mark.parametrize("figure", one_of_each_run("dp-image"))
 def test_dp_image(figure: str, tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     shrink(LATENT_PRESETS, monkeypatch, CUTS["latent"] | OTHER)
-    assert reproduce_dp_image(figure, "paper", tmp_path, model=str(tiny_model), verifier="dlib").is_file()
+    assert reproduce(figure, "paper", tmp_path, model=str(tiny_model), verifier="dlib").is_file()
 
 
-@pytest.mark.parametrize("figure", one_of_each_run(LATENT_DP_FIGURES))
+@pytest.mark.parametrize("figure", one_of_each_run("latent-dp"))
 def test_latent_dp(figure: str, tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     shrink(LATENT_PRESETS, monkeypatch, CUTS["latent"] | OTHER)
-    assert reproduce_latent_dp(figure, "paper", tmp_path, model=str(tiny_model), verifier="dlib").is_file()
+    assert reproduce(figure, "paper", tmp_path, model=str(tiny_model), verifier="dlib").is_file()
 
 
-@pytest.mark.parametrize("figure", [f for f in IDENTITY_DP_FIGURES if f.rpartition("/")[2] in ("fig4", "table1")])
+@pytest.mark.parametrize("figure", ["identity-dp/fig4", "identity-dp/table1"])
 def test_identity_dp(figure: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     shrink(IDENTITY_PRESETS, monkeypatch, CUTS["identity-dp"] | {"epsilons": (0.57, 6.0)})
-    assert reproduce_identity_dp(figure, "paper", tmp_path, model="identity-64", verifier="dlib").is_file()
+    assert reproduce(figure, "paper", tmp_path, model="identity-64", verifier="dlib").is_file()

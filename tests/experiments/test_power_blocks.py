@@ -3,7 +3,7 @@
 import torch
 
 from semveil.core.rng import streams
-from semveil.experiments.power_blocks import blocks_link
+from semveil.experiments.dp_semcom.power_blocks import blocks_link
 from semveil.link.eves import over_the_air
 from semveil.methods.dp_semcom import DPSemCom
 from semveil.methods.face_model import load_model

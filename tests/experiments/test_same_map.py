@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 
 from semveil.core.rng import streams
-from semveil.experiments.same_map import _heard, same_map_link
+from semveil.experiments.dp_semcom.same_map import _heard, same_map_link
 from semveil.link.eves import over_the_air
 from semveil.methods.dp_semcom import DPSemCom
 from semveil.methods.protectors import Keyed

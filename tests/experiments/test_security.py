@@ -9,9 +9,10 @@ import torch
 from experiments import revisions
 
 from semveil.data.face_set import FaceSet
-from semveil.experiments.security import CASES, EVES, PRESETS, reproduce_security
-from semveil.experiments.security_faces import real_faces
-from semveil.experiments.tables import tables
+from semveil.experiments.dp_semcom.security import CASES, EVES, PRESETS
+from semveil.experiments.kit.photo_sets import DataMissing
+from semveil.experiments.kit.reproduce import reproduce, tables
+from semveil.experiments.kit.security_faces import real_faces
 from semveil.methods.face_model import load_model
 
 
@@ -20,8 +21,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory, tiny_model: Path) -> Path:
     out = tmp_path_factory.mktemp("security")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SEMVEIL_HOME", str(tmp_path_factory.mktemp("home")))
-        patch.setattr("semveil.experiments.security.PRESETS", {"smoke": _without_pairs()})
-        reproduce_security("smoke", out, model=str(tiny_model))
+        patch.setitem(PRESETS._entries, "smoke", _without_pairs())
+        reproduce("dp-semcom/security", "smoke", out, model=str(tiny_model))
     return out
 
 
@@ -80,7 +81,7 @@ def face_set(tmp_path: Path) -> Path:
         labels=rng.integers(0, 13, (220, 32, 32), dtype=np.uint8),
         source=np.array([f"lfw/{i}" for i in range(220)]),
         person=person,
-        split=np.where(np.arange(220) < 70, "test", "training"),
+        split=np.array([*("development" if i % 40 < 12 else "test" for i in range(70)), *["training"] * 150]),
     )
     faces.save(tmp_path / "faces.npz")
     return tmp_path / "faces.npz"
@@ -100,7 +101,12 @@ def test_nobody_plays_two_parts(face_set: Path, tiny_model: Path) -> None:
         for split in ("development", "held-out")
     }
     attacked = {split: people(found.attacked) for split, found in splits.items()}
-    assert not set(attacked["development"]) & set(attacked["held-out"])
+    for split, name in (("development", "development"), ("held-out", "test")):  # the face set's own splits, by person
+        assert set(attacked[split]) == set(faces.person[faces.split == name])
+    faces.split[faces.split == "test"] = "development"
+    faces.save(face_set)
+    with pytest.raises(DataMissing, match="nobody of the test split"):
+        real_faces(face_set, model, split="held-out", attacked=30, gallery=10, public=50)
     for split, found in splits.items():
         gallery, public = people(found.gallery), people(found.public)
         assert len(set(attacked[split])) == len(attacked[split]) and len(set(gallery)) == len(gallery)

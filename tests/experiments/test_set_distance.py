@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from semveil.experiments.set_distance import UNSEEN, SetFeatures, shown_distances
+from semveil.experiments.kit.set_distance import UNSEEN, SetFeatures, shown_distances
 from semveil.metrics import frechet_distance, moments
 
 

@@ -11,13 +11,12 @@ import torch
 from PIL import Image
 
 from semveil.data.face_set import FaceSet
-from semveil.experiments import usefulness
-from semveil.experiments.photo_sets import DataMissing
-from semveil.experiments.security_faces import _split_of
-from semveil.experiments.tables import tables
-from semveil.experiments.usefulness import USEFULNESS_PRESETS, reproduce_usefulness
-from semveil.experiments.usefulness_cases import all_cases
-from semveil.experiments.utility import compare_faces
+from semveil.experiments.all_methods import usefulness
+from semveil.experiments.all_methods.cases import all_cases
+from semveil.experiments.all_methods.usefulness import USEFULNESS_PRESETS
+from semveil.experiments.kit.photo_sets import DataMissing
+from semveil.experiments.kit.reproduce import reproduce, tables
+from semveil.experiments.kit.utility import compare_faces
 from semveil.methods.face_model import load_model
 from semveil.methods.identity_model import load_identity_model
 from semveil.methods.registry import METHODS
@@ -49,13 +48,12 @@ def load_pixels(name: str, *, resolution: int) -> tuple[Verifier, dict[str, Any]
 def people(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Noise pictures of three held-out people, two of each, and of twelve others."""
     rng = np.random.default_rng(3)
-    names = [name for i in range(200) if _split_of(name := f"Ann Example {i}") == "development"][:3]
-    people = np.array([*np.repeat(names, 2), *(f"Bob Other {i}" for i in range(12))])
+    people = np.array([*(f"Ann Example {i // 2}" for i in range(6)), *(f"Bob Other {i}" for i in range(12))])
     count = len(people)
     pixels = rng.integers(0, 256, (count, 32, 32, 3), dtype=np.uint8)
     plane = np.full((count, 32, 32), 255, np.uint8)
     source = np.array([f"lfw/{person}/{i}.jpg" for i, person in enumerate(people)])
-    split = np.where(np.arange(count) < 6, "test", "training")
+    split = np.where(np.arange(count) < 6, "development", "training")
     path = tmp_path_factory.mktemp("usefulness") / "set.npz"
     FaceSet(pixels, plane, plane, source, people, split).save(path)
     return path
@@ -77,7 +75,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory, tiny_model: Path, people: Pat
     found = []
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SEMVEIL_HOME", str(tmp_path_factory.mktemp("home")))
-        patch.setattr(usefulness, "USEFULNESS_PRESETS", {"smoke": small})
+        patch.setitem(USEFULNESS_PRESETS._entries, "smoke", small)
         patch.setattr(usefulness, "load_verifier", load_pixels)
         for judged in (False, True):
             if judged:
@@ -87,7 +85,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory, tiny_model: Path, people: Pat
                 )
                 lines = [judgement(file, 30.0) for file in files[0]] + [judgement(files[1][0], 37.0)]
                 (out / "faces.jsonl").write_text("\n".join(lines))
-            figure = reproduce_usefulness("smoke", out, data=people, model=str(tiny_model))
+            figure = reproduce("all-methods/usefulness", "smoke", out, data=people, model=str(tiny_model))
             with Image.open(figure) as picture:
                 assert picture.size[0] > 600
             found.append({**json.loads((out / "usefulness.json").read_text()), "folder": str(out)})
@@ -139,11 +137,11 @@ def test_a_judge_adds_its_columns_and_nothing_is_measured_anew(runs: list[dict[s
 
 def test_real_people_need_data(tmp_path: Path, tiny_model: Path) -> None:
     with pytest.raises(DataMissing, match="--data"):
-        reproduce_usefulness("small", tmp_path, model=str(tiny_model), verifier="dlib")
+        reproduce("all-methods/usefulness", "small", tmp_path, model=str(tiny_model), verifier="dlib")
 
 
 def test_attackers_and_victims_get_other_noise(tiny_model: Path) -> None:
-    from semveil.experiments.usefulness_cases import Photos
+    from semveil.experiments.all_methods.cases import Photos
 
     face = load_model(str(tiny_model))
     cases = all_cases(face, load_identity_model(), epsilons=(8.0,), ranks=(4,), gallery=20)

@@ -11,11 +11,11 @@ from PIL import Image
 from skimage import data
 
 from semveil.core.checkpoints import BadCheckpoint
+from semveil.core.network_files import write_network
 from semveil.data.judgements import JudgedFace, read_judgements
-from semveil.experiments.evaluate import evaluate
-from semveil.experiments.tables import tables
-from semveil.experiments.utility import compare_faces, kept_by_judge, load_parser, utility_table
-from semveil.methods.face_model import write_network
+from semveil.experiments.identity_dp.evaluate import evaluate
+from semveil.experiments.kit.reproduce import tables
+from semveil.experiments.kit.utility import compare_faces, kept_by_judge, load_parser, utility_table
 from semveil.recognition.face_parser import FaceParser
 
 

@@ -7,6 +7,9 @@ import torch
 from pretend_device import pretended
 
 from semveil.bulk.protect import protect
+from semveil.channels import Message
+from semveil.core.device import CPU
+from semveil.link.attack_message import attack_message
 from semveil.link.receive import eavesdrop, receive
 from semveil.link.send import send
 from semveil.link.transmit import transmit
@@ -45,6 +48,26 @@ def test_a_transmission_is_simulated_and_measured_on_a_device(tiny_model_folder:
             assert sent.method.model.device == (there if device else model.device)
     assert told[0].keys() == told[1].keys()
     assert abs(told[0]["psnr"] - told[1]["psnr"]) < 0.05 and abs(told[0]["ssim"] - told[1]["ssim"]) < 0.01
+
+
+@pytest.mark.parametrize("protection", ["none", "rotation"])
+def test_a_message_is_attacked_on_a_device(tiny_model_folder: Path, protection: str) -> None:
+    """Also by those who learn: what they are trained with follows the model."""
+    model, key = load_model(str(tiny_model_folder)), None if protection == "none" else SharedKey.fresh()
+    message = send(photo(), model=model, key=key, protection=protection).message
+    assert isinstance(message, Message)
+    told = []
+    with pretended() as there:
+        for device in (there, CPU):
+            rng = torch.Generator().manual_seed(2)
+            placed = model.to(device)
+            latents = placed.public_latents(40, rng=rng)
+            names = ("direct", "linear", "impute", "prior-search")
+            told.append(attack_message(message, placed, latents=latents, known=100, names=names, rng=rng).results)
+            assert {one.images.device for one in told[-1]} == {device}
+    if protection == "none":  # under a key each of her own transmissions has a new one
+        for on_it, here in zip(*told, strict=True):
+            torch.testing.assert_close(on_it.images.cpu(), here.images, atol=1e-3, rtol=0)
 
 
 def test_photos_are_protected_on_a_device(tiny_model_folder: Path) -> None:

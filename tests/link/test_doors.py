@@ -79,10 +79,12 @@ def test_a_release_above_the_limit_is_not_made(home: Path, tmp_path: Path, faces
     }
     with pytest.raises(ValueError, match="name the subject"):
         semveil.send(faces[:1], out, **asked)
-    semveil.send(faces[:1], **asked, subject="Ada", limit=1e9)  # nothing is written, but the caller has the message
+    semveil.send(faces[:1], **asked, subject="Ada", limit=15.0)  # nothing is written, but the caller has the message
     assert len(Ledger(book).releases("Ada")) == 1
-    with pytest.raises(SemveilError, match="limit"):
-        semveil.send(faces[:1], out, **asked, subject="Ada", limit=1.0)
+    with pytest.raises(SemveilError, match="refused before the release"):
+        semveil.send(faces[:1], out, **asked, subject="Ada")
+    with pytest.raises(SemveilError, match="fixed before as epsilon 15"):
+        semveil.send(faces[:1], out, **asked, subject="Ada", limit=1e9)
     assert not list(tmp_path.glob("m.svl*")) and len(Ledger(book).releases("Ada")) == 1
 
 

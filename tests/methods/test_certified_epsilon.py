@@ -22,7 +22,9 @@ from semveil.methods.latent_model import LatentModel
 from semveil.methods.messages import to_message
 from semveil.methods.noise_image import NoiseImage
 from semveil.methods.noise_image_model import NoiseImageModel
-from semveil.methods.protection_options import NOISY
+from semveil.methods.protections import PROTECTIONS
+
+NOISY = [name for name, kind in PROTECTIONS.items() if kind.genuine_noise]
 
 Maker = Callable[[], Any]
 IMAGES: Mapping[str, tuple[Maker, float]] = {  # the method, and how many draws it pays for

@@ -33,7 +33,7 @@ def test_the_key_opens_it_from_a_file(model: FaceModel, codes: torch.Tensor, tmp
     path.write_bytes(digital_bytes(message))
     read = read_digital(path)
     assert is_digital(path) and read.header == message.header and read.model_hash == model.digest
-    assert float((open_codes(read, model, KEY) - codes).abs().max()) < 0.1
+    assert float((open_codes(read, model, KEY) - codes).abs().max()) < 0.15
     with pytest.raises(MessageError, match="digital message"):
         read_message(path)
 

@@ -12,13 +12,17 @@ from semveil.channels import KeyedPart, MessageError, read_message, write_messag
 from semveil.core.errors import KeyProblem
 from semveil.core.privacy import Basis, Guarantee
 from semveil.keys import MessageKeys
-from semveil.methods.dp_semcom import PRIVATE_CODES, DPSemCom, Transmission, pair_settings
+from semveil.methods.dp_semcom import PRIVATE_CODES, DPSemCom, pair_settings
 from semveil.methods.face_model import load_model
 from semveil.methods.messages import guarantee_of, heard, method_for_bob, to_message
-from semveil.methods.protection_options import KEYED, NOISY
+from semveil.methods.protections import PROTECTIONS
 from semveil.methods.shared_key import SharedKey
+from semveil.methods.transmission import Transmission
 from semveil.protection.linear_pair import LinearPair
 from semveil.protection.rotation import MASK_DEVIATION
+
+KEYED = [name for name, kind in PROTECTIONS.items() if kind.keyed]
+NOISY = [name for name, kind in PROTECTIONS.items() if kind.genuine_noise]
 
 PHOTOS = torch.rand(3, 3, 32, 32, generator=torch.Generator().manual_seed(0)) * 2 - 1
 

@@ -12,7 +12,8 @@ from safetensors.torch import load_file, save_file
 
 from semveil.core.checkpoints import BadCheckpoint
 from semveil.core.model_folders import bundled_folder
-from semveil.methods.face_model import load_model, read_network
+from semveil.core.network_files import read_network
+from semveil.methods.face_model import load_model
 from semveil.methods.identity_model import load_identity_model
 from semveil.methods.noise_image_model import load_noise_image_model
 from semveil.methods.pairs import read_pair

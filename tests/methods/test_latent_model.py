@@ -16,15 +16,16 @@ from semveil.generators.stylegan2 import StyleGAN2, StyleGAN2Config
 from semveil.methods import latent_model
 from semveil.methods.dp_image import DPImage
 from semveil.methods.dp_semcom import DPSemCom
-from semveil.methods.face_model import LatentPrior, load_model, save_model
+from semveil.methods.face_model import load_model, save_model
 from semveil.methods.latent_dp import LatentDP
 from semveil.methods.latent_model import LatentModel, from_face_model, load_latent_model, part_groups
+from semveil.methods.latent_prior import LatentPrior
 from semveil.methods.quantile_bounds import PAPER_LATENTS
 
 
 def test_the_bundled_model_is_the_default() -> None:
     model = load_latent_model()
-    assert (model.name, model.size, model.latent_shape) == ("faces-128", 64, (28, 64))
+    assert (model.name, model.size, model.latent_shape) == ("faces-128", 128, (28, 64))
     assert model.digest == load_model().digest
     assert "training photos" in model.quantiles(25).source
 

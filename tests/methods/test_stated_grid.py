@@ -11,6 +11,7 @@ from torch import Tensor
 from semveil.core.privacy import Basis
 from semveil.mechanisms import SPHERE_MECHANISMS, ClipBox
 from semveil.mechanisms import Release as Exact
+from semveil.methods.baselines import DPSVD, DPPix, PixelNoise
 from semveil.methods.certificates import certificate_of
 from semveil.methods.dp_image import DPImage
 from semveil.methods.dp_semcom import DPSemCom
@@ -22,8 +23,10 @@ from semveil.methods.latent_model import LatentModel
 from semveil.methods.messages import to_message
 from semveil.methods.noise_image import NoiseImage
 from semveil.methods.noise_image_model import NoiseImageModel
-from semveil.methods.protection_options import NOISY
+from semveil.methods.protections import PROTECTIONS
 from semveil.methods.registry import image_methods
+
+NOISY = [name for name, kind in PROTECTIONS.items() if kind.genuine_noise]
 
 Shown = tuple[Tensor, float | None, Basis]
 
@@ -51,6 +54,13 @@ def pictures(method: Any) -> Shown:
     return release.images.double(), method.certificate(release).grid_step, release.guarantee.basis
 
 
+def noisy(method: Any, numbers: Callable[[Tensor], Tensor]) -> Shown:
+    """What a baseline put noise on, read off its pictures of levels (8, 3, S, S), up to the rounding of float64."""
+    release = method.protect(photos(method))
+    levels = (release.images + 1) * 127.5
+    return (numbers(levels) * 2**28).round() / 2**28, method.certificate(release).grid_step, release.guarantee.basis
+
+
 METHODS: Mapping[str, Callable[[], Shown]] = {
     "dp-image": lambda: latents(DPImage(LatentModel.example(), epsilon=3.0)),
     "dp-image clip": lambda: latents(DPImage(LatentModel.example(), epsilon=3.0, clip=10.0)),
@@ -60,8 +70,11 @@ METHODS: Mapping[str, Callable[[], Shown]] = {
         for name in SPHERE_MECHANISMS
     },
     "noise-image": lambda: pictures(NoiseImage(NoiseImageModel.example(), epsilon=3.0)),
+    "pixel-noise": lambda: noisy(PixelNoise(size=16), Tensor.clone),
+    "dp-pix": lambda: noisy(DPPix(size=16, block=4), lambda levels: 16 * levels[..., ::4, ::4]),  # sums over cells
+    "dp-svd": lambda: noisy(DPSVD(size=16, rank=2), lambda levels: torch.linalg.svdvals(levels)[..., :2]),
 }
-NO_GRID_STATED = {"blur", "mosaic", "pixel-noise", "dp-pix", "dp-svd"}  # certificates of the baselines name none
+NO_NOISE = {"blur", "mosaic"}
 
 
 def on_the_grid(shown: Shown) -> bool:
@@ -78,8 +91,14 @@ def in_floats(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(kind, "release", lambda self, x: self(x, rng=rng))
 
 
-def test_every_method_is_here_or_states_no_grid() -> None:
-    assert {name.split()[0] for name in METHODS} | NO_GRID_STATED == set(image_methods())
+def test_every_method_is_here_or_has_no_noise() -> None:
+    assert {name.split()[0] for name in METHODS} | NO_NOISE == set(image_methods())
+
+
+@pytest.mark.parametrize("method", [PixelNoise(size=16), DPPix(size=16, block=4), DPSVD(size=16, rank=2)])
+def test_simulated_noise_states_no_grid(method: Any) -> None:
+    simulated = method.protect(photos(method), rng=torch.Generator().manual_seed(0))
+    assert method.certificate(simulated).grid_step is None
 
 
 @pytest.mark.parametrize("name", list(METHODS))

@@ -20,10 +20,11 @@ from semveil.mechanisms import Release as Exact
 from semveil.mechanisms import gaussian_delta
 from semveil.mechanisms.exponential import Exponential
 from semveil.methods.dp_image import DPImage
-from semveil.methods.face_model import LatentPrior, load_model
+from semveil.methods.face_model import load_model
 from semveil.methods.gallery import BLOCK, Gallery
 from semveil.methods.latent_dp import LatentDP
 from semveil.methods.latent_model import LatentModel, from_face_model, load_latent_model
+from semveil.methods.latent_prior import LatentPrior
 from semveil.methods.options import read_options
 from semveil.methods.subspace import Subspace, subspace_of
 from semveil.methods.subspace_noise import BallGaussian, DirectionPrivUnitG, InSubspace, ball_radius

@@ -55,6 +55,19 @@ def test_the_least_noise_for_an_epsilon() -> None:
         noise_for(phases, 0.0, 1e-5)
 
 
+def test_an_epsilon_that_no_noise_reaches_is_refused_with_the_least() -> None:
+    phases = [Phase("a", 0.05, 50)]
+    for epsilon in (0.1, 1e-4, 1e-300):
+        with pytest.raises(ValueError, match=r"does not fall below 0\.103; ask for more, or for a larger delta"):
+            noise_for(phases, epsilon, 1e-5)
+    noise = noise_for(phases, 0.104, 1e-5)  # just above it there is one
+    assert 50 < noise < 1e6 and spent(phases, noise, 1e-5) <= 0.104
+    assert spent(phases, 1e6, 0.5) == 0.0  # a loose delta gives no negative epsilon
+    for epsilon in (math.inf, math.nan):
+        with pytest.raises(ValueError, match="positive and finite"):
+            noise_for(phases, epsilon, 1e-5)
+
+
 def by_one_picture(network: nn.Module, loss, count: int, clip: float) -> list[Tensor]:
     """The clipped gradients of each picture by itself, added up and divided by their number."""
     total = [torch.zeros_like(p) for p in network.parameters()]

@@ -81,10 +81,16 @@ def write_clip(
     """A clip as somebody else's camera might write it.
 
     Args:
-        pts: when frames are shown, in units of `base`; one after the other where None.
+        path: the file.
+        frames: its pictures (H, W, 3).
+        codec: as FFmpeg names it.
+        pix_fmt: likewise.
+        base: seconds from one frame to the next.
+        pts: when frames are shown, in those units; one after the other where None.
         sound: codec of a sound track, as long as the pictures.
         rotation: degrees counterclockwise that a player is told to turn it by.
-        trc, primaries: transfer characteristics and primaries of the colours, as ITU-T H.273 numbers them.
+        trc: transfer characteristics of the colours, as ITU-T H.273 numbers them.
+        primaries: of the colours, likewise.
         aspect: of a pixel.
         extras: title, place, chapters, a cover and subtitles too, where the container has room for them.
     """

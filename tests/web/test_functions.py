@@ -8,12 +8,14 @@ import pytest
 from semveil.core.errors import NoFaceError
 from semveil.core.explain import explain
 from semveil.methods.face_model import FaceModel, load_model
-from semveil.methods.protection_options import KEYED, PROTECTIONS
+from semveil.methods.protections import PROTECTIONS
 from semveil.methods.registry import image_methods
 from semveil.web import held, link
 from semveil.web.asked import EPSILONS, KEYED_CHOICES, OPEN_CHOICES, WITH_KEY, WITHOUT_KEY, Asked, takes_epsilon
 from semveil.web.html import Card, cards
 from semveil.web.protect import protect_by, protect_by_all
+
+KEYED = [name for name, kind in PROTECTIONS.items() if kind.keyed]
 
 GREY = np.full((120, 120, 3), 128, np.uint8)
 

@@ -19,9 +19,11 @@ from semveil.attacks.prior_search import PriorSearch
 from semveil.attacks.recordings import Recordings
 from semveil.attacks.reidentification import Reidentification, reidentify
 from semveil.attacks.stolen import Stolen
-from semveil.core.registry import Registry
+from semveil.core.registry import Registry, having
 
-ATTACKS: Registry[type[Attack]] = Registry("attack")
+ATTACKS: Registry[type[Attack]] = Registry(
+    "attack", group="semveil.attacks", accept=having("name", "knowledge", "needs", "__call__")
+)
 for _attack in (
     Direct, Denoise, PriorSearch, Impute, Linear, LearnedSame, LearnedDeep, Stolen, MultiShot,
     KnownPlaintext, Recordings, GlassBox, GenerativePrior,

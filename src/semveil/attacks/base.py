@@ -43,6 +43,7 @@ def impute_from_common(received: Tensor, variance: Tensor, public: PublicKnowled
     Args:
         received: (B, K, D); only the common codes are read.
         variance: (B, K) of the channel's noise.
+        public: the model, and latents of public faces.
     """
     return public.prior.posterior_mean(received[:, public.common], public.common, variance[:, public.common])
 

@@ -65,6 +65,7 @@ def resampled(statistic: Callable[[NDArray[np.intp]], float], count: int) -> Sco
 
     Args:
         statistic: from the units' indices, repeats included, to a number; NaN for a resample that it cannot judge.
+        count: how many units there are.
     """
     draws = np.random.default_rng(0).integers(count, size=(RESAMPLES, count))
     low, high = np.nanquantile([statistic(rows) for rows in draws], [(1 - LEVEL) / 2, (1 + LEVEL) / 2])

@@ -50,6 +50,9 @@ def linear_estimate(
     """The attack's estimate, not clipped, also of the pairs themselves. The pairs were heard over the same channel.
 
     Args:
+        observation: what she heard of the photos under attack.
+        public: the model, and latents of public faces.
+        pairs: what she learns from.
         rng: of the channel noise that public faces are given.
     """
     heard, private, common = observation.received, public.private, public.common

@@ -35,7 +35,9 @@ def link(first: Tensor, second: Tensor, public: PublicKnowledge) -> Linkage:
     blocks whose coordinates are centred and scaled by what Eve sees over all receptions.
 
     Args:
-        first, second: (B, K, D) received; row b of both is of the same photo, B > 2 different photos.
+        first: (B, K, D) received; row b of both is of the same photo, B > 2 different photos.
+        second: likewise.
+        public: which codes are private.
 
     Raises:
         ValueError: shapes that differ, or too few photos.

@@ -17,6 +17,8 @@ def most_probable(
     multipliers: the prior's step is a Wiener filter, the signals' step and the box are coordinate-wise.
 
     Args:
+        prior: of real photos' latents.
+        box: public bounds.
         shots: (S, B, K, D) signals of the same photos, of independent noise.
         variance: (B, K) of the AWGN.
         scale: (K,) of the Laplace noise, latent units; 0 for none.

@@ -39,6 +39,8 @@ def reidentify(
         scores: (P, G), higher is more alike, e.g. cosines or negative distances of embeddings; never of the probe's own photo.
         probes: P names, each in the gallery.
         gallery: G names, a person may have several photos.
+        ranks: to state the hit rate at.
+        false_accepts: rates of false acceptance to state recognition at.
 
     Raises:
         ValueError: names that do not fit the scores, a probe that is not in the gallery, scores that are not finite, or a

@@ -1,4 +1,4 @@
-"""What became of each face of a photo, so that none is missed in silence."""
+"""The fate of each face of a photo, so that none is missed silently."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from typing import Any
 
 from semveil.recognition.dlib_faces import Face
 
-LARGEST = 2.0  # times the model's size: an enlarged face looks soft beside its surroundings from about here on
+LARGEST = 2.0  # times the model's size, from which an enlarged face looks soft in its surroundings
 
 
 class Fate(StrEnum):
@@ -24,13 +24,13 @@ class Mark:
     """A face that was found.
 
     Attributes:
-        number: as `--face` takes it.
+        number: for `--face`.
         box: left, top, right, bottom in pixels of the photo.
-        detector, score: who found it, and how sure.
+        detector, score: the detector that found it, and its confidence.
         fate: what was done with it.
-        doubt: why it could not be protected; empty where nothing speaks against it.
-        enlarged: how many times larger than the model made it a new face is in its photo; 0 where that does not matter.
-        blurred: whether the new face was blurred for that.
+        doubt: why it could not be protected; empty if it could.
+        enlarged: factor by which the new face was enlarged for its photo; 0 where that does not matter.
+        blurred: whether the new face was blurred because of that.
     """
 
     number: int
@@ -64,7 +64,7 @@ class Mark:
 
 @dataclass(frozen=True)
 class ClipFacts:
-    """What is told of a clip besides its faces.
+    """Facts about a clip besides its faces.
 
     Attributes:
         frames: how many it has.
@@ -105,7 +105,7 @@ class Account:
         photo: its place below the folder that was given.
         outputs: pictures that it became, below the output folder.
         marks: its faces; empty where it shows none, or none was looked for.
-        clip: of a clip, what is told besides.
+        clip: facts about a clip; None for a photo.
     """
 
     photo: str
@@ -114,7 +114,7 @@ class Account:
     clip: ClipFacts | None = None
 
     def count(self, fate: Fate) -> int:
-        """How many faces share a fate."""
+        """Number of faces with this fate."""
         return sum(mark.fate == fate for mark in self.marks)
 
     @property
@@ -169,8 +169,8 @@ def mark_faces(
         protected, covered: their numbers.
         doubts: by number, why some could not be protected.
         rest: what became of the others.
-        enlarged: by number, how many times larger than the model made them new faces are.
-        blurred: numbers of those that were blurred for that.
+        enlarged: by number, the factor by which new faces were enlarged.
+        blurred: numbers of those that were blurred because of that.
     """
     enlarged = enlarged or {}
     fates = {**dict.fromkeys(covered, Fate.COVERED), **dict.fromkeys(protected, Fate.PROTECTED)}

@@ -17,8 +17,10 @@ from semveil.bulk.account import ClipFacts, Fate, named_for
 from semveil.bulk.clip_claim import bare_certificate, clip_certificate, with_original
 from semveil.bulk.clip_faces import FRAMES, Faces, choose_fates, followed
 from semveil.bulk.clip_frames import (
+    LEAD,
     Drawing,
     Drawn,
+    Lead,
     Looked,
     as_photo,
     draws_once,
@@ -29,21 +31,13 @@ from semveil.bulk.clip_frames import (
 from semveil.bulk.clip_store import ClipStore, Released
 from semveil.bulk.enrolled import enrol
 from semveil.bulk.manifest import Manifest
+from semveil.bulk.pictures import outline_passes
 from semveil.bulk.pool import Lost, Pool
 from semveil.bulk.recognised import still_recognised
+from semveil.bulk.recorded import Recorded, bookings
 from semveil.bulk.settings import Settings, needs_subjects
 from semveil.bulk.sources import sha256_of
-from semveil.bulk.task import (
-    Outcome,
-    Recorded,
-    Task,
-    bookings,
-    known,
-    method_of,
-    people_shown,
-    recognise,
-    refused_where_it_fails,
-)
+from semveil.bulk.task import Outcome, Task, known, method_of, people_shown, recognise, refused_where_it_fails
 from semveil.core.certificate import Certificate
 from semveil.core.errors import FaceChoiceError, FaceTooSmallError, NoFaceError
 from semveil.core.face_template import TEMPLATE
@@ -314,6 +308,11 @@ class _Work:
         frames = range(stretch.first, stretch.last)
         places = tuple(faces.in_frame(frame) for frame in frames)
         there = {number for one in places for number in one}
+        first = max(0, stretch.first - LEAD)
+        lead = None
+        if first < stretch.first and released.draws and any(outline_passes(draw.guarantee) for draw in released.draws.values()):
+            lead = Lead(self.clip.stretch(first, stretch.first), tuple(map(faces.in_frame, range(first, stretch.first))))
+            there |= {number for one in lead.places for number in one}
         return Drawing(
             stretch=stretch,
             kind=self.clip.format,
@@ -323,6 +322,7 @@ class _Work:
             fates=faces.fates,
             draws={i: draw for i, draw in released.draws.items() if i in there},
             known=tuple(map(faces.known_boxes, frames)),
+            lead=lead,
         )
 
     def _each(

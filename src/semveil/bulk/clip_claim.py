@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from semveil.bulk.account import Fate
-from semveil.bulk.pictures import only_the_face
+from semveil.bulk.pictures import only_the_face, outline_passes
 from semveil.core.caveats import Caveat
 from semveil.core.certificate import Certificate, ReleaseKind
 from semveil.core.composition import compose
@@ -46,7 +46,8 @@ def clip_certificate(
     certificate = method.certificate(release)
     claim = certificate.guarantee if frames is None else compose(certificate.guarantee, times=[frames])
     claim = _of_every_frame(only_the_face(claim))
-    claim = post_process(claim, "putting faces back into every frame", also_reads=_in_clear(fates, sound))
+    reads = _in_clear(fates, sound) + ([Part(Kind.OUTLINE, note=" in every frame")] if outline_passes(claim) else [])
+    claim = post_process(claim, "putting faces back into every frame", also_reads=reads)
     drawn = ONE_DRAW if frames is None else NEW_DRAWS.format(frames=frames)
     if claim.epsilon is not None:
         claim = replace(claim, assumptions=(*claim.assumptions, NEIGHBOURS, drawn))

@@ -13,7 +13,7 @@ from semveil.data.faces import SMALLEST_FACE
 from semveil.video.clip import Clip
 from semveil.video.tracks import Place, Shown, Sighting, Track, find_shots, follow_faces, places_of
 
-FRAMES = 48  # of a stretch: what is done again after a kill, and how often progress is told
+FRAMES = 48  # in a stretch, the unit that is repeated after a kill and after which progress is reported
 
 
 @dataclass(frozen=True, eq=False)

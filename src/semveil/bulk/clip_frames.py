@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from semveil.bulk.account import Fate
+from semveil.bulk.pictures import outline_passes
 from semveil.bulk.settings import Settings
 from semveil.bulk.sources import sha256_of
 from semveil.bulk.task import method_of
@@ -18,6 +19,7 @@ from semveil.data.align import AlignedFace
 from semveil.data.cover import cover_faces, hide_faces
 from semveil.data.detection import resolve_detector
 from semveil.data.faces import find_faces
+from semveil.data.fit import Fitted, fit_faces
 from semveil.data.paste import align_apart, paste_faces, pasted_region
 from semveil.data.photos import Photo
 from semveil.data.regions import Region
@@ -29,6 +31,7 @@ from semveil.video.missed import Box, missed, still_shown
 from semveil.video.tracks import Place, Shown, Sighting, sharpness, thumbnail
 
 _TOGETHER = 8  # frames whose faces go through the networks at once
+LEAD = 8  # frames before a stretch that its first ones are fitted after: what is older counts for a tenth
 
 
 @dataclass(frozen=True)
@@ -57,6 +60,7 @@ class Drawing:
         fates: what becomes of each face, by number.
         draws: of protected faces, by number; none where each frame is protected by itself.
         known: for each frame boxes of faces of the source that must not show.
+        lead: the frames before, which are looked at and not written, so that nothing jumps between two stretches.
     """
 
     stretch: Stretch
@@ -67,6 +71,15 @@ class Drawing:
     fates: Mapping[int, Fate]
     draws: Mapping[int, Draw]
     known: tuple[tuple[Box, ...], ...]
+    lead: "Lead | None" = None
+
+
+@dataclass(frozen=True, eq=False)
+class Lead:
+    """Attributes: stretch, the frames before another one; places, of the clip's faces in each."""
+
+    stretch: Stretch
+    places: tuple[Mapping[int, Place], ...]
 
 
 @dataclass(frozen=True)
@@ -85,7 +98,10 @@ class Drawn:
 
 @dataclass(eq=False)
 class _Frame:
-    """A frame under way; `crops` are the replaced faces of `aligned`."""
+    """A frame under way.
+
+    `crops` are the replaced faces of `aligned`, `close` those whose outline may pass, `fitted` how these are pasted in.
+    """
 
     pixels: NDArray[np.uint8]
     numbers: list[int]
@@ -93,6 +109,8 @@ class _Frame:
     aligned: list[AlignedFace] = field(default_factory=list)
     replaced: list[int] = field(default_factory=list)
     crops: dict[int, NDArray[np.uint8]] = field(default_factory=dict)
+    close: list[int] = field(default_factory=list)
+    fitted: dict[int, Fitted] = field(default_factory=dict)
 
 
 def look_for_faces(stretch: Stretch, detector: str) -> Looked:
@@ -119,9 +137,14 @@ def write_protected(task: Drawing, settings: Settings) -> Drawn:
     """
     method = method_of(settings, task.method_digest, clip=True)
     altered: list[list[Region]] = []
+    frames, places, skipped = frames_of(task.stretch), task.places, 0
+    if task.lead is not None:
+        frames = itertools.chain(frames_of(task.lead.stretch), frames)
+        places, skipped = (*task.lead.places, *places), len(task.lead.places)
 
     def protected() -> Iterator[NDArray[np.uint8]]:
-        for pixels, regions in protect_frames(frames_of(task.stretch), task.places, task.fates, task.draws, method):
+        made = protect_frames(frames, places, task.fates, task.draws, method)
+        for pixels, regions in itertools.islice(made, skipped, None):
             altered.append(regions)
             yield pixels
 
@@ -146,11 +169,22 @@ def protect_frames(
         draws: of protected faces; a face without one is protected in each frame by itself.
     """
     pairs = zip(frames, places, strict=True)
+    before: dict[int, Fitted] = {}
     while batch := list(itertools.islice(pairs, _TOGETHER)):
         made = [_Frame(pixels, list(there), list(there.values())) for pixels, there in batch]
         _replace_faces(made, fates, draws, method)
         for frame in made:
+            _fit_closely(frame, before)
+            before = {frame.numbers[i]: one for i, one in frame.fitted.items()}
             yield _finished(frame, fates)
+
+
+def _fit_closely(frame: _Frame, before: Mapping[int, Fitted]) -> None:
+    """Fit those faces of a frame in whose outline may pass, after the frame before, where faces go by number."""
+    if frame.close:
+        landmarks, crops = [place.landmarks for place in frame.places], [frame.crops[i] for i in frame.close]
+        last = [before.get(frame.numbers[i]) for i in frame.close]
+        frame.fitted = dict(zip(frame.close, fit_faces(frame.pixels, landmarks, frame.close, crops, last), strict=True))
 
 
 def _replace_faces(frames: Sequence[_Frame], fates: Mapping[int, Fate], draws: Mapping[int, Draw], method: ImageMethod) -> None:
@@ -169,17 +203,25 @@ def _replace_faces(frames: Sequence[_Frame], fates: Mapping[int, Fate], draws: M
     for number, where in jobs.items():
         images = to_tensor([frame.aligned[i].pixels for frame, i in where])
         with torch.no_grad():
-            made = show_draw(method, draws[number], images) if number in draws else method.protect(images).images
+            if number in draws:
+                made, claim = show_draw(method, draws[number], images), draws[number].guarantee
+            else:
+                release = method.protect(images)
+                made, claim = release.images, release.guarantee
         for (frame, i), pixels in zip(where, to_pixels(made), strict=True):
             frame.crops[i] = pixels
+            if outline_passes(claim):
+                frame.close.append(i)
 
 
 def _finished(frame: _Frame, fates: Mapping[int, Fate]) -> tuple[NDArray[np.uint8], list[Region]]:
     pixels, regions = frame.pixels, []
     if frame.replaced:
-        crops = [frame.crops.get(i) for i in range(len(frame.places))]
-        pixels = paste_faces(pixels, frame.aligned, crops)
-        found = (pasted_region(frame.aligned, i, pixels.shape) for i in frame.replaced)
+        toned = {i: one.crop for i, one in frame.fitted.items()}
+        crops = [toned.get(i, frame.crops.get(i)) for i in range(len(frame.places))]
+        fits = {i: one.fit for i, one in frame.fitted.items()}
+        pixels = paste_faces(pixels, frame.aligned, crops, fits=fits)
+        found = (pasted_region(frame.aligned, i, pixels.shape, fits.get(i)) for i in frame.replaced)
         regions = [region for region in found if region is not None]
     others = [(fates[number], place.face) for number, place in zip(frame.numbers, frame.places, strict=True)]
     hidden = [face for i, (fate, face) in enumerate(others) if fate == Fate.PROTECTED and i not in frame.replaced]

@@ -90,8 +90,9 @@ def whole_photo(
     claim = only_the_face(certificate.guarantee)
     reads: tuple[Part, ...] = AROUND
     fits: dict[int, Fit] = {}
-    if any(part.kind == Kind.ATTRIBUTES for part in claim.coverage.clear):
-        new, fits = fit_faces(photo.pixels, landmarks, chosen, new)
+    if outline_passes(claim):
+        fitted = fit_faces(photo.pixels, landmarks, chosen, new)
+        new, fits = [one.crop for one in fitted], {i: one.fit for i, one in zip(chosen, fitted, strict=True)}
         reads += (Part(Kind.OUTLINE),)
     replaced: list[NDArray[np.uint8] | None] = [None] * len(faces)
     for i, pixels in zip(chosen, new, strict=True):
@@ -109,6 +110,11 @@ def whole_photo(
 def _blurred(crop: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """A crop without features: an eye is about a tenth of it wide."""
     return np.asarray(Image.fromarray(crop).filter(ImageFilter.GaussianBlur(SOFTENED * len(crop))))
+
+
+def outline_passes(claim: Guarantee) -> bool:
+    """Whether the outline of a face may pass: where its look passes in clear anyway."""
+    return any(part.kind == Kind.ATTRIBUTES for part in claim.coverage.clear)
 
 
 def only_the_face(claim: Guarantee) -> Guarantee:

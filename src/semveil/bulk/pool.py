@@ -44,7 +44,7 @@ def open_pool(
 
     Args:
         workers: processes on this machine, one photo each at a time; None works in this process. They are forked from a
-            server that has loaded the modules once, where the system can, or else started anew.
+            server that has loaded the modules once, where the system can, or else started from scratch.
         tasks: how many there will be: no more workers are started, and none at all for one.
         preload: modules that every worker needs.
         cluster: address of a Dask scheduler, such as `tcp://10.0.0.1:8786`.
@@ -164,7 +164,7 @@ class _Dask:
             yield task, result
 
     def _window(self) -> int:
-        """Workers come and go, so they are counted anew, but not for every task: it is a question to the scheduler."""
+        """Number of workers; they come and go, so it is asked again, but not for every task, since that costs a request."""
         if time.monotonic() - self._asked > 1:
             self._asked, self._threads = time.monotonic(), max(1, sum(self.client.nthreads().values()))
         return _AHEAD * self._threads

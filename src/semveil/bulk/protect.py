@@ -9,6 +9,7 @@ from torch import Tensor
 
 from semveil.bulk.run import Summary, protect_photos
 from semveil.bulk.settings import Settings, needs_subjects
+from semveil.core.brief import Brief
 from semveil.core.certificate import Certificate
 from semveil.core.ledger import Booking, Ledger
 from semveil.core.progress import Progress, quiet
@@ -21,8 +22,8 @@ from semveil.methods.registry import METHODS
 _SETTINGS = {field.name for field in fields(Settings)} - {"method", "options", "commit"}
 
 
-@dataclass(frozen=True, eq=False)
-class Protected:
+@dataclass(frozen=True, eq=False, repr=False)
+class Protected(Brief):
     """Protected faces in memory.
 
     Attributes:
@@ -162,6 +163,6 @@ def _in_memory(
     release = method.protect(faces.images, **known)
     certificates = tuple(replace(method.certificate(one), commit=settings.commit) for one in release.singles())
     if book is not None and settings.subject is not None:  # booked before the caller has them: all or none
-        book.record_all([Booking(settings.subject, certificate) for certificate in certificates], limit=limit)
+        book.record_all([Booking(settings.subject, certificate) for certificate in certificates])
     progress(len(certificates), len(certificates))
     return Protected(release.images, certificates, faces.ids)

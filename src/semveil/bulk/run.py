@@ -16,9 +16,10 @@ from semveil.bulk.kept import NotRecorded, unrecorded
 from semveil.bulk.manifest import FOLDER, Entry, Manifest, NotPlaced
 from semveil.bulk.pool import Lost, Pool, open_pool
 from semveil.bulk.recognised import write_log
+from semveil.bulk.recorded import Recorded
 from semveil.bulk.settings import KEPT_FOLDER, Settings
 from semveil.bulk.sources import Source, SourceError, Sources, assign_names, find_sources, sha256_of
-from semveil.bulk.task import Outcome, Recorded, Task, protect_photo
+from semveil.bulk.task import Outcome, Task, protect_photo
 from semveil.core.certificate import Certificate
 from semveil.core.errors import OutputError, PhotoError
 from semveil.core.ledger import Booking, Ledger, OverLimit
@@ -51,6 +52,7 @@ class Summary:
 
     Attributes:
         photos: how many there are; each is one of the next five.
+        size: side of the pictures, or new faces, that the method makes, in pixels.
         protected: in this run.
         done_before: in earlier runs with the same settings.
         skipped, copied: showed no face and were left out, or written as they are, as asked.
@@ -71,6 +73,7 @@ class Summary:
     """
 
     photos: int
+    size: int = 0
     clips: int = 0
     protected: int = 0
     done_before: int = 0
@@ -117,6 +120,7 @@ class Summary:
                 "of_nobody_enrolled": self.strangers,
             },
             "per_photo": [account.as_dict() for account in self.accounts],
+            "size": self.size,
             "recorded": self.recorded,
             "refused": [{"photo": r.photo, "reason": r.reason} for r in (*self.refused, *self.small_faces)],
             "other_files": self.others,
@@ -155,7 +159,8 @@ def protect_photos(
         settings: what is done.
         ledger: gets every release about the subject, or about people who are enrolled; those of earlier runs that it lacks
             too, or their photos are among the refused.
-        limit: photos are refused with whose release the whole record of a person would cost more, see `Ledger.record_all`.
+        limit: fixed as the budget of these people, see `Ledger.fix_budgets`; photos are refused with whose release the whole
+            record of a person would cost more than the budget.
         workers, cluster: as for `open_pool`.
         progress: is told how many of how many photos and clips are done.
         clip_progress: is told what is being done with a clip, how many of its frames are done, and how many it has.
@@ -175,8 +180,11 @@ def protect_photos(
     elif limit is not None:
         raise ValueError("a limit needs a ledger, and to know whom photos show; name the subject, or enrolled people")
     people = None if settings.enrolled is None else enrolment_digest(settings.enrolled)
+    names: tuple[str, ...] = () if settings.subject is None else (settings.subject,)
     if settings.enrolled is not None and people is not None:
-        enrol(settings.enrolled, people)  # what is wrong there shows now
+        names = enrol(settings.enrolled, people).names  # what is wrong there shows now
+    if ledger is not None and limit is not None:
+        ledger.fix_budgets(names, limit)
     method = settings.build()
     digest, size = settings.digest(method), method.size
     out = Path(out).absolute()
@@ -192,7 +200,7 @@ def protect_photos(
     preload = ("semveil.bulk.task", module_of(settings.method))
     tasks = max(workers or 1, len(sources.photos)) if clips else len(sources.photos)  # a clip is many
     with Manifest(out) as manifest, open_pool(workers, cluster, tasks=tasks, preload=preload) as pool:
-        run = _Run(manifest, settings, digest, people, sources, clips, ledger, limit, size, notes)
+        run = _Run(manifest, settings, digest, people, sources, clips, ledger, size, notes)
         return run.go(pool, progress)
 
 
@@ -216,7 +224,6 @@ class _Run:
     sources: Sources
     clips: _ForClips | None
     ledger: Ledger | None
-    limit: float | None
     size: int
     beforehand: tuple[str, ...]
     refused: list[Refused] = field(default_factory=list)
@@ -257,12 +264,7 @@ class _Run:
         refused = len(self.refused)
         for task in self._tasks(sources, clips.digest):
             outcome = protect_clip(
-                task,
-                clips.settings,
-                pool=pool,
-                manifest=self.manifest,
-                book=partial(self._record, limit=self.limit),
-                progress=clips.progress,
+                task, clips.settings, pool=pool, manifest=self.manifest, book=self._record, progress=clips.progress
             )
             self._settle(task, outcome, paths[task.place])
         if len(self.refused) == refused:  # nothing is to be gone on with
@@ -317,7 +319,7 @@ class _Run:
             clip=None if outcome.clip is None else outcome.clip.as_dict(),
         )
         try:
-            self._record(outcome.recorded, limit=self.limit)
+            self._record(outcome.recorded)
         except OverLimit as error:
             shutil.rmtree(self.manifest.folder / outcome.staged, ignore_errors=True)
             self.refused.append(Refused(path, f"{path!r} is not protected: {error}", error.exit_code))
@@ -342,7 +344,7 @@ class _Run:
         self.guarantee = self.guarantee or outcome.guarantee
 
     def _make_up_for(self, entry: Entry, path: str) -> None:
-        """Record what an earlier run released and did not record here; the limit cannot refuse it any more."""
+        """Record what an earlier run released and did not record here; no budget can refuse it any more."""
         if self.ledger is None:
             return
         try:
@@ -351,12 +353,12 @@ class _Run:
             self.refused.append(Refused(path, str(error), error.exit_code))
             self.kept.pop()
             return
-        self._record(lacking)
+        self._record(lacking, already_made=True)
 
-    def _record(self, releases: Sequence[Recorded], *, limit: float | None = None) -> None:
+    def _record(self, releases: Sequence[Recorded], *, already_made: bool = False) -> None:
         if self.ledger is not None:
             made = [Booking(r.subject, Certificate.from_json(r.certificate), r.images) for r in releases]
-            self.recorded += self.ledger.record_all(made, limit=limit, only_new=True)
+            self.recorded += self.ledger.record_all(made, only_new=True, already_made=already_made)
 
     def _summary(self, total: int) -> Summary:
         everything = [*self.kept, *self.new]
@@ -365,6 +367,7 @@ class _Run:
         covered = sum(account.count(Fate.COVERED) for account in accounts)
         return Summary(
             photos=total,
+            size=self.size,
             clips=sum(source.is_clip for source in self.sources.photos),
             protected=sum(entry.status == "protected" for entry in self.new),
             done_before=sum(entry.status == "protected" for entry in self.kept),

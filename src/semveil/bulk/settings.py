@@ -1,4 +1,4 @@
-"""How photos are protected: all that a worker needs to build the method, checked before the first photo."""
+"""Settings of a run: all that a worker needs to build the method, checked before the first photo."""
 
 import hashlib
 import json
@@ -12,7 +12,7 @@ from semveil.core.ledger import subject_name
 from semveil.core.registry import suggest
 from semveil.data.detection import resolve_detector
 from semveil.methods.options import Declared, declared_options
-from semveil.methods.registry import METHODS, image_method_names, load_method
+from semveil.methods.registry import METHODS, check_image_method, load_method
 from semveil.methods.release import ImageMethod, Layout, Reconstructing, layout_of
 
 POLICIES = ("error", "skip", "copy")
@@ -27,7 +27,7 @@ KEPT_FOLDER = "unprotected"  # below the output folder; holds what `keep` asks f
 
 @dataclass(frozen=True)
 class Settings:
-    """What is done with every photo of a run.
+    """Settings of a run.
 
     Args:
         method: name of a method that protects pictures.
@@ -36,23 +36,23 @@ class Settings:
         layout: `crops` writes a picture of each face, `whole-photo` the photo with the faces replaced; the method's default
             where None. Methods of layout `picture` have no other.
         face: `all`, `largest`, or numbers from 0 by size such as `0,2`. In whole photos other faces stay as they are.
-        on_no_face: what becomes of a photo in which no face is found: `error` refuses it, `skip` leaves it out, `copy` writes
+        on_no_face: treatment of a photo without a found face: `error` refuses it, `skip` leaves it out, `copy` writes
             its pixels as they are.
-        detector: who looks for faces, see `data.detection.resolve_detector`; what `auto` stands for is settled at once.
-        doubtful: what becomes of a chosen face in a whole photo that is too small or cannot be aligned: `cover` puts a mosaic
+        detector: face detector, see `data.detection.resolve_detector`; what `auto` stands for is settled at once.
+        doubtful: treatment of a chosen face in a whole photo that is too small or cannot be aligned: `cover` puts a mosaic
             over it, `refuse` refuses the photo, `keep` leaves the face as it is.
         oversize: what becomes of a chosen face in a whole photo that is more than `account.LARGEST` times as large as the
             method's model makes it: `keep` enlarges the new face and says so, `blur` blurs the new face, `refuse` refuses the
             photo.
-        keep: what is written besides, unprotected: `inverted` (what the networks make of the photo without noise) or
+        keep: what else is written, unprotected: `inverted` (what the networks make of the photo without noise) or
             `aligned` (the crop itself).
         certificate_in_png: put certificates into the pictures too.
-        sealing: how the originals of altered faces in whole photos are sealed, for a way back; None for none.
+        sealing: how the originals of altered faces in whole photos are sealed, for `restore`; None for not at all.
         audio: of clips: `keep` the sound, which is in clear, or `drop` it.
         draw_per: of clips: one draw for each `track`, a face followed through the clip, which all its frames show; or one for
             each `frame`, whose epsilons add up.
         commit: of the software, for certificates.
-        subject: whom all photos show, one chosen face in each.
+        subject: the person in all photos, one chosen face in each.
         enrolled: folder of photos of known people (`NAME.jpg`, `NAME/*.jpg`), by which faces are recognised.
         device: where the method's networks compute, see `core.device.choose_device`; each worker settles `auto` for itself.
 
@@ -86,12 +86,7 @@ class Settings:
     device: str | None = None
 
     def __post_init__(self) -> None:
-        known = image_method_names()
-        if self.method not in known:
-            raise ValueError(
-                f"no method that protects pictures named {self.method!r}{suggest(self.method, known)}; "
-                f"available: {', '.join(known)}"
-            )
+        check_image_method(self.method)
         object.__setattr__(self, "layout", self._checked_layout(layout_of(METHODS[self.method])))
         if self.face not in ("all", "largest") and not re.fullmatch(r"[0-9]{1,6}(,[0-9]{1,6})*", self.face):
             near = suggest(self.face, ("all", "largest"))
@@ -100,7 +95,7 @@ class Settings:
             near = suggest(self.on_no_face, POLICIES)
             raise ValueError(f"on_no_face has no choice {self.on_no_face!r}{near}; allowed: {', '.join(POLICIES)}")
         if self.sealing is not None and self.layout != Layout.WHOLE_PHOTO:
-            raise ValueError("only whole photos have a way back (--reversible with --whole-photo); crops are new pictures")
+            raise ValueError("only whole photos can be reversible (--reversible with --whole-photo); crops are new pictures")
         if self.doubtful not in DOUBTFUL:
             near = suggest(self.doubtful, DOUBTFUL)
             raise ValueError(f"doubtful has no choice {self.doubtful!r}{near}; allowed: {', '.join(DOUBTFUL)}")
@@ -149,21 +144,23 @@ class Settings:
         """The method, checked against what is asked of it."""
         method: ImageMethod = load_method(self.method, self.model, device=self.device, **dict(self.options))
         if "inverted" in self.keep and not isinstance(method, Reconstructing):
-            raise ValueError(f"method {self.method!r} inverts nothing, so it has no inverted pictures to keep")
+            raise ValueError(f"method {self.method!r} inverts nothing; --keep inverted is not available")
         if needs_subjects(method) and self.subject is None and self.enrolled is None:
             raise ValueError(
-                f"method {self.method!r} must know here whom photos show; name the subject, or a folder of enrolled people"
+                f"method {self.method!r} needs to know here who is shown; name the subject, or a folder of enrolled people"
             )
         return method
 
     def chosen(self, faces: int) -> list[int]:
-        """Which of so many faces were asked for, as numbers from 0, of which some may not exist."""
+        """Numbers, from 0, of the chosen ones among `faces` faces; some may not exist."""
         if self.face == "all":
             return list(range(faces))
         return [0] if self.face == "largest" else sorted({int(number) for number in self.face.split(",")})
 
     def digest(self, method: ImageMethod, *, clip: bool = False) -> str:
-        """What determines the outputs beside the photo: if it changes, photos are done anew. Defaults count as if given.
+        """Digest of all that determines the outputs besides the photo; if it changes, photos are done again.
+
+        Defaults count as if given.
 
         Args:
             clip: of settings for clips.
@@ -194,7 +191,7 @@ class Settings:
 
 
 def needs_subjects(method: ImageMethod) -> bool:
-    """Whether the method gives each person a face of their own and so must know whom crops show."""
+    """Whether the method gives each person one new face, and so needs to know who is shown."""
     return getattr(method, "needs_subjects", False)
 
 

@@ -1,6 +1,5 @@
 """Which photos and clips a run is about, and where each belongs below the output folder."""
 
-import hashlib
 import itertools
 import os
 import re
@@ -9,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from semveil.core.errors import PhotoError, SemveilError
-from semveil.core.files import open_regular
+from semveil.core.files import sha256_of_file
 from semveil.data.photos import looks_like_photo
 
 _PHOTOS = "jpg|jpeg|jpe|jfif|png|apng|webp|tif|tiff|gif|bmp|avif|jp2|ppm|pgm"
@@ -46,7 +45,7 @@ class Source:
 
     @property
     def is_clip(self) -> bool:
-        """Whether its name says that it is a moving picture."""
+        """Whether its name is that of a clip."""
         return self.path.suffix.lower() in CLIP_SUFFIXES
 
 
@@ -135,8 +134,7 @@ def sha256_of(path: str | os.PathLike[str]) -> bytes:
         PhotoError: it cannot be read.
     """
     try:
-        with os.fdopen(open_regular(path), "rb") as file:
-            return hashlib.file_digest(file, "sha256").digest()
+        return sha256_of_file(path)
     except OSError as error:
         raise PhotoError(f"cannot read {os.fspath(path)!r}: {error.strerror}") from None
 
@@ -145,7 +143,7 @@ def assign_names(places: Iterable[str], taken: Mapping[str, str]) -> dict[str, s
     """A name for the output of each photo, to which `.png` or `.face-N.png` is added; no two photos share one.
 
     It is the photo's place without its suffix; where photos would share that, upper and lower case alike, they keep their
-    suffixes. A photo keeps the name it had in an earlier run, whatever came beside it since.
+    suffixes. A photo keeps the name it had in an earlier run, whatever photos were added since.
 
     Args:
         places: of the run's photos.

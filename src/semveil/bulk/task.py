@@ -1,4 +1,4 @@
-"""What is done with one photo, the same here and on a Dask worker: detect, align, protect, write beside its place."""
+"""The work on one photo, the same here and on a Dask worker: detect, align, protect, write to the staging place."""
 
 import errno
 import secrets
@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path, PurePosixPath
-from typing import Any
 
 from numpy.typing import NDArray
 
@@ -18,8 +17,10 @@ from semveil.bulk.enrolled import CROP, Enrolled, enrol
 from semveil.bulk.manifest import Status
 from semveil.bulk.pictures import Picture, crops, middle_square, whole_photo
 from semveil.bulk.recognised import still_recognised
-from semveil.bulk.settings import KEPT_FOLDER, Settings, needs_subjects
+from semveil.bulk.recorded import Recorded, bookings
+from semveil.bulk.settings import Settings, needs_subjects
 from semveil.bulk.sources import BulkError, sha256_of
+from semveil.bulk.written import keep_crops, write_picture
 from semveil.core.certificate import Certificate, ReleaseKind
 from semveil.core.errors import (
     FaceChoiceError,
@@ -30,17 +31,13 @@ from semveil.core.errors import (
     PhotoError,
     SemveilError,
 )
-from semveil.core.files import write_whole
-from semveil.core.pixels import to_pixels, to_tensor
+from semveil.core.pixels import to_tensor
 from semveil.core.privacy import Guarantee
 from semveil.data.align import align_face, enlargement
-from semveil.data.certified import save_certified_png, write_certificate
 from semveil.data.faces import SMALLEST_FACE, choose_faces, list_faces, smallest_face
 from semveil.data.paste import align_apart, passing
 from semveil.data.photos import Photo, load_photo
-from semveil.data.save import save_png
-from semveil.data.sealed_faces import CHUNK, sealed_path
-from semveil.methods.release import ImageMethod, Layout, Reconstructing, Release
+from semveil.methods.release import ImageMethod, Layout, Release
 from semveil.recognition.dlib_faces import Face
 
 
@@ -66,21 +63,6 @@ class Task:
 
 
 @dataclass(frozen=True)
-class Recorded:
-    """A release for the ledger.
-
-    Attributes:
-        subject: whom it shows.
-        images: how many of its faces.
-        certificate: as JSON.
-    """
-
-    subject: str
-    images: int
-    certificate: str
-
-
-@dataclass(frozen=True)
 class Outcome:
     """What became of one photo.
 
@@ -99,7 +81,7 @@ class Outcome:
         recognised: protected faces that recognisers still take for the same person, by number, and which recognisers do; for
             the owner of the photos alone.
         marks: what became of each face.
-        clip: of a clip, what is told besides.
+        clip: facts about a clip; None for a photo.
     """
 
     place: str
@@ -379,9 +361,11 @@ def _write_all(
     for picture in made:
         certificate = replace(picture.certificate, commit=settings.commit)
         inside = settings.sealing is not None and settings.sealing.inside
-        files += _write(staged, replace(picture, certificate=certificate), in_png=settings.certificate_in_png, inside=inside)
+        files += write_picture(
+            staged, replace(picture, certificate=certificate), in_png=settings.certificate_in_png, inside=inside
+        )
         recorded += bookings(picture.subjects, picture.exposed, certificate)
-    files += _keep(staged, names, cut, settings, method)
+    files += keep_crops(staged, names, cut, settings, method)
     return Outcome(
         task.place,
         status,
@@ -391,49 +375,3 @@ def _write_all(
         guarantee=made[0].certificate.guarantee if status == "protected" else None,
         recorded=tuple(recorded),
     )
-
-
-def bookings(subjects: Sequence[str], exposed: Sequence[str], certificate: Certificate) -> list[Recorded]:
-    """What the ledger should know of a picture: what holds together with its sealed part, which is released too.
-
-    Args:
-        subjects, exposed: as in `Picture`.
-    """
-    if certificate.sealed is not None:
-        certificate = replace(certificate, guarantee=certificate.sealed)
-    shown = certificate.for_opened_picture("the face was left as it is, as chosen, or only covered by a mosaic")
-    return [
-        *(Recorded(name, subjects.count(name), certificate.to_json()) for name in dict.fromkeys(subjects)),
-        *(Recorded(name, 1, shown.to_json()) for name in exposed),
-    ]
-
-
-def _write(staged: Path, made: Picture, *, in_png: bool, inside: bool) -> list[str]:
-    """A picture, its certificate and its sealed part; returns their places below the output folder, the picture last."""
-    name = PurePosixPath(made.name)
-    picture = staged / f"{name.name}.png"
-    chunks = {CHUNK: made.sealed} if made.sealed is not None and inside else {}
-    if in_png:
-        save_certified_png(picture, made.pixels, made.certificate, chunks=chunks)
-    else:
-        save_png(picture, made.pixels, chunks=chunks)
-    written = [write_certificate(picture, made.certificate), picture]
-    if made.sealed is not None and not inside:
-        write_whole(sealed_path(picture), made.sealed)
-        written.insert(0, sealed_path(picture))
-    return [str(name.parent / file.name) for file in written]
-
-
-def _keep(staged: Path, names: Sequence[str], cut: Sequence[NDArray], settings: Settings, method: ImageMethod) -> list[str]:
-    """Unprotected pictures, asked for, in a folder of their own."""
-    files = []
-    for kind in settings.keep if cut else ():
-        pictures: Any = cut
-        if kind == "inverted":
-            assert isinstance(method, Reconstructing)
-            pictures = to_pixels(method.reconstruct(to_tensor(cut)))
-        for name, pixels in zip(names, pictures, strict=True):
-            file = f"{PurePosixPath(name).name}.{kind}.png"
-            save_png(staged / file, pixels, private=True)
-            files.append(str(PurePosixPath(KEPT_FOLDER) / PurePosixPath(name).parent / file))
-    return files

@@ -6,7 +6,7 @@ from semveil.channels.container import MessageError
 from semveil.channels.digital_message import DigitalMessage, digital_bytes, is_digital, read_digital
 from semveil.channels.fading import OFDM, Fading
 from semveil.channels.keyed_part import KeyedPart
-from semveil.channels.links import CHANNELS, Bandwidth, bandwidth, parse_link
+from semveil.channels.links import CHANNELS, Bandwidth, ChannelKind, bandwidth, channel_of, parse_link
 from semveil.channels.message import FORMAT_VERSION, Message, message_bytes, read_message, write_message
 from semveil.channels.offsets import PhaseOffset, TimingOffset
 from semveil.channels.packing import bandwidth_ratio, code_blocks, pack, unpack
@@ -29,6 +29,7 @@ __all__ = [
     "OFDM",
     "Bandwidth",
     "Channel",
+    "ChannelKind",
     "ChannelState",
     "ClippedAWGN",
     "DigitalMessage",
@@ -45,6 +46,7 @@ __all__ = [
     "awgn",
     "bandwidth",
     "bandwidth_ratio",
+    "channel_of",
     "code_blocks",
     "denormalise_power",
     "denormalise_power_blocks",

@@ -10,6 +10,7 @@ from semveil.channels.fading import OFDM, Fading
 from semveil.channels.offsets import PhaseOffset, TimingOffset
 from semveil.channels.packing import bandwidth_ratio
 from semveil.channels.receiver import Link
+from semveil.channels.wiretap import AnyChannel
 from semveil.core.registry import Registry, suggest
 
 SIDE_BITS_PER_USE = 1.0  # side information goes as rate-1/2 coded QPSK
@@ -33,7 +34,16 @@ def rician(k_db: float = 6.0, coherence: int | None = None) -> Fading:
     return Fading(k_db, coherence)
 
 
-CHANNELS: Registry[ChannelKind] = Registry("channel")
+def _as_kind(name: str, entry: object) -> ChannelKind:
+    """A package's channel: what makes it, or a `ChannelKind` where a link over it is to zero-force by default."""
+    if isinstance(entry, ChannelKind):
+        return entry
+    if not callable(entry):
+        raise TypeError(f"{type(entry).__name__} makes no channel")
+    return ChannelKind(entry, "mmse")
+
+
+CHANNELS: Registry[ChannelKind] = Registry("channel", group="semveil.channels", accept=_as_kind)
 CHANNELS.add("awgn", ChannelKind(AWGN, "zf"))
 CHANNELS.add("clipped", ChannelKind(ClippedAWGN, "zf"))
 CHANNELS.add("rayleigh", ChannelKind(rayleigh, "mmse"))
@@ -69,6 +79,11 @@ def parse_link(text: str) -> Link:
             key, value, own.get(key, None if key in ("pilots", "antennas") else "")
         )
     return Link(kind.make(**settings), **link)  # type: ignore[arg-type]
+
+
+def channel_of(channel: AnyChannel | str | None) -> AnyChannel | None:
+    """A channel as it is given: by name as `parse_link` reads it, or anything that is called like one; AWGN where None."""
+    return parse_link(channel) if isinstance(channel, str) else channel
 
 
 def _value(key: str, text: str, default: object) -> object:

@@ -17,7 +17,9 @@ from semveil.channels.container import MessageError, encode, is_json_object, rea
 from semveil.channels.keyed_part import KeyedPart
 from semveil.channels.power import GAIN_BITS
 from semveil.channels.stored_symbols import MOST_BITS, bits_of, from_steps, packed, packed_size, rounded, to_steps, unpacked
+from semveil.core.brief import Brief
 from semveil.core.files import write_whole
+from semveil.core.text import parse_json
 
 FORMAT_VERSION = 2
 STORED_VERSION = 3  # of files whose symbols are whole steps, and all else is compressed
@@ -28,8 +30,8 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _HASH = re.compile(r"[0-9a-f]{64}")
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Message:
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class Message(Brief):
     """Transmitted symbols and the side information to read them; a valid one, or it cannot be made.
 
     It has no place for a source path, metadata of the photo, latents, noise, a seed or a key, and names that look like paths
@@ -224,8 +226,8 @@ def message_from_side(side: bytes, symbols: Tensor, *, snr_db: float | None) -> 
     try:
         plain = zlib.decompressobj().decompress(side[1:], MOST_SIDE)
         size = int.from_bytes(plain[:4], "big")
-        header = json.loads(plain[4 : 4 + size])
-    except (ValueError, zlib.error, RecursionError) as error:
+        header = parse_json(plain[4 : 4 + size])
+    except (ValueError, zlib.error) as error:
         raise MessageError(f"the header of the burst is damaged: {error}") from None
     _check(isinstance(header, dict) and isinstance(header.get("tensors"), dict), "the header must be an object", type(header))
     header["snr_db"] = snr_db

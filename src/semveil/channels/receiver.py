@@ -106,7 +106,8 @@ def estimate_gain(received: Tensor, noise: Tensor, pilots: Pilots, channel: Chan
     Args:
         received: (B, N) frame.
         noise: (B, 1) noise power, which receivers measure between messages.
-        pilots, channel: public.
+        pilots: public.
+        channel: likewise.
         mmse: which of the two.
     """
     places, everywhere = pilots.places(received.shape[1]), torch.arange(received.shape[1])

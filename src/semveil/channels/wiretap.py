@@ -1,6 +1,6 @@
 """The wiretap channel: one transmission, two receivers, independent channels."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +11,29 @@ from semveil.channels.awgn import awgn
 
 AnyChannel = Callable[[Tensor, float | Tensor, torch.Generator | None], tuple[Tensor, Any]]
 """`channel(symbols, snr_db, rng) -> received, state`: a `Link`, a `Channel`, or anybody's module of this form."""
+
+AnySnr = float | Sequence[float] | Tensor
+"""An SNR in dB: one number for all messages, or one for each, (B,)."""
+
+
+def snrs(snr_db: AnySnr, messages: int) -> float | Tensor:
+    """SNRs as channels take them: a number, or (B,) float64.
+
+    Raises:
+        ValueError: as many as messages are needed where there are several.
+
+    Example:
+        >>> snrs([0, 10], 2), snrs(20.0, 3)
+        (tensor([ 0., 10.], dtype=torch.float64), 20.0)
+    """
+    if isinstance(snr_db, int | float):
+        return float(snr_db)
+    found = torch.as_tensor(snr_db, dtype=torch.float64)
+    if found.ndim == 0:
+        return float(found)
+    if found.shape != (messages,):
+        raise ValueError(f"snr_db must be one number or one for each of {messages} images, got shape {tuple(found.shape)}")
+    return found
 
 
 def over(
@@ -68,7 +91,8 @@ def wiretap(
         power: P, transmit power per complex symbol.
         rng_bob: source of Bob's noise; the operating system's entropy where None.
         rng_eve: source of Eve's noise, likewise.
-        bob_channel, eve_channel: other channels, called as `channel(symbols, snr_db, rng)`; AWGN where None.
+        bob_channel: Bob's, called as `channel(symbols, snr_db, rng)`; AWGN where None.
+        eve_channel: Eve's, likewise.
 
     Raises:
         ValueError: the two sources stand in the same state and would give both the same noise.

@@ -8,30 +8,36 @@ from typing import Annotated, Any
 import typer
 
 from semveil.cli import options
-from semveil.cli.console import make_table, show, stages
+from semveil.cli.console import make_table, show, stages, when_interrupted
 
 FEWEST_DRAWS = 2_000
 
 
 def audit(
-    everything: Annotated[bool, typer.Option("--all", help="Every registered mechanism and method.")] = False,
+    everything: Annotated[bool, typer.Option("--all", help="Audit every registered mechanism and method.")] = False,
     mechanism: Annotated[
         list[str] | None,
-        typer.Option(help="What to audit: laplace, release/gaussian, rotation, dp-semcom, ...; repeatable.", metavar="NAME"),
+        typer.Option(
+            help="What to audit: laplace, release/gaussian, rotation, dp-semcom and others; repeat it for several.",
+            metavar="NAME",
+        ),
     ] = None,
-    epsilon: Annotated[str, typer.Option(help="Claimed budgets.", metavar="E,E,...")] = "0.1,1,5",
+    epsilon: Annotated[str, typer.Option(help="Claimed epsilons to test.", metavar="E,E,...")] = "0.1,1,5",
     draws: Annotated[
-        int, typer.Option(help="Draws of each input for single numbers; costlier outputs get a share.", metavar="N")
+        int,
+        typer.Option(help="Draws of each input for mechanisms of single numbers; costlier outputs get a share.", metavar="N"),
     ] = 1_000_000,
     model: options.Model = None,
+    device: options.Device = "auto",
     out: Annotated[Path | None, typer.Option(help="JSON file to write.", metavar="FILE.json")] = None,
     as_json: options.Json = False,
 ) -> None:
-    """Try to refute privacy claims: tell from an output which of two inputs it came from.
+    """Try to refute privacy claims by distinguishing games.
 
-    `pass` says that these draws refute nothing, and that a planted fault which doubles epsilon would be caught in 19 of 20
-    runs, by the game itself or by the fit of the outputs to their law; else `not testable`. With --out an audit that was
-    broken off goes on where it stopped. The exit code is 1 where a proved or computational claim is refuted.
+    A game tells from an output which of two inputs it came from. 'pass' means that these draws refute
+    nothing, while a planted fault that doubles epsilon would be caught in 19 of 20 runs, by the game or by
+    the fit of the outputs to their law; otherwise the claim is 'not testable'. With --out an interrupted
+    audit goes on where it stopped. The exit code is 1 if a proved or computational claim is refuted.
 
     Example: semveil audit --mechanism release/laplace --epsilon 1 --draws 100000
     """
@@ -42,13 +48,19 @@ def audit(
         raise options.OptionError(f"--draws must be at least {FEWEST_DRAWS}, got {draws}")
     if out is not None:
         options.check_output_file(out)
+    models_there = options.on_device(device)
 
     from semveil.cli.parties import default_model
     from semveil.core.results import write_result
-    from semveil.experiments.audit import audit
+    from semveil.experiments.audit.run import audit
 
     unfinished = None if out is None else out.with_name(out.name + ".unfinished")
-    with stages(quiet=as_json) as advance:
+    kept = (
+        f"games that are done are kept in {unfinished}; run the same command again to go on"
+        if unfinished
+        else "nothing is kept without --out FILE.json"
+    )
+    with when_interrupted(kept), stages(quiet=as_json) as advance, models_there:
         result = audit(
             mechanism or (),
             epsilons=budgets,
@@ -104,12 +116,15 @@ def _table(findings: list[dict[str, Any]]) -> object:
 
 def _claim(finding: dict[str, Any]) -> str:
     from semveil.core.rounding import text_above
+    from semveil.core.strength import in_a_word
 
     epsilon, delta = finding["claimed_epsilon"], finding["claimed_delta"]
-    return "none" if epsilon is None else text_above(epsilon, 4) + (f", {text_above(delta, 1)}" if delta else "")
+    if epsilon is None:
+        return "none"
+    return f"{text_above(epsilon, 4)}{f', {text_above(delta, 1)}' if delta else ''}: {in_a_word(epsilon, delta or 0.0)}"
 
 
 def _power(finding: dict[str, Any]) -> float | None:
-    """Of the planted fault that is caught least surely."""
+    """The power against the planted fault that is hardest to detect."""
     powers = finding["power"].values()
     return min((max(p["distinguishing_game"], p["goodness_of_fit"] or 0.0) for p in powers), default=None)

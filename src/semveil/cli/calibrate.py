@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from semveil.cli import options
-from semveil.cli.console import note, progress, show
+from semveil.cli.console import NOTHING_KEPT, note, progress, show, when_interrupted
 from semveil.cli.verifiers import Name
 from semveil.core.errors import PhotoError
 
@@ -15,15 +15,17 @@ from semveil.core.errors import PhotoError
 def calibrate(
     pairs: Annotated[Path, typer.Option(help="Folder with NAME/NAME_0001.jpg and pairs.txt, as LFW has them.", metavar="DIR")],
     verifier: Name = "dlib",
-    far: Annotated[float, typer.Option(help="False acceptance rate, in (0, 1).", metavar="RATE")] = 1e-3,
+    far: Annotated[float, typer.Option(help="False acceptance rate, between 0 and 1.", metavar="RATE")] = 1e-3,
     resolution: Annotated[int, typer.Option(help="Side of the aligned photos in pixels.", min=16, max=1024)] = 64,
     listed: Annotated[
-        Path | None, typer.Option("--list", help="The list of pairs; DIR/pairs.txt by default.", metavar="FILE")
+        Path | None, typer.Option("--list", help="List of pairs; DIR/pairs.txt by default.", metavar="FILE")
     ] = None,
-    seed: Annotated[int, typer.Option(help="Draws the people for the intervals.", metavar="N")] = 0,
+    seed: Annotated[int, typer.Option(help="Random seed of the bootstrap.", metavar="N")] = 0,
     as_json: options.Json = False,
 ) -> None:
-    """Measure the threshold of a recogniser at a false acceptance rate, on pairs of photos in LFW's layout.
+    """Measure a recogniser's threshold at a false acceptance rate.
+
+    Pairs of photos lie in LFW's layout.
 
     Example: semveil calibrate --verifier dlib --pairs lfw/ --far 1e-3
     """
@@ -38,7 +40,7 @@ def calibrate(
 
     judge, _ = choose_verifier(verifier, resolution=resolution, threshold=0.0)  # what is measured does not depend on it
     refused: list[PhotoError] = []
-    with progress("Recognising", quiet=as_json) as advance:
+    with when_interrupted(NOTHING_KEPT), progress("Recognising", quiet=as_json) as advance:
         rng = streams(seed)["bootstrap"]
         measured = calibrate_threshold(
             judge, found.pairs, resolution=resolution, far=far, rng=rng, progress=advance, refused=refused.append

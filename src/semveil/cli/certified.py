@@ -1,28 +1,34 @@
-"""What verbs tell the user about certificates and the ledger."""
+"""Lines about certificates and the ledger that several commands print."""
 
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from semveil.cli.console import Line
 
 if TYPE_CHECKING:
     from semveil.core.certificate import Certificate
     from semveil.link.outputs import Record
 
 
-def certified_lines(certificate: "Certificate", written: Sequence[Path]) -> list[str]:
-    """What holds in short, and where the certificates lie.
+def certified_lines(certificate: "Certificate", written: Sequence[Path]) -> list[Line]:
+    """What is guaranteed, in short, and where the certificates lie.
 
     Args:
+        certificate: of the outputs.
         written: outputs, then as many certificates.
     """
     from semveil.core.explain import explain
 
+    label, _, short = explain(certificate)[0].partition(": ")
     names = ", ".join(path.name for path in written[len(written) // 2 :])
-    return [explain(certificate)[0], f"Certified: {names}; for the whole of it: semveil certify {written[0]}."]
+    return [(label, short), ("Certified", f"{names}; to read one: semveil certify {written[0]}")]
 
 
-def record_lines(record: "Record | None") -> list[str]:
+def record_lines(record: "Record | None") -> list[Line]:
     """What all recorded releases about the person add up to."""
     if record is None:
         return []
-    return [f"Recorded releases about this person: {record.releases}. Together: {record.together.summary()}"]
+    return [
+        ("Ledger", f"Recorded releases about this person: {record.releases}. Together: {record.together.summary()}"),
+    ]

@@ -1,67 +1,53 @@
 """`semveil certify`: what is guaranteed about a file, to whom, and what is not."""
 
-import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from semveil.cli import options
-from semveil.cli.console import show
+from semveil.cli.console import Line, show
 
-if TYPE_CHECKING:
-    from semveil.core.certificate import Certificate
-
-_MESSAGE = "no certificate lies beside the message; this is what the message says of itself, without mechanism and sensitivity"
+LONGEST_LABEL = 14
+LABELS = {
+    "What epsilon": "Epsilon",
+    "Photos that are alike": "Alike photos",
+    "The claim rests on": "Basis",
+    "It holds only if: ": "Only if",
+    "With the sealed": "Sealed",
+    "Values were clipped": "Clipping",
+    "Epsilon by part": "Parts",
+    "The release is made": "Release",
+    "Release": "Release",
+    "Mind": "Mind",
+    "Worth of this certificate: ": "Worth",
+}
+"""How topics whose names are long are labelled."""
 
 
 def certify(
-    file: Annotated[Path, typer.Argument(help="An output of semveil, its certificate, or a message.", metavar="FILE")],
+    file: Annotated[Path, typer.Argument(help="Output of semveil, its certificate, or a message.", metavar="FILE")],
     as_json: options.Json = False,
 ) -> None:
-    """Explain in plain words what is guaranteed about a file: for what, to whom, how strongly, and what is not.
+    """Say in plain words what is guaranteed about a file, and what not.
 
-    The certificate is looked for beside the file (FILE.certificate.json) and in the text of a PNG, and must belong to the file
-    as it is now.
+    The certificate is read from beside the file (FILE.certificate.json) or from the text of a PNG, and must
+    belong to the file as it is now.
 
     Example: semveil certify eve.png
     """
-    from semveil.core.explain import explain
+    from semveil.link.certify import certify as certify_file
 
-    certificate, origin = _find(file)
-    lines = explain(certificate)
-    result = {"file": str(file), "found": origin, "certificate": certificate.as_dict(), "explanation": lines}
-    show(result, [*lines, f"Found: {origin}."], as_json=as_json)
-
-
-def _find(file: Path) -> "tuple[Certificate, str]":
-    from semveil.core.certificate import CertificateError
-    from semveil.data.certified import SUFFIX, certificate_path, read_certificate
-
-    if file.is_dir():
-        raise CertificateError(f"{str(file)!r} is a folder; name an output in it")
-    if file.name.endswith(SUFFIX):
-        output = file.with_name(file.name.removesuffix(SUFFIX))
-        held = f"checked against {output.name}" if output.is_file() else f"not checked: {output.name} does not lie beside it"
-        return read_certificate(file), f"in the certificate's file, {held}"
-    if certificate_path(file).is_file() or not _is_message(file):
-        return read_certificate(file), "with the file, whose hash matches"
-
-    from semveil.channels import is_digital, read_digital, read_message
-    from semveil.methods.certificates import certificate_of
-    from semveil.methods.digital import digital_certificate
-
-    if is_digital(file):
-        return digital_certificate(read_digital(file)), _MESSAGE
-    return certificate_of(read_message(file)), _MESSAGE
+    certified = certify_file(file)
+    lines, said = list(certified.explanation), certified.certificate.as_dict()
+    result = {"file": str(file), "found": certified.found, "certificate": said, "explanation": lines}
+    show(result, [*map(_fact, lines), ("Found", f"{certified.found}.")], as_json=as_json)
 
 
-def _is_message(file: Path) -> bool:
-    from semveil.channels.container import DIGITAL_MAGIC, MAGIC
-    from semveil.core.files import open_regular
-
-    try:
-        with os.fdopen(open_regular(file), "rb") as content:
-            return content.read(len(MAGIC)) in (MAGIC, DIGITAL_MAGIC)
-    except OSError:
-        return False
+def _fact(line: str) -> Line:
+    """A topic of the explanation in two columns, under its own name or a shorter one."""
+    for start, label in LABELS.items():
+        if line.startswith(start):
+            return (label, line.removeprefix(start if start.endswith(": ") else label).lstrip())
+    name, _, text = line.partition(": ")
+    return (name, text) if text and len(name) <= LONGEST_LABEL else line

@@ -1,4 +1,4 @@
-"""What a user sees: progress and notes on stderr, one table or one JSON object on stdout."""
+"""Output to the user: progress and notes on stderr, one table or one JSON object on stdout."""
 
 import json
 import sys
@@ -10,18 +10,21 @@ from typing import Any
 from semveil.cli.streams import writing_output
 from semveil.core.errors import printable
 
-PIPED_WIDTH = 250  # columns where nobody's terminal folds a table
+PIPED_WIDTH = 250  # columns where no terminal folds a table
+NEVER_FOLDED = 12  # columns of a table; words and numbers up to here stay whole
+NOTHING_KEPT = "nothing is written yet; run the same command again to start over"
+ALARMS = ("UNPROTECTED", "REFUTED", "UNDONE", "protects nobody", "no guarantee")
 
 
 @contextmanager
 def stages(*, quiet: bool = False) -> Iterator[Callable[..., None]]:
-    """A progress bar on stderr for work in several stages; none where that is no terminal, or with `--json`.
+    """A progress bar on stderr for work in several stages; none if stderr is no terminal, or with `--json`.
 
     Yields:
-        A callback: what is being done, how much is done, how much there is, and whatever else is told (a loss).
+        A callback that takes the stage, how much is done, how much there is, and more to show (a loss).
     """
     if quiet or not sys.stderr.isatty():
-        yield lambda *told: None
+        yield lambda *ignored: None
         return
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -45,33 +48,44 @@ def stages(*, quiet: bool = False) -> Iterator[Callable[..., None]]:
 
 @contextmanager
 def progress(label: str, *, quiet: bool = False) -> Iterator[Callable[..., None]]:
-    """The same for work in one stage; the callback takes done, total and the rest."""
+    """A progress bar for work in one stage; the callback takes how much is done, how much there is, and more to show."""
     with stages(quiet=quiet) as advance:
         advance(label, 0)
         yield partial(advance, label)
 
 
 def note(text: str) -> None:
-    """One line on stderr that is no error."""
+    """Print a line to stderr that is no error."""
     print(f"semveil: note: {printable(text)}", file=sys.stderr)
 
 
 @contextmanager
-def when_interrupted(told: Callable[[], str]) -> Iterator[None]:
-    """Say what is kept where Ctrl-C or a signal ends the block.
+def when_interrupted(kept: Callable[[], str] | str) -> Iterator[None]:
+    """Say what is kept if Ctrl-C or a signal ends the block.
 
     Args:
-        told: what is kept, and how to go on, in words.
+        kept: what is kept and how to go on, in words, or a function that says it.
     """
     try:
         yield
     except (KeyboardInterrupt, SystemExit):
-        note(told())
+        note(kept if isinstance(kept, str) else kept())
         raise
 
 
-def show(result: dict[str, Any], lines: Sequence[str] = (), *, as_json: bool, table: Any = None) -> None:
-    """The result of a verb on stdout: one JSON object, or a table and lines of text."""
+Line = str | tuple[str, str]
+"""A sentence, or a label and its text; an empty label continues the line above."""
+
+
+def show(result: dict[str, Any], lines: Sequence[Line] = (), *, as_json: bool, table: Any = None) -> None:
+    """The result of a command on stdout: one JSON object, or a table and lines of text.
+
+    Args:
+        result: JSON-ready.
+        lines: sentences, folded at words, and labelled facts, which stand in two columns.
+        as_json: print the result, and nothing else.
+        table: of `make_table`, above the lines.
+    """
     with writing_output():
         if as_json:
             print(json.dumps(result, indent=1, allow_nan=False))  # in ASCII: names hold what no terminal or UTF-8 has
@@ -79,26 +93,54 @@ def show(result: dict[str, Any], lines: Sequence[str] = (), *, as_json: bool, ta
             _show_text(lines, table)
 
 
-def _show_text(lines: Sequence[str], table: Any) -> None:
+def _show_text(lines: Sequence[Line], table: Any) -> None:
     from rich.console import Console
 
     console = Console(highlight=False, width=None if sys.stdout.isatty() else PIPED_WIDTH)
     if table is not None:
         console.print(table)
+    column = 2 + max((len(line[0]) for line in lines if not isinstance(line, str)), default=0)
     for line in lines:
-        console.print(printable(line), markup=False, soft_wrap=not console.is_terminal)
+        console.print(_laid_out(line, column, fold=console.is_terminal), soft_wrap=not console.is_terminal)
+
+
+def _laid_out(line: Line, column: int, *, fold: bool) -> Any:
+    """A line as it is printed; where nothing is folded each is one line, so that programs find it by its label."""
+    from rich.table import Table
+    from rich.text import Text
+
+    if isinstance(line, str):
+        return _marked(line)
+    label, text = line
+    if not fold:
+        return _marked(f"{label}: {text}" if label else f"  {text}")
+    grid = Table.grid(padding=(0, 0))
+    grid.add_column(width=column, no_wrap=True)
+    grid.add_column(overflow="fold")
+    grid.add_row(Text(label, "bold"), _marked(text))
+    return grid
+
+
+def _marked(line: str) -> Any:
+    """Words of warning in red, which light and dark terminals show."""
+    from rich.text import Text
+
+    text = Text(printable(line))
+    text.highlight_words(ALARMS, "bold red")
+    return text
 
 
 def make_table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> Any:
-    """A table; numbers to the right, None as a dash."""
+    """A table with numbers to the right and None as a dash."""
     from rich import box
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(box=box.SIMPLE_HEAD)
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
     for i, column in enumerate(columns):
         number = any(isinstance(row[i], float) for row in rows)
-        table.add_column(column, justify="right" if number else "left", overflow="fold")
+        short = max((len(_cell(row[i])) for row in rows), default=0) <= NEVER_FOLDED
+        table.add_column(column, justify="right" if number else "left", overflow="fold", no_wrap=short)
     for row in rows:
         table.add_row(*(Text(_cell(value)) for value in row))
     return table

@@ -6,10 +6,11 @@ from typing import Annotated
 import typer
 
 from semveil.cli import options
-from semveil.cli.console import note, progress, show
+from semveil.cli.command import Command, Group
+from semveil.cli.console import NOTHING_KEPT, note, progress, show, when_interrupted
 from semveil.core.errors import PhotoError
 
-app = typer.Typer(help="Prepare photos for training and experiments.")
+app = typer.Typer(name="data", cls=Group, help="Prepare photos for training and experiments.")
 
 
 @app.callback()
@@ -17,19 +18,20 @@ def _data() -> None:
     """Prepare photos for training and experiments."""
 
 
-@app.command()
+@app.command(cls=Command)
 def prepare(
     folder: Annotated[
-        Path, typer.Argument(help="Holds celebamask_hq/images, celebamask_hq/masks and lfw/NAME.", metavar="DIR")
+        Path, typer.Argument(help="Folder that holds celebamask_hq/images, celebamask_hq/masks and lfw/NAME.", metavar="DIR")
     ],
     out: Annotated[Path, typer.Option(help="Face set to write.", metavar="FILE.npz")],
     size: Annotated[int, typer.Option(help="Side of the aligned faces in pixels.", min=16, max=512)] = 64,
-    workers: Annotated[int, typer.Option(help="Processes.", min=1)] = 1,
+    workers: Annotated[int, typer.Option(help="Number of processes.", min=1)] = 1,
     as_json: options.Json = False,
 ) -> None:
-    """Align every photo below a folder and write one face set; 5 % of the people are marked as held out.
+    """Align the photos below a folder into one face set.
 
-    Photos that cannot be read are left out with a note each, and make the command fail at its end; the face set is written.
+    5 % of the people are marked as held out. Photos that cannot be read are left out, each with a note, and
+    make the command fail at its end; the face set is written.
 
     Example: semveil data prepare photos/ --out faces.npz
     """
@@ -37,7 +39,7 @@ def prepare(
 
     from semveil.data.face_set import prepare
 
-    with progress("Aligning", quiet=as_json) as advance:
+    with when_interrupted(NOTHING_KEPT), progress("Aligning", quiet=as_json) as advance:
         prepared = prepare(folder, size=size, workers=workers, progress=advance)
     faces, unreadable = prepared.faces, prepared.unreadable
     faces.save(out)
@@ -52,7 +54,7 @@ def prepare(
         "size": size,
         "written": str(out),
     }
-    line = f"{len(faces)} faces of {result['people']} people ({held_out} faces held out) in {out}."
+    line = f"{len(faces)} faces of {result['people']} people ({held_out} faces held out), each {size} x {size} px, in {out}."
     line += f" {len(unreadable)} photos could not be read and were left out." if unreadable else ""
     show(result, [line], as_json=as_json)
     if unreadable:

@@ -1,4 +1,4 @@
-"""`semveil evaluate`: what other programs made of photos, beside identity-dp."""
+"""`semveil evaluate`: pictures of other programs compared with identity-dp's."""
 
 from pathlib import Path
 from typing import Annotated
@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from semveil.cli import options
-from semveil.cli.console import note, show, stages
+from semveil.cli.console import NOTHING_KEPT, note, show, stages, when_interrupted
 
 
 def evaluate(
@@ -14,7 +14,7 @@ def evaluate(
     out: Annotated[Path, typer.Option(help="Folder for evaluation.json, its tables and a picture.", metavar="DIR")],
     output: Annotated[
         list[str] | None,
-        typer.Option(help="Name of a method and the folder of its pictures; may be given again.", metavar="NAME=DIR"),
+        typer.Option(help="Name of a method and the folder of its pictures; repeat it for several.", metavar="NAME=DIR"),
     ] = None,
     pairs: Annotated[
         Path | None, typer.Option(help="List of pairs such as LFW's pairs.txt, for true acceptance rates.", metavar="FILE")
@@ -24,23 +24,24 @@ def evaluate(
         str | None, typer.Option(help="Name or folder of an identity model; identity-64 by default.", metavar="NAME")
     ] = None,
     verifier: Annotated[
-        str | None, typer.Option(help="Recognisers; all that can be run here by default.", metavar="NAME,...")
+        str | None, typer.Option(help="Recognisers; all that are installed by default.", metavar="NAME,...")
     ] = None,
     judgements: Annotated[
         Path | None,
-        typer.Option(help="What an independent judge sees in photos and pictures: faces.jsonl.", metavar="FILE"),
+        typer.Option(help="Findings of an independent judge in photos and pictures: faces.jsonl.", metavar="FILE"),
     ] = None,
     parser: Annotated[
-        Path | None, typer.Option(help="Weights of semveil train parser, for mouth, eyes and hair.", metavar="FILE")
+        Path | None, typer.Option(help="Weights of `semveil train parser`, to compare mouth, eyes and hair.", metavar="FILE")
     ] = None,
+    device: options.Device = "auto",
     as_json: options.Json = False,
 ) -> None:
-    """Measure pictures that any program made of photos as the identity-dp paper does, with identity-dp's own beside them.
+    """Compare other programs' pictures with identity-dp's.
 
-    A picture must have its photo's name and place below its folder and show the whole photo, at any size. JSON, tables and
-    picture show your photos: keep them to yourself.
+    Pictures are measured as in the identity-dp paper. Each must have its photo's name and place below its folder and show the
+    whole photo, at any size. JSON, tables and picture show your photos: keep them to yourself.
 
-    Example: semveil evaluate holiday/ --output DeepPrivacy=made/deepprivacy --output Fawkes=made/fawkes --out out/evaluation
+    Example: semveil evaluate holiday/ --output Fawkes=made/fawkes --out out/eval
     """
     folders: dict[str, Path] = {}
     for text in output or []:
@@ -53,14 +54,15 @@ def evaluate(
     if not 0 < far < 1:
         raise options.OptionError(f"--far lies in (0, 1), got {far}")
     options.check_output_folder(out)
+    models_there = options.on_device(device)
 
     from semveil.core.files import write_whole
     from semveil.core.results import read_result
-    from semveil.experiments.evaluate import evaluate
-    from semveil.experiments.tables import tables
+    from semveil.experiments.identity_dp.evaluate import evaluate
+    from semveil.experiments.kit.reproduce import tables
 
     names = verifier.split(",") if verifier else ()
-    with stages(quiet=as_json) as advance:
+    with when_interrupted(NOTHING_KEPT), stages(quiet=as_json) as advance, models_there:
         path, picture = evaluate(
             photos,
             folders,

@@ -1,4 +1,4 @@
-"""`semveil reproduce` and `semveil demo`: the paper's figures, and a first look."""
+"""`semveil reproduce` and `semveil demo`: the papers' figures, and a first look."""
 
 from pathlib import Path
 from typing import Annotated
@@ -6,26 +6,24 @@ from typing import Annotated
 import typer
 
 from semveil.cli import options
-from semveil.cli.console import show, stages
+from semveil.cli.console import NOTHING_KEPT, Line, show, stages, when_interrupted
 
 
 def reproduce(
     figure: Annotated[
         str,
         typer.Argument(
-            help="dp-semcom/fig3 to fig6, noise, security, channels, snr, bandwidth, "
-            "cliff, mismatch, competitors; dp-image/fig4, 5, 7 to 11, table1; "
-            "latent-dp/fig4, 6 to 8; "
-            "identity-dp/fig4 to 7, 10, 11, table1 to 3, leak; noise-image/table3, table4, fig3 to 5, attack, variants; "
-            "all-methods/usefulness.",
+            help="PAPER/FIGURE, such as dp-semcom/fig3, identity-dp/table1 or dp-image/sensitivities. For any other name, the "
+            "names that there are.",
             metavar="FIGURE",
         ),
     ],
     preset: Annotated[
         str,
         typer.Option(
-            help="How large: smoke, small, paper; also development (security, usefulness), full (leak).",
-            metavar="smoke|small|paper",
+            help="Run size: `smoke`, `small` or `paper`. security and usefulness also take `development`, leak also `full`.",
+            metavar="SIZE",
+            autocompletion=options.one_of("smoke", "small", "paper", "development", "full"),
         ),
     ] = "smoke",
     out: Annotated[
@@ -36,41 +34,78 @@ def reproduce(
     ] = None,
     model: options.Model = None,
     verifier: Annotated[str | None, typer.Option(help="Recogniser; the preset's by default.", metavar="NAME")] = None,
+    table: Annotated[
+        Path | None,
+        typer.Option(help="Also write the result's tables between the markers of this Markdown page.", metavar="PAGE.md"),
+    ] = None,
+    redraw: Annotated[
+        bool, typer.Option("--redraw", help="Measure nothing: draw the JSON in the folder again, and write its tables.")
+    ] = False,
+    device: options.Device = "auto",
     as_json: options.Json = False,
 ) -> None:
-    """Run what a figure of a paper shows, write its numbers as JSON and draw it from them.
+    """Measure and draw a figure or table of a paper.
+
+    Writes the numbers as JSON and draws the figure from them. Results that exist with the same settings are reused.
 
     Example: semveil reproduce dp-semcom/fig3 --preset small --data faces.npz
     """
     folder = out or Path("out") / figure.partition("/")[0] / preset
     options.check_output_folder(folder)
+    models_there = options.on_device(device)
 
-    from semveil.experiments.reproducible import EXPERIMENTS
+    from semveil.experiments.kit import reproduce as kit
 
-    run = EXPERIMENTS[figure]
-    with stages(quiet=as_json) as advance:
-        path = run(preset, folder, data=data, model=model, verifier=verifier, progress=advance)
-    result = {"figure": figure, "preset": preset, "folder": str(folder), "picture": str(path)}
-    show(result, [f"Written: {path}, with the numbers that it shows beside it."], as_json=as_json)
+    experiment = kit.find(figure)
+    numbers = folder / experiment.file
+    if redraw:
+        if not numbers.is_file():
+            raise options.OptionError(
+                f"--redraw: there is no {numbers}; run it without --redraw first, or name its folder by --out"
+            )
+        path = kit.draw(numbers, figure)
+    else:
+        kept = f"measurements that are done are kept in {folder}; run the same command again to go on"
+        with when_interrupted(kept), stages(quiet=as_json) as advance, models_there:
+            path = kit.reproduce(figure, preset, folder, data=data, model=model, verifier=verifier, progress=advance)
+    if table is not None:
+        kit.publish(numbers, table)
+    claims = kit.judged(numbers)
+    said: list[Line] = [(claim["verdict"], f"{claim['text']} ({claim['ours']})") for claim in claims]
+    result = {"figure": figure, "preset": preset, "folder": str(folder), "picture": str(path), "claims": claims}
+    show(result, [*said, ("Written", f"{path}, with its numbers as JSON beside it")], as_json=as_json)
 
 
 def demo(
     out: Annotated[Path, typer.Option(help="Folder for the figure, result.json and the report.", metavar="DIR")] = Path(
         "out/demo"
     ),
-    seed: Annotated[int, typer.Option(help="Of the simulated channel.", metavar="N")] = 0,
+    seed: Annotated[int, typer.Option(help="Random seed of the simulated channel.", metavar="N")] = 0,
+    device: options.Device = "auto",
     as_json: options.Json = False,
 ) -> None:
-    """Send scikit-image's portrait of an astronaut to Bob and Eve: by the paper's pairs, and under a key.
+    """See the link and its protections on one portrait.
 
-    Example: semveil demo --out out/demo
+    scikit-image's portrait of an astronaut is sent to Bob, while Eve listens: by the paper's pairs of networks at five nominal
+    epsilons, and under a key. The pairs guarantee nothing, and this Eve decodes naively.
+
+    Example: semveil demo
     """
     options.check_output_folder(out)
+    models_there = options.on_device(device)
 
     from rich.console import Console
 
-    from semveil.experiments.demo import demo
+    from semveil.experiments.demo.demo import FILES, demo
 
-    with stages(quiet=as_json) as advance:
+    with when_interrupted(NOTHING_KEPT), stages(quiet=as_json) as advance, models_there:
         path = demo(out, seed=seed, progress=advance, console=Console(quiet=as_json, highlight=False))
-    show({"written": str(path)}, [f"Written: {path}"], as_json=as_json)
+    lines: list[Line] = [
+        ("nn", "the paper's trained pair: it only seems to protect, semveil attack undoes it"),
+        ("rotation", "all codes under a key that Bob has: for Eve the photo is any photo"),
+        ("Written", f"{out}: {', '.join(FILES)}"),
+        ("Next", f"open {out / 'report.html'} in a browser"),
+        ("", "semveil protect PHOTO, or semveil transmit PHOTO, with a photo of yours"),
+    ]
+    files = [str(out / name) for name in FILES]
+    show({"written": str(path), "files": files}, lines, as_json=as_json)

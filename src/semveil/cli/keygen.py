@@ -15,15 +15,20 @@ if TYPE_CHECKING:
 
 def keygen(
     out: Annotated[
-        Path | None, typer.Option(help="Key file to write; with --agreement FILE.secret and FILE.public.", metavar="FILE")
+        Path | None, typer.Option(help="Key file to write; with --agreement, FILE.secret and FILE.public.", metavar="FILE")
     ] = None,
-    agreement: Annotated[bool, typer.Option("--agreement", help="Make an identity instead of a shared key.")] = False,
+    agreement: Annotated[
+        bool, typer.Option("--agreement", help="Make an identity (X25519 and ML-KEM-768) instead of a shared key.")
+    ] = False,
     shown: Annotated[
         Path | None, typer.Option("--show", help="Print the fingerprint of a public file.", metavar="FILE.public")
     ] = None,
     as_json: options.Json = False,
 ) -> None:
-    """Make a 256-bit key that both sides keep, or an identity: each side keeps its own secret and hands over the public file.
+    """Make a key for two, or an identity for agreeing on keys.
+
+    A key has 256 bits, and both sides keep it. With identities each side keeps its own secret and hands over its public
+    file.
 
     Example: semveil keygen --out alice-bob.key
 
@@ -50,7 +55,7 @@ def _make_key(out: Path, *, as_json: bool) -> None:
     write_secret(out, Secret.generate())
     lines = [
         f"Written: {out}, a key of 256 bits that only you may read.",
-        "Give the other side a copy on a path that nobody else can read; whoever has it reads all messages, past ones too.",
+        "Give the other side a copy by a way that nobody else can read: the key opens all messages, past ones too.",
     ]
     show({"kind": "key", "written": [str(out)]}, lines, as_json=as_json)
 

@@ -1,4 +1,4 @@
-"""`semveil ledger`: what repeated releases about one person add up to."""
+"""`semveil ledger`: the total epsilon of the releases about one person."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -6,43 +6,53 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from semveil.cli import options
+from semveil.cli.command import Command, Group
 from semveil.cli.console import make_table, show
 
 if TYPE_CHECKING:
     from semveil.core.account import Account
-    from semveil.core.ledger import Entry
+    from semveil.core.ledger_lines import Budget, Entry
     from semveil.core.privacy import Guarantee
 
-app = typer.Typer(help="Releases recorded with --subject: what they add up to for each person.")
+app = typer.Typer(name="ledger", cls=Group, help="Add up the epsilons of a person's recorded releases.")
 
 LedgerFile = Annotated[
-    Path | None, typer.Option("--ledger", help="The ledger; SEMVEIL_HOME/ledger.jsonl by default.", metavar="FILE")
+    Path | None,
+    typer.Option(
+        "--ledger",
+        help="Ledger file; SEMVEIL_HOME/ledger.jsonl by default.",
+        metavar="FILE",
+        rich_help_panel=options.PEOPLE,
+    ),
 ]
 Limit = Annotated[
     float | None,
-    typer.Option(help="Warn where the whole record's epsilon is above it, or none is finite.", metavar="E"),
+    typer.Option(help="Also warn above this total, besides each person's own budget.", metavar="E"),
 ]
 SpendingLimit = Annotated[
     float | None,
     typer.Option(
         "--limit",
-        help="With --subject or --enrolled: refuse a release with which the person's whole record would cost more. Fix it "
-        "before the first release.",
+        help="With --subject or --enrolled: fix what the person's whole record may cost, before the first release; this and "
+        "every later one is refused that costs more. To change it: semveil ledger budget.",
         metavar="E",
+        rich_help_panel=options.PEOPLE,
     ),
 ]
 
 
-@app.command("show")
+@app.command("show", cls=Command)
 def show_subject(
-    subject: Annotated[str, typer.Option(help="The person's name or number, as given when sending.", metavar="NAME")],
+    subject: Annotated[str, typer.Option(help="Name or number of the person, as given with the releases.", metavar="NAME")],
     ledger: LedgerFile = None,
     limit: Limit = None,
     as_json: options.Json = False,
 ) -> None:
-    """Add up what was released about a person, for the whole record and for each part of it.
+    """Add up the epsilons of a person, in total and by part.
 
-    Example: semveil ledger show --subject "Ada Lovelace" --limit 5
+    The whole record is judged by the person's budget, which the first `--limit` of a release fixes.
+
+    Example: semveil ledger show --subject "Ada Lovelace"
     """
     check_limit(limit)
 
@@ -52,17 +62,21 @@ def show_subject(
     book = Ledger(ledger)
     releases = book.releases(subject)
     together = account_of(releases)
+    budgets = book.budgets(subject)
+    limit = _stricter(budgets[-1].budget if budgets else None, limit)
     result = {
         "ledger": str(book.path),
         "releases": [_entry(entry) for entry in releases],
         "total": None if together is None else together.whole.as_dict(),
         "sets": [] if together is None else [claim.as_dict() for claim in together.sets],
+        "budgets": _told(budgets),
         "limit": limit,
         "over_limit": _over(together, limit),
     }
     if together is None:
         unsure = "" if book.binds_key else "; it is of an older version and does not say whether its key is the right one"
-        show(result, [f"Nothing is recorded about this person in {book.path}{unsure}."], as_json=as_json)
+        told = [f"Nothing is recorded about this person in {book.path}{unsure}.", *_budget_lines(budgets)]
+        show(result, told, as_json=as_json)
         return
     whole = together.whole
     lines = [f"All recorded releases about this person together, for the whole record. {whole.summary()}"]
@@ -71,6 +85,7 @@ def show_subject(
         lines.append("For each part (of two photos that agree in all that was shown in clear):")
         lines += [f"- {_set_line(claim, releases)}" for claim in together.sets]
     lines.append(f"It holds only if: {'; '.join(whole.assumptions)}.")
+    lines += _budget_lines(budgets)
     if _over(together, limit):
         lines.append(f"Warning: {_excess(whole)} the limit of {limit:g}; release nothing more about this person.")
     if len({e.certificate.release_id for e in releases}) < len(releases):
@@ -79,11 +94,15 @@ def show_subject(
     show(result, lines, as_json=as_json, table=table)
 
 
-@app.command("list")
+@app.command("list", cls=Command)
 def list_subjects(ledger: LedgerFile = None, limit: Limit = None, as_json: options.Json = False) -> None:
-    """List all persons by pseudonym with what their releases add up to; names are not stored.
+    """List all people by pseudonym, each with the total epsilon.
 
-    Example: semveil ledger list --limit 5
+    Names are not stored.
+
+    Each whole record is judged by the person's budget.
+
+    Example: semveil ledger list
     """
     check_limit(limit)
 
@@ -93,8 +112,9 @@ def list_subjects(ledger: LedgerFile = None, limit: Limit = None, as_json: optio
     people: dict[str, list[Entry]] = {}
     for entry in book.read():
         people.setdefault(entry.subject, []).append(entry)
+    budgets = book.budgets_in_force
     totals = {pseudonym: together for pseudonym, entries in people.items() if (together := account_of(entries))}
-    over = [pseudonym for pseudonym, together in totals.items() if _over(together, limit)]
+    over = [pseudonym for pseudonym, together in totals.items() if _over(together, _stricter(budgets.get(pseudonym), limit))]
     result = {
         "ledger": str(book.path),
         "subjects": [
@@ -105,6 +125,7 @@ def list_subjects(ledger: LedgerFile = None, limit: Limit = None, as_json: optio
                 "last": entries[-1].date,
                 "total": totals[pseudonym].whole.as_dict(),
                 "sets": [claim.as_dict() for claim in totals[pseudonym].sets],
+                "budget": budgets.get(pseudonym),
                 "over_limit": pseudonym in over,
             }
             for pseudonym, entries in people.items()
@@ -114,28 +135,61 @@ def list_subjects(ledger: LedgerFile = None, limit: Limit = None, as_json: optio
     rows = []
     for pseudonym, entries in people.items():
         whole = _figures(totals[pseudonym].whole, "the whole record")
-        rows.append([pseudonym[:12], len(entries), entries[0].date, entries[-1].date, *whole])
-        rows += [["", "", "", "", *_figures(claim, _name(claim, entries))] for claim in totals[pseudonym].sets]
-    headings = ["person", "entries", "first", "last", *_CLAIM]
-    lines = [f"{len(people)} people in {book.path}."]
-    lines += [f"Warning: above the limit of {limit:g}, or without a finite epsilon: {len(over)} of them."] if over else []
+        rows.append([pseudonym[:12], len(entries), entries[0].date, entries[-1].date, budgets.get(pseudonym), *whole])
+        rows += [["", "", "", "", None, *_figures(claim, _name(claim, entries))] for claim in totals[pseudonym].sets]
+    headings = ["person", "entries", "first", "last", "budget", *_CLAIM]
+    lines = [f"{len(people)} {'person' if len(people) == 1 else 'people'} in {book.path}."]
+    if over:
+        bound = "their budget" if limit is None else f"their budget or the limit of {limit:g}"
+        lines.append(f"Warning: above {bound}, or without a finite epsilon: {len(over)} of them.")
     show(result, lines, as_json=as_json, table=make_table(headings, rows) if rows and not as_json else None)
 
 
-_CLAIM = ["epsilon", "delta", "basis", "for"]
+@app.command("budget", cls=Command)
+def change_budget(
+    subject: Annotated[str, typer.Option(help="The person's name or number, as given when sending.", metavar="NAME")],
+    limit: Annotated[float, typer.Option(help="The epsilon that the whole record may cost from now on.", metavar="E")],
+    ledger: LedgerFile = None,
+    as_json: options.Json = False,
+) -> None:
+    """Fix or change what all releases about a person may cost together.
+
+    A budget is fixed before the first release. Later releases that depend on earlier ones add up as stated only below a budget
+    that does not depend on them, so a raised one is a decision to be answered for; the ledger keeps every change.
+
+    Example: semveil ledger budget --subject "Ada Lovelace" --limit 5
+    """
+    check_limit(limit)
+
+    from semveil.core.ledger import Ledger
+
+    book = Ledger(ledger)
+    book.fix_budgets([subject], limit, change=True)
+    budgets = book.budgets(subject)
+    show({"ledger": str(book.path), "budgets": _told(budgets)}, _budget_lines(budgets), as_json=as_json)
+
+
+_CLAIM = ["epsilon (basis)", "delta", "for"]
 
 
 def _figures(claim: "Guarantee", words: str) -> list[Any]:
     from semveil.core.rounding import text_above
+    from semveil.core.strength import in_a_word
 
-    epsilon = "none" if claim.epsilon is None else text_above(claim.epsilon)
-    return [epsilon, text_above(claim.delta, 4) if claim.delta else None, claim.basis.value, words]
+    word = in_a_word(claim.epsilon, claim.delta)
+    worth = f"{word if claim.epsilon is None else f'{text_above(claim.epsilon)}: {word}'} ({claim.basis.value})"
+    return [worth, text_above(claim.delta, 4) if claim.delta else None, words]
 
 
 def _set_line(claim: "Guarantee", entries: "list[Entry]") -> str:
     """A part's total on one line; why there is none, where there is none."""
-    epsilon, delta, basis, name = _figures(claim, _name(claim, entries))
-    figures = f"epsilon {epsilon}" + (f", delta {delta}" if delta else "")
+    from semveil.core.rounding import text_above
+    from semveil.core.strength import in_a_word
+
+    name, basis = _name(claim, entries), claim.basis.value
+    figures = f"epsilon {'none' if claim.epsilon is None else text_above(claim.epsilon)}"
+    figures += f", delta {text_above(claim.delta, 4)}" if claim.delta else ""
+    figures += f": {in_a_word(claim.epsilon, claim.delta)}"
     return f"{name}: {figures} (basis: {basis})" + (f", because {claim.reason}" if claim.epsilon is None else "") + "."
 
 
@@ -165,6 +219,28 @@ def check_limit(limit: float | None) -> None:
     """A finite epsilon of at least 0."""
     if limit is not None and not 0 <= limit < float("inf"):
         raise options.OptionError(f"--limit must be a finite epsilon of at least 0, got {limit}")
+
+
+def _stricter(budget: float | None, limit: float | None) -> float | None:
+    return min((bound for bound in (budget, limit) if bound is not None), default=None)
+
+
+def _told(budgets: "list[Budget]") -> list[dict[str, Any]]:
+    return [{"date": fixed.date, "budget": fixed.budget} for fixed in budgets]
+
+
+def _budget_lines(budgets: "list[Budget]") -> list[str]:
+    """The budget in force, and what it was before."""
+    if not budgets:
+        return []
+    *before, last = [f"epsilon {fixed.budget:g} ({fixed.date})" for fixed in budgets]
+    lines = [f"Budget for the whole record: {last}."]
+    if before:
+        lines.append(
+            f"It was {', then '.join(before)}. Releases that depend on earlier ones add up as stated only below a budget that "
+            "does not."
+        )
+    return lines
 
 
 def _over(together: "Account | None", limit: float | None) -> bool:

@@ -1,5 +1,6 @@
 """`semveil send`, `receive` and `eavesdrop`: three processes and one message file."""
 
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -8,7 +9,7 @@ import typer
 
 from semveil.cli import options
 from semveil.cli.certified import certified_lines, record_lines
-from semveil.cli.console import note, show, stages
+from semveil.cli.console import NOTHING_KEPT, Line, note, show, stages, when_interrupted
 from semveil.cli.ledger import LedgerFile, SpendingLimit, check_limit
 from semveil.cli.parties import ProtectionOptions, default_model
 from semveil.cli.shared_key import check_key_options, key_of
@@ -19,29 +20,21 @@ if TYPE_CHECKING:
 
 MessageFile = Annotated[Path, typer.Argument(help="Message file that `semveil send` wrote.", metavar="MESSAGE")]
 Picture = Annotated[
-    Path, typer.Option(help="PNG to write; of several images NAME-1.png, NAME-2.png and so on.", metavar="FILE.png")
+    Path,
+    typer.Option(
+        help="PNG to write; for several images NAME-1.png, NAME-2.png and so on.",
+        metavar="FILE.png",
+        rich_help_panel=options.OUTPUT,
+    ),
 ]
+RADIO, DIGITAL = "Radio", "Digital link"
 
 
 def send(
     photo: Annotated[Path, typer.Argument(help="Photo that shows a face.", metavar="PHOTO")],
-    out: Annotated[Path | None, typer.Option(help="Message file to write.", metavar="FILE.svl")] = None,
-    iq: Annotated[
+    out: Annotated[
         Path | None,
-        typer.Option(help="SigMF recording to write: the same as a radio signal.", metavar="FILE.sigmf|.sigmf-meta"),
-    ] = None,
-    iq_format: Annotated[
-        str, typer.Option(help="Of its samples: two floats or two 16-bit integers.", metavar="cf32|ci16")
-    ] = "cf32",
-    digital: Annotated[
-        bool, typer.Option("--digital", help="For a digital link: the latents as bytes, sealed whole; needs a key.")
-    ] = False,
-    image_bytes: Annotated[
-        int | None, typer.Option("--bytes", help="Of the image with --digital (4.5 bits a latent number).", metavar="N", min=16)
-    ] = None,
-    for_snr_db: Annotated[
-        float | None,
-        typer.Option(help="Round the symbols to what this SNR is worth: a third of the file at 20 dB.", metavar="S"),
+        typer.Option(help="Message file to write.", metavar="FILE.svl", rich_help_panel=options.OUTPUT),
     ] = None,
     key: options.Key = None,
     passphrase_file: options.PassphraseFile = None,
@@ -49,6 +42,7 @@ def send(
     peer: options.Peer = None,
     deniable: options.Deniable = False,
     protection: options.Protection = None,
+    mechanism: options.Mechanism = None,
     private: options.Private = None,
     private_codes: options.PrivateCodes = None,
     epsilon: options.Epsilon = None,
@@ -56,29 +50,73 @@ def send(
     calibration: options.Calibration = None,
     delta: options.Delta = None,
     guard: options.Guard = None,
-    model: options.Model = None,
-    face: options.Face = None,
-    perceptual: options.Perceptual = None,
     pair: options.Pair = None,
-    device: options.Device = "auto",
-    train: options.Train = True,
+    face: options.Face = None,
     subject: options.Subject = None,
     ledger: LedgerFile = None,
     limit: SpendingLimit = None,
+    for_snr_db: Annotated[
+        float | None,
+        typer.Option(
+            help="Round the symbols to the precision that this SNR leaves: at 20 dB the file is a third as large.",
+            metavar="DB",
+            rich_help_panel=options.CHANNEL,
+        ),
+    ] = None,
+    iq: Annotated[
+        Path | None,
+        typer.Option(
+            help="SigMF recording to write: the message as a radio signal.",
+            metavar="FILE.sigmf|.sigmf-meta",
+            rich_help_panel=RADIO,
+        ),
+    ] = None,
+    iq_format: Annotated[
+        str,
+        typer.Option(
+            help="Sample format of the recording: `cf32`, two floats, or `ci16`, two 16-bit integers.",
+            metavar="FORMAT",
+            autocompletion=options.one_of("cf32", "ci16"),
+            rich_help_panel=RADIO,
+        ),
+    ] = "cf32",
+    digital: Annotated[
+        bool,
+        typer.Option(
+            "--digital",
+            help="Write a message for a digital link: the latents as bytes, encrypted and authenticated; needs a key.",
+            rich_help_panel=DIGITAL,
+        ),
+    ] = False,
+    image_bytes: Annotated[
+        int | None,
+        typer.Option(
+            "--bytes",
+            help="Size of each image with --digital; 4.5 bits for a latent number by default.",
+            metavar="N",
+            min=16,
+            rich_help_panel=DIGITAL,
+        ),
+    ] = None,
+    model: options.Model = None,
+    perceptual: options.Perceptual = None,
+    device: options.Device = "auto",
+    train: options.Train = True,
     as_json: options.Json = False,
 ) -> None:
-    """Alice: turn a photo into a message, clean symbols with the side information to read them.
+    """Alice: turn a photo into a message file.
 
-    The receivers simulate the channel, each its own. A certificate is written beside the message. A release about a person is
-    in the ledger before the message can be read.
+    The message holds clean symbols with the side information to read them; each receiver simulates its own
+    channel. A certificate is written beside it. A release about a person is recorded in the ledger before
+    anybody can read the message.
 
     Example: semveil send portrait.jpg --key alice-bob.key --out m.svl
 
     Example: semveil send portrait.jpg --key alice-bob.key --iq m.sigmf
 
-    Example: semveil send portrait.jpg --key alice-bob.key --digital --bytes 700 --out m.svd
+    Example: semveil send portrait.jpg --key bob.key --digital --out m.svd
 
-    Example: semveil send portrait.jpg --protection laplace --private all --epsilon 500 --out m.svl
+    Example: semveil send face.jpg --protection laplace --epsilon 500 --out m.svl
     """
     outputs = [path for path in (out, iq) if path is not None]
     if not outputs:
@@ -86,6 +124,7 @@ def send(
     keyed = check_key_options(key, passphrase_file, identity, peer)
     asked = ProtectionOptions(
         protection=protection,
+        mechanism=mechanism,
         codes=options.private_codes(private, private_codes),
         epsilon=epsilon,
         calibration=calibration,
@@ -108,7 +147,7 @@ def send(
             raise options.OptionError("--digital seals all codes; leave options of other protections out")
     elif image_bytes is not None:
         raise options.OptionError("--bytes is for --digital")
-    if protection in ("rotation", "modulo") and not keyed:
+    if asked.needs_key() and not keyed:
         raise options.OptionError(f"--protection {protection} needs a key: semveil keygen --out my.key, then --key my.key")
     for path in outputs:
         options.check_output_file(path)
@@ -124,7 +163,7 @@ def send(
     from semveil.link.send import send as send_photo
     from semveil.methods.pairs import read_pair
 
-    with stages(quiet=as_json) as advance:
+    with when_interrupted(NOTHING_KEPT), stages(quiet=as_json) as advance:
         sent = send_photo(
             photo,
             out,
@@ -146,7 +185,7 @@ def send(
             note=note,
             **asked.arguments(),
         )
-    _report(sent, record_lines(sent.record), as_json=as_json)
+    _report(sent, more=record_lines(sent.record), following=_after_sending(sent, out, digital=digital), as_json=as_json)
 
 
 def receive(
@@ -157,28 +196,31 @@ def receive(
     identity: options.Identity = None,
     peer: options.Peer = None,
     deniable: options.Deniable = False,
-    replay: Annotated[bool, typer.Option("--replay", help="Read a keyed message that was read before.")] = False,
+    replay: Annotated[
+        bool,
+        typer.Option("--replay", help="Read a keyed message that was read before.", rich_help_panel=options.KEY),
+    ] = False,
+    pair: options.Pair = None,
     snr_db: options.SnrDb = None,
     channel: options.BobChannel = None,
-    iq: options.Iq = False,
     seed: options.Seed = None,
-    model: options.Model = None,
-    pair: options.Pair = None,
-    device: options.Device = "auto",
+    iq: options.Iq = False,
     in_png: options.CertificateInPng = False,
+    model: options.Model = None,
+    device: options.Device = "auto",
     as_json: options.Json = False,
 ) -> None:
-    """Bob: hear a message over a simulated channel (AWGN, 20 dB), undo the protection and make the image.
+    """Bob: open a message and reconstruct the photo.
 
-    A digital message passes no channel: it is opened, or refused if anything of it was altered.
+    The message passes a simulated channel (AWGN at 20 dB); a digital one passes none and is opened, or
+    refused if anything in it was altered. A keyed message can be read once: its nonce is logged, and a replay
+    is refused.
 
-    A keyed message is read once: its nonce goes into a log, and whoever sends it again is found out.
+    Example: semveil receive m.svl --key alice-bob.key --out bob.png
 
-    Example: semveil receive m.svl --key alice-bob.key --snr-db 15 --out bob.png
+    Example: semveil receive m.svl --key bob.key --channel rayleigh --out bob.png
 
-    Example: semveil receive m.svl --key alice-bob.key --channel rayleigh:coherence=64,csi=mmse --out bob.png
-
-    Example: semveil receive --iq heard.sigmf-meta --key alice-bob.key --out bob.png
+    Example: semveil receive --iq heard.sigmf-meta --key bob.key --out bob.png
     """
     given = key_of(key, passphrase_file, identity, peer)
     _check(out, snr_db)
@@ -212,14 +254,17 @@ def eavesdrop(
     out: Picture,
     snr_db: options.SnrDb = None,
     channel: options.EveChannel = None,
-    iq: options.Iq = False,
     seed: options.Seed = None,
+    iq: options.Iq = False,
+    in_png: options.CertificateInPng = False,
     model: options.Model = None,
     device: options.Device = "auto",
-    in_png: options.CertificateInPng = False,
     as_json: options.Json = False,
 ) -> None:
-    """Eve: hear a message over her own simulated channel (AWGN, 20 dB) and put it into the public generator, as in the paper.
+    """Eve: decode a message naively, as the paper's eavesdropper does.
+
+    The received signal, over her own simulated channel (AWGN at 20 dB), goes into the public generator. `semveil attack` tries
+    harder.
 
     Example: semveil eavesdrop m.svl --out eve.png
     """
@@ -232,7 +277,17 @@ def eavesdrop(
     heard = eavesdrop_on(
         message, out, iq=iq, model=model, snr_db=snr_db, channel=over, seed=seed, certificate_in_png=in_png, device=device
     )
-    _report(heard, as_json=as_json)
+    _report(heard, following=[f"semveil attack {message} tries harder"], as_json=as_json)
+
+
+def _after_sending(sent: "Sent", out: Path | None, *, digital: bool) -> list[str]:
+    """Commands for both sides of a message file."""
+    if out is None:
+        return []
+    name = shlex.quote(str(out))
+    key = " --key KEY" if sent.message.keyed is not None else ""
+    bob = f"semveil receive {name}{key} --out bob.png"
+    return [bob] if digital else [bob, f"semveil attack {name}"]
 
 
 def _check(out: Path, snr_db: float | None) -> None:
@@ -250,8 +305,15 @@ def _check_recording(path: Path, datatype: str) -> None:
     require_sigmf()
 
 
-def _report(made: "Sent | Received", more: Sequence[str] = (), *, as_json: bool) -> None:
-    """What the message is, what holds for what was written, and where it lies."""
+def _report(made: "Sent | Received", *, more: Sequence[Line] = (), following: Sequence[str] = (), as_json: bool) -> None:
+    """Print what the message is, what is guaranteed of what was written, where it lies, and what to do next.
+
+    Args:
+        made: a message that was sent or received.
+        more: lines of the command's own.
+        following: commands to go on with.
+        as_json: print one JSON object.
+    """
     message, outputs = made.message, made.written[: len(made.written) // 2]
     result: dict[str, Any] = {
         "method": message.method,
@@ -266,14 +328,16 @@ def _report(made: "Sent | Received", more: Sequence[str] = (), *, as_json: bool)
         "certificate": made.certificate.as_dict(),
         "written": [str(path) for path in outputs],
     }
-    first = (
-        f"{message.images} image{'s' if message.images > 1 else ''}, model {message.model}, protection {message.protection}."
-    )
-    show(
-        result,
-        [first, *certified_lines(made.certificate, made.written), *more, f"Written: {', '.join(result['written'])}."],
-        as_json=as_json,
-    )
+    several = "s" if message.images > 1 else ""
+    size = f"{made.size} x {made.size} px"
+    lines: list[Line] = [
+        ("Message", f"{message.images} image{several} of {size}, model {message.model}, protection {message.protection}"),
+        *certified_lines(made.certificate, made.written),
+        *more,
+        ("Written", ", ".join(result["written"])),
+        *(("Next" if i == 0 else "", command) for i, command in enumerate(following)),
+    ]
+    show(result, lines, as_json=as_json)
 
 
 def _guarantee(made: "Sent | Received") -> dict[str, Any]:

@@ -1,6 +1,6 @@
-"""The command line: verbs, and one printable line with an exit code for everything that goes wrong.
+"""The command line: commands in groups, and one printable line with an exit code for every error.
 
-Verbs import what computes (torch and all that needs it) when they run, so that help and mistakes in options cost nothing.
+Commands import torch and what needs it when they run, so that help and mistakes in options cost nothing.
 """
 
 import contextlib
@@ -9,9 +9,9 @@ import signal
 import sys
 import traceback
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from types import FrameType
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -30,6 +30,7 @@ from semveil.cli import (
     keygen,
     ledger,
     link,
+    methods,
     models,
     protect,
     restore,
@@ -37,40 +38,38 @@ from semveil.cli import (
     transmit,
     web,
 )
+from semveil.cli.command import Command, Group
+from semveil.cli.method_options import MethodCommand
 from semveil.cli.streams import drop_output, prepare_streams, writing_output
 from semveil.core.errors import SemveilError, printable
+from semveil.core.plugins import PluginWarning
 
-USAGE, INTERRUPTED, BUG = 2, 130, 70  # exit codes beside those of `core.errors`
+USAGE, INTERRUPTED, BUG = 2, 130, 70  # exit codes in addition to those of `core.errors`
 SIGNALLED = 128  # and the number of a signal that ends the program
 
+START, SEND, QUESTION, KEEP, RESEARCH = (
+    "Start", "Send over a link", "Question a promise", "Keep keys, models and accounts", "Research"
+)  # fmt: skip
+PANELS: dict[str, tuple[Callable[..., Any] | typer.Typer, ...]] = {
+    START: (experiments.demo, protect.protect, methods.methods, faces.faces, web.web),
+    SEND: (transmit.transmit, keygen.keygen, link.send, link.receive, link.eavesdrop),
+    QUESTION: (certify.certify, attack.attack, audit.audit, evaluate.evaluate, calibrate.calibrate, classify.classify),
+    KEEP: (ledger.app, restore.restore, models.app, data.app),
+    RESEARCH: (experiments.reproduce, invert.invert, train.app),
+}
+CLASSES = {protect.protect: MethodCommand}
+
 app = typer.Typer(
-    add_completion=False,
+    cls=Group,
     context_settings={"help_option_names": ["-h", "--help"]},
     pretty_exceptions_enable=False,
-    rich_markup_mode="markdown",
 )
-app.command()(experiments.demo)
-app.command()(transmit.transmit)
-app.command()(link.send)
-app.command()(link.receive)
-app.command()(link.eavesdrop)
-app.command()(attack.attack)
-app.command()(audit.audit)
-app.command(context_settings=protect.CONTEXT)(protect.protect)
-app.command()(restore.restore)
-app.command()(faces.faces)
-app.command()(invert.invert)
-app.command()(experiments.reproduce)
-app.command()(evaluate.evaluate)
-app.command()(calibrate.calibrate)
-app.command()(certify.certify)
-app.command()(classify.classify)
-app.command()(web.web)
-app.command()(keygen.keygen)
-app.add_typer(models.app, name="models")
-app.add_typer(data.app, name="data")
-app.add_typer(ledger.app, name="ledger")
-app.add_typer(train.app, name="train")
+for _panel, _verbs in PANELS.items():
+    for _verb in _verbs:
+        if isinstance(_verb, typer.Typer):
+            app.add_typer(_verb, rich_help_panel=_panel)
+        else:
+            app.command(cls=CLASSES.get(_verb, Command), rich_help_panel=_panel)(_verb)
 
 
 @app.callback(invoke_without_command=True)
@@ -79,9 +78,13 @@ def _semveil(
     version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
     debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks; so does SEMVEIL_DEBUG=1.")] = False,
 ) -> None:
-    """Face privacy with differential privacy, carried over a wiretap channel.
+    """Protect faces in photos and clips, or send them so that one person alone can read them; say what that is worth.
 
-    Example: semveil transmit portrait.jpg --epsilon 10 --snr-db 20 --out out/portrait
+    Example: semveil demo
+
+    Example: semveil protect portrait.jpg
+
+    Example: semveil COMMAND --help
     """
     if version:
         print(f"semveil {__version__}")
@@ -95,7 +98,7 @@ def main(arguments: Sequence[str]) -> int:
     """Run one command line and return its exit code; errors become one line on stderr."""
     debug = "--debug" in arguments or bool(os.environ.get("SEMVEIL_DEBUG"))
     try:
-        # --debug counts wherever it stands: who needs it has the failed command in the shell's history.
+        # --debug counts wherever it stands, so that it can be appended to the failed command.
         result = app([a for a in arguments if a != "--debug"], prog_name="semveil", standalone_mode=False)
         with writing_output():
             pass  # what help has printed
@@ -124,8 +127,13 @@ def _tell(text: str) -> None:
         print(f"semveil: {printable(text)}", file=sys.stderr)
 
 
+def _show_warning(message: Warning | str, *where: object, **more: object) -> None:
+    """A warning as one line, without the place in the code."""
+    _tell(f"note: {message}")
+
+
 def _explained(error: Exception) -> tuple[str, int]:
-    """What to tell the user, and the exit code."""
+    """The message for the user, and the exit code."""
     if isinstance(error, SemveilError):
         return str(error), error.exit_code
     if hasattr(error, "format_message"):  # a mistake in the command line; typer's class for it moved between versions
@@ -151,6 +159,8 @@ def run() -> None:
     prepare_streams()
     if not sys.warnoptions:
         warnings.simplefilter("ignore")  # what libraries tell programmers is no message to users
+        warnings.simplefilter("default", PluginWarning)
+        warnings.showwarning = _show_warning
     for name in ("SIGTERM", "SIGHUP"):
         if hasattr(signal, name) and signal.getsignal(getattr(signal, name)) == signal.SIG_DFL:  # nohup ignores one
             signal.signal(getattr(signal, name), _terminate)

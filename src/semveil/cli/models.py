@@ -6,11 +6,13 @@ from typing import Annotated, Any
 import typer
 
 from semveil.cli import options
-from semveil.cli.console import make_table, show, stages
+from semveil.cli.command import Command, Group
+from semveil.cli.console import Line, make_table, show, stages, when_interrupted
 from semveil.core.errors import SemveilError
+from semveil.core.model_folders import bundled_folder
 from semveil.core.registry import suggest
 
-app = typer.Typer(help="Models and third-party weights: what there is, where it lies, how to get it.")
+app = typer.Typer(name="models", cls=Group, help="List, check and download models and third-party weights.")
 IDENTITY, NOISE_IMAGE = "identity model", "noise-image model"
 
 
@@ -18,9 +20,9 @@ class VerificationFailed(SemveilError):
     """A model or file is not what it must be."""
 
 
-@app.command("list")
+@app.command("list", cls=Command)
 def list_models(as_json: options.Json = False) -> None:
-    """List the models and the third-party weights that can be used.
+    """List models and third-party weights.
 
     Example: semveil models list
     """
@@ -36,18 +38,21 @@ def list_models(as_json: options.Json = False) -> None:
         }
         for name in CATALOGUE
     ]
-    rows = [(entry["name"], entry["kind"], entry.get("purpose", "complete model"), entry["path"]) for entry in models + weights]
-    table = None if as_json else make_table(["name", "kind", "purpose", "file"], rows)
-    lines = [f"Weights are looked for in {home()} and its folder weights; a dash: not there, see: semveil models info NAME."]
+    rows = [(entry["name"], entry.get("purpose", entry["kind"]), _place(entry["path"], home())) for entry in models + weights]
+    table = None if as_json else make_table(["name", "what it is", "where"], rows)
+    lines: list[Line] = [
+        ("Home", f"{home()}; weights are looked for there and in its folder weights. A dash: not on this machine."),
+        ("Next", "semveil models info NAME, semveil models get NAME"),
+    ]
     show({"models": models, "weights": weights, "home": str(home())}, lines, as_json=as_json, table=table)
 
 
-@app.command()
+@app.command(cls=Command)
 def info(
-    name: Annotated[str, typer.Argument(help="A model or third-party weights.", metavar="NAME")],
+    name: Annotated[str, typer.Argument(help="Name of a model or of third-party weights.", metavar="NAME")],
     as_json: options.Json = False,
 ) -> None:
-    """Show a model's card with its trained pairs, or where weights come from and under which terms.
+    """Show a model's card, or the source and terms of weights.
 
     Example: semveil models info faces-128
     """
@@ -58,29 +63,35 @@ def info(
     show(result, lines, as_json=as_json)
 
 
-@app.command()
+@app.command(cls=Command)
 def get(
-    name: Annotated[str, typer.Argument(help="Third-party weights.", metavar="NAME")], as_json: options.Json = False
+    name: Annotated[str, typer.Argument(help="Name of third-party weights.", metavar="NAME")], as_json: options.Json = False
 ) -> None:
-    """Download third-party weights, and what they need, into SEMVEIL_HOME/weights; goes on after a break.
+    """Download third-party weights into SEMVEIL_HOME/weights.
+
+    What they need comes with them. Run it again to go on after a break.
 
     Example: semveil models get lpips-alex
     """
     from semveil.core.weights import get as download
 
-    with stages(quiet=as_json) as advance:
+    kept = f"what was downloaded is kept; run semveil models get {name} again to go on"
+    with when_interrupted(kept), stages(quiet=as_json) as advance:
         path = download(name, progress=advance)
     show({"name": name, "path": str(path)}, [f"{name} lies in {path}."], as_json=as_json)
 
 
-@app.command()
+@app.command(cls=Command)
 def verify(
     names: Annotated[
-        list[str] | None, typer.Argument(help="Models, weights or files; all that are here if none.", metavar="NAME|FILE...")
+        list[str] | None,
+        typer.Argument(help="Models, weights or files; all on this machine by default.", metavar="NAME|FILE..."),
     ] = None,
     as_json: options.Json = False,
 ) -> None:
-    """Check that models load and hold finite numbers, and that weights have the catalogue's hash.
+    """Check models and weights.
+
+    Models must load and hold finite numbers, weights must have the catalogue's SHA-256.
 
     Example: semveil models verify faces-128
     """
@@ -98,6 +109,15 @@ def verify(
         raise VerificationFailed(f"not what they must be: {', '.join(wrong)}")
 
 
+def _place(path: str | None, home: Path) -> str | None:
+    """Where a file lies, in few words."""
+    if path is None:
+        return None
+    if Path(path).parent == bundled_folder():
+        return "bundled"
+    return str(Path(path).relative_to(home)) if Path(path).is_relative_to(home) else path
+
+
 def _models() -> dict[str, tuple[str, Path]]:
     """Kind and folder of every model on this machine, by name."""
     from semveil.core.model_folders import KINDS, folders_with
@@ -111,8 +131,9 @@ def _other_model(name: str) -> Any:
     from semveil.methods.noise_image_model import load_noise_image_model
 
     kind, _ = _models().get(name, (None, None))
-    load = {IDENTITY: load_identity_model, NOISE_IMAGE: load_noise_image_model}.get(str(kind))
-    return load(name) if load else None
+    if kind == IDENTITY:
+        return load_identity_model(name)
+    return load_noise_image_model(name) if kind == NOISE_IMAGE else None
 
 
 def _verified(name: str) -> dict[str, Any]:

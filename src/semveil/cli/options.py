@@ -1,125 +1,268 @@
-"""Options that several verbs share, and the checks on them that need no model."""
+"""Options that several commands share, and checks of them that need no model."""
 
 import math
 import os
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from semveil.core.errors import OutputError, SemveilError
-from semveil.core.parts import CODES, codes_of_parts, parse_codes
+from semveil.core.parts import CODES, PARTS, codes_of_parts, parse_codes
 
 if TYPE_CHECKING:
     from semveil.channels import Link
 
 LOUDEST_DB = 300.0
-CHANNEL_METAVAR = "NAME[:SETTING=V,...]"
+CHANNEL_METAVAR = "NAME[:S=V,...]"
 
 
 class OptionError(SemveilError):
-    """Options that are wrong or do not fit together."""
+    """Options that are wrong or exclude each other."""
 
     exit_code = 2
 
 
+PROTECTION, KEY, CHANNEL, PHOTOS, PEOPLE, OUTPUT, COMPUTING = (
+    "Protection", "Key", "Channel", "Photos and faces", "People", "Output", "Model and computing"
+)  # fmt: skip
+
+
+def one_of(*choices: str) -> Callable[[str], list[str]]:
+    """Shell completion of an option that takes one of these."""
+
+    def complete(incomplete: str) -> list[str]:
+        return [choice for choice in choices if choice.startswith(incomplete)]
+
+    return complete
+
+
+def _models(incomplete: str) -> list[str]:
+    from semveil.core.model_folders import KINDS, folders_with
+
+    return [name for card in KINDS.values() for name in folders_with(card) if name.startswith(incomplete)]
+
+
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object to stdout and nothing else.")]
-Model = Annotated[str | None, typer.Option(help="Name or folder of a face model; see: semveil models list.", metavar="NAME")]
+Model = Annotated[
+    str | None,
+    typer.Option(
+        help="Name or folder of a face model; `semveil models list` lists them.",
+        metavar="NAME",
+        autocompletion=_models,
+        rich_help_panel=COMPUTING,
+    ),
+]
 Device = Annotated[
     str,
-    typer.Option(help="Where networks compute; auto: the first GPU where there is one.", metavar="auto|cpu|cuda|cuda:N"),
+    typer.Option(
+        help="Where the networks run: auto, cpu, cuda or cuda:N. auto takes the first GPU, or the CPU where there is none.",
+        metavar="DEVICE",
+        autocompletion=one_of("auto", "cpu", "cuda"),
+        rich_help_panel=COMPUTING,
+    ),
 ]
 Face = Annotated[
-    str | None, typer.Option(help="Which face of a photo with several: N (from 0), largest or all.", metavar="N|largest|all")
+    str | None,
+    typer.Option(
+        help="Which face, where a photo shows several: a number (0 is the largest), `largest` or `all`.",
+        metavar="N|largest|all",
+        autocompletion=one_of("largest", "all"),
+        rich_help_panel=PHOTOS,
+    ),
 ]
 Epsilon = Annotated[
-    float | None, typer.Option(help="Nominal privacy budget (10); what holds truly is printed and stored.", metavar="E")
+    float | None,
+    typer.Option(
+        help="Nominal epsilon, 10 by default, for protections that have one. The guarantee actually achieved is printed and "
+        "recorded.",
+        metavar="E",
+        rich_help_panel=PROTECTION,
+    ),
 ]
 Private = Annotated[
     str | None,
     typer.Option(
-        help="Private face parts in words; their codes and the shared ones are protected. all: every code, so that nothing is "
-        "sent in clear (the default under a key).",
-        metavar="skin,eyes,...|all",
+        help="Face parts to protect, such as skin,eyes; the shared codes come with them. `all` protects every code and sends "
+        "nothing in clear (the default under a key).",
+        metavar="PART,...|all",
+        autocompletion=one_of("all", *PARTS),
+        rich_help_panel=PROTECTION,
     ),
 ]
-PrivateCodes = Annotated[str | None, typer.Option(help="Private codes by 0-based index instead (0,1,4-8).", metavar="0,1,4-8")]
+PrivateCodes = Annotated[
+    str | None,
+    typer.Option(help="The same by 0-based code index, such as 0,1,4-8.", metavar="N,N-N,...", rich_help_panel=PROTECTION),
+]
+_NAMES = ("rotation", "modulo", "nn", "nn-encrypted", "learned", "laplace", "l2-laplace", "gaussian", "none")
+_KINDS = (
+    "`rotation`, `modulo`: encrypt the codes; only a key undoes it. `laplace`, `l2-laplace`, `gaussian`: add genuine noise, "
+    "which nobody can remove. `nn`: the paper's trained pair, and `nn-encrypted`, `learned` after its successors: no "
+    "guarantee. `none`: nothing."
+)
 Protection = Annotated[
     str | None,
     typer.Option(
-        help="rotation or modulo: Bob takes it off with a key (rotation where a key is given); nn: the paper's trained pair, "
-        "no guarantee (where none is given); nn-encrypted, learned: likewise, after its "
-        "successors' abstracts; laplace, l2-laplace or gaussian: genuine noise, which Bob keeps; none.",
-        metavar="rotation|modulo|nn|nn-encrypted|learned|laplace|l2-laplace|gaussian|none",
+        help=f"{_KINDS} Default: rotation with a key; nn without one, which is not recommended.",
+        metavar="NAME",
+        autocompletion=one_of(*_NAMES),
+        rich_help_panel=PROTECTION,
+    ),
+]
+ProtectionOfSimulation = Annotated[
+    str | None,
+    typer.Option(
+        help=f"{_KINDS} Default: rotation, under a new key that Bob has and Eve does not.",
+        metavar="NAME",
+        autocompletion=one_of(*_NAMES),
+        rich_help_panel=PROTECTION,
+    ),
+]
+Mechanism = Annotated[
+    str | None,
+    typer.Option(
+        help="Instead of --protection: genuine noise of a registered law, also one that another package adds.", metavar="NAME"
     ),
 ]
 Calibration = Annotated[
     str | None,
     typer.Option(
-        help="How noise follows from epsilon: as the paper has it (nn) or so that epsilon holds (genuine noise).",
-        metavar="as_published|corrected",
+        help="How the noise follows from epsilon: `as_published` (default of nn) or `corrected`, with which epsilon holds "
+        "(default of genuine noise).",
+        metavar="NAME",
+        autocompletion=one_of("as_published", "corrected"),
+        rich_help_panel=PROTECTION,
     ),
 ]
 Budget = Annotated[
     str | None,
-    typer.Option(help="Instead of --epsilon and --private: Laplace noise by face part.", metavar="skin=5,eyes=3,shared=2"),
+    typer.Option(
+        help="Laplace noise with an epsilon for each face part, instead of --epsilon and --private: skin=5,eyes=3,shared=2.",
+        metavar="PART=E,...",
+        rich_help_panel=PROTECTION,
+    ),
 ]
-Delta = Annotated[float | None, typer.Option(help="Delta of --protection gaussian (1e-5).", metavar="D")]
+Delta = Annotated[
+    float | None,
+    typer.Option(help="Delta of --protection gaussian, 1e-5 by default.", metavar="D", rich_help_panel=PROTECTION),
+]
 Guard = Annotated[
     float | None,
-    typer.Option(help="Guard band of --protection modulo, relative to the clip box: 0 to 1 (0.2, for 20 dB).", metavar="G"),
+    typer.Option(
+        help="Guard band of --protection modulo, as a share of the clip box from 0 to 1; 0.2, for 20 dB, by default.",
+        metavar="G",
+        rich_help_panel=PROTECTION,
+    ),
 ]
-Key = Annotated[Path | None, typer.Option(help="Key file that `semveil keygen` wrote.", metavar="FILE")]
+Key = Annotated[Path | None, typer.Option(help="Key file that `semveil keygen` wrote.", metavar="FILE", rich_help_panel=KEY)]
 PassphraseFile = Annotated[
-    Path | None, typer.Option(help="File with a passphrase instead of a key; - asks for it.", metavar="FILE|-")
+    Path | None,
+    typer.Option(help="File that holds a passphrase, instead of a key; - asks for it.", metavar="FILE", rich_help_panel=KEY),
 ]
 Identity = Annotated[
-    Path | None, typer.Option(help="Your own secret of `semveil keygen --agreement`, with --peer.", metavar="FILE.secret")
+    Path | None,
+    typer.Option(
+        help="Your own secret of `semveil keygen --agreement`; needs --peer.", metavar="FILE.secret", rich_help_panel=KEY
+    ),
 ]
-Peer = Annotated[Path | None, typer.Option(help="The other side's public file, fingerprint checked.", metavar="FILE.public")]
+Peer = Annotated[
+    Path | None,
+    typer.Option(
+        help="The other side's public file, after you compared its fingerprint.", metavar="FILE.public", rich_help_panel=KEY
+    ),
+]
 Deniable = Annotated[
     bool,
-    typer.Option("--deniable", help="No authentication: no tag proves a key right; wrong keys and tampering go unnoticed."),
+    typer.Option(
+        "--deniable",
+        help="Leave out authentication, so that nothing proves who wrote the message. Wrong keys and tampering then go "
+        "unnoticed.",
+        rich_help_panel=KEY,
+    ),
 ]
-Train = Annotated[bool, typer.Option("--train/--no-train", help="Train a missing pair now (minutes; it is kept).")]
+Train = Annotated[
+    bool,
+    typer.Option(
+        "--train/--no-train",
+        help="Train a missing pair now: it takes minutes and is kept.",
+        rich_help_panel=COMPUTING,
+    ),
+]
 Subject = Annotated[
     str | None,
-    typer.Option(help="Whom the photo shows: the release goes into the ledger under a pseudonym.", metavar="NAME"),
+    typer.Option(
+        help="The person shown: the release is recorded in the ledger under a pseudonym.",
+        metavar="NAME",
+        rich_help_panel=PEOPLE,
+    ),
 ]
-CertificateInPng = Annotated[bool, typer.Option("--certificate-in-png", help="Put the certificate into the PNG's text too.")]
+CertificateInPng = Annotated[
+    bool,
+    typer.Option("--certificate-in-png", help="Also write the certificate into the PNG's text.", rich_help_panel=OUTPUT),
+]
 Perceptual = Annotated[
     str | None,
     typer.Option(
-        help="Perceptual term of the inversion; the model's own where not given. lpips needs: semveil models get lpips-alex.",
-        metavar="none|lpips",
+        help="Perceptual term of the inversion: `none` or `lpips` (needs `semveil models get lpips-alex`); the model's own by "
+        "default.",
+        metavar="NAME",
+        autocompletion=one_of("none", "lpips"),
+        rich_help_panel=COMPUTING,
     ),
 ]
-Pair = Annotated[Path | None, typer.Option(help="File of the trained pair.", metavar="FILE")]
-SnrDb = Annotated[float | None, typer.Option(help="SNR per complex symbol in dB.", metavar="S")]
-Seed = Annotated[int | None, typer.Option(help="Of the simulated channel; drawn anew where not given.", metavar="N")]
+Pair = Annotated[
+    Path | None,
+    typer.Option(help="File of a trained pair, for --protection nn.", metavar="FILE", rich_help_panel=PROTECTION),
+]
+SnrDb = Annotated[
+    float | None,
+    typer.Option(
+        help="SNR of the simulated channel per complex symbol in dB, 20 by default.", metavar="DB", rich_help_panel=CHANNEL
+    ),
+]
+Seed = Annotated[
+    int | None,
+    typer.Option(
+        help="Random seed of the simulated channel; a new one every time by default.", metavar="N", rich_help_panel=CHANNEL
+    ),
+]
+_CHANNELS = one_of("awgn", "clipped", "rayleigh", "rician", "ofdm", "phase", "timing")
 
 BobChannel = Annotated[
     str | None,
     typer.Option(
         "--channel",
         "--bob-channel",
-        help="awgn (default), clipped, rayleigh, rician, ofdm, phase or timing, with the channel's settings and the receiver's "
-        "csi=perfect|ls|mmse|none, equaliser=zf|mmse, pilots=N; rayleigh:coherence=64,csi=mmse.",
+        help="awgn (default), clipped, rayleigh, rician, ofdm, phase or timing, with settings of the channel and of the "
+        "receiver (csi=perfect|ls|mmse|none, equaliser=zf|mmse, pilots=N): rayleigh:coherence=64,csi=mmse.",
         metavar=CHANNEL_METAVAR,
+        autocompletion=_CHANNELS,
+        rich_help_panel=CHANNEL,
     ),
 ]
 EveChannel = Annotated[
     str | None,
-    typer.Option("--channel", "--eve-channel", help="Eve's channel and receiver, as in receive.", metavar=CHANNEL_METAVAR),
+    typer.Option(
+        "--channel",
+        "--eve-channel",
+        help="Eve's channel and receiver, named as in `semveil receive`.",
+        metavar=CHANNEL_METAVAR,
+        autocompletion=_CHANNELS,
+        rich_help_panel=CHANNEL,
+    ),
 ]
-
 Iq = Annotated[
-    bool, typer.Option("--iq", help="MESSAGE is a SigMF recording of the radio signal, which a name in .sigmf* says too.")
+    bool,
+    typer.Option(
+        "--iq", help="Read MESSAGE as a SigMF recording of the radio signal, whatever its name.", rich_help_panel=CHANNEL
+    ),
 ]
 
 
 def channel(name: str, text: str | None) -> "Link | None":
-    """The channel that an option names, AWGN where it is not given."""
+    """The channel that an option names; None where it is not given, which means AWGN."""
     if text is None:
         return None
     from semveil.channels import parse_link
@@ -131,10 +274,17 @@ def channel(name: str, text: str | None) -> "Link | None":
 
 
 def check_device(name: str) -> None:
-    """Fail before the work where there is no such device."""
+    """Fail before the work if the device is not there."""
     from semveil.core.device import choose_device
 
     choose_device(name)
+
+
+def on_device(name: str) -> AbstractContextManager[None]:
+    """Within it, models that are loaded have their networks on that device; an error now where there is no such device."""
+    from semveil.core.device import choose_device, loading_onto
+
+    return loading_onto(choose_device(name))
 
 
 def private_codes(parts: str | None, codes: str | None) -> tuple[int, ...] | None:
@@ -149,7 +299,7 @@ def private_codes(parts: str | None, codes: str | None) -> tuple[int, ...] | Non
 
 
 def check_snr(name: str, value: float | None) -> None:
-    """A finite SNR within what makes a difference."""
+    """Refuse an SNR that is not finite, or beyond what makes a difference."""
     if value is not None and not (math.isfinite(value) and abs(value) <= LOUDEST_DB):
         raise OptionError(f"{name} must lie in -{LOUDEST_DB:g}..{LOUDEST_DB:g} dB, got {value}")
 
@@ -169,7 +319,7 @@ def snr_range(name: str, text: str) -> tuple[float, float | None]:
 
 
 def check_output_file(path: Path, suffix: str | None = None) -> None:
-    """Fail before the work, not after it, where a file cannot be written."""
+    """Fail before the work, not after it, if a file cannot be written."""
     if suffix and path.suffix.lower() != suffix:
         raise OutputError(f"cannot write {str(path)!r}: its name must end in {suffix}")
     if path.is_dir():
@@ -181,7 +331,7 @@ def check_output_file(path: Path, suffix: str | None = None) -> None:
 
 
 def check_output_folder(path: Path) -> None:
-    """The same for a folder, which may exist or not."""
+    """Fail before the work if a folder, which need not exist yet, cannot be written."""
     there = path
     while not there.exists() and there != there.parent:
         there = there.parent

@@ -1,9 +1,12 @@
-"""What the user asks of the protection, from options."""
+"""The options of a protection."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from semveil.cli.options import OptionError
+
+if TYPE_CHECKING:
+    from semveil.methods.protections import Protection
 
 
 def default_model() -> str:
@@ -14,9 +17,10 @@ def default_model() -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class ProtectionOptions:
-    """What the user asks of the protection; None where he leaves it to the method."""
+    """Options of a protection; None leaves a value to the method."""
 
     protection: str | None = None
+    mechanism: str | None = None
     codes: tuple[int, ...] | None = None
     epsilon: float | None = None
     calibration: str | None = None
@@ -27,26 +31,41 @@ class ProtectionOptions:
     perceptual: str | None = None
 
     def check(self, *, keyed: bool) -> None:
-        """Refuse what does not go together, before anything is loaded."""
+        """Refuse options that exclude each other, before anything is loaded."""
         if self.budget is not None and (self.codes is not None or self.epsilon is not None):
-            raise OptionError("--budget names parts and epsilons itself; leave --epsilon, --private and --private-codes out")
-        if keyed and self.protection not in (None, "rotation", "modulo"):
-            raise OptionError(f"--protection {self.protection} uses no key; leave it out, or take rotation or modulo")
-        if self.deniable and not (keyed or self.protection in ("rotation", "modulo")):
+            raise OptionError("--budget already names parts and epsilons; leave --epsilon, --private and --private-codes out")
+        kind = self.kind()
+        if keyed and kind is not None and not kind.keyed:
+            raise OptionError(f"--protection {kind.name} uses no key; leave it out, or take {_users('key')}")
+        if self.deniable and not (keyed or self.needs_key()):
             raise OptionError("--deniable is for keyed protection; give --key, or leave it out")
-        if self.delta is not None and self.protection != "gaussian":
-            raise OptionError("--delta is for --protection gaussian")
-        if self.guard is not None and self.protection != "modulo":
-            raise OptionError("--guard is for --protection modulo")
-        if self.codes is not None and self.protection == "none":
-            raise OptionError("--protection none protects no codes; leave --private and --private-codes out")
+        for option, value in (("delta", self.delta), ("guard", self.guard)):
+            if value is not None and (kind is None or option not in kind.options):
+                raise OptionError(f"--{option} is for --protection {_users(option)}")
+        if self.codes is not None and kind is not None and not kind.protects:
+            raise OptionError(f"--protection {kind.name} protects no codes; leave --private and --private-codes out")
+
+    def kind(self) -> "Protection | None":
+        """The protection that is asked for; None where that is left to the method."""
+        if self.protection is None and self.mechanism is None:
+            return None
+        from semveil.methods.protections import PROTECTIONS, chosen_protection
+
+        name = chosen_protection(self.protection, self.mechanism)
+        return None if name is None else PROTECTIONS[name]
+
+    def needs_key(self) -> bool:
+        """Whether the protection that is asked for takes a key."""
+        kind = self.kind()
+        return kind is not None and kind.keyed
 
     def arguments(self) -> dict[str, Any]:
-        """The same as arguments of `DPSemCom`; None where the user leaves it to the method."""
+        """Arguments of `DPSemCom`; None leaves a value to the method."""
         from semveil.mechanisms import parse_budget
 
         return {
             "protection": self.protection,
+            "mechanism": self.mechanism,
             "private_codes": self.codes,
             "epsilon": self.epsilon,
             "calibration": self.calibration,
@@ -56,3 +75,9 @@ class ProtectionOptions:
             "authenticate": False if self.deniable else None,
             "perceptual": self.perceptual,
         }
+
+
+def _users(option: str) -> str:
+    from semveil.methods.protections import using
+
+    return " or ".join(using(option))

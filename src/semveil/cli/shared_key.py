@@ -13,7 +13,11 @@ if TYPE_CHECKING:
 
 
 def check_key_options(key: Path | None, passphrase_file: Path | None, identity: Path | None, peer: Path | None) -> bool:
-    """Whether a key is given; one way to give it at most."""
+    """Whether a key is given.
+
+    Raises:
+        OptionError: it is given in several ways, or only one of --identity and --peer.
+    """
     if (identity is None) != (peer is None):
         raise OptionError("--identity and --peer go together: your own secret and the other side's public file")
     given = [name for name, path in (("--key", key), ("--passphrase-file", passphrase_file), ("--identity", identity)) if path]

@@ -1,4 +1,4 @@
-"""Standard streams under every shell and supervisor: closed ones, readers that go away, encodings that lack a character."""
+"""Robust standard streams: closed ones, readers that go away, encodings that lack a character."""
 
 import errno
 import io
@@ -53,7 +53,7 @@ def writing_output() -> Iterator[None]:
 
 
 def drop_output() -> None:
-    """Send nowhere what nobody can read any more: the interpreter would complain about it when it ends."""
+    """Discard buffered output that has no reader, which the interpreter would complain about at exit."""
     null = os.open(os.devnull, os.O_WRONLY)
     for stream in (sys.stdout, sys.stderr):
         try:

@@ -1,4 +1,4 @@
-"""`semveil train`: parser, generators and encoders; the other verbs have files of their own."""
+"""`semveil train`: parser, generators and encoders; the other commands have files of their own."""
 
 from dataclasses import asdict
 from pathlib import Path
@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from semveil.cli import options, training_run
+from semveil.cli.command import Command, Group
 from semveil.cli.console import progress, show
 from semveil.cli.face_sets import check_labels, check_size, load_faces
 from semveil.cli.parties import default_model
-from semveil.cli.perceptual_training import perceptual_distance
 from semveil.cli.train_deep_jscc import deep_jscc
 from semveil.cli.train_fusion import fusion
 from semveil.cli.train_identity import identity_encoder
@@ -24,25 +24,25 @@ if TYPE_CHECKING:
     from semveil.data.face_set import FaceSet
     from semveil.training.joint import JointTrainer
 
-app = typer.Typer(help="Train networks; a run that breaks off goes on from its checkpoint.")
-app.command()(fusion)
-app.command()(identity_encoder)
-app.command()(protector)
-app.command("deep-jscc")(deep_jscc)
-app.command()(quantiles)
-app.command("noise-image")(noise_image)
+app = typer.Typer(name="train", cls=Group, help="Train networks.\n\nA run that is interrupted goes on from its checkpoint.")
+app.command(cls=Command)(fusion)
+app.command(cls=Command)(identity_encoder)
+app.command(cls=Command)(protector)
+app.command("deep-jscc", cls=Command)(deep_jscc)
+app.command(cls=Command)(quantiles)
+app.command("noise-image", cls=Command)(noise_image)
 
 FaceFile = Annotated[Path, typer.Argument(help="Face set that `semveil data prepare` wrote.", metavar="FACES.npz")]
-Config = Annotated[Path | None, typer.Option(help="TOML file of settings.", metavar="FILE.toml")]
-Set = Annotated[list[str] | None, typer.Option("--set", help="Override a setting; may be repeated.", metavar="a.b=c")]
-Seed = Annotated[int, typer.Option(help="Of initialisation, order and noise.", metavar="N")]
 PublishedFolder = Annotated[Path, typer.Option(help="Model folder to write when training is done.", metavar="DIR")]
-Checkpoint = Annotated[Path | None, typer.Option(help="State of the run; DIR.checkpoint by default.", metavar="FILE")]
-Start = Annotated[str | None, typer.Option(help="Begin with this model's weights, in the same sizes.", metavar="MODEL")]
-Minutes = Annotated[float | None, typer.Option(help="Stop after so long; run it again to go on.", metavar="M")]
+Start = Annotated[
+    str | None,
+    typer.Option(
+        help="Model whose weights to start from, of the same sizes.", metavar="MODEL", rich_help_panel=training_run.RUN
+    ),
+]
 
 
-@app.command()
+@app.command(cls=Command)
 def parser(
     faces: FaceFile,
     out: Annotated[Path, typer.Option(help="Weights to write.", metavar="FILE.safetensors")],
@@ -50,16 +50,14 @@ def parser(
         Path | None, typer.Option(help="Also write the face set with all labels filled in.", metavar="FILE.npz")
     ] = None,
     steps: Annotated[int, typer.Option(min=1, help="Optimiser steps.")] = 1200,
-    checkpoint: Annotated[
-        Path | None, typer.Option(help="State of the run; FILE.checkpoint by default.", metavar="FILE")
-    ] = None,
+    checkpoint: training_run.Checkpoint = None,
     device: options.Device = "auto",
-    seed: Seed = 0,
+    seed: training_run.Seed = 0,
     as_json: options.Json = False,
 ) -> None:
-    """Train the small face parser on the labelled faces, and label the others with it.
+    """Train the face parser on labelled faces, and label the others.
 
-    Example: semveil train parser faces.npz --out parser.safetensors --labelled labelled.npz
+    Example: semveil train parser faces.npz --out p.safetensors --labelled l.npz
     """
     options.check_output_file(out, ".safetensors")
     if labelled is not None:
@@ -97,33 +95,33 @@ def parser(
     show({"steps": steps, "held_out_iou": scores, "written": written}, lines, as_json=as_json)
 
 
-@app.command()
+@app.command(cls=Command)
 def generator(
     faces: FaceFile,
     out: PublishedFolder,
-    config: Config = None,
-    overrides: Set = None,
-    checkpoint: Checkpoint = None,
+    config: training_run.Config = None,
+    overrides: training_run.Set = None,
+    checkpoint: training_run.Checkpoint = None,
     start: Start = None,
-    minutes: Minutes = None,
+    minutes: training_run.Minutes = None,
     sheet_minutes: training_run.SheetMinutes = training_run.SHEET_MINUTES,
     device: options.Device = "auto",
-    seed: Seed = 0,
+    seed: training_run.Seed = 0,
     as_json: options.Json = False,
 ) -> None:
-    """Train a semantic generator together with its encoder on labelled faces, and publish the model folder.
+    """Train a semantic generator together with its encoder.
 
-    Several processes train together under torchrun: torchrun --nproc-per-node 2 -m semveil train generator ...
+    The faces must be labelled. When all steps are done the model folder is written. Several processes train together under
+    torchrun: torchrun --nproc-per-node 2 -m semveil train generator ...
 
-    Example: semveil train generator labelled.npz --out models/mine --set steps=6000 --minutes 120
+    Example: semveil train generator labelled.npz --out models/mine --minutes 120
     """
     state = training_run.state_file(out, checkpoint)
     options.check_device(device)
 
-    from semveil.core.config import read_config
     from semveil.training.generator import GeneratorTrainer, GeneratorTraining
 
-    settings = read_config(GeneratorTraining, config, overrides or [])
+    settings = training_run.read_settings(GeneratorTraining, config, overrides)
     photos = _faces_for(settings, faces)
     check_labels(photos)
     _train_jointly(
@@ -132,31 +130,32 @@ def generator(
     )  # fmt: skip
 
 
-@app.command()
+@app.command(cls=Command)
 def stylegan2(
     faces: FaceFile,
     out: PublishedFolder,
-    config: Config = None,
-    overrides: Set = None,
-    checkpoint: Checkpoint = None,
+    config: training_run.Config = None,
+    overrides: training_run.Set = None,
+    checkpoint: training_run.Checkpoint = None,
     start: Start = None,
-    minutes: Minutes = None,
+    minutes: training_run.Minutes = None,
     sheet_minutes: training_run.SheetMinutes = training_run.SHEET_MINUTES,
     device: options.Device = "auto",
-    seed: Seed = 0,
+    seed: training_run.Seed = 0,
     as_json: options.Json = False,
 ) -> None:
-    """Train a StyleGAN2 together with its encoder on faces, for dp-image and latent-dp, and publish the model folder.
+    """Train a StyleGAN2 together with its encoder.
 
-    Example: semveil train stylegan2 faces.npz --out models/stylegan2-64 --minutes 90
+    It is for dp-image and latent-dp. When all steps are done the model folder is written.
+
+    Example: semveil train stylegan2 faces.npz --out models/mine --minutes 90
     """
     state = training_run.state_file(out, checkpoint)
     training_run.only_process(device)
 
-    from semveil.core.config import read_config
     from semveil.training.stylegan2 import StyleGAN2Trainer, StyleGAN2Training
 
-    settings = read_config(StyleGAN2Training, config, overrides or [])
+    settings = training_run.read_settings(StyleGAN2Training, config, overrides)
     photos = _faces_for(settings, faces)
     _train_jointly(
         StyleGAN2Trainer, settings, photos, seed=seed, out=out, state=state, start=start, minutes=minutes,
@@ -164,34 +163,36 @@ def stylegan2(
     )  # fmt: skip
 
 
-@app.command()
+@app.command(cls=Command)
 def encoder(
     faces: FaceFile,
     out: Annotated[Path, typer.Option(help="Model folder to write: the same generator with the new encoder.", metavar="DIR")],
     model: options.Model = None,
-    config: Config = None,
-    overrides: Set = None,
-    checkpoint: Checkpoint = None,
+    config: training_run.Config = None,
+    overrides: training_run.Set = None,
+    checkpoint: training_run.Checkpoint = None,
     device: options.Device = "auto",
-    seed: Seed = 0,
+    seed: training_run.Seed = 0,
     as_json: options.Json = False,
 ) -> None:
-    """Train an encoder for a generator that stays as it is, such as the official one.
+    """Train an encoder for a fixed generator.
 
-    Example: semveil train encoder faces512.npz --model celebamask-hq-512 --out models/official-encoded
+    The generator, such as the official one, is not changed.
+
+    Example: semveil train encoder f.npz --model celebamask-hq-512 --out models/new
     """
     state = training_run.state_file(out, checkpoint)
     place = training_run.only_process(device)
 
-    from semveil.core.config import read_config
     from semveil.core.rng import streams
-    from semveil.generators.spatial_semantic import SpatialSemanticGAN
+    from semveil.generators.face_generator import MappedGenerator
     from semveil.methods.face_model import load_model
     from semveil.training.encoder import EncoderTraining, encoder_trainer
+    from semveil.training.perceptual import perceptual_distance
 
-    settings = read_config(EncoderTraining, config, overrides or [])
+    settings = training_run.read_settings(EncoderTraining, config, overrides)
     fixed, photos = load_model(model or default_model()).to(place), load_faces(faces)
-    if isinstance(fixed.generator, SpatialSemanticGAN):
+    if not isinstance(fixed.generator, MappedGenerator):
         raise options.OptionError(f"{fixed.name} was trained with its encoder: there is no other for it; see `train generator`")
     check_size(photos, fixed.size)
     perceptual = perceptual_distance(settings.perceptual, place)
@@ -229,6 +230,7 @@ def _train_jointly(
 ) -> None:
     """Go on from the state where there is one, train, and publish the model when all steps are done."""
     from semveil.core.rng import streams
+    from semveil.training.perceptual import perceptual_distance
     from semveil.training.processes import joined
     from semveil.training.sheet import SampleSheet
 
@@ -255,7 +257,8 @@ def _train_jointly(
 
 
 def _start(trainer: "JointTrainer", model: str) -> None:
-    from semveil.methods.face_model import load_model, read_network
+    from semveil.core.network_files import read_network
+    from semveil.methods.face_model import load_model
 
     begun = load_model(model)
     if begun.folder is None:

@@ -12,25 +12,24 @@ from semveil.cli import options, training_run
 def deep_jscc(
     faces: Annotated[Path, typer.Argument(help="Face set that `semveil data prepare` wrote.", metavar="FACES.npz")],
     out: Annotated[Path, typer.Option(help="Weights to write when training is done.", metavar="FILE.safetensors")],
-    config: Annotated[Path | None, typer.Option(help="TOML file of settings.", metavar="FILE.toml")] = None,
-    overrides: Annotated[
-        list[str] | None, typer.Option("--set", help="Override a setting; may be repeated.", metavar="a.b=c")
-    ] = None,
+    config: training_run.Config = None,
+    overrides: training_run.Set = None,
     channel: Annotated[
-        str | None, typer.Option(help="In training, as in transmit; AWGN by default.", metavar=options.CHANNEL_METAVAR)
+        str | None,
+        typer.Option(help="Channel in training, as in `semveil receive`; awgn by default.", metavar=options.CHANNEL_METAVAR),
     ] = None,
-    checkpoint: Annotated[
-        Path | None, typer.Option(help="State of the run; FILE.checkpoint by default.", metavar="FILE")
-    ] = None,
-    minutes: Annotated[float | None, typer.Option(help="Stop after so long; run it again to go on.", metavar="M")] = None,
+    checkpoint: training_run.Checkpoint = None,
+    minutes: training_run.Minutes = None,
     sheet_minutes: training_run.SheetMinutes = training_run.SHEET_MINUTES,
     device: options.Device = "auto",
-    seed: Annotated[int, typer.Option(help="Of initialisation, order and channel.", metavar="N")] = 0,
+    seed: training_run.Seed = 0,
     as_json: options.Json = False,
 ) -> None:
-    """Train encoder and decoder of a DeepJSCC end to end through a channel, on the photos that are not held out.
+    """Train a DeepJSCC end to end through a channel.
 
-    Example: semveil train deep-jscc faces.npz --out deep-jscc.safetensors --minutes 60
+    Photos that are held out are not used.
+
+    Example: semveil train deep-jscc faces.npz --out jscc.safetensors --minutes 60
     """
     options.check_output_file(out, ".safetensors")
     state = checkpoint or out.with_name(f"{out.name}.checkpoint")
@@ -39,13 +38,12 @@ def deep_jscc(
     place = training_run.only_process(device)
 
     from semveil.cli.face_sets import check_size, load_faces
-    from semveil.cli.perceptual_training import perceptual_distance
-    from semveil.core.config import read_config
     from semveil.core.rng import streams
     from semveil.methods.deep_jscc import save_deep_jscc
     from semveil.training.deep_jscc import DeepJSCCTrainer, DeepJSCCTraining
+    from semveil.training.perceptual import perceptual_distance
 
-    settings = read_config(DeepJSCCTraining, config, overrides or [])
+    settings = training_run.read_settings(DeepJSCCTraining, config, overrides)
     photos = load_faces(faces)
     check_size(photos, settings.network.size)
     distance, rng = perceptual_distance(settings.perceptual, place), streams(seed)["train"]

@@ -17,37 +17,33 @@ def fusion(
     ] = None,
     second: Annotated[
         Path | None,
-        typer.Option(help="Another identity encoder, for a second opinion on who is shown.", metavar="FILE.safetensors"),
+        typer.Option(help="Second identity encoder, which judges too who is shown.", metavar="FILE.safetensors"),
     ] = None,
     preset: Annotated[
-        str, typer.Option(help="Settings to begin with: ours, or the paper's losses alone.", metavar="ours|paper")
+        str, typer.Option(help="Settings to start from: `ours`, or `paper` for the paper's losses alone.", metavar="NAME")
     ] = "ours",
-    config: Annotated[Path | None, typer.Option(help="TOML file of settings.", metavar="FILE.toml")] = None,
-    overrides: Annotated[
-        list[str] | None, typer.Option("--set", help="Override a setting; may be repeated.", metavar="a.b=c")
-    ] = None,
-    checkpoint: Annotated[
-        Path | None, typer.Option(help="State of the run; DIR.checkpoint by default.", metavar="FILE")
-    ] = None,
-    minutes: Annotated[float | None, typer.Option(help="Stop after so long; run it again to go on.", metavar="M")] = None,
+    config: training_run.Config = None,
+    overrides: training_run.Set = None,
+    checkpoint: training_run.Checkpoint = None,
+    minutes: training_run.Minutes = None,
     sheet_minutes: training_run.SheetMinutes = training_run.SHEET_MINUTES,
     device: options.Device = "auto",
-    seed: Annotated[int, typer.Option(help="Of initialisation, order and identities.", metavar="N")] = 0,
+    seed: training_run.Seed = 0,
     as_json: options.Json = False,
 ) -> None:
-    """Train the networks that take a face apart into identity and attributes and put it together again.
+    """Train identity-dp's attribute encoder and fusion generator.
 
-    Several processes train together under torchrun: torchrun --nproc-per-node 2 -m semveil train fusion ...
+    They take a face apart into identity and attributes and put it together again. Several processes train together under
+    torchrun: torchrun --nproc-per-node 2 -m semveil train fusion ...
 
-    Example: semveil train fusion labelled.npz --identity identity.safetensors --second other.safetensors --out models/mine
+    Example: semveil train fusion labelled.npz --out models/mine
 
-    Example: semveil train fusion labelled.npz --preset paper --out models/papers-losses
+    Example: semveil train fusion labelled.npz --preset paper --out models/paper
     """
     state = training_run.state_file(out, checkpoint)
     options.check_device(device)
 
     from semveil.cli.face_sets import check_labels, check_size, load_faces
-    from semveil.core.config import read_config
     from semveil.core.registry import suggest
     from semveil.core.rng import streams
     from semveil.methods.identity_model import save_identity_model
@@ -65,7 +61,7 @@ def fusion(
         raise options.OptionError(
             f"no preset {preset!r}{suggest(preset, FUSION_PRESETS)}; allowed: {', '.join(FUSION_PRESETS)}"
         )
-    settings = read_config(FusionTraining, config, overrides or [], defaults=FUSION_PRESETS[preset])
+    settings = training_run.read_settings(FusionTraining, config, overrides, defaults=FUSION_PRESETS[preset])
     identity_file = identity_encoder_file(identity or BUNDLED)
     recogniser, photos = load_identity_encoder(identity_file), load_faces(faces)
     check_size(photos, recogniser.config.size)

@@ -17,28 +17,26 @@ if TYPE_CHECKING:
 def identity_encoder(
     faces: Annotated[Path, typer.Argument(help="Face set that `semveil data prepare` wrote.", metavar="FACES.npz")],
     photos: Annotated[
-        Path, typer.Option(help="Folder that the set was prepared from; dlib sees its photos at full size.", metavar="DIR")
+        Path, typer.Option(help="Folder that the set was prepared from; dlib describes its photos at full size.", metavar="DIR")
     ],
     out: Annotated[Path, typer.Option(help="Weights to write.", metavar="FILE.safetensors")],
-    config: Annotated[Path | None, typer.Option(help="TOML file of settings.", metavar="FILE.toml")] = None,
-    overrides: Annotated[
-        list[str] | None, typer.Option("--set", help="Override a setting; may be repeated.", metavar="a.b=c")
-    ] = None,
-    checkpoint: Annotated[
-        Path | None, typer.Option(help="State of the run; FILE.checkpoint by default.", metavar="FILE")
-    ] = None,
+    config: training_run.Config = None,
+    overrides: training_run.Set = None,
+    checkpoint: training_run.Checkpoint = None,
     descriptors: Annotated[
         Path | None,
-        typer.Option(help="Where dlib's descriptors are kept; FILE.teacher.npz by default.", metavar="FILE.npz"),
+        typer.Option(help="File that keeps dlib's descriptors; OUT.teacher.npz by default.", metavar="FILE.npz"),
     ] = None,
-    workers: Annotated[int, typer.Option(min=1, help="Processes that describe photos.")] = 1,
+    workers: Annotated[int, typer.Option(min=1, help="Number of processes that describe photos.")] = 1,
     device: options.Device = "auto",
-    seed: Annotated[int, typer.Option(help="Of initialisation, order and augmentation.", metavar="N")] = 0,
+    seed: training_run.Seed = 0,
     as_json: options.Json = False,
 ) -> None:
-    """Train the identity encoder on photos without names, and say how well it tells held-out people apart.
+    """Train an identity encoder from dlib's descriptors.
 
-    Example: semveil train identity-encoder faces.npz --photos data/ --out identity.safetensors
+    Names are not needed. How well it tells held-out people apart is measured at the end.
+
+    Example: semveil train identity-encoder f.npz --photos data/ --out i.safetensors
     """
     options.check_output_file(out, ".safetensors")
     state = checkpoint or out.with_name(f"{out.name}.checkpoint")
@@ -48,14 +46,13 @@ def identity_encoder(
     place = training_run.only_process(device)
 
     from semveil.cli.face_sets import check_size, load_faces
-    from semveil.core.config import read_config
     from semveil.core.rng import streams
     from semveil.data.held_out_pairs import held_out_accuracy
     from semveil.recognition import BundledVerifier
     from semveil.recognition.identity_encoder import save_identity_encoder
     from semveil.training.identity_encoder import IdentityEncoderTrainer, IdentityEncoderTraining
 
-    settings = read_config(IdentityEncoderTraining, config, overrides or [])
+    settings = training_run.read_settings(IdentityEncoderTraining, config, overrides)
     photo_set = load_faces(faces)
     check_size(photo_set, settings.encoder.size)
     teacher = _teacher(kept, photos, photo_set, workers=workers, quiet=as_json)
@@ -85,7 +82,7 @@ def _teacher(kept: Path, photos: Path, faces: "FaceSet", *, workers: int, quiet:
         try:
             return TeacherDescriptors.load(kept)
         except (OSError, KeyError, ValueError, EOFError) as error:
-            raise options.OptionError(f"{kept} holds no descriptors of photos; delete it to make it anew") from error
+            raise options.OptionError(f"{kept} holds no descriptors of photos; delete it to make it again") from error
     with progress("Describing photos", quiet=quiet) as advance:
         made = describe_photos(photos, faces, workers=workers, progress=advance)
     made.save(kept)

@@ -19,28 +19,26 @@ def noise_image(
         ),
     ],
     out: Annotated[Path, typer.Option(help="Model folder to write.", metavar="DIR")],
-    config: Annotated[Path | None, typer.Option(help="TOML file of settings.", metavar="FILE.toml")] = None,
-    overrides: Annotated[
-        list[str] | None, typer.Option("--set", help="Override a setting; may be repeated.", metavar="a.b=c")
-    ] = None,
+    config: training_run.Config = None,
+    overrides: training_run.Set = None,
     device: options.Device = "auto",
-    seed: Annotated[int, typer.Option(help="Of initialisation, order and noise.", metavar="N")] = 0,
+    seed: training_run.Seed = 0,
     as_json: options.Json = False,
 ) -> None:
-    """Train noise-image's networks: the explainer, the conversion with it, the service model on converted pictures only.
+    """Train noise-image's networks on a CIFAR of your own.
 
-    Run it again after a break: networks that are done are kept.
+    The explainer, the conversion with it, and the service model on converted pictures only. Run it again
+    after a break: networks that are done are kept.
 
-    Example: semveil train noise-image cifar-100-python --out models/mine --set conversion.sigma=5 --set service.epochs=30
+    Example: semveil train noise-image cifar-100-python --out models/mine
     """
     options.check_output_folder(out)
     place = training_run.only_process(device)
 
-    from semveil.core.config import read_config
     from semveil.data.labelled_pictures import load_labelled
     from semveil.training.noise_image_networks import NoiseImageTraining, train_networks
 
-    settings = read_config(NoiseImageTraining, config, overrides or [])
+    settings = training_run.read_settings(NoiseImageTraining, config, overrides)
     train, test = load_labelled(data, part="train"), load_labelled(data, part="test")
     if train.classes != test.classes or train.pixels.shape[1:] != test.pixels.shape[1:]:
         raise options.OptionError(f"training and test pictures of {str(data)!r} differ in classes or size")

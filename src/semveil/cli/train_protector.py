@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from semveil.cli import options, training_run
-from semveil.cli.console import show, stages
+from semveil.cli.console import show, stages, when_interrupted
 from semveil.cli.parties import default_model
 from semveil.link import PAIR_SEED
 
@@ -15,13 +15,14 @@ def protector(
     protection: Annotated[
         str,
         typer.Option(
-            help="The paper's pair, or one after the abstract of a successor: arXiv 2504.18581 (nn-encrypted), 2510.23274 "
-            "(learned).",
-            metavar="nn|nn-encrypted|learned",
+            help="`nn`: the paper's pair. `nn-encrypted`, `learned`: after the abstracts of its successors, arXiv 2504.18581 "
+            "and 2510.23274.",
+            metavar="NAME",
+            autocompletion=options.one_of("nn", "nn-encrypted", "learned"),
         ),
     ] = "nn",
     epsilon: Annotated[
-        list[float] | None, typer.Option(help="Nominal privacy budget (10); may be repeated.", metavar="E")
+        list[float] | None, typer.Option(help="Nominal epsilon, 10 by default; repeat it for several.", metavar="E")
     ] = None,
     private: options.Private = None,
     private_codes: options.PrivateCodes = None,
@@ -30,41 +31,42 @@ def protector(
     noise: Annotated[
         str | None,
         typer.Option(
-            help="Target noise: one draw per latent (of nn, nn-encrypted), or a new one every time (of learned).",
-            metavar="frozen|fresh",
+            help="Target noise: `frozen`, one draw for each latent (default of nn and nn-encrypted), or `fresh`, a new draw "
+            "in every pass (default of learned).",
+            metavar="NAME",
+            autocompletion=options.one_of("frozen", "fresh"),
         ),
     ] = None,
-    start: Annotated[str, typer.Option(help="How the networks start.", metavar="default|identity")] = "default",
+    start: Annotated[str, typer.Option(help="Initial weights: `default` or `identity`.", metavar="NAME")] = "default",
     channel: Annotated[
         str,
-        typer.Option(
-            help="Channel in training, as in receive; rayleigh:coherence=64,csi=mmse.", metavar=options.CHANNEL_METAVAR
-        ),
+        typer.Option(help="Channel in training, named as in `semveil receive`.", metavar=options.CHANNEL_METAVAR),
     ] = "awgn",
     snr_db: Annotated[
         str,
-        typer.Option(help="SNR of the channel in training in dB; of a range each latent draws its own.", metavar="S|LOW..HIGH"),
+        typer.Option(help="SNR in training in dB; from a range each latent draws its own.", metavar="DB|LOW..HIGH"),
     ] = "20",
     epochs: Annotated[
         int | None, typer.Option(min=1, help="Passes over the latents; the paper's 100 by default.", metavar="N")
     ] = None,
     out: Annotated[
-        Path | None, typer.Option(help="Folder for the pairs; the cache, where they are found, by default.", metavar="DIR")
+        Path | None, typer.Option(help="Folder for the pairs; by default the cache, where they are found.", metavar="DIR")
     ] = None,
     device: options.Device = "auto",
-    force: Annotated[bool, typer.Option("--force", help="Train anew what is there already.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Train again what exists.")] = False,
     as_json: options.Json = False,
 ) -> None:
-    """Train a protection and deprotection pair per epsilon on synthetic latents; no photo is needed.
+    """Train a pair of protection and deprotection networks.
 
-    Bob needs the very same file as Alice. One that was trained for another channel or SNR than AWGN of 20 dB is named with
-    `--pair` when sending. --private are the codes on which noise is imitated; nn-encrypted changes all.
+    One for each epsilon, on synthetic latents, so no photo is needed. Bob needs the same file as Alice. A
+    pair for another channel or SNR than AWGN at 20 dB is named with `--pair` when sending. `--private` names
+    the codes on which noise is imitated; nn-encrypted changes all codes.
 
     Example: semveil train protector --epsilon 10 --private skin,eyes,brows
 
     Example: semveil train protector --protection learned --epsilon 100
 
-    Example: semveil train protector --channel rayleigh:coherence=64,csi=mmse --snr-db 0..20 --out pairs
+    Example: semveil train protector --channel rayleigh --snr-db 0..20 --out pairs
     """
     codes = options.private_codes(private, private_codes)
     low, high = options.snr_range("--snr-db", snr_db)
@@ -100,7 +102,8 @@ def protector(
         for value in epsilon or [10.0]
     ]
     pairs = []
-    with stages(quiet=as_json) as tell:
+    kept = "pairs that are done are kept; run the same command again to go on"
+    with when_interrupted(kept), stages(quiet=as_json) as tell:
         for settings in wanted:
             path = pair_file(out or cache_folder(loaded), settings)
             new = force or not path.is_file()
@@ -120,5 +123,5 @@ def protector(
                     "path": str(path),
                 }
             )
-    lines = [f"Nominal epsilon {p['epsilon']:g}: {'' if p['trained_now'] else 'there already, '}{p['path']}" for p in pairs]
+    lines = [f"Nominal epsilon {p['epsilon']:g}: {'' if p['trained_now'] else 'exists, '}{p['path']}" for p in pairs]
     show({"basis": "none: the pairs imitate noise and guarantee nothing", "pairs": pairs}, lines, as_json=as_json)

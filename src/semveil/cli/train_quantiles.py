@@ -20,15 +20,17 @@ def quantiles(
     ],
     model: options.Model = None,
     out: Annotated[
-        Path | None, typer.Option(help="Where to write; into the model's folder by default.", metavar="FILE.safetensors")
+        Path | None, typer.Option(help="File to write; in the model's folder by default.", metavar="FILE.safetensors")
     ] = None,
-    photos: Annotated[int, typer.Option(min=2, help="How many training photos to invert.")] = 1000,
-    seed: Annotated[int, typer.Option(help="Of which photos are taken.", metavar="N")] = 0,
+    photos: Annotated[int, typer.Option(min=2, help="Number of training photos to invert.")] = 1000,
+    seed: Annotated[int, typer.Option(help="Random seed of the choice of photos.", metavar="N")] = 0,
     perceptual: options.Perceptual = None,
     device: options.Device = "auto",
     as_json: options.Json = False,
 ) -> None:
-    """Measure the quantiles of every latent coordinate over public photos, none of which is to be protected later.
+    """Measure the public latent bounds that latent-dp clips to.
+
+    They are quantiles of each latent coordinate over public photos, none of which is protected later.
 
     Example: semveil train quantiles faces.npz --model models/mine
     """

@@ -1,4 +1,4 @@
-"""A training that keeps its state in a file: where it lies, going on from it, saving, and what is said at the end."""
+"""A training run with its state in a file: resuming, saving, and the report at the end."""
 
 import os
 import sys
@@ -6,11 +6,12 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
 from semveil.cli import options
+from semveil.cli.command import OPTIONS_TABLE
 from semveil.cli.console import note, progress, show, when_interrupted
 
 if TYPE_CHECKING:
@@ -18,14 +19,58 @@ if TYPE_CHECKING:
     import torch
     from numpy.typing import NDArray
 
+S = TypeVar("S")
 SAVE_EVERY = 250  # steps
 TELL_EVERY = 60.0  # seconds between lines where stderr is no terminal
 SHEET_MINUTES = 30.0
 
+RUN = "Run"
+
+Config = Annotated[
+    Path | None,
+    typer.Option(
+        help="TOML file of settings; its table [options] holds options of this command. The command line wins.",
+        metavar="FILE.toml",
+        rich_help_panel="Settings",
+    ),
+]
+Set = Annotated[
+    list[str] | None,
+    typer.Option("--set", help="Override a setting; repeat it for several.", metavar="a.b=c", rich_help_panel="Settings"),
+]
+Checkpoint = Annotated[
+    Path | None,
+    typer.Option(
+        help="File of the run's state; OUT.checkpoint by default. An existing one is continued.",
+        metavar="FILE",
+        rich_help_panel=RUN,
+    ),
+]
+Minutes = Annotated[
+    float | None,
+    typer.Option(help="Stop after this time; run it again to go on.", metavar="M", rich_help_panel=RUN),
+]
 SheetMinutes = Annotated[
     float,
-    typer.Option(help="Write a sheet of samples and reconstructions beside the state so often; 0: none.", metavar="N", min=0),
+    typer.Option(
+        help="Minutes between two sheets of samples and reconstructions, written beside the state; 0 for none.",
+        metavar="M",
+        min=0,
+        rich_help_panel=RUN,
+    ),
 ]
+Seed = Annotated[
+    int,
+    typer.Option(help="Random seed of weight initialisation, data order and noise.", metavar="N", rich_help_panel=RUN),
+]
+
+
+def read_settings(schema: type[S], config: Path | None, overrides: list[str] | None, *, defaults: S | None = None) -> S:
+    """Settings of a training from its defaults, its file and `--set`; the file's table of options is the command's."""
+
+    from semveil.core.config import read_config
+
+    return read_config(schema, config, overrides or [], defaults=defaults, besides=(OPTIONS_TABLE,))
 
 
 def only_process(device: str) -> "torch.device":
@@ -43,7 +88,7 @@ def only_process(device: str) -> "torch.device":
 
 
 def paced(advance: Callable[..., None], batch: int) -> Callable[..., None]:
-    """A callback that takes step, steps and the rest, and tells photos a second beside them."""
+    """A progress callback (step, steps, ...) that also shows photos per second."""
     from semveil.training.pace import Pace
 
     pace: Pace | None = None
@@ -57,7 +102,7 @@ def paced(advance: Callable[..., None], batch: int) -> Callable[..., None]:
 
 
 def state_file(out: Path, checkpoint: Path | None) -> Path:
-    """Where the state of a run is kept, checked before anything is loaded."""
+    """The file of a run's state, checked before anything is loaded."""
     options.check_output_folder(out)
     state = checkpoint or out.with_name(f"{out.name}.checkpoint")
     state.parent.mkdir(parents=True, exist_ok=True)
@@ -97,12 +142,12 @@ def train(
 ) -> bool:
     """Take the steps that are left, or as many as the time allows, saving on the way and at the end.
 
-    Of several processes the first alone saves, draws and tells.
+    Only the first of several processes saves, draws and reports.
 
     Args:
-        shown: the loss that the progress bar names.
-        sheet: draws pictures that show how far the training is.
-        sheet_minutes: between two of them; 0 for none.
+        shown: name of the loss in the progress bar.
+        sheet: draws a sheet of samples and reconstructions.
+        sheet_minutes: minutes between two sheets; 0 for none.
 
     Returns:
         Whether all steps are done.
@@ -168,7 +213,7 @@ def train_one(trainer: Any, state: Path, *, title: str, quiet: bool) -> None:
 
 
 def tell(trainer: Any, out: Path, state: Path, *, done: bool, as_json: bool) -> None:
-    """Say how far the run is, and where its model or its state lies."""
+    """Report how far the run is, and where its model or its state is."""
     if not trainer.processes.first:
         return
     steps = trainer.settings.steps

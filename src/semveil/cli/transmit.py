@@ -6,36 +6,22 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from semveil.cli import options
-from semveil.cli.console import make_table, note, show, stages
+from semveil.cli.console import NOTHING_KEPT, Line, make_table, note, show, stages, when_interrupted
 from semveil.cli.parties import ProtectionOptions, default_model
-from semveil.cli.photo_names import photo_names
-from semveil.cli.verifiers import Name
+from semveil.cli.verifiers import Name, Threshold
+from semveil.data.photo_names import photo_names
 
 if TYPE_CHECKING:
     from semveil.link.transmit import Transmitted
 
-METRICS = ("lpips", "lpips_squeeze", "psnr", "ssim", "fppsr", "face_detected")
+METRICS = ["lpips", "lpips_squeeze", "psnr", "ssim", "fppsr", "face_detected"]
 
 
 def transmit(
     photos: Annotated[list[Path], typer.Argument(help="Photos that show a face.", metavar="PHOTO...")],
-    protection: options.Protection = None,
+    protection: options.ProtectionOfSimulation = None,
     epsilon: options.Epsilon = None,
-    snr_db: Annotated[float, typer.Option(help="Bob's SNR per complex symbol in dB.", metavar="S")] = 20.0,
-    eve_snr_db: Annotated[float | None, typer.Option(help="Eve's SNR; Bob's where not given.", metavar="S")] = None,
-    channel: Annotated[
-        str | None,
-        typer.Option(
-            help="Both channels and receivers: awgn (default), rayleigh:coherence=64,csi=mmse, ...; see receive.",
-            metavar=options.CHANNEL_METAVAR,
-        ),
-    ] = None,
-    bob_channel: Annotated[
-        str | None, typer.Option(help="Bob's channel, instead of --channel.", metavar=options.CHANNEL_METAVAR)
-    ] = None,
-    eve_channel: Annotated[
-        str | None, typer.Option(help="Eve's channel, instead of --channel.", metavar=options.CHANNEL_METAVAR)
-    ] = None,
+    mechanism: options.Mechanism = None,
     private: options.Private = None,
     private_codes: options.PrivateCodes = None,
     budget: options.Budget = None,
@@ -43,36 +29,78 @@ def transmit(
     delta: options.Delta = None,
     guard: options.Guard = None,
     deniable: options.Deniable = False,
-    model: options.Model = None,
+    snr_db: Annotated[
+        float,
+        typer.Option(help="Bob's SNR per complex symbol in dB.", metavar="DB", rich_help_panel=options.CHANNEL),
+    ] = 20.0,
+    eve_snr_db: Annotated[
+        float | None,
+        typer.Option(help="Eve's SNR in dB; Bob's by default.", metavar="DB", rich_help_panel=options.CHANNEL),
+    ] = None,
+    channel: Annotated[
+        str | None,
+        typer.Option(
+            help="Both channels and receivers: awgn (default), rayleigh:coherence=64,csi=mmse and others, named as in `semveil "
+            "receive`.",
+            metavar=options.CHANNEL_METAVAR,
+            rich_help_panel=options.CHANNEL,
+        ),
+    ] = None,
+    bob_channel: Annotated[
+        str | None,
+        typer.Option(
+            help="Bob's channel, instead of --channel.",
+            metavar=options.CHANNEL_METAVAR,
+            rich_help_panel=options.CHANNEL,
+        ),
+    ] = None,
+    eve_channel: Annotated[
+        str | None,
+        typer.Option(
+            help="Eve's channel, instead of --channel.",
+            metavar=options.CHANNEL_METAVAR,
+            rich_help_panel=options.CHANNEL,
+        ),
+    ] = None,
+    seed: options.Seed = None,
     face: options.Face = None,
-    perceptual: options.Perceptual = None,
     verifier: Name = "dlib",
-    threshold: Annotated[float | None, typer.Option(help="Of an ONNX verifier, on its cosine.", metavar="T")] = None,
-    out: Annotated[Path, typer.Option(help="Folder for the pictures and result.json.", metavar="DIR")] = Path("out/transmit"),
+    threshold: Threshold = None,
+    out: Annotated[
+        Path,
+        typer.Option(help="Folder for the pictures and result.json.", metavar="DIR", rich_help_panel=options.OUTPUT),
+    ] = Path("out/transmit"),
     names: Annotated[
         str,
         typer.Option(
-            help="What photos are called in the table, folders and result.json: after their files, or photo-1 and so on, where "
-            "file names name people.",
-            metavar="photos|numbers",
+            help="Names of the photos in the table, in folders and in result.json: `photos` takes the files' names, `numbers` "
+            "takes photo-1 and so on, where file names tell who is shown.",
+            metavar="WHICH",
+            autocompletion=options.one_of("photos", "numbers"),
+            rich_help_panel=options.OUTPUT,
         ),
     ] = "photos",
-    seed: options.Seed = None,
+    model: options.Model = None,
+    perceptual: options.Perceptual = None,
     device: options.Device = "auto",
     train: options.Train = True,
     as_json: options.Json = False,
 ) -> None:
-    """Send photos to Bob over a wiretap channel on which Eve listens; all three are simulated.
+    """Try a protection: send photos to Bob while Eve listens.
 
-    Writes source.png, inverted.png, direct.png (without protection), bob.png and eve.png, in a folder for each of several
-    photos, and one result.json. Keyed protection draws a new key, which Bob has and Eve has not.
+    All three are simulated here. Writes source.png, inverted.png (through the model, without channel), direct.png (without
+    protection), bob.png and eve.png, in a folder for each of several photos, and one result.json.
 
-    Example: semveil transmit portrait.jpg --epsilon 10 --snr-db 20 --private skin,eyes,brows --out out/portrait
+    Without options, keyed `rotation` protects all codes under a new key, which Bob has and Eve does not. The
+    paper's trained pair is `--protection nn`: it guarantees nothing.
 
-    Example: semveil transmit portrait.jpg --protection rotation --out out/portrait
+    Example: semveil transmit portrait.jpg
+
+    Example: semveil transmit portrait.jpg --protection nn --epsilon 10
     """
     asked = ProtectionOptions(
         protection=protection,
+        mechanism=mechanism,
         codes=options.private_codes(private, private_codes),
         epsilon=epsilon,
         calibration=calibration,
@@ -93,7 +121,7 @@ def transmit(
 
     from semveil.link.transmit import transmit as transmit_photos
 
-    with stages(quiet=as_json) as advance:
+    with when_interrupted(NOTHING_KEPT), stages(quiet=as_json) as advance:
         sent = transmit_photos(
             photos,
             out,
@@ -118,17 +146,29 @@ def transmit(
 
 def _print(sent: "Transmitted", out: Path, *, as_json: bool) -> None:
     from semveil.link.transmit import PICTURES, meaning
+    from semveil.link.words import legend, persons
 
+    records, config = sent.summary["images"], sent.summary["config"]
+    judge = config["verifier"]["name"]
+    shown = [metric for metric in METRICS if any(record["bob"].get(metric) is not None for record in records)]
+    names = legend(shown, judge)
     rows = [
-        [record["source"] if party == "inverted" else "", party, *(record[party].get(metric) for metric in METRICS)]
-        for record in sent.summary["images"]
+        [record["source"] if party == "inverted" else "", party, *(record[party].get(metric) for metric in shown)]
+        for record in records
         for party in PICTURES[1:]
     ]
-    reasons = sorted({v for record in sent.summary["images"] for k, v in record["bob"].items() if k.endswith("_reason")})
-    lines = [sent.result.transmission.guarantee.summary()]
+    lines: list[Line] = [*names]
+    lines += [(party, persons([record[party.lower()] for record in records], judge) + ".") for party in ("Bob", "Eve")]
+    lines.append(("Protection", f"{sent.method.protection}. {sent.result.transmission.guarantee.summary()}"))
     if sent.method.pair is not None:
-        lines.append(f"The {meaning(sent.method)}.")
-    lines += [f"Left out: {reason}." for reason in reasons] + [f"Written to {out}."]
-    headings = ["photo", "image", "LPIPS", "LPIPS-Squeeze", "PSNR dB", "SSIM", "FPPSR", "face found"]
+        lines.append(("", f"The {meaning(sent.method)}."))
+    reasons = sorted({v for record in records for k, v in record["bob"].items() if k.endswith("_reason")})
+    lines += [("Left out", f"{reason}.") for reason in reasons]
+    size = config["image_size"]
+    several = " in a folder for each photo" if len(records) > 1 else ""
+    pictures = ", ".join(f"{name}.png" for name in PICTURES)
+    lines.append(("Written", f"{out}: {pictures}{several} ({size} x {size} px), result.json."))
+    lines.append(("Next", "semveil send makes a message, and semveil attack tries harder on it than this Eve"))
+    headings = ["photo", "image", *(name for name, _ in names)]
     table = None if as_json else make_table(headings, rows)
     show({**sent.summary, "out": str(out)}, lines, as_json=as_json, table=table)

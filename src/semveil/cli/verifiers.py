@@ -1,12 +1,24 @@
-"""The recogniser that a user names with `--verifier`."""
+"""Options that name a recogniser."""
 
 from typing import Annotated
 
 import typer
 
+from semveil.cli import options
+
+JUDGE = "Recogniser"
+
 Name = Annotated[
     str,
     typer.Option(
-        "--verifier", help="Recogniser that decides whether two faces are one person.", metavar="dlib|arcface|bundled|PATH.onnx"
+        "--verifier",
+        help="Recogniser that decides whether two faces show the same person: `dlib`, `arcface`, `bundled` or an ONNX file.",
+        metavar="NAME",
+        autocompletion=options.one_of("dlib", "arcface", "bundled"),
+        rich_help_panel=JUDGE,
     ),
+]
+Threshold = Annotated[
+    float | None,
+    typer.Option(help="Cosine-similarity threshold of an ONNX recogniser.", metavar="T", rich_help_panel=JUDGE),
 ]

@@ -8,15 +8,15 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from enum import StrEnum
 from types import MappingProxyType
-from typing import Any, NoReturn, cast
+from typing import Any
 
 from semveil import __version__
 from semveil.core.caveats import VOID_WHOLE_PHOTO, Caveat, caveat_named
+from semveil.core.certificate_fields import check_field, fields_of, is_number, no_constant, no_doubles, read_record, tuple_of
 from semveil.core.coverage import Coverage, Kind, Part
 from semveil.core.errors import SemveilError
 from semveil.core.parts import CODES
 from semveil.core.privacy import Basis, GaussianNoise, Guarantee, MetricForm, Sensitivity, post_process
-from semveil.core.registry import suggest
 
 CERTIFICATE_VERSION = 2
 READABLE_VERSIONS = (1, 2)  # 1 has words for what is covered, and no bounds_hash, perceptual or sealed
@@ -66,8 +66,8 @@ class Bounds:
     per_coordinate: bool = False
 
     def __post_init__(self) -> None:
-        _check(math.isfinite(self.lower) and math.isfinite(self.upper) and self.lower <= self.upper, "bounds", vars(self))
-        _check(self.source, "the bounds' source", self.source)
+        check_field(math.isfinite(self.lower) and math.isfinite(self.upper) and self.lower <= self.upper, "bounds", vars(self))
+        check_field(self.source, "the bounds' source", self.source)
 
 
 @dataclass(frozen=True)
@@ -84,8 +84,8 @@ class OutputHash:
     of: str = "file"
 
     def __post_init__(self) -> None:
-        _check(re.fullmatch(r"[0-9a-f]{64}", self.sha256), "the output's SHA-256, 64 lower-case hex digits", self.sha256)
-        _check(self.of in ("file", "pixels"), "what is hashed, file or pixels", self.of)
+        check_field(re.fullmatch(r"[0-9a-f]{64}", self.sha256), "the output's SHA-256, 64 lower-case hex digits", self.sha256)
+        check_field(self.of in ("file", "pixels"), "what is hashed, file or pixels", self.of)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -161,34 +161,34 @@ class Certificate:
     certificate_version: int = CERTIFICATE_VERSION
 
     def __post_init__(self) -> None:
-        _check(self.certificate_version == CERTIFICATE_VERSION, "certificate_version", self.certificate_version)
+        check_field(self.certificate_version == CERTIFICATE_VERSION, "certificate_version", self.certificate_version)
         object.__setattr__(self, "release", ReleaseKind(self.release))
         for name in ("method", "protection", "software_version", *_OPTIONAL_NAMES):
             text = getattr(self, name)
             optional = name in _OPTIONAL_NAMES
-            _check(text is None if text is None and optional else _is_name(text), f"{name}, a short name", text)
+            check_field(text is None if text is None and optional else _is_name(text), f"{name}, a short name", text)
         for name in ("nominal_epsilon", "scale", "grid_step"):
             number = getattr(self, name)
-            _check(number is None or (_is_number(number) and number > 0), f"{name}, a finite number > 0 or None", number)
-        _check(type(self.images) is int and self.images >= 1, "images, a whole number from 1", self.images)
+            check_field(number is None or (is_number(number) and number > 0), f"{name}, a finite number > 0 or None", number)
+        check_field(type(self.images) is int and self.images >= 1, "images, a whole number from 1", self.images)
         for name in ("model_hash", "bounds_hash"):
             digest = getattr(self, name)
-            _check(digest is None or re.fullmatch(r"[0-9a-f]{64}", digest), f"{name}, 64 hex digits", digest)
-        _check(re.fullmatch(r"[0-9a-f]{32}", self.release_id), "release_id, 32 hex digits", self.release_id)
-        _check(self.commit is None or _COMMIT.fullmatch(self.commit), "commit", self.commit)
+            check_field(digest is None or re.fullmatch(r"[0-9a-f]{64}", digest), f"{name}, 64 hex digits", digest)
+        check_field(re.fullmatch(r"[0-9a-f]{32}", self.release_id), "release_id, 32 hex digits", self.release_id)
+        check_field(self.commit is None or _COMMIT.fullmatch(self.commit), "commit", self.commit)
         codes = self.private_codes
-        _check(codes is None or all(type(c) is int and c >= 0 for c in codes), "private_codes, indices from 0", codes)
+        check_field(codes is None or all(type(c) is int and c >= 0 for c in codes), "private_codes, indices from 0", codes)
         object.__setattr__(self, "private_codes", None if codes is None else tuple(codes))
         object.__setattr__(self, "part_budgets", MappingProxyType(dict(self.part_budgets)))
         self._check_part_budgets()
         self._complete_caveats()
         for text in self._texts():
-            _check(not _PATH.search(_ADDRESS.sub("", text)), "texts without paths or file names", text)
+            check_field(not _PATH.search(_ADDRESS.sub("", text)), "texts without paths or file names", text)
 
     def _check_part_budgets(self) -> None:
         budgets = self.part_budgets
-        valid = all(_is_name(part) and _is_number(value) and value > 0 for part, value in budgets.items())
-        _check(valid, "part_budgets, a positive epsilon for each part", dict(budgets))
+        valid = all(_is_name(part) and is_number(value) and value > 0 for part, value in budgets.items())
+        check_field(valid, "part_budgets, a positive epsilon for each part", dict(budgets))
         total, claimed = math.fsum(budgets.values()), self.guarantee.epsilon
         if budgets and (claimed is None or total > claimed * (1 + 1e-9)):
             raise ValueError(f"the parts' epsilons add up to {total:g}, the guarantee has {claimed}; they compose by adding")
@@ -270,7 +270,7 @@ class Certificate:
         if len(text) > LARGEST_CERTIFICATE:
             raise CertificateError(f"the certificate has {len(text):,} characters, at most {LARGEST_CERTIFICATE:,} are read")
         try:
-            content = json.loads(text, parse_constant=_no_constant, object_pairs_hook=_no_doubles)
+            content = json.loads(text, parse_constant=no_constant, object_pairs_hook=no_doubles)
         except (ValueError, RecursionError) as error:
             raise CertificateError(f"the certificate is not JSON: {str(error) or 'nested too deeply'}") from None
         return cls.from_dict(content)
@@ -290,15 +290,15 @@ class Certificate:
             known = " and ".join(map(str, READABLE_VERSIONS))
             raise CertificateError(f"the certificate has version {version}, this semveil reads {known}{advice}")
         try:
-            plain = _fields_of(cls, content if version == CERTIFICATE_VERSION else _from_version_1(content))
+            plain = fields_of(cls, content if version == CERTIFICATE_VERSION else _from_version_1(content))
             plain["sealed"] = None if plain["sealed"] is None else guarantee_from_dict(plain["sealed"])
             for name, read in (("bounds", Bounds), ("output", OutputHash), ("sensitivity", Sensitivity)):
-                plain[name] = None if plain[name] is None else _read(read, plain[name])
-            _check(isinstance(plain["part_budgets"], dict), "part_budgets, an object", plain["part_budgets"])
-            plain["private_codes"] = None if plain["private_codes"] is None else _tuple(plain["private_codes"], int)
+                plain[name] = None if plain[name] is None else read_record(read, plain[name])
+            check_field(isinstance(plain["part_budgets"], dict), "part_budgets, an object", plain["part_budgets"])
+            plain["private_codes"] = None if plain["private_codes"] is None else tuple_of(plain["private_codes"], int)
             claim = guarantee_from_dict(content["guarantee"])
             claim = claim if version == CERTIFICATE_VERSION else claim.about(_coverage_of_version_1(claim, plain))
-            return cls(**plain | {"guarantee": claim, "caveats": _tuple(plain["caveats"], str)})
+            return cls(**plain | {"guarantee": claim, "caveats": tuple_of(plain["caveats"], str)})
         except (ValueError, TypeError, OverflowError) as error:
             raise CertificateError(f"the certificate is not valid: {error}") from None
 
@@ -314,25 +314,29 @@ def guarantee_from_dict(content: Any) -> Guarantee:
         >>> guarantee_from_dict(claim.as_dict()) == claim
         True
     """
-    _check(isinstance(content, dict) and "whole_record_epsilon" in content, "a guarantee with whole_record_epsilon", content)
+    check_field(
+        isinstance(content, dict) and "whole_record_epsilon" in content, "a guarantee with whole_record_epsilon", content
+    )
     plain = {"gaussian": None, "coverage": None, **content}
     whole = plain.pop("whole_record_epsilon")
-    plain = _fields_of(Guarantee, plain)
+    plain = fields_of(Guarantee, plain)
     coverage = plain.pop("coverage")
-    plain["gaussian"] = None if plain["gaussian"] is None else _read(GaussianNoise, plain["gaussian"])
+    plain["gaussian"] = None if plain["gaussian"] is None else read_record(GaussianNoise, plain["gaussian"])
     for name in ("not_covered", "assumptions"):
-        plain[name] = _tuple(plain[name], str)
-    plain["metric"] = None if plain["metric"] is None else _read(MetricForm, plain["metric"])
+        plain[name] = tuple_of(plain[name], str)
+    plain["metric"] = None if plain["metric"] is None else read_record(MetricForm, plain["metric"])
     epsilon, reason = plain["epsilon"], plain["reason"]
-    _check(epsilon is None or _is_number(epsilon), "epsilon, a finite number or null", epsilon)
-    _check(_is_number(plain["delta"]), "delta, a number", plain["delta"])
-    _check(isinstance(plain["covers"], str), "covers, a text", plain["covers"])
-    _check(isinstance(reason, str) if epsilon is None else reason is None, "a reason exactly where epsilon is null", reason)
+    check_field(epsilon is None or is_number(epsilon), "epsilon, a finite number or null", epsilon)
+    check_field(is_number(plain["delta"]), "delta, a number", plain["delta"])
+    check_field(isinstance(plain["covers"], str), "covers, a text", plain["covers"])
+    check_field(
+        isinstance(reason, str) if epsilon is None else reason is None, "a reason exactly where epsilon is null", reason
+    )
     read = Guarantee(**plain | {"reason": reason or ""})
     if coverage is not None:
         stated = read.about(Coverage.from_dict(coverage))
         said, follows = (read.covers, read.not_covered), (stated.covers, stated.not_covered)
-        _check(said == follows, "words that fit its coverage", said)
+        check_field(said == follows, "words that fit its coverage", said)
         read = stated
     if whole != read.whole_record_epsilon:
         raise ValueError(f"whole_record_epsilon is {whole}, but {read.whole_record_epsilon} follows from the guarantee")
@@ -372,51 +376,5 @@ def _sensitivity_as_dict(sensitivity: Sensitivity) -> dict[str, Any]:
     return {**asdict(sensitivity), "norm": sensitivity.norm.value, "basis": sensitivity.basis.value}
 
 
-def _read(kind: type, content: Any) -> Any:
-    """A small dataclass from its JSON; numbers and texts must be what their annotations say."""
-    plain = _fields_of(kind, content)
-    checks = {float: _is_number, int: lambda value: type(value) is int, bool: lambda value: type(value) is bool}
-    for part in fields(kind):
-        check = checks.get(cast(type, part.type), lambda value: isinstance(value, str))
-        _check(check(plain[part.name]), f"{part.name}, {getattr(part.type, '__name__', part.type)}", plain[part.name])
-    return kind(**plain)
-
-
-def _fields_of(kind: type, content: Any) -> dict[str, Any]:
-    names = {f.name for f in fields(kind)}
-    if not isinstance(content, dict):
-        raise ValueError(f"expected an object for {kind.__name__}, got {type(content).__name__}")
-    if unknown := sorted(set(content) - names):
-        raise ValueError(f"unknown field {unknown[0]!r}{suggest(unknown[0], names)} in {kind.__name__}")
-    if missing := sorted(names - set(content)):
-        raise ValueError(f"{kind.__name__} lacks {', '.join(missing)}")
-    return dict(content)
-
-
-def _tuple(values: Any, kind: type) -> tuple[Any, ...]:
-    _check(isinstance(values, list) and all(type(v) is kind for v in values), f"a list of {kind.__name__}", values)
-    return tuple(values)
-
-
 def _is_name(text: Any) -> bool:
     return isinstance(text, str) and _NAME.fullmatch(text) is not None
-
-
-def _is_number(value: Any) -> bool:
-    return type(value) in (int, float) and abs(value) <= 1e300
-
-
-def _check(valid: object, requirement: str, got: object) -> None:
-    if not valid:
-        raise ValueError(f"a certificate needs {requirement}; got {ascii(got)[:200]}")
-
-
-def _no_constant(constant: str) -> NoReturn:
-    raise ValueError(f"{constant} is not allowed")
-
-
-def _no_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    content = dict(pairs)
-    if len(content) < len(pairs):
-        raise ValueError("a field stands in it twice")
-    return content

@@ -27,6 +27,7 @@ def compose(*guarantees: Guarantee, times: Sequence[int] | None = None) -> Guara
     is no parallel composition here: all parts of a photo belong to one person.
 
     Args:
+        *guarantees: of releases about one record.
         times: how often each release was made; once where not given.
 
     Raises:

@@ -22,7 +22,14 @@ class ConfigError(SemveilError):
     exit_code = 2
 
 
-def read_config(schema: type[T], path: Path | None = None, overrides: Sequence[str] = (), *, defaults: T | None = None) -> T:
+def read_config(
+    schema: type[T],
+    path: Path | None = None,
+    overrides: Sequence[str] = (),
+    *,
+    defaults: T | None = None,
+    besides: Sequence[str] = (),
+) -> T:
     """Build a schema's settings from its defaults, a TOML file and overrides, in this order.
 
     Args:
@@ -30,6 +37,7 @@ def read_config(schema: type[T], path: Path | None = None, overrides: Sequence[s
         path: the TOML file.
         overrides: such as `steps=100` or `generator.size=64`; values as TOML writes them, text also without quotes.
         defaults: in place of the schema's own.
+        besides: tables of the file that are no settings; they are passed over.
 
     Raises:
         ConfigError: an unknown key, a value of another type, or no TOML.
@@ -47,6 +55,8 @@ def read_config(schema: type[T], path: Path | None = None, overrides: Sequence[s
         semveil.core.config.ConfigError: no setting named 'step' (did you mean 'steps'?); settings: steps, rate
     """
     values = _read_toml(path) if path else {}
+    for name in besides:
+        values.pop(name, None)
     for text in overrides:
         values = _merged(values, _override(text))
     return _replace(

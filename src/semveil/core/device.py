@@ -5,7 +5,11 @@ that a seed means the same on every device; exact noise, keystreams and whatever
 """
 
 import copy
-from typing import ClassVar, TypeVar
+from collections.abc import Callable, Hashable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from functools import lru_cache, update_wrapper
+from typing import Any, ClassVar, Generic, ParamSpec, Protocol, Self, TypeVar
 
 import torch
 from torch import nn
@@ -16,7 +20,16 @@ AUTO = "auto"
 CPU = torch.device("cpu")  # where everything begins, and what is exact or random is computed
 PRECISIONS = (torch.float32, torch.float64)
 
-Network = TypeVar("Network", bound=nn.Module)
+
+class Movable(Protocol):
+    """A torch module, or what looks like one."""
+
+    def parameters(self, recurse: bool = ...) -> Iterator[nn.Parameter]: ...
+
+    def to(self, *args: Any, **kwargs: Any) -> Self: ...
+
+
+Network = TypeVar("Network", bound=Movable)
 
 
 class DeviceError(SemveilError):
@@ -57,6 +70,61 @@ def choose_device(name: str | torch.device = AUTO) -> torch.device:
     return torch.device(wanted)
 
 
+_LOADED_ON = ContextVar("loaded_on", default=CPU)
+
+
+@contextmanager
+def loading_onto(name: str | torch.device) -> Iterator[None]:
+    """Models that are loaded within have their networks there, for whoever loads models by name deep inside its work.
+
+    Args:
+        name: see `choose_device`.
+
+    Raises:
+        DeviceError: it is not there.
+    """
+    token = _LOADED_ON.set(choose_device(name))
+    try:
+        yield
+    finally:
+        _LOADED_ON.reset(token)
+
+
+class _Movable(Hashable, Protocol):
+    def to(self, device: str | torch.device | None = None, dtype: torch.dtype | None = None) -> Self: ...
+
+
+Asked = ParamSpec("Asked")
+Model = TypeVar("Model", bound=_Movable)
+
+
+class Loader(Generic[Asked, Model]):
+    """A function that loads models and remembers them, whose models lie where `loading_onto` says; else on the CPU.
+
+    Args:
+        load: in a `functools.lru_cache`.
+    """
+
+    def __init__(self, load: Callable[Asked, Model]) -> None:
+        update_wrapper(self, load)
+        self._load = load
+
+    def __call__(self, *args: Asked.args, **kwargs: Asked.kwargs) -> Model:
+        model = self._load(*args, **kwargs)
+        device = _LOADED_ON.get()
+        return model if device == CPU else _moved_model(model, device)
+
+    def cache_clear(self) -> None:
+        """Forget what was loaded."""
+        self._load.cache_clear()  # type: ignore[attr-defined]
+        _moved_model.cache_clear()
+
+
+@lru_cache(maxsize=4)  # models compare by identity
+def _moved_model(model: Model, device: torch.device) -> Model:
+    return model.to(device)
+
+
 def half_precision(device: torch.device) -> torch.autocast:
     """bfloat16 where it is safe, on whichever device the networks are."""
     return torch.autocast(device.type, torch.bfloat16)
@@ -67,12 +135,12 @@ def full_precision(device: torch.device) -> torch.autocast:
     return torch.autocast(device.type, enabled=False)
 
 
-def device_of(network: nn.Module) -> torch.device:
+def device_of(network: Movable) -> torch.device:
     """Where a network's weights are."""
     return next(network.parameters(), torch.empty(0, device=CPU)).device
 
 
-def precision_of(network: nn.Module) -> torch.dtype:
+def precision_of(network: Movable) -> torch.dtype:
     """The type of a network's weights."""
     return next(network.parameters(), torch.empty(0, device=CPU)).dtype
 
@@ -81,6 +149,7 @@ def moved(network: Network, device: str | torch.device | None = None, dtype: tor
     """A copy of a network elsewhere, or in another precision; the network itself where nothing changes.
 
     Args:
+        network: a torch module.
         device: see `choose_device`; where it is, if None.
         dtype: float32 or float64; what it is, if None. Half precision is autocast's matter: latents need more than it holds.
 

@@ -8,6 +8,7 @@ from semveil.core.certificate import Certificate, ReleaseKind
 from semveil.core.parts import CODES, describe_codes
 from semveil.core.privacy import Basis, Guarantee
 from semveil.core.rounding import text_above
+from semveil.core.strength import STRENGTHS, best_guess, strength
 
 _OBJECTS = {
     ReleaseKind.IMAGE: "picture",
@@ -37,20 +38,6 @@ _IDEALS = {  # under which condition, that nobody has checked, an epsilon would 
     Basis.SIMULATION: "if the noise were ideal",
     Basis.OBSERVED_SENSITIVITY: "if the photo differs from others no more than those that were seen",
 }
-
-
-def best_guess(epsilon: float, delta: float = 0.0) -> float:
-    """How often the best possible observer is right who guesses which of two photos was released after a fair coin toss.
-
-    (exp(epsilon) + delta) / (1 + exp(epsilon)): where the two bounds that (epsilon, delta) sets on a test's errors meet
-    (Kairouz, Oh and Viswanath 2015, Theorem 2.1).
-
-    Example:
-        >>> best_guess(0.0), round(best_guess(1.0), 3)
-        (0.5, 0.731)
-    """
-    shrunk = math.exp(-epsilon)
-    return (1 + delta * shrunk) / (1 + shrunk)
 
 
 def explain(certificate: Certificate) -> list[str]:
@@ -83,7 +70,7 @@ def _in_short(certificate: Certificate) -> str:
     record = _RECORDS.get(certificate.release, "photo")
     if claim.epsilon is None:
         return f"In short: nothing is guaranteed about this {thing}, because {claim.reason} (basis: {claim.basis.value})."
-    grade = _grade(best_guess(claim.epsilon, claim.delta))[0]
+    grade = strength(claim.epsilon, claim.delta).adverb
     figures = f"{grade}, with epsilon {_up(claim.epsilon)}{_delta(claim)} (basis: {claim.basis.value}) for {claim.covers}"
     verb = (
         f"would be protected in this {thing}, {_IDEALS[claim.basis]},"
@@ -127,6 +114,7 @@ def explain_epsilon(claim: Guarantee, record: str = "photo") -> list[str]:
     """What a finite epsilon means as odds, and what it does not count; nothing where there is none.
 
     Args:
+        claim: whose epsilon it is.
         record: what is released, in a word.
     """
     if claim.epsilon is None:
@@ -143,14 +131,14 @@ def explain_epsilon(claim: Guarantee, record: str = "photo") -> list[str]:
     )
     limit = (
         f"{who} can tell from it more often than {_percent(right)} of the time which one it was (guessing blindly: 50 %)"
-        if right <= 0.9999
+        if right <= STRENGTHS[-2].most
         else "so large an epsilon leaves open that somebody tells practically every time which one it was"
     )
     apart = f", apart from {_up(claim.delta)} (delta)" if claim.delta else ""
     lines = [
         f"What epsilon {_up(epsilon)} means for {claim.covers} (basis: {claim.basis.value}): take any two {record}s{same} and "
         f"release one of them by the toss of a coin; {ideally}{limit}. In other words, {feasibly}{odds}{apart}. "
-        f"{_grade(right)[1]}"
+        f"{strength(epsilon, claim.delta).meaning}"
     ]
     if claim.not_covered:
         lines.append(
@@ -163,17 +151,6 @@ def explain_epsilon(claim: Guarantee, record: str = "photo") -> list[str]:
             f"{claim.metric.norm.value} distance of {claim.metric.space} (basis: {claim.basis.value})."
         )
     return lines
-
-
-def _grade(right: float) -> tuple[str, str]:
-    """How good a guarantee is, as an adverb and as a sentence."""
-    if right <= 0.501:
-        return "as well as can be", "That is as good as it gets."
-    if right <= 0.75:
-        return "strongly", "That is strong."
-    if right <= 0.99:
-        return "to some degree", "That is limited: an observer who knows what to look for may often guess right."
-    return "weakly", "That is weak: so large an epsilon bounds hardly anything, even though noise was added."
 
 
 def _how(certificate: Certificate) -> list[str]:

@@ -2,6 +2,7 @@
 
 import contextlib
 import errno
+import hashlib
 import os
 import secrets
 import stat
@@ -15,6 +16,16 @@ from semveil.core.errors import OutputError
 PRIVATE = 0o600  # mode of what only its owner may read
 # Flags for `os.open`: a pipe must not make us wait, Windows must not change line ends.
 CAREFULLY = getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0)
+
+
+def sha256_of_file(path: str | os.PathLike[str]) -> bytes:
+    """The 32 bytes of SHA-256 over a regular file, read in parts.
+
+    Raises:
+        OSError: it cannot be opened, or is no regular file.
+    """
+    with os.fdopen(open_regular(path), "rb") as file:
+        return hashlib.file_digest(file, "sha256").digest()
 
 
 def open_regular(path: str | os.PathLike[str], flags: int = os.O_RDONLY, *, mode: int = PRIVATE) -> int:

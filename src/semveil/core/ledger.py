@@ -5,10 +5,9 @@ import hashlib
 import hmac
 import json
 import os
-import secrets
 import stat
 import unicodedata
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,19 +17,23 @@ from semveil.core.account import Account, Released, account
 from semveil.core.certificate import Certificate
 from semveil.core.errors import KeyProblem, OutputError
 from semveil.core.files import CAREFULLY, append_line
-from semveil.core.ledger_lines import Entry, LedgerError, entry_of, line_of, parsed
+from semveil.core.ledger_key import ledger_key
+from semveil.core.ledger_lines import Budget, Entry, LedgerError, is_budget, line_of, parsed, read_line
 from semveil.core.locks import lock_file
 from semveil.core.privacy import Guarantee
 from semveil.core.rounding import text_above
 from semveil.core.weights import home
 
-KEY_BYTES = 32
 _FORMAT = "semveil ledger 2"
 _COMPLETE = "every release about the person is in the ledger"
 
 
 class OverLimit(LedgerError):
-    """A release that would cost a person more than the limit; it was not recorded and must not be made."""
+    """A release that would cost a person more than the budget; it was not recorded and must not be made."""
+
+
+class BudgetIsFixed(LedgerError):
+    """Another budget than the one that was fixed for a person before."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +66,7 @@ class _Seen:
     """What a ledger has read of its file."""
 
     entries: tuple[Entry, ...] = ()
+    budgets: tuple[Budget, ...] = ()
     lines: int = 0
     size: int = 0
     bound: bool = False  # by a line that says which key it is
@@ -108,46 +112,77 @@ class Ledger:
         """
         with self._locked(make=True) as descriptor:
             begun = not os.fstat(descriptor).st_size
-            key = self._key(descriptor)
-            self._catch_up(descriptor, key)
+            key = self._catch_up(descriptor)
             if not self._seen.bound:
-                self._append(descriptor, [_header(key)])
+                self._append(descriptor, key, [])
         return begun
+
+    def fix_budgets(self, subjects: Iterable[str], limit: float, *, change: bool = False) -> None:
+        """Fix what all releases about each of these people may cost together; every later one is refused that costs more.
+
+        Fix it before the first release: composition with later releases that depend on earlier ones holds up to a budget
+        that does not. A ledger is begun where there is none.
+
+        Args:
+            subjects: the people.
+            limit: the epsilon, for the whole record.
+            change: replace what was fixed before.
+
+        Raises:
+            BudgetIsFixed: somebody has another one already; nobody's is written then.
+            ValueError: it is no finite epsilon of at least 0, or an empty name.
+            KeyProblem, LedgerError, OutputError: as for `prepare`.
+        """
+        _check_limit(limit)
+        names = list(dict.fromkeys(map(subject_name, subjects)))
+        with self._locked(make=True) as descriptor:
+            self._fix(descriptor, self._catch_up(descriptor), names, limit, change=change)
 
     def record(self, subject: str, certificate: Certificate, *, images: int | None = None, limit: float | None = None) -> None:
         """Write down a release about a person, see `record_all`."""
         self.record_all([Booking(subject, certificate, images)], limit=limit)
 
-    def record_all(self, bookings: Sequence[Booking], *, limit: float | None = None, only_new: bool = False) -> int:
-        """Write down releases, all of them or none.
+    def record_all(
+        self,
+        bookings: Sequence[Booking],
+        *,
+        limit: float | None = None,
+        only_new: bool = False,
+        already_made: bool = False,
+    ) -> int:
+        """Write down releases, all of them or none; none where a person's whole record would cost more than the budget.
 
         Args:
+            bookings: all or none of them is written.
             only_new: pass over releases that are recorded about the person already.
-            limit: the epsilon that all releases about a person may cost together, for the whole record. Fix it before the
-                first release and do not raise it: composition with later releases that depend on earlier ones holds up to
-                a budget that does not. Where a total would be above it, or not finite, nothing is recorded.
+            limit: fix it as the budget of these people first, see `fix_budgets`; it stays fixed if the releases are refused.
+            already_made: they cannot be refused any more, whatever the budget is.
 
         Returns:
             How many were written down.
 
         Raises:
-            OverLimit: the limit would be exceeded.
+            OverLimit: a budget would be exceeded, or nothing finite would hold.
+            BudgetIsFixed: somebody has another budget than `limit`.
             KeyProblem, LedgerError, OutputError: as for `prepare`.
         """
-        today = datetime.datetime.now(datetime.UTC).date().isoformat()
+        if limit is not None:
+            _check_limit(limit)
         with self._locked(make=True) as descriptor:
-            key = self._key(descriptor)
-            self._catch_up(descriptor, key)
-            new = [Entry(today, _pseudonym(key, subject_name(b.subject)), b.images or 1, b.certificate) for b in bookings]
+            key = self._catch_up(descriptor)
+            if limit is not None:
+                self._fix(descriptor, key, [subject_name(b.subject) for b in bookings], limit)
+                self._catch_up(descriptor)
+            new = [Entry(_today(), _pseudonym(key, subject_name(b.subject)), b.images or 1, b.certificate) for b in bookings]
             if only_new:
                 known = {(entry.subject, entry.certificate.release_id) for entry in self._seen.entries}
                 new = [entry for entry in new if (entry.subject, entry.certificate.release_id) not in known]
             if not new:
                 return 0
-            if limit is not None:
-                for pseudonym in dict.fromkeys(entry.subject for entry in new):
-                    _check_limit(limit, [e for e in (*self._seen.entries, *new) if e.subject == pseudonym])
-            self._append(descriptor, [*([] if self._seen.bound else [_header(key)]), *map(line_of, new)])
+            budgets = {} if already_made else self.budgets_in_force
+            for pseudonym in budgets.keys() & {entry.subject for entry in new}:
+                _check_budget(budgets[pseudonym], [e for e in (*self._seen.entries, *new) if e.subject == pseudonym])
+            self._append(descriptor, key, new)
         return len(new)
 
     def knows(self, release_id: str) -> bool:
@@ -168,7 +203,7 @@ class Ledger:
                     f"the ledger {str(self.path)!r} is empty, without even the line that every ledger begins with; if it held "
                     "releases, put a copy back"
                 )
-            self._catch_up(descriptor, self._key(descriptor))
+            self._catch_up(descriptor)
         return self._seen.entries
 
     @property
@@ -180,9 +215,20 @@ class Ledger:
         """What is recorded about a person, in order."""
         name = subject_name(subject)
         entries = self.read()
-        with self._locked() as descriptor:
-            pseudonym = _pseudonym(self._key(descriptor), name)
+        pseudonym = self._pseudonym_of(name)
         return [entry for entry in entries if hmac.compare_digest(entry.subject, pseudonym)]
+
+    def budgets(self, subject: str) -> list[Budget]:
+        """The budget that was fixed for a person and every change of it, in order; the last one is in force."""
+        name = subject_name(subject)
+        self.read()
+        pseudonym = self._pseudonym_of(name)
+        return [fixed for fixed in self._seen.budgets if hmac.compare_digest(fixed.subject, pseudonym)]
+
+    @property
+    def budgets_in_force(self) -> dict[str, float]:
+        """By pseudonym, what each person's releases may cost together, as the ledger was last read."""
+        return {fixed.subject: fixed.budget for fixed in self._seen.budgets}
 
     def account(self, subject: str) -> Account | None:
         """What all recorded releases about a person add up to, see `account_of`; None where there are none."""
@@ -193,15 +239,17 @@ class Ledger:
         together = self.account(subject)
         return None if together is None else together.whole
 
-    def _catch_up(self, descriptor: int, key: bytes) -> None:
-        """Read what was written since the last time."""
+    def _catch_up(self, descriptor: int) -> bytes:
+        """Read what was written since the last time, and return the key."""
+        key = ledger_key(self.key_path, empty=not os.fstat(descriptor).st_size)
         size, seen = os.fstat(descriptor).st_size, self._seen
         if size < seen.size:  # it was replaced
             seen = _Seen()
         with os.fdopen(os.dup(descriptor), "rb") as file:
             file.seek(seen.size)
             new = file.read(size - seen.size)
-        entries, number, bound = [], seen.lines, seen.bound
+        read: list[Entry | Budget] = []
+        number, bound = seen.lines, seen.bound
         for line in new.removeprefix(b"\n" if seen.size else b"").splitlines():  # a line's end that was missing before
             number += 1
             where = f"line {number} of {str(self.path)!r}"
@@ -210,8 +258,15 @@ class Ledger:
                 self._check_header(content, key, where)
                 bound = True
             else:
-                entries.append(entry_of(content, where))
-        self._seen = _Seen((*seen.entries, *entries), number, size, bound)
+                read.append(read_line(content, where))
+        entries = (line for line in read if isinstance(line, Entry))
+        budgets = (line for line in read if isinstance(line, Budget))
+        self._seen = _Seen((*seen.entries, *entries), (*seen.budgets, *budgets), number, size, bound)
+        return key
+
+    def _pseudonym_of(self, name: str) -> str:
+        with self._locked() as descriptor:
+            return _pseudonym(self._catch_up(descriptor), name)
 
     def _check_header(self, content: dict[str, Any], key: bytes, where: str) -> None:
         if content["format"] != _FORMAT:
@@ -248,47 +303,29 @@ class Ledger:
         finally:
             os.close(descriptor)  # unlocks
 
-    def _append(self, descriptor: int, lines: Sequence[Mapping[str, Any]]) -> None:
-        """Add lines, all or none; the last one that is there may lack its end."""
-        line = b"".join(json.dumps(content, allow_nan=False).encode() + b"\n" for content in lines)
+    def _fix(self, descriptor: int, key: bytes, names: Sequence[str], limit: float, *, change: bool = False) -> None:
+        fixed, new = self.budgets_in_force, []
+        for name in names:
+            pseudonym = _pseudonym(key, name)
+            before = fixed.get(pseudonym)
+            if before is not None and before != limit and not change:
+                raise BudgetIsFixed(
+                    f"the limit for {name!r} was fixed before as epsilon {before:g}, and {limit:g} is given now; leave it out, "
+                    "or change it for all that follows: semveil ledger budget"
+                )
+            if before != limit:
+                new.append(Budget(_today(), pseudonym, float(limit)))
+        if new:
+            self._append(descriptor, key, new)
+
+    def _append(self, descriptor: int, key: bytes, lines: Sequence[Entry | Budget]) -> None:
+        """Add lines, all or none, after the first line where it is not there; the last line that is there may lack its end."""
+        contents = [*([] if self._seen.bound else [_header(key)]), *map(line_of, lines)]
+        line = b"".join(json.dumps(content, allow_nan=False).encode() + b"\n" for content in contents)
         try:
             append_line(descriptor, line)
         except OSError as error:
             raise OutputError(f"cannot write into the ledger {str(self.path)!r}: {error.strerror}") from error
-
-    def _key(self, descriptor: int) -> bytes:
-        """The key of the pseudonyms; made with the ledger. Call it with the ledger locked."""
-        name = str(self.key_path)
-        if not self.key_path.exists():
-            if os.fstat(descriptor).st_size:
-                raise KeyProblem(f"the ledger's key {name!r} is missing, so nobody in it can be found; put it back")
-            self._make_key()
-        try:
-            key_file = os.open(self.key_path, os.O_RDONLY | CAREFULLY)
-        except OSError as error:
-            raise KeyProblem(f"cannot read the ledger's key {name!r}: {error.strerror}") from None
-        with os.fdopen(key_file, "rb") as file:
-            status = os.fstat(file.fileno())
-            if not stat.S_ISREG(status.st_mode):
-                raise KeyProblem(f"the ledger's key {name!r} is not a regular file")
-            if os.name == "posix" and status.st_mode & 0o077:
-                raise KeyProblem(f"others can read the ledger's key {name!r}; run: chmod 600 {name!r}")
-            key = file.read(KEY_BYTES + 1)
-        if len(key) != KEY_BYTES:
-            raise KeyProblem(f"the ledger's key {name!r} is damaged: it has {status.st_size} bytes, {KEY_BYTES} are expected")
-        return key
-
-    def _make_key(self) -> None:
-        temporary = self.key_path.with_name(f".semveil-{secrets.token_hex(8)}.tmp")
-        try:
-            with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-                file.write(secrets.token_bytes(KEY_BYTES))
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(temporary, self.key_path)
-        except OSError as error:
-            temporary.unlink(missing_ok=True)
-            raise OutputError(f"cannot write the ledger's key {str(self.key_path)!r}: {error.strerror}") from error
 
 
 def account_of(entries: Iterable[Entry]) -> Account | None:
@@ -312,17 +349,26 @@ def _if_complete(claim: Guarantee) -> Guarantee:
     return replace(claim, assumptions=(*claim.assumptions, _COMPLETE))
 
 
-def _check_limit(limit: float, entries: Sequence[Entry]) -> None:
+def _check_limit(limit: float) -> None:
+    if not is_budget(limit):
+        raise ValueError(f"a limit is a finite epsilon of at least 0, got {limit}")
+
+
+def _check_budget(budget: float, entries: Sequence[Entry]) -> None:
     together = account_of(entries)
     assert together is not None
     epsilon = together.whole.epsilon
-    if epsilon is None or epsilon > limit:
+    if epsilon is None or epsilon > budget:
         cost = (
             f"no finite epsilon would hold for the whole record ({together.whole.reason})"
             if epsilon is None
             else f"all releases about the person would cost epsilon {text_above(epsilon)} (basis: {together.whole.basis.value})"
         )
-        raise OverLimit(f"refused before the release: {cost}, and the limit is {limit:g}")
+        raise OverLimit(f"refused before the release: {cost}, and the limit is {budget:g}")
+
+
+def _today() -> str:
+    return datetime.datetime.now(datetime.UTC).date().isoformat()
 
 
 def _header(key: bytes) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """The lines of a ledger: entries as JSON, read strictly."""
 
+import math
 import re
 from dataclasses import dataclass
 from typing import Any
@@ -9,6 +10,7 @@ from semveil.core.errors import SemveilError
 from semveil.core.text import parse_json
 
 _FIELDS = {"date", "subject", "images", "certificate"}
+_BUDGET_FIELDS = {"date", "subject", "budget"}
 
 
 class LedgerError(SemveilError):
@@ -34,6 +36,21 @@ class Entry:
     certificate: Certificate
 
 
+@dataclass(frozen=True)
+class Budget:
+    """What all releases about a person may cost together, as it was fixed or changed.
+
+    Attributes:
+        date: of fixing, UTC, YYYY-MM-DD.
+        subject: pseudonym of the person, 64 hex digits.
+        budget: the epsilon.
+    """
+
+    date: str
+    subject: str
+    budget: float
+
+
 def parsed(line: bytes, where: str) -> Any:
     """A line's JSON.
 
@@ -49,12 +66,17 @@ def parsed(line: bytes, where: str) -> Any:
         ) from None
 
 
-def entry_of(content: Any, where: str) -> Entry:
-    """The entry that `line_of` wrote.
+def read_line(content: Any, where: str) -> Entry | Budget:
+    """The entry or budget that `line_of` wrote.
 
     Raises:
         LedgerError: it is none, or holds what cannot be.
     """
+    if isinstance(content, dict) and set(content) == _BUDGET_FIELDS:
+        fixed = Budget(**content)
+        if not is_budget(fixed.budget) or not _is_named_and_dated(fixed):
+            raise LedgerError(f"{where} is damaged")
+        return fixed
     if not isinstance(content, dict) or set(content) != _FIELDS:
         raise LedgerError(f"{where} is no entry of a ledger; is it the right file?")
     try:
@@ -62,17 +84,28 @@ def entry_of(content: Any, where: str) -> Entry:
     except CertificateError as error:
         raise LedgerError(f"{where}: {error}") from None
     counted = type(entry.images) is int and 1 <= entry.images <= entry.certificate.images
-    named = isinstance(entry.subject, str) and re.fullmatch("[0-9a-f]{64}", entry.subject)
-    if not counted or not named or not isinstance(entry.date, str):
+    if not counted or not _is_named_and_dated(entry):
         raise LedgerError(f"{where} is damaged")
     return entry
 
 
-def line_of(entry: Entry) -> dict[str, Any]:
+def is_budget(value: Any) -> bool:
+    """Whether it can be what releases may cost: a finite epsilon of at least 0."""
+    return type(value) in (int, float) and math.isfinite(value) and value >= 0
+
+
+def line_of(line: Entry | Budget) -> dict[str, Any]:
     """What a line holds."""
+    if isinstance(line, Budget):
+        return dict(vars(line))
     return {
-        "date": entry.date,
-        "subject": entry.subject,
-        "images": entry.images,
-        "certificate": entry.certificate.as_dict(),
+        "date": line.date,
+        "subject": line.subject,
+        "images": line.images,
+        "certificate": line.certificate.as_dict(),
     }
+
+
+def _is_named_and_dated(line: Entry | Budget) -> bool:
+    named = isinstance(line.subject, str) and re.fullmatch("[0-9a-f]{64}", line.subject)
+    return bool(named) and isinstance(line.date, str)

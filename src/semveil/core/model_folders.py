@@ -1,9 +1,12 @@
 """Where trained models lie: the bundled ones and those below SEMVEIL_HOME/models; found without loading anything."""
 
 from importlib import resources
+from importlib.util import find_spec
 from pathlib import Path
 
 from semveil.core.weights import home
+
+APART = "semveil_models"  # the package of the models alone, for those who installed the code alone
 
 FACE_CARD, IDENTITY_CARD, NOISE_IMAGE_CARD = "model.json", "fusion.json", "noise-image.json"
 KINDS = {"face model": FACE_CARD, "identity model": IDENTITY_CARD, "noise-image model": NOISE_IMAGE_CARD}
@@ -11,8 +14,37 @@ KINDS = {"face model": FACE_CARD, "identity model": IDENTITY_CARD, "noise-image 
 
 
 def bundled_folder() -> Path:
-    """Where the package's own models lie."""
-    return Path(str(resources.files("semveil") / "weights"))
+    """Where the package's own models lie: in it, or in the package `semveil-models` where it was installed without them."""
+    within = Path(str(resources.files("semveil") / "weights"))
+    apart = None if within.is_dir() else find_spec(APART)
+    return Path(apart.submodule_search_locations[0]) if apart and apart.submodule_search_locations else within
+
+
+def missing_models() -> str:
+    """What to do about missing models, as the end of an error's sentence; empty where they are there.
+
+    Example:
+        >>> missing_models()
+        ''
+    """
+    return "" if bundled_folder().is_dir() else "; this semveil came without its models: pip install semveil-models"
+
+
+def bundled_file(model: str, name: str) -> Path:
+    """A file of a bundled model.
+
+    Raises:
+        BadCheckpoint: semveil was installed without its models.
+
+    Example:
+        >>> bundled_file("faces-128", FACE_CARD).is_file()
+        True
+    """
+    if advice := missing_models():
+        from semveil.core.checkpoints import BadCheckpoint  # loads torch, which listing models does without
+
+        raise BadCheckpoint(f"no bundled model {model!r}{advice}")
+    return bundled_folder() / model / name
 
 
 def folders_with(card: str) -> dict[str, Path]:

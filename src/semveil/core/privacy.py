@@ -8,6 +8,7 @@ from typing import Any
 
 from semveil.core.coverage import Coverage, Part
 from semveil.core.rounding import text_above
+from semveil.core.strength import NO_GUARANTEE, strength
 
 
 class Norm(StrEnum):
@@ -161,7 +162,7 @@ class Guarantee:
 
     Example:
         >>> Guarantee(1.0, "the skin codes", Basis.PROVED).summary()
-        'Covers the skin codes with epsilon 1 (basis: proved, holds by proof for the noise that was drawn).'
+        'Covers the skin codes with epsilon 1: strong (basis: proved, holds by proof for the noise that was drawn).'
     """
 
     epsilon: float | None
@@ -232,13 +233,28 @@ class Guarantee:
         plain |= {} if self.gaussian is None else {"gaussian": asdict(self.gaussian)}
         return plain if self.coverage.is_words_only else plain | {"coverage": self.coverage.as_dict()}
 
+    def briefly(self) -> str:
+        """Epsilon, its plain word, its basis and what it is for, in few words.
+
+        Example:
+            >>> Guarantee(2000.0, "the skin codes", Basis.PROVED, not_covered=("the hair codes",)).briefly()
+            'epsilon 2000: protects nobody, for the skin codes (basis: proved); nothing for the photo as a whole'
+        """
+        if self.epsilon is None:
+            return f"no finite epsilon, so {NO_GUARANTEE} (basis: {self.basis.value}): {self.reason}"
+        delta = f" and delta {text_above(self.delta, 4)}" if self.delta else ""
+        word = strength(self.epsilon, self.delta).word
+        rest = "; nothing for the photo as a whole" if self.not_covered else ""
+        return f"epsilon {text_above(self.epsilon)}{delta}: {word}, for {self.covers} (basis: {self.basis.value}){rest}"
+
     def summary(self) -> str:
-        """One plain sentence, figures rounded up; epsilon never stands without its basis and what it covers."""
+        """One plain sentence, figures rounded up; epsilon never stands without a plain word, its basis and what it covers."""
         if self.epsilon is None:
             claim = f"Covers {self.covers} with no finite epsilon, because {self.reason}"
         else:
             delta = f" and delta {text_above(self.delta, 4)}" if self.delta else ""
-            claim = f"Covers {self.covers} with epsilon {text_above(self.epsilon)}{delta}"
+            word = strength(self.epsilon, self.delta).word
+            claim = f"Covers {self.covers} with epsilon {text_above(self.epsilon)}{delta}: {word}"
         if self.metric:
             rate = text_above(self.metric.rate, 4)
             claim += f", at most {rate} per unit of {self.metric.norm.value} distance of {self.metric.space}"
@@ -255,6 +271,7 @@ def post_process(guarantee: Guarantee, step: str, *, also_reads: Sequence[Part |
     joins `not_covered`, and the whole record has no finite epsilon any more.
 
     Args:
+        guarantee: of what the step takes in.
         step: what is done, in words.
         also_reads: unprotected parts of the record that flow into the result, as values or in words.
 

@@ -1,15 +1,27 @@
-"""Names that users select by: a registry that refuses duplicates and suggests near misses."""
+"""Names that users select by: a registry that refuses duplicates, suggests near misses and sees what other packages add."""
 
 import difflib
+import warnings
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
+
+from semveil.core.plugins import Plugin, PluginError, PluginWarning, plugins
 
 T = TypeVar("T")
 
 
 def suggest(name: str, allowed: Iterable[str]) -> str:
-    """` (did you mean 'x'?)` for a near miss, else an empty string."""
+    """` (did you mean 'x'?)` for a near miss, else an empty string.
+
+    Args:
+        name: as it was given.
+        allowed: the names that there are.
+
+    Example:
+        >>> suggest("gausian", ["laplace", "gaussian"])
+        " (did you mean 'gaussian'?)"
+    """
     near = difflib.get_close_matches(name, list(allowed), n=1)
     return f" (did you mean {near[0]!r}?)" if near else ""
 
@@ -24,6 +36,14 @@ class _Later:
 class Registry(Generic[T]):
     """A table from name to object for one kind of thing.
 
+    Three ways lead into it, and what came by any of them is found alike: `add`, `add_later`, and, where the registry has a
+    group, entry points of other packages, which are imported when somebody first asks for them.
+
+    Args:
+        kind: what it holds, in words for messages, such as `channel`.
+        group: of the entry points, such as `semveil.channels`; none are looked for where None.
+        accept: turns what a package's entry point names into an entry; it raises TypeError where that does not fit.
+
     Example:
         >>> colours = Registry[int]("colour")
         >>> colours.add("red", 1)
@@ -34,36 +54,117 @@ class Registry(Generic[T]):
         ValueError: no colour named 'rad' (did you mean 'red'?); available: red
     """
 
-    def __init__(self, kind: str) -> None:
-        self.kind = kind
+    def __init__(self, kind: str, *, group: str | None = None, accept: Callable[[str, Any], T] | None = None) -> None:
+        self.kind, self.group = kind, group
+        self._accept = accept
         self._entries: dict[str, T] = {}
+        self._found: tuple[Plugin, ...] = ()
+        self._plugged: dict[str, T] = {}
+        self._derived: tuple[Callable[[], Iterable[str]], Callable[[str], T]] | None = None
+
+    def __repr__(self) -> str:
+        return f"Registry({self.kind!r}: {', '.join(self)})"
 
     def add(self, name: str, entry: T) -> T:
-        """Register `entry` under `name` and return it; a name can be taken once."""
+        """Register `entry` under `name` and return it.
+
+        Raises:
+            ValueError: the name is taken.
+        """
         if name in self._entries:
             raise ValueError(f"a {self.kind} named {name!r} is registered already")
         self._entries[name] = entry
         return entry
 
     def add_later(self, name: str, make: Callable[[], T]) -> None:
-        """Register what is made when somebody first asks for it, such as by an import that costs."""
+        """Register what is made when somebody first asks for it, such as by an import that costs.
+
+        Raises:
+            ValueError: the name is taken.
+        """
         self.add(name, _Later(make))  # type: ignore[arg-type]
 
+    def derive(self, names: Callable[[], Iterable[str]], make: Callable[[str], T]) -> None:
+        """Entries that follow from another registry's: `make(name)` for each of `names()` that is free here."""
+        self._derived = names, make
+
+    def items(self) -> Iterator[tuple[str, T]]:
+        """All names with their entries, those of broken packages left out with a `PluginWarning`."""
+        for name in self:
+            try:
+                entry = self[name]
+            except PluginError as error:
+                warnings.warn(str(error), PluginWarning, stacklevel=2)
+            else:
+                yield name, entry
+
     def __getitem__(self, name: str) -> T:
-        if name not in self._entries:
-            raise ValueError(
-                f"no {self.kind} named {name!r}{suggest(name, self._entries)}; available: {', '.join(self._entries)}"
-            )
-        entry = self._entries[name]
-        if isinstance(entry, _Later):
-            entry = self._entries[name] = entry.make()
-        return entry
+        """The entry of a name.
+
+        Raises:
+            ValueError: there is none.
+            PluginError: the package that adds it is broken.
+        """
+        for table in (self._entries, self._plug_ins()):
+            if name in table:
+                entry = table[name]
+                if isinstance(entry, _Later):
+                    entry = table[name] = entry.make()
+                return entry
+        if self._derived is not None and name in self:
+            return self._derived[1](name)
+        raise ValueError(f"no {self.kind} named {name!r}{suggest(name, self)}; available: {', '.join(self)}")
 
     def __contains__(self, name: object) -> bool:
-        return name in self._entries
+        return any(name == known for known in self)
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._entries)
+        derived = () if self._derived is None else self._derived[0]()
+        return iter(dict.fromkeys((*self._entries, *self._plug_ins(), *derived)))
 
     def __len__(self) -> int:
-        return len(self._entries)
+        return sum(1 for _ in self)  # list() would ask for the length
+
+    def _plug_ins(self) -> dict[str, T]:
+        """Entries of other packages; a name that is taken is not theirs."""
+        found = () if self.group is None else plugins(self.group)
+        if found is self._found:
+            return self._plugged
+        self._found, self._plugged = found, {}
+        for plugin in found:
+            if plugin.name in self._entries or plugin.name in self._plugged:
+                text = f"package {plugin.package} adds a {self.kind} named {plugin.name!r}, which is taken; it is left out"
+                warnings.warn(text, PluginWarning, stacklevel=3)
+                continue
+            self._plugged[plugin.name] = _Later(lambda plugin=plugin: self._load(plugin))  # type: ignore[assignment, misc]
+        return self._plugged
+
+    def _load(self, plugin: Plugin) -> T:
+        loaded = plugin.load(self.kind)
+        if self._accept is None:
+            return loaded  # type: ignore[no-any-return]
+        try:
+            return self._accept(plugin.name, loaded)
+        except TypeError as error:
+            raise plugin.unusable(self.kind, str(error)) from error
+
+
+def having(*attributes: str) -> Callable[[str, Any], Any]:
+    """An `accept` for classes: they have these attributes, and their `name` is the one they are registered under.
+
+    Example:
+        >>> having("guarantee")("uniform", int)
+        Traceback (most recent call last):
+        ...
+        TypeError: int lacks guarantee
+    """
+
+    def accept(name: str, entry: Any) -> Any:
+        called = getattr(entry, "__name__", type(entry).__name__)
+        if missing := [attribute for attribute in attributes if not hasattr(entry, attribute)]:
+            raise TypeError(f"{called} lacks {', '.join(missing)}")
+        if getattr(entry, "name", name) != name:
+            raise TypeError(f"{called} calls itself {entry.name!r}")
+        return entry
+
+    return accept

@@ -43,7 +43,8 @@ def parse_json(text: str | bytes) -> Any:
     """What `json.loads` gives, with one kind of error for all that is no JSON.
 
     Raises:
-        ValueError: no JSON, no text, or nested too deeply.
+        ValueError: no JSON, no text, nested too deeply, or with half a character (`"\\ud800"`), which no file can be named
+            by, no digest taken of and no terminal shown.
 
     Example:
         >>> parse_json("[" * 100_000)
@@ -52,9 +53,13 @@ def parse_json(text: str | bytes) -> Any:
         ValueError: nested too deeply
     """
     try:
-        return json.loads(text)
+        content = json.loads(text)
+        json.dumps(content, ensure_ascii=False).encode()
     except RecursionError:
         raise ValueError("nested too deeply") from None
+    except UnicodeEncodeError:
+        raise ValueError("it holds half a character") from None
+    return content
 
 
 def read_json_object(path: str | os.PathLike[str]) -> dict[str, Any]:

@@ -4,7 +4,6 @@ Files lie in `$SEMVEIL_HOME` (the user's cache folder where that is not set), th
 their official names.
 """
 
-import hashlib
 import http.client
 import os
 import urllib.error
@@ -16,7 +15,7 @@ from pathlib import Path
 import platformdirs
 
 from semveil.core.errors import SemveilError
-from semveil.core.files import open_regular
+from semveil.core.files import sha256_of_file
 from semveil.core.registry import Registry
 
 BLOCK = 1 << 20
@@ -327,5 +326,4 @@ def _download(url: str, part_file: Path, progress: Callable[[int, int | None], N
 
 
 def _sha256(path: Path) -> str:
-    with os.fdopen(open_regular(path), "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return sha256_of_file(path).hex()

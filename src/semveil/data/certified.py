@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from semveil.core.certificate import LARGEST_CERTIFICATE, Certificate, CertificateError, OutputHash
-from semveil.core.files import open_regular, write_whole
+from semveil.core.files import open_regular, sha256_of_file, write_whole
 from semveil.core.publish import File
 from semveil.core.text import read_text
 from semveil.data.photos import load_photo
@@ -88,7 +88,7 @@ def read_certificate(path: str | os.PathLike[str]) -> Certificate:
     """The certificate of an output, from the file beside it or from the text of a PNG, after checking that it belongs to it.
 
     Args:
-        path: the output; or the certificate's file, which is held against its output where that lies beside it.
+        path: the output; or the certificate's file, which is checked against its output if that is beside it.
 
     Raises:
         CertificateError: there is none, it is not valid, or the output has changed since.
@@ -170,8 +170,7 @@ def _check_output(certificate: Certificate, path: Path) -> None:
 
 def _file_hash(path: Path) -> str:
     try:
-        with os.fdopen(open_regular(path), "rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        return sha256_of_file(path).hex()
     except OSError as error:
         raise CertificateError(f"cannot read {str(path)!r}: {error.strerror or error}") from None
 

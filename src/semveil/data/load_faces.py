@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
+from semveil.core.brief import Brief
 from semveil.core.pixels import to_tensor
 from semveil.core.progress import Note, Progress, quiet, unheard
 from semveil.data.faces import PhotoFace, align_chosen, load_aligned_faces
@@ -17,8 +18,8 @@ STAGE = "Finding faces"
 OnePhoto = str | os.PathLike[str] | NDArray[np.uint8]
 
 
-@dataclass(frozen=True, eq=False)
-class Faces:
+@dataclass(frozen=True, eq=False, repr=False)
+class Faces(Brief):
     """Aligned faces of one or more photos.
 
     Attributes:

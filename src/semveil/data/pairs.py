@@ -100,7 +100,7 @@ def calibrate_threshold(
         far: false acceptance rate.
         rng: draws the people for the intervals.
         progress: called with the photos that are done, and all.
-        refused: is told of each photo that cannot be read and is passed over; without it the first ends the calibration.
+        refused: called for each photo that cannot be read and is left out; without it the first one ends the calibration.
 
     Raises:
         PhotoError: a photo cannot be read.

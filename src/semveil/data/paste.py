@@ -21,7 +21,7 @@ EDGE = 0.45  # from here on not at all
 _REACH = 0.8  # from a circle's centre: its crop's corners lie hypot(0.5, 0.55) away, and resampling looks a little further
 _LEAST = 1 / 512  # of a cover that counts: less changes no level, and resampling leaves as much around it
 _CLEAR_OF = 1.4  # times a circle's radius: what a mosaic over another face reaches, and resampling looks a little further
-_ENOUGH = 16  # blocks that grain is told from
+_ENOUGH = 16  # blocks needed to estimate grain
 _GREY, _GREY_MOST = 2.5, 12  # levels between a pixel's colours in a grey photo: the mean, and 99 % of them
 _BAND = 1 << 19  # pixels worked on at once
 _LUMA = np.array([0.299, 0.587, 0.114], np.float32)
@@ -85,7 +85,7 @@ def paste_faces(
         faces: all faces of the photo, those that stay too, aligned at any size.
         crops: for each the (S, S, 3) RGB picture that takes its place, of any size; None leaves the face as it is.
         fits: of some faces, by their number.
-        rng: of grain; None draws it anew each time.
+        rng: of the grain; a new draw each time where None.
 
     Raises:
         ValueError: there are not as many crops as faces, or one is no square RGB picture.

@@ -144,7 +144,7 @@ def _pixels(picture: Image.Image) -> NDArray[np.uint8]:
 
 
 def looks_like_photo(path: str | os.PathLike[str]) -> bool:
-    """Whether a regular file begins like a picture that can be read, whatever its name.
+    """Whether a regular file's first bytes are those of a readable picture, whatever its name.
 
     Example:
         >>> looks_like_photo(__file__)

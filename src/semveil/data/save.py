@@ -1,4 +1,4 @@
-"""Write pictures that carry nothing but their pixels, and what text they are told to."""
+"""Write pictures that contain only pixels, and the text chunks that are asked for."""
 
 import io
 import os

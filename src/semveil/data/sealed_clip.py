@@ -1,4 +1,4 @@
-"""The way back from a clip: the file that was protected, sealed beside it, and given back byte for byte."""
+"""The original file of a clip, sealed beside it and restored byte for byte."""
 
 import json
 import os
@@ -51,7 +51,7 @@ class SealedClip:
 
     @property
     def suffix(self) -> str:
-        """Of the original file's name."""
+        """Suffix of the original file's name."""
         return self.sealed.header["suffix"]
 
     def open(self, secret: Secret) -> bytes:

@@ -15,9 +15,16 @@ _TRUST = 0.02  # share of comparable pixels within reach at which half of their 
 def toned(
     new: NDArray[np.uint8], old: NDArray[np.uint8], cover: NDArray[np.float32], clear: NDArray[np.bool_]
 ) -> NDArray[np.uint8]:
-    """The new crop, shifted smoothly by what it differs from the old one around the part that it covers.
+    """The new crop (T, T, 3), shifted by its `tone_shift`."""
+    return shifted(new, tone_shift(new, old, cover, clear))
 
-    With w = 1 on pixels that are compared and G a Gaussian of `REACH`: new + (G * w (old - new)) / (G * w + trust). Nothing is
+
+def tone_shift(
+    new: NDArray[np.uint8], old: NDArray[np.uint8], cover: NDArray[np.float32], clear: NDArray[np.bool_]
+) -> NDArray[np.float32]:
+    """By how many levels a new crop differs from the old one around the part that it covers, drawn on smoothly into it.
+
+    With w = 1 on pixels that are compared and G a Gaussian of `REACH`: (G * w (old - new)) / (G * w + trust). Nothing is
     read of the old crop where the cover is not 0.
 
     Args:
@@ -25,6 +32,9 @@ def toned(
         old: (S, S, 3) RGB, of the same place.
         cover: (S, S) in [0, 1], of the new crop over the old one.
         clear: (S, S), True where the old crop's pixels are in the picture as they are, unless covered.
+
+    Returns:
+        (S, S, 3).
     """
     size = len(old)
     difference = old.astype(np.float32) - np.asarray(_resized(new, size), np.float32)
@@ -32,7 +42,13 @@ def toned(
     compared = clear & (cover == 0) & near & (np.abs(difference).max(-1) <= LARGEST)
     blurred = lambda plane: ndimage.gaussian_filter(plane, REACH * size, mode="constant", truncate=3)  # noqa: E731
     weight = blurred(compared.astype(np.float32))
-    shift = np.stack([blurred(np.where(compared, difference[..., c], 0)) for c in range(3)], -1) / (weight + _TRUST)[..., None]
+    total = np.stack([blurred(np.where(compared, difference[..., c], 0)) for c in range(3)], -1)
+    shift: NDArray[np.float32] = total / (weight + _TRUST)[..., None]
+    return shift
+
+
+def shifted(new: NDArray[np.uint8], shift: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """A crop (T, T, 3) with a shift (S, S, 3) added, of any size."""
     planes = (Image.fromarray(shift[..., c]).resize(new.shape[1::-1], Image.Resampling.BILINEAR) for c in range(3))
     return np.rint(new + np.stack([np.asarray(plane) for plane in planes], -1)).clip(0, 255).astype(np.uint8)
 

@@ -56,6 +56,8 @@ class SemanticStyleGAN(nn.Module):
 
     _waves: Tensor
 
+    semantic = True  # its codes belong to face parts
+
     def __init__(self, config: SemanticStyleGANConfig) -> None:
         super().__init__()
         self.config = config

@@ -31,6 +31,8 @@ class SpatialSemanticGAN(nn.Module):
         torch.Size([2, 3, 32, 32])
     """
 
+    semantic = True  # its codes belong to face parts
+
     def __init__(self, config: SpatialSemanticConfig) -> None:
         super().__init__()
         self.config = config

@@ -39,6 +39,8 @@ class StyleGAN2(nn.Module):
     mean_style: Tensor
     noise_0: Tensor
 
+    semantic = False  # its codes belong to scales
+
     def __init__(self, config: StyleGAN2Config) -> None:
         super().__init__()
         self.config = config

@@ -58,6 +58,7 @@ def read_private(path: str | os.PathLike[str], what: str) -> str:
     """The text of a file that nobody but its owner may read, by `core.text.decode_text`.
 
     Args:
+        path: of the file.
         what: names the kind of file in errors, such as "key".
 
     Raises:
@@ -78,6 +79,8 @@ def open_private(path: str | os.PathLike[str], what: str, flags: int) -> int:
     """A descriptor of a file that nobody but its owner may read; the file that is checked is the one that is read.
 
     Args:
+        path: of the file.
+        what: the file is, for messages, such as `key`.
         flags: as for `os.open`; files that `os.O_CREAT` makes get mode 0600.
 
     Raises:

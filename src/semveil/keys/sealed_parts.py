@@ -20,10 +20,11 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 
 from semveil.core.errors import KeyProblem
+from semveil.core.text import parse_json
 from semveil.keys.keystream import KEY_BYTES
 from semveil.keys.private_file import read_private, write_private
 from semveil.keys.schedule import hkdf_sha256, new_nonce
-from semveil.keys.secret import Secret, read_secret
+from semveil.keys.secret import Secret, secret_in
 
 MAGIC = b"semveil-sealed-1\n"
 FACE_KEY_HEADER = "semveil-face-key-1"
@@ -92,7 +93,7 @@ class SealedParts:
             raise KeyProblem("the sealed part is damaged or cut short; copy it again")
         plain = data[start:end]
         try:
-            header = json.loads(plain)
+            header = parse_json(plain)
             sizes = [CHECK_BYTES + length + TAG_BYTES for length in lengths(header)]
             bytes.fromhex(header["nonce"])
         except (ValueError, KeyError, TypeError, RecursionError) as error:
@@ -134,7 +135,9 @@ def seal_parts(secret: Secret, header: Mapping[str, Any], parts: Sequence[bytes]
     The result is as long as header and parts make it, whatever the parts hold.
 
     Args:
+        secret: of `semveil keygen`.
         header: JSON-ready and public; a nonce is added.
+        parts: what is sealed, each under its own key.
     """
     nonce = new_nonce()
     plain = json.dumps({**header, "nonce": nonce.hex()}, sort_keys=True, separators=(",", ":"), allow_nan=False).encode("ascii")
@@ -162,7 +165,7 @@ def read_any_key(path: str | os.PathLike[str]) -> Secret | PartKey:
     """
     text = read_private(path, "key")
     if not text.startswith(FACE_KEY_HEADER):
-        return read_secret(path)
+        return secret_in(text, path)
     found = re.fullmatch(rf"{FACE_KEY_HEADER} ([0-9a-f]{{32}}) ([0-9]{{1,6}}) ([0-9a-f]{{{2 * KEY_BYTES}}})\n", text)
     if not found:
         raise KeyProblem(f"{os.fspath(path)!r} is cut off or damaged; ask for it again")

@@ -66,7 +66,19 @@ def read_secret(path: str | os.PathLike[str]) -> Secret:
     Raises:
         KeyProblem: no file, a link, one that others may read, or one that holds something else.
     """
-    text = read_private(path, "key")
+    return secret_in(read_private(path, "key"), path)
+
+
+def secret_in(text: str, path: str | os.PathLike[str]) -> Secret:
+    """The secret in a text that `write_secret` wrote.
+
+    Args:
+        text: content of the key file.
+        path: of the file, for the message.
+
+    Raises:
+        KeyProblem: it holds something else.
+    """
     found = re.fullmatch(rf"\s*{HEADER} ([0-9a-f]{{{2 * SECRET_BYTES}}})\s*", text)
     if not found:
         name, damaged = os.fspath(path), text.strip().startswith(HEADER)

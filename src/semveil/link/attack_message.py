@@ -1,4 +1,4 @@
-"""Attack one message file."""
+"""Adaptive eavesdroppers on one message."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from semveil.channels import Message
+from semveil.core.brief import Brief
 from semveil.core.progress import Progress, quiet
 from semveil.link.eves import Traffic, attacks_on, listen
 from semveil.methods.face_model import FaceModel
@@ -14,8 +15,8 @@ from semveil.methods.messages import DEFAULT_SNR_DB, heard, method_for_bob, meth
 from semveil.protection.pair import TrainedPair
 
 
-@dataclass(frozen=True, eq=False)
-class Found:
+@dataclass(frozen=True, eq=False, repr=False)
+class Found(Brief):
     """Attributes: name and knowledge of an attack; images (B, 3, H, W) that it gives."""
 
     name: str
@@ -23,9 +24,14 @@ class Found:
     images: Tensor
 
 
-@dataclass(frozen=True, eq=False)
-class AttackedMessage:
-    """Attributes: results, one for each attack; snr_db of the channel that Eve heard the message over."""
+@dataclass(frozen=True, eq=False, repr=False)
+class AttackedMessage(Brief):
+    """What adaptive eavesdroppers made of a message.
+
+    Attributes:
+        results: one for each attack.
+        snr_db: of the channel that Eve heard the message over.
+    """
 
     results: tuple[Found, ...]
     snr_db: float
@@ -43,16 +49,19 @@ def attack_message(
     rng: torch.Generator,
     progress: Progress = quiet,
 ) -> AttackedMessage:
-    """Every attack that applies to a message, or those named.
+    """Run every attack that applies to a message, or those named.
 
     Args:
         message: clean symbols, which pass Eve's simulated channel, or received ones.
         model: the message's.
         latents: (N, K, D) of public faces.
-        known: how many transmissions she knows the photo of. They are simulated: through the pair that protected the message,
+        known: number of transmissions whose photos she knows. They are simulated: through the pair that protected the message,
             looked up on this machine where None is given, or under a fresh key.
         names: of attacks; all that apply where None.
-        snr_db: of her channel; 20 dB where None.
+        snr_db: SNR of her channel; 20 dB where None.
+        pair: that protected the message; looked up where None.
+        rng: of her channel, and of what she draws.
+        progress: told how much is done.
 
     Raises:
         MessageError: the message does not fit the model or the pair.

@@ -1,4 +1,4 @@
-"""What an eavesdropper of dp-semcom has, put together for the attacks: her observation, public knowledge, known pairs."""
+"""What an eavesdropper of dp-semcom has: her observation, public knowledge, and known pairs for the attacks."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -10,8 +10,8 @@ from semveil.attacks import ATTACKS, Attack, GlassBox, KnownPairs, Observation, 
 from semveil.channels import Link, noise_power
 from semveil.channels.wiretap import AnyChannel, over
 from semveil.mechanisms import Laplace
-from semveil.methods.dp_semcom import Transmission
 from semveil.methods.latent_link import LatentLink
+from semveil.methods.transmission import Transmission
 
 CHUNK = 500  # transmissions simulated at once
 
@@ -27,11 +27,11 @@ class Eve:
 
 @dataclass(frozen=True, eq=False)
 class Traffic:
-    """What Alice sends beside the message under attack, with new noise or nonces each time.
+    """Transmissions besides the message under attack, with new noise or nonces each time.
 
     Attributes:
         again: further transmissions of the same photos.
-        known: (M, K, D) latents of photos that Eve made Alice send, or found out.
+        known: (M, K, D) latents of photos that Eve chose, or found out.
         sent: their transmissions, in parts.
     """
 
@@ -57,12 +57,12 @@ def listen(
     channel: AnyChannel | None = None,
     variance: Tensor | None = None,
 ) -> Eve:
-    """Eve on her own channel.
+    """What Eve receives over her own channel.
 
     Args:
-        method: Alice's; Eve learns of it what is public.
-        heard: the message under attack, as it came through her channel.
-        traffic: what else she hears.
+        method: Alice's, of which Eve learns what is public.
+        heard: the received signal of the message under attack.
+        traffic: other transmissions that she receives.
         snr_db: of her channel.
         latents: (N, K, D) of public faces.
         rng: of Eve's channel.
@@ -123,7 +123,7 @@ def attacks_on(method: LatentLink, sent: Transmission, eve: Eve, names: Sequence
     `stolen` is one where Bob has a network to steal, or a key: the latter is no attack that keyed protection withstands but
     the control that shows the attack's machinery at work.
     """
-    for attack in (ATTACKS[name] for name in ATTACKS if names is None or name in names):
+    for attack in dict(ATTACKS.items()).values() if names is None else [ATTACKS[name] for name in ATTACKS if name in names]:
         if "protect" in attack.needs:
             if not (method.kind.keyed or method.kind.genuine_noise):  # the same every time, so that it can be inverted
                 yield GlassBox(lambda block: method.protector.protect(block).block)

@@ -1,4 +1,4 @@
-"""The key of a message, however it is given, and the logs of messages that were sent and read on this machine."""
+"""Keys of messages in every form, and the logs of nonces that were sent and read on this machine."""
 
 import os
 from collections.abc import Callable, Mapping
@@ -15,11 +15,11 @@ READ, SENT = "nonces-read", "nonces-sent"
 
 @dataclass(frozen=True, kw_only=True)
 class Key:
-    """One way to the key that Alice and Bob share; what it names is read when it is needed.
+    """One way to the key that Alice and Bob share; files are read when they are needed.
 
     Attributes:
         file: key file that both have.
-        passphrase: gives the passphrase that both know, such as by asking for it.
+        passphrase: returns the passphrase that both know, for example by asking for it.
         identity: file of the own secret, with `peer`.
         peer: the other side's public file, its fingerprint checked.
 

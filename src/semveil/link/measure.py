@@ -7,7 +7,8 @@ from typing import Any
 from torch import Tensor
 
 from semveil.core.weights import WeightsMissing
-from semveil.methods.dp_semcom import DPSemCom, WiretapResult
+from semveil.methods.dp_semcom import DPSemCom
+from semveil.methods.transmission import WiretapResult
 from semveil.metrics import face_detected, fppsr, identity_similarity, lpips, psnr, ssim
 from semveil.recognition.verifier import Verifier
 
@@ -35,7 +36,7 @@ def measure(
 
     Returns:
         One record per photo: `source`, `nominal_epsilon`, `guarantee` and a table of metrics per party.
-        A metric whose weights are not on this machine is None, with `<metric>_reason` beside it.
+        A metric whose weights are not on this machine is None, with the reason under `<metric>_reason`.
     """
     guarantee = result.transmission.guarantee.as_dict()
     nominal = method.nominal_epsilon

@@ -37,9 +37,15 @@ def open_ledger(
 ) -> Ledger | None:
     """The ledger for a subject, checked before the work; None without a subject.
 
+    Args:
+        subject: whom the photos show.
+        ledger: opened, or its file; the default one where None.
+        note: told of a ledger that is begun.
+        limit: fixed as the subject's budget, which holds for every later release too.
+
     Raises:
         ValueError: an empty name, or a ledger or limit without a subject.
-        SemveilError: a missing key, a foreign file or a torn line.
+        SemveilError: a missing key, a foreign file, a torn line, or another budget than was fixed before.
     """
     if subject is None:
         if ledger is not None or limit is not None:
@@ -49,6 +55,8 @@ def open_ledger(
     book = ledger if isinstance(ledger, Ledger) else Ledger(ledger)
     if book.prepare():
         note(f"began a new ledger: {book.path}")
+    if limit is not None:
+        book.fix_budgets([subject], limit)
     return book
 
 
@@ -66,6 +74,8 @@ def picture_outputs(out: AnyPath | None, images: Tensor, certificate: Certificat
 
     Args:
         out: file of the only one; of several NAME-1.png, NAME-2.png and so on. None: nothing.
+        images: (B, 3, S, S) about [-1, 1].
+        certificate: what holds for it.
         in_png: put the certificate into the text of the PNG too.
     """
     if out is None:

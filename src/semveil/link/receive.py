@@ -8,8 +8,9 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from semveil.channels import DigitalMessage, Message, MessageError, is_digital, read_digital, read_message
-from semveil.channels.wiretap import AnyChannel
+from semveil.channels import DigitalMessage, Message, MessageError, channel_of, is_digital, read_digital, read_message
+from semveil.channels.wiretap import AnyChannel, AnySnr
+from semveil.core.brief import Brief
 from semveil.core.certificate import Certificate
 from semveil.core.progress import Note, unheard
 from semveil.core.rng import streams
@@ -23,8 +24,8 @@ from semveil.methods.messages import heard, method_for_bob, method_for_eve
 from semveil.protection.pair import TrainedPair
 
 
-@dataclass(frozen=True, eq=False)
-class Received:
+@dataclass(frozen=True, eq=False, repr=False)
+class Received(Brief):
     """What somebody made of a message.
 
     Attributes:
@@ -39,6 +40,11 @@ class Received:
     certificate: Certificate
     written: tuple[Path, ...]
 
+    @property
+    def size(self) -> int:
+        """Side of the images in pixels."""
+        return self.images.shape[-1]
+
 
 def receive(
     message: Message | DigitalMessage | AnyPath,
@@ -48,8 +54,8 @@ def receive(
     key: AnyKey | None = None,
     model: FaceModel | str | None = None,
     pair: TrainedPair | None = None,
-    snr_db: float | None = None,
-    channel: AnyChannel | None = None,
+    snr_db: AnySnr | None = None,
+    channel: AnyChannel | str | None = None,
     seed: int | None = None,
     authenticate: bool = True,
     replay: bool = False,
@@ -57,7 +63,9 @@ def receive(
     device: str | torch.device | None = None,
     note: Note = unheard,
 ) -> Received:
-    """Bob: hear a message over a simulated channel, undo the protection and make the image; a keyed message is read once.
+    """Bob: receive a message over a simulated channel, undo the protection and synthesise the images.
+
+    A keyed message is read once.
 
     A digital message passes no channel: it is opened whole, or refused if anything of it was altered.
 
@@ -68,14 +76,14 @@ def receive(
         key: Bob's copy: a key file, a `Key` or a `SharedKey`.
         model: face model, loaded or by name; the one that the message names where None.
         pair: Alice's, for protection `nn`; looked up by its hash where None.
-        snr_db: of the simulated channel (20).
-        channel: the simulated one, see `parse_link`; AWGN where None.
+        snr_db: of the simulated channel in dB (20): one number, or one for each image.
+        channel: the simulated one, as for `transmit`; AWGN where None.
         seed: of its noise; drawn anew where None.
         authenticate: False reads a deniable message, whose side information anybody may have altered.
         replay: read a keyed message that was read before.
         certificate_in_png: put the certificate into the PNG's text too.
         device: where the networks compute, see `core.device.choose_device`; where the model is, if None.
-        note: told where the message was sent from this machine: Bob may be hearing himself.
+        note: told if the message was sent from this machine, since Bob may be reading his own.
 
     Raises:
         MessageError: the message is damaged, or needs another model or pair.
@@ -96,7 +104,7 @@ def receive(
         note("this message was sent from this machine; if you did not send it to yourself, somebody sent it back to you")
     if isinstance(read, Message):
         assert method is not None
-        images = method.receive(heard(read, snr_db=snr_db, rng=streams(seed)["bob"], channel=channel))
+        images = method.receive(heard(read, snr_db=snr_db, rng=streams(seed)["bob"], channel=channel_of(channel)))
         certificate, as_heard = certificate_of(read, method), not method.kind.undone
     else:
         assert shared is not None
@@ -116,23 +124,33 @@ def eavesdrop(
     *,
     iq: bool = False,
     model: FaceModel | str | None = None,
-    snr_db: float | None = None,
-    channel: AnyChannel | None = None,
+    snr_db: AnySnr | None = None,
+    channel: AnyChannel | str | None = None,
     seed: int | None = None,
     certificate_in_png: bool = False,
     device: str | torch.device | None = None,
 ) -> Received:
-    """Eve: hear a message over her own simulated channel and put it into the public generator, as in the paper.
+    """Eve: decode a message naively, as in the paper: her received signal goes into the public generator.
 
     Args:
-        message, out, iq, model, snr_db, channel, seed, certificate_in_png, device: as for `receive`.
+        message: file, or as it was read.
+        out: picture to write; of several images NAME-1.png and so on.
+        iq: the message is a SigMF recording.
+        model: the message's where None.
+        snr_db: of the simulated channel in dB (20): one number, or one for each image.
+        channel: the simulated one, as for `transmit`; AWGN where None.
+        seed: of its noise; drawn anew where None.
+        certificate_in_png: put the certificate into the picture's text too.
+        device: where the networks compute, see `core.device.choose_device`; where the model is, if None.
 
     Raises:
         MessageError: the message is damaged, or needs another model.
     """
     read, loaded = open_message(message, model, iq=iq)
     loaded = loaded.to(device)
-    images = method_for_eve(read, loaded).eavesdrop(heard(read, snr_db=snr_db, rng=streams(seed)["eve"], channel=channel))
+    images = method_for_eve(read, loaded).eavesdrop(
+        heard(read, snr_db=snr_db, rng=streams(seed)["eve"], channel=channel_of(channel))
+    )
     certificate = certificate_of(read).for_picture()
     outputs = picture_outputs(out, images, certificate, in_png=certificate_in_png)
     return Received(images, read, certificate, publish_outputs(outputs))
@@ -167,7 +185,9 @@ def _model_of(read: Message | DigitalMessage, model: FaceModel | str | None) -> 
         raise MessageError(f"the message needs a model that is not here: {error}") from error
 
 
-def _refuse_analogue(*, snr_db: float | None, channel: AnyChannel | None, pair: TrainedPair | None, authenticate: bool) -> None:
+def _refuse_analogue(
+    *, snr_db: AnySnr | None, channel: AnyChannel | str | None, pair: TrainedPair | None, authenticate: bool
+) -> None:
     """What makes sense for symbols alone is refused for a digital message."""
     if snr_db is not None or channel is not None:
         raise MessageError("a digital message passes no simulated channel; leave --snr-db and --channel out")

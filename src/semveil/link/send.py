@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from semveil.channels import DigitalMessage, Message, digital_bytes, message_bytes
+from semveil.core.brief import Brief
 from semveil.core.certificate import Certificate
 from semveil.core.errors import KeyProblem
 from semveil.core.ledger import Ledger
@@ -27,22 +28,29 @@ from semveil.methods.face_model import DEFAULT_MODEL, FaceModel, load_model
 from semveil.methods.messages import to_message
 from semveil.protection.pair import TrainedPair
 
+NO_PROMISE = (
+    "no key and no protection are named, so the paper's trained pair (nn) is used, which guarantees nothing; for a promise "
+    "make a key (semveil keygen --out my.key) and give it with --key my.key"
+)
 
-@dataclass(frozen=True, eq=False)
-class Sent:
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Sent(Brief):
     """A message that was sent.
 
     Attributes:
         message: clean symbols with the side information to read them, or sealed bytes.
         certificate: what is guaranteed of it.
         written: files of the message and the recording, then their certificates; none where no file was named.
-        record: what all recorded releases about the subject add up to; None without a subject.
+        record: total of all recorded releases about the subject; None without a subject.
+        size: side of the images that the message makes, in pixels.
     """
 
     message: Message | DigitalMessage
     certificate: Certificate
     written: tuple[Path, ...]
     record: Record | None
+    size: int
 
 
 def send(
@@ -75,7 +83,8 @@ def send(
         iq: SigMF recording to write, the same as a radio signal; needs the extra `iq`.
         iq_format: of its samples, `cf32` or `ci16`.
         digital: for a digital link: the latents as bytes, sealed whole under the key, see `methods.digital`.
-        for_snr_db: round the symbols to what this SNR is worth: a smaller file, .14 dB less at that SNR; floats where None.
+        for_snr_db: round the symbols to the precision that this SNR leaves: a smaller file, and .14 dB less at that SNR; floats
+            where None.
         image_bytes: of each image on a digital link; see `default_bytes` where None.
         model: face model, loaded or by name.
         key: that Alice shares with Bob: a key file, a `Key` or a `SharedKey`; none for protections without one.
@@ -87,7 +96,7 @@ def send(
         train: train a missing pair now (minutes; it is kept).
         device: where the networks compute, see `core.device.choose_device`; where the model is, if None.
         progress: stages of the work.
-        note: told of what the user should know.
+        note: receives notes for the user.
         options: of the protection, see `DPSemCom`: protection, private_codes, epsilon, calibration, budget, delta, guard,
             authenticate, perceptual.
 
@@ -139,12 +148,14 @@ def send(
 
     def written_down() -> None:
         if book is not None and subject is not None:
-            book.record(subject, certificate, limit=limit)
+            book.record(subject, certificate)
         if message.keyed is not None:
             nonce_log(SENT).add(message.keyed.nonce)
 
     written = publish_outputs(made, once=written_down)  # also before the caller has the message
-    return Sent(message, certificate, written, account(book, subject))
+    if shared is None and pair is None and not asked & {"protection", "mechanism", "budget"}:
+        note(NO_PROMISE)
+    return Sent(message, certificate, written, account(book, subject), loaded.size)
 
 
 def _recorded_signal(path: Path, message: Message, datatype: str) -> list[File]:

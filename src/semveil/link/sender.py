@@ -1,4 +1,4 @@
-"""Alice's method from what is asked of it, with its trained pair found or trained."""
+"""Alice's method from options, with its trained pair found or trained."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from semveil.methods.dp_semcom import DPSemCom, pair_settings
 from semveil.methods.face_model import FaceModel, model_folders
 from semveil.methods.pairs import NoPair, find_pair
 from semveil.methods.protection_options import check_options
-from semveil.methods.protections import PROTECTIONS
+from semveil.methods.protections import PROTECTIONS, chosen_protection
 from semveil.methods.shared_key import SharedKey
 from semveil.protection.pair import PairSettings, TrainedPair
 from semveil.training.protector import find_or_train_pair
@@ -37,23 +37,23 @@ def sender(
     Args:
         model: loaded.
         key: that she shares with Bob.
-        pair: a trained one for `nn`; what else is asked must be what it was trained for.
+        pair: a trained pair for `nn`; other options must agree with what it was trained for.
         train: train a missing pair now (minutes; it is kept).
         progress: epochs of a training.
-        note: told that a training begins.
-        options: further arguments of `DPSemCom`, None where she leaves them to the method.
+        note: receives a line when a training begins.
+        options: further arguments of `DPSemCom`; None leaves one to the method.
 
     Raises:
-        ValueError: options that do not go together, or a pair that was trained for something else.
+        ValueError: options that exclude each other, or a pair that was trained for something else.
         PairMissing: there is no pair, and none may be trained.
     """
     asked = {name: value for name, value in options.items() if value is not None}
-    protection = asked.pop("protection", None)
+    protection = chosen_protection(asked.pop("protection", None), asked.pop("mechanism", None))
     if protection is None and key is None and "budget" not in asked:
         protection = "nn" if pair is None else pair.settings.protection
-    if protection not in PROTECTIONS or PROTECTIONS[protection].trained is None:
+    if protection is None or protection not in PROTECTIONS or PROTECTIONS[protection].trained is None:
         if pair is not None:
-            trained = ", ".join(name for name in PROTECTIONS if PROTECTIONS[name].trained is not None)
+            trained = ", ".join(name for name, kind in PROTECTIONS.items() if kind.trained is not None)
             raise ValueError(f"a pair serves a trained protection only ({trained}); leave --pair out")
         return DPSemCom(model, protection=protection, key=key, **asked)
     if pair is not None:
@@ -66,7 +66,7 @@ def sender(
 
 
 def _with_pair(model: FaceModel, protection: str, pair: TrainedPair, asked: dict[str, Any]) -> DPSemCom:
-    """The method of a pair at hand; what the user asks for beside it must be what it was trained for."""
+    """The method of a given pair; other options must agree with what it was trained for."""
     own = pair.settings
     trained = dict(zip(_TRAINED, (own.epsilon, own.calibration, own.codes), strict=True))
     for name, value in trained.items():

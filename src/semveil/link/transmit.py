@@ -9,7 +9,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from semveil.channels import parse_link
+from semveil.channels import channel_of
+from semveil.channels.wiretap import AnyChannel, AnySnr
+from semveil.core.brief import Brief
 from semveil.core.certificate import Certificate
 from semveil.core.pixels import to_pixels
 from semveil.core.progress import Note, Progress, quiet, unheard
@@ -25,17 +27,19 @@ from semveil.link.measure import measure
 from semveil.link.outputs import AnyPath
 from semveil.link.sender import sender
 from semveil.methods.certificates import certificate_of
-from semveil.methods.dp_semcom import DPSemCom, WiretapResult
+from semveil.methods.dp_semcom import DPSemCom
 from semveil.methods.face_model import DEFAULT_MODEL, FaceModel, box_as_dict, load_model
 from semveil.methods.messages import to_message
 from semveil.methods.pairs import pair_digest
+from semveil.methods.transmission import WiretapResult
 from semveil.recognition.by_name import Remembering, choose_verifier
 
+DEFAULT_PROTECTION = "rotation"  # the only one with a promise that leaves Bob the photo
 PICTURES = ("source", "inverted", "direct", "bob", "eve")
 
 
-@dataclass(frozen=True, eq=False)
-class Transmitted:
+@dataclass(frozen=True, eq=False, repr=False)
+class Transmitted(Brief):
     """A simulated transmission of one or more photos.
 
     Attributes:
@@ -68,10 +72,10 @@ def transmit(
     model: FaceModel | str = DEFAULT_MODEL,
     face: int | str | None = None,
     names: Sequence[str] | None = None,
-    snr_db: float = 20.0,
-    eve_snr_db: float | None = None,
-    channel: str | None = None,
-    eve_channel: str | None = None,
+    snr_db: AnySnr = 20.0,
+    eve_snr_db: AnySnr | None = None,
+    channel: AnyChannel | str | None = None,
+    eve_channel: AnyChannel | str | None = None,
     verifier: str = "dlib",
     threshold: float | None = None,
     seed: int | None = None,
@@ -81,7 +85,7 @@ def transmit(
     note: Note = unheard,
     **options: Any,
 ) -> Transmitted:
-    """Send photos to Bob over a wiretap channel on which Eve listens; all three are simulated.
+    """Send photos to Bob over a wiretap channel while Eve listens; all three are simulated.
 
     Args:
         photos: paths, arrays or aligned images, see `load_faces`.
@@ -89,23 +93,26 @@ def transmit(
         model: face model, loaded or by name.
         face: which face of a photo with several.
         names: of the photos, see `load_faces`.
-        snr_db: Bob's SNR per complex symbol.
-        eve_snr_db: Eve's; Bob's where None.
-        channel: Bob's, see `parse_link`; AWGN where None.
+        snr_db: Bob's SNR per complex symbol in dB: one number, or one for each face.
+        eve_snr_db: Eve's, likewise; Bob's where None.
+        channel: Bob's, by name (see `parse_link`) or anything called as `channel(symbols, snr_db, rng)`; AWGN where None.
         eve_channel: Eve's; AWGN where None.
         verifier: recogniser that decides whether two faces are one person, by name or ONNX file.
-        threshold: of an ONNX verifier, on its cosine.
-        seed: of the channels; drawn anew where None. With genuine noise it makes a simulation, no release.
+        threshold: cosine-similarity threshold of an ONNX verifier.
+        seed: random seed of the channels; a new one where None. With genuine noise it makes a simulation, no release.
         train: train a missing pair now (minutes; it is kept).
         device: where the networks compute, see `core.device.choose_device`; where the model is, if None.
         progress: stages of the work.
-        note: told of what the user should know.
-        options: of the protection, see `DPSemCom`; keyed protection draws a new key, which Bob has and Eve has not.
+        note: receives notes for the user.
+        options: of the protection, see `DPSemCom`; by default keyed rotation. Keyed protection draws a new key, which Bob has
+            and Eve does not.
 
     Raises:
         ValueError: options that do not go together, or no such verifier.
         SemveilError: a photo or an output is not as it must be.
     """
+    if all(options.get(name) is None for name in ("protection", "mechanism", "budget")):
+        options["protection"] = DEFAULT_PROTECTION
     loaded = (load_model(model) if isinstance(model, str) else model).to(device)
     judge, judge_card = choose_verifier(verifier, resolution=loaded.size, threshold=threshold)
     faces = load_faces(photos, size=loaded.size, face=face, names=names, progress=progress, note=note)
@@ -121,17 +128,17 @@ def transmit(
         eve_snr_db=eve_snr_db,
         codes=latents,
         run=streams(run_seed),
-        bob_channel=None if channel is None else parse_link(channel),
-        eve_channel=None if eve_channel is None else parse_link(eve_channel),
+        bob_channel=channel_of(channel),
+        eve_channel=channel_of(eve_channel),
     )
     summary: dict[str, Any] = {
         "config": {
             **describe(method),
             "inversion": loaded.describe_inversion(method.perceptual),
-            "snr_db": snr_db,
-            "eve_snr_db": snr_db if eve_snr_db is None else eve_snr_db,
-            "channel": channel or "awgn",
-            "eve_channel": eve_channel or "awgn",
+            "snr_db": _numbers(snr_db),
+            "eve_snr_db": _numbers(snr_db if eve_snr_db is None else eve_snr_db),
+            "channel": _words(channel),
+            "eve_channel": _words(eve_channel),
             "verifier": judge_card,
         },
         "seeds": {"run": None, "reason": "it would give the noise away"} if genuine else {"run": run_seed},
@@ -144,6 +151,16 @@ def transmit(
     if out is not None:
         _write(Path(out), transmitted, faces.ids)
     return transmitted
+
+
+def _numbers(snr_db: AnySnr) -> float | list[float]:
+    """An SNR, or one for each face, as JSON holds them."""
+    return float(snr_db) if isinstance(snr_db, int | float) else torch.as_tensor(snr_db, dtype=torch.float64).tolist()
+
+
+def _words(channel: AnyChannel | str | None) -> str:
+    """A channel as results have it."""
+    return channel if isinstance(channel, str) else "awgn" if channel is None else type(channel).__name__
 
 
 def describe(method: DPSemCom) -> dict[str, Any]:
@@ -174,7 +191,7 @@ def describe(method: DPSemCom) -> dict[str, Any]:
 
 
 def meaning(method: DPSemCom) -> str:
-    """What the nominal epsilon of a trained pair is worth."""
+    """The meaning of a trained pair's nominal epsilon, in words."""
     noise, epsilon = method.calibration, text_above(method.calibration.true_epsilon, 4)
     return (
         f"nominal epsilon {noise.nominal_epsilon:g} ({noise.name}): genuine Laplace noise of scale {noise.scale:.4g} would "

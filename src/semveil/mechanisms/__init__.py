@@ -1,8 +1,8 @@
 """Noise laws with their guarantees, the clip box, sensitivities, and how noise is calibrated to them."""
 
 from semveil.core.gaussian_curve import gaussian_delta, gaussian_epsilon, gaussian_ratio
-from semveil.core.registry import Registry
-from semveil.mechanisms.base import Mechanism
+from semveil.core.registry import Registry, having
+from semveil.mechanisms.base import ExactMechanism, Mechanism
 from semveil.mechanisms.budget import BUDGET_PARTS, PartBudget, parse_budget, part_budget
 from semveil.mechanisms.calibration import CALIBRATIONS, Calibration, as_published, corrected
 from semveil.mechanisms.clip import ClipBox
@@ -23,7 +23,11 @@ from semveil.mechanisms.sphere import SphereMechanism
 from semveil.mechanisms.sphere_registry import SPHERE_MECHANISMS, cosines_kept
 from semveil.mechanisms.von_mises_fisher import VonMisesFisher
 
-MECHANISMS: Registry[type[Mechanism]] = Registry("mechanism")
+MECHANISMS: Registry[type[Mechanism]] = Registry(
+    "mechanism",
+    group="semveil.mechanisms",
+    accept=having("name", "norm", "guarantee", "coordinate_std", "calibrate", "example"),
+)
 for _mechanism in (Laplace, L2Laplace, Gaussian, PerCoordinateLaplace):
     MECHANISMS.add(_mechanism.name, _mechanism)
 
@@ -35,6 +39,7 @@ __all__ = [
     "Calibration",
     "ClipBox",
     "CoordinateSensitivity",
+    "ExactMechanism",
     "Gaussian",
     "L2Laplace",
     "Laplace",

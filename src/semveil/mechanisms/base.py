@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Protocol, Self, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -12,26 +12,72 @@ from semveil.core.rounding import loss_above
 
 
 class Mechanism(Protocol):
-    """Adds noise to records. `mechanism(x, rng=...)` takes (B, ...) floats, row b one person's record, never in place.
+    """A noise law with its privacy map; a class of this kind that is in `MECHANISMS` works in methods and commands by its name.
 
-    `example()` builds a small mechanism with a sensitivity that fits it, for lists and tests over all mechanisms.
+    Attributes:
+        name: as users say it.
+        norm: in which it takes a sensitivity; None where it takes one for each coordinate (`CoordinateSensitivity`).
     """
 
     name: ClassVar[str]
+    norm: ClassVar[Norm | None]
 
-    def __call__(self, x: Tensor, *, rng: torch.Generator | None = None) -> Tensor: ...
+    def __call__(self, x: Tensor, *, rng: torch.Generator | None = None) -> Tensor:
+        """A noisy copy of x, in its type and on its device.
+
+        Args:
+            x: (B, ...) floats, row b one person's record; never changed in place.
+            rng: of the noise; torch's own stream where None.
+        """
+        ...
 
     def guarantee(
         self, sensitivity: Any, *, covers: str = ..., not_covered: Sequence[str] = ..., assumptions: Sequence[str] = ...
-    ) -> Guarantee: ...
+    ) -> Guarantee:
+        """The privacy map: what holds for noise that is drawn in floats, on basis `simulation` at best.
 
-    def coordinate_std(self, dimension: int) -> float | Tensor: ...
+        Args:
+            sensitivity: how far two records can lie apart, in the norm of the law.
+            covers: what is protected, in words.
+            not_covered: what is given away besides, in words.
+            assumptions: what the claim rests on besides.
+        """
+        ...
+
+    def coordinate_std(self, dimension: int) -> float | Tensor:
+        """Standard deviation of the noise in each of so many coordinates."""
+        ...
 
     @classmethod
-    def calibrate(cls, sensitivity: Any, epsilon: float) -> "Mechanism": ...
+    def calibrate(cls, sensitivity: Any, epsilon: float) -> Self:
+        """The least noise whose guarantee for this sensitivity is epsilon; a law with a delta takes it as `delta`."""
+        ...
 
     @classmethod
-    def example(cls) -> "tuple[Mechanism, Any]": ...
+    def example(cls) -> tuple[Self, Any]:
+        """A small one and a sensitivity that fits it, for lists and tests over all mechanisms."""
+        ...
+
+
+@runtime_checkable
+class ExactMechanism(Protocol):
+    """A mechanism that can also be sampled exactly on a grid, so that `Release` draws it with a proved guarantee."""
+
+    @property
+    def smallest_scale(self) -> float:
+        """The smallest scale above 0 of its noise, in the units of x; the grid follows from it."""
+        ...
+
+    def sample_on_grid(self, x: Tensor, step: float) -> list[int]:
+        """k with law round((x + N) / step), N the ideal noise, for each number of x (B, ...) float64, in its order.
+
+        `mechanisms.exact` samples such laws from the operating system's entropy.
+        """
+        ...
+
+    def epsilon_above(self, sensitivity: Any) -> float:
+        """The guarantee's epsilon, rounded up where floats round."""
+        ...
 
 
 SMALLEST_EPSILON, LARGEST_EPSILON = 1e-15, 1e15  # budgets

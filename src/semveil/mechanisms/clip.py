@@ -7,7 +7,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from semveil.core.privacy import Sensitivity
+from semveil.core.privacy import Norm, Sensitivity
 from semveil.mechanisms.per_coordinate import CoordinateSensitivity
 from semveil.mechanisms.quantiles import streamed_quantiles
 
@@ -92,6 +92,20 @@ class ClipBox:
     def l2_sensitivity(self, n: int | None = None) -> Sensitivity:
         """Largest L2 distance between two records of n clipped coordinates, (b - a) sqrt(n) ([DPSC] Eq. 19)."""
         return self.coordinate_sensitivity(n).l2()
+
+    def sensitivity(self, norm: Norm | None, shape: int | tuple[int, ...] | None = None) -> Sensitivity | CoordinateSensitivity:
+        """What a mechanism takes: the largest distance in its `norm`, or the width of each coordinate where it has none.
+
+        Args:
+            norm: `Mechanism.norm`.
+            shape: of a record; the bounds' own where None.
+
+        Example:
+            >>> ClipBox(-1.0, 2.0).sensitivity(Norm.L2, (2, 2)).value
+            6.0
+        """
+        widths = self.coordinate_sensitivity(shape)
+        return widths if norm is None else widths.l1() if norm == Norm.L1 else widths.l2()
 
 
 def _difference_above(a: Tensor, b: Tensor) -> Tensor:

@@ -84,7 +84,7 @@ def round_laplace(values: Sequence[float], scales: Sequence[float], step: float)
         heads = coins[i // 8] >> i % 8 & 1
         return [(scales[i] if heads else -scales[i]) * magnitudes.exponential(i)]
 
-    return _rounded([[x] for x in values], noise, magnitudes.extend, step)
+    return rounded([[x] for x in values], noise, magnitudes.extend, step)
 
 
 def round_gaussian(values: Sequence[float], sigma: float, step: float) -> list[int]:
@@ -101,7 +101,7 @@ def round_gaussian(values: Sequence[float], sigma: float, step: float) -> list[i
     def noise(pair: int) -> list[arb]:
         return [sigma * n for n in normals.pair(pair)]
 
-    return _rounded([values[i : i + 2] for i in range(0, len(values), 2)], noise, normals.extend, step)
+    return rounded([values[i : i + 2] for i in range(0, len(values), 2)], noise, normals.extend, step)
 
 
 def round_k_norm(values: Sequence[float], scale: float, step: float) -> list[int]:
@@ -131,7 +131,7 @@ def round_k_norm(values: Sequence[float], scale: float, step: float) -> list[int
         for i in range(len(values)):
             lengths.extend(i)
 
-    return _rounded([values], noise, extend, step)
+    return rounded([values], noise, extend, step)
 
 
 class Normals:
@@ -154,12 +154,27 @@ class Normals:
         return [radius * cosine, radius * sine]
 
 
-def _rounded(
+def rounded(
     groups: Sequence[Sequence[float]], noise: Callable[[int], list[arb]], extend: Callable[[int], None], step: float
 ) -> list[int]:
-    """Round values + noise to the grid, group by group; a group's noise shares random bits, which `extend` lengthens.
+    """Round values + noise to the grid, group by group: what a law of one's own is sampled exactly by.
 
     A thread that changes the working precision meanwhile makes balls larger, never wrong.
+
+    Args:
+        groups: finite numbers; those of a group share random bits.
+        noise: balls that hold a group's noise, at least one for each of its numbers, as far as its random bits are known.
+        extend: draws further bits of a group.
+        step: of the grid, a power of two.
+
+    Returns:
+        Integers, one for each number, in order.
+
+    Example:
+        >>> uniforms = Uniforms(1)
+        >>> [k] = rounded([[0.0]], lambda group: [uniforms.ball(group)], uniforms.extend, step=0.25)
+        >>> 0 <= k <= 4
+        True
     """
     decided: list[list[int] | None] = [None] * len(groups)
     waiting: Sequence[int] = range(len(groups))

@@ -111,6 +111,7 @@ def release_around(x: Tensor, dimension: int, cosine: Callable[[Draws], arb]) ->
 
     Args:
         x: (B, dimension), float32 or float64, norms of 1 up to rounding; the law is that for x / ||x|| in real numbers.
+        dimension: d, of the vectors.
         cosine: draws a cosine, of any law that does not depend on x.
 
     Returns:

@@ -19,6 +19,7 @@ from semveil.mechanisms.base import (
     require_positive,
     simulated_guarantee,
 )
+from semveil.mechanisms.exact import round_gaussian
 
 LARGEST_GAUSSIAN = 1e6  # beyond, floats lose the difference of the two tails
 _NUDGE = 2.0**-44
@@ -46,6 +47,7 @@ class Gaussian:
     sigma: float
     delta: float = 1e-5
     name: ClassVar[str] = "gaussian"
+    norm: ClassVar[Norm | None] = Norm.L2
 
     def __post_init__(self) -> None:
         require_positive("the sigma of Gaussian noise", self.sigma)
@@ -76,6 +78,19 @@ class Gaussian:
             assumptions=assumptions,
         )
         return replace(claim, gaussian=GaussianNoise(sensitivity.value, self.sigma))
+
+    @property
+    def smallest_scale(self) -> float:
+        """Sigma."""
+        return self.sigma
+
+    def sample_on_grid(self, x: Tensor, step: float) -> list[int]:
+        """round((x + N) / step) for each number of x (B, ...), exactly."""
+        return round_gaussian(x.flatten().tolist(), self.sigma, step)
+
+    def epsilon_above(self, sensitivity: Sensitivity) -> float:
+        """The smallest epsilon at this delta, rounded up."""
+        return gaussian_epsilon_above(self.delta, self.sigma, sensitivity.value) if sensitivity.value else 0.0
 
     def coordinate_std(self, dimension: int) -> float:
         """Standard deviation of the noise in each coordinate."""

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from semveil.core.privacy import Guarantee, MetricForm, Norm, Sensitivity
+from semveil.core.rounding import loss_above
 from semveil.mechanisms.base import (
     EVERYTHING,
     add_noise,
@@ -20,6 +21,7 @@ from semveil.mechanisms.base import (
     require_positive,
     simulated_guarantee,
 )
+from semveil.mechanisms.exact import round_k_norm
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,7 @@ class L2Laplace:
 
     scale: float
     name: ClassVar[str] = "l2-laplace"
+    norm: ClassVar[Norm | None] = Norm.L2
 
     def __post_init__(self) -> None:
         require_positive("the scale of K-norm noise", self.scale)
@@ -73,6 +76,19 @@ class L2Laplace:
             assumptions=assumptions,
             metric=MetricForm(1 / self.scale, Norm.L2),
         )
+
+    @property
+    def smallest_scale(self) -> float:
+        """The scale."""
+        return self.scale
+
+    def sample_on_grid(self, x: Tensor, step: float) -> list[int]:
+        """round((x + N) / step) for each number of x (B, ...), exactly; a row has one length and one direction."""
+        return [k for record in x.flatten(1).tolist() for k in round_k_norm(record, self.scale, step)]
+
+    def epsilon_above(self, sensitivity: Sensitivity) -> float:
+        """Delta_2 / scale, rounded up."""
+        return loss_above([sensitivity.value], [self.scale])
 
     def coordinate_std(self, dimension: int) -> float:
         """Standard deviation of the noise in each of `dimension` coordinates: E||N||^2 = n (n + 1) scale^2."""

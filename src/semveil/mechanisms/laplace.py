@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from semveil.core.privacy import Guarantee, MetricForm, Norm, Sensitivity
+from semveil.core.rounding import loss_above
 from semveil.mechanisms.base import (
     EVERYTHING,
     add_noise,
@@ -19,6 +20,7 @@ from semveil.mechanisms.base import (
     require_positive,
     simulated_guarantee,
 )
+from semveil.mechanisms.exact import round_laplace
 
 
 def draw_laplace(shape: Sequence[int], rng: torch.Generator | None) -> Tensor:
@@ -51,6 +53,7 @@ class Laplace:
 
     scale: float
     name: ClassVar[str] = "laplace"
+    norm: ClassVar[Norm | None] = Norm.L1
 
     def __post_init__(self) -> None:
         require_positive("the scale of Laplace noise", self.scale)
@@ -78,6 +81,19 @@ class Laplace:
             assumptions=assumptions,
             metric=MetricForm(1 / self.scale, Norm.L1),
         )
+
+    @property
+    def smallest_scale(self) -> float:
+        """The scale."""
+        return self.scale
+
+    def sample_on_grid(self, x: Tensor, step: float) -> list[int]:
+        """round((x + N) / step) for each number of x (B, ...), exactly."""
+        return round_laplace(x.flatten().tolist(), [self.scale] * x.numel(), step)
+
+    def epsilon_above(self, sensitivity: Sensitivity) -> float:
+        """Delta_1 / scale, rounded up."""
+        return loss_above([sensitivity.value], [self.scale])
 
     def coordinate_std(self, dimension: int) -> float:
         """Standard deviation of the noise in each coordinate."""

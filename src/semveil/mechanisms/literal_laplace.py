@@ -1,23 +1,20 @@
 """Laplace noise on a unit vector, and nothing after it: Eq. 11 of [IDP] to the letter."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import torch
 from torch import Tensor
 
-from semveil.core.privacy import Guarantee, Norm
-from semveil.mechanisms.base import EVERYTHING
 from semveil.mechanisms.exact_sphere import check_releasable
 from semveil.mechanisms.laplace import Laplace
 from semveil.mechanisms.release import Release
-from semveil.mechanisms.renormalised import INWARD, RenormalisedLaplace, sphere_sensitivity
+from semveil.mechanisms.renormalised import INWARD, NoiseOnSphere, RenormalisedLaplace
 from semveil.mechanisms.sphere import unit_rows
 
 
 @dataclass(frozen=True)
-class LiteralLaplace:
+class LiteralLaplace(NoiseOnSphere):
     """x + N with Laplace noise in every coordinate, of whatever length it has: about sqrt(2 d) scale.
 
     epsilon = 2 sqrt(d) / scale, as of `RenormalisedLaplace`, which divides the same sum by its length. No registered mechanism:
@@ -40,6 +37,10 @@ class LiteralLaplace:
     def __post_init__(self) -> None:
         RenormalisedLaplace(self.dimension, self.scale)
 
+    @property
+    def noise(self) -> Laplace:
+        return Laplace(self.scale)
+
     def __call__(self, x: Tensor, *, rng: torch.Generator | None = None) -> Tensor:
         """Simulated vectors (B, d) for unit vectors x (B, d)."""
         return Laplace(self.scale)(unit_rows(x, self.dimension), rng=rng).to(x.dtype)
@@ -53,27 +54,6 @@ class LiteralLaplace:
     def step(self) -> float:
         """Of the grid that a release lies on."""
         return Release(Laplace(self.scale)).step
-
-    @property
-    def epsilon(self) -> float:
-        return RenormalisedLaplace(self.dimension, self.scale).epsilon
-
-    def guarantee(
-        self,
-        *,
-        exact: bool = False,
-        covers: str = EVERYTHING,
-        not_covered: Sequence[str] = (),
-        assumptions: Sequence[str] = (),
-    ) -> Guarantee:
-        """epsilon = 2 sqrt(d) / scale.
-
-        Args:
-            exact: the output came from `release`; basis `proved`, epsilon rounded up.
-        """
-        noise: Any = Release(Laplace(self.scale)) if exact else Laplace(self.scale)
-        sensitivity = sphere_sensitivity(self.dimension, Norm.L1)
-        return noise.guarantee(sensitivity, covers=covers, not_covered=not_covered, assumptions=assumptions)
 
     def cosine_kept(self) -> float:
         """E<x, y> / |y|, as `RenormalisedLaplace` has it."""

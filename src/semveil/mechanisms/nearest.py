@@ -2,23 +2,22 @@
 
 import math
 import secrets
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
 from flint import arb, ctx
 from torch import Tensor
 
-from semveil.core.privacy import Basis, Guarantee
 from semveil.core.rounding import PRECISION, float_above
-from semveil.mechanisms.base import EVERYTHING, check_records, release_assumptions, require_epsilon, simulated_guarantee
+from semveil.mechanisms.base import check_records, require_epsilon
 from semveil.mechanisms.exact_sphere import Draws, certainly, less
 from semveil.mechanisms.priv_unit_g import PrivUnitG
+from semveil.mechanisms.sphere import Claimed
 
 
 @dataclass(frozen=True)
-class Nearest:
+class Nearest(Claimed):
     """The exponential mechanism whose utility is 1 for the k candidates nearest to the record and 0 for the others.
 
     Whatever the record, k of N candidates have utility 1, so that the sum that probabilities are divided by is the same for
@@ -41,6 +40,7 @@ class Nearest:
     near: int
     rest: float
     name: ClassVar[str] = "nearest"
+    rests_on: ClassVar[str] = "the candidates, and how many of them are near, do not depend on the record"
 
     def __post_init__(self) -> None:
         if not 1 <= self.near < self.candidates:
@@ -89,34 +89,7 @@ class Nearest:
 
     @property
     def epsilon(self) -> float:
-        return math.log1p(-self.rest) - math.log(self.rest) + math.log((self.candidates - self.near) / self.near)
-
-    def guarantee(
-        self,
-        *,
-        exact: bool = False,
-        covers: str = EVERYTHING,
-        not_covered: Sequence[str] = (),
-        assumptions: Sequence[str] = (),
-    ) -> Guarantee:
-        """epsilon = ln (1 - rest) (N - k) / (k rest).
-
-        Args:
-            exact: the choice came from `release`; basis `proved`, epsilon rounded up.
-        """
-        claim = simulated_guarantee(
-            self._epsilon_above(),
-            covers=covers,
-            sensitivity_basis=Basis.PROVED,
-            not_covered=not_covered,
-            assumptions=assumptions,
-        )
-        if not exact:
-            return claim
-        rests_on = release_assumptions("the candidates, and how many of them are near, do not depend on the record")
-        return replace(claim, basis=Basis.PROVED, assumptions=(*rests_on, *assumptions))
-
-    def _epsilon_above(self) -> float:
+        """ln (1 - rest) (N - k) / (k rest), rounded up."""
         with ctx.workprec(PRECISION):
             rest = arb(self.rest)
             return float_above(abs(((1 - rest) / rest * (self.candidates - self.near) / self.near).log()))
@@ -128,6 +101,8 @@ class Nearest:
         As many are near as fall into the cap that PrivUnitG takes at this budget.
 
         Args:
+            candidates: N.
+            epsilon: budget.
             dimension: of the sphere.
         """
         require_epsilon(epsilon)
@@ -135,7 +110,7 @@ class Nearest:
         near = min(max(1, round(candidates * math.erfc(threshold / math.sqrt(2)) / 2)), candidates - 1)
         odds = math.exp(-epsilon) * (candidates - near) / near
         rest = odds / (1 + odds)
-        while cls(candidates, near, rest)._epsilon_above() > epsilon:  # rounded, it may lie above
+        while cls(candidates, near, rest).epsilon > epsilon:  # rounded, it may lie above
             rest = math.nextafter(rest, 1.0)
         return cls(candidates, near, rest)
 

@@ -10,6 +10,7 @@ from torch import Tensor
 from semveil.core.privacy import Basis, Guarantee, MetricForm, Norm, Sensitivity
 from semveil.core.rounding import loss_above, norm_above, sum_above
 from semveil.mechanisms.base import EVERYTHING, add_noise, check_records, require_epsilon, simulated_guarantee
+from semveil.mechanisms.exact import round_laplace
 from semveil.mechanisms.laplace import draw_laplace
 
 _NUDGE = 2.0**-50
@@ -63,6 +64,7 @@ class PerCoordinateLaplace:
 
     scales: Tensor
     name: ClassVar[str] = "per-coordinate-laplace"
+    norm: ClassVar[Norm | None] = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "scales", self.scales.detach().to("cpu", torch.float64))
@@ -72,8 +74,7 @@ class PerCoordinateLaplace:
     def __call__(self, x: Tensor, *, rng: torch.Generator | None = None) -> Tensor:
         """Noisy copy of x (B, ...), whose records have the shape of `scales`."""
         check_records(x)
-        if x.shape[1:] != self.scales.shape:
-            raise ValueError(f"records have shape {tuple(x.shape[1:])}, the scales {tuple(self.scales.shape)}")
+        self._check_shape(x)
         noise = draw_laplace(x.shape, rng)
         return add_noise(x, noise * self.scales.to(noise.device))
 
@@ -104,6 +105,31 @@ class PerCoordinateLaplace:
             reason=f"{bare} coordinates vary and get no noise" if bare else "",
         )
 
+    @property
+    def smallest_scale(self) -> float:
+        """The smallest scale above 0.
+
+        Raises:
+            ValueError: all are 0.
+        """
+        noisy = self.scales[self.scales > 0]
+        if not len(noisy):
+            raise ValueError("all scales of the Laplace noise are 0; a release needs noise in one coordinate at least")
+        return float(noisy.min())
+
+    def sample_on_grid(self, x: Tensor, step: float) -> list[int]:
+        """round((x + N) / step) for each number of x (B, ...), exactly."""
+        self._check_shape(x)
+        return round_laplace(x.flatten().tolist(), self.scales.flatten().tolist() * len(x), step)
+
+    def epsilon_above(self, sensitivity: CoordinateSensitivity) -> float:
+        """Sum of S_j / b_j, rounded up."""
+        return loss_above(sensitivity.values.flatten().tolist(), self.scales.flatten().tolist())
+
+    def _check_shape(self, x: Tensor) -> None:
+        if x.shape[1:] != self.scales.shape:
+            raise ValueError(f"records have shape {tuple(x.shape[1:])}, the scales {tuple(self.scales.shape)}")
+
     def coordinate_std(self, dimension: int) -> Tensor:
         """Standard deviation of the noise in each coordinate, in the shape of one record."""
         return self.scales * 2**0.5
@@ -115,6 +141,8 @@ class PerCoordinateLaplace:
         """The scales S_j / (w_j epsilon) whose guarantee for this sensitivity is epsilon.
 
         Args:
+            sensitivity: how far two records can lie apart.
+            epsilon: privacy budget, > 0.
             weights: share of epsilon that each coordinate may spend, any positive numbers where S_j > 0 (they are
                 normalised to sum to 1; coordinates with S_j = 0 spend nothing); equal shares by default.
         """

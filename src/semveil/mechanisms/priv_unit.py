@@ -1,7 +1,6 @@
 """PrivUnit: a uniform vector from the cap around x with a high probability, else from the rest of the sphere."""
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -11,14 +10,12 @@ import torch
 from flint import arb
 from torch import Tensor
 
-from semveil.core.privacy import Guarantee
-from semveil.mechanisms.base import EVERYTHING
 from semveil.mechanisms.caps import cap_loss, cap_loss_above, checked, crossing, log_rest, rest_probability
 from semveil.mechanisms.cosines import Floats, log_cap, log_cap_moment
 from semveil.mechanisms.exact_sphere import Draws, exact_uniform_cosine, less, release_around
 from semveil.mechanisms.sphere import (
+    Claimed,
     around,
-    directional_guarantee,
     require_budget,
     require_dimension,
     uniform_cosines,
@@ -28,7 +25,7 @@ from semveil.mechanisms.tails import cap_tail
 
 
 @dataclass(frozen=True)
-class PrivUnit:
+class PrivUnit(Claimed):
     """Replaces each unit vector x by y, uniform in the cap <x, y> >= threshold with probability p, else uniform outside it.
 
     epsilon = ln p (1 - q) / ((1 - p) q), q the cap's share of the sphere (Bhowmick et al. 2018, whose two budgets are merged:
@@ -96,28 +93,11 @@ class PrivUnit:
 
     @property
     def epsilon(self) -> float:
+        """ln p (1 - q) / ((1 - p) q), for any two vectors however near."""
         return cap_loss(self.rest, log_cap(self.threshold, self.dimension))
 
-    def guarantee(
-        self,
-        *,
-        exact: bool = False,
-        covers: str = EVERYTHING,
-        not_covered: Sequence[str] = (),
-        assumptions: Sequence[str] = (),
-    ) -> Guarantee:
-        """epsilon = ln p (1 - q) / ((1 - p) q), for any two vectors however near.
-
-        Args:
-            exact: the output came from `release`; basis `proved`, epsilon rounded up.
-        """
-        return directional_guarantee(
-            cap_loss_above(self.rest, self._cap) if exact else self.epsilon,
-            exact=exact,
-            covers=covers,
-            not_covered=not_covered,
-            assumptions=assumptions,
-        )
+    def epsilon_above(self) -> float:
+        return cap_loss_above(self.rest, self._cap)
 
     def cosine_kept(self) -> float:
         """E<x, y> = E[T; T >= threshold] (p / q - (1 - p) / (1 - q)), T the cosine to a uniform vector."""

@@ -1,7 +1,6 @@
 """PrivUnitG: PrivUnit's choice made on the normal law's cosine, which needs no incomplete beta function."""
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -11,17 +10,16 @@ import torch
 from flint import arb
 from torch import Tensor
 
-from semveil.core.privacy import Guarantee
-from semveil.mechanisms.base import EVERYTHING, draw_normal
+from semveil.mechanisms.base import draw_normal
 from semveil.mechanisms.caps import cap_loss, cap_loss_above, checked, crossing, log_rest, rest_probability
 from semveil.mechanisms.cosines import Floats, gamma_nodes
 from semveil.mechanisms.exact_sphere import Draws, less, release_around
-from semveil.mechanisms.sphere import around, directional_guarantee, require_budget, require_dimension, unit_rows
+from semveil.mechanisms.sphere import Claimed, around, require_budget, require_dimension, unit_rows
 from semveil.mechanisms.tails import normal_tail
 
 
 @dataclass(frozen=True)
-class PrivUnitG:
+class PrivUnitG(Claimed):
     """Replaces each unit vector x by the direction of v, standard normal but for its part a = <x, v> along x.
 
     With probability p, a is normal given a >= threshold, else normal given a < threshold; epsilon = ln p (1 - q) / ((1 - p) q)
@@ -102,28 +100,11 @@ class PrivUnitG:
 
     @property
     def epsilon(self) -> float:
+        """ln p (1 - q) / ((1 - p) q), for any two vectors however near."""
         return cap_loss(self.rest, float(scipy.special.log_ndtr(-self.threshold)))
 
-    def guarantee(
-        self,
-        *,
-        exact: bool = False,
-        covers: str = EVERYTHING,
-        not_covered: Sequence[str] = (),
-        assumptions: Sequence[str] = (),
-    ) -> Guarantee:
-        """epsilon = ln p (1 - q) / ((1 - p) q), for any two vectors however near.
-
-        Args:
-            exact: the output came from `release`; basis `proved`, epsilon rounded up.
-        """
-        return directional_guarantee(
-            cap_loss_above(self.rest, self._cap) if exact else self.epsilon,
-            exact=exact,
-            covers=covers,
-            not_covered=not_covered,
-            assumptions=assumptions,
-        )
+    def epsilon_above(self) -> float:
+        return cap_loss_above(self.rest, self._cap)
 
     def cosine_kept(self) -> float:
         """E<x, y> = C (p / q - (1 - p) / (1 - q)) with C = E[a / ||v||; a >= t] = phi(t) E[(t^2 + S)^(-1/2)], t the threshold.

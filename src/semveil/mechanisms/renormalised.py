@@ -1,9 +1,10 @@
 """Noise added to a unit vector, and the sum divided by its length: what general mechanisms do on the sphere."""
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -34,8 +35,57 @@ def sphere_sensitivity(dimension: int, norm: Norm | str) -> Sensitivity:
     return Sensitivity(value, Norm(norm), dimension, source="any two vectors of length 1")
 
 
+class NoiseOnSphere(ABC):
+    """A law that adds noise to unit vectors: its claim is the noise's, for any two of them.
+
+    Attributes:
+        dimension: d, of the vectors.
+        scale: of the noise.
+    """
+
+    dimension: int
+    scale: float
+
+    @property
+    @abstractmethod
+    def noise(self) -> Laplace | L2Laplace:
+        """The law of the noise."""
+
+    @property
+    def epsilon(self) -> float:
+        """Of the noise, for vectors as far apart as unit vectors can lie."""
+        return self.sensitivity.value / self.scale
+
+    @property
+    def sensitivity(self) -> Sensitivity:
+        """How far apart unit vectors can lie, in the noise's norm."""
+        return sphere_sensitivity(self.dimension, Norm.L1 if isinstance(self.noise, Laplace) else Norm.L2)
+
+    def guarantee(
+        self,
+        *,
+        exact: bool = False,
+        covers: str = EVERYTHING,
+        not_covered: Sequence[str] = (),
+        assumptions: Sequence[str] = (),
+    ) -> Guarantee:
+        """The noise's guarantee.
+
+        Args:
+            exact: the output came from `release`; basis `proved`, epsilon rounded up.
+            covers: what is protected, in words.
+            not_covered: what is given away besides, in words.
+            assumptions: what the claim rests on besides.
+            covers: what is protected, in words.
+            not_covered: what is given away besides, in words.
+            assumptions: what the claim rests on besides.
+        """
+        law: Laplace | L2Laplace | Release = Release(self.noise) if exact else self.noise
+        return law.guarantee(self.sensitivity, covers=covers, not_covered=not_covered, assumptions=assumptions)
+
+
 @dataclass(frozen=True)
-class RenormalisedLaplace:
+class RenormalisedLaplace(NoiseOnSphere):
     """(x + N) / ||x + N|| with Laplace noise in every coordinate; dividing by the length is post-processing.
 
     epsilon = 2 sqrt(d) / scale.
@@ -57,34 +107,17 @@ class RenormalisedLaplace:
         require_dimension(self.dimension)
         Laplace(self.scale)
 
+    @property
+    def noise(self) -> Laplace:
+        return Laplace(self.scale)
+
     def __call__(self, x: Tensor, *, rng: torch.Generator | None = None) -> Tensor:
         """Simulated unit vectors (B, d) for unit vectors x (B, d)."""
-        return normalize(Laplace(self.scale)(unit_rows(x, self.dimension), rng=rng)).to(x.dtype)
+        return normalize(self.noise(unit_rows(x, self.dimension), rng=rng)).to(x.dtype)
 
     def release(self, x: Tensor) -> Tensor:
         """As `Release` draws the noise, then divided by the length and rounded to multiples of 2^-24."""
-        return _released(Laplace(self.scale), x, self.dimension)
-
-    @property
-    def epsilon(self) -> float:
-        return sphere_sensitivity(self.dimension, Norm.L1).value / self.scale
-
-    def guarantee(
-        self,
-        *,
-        exact: bool = False,
-        covers: str = EVERYTHING,
-        not_covered: Sequence[str] = (),
-        assumptions: Sequence[str] = (),
-    ) -> Guarantee:
-        """epsilon = 2 sqrt(d) / scale.
-
-        Args:
-            exact: the output came from `release`; basis `proved`, epsilon rounded up.
-        """
-        noise: Any = Release(Laplace(self.scale)) if exact else Laplace(self.scale)
-        sensitivity = sphere_sensitivity(self.dimension, Norm.L1)
-        return noise.guarantee(sensitivity, covers=covers, not_covered=not_covered, assumptions=assumptions)
+        return _released(self.noise, x, self.dimension)
 
     def cosine_kept(self) -> float:
         """E<x, y> for large d: (1 + 2 d scale^2)^(-1/2), the noise's length being nearly sqrt(2 d) scale.
@@ -101,7 +134,7 @@ class RenormalisedLaplace:
 
 
 @dataclass(frozen=True)
-class RenormalisedL2Laplace:
+class RenormalisedL2Laplace(NoiseOnSphere):
     """(x + N) / ||x + N|| with K-norm noise, density proportional to exp(-||N||_2 / scale); epsilon = 2 / scale.
 
     Args:
@@ -121,34 +154,17 @@ class RenormalisedL2Laplace:
         require_dimension(self.dimension)
         L2Laplace(self.scale)
 
+    @property
+    def noise(self) -> L2Laplace:
+        return L2Laplace(self.scale)
+
     def __call__(self, x: Tensor, *, rng: torch.Generator | None = None) -> Tensor:
         """Simulated unit vectors (B, d) for unit vectors x (B, d)."""
-        return normalize(L2Laplace(self.scale)(unit_rows(x, self.dimension), rng=rng)).to(x.dtype)
+        return normalize(self.noise(unit_rows(x, self.dimension), rng=rng)).to(x.dtype)
 
     def release(self, x: Tensor) -> Tensor:
         """As `Release` draws the noise, then divided by the length and rounded to multiples of 2^-24."""
-        return _released(L2Laplace(self.scale), x, self.dimension)
-
-    @property
-    def epsilon(self) -> float:
-        return 2 / self.scale
-
-    def guarantee(
-        self,
-        *,
-        exact: bool = False,
-        covers: str = EVERYTHING,
-        not_covered: Sequence[str] = (),
-        assumptions: Sequence[str] = (),
-    ) -> Guarantee:
-        """epsilon = 2 / scale.
-
-        Args:
-            exact: the output came from `release`; basis `proved`, epsilon rounded up.
-        """
-        noise: Any = Release(L2Laplace(self.scale)) if exact else L2Laplace(self.scale)
-        sensitivity = sphere_sensitivity(self.dimension, Norm.L2)
-        return noise.guarantee(sensitivity, covers=covers, not_covered=not_covered, assumptions=assumptions)
+        return _released(self.noise, x, self.dimension)
 
     def cosine_kept(self) -> float:
         """E<x, y> = E[(1 + L T) / sqrt(1 + 2 L T + L^2)], L = scale Gamma(d), T the cosine to a uniform vector; summed here."""

@@ -4,6 +4,7 @@ All of them leave the direction around the input to chance: the output is t x + 
 vectors orthogonal to x, and only the law of the cosine t = <x, y> differs. Density ratios are then those of the cosines.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import ClassVar, Protocol
@@ -12,7 +13,14 @@ import torch
 from torch import Tensor
 
 from semveil.core.privacy import Basis, Guarantee, MetricForm
-from semveil.mechanisms.base import check_records, draw_normal, release_assumptions, require_epsilon, simulated_guarantee
+from semveil.mechanisms.base import (
+    EVERYTHING,
+    check_records,
+    draw_normal,
+    release_assumptions,
+    require_epsilon,
+    simulated_guarantee,
+)
 
 SMALLEST_DIMENSION = 4  # below, the density of a cosine, (1 - t^2)^((d - 3) / 2), is not strictly log-concave
 UNIT_TOLERANCE = 1e-4  # how far a norm may lie from 1; float32 stays within 1e-6
@@ -76,6 +84,7 @@ def around(x: Tensor, cosines: Tensor, *, rng: torch.Generator | None) -> Tensor
     Args:
         x: (B, d) float64.
         cosines: (B,) float64 in [-1, 1].
+        rng: of the directions.
     """
     across = draw_normal(x.shape, rng).to(x.device)
     across = across - (across * x).sum(1, keepdim=True) * x
@@ -102,30 +111,52 @@ def require_budget(dimension: int, epsilon: float) -> None:
     require_epsilon(epsilon)
 
 
-def directional_guarantee(
-    epsilon: float,
-    *,
-    exact: bool,
-    covers: str,
-    not_covered: Sequence[str],
-    assumptions: Sequence[str],
-    metric: MetricForm | None = None,
-) -> Guarantee:
-    """The claim of a law on the sphere: basis `proved` for a release, `simulation` for floats.
+class Claimed(ABC):
+    """A law whose claim follows from its epsilon, for any two records: basis `proved` for a release, `simulation` for floats.
 
-    Args:
-        epsilon: rounded up where `exact`.
-        exact: the output came from `release`.
+    Attributes:
+        rests_on: what a release rests on beside `release_assumptions`.
     """
-    claim = simulated_guarantee(
-        epsilon,
-        covers=covers,
-        sensitivity_basis=Basis.PROVED,
-        not_covered=not_covered,
-        assumptions=assumptions,
-        metric=metric,
-    )
-    if not exact:
-        return claim
-    rests_on = release_assumptions("the mechanism's parameters and its grid do not depend on the record")
-    return replace(claim, basis=Basis.PROVED, assumptions=(*rests_on, *assumptions))
+
+    rests_on: ClassVar[str] = "the mechanism's parameters and its grid do not depend on the record"
+
+    @property
+    @abstractmethod
+    def epsilon(self) -> float:
+        """As floats compute it."""
+
+    def epsilon_above(self) -> float:
+        """The same, rounded up."""
+        return self.epsilon
+
+    def metric_form(self) -> MetricForm | None:
+        """What holds for records that lie near each other, where there is more to say than epsilon."""
+        return None
+
+    def guarantee(
+        self,
+        *,
+        exact: bool = False,
+        covers: str = EVERYTHING,
+        not_covered: Sequence[str] = (),
+        assumptions: Sequence[str] = (),
+    ) -> Guarantee:
+        """The claim, for any two records however near or far.
+
+        Args:
+            exact: the output came from `release`; basis `proved`, epsilon rounded up.
+            covers: what was given to the law, in words.
+            not_covered: what else was given away.
+            assumptions: what the claim rests on besides.
+        """
+        claim = simulated_guarantee(
+            self.epsilon_above() if exact else self.epsilon,
+            covers=covers,
+            sensitivity_basis=Basis.PROVED,
+            not_covered=not_covered,
+            assumptions=assumptions,
+            metric=self.metric_form(),
+        )
+        if not exact:
+            return claim
+        return replace(claim, basis=Basis.PROVED, assumptions=(*release_assumptions(self.rests_on), *assumptions))

@@ -2,14 +2,18 @@
 
 from collections.abc import Iterable
 
-from semveil.core.registry import Registry
+from semveil.core.registry import Registry, having
 from semveil.mechanisms.priv_unit import PrivUnit
 from semveil.mechanisms.priv_unit_g import PrivUnitG
 from semveil.mechanisms.renormalised import RenormalisedL2Laplace, RenormalisedLaplace
 from semveil.mechanisms.sphere import SphereMechanism
 from semveil.mechanisms.von_mises_fisher import VonMisesFisher
 
-SPHERE_MECHANISMS: Registry[type[SphereMechanism]] = Registry("mechanism on the sphere")
+SPHERE_MECHANISMS: Registry[type[SphereMechanism]] = Registry(
+    "mechanism on the sphere",
+    group="semveil.sphere_mechanisms",
+    accept=having("name", "guarantee", "release", "calibrate", "cosine_kept"),
+)
 _mechanism: type[SphereMechanism]
 for _mechanism in (RenormalisedLaplace, RenormalisedL2Laplace, VonMisesFisher, PrivUnit, PrivUnitG):
     SPHERE_MECHANISMS.add(_mechanism.name, _mechanism)
@@ -27,6 +31,4 @@ def cosines_kept(dimension: int, epsilons: Iterable[float]) -> dict[str, list[fl
         {'laplace': 0.0069, 'l2-laplace': 0.0098, 'von-mises-fisher': 0.0098, 'privunit': 0.1434, 'privunit-g': 0.1427}
     """
     budgets = list(epsilons)
-    return {
-        name: [SPHERE_MECHANISMS[name].calibrate(dimension, e).cosine_kept() for e in budgets] for name in SPHERE_MECHANISMS
-    }
+    return {name: [kind.calibrate(dimension, e).cosine_kept() for e in budgets] for name, kind in SPHERE_MECHANISMS.items()}

@@ -1,7 +1,6 @@
 """The von Mises-Fisher mechanism: unit vectors with density proportional to exp(kappa <x, y>)."""
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -9,13 +8,13 @@ import torch
 from flint import arb
 from torch import Tensor
 
-from semveil.core.privacy import Guarantee, MetricForm, Norm
-from semveil.mechanisms.base import EVERYTHING, draw_exponential, require_positive
+from semveil.core.privacy import MetricForm, Norm
+from semveil.mechanisms.base import draw_exponential, require_positive
 from semveil.mechanisms.cosines import Floats, exponential_moment
 from semveil.mechanisms.exact_sphere import Draws, exact_uniform_cosine, less, release_around
 from semveil.mechanisms.sphere import (
+    Claimed,
     around,
-    directional_guarantee,
     require_budget,
     require_dimension,
     uniform_cosines,
@@ -24,7 +23,7 @@ from semveil.mechanisms.sphere import (
 
 
 @dataclass(frozen=True)
-class VonMisesFisher:
+class VonMisesFisher(Claimed):
     """Replaces each unit vector x by y of density proportional to exp(kappa <x, y>).
 
     epsilon = 2 kappa: kappa <x - x', y> is at most kappa ||x - x'|| <= 2 kappa, and the normaliser is the same for all x. This
@@ -93,29 +92,12 @@ class VonMisesFisher:
 
     @property
     def epsilon(self) -> float:
+        """2 kappa."""
         return 2 * self.kappa
 
-    def guarantee(
-        self,
-        *,
-        exact: bool = False,
-        covers: str = EVERYTHING,
-        not_covered: Sequence[str] = (),
-        assumptions: Sequence[str] = (),
-    ) -> Guarantee:
-        """epsilon = 2 kappa; in metric form kappa per unit of L2 distance.
-
-        Args:
-            exact: the output came from `release`; basis `proved`.
-        """
-        return directional_guarantee(
-            self.epsilon,
-            exact=exact,
-            covers=covers,
-            not_covered=not_covered,
-            assumptions=assumptions,
-            metric=MetricForm(self.kappa, Norm.L2, space="the unit vectors"),
-        )
+    def metric_form(self) -> MetricForm:
+        """kappa per unit of L2 distance."""
+        return MetricForm(self.kappa, Norm.L2, space="the unit vectors")
 
     def cosine_kept(self) -> float:
         """E<x, y> = I_{d/2}(kappa) / I_{d/2-1}(kappa), about kappa / d where kappa is small."""

@@ -19,11 +19,11 @@ from semveil import mechanisms
 from semveil.core.certificate import Bounds, Certificate, ReleaseKind
 from semveil.core.coverage import Coverage, Kind, Part
 from semveil.core.pixels import check_range
-from semveil.core.privacy import Guarantee, MetricForm, Norm, Sensitivity
+from semveil.core.privacy import Basis, Guarantee, MetricForm, Norm, Sensitivity
 from semveil.core.rounding import text_above
 from semveil.mechanisms import ClipBox, Gaussian, L2Laplace, Laplace
 from semveil.mechanisms.base import require_epsilon, require_positive
-from semveil.methods.options import Option
+from semveil.methods.options import Option, Shown
 from semveil.methods.release import Release
 
 LEVELS = ClipBox(0.0, 255.0, source="the range of 8-bit pixels")
@@ -69,7 +69,7 @@ def from_levels(levels: Tensor, like: Tensor) -> Tensor:
     return (levels / 127.5 - 1).to(like)
 
 
-class WithoutNetworks:
+class WithoutNetworks(Shown):
     """What has no networks: pictures are computed on the CPU, exactly, and lie where they lay."""
 
     def to(self, device: str | torch.device | None = None, dtype: torch.dtype | None = None) -> Self:
@@ -89,6 +89,8 @@ class Blur(WithoutNetworks):
     sigma: Annotated[float, Option("Standard deviation of the Gaussian in pixels of the crop.")] = 12.0
     size: Annotated[int, _SIZE] = 256
     name: ClassVar[str] = "blur"
+    hides: ClassVar[str] = "fine detail of the face"
+    leaves: ClassVar[str] = "the person, to recognisers trained on blurred faces"
     noiseless: ClassVar[bool] = True
     model_digest: ClassVar[str | None] = None
 
@@ -117,6 +119,8 @@ class Mosaic(WithoutNetworks):
     block: Annotated[int, Option("Side of a cell in pixels of the crop.")] = 16
     size: Annotated[int, _SIZE] = 256
     name: ClassVar[str] = "mosaic"
+    hides: ClassVar[str] = "fine detail of the face"
+    leaves: ClassVar[str] = "the person, to recognisers trained on mosaics"
     noiseless: ClassVar[bool] = True
     model_digest: ClassVar[str | None] = None
 
@@ -150,6 +154,8 @@ class PixelNoise(WithoutNetworks):
     delta: Annotated[float, Option("At which epsilon is stated.")] = 1e-5
     size: Annotated[int, _SIZE] = 256
     name: ClassVar[str] = "pixel-noise"
+    hides: ClassVar[str] = "single pixels"
+    leaves: ClassVar[str] = "the face: at amounts that leave a picture, recognisers see through the noise"
     model_digest: ClassVar[str | None] = None
 
     def __post_init__(self) -> None:
@@ -170,9 +176,15 @@ class PixelNoise(WithoutNetworks):
         return Release(from_levels(noisy, images), None, claim)
 
     def certificate(self, release: Release) -> Certificate:
-        sensitivity = LEVELS.l2_sensitivity(release.images[0].numel())
-        known = {"mechanism": Gaussian.name, "scale": self.sigma, "bounds": _LEVELS_BOUNDS, "sensitivity": sensitivity}
-        return _certificate(self.name, release, **known)
+        return _certificate(
+            self.name,
+            release,
+            mechanism=Gaussian.name,
+            scale=self.sigma,
+            grid_step=_grid_step(Gaussian(self.sigma, self.delta), release),
+            bounds=_LEVELS_BOUNDS,
+            sensitivity=LEVELS.l2_sensitivity(release.images[0].numel()),
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -197,6 +209,8 @@ class DPPix(WithoutNetworks):
     neighbourhood: Annotated[int, Option("How many pixels neighbouring crops may differ in.")] = 16
     size: Annotated[int, _SIZE] = 256
     name: ClassVar[str] = "dp-pix"
+    hides: ClassVar[str] = "spots of up to --neighbourhood pixels, such as a mole"
+    leaves: ClassVar[str] = "the person, by the broad look that cells keep"
     model_digest: ClassVar[str | None] = None
 
     def __post_init__(self) -> None:
@@ -235,6 +249,7 @@ class DPPix(WithoutNetworks):
             release,
             mechanism=Laplace.name,
             scale=self.scale,
+            grid_step=_grid_step(Laplace(self.scale), release),
             nominal_epsilon=self.epsilon,
             calibration="m-neighbourhood",
             bounds=_LEVELS_BOUNDS,
@@ -271,6 +286,8 @@ class DPSVD(WithoutNetworks):
     rank: Annotated[int, Option("How many singular values of each colour are kept.")] = 4
     size: Annotated[int, _SIZE] = 256
     name: ClassVar[str] = "dp-svd"
+    hides: ClassVar[str] = "the singular values of the face"
+    leaves: ClassVar[str] = "the singular vectors, which show the face"
     model_digest: ClassVar[str | None] = None
 
     def __post_init__(self) -> None:
@@ -297,9 +314,15 @@ class DPSVD(WithoutNetworks):
         return Release(from_levels(shown, images), None, claim)
 
     def certificate(self, release: Release) -> Certificate:
-        sensitivity = self._sensitivity(release.images)
-        known = {"mechanism": L2Laplace.name, "scale": self.scale, "bounds": _LEVELS_BOUNDS, "sensitivity": sensitivity}
-        return _certificate(self.name, release, **known)
+        return _certificate(
+            self.name,
+            release,
+            mechanism=L2Laplace.name,
+            scale=self.scale,
+            grid_step=_grid_step(L2Laplace(self.scale), release),
+            bounds=_LEVELS_BOUNDS,
+            sensitivity=self._sensitivity(release.images),
+        )
 
     def _sensitivity(self, images: Tensor) -> Sensitivity:
         """Between the values of any two crops: none is negative and all have norm at most that of 255 everywhere."""
@@ -325,6 +348,11 @@ def _with_noise(
         release = mechanisms.Release(mechanism)
         return release(values), release.guarantee(sensitivity, assumptions=assumptions).about(coverage)
     return mechanism(values, rng=rng), mechanism.guarantee(sensitivity, assumptions=assumptions).about(coverage)
+
+
+def _grid_step(mechanism: Gaussian | Laplace | L2Laplace, release: Release) -> float | None:
+    """Of the grid that the noisy numbers lie on, in the unit of the noise; simulated noise has none."""
+    return None if release.guarantee.basis == Basis.SIMULATION else mechanisms.Release(mechanism).step
 
 
 def _nothing(name: str) -> Guarantee:

@@ -70,7 +70,7 @@ def _mechanism(message: Message, method: "DPSemCom | None", *, simulated: bool) 
     return known | {
         "mechanism": mechanism.name,
         "scale": getattr(mechanism, "scale", getattr(mechanism, "sigma", None)),  # noise by part has several
-        "grid_step": None if simulated else protector.release.step,
+        "grid_step": None if simulated or protector.release is None else protector.release.step,
         "sensitivity": sensitivity.l1() if isinstance(sensitivity, CoordinateSensitivity) else sensitivity,
     }
 

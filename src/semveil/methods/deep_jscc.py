@@ -1,6 +1,5 @@
 """DeepJSCC over the link, as it is or with its latents under a key: keyed protection is not bound to one generator."""
 
-import hashlib
 import json
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,16 +11,17 @@ from torch import Tensor
 from semveil.channels import denormalise_power, normalise_power, pack, unpack
 from semveil.core.checkpoints import BadCheckpoint, build_to_fit, read_metadata
 from semveil.core.config import check_kinds
-from semveil.core.files import write_whole
+from semveil.core.files import sha256_of_file, write_whole
+from semveil.core.network_files import read_network
 from semveil.core.pixels import check_range
 from semveil.core.privacy import Guarantee
 from semveil.core.text import parse_json
 from semveil.encoders.deep_jscc import DeepJSCC, DeepJSCCConfig
 from semveil.mechanisms import CALIBRATIONS, ClipBox
-from semveil.methods.dp_semcom import Transmission
-from semveil.methods.face_model import LatentPrior, read_network
+from semveil.methods.latent_prior import LatentPrior
 from semveil.methods.protections import PROTECTIONS, Setting
 from semveil.methods.shared_key import SharedKey
+from semveil.methods.transmission import Transmission
 
 PRIOR_RANK = 64
 PRIOR = "prior."  # before the names of the prior's tensors, in the file of the networks
@@ -74,7 +74,7 @@ class DeepJSCCLink:
     def __init__(self, model: DeepJSCCModel, *, protection: str = "none", key: SharedKey | None = None) -> None:
         self.model, self.kind, self.protection = model, PROTECTIONS[protection], protection
         if not self.kind.keyed and protection != "none":
-            keyed = ", ".join(name for name in PROTECTIONS if PROTECTIONS[name].keyed)
+            keyed = ", ".join(name for name, kind in PROTECTIONS.items() if kind.keyed)
             raise ValueError(f"latents of DeepJSCC are sent under a key ({keyed}) or as they are (none), not {protection!r}")
         self.private_codes = tuple(range(model.latent_shape[0]))
         numbers = model.latent_shape[0] * model.latent_shape[1]
@@ -132,6 +132,9 @@ def save_deep_jscc(path: Path, network: DeepJSCC, latents: Tensor, card: dict[st
     """Write networks, and bounds and prior of training photos' latents (N, K, D), in one file, in half precision.
 
     Args:
+        path: of the file.
+        network: trained.
+        latents: (N, K, D) of training photos, which the bounds follow from.
         card: what it was trained on, JSON-ready.
     """
     box = ClipBox.from_quantiles(latents)
@@ -164,4 +167,4 @@ def load_deep_jscc(path: Path) -> DeepJSCCModel:
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise BadCheckpoint(f"{path.name} holds no DeepJSCC: {error}") from error
     network = build_to_fit(lambda: DeepJSCC(config), state, name=path.name)
-    return DeepJSCCModel(network, box, prior, hashlib.sha256(path.read_bytes()).hexdigest())
+    return DeepJSCCModel(network, box, prior, sha256_of_file(path).hex())

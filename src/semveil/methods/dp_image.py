@@ -23,7 +23,7 @@ from semveil.mechanisms.draws import best_of, until_accepted
 from semveil.methods.acceptance import ACCEPTANCE
 from semveil.methods.face_model import DEFAULT_MODEL
 from semveil.methods.latent_model import PERCEPTUAL_OPTION, LatentModel, latent_model_for
-from semveil.methods.options import Option
+from semveil.methods.options import Option, Shown
 from semveil.methods.release import Release
 from semveil.methods.subspace import subspace_of
 from semveil.methods.subspace_noise import (
@@ -51,7 +51,7 @@ FACE_FOUND = "that a face was found in the photo, and how many, is no secret"
 PUBLIC_MODEL = "the networks and all bounds were made without photos of the person"
 
 
-class DPImage:
+class DPImage(Shown):
     """Adds independent Laplace noise to latent codes and makes a picture of them: Y = G(f(X) + N) ([DPI] Eqs. 8 to 10).
 
     The noise's scale is what one sets, as in the paper; the epsilon that follows is stated by the guarantee, and is far too
@@ -90,6 +90,8 @@ class DPImage:
     """
 
     name: ClassVar[str] = "dp-image"
+    hides: ClassVar[str] = "the whole face, by noise on its latent codes"
+    leaves: ClassVar[str] = "nothing of the face where epsilon is small; the likeness where it is large"
 
     def __init__(
         self,

@@ -6,16 +6,15 @@ Eve eavesdrops. What the paper leaves open or gets wrong is in `docs/methods/dp-
 """
 
 import copy
-import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import replace
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
 
-from semveil.channels import KeyedPart, denormalise_power, normalise_power, pack, unpack, wiretap
-from semveil.channels.wiretap import AnyChannel
+from semveil.channels import denormalise_power, normalise_power, pack, unpack, wiretap
+from semveil.channels.wiretap import AnyChannel, AnySnr, snrs
 from semveil.core.coverage import Coverage
 from semveil.core.device import moved
 from semveil.core.parts import describe_codes
@@ -27,58 +26,15 @@ from semveil.mechanisms import CALIBRATIONS, Calibration, NoiseCalibration, Part
 from semveil.methods.face_model import DEFAULT_MODEL, FaceModel, load_model
 from semveil.methods.pairs import find_pair
 from semveil.methods.protection_options import check_options
-from semveil.methods.protections import PROTECTIONS, Setting
+from semveil.methods.protections import PROTECTIONS, Setting, chosen_protection
 from semveil.methods.protectors import Trained
 from semveil.methods.shared_key import SharedKey
+from semveil.methods.transmission import Transmission, WiretapResult
 from semveil.protection.pair import PairSettings, TrainedPair
 
 PRIVATE_CODES = (0, 1, 4, 5, 6, 7, 8)  # the shared codes and "the 4th to 8th", read 0-based
 PAPER_EPSILONS = (1, 3, 5, 8, 10, 15, 30, 100, 300, 800)
 DEFAULT_EPSILON = 10.0
-
-
-@dataclass(frozen=True, eq=False)
-class Transmission:
-    """What crosses the channel, and the side information beside it.
-
-    Attributes:
-        symbols: (B, N) complex, N = K * D / 2, mean power 1 per symbol as sent.
-        gains: (B,) factor by which power normalisation multiplied; computed from what is sent.
-        guarantee: what holds for Eve, who hears the symbols.
-        keyed: nonce and sealed side information of a keyed protection.
-    """
-
-    symbols: Tensor
-    gains: Tensor
-    guarantee: Guarantee
-    keyed: KeyedPart | None = None
-
-    def bound(self) -> bytes:
-        """What sealed side information is bound to, beside its context; the symbols are analogue and are not."""
-        said = [self.guarantee.as_dict(), [gain.hex() for gain in self.gains.double().tolist()]]
-        return json.dumps(said, sort_keys=True, allow_nan=False).encode()
-
-
-@dataclass(frozen=True, eq=False)
-class WiretapResult:
-    """A simulated transmission; images (B, 3, H, W) about [-1, 1], not clamped.
-
-    Attributes:
-        source: the photos.
-        inverted: what the generator makes of their clipped latents, before any channel.
-        direct: Bob's image when the same latents are sent without protection over the same channel noise.
-        bob, eve: what the two make of the protected signal.
-        codes: (B, K, D) clipped latents.
-        transmission: what was sent.
-    """
-
-    source: Tensor
-    inverted: Tensor
-    direct: Tensor
-    bob: Tensor
-    eve: Tensor
-    codes: Tensor
-    transmission: Transmission
 
 
 class DPSemCom:
@@ -94,6 +50,7 @@ class DPSemCom:
         protection: `nn` (the trained pair), `nn-encrypted` or `learned` (pairs after its successors' abstracts); `rotation` or
             `modulo` (keyed); `laplace`, `l2-laplace` or `gaussian` (genuine noise, which Bob cannot remove); or `none`. By
             default `rotation` where a key is given, else `nn`, as in the paper.
+        mechanism: instead of `protection`: genuine noise of this law, one of `MECHANISMS`.
         pair: the trained pair, whose epsilon and calibration hold; looked up by its settings where None.
         budget: instead of `private_codes` and `epsilon`: epsilon by face part, each part with Laplace noise of its own.
         delta: at which the guarantee of `gaussian` is stated (1e-5).
@@ -115,6 +72,8 @@ class DPSemCom:
     """
 
     name = "dp-semcom"
+    hides: ClassVar[str] = "the photo from everybody without the key (protection rotation)"
+    leaves: ClassVar[str] = "nothing of the photo; when and how much is sent"
 
     def __init__(
         self,
@@ -124,6 +83,7 @@ class DPSemCom:
         epsilon: float | None = None,
         calibration: str | None = None,
         protection: str | None = None,
+        mechanism: str | None = None,
         pair: TrainedPair | None = None,
         budget: Mapping[str, float] | None = None,
         delta: float | None = None,
@@ -141,6 +101,7 @@ class DPSemCom:
                 f"{self.model.name} belong to scales"
             )
         self.inversion, self.perceptual = inversion or self.model.inversion, perceptual or self.model.perceptual
+        protection = chosen_protection(protection, mechanism)
         if protection is None:
             own = "nn" if pair is None else pair.settings.protection
             protection = "laplace" if budget else own if key is None else "rotation"
@@ -192,6 +153,11 @@ class DPSemCom:
                 pair=self.pair,
             )
         )
+
+    def __repr__(self) -> str:
+        epsilon = "" if self.nominal_epsilon is None else f", nominal epsilon {self.nominal_epsilon:g}"
+        codes = f"{len(self.private_codes)} of {self.model.latent_shape[0]} codes private"
+        return f"DPSemCom({self.model.name!r}, protection={self.protection!r}{epsilon}, {codes})"
 
     def _codes(self, private_codes: Sequence[int] | None, shares: PartBudget | None) -> tuple[int, ...]:
         if shares is not None:
@@ -302,8 +268,8 @@ class DPSemCom:
         self,
         images: Tensor,
         *,
-        snr_db: float = 20.0,
-        eve_snr_db: float | None = None,
+        snr_db: AnySnr = 20.0,
+        eve_snr_db: AnySnr | None = None,
         codes: Tensor | None = None,
         run: Streams | int | None = None,
         bob_channel: AnyChannel | None = None,
@@ -313,18 +279,20 @@ class DPSemCom:
 
         Args:
             images: (B, 3, H, W) photos in [-1, 1].
-            snr_db: Bob's SNR per complex symbol.
-            eve_snr_db: Eve's; Bob's where None, as in the paper.
+            snr_db: Bob's SNR per complex symbol in dB: one number, or (B,) one for each photo.
+            eve_snr_db: Eve's, likewise; Bob's where None, as in the paper.
             codes: latents of the photos where they are known; inverted otherwise.
             run: named random streams, or their seed; `bob` and `eve` draw the channels' noise, and `dp` of a given seed the
                 genuine noise, which is then a simulation. Nonces are always new.
-            bob_channel, eve_channel: any `channel(symbols, snr_db, rng) -> received, state`, such as a `channels.Link`; each
-                photo is one message; AWGN where None. The direct image comes over a channel like Bob's.
+            bob_channel: any `channel(symbols, snr_db, rng) -> received, state`, such as a `channels.Link`; each photo is one
+                message; AWGN where None. The direct image comes over a channel like Bob's.
+            eve_channel: likewise, hers.
         """
         check_range(images)
         run = run if isinstance(run, Streams) else streams(run)
         codes = self.model.box.clip(self.invert(images).codes if codes is None else codes.to(self.model.device))
         sent = self.send_codes(codes, rng=None if run.seed is None else run["dp"])
+        snr_db, eve_snr_db = snrs(snr_db, len(codes)), None if eve_snr_db is None else snrs(eve_snr_db, len(codes))
         heard = wiretap(
             sent.symbols,
             snr_db,
@@ -389,6 +357,7 @@ def pair_settings(
     """Settings of a pair for a model, trained or not: what `DPSemCom` looks up and its training takes.
 
     Args:
+        model: the face model.
         epsilon: nominal.
         calibration: `as_published` or `corrected`.
         private_codes: on which noise is imitated, 0-based.

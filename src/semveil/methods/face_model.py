@@ -12,83 +12,48 @@ import torch
 from safetensors.torch import save
 from torch import Tensor, nn
 
-from semveil.core.checkpoints import LARGEST_SIDE, BadCheckpoint, build_to_fit, read_checkpoint
-from semveil.core.config import check_kinds
-from semveil.core.device import CPU, device_of, moved, precision_of
+from semveil.core.checkpoints import LARGEST_SIDE, BadCheckpoint, build_to_fit
+from semveil.core.device import CPU, Loader, device_of, moved, precision_of
 from semveil.core.files import write_whole
-from semveil.core.model_folders import FACE_CARD, folders_with
+from semveil.core.model_folders import FACE_CARD, folders_with, missing_models
+from semveil.core.network_files import read_network, write_network
 from semveil.core.registry import suggest
 from semveil.core.text import read_json_object
 from semveil.core.weights import require
 from semveil.encoders.inversion import OFFICIAL, Inversion, InversionSettings, invert, mean_codes
-from semveil.encoders.parts import PartEncoder, PartEncoderConfig
 from semveil.encoders.perceptual import DEFAULT, NONE, PERCEPTUAL, PerceptualTerm
-from semveil.encoders.semantic import SemanticEncoder, SemanticEncoderConfig
-from semveil.generators.semantic_stylegan import SemanticStyleGAN, SemanticStyleGANConfig
-from semveil.generators.spatial_config import SpatialSemanticConfig
+from semveil.generators.face_generator import FaceGenerator, MappedGenerator
+from semveil.generators.semantic_stylegan import SemanticStyleGAN
 from semveil.generators.spatial_semantic import SpatialSemanticGAN
-from semveil.generators.stylegan2 import StyleGAN2, StyleGAN2Config
+from semveil.generators.stylegan2 import StyleGAN2
 from semveil.mechanisms import ClipBox
+from semveil.methods.latent_prior import LatentPrior
+from semveil.methods.model_card import (
+    SEMANTIC,
+    SPATIAL,
+    STYLEGAN2,
+    FaceEncoder,
+    StoredGenerator,
+    encoder_of,
+    generator_of,
+    inversion_of,
+)
 from semveil.protection.rotation_space import DEFAULT_WHITENING
 
 DEFAULT_MODEL = "faces-128"
 OFFICIAL_MODEL = "celebamask-hq-512"
-# Architectures, as a model's card names them.
-SEMANTIC, SPATIAL, STYLEGAN2 = "semantic-stylegan", "spatial-semantic", "stylegan2"
 # [DPSC] gives b - a = 2.939 only; for the official weights the box is centred. Preset `paper` measures it.
 PAPER_BOX = ClipBox(-1.4695, 1.4695, source="[DPSC]'s width 2.939, centred at 0: the paper does not state a and b")
-MappedGenerator = SemanticStyleGAN | StyleGAN2  # with a mapping network
-FaceGenerator = MappedGenerator | SpatialSemanticGAN
-FaceEncoder = SemanticEncoder | PartEncoder
 
 
-@dataclass(frozen=True, eq=False)
-class LatentPrior:
-    """Gaussian model of real photos' latents, from which public latents can be drawn where no photos are at hand.
-
-    Attributes:
-        mean: (K, D).
-        factors: (R, K, D), principal directions times their standard deviation.
-        residual: (K, D) standard deviation beyond the factors.
-        whitening: 0 to 1, of the coordinates in which keyed rotation turns codes, see `RotationSpace`. At 1 a wrong key reads
-            typical draws of this prior; below it, Bob hears less noise.
-    """
-
-    mean: Tensor
-    factors: Tensor
-    residual: Tensor
-    whitening: float = DEFAULT_WHITENING
-
-    @classmethod
-    def fit(cls, latents: Tensor, *, rank: int, whitening: float = DEFAULT_WHITENING) -> "LatentPrior":
-        """Principal components of (N, K, D) latents."""
-        mean = latents.mean(0)
-        centred = (latents - mean).flatten(1)
-        _, values, directions = torch.linalg.svd(centred, full_matrices=False)
-        factors = directions[:rank] * (values[:rank, None] / len(latents) ** 0.5)
-        residual = (centred.var(0, correction=0) - factors.square().sum(0)).clamp_min(0).sqrt()
-        return cls(mean, factors.unflatten(1, mean.shape), residual.view_as(mean), whitening)
-
-    @property
-    def tensors(self) -> dict[str, Tensor]:
-        """As files hold them."""
-        return {"mean": self.mean, "factors": self.factors, "residual": self.residual}
-
-    def sample(self, count: int, *, rng: torch.Generator) -> Tensor:
-        """(count, K, D) latents, on the CPU: a seed means the same faces for a model on any device."""
-        weights = torch.randn(count, len(self.factors), generator=rng)
-        noise = torch.randn(count, *self.mean.shape, generator=rng) * self.residual
-        return self.mean + torch.einsum("nr,rkd->nkd", weights, self.factors) + noise
-
-
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class FaceModel:
     """What the methods need of a trained model.
 
     Attributes:
         name: as the user says it.
         digest: SHA-256 over what determines its output (64 hex digits); messages carry it.
-        generator: frozen, in evaluation mode. A SemanticStyleGAN's codes belong to face parts, a StyleGAN2's to scales.
+        generator: frozen, in evaluation mode; see `FaceGenerator` for what it must be.
         encoder: feed-forward start of inversion; None for the official weights, which have none.
         box: public clip bounds.
         inversion: the default way to invert with this model.
@@ -111,6 +76,82 @@ class FaceModel:
     folder: Path | None
     card: Mapping[str, Any]
 
+    @classmethod
+    def from_folder(cls, folder: str | Path) -> "FaceModel":
+        """Read the folder of a model as it is now; `load_model` also knows names, and keeps what it has read.
+
+        Raises:
+            ValueError: there is no model in it.
+            BadCheckpoint: a file is damaged or holds NaN.
+        """
+        if not (Path(folder) / "model.json").is_file():
+            raise ValueError(f"no model in the folder {str(folder)!r}; a model's folder holds model.json")
+        return _load_folder(Path(folder))
+
+    @classmethod
+    def of(
+        cls,
+        generator: FaceGenerator,
+        *,
+        box: ClipBox,
+        name: str = "own",
+        encoder: Callable[[Tensor], Tensor] | None = None,
+        prior: LatentPrior | None = None,
+        inversion: InversionSettings = OFFICIAL,
+        perceptual: str = NONE,
+    ) -> "FaceModel":
+        """A model around a generator of one's own, which needs nothing but `FaceGenerator`'s form.
+
+        Args:
+            generator: in evaluation mode, without gradients of its weights.
+            box: public bounds of its latents, from data that is not protected.
+            name: for messages and results.
+            encoder: module from photos (B, 3, S, S) to first codes (B, K, D) of an inversion.
+            prior: where public latents come from; the mapping network where None.
+            inversion: settings of the inversion.
+            perceptual: its perceptual term, see `PERCEPTUAL`.
+
+        Raises:
+            TypeError: it is no `FaceGenerator`.
+            ValueError: it has no mapping network, and no encoder and prior either.
+
+        Example:
+            >>> model = load_model()
+            >>> FaceModel.of(model.generator, box=model.box).latent_shape
+            (28, 64)
+        """
+        if not isinstance(generator, FaceGenerator):
+            missing = [one for one in ("semantic", "config", "synthesize", "parameters") if not hasattr(generator, one)]
+            raise TypeError(f"{type(generator).__name__} is no FaceGenerator: it lacks {', '.join(missing)}")
+        if not isinstance(generator, MappedGenerator) and (encoder is None or prior is None):
+            raise ValueError(f"{type(generator).__name__} has no mapping network (map); give an encoder and a latent prior")
+        digest = hashlib.sha256(f"{type(generator).__qualname__} {box.lower} {box.upper}".encode())
+        for key, value in sorted(generator.state_dict().items()):
+            digest.update(key.encode() + value.detach().cpu().contiguous().numpy().tobytes())
+        own: Any = encoder  # any module of this form
+        return cls(name, digest.hexdigest(), generator, own, box, inversion, perceptual, "alex", prior, None, {})
+
+    def save(self, folder: str | Path) -> None:
+        """Write the model's folder, which `from_folder` reads; weights in half precision.
+
+        Raises:
+            ValueError: a model that no folder can hold: without encoder or prior, or around a generator of one's own.
+        """
+        if self.encoder is None or self.prior is None:
+            raise ValueError(f"model {self.name} has no {'encoder' if self.encoder is None else 'latent prior'} to write")
+        own = {
+            "clip_box": box_as_dict(self.box),
+            "inversion": asdict(self.inversion),
+            "perceptual": self.perceptual,
+            "perceptual_network": self.perceptual_network,
+        }
+        save_model(Path(folder), self.generator, self.encoder, self.prior, {**self.card, **own})
+
+    def __repr__(self) -> str:
+        codes, style_dim = self.latent_shape
+        place = f", {self.device}" if self.device != CPU else ""
+        return f"FaceModel({self.name!r}, {self.size} px, latents {codes} x {style_dim}, digest {self.digest[:12]}{place})"
+
     @property
     def size(self) -> int:
         return self.generator.config.size
@@ -118,7 +159,7 @@ class FaceModel:
     @property
     def semantic(self) -> bool:
         """Whether the codes belong to face parts, as dp-semcom needs it."""
-        return semantic(self.generator)
+        return self.generator.semantic
 
     @property
     def latent_shape(self) -> tuple[int, int]:
@@ -188,6 +229,7 @@ class FaceModel:
         pixel), since a hundred steps amplify how sums of other shapes round.
 
         Args:
+            images: (B, 3, S, S) in [-1, 1].
             perceptual: name of the perceptual term, see `PERCEPTUAL`; the model's default where None.
             settings: weights and schedule; the model's where None.
             progress: called with photo-steps done and in all.
@@ -220,7 +262,7 @@ class FaceModel:
 
     def random_faces(self, count: int, *, rng: torch.Generator) -> Tensor:
         """(count, K, D) codes of faces that nobody has: one w of the mapping network for all codes, or the latent prior's."""
-        if isinstance(self.generator, SpatialSemanticGAN):
+        if not isinstance(self.generator, MappedGenerator):
             return self._synthetic_latents(count, rng)
         codes, style_dim = self.latent_shape
         with torch.no_grad():
@@ -228,7 +270,7 @@ class FaceModel:
         return w.unsqueeze(1).expand(-1, codes, -1)
 
     def _mapping(self) -> Callable[[Tensor], Tensor]:
-        if isinstance(self.generator, SpatialSemanticGAN):
+        if not isinstance(self.generator, MappedGenerator):
             raise ValueError(f"model {self.name} has no mapping network, and must have an encoder and a latent prior")
         network = self.generator
         return lambda z: network.map(self.placed(z))
@@ -255,16 +297,12 @@ class FaceModel:
         return replace(self, box=ClipBox(box.lower, box.upper, source=source), digest=digest, folder=None)
 
 
-def semantic(generator: FaceGenerator) -> bool:
-    """Whether a generator's codes belong to face parts."""
-    return isinstance(generator, SemanticStyleGAN | SpatialSemanticGAN)
-
-
 def model_folders() -> dict[str, Path]:
     """Names and folders of the face models on this machine."""
     return folders_with(FACE_CARD)
 
 
+@Loader
 @lru_cache(maxsize=4)
 def load_model(name: str = DEFAULT_MODEL) -> FaceModel:
     """Load a model by name, or from a folder that `save_model` wrote.
@@ -284,7 +322,10 @@ def load_model(name: str = DEFAULT_MODEL) -> FaceModel:
     folder = folders.get(name, Path(name))
     if not (folder / "model.json").is_file():
         names = [*folders, OFFICIAL_MODEL]
-        raise ValueError(f"no model named {name!r}{suggest(name, names)}; available: {', '.join(names)}, or a model's folder")
+        raise ValueError(
+            f"no model named {name!r}{suggest(name, names)}; "
+            f"available: {', '.join(names)}, or a model's folder{missing_models()}"
+        )
     return _load_folder(folder)
 
 
@@ -292,10 +333,10 @@ def _load_folder(folder: Path) -> FaceModel:
     states = {file: read_network(folder / f"{file}.safetensors") for file in ("generator", "encoder", "prior")}
     try:
         card = read_json_object(folder / "model.json")
-        make_generator, sizes = _generator(card)
-        make_encoder, encoder_sizes = _encoder(card)
+        make_generator, sizes = generator_of(card)
+        make_encoder, encoder_sizes = encoder_of(card)
         box = ClipBox(**card["clip_box"])
-        inversion, features = _inversion(card["inversion"]), card["perceptual_network"]
+        inversion, features = inversion_of(card["inversion"]), card["perceptual_network"]
         perceptual = card.get("perceptual", DEFAULT)
         PERCEPTUAL[perceptual]  # refuses an unknown name
         whitening = float(card.get("whitening", DEFAULT_WHITENING))
@@ -314,46 +355,6 @@ def _load_folder(folder: Path) -> FaceModel:
     prior = replace(_prior(states["prior"], shape, name=f"{folder.name}'s prior"), whitening=whitening)
     digest = _digest(folder, card)
     return FaceModel(folder.name, digest, generator, encoder, box, inversion, perceptual, features, prior, folder, card)
-
-
-def _generator(
-    card: Mapping[str, Any],
-) -> tuple[Callable[[], FaceGenerator], SemanticStyleGANConfig | SpatialSemanticConfig | StyleGAN2Config]:
-    """What builds the generator, and its sizes."""
-    architecture = card.get("architecture", SEMANTIC)
-    if architecture == SEMANTIC:
-        check_kinds(SemanticStyleGANConfig, card["generator"])
-        semantic = SemanticStyleGANConfig.from_dict(card["generator"])
-        return lambda: SemanticStyleGAN(semantic), semantic
-    if architecture == SPATIAL:
-        check_kinds(SpatialSemanticConfig, card["generator"])
-        spatial = SpatialSemanticConfig.from_dict(card["generator"])
-        return lambda: SpatialSemanticGAN(spatial), spatial
-    if architecture == STYLEGAN2:
-        check_kinds(StyleGAN2Config, card["generator"])
-        config = StyleGAN2Config.from_dict(card["generator"])
-        return lambda: StyleGAN2(config), config
-    raise ValueError(f"no architecture named {architecture!r}; there are {SEMANTIC}, {SPATIAL} and {STYLEGAN2}")
-
-
-def _encoder(card: Mapping[str, Any]) -> tuple[Callable[[], FaceEncoder], SemanticEncoderConfig | PartEncoderConfig]:
-    """What builds the encoder, and its sizes."""
-    if card.get("architecture") == SPATIAL:
-        check_kinds(PartEncoderConfig, card["encoder"])
-        parts = PartEncoderConfig.from_dict(card["encoder"])
-        return lambda: PartEncoder(parts), parts
-    check_kinds(SemanticEncoderConfig, card["encoder"])
-    sizes = SemanticEncoderConfig.from_dict(card["encoder"])
-    return lambda: SemanticEncoder(sizes), sizes
-
-
-def _inversion(values: Any) -> InversionSettings:
-    """Settings that an inversion can have: a file may ask for steps without end."""
-    check_kinds(InversionSettings, values)
-    settings = InversionSettings(**values)
-    if settings.steps < 0 or settings.batch < 1 or settings.perceptual_size < 1:
-        raise ValueError(f"the inversion needs steps from 0, and a batch and a size from 1, got {values}")
-    return settings
 
 
 def _prior(state: Mapping[str, Tensor], shape: tuple[int, int], *, name: str) -> LatentPrior:
@@ -382,9 +383,18 @@ def save_model(
     """Write a model's folder: half-precision weights, prior, and `model.json` last, so that a model is whole or absent.
 
     Args:
+        folder: to write into; made where it is missing.
+        generator: the generator.
+        encoder: the encoder.
+        prior: of real photos' latents.
         card: at least `clip_box`, `inversion` and `perceptual_network`, and `perceptual` where it is another than
             the default; the networks' kind and sizes are added.
+
+    Raises:
+        ValueError: the generator is none that a folder can hold.
     """
+    if not isinstance(generator, StoredGenerator):
+        raise ValueError(f"a model's folder holds no {type(generator).__name__}; keep it in a package of your own")
     folder.mkdir(parents=True, exist_ok=True)
     write_network(folder / "generator.safetensors", generator)
     write_network(folder / "encoder.safetensors", encoder)
@@ -393,24 +403,6 @@ def save_model(
     sizes = {"generator": generator.config.as_dict(), "encoder": encoder.config.as_dict()}
     full = {"architecture": architecture, **sizes, "whitening": prior.whitening, **card}
     write_whole(folder / "model.json", (json.dumps(full, indent=1) + "\n").encode())
-
-
-def write_network(path: Path, network: nn.Module, metadata: Mapping[str, str] | None = None) -> None:
-    """Write a network's weights in half precision (integers stay)."""
-    state = {k: (v.half() if v.is_floating_point() else v).contiguous() for k, v in network.state_dict().items()}
-    write_whole(path, save(state, metadata=dict(metadata or {})))
-
-
-def read_network(path: Path) -> dict[str, Tensor]:
-    """The weights that `write_network` wrote, in single precision.
-
-    Raises:
-        BadCheckpoint: there is no such file, or it is damaged or holds something else.
-    """
-    state = read_checkpoint(path)
-    if foreign := [key for key, value in state.items() if not isinstance(value, Tensor)]:
-        raise BadCheckpoint(f"{path.name} holds other things than weights: {foreign[0]}")
-    return {k: v.float() if v.is_floating_point() else v for k, v in state.items()}
 
 
 def _digest(folder: Path, card: Mapping[str, Any]) -> str:

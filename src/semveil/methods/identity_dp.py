@@ -30,7 +30,7 @@ from semveil.mechanisms.exact_sphere import STEP
 from semveil.methods.dp_image import FACE_FOUND, PUBLIC_MODEL
 from semveil.methods.identity_model import DEFAULT_IDENTITY_MODEL, IdentityModel, load_identity_model
 from semveil.methods.latent_dp import LatentDP
-from semveil.methods.options import Option
+from semveil.methods.options import Option, Shown
 from semveil.methods.pseudonym import Pseudonyms
 from semveil.methods.release import Draw, Layout, Release
 
@@ -41,7 +41,7 @@ FUSION = "the fusion network that makes the picture"
 NORMS = {RenormalisedLaplace.name: Norm.L1, RenormalisedL2Laplace.name: Norm.L2}  # laws that a sensitivity calibrates
 
 
-class IdentityDP:
+class IdentityDP(Shown):
     """Perturbs who it is and keeps what it looks like: X' = h(M(r_id(X)), r_att(X)) ([IDP] Eqs. 10 to 13).
 
     The guarantee covers the identity vector only. Everything else of the face passes in clear through the attributes, and
@@ -77,6 +77,8 @@ class IdentityDP:
     """
 
     name: ClassVar[str] = "identity-dp"
+    hides: ClassVar[str] = "the identity: other people take the face for another person"
+    leaves: ClassVar[str] = "hair, pose, expression, clothes, place and sound, which may name the person"
     layout: ClassVar[Layout] = Layout.WHOLE_PHOTO
 
     def __init__(
@@ -181,6 +183,7 @@ class IdentityDP:
         """r_att: maps (B, C, h, w) from coarse to fine, of what of the crops the attributes may see.
 
         Args:
+            images: (B, 3, S, S) in [-1, 1].
             rng: of the choice of a public face, where the attributes have a budget; None makes it a release's.
         """
         return self.model.attributes(self._seen(images, rng=rng))
@@ -217,6 +220,7 @@ class IdentityDP:
         """Crops (B, 3, S, S) in [-1, 1] -> pictures with new identities, which are the release's latents (B, 1, d).
 
         Args:
+            images: (B, 3, S, S) in [-1, 1].
             rng: for simulations; None draws a release's noise from the operating system.
             subjects: whom each crop shows; needed for pseudonyms, and for nothing else.
         """
@@ -227,7 +231,9 @@ class IdentityDP:
         """New identities for crops (B, 3, S, S), and the faces that attributes are taken from where those have a budget.
 
         Args:
-            rng, subjects: as for `protect`.
+            images: (B, 3, S, S) in [-1, 1].
+            rng: as for `protect`.
+            subjects: likewise.
         """
         if (subjects is not None) != self.needs_subjects:
             need = "needs the name of each crop's subject" if self.needs_subjects else "has no use for names of subjects"

@@ -14,15 +14,15 @@ from torch.nn import functional as F
 
 from semveil.core.checkpoints import LARGEST_SIDE, BadCheckpoint, build_to_fit
 from semveil.core.config import check_kinds
-from semveil.core.device import device_of, moved, precision_of
+from semveil.core.device import Loader, device_of, moved, precision_of
 from semveil.core.files import write_whole
-from semveil.core.model_folders import IDENTITY_CARD, folders_with
+from semveil.core.model_folders import IDENTITY_CARD, folders_with, missing_models
+from semveil.core.network_files import read_network, write_network
 from semveil.core.pixels import check_range
 from semveil.core.registry import suggest
 from semveil.core.text import read_json_object
 from semveil.encoders.attributes import AttributeEncoder, AttributeEncoderConfig
 from semveil.generators.aad_fusion import FusionConfig, FusionGenerator
-from semveil.methods.face_model import read_network, write_network
 from semveil.recognition.identity_encoder import FILE as IDENTITY_FILE
 from semveil.recognition.identity_encoder import IdentityEncoder, load_identity_encoder
 
@@ -96,6 +96,7 @@ def identity_model_folders() -> dict[str, Path]:
     return folders_with(CARD)
 
 
+@Loader
 @lru_cache(maxsize=4)
 def load_identity_model(name: str = DEFAULT_IDENTITY_MODEL, directory: Path | None = None) -> IdentityModel:
     """Load a model by name, or from a folder that `save_identity_model` wrote.
@@ -113,7 +114,7 @@ def load_identity_model(name: str = DEFAULT_IDENTITY_MODEL, directory: Path | No
     if not (folder / CARD).is_file():
         raise ValueError(
             f"no identity model {str(directory or name)!r}{suggest(name, folders)}; "
-            f"available: {', '.join(folders)}, or a model's folder"
+            f"available: {', '.join(folders)}, or a model's folder{missing_models()}"
         )
     return _load_folder(folder)
 
@@ -128,7 +129,10 @@ def save_identity_model(
     """Write a model's folder: half-precision weights, and the card last, so that a model is whole or absent.
 
     Args:
+        folder: to write into.
         identity_file: the identity encoder's, which is copied.
+        attributes: encoder of what stays.
+        fusion: generator of the new face.
         card: what the model was trained on; the networks' sizes are added.
     """
     folder.mkdir(parents=True, exist_ok=True)

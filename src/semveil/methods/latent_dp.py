@@ -13,20 +13,20 @@ from typing import Annotated, Any, ClassVar
 import torch
 from torch import Tensor
 
-from semveil import mechanisms
 from semveil.core.certificate import Certificate, ReleaseKind
 from semveil.core.coverage import Coverage
 from semveil.core.privacy import Basis, Guarantee, Norm, Sensitivity, post_process
 from semveil.core.registry import suggest
-from semveil.mechanisms import Gaussian, PerCoordinateLaplace
+from semveil.mechanisms import MECHANISMS, CoordinateSensitivity, Gaussian, Mechanism, PerCoordinateLaplace
 from semveil.mechanisms.exponential import Exponential
 from semveil.mechanisms.nearest import Nearest
+from semveil.mechanisms.release import noisy, release_of
 from semveil.mechanisms.weights import WEIGHTINGS, budget_shares, scales_as_published
 from semveil.methods.dp_image import FACE_FOUND, GENERATOR, PUBLIC_MODEL, bounds_of
 from semveil.methods.face_model import DEFAULT_MODEL
 from semveil.methods.gallery import Gallery, gallery_of
 from semveil.methods.latent_model import PERCEPTUAL_OPTION, LatentModel, latent_model_for
-from semveil.methods.options import Option
+from semveil.methods.options import Option, Shown
 from semveil.methods.release import Release
 from semveil.methods.subspace import subspace_of
 from semveil.methods.subspace_noise import (
@@ -45,12 +45,17 @@ DEFAULT_GALLERY, SUBSPACE_GALLERY = 1000, 10_000
 LARGEST_FULL_GALLERY = 10_000  # faces whose latents are all held at once
 CALIBRATIONS = ("corrected", "as_published")
 CHOICES = ("exponential", Nearest.name)
-MECHANISMS = ("laplace", *SUBSPACE_LAWS, *CHOICES, "none")
+OWN_CHOICES = ("laplace", *SUBSPACE_LAWS, *CHOICES, "none")
 OTHERS = "others"  # in a budget: all groups that it does not name
 GALLERY_SEED = 0
 
 
-class LatentDP:
+def choices() -> tuple[str, ...]:
+    """What `mechanism` can be: this method's own, and every other registered law with one scale for all coordinates."""
+    return (*OWN_CHOICES, *(name for name in MECHANISMS if name not in (*OWN_CHOICES, PerCoordinateLaplace.name)))
+
+
+class LatentDP(Shown):
     """Privatises all latent codes of a face: clip -> Laplace noise of scale S_j / (w_j epsilon) -> clip -> generator.
 
     S_j is the width of coordinate j between public quantiles and w_j its share of the budget ([LDP] Algorithm 2, with its scale
@@ -64,7 +69,7 @@ class LatentDP:
         budget: instead of epsilon: epsilon by semantic group, such as `eyes=20,mouth=20,others=60`; they add up.
         calibration: `corrected`, or `as_published`, whose true epsilon is far larger than the one asked for.
         mechanism: `laplace`; `exponential`, which shows one of the faces of a public gallery, more likely a similar one; or
-            `none`, which only clips and protects nothing.
+            `none`, which only clips and protects nothing; or another registered noise law.
         gallery: how many synthetic faces `exponential` and `nearest` choose from (1000; in a subspace 10,000).
         perceptual: perceptual term of the inversion, such as `lpips`; the model's own where None.
         subspace: all of it in so many public principal directions of the latents (4 to 64); what a photo has beside them is
@@ -85,6 +90,8 @@ class LatentDP:
     """
 
     name: ClassVar[str] = "latent-dp"
+    hides: ClassVar[str] = "the whole face, by noise on clipped latent codes"
+    leaves: ClassVar[str] = "nothing of the face where epsilon is small; the likeness where it is large"
 
     def __init__(
         self,
@@ -100,7 +107,7 @@ class LatentDP:
             str, Option("Scale of the noise; the published formula is inverted.", CALIBRATIONS)
         ] = "corrected",
         mechanism: Annotated[
-            str, Option("Noise, a choice from a public gallery, or only clipping (protects nothing).", MECHANISMS)
+            str, Option("Noise, a choice from a public gallery, or only clipping (protects nothing).", choices())
         ] = "laplace",
         gallery: Annotated[
             int | None,
@@ -115,7 +122,7 @@ class LatentDP:
         for name, value, allowed in (
             ("weights", weights, tuple(WEIGHTINGS)),
             ("calibration", calibration, CALIBRATIONS),
-            ("mechanism", mechanism, MECHANISMS),
+            ("mechanism", mechanism, choices()),
         ):
             if value not in allowed:
                 raise ValueError(f"{name} has no choice {value!r}{suggest(value, allowed)}; allowed: {', '.join(allowed)}")
@@ -152,8 +159,15 @@ class LatentDP:
             total = math.fsum(self.budget.values())
         self.nominal_epsilon = None if mechanism == "none" else total
         self.shares = budget_shares(self.sensitivity, weights, groups=self.model.groups, budget=self.budget)
-        self.noise = self._noise(total) if mechanism == "laplace" else None
-        self.release = None if self.noise is None else mechanisms.Release(self.noise)
+        self.noise: Mechanism | None = None
+        self.noise_sensitivity: Sensitivity | CoordinateSensitivity = self.sensitivity
+        if mechanism == "laplace":
+            self.noise = self._noise(total)
+        elif mechanism not in OWN_CHOICES:
+            kind = MECHANISMS[mechanism]
+            self.noise_sensitivity = self.box.sensitivity(kind.norm)
+            self.noise = kind.calibrate(self.noise_sensitivity, total)
+        self.release = None if self.noise is None else release_of(self.noise)
         self.law: SubspaceLaw | None = None
         self.choice: Exponential | Nearest | None = None
         self.gallery: Tensor | Gallery | None = None
@@ -224,9 +238,7 @@ class LatentDP:
         if self.law is not None:
             return self.law.noisy(self.law.clip(values), rng=rng)
         clipped = self.box.clip(values)
-        if self.noise is None or self.release is None:
-            return clipped
-        return self.box.clip(self.release(clipped) if rng is None else self.noise(clipped, rng=rng))
+        return clipped if self.noise is None else self.box.clip(noisy(self.noise, self.release, clipped, rng=rng))
 
     def _chosen(self, values: Tensor, rng: torch.Generator | None) -> Tensor:
         """Latents of the gallery's faces that are shown for latents, or for coordinates in a subspace."""
@@ -281,8 +293,9 @@ class LatentDP:
             claim = self.choice.guarantee(exact=not simulated, assumptions=rests_on)
         elif self.choice is not None:
             claim = self.choice.guarantee(self.utility_sensitivity, exact=not simulated, assumptions=rests_on)
-        elif self.noise is not None and self.release is not None:
-            claim = (self.noise if simulated else self.release).guarantee(self.sensitivity, assumptions=rests_on)
+        elif self.noise is not None:
+            law = self.noise if simulated or self.release is None else self.release
+            claim = law.guarantee(self.noise_sensitivity, assumptions=rests_on)
         else:
             reason = "clipping is deterministic: the same photo always gives the same picture"
             return Guarantee.none(coverage.words, reason=reason).about(coverage)
@@ -293,10 +306,11 @@ class LatentDP:
         """The certificate of a release that `protect` gave."""
         law = self.law or self.noise or self.choice
         simulated = release.guarantee.basis == Basis.SIMULATION
+        sensitivity = self.noise_sensitivity if self.choice is None else self.utility_sensitivity
         noise: dict[str, Any] = {
             "grid_step": None if self.release is None or simulated else self.release.step,
             "bounds": bounds_of(self.box),
-            "sensitivity": self.sensitivity.l1() if self.choice is None else self.utility_sensitivity,
+            "sensitivity": sensitivity.l1() if isinstance(sensitivity, CoordinateSensitivity) else sensitivity,
         }
         if self.subspace is not None and self.choice is not None:  # only directions are compared
             noise["bounds"] = None

@@ -7,9 +7,9 @@ import torch
 from torch import Tensor
 
 from semveil.mechanisms import ClipBox
-from semveil.methods.dp_semcom import Transmission
 from semveil.methods.protections import Protection
 from semveil.methods.protectors import Protector
+from semveil.methods.transmission import Transmission
 
 
 class LatentSpace(Protocol):

@@ -4,21 +4,23 @@ import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache, lru_cache
-from pathlib import Path
 
 import torch
 from torch import Tensor
 
 from semveil.core.device import device_of, moved, precision_of
+from semveil.core.files import sha256_of_file
 from semveil.core.parts import BASE_CODES, CODES, PARTS, codes_of_parts
 from semveil.core.pixels import check_range
 from semveil.core.weights import find, require
 from semveil.encoders.gradual_style import GradualStyleEncoder
 from semveil.encoders.perceptual import PERCEPTUAL
+from semveil.generators.face_generator import FaceGenerator
 from semveil.generators.stylegan2 import StyleGAN2
 from semveil.mechanisms import ClipBox
 from semveil.methods.dp_semcom import PRIVATE_CODES
-from semveil.methods.face_model import DEFAULT_MODEL, FaceGenerator, FaceModel, LatentPrior, load_model, semantic
+from semveil.methods.face_model import DEFAULT_MODEL, FaceModel, load_model
+from semveil.methods.latent_prior import LatentPrior
 from semveil.methods.options import Option
 from semveil.methods.quantile_bounds import FILE, PAPER_LATENTS, QuantileBounds
 
@@ -162,6 +164,7 @@ def from_face_model(model: FaceModel, perceptual: str | None = None) -> LatentMo
     """A face model as a latent model; images are inverted by `FaceModel.invert`, as everywhere.
 
     Args:
+        model: any face model.
         perceptual: term of the inversion; the model's own where None.
     """
     term = model.describe_inversion(perceptual)["perceptual_term"]
@@ -206,7 +209,7 @@ def identity_codes(generator: FaceGenerator) -> tuple[int, ...]:
 
     [DPI] 5.2 has layers 1 to 7, counted from 1. They draw what is seen at up to 32 px, whatever the size of the model.
     """
-    return PRIVATE_CODES if semantic(generator) else tuple(range(min(7, generator.config.codes)))
+    return PRIVATE_CODES if generator.semantic else tuple(range(min(7, generator.config.codes)))
 
 
 def style_groups(codes: int) -> dict[str, tuple[int, ...]]:
@@ -242,7 +245,7 @@ def _stylegan2() -> LatentModel:
     encoder = GradualStyleEncoder.from_official(path)
     digest = hashlib.sha256()
     for file in dict.fromkeys([path, find(STYLEGAN2) or path]):
-        digest.update(_sha256(file))
+        digest.update(sha256_of_file(file))
     return _of_networks(generator, encoder, digest.hexdigest())
 
 
@@ -293,8 +296,3 @@ def _synthetic_bounds(
 
 def _in_parts(network: Callable[[Tensor], Tensor], batch: Tensor, size: int) -> Tensor:
     return torch.cat([network(part) for part in batch.split(1 if size > _LARGE else 64)])
-
-
-def _sha256(path: Path) -> bytes:
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").digest()

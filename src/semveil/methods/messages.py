@@ -6,14 +6,15 @@ import torch
 
 from semveil.channels import Message, MessageError
 from semveil.channels.stored_symbols import rounded, step_for
-from semveil.channels.wiretap import AnyChannel, over
+from semveil.channels.wiretap import AnyChannel, AnySnr, over, snrs
 from semveil.core.certificate import guarantee_from_dict
 from semveil.core.privacy import Guarantee
-from semveil.methods.dp_semcom import DPSemCom, Transmission, pair_settings
+from semveil.methods.dp_semcom import DPSemCom, pair_settings
 from semveil.methods.face_model import FaceModel
 from semveil.methods.pairs import NoPair, find_pair, list_pairs, pair_digest, read_pair
 from semveil.methods.protections import PROTECTIONS
 from semveil.methods.shared_key import SharedKey
+from semveil.methods.transmission import Transmission
 from semveil.protection.pair import TrainedPair
 
 DEFAULT_SNR_DB = 20.0
@@ -23,6 +24,8 @@ def to_message(method: DPSemCom, transmission: Transmission, *, for_snr_db: floa
     """Alice's message: clean symbols and the side information to read them; everything in it is readable by Eve.
 
     Args:
+        method: Alice's.
+        transmission: what she sends.
         for_snr_db: round the symbols to what this SNR is worth, so that the file is smaller; they stay floats where None. What
             is sent is what was rounded: nothing of the photo goes in beside it.
     """
@@ -61,6 +64,8 @@ def method_for_bob(
     """What Bob needs to read a message: the same model, and the very pair or key that protected it.
 
     Args:
+        message: as it was read.
+        model: the message's.
         pair: Alice's pair; looked up by its hash among the model's where None.
         key: Bob's copy of the key of a keyed message.
         authenticate: False accepts a deniable message, whose side information anybody may have altered.
@@ -98,12 +103,13 @@ def method_for_eve(message: Message, model: FaceModel) -> DPSemCom:
 
 
 def heard(
-    message: Message, *, snr_db: float | None = None, rng: torch.Generator | None = None, channel: AnyChannel | None = None
+    message: Message, *, snr_db: AnySnr | None = None, rng: torch.Generator | None = None, channel: AnyChannel | None = None
 ) -> Transmission:
     """What a receiver gets of a message: clean symbols pass a simulated channel, received ones stay as they are.
 
     Args:
-        snr_db: of the simulated channel; 20 dB where None.
+        message: as it was read.
+        snr_db: of the simulated channel, one number or one for each image; 20 dB where None.
         rng: of its noise.
         channel: the simulated channel; AWGN where None.
 
@@ -114,7 +120,7 @@ def heard(
         raise MessageError("the message has two gains per image; dp-semcom sends one")
     symbols = message.symbols
     if message.snr_db is None:
-        symbols = over(channel, symbols, DEFAULT_SNR_DB if snr_db is None else snr_db, rng=rng)
+        symbols = over(channel, symbols, DEFAULT_SNR_DB if snr_db is None else snrs(snr_db, len(symbols)), rng=rng)
     elif snr_db is not None or channel is not None:
         raise MessageError(
             f"the symbols have passed a channel of {message.snr_db:g} dB already; leave --snr-db and --channel out"

@@ -19,7 +19,7 @@ from semveil.core.privacy import Basis, Guarantee, Sensitivity
 from semveil.core.registry import suggest
 from semveil.mechanisms import ClipBox, Gaussian
 from semveil.methods.noise_image_model import BUNDLED, NoiseImageModel, load_noise_image_model
-from semveil.methods.options import Option
+from semveil.methods.options import Option, Shown
 from semveil.methods.release import Layout, Release
 
 COVERED = Coverage.of(Part(Kind.PICTURE))
@@ -79,7 +79,7 @@ class OutputNoise:
         return mechanisms.Release(self.mechanism)(small) if rng is None else self.mechanism(small, rng=rng)
 
 
-class NoiseImage:
+class NoiseImage(Shown):
     """Converts pictures, y = g(x), so that only a classifier reads them ([NI] section 3.1, phase 3).
 
     Nothing is guaranteed: g is deterministic, the same picture always gives the same y, and the noise that the paper calls
@@ -106,6 +106,8 @@ class NoiseImage:
     """
 
     name: ClassVar[str] = "noise-image"
+    hides: ClassVar[str] = "the picture from people; a classifier still reads its class"
+    leaves: ClassVar[str] = "part of the picture, to an inverter trained for it"
     layout: ClassVar[Layout] = Layout.PICTURE
 
     def __init__(
@@ -195,6 +197,7 @@ def classify(model: NoiseImageModel, images: Tensor, *, network: str = "service"
     """The service: the class of each picture.
 
     Args:
+        model: trained networks.
         images: (N, 3, S, S) in [-1, 1], converted for the service, as they are for the explainer.
         network: `service` or `explainer`.
 

@@ -13,14 +13,14 @@ from torch import Tensor
 
 from semveil.core.checkpoints import LARGEST_SIDE, BadCheckpoint, build_to_fit
 from semveil.core.config import check_kinds
-from semveil.core.device import device_of, moved, precision_of
+from semveil.core.device import Loader, device_of, moved, precision_of
 from semveil.core.files import write_whole
-from semveil.core.model_folders import NOISE_IMAGE_CARD, folders_with
+from semveil.core.model_folders import NOISE_IMAGE_CARD, folders_with, missing_models
+from semveil.core.network_files import read_network, write_network
 from semveil.core.pixels import check_range
 from semveil.core.registry import suggest
 from semveil.core.text import read_json_object
 from semveil.generators.conversion import ConversionConfig, ConversionGenerator
-from semveil.methods.face_model import read_network, write_network
 from semveil.recognition.vgg16_classifier import VGG16Classifier
 from semveil.recognition.vgg16_config import VGG16Config
 
@@ -91,6 +91,7 @@ def noise_image_folders() -> dict[str, Path]:
     return folders_with(_CARD)
 
 
+@Loader
 @lru_cache(maxsize=4)
 def load_noise_image_model(name: str = BUNDLED) -> NoiseImageModel:
     """Load networks by name, or from a folder that `save_noise_image_model` wrote.
@@ -107,7 +108,7 @@ def load_noise_image_model(name: str = BUNDLED) -> NoiseImageModel:
     if not (folder / _CARD).is_file():
         raise ValueError(
             f"no model of noise-image named {name!r}{suggest(name, folders)}; available: {', '.join(folders)}, "
-            "or a folder that semveil train noise-image wrote"
+            f"or a folder that semveil train noise-image wrote{missing_models()}"
         )
     try:
         card = read_json_object(folder / _CARD)
@@ -144,6 +145,12 @@ def save_noise_image_model(
     """Write a model's folder: weights in half precision, then `noise-image.json`, so that a model is whole or absent.
 
     Args:
+        folder: to write into.
+        explainer: trained.
+        generator: the generator.
+        service: classifier of converted pictures.
+        size: side of the pictures in pixels.
+        classes: names of the classes, in their order.
         card: what else there is to say; the networks' sizes are added.
     """
     folder.mkdir(parents=True, exist_ok=True)

@@ -114,6 +114,19 @@ def read_options(method: type, texts: Mapping[str, str]) -> dict[str, Any]:
     return values
 
 
+class Shown:
+    """Gives a method a `repr`: its model, and the options that differ from their defaults."""
+
+    def __repr__(self) -> str:
+        model = getattr(getattr(self, "model", None), "name", None)
+        parts = [] if model is None else [repr(model)]
+        for name, declared in declared_options(type(self)).items():
+            value = getattr(self, {"epsilon": "nominal_epsilon"}.get(name, name), getattr(self, name, declared.default))
+            if isinstance(value, KINDS) and value != declared.default:
+                parts.append(f"{name}={value!r}")
+        return f"{type(self).__name__}({', '.join(parts)})"
+
+
 def _kind(hint: Any, name: str) -> type:
     kinds = (
         [kind for kind in get_args(hint) if kind is not type(None)] if get_origin(hint) in (Union, types.UnionType) else [hint]

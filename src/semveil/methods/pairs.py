@@ -9,9 +9,10 @@ import torch
 
 from semveil.core.checkpoints import BadCheckpoint, build_to_fit, read_metadata
 from semveil.core.config import check_kinds
+from semveil.core.network_files import read_network, write_network
 from semveil.core.text import parse_json
 from semveil.core.weights import home
-from semveil.methods.face_model import FaceModel, read_network, write_network
+from semveil.methods.face_model import FaceModel
 from semveil.methods.protections import PROTECTIONS
 from semveil.protection.pair import PairSettings, TrainedPair
 

@@ -4,10 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from semveil.core.registry import suggest
-from semveil.methods.protections import PROTECTIONS
-
-KEYED = tuple(name for name in PROTECTIONS if PROTECTIONS[name].keyed)
-NOISY = tuple(name for name in PROTECTIONS if PROTECTIONS[name].genuine_noise)
+from semveil.methods.protections import PROTECTIONS, using
 
 # Option -> what to say where a protection is asked for that does not use it.
 UNUSED: Mapping[str, str] = {
@@ -44,8 +41,7 @@ def check_options(protection: str, given: Mapping[str, Any]) -> None:
     asked = {name for name, value in given.items() if value is not None and value is not False}
     for name, words in UNUSED.items():
         if name in asked and name not in PROTECTIONS[protection].options:
-            users = [other for other in PROTECTIONS if name in PROTECTIONS[other].options]
-            raise ValueError(f"protection {protection!r} {words}; leave {name} out, or use one of {', '.join(users)}")
+            raise ValueError(f"protection {protection!r} {words}; leave {name} out, or use one of {', '.join(using(name))}")
     if "budget" in asked:
         for name in ("epsilon", "private_codes"):
             if name in asked:

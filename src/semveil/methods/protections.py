@@ -1,15 +1,17 @@
 """The protections of dp-semcom by name: what each is, which options it uses, and what builds it.
 
 Whoever adds one registers a `Protection`, here or in another package; method, messages, audit and experiments ask its
-attributes and never its name.
+attributes and never its name. A noise law that is registered in `MECHANISMS` is a protection by its own name.
 """
 
-from collections.abc import Callable, Mapping
+import inspect
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
-from semveil.core.registry import Registry
-from semveil.mechanisms import Calibration, ClipBox, Gaussian, L2Laplace, PartBudget
+from semveil.core.registry import Registry, having
+from semveil.mechanisms import MECHANISMS, Calibration, ClipBox, Gaussian, L2Laplace, PartBudget, PerCoordinateLaplace
 from semveil.methods.protectors import Keyed, Noisy, Protector, Trained, Unprotected
 from semveil.methods.shared_key import SharedKey
 from semveil.protection.code_rotation import CodeRotation
@@ -23,7 +25,7 @@ from semveil.protection.rotation import Rotation
 from semveil.protection.rotation_space import RotationSpace
 
 if TYPE_CHECKING:
-    from semveil.methods.face_model import LatentPrior
+    from semveil.methods.latent_prior import LatentPrior
 
 DEFAULT_DELTA = 1e-5
 
@@ -121,8 +123,23 @@ class Protection:
         """Whether Bob takes it off."""
         return self.keyed or self.trained is not None
 
+    @property
+    def protects(self) -> bool:
+        """Whether it changes anything: all but `none`."""
+        return self.undone or self.genuine_noise
 
-PROTECTIONS: Registry[Protection] = Registry("protection")
+
+def using(option: str) -> list[str]:
+    """The protections that use an option.
+
+    Example:
+        >>> using("guard")
+        ['modulo']
+    """
+    return [name for name, kind in PROTECTIONS.items() if option in kind.options]
+
+
+PROTECTIONS: Registry[Protection] = Registry("protection", group="semveil.protections", accept=having("build", "options"))
 
 
 def _add(**attributes: Any) -> None:
@@ -166,15 +183,16 @@ def _laplace(setting: Setting) -> Protector:
     return Noisy("laplace", setting.calibration.mechanism(), setting.calibration.sensitivity)
 
 
-def _l2_laplace(setting: Setting) -> Protector:
-    sensitivity = setting.model.box.l2_sensitivity(setting.shape[0] * setting.shape[1])
-    return Noisy("l2-laplace", L2Laplace.calibrate(sensitivity, setting.calibration.nominal_epsilon), sensitivity)
+def _noise(name: str, setting: Setting) -> Protector:
+    """Genuine noise of a registered law, calibrated to the width of the clip box."""
+    kind: Any = MECHANISMS[name]
+    sensitivity = setting.model.box.sensitivity(kind.norm, setting.shape)
+    chosen = {"delta": DEFAULT_DELTA if setting.delta is None else setting.delta} if _takes_delta(kind) else {}
+    return Noisy(name, kind.calibrate(sensitivity, setting.calibration.nominal_epsilon, **chosen), sensitivity)
 
 
-def _gaussian(setting: Setting) -> Protector:
-    sensitivity = setting.model.box.l2_sensitivity(setting.shape[0] * setting.shape[1])
-    delta = DEFAULT_DELTA if setting.delta is None else setting.delta
-    return Noisy("gaussian", Gaussian.calibrate(sensitivity, setting.calibration.nominal_epsilon, delta), sensitivity)
+def _takes_delta(kind: Any) -> bool:
+    return "delta" in inspect.signature(kind.calibrate).parameters
 
 
 _PAIR = {"build": _trained, "options": frozenset({"epsilon", "calibration", "pair"})}
@@ -189,8 +207,60 @@ _add(
     name="modulo", build=_modulo, keyed=True, all_codes=True, options=frozenset({"epsilon", "guard", "key", "deniable"}),
     said_in_message=lambda parameters: {"guard": parameters["guard"]},
 )  # fmt: skip
-_NOISE = {"genuine_noise": True, "calibration": "corrected"}
-_add(name="laplace", build=_laplace, options=frozenset({"epsilon", "calibration", "budget"}), **_NOISE)
-_add(name="l2-laplace", build=_l2_laplace, options=frozenset({"epsilon", "calibration"}), **_NOISE)
-_add(name="gaussian", build=_gaussian, options=frozenset({"epsilon", "calibration", "delta"}), **_NOISE)
+_add(
+    name="laplace", build=_laplace, genuine_noise=True, calibration="corrected",
+    options=frozenset({"epsilon", "calibration", "budget"}),
+)  # fmt: skip
+
+
+def noise_protection(name: str) -> Protection:
+    """The protection that a registered noise law is.
+
+    Args:
+        name: in `MECHANISMS`.
+
+    Raises:
+        ValueError: no such law.
+
+    Example:
+        >>> sorted(noise_protection("gaussian").options)
+        ['calibration', 'delta', 'epsilon']
+    """
+    options = {"epsilon", "calibration", *(("delta",) if _takes_delta(MECHANISMS[name]) else ())}
+    build = partial(_noise, name)
+    return Protection(name=name, build=build, options=frozenset(options), genuine_noise=True, calibration="corrected")
+
+
+def _laws() -> Iterator[str]:
+    """Those that are protections; noise by coordinate is `laplace` with a budget."""
+    return (name for name in MECHANISMS if name != PerCoordinateLaplace.name)
+
+
+for _name in (L2Laplace.name, Gaussian.name):
+    PROTECTIONS.add(_name, noise_protection(_name))
 _add(name="none", build=lambda setting: Unprotected())
+PROTECTIONS.derive(_laws, noise_protection)
+
+
+def chosen_protection(protection: str | None, mechanism: str | None) -> str | None:
+    """The protection that a user names, directly or by the noise law.
+
+    Args:
+        protection: a name of `PROTECTIONS`, or None.
+        mechanism: a name of `MECHANISMS`: genuine noise of this law.
+
+    Raises:
+        ValueError: both are given and differ, or there is no such law that is a protection.
+
+    Example:
+        >>> chosen_protection(None, "gaussian")
+        'gaussian'
+    """
+    if mechanism is None:
+        return protection
+    if protection not in (None, mechanism):
+        raise ValueError(f"mechanism {mechanism!r} is genuine noise and no part of protection {protection!r}; leave one out")
+    MECHANISMS[mechanism]  # refuses an unknown name
+    if mechanism not in PROTECTIONS or not PROTECTIONS[mechanism].genuine_noise:
+        raise ValueError(f"mechanism {mechanism!r} is no protection of its own; for noise by part give a budget")
+    return mechanism

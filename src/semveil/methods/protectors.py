@@ -10,7 +10,8 @@ from torch import Tensor
 from semveil.channels import KeyedPart, MessageError
 from semveil.core.privacy import Guarantee
 from semveil.keys import TAG_BYTES, MessageKeys, new_nonce
-from semveil.mechanisms import Mechanism, Release
+from semveil.mechanisms import Mechanism
+from semveil.mechanisms.release import noisy, release_of
 from semveil.methods.shared_key import SharedKey
 from semveil.protection.keyed import KeyedProtection
 from semveil.protection.linear_pass import linear_pass
@@ -93,19 +94,23 @@ class Trained:
 class Noisy:
     """Genuine noise, which nobody can take off, Bob neither.
 
+    A law that has no exact sampler can be simulated and not released.
+
     Args:
+        name: of the protection.
         mechanism: the noise law.
         sensitivity: of the private block, in the law's norm.
     """
 
     def __init__(self, name: str, mechanism: Mechanism, sensitivity: Any) -> None:
         self.name, self.mechanism, self.sensitivity = name, mechanism, sensitivity
-        self.release = Release(mechanism)
+        self.release = release_of(mechanism)
 
     def protect(self, block: Tensor, *, rng: torch.Generator | None = None) -> Protected:
         if rng is not None:
             return Protected(self.mechanism(block, rng=rng))
-        return Protected(linear_pass(block, self.release(block.detach()), lambda gradient: gradient))
+        noise = noisy(self.mechanism, self.release, block.detach())
+        return Protected(linear_pass(block, noise, lambda gradient: gradient))
 
     def deprotect(self, received: Tensor, keyed: KeyedPart | None, bound: bytes) -> Tensor:
         return received
@@ -114,7 +119,7 @@ class Noisy:
         return received
 
     def guarantee(self, covers: str, not_covered: Sequence[str], *, simulated: bool) -> Guarantee:
-        law = self.mechanism if simulated else self.release
+        law = self.mechanism if simulated or self.release is None else self.release
         return law.guarantee(self.sensitivity, covers=covers, not_covered=not_covered)
 
 

@@ -68,7 +68,9 @@ class QuantileBounds:
         """Bounds from public latents (N, K, D).
 
         Args:
+            latents: (N, K, D).
             of: what the latents are, in words.
+            shares: percent of the latents to cut off at either end, 0 to below 50.
             observe: codes, by a name, whose largest pairwise L1 distance is kept too.
         """
         if latents.ndim != 3 or len(latents) < 2 or not latents.isfinite().all():
@@ -136,6 +138,7 @@ class QuantileBounds:
         """Read what `save` wrote.
 
         Args:
+            path: of the file.
             shape: (K, D) of the model that the bounds must fit.
 
         Raises:

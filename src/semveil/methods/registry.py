@@ -5,15 +5,15 @@ from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Literal, overload
 
-import torch
-
-from semveil.core.device import choose_device
-from semveil.core.registry import Registry
+from semveil.core.registry import Registry, having, suggest
 
 if TYPE_CHECKING:
+    import torch
+
     from semveil.methods.dp_semcom import DPSemCom
     from semveil.methods.release import ImageMethod
 
+DEFAULT_IMAGE_METHOD = "identity-dp"  # the photo stays of use, and other people take the faces for other persons
 LINK = "dp-semcom"  # sends and receives; all others turn photos into protected pictures
 _HOMES = {
     LINK: "dp_semcom.DPSemCom",
@@ -34,7 +34,9 @@ def _imported(home: str) -> Any:
     return getattr(import_module(f"semveil.methods.{module}"), name)
 
 
-METHODS: Registry[type["DPSemCom"] | type["ImageMethod"]] = Registry("method")
+METHODS: Registry[type["DPSemCom"] | type["ImageMethod"]] = Registry(
+    "method", group="semveil.methods", accept=having("name", "size", "model_digest", "protect", "to", "certificate")
+)
 for _name, _home in _HOMES.items():
     METHODS.add_later(_name, partial(_imported, _home))
 
@@ -54,6 +56,19 @@ def image_method_names() -> list[str]:
     return [name for name in METHODS if name != LINK]
 
 
+def check_image_method(name: str) -> None:
+    """Refuse what is no method that protects pictures.
+
+    Raises:
+        ValueError: names the methods there are.
+    """
+    known = image_method_names()
+    if name not in known:
+        raise ValueError(
+            f"no method that protects pictures named {name!r}{suggest(name, known)}; available: {', '.join(known)}"
+        )
+
+
 def image_methods() -> dict[str, type["ImageMethod"]]:
     """The same methods by name: those with a `protect`.
 
@@ -61,16 +76,16 @@ def image_methods() -> dict[str, type["ImageMethod"]]:
         >>> "blur" in image_methods(), "dp-semcom" in image_methods()
         (True, False)
     """
-    return {name: METHODS[name] for name in image_method_names()}  # type: ignore[misc]
+    return {name: method for name, method in METHODS.items() if name != LINK}  # type: ignore[misc]
 
 
 @overload
 def load_method(
-    name: Literal["dp-semcom"], model: str | None = None, *, device: str | torch.device | None = None, **options: Any
+    name: Literal["dp-semcom"], model: str | None = None, *, device: "str | torch.device | None" = None, **options: Any
 ) -> "DPSemCom": ...
 @overload
-def load_method(name: str, model: str | None = None, *, device: str | torch.device | None = None, **options: Any) -> Any: ...
-def load_method(name: str, model: str | None = None, *, device: str | torch.device | None = None, **options: Any) -> Any:
+def load_method(name: str, model: str | None = None, *, device: "str | torch.device | None" = None, **options: Any) -> Any: ...
+def load_method(name: str, model: str | None = None, *, device: "str | torch.device | None" = None, **options: Any) -> Any:
     """Build a method by name.
 
     Args:
@@ -90,6 +105,8 @@ def load_method(name: str, model: str | None = None, *, device: str | torch.devi
         ValueError: no method named 'dp-semcon' (did you mean 'dp-semcom'?); available: ...
     """
     method: Any = METHODS[name]
+    from semveil.core.device import choose_device  # with torch, which naming methods need not wait for
+
     target = None if device is None else choose_device(device)  # before anything is loaded
     if model is not None and "model" not in inspect.signature(method).parameters:
         raise ValueError(f"method {name!r} uses no model, got {model!r}; leave it out")

@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Protocol, Self, runtime_checkable
 import torch
 from torch import Tensor
 
+from semveil.core.brief import Brief
 from semveil.core.certificate import Certificate
 from semveil.core.privacy import Guarantee
 
@@ -33,8 +34,8 @@ def layout_of(method: Any) -> Layout:
     return getattr(method, "layout", Layout.CROPS)
 
 
-@dataclass(frozen=True, eq=False)
-class Release:
+@dataclass(frozen=True, eq=False, repr=False)
+class Release(Brief):
     """What a method gives away of photos.
 
     Args:
@@ -92,7 +93,8 @@ class ImageMethod(Protocol):
     with an `Option` become options of the command line (see `methods.options`).
 
     It may say more: `layout` (see `Layout`), `needs_subjects`, whether `protect` also takes `subjects`, a name for each
-    crop, and `noiseless`, that nothing in it is random, so that the frames of a clip are protected one by one.
+    crop, `noiseless`, that nothing in it is random, so that the frames of a clip are protected one by one, and in plain words
+    what it `hides` and what it `leaves` to be seen.
     """
 
     name: ClassVar[str]
@@ -111,6 +113,7 @@ class ImageMethod(Protocol):
         """Protect crops (B, 3, S, S) in [-1, 1], each on its own.
 
         Args:
+            images: (B, 3, S, S) in [-1, 1].
             rng: for simulations (basis `simulation`); None draws the noise of a release from the operating system.
         """
         ...

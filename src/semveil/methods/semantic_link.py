@@ -7,7 +7,8 @@ from torch import Tensor, nn
 
 from semveil.channels.wiretap import AnyChannel, over
 from semveil.core.device import full_precision
-from semveil.methods.dp_semcom import DPSemCom, Transmission
+from semveil.methods.dp_semcom import DPSemCom
+from semveil.methods.transmission import Transmission
 
 
 @dataclass(frozen=True, eq=False)

@@ -62,6 +62,10 @@ class SharedKey:
         Args:
             source: what the message says of its key.
             key_file, passphrase, own and peer: what Bob has.
+            key_file: that both have.
+            passphrase: that both know.
+            own: Bob's own secret.
+            peer: Alice's public identity.
 
         Raises:
             KeyProblem: what the message needs is not given, or does not fit.

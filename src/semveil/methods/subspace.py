@@ -11,8 +11,8 @@ from torch import Tensor
 
 from semveil.mechanisms import ClipBox
 from semveil.mechanisms.sphere import SMALLEST_DIMENSION
-from semveil.methods.face_model import LatentPrior
 from semveil.methods.latent_model import LatentModel
+from semveil.methods.latent_prior import LatentPrior
 
 LARGEST_RANK = 64
 SAMPLED = 3500  # latents, for a model that brings no prior
@@ -95,6 +95,7 @@ def subspace_of(model: LatentModel, rank: int) -> Subspace:
     """The subspace that a model's public prior gives; a model without one is sampled, the same on every machine.
 
     Args:
+        model: whose public prior gives the directions.
         rank: number of directions, 4 to 64 and no more than the prior has.
 
     Raises:

@@ -67,6 +67,7 @@ class InSubspace:
         """Latents (B, K, D) of coordinates (B, R), in their type, with the public residual.
 
         Args:
+            coordinates: (B, R).
             rng: draws residuals; the operating system's entropy where None.
         """
         latents = self.space.latents(coordinates)

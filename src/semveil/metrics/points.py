@@ -15,7 +15,8 @@ def landmark_error(first: Points, second: Points, eye_distance: float) -> float:
     """Mean distance of corresponding points over the distance of the eyes (normalised mean error).
 
     Args:
-        first, second: (N, 2) in the same pixels.
+        first: (N, 2) in the same pixels.
+        second: likewise.
         eye_distance: of the photo, in these.
 
     Raises:

@@ -13,7 +13,8 @@ def placing(cells: int, grid: int, first: float, last: float) -> Tensor:
     Args:
         cells: values on the interval.
         grid: values on [0, 1].
-        first, last: ends of the interval, inside [0, 1].
+        first: ends of the interval, inside [0, 1].
+        last: likewise.
 
     Example:
         >>> placing(2, 4, 0.0, 1.0).sum(1).tolist()

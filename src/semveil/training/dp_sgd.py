@@ -3,6 +3,7 @@
 What it protects is who is in the training set. It says nothing of the pictures that a trained network is shown later.
 """
 
+import math
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -13,6 +14,9 @@ from torch import Tensor, nn
 
 from semveil.core.errors import SemveilError
 from semveil.core.privacy import Basis, Guarantee
+from semveil.core.rounding import text_above
+
+_LARGEST_NOISE = 1e6  # over the clip; the accountant's bound is flat long before, since it knows finitely many orders
 
 
 @dataclass(frozen=True)
@@ -63,17 +67,23 @@ def spent(phases: Sequence[Phase], noise: float, delta: float) -> float:
     accountant.history.extend((noise, phase.rate, phase.steps) for phase in phases)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # that the best order is the last of the list: the bound holds at every order
-        return float(accountant.get_epsilon(delta))
+        return max(0.0, float(accountant.get_epsilon(delta)))
 
 
 def noise_for(phases: Sequence[Phase], epsilon: float, delta: float) -> float:
     """The least noise, within a thousandth, with which all phases together spend at most epsilon.
 
     Raises:
-        ValueError: epsilon or delta out of range.
+        ValueError: epsilon or delta out of range, or so small an epsilon that the accountant proves it for no noise.
     """
-    if not (epsilon > 0 and 0 < delta < 1):
-        raise ValueError(f"epsilon must be positive and delta in (0, 1), got {epsilon} and {delta}")
+    if not (0 < epsilon < math.inf and 0 < delta < 1):
+        raise ValueError(f"epsilon must be positive and finite and delta in (0, 1), got {epsilon} and {delta}")
+    least = spent(phases, _LARGEST_NOISE, delta)
+    if least > epsilon:
+        raise ValueError(
+            f"no noise is known to spend at most epsilon {epsilon:g} at delta {delta:g}: the accountant's bound does not fall "
+            f"below {text_above(least, 3)}; ask for more, or for a larger delta"
+        )
     low, high = 0.0, 1.0
     while spent(phases, high, delta) > epsilon:
         low, high = high, 2 * high

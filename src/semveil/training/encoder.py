@@ -11,7 +11,7 @@ from semveil.core.device import device_of
 from semveil.core.rng import global_stream
 from semveil.data.face_set import FaceSet
 from semveil.encoders.semantic import SemanticEncoder, SemanticEncoderConfig
-from semveil.methods.face_model import MappedGenerator
+from semveil.generators.face_generator import MappedGenerator
 from semveil.training.one_network import OneNetworkTrainer
 
 

@@ -40,6 +40,7 @@ class GeneratorTraining(JointTraining):
         labels: weight of the cross-entropy of the masks.
         adversarial_from: step at which the adversarial losses begin; before it, reconstruction alone learns faster.
         mask_consistency: weight of the paper's regulariser of the masks.
+        identity: weight of the identity loss, where a recogniser is given.
         discriminator_width: see `PlacedDiscriminator`.
         encoder: sizes of the encoder.
     """
@@ -57,13 +58,19 @@ class GeneratorTraining(JointTraining):
     discriminator_rate: float = 8e-4
     code_noise: float = 0.5
     mask_consistency: float = 1.0
+    identity: float = 0.3
     discriminator_width: int = 32
     generator: SpatialSemanticConfig = field(default_factory=SpatialSemanticConfig)
     encoder: PartEncoderConfig = field(default_factory=PartEncoderConfig)
 
 
 class GeneratorTrainer(JointTrainer):
-    """State of a run, with the photos' part labels."""
+    """State of a run, with the photos' part labels.
+
+    Args:
+        recogniser: images (B, 3, S, S) -> identity vectors of unit length, differentiable. Reconstructions shall be taken for
+            the person; it must not be what judges the model later. Left out where None.
+    """
 
     settings: GeneratorTraining
 
@@ -74,12 +81,14 @@ class GeneratorTrainer(JointTrainer):
         *,
         perceptual: Callable[[Tensor, Tensor], Tensor],
         rng: torch.Generator,
+        recogniser: Callable[[Tensor], Tensor] | None = None,
         device: torch.device = CPU,
         processes: Processes = ALONE,
     ) -> None:
         super().__init__(
             faces, settings, lambda: _networks(settings), perceptual=perceptual, rng=rng, device=device, processes=processes
         )
+        self.recogniser = recogniser
         self.labels = torch.from_numpy(faces.labels[~faces.held_out])
         self.generator: SpatialSemanticGAN = self._networks["generator"]
         self.encoder: PartEncoder = self._networks["encoder"]
@@ -141,6 +150,12 @@ class GeneratorTrainer(JointTrainer):
             "labels": entropy.item(),
             "masks": consistency.item(),
         }
+        if self.recogniser is not None:
+            with self._half():
+                own, seen = (self.recogniser(x).float() for x in (photos, images))
+            unlike = (1 - (own * seen).sum(1)).mean()
+            total = total + s.identity * unlike
+            losses["identity"] = unlike.item()
         if judged:
             fooled = -self._judge(images).mean()
             total = total + s.adversarial * fooled

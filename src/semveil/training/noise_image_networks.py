@@ -14,12 +14,12 @@ from semveil.core.config import as_json
 from semveil.core.device import CPU
 from semveil.core.errors import OutputError
 from semveil.core.files import write_whole
+from semveil.core.network_files import read_network, write_network
 from semveil.core.pixels import to_tensor
 from semveil.core.registry import suggest
 from semveil.core.rng import streams
 from semveil.data.labelled_pictures import LabelledPictures
 from semveil.generators.conversion import ConversionGenerator
-from semveil.methods.face_model import read_network, write_network
 from semveil.methods.noise_image_model import save_noise_image_model
 from semveil.recognition.vgg16_classifier import VGG16Classifier
 from semveil.recognition.vgg16_config import VGG16Config

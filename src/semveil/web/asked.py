@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from semveil.methods.dp_semcom import DEFAULT_EPSILON, PAPER_EPSILONS
-from semveil.methods.protection_options import KEYED
 from semveil.methods.protections import PROTECTIONS
 
 WITH_KEY, WITHOUT_KEY = "Bob has a key", "no key"
@@ -22,8 +21,8 @@ WORDS = {
     "gaussian": "gaussian, noise that Bob keeps",
     "none": "none",
 }
-KEYED_CHOICES = tuple((WORDS[name], name) for name in KEYED)
-OPEN_CHOICES = tuple((words, name) for name, words in WORDS.items() if name not in KEYED)
+KEYED_CHOICES = tuple((words, name) for name, words in WORDS.items() if PROTECTIONS[name].keyed)
+OPEN_CHOICES = tuple((words, name) for name, words in WORDS.items() if not PROTECTIONS[name].keyed)
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from semveil.link.measure import compare
 from semveil.link.transmit import Transmitted, meaning
 from semveil.methods.face_model import FaceModel
 from semveil.methods.messages import to_message
-from semveil.methods.protection_options import KEYED, NOISY
+from semveil.methods.protections import PROTECTIONS
 from semveil.recognition.by_name import load_verifier
 from semveil.web.asked import Asked
 from semveil.web.html import Card, cards, certificate_box
@@ -92,7 +92,7 @@ def known_transmissions(protection: str, names: Sequence[str]) -> int:
     """How many transmissions Eve knows the photo of."""
     if not any("pairs" in ATTACKS[name].needs for name in names):
         return UNUSED
-    return KNOWN_UNDER_KEYS if protection in KEYED else KNOWN
+    return KNOWN_UNDER_KEYS if PROTECTIONS[protection].keyed else KNOWN
 
 
 def has(found: Found, protection: str) -> str:
@@ -107,7 +107,7 @@ def has(found: Found, protection: str) -> str:
 
 def attack_for(protection: str) -> str:
     """The attack that the link's page tries: a quick one that does as much as any against that protection."""
-    if protection in NOISY:
+    if PROTECTIONS[protection].genuine_noise:
         return "prior-search"
     return "denoise" if protection == "none" else "linear"
 
@@ -122,7 +122,7 @@ def show_link(sent: Transmitted, tried: AttackedMessage) -> str:
     """Photo, Bob, Eve, and an Eve who tries, with the certificate of what Eve hears, as HTML."""
     (record,) = sent.summary["images"]
     (attack,) = tried.results
-    result, bob = sent.result, "He has the key." if sent.method.protection in KEYED else "He has no key."
+    result, bob = sent.result, "He has the key." if sent.method.kind.keyed else "He has no key."
     told = [
         Card("The photo's face", _pixels(result.source), ["What Alice has."]),
         Card("Bob", _pixels(result.bob), [bob, *verdict(record["bob"])]),

@@ -41,6 +41,7 @@ def less_noise(clean: Sequence[Floats], factor: float, *, step: float | None = N
 
     Args:
         clean: what the noise is added to, for either input (n,); it is in the first n columns of an output.
+        factor: by which the noise is smaller, > 1.
         step: of the grid.
     """
 

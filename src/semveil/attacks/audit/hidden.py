@@ -49,13 +49,17 @@ def hidden_game(
     in clear; else the protection at twice the budget.
 
     Args:
+        target: what is audited, by name.
+        pair: what the two worlds are, in words.
         draw: input 0 or 1 and count -> what is sent, in the first n columns in the units of the inputs.
         inputs: two records (n,).
+        claim: the claim that is tried.
         measure: outputs -> statistics; those of the first n columns by default.
         norms: of the inputs, as the protection seals them, where it does.
         doubled: the same at twice the claimed epsilon; needed where that is not 0.
         law: of the outputs, where it is known.
         width: numbers that a draw holds in memory; n by default.
+        share: of the usual number of draws.
     """
     first, second = (np.asarray(x, np.float64) for x in inputs)
     n = len(first)
@@ -88,10 +92,12 @@ def circle_game(
     """Noise modulo L added to 0 or to L/2, of which the exact log-likelihood ratio is known.
 
     Args:
+        target: what is audited, by name.
         draw: count -> noise (count,) in 0..L-1.
         log_table: (L,) log-probability of each value.
         claim: what holds for one number on the circle.
         doubled: noise at twice the claimed epsilon; needed where that is not 0.
+        share: of the usual number of draws.
     """
     size = len(log_table)
     values = np.array([0]), np.array([size // 2])

@@ -27,6 +27,7 @@ def noise_law(
         kind: `laplace`, `per-coordinate-laplace`, `l2-laplace` or `gaussian`.
         clean: what the noise is added to, for either input (n,); it is in the first n columns of an output.
         scales: of the noise, one or (n,); those that are 0 are left out.
+        delta: of normal noise.
         step: of the grid that outputs should lie on.
     """
     n = len(clean[0])
@@ -243,6 +244,11 @@ _DRAWN: dict[str, Callable[[np.random.Generator, int, int], Floats]] = {
     "l2-laplace": _k_norm,
     "gaussian": lambda rng, count, n: rng.normal(size=(count, n)),
 }
+
+
+def is_stated(kind: str) -> bool:
+    """Whether the law of a registered kind of noise is stated here; one that another package adds is audited without."""
+    return kind in _SIZES
 
 
 def stated_scale(kind: str, sensitivity: float, epsilon: float, delta: float) -> float:

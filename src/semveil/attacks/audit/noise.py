@@ -33,6 +33,8 @@ def law_game(
     """Does the noise keep its law? By the likelihood ratios of Laplace, K-norm and normal noise.
 
     Args:
+        target: what is audited, by name.
+        pair: what the two worlds are, in words.
         release: what is audited.
         inputs: two neighbouring records (n,).
         claim: what holds for them.
@@ -41,6 +43,7 @@ def law_game(
         law: of the outputs, where it is known.
         step: of the grid that outputs lie on.
         gaussian: the claim is one of normal noise.
+        share: of the usual number of draws.
     """
     first, second = (np.asarray(x, np.float64) for x in (clipped or inputs))
     noisy = np.ones(len(first), bool) if widths is None else np.asarray(widths) > 0
@@ -80,6 +83,7 @@ def bits_game(
         inputs: two neighbouring records (n,); those of `game`, if it has faults or a law.
         dtype: of the records and outputs.
         in_floats: the same law drawn in floating point; a planted fault that must be caught.
+        share: of the usual number of draws.
     """
     precision = str(dtype).removeprefix("torch.")
 

@@ -53,6 +53,7 @@ def play_training(
     """Lower-bound epsilon by one sound training, and count in how many of 20 broken ones the bound exceeds the claim.
 
     Args:
+        game: what is played.
         false_alarm: probability at most of calling a true claim violated.
         progress: told of the trainings.
     """
@@ -111,6 +112,7 @@ def one_run_epsilon(canaries: int, guesses: int, right: int, delta: float, error
     Args:
         canaries: m.
         guesses: of which `right` were right.
+        right: how many of the guesses are right.
         delta: of the claim.
         error: probability at most with which the true epsilon lies below the result.
 

@@ -49,8 +49,10 @@ def play(
     two gets half of the false alarms.
 
     Args:
+        game: what is played.
         draws: of each input, before the game's own share is taken of them.
         false_alarm: probability at most of calling a true claim violated, in (0, 1).
+        progress: told how much is done.
 
     Raises:
         ValueError: fewer draws than a test needs, or a probability out of range.

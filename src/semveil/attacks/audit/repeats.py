@@ -32,6 +32,8 @@ def repeat_game(
         game: on single releases, with the claim.
         once: input 0 or 1 -> one release as a user makes it: an output as in `game`, and the sealed bytes beside it.
         inputs: the two records (n,) as they show in the first n columns of an output.
+        pair: what the two worlds are, in words.
+        share: of the usual number of draws.
     """
     n = len(inputs[0])
     shift = inputs[1] - inputs[0]

@@ -35,9 +35,11 @@ def searched_game(
 
     Args:
         make: a pair of records (n,) -> its game.
-        lower, upper: bounds of the records (n,).
+        lower: bounds of the records (n,).
+        upper: likewise.
         rounds: pairs to score.
         draws: of each input, for a score.
+        rng: source of the randomness.
     """
     best: tuple[float, Game, Pair] | None = None
     opening = _opening(lower, upper, rng)

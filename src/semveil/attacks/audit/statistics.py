@@ -18,7 +18,8 @@ def contrasts(outputs: Floats, first: Floats, second: Floats, *, widths: Floats 
 
     Args:
         outputs: (N, n).
-        first, second: (n,) the two inputs x and x', which must differ.
+        first: (n,) the two inputs x and x', which must differ.
+        second: likewise.
         widths: (n,) relative size of the noise in each coordinate, positive; all equal by default.
 
     Example:
@@ -66,7 +67,8 @@ def table_ratio(outputs: np.ndarray, first: np.ndarray, second: np.ndarray, log_
 
     Args:
         outputs: (N, n) integers.
-        first, second: (n,) integers, the two inputs on the same grid.
+        first: (n,) integers, the two inputs on the same grid.
+        second: likewise.
         log_table: (L,) log-probability of every value of the noise; -inf where it cannot occur.
 
     Example:

@@ -1,0 +1,92 @@
+"""Which faces are found in photos and clips, under which numbers, and how surely."""
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from semveil.bulk.clip_faces import tracks_of
+from semveil.bulk.sources import assign_names, find_sources
+from semveil.core.errors import SemveilError
+from semveil.core.progress import Progress, quiet
+from semveil.data.faces import SMALLEST_FACE, find_faces
+from semveil.data.outlines import outline_faces
+from semveil.data.photos import load_photo
+from semveil.data.save import save_png
+from semveil.recognition.dlib_faces import Face
+from semveil.video.clip import read_clip
+
+
+@dataclass(frozen=True)
+class FoundFaces:
+    """Attributes: photos, for each its place and faces, JSON-ready; refused, what could not be read."""
+
+    photos: tuple[dict[str, Any], ...]
+    refused: tuple[SemveilError, ...]
+
+
+def faces_in(
+    paths: Sequence[str | os.PathLike[str]], detector: str, *, draw: Path | None = None, progress: Progress = quiet
+) -> FoundFaces:
+    """Find the faces of photos, clips and folders of them.
+
+    Args:
+        paths: of them.
+        detector: settled, see `data.detection.resolve_detector`.
+        draw: folder for copies of the photos, not of clips, with the boxes drawn; unprotected, readable by their owner only.
+        progress: photos done, and all.
+
+    Raises:
+        PhotoError: a path does not exist, or there is no photo.
+    """
+    sources = find_sources(paths, draw).photos
+    names = assign_names((source.place for source in sources), {})
+    found: list[dict[str, Any]] = []
+    refused: list[SemveilError] = []
+    for done, source in enumerate(sources, 1):
+        try:
+            if source.is_clip:
+                faces = _in_clip(source.path, detector, lambda *now: progress("Finding faces", *now))
+                found.append({"photo": source.place, "faces": faces})
+                continue
+            photo = load_photo(source.path)
+        except SemveilError as error:
+            refused.append(error)
+            continue
+        boxes = find_faces(photo, thorough=True, detector=detector)
+        found.append({"photo": source.place, "faces": [_face(i, face) for i, face in enumerate(boxes)]})
+        if draw is not None:
+            _draw(draw / f"{names[source.place]}.faces.png", photo.pixels, boxes)
+        progress("Finding faces", done, len(sources))
+    return FoundFaces(tuple(found), tuple(refused))
+
+
+def _face(number: int, face: Face) -> dict[str, Any]:
+    return {
+        "number": number,
+        "box": list(face.box),
+        "px": face.shorter_side,
+        "detector": face.detector,
+        "score": round(face.score, 3),
+        "doubt": face.doubtful,
+    }
+
+
+def _in_clip(path: Path, detector: str, advance: Callable[..., None]) -> list[dict[str, Any]]:
+    """The faces that are followed through a clip, each as its sharpest frame shows it."""
+    clip = read_clip(path)
+    found = []
+    for number, track in enumerate(tracks_of(clip, detector, advance)):
+        best, (first, last) = track.best(SMALLEST_FACE), track.frames
+        seconds = [round(float(clip.times[i]), 2) for i in (first, last, best)]
+        face = _face(number, track.seen[best].face)
+        found.append({**face, "from_s": seconds[0], "to_s": seconds[1], "sharpest_s": seconds[2]})
+    return found
+
+
+def _draw(path: Path, pixels: Any, found: list[Face]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    colours = ["orange" if face.doubtful else "lime" for face in found]
+    labels = [str(i) for i in range(len(found))]
+    save_png(path, outline_faces(pixels, [face.box for face in found], labels, colours), private=True)

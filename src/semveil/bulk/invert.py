@@ -1,0 +1,130 @@
+"""Latent codes of photos and folders of photos, computed once and kept in a file."""
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from numpy.typing import NDArray
+
+from semveil.bulk.sources import find_sources, sha256_of
+from semveil.core.errors import FaceError, PhotoError, SemveilError
+from semveil.core.pixels import to_pixels, to_tensor
+from semveil.core.progress import Note, Progress, quiet, unheard
+from semveil.data.faces import load_aligned_faces
+from semveil.data.latents import LatentSet
+from semveil.data.save import save_png
+from semveil.methods.face_model import FaceModel
+
+
+@dataclass(frozen=True)
+class Inverted:
+    """What became of the photos.
+
+    Attributes:
+        latents: how many the file holds.
+        new: computed now.
+        known: in the file before.
+        refused: files that could not be used.
+        failures: those of them that were named, or cannot be read; the first one's error stands for all.
+    """
+
+    latents: int
+    new: int
+    known: int
+    refused: int
+    failures: tuple[SemveilError, ...]
+
+
+def invert_photos(
+    photos: Sequence[str | os.PathLike[str]],
+    out: Path,
+    model: FaceModel,
+    *,
+    images: Path | None = None,
+    face: str | None = None,
+    perceptual: str | None = None,
+    progress: Progress = quiet,
+    note: Note = unheard,
+) -> Inverted:
+    """Find the latents of all faces that are asked for and add them to a file; call it again to go on after a break.
+
+    A photo's id is the start of the SHA-256 of its file and the face's number.
+
+    Args:
+        photos: photos and folders of them.
+        out: file of latents; what is in it already is not computed again.
+        model: whose latents.
+        images: folder for a picture of each latent.
+        face: which face of a photo with several.
+        perceptual: term of the inversion; the model's own where None.
+        progress: of two stages, "Finding faces" and "Inverting"; after each step of the second the file is saved.
+        note: told which files were left out, and why.
+
+    Raises:
+        ValueError: the file holds latents of another perceptual term.
+        SemveilError: none of the photos can be used, or the file is not as it must be.
+    """
+    found = [(Path(given), find_sources([given])) for given in photos]
+    paths = [(source.path, source.path == given) for given, sources in found for source in sources.photos]
+    for text in (text for _, sources in found for text in sources.notes):
+        note(text)
+    latents = _open(out, model, perceptual)
+    known, refused, failures = len(latents), [], []
+    crops: dict[str, NDArray] = {}
+    done_files = {name.partition("-")[0] for name in latents.ids}
+    progress("Finding faces", 0, len(paths))
+    for number, (path, named) in enumerate(paths, 1):
+        try:
+            digest = sha256_of(path).hex()[:16]
+            if digest not in done_files:
+                crops |= _faces(path, digest, model, face, note)
+        except (PhotoError, FaceError) as error:
+            refused.append(error)
+            failures += [error] if named or isinstance(error, PhotoError) else []
+        progress("Finding faces", number, len(paths))
+    if failures and len(refused) == len(paths):
+        raise failures[0]
+    for one in refused:
+        note(f"left out: {one}")
+    names, batch = list(crops), model.inversion.batch
+    for first in range(0, len(names), batch):
+        chosen = names[first : first + batch]
+        codes = model.invert(to_tensor([crops[name] for name in chosen]), perceptual=perceptual).codes
+        latents = latents.extended(codes, chosen)
+        latents.save(out)  # a run that is killed loses one batch at most
+        progress("Inverting", first + len(chosen), len(names))
+    if images is not None:
+        _draw(latents, images, model)
+    return Inverted(len(latents), len(latents) - known, known, len(refused), tuple(failures))
+
+
+def _open(out: Path, model: FaceModel, perceptual: str | None) -> LatentSet:
+    term = model.describe_inversion(perceptual)["perceptual_term"]
+    if not out.exists():
+        return LatentSet(torch.zeros(0, *model.latent_shape), (), model.digest, term)
+    latents = LatentSet.load(out, model_digest=model.digest)
+    if latents.perceptual != term:
+        raise ValueError(
+            f"{out.name} holds latents inverted with perceptual term {latents.perceptual or 'unknown'}, not {term}; "
+            "name another file with --out, or the same --perceptual"
+        )
+    return latents
+
+
+def _faces(path: Path, digest: str, model: FaceModel, face: str | None, note: Note) -> dict[str, NDArray]:
+    found = load_aligned_faces(path, size=model.size, selection=face)
+    for text in found[0].photo.lost:
+        note(f"{str(path)!r}: {text}")
+    return {f"{digest}-{one.index}": one.aligned.pixels for one in found}
+
+
+def _draw(latents: LatentSet, folder: Path, model: FaceModel) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, codes in zip(latents.ids, latents.codes, strict=True):
+        path = folder / f"{name}.png"
+        if not path.exists():
+            with torch.inference_mode():
+                picture = to_pixels(model.generator.synthesize(model.placed(model.box.clip(codes[None]))))[0]
+            save_png(path, picture, private=True)

@@ -1,0 +1,36 @@
+"""What the ledger gets of a picture that is written."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from semveil.core.certificate import Certificate
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """A release for the ledger.
+
+    Attributes:
+        subject: whom it shows.
+        images: how many of its faces.
+        certificate: as JSON.
+    """
+
+    subject: str
+    images: int
+    certificate: str
+
+
+def bookings(subjects: Sequence[str], exposed: Sequence[str], certificate: Certificate) -> list[Recorded]:
+    """What the ledger should know of a picture: what holds together with its sealed part, which is released too.
+
+    Args:
+        subjects, exposed: as in `Picture`.
+    """
+    if certificate.sealed is not None:
+        certificate = replace(certificate, guarantee=certificate.sealed)
+    shown = certificate.for_opened_picture("the face was left as it is, as chosen, or only covered by a mosaic")
+    return [
+        *(Recorded(name, subjects.count(name), certificate.to_json()) for name in dict.fromkeys(subjects)),
+        *(Recorded(name, 1, shown.to_json()) for name in exposed),
+    ]

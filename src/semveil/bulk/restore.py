@@ -1,0 +1,153 @@
+"""Sealed originals brought back: faces into a photo, the file of a clip, or the key of one face to hand over."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from semveil.core.errors import KeyProblem
+from semveil.core.files import write_whole
+from semveil.data.photos import load_photo
+from semveil.data.save import save_png
+from semveil.data.sealed_clip import SealedClip
+from semveil.data.sealed_faces import SealedFaces, read_sealed
+from semveil.keys.passphrase import read_passphrase
+from semveil.keys.sealed_parts import PartKey, read_any_key, write_part_key
+from semveil.keys.secret import read_secret
+from semveil.methods.shared_key import SharedKey
+
+ALL = "all"
+_PASSPHRASE = "was sealed with a passphrase; give the file that holds it with --passphrase-file"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Opening:
+    """What opens a sealed part.
+
+    Attributes:
+        keys: files of the key it was sealed with, or of keys of single faces.
+        passphrase_file: holds the passphrase it was sealed with.
+        sealed: file of the sealed part; the one beside or in the output where None.
+
+    Raises:
+        ValueError: neither keys nor a passphrase is given, or both are.
+    """
+
+    keys: Sequence[Path] = ()
+    passphrase_file: Path | None = None
+    sealed: Path | None = None
+
+    def __post_init__(self) -> None:
+        if bool(self.keys) == (self.passphrase_file is not None):
+            raise ValueError("give the key with --key FILE, or --passphrase-file FILE")
+
+
+@dataclass(frozen=True)
+class RestoredFaces:
+    """Attributes: restored, numbers of faces that are back; left, those that are not; exact, whether all pixels are checked."""
+
+    restored: tuple[int, ...]
+    left: tuple[int, ...]
+    exact: bool
+
+
+def restore_faces(picture: Path, out: Path, opening: Opening, *, face: str = ALL, anyway: bool = False) -> RestoredFaces:
+    """Write a photo with its original faces back.
+
+    Args:
+        picture: that `protect` wrote with sealed originals.
+        out: PNG to write, readable by its owner only.
+        opening: what opens them.
+        face: `all`, or numbers such as `0,2`; with keys of single faces `all` means those they open.
+        anyway: also into a picture that was edited since.
+
+    Raises:
+        KeyProblem: the key does not fit, or the picture was altered.
+        ValueError: a face that is no number.
+    """
+    photo, found = load_photo(picture), read_sealed(picture, opening.sealed)
+    keys = _keys(found, opening, face)
+    save_png(out, found.restore(photo.pixels, keys, anyway=anyway), private=True)
+    restored = tuple(key.number for key in keys)
+    left = tuple(sorted(set(found.numbers) - set(restored)))
+    return RestoredFaces(restored, left, not left and not anyway)
+
+
+def hand_over(picture: Path, out: Path, opening: Opening, *, face: str) -> int:
+    """Write the key of one face, which opens no other.
+
+    Returns:
+        The face's number.
+
+    Raises:
+        ValueError: not one face is named.
+        KeyProblem: the key does not fit.
+    """
+    load_photo(picture)  # its check
+    keys = _keys(read_sealed(picture, opening.sealed), opening, face)
+    if len(keys) != 1 or face == ALL:
+        raise ValueError("--hand-over writes the key of one face; name it with --face N")
+    write_part_key(out, keys[0])
+    return keys[0].number
+
+
+def open_clip(clip: Path, opening: Opening) -> tuple[SealedClip, bytes]:
+    """The sealed original of a clip: what lies sealed, and the bytes of the file that was protected.
+
+    Raises:
+        KeyProblem: the key does not fit, or the sealed part is damaged.
+    """
+    found = SealedClip.read(clip, opening.sealed)
+    if opening.passphrase_file is not None:
+        secret = SharedKey.of_message(found.source, passphrase=read_passphrase(opening.passphrase_file)).secret
+    elif found.source["kind"] != "file":
+        raise KeyProblem(f"this clip {_PASSPHRASE}")
+    else:
+        secret = read_secret(opening.keys[0])
+    return found, found.open(secret)
+
+
+def restore_clip(clip: Path, out: Path | None, opening: Opening) -> tuple[Path, int]:
+    """Write the file that was protected, byte for byte.
+
+    Args:
+        clip: that `protect` wrote with a sealed original.
+        out: file to write; NAME.restored with the original's suffix beside the clip where None.
+        opening: what opens it.
+
+    Returns:
+        Where it lies, and its size in bytes.
+    """
+    found, original = open_clip(clip, opening)
+    target = out if out is not None else clip.with_name(f"{clip.stem}.restored{found.suffix}")
+    write_whole(target, original, private=True)
+    return target, len(original)
+
+
+def _numbers(found: SealedFaces, face: str) -> list[int]:
+    if face == ALL:
+        return list(found.numbers)
+    try:
+        return sorted({int(number) for number in face.split(",")})
+    except ValueError:
+        raise ValueError(f"no face {face!r}; allowed: all, or numbers such as 0,2") from None
+
+
+def _keys(found: SealedFaces, opening: Opening, face: str) -> list[PartKey]:
+    """Keys of the faces that are asked for."""
+    numbers = _numbers(found, face)
+    if opening.passphrase_file is not None:
+        shared = SharedKey.of_message(found.source, passphrase=read_passphrase(opening.passphrase_file))
+        return [found.key(shared.secret, number) for number in numbers]
+    read = [read_any_key(path) for path in opening.keys]
+    single = [key for key in read if isinstance(key, PartKey)]
+    secrets = [key for key in read if not isinstance(key, PartKey)]
+    if secrets:
+        if found.source["kind"] != "file":
+            raise KeyProblem(f"this picture {_PASSPHRASE}")
+        return [found.key(secrets[0], number) for number in numbers]
+    if face == ALL:
+        return single
+    missing = [number for number in numbers if number not in {key.number for key in single}]
+    if missing:
+        raise KeyProblem(f"no key of face {missing[0]} was given; these open {', '.join(str(key.number) for key in single)}")
+    return [key for key in single if key.number in numbers]

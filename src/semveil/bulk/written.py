@@ -1,0 +1,49 @@
+"""What is written of one photo into its new folder: pictures with their certificates and sealed parts, and what is kept."""
+
+from collections.abc import Sequence
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from numpy.typing import NDArray
+
+from semveil.bulk.pictures import Picture
+from semveil.bulk.settings import KEPT_FOLDER, Settings
+from semveil.core.files import write_whole
+from semveil.core.pixels import to_pixels, to_tensor
+from semveil.data.certified import save_certified_png, write_certificate
+from semveil.data.save import save_png
+from semveil.data.sealed_faces import CHUNK, sealed_path
+from semveil.methods.release import ImageMethod, Reconstructing
+
+
+def write_picture(staged: Path, made: Picture, *, in_png: bool, inside: bool) -> list[str]:
+    """A picture, its certificate and its sealed part; returns their places below the output folder, the picture last."""
+    name = PurePosixPath(made.name)
+    picture = staged / f"{name.name}.png"
+    chunks = {CHUNK: made.sealed} if made.sealed is not None and inside else {}
+    if in_png:
+        save_certified_png(picture, made.pixels, made.certificate, chunks=chunks)
+    else:
+        save_png(picture, made.pixels, chunks=chunks)
+    written = [write_certificate(picture, made.certificate), picture]
+    if made.sealed is not None and not inside:
+        write_whole(sealed_path(picture), made.sealed)
+        written.insert(0, sealed_path(picture))
+    return [str(name.parent / file.name) for file in written]
+
+
+def keep_crops(
+    staged: Path, names: Sequence[str], cut: Sequence[NDArray], settings: Settings, method: ImageMethod
+) -> list[str]:
+    """Unprotected pictures, asked for, in a folder of their own."""
+    files = []
+    for kind in settings.keep if cut else ():
+        pictures: Any = cut
+        if kind == "inverted":
+            assert isinstance(method, Reconstructing)
+            pictures = to_pixels(method.reconstruct(to_tensor(cut)))
+        for name, pixels in zip(names, pictures, strict=True):
+            file = f"{PurePosixPath(name).name}.{kind}.png"
+            save_png(staged / file, pixels, private=True)
+            files.append(str(PurePosixPath(KEPT_FOLDER) / PurePosixPath(name).parent / file))
+    return files

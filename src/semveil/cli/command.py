@@ -1,0 +1,153 @@
+"""Commands that read options from a file too, and show help that fits the screen."""
+
+import tomllib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+
+from semveil.cli.options import OptionError
+from semveil.core.registry import suggest
+
+CONFIG = "--config"
+OPTIONS_TABLE = "options"  # in the settings file of a training, what belongs to the command
+
+
+def params_of(function: Any) -> list[Any]:
+    """The typer parameters that a function's signature declares."""
+    app = typer.Typer(add_completion=False)
+    app.command()(function)
+    return list(typer.main.get_command(app).params)
+
+
+def _config(
+    config: Annotated[
+        Path | None,
+        typer.Option(CONFIG, help="TOML file of options; those on the command line win.", metavar="FILE.toml"),
+    ] = None,
+) -> None: ...
+
+
+class Command(TyperCommand):
+    """A command with `--config FILE.toml`.
+
+    The file names options as the command line does, without dashes before them: `snr-db = 15` or `snr_db = 15`. Commands that
+    have settings files of their own (`semveil train`) take their options from its table `[options]`.
+    """
+
+    def get_params(self, ctx: Any) -> list[Any]:
+        own = super().get_params(ctx)
+        if self.has_settings:
+            return own
+        at = len(own) - sum(param.name == "help" for param in own)
+        return [*own[:at], *params_of(_config), *own[at:]]
+
+    def look_ahead(self, ctx: Any, args: Sequence[str], file: Mapping[str, Any]) -> None:
+        """Learn from the words and from the file what the parameters depend on, before they are read."""
+
+    @property
+    def has_settings(self) -> bool:
+        """Whether the command declares `--config` itself, for training settings."""
+        return any(param.name == "config" for param in self.params)
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        path = value_of(CONFIG, args)
+        file = {} if path is None else _read(Path(path))
+        if self.has_settings:
+            file = file.get(OPTIONS_TABLE, {})
+        self.look_ahead(ctx, args, file)
+        ctx.default_map = {**(ctx.default_map or {}), **_values(file, self.get_params(ctx), str(path), ctx.command_path)}
+        rest = super().parse_args(ctx, args)
+        if not self.has_settings:
+            ctx.params.pop("config", None)
+        return rest
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        _write_help(self, ctx, formatter)
+
+
+class Group(TyperGroup):
+    """A group of commands, which are `Command`s, with help that fits the screen."""
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        _write_help(self, ctx, formatter)
+
+
+def _write_help(command: Any, ctx: Any, formatter: Any) -> None:
+    from semveil.cli.help import command_help  # with rich, which costs
+
+    formatter.write(command_help(command, ctx))
+
+
+def value_of(flag: str, words: Sequence[str]) -> str | None:
+    """What an option is given on the command line, before the line is parsed; the last one counts.
+
+    Example:
+        >>> value_of("--method", ["a.jpg", "--method=blur"]), value_of("--method", ["a.jpg"])
+        ('blur', None)
+    """
+    found = None
+    for word, following in zip(words, [*words[1:], None], strict=False):
+        if word == "--":
+            break
+        if word == flag and following is not None:
+            found = following
+        elif word.startswith(f"{flag}="):
+            found = word.partition("=")[2]
+    return found
+
+
+def _read(path: Path) -> dict[str, Any]:
+    from semveil.core.text import read_text
+
+    try:
+        return tomllib.loads(read_text(path))
+    except OSError as error:
+        raise OptionError(f"cannot read the options file {str(path)!r}: {error.strerror}") from None
+    except (ValueError, RecursionError) as error:  # no text, no TOML, or nested too deeply
+        raise OptionError(f"the options file {str(path)!r} is no TOML: {error}") from None
+
+
+def _values(file: Mapping[str, Any], params: Sequence[Any], path: str, command: str) -> dict[str, Any]:
+    """Values by parameter, as the command line would give them."""
+    if not isinstance(file, Mapping):
+        raise OptionError(f"[{OPTIONS_TABLE}] in {path!r} is a table of options, got {file!r}")
+    named = {
+        flag.lstrip("-"): param
+        for param in params
+        if param.param_type_name == "option" and param.name not in ("help", "config")
+        for flag in param.opts
+    }
+    values: dict[str, Any] = {}
+    for key, value in file.items():
+        name = key.replace("_", "-")
+        if name not in named:
+            raise OptionError(f"{command} has no option {key!r}{suggest(name, named)}, which {path!r} names")
+        param = named[name]
+        if param.name in values:
+            raise OptionError(f"{path!r} gives option --{name} twice")
+        values[param.name] = _value(value, param, f"{key} in {path!r}")
+    return values
+
+
+def _value(value: Any, param: Any, where: str) -> Any:
+    if getattr(param, "is_flag", False):
+        if not isinstance(value, bool):
+            raise OptionError(f"{where} must be true or false, got {value!r}")
+        return value
+    if isinstance(value, bool):
+        raise OptionError(f"{where} takes a value, got {str(value).lower()}")
+    if getattr(param, "multiple", False):
+        return [_text(item) for item in (value if isinstance(value, list) else [value])]
+    return _text(value)
+
+
+def _text(value: Any) -> str:
+    """As it is written on the command line: lists as a,b and tables as a=1,b=2."""
+    if isinstance(value, list):
+        return ",".join(map(_text, value))
+    if isinstance(value, dict):
+        return ",".join(f"{name}={_text(item)}" for name, item in value.items())
+    return str(value)

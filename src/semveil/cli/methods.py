@@ -1,0 +1,87 @@
+"""`semveil methods`: what each method hides and leaves, and its options."""
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from semveil.cli import options
+from semveil.cli.console import Line, make_table, show
+
+if TYPE_CHECKING:
+    from semveil.methods.listing import Listed
+    from semveil.methods.options import Declared
+
+
+def method_names(incomplete: str) -> list[str]:
+    """Shell completion of methods that protect photos."""
+    from semveil.methods.registry import image_method_names
+
+    return [name for name in image_method_names() if name.startswith(incomplete)]
+
+
+def methods(
+    name: Annotated[
+        str | None,
+        typer.Argument(help="Only this method, with its options.", metavar="NAME", autocompletion=method_names),
+    ] = None,
+    as_json: options.Json = False,
+) -> None:
+    """List the methods: what each hides, what it leaves to be seen, its options.
+
+    Example: semveil methods
+
+    Example: semveil methods identity-dp
+    """
+    from semveil.methods.listing import list_methods, listed
+
+    if name is None:
+        show_methods(list_methods(), as_json=as_json)
+        return
+    method = listed(name)
+    show(method.as_dict(), _card(method), as_json=as_json, table=None if as_json else _options_table(method))
+
+
+def show_methods(found: "tuple[Listed, ...]", *, as_json: bool) -> None:
+    """All of them in a table, and one JSON object with their options."""
+    rows = [row for method in found for row in _rows(method)]
+    table = None if as_json else make_table(["method", "", ""], rows)
+    lines: list[Line] = [
+        "What is promised is another matter: little or nothing at settings that leave a good picture.",
+        ("One method", "semveil methods NAME, or semveil protect --method NAME --help"),
+        ("Which one", "docs/which-method.md"),
+    ]
+    show({"methods": [method.as_dict() for method in found]}, lines, as_json=as_json, table=table)
+
+
+def option_text(declared: "Declared") -> str:
+    """What an option of a method is, with its choices and default."""
+    allowed = f" One of {', '.join(declared.option.choices)}." if declared.option.choices else ""
+    default = "" if declared.default is None else f" [default: {_plain(declared.default)}]"
+    return f"{declared.option.help}{allowed}{default}"
+
+
+def _plain(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _rows(method: "Listed") -> list[list[str]]:
+    facts = (("hides", method.hides), ("leaves", method.leaves), ("options", _flags(method)))
+    known = [(name, text) for name, text in facts if text]
+    return [[method.name if i == 0 else "", name, text] for i, (name, text) in enumerate(known)]
+
+
+def _flags(method: "Listed") -> str:
+    return " ".join(option.flag for option in method.options) or f"see {' and '.join(method.commands)}"
+
+
+def _card(method: "Listed") -> list[Line]:
+    command = f"semveil {method.commands[-1]} PHOTO" + ("" if method.layout is None else f" --method {method.name}")
+    lines: list[Line] = [("Method", f"{method.name}: {method.about}")]
+    lines += [("Hides", method.hides)] if method.hides else []
+    lines += [("Leaves", method.leaves)] if method.leaves else []
+    return [*lines, ("Next", command)]
+
+
+def _options_table(method: "Listed") -> Any:
+    rows = [[option.flag, option_text(option)] for option in method.options]
+    return make_table(["option", "meaning"], rows) if rows else None

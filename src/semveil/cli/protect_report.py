@@ -1,0 +1,150 @@
+"""What `semveil protect` says when it is done: what is hidden, what is not, what is promised, and what to do next."""
+
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from semveil.cli.console import Line, note, show
+
+if TYPE_CHECKING:
+    from semveil.bulk.run import Summary
+    from semveil.bulk.settings import Settings
+
+SHOWN = 20  # refusals that are listed one by one
+SHOWN_FILES = (".png", ".mp4")  # what a photo or a clip becomes; certificates and sealed parts lie beside them
+LISTED = 50  # photos up to which each gets a line
+_BECAME = {"done_before": "done before", "skipped": "skipped", "copied": "copied", "refused": "refused"}
+
+
+def report(summary: "Summary", settings: "Settings", out: Path, *, defaults: tuple[bool, bool], as_json: bool) -> None:
+    """Print the result of a run.
+
+    Args:
+        summary: of the run.
+        settings: how photos were protected.
+        out: the output folder.
+        defaults: whether the method and the folder are the defaults.
+        as_json: print one JSON object.
+    """
+    assert settings.layout is not None
+    result = {"method": settings.method, "layout": settings.layout.value, "out": str(out), **summary.as_dict()}
+    if as_json:
+        show(result, as_json=True)
+        return
+    lines = [
+        *_lines_of_photos(summary),
+        ("Done", _done(summary, settings)),
+        *_hidden(summary, settings, by_default=defaults[0]),
+        *_written(summary, settings, out, by_default=defaults[1]),
+        *_next(summary, settings, out),
+    ]
+    if summary.recognised:
+        _note_recognised(summary)
+    refusals = [f"refused: {refused.reason}" for refused in (*summary.refused, *summary.small_faces)]
+    for texts, kind in ((summary.notes, "notes"), (refusals, "refusals")):
+        for text in texts[:SHOWN]:
+            note(text)
+        if len(texts) > SHOWN:
+            note(f"and {len(texts) - SHOWN} more {kind}; --json lists all")
+    show(result, lines, as_json=False)
+
+
+def _lines_of_photos(summary: "Summary") -> list[Line]:
+    """A line for each photo; in a long run only for those in which a face is not protected, or too large for the model."""
+    accounts = summary.accounts
+    if len(accounts) <= LISTED:
+        return [account.line() for account in accounts]
+    lines: list[Line] = [account.line() for account in accounts if not account.all_protected or account.oversize]
+    return [*lines, f"In {len(accounts) - len(lines)} more photos every face that was found is protected; --json lists all."]
+
+
+def _done(summary: "Summary", settings: "Settings") -> str:
+    from semveil.methods.release import Layout
+
+    counts = summary.as_dict()
+    photos, faces = counts["photos"], counts["faces"]
+    became = [f"{photos['protected']} protected"]
+    became += [f"{photos[name]} {words}" for name, words in _BECAME.items() if photos[name]]
+    kinds = ((photos["found"] - summary.clips, "photo"), (summary.clips, "clip"))
+    text = f"{' and '.join(_count(number, kind) for number, kind in kinds if number)}: {', '.join(became)}."
+    if settings.layout != Layout.PICTURE:
+        text += f" {_count(faces['found'], 'face')} found, {faces['protected']} protected, {faces['refused']} refused."
+    if summary.faces_covered:
+        text += f" {summary.faces_covered} covered by a mosaic (too small, or they cannot be aligned)."
+    if summary.strangers:
+        text += f" {_count(summary.strangers, 'face')} protected of nobody who is enrolled."
+    if summary.others:
+        text += f" {_count(summary.others, 'other file')} left out: no photos by name or content."
+    return text
+
+
+def _hidden(summary: "Summary", settings: "Settings", *, by_default: bool) -> list[Line]:
+    from semveil.methods.listing import listed
+    from semveil.methods.release import Layout
+
+    method = listed(settings.method)
+    lines: list[Line] = [("Method", settings.method + (" (the default; semveil methods lists others)" if by_default else ""))]
+    if method.hides:
+        lines += [("Hidden", f"{method.hides}."), ("Not hidden", f"{method.leaves}.")]
+    if settings.layout == Layout.WHOLE_PHOTO or summary.clips:
+        around = "photos and clips are as they were" if summary.clips else "photos are as they were"
+        left = f"{_count(summary.faces_left, 'face')} left UNPROTECTED, as chosen; " if summary.faces_left else ""
+        lines.append(("", f"Around the faces {around}: {left}faces that were not found are UNPROTECTED too."))
+    if summary.clips and settings.audio == "keep":
+        lines.append(("", "The sound of clips is kept UNPROTECTED: a voice names people (--audio drop drops it)."))
+    if summary.copied:
+        lines.append(("", f"{_count(summary.copied, 'photo')} without a found face in the output UNPROTECTED, as asked."))
+    if summary.guarantee:
+        thing = "face" if settings.layout == Layout.WHOLE_PHOTO else "picture"
+        lines.append(("Promise", f"Each {thing}: {summary.guarantee.briefly()}."))
+    return lines
+
+
+def _written(summary: "Summary", settings: "Settings", out: Path, *, by_default: bool) -> list[Line]:
+    from semveil.methods.release import Layout
+
+    if not (summary.protected or summary.done_before):
+        return []
+    thing = "file" if summary.clips else "picture"
+    what = "new faces" if settings.layout == Layout.WHOLE_PHOTO else "pictures"
+    size = f"; {what} are made at {summary.size} x {summary.size} px" if summary.size else ""
+    place = f"{out} (the default; --out DIR)" if by_default else str(out)
+    lines: list[Line] = [("Written", f"{place}, each {thing} with its certificate{size}.")]
+    if settings.sealing is not None:
+        where = "in each picture" if settings.sealing.inside else "beside each picture (FILE.png.sealed)"
+        originals = "faces, and the files of clips," if summary.clips else "faces"
+        lines.append(("", f"The original {originals} lie sealed {where}; the key opens them."))
+    if summary.recorded:
+        lines.append(("", f"Recorded in the ledger: {summary.recorded}; several releases about a person add up."))
+    return lines
+
+
+def _next(summary: "Summary", settings: "Settings", out: Path) -> list[Line]:
+    """Commands to go on with."""
+    if not (summary.protected or summary.done_before):
+        return []
+    outputs = [name for account in summary.accounts for name in account.outputs if name.endswith(SHOWN_FILES)]
+    file = shlex.quote(str(out / outputs[0])) if outputs else "FILE"
+    commands = [f"semveil certify {file}"]
+    commands += [f"semveil restore {file} --key KEY"] if settings.sealing is not None else []
+    commands += ["semveil ledger show --subject NAME"] if summary.recorded else []
+    if summary.accounts and settings.sealing is None and not summary.recorded:
+        commands.append("look at every picture; --review look.html shows them on one page")
+    return [("Next" if i == 0 else "", command) for i, command in enumerate(commands)]
+
+
+def _note_recognised(summary: "Summary") -> None:
+    """On the terminal only: it is computed from the originals, and no epsilon covers it."""
+    from semveil.bulk.recognised import log_path
+
+    for photo, faces in summary.recognised[:SHOWN]:
+        found = ", ".join(f"face {number} by {' and '.join(judges)}" for number, judges in faces)
+        note(f"still recognised in {photo}: {found}")
+    note(
+        f"{_count(len(summary.recognised), 'photo')} with faces that are still recognised; all are listed in {log_path()}. "
+        "This was computed from the originals: keep it private; covering or redrawing a face because of it tells of them"
+    )
+
+
+def _count(number: int, thing: str) -> str:
+    return f"{number} {thing}{'' if number == 1 else 's'}"

@@ -1,0 +1,28 @@
+"""A network's weights on disk, in half precision."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from safetensors.torch import save
+from torch import Tensor, nn
+
+from semveil.core.checkpoints import BadCheckpoint, read_checkpoint
+from semveil.core.files import write_whole
+
+
+def write_network(path: Path, network: nn.Module, metadata: Mapping[str, str] | None = None) -> None:
+    """Write a network's weights in half precision (integers stay)."""
+    state = {k: (v.half() if v.is_floating_point() else v).contiguous() for k, v in network.state_dict().items()}
+    write_whole(path, save(state, metadata=dict(metadata or {})))
+
+
+def read_network(path: Path) -> dict[str, Tensor]:
+    """The weights that `write_network` wrote, in single precision.
+
+    Raises:
+        BadCheckpoint: there is no such file, or it is damaged or holds something else.
+    """
+    state = read_checkpoint(path)
+    if foreign := [key for key, value in state.items() if not isinstance(value, Tensor)]:
+        raise BadCheckpoint(f"{path.name} holds other things than weights: {foreign[0]}")
+    return {k: v.float() if v.is_floating_point() else v for k, v in state.items()}

@@ -1,0 +1,92 @@
+"""How strong an epsilon is in a word, by how often the best possible observer guesses right."""
+
+import math
+from dataclasses import dataclass
+
+NO_GUARANTEE = "no guarantee"
+
+
+@dataclass(frozen=True)
+class Strength:
+    """A range of epsilons and its word.
+
+    Attributes:
+        word: stands beside an epsilon.
+        adverb: how strongly something is protected.
+        meaning: what the word says, as a sentence.
+        most: the largest share of right guesses, see `best_guess`, that still counts.
+        reason: why the range ends there.
+    """
+
+    word: str
+    adverb: str
+    meaning: str
+    most: float
+    reason: str
+
+
+# The only place of the thresholds; docs/guarantees.md shows them as a table, which a test compares.
+STRENGTHS = (
+    Strength(
+        "as good as it gets", "as well as can be", "That is as good as it gets.",
+        0.501, "one right guess in 1,000 more than by a coin: no observer notices",
+    ),
+    Strength("strong", "strongly", "That is strong.", 0.75, "wrong at least half as often as a blind guess"),
+    Strength(
+        "limited", "to some degree", "That is limited: an observer who knows what to look for may often guess right.",
+        0.99, "wrong at least once in 100",
+    ),
+    Strength(
+        "weak", "weakly", "That is weak: so large an epsilon bounds hardly anything, even though noise was added.",
+        0.9999, "wrong at least once in 10,000: a bound that hardly any attack reaches",
+    ),
+    Strength(
+        "protects nobody", "in name only", "That protects nobody: so large an epsilon bounds nothing that matters.",
+        1.0, "nothing is left to guarantee",
+    ),
+)  # fmt: skip
+
+
+def best_guess(epsilon: float, delta: float = 0.0) -> float:
+    """How often the best possible observer is right who guesses which of two photos was released after a fair coin toss.
+
+    (exp(epsilon) + delta) / (1 + exp(epsilon)): where the two bounds that (epsilon, delta) sets on a test's errors meet
+    (Kairouz, Oh and Viswanath 2015, Theorem 2.1).
+
+    Example:
+        >>> best_guess(0.0), round(best_guess(1.0), 3)
+        (0.5, 0.731)
+    """
+    shrunk = math.exp(-epsilon)
+    return (1 + delta * shrunk) / (1 + shrunk)
+
+
+def strength(epsilon: float, delta: float = 0.0) -> Strength:
+    """The strength of a finite epsilon.
+
+    Example:
+        >>> strength(1.0).word, strength(2000.0).word
+        ('strong', 'protects nobody')
+    """
+    right = best_guess(epsilon, delta)
+    return next(one for one in STRENGTHS if right <= one.most)
+
+
+def in_a_word(epsilon: float | None, delta: float = 0.0) -> str:
+    """The word for an epsilon, also where none is finite.
+
+    Example:
+        >>> in_a_word(3.0), in_a_word(None)
+        ('limited', 'no guarantee')
+    """
+    return NO_GUARANTEE if epsilon is None else strength(epsilon, delta).word
+
+
+def largest_epsilon(share: float) -> float:
+    """The epsilon (delta 0) at which the best observer is right this often: ln(share / (1 - share)).
+
+    Example:
+        >>> round(largest_epsilon(0.75), 4), largest_epsilon(1.0)
+        (1.0986, inf)
+    """
+    return math.inf if share >= 1 else math.log(share / (1 - share))

@@ -1,0 +1,234 @@
+"""Privacy against usefulness: every method and baseline on the same photos, before the same attackers.
+
+    semveil reproduce all-methods/usefulness --preset small --data FACES
+
+Pictures are written beside the JSON, large enough for an independent judge (`docs/utility.md`). Where its `faces.jsonl` lies in
+the folder too, the same command adds what it saw; nothing else is measured anew.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch.nn.functional as F
+from torch import Tensor
+
+from semveil.attacks.reidentification import Reidentification
+from semveil.core.digests import digest_of_file
+from semveil.core.pixels import to_pixels
+from semveil.core.progress import Progress
+from semveil.core.registry import Registry
+from semveil.core.results import rounded
+from semveil.data.judgements import read_judgements
+from semveil.data.save import save_png
+from semveil.experiments.all_methods.cases import Case, Photos, all_cases
+from semveil.experiments.all_methods.usefulness_figure import drawing, usefulness_tables
+from semveil.experiments.identity_dp.leak_attacks import Signal, nearest, read, together, undone
+from semveil.experiments.kit.experiment import Run, experiment
+from semveil.experiments.kit.inputs import as_json
+from semveil.experiments.kit.keeping import Kept, face_model_card, metric_weights
+from semveil.experiments.kit.photo_sets import DataMissing
+from semveil.experiments.kit.security_faces import SecurityFaces, generated_faces, real_faces
+from semveil.experiments.kit.utility import kept_by_judge, kept_on_crops
+from semveil.methods.face_model import DEFAULT_MODEL, FaceModel, load_model
+from semveil.methods.identity_model import IdentityModel, load_identity_model
+from semveil.methods.inversion_cache import cached_inversion
+from semveil.metrics import face_detected, fppsr, ssim
+from semveil.recognition.by_name import Remembering, load_verifier
+from semveil.recognition.verifier import Verifier
+
+PICTURES, JUDGEMENTS = "pictures", "faces.jsonl"
+JUDGED_SIDE = 256  # px at least: a judge rounds its points to whole pixels
+PIXELS = 16  # side of the small picture that attackers read beside what recognisers say
+
+
+@dataclass(frozen=True)
+class UsefulnessPreset:
+    """Size of a run.
+
+    Attributes:
+        name: as the user says it.
+        split: people reported on; None: generated faces, of whom nobody can be found again.
+        attacked: photos at most, one of each person.
+        gallery: strangers beside the second photos of these people.
+        public: faces of others that the attackers protect themselves, to learn from.
+        epsilons: budgets.
+        ranks: of subspaces.
+        faces: of the gallery in a subspace.
+        verifiers: recognisers.
+        seed: of noise and channels.
+    """
+
+    name: str
+    split: str | None
+    attacked: int
+    gallery: int
+    public: int
+    epsilons: tuple[float, ...] = (1.0, 4.0, 8.0, 16.0)
+    ranks: tuple[int, ...] = (16, 32, 64)
+    faces: int = 100_000
+    verifiers: tuple[str, ...] = ("edgeface", "dlib")
+    seed: int = 0
+
+
+USEFULNESS_PRESETS: Registry[UsefulnessPreset] = Registry("preset")
+for _preset in (
+    UsefulnessPreset(
+        "smoke", None, attacked=2, gallery=0, public=6, epsilons=(8.0,), ranks=(4,), faces=50, verifiers=("dlib",)
+    ),
+    UsefulnessPreset("development", "development", attacked=48, gallery=200, public=500, faces=10_000),
+    UsefulnessPreset("small", "held-out", attacked=128, gallery=1000, public=1500),
+):
+    USEFULNESS_PRESETS.add(_preset.name, _preset)
+
+
+@dataclass(frozen=True, eq=False)
+class Bench:
+    """What a run works on: photos with their latents, who is to be found among whom, recognisers and what attackers read."""
+
+    preset: UsefulnessPreset
+    faces: SecurityFaces
+    attacked: Photos
+    public: Photos
+    verifiers: Mapping[str, Verifier]
+    signals: Mapping[str, Signal]
+    face: FaceModel
+    identity: IdentityModel
+    config: Mapping[str, Any]
+
+    @property
+    def head(self) -> dict[str, Any]:
+        return {"seeds": [self.preset.seed], "photos": list(self.faces.ids)}
+
+    @property
+    def probes(self) -> list[int]:
+        """Attacked photos of people of whom the gallery has another one."""
+        return [i for i, mate in enumerate(self.faces.mates.tolist()) if mate >= 0]
+
+
+def load(run: Run) -> Bench:
+    """What a run works on. `data` is a face set or a folder of photos, which the folder of the results will show."""
+    chosen, face = run.preset, load_model(run.model or DEFAULT_MODEL)
+    identity = load_identity_model()
+    names = run.verifier.split(",") if run.verifier else chosen.verifiers
+    loaded = {name: load_verifier(name, resolution=face.size) for name in names}
+    faces = _faces(run, face)
+    attacked, inversion = _inverted(face, faces.attacked, run.progress)
+    public, _ = _inverted(face, faces.public, run.progress)
+    judges: dict[str, Verifier] = {name: Remembering(judge) for name, (judge, _) in loaded.items()}
+    signals: dict[str, Signal] = {**{name: judge.embed for name, judge in judges.items()}, "pixels": _small}
+    config = {
+        "preset": as_json(chosen),
+        "model": face_model_card(face),
+        "identity_model": {"name": identity.name, "digest": identity.digest},
+        "verifiers": {name: card for name, (_, card) in loaded.items()},
+        "metric_weights": metric_weights(),
+        "photos": {"description": faces.description, "count": len(faces.ids), "digest": faces.digest},
+        "inversion": inversion,
+    }
+    return Bench(chosen, faces, attacked, public, judges, signals, face, identity, config)
+
+
+def measure(bench: Bench, kept: Kept, run: Run) -> None:
+    """Every case, with its pictures beside the JSON; and what an independent judge saw in them, where its file lies there."""
+    chosen = bench.preset
+    cases = all_cases(bench.face, bench.identity, epsilons=chosen.epsilons, ranks=chosen.ranks, gallery=chosen.faces)
+    jobs = {case.name: partial(_measured, bench, case, number, run.folder) for number, case in enumerate(cases)}
+    kept.parts("cases", jobs, stage="measure", progress=run.progress)
+    judgements = run.folder / JUDGEMENTS
+    if judgements.is_file():
+        kept.result["judged"] = {}  # what an older file said
+        kept.part("judged", digest_of_file(judgements), measure=partial(_judged, kept.result["cases"], judgements, run.folder))
+
+
+def _faces(run: Run, face: FaceModel) -> SecurityFaces:
+    preset: UsefulnessPreset = run.preset
+    if preset.split is None and run.data is None:
+        return generated_faces(face, preset.attacked, preset.public)
+    if run.data is None:
+        raise DataMissing(f"preset {preset.name} measures {preset.split} people: name a face set or a folder by --data")
+    sizes = {"attacked": preset.attacked, "gallery": preset.gallery, "public": preset.public}
+    return real_faces(run.data, face, split=preset.split or "development", **sizes)
+
+
+def _inverted(face: FaceModel, images: Tensor, progress: Progress) -> tuple[Photos, dict[str, Any]]:
+    codes, how = cached_inversion(face, images, progress=lambda done, total: progress("invert", done, total))
+    return Photos(images, codes), how
+
+
+def _measured(bench: Bench, case: Case, number: int, folder: Path) -> dict[str, Any]:
+    images = case.make(bench.attacked, bench.preset.seed).clamp(-1, 1)
+    source = bench.attacked.images
+    protected = {f"protected {name}": rounded(fppsr(source, images, judge).tolist()) for name, judge in bench.verifiers.items()}
+    return {
+        "method": case.method,
+        "setting": case.setting,
+        "asked_epsilon": case.asked,
+        "guarantee": None if case.guarantee is None else case.guarantee.as_dict(),
+        "files": _write(folder, f"{number:03d}", images),
+        "face_detected": face_detected(images).float().tolist(),
+        "ssim": rounded(ssim(source, images).tolist()),
+        **protected,
+        "kept": kept_on_crops(source, images, None),
+        "reidentified": _reidentified(bench, case, images) if bench.probes else {},
+    }
+
+
+def _reidentified(bench: Bench, case: Case, images: Tensor) -> dict[str, Any]:
+    """Rank 1 of attackers with a recogniser alone, and of those who learnt on faces that they protected themselves."""
+    shown = {name: read(signal, images[bench.probes]) for name, signal in bench.signals.items()}
+    others = case.make(bench.public, bench.preset.seed + 1_000_000).clamp(-1, 1)
+    seen = {name: read(signal, others) for name, signal in bench.signals.items()}
+    learnt, asked = together(seen, shown)
+    people = [f"person {i}" for i in range(len(bench.faces.gallery))]
+    names = [people[bench.faces.mates[i]] for i in bench.probes]
+    found: dict[str, Any] = {"people": len(people)}
+    for name in bench.verifiers:
+        gallery = read(bench.signals[name], bench.faces.gallery)
+        known = read(bench.signals[name], bench.public.images)
+        found[name] = _ranks(nearest(shown[name], gallery, names, people))
+        found[f"{name}, learnt"] = _ranks(nearest(undone(learnt, known, asked), gallery, names, people))
+    return found
+
+
+def _ranks(found: Reidentification) -> dict[str, Any]:
+    return {f"rank {k}": [round(v, 4) for v in (score.value, score.low, score.high)] for k, score in found.found.items()}
+
+
+def _small(images: Tensor) -> Tensor:
+    return F.interpolate(images, (PIXELS, PIXELS), mode="bilinear", antialias=True).flatten(1)
+
+
+def _write(folder: Path, case: str, images: Tensor) -> list[str]:
+    """Pictures as files, enlarged for the judge; gives their names relative to the JSON."""
+    (folder / PICTURES).mkdir(exist_ok=True)
+    side = max(JUDGED_SIDE, images.shape[-1])
+    large = F.interpolate(images, size=(side, side), mode="bicubic", antialias=True).clamp(-1, 1)
+    names = [f"{PICTURES}/{case}-{i:04d}.png" for i in range(1, len(images) + 1)]
+    for name, pixels in zip(names, to_pixels(large), strict=True):
+        save_png(folder / name, pixels)
+    return names
+
+
+def _judged(cases: Mapping[str, Any], judgements: Path, folder: Path) -> dict[str, Any]:
+    """By case what the judge saw, against what it saw in the photos; the first case is the photos themselves."""
+    judged = read_judgements(judgements)
+
+    def files(names: Sequence[str]) -> list[Path]:
+        return [folder / name for name in names]
+
+    photos = files(next(iter(cases.values()))["files"])
+    return {name: kept_by_judge(judged, photos, files(case["files"])) for name, case in cases.items()}
+
+
+USEFULNESS = experiment(
+    "all-methods/usefulness",
+    revision=1,
+    presets=USEFULNESS_PRESETS,
+    load=load,
+    measure=measure,
+    figures={"usefulness": drawing},
+    table=usefulness_tables,
+)

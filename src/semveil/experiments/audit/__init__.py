@@ -1,0 +1,1 @@
+"""`semveil audit`: every mechanism, method and composition in the distinguishing game."""

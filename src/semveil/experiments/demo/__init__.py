@@ -1,0 +1,1 @@
+"""`semveil demo`: one photo, two receivers."""

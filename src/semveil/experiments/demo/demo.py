@@ -1,0 +1,189 @@
+"""The demo: one real portrait over the wiretap channel, by the paper's pairs and under a key; a figure, a JSON, a web page."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+
+from semveil.core.pixels import to_pixels
+from semveil.core.progress import Progress, quiet
+from semveil.core.provenance import commit, versions
+from semveil.core.results import write_result
+from semveil.core.rounding import text_above
+from semveil.core.strength import in_a_word
+from semveil.experiments.demo.report import setting, write_report
+from semveil.experiments.dp_semcom.setup import PICTURED_EPSILONS, protected_method
+from semveil.experiments.kit.photo_sets import public_photos
+from semveil.experiments.kit.picture_grid import draw_pictures
+from semveil.experiments.kit.plots import finish, styled
+from semveil.link.measure import measure
+from semveil.link.words import person
+from semveil.methods.dp_semcom import DPSemCom
+from semveil.methods.face_model import DEFAULT_MODEL, load_model
+from semveil.methods.inversion_cache import cached_inversion
+from semveil.methods.pairs import pair_digest
+from semveil.recognition.by_name import Remembering, load_verifier
+
+SNR_DB = 20.0
+FILES = ("demo.png", "report.html", "result.json")  # what is written
+Pictures = dict[str, NDArray[np.uint8]]
+
+
+def demo(
+    out: Path, *, seed: int = 0, model: str = DEFAULT_MODEL, progress: Progress = quiet, console: Console | None = None
+) -> Path:
+    """Send the astronaut's portrait to Bob and Eve; write `demo.png`, `result.json` and `report.html`.
+
+    By the paper's pair at five nominal epsilons, then by keyed rotation: Bob has the key, Eve has not.
+
+    Args:
+        out: folder, made where it is missing.
+        seed: of the channel's noise; the key and its nonce are always new.
+        model: name or folder of a face model.
+        progress: what is being done, how much is done, how much there is.
+        console: where the table is printed.
+
+    Returns:
+        The figure; the other files lie beside it.
+
+    Raises:
+        OutputError: a file cannot be written there.
+    """
+    out = Path(out)
+    faces = load_model(model)
+    verifier, verifier_info = load_verifier("dlib", resolution=faces.size)
+    verifier = Remembering(verifier)
+    progress("find and align the face", 0, 1)
+    photos = public_photos(faces, 1)
+    progress("find and align the face", 1, 1)
+    codes, inversion = cached_inversion(faces, photos.images, progress=lambda done, total: progress("invert", done, total))
+    methods = [protected_method(faces, epsilon, progress=progress) for epsilon in PICTURED_EPSILONS]
+    methods.append(DPSemCom(faces, protection="rotation"))
+    records: list[dict[str, Any]] = []
+    pictures: Pictures = {}
+    for done, method in enumerate(methods, 1):
+        result = method.transmit(photos.images, snr_db=SNR_DB, codes=codes, run=seed)
+        (record,) = measure(result, method, verifier, ids=photos.ids)
+        records.append({**record, "guarantee_text": result.transmission.guarantee.summary()})
+        pictures |= {party: to_pixels(getattr(result, party))[0] for party in ("source", "inverted", "direct")}
+        pictures |= {f"{party} {setting(record)}": to_pixels(getattr(result, party))[0] for party in ("bob", "eve")}
+        progress("transmit", done, len(methods))
+    *published, keyed = records
+    content = {
+        "experiment": "demo",
+        "config": {
+            "photo": "the portrait 'astronaut' of scikit-image (NASA, public domain)",
+            "model": {"name": faces.name, "digest": faces.digest},
+            "verifier": verifier_info,
+            "inversion": inversion,
+            "private_codes": list(methods[0].private_codes),
+            "private_parts": methods[0].private_parts,
+            "calibration": methods[0].calibration.name,
+            "protection": methods[0].protection,
+            "snr_db": SNR_DB,
+            "pairs": {f"{m.nominal_epsilon:g}": pair_digest(m.pair) for m in methods if m.pair},
+        },
+        "seeds": {"channel": seed},
+        "versions": versions(),
+        "commit": commit(),
+        "images": published,
+        "keyed": {**keyed, "protection": methods[-1].protection, "private_codes": list(methods[-1].private_codes)},
+    }
+    out.mkdir(parents=True, exist_ok=True)
+    write_result(out / "result.json", content)
+    figure = finish(styled(lambda: _figure(content, pictures)), out / "demo.png")
+    write_report(out / "report.html", content, pictures)
+    (console or Console()).print(_table(content))
+    return figure
+
+
+def quality(metrics: dict[str, Any]) -> str:
+    """LPIPS where it was measured, else PSNR, each under its own name.
+
+    Example:
+        >>> quality({"lpips": 0.1234, "psnr": 20.0}), quality({"lpips": None, "psnr": 20.04})
+        ('LPIPS .123', 'PSNR 20.0 dB')
+    """
+    if metrics["lpips"] is not None:
+        return f"LPIPS {metrics['lpips']:.3f}".replace(" 0.", " .")
+    return f"PSNR {metrics['psnr']:.1f} dB" if metrics["psnr"] is not None else "identical"
+
+
+def _figure(content: dict[str, Any], pictures: Pictures) -> Any:
+    records = [*content["images"], content["keyed"]]
+
+    def caption(head: str, metrics: dict[str, Any]) -> str:
+        return f"{head}\n{quality(metrics)}\n{person(metrics)}"
+
+    first = records[0]
+    top = [
+        (pictures["source"], "source\n\n"),
+        (pictures["inverted"], caption("inversion", first["inverted"])),
+        (pictures["direct"], caption("direct, unprotected", first["direct"])),
+    ]
+    rows = [top]
+    for party in ("bob", "eve"):
+        rows.append([
+            (pictures[f"{party} {setting(record)}"], caption(_head(record), record[party])) for record in records
+        ])  # fmt: skip
+    config, claim = content["config"], content["keyed"]["guarantee"]
+    aside = (
+        f"Sent at {config['snr_db']:g} dB to both; judge of identity: {config['verifier']['name']}.\n"
+        f"Nominal $\\epsilon$: the paper's networks, for {', '.join(_short(config['private_parts']))}.\n"
+        "A setting that guarantees nothing (basis: none);\nan Eve who tries undoes them (semveil attack).\n"
+        f"Last column: {claim['covers']}, under a key that Bob has.\n"
+        f"$\\epsilon$ = {claim['epsilon']:g}, $\\delta$ = {claim['delta']:.2g} (basis: {claim['basis']})."
+    )
+    return draw_pictures(rows, title="One photo, two receivers", row_labels=("", "Bob", "Eve"), aside=aside)
+
+
+def _head(record: dict[str, Any]) -> str:
+    """What protects, and its epsilon: nominal, or with its basis."""
+    if record["nominal_epsilon"] is not None:
+        return f"nominal $\\epsilon$ = {record['nominal_epsilon']:g}"
+    claim = record["guarantee"]
+    return f"{record['protection']}, key\n$\\epsilon$ = {claim['epsilon']:g} ({claim['basis']})"
+
+
+def _short(parts: list[str]) -> list[str]:
+    """Each part once: `shared 0`, `skin shape` -> `shared`, `skin`."""
+    return list(dict.fromkeys(part.split()[0] for part in parts))
+
+
+def _table(content: dict[str, Any]) -> Table:
+    """Fits 80 columns; only the promise may be folded."""
+    records = [*content["images"], content["keyed"]]
+    measured = "LPIPS" if records[0]["bob"]["lpips"] is not None else "PSNR in dB"
+    snr, judge = content["config"]["snr_db"], content["config"]["verifier"]["name"]
+    title = f"{measured} to the photo at {snr:g} dB, and whom {judge} sees"
+    table = Table(box=SIMPLE_HEAD, title=title, title_justify="left")
+    for column in ("protection", "Bob", "person", "Eve", "person"):
+        table.add_column(column, justify="right" if column in ("Bob", "Eve") else "left", no_wrap=True)
+    table.add_column("promise (basis)", overflow="fold")
+    first = records[0]
+    for name, party in (("model alone", "inverted"), ("no protection", "direct")):
+        table.add_row(name, _number(first[party]), _seen(first[party]), "", "", "none (none)")
+    for record in records:
+        bob, eve = record["bob"], record["eve"]
+        nominal = record["nominal_epsilon"]
+        name = f"{record['protection']}, key" if nominal is None else f"nn, nominal {nominal:g}"
+        table.add_row(name, _number(bob), _seen(bob), _number(eve), _seen(eve), _promise(record["guarantee"]))
+    return table
+
+
+def _promise(claim: dict[str, Any]) -> str:
+    epsilon = claim["epsilon"]
+    words = "none" if epsilon is None else f"epsilon {text_above(epsilon)}: {in_a_word(epsilon, claim['delta'])}"
+    return f"{words} ({claim['basis']})"
+
+
+def _number(metrics: dict[str, Any]) -> str:
+    return quality(metrics).removeprefix("LPIPS ").removeprefix("PSNR ").removesuffix(" dB")
+
+
+def _seen(metrics: dict[str, Any]) -> str:
+    return person(metrics).removesuffix(" person")

@@ -1,0 +1,1 @@
+"""dp-image's results [DPI]."""

@@ -1,0 +1,315 @@
+"""Figs. 4, 5 and 8 of [DPI]: the latents, distances of pairs, how alike a recogniser finds them, `latents.json`."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure, SubFigure
+from numpy.typing import NDArray
+from scipy.stats import spearmanr
+
+from semveil.core.progress import Progress
+from semveil.core.results import rounded
+from semveil.core.rng import streams
+from semveil.experiments.dp_image.paper import PAPER
+from semveil.experiments.kit.claims import Claim
+from semveil.experiments.kit.experiment import experiment, whole
+from semveil.experiments.kit.keeping import Keep
+from semveil.experiments.kit.latent_bench import LatentBench, load
+from semveil.experiments.kit.latent_measures import identity, save_picture
+from semveil.experiments.kit.latent_presets import LATENT_PRESETS
+from semveil.experiments.kit.latent_tables import about
+from semveil.experiments.kit.outliers import outliers
+from semveil.experiments.kit.picture_grid import read_pixels
+from semveil.experiments.kit.plots import COLOURS, recogniser, title
+from semveil.experiments.kit.tables import claims_table, markdown
+from semveil.methods.dp_image import DPImage
+
+BINS = 80
+RESAMPLES = 200  # of photos, for the interval of a rank correlation
+STRONG = 0.5  # what a "strong" rank correlation is taken to mean
+
+
+def run(bench: LatentBench, folder: Path, progress: Progress, keep: Keep) -> dict[str, Any]:
+    """Values of the latents, their distances pair by pair, and how alike a recogniser finds the same pairs."""
+    progress("compare", 0, 2)
+    rows = bench.latents.flatten(1).double()
+    distances = torch.cdist(rows, rows, p=1).numpy()
+    identity_rows = bench.latents[:, list(bench.model.identity_codes)].flatten(1).double()
+    progress("compare", 1, 2)
+    embedded = bench.verifier.embed(bench.photos.images)
+    similarities = bench.verifier.similarities(embedded, embedded).double().numpy()
+    upper = np.triu_indices(len(rows), 1)
+    pairs = distances[upper]
+    far, near = int(pairs.argmax()), int(pairs.argmin())
+    shown = slice(0, bench.preset.shown_pairs)
+    strange = outliers(bench.model.size, noises=bench.preset.noises)
+    strange_rows = bench.invert(strange.images)[0].flatten(1).double()
+    progress("compare", 2, 2)
+    return {
+        "values": {**_histogram(rows.numpy().ravel()), **_spread(rows.numpy())},
+        "distances": {**_histogram(pairs), "pairs": len(pairs), "largest_of_first": _growth(distances)},
+        "per_coordinate": round(float(pairs.mean()) / bench.coordinates, 4),
+        "examples": {
+            name: {
+                "photos": [bench.photos.ids[upper[0][i]], bench.photos.ids[upper[1][i]]],
+                "distance": round(float(pairs[i]), 1),
+                "similarity": round(float(similarities[upper][i]), 4),
+            }
+            for name, i in (("far", far), ("near", near))
+        },
+        "pictured_examples": _pictured_examples(bench, folder),
+        "shown_distances": [rounded(row) for row in distances[shown, shown].tolist()],
+        "shown_similarities": [rounded(row) for row in similarities[shown, shown].tolist()],
+        "rank_correlation": rank_correlation(distances, similarities),
+        "rank_correlation_of_identity_codes": rank_correlation(
+            torch.cdist(identity_rows, identity_rows, p=1).numpy(), similarities
+        ),
+        "similarity_of_different_people": _spread(similarities[upper]),
+        "sensitivities": _sensitivities(bench),
+        "outliers": {
+            name: round(float(torch.cdist(row[None], rows, p=1).max()), 1)
+            for name, row in zip(strange.ids, strange_rows, strict=True)
+        },
+    }
+
+
+def _pictured_examples(bench: LatentBench, folder: Path) -> dict[str, Any]:
+    """[DPI] Fig. 5(c): the farthest and the nearest pair, here of faces that the model makes, as photos may not be shown."""
+    latents = bench.model.public_latents(bench.preset.shown_pairs, streams(bench.preset.seed)["examples"])
+    rows = latents.flatten(1).double()
+    distances = torch.cdist(rows, rows, p=1).numpy()
+    upper = np.triu_indices(len(rows), 1)
+    found = {}
+    for name, place in (("far", int(distances[upper].argmax())), ("near", int(distances[upper].argmin()))):
+        pair = [int(upper[0][place]), int(upper[1][place])]
+        images = bench.model.synthesize(latents[pair]).clamp(-1, 1)
+        found[name] = {
+            "files": [save_picture(folder, f"{name}-{i + 1}", image) for i, image in enumerate(images)],
+            "distance": round(float(distances[upper][place]), 1),
+            "similarity": round(identity(bench, images[:1], images[1:])["identity_similarity"][0], 4),
+        }
+    return {"faces": f"{len(rows)} faces of the model's latent prior", **found}
+
+
+def _sensitivities(bench: LatentBench) -> dict[str, Any]:
+    """The clip box's, which is a bound, and the one observed over public photos, which is none."""
+    found: dict[str, Any] = {}
+    for kind in ("box", "observed"):
+        try:
+            sensitivity = DPImage(bench.model, sensitivity=kind).sensitivity
+        except ValueError as error:
+            found[kind] = {"value": None, "reason": str(error)}
+        else:
+            found[kind] = {
+                "value": round(sensitivity.value, 2),
+                "norm": sensitivity.norm.value,
+                "source": sensitivity.source,
+                "basis": sensitivity.basis.value,
+            }
+    return found
+
+
+def _histogram(values: NDArray[np.float64]) -> dict[str, Any]:
+    counts, edges = np.histogram(values, bins=BINS)
+    return {
+        "counts": counts.tolist(),
+        "edges": rounded(edges.tolist()),
+        "mean": round(float(values.mean()), 4),
+        "min": round(float(values.min()), 4),
+        "max": round(float(values.max()), 4),
+    }
+
+
+def _spread(values: NDArray[np.float64]) -> dict[str, float]:
+    low, high = np.quantile(values, [0.005, 0.995])
+    return {
+        "std": round(float(values.std()), 4),
+        "quantile 0.5 %": round(float(low), 4),
+        "quantile 99.5 %": round(float(high), 4),
+        "largest": round(float(values.max()), 4),
+    }
+
+
+def _growth(distances: NDArray[np.float64]) -> dict[str, float]:
+    """The largest distance among the first photos: what `observed sensitivity` would have been with fewer of them."""
+    sizes = [size for size in (10, 20, 50, 100, 200, 500) if size < len(distances)] + [len(distances)]
+    return {str(size): round(float(distances[:size, :size].max()), 1) for size in sizes}
+
+
+def rank_correlation(distances: NDArray[np.float64], similarities: NDArray[np.float64]) -> dict[str, Any]:
+    """Spearman's between distance and similarity of all pairs, with an interval from resampled photos."""
+    count = len(distances)
+    rng = np.random.default_rng(0)
+    first, second = np.triu_indices(count, 1)
+    drawn = []
+    for _ in range(RESAMPLES):
+        photos = rng.integers(0, count, count)
+        i, j = photos[first], photos[second]
+        i, j = i[i != j], j[i != j]
+        if len(np.unique(photos)) > 2:
+            drawn.append(float(spearmanr(distances[i, j], similarities[i, j]).statistic))
+    value = float(spearmanr(distances[first, second], similarities[first, second]).statistic)
+    low, high = np.nanquantile(drawn, [0.025, 0.975])
+    return {"spearman": round(value, 4), "low": round(float(low), 4), "high": round(float(high), 4), "pairs": len(first)}
+
+
+def values_drawn(result: dict[str, Any], folder: Path) -> Figure:
+    figure = Figure(figsize=(7.2, 4.4))
+    axes = figure.subplots()
+    _bars(axes, result["values"], COLOURS["bob"])
+    spread, box = result["values"], result["config"]["model"]["clip_box"]
+    for i, bound in enumerate((box["lower"], box["upper"])):
+        axes.axvline(bound, color=COLOURS["eve"], ls="--", label=None if i else "public clip box")
+    axes.set(
+        xlabel="value of a latent coordinate",
+        ylabel="count",
+        yscale="log",
+        title=f"{title(result, 'Latent values')}\n{spread['min']:.2f} to {spread['max']:.2f}, standard deviation "
+        f"{spread['std']:.2f}; the paper's W+ lies in [-20, 20]",
+    )
+    axes.legend()
+    return figure
+
+
+def distances_drawn(result: dict[str, Any], folder: Path) -> Figure:
+    figure = Figure(figsize=(15.6, 4.6))
+    parts: Any = figure.subfigures(1, 2, width_ratios=(3.6, 1))
+    left, right = parts[0].subplots(1, 2, width_ratios=(1.25, 1))
+    distances = result["distances"]
+    _bars(left, distances, COLOURS["bob"])
+    observed = result["sensitivities"]["observed"]["value"]
+    if observed:
+        left.axvline(observed, color=COLOURS["eve"], ls="--", label="largest distance of public training photos")
+    for i, (name, value) in enumerate(result["outliers"].items()):
+        left.axvline(value, color=COLOURS["paper"], lw=1, label=None if i else "pictures that are no faces: their largest")
+        del name
+    box = result["sensitivities"]["box"]["value"]
+    left.set(
+        xlabel="L1 distance of two photos' latents",
+        ylabel="pairs",
+        title=f"{distances['pairs']:,} pairs: mean {distances['mean']:,.0f}, largest {distances['max']:,.0f};\n"
+        f"what clipping to public bounds allows: {box:,.0f}",
+    )
+    left.legend()
+    _heat(parts[0], right, result["shown_distances"], "L1 distance", "{:.0f}")
+    _example_pairs(parts[1], result["pictured_examples"], folder)
+    figure.suptitle(title(result, "Distances between photos"))
+    return figure
+
+
+def _example_pairs(panel: SubFigure, examples: dict[str, Any], folder: Path) -> None:
+    """A far and a near pair, one below the other."""
+    for row, name in zip(panel.subplots(2, 2), ("far", "near"), strict=True):
+        pair = examples[name]
+        for axes, file in zip(row, pair["files"], strict=True):
+            axes.imshow(read_pixels(folder / file), interpolation="bicubic")
+            axes.set_axis_off()
+        row[0].set_title(f"L1 {pair['distance']:,.0f}, similarity {pair['similarity']:.2f}", loc="left", fontsize=10)
+    panel.suptitle(f"Farthest and nearest of\n{examples['faces']}", fontsize=10)
+
+
+def similarities_drawn(result: dict[str, Any], folder: Path) -> Figure:
+    figure = Figure(figsize=(12.6, 4.6))
+    left, right = figure.subplots(1, 2, width_ratios=(1, 1.1))
+    _heat(figure, left, result["shown_similarities"], "similarity", "{:.2f}")
+    upper = np.triu_indices(len(result["shown_distances"]), 1)
+    distances, similarities = (np.array(result[f"shown_{name}"], float)[upper] for name in ("distances", "similarities"))
+    right.plot(distances, similarities, "o", color=COLOURS["bob"], alpha=0.5, ls="")
+    right.axhline(result["config"]["verifier"]["threshold"], color=COLOURS["eve"], ls="--", label="same person from here")
+    found = result["rank_correlation"]
+    right.set(
+        xlabel="L1 distance of the latents",
+        ylabel="similarity",
+        title=f"pairs of different people; of all {found['pairs']:,}:\nrank correlation {found['spearman']:.2f} "
+        f"[{found['low']:.2f}, {found['high']:.2f}]",
+    )
+    right.legend()
+    figure.suptitle(f"{title(result, 'Similarity of the same pairs')}\n{recogniser(result)}")
+    return figure
+
+
+def _bars(axes: Axes, histogram: dict[str, Any], colour: str) -> None:
+    axes.stairs(histogram["counts"], histogram["edges"], fill=True, color=colour, alpha=0.75)
+
+
+def _heat(figure: Figure | SubFigure, axes: Axes, rows: list[list[float]], label: str, form: str) -> None:
+    values = np.array(rows, float)
+    np.fill_diagonal(values, np.nan)
+    picture = axes.imshow(values, cmap="cividis")
+    figure.colorbar(picture, ax=axes, label=label)
+    axes.grid(False)
+    axes.set(xlabel="photo", ylabel="photo", title=f"{len(values)} photos, {label} {form.format(np.nanmin(values))} to "
+             f"{form.format(np.nanmax(values))}")  # fmt: skip
+    ticks = range(0, len(values), 5)
+    axes.set_xticks(ticks, [str(t + 1) for t in ticks])
+    axes.set_yticks(ticks, [str(t + 1) for t in ticks])
+
+
+def table(result: dict[str, Any]) -> str:
+    values, distances, paper = result["values"], result["distances"], result["paper"]
+    sensitivities = result["sensitivities"]
+    codes, style_dim = result["config"]["model"]["latent_shape"]
+    theirs = paper["latent_shape"][0] * paper["latent_shape"][1]
+    growth = distances["largest_of_first"]
+    rows = [
+        ["numbers in a photo's latents", f"{codes} x {style_dim} = {codes * style_dim:,}", f"{theirs:,}"],
+        ["their range", f"{values['min']:.2f} to {values['max']:.2f}", "-20 to 20"],
+        ["L1 distance of two photos, mean", f"{distances['mean']:,.0f}", f"{paper['pair_distance_mean']:,} (roughly)"],
+        ["the same per coordinate", f"{result['per_coordinate']:.2f}", f"{paper['pair_distance_mean'] / theirs:.2f}"],
+        ["largest of all pairs", f"{distances['max']:,.0f} ({distances['pairs']:,} pairs)", f"{paper['pair_distance_max']:,}"],
+        ["largest among the first " + ", ".join(growth), ", ".join(f"{v:,.0f}" for v in growth.values()), ""],
+        *(
+            [f"sensitivity `{kind}` (basis: {s.get('basis', 'none')})", "" if s["value"] is None else f"{s['value']:,.0f}", ""]
+            for kind, s in sensitivities.items()
+        ),
+        *([f"largest distance from a photo to: {name}", f"{value:,.0f}", ""] for name, value in result["outliers"].items()),
+    ]
+    return "\n\n".join([about(result), markdown(["", "here", "the paper"], rows), claims_table(judge(result))])
+
+
+def judge(result: dict[str, Any]) -> Iterator[Claim]:
+    """[DPI] 4.2.1 and 4.2.2, of latents and pairs."""
+    distances, observed = result["distances"], result["sensitivities"]["observed"]["value"]
+    text = "The largest distance of seen photos is an experienced value of the sensitivity for others"
+    if observed is None:
+        yield Claim(text, "no distances of public photos are kept for this model", None)
+    else:
+        name, worst = max(result["outliers"].items(), key=lambda item: item[1])
+        ours = (
+            f"{observed:,.0f} over public training photos; {distances['max']:,.0f} over {distances['pairs']:,} held-out pairs; "
+            f"{worst:,.0f} from one of them to a picture of {name}"
+        )
+        yield Claim(text, ours, max(distances["max"], worst) <= observed)
+    found, alone = result["rank_correlation"], result["rank_correlation_of_identity_codes"]
+    yield Claim(
+        "A small distance of two photos' latents goes with a large similarity: a strong correlation",
+        f"Spearman {found['spearman']:.2f} [{found['low']:.2f}, {found['high']:.2f}] over {found['pairs']:,} pairs "
+        f"(strong: -{STRONG:g}); of the identity codes alone {alone['spearman']:.2f} [{alone['low']:.2f}, {alone['high']:.2f}]",
+        found["high"] <= -STRONG,
+    )
+    threshold = result["config"]["verifier"]["threshold"]
+    shown = np.array(result["shown_similarities"], float)
+    largest = float(shown[np.triu_indices(len(shown), 1)].max())
+    everyone = result["similarity_of_different_people"]["largest"]
+    yield Claim(
+        f"Among {len(shown)} photos of different people all similarities stay below the threshold",
+        f"at most {largest:.2f}, threshold {threshold:.2f}; over all {found['pairs']:,} pairs at most {everyone:.2f}",
+        largest < threshold,
+    )
+
+
+LATENTS = experiment(
+    "dp-image/latents",
+    revision=1,
+    presets=LATENT_PRESETS,
+    load=load(lambda preset: preset.distance_photos),
+    measure=whole(run),
+    figures={"fig4": values_drawn, "fig5": distances_drawn, "fig8": similarities_drawn},
+    table=table,
+    claims=judge,
+    paper=PAPER,
+)

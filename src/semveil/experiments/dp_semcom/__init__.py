@@ -1,0 +1,1 @@
+"""dp-semcom's results [DPSC], and what is measured of its link beyond the paper."""

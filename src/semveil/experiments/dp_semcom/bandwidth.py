@@ -1,0 +1,53 @@
+"""Quality over channel uses, analogue and digital, honestly counted: `bandwidth.json`.
+
+The analogue message is repeated and combined. The digital baseline puts the face into a file that as many uses carry, sealed:
+at capacity, which no code reaches, and by 5G's LDPC codes and QAM. semveil's own latents go the same ways.
+"""
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from matplotlib.figure import Figure
+
+from semveil.experiments.dp_semcom.digital import ANALOGUE, analogue, digital, load_digital
+from semveil.experiments.dp_semcom.link_bench import PRESETS, LinkBench, mean, shown_metric
+from semveil.experiments.dp_semcom.link_digital import kinds, ways
+from semveil.experiments.dp_semcom.link_shown import LABEL, look
+from semveil.experiments.kit.experiment import Jobs, cells, experiment
+
+
+def jobs(bench: LinkBench) -> Jobs:
+    """The analogue message in several lengths, and every digital one."""
+    jobs: dict[str, Callable[[], Any]] = {f"{ANALOGUE} x {n}": partial(analogue, bench, n) for n in bench.preset.repetitions}
+    for kind in kinds():
+        for way in ways(bench.preset.ways)[0]:
+            jobs |= {f"{kind}, {way} x {n}": partial(digital, bench, kind, way, n) for n in bench.preset.digital_uses}
+    return jobs
+
+
+def drawing(result: dict[str, Any], folder: Path) -> Figure:
+    points = list(result["points"].values())
+    metric, snr = shown_metric(points), result["config"]["preset"]["snr_db"]
+    figure = Figure(figsize=(7.6, 5.6))
+    axes = figure.subplots()
+    for kind, way in dict.fromkeys((point["kind"], point["way"]) for point in points):
+        own = [point for point in points if (point["kind"], point["way"]) == (kind, way)]
+        axes.plot([point["ratio"] for point in own], [mean(point["bob"][0], metric) for point in own], **look(kind, way))
+    axes.set_xscale("log")
+    axes.set_xlabel("complex channel uses per real value of the picture (CBR)")
+    axes.set_ylabel(LABEL[metric])
+    figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=2)
+    axes.set_title(f"{len(result['photos'])} photos, AWGN of {snr:g} dB, for which the digital messages are made")
+    return figure
+
+
+BANDWIDTH = experiment(
+    "dp-semcom/bandwidth",
+    revision=2,
+    presets=PRESETS,
+    load=load_digital,
+    measure=cells("points", jobs, stage="transmit"),
+    figures={"bandwidth": drawing},
+)

@@ -1,0 +1,75 @@
+"""Bob and every Eve over channels, at one SNR: `channels.json`. Secrecy is the gap between Bob and the strongest Eve."""
+
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from semveil.experiments.dp_semcom.link_bench import (
+    PRESETS,
+    STRONGEST,
+    LinkBench,
+    load,
+    mean,
+    run_cell,
+    shown_metric,
+    strongest,
+)
+from semveil.experiments.dp_semcom.link_shown import LABEL
+from semveil.experiments.dp_semcom.security import EVES
+from semveil.experiments.kit.experiment import Jobs, cells, experiment
+from semveil.experiments.kit.plots import COLOURS
+
+
+def jobs(bench: LinkBench) -> Jobs:
+    """All Eves on AWGN and on fading, the two strongest on the others, at one SNR."""
+    chosen = bench.preset
+    snrs = (chosen.snr_db,)
+    return {
+        f"{protection} | {channel}": partial(
+            run_cell,
+            bench,
+            protection,
+            channel,
+            bob_snrs=snrs,
+            eve_snrs=snrs,
+            attacks=EVES if channel in chosen.fully else STRONGEST,
+        )
+        for channel in (*chosen.fully, *chosen.others)
+        for protection in chosen.protections
+    }
+
+
+def drawing(result: dict[str, Any], folder: Path) -> Figure:
+    cells = list(result["cells"].values())
+    metrics = [metric for metric in (shown_metric(cells), "fppsr") if cells[0]["bob"][0].get(metric)]
+    protections, channels = (list(dict.fromkeys(cell[name] for cell in cells)) for name in ("protection", "channel"))
+    snr = result["config"]["preset"]["snr_db"]
+    figure = Figure(figsize=(2.8 * len(protections) + 3.5, (0.5 * len(channels) + 1.2) * len(metrics) + 0.6))
+    panels = figure.subplots(len(metrics), len(protections), sharey=True, sharex="row", squeeze=False)
+    for row, metric in zip(panels, metrics, strict=True):
+        for axes, protection in zip(row, protections, strict=True):
+            own = [cell for cell in cells if cell["protection"] == protection]
+            places = [channels.index(cell["channel"]) for cell in own]
+            axes.plot([mean(cell["bob"][0], metric) for cell in own], places, "o", color=COLOURS["bob"], label="Bob")
+            eves = [strongest(cell, metric, snr) for cell in own]
+            values = [mean(eve, metric) if eve else np.nan for eve in eves]
+            axes.plot(values, places, "s", color=COLOURS["eve"], label="strongest Eve")
+            axes.set_yticks(range(len(channels)), [channel.replace(":", "\n") for channel in channels], fontsize=8)
+            axes.set_xlabel(LABEL[metric])
+            axes.set_title(protection)
+    panels[0, 0].legend()
+    figure.suptitle(f"{len(result['photos'])} photos, Bob and Eve at {snr:g} dB")
+    return figure
+
+
+CHANNELS = experiment(
+    "dp-semcom/channels",
+    revision=1,
+    presets=PRESETS,
+    load=load,
+    measure=cells("cells", jobs, stage="transmit and attack"),
+    figures={"channels": drawing},
+)

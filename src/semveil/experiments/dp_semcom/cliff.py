@@ -1,0 +1,54 @@
+"""Quality over Bob's SNR of messages made for one, in the same uses: `cliff.json`."""
+
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from matplotlib.figure import Figure
+
+from semveil.channels import parse_link
+from semveil.experiments.dp_semcom.digital import ANALOGUE, load_digital, over_snr
+from semveil.experiments.dp_semcom.link_bench import AWGN, FADING, PRESETS, LinkBench, mean, shown_metric
+from semveil.experiments.dp_semcom.link_digital import kinds, ways
+from semveil.experiments.dp_semcom.link_shown import LABEL, look
+from semveil.experiments.kit.experiment import Jobs, cells, experiment
+
+
+def jobs(bench: LinkBench) -> Jobs:
+    """Messages made for one SNR, in the same uses, over Bob's SNR."""
+    links, carried = {channel: parse_link(channel) for channel in (AWGN, FADING)}, ways(bench.preset.ways)[0]
+    cells = [(channel, kind, way) for channel in links for kind in kinds() for way in carried]
+    cells += [(channel, ANALOGUE, "") for channel in links]
+    return {
+        f"{kind} {way} | {channel}".replace("  ", " "): partial(over_snr, bench, channel, links[channel], kind, way)
+        for channel, kind, way in cells
+    }
+
+
+def drawing(result: dict[str, Any], folder: Path) -> Figure:
+    cells, preset = list(result["cells"].values()), result["config"]["preset"]
+    channels, metric = list(dict.fromkeys(cell["channel"] for cell in cells)), shown_metric(cells)
+    figure = Figure(figsize=(11, 5.6))
+    panels = figure.subplots(1, len(channels), sharey=True, squeeze=False)[0]
+    for cell in cells:
+        axes = panels[channels.index(cell["channel"])]
+        values = [mean(party, metric) for party in cell["bob"]]
+        axes.plot([party["snr_db"] for party in cell["bob"]], values, **look(cell["kind"], cell["way"]))
+    for axes, channel in zip(panels, channels, strict=True):
+        axes.axvline(preset["made_for_db"], color="#777777", ls=":", lw=1)
+        axes.set_xlabel("SNR that the message meets, dB")
+        axes.set_title(channel, fontsize=9)
+    panels[0].set_ylabel(LABEL[metric])
+    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
+    figure.suptitle(f"{len(result['photos'])} photos, made for {preset['made_for_db']:g} dB, the same channel uses")
+    return figure
+
+
+CLIFF = experiment(
+    "dp-semcom/cliff",
+    revision=1,
+    presets=PRESETS,
+    load=load_digital,
+    measure=cells("cells", jobs, stage="transmit"),
+    figures={"cliff": drawing},
+)

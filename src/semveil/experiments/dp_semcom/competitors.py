@@ -1,0 +1,254 @@
+"""`dp-semcom/competitors`: protections, some after other papers' abstracts, against every Eve over several channels.
+
+`competitors.json` has a cell for each protection and channel: Bob, and each Eve on a channel that is as good as his, better,
+fading, or heard by several antennas. A DeepJSCC stands beside them where one was trained (`deep_jscc_file`).
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from semveil.channels import Link, bandwidth, parse_link
+from semveil.core.progress import Progress
+from semveil.core.registry import Registry
+from semveil.core.rng import streams
+from semveil.core.weights import home
+from semveil.experiments.dp_semcom.competitors_figure import competitors_tables, drawing
+from semveil.experiments.dp_semcom.link_bench import AWGN, FADING, LinkBench, LinkPreset, measured
+from semveil.experiments.dp_semcom.link_bench import load as load_link
+from semveil.experiments.dp_semcom.security import Case
+from semveil.experiments.kit.experiment import Jobs, Run, cells, experiment
+from semveil.link.eves import Traffic, attacks_on, hear, listen
+from semveil.methods.deep_jscc import DeepJSCCLink, load_deep_jscc
+from semveil.methods.dp_semcom import DPSemCom, pair_settings
+from semveil.methods.face_model import FaceModel
+from semveil.methods.pairs import NoPair, find_pair, pair_digest
+from semveil.methods.protections import PROTECTIONS
+from semveil.training.protector import PUBLIC_LATENTS, TRAINERS, find_or_train_pair
+
+TRAINING_SEED = 0
+CASES = (
+    Case("none", {"protection": "none"}),
+    Case("nn, nominal 10", {"protection": "nn", "epsilon": 10}),
+    Case("nn-encrypted, nominal 10", {"protection": "nn-encrypted", "epsilon": 10}),
+    Case("learned, nominal 10", {"protection": "learned", "epsilon": 10}),
+    Case("learned, nominal 100", {"protection": "learned", "epsilon": 100}),
+    Case("gaussian, epsilon 100", {"protection": "gaussian", "epsilon": 100}),
+    Case("rotation", {"protection": "rotation"}),
+    Case("modulo", {"protection": "modulo"}),
+)
+DEEP_JSCC = {"deep-jscc": "none", "deep-jscc, rotation": "rotation"}
+# Where only some Eves listen: those who know earlier photos, recordings, Alice's networks, or nothing.
+FEWER = ("linear", "known-plaintext", "recordings", "glass-box", "generative-prior", "impute")
+
+
+@dataclass(frozen=True)
+class Ear:
+    """Eve's channel.
+
+    Attributes:
+        name: as tables have it.
+        bob, eve: channels as `parse_link` reads them.
+        better_db: by how much her SNR is above Bob's.
+        attacks: who listens; all that apply where None.
+    """
+
+    name: str
+    bob: str
+    eve: str
+    better_db: float = 0.0
+    attacks: tuple[str, ...] | None = FEWER
+
+
+EARS = (
+    Ear("AWGN", AWGN, AWGN, attacks=None),
+    Ear("AWGN, Eve 10 dB better", AWGN, AWGN, 10.0),
+    Ear("block Rayleigh with pilots", FADING, FADING, attacks=None),
+    Ear("block Rayleigh, Eve 10 dB better", FADING, FADING, 10.0),
+    Ear("block Rayleigh, Eve 2 antennas", FADING, f"{FADING},antennas=2"),
+    Ear("block Rayleigh, Eve 4 antennas", FADING, f"{FADING},antennas=4"),
+)
+
+
+@dataclass(frozen=True)
+class CompetitorsPreset:
+    """Size of a run.
+
+    Attributes:
+        link: photos, public faces, known pairs, Bob's SNR, recogniser.
+        ears: names of `EARS`.
+        epochs: of pairs that are missing, which are then trained for this run alone; None: in full, and kept.
+    """
+
+    link: LinkPreset
+    ears: tuple[str, ...] = tuple(ear.name for ear in EARS)
+    epochs: int | None = None
+
+
+PRESETS: Registry[CompetitorsPreset] = Registry("preset")
+PRESETS.add(
+    "smoke",
+    CompetitorsPreset(
+        LinkPreset(
+            name="smoke", split=None, photos=3, public=40, synthetic=200, verifier="dlib",
+            protections=("nn-encrypted, nominal 10", "learned, nominal 100", "rotation"),
+        ),
+        ears=("AWGN", "block Rayleigh, Eve 2 antennas"),
+        epochs=1,
+    ),
+)  # fmt: skip
+PRESETS.add(
+    "small",
+    CompetitorsPreset(
+        LinkPreset(
+            name="small", split="held-out", photos=32, public=500, synthetic=3500,
+            protections=tuple(case.name for case in CASES),
+        )
+    ),
+)  # fmt: skip
+
+
+@dataclass(frozen=True, eq=False)
+class Contender:
+    """Attributes: link that sends; codes (B, K, D) of the photos; public latents (N, K, D); description for the config."""
+
+    link: DPSemCom | DeepJSCCLink
+    codes: Tensor
+    public: Tensor
+    description: Mapping[str, Any]
+
+
+@dataclass(frozen=True, eq=False)
+class Field:
+    """What a run works on: faces, who contends, Eve's channels, and how results describe it."""
+
+    bench: LinkBench
+    contenders: Mapping[str, Contender]
+    ears: Sequence[Ear]
+    config: Mapping[str, Any]
+
+    @property
+    def head(self) -> dict[str, Any]:
+        return {"seeds": [self.bench.preset.seed], **self.bench.head}
+
+
+def load(run: Run) -> Field:
+    """Faces, pairs and networks of all contenders; pairs that are missing are trained."""
+    chosen: CompetitorsPreset = run.preset
+    bench = load_link(replace(run, preset=chosen.link), cases=())
+    contenders = _contenders(bench, chosen, run.progress)
+    ears = [ear for ear in EARS if ear.name in chosen.ears]
+    config = {
+        **bench.config,
+        "ears": [asdict(ear) for ear in ears],
+        "epochs": chosen.epochs,
+        "contenders": {name: dict(contender.description) for name, contender in contenders.items()},
+    }
+    return Field(bench, contenders, ears, config)
+
+
+def jobs(field: Field) -> Jobs:
+    """Every contender on every channel of Eve's."""
+    return {
+        f"{name} | {ear.name}": partial(run_cell, field.bench, name, contender, ear)
+        for ear in field.ears
+        for name, contender in field.contenders.items()
+    }
+
+
+def run_cell(bench: LinkBench, name: str, contender: Contender, ear: Ear) -> dict[str, Any]:
+    """One protection over one pair of channels: Bob, and the Eves who apply, per-photo values."""
+    link, run, snr = contender.link, streams(bench.preset.seed), bench.preset.snr_db
+    sent = link.send_codes(contender.codes)
+    bob_channel, eve_channel = parse_link(ear.bob), parse_link(ear.eve)
+    known = contender.public
+    if not link.kind.keyed:  # under a key every message has keys of its own: more pairs tell nothing more
+        known = torch.cat([known, link.model.public_latents(bench.preset.synthetic, rng=run["known"])])
+    traffic = Traffic.of(link, contender.codes, shots=1, known=known)
+    rng, hers = run["eve"], snr + ear.better_db
+    heard, variance = hear(link, sent, hers, rng, eve_channel)
+    eve = listen(
+        link, heard, traffic, snr_db=hers, latents=contender.public, rng=rng, channel=eve_channel, variance=variance.float()
+    )
+    return {
+        "protection": name,
+        "ear": ear.name,
+        "bob_channel": ear.bob,
+        "eve_channel": ear.eve,
+        "snr_db": snr,
+        "eve_snr_db": hers,
+        "guarantee": link.guarantee().as_dict(),
+        "known_pairs": len(known),
+        "bandwidth_ratio": round(_ratio(bench, sent.symbols.shape[1], bob_channel), 5),
+        "bob": measured(bench, link.receive(hear(link, sent, snr, run["bob"], bob_channel)[0])),
+        "eves": [
+            {
+                "attack": attack.name,
+                "knowledge": attack.knowledge,
+                **measured(bench, link.synthesize(attack(eve.observation, eve.public, pairs=eve.pairs, rng=rng))),
+            }
+            for attack in attacks_on(link, sent, eve, ear.attacks and (*ear.attacks, "stolen"))
+        ],
+    }
+
+
+def deep_jscc_file(size: int) -> Path:
+    """Where `semveil train deep-jscc` may put networks for this experiment to find."""
+    return home() / "deep-jscc" / f"{size}.safetensors"
+
+
+def _contenders(bench: LinkBench, preset: CompetitorsPreset, progress: Progress) -> dict[str, Contender]:
+    found = {}
+    for case in (case for case in CASES if case.name in preset.link.protections):
+        method = _method(bench.model, case.options, preset.epochs, progress)
+        told = {"pair": method.pair and pair_digest(method.pair), "trained_on": method.pair and method.pair.settings.trained_on}
+        found[case.name] = Contender(method, bench.codes, bench.public, told)
+    path = deep_jscc_file(bench.model.size)
+    if path.is_file():
+        model = load_deep_jscc(path)
+        public = model.public_latents(bench.preset.public, rng=streams(bench.preset.seed)["public"])
+        for name, protection in DEEP_JSCC.items():
+            link = DeepJSCCLink(model, protection=protection)
+            found[name] = Contender(link, link.encode(bench.images), public, {"networks": model.digest})
+    return found
+
+
+def _method(model: FaceModel, options: Mapping[str, Any], epochs: int | None, progress: Progress) -> DPSemCom:
+    """A protection with its pair: found, trained in full and kept, or trained for some epochs and not kept."""
+    name = options["protection"]
+    if PROTECTIONS[name].trained is None:
+        return DPSemCom(model, **options)
+    rng = streams(TRAINING_SEED)["train"]
+    settings = pair_settings(model, epsilon=options["epsilon"], protection=name)
+
+    def tick(epoch: int, count: int, loss: float) -> None:
+        progress(f"train {name} for nominal epsilon {settings.epsilon:g}", epoch, count)
+
+    if epochs is None:
+        return DPSemCom(model, pair=find_or_train_pair(model, settings, rng=rng, progress=tick), **options)
+    try:
+        pair = find_pair(model, settings)
+    except NoPair:
+        latents = model.public_latents(PUBLIC_LATENTS // 20, rng=rng)
+        pair = TRAINERS[name](latents, settings, rng=rng, epochs=epochs, progress=tick)
+    return DPSemCom(model, pair=pair, **options)
+
+
+def _ratio(bench: LinkBench, symbols: int, channel: Link) -> float:
+    return bandwidth(symbols, bench.model.size, link=channel).ratio
+
+
+COMPETITORS = experiment(
+    "dp-semcom/competitors",
+    revision=1,
+    presets=PRESETS,
+    load=load,
+    measure=cells("cells", jobs, stage="transmit and attack"),
+    figures={"competitors": drawing},
+    table=competitors_tables,
+)

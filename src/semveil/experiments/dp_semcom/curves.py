@@ -1,0 +1,196 @@
+"""Figs. 3 and 4 of [DPSC]: quality and identity over nominal epsilon, `curves.json`."""
+
+from collections.abc import Iterator, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from semveil.core.progress import Progress
+from semveil.experiments.dp_semcom.measures import PAPER, measured_point, per_seed
+from semveil.experiments.dp_semcom.setup import PRESETS, Setup, load
+from semveil.experiments.dp_semcom.shown import LABELS, MARKERS, about, epsilon_axis, line_of, say_what_lacks, title_of
+from semveil.experiments.kit.claims import Claim
+from semveil.experiments.kit.experiment import experiment, whole
+from semveil.experiments.kit.keeping import Keep
+from semveil.experiments.kit.plots import COLOURS, doubt, legend
+from semveil.experiments.kit.statistics import Mean, mean, paired
+from semveil.experiments.kit.tables import claims_table, markdown, means
+
+NEAR_LPIPS, NEAR_FPPSR = 0.01, 0.05  # what "reaches" and "very close" are taken to mean
+
+
+def run(setup: Setup, out: Path, progress: Progress, keep: Keep) -> dict[str, Any]:
+    """Bob, Eve and the direct link over all epsilons, per photo and channel seed."""
+    first = next(iter(setup.methods.values()))
+    total = len(setup.methods) * len(setup.preset.seeds)
+    progress("measure", 0, total)
+    unprotected = {
+        "inverted": per_seed(setup, first, ["inverted"], setup.preset.seeds[:1])["inverted"],
+        "direct": per_seed(setup, first, ["direct"])["direct"],
+    }
+    points: list[dict[str, Any]] = []
+    for name, method in setup.methods.items():
+        before = len(points) * len(setup.preset.seeds)
+
+        def tick(done: int, before: int = before) -> None:
+            progress("measure", before + done, total)
+
+        points.append(keep(name, partial(measured_point, setup, method, setup.preset.seeds, tick)))
+    return {**unprotected, "points": points}
+
+
+def quality(result: dict[str, Any], folder: Path) -> Figure:
+    figure = Figure(figsize=(7.2, 4.8))
+    axes = figure.subplots()
+    _curves(axes, result, "lpips", baselines=("direct", "inverted"))
+    axes.set(ylabel="LPIPS (AlexNet) to the source", ylim=(0, None), title=title_of(result, "Image quality"))
+    legend(figure, [axes])
+    return figure
+
+
+def identity(result: dict[str, Any], folder: Path) -> Figure:
+    figure = Figure(figsize=(9.6, 5.2))
+    panels = figure.subplots(1, 2, sharey=True)
+    for axes, metric, words in zip(
+        panels, ("fppsr", "fppsr_to_inversion"), ("against the source photo", "against its inversion"), strict=True
+    ):
+        _curves(axes, result, metric, baselines=("direct", "inverted") if metric == "fppsr" else ("direct",))
+        axes.set(ylim=(-0.03, 1.03), title=f"FPPSR {words}")
+    panels[0].axhspan(0.9, 1.0, color=COLOURS["paper"], alpha=0.25, lw=0, label="Eve, the paper's text: .9 to 1")
+    panels[0].set_ylabel("share judged another person")
+    legend(figure, panels)
+    verdict = doubt(result["inverted"])
+    verifier = result["config"]["verifier"]
+    note = f"{verifier['name']}, threshold {verifier['threshold']:.4g}"
+    title = title_of(result, f"Identity ({note})")
+    if verdict:
+        figure.suptitle(f"{title}\n{verdict}", color="#B00020")
+    else:
+        figure.suptitle(title)
+    return figure
+
+
+def _curves(axes: Axes, result: dict[str, Any], metric: str, *, baselines: tuple[str, ...]) -> None:
+    points = result["points"]
+    say_what_lacks(axes, result, metric)
+    for party in ("bob", "eve"):
+        line_of(axes, points, party, metric, label=LABELS[party], color=COLOURS[party], marker=MARKERS[party])
+    for party, style in zip(baselines, ("--", ":"), strict=False):
+        found = mean(result[party], metric)
+        if found:
+            axes.axhline(found.value, color=COLOURS[party], ls=style, label=LABELS[party])
+    epsilon_axis(axes, result)
+
+
+def table(result: dict[str, Any]) -> str:
+    rows = [
+        ["Inversion, no channel", "", *means(result["inverted"], ("lpips", "lpips_squeeze", "fppsr")), "", ""],
+        ["Direct, unprotected", "", *means(result["direct"], ("lpips", "lpips_squeeze", "fppsr", "fppsr_to_inversion")), ""],
+    ]
+    head = ["", "basis", "LPIPS", "LPIPS-Squeeze", "FPPSR to source", "FPPSR to inversion", "fake noise / nominal"]
+    for party in ("bob", "eve"):
+        for p in result["points"]:
+            metrics = means(p[party], ("lpips", "lpips_squeeze", "fppsr", "fppsr_to_inversion"))
+            noise = p["noise_calibration"]["fit"]["scale"] / p["nominal_scale"]
+            who = f"{party.capitalize()}, nominal ε {p['nominal_epsilon']:g}"
+            rows.append([who, p["guarantee"]["basis"], *metrics, f"{noise:.3f}"])
+    caution = doubt(result["inverted"])
+    parts = [markdown(head, rows), *([f"**{caution}**"] if caution else []), claims_table(judge(result))]
+    return "\n\n".join([about(result), *parts])
+
+
+def _difference(a: dict[str, Any], b: dict[str, Any], metric: str) -> Mean | None:
+    """Mean over photos of a - b, paired by photo and seed; None where one was not measured."""
+    return None if a.get(metric) is None or b.get(metric) is None else paired(a, b, metric)
+
+
+def judge(result: dict[str, Any]) -> list[Claim]:
+    """Every claim of [DPSC] Section 4.2 that has a number or a direction.
+
+    Args:
+        result: the JSON of a run of Figs. 3 and 4.
+    """
+    return [*_lpips_claims(result), *_fppsr_claims(result), *_others(result)]
+
+
+def _lpips_claims(result: dict[str, Any]) -> Iterator[Claim]:
+    points, direct = result["points"], result["direct"]
+    unmeasured = direct["lpips"] is None
+    high = [p for p in points if p["nominal_epsilon"] >= 5]
+    gaps = [_difference(p["bob"], direct, "lpips") for p in high]
+    text = "Bob's LPIPS reaches that of direct transmission for nominal epsilon >= 5"
+    if unmeasured or not gaps:
+        yield Claim(text, "LPIPS not measured", None)
+    else:
+        worst = max((g for g in gaps if g), key=lambda g: g.value)
+        yield Claim(text, f"largest mean difference {worst} (near: {NEAR_LPIPS})", worst.high <= NEAR_LPIPS)
+
+    text = "Eve's LPIPS is about .1 to .2 above Bob's"
+    if unmeasured:
+        yield Claim(text, "LPIPS not measured", None)
+    else:
+        gap = [g.value for p in points if (g := _difference(p["eve"], p["bob"], "lpips"))]
+        yield Claim(text, f"{_span(gap)} above", min(gap) >= 0.1 and max(gap) <= 0.2)
+
+    for party, name in (("bob", "Bob"), ("eve", "Eve")):
+        text = f"{name}'s LPIPS falls as nominal epsilon grows"
+        if unmeasured or len(points) < 2:
+            yield Claim(text, "LPIPS not measured at several epsilons", None)
+        else:
+            fall = _difference(points[0][party], points[-1][party], "lpips")
+            assert fall is not None
+            first, last = (f"{p['nominal_epsilon']:g}" for p in (points[0], points[-1]))
+            yield Claim(text, f"by {fall} from nominal epsilon {first} to {last}", fall.low > 0)
+
+
+def _fppsr_claims(result: dict[str, Any]) -> Iterator[Claim]:
+    points, direct, caution = result["points"], result["direct"], doubt(result["inverted"])
+    texts = ("Eve's FPPSR is close to .9 to 1", "Bob's FPPSR is very close to that of direct transmission")
+    if direct["fppsr"] is None:
+        yield from (Claim(text, "the recogniser could not be run", None) for text in texts)
+        return
+    rates = [m.value for p in points if (m := mean(p["eve"], "fppsr"))]
+    suffix = f"; {caution}" if caution else ""
+    yield Claim(texts[0], f"{_span(rates)}{suffix}", None if caution else min(rates) >= 0.9)
+    gaps = [g for p in points if (g := _difference(p["bob"], direct, "fppsr"))]
+    worst = max(gaps, key=lambda g: g.value)
+    ours = f"largest mean difference {worst} (near: {NEAR_FPPSR}){suffix}"
+    yield Claim(texts[1], ours, None if caution else worst.high <= NEAR_FPPSR)
+
+
+def _others(result: dict[str, Any]) -> Iterator[Claim]:
+    points = result["points"]
+    clear = [p for p in points if p["nominal_epsilon"] >= 15]
+    if clear:
+        rates = [m.value for p in clear if (m := mean(p["eve"], "face_detected"))]
+        text = "Eve generates clear face images at nominal epsilon >= 15"
+        reference = mean(result["direct"], "face_detected")
+        assert reference is not None
+        ours = f"dlib finds a face in {_span(rates)} of them, in {reference.value:.3f} of direct transmission"
+        yield Claim(text, ours, min(rates) >= 0.9 * reference.value)
+    ratios = [p["noise_calibration"]["fit"]["scale"] / p["nominal_scale"] for p in points if p["noise_calibration"]]
+    if ratios:
+        text = "In general epsilon' > epsilon: the fake noise is smaller than the noise that it imitates"
+        ours = f"its fitted scale is {_span(ratios)} times the nominal one (neither is a guarantee)"
+        yield Claim(text, ours, max(ratios) < 1)
+
+
+def _span(numbers: Sequence[float]) -> str:
+    low, high = f"{min(numbers):.3f}", f"{max(numbers):.3f}"
+    return low if low == high else f"{low} to {high}"
+
+
+CURVES = experiment(
+    "dp-semcom/curves",
+    revision=2,
+    presets=PRESETS,
+    load=load("curves"),
+    measure=whole(run),
+    figures={"fig3": quality, "fig4": identity},
+    table=table,
+    claims=judge,
+    paper=PAPER,
+)

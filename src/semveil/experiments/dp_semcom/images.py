@@ -1,0 +1,60 @@
+"""Figs. 5 and 6 of [DPSC]: what Bob and Eve see, `images.json`."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from matplotlib.figure import Figure
+
+from semveil.core.pixels import to_pixels
+from semveil.core.progress import Progress
+from semveil.data.save import save_png
+from semveil.experiments.dp_semcom.measures import PAPER
+from semveil.experiments.dp_semcom.setup import PRESETS, Setup, load
+from semveil.experiments.dp_semcom.shown import LABELS, title_of
+from semveil.experiments.kit.experiment import experiment, whole
+from semveil.experiments.kit.keeping import Keep
+from semveil.experiments.kit.picture_grid import draw_pictures
+from semveil.link.measure import measure
+
+
+def run(setup: Setup, out: Path, progress: Progress, keep: Keep) -> dict[str, Any]:
+    """Every party's image of every photo, as files beside the JSON, with their measurements in it."""
+    folder = out / "images"
+    folder.mkdir(exist_ok=True)
+    records: list[dict[str, Any]] = []
+    for done, (name, method) in enumerate(setup.methods.items(), 1):
+        result = method.transmit(setup.photos.images, snr_db=setup.preset.snr_db, codes=setup.codes, run=setup.preset.seeds[0])
+        measured = measure(result, method, setup.verifier, ids=setup.photos.ids)
+        for i, record in enumerate(measured):
+            record["files"] = {}
+            for party in ("source", "inverted", "direct", "bob", "eve"):
+                shared = party in ("source", "inverted", "direct")  # the same whatever epsilon is
+                file = f"{i + 1}-{party}.png" if shared else f"{i + 1}-{party}-{name}.png"
+                save_png(folder / file, to_pixels(getattr(result, party)[i : i + 1])[0])
+                record["files"][party] = f"images/{file}"
+        records += measured
+        progress("transmit", done, len(setup.methods))
+    return {"photos_may_be_shown": setup.photos.public, "images": records}
+
+
+def pictures(party: str) -> Callable[[dict[str, Any], Path], Figure]:
+    def picture(result: dict[str, Any], folder: Path) -> Figure:
+        rows: dict[str, list[tuple[Path, str]]] = {}
+        for record in result["images"]:
+            row = rows.setdefault(record["source"], [(folder / record["files"]["source"], "source")])
+            row.append((folder / record["files"][party], f"nominal $\\epsilon$ = {record['nominal_epsilon']:g}"))
+        return draw_pictures(list(rows.values()), title=title_of(result, f"What {LABELS[party]} sees"))
+
+    return picture
+
+
+IMAGES = experiment(
+    "dp-semcom/images",
+    revision=2,
+    presets=PRESETS,
+    load=load("images"),
+    measure=whole(run),
+    figures={"fig5": pictures("bob"), "fig6": pictures("eve")},
+    paper=PAPER,
+)

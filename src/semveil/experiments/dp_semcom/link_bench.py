@@ -1,0 +1,245 @@
+"""What the experiments over channels share: presets, faces and their latents, and one cell: Bob and the Eves on one channel."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from semveil.channels import bandwidth, parse_link
+from semveil.core.registry import Registry
+from semveil.core.results import rounded
+from semveil.core.rng import streams
+from semveil.experiments.dp_semcom.security import CASES, EVES, case_pairs
+from semveil.experiments.kit.experiment import Run
+from semveil.experiments.kit.inputs import as_json
+from semveil.experiments.kit.keeping import face_model_card, metric_weights
+from semveil.experiments.kit.security_faces import faces_with_parts
+from semveil.experiments.kit.statistics import mean_of_photos
+from semveil.link.eves import Traffic, attacks_on, hear, listen
+from semveil.link.measure import compare
+from semveil.methods.dp_semcom import DPSemCom
+from semveil.methods.face_model import DEFAULT_MODEL, FaceModel, load_model
+from semveil.methods.inversion_cache import cached_inversion
+from semveil.recognition.by_name import Remembering, load_verifier
+from semveil.recognition.verifier import Verifier
+
+METRICS = ("lpips", "ssim", "fppsr")
+CONTROL = "stolen"  # the Eve who has the key or the network: shows that the attacks' machinery works
+STRONGEST = ("linear", "impute")  # one who knows earlier photos, and one who knows none
+AWGN, FADING = "awgn", "rayleigh:coherence=64,csi=mmse,pilots=8"
+
+
+@dataclass(frozen=True)
+class LinkPreset:
+    """Size of a run.
+
+    Attributes:
+        name: as the user says it.
+        split: people reported on; None: generated faces, for which no data is needed.
+        photos: under attack, at most.
+        public, synthetic: faces that Eve learns from, and known pairs that she makes beside them, but for keyed protection.
+        protections: names of `security.CASES`.
+        fully: channels on which all Eves listen.
+        others: channels with the two strongest Eves, at the same SNR.
+        snr_db: Bob's and Eve's on all channels.
+        snrs_db: over which both are varied.
+        csi: what receivers know, over SNR, as channels.
+        outage: of the digital baseline over fading.
+        repetitions: of the analogue symbols, combined at the receiver.
+        digital_uses: of the digital baseline, times the analogue message's.
+        ways: that digital messages go: `bound`, at capacity; `5g`, its LDPC codes and QAM.
+        made_for_db: SNR that the messages of `dp-semcom/cliff` are made for.
+        offsets_db: from it, of the SNRs that they meet.
+        cliff_uses: of theirs, times the analogue message's.
+        trained_db: lowest and highest SNRs of the trainings of `dp-semcom/mismatch`.
+        trained_latents, epochs: of each of them.
+        verifier: recogniser.
+        perceptual: perceptual term of the inversion; the model's own where None.
+        seed: of channels and attacks.
+    """
+
+    name: str
+    split: str | None
+    photos: int
+    public: int
+    synthetic: int
+    protections: tuple[str, ...] = ("none", "nn, nominal 10", "gaussian, epsilon 100", "rotation", "modulo")
+    fully: tuple[str, ...] = (AWGN, FADING)
+    others: tuple[str, ...] = (
+        "clipped:backoff_db=3",
+        "rician:k_db=6,coherence=64,csi=mmse,pilots=8",
+        "ofdm:subcarriers=64,taps=8,csi=mmse,pilots=8",
+        "phase:frequency=0.001,csi=mmse,pilots=8",
+        "timing:delay=0.3",
+    )
+    snr_db: float = 20.0
+    snrs_db: tuple[float, ...] = (0.0, 5.0, 10.0, 15.0, 20.0, 25.0)
+    csi: tuple[str, ...] = (AWGN, "rayleigh:coherence=64", FADING, "rayleigh:coherence=64,csi=ls,pilots=8")
+    outage: float = 0.1
+    repetitions: tuple[int, ...] = (1, 2, 4, 8)
+    digital_uses: tuple[int, ...] = (1, 2, 4, 8)
+    ways: tuple[str, ...] = ("bound", "5g")
+    made_for_db: float = 10.0
+    offsets_db: tuple[float, ...] = (-10.0, -5.0, -3.0, -2.0, -1.0, 0.0, 1.0, 5.0, 10.0)
+    cliff_uses: int = 4
+    trained_db: tuple[tuple[float, float], ...] = ((0.0, 0.0), (10.0, 10.0), (20.0, 20.0), (0.0, 20.0))
+    trained_latents: int = 11_000
+    epochs: int = 100
+    verifier: str = "edgeface"
+    perceptual: str | None = None
+    seed: int = 0
+
+
+PRESETS: Registry[LinkPreset] = Registry("preset")
+for _preset in (
+    LinkPreset(
+        name="smoke",
+        split=None,
+        photos=3,
+        public=24,
+        synthetic=100,
+        protections=("none", "rotation"),
+        others=("timing:delay=0.3",),
+        snrs_db=(5.0, 20.0),
+        csi=(AWGN, FADING),
+        repetitions=(1, 4),
+        digital_uses=(1, 4),
+        offsets_db=(-5.0, -1.0, 0.0, 5.0),
+        trained_db=((0.0, 0.0), (20.0, 20.0), (0.0, 20.0)),
+        trained_latents=2000,
+        epochs=10,
+        verifier="dlib",
+        perceptual=None,
+    ),
+    LinkPreset(name="small", split="held-out", photos=32, public=500, synthetic=3500),
+):
+    PRESETS.add(_preset.name, _preset)
+
+
+@dataclass(frozen=True, eq=False)
+class LinkBench:
+    """What a run works on, loaded; `config` describes it in results."""
+
+    preset: LinkPreset
+    model: FaceModel
+    images: Tensor
+    ids: tuple[str, ...]
+    codes: Tensor
+    public: Tensor
+    verifier: Verifier
+    config: dict[str, Any]
+
+    @property
+    def head(self) -> dict[str, Any]:
+        return {"photos": list(self.ids)}
+
+
+def load(run: Run, *, cases: Sequence[str] | None = None) -> LinkBench:
+    """Load model, recogniser and faces, and invert them.
+
+    Args:
+        run: whose preset is a `LinkPreset`.
+        cases: of `security.CASES`, whose pairs are described; the preset's protections where None.
+    """
+    chosen: LinkPreset = run.preset
+    loaded = load_model(run.model or DEFAULT_MODEL)
+    judge, card = load_verifier(run.verifier or chosen.verifier, resolution=loaded.size)
+    faces = faces_with_parts(run, loaded, attacked=chosen.photos, gallery=0, public=chosen.public)
+    everything = torch.cat([faces.attacked, faces.public]) if chosen.split else faces.attacked
+    codes, inversion = cached_inversion(
+        loaded, everything, perceptual=chosen.perceptual, progress=lambda done, total: run.progress("invert", done, total)
+    )
+    codes = loaded.box.clip(codes)
+    public = codes[len(faces.attacked) :]
+    if not chosen.split:
+        public = loaded.public_latents(chosen.public, rng=streams(chosen.seed)["public"])
+    config = {
+        "preset": as_json(chosen),
+        "model": face_model_card(loaded),
+        "verifier": card,
+        "metric_weights": metric_weights(),
+        "photos": faces.description,
+        "photos_digest": faces.digest,
+        "pairs": case_pairs(loaded, chosen.protections if cases is None else cases),
+        "inversion": inversion,
+    }
+    attacked = codes[: len(faces.attacked)]
+    return LinkBench(chosen, loaded, faces.attacked, faces.ids, attacked, public, Remembering(judge), config)
+
+
+def run_cell(
+    bench: LinkBench,
+    protection: str,
+    channel: str,
+    *,
+    bob_snrs: Sequence[float],
+    eve_snrs: Sequence[float],
+    attacks: Sequence[str] = EVES,
+) -> dict[str, Any]:
+    """One protection over one channel: Bob at each of his SNRs, each Eve at each of hers, per-photo values.
+
+    Args:
+        bench: what is sent.
+        protection: name of `security.CASES`.
+        channel: of both, as `parse_link` reads it; their noise and fading are independent.
+        bob_snrs, eve_snrs: in dB.
+        attacks: names, of which those that apply listen; the control among them.
+    """
+    options = next(case.options for case in CASES if case.name == protection)
+    method, link, run = DPSemCom(bench.model, **options), parse_link(channel), streams(bench.preset.seed)
+    sent = method.send_codes(bench.codes)
+    size, side = bench.model.size, 32 + (-(-8 * len(sent.keyed.sealed) // len(bench.codes)) if sent.keyed else 0)
+    counted = bandwidth(sent.symbols.shape[1], size, link=link, side_bits=side)
+    cell: dict[str, Any] = {
+        "protection": protection,
+        "channel": channel,
+        "guarantee": method.guarantee().as_dict(),
+        "bandwidth": {**asdict(counted), "ratio": round(counted.ratio, 5)},
+        "bob": [
+            {"snr_db": snr, **measured(bench, method.receive(hear(method, sent, snr, run[f"bob {snr:g}"], link)[0]))}
+            for snr in bob_snrs
+        ],
+        "eves": [],
+    }
+    known = bench.public
+    if not method.kind.keyed:
+        known = torch.cat([known, bench.model.public_latents(bench.preset.synthetic, rng=run["known"])])
+    traffic = Traffic.of(method, bench.codes, shots=1, known=known)
+    for snr in eve_snrs:
+        rng = run[f"eve {snr:g}"]
+        heard, variance = hear(method, sent, snr, rng, link)
+        eve = listen(method, heard, traffic, snr_db=snr, latents=bench.public, rng=rng, channel=link, variance=variance.float())
+        for attack in attacks_on(method, sent, eve, attacks):
+            codes = attack(eve.observation, eve.public, pairs=eve.pairs, rng=rng)
+            cell["eves"].append({"attack": attack.name, "snr_db": snr, **measured(bench, method.synthesize(codes))})
+    return cell
+
+
+def measured(bench: LinkBench, images: Tensor) -> dict[str, Any]:
+    """Per-photo metrics against the photos; None, with a reason, where weights are absent."""
+    columns = compare(bench.images, images.clamp(-1, 1), bench.verifier, detect=False)
+    return {
+        name: rounded(value) if isinstance(value, list) else value
+        for name, value in columns.items()
+        if name.removesuffix("_reason") in METRICS
+    }
+
+
+def mean(party: dict[str, Any], metric: str) -> float:
+    """Mean over the photos; NaN where there is none."""
+    found = mean_of_photos(party[metric]) if party.get(metric) else None
+    return found.value if found else float("nan")
+
+
+def strongest(cell: dict[str, Any], metric: str, snr_db: float) -> dict[str, Any] | None:
+    """The Eve at an SNR whose pictures are nearest to the photos, the control left out."""
+    eves = [eve for eve in cell["eves"] if eve["snr_db"] == snr_db and eve["attack"] != CONTROL]
+    best = max if metric == "ssim" else min  # LPIPS is a distance, FPPSR the share taken for others
+    return best(eves, key=lambda eve: mean(eve, metric)) if eves else None
+
+
+def shown_metric(cells: Sequence[dict[str, Any]]) -> str:
+    """LPIPS where its weights were there, else SSIM."""
+    return "lpips" if all(cell["bob"][0].get("lpips") for cell in cells) else "ssim"

@@ -1,0 +1,132 @@
+"""How the pair is trained, which [DPSC] leaves open, beside genuine noise: `noise.json`."""
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from matplotlib.figure import Figure
+
+from semveil.core.progress import Progress
+from semveil.core.results import rounded
+from semveil.core.rng import streams
+from semveil.experiments.dp_semcom.measures import CHUNK, PAPER, measured_point, per_seed
+from semveil.experiments.dp_semcom.power_blocks import blocks_link
+from semveil.experiments.dp_semcom.setup import PRESETS, Setup, load
+from semveil.experiments.dp_semcom.shown import LABELS, about, epsilon_axis, line_of, say_what_lacks, title_of
+from semveil.experiments.kit.experiment import experiment, whole
+from semveil.experiments.kit.keeping import Keep
+from semveil.experiments.kit.plots import COLOURS, legend
+from semveil.experiments.kit.tables import markdown, means
+from semveil.link.measure import compare
+from semveil.methods.dp_semcom import DPSemCom
+
+
+def run(setup: Setup, out: Path, progress: Progress, keep: Keep) -> dict[str, Any]:
+    """Bob and Eve for every way to train the pair, and for genuine noise, which Bob cannot take off."""
+    points = []
+    for done, (name, method) in enumerate(setup.methods.items(), 1):
+        points.append(keep(name, partial(_noise_point, setup, method)))
+        progress("measure", done, len(setup.methods))
+    return {"direct": per_seed(setup, method, ["direct"], setup.preset.seeds[:1])["direct"], "points": points}
+
+
+def _noise_point(setup: Setup, method: DPSemCom) -> dict[str, Any]:
+    """What Bob and Eve get by one method, and Bob with gains of their own for genuine noise."""
+    point = measured_point(setup, method, setup.preset.seeds[:1])
+    return point if method.pair is not None else {**point, "bob_power_blocks": _power_blocks(setup, method)}
+
+
+def _power_blocks(setup: Setup, method: DPSemCom) -> dict[str, Any]:
+    """Bob under genuine noise where private and common codes have gains of their own; metric -> (1, photos) values."""
+    run, columns = streams(setup.preset.seeds[0]), []
+    for first in range(0, len(setup.codes), CHUNK):
+        rows = slice(first, first + CHUNK)
+        images, _ = blocks_link(method, setup.codes[rows], snr_db=setup.preset.snr_db, noise=run["dp"], channel=run["bob"])
+        columns.append(compare(setup.photos.images[rows], images.clamp(-1, 1), setup.verifier))
+    return {
+        name: [rounded([v for part in columns for v in part[name]])] if isinstance(first_values, list) else first_values
+        for name, first_values in columns[0].items()
+    }
+
+
+def drawing(result: dict[str, Any], folder: Path) -> Figure:
+    """Every way to train the pair: size of its fake noise, its shape, and what Bob and Eve see."""
+    figure = Figure(figsize=(9.6, 6.8))
+    panels = figure.subplots(2, 2)
+    fits: dict[str, Callable[[dict[str, Any]], float]] = {
+        "fake noise / noise asked for (scale)": lambda p: p["noise_calibration"]["fit"]["scale"] / p["nominal_scale"],
+        "excess kurtosis of the fake noise": lambda p: p["noise_calibration"]["fit"]["excess_kurtosis"],
+    }
+    groups: dict[str, list[dict[str, Any]]] = {}
+    for point in result["points"]:
+        label = f"{point['noise']} noise, {point['start']} start" if point["noise"] else "genuine Laplace noise"
+        groups.setdefault(label, []).append(point)
+    looks: dict[str, dict[str, Any]] = {
+        label: {
+            "color": colour,
+            "marker": "o" if i % 2 else "s",
+            "ls": "--" if "fresh" in label else "-",
+            "markerfacecolor": "none",
+        }
+        for i, (label, colour) in enumerate(zip(groups, COLOURS["series"], strict=False))
+    }
+    for axes, (title, value) in zip(panels[0], fits.items(), strict=True):
+        for label, points in groups.items():
+            if points[0]["noise_calibration"]:
+                x, y = [p["nominal_epsilon"] for p in points], [value(p) for p in points]
+                axes.plot(x, y, label=label, **looks[label])
+        axes.set(title=title)
+    panels[0, 0].axhline(1, color="#777777", ls=":")
+    panels[0, 0].set_yscale("log")
+    panels[0, 1].axhline(3, color="#777777", ls=":", label="Laplace: 3 (Gaussian: 0)")
+    for axes, party in zip(panels[1], ("bob", "eve"), strict=True):
+        for label, points in groups.items():
+            line_of(axes, points, party, "lpips", label=label, **looks[label])
+        say_what_lacks(axes, result, "lpips")
+        axes.set(title=f"LPIPS of {LABELS[party]} to the source", ylim=(0, None))
+    for axes in panels.flat:
+        epsilon_axis(axes, result)
+    legend(figure, panels.flat)
+    figure.suptitle(title_of(result, "How the pair is trained"))
+    return figure
+
+
+def table(result: dict[str, Any]) -> str:
+    head = [
+        "nominal ε", "pair", "fake / nominal scale", "ε' (fitted, no guarantee)", "excess kurtosis", "KS distance",
+        "‖W−I‖/‖I‖", "Bob LPIPS", "Eve LPIPS", "Eve FPPSR",
+    ]  # fmt: skip
+    rows = []
+    for p in result["points"]:
+        pair = f"{p['noise']} noise, {p['start']} start" if p["noise"] else "genuine Laplace noise"
+        bob, eve = means(p["bob"], ("lpips",)), means(p["eve"], ("lpips", "fppsr"))
+        if p["noise_calibration"]:
+            fit = p["noise_calibration"]["fit"]
+            fitted = [
+                f"{fit['scale'] / p['nominal_scale']:.3f}",
+                f"{p['noise_calibration']['epsilon_prime']:.4g}",
+                f"{fit['excess_kurtosis']:.2f}",
+                f"{fit['ks_distance']:.3f}",
+                f"{p['distance_from_identity']:.3f}",
+            ]
+        else:
+            guarantee = p["guarantee"]
+            fitted = ["1", f"true ε {guarantee['epsilon']:.4g} (basis: {guarantee['basis']}), private codes only", "3", "0", ""]
+        rows.append([f"{p['nominal_epsilon']:g}", pair, *fitted, *bob, *eve])
+        if "bob_power_blocks" in p:
+            cells = means(p["bob_power_blocks"], ("lpips",))
+            rows.append([f"{p['nominal_epsilon']:g}", f"{pair}, a gain for each block", *fitted, *cells, "", ""])
+    return f"{about(result)}\n\n{markdown(head, rows)}"
+
+
+NOISE = experiment(
+    "dp-semcom/noise",
+    revision=2,
+    presets=PRESETS,
+    load=load("noise"),
+    measure=whole(run),
+    figures={"noise": drawing},
+    table=table,
+    paper=PAPER,
+)

@@ -1,0 +1,55 @@
+"""The unprotected link that keyed rotation is to be compared with: the same public map, and no key.
+
+Rotation centres the private block by a public mean, halves the spread of its variances by a public covariance, and tells Bob
+the norm. This helps Bob without any key: no power is spent on the mean that everybody knows, directions of large variance
+are sent with less gain than those of small variance (for noise that every coordinate gets alike, powers proportional to the
+standard deviation lose least), and noise along the known length is taken off. A link without the map differs from Bob's in two
+things, one with it in the key alone.
+"""
+
+import math
+
+import torch
+from torch import Tensor
+
+from semveil.channels import normalise_power, pack
+from semveil.core.privacy import Guarantee
+from semveil.link.eves import over_the_air
+from semveil.methods.dp_semcom import DPSemCom
+from semveil.methods.protectors import Keyed
+from semveil.methods.transmission import Transmission
+from semveil.protection.code_rotation import CodeRotation
+from semveil.protection.rotation import Rotation
+
+
+def same_map_link(method: DPSemCom, codes: Tensor, *, snr_db: float, rng: torch.Generator) -> Tensor:
+    """What Bob would see if the private block were sent as `method` sends it, but neither rotated nor masked.
+
+    Args:
+        method: with protection `rotation`.
+        codes: (B, K, D).
+        snr_db: of the channel.
+        rng: of its noise.
+
+    Raises:
+        ValueError: the method uses no rotation.
+    """
+    keyed = method.protector
+    if not isinstance(keyed, Keyed) or not isinstance(keyed.protection, Rotation | CodeRotation):
+        raise ValueError(f"the public map is rotation's; protection {method.protection!r} has none")
+    return method.synthesize(_heard(method, keyed.protection, codes, snr_db=snr_db, rng=rng))
+
+
+def _heard(
+    method: DPSemCom, rotation: Rotation | CodeRotation, codes: Tensor, *, snr_db: float, rng: torch.Generator
+) -> Tensor:
+    """Codes (B, K, D) that Bob reads."""
+    private, space, sent = list(method.private_codes), rotation.space, method.model.box.clip(codes)
+    directions, norms = space.to_sphere(sent[:, private])
+    mapped = directions * (space.signal * math.sqrt(space.dimension))
+    sent[:, private] = mapped.view_as(sent[:, private]).to(sent)
+    symbols, gains = normalise_power(pack(sent.flatten(1)))
+    nothing = Guarantee.none("nothing", reason="the latents are sent as they are", not_covered=("the whole photo",))
+    heard = method.heard_codes(over_the_air(Transmission(symbols, gains, nothing), snr_db, rng))
+    heard[:, private] = space.from_sphere(heard[:, private].double().cpu().flatten(1), norms).to(heard)
+    return heard

@@ -1,0 +1,324 @@
+"""Every protection against every adversary on real faces: `dp-semcom/security`.
+
+What Eve hears of held-out photos is attacked in all ways that `attacks` knows; Bob and direct transmission stand beside it.
+The table is `security.json`, drawn by `security_figure`.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from semveil.attacks.attributes import infer_attribute
+from semveil.attacks.intervals import Score
+from semveil.attacks.linkage import link
+from semveil.attacks.reidentification import reidentify
+from semveil.core.parts import codes_of_parts
+from semveil.core.registry import Registry
+from semveil.core.results import rounded
+from semveil.core.rng import streams
+from semveil.experiments.dp_semcom.same_map import same_map_link
+from semveil.experiments.dp_semcom.security_shown import drawing, table
+from semveil.experiments.kit.experiment import Jobs, Run, cells, experiment
+from semveil.experiments.kit.inputs import as_json
+from semveil.experiments.kit.keeping import face_model_card, metric_weights
+from semveil.experiments.kit.security_faces import SecurityFaces, faces_with_parts
+from semveil.link.eves import Eve, Traffic, attacks_on, listen, over_the_air
+from semveil.link.measure import compare
+from semveil.methods.dp_semcom import PRIVATE_CODES, DPSemCom
+from semveil.methods.face_model import DEFAULT_MODEL, FaceModel, load_model
+from semveil.methods.inversion_cache import cached_inversion
+from semveil.methods.pairs import pair_digest
+from semveil.recognition.by_name import Remembering, load_verifier
+from semveil.recognition.verifier import Verifier
+
+FACE = codes_of_parts(("skin", "eyes", "brows", "mouth", "nose", "ears"))
+# Those that the committed results have; `dp-semcom/competitors` has all.
+EVES = ("direct", "denoise", "prior-search", "impute", "linear", "learned-same", "learned-deep", "stolen", "multi-shot")
+METRICS = ("lpips", "lpips_squeeze", "fppsr", "identity_similarity", "face_detected")
+
+
+@dataclass(frozen=True)
+class Case:
+    """One protection.
+
+    Attributes:
+        name: as tables have it.
+        options: of `DPSemCom`.
+    """
+
+    name: str
+    options: dict[str, Any]
+
+
+CASES = (
+    Case("none", {"protection": "none"}),
+    Case("nn, nominal 1", {"protection": "nn", "epsilon": 1}),
+    Case("nn, nominal 10", {"protection": "nn", "epsilon": 10}),
+    Case("laplace, epsilon 10000", {"protection": "laplace", "epsilon": 10_000}),
+    Case("gaussian, epsilon 100", {"protection": "gaussian", "epsilon": 100}),
+    Case("rotation, paper's codes", {"protection": "rotation", "private_codes": PRIVATE_CODES}),
+    Case("rotation, whole face", {"protection": "rotation", "private_codes": FACE}),
+    Case("rotation", {"protection": "rotation"}),
+    Case("modulo, paper's codes", {"protection": "modulo", "private_codes": PRIVATE_CODES}),
+    Case("modulo", {"protection": "modulo"}),
+    Case("modulo, epsilon 1000, paper's codes", {"protection": "modulo", "epsilon": 1000, "private_codes": PRIVATE_CODES}),
+)
+
+
+@dataclass(frozen=True)
+class SecurityPreset:
+    """Size of a run.
+
+    Attributes:
+        name: as the user says it.
+        split: people reported on; None: generated faces, for which no data is needed.
+        attacked: photos at most.
+        gallery: strangers in the gallery.
+        public: public faces that Eve learns from.
+        synthetic: known pairs that she makes from the public latent prior beside them, but for keyed protection.
+        cases: protections by name.
+        snr_db: Bob's.
+        noisier_db: Bob's on a worse day.
+        eve_snr_db: Eve's: as good as Bob's, and better.
+        shots: transmissions of the same photo.
+        verifier: recogniser.
+        seed: of channels and attacks.
+    """
+
+    name: str
+    split: str | None
+    attacked: int
+    gallery: int
+    public: int
+    synthetic: int
+    cases: tuple[str, ...] = tuple(case.name for case in CASES)
+    snr_db: float = 20.0
+    noisier_db: float = 10.0
+    eve_snr_db: tuple[float, ...] = (20.0, 30.0)
+    shots: int = 8
+    verifier: str = "edgeface"
+    seed: int = 0
+
+
+PRESETS: Registry[SecurityPreset] = Registry("preset")
+for _preset in (
+    SecurityPreset(
+        name="smoke",
+        split=None,
+        attacked=3,
+        gallery=0,
+        public=24,
+        synthetic=100,
+        cases=("nn, nominal 10", "rotation", "modulo"),
+        eve_snr_db=(20.0,),
+        shots=2,
+        verifier="dlib",
+    ),
+    SecurityPreset(name="development", split="development", attacked=48, gallery=200, public=1000, synthetic=4000),
+    SecurityPreset(name="small", split="held-out", attacked=128, gallery=1000, public=1500, synthetic=3500),
+):
+    PRESETS.add(_preset.name, _preset)
+
+
+@dataclass(frozen=True, eq=False)
+class Bench:
+    """What a run works on, loaded: faces, their latents, the judge, and the gallery's embeddings."""
+
+    preset: SecurityPreset
+    model: FaceModel
+    faces: SecurityFaces
+    codes: Tensor
+    public: Tensor
+    verifier: Verifier
+    gallery: Tensor
+    config: Mapping[str, Any]
+
+    @property
+    def head(self) -> dict[str, Any]:
+        return {"seeds": [self.preset.seed], "photos": list(self.faces.ids)}
+
+
+def load(run: Run) -> Bench:
+    """What a run works on: faces with their parts to play, latents, recogniser."""
+    chosen: SecurityPreset = run.preset
+    loaded = load_model(run.model or DEFAULT_MODEL)
+    judge, judge_card = load_verifier(run.verifier or chosen.verifier, resolution=loaded.size)
+    faces = faces_with_parts(run, loaded, attacked=chosen.attacked, gallery=chosen.gallery, public=chosen.public)
+    everything = torch.cat([faces.attacked, faces.public])
+    codes, inversion = cached_inversion(
+        loaded,
+        everything if chosen.split else faces.attacked,
+        progress=lambda done, total: run.progress("invert", done, total),
+    )
+    codes = loaded.box.clip(codes)
+    attacked, public = codes[: len(faces.attacked)], codes[len(faces.attacked) :]
+    if not chosen.split:
+        public = loaded.public_latents(chosen.public, rng=streams(chosen.seed)["public"])
+    gallery = judge.embed(faces.gallery) if len(faces.gallery) else torch.empty(0)
+    config = {
+        "preset": as_json(chosen),
+        "model": face_model_card(loaded),
+        "verifier": judge_card,
+        "metric_weights": metric_weights(),
+        "photos": faces.description,
+        "photos_digest": faces.digest,
+        "pairs": case_pairs(loaded, chosen.cases),
+        "inversion": inversion,
+        "attributes": {name: _balance(labels[0]) for name, labels in faces.attributes.items()},
+    }
+    return Bench(chosen, loaded, faces, attacked, public, Remembering(judge), gallery, config)
+
+
+def jobs(bench: Bench) -> Jobs:
+    """The preset's protections."""
+    return {case.name: partial(run_case, bench, case) for case in CASES if case.name in bench.preset.cases}
+
+
+def run_case(bench: Bench, case: Case) -> dict[str, Any]:
+    """One protection: Bob, then every Eve at every SNR; the same channel noise for each protection."""
+    method, run = DPSemCom(bench.model, **case.options), streams(bench.preset.seed)
+    sent = method.send_codes(bench.codes)
+    bob, noisier = (
+        method.receive(over_the_air(sent, snr_db, run["bob"])) for snr_db in (bench.preset.snr_db, bench.preset.noisier_db)
+    )
+    result: dict[str, Any] = {
+        "protection": method.protection,
+        "private_codes": list(method.private_codes),
+        "guarantee": method.guarantee().as_dict(),
+        "bob": _measured(bench, bob),
+        "bob_noisier": _measured(bench, noisier),
+        "eves": [],
+    }
+    known = bench.public
+    if not method.kind.keyed:  # under a key every message has keys of its own: more pairs tell nothing more
+        known = torch.cat([known, bench.model.public_latents(bench.preset.synthetic, rng=run["known"])])
+    result["known_pairs"] = len(known)
+    traffic = Traffic.of(method, bench.codes, shots=bench.preset.shots, known=known)
+    for snr_db in bench.preset.eve_snr_db:
+        rng = run[f"eve {snr_db:g}"]
+        eve = listen(method, over_the_air(sent, snr_db, rng), traffic, snr_db=snr_db, latents=bench.public, rng=rng)
+        for attack in attacks_on(method, sent, eve, EVES):
+            codes = attack(eve.observation, eve.public, pairs=eve.pairs, rng=rng)
+            result["eves"].append(
+                {
+                    "attack": attack.name,
+                    "knowledge": attack.knowledge,
+                    "snr_db": snr_db,
+                    "private_error": _private_error(bench, method, codes),
+                    **_measured(bench, method.synthesize(codes)),
+                }
+            )
+        result.setdefault("linkage", []).append({"snr_db": snr_db, **_linkage(eve)})
+        result.setdefault("attributes", []).append({"snr_db": snr_db, **_attributes(bench, eve)})
+    return result
+
+
+def case_pairs(model: FaceModel, names: Sequence[str]) -> dict[str, str]:
+    """Digests of the trained pairs that cases protect with, by the case; others have none."""
+    methods = {case.name: DPSemCom(model, **case.options) for case in CASES if case.name in names}
+    return {name: pair_digest(method.pair) for name, method in methods.items() if method.pair}
+
+
+def _measured(bench: Bench, images: Tensor) -> dict[str, Any]:
+    """Per-photo metrics against the source, and re-identification in the gallery."""
+    columns = compare(bench.faces.attacked, images.clamp(-1, 1), bench.verifier)
+    metrics = {
+        name: rounded(value) if isinstance(value, list) else value
+        for name, value in columns.items()
+        if name.removesuffix("_reason") in METRICS
+    }
+    return {**metrics, "reidentification": _reidentified(bench, images)}
+
+
+def _reidentified(bench: Bench, images: Tensor) -> dict[str, Any] | None:
+    """Closed-set re-identification of the people who have a second photo in the gallery."""
+    probes = bench.faces.mates >= 0
+    if not bool(probes.any()):
+        return None
+    embeddings = bench.verifier.embed(images[probes].clamp(-1, 1))
+    scores = bench.verifier.similarities(embeddings, bench.gallery)
+    names = [str(place) for place in range(len(bench.gallery))]
+    found = reidentify(scores, [names[int(place)] for place in bench.faces.mates[probes]], names)
+    return {
+        "people": found.people,
+        **{f"rank-{rank}": _score(score) for rank, score in found.found.items()},
+        **{f"TAR at FAR {far:g}": _score(score) for far, score in found.accepted.items()},
+    }
+
+
+def _linkage(eve: Eve) -> dict[str, Any]:
+    """Whether two transmissions show the same photo, from what of them; 0.5 is guessing."""
+    repeats = eve.observation.repeats
+    if repeats is None or len(eve.observation.received) < 3:
+        return {}
+    found = link(eve.observation.received, repeats[0], eve.public)
+    return {name: score and _score(score) for name, score in vars(found).items()}
+
+
+def _attributes(bench: Bench, eve: Eve) -> dict[str, Any]:
+    """How well attributes follow from the common codes and from everything heard; AUC, 0.5 is guessing."""
+    heard, learnt = eve.observation.received, eve.pairs.received[: len(bench.public)]
+    found: dict[str, Any] = {}
+    for name, (truth, labels) in bench.faces.attributes.items():
+        told, known = truth >= 0, labels >= 0
+        for source, codes in (("common codes", eve.public.common), ("everything heard", list(range(heard.shape[1])))):
+            if codes:
+                score = infer_attribute(
+                    learnt[known][:, codes], labels[known].bool(), heard[told][:, codes], truth[told].bool()
+                )
+                found.setdefault(name, {})[source] = _score(score)
+    return found
+
+
+def _score(score: Score) -> dict[str, float]:
+    return {name: round(float(value), 4) for name, value in vars(score).items()}
+
+
+def _private_error(bench: Bench, method: DPSemCom, codes: Tensor) -> list[float | None]:
+    """Per photo: squared error of the private codes over their variance; 1 is the public mean, 0 the photo itself."""
+    private = list(method.private_codes)
+    spread = bench.public[:, private].var(0).mean()
+    error = (codes - bench.codes)[:, private].square().mean((1, 2)) / spread
+    return rounded(error.tolist())
+
+
+def _unprotected(bench: Bench) -> dict[str, Any]:
+    """What inversion and the channel cost without protection, and how well the judge knows the source photos."""
+    plain = DPSemCom(bench.model, protection="none")
+    sent = plain.send_codes(bench.codes)
+    run = streams(bench.preset.seed)
+    direct, noisier = (
+        plain.receive(over_the_air(sent, snr_db, run["direct"])) for snr_db in (bench.preset.snr_db, bench.preset.noisier_db)
+    )
+    rotation = DPSemCom(bench.model, protection="rotation")
+    mapped, mapped_noisier = (
+        same_map_link(rotation, bench.codes, snr_db=snr_db, rng=run["same map"])
+        for snr_db in (bench.preset.snr_db, bench.preset.noisier_db)
+    )
+    return {
+        "source": {"reidentification": _reidentified(bench, bench.faces.attacked)},
+        "inverted": _measured(bench, plain.synthesize(bench.codes)),
+        "direct": _measured(bench, direct),
+        "direct_noisier": _measured(bench, noisier),
+        "same_map": _measured(bench, mapped),
+        "same_map_noisier": _measured(bench, mapped_noisier),
+    }
+
+
+def _balance(labels: Tensor) -> dict[str, int]:
+    return {"with": int((labels == 1).sum()), "without": int((labels == 0).sum()), "unknown": int((labels < 0).sum())}
+
+
+SECURITY = experiment(
+    "dp-semcom/security",
+    revision=2,
+    presets=PRESETS,
+    load=load,
+    measure=cells("cases", jobs, stage="attack", first={"unprotected": lambda bench: _unprotected(bench)}),
+    figures={"security": drawing},
+    table=table,
+)

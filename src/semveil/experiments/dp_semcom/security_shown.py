@@ -1,0 +1,156 @@
+"""Figure and tables of `security.json`: who sees what behind each protection."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from semveil.experiments.kit.statistics import mean_of_photos
+from semveil.experiments.kit.tables import markdown
+
+PANELS = {
+    "lpips": "LPIPS to the source (dark: the photo is rebuilt)",
+    "fppsr": "share judged another person (dark: recognised)",
+    "face_detected": "share in which dlib finds a face",
+}
+CONTROL = "stolen"  # with Bob's key it is no attack but shows what the others fall short of
+
+
+def attack_names(result: dict[str, Any]) -> list[str]:
+    """Adversaries in the order in which they were run, over all protections."""
+    return list(dict.fromkeys(eve["attack"] for case in result["cases"].values() for eve in case["eves"]))
+
+
+def drawing(result: dict[str, Any], folder: Path) -> Figure:
+    """Numbers for an Eve whose channel is as good as Bob's."""
+    cases, attacks = result["cases"], attack_names(result)
+    panels = [name for name in PANELS if result["unprotected"]["direct"].get(name) is not None]
+    figure = Figure(figsize=(2.2 + 0.95 * (len(attacks) + 1), 1.2 + len(panels) * (0.9 + 0.34 * len(cases))))
+    for axes, metric in zip(np.atleast_1d(figure.subplots(len(panels), 1)), panels, strict=True):
+        table = _table(result, metric, attacks)
+        scale = np.nanmax(table) if metric == "lpips" else 1.0
+        colours = table if metric != "face_detected" else 1 - table
+        axes.imshow(colours, cmap="cividis", vmin=0, vmax=scale, aspect="auto")
+        for (row, column), value in np.ndenumerate(table):
+            if np.isfinite(value):
+                light = colours[row, column] > 0.55 * scale
+                text = f"{value:.2f}".removeprefix("0") if value < 1 else "1"
+                axes.text(column, row, text, ha="center", va="center", fontsize=9, color="black" if light else "white")
+        axes.set_xticks(range(len(attacks) + 1), ["Bob", *attacks], rotation=30, ha="right")
+        axes.set_yticks(range(len(cases)), list(cases))
+        axes.axvline(0.5, color="white", lw=3)
+        axes.grid(False)
+        direct = mean_of_photos(result["unprotected"]["direct"][metric])
+        axes.set_title(f"{PANELS[metric]}; direct transmission {direct.value:.2f}" if direct else PANELS[metric])
+    snr_db = result["config"]["preset"]["snr_db"]
+    figure.suptitle(f"What Bob and every Eve make of {len(result['photos'])} photos at {snr_db:g} dB")
+    return figure
+
+
+def _table(result: dict[str, Any], metric: str, attacks: list[str]) -> NDArray[np.float64]:
+    """(cases, 1 + attacks): Bob's mean, then each Eve's at the first SNR; NaN where she does not apply."""
+    snr_db = result["config"]["preset"]["eve_snr_db"][0]
+    rows = []
+    for case in result["cases"].values():
+        eves = {eve["attack"]: eve for eve in case["eves"] if eve["snr_db"] == snr_db}
+        means = [mean_of_photos(party[metric]) if party else None for party in (case["bob"], *(eves.get(a) for a in attacks))]
+        rows.append([mean.value if mean else np.nan for mean in means])
+    return np.array(rows)
+
+
+def table(result: dict[str, Any]) -> str:
+    """Four tables: the best Eve of each protection, all of them, what links transmissions, and what attributes follow."""
+    config, verifier = result["config"], result["config"]["verifier"]
+    parts = [
+        f"{config['photos']}; Bob at {config['preset']['snr_db']:g} dB; model {config['model']['name']} "
+        f"(`{config['model']['digest'][:12]}`); recogniser {verifier['name']}, threshold {verifier['threshold']:.4g} "
+        f"({verifier['threshold_from']}). Means over photos with 95 % intervals.",
+        "Bob, and the best Eve (least LPIPS) of each protection; `stolen` left out where it steals a key.",
+        markdown(*_best(result)),
+        "LPIPS of every Eve, same SNR as Bob. `stolen` has Bob's network or key: the positive control.",
+        markdown(*_everyone(result)),
+        "Two transmissions of one photo against two of different photos: AUC from the private block, its length, the common "
+        "codes, everything.",
+        markdown(*_linkage(result)),
+    ]
+    if any(point for case in result["cases"].values() for point in _attributes_of(case)):
+        parts += ["Attributes by a linear probe: AUC.", markdown(*_attributes(result))]
+    return "\n\n".join(parts)
+
+
+def _best(result: dict[str, Any]) -> tuple[list[str], list[list[str]]]:
+    likeness = ("LPIPS", "LPIPS-Squeeze", "judged another person", "identity similarity")
+    head = ["protection", "basis", "who", "dB", *likeness, "rank-1", "face found"]
+    preset, plain = result["config"]["preset"], result["unprotected"]
+    rows = [["", "", "inversion, no channel", "", *_figures(plain["inverted"])]]
+    for name, of in (("direct", "direct"), ("direct, by rotation's public map", "same_map")):
+        for snr_db, key in ((preset["snr_db"], of), (preset["noisier_db"], f"{of}_noisier")):
+            if key in plain:
+                rows.append(["", "", name, f"{snr_db:g}", *_figures(plain[key])])
+    for name, case in result["cases"].items():
+        basis = case["guarantee"]["basis"]
+        rows.append([name, basis, "Bob", f"{preset['snr_db']:g}", *_figures(case["bob"])])
+        rows.append([name, basis, "Bob", f"{preset['noisier_db']:g}", *_figures(case["bob_noisier"])])
+        keyed = case["protection"] in ("rotation", "modulo")
+        for snr_db in preset["eve_snr_db"]:
+            eves = [e for e in case["eves"] if e["snr_db"] == snr_db and not (keyed and e["attack"] == CONTROL)]
+            best = min(eves, key=lambda eve: _mean(eve["lpips"]))
+            rows.append([name, basis, f"Eve, {best['attack']}", f"{snr_db:g}", *_figures(best)])
+    return head, rows
+
+
+def _everyone(result: dict[str, Any]) -> tuple[list[str], list[list[str]]]:
+    attacks, snr_db = attack_names(result), result["config"]["preset"]["eve_snr_db"][0]
+    rows = []
+    for name, case in result["cases"].items():
+        eves = {eve["attack"]: eve for eve in case["eves"] if eve["snr_db"] == snr_db}
+        cells = [f"{_mean(eves[attack]['lpips']):.3f}" if attack in eves else "" for attack in attacks]
+        rows.append([name, f"{_mean(case['bob']['lpips']):.3f}", *cells])
+    return ["protection", "Bob", *attacks], rows
+
+
+def _linkage(result: dict[str, Any]) -> tuple[list[str], list[list[str]]]:
+    snr_db = result["config"]["preset"]["eve_snr_db"][0]
+    sources = ("private", "length", "common", "everything")
+    rows = []
+    for name, case in result["cases"].items():
+        point: dict[str, Any] = next((p for p in case["linkage"] if p["snr_db"] == snr_db), {})
+        rows.append([name, *(_score(point.get(source)) for source in sources)])
+    return ["protection", *sources], rows
+
+
+def _attributes(result: dict[str, Any]) -> tuple[list[str], list[list[str]]]:
+    names = list(result["config"]["attributes"])
+    rows = []
+    for name, case in result["cases"].items():
+        point = next(iter(_attributes_of(case)), {})
+        for source in ("common codes", "everything heard"):
+            if any(source in point.get(attribute, {}) for attribute in names):
+                rows.append([name, source, *(_score(point.get(attribute, {}).get(source)) for attribute in names)])
+    return ["protection", "from", *names], rows
+
+
+def _attributes_of(case: dict[str, Any]) -> list[dict[str, Any]]:
+    return [{k: v for k, v in point.items() if k != "snr_db"} for point in case["attributes"]]
+
+
+def _figures(party: dict[str, Any]) -> list[str]:
+    means = [_interval(party.get(name)) for name in ("lpips", "lpips_squeeze", "fppsr", "identity_similarity")]
+    found = party["reidentification"]
+    return [*means, _score(found and found["rank-1"]), _interval(party["face_detected"])]
+
+
+def _interval(values: list[float | None] | None) -> str:
+    mean = mean_of_photos(values) if values else None
+    return str(mean) if mean else "not measured"
+
+
+def _mean(values: list[float | None] | None) -> float:
+    mean = mean_of_photos(values) if values else None
+    return mean.value if mean else float("nan")
+
+
+def _score(score: dict[str, float] | None) -> str:
+    return f"{score['value']:.3f} [{score['low']:.3f}, {score['high']:.3f}]" if score else ""

@@ -1,0 +1,75 @@
+"""Bob's SNR against Eve's, for each channel and what receivers know of it: `snr.json`."""
+
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from semveil.experiments.dp_semcom.link_bench import (
+    PRESETS,
+    STRONGEST,
+    LinkBench,
+    load,
+    mean,
+    run_cell,
+    shown_metric,
+    strongest,
+)
+from semveil.experiments.dp_semcom.link_shown import LABEL, gap
+from semveil.experiments.kit.experiment import Jobs, cells, experiment
+from semveil.experiments.kit.plots import COLOURS
+
+
+def jobs(bench: LinkBench) -> Jobs:
+    """Bob's SNR against Eve's, for each channel and what its receivers know."""
+    snrs, attacks = bench.preset.snrs_db, ("direct", *STRONGEST)
+    return {
+        f"{protection} | {channel}": partial(
+            run_cell, bench, protection, channel, bob_snrs=snrs, eve_snrs=snrs, attacks=attacks
+        )
+        for channel in bench.preset.csi
+        for protection in bench.preset.protections
+    }
+
+
+def drawing(result: dict[str, Any], folder: Path) -> Figure:
+    cells, snrs = list(result["cells"].values()), result["config"]["preset"]["snrs_db"]
+    metric = shown_metric(cells)
+    protections, channels = (list(dict.fromkeys(cell[name] for cell in cells)) for name in ("protection", "channel"))
+    figure = Figure(figsize=(3.2 * len(protections) + 1, 2 * (2.6 * len(channels)) + 0.6))
+    panels = figure.subplots(2 * len(channels), len(protections), squeeze=False)
+    for cell in cells:
+        row, column = channels.index(cell["channel"]), protections.index(cell["protection"])
+        curve, square = panels[2 * row, column], panels[2 * row + 1, column]
+        curve.plot(snrs, [mean(party, metric) for party in cell["bob"]], "o-", color=COLOURS["bob"], label="Bob")
+        eves = [strongest(cell, metric, snr) for snr in snrs]
+        values = [mean(eve, metric) if eve else np.nan for eve in eves]
+        curve.plot(snrs, values, "s-", color=COLOURS["eve"], label="strongest Eve")
+        curve.set_title(f"{cell['protection']}\n{cell['channel']}", fontsize=8)
+        curve.set_ylabel(metric.upper())
+        table = np.array([[gap(cell, metric, bob, eve) for bob in snrs] for eve in snrs])
+        square.imshow(table, origin="lower", cmap="RdBu", vmin=-0.25, vmax=0.25, aspect="auto")
+        for (i, j), value in np.ndenumerate(table):
+            square.text(j, i, f"{value:.2f}", ha="center", va="center", fontsize=6)
+        square.set_xticks(range(len(snrs)), [f"{snr:g}" for snr in snrs], fontsize=7)
+        square.set_yticks(range(len(snrs)), [f"{snr:g}" for snr in snrs], fontsize=7)
+        square.set_xlabel("Bob's SNR in dB", fontsize=8)
+        square.set_ylabel("Eve's SNR", fontsize=8)
+        square.grid(False)
+    panels[0, 0].legend()
+    figure.suptitle(
+        f"{LABEL[metric]}, {len(result['photos'])} photos; squares: strongest Eve's less Bob's (blue: Bob sees more)"
+    )
+    return figure
+
+
+SNR = experiment(
+    "dp-semcom/snr",
+    revision=1,
+    presets=PRESETS,
+    load=load,
+    measure=cells("cells", jobs, stage="transmit and attack"),
+    figures={"snr": drawing},
+)

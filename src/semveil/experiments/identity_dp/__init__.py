@@ -1,0 +1,1 @@
+"""identity-dp's results [IDP], what its guarantee leaves open, and `semveil evaluate`."""

@@ -1,0 +1,145 @@
+"""The traditional methods that [IDP] compares with in Table I and Fig. 7, in two readings of what the paper did.
+
+Section V-E and the numbers of Table I do not fit together. Read as the `text` has it, the face region is clustered, made noisy,
+or shrunk to 7 x 7 pixels. Read so that the `numbers` fit best, it is cut into cells, made noisy in bytes that overflow (a
+colour beyond 255 starts again at 0), or shrunk 7 times. How well either fits:
+
+    semveil reproduce identity-dp/readings --data PHOTOS    # aligned photos such as CelebA-HQ's
+
+Amounts in pixels are those of the paper's 256 px and shrink with the crop, so that they mean the same share of a face.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+from torch.nn import functional
+
+from semveil.core.pixels import to_tensor
+from semveil.core.registry import Registry
+from semveil.experiments.identity_dp.paper import PAPER, TABLE_AMOUNTS
+from semveil.experiments.kit.experiment import Run
+from semveil.experiments.kit.photo_sets import DataMissing, PhotoSet
+from semveil.experiments.kit.tables import markdown
+from semveil.experiments.kit.text_table import Text, text_table
+from semveil.methods.baselines import from_levels, pixelated, to_levels
+from semveil.metrics import psnr, ssim
+
+PAPER_SIDE = 256  # px
+READINGS = ("text", "numbers")
+# Median box that dlib's detector finds on aligned held-out photos, in units of the crop's side: left, top, right, bottom.
+FACE_BOX = (0.19, 0.32, 0.77, 0.90)
+CHECKED = 64  # photos
+
+
+def baseline(name: str, amount: float, images: Tensor, *, reading: str, rng: torch.Generator | None = None) -> Tensor:
+    """Aligned crops under one of the paper's traditional methods, which changes the face region alone.
+
+    Args:
+        name: `pixelization`, `noise` or `blur`.
+        amount: side of a cluster or cell in pixels; standard deviation in levels; pixels along a side, or how many become one.
+        images: (B, 3, S, S) in [-1, 1].
+        reading: `text` or `numbers`.
+        rng: draws the noise.
+
+    Raises:
+        ValueError: no such method or reading.
+
+    Example:
+        >>> face = torch.linspace(-1, 1, 64).expand(1, 3, 64, 64)
+        >>> shown = baseline("pixelization", 16, face, reading="numbers")  # cells of 4 px; columns 12 to 48 are face
+        >>> shown[0, 0, 30].unique().numel(), bool((shown[..., :12] == face[..., :12]).all())
+        (37, True)
+    """
+    if reading not in READINGS:
+        raise ValueError(f"the readings of [IDP]'s baselines are {' and '.join(READINGS)}, got {reading!r}")
+    left, top, right, bottom = face_pixels(images.shape[-1])
+    shown = images.clone()
+    shown[..., top:bottom, left:right] = BASELINES[name](amount, images, reading, rng)[..., top:bottom, left:right]
+    return shown
+
+
+def clusters(images: Tensor, side: float) -> Tensor:
+    """Every cluster of pixels that are near in place and colour (SLIC, Achanta et al. 2012) replaced by its mean.
+
+    Args:
+        images: (B, 3, S, S) in [-1, 1].
+        side: of a cluster in pixels, about: there are (S / side)^2 of them.
+    """
+    from skimage.segmentation import slic
+
+    wanted = max(1, round(images.shape[-1] * images.shape[-2] / side**2))
+    found = []
+    for image in to_levels(images).numpy().astype(np.uint8):
+        labels = slic(image, n_segments=wanted, channel_axis=0, start_label=0)
+        counts = np.bincount(labels.ravel()).clip(1)
+        found.append([(np.bincount(labels.ravel(), colour.ravel()) / counts)[labels] for colour in image])
+    return from_levels(torch.from_numpy(np.array(found)), images)
+
+
+def face_pixels(size: int) -> tuple[int, int, int, int]:
+    """The face region of an aligned crop: left, top, and right, bottom, which lie outside.
+
+    Example:
+        >>> face_pixels(64)
+        (12, 20, 49, 58)
+    """
+    left, top, right, bottom = (round(side * size) for side in FACE_BOX)
+    return left, top, right, bottom
+
+
+def _pixelization(amount: float, images: Tensor, reading: str, rng: torch.Generator | None) -> Tensor:
+    side = amount * images.shape[-1] / PAPER_SIDE
+    return clusters(images, side) if reading == "text" else pixelated(images, max(1, round(side)))
+
+
+def _noise(amount: float, images: Tensor, reading: str, rng: torch.Generator | None) -> Tensor:
+    noisy = to_levels(images) + amount * torch.randn(images.shape, generator=rng, dtype=torch.float64)
+    return from_levels(noisy.clamp(0, 255) if reading == "text" else noisy.round() % 256, images)
+
+
+def _blur(amount: float, images: Tensor, reading: str, rng: torch.Generator | None) -> Tensor:
+    left, top, right, bottom = face_pixels(images.shape[-1])
+    face = images[..., top:bottom, left:right]
+    height, width = face.shape[-2:]
+    small = (amount, amount) if reading == "text" else (height * PAPER_SIDE / images.shape[-2] / amount,) * 2
+    shrunk = functional.interpolate(face, size=[max(1, round(side)) for side in small], mode="bilinear", antialias=True)
+    shown = images.clone()
+    shown[..., top:bottom, left:right] = functional.interpolate(shrunk, size=(height, width), mode="bilinear")
+    return shown
+
+
+BASELINES: Registry[Callable[[float, Tensor, str, torch.Generator | None], Tensor]] = Registry("baseline")
+BASELINES.add("pixelization", _pixelization)
+BASELINES.add("noise", _noise)
+BASELINES.add("blur", _blur)
+
+
+def fit_of_readings(images: Tensor) -> str:
+    """PSNR and SSIM of both readings beside those of Table I, as Markdown; mean over images (B, 3, S, S)."""
+    rows = []
+    for (name, amount), paper in zip(TABLE_AMOUNTS, PAPER["table1"], strict=False):
+        cells = []
+        for reading in READINGS:
+            shown = baseline(name, amount, images, reading=reading, rng=torch.Generator().manual_seed(0))
+            cells += [f"{float(psnr(images, shown).mean()):.2f}", f"{float(ssim(images, shown).mean()):.3f}"]
+        rows.append([f"{name} {amount:g}", f"{paper['psnr']:.2f}", f"{paper['ssim']:.3f}", *cells])
+    heads = [f"{metric}, {who}" for who in ("the paper", *READINGS) for metric in ("PSNR", "SSIM")]
+    return markdown(["", *heads], rows)
+
+
+def _load(run: Run) -> Text:
+    """`data` is a folder of aligned photos; the first of them are read."""
+    if run.data is None:
+        raise DataMissing("the readings are held against Table I on aligned photos: name a folder of .jpg by --data")
+    pixels = []
+    for file in sorted(run.data.glob("*.jpg"))[:CHECKED]:
+        with Image.open(file) as photo:
+            pixels.append(np.asarray(photo.convert("RGB").resize((PAPER_SIDE, PAPER_SIDE), Image.Resampling.LANCZOS)))
+    photos = PhotoSet(to_tensor(pixels), (), f"{len(pixels)} photos at {PAPER_SIDE} px", public=False)
+    return Text({"photos": photos.as_dict()}, lambda: f"{photos.description}\n\n{fit_of_readings(photos.images)}")
+
+
+READINGS_TABLE = text_table("identity-dp/readings", revision=1, load=_load)

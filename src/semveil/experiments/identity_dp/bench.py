@@ -1,0 +1,145 @@
+"""What a run of identity-dp's figures works on: identity model, recognisers, photos."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+
+from semveil.core.pixels import to_pixels, to_tensor
+from semveil.core.weights import WeightsMissing
+from semveil.experiments.identity_dp.presets import FACENETS, LITERAL, OURS, PUBLISHED, IdentityPreset
+from semveil.experiments.kit.experiment import Run
+from semveil.experiments.kit.inputs import as_json, measured_photos
+from semveil.experiments.kit.keeping import metric_weights
+from semveil.experiments.kit.photo_sets import ORDER_SEED, PhotoSet, astronaut, astronaut_and
+from semveil.experiments.kit.set_distance import SetFeatures
+from semveil.methods.face_model import load_model
+from semveil.methods.identity_dp import IdentityDP, observed_sensitivity
+from semveil.methods.identity_model import IdentityModel, load_identity_model
+from semveil.recognition.by_name import Remembering, load_verifier
+from semveil.recognition.verifier import FaceNetVerifier, Verifier
+
+FIRST_TEST_PHOTO = 27_000  # of CelebA-HQ: the paper tests on 3,000; which ones it drew is not known
+CHUNK = 64  # photos at a time
+PERTURBATIONS: dict[str, dict[str, Any]] = {
+    PUBLISHED: {"mechanism": "laplace", "calibration": "as_published"},
+    LITERAL: {"mechanism": "laplace", "calibration": "as_published", "renormalise": False},
+    OURS: {"mechanism": "von-mises-fisher"},
+    "privunit": {"mechanism": "privunit"},
+}
+
+
+@dataclass(frozen=True, eq=False)
+class IdentityBench:
+    """Everything that a run needs, loaded, and how results describe it.
+
+    Attributes:
+        verifiers: that judge, by name; `psr` asks those that had no part in training the model.
+        facenets: those of the paper's identity distance whose weights are here.
+        sensitivity: largest L1 distance between the photos' identity vectors, which [IDP] V-D takes for the sensitivity.
+        features: that Frechet distances compare.
+    """
+
+    preset: IdentityPreset
+    model: IdentityModel
+    verifiers: Mapping[str, Verifier]
+    facenets: Mapping[str, Verifier]
+    photos: PhotoSet
+    sensitivity: float
+    features: SetFeatures
+    config: Mapping[str, Any]
+
+    @property
+    def head(self) -> dict[str, Any]:
+        """What a result says beside its config."""
+        return {"seeds": [self.preset.seed], "photos": list(self.photos.ids)}
+
+    def method(self, epsilon: float, perturbation: str = OURS) -> IdentityDP:
+        """identity-dp at an epsilon, with one of `PERTURBATIONS`."""
+        options: dict[str, Any] = dict(PERTURBATIONS[perturbation])
+        if "calibration" in options:
+            options["observed_sensitivity"] = self.sensitivity
+        return IdentityDP(self.model, epsilon=epsilon, **options)
+
+
+def load(photos: Callable[[Run, IdentityModel], PhotoSet]) -> Callable[[Run], IdentityBench]:
+    """How a run loads what it needs.
+
+    Args:
+        photos: gives them, of the run and the model.
+    """
+
+    def loaded(run: Run) -> IdentityBench:
+        model = load_identity_model(run.model or run.preset.model)
+        verifiers = run.verifier.split(",") if run.verifier else run.preset.verifiers
+        return prepare_bench(run.preset, model, photos(run, model), verifiers)
+
+    return loaded
+
+
+def prepare_bench(preset: IdentityPreset, model: IdentityModel, photos: PhotoSet, verifiers: Sequence[str]) -> IdentityBench:
+    """Load recognisers and features, and measure what [IDP] takes for the sensitivity."""
+    loaded = {name: load_verifier(name, resolution=model.size) for name in verifiers}
+    facenets, lacking = _facenets()
+    features = SetFeatures.load()
+    identities = torch.cat([model.identify(part) for part in photos.images.split(CHUNK)])
+    sensitivity = observed_sensitivity(identities).value if len(identities) > 1 else float("nan")
+    config = {
+        "preset": as_json(preset),
+        "model": {"name": model.name, "digest": model.digest, "dimension": model.dim, "size": model.size},
+        "verifiers": {name: card for name, (_, card) in loaded.items()},
+        "facenets_missing": lacking,
+        "facenets": {name: verifier.digest for name, verifier in facenets.items()},
+        "features": features.names,
+        "metric_weights": metric_weights(),
+        "photos": photos.as_dict(),
+        "photos_may_be_shown": photos.public,
+        "observed_sensitivity": round(sensitivity, 4) if len(identities) > 1 else None,
+    }
+    judges = {name: Remembering(verifier) for name, (verifier, _) in loaded.items()}
+    return IdentityBench(preset, model, judges, facenets, photos, sensitivity, features, config)
+
+
+def photos_for(count: Callable[[IdentityPreset], int], *, shows: bool = False) -> Callable[..., PhotoSet]:
+    """How a run that takes one photo of each person gets them.
+
+    Args:
+        count: how many, from the preset.
+        shows: whether its figures show the photos, which then may be public ones in any preset.
+    """
+
+    def photos(run: Run, model: IdentityModel) -> PhotoSet:
+        taken = count(run.preset)
+        if run.data is not None or (run.preset.needs_data and not shows):
+            return measured_photos(run, model, taken, first_test_photo=FIRST_TEST_PHOTO)
+        return public_faces(model.size, taken)
+
+    return photos
+
+
+def public_faces(size: int, count: int) -> PhotoSet:
+    """The astronaut, and faces that the bundled face model generates, enlarged to `size` where that is larger."""
+    images = to_tensor([astronaut(size)])
+    if count > 1:
+        face = load_model()
+        codes = face.public_latents(count - 1, rng=torch.Generator().manual_seed(ORDER_SEED))
+        with torch.no_grad():
+            generated = face.generator.synthesize(codes)
+        generated = F.interpolate(generated, size=(size, size), mode="bicubic", antialias=True)
+        images = torch.cat([images, to_tensor(to_pixels(generated))])
+    return astronaut_and(images, "faces-128")
+
+
+def _facenets() -> tuple[dict[str, Verifier], list[str]]:
+    """The paper's two recognisers, as far as their weights are here, and the names of the others."""
+    found: dict[str, Verifier] = {}
+    lacking = []
+    for name in FACENETS:
+        try:
+            # No threshold was measured, and none is needed for a distance.
+            found[name] = Remembering(FaceNetVerifier(threshold=1.0, trained_on=name.removeprefix("facenet-")))
+        except WeightsMissing:
+            lacking.append(name)
+    return found, lacking

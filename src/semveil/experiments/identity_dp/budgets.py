@@ -1,0 +1,98 @@
+"""What identity-dp's budgets amount to, as Markdown tables: cosines that mechanisms keep, and public faces chosen for a look.
+
+Nothing is drawn and no photo is read: cosines follow in closed form from the laws ([IDP] uses Laplace noise and d = 512), and
+the looks are those of generated faces.
+"""
+
+from collections.abc import Sequence
+from functools import partial
+
+import torch
+from scipy import optimize
+
+from semveil.experiments.kit.experiment import Run
+from semveil.experiments.kit.keeping import face_model_card
+from semveil.experiments.kit.tables import markdown
+from semveil.experiments.kit.text_table import Text, text_table
+from semveil.mechanisms import SPHERE_MECHANISMS, cosines_kept
+from semveil.methods.face_model import load_model
+from semveil.methods.identity_model import DEFAULT_IDENTITY_MODEL, load_identity_model
+from semveil.methods.latent_dp import GALLERY_SEED, LatentDP
+from semveil.recognition.by_name import load_verifier
+
+PAPER_DIMENSION = 512
+EPSILONS = (0.57, 1.0, 6.0, 10.0, 20.0, 50.0, 100.0, 200.0, 400.0, 800.0)
+LOOK_EPSILONS = (1.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0)
+FACES = 60
+
+
+def cosines(dimension: int, threshold: float, *, epsilons: Sequence[float] = EPSILONS) -> str:
+    """Mean cosine between old and new identity, by mechanism and budget.
+
+    Args:
+        dimension: d of the model's vectors; the paper's stand first.
+        threshold: cosine of two vectors from which the model's verifier takes them for one person.
+        epsilons: budgets.
+    """
+    rows = []
+    for d in dict.fromkeys((PAPER_DIMENSION, dimension)):
+        for name, kept in cosines_kept(d, epsilons).items():
+            found = accepted_from(name, d, threshold) if d == dimension else None
+            rows.append([f"{d}", name, *map(_cosine, kept), "" if found is None else f"{found:.1f}"])
+    head = ["d", "mechanism", *(f"ε {epsilon:g}" for epsilon in epsilons), f"mean reaches {threshold:.3f} at ε"]
+    return markdown(head, rows)
+
+
+def accepted_from(name: str, dimension: int, threshold: float) -> float:
+    """The budget at which the mean cosine kept is a verifier's threshold.
+
+    Example:
+        >>> epsilon = accepted_from("privunit", 128, 0.3)
+        >>> round(SPHERE_MECHANISMS["privunit"].calibrate(128, epsilon).cosine_kept(), 6)
+        0.3
+    """
+
+    def excess(epsilon: float) -> float:
+        return SPHERE_MECHANISMS[name].calibrate(dimension, epsilon).cosine_kept() - threshold
+
+    enough = 1.0
+    while excess(enough) < 0:
+        enough *= 2
+    return float(optimize.brentq(excess, 1e-3, enough))
+
+
+def looks(epsilons: Sequence[float] = LOOK_EPSILONS) -> str:
+    """How near the public face is that gives the attributes, by their budget: its mean rank among all of the gallery.
+
+    Over generated faces that are not in the gallery; 0 is the nearest one.
+    """
+    rows = []
+    for epsilon in epsilons:
+        look = LatentDP(epsilon=epsilon, mechanism="exponential")
+        assert look.choice is not None and look.gallery is not None
+        faces = look.model.public_latents(FACES, torch.Generator().manual_seed(GALLERY_SEED + 1))
+        utilities = look.utilities(look.box.clip(faces))
+        ranks = utilities.argsort(1, descending=True).argsort(1)
+        mean = (look.choice.probabilities(utilities) * ranks).sum(1).mean()
+        rows.append([f"{epsilon:g}", f"{float(mean):.0f} of {len(look.gallery):,}"])
+    return markdown(["ε of the attributes", f"mean rank of the face chosen, over {FACES} generated faces"], rows)
+
+
+def _cosine(value: float) -> str:
+    return f"{value:.4f}" if value < 0.1 else f"{value:.3f}"
+
+
+def _cosines_of(run: Run) -> Text:
+    """Of a model's dimension and the threshold of the bundled verifier."""
+    model = load_identity_model(run.model or DEFAULT_IDENTITY_MODEL)
+    verifier, card = load_verifier("bundled", resolution=model.size)
+    config = {"model": {"name": model.name, "digest": model.digest, "dimension": model.dim}, "verifier": card}
+    return Text(config, partial(cosines, model.dim, verifier.threshold))
+
+
+def _looks_of(run: Run) -> Text:
+    return Text({"model": face_model_card(load_model())}, looks)
+
+
+COSINES = text_table("identity-dp/cosines", revision=1, load=_cosines_of)
+LOOKS = text_table("identity-dp/looks", revision=1, load=_looks_of)

@@ -1,0 +1,200 @@
+"""Measure anyone's output folders as [IDP] does: Figs. 8 and 9, and Tables I to III for methods that are not semveil's."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from semveil.core.errors import PhotoError
+from semveil.core.pixels import to_tensor
+from semveil.core.progress import Progress, quiet
+from semveil.core.provenance import commit, versions
+from semveil.core.results import write_result
+from semveil.core.weights import WeightsMissing
+from semveil.data.faces import PhotoFace
+from semveil.data.judgements import read_judgements
+from semveil.data.pairs import PairList, read_pairs
+from semveil.experiments.identity_dp.bench import IdentityBench, prepare_bench
+from semveil.experiments.identity_dp.measures import looks
+from semveil.experiments.identity_dp.pairs import Pairs, acceptance
+from semveil.experiments.identity_dp.paper import PAPER
+from semveil.experiments.identity_dp.photos import FolderFaces, find_faces, photo_files, same_face
+from semveil.experiments.identity_dp.presets import IDENTITY_PRESETS, OURS
+from semveil.experiments.identity_dp.rows import Row, measured, own_rows
+from semveil.experiments.kit.keeping import at_once
+from semveil.experiments.kit.latent_measures import save_picture
+from semveil.experiments.kit.photo_sets import DataMissing, PhotoSet
+from semveil.experiments.kit.reproduce import draw
+from semveil.experiments.kit.utility import kept_by_judge, kept_on_crops, load_parser
+from semveil.methods.identity_model import load_identity_model
+from semveil.recognition.by_name import VERIFIERS, load_verifier
+
+SHOWN = 8  # photos in the picture
+RESULT = "evaluation.json"
+
+
+def evaluate(
+    photos: Path,
+    outputs: Mapping[str, Path],
+    out: Path,
+    *,
+    pairs: Path | None = None,
+    far: float = 1e-3,
+    model: str | None = None,
+    verifiers: Sequence[str] = (),
+    judgements: Path | None = None,
+    parser: Path | None = None,
+    progress: Progress = quiet,
+) -> tuple[Path, Path]:
+    """Compare what other programs made of photos with what identity-dp makes of them.
+
+    A picture belongs to the photo of the same name in the same place below its folder, whatever the suffix, and shows it
+    whole: it is cut where the photo's own largest face lies. Photos that lack in one folder are measured in none.
+
+    Args:
+        photos: folder of the originals.
+        outputs: folders of pictures by the name of the method that made them.
+        out: folder for `evaluation.json` and the picture `fig8.png`, which show the photos.
+        pairs: a list such as LFW's `pairs.txt`; adds the true acceptance rate of its pairs with the second photo from the
+            folder ([IDP] Table III). Only its photos are measured.
+        far: false acceptance rate of that.
+        model: identity model of identity-dp's rows; the bundled one where None.
+        verifiers: recognisers; all whose weights are on this machine where empty.
+        judgements: what an independent program sees in photos and pictures (`docs/utility.md`): adds landmark error,
+            expression, gaze, age, sex and its own detection.
+        parser: weights of a face parser: adds how open mouth and eyes are, and the place of the hair.
+
+    Returns:
+        The JSON, and the picture.
+
+    Raises:
+        DataMissing: a folder is missing, or no photo with a face has a picture in every folder.
+        ValueError: a name is used twice, or there is no such model or verifier.
+        BadJudgements, BadCheckpoint: a damaged file.
+    """
+    judged = None if judgements is None else read_judgements(judgements)
+    labels = None if parser is None else load_parser(parser)
+    out.mkdir(parents=True, exist_ok=True)
+    preset = replace(IDENTITY_PRESETS["smoke"], name="evaluation", far=far, detected=1_000_000)
+    loaded = load_identity_model(model or preset.model)
+    files = photo_files(photos)
+    listed = None
+    if pairs is not None:
+        listed = read_pairs(pairs, photos)
+        wanted = {path for pair in listed.pairs for path in (pair.first, pair.second)}
+        files = {place: path for place, path in files.items() if path in wanted}
+    made = {name: photo_files(folder) for name, folder in outputs.items()}
+    complete = {place: path for place, path in files.items() if all(place in places for places in made.values())}
+    if not complete:
+        raise DataMissing(
+            f"no photo below {photos} has a picture of the same name in every folder; {len(files)} were looked for"
+        )
+    found = find_faces(complete, loaded.size, progress=progress)
+    faces, crops = _crops(found, made, loaded.size)
+    ids = tuple(f"photo {i:04d}" for i in range(1, len(faces) + 1))
+    images = to_tensor([face.aligned.pixels for face in faces.values()])
+    photo_set = PhotoSet(images, ids, f"{len(ids)} faces of a folder of photos", public=False)
+    bench = prepare_bench(preset, loaded, photo_set, verifiers or present_verifiers(loaded.size))
+    theirs = [Row({"method": name, "setting": "", "guarantee": None}, _given(crops[name])) for name in outputs]
+    rows = [*theirs, *own_rows(bench)]
+    result: dict[str, Any] = {
+        "experiment": "identity-dp/evaluation",
+        "config": dict(bench.config),
+        "versions": versions(),
+        "commit": commit(),
+        "seeds": [preset.seed],
+        "paper": dict(PAPER),
+        "left_out": {
+            "without a picture in every folder": len(files) - len(complete),
+            "without a face": len(found.left_out),
+            "with a picture of another shape": len(found.faces) - len(faces),
+        },
+        "source": {"face_detected": looks(bench, photo_set.images, photo_set.images)["face_detected"]},
+        "rows": measured(bench, rows, progress, at_once),
+        "pairs": None,
+        "pictures": _pictures(out, photo_set, rows),
+    }
+    for row, record in zip(rows, result["rows"], strict=True):
+        record["kept"] = kept_on_crops(photo_set.images, row.make(photo_set.images), labels)
+        if judged is not None and (name := row.said["method"]) in made:
+            pictures = [made[name][place] for place in faces]
+            record["kept"] |= kept_by_judge(judged, [complete[place] for place in faces], pictures)
+    if listed is not None:
+        known = _known_pairs(listed, {complete[place]: i for i, place in enumerate(faces)})
+        result["pairs"] = {"same": int(known.same.sum()), "different": int((~known.same).sum()), "far": far}
+        for row, record in zip(rows, result["rows"], strict=True):
+            record |= _accepted(bench, known, row.make(photo_set.images), far)
+    write_result(out / RESULT, result)
+    return out / RESULT, draw(out / RESULT, "identity-dp/fig8")
+
+
+def present_verifiers(resolution: int) -> list[str]:
+    """Recognisers that can be run here at a resolution."""
+    found = []
+    for name in VERIFIERS:
+        try:
+            load_verifier(name, resolution=resolution)
+        except (WeightsMissing, ImportError, ValueError):  # no weights, no onnxruntime, no threshold at this resolution
+            continue
+        found.append(name)
+    return found
+
+
+def _crops(
+    found: FolderFaces, made: Mapping[str, Mapping[str, Path]], size: int
+) -> tuple[dict[str, PhotoFace], dict[str, Tensor]]:
+    """The photos whose pictures all have their shape, and every folder's crops of them."""
+    faces: dict[str, PhotoFace] = {}
+    pixels: dict[str, list[NDArray[np.uint8]]] = {name: [] for name in made}
+    for place, face in found.faces.items():
+        try:
+            cut = {name: same_face(face, places[place], size) for name, places in made.items()}
+        except PhotoError:
+            continue
+        faces[place] = face
+        for name, crop in cut.items():
+            pixels[name].append(crop)
+    if not faces:
+        raise DataMissing(f"none of {len(found.faces)} photos with a face has a picture of its own shape in every folder")
+    return faces, {name: to_tensor(crops) for name, crops in pixels.items()}
+
+
+def _given(pictures: Tensor) -> Callable[[Tensor], Tensor]:
+    """What `Row.make` is where the pictures are there already."""
+    return lambda photos: pictures
+
+
+def _known_pairs(listed: PairList, at: Mapping[Path, int]) -> Pairs:
+    """The pairs of a list whose photos both were measured, by their rows."""
+    both = [pair for pair in listed.pairs if pair.first in at and pair.second in at]
+    first, second = np.array([[at[pair.first], at[pair.second]] for pair in both], int).reshape(-1, 2).T
+    return Pairs(first, second, np.array([p.same for p in both], bool), np.array([p.fold for p in both], int))
+
+
+def _accepted(bench: IdentityBench, known: Pairs, images: Tensor, far: float) -> dict[str, Any]:
+    """True acceptance of each recogniser, or why it cannot be told."""
+    judged = {**bench.verifiers, **bench.facenets}
+    photos = bench.photos.images
+    try:
+        return {"true_acceptance": {name: acceptance(judge, photos, images, known, far) for name, judge in judged.items()}}
+    except ValueError as error:  # too few pairs for this rate
+        return {"true_acceptance": dict.fromkeys(judged), "true_acceptance_reason": str(error)}
+
+
+def _pictures(out: Path, photos: PhotoSet, rows: Sequence[Row]) -> list[dict[str, str]]:
+    """The first photos and their pictures, of every row but those of the paper's law, as files beside the JSON."""
+    chosen = [("photos", photos.images)]
+    for row in rows:
+        if row.said["method"] != "identity-dp":
+            chosen.append((row.said["method"], row.make(photos.images)))
+        elif row.said["setting"] == OURS:
+            chosen.append((f"$\\epsilon$ {row.said['nominal_epsilon']:g}", row.make(photos.images)))
+    return [
+        {"shows": name, "source": photo, "file": save_picture(out, f"{number}-{i}", images[i])}
+        for number, (name, images) in enumerate(chosen)
+        for i, photo in enumerate(photos.ids[:SHOWN])
+    ]

@@ -1,0 +1,71 @@
+"""Figs. 10 and 11 of [IDP]: anyone's photos, `challenging.json` and `portraits.json`."""
+
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from matplotlib.figure import Figure
+
+from semveil.core.progress import Progress
+from semveil.experiments.identity_dp.bench import IdentityBench, load
+from semveil.experiments.identity_dp.measures import looks, picture
+from semveil.experiments.identity_dp.paper import PAPER
+from semveil.experiments.identity_dp.photos import own_faces
+from semveil.experiments.identity_dp.presets import IDENTITY_PRESETS
+from semveil.experiments.identity_dp.rows import PAPER_EPSILONS, claim, protected
+from semveil.experiments.kit.experiment import experiment, whole
+from semveil.experiments.kit.keeping import Keep
+from semveil.experiments.kit.picture_grid import Cell, draw_pictures
+
+PER_ROW = 8  # faces
+
+
+def run(kind: str, bench: IdentityBench, folder: Path, progress: Progress, keep: Keep) -> dict[str, Any]:
+    """Anyone's photos and what identity-dp makes of them (Figs. 10 and 11)."""
+    photos, method = bench.photos.images, bench.method(PAPER_EPSILONS[0])
+    images = protected(bench, method, photos)
+    records = [
+        {
+            "source": photo,
+            "source_file": picture(folder, f"{kind}-{i:03d}-source", photos[i]),
+            "file": picture(folder, f"{kind}-{i:03d}-protected", images[i]),
+        }
+        for i, photo in enumerate(bench.photos.ids)
+    ]
+    source = {"face_detected": looks(bench, photos, photos)["face_detected"]}
+    return {**claim(method), "faces": records, "source": source, "images": looks(bench, photos, images)}
+
+
+def drawing(result: dict[str, Any], folder: Path) -> Figure:
+    rows: list[list[Cell]] = []
+    faces = result["faces"]
+    for start in range(0, len(faces), PER_ROW):
+        part = faces[start : start + PER_ROW]
+        rows += [[(folder / face[key], face["source"]) for face in part] for key in ("source_file", "file")]
+    guarantee = result["guarantee"]
+    claim = f"$\\epsilon$ {guarantee['epsilon']:g} for {guarantee['covers']}, basis: {guarantee['basis']}"
+    return draw_pictures(rows, row_labels=["photos", "protected"] * (len(rows) // 2), title=f"identity-dp ({claim})")
+
+
+CHALLENGING = experiment(
+    "identity-dp/challenging",
+    revision=3,
+    presets=IDENTITY_PRESETS,
+    load=load(own_faces),
+    measure=whole(partial(run, "challenging")),
+    figures={"fig10": drawing},
+    photographs=frozenset({"fig10"}),
+    paper=PAPER,
+)
+
+
+PORTRAITS = experiment(
+    "identity-dp/portraits",
+    revision=3,
+    presets=IDENTITY_PRESETS,
+    load=load(own_faces),
+    measure=whole(partial(run, "portraits")),
+    figures={"fig11": drawing},
+    photographs=frozenset({"fig11"}),
+    paper=PAPER,
+)

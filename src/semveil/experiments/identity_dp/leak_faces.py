@@ -1,0 +1,98 @@
+"""Whose photos the leak of identity-dp is measured on: people to be found, people in the way, people known to the attacker."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from semveil.core.digests import digest_of_json, digest_of_tensors
+from semveil.core.pixels import to_tensor
+from semveil.data.face_set import FaceSet
+from semveil.experiments.kit.photo_sets import ORDER_SEED, DataMissing
+
+
+@dataclass(frozen=True, eq=False)
+class Portraits:
+    """Photos and whom they show: `images` (N, 3, S, S) in [-1, 1], `names` of N people, a person may have several photos."""
+
+    images: Tensor
+    names: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+
+@dataclass(frozen=True, eq=False)
+class LeakFaces:
+    """Photos by what the attacker has of them; people are numbered, not named.
+
+    Attributes:
+        probes: one photo of each held-out person who has several; the attacker sees it protected and asks who it is.
+        gallery: other photos of those people and photos of other held-out people, unprotected, with names.
+        strangers: one photo of each of some training people; the attacker protects them to learn what protection does.
+        public: as many and more, the strangers first; the attacker learns from their attributes, which need no protecting.
+        named: as many photos of each of some training people; one half the attacker sees protected with names, and asks who the
+            other half shows.
+    """
+
+    probes: Portraits
+    gallery: Portraits
+    strangers: Portraits
+    public: Portraits
+    named: Portraits
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 over all photos and who is on them."""
+        parts: list[Portraits] = list(vars(self).values())
+        return digest_of_json([[part.names, digest_of_tensors([part.images])] for part in parts])
+
+
+def leak_faces(
+    faces: FaceSet, *, gallery_photos: int, strangers: int, public: int, named_people: int, named_photos: int
+) -> LeakFaces:
+    """Draw the photos with a fixed seed.
+
+    Args:
+        faces: with several photos of some people.
+        gallery_photos: of a person to be found, at most.
+        strangers, public: how many; fewer public ones where there are not so many people.
+        named_people, named_photos: how many people, and photos of each.
+
+    Raises:
+        DataMissing: too few people have so many photos.
+    """
+    rng = np.random.default_rng(ORDER_SEED)
+    rows = rng.permutation(np.flatnonzero(np.char.startswith(faces.source, "lfw/")))
+    held = _by_person(faces, rows[faces.held_out[rows]])
+    train = _by_person(faces, rows[~faces.held_out[rows]])
+    several = [name for name, own in held.items() if len(own) > 1]
+    often = [name for name, own in train.items() if len(own) >= named_photos][:named_people]
+    others = [name for name in train if name not in set(often)][:public]
+    if not several or len(often) < named_people or len(others) < strangers:
+        raise DataMissing(
+            f"wanted: held-out people with several photos ({len(several)} found), {named_people} training people "
+            f"with {named_photos} photos ({len(often)} found) and {strangers} others ({len(others)} found); name LFW by --data"
+        )
+    number = {name: f"person {i:04d}" for i, name in enumerate([*held, *often, *others], 1)}
+
+    def portraits(chosen: list[tuple[str, int]]) -> Portraits:
+        return Portraits(to_tensor(faces.pixels[[row for _, row in chosen]]), tuple(number[name] for name, _ in chosen))
+
+    shown = {name: own[1 : 1 + gallery_photos] if name in set(several) else own[:1] for name, own in held.items()}
+    return LeakFaces(
+        portraits([(name, held[name][0]) for name in several]),
+        portraits([(name, row) for name, own in shown.items() for row in own]),
+        portraits([(name, train[name][0]) for name in others[:strangers]]),
+        portraits([(name, train[name][0]) for name in others]),
+        portraits([(name, row) for name in often for row in train[name][:named_photos]]),
+    )
+
+
+def _by_person(faces: FaceSet, rows: NDArray[np.intp]) -> dict[str, list[int]]:
+    """Rows of each person, people and rows in the order of `rows`."""
+    found: dict[str, list[int]] = {}
+    for row in rows.tolist():
+        found.setdefault(str(faces.person[row]), []).append(row)
+    return found

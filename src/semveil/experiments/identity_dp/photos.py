@@ -1,0 +1,107 @@
+"""Anyone's photos: the largest face of each, aligned, and the same face in what another program made of the photo."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+from torch import Tensor
+
+from semveil.core.errors import FaceError, PhotoError
+from semveil.core.pixels import to_tensor
+from semveil.core.progress import Progress, quiet
+from semveil.data.align import align_face
+from semveil.data.faces import PhotoFace, load_aligned_faces
+from semveil.data.photos import load_photo
+from semveil.experiments.identity_dp.bench import public_faces
+from semveil.experiments.kit.experiment import Run
+from semveil.experiments.kit.photo_sets import DataMissing, PhotoSet
+from semveil.methods.identity_model import IdentityModel
+
+SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp", ".ppm", ".avif", ".jp2")
+SHOWN = 12  # faces without data
+LARGEST_DIFFERENCE = 0.02  # of the ratio of width to height between a photo and what was made of it
+
+
+@dataclass(frozen=True, eq=False)
+class FolderFaces:
+    """The largest face of each of some photos.
+
+    Attributes:
+        faces: by the photo's place below its folder, with slashes and without suffix.
+        left_out: why photos were left out, by place.
+    """
+
+    faces: Mapping[str, PhotoFace]
+    left_out: Mapping[str, str]
+
+    @property
+    def images(self) -> Tensor:
+        """(N, 3, S, S) in [-1, 1]."""
+        return to_tensor([face.aligned.pixels for face in self.faces.values()])
+
+
+def find_faces(files: Mapping[str, Path], size: int, *, progress: Progress = quiet) -> FolderFaces:
+    """Detect and align the largest face of every photo.
+
+    Args:
+        files: photos by their place, as `photo_files` gives them.
+
+    Raises:
+        DataMissing: there is no photo with a face.
+    """
+    found: dict[str, PhotoFace] = {}
+    left_out = {}
+    for done, (place, path) in enumerate(files.items()):
+        progress("find faces", done, len(files))
+        try:
+            found[place] = load_aligned_faces(path, size=size, selection="largest")[0]
+        except (PhotoError, FaceError) as error:
+            left_out[place] = str(error)
+    progress("find faces", len(files), len(files))
+    if not found:
+        reasons = f"; the first reason: {next(iter(left_out.values()))}" if left_out else ""
+        raise DataMissing(f"no face in any of {len(files)} photos{reasons}")
+    return FolderFaces(found, left_out)
+
+
+def photo_files(folder: Path) -> dict[str, Path]:
+    """Photos below a folder by their place in it, without suffix.
+
+    Raises:
+        DataMissing: it is no folder.
+    """
+    if not folder.is_dir():
+        raise DataMissing(f"{folder} is no folder of photos")
+    files = (path for path in sorted(folder.rglob("*")) if path.suffix.lower() in SUFFIXES and path.is_file())
+    return {path.relative_to(folder).with_suffix("").as_posix(): path for path in files}
+
+
+def same_face(face: PhotoFace, path: Path, size: int) -> NDArray[np.uint8]:
+    """The crop of a picture that shows the same photo as `face`, cut where the photo's own face lies.
+
+    A picture of another size is resized first; one of another shape shows something else.
+
+    Raises:
+        PhotoError: it cannot be read, or is of another shape.
+    """
+    pixels = load_photo(path).pixels
+    height, width = face.photo.pixels.shape[:2]
+    if pixels.shape[:2] != (height, width):
+        ratio = pixels.shape[1] / pixels.shape[0] * height / width
+        if abs(ratio - 1) > LARGEST_DIFFERENCE:
+            made = f"{pixels.shape[1]} x {pixels.shape[0]}"
+            raise PhotoError(f"{path.name} is {made} px, its photo {width} x {height}: not the same picture")
+        pixels = np.asarray(Image.fromarray(pixels).resize((width, height), Image.Resampling.LANCZOS))
+    return align_face(pixels, face.face.landmarks, size).pixels
+
+
+def own_faces(run: Run, model: IdentityModel) -> PhotoSet:
+    """The faces of anyone's folder of photos; without one, public faces."""
+    if run.data is None:
+        return public_faces(model.size, min(SHOWN, 2 * run.preset.pictured))
+    found = find_faces(photo_files(run.data), model.size, progress=run.progress)
+    ids = tuple(f"photo {i:04d}" for i in range(1, len(found.faces) + 1))
+    return PhotoSet(found.images, ids, f"{len(ids)} faces of a folder of photos", public=False)

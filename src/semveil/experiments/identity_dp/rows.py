@@ -1,0 +1,105 @@
+"""Rows of [IDP]'s tables: what is compared, and all metrics of it."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from semveil.core.digests import digest_of_json
+from semveil.core.progress import Progress
+from semveil.core.rng import streams
+from semveil.experiments.identity_dp.baselines import READINGS, baseline
+from semveil.experiments.identity_dp.bench import CHUNK, IdentityBench
+from semveil.experiments.identity_dp.measures import looks
+from semveil.experiments.identity_dp.paper import TABLE_AMOUNTS
+from semveil.experiments.identity_dp.presets import LITERAL, OURS, PUBLISHED
+from semveil.experiments.kit.keeping import Keep
+from semveil.methods.identity_dp import IdentityDP
+from semveil.metrics import Moments
+
+PAPER_EPSILONS = (6.0, 0.57)  # of Tables I to III
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row of a table.
+
+    Attributes:
+        said: what the JSON says of it: method, setting, guarantee.
+        make: photos (B, 3, S, S) -> their pictures in [-1, 1].
+    """
+
+    said: dict[str, Any]
+    make: Callable[[Tensor], Tensor]
+
+    @property
+    def key(self) -> str:
+        """By which its numbers are kept."""
+        return digest_of_json(self.said)[:16]
+
+
+def own_rows(bench: IdentityBench) -> list[Row]:
+    """identity-dp without noise, with the default law and with the paper's in both readings, at the paper's epsilons."""
+    rows = [Row({"method": "identity-dp", "setting": "no noise", "guarantee": None}, partial(rebuilt, bench))]
+    for how in (OURS, PUBLISHED, LITERAL) if bench.sensitivity > 0 else (OURS,):  # one photo alone is no distance
+        for epsilon in PAPER_EPSILONS:
+            method = bench.method(epsilon, how)
+            said = {"method": "identity-dp", "setting": how, **claim(method)}
+            rows.append(Row(said, partial(protected, bench, method)))
+    return rows
+
+
+def baseline_rows(bench: IdentityBench) -> list[Row]:
+    """The paper's traditional methods, in both readings."""
+    rows = []
+    for reading in READINGS:
+        for name, amount in TABLE_AMOUNTS:
+            said = {"method": name, "amount": amount, "reading": reading, "guarantee": None}
+            rows.append(Row(said, partial(_baseline, bench, name, amount, reading)))
+    return rows
+
+
+def _baseline(bench: IdentityBench, name: str, amount: float, reading: str, photos: Tensor) -> Tensor:
+    return baseline(name, amount, photos, reading=reading, rng=streams(bench.preset.seed)["dp 0"])
+
+
+def measured(bench: IdentityBench, rows: Sequence[Row], progress: Progress, keep: Keep) -> list[dict[str, Any]]:
+    """Every row with all its metrics."""
+    photos = bench.photos.images
+    source = bench.features.of(photos)
+    found = []
+    for done, row in enumerate(rows):
+        progress("compare", done, len(rows))
+        found.append(keep(row.key, partial(_measured, bench, row, source)))
+    progress("compare", len(rows), len(rows))
+    return found
+
+
+def _measured(bench: IdentityBench, row: Row, source: Mapping[str, Moments]) -> dict[str, Any]:
+    photos = bench.photos.images
+    images = row.make(photos)
+    return {**row.said, "images": {**looks(bench, photos, images), **bench.features.distances(source, images)}}
+
+
+def claim(method: IdentityDP) -> dict[str, Any]:
+    """What holds for a method's pictures in a run, whose noise is simulated, and what a release would claim."""
+    return {
+        "nominal_epsilon": method.nominal_epsilon,
+        "guarantee": method.guarantee(simulated=True).as_dict(),
+        "of_a_release": method.guarantee().as_dict(),
+    }
+
+
+def protected(bench: IdentityBench, method: IdentityDP, photos: Tensor, *, draw: int = 0) -> Tensor:
+    """Crops under a method, in [-1, 1]; the same draw for every method."""
+    rng = streams(bench.preset.seed)[f"dp {draw}"]
+    return torch.cat([method.protect(part, rng=rng).images for part in photos.split(CHUNK)]).clamp(-1, 1)
+
+
+def rebuilt(bench: IdentityBench, photos: Tensor) -> Tensor:
+    """What the networks make of crops with their own identity."""
+    model = bench.model
+    return torch.cat([model.fuse(model.identify(part), model.attributes(part)) for part in photos.split(CHUNK)]).clamp(-1, 1)

@@ -1,0 +1,144 @@
+"""What identity-dp's figures, tables and claims share."""
+
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from semveil.experiments.identity_dp.paper import COLUMNS
+from semveil.experiments.identity_dp.presets import LITERAL, PUBLISHED
+from semveil.experiments.kit.picture_grid import Cell
+from semveil.experiments.kit.plots import number
+from semveil.experiments.kit.set_distance import shown_distances
+from semveil.experiments.kit.statistics import mean
+from semveil.experiments.kit.tables import markdown, means
+
+SAID_BY = "The paper's text, or our aim"
+REPORTED = "as reported by the paper"
+PSR_AIM, SSIM_AIM, DETECTION_AIM = 0.9, 0.8, 0.98  # under epsilon 6; detection as a share of the photos' own
+# The paper's noise, as rows of results name it, in the words of a claim.
+READINGS = {PUBLISHED: "noise as published, divided by its length", LITERAL: "noise by Eq. 11 to the letter"}
+
+
+def distance_judge(result: dict[str, Any]) -> str:
+    """Whose identity distance is shown: FaceNet's where it was measured, else another's, of unit vectors if there is one."""
+    columns = (result.get("reconstructed") or result["rows"][0])["images"]
+    judges = [name.removeprefix("identity_distance ") for name in columns if name.startswith("identity_distance ")]
+    return min(judges, key=lambda judge: (not judge.startswith("facenet"), judge == "dlib"))
+
+
+def judges(result: dict[str, Any]) -> str:
+    """Who stands in for whom."""
+    names = " and ".join(name for name in result["config"]["verifiers"] if name != "bundled")
+    judge = distance_judge(result)
+    distance = "" if judge.startswith("facenet") else f"; distance by {judge} in place of FaceNet"
+    return f"PSR against {names} in place of Microsoft Azure Face{distance}"
+
+
+def row_name(row: dict[str, Any]) -> str:
+    """What a row is called.
+
+    Example:
+        >>> row_name({"method": "blur", "amount": 7.0, "reading": "text"})
+        'blur 7, text'
+        >>> row_name({"method": "identity-dp", "setting": "privunit", "nominal_epsilon": 6.0})
+        'identity-dp, privunit, $\\\\epsilon$ 6'
+    """
+    if "reading" in row:
+        return f"{row['method']} {row['amount']:g}, {row['reading']}"
+    name = ", ".join(part for part in (row["method"], row.get("setting")) if part)
+    return name if row.get("nominal_epsilon") is None else f"{name}, $\\epsilon$ {row['nominal_epsilon']:g}"
+
+
+def photos_and_model(result: dict[str, Any]) -> str:
+    config = result["config"]
+    return f"{config['photos']['count']} photos, {config['model']['name']} (d = {config['model']['dimension']})"
+
+
+def by_source(result: dict[str, Any], folder: Path, chosen: Callable[[dict[str, Any]], bool]) -> list[list[Cell]]:
+    rows: dict[str, list[Cell]] = {}
+    for record in result["images"]:
+        if chosen(record):
+            rows.setdefault(record["source"], []).append((folder / record["file"], caption(record)))
+    return list(rows.values())
+
+
+def caption(record: dict[str, Any]) -> str:
+    if "nominal_epsilon" in record:
+        return f"$\\epsilon$ {record['nominal_epsilon']:g}"
+    return record["shows"] + (f" {record['amount']:g}" if "amount" in record else "")
+
+
+def basis(result: dict[str, Any]) -> str:
+    return next(record["guarantee"]["basis"] for record in result["images"] if "guarantee" in record)
+
+
+def row_of(row: dict[str, Any], source_rate: float) -> list[str]:
+    images = row["images"]
+    cells = means(images, _metrics(images))
+    rate = mean(images, "face_detected")
+    ratio = "" if rate is None or not source_rate else f"{rate.value / source_rate:.3f}"
+    return [named(row), guaranteed(row.get("of_a_release")), *cells, ratio, shown_distances(images)]
+
+
+def head_of(columns: Iterable[str]) -> list[str]:
+    return ["method", "ε (basis)", *map(column, _metrics(columns)), "of the photos'", "Fréchet"]
+
+
+def _metrics(columns: Iterable[str]) -> list[str]:
+    """What a row of Table I shows: every recogniser's distance and verdict, then the rest."""
+    names = list(columns)
+    alone = [name for name in names if name.startswith("protected ")]
+    sharp = [name for name in names if name == "sharpness"]  # results of earlier versions have none
+    return [*distances_in(names), *alone, "psr", "psnr", "ssim", *sharp, "face_detected"]
+
+
+def reported(rows: Sequence[dict[str, Any]]) -> str:
+    cells = [[row["method"], row["setting"], *(f"{row[name]:g}" for name in COLUMNS)] for row in rows]
+    return markdown(["method", "setting", "distance, CASIA", "distance, VGGFace2", "PSR", "PSNR", "SSIM", "FDR"], cells)
+
+
+def about(result: dict[str, Any]) -> str:
+    thresholds = "; ".join(
+        f"{name} accepts from {card['threshold']:.4g} ({card['threshold_from']})"
+        for name, card in result["config"]["verifiers"].items()
+    )
+    words = f"{material(result)} {judges(result)}; {thresholds}.{lacking(result)}"
+    return f"{words} Mean over photos with a 95 % bootstrap interval."
+
+
+def material(result: dict[str, Any]) -> str:
+    """Photos and model."""
+    config = result["config"]
+    model = config["model"]
+    description = config["photos"]["description"]
+    return f"{description}; model {model['name']} (`{model['digest'][:12]}`), d = {model['dimension']}."
+
+
+def lacking(result: dict[str, Any]) -> str:
+    absent = ", ".join(result["config"]["facenets_missing"])
+    return f" Not measured, for want of weights: {absent}." if absent else ""
+
+
+def others(result: dict[str, Any]) -> str:
+    return ", ".join(f"{name.removeprefix('identity_distance ')} {value}" for name, value in result["other_people"].items())
+
+
+def distances_in(columns: Iterable[str]) -> list[str]:
+    return [name for name in columns if name.startswith("identity_distance ")]
+
+
+def column(metric: str) -> str:
+    """A metric as a column's head."""
+    words = {"psr": "PSR", "psnr": "PSNR", "ssim": "SSIM", "face_detected": "face found"}
+    return words.get(metric, metric.replace("identity_distance ", "distance, ").replace("protected ", "PSR, "))
+
+
+def named(row: dict[str, Any]) -> str:
+    return row_name(row).replace("$\\epsilon$", "nominal ε")
+
+
+def guaranteed(guarantee: dict[str, Any] | None) -> str:
+    if guarantee is None or guarantee["epsilon"] is None:
+        return "none"
+    rounded = float(f"{guarantee['epsilon']:.4g}")
+    return f"{number(rounded)} ({guarantee['basis']}; the identity alone)"

@@ -1,0 +1,1 @@
+"""What all experiments share: the description of a result, the one driver, what is kept, statistics, plots, tables, photos."""

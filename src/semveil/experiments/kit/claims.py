@@ -1,0 +1,30 @@
+"""What a paper says, held against a run."""
+
+from dataclasses import dataclass
+
+from semveil.experiments.kit.statistics import Mean
+
+
+@dataclass(frozen=True)
+class Claim:
+    """Attributes: text of the paper; ours, in words with numbers; holds: None where the run cannot tell."""
+
+    text: str
+    ours: str
+    holds: bool | None
+
+    @property
+    def verdict(self) -> str:
+        return {True: "holds", False: "does not hold", None: "cannot tell"}[self.holds]
+
+
+def side(rate: Mean | None, border: float) -> bool | None:
+    """Whether a rate is above a border, None where its interval holds it."""
+    if rate is None or rate.low <= border <= rate.high:
+        return None
+    return rate.low > border
+
+
+def agreed(verdicts: set[bool | None]) -> bool | None:
+    """The one verdict, None where there are two."""
+    return next(iter(verdicts)) if len(verdicts) == 1 else None

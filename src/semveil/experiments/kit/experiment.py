@@ -1,0 +1,192 @@
+"""What a result is: its name, its sizes, what is measured, and how that is drawn, told and judged."""
+
+import importlib
+import pkgutil
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any, Protocol
+
+from matplotlib.figure import Figure
+
+import semveil.experiments
+from semveil.core.progress import Progress
+from semveil.core.registry import Registry
+from semveil.experiments.kit.claims import Claim
+from semveil.experiments.kit.keeping import Keep, Kept, Measurement, measurement
+
+Result = dict[str, Any]
+"""The content of a JSON file."""
+Drawing = Callable[[Result, Path], Figure]
+"""Called with a result and the folder of its JSON, which may hold pictures that it names."""
+Jobs = Mapping[str, Callable[[], Any]]
+COMMON = ("kit", "audit", "demo")  # folders without results of their own
+
+
+@dataclass(frozen=True)
+class Run:
+    """One call of `reproduce`.
+
+    Attributes:
+        figure: that was asked for, such as `fig3`.
+        preset: size of the run, one of the experiment's.
+        folder: of the JSON and what lies beside it.
+        data: photos, or None for public ones.
+        model: name or folder; the preset's where None.
+        verifier: recogniser, or several with commas between them; the preset's where None.
+        progress: what is being done, how much is done, how much there is.
+    """
+
+    figure: str
+    preset: Any
+    folder: Path
+    data: Path | None
+    model: str | None
+    verifier: str | None
+    progress: Progress
+
+
+class Inputs(Protocol):
+    """What is measured on, loaded."""
+
+    @property
+    def config(self) -> Mapping[str, Any]:
+        """All that goes in, JSON-ready: with the measurement and the versions it is the result's key."""
+        ...
+
+    @property
+    def head(self) -> Mapping[str, Any]:
+        """What else the file says of itself, such as seeds and names of photos."""
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class Experiment:
+    """One result file.
+
+    Attributes:
+        measurement: name, such as `dp-semcom/curves`, and revision.
+        presets: sizes by name.
+        load: gives what a run works on; None for a result that another command writes.
+        measure: fills in the file; cells that an interrupted run has done are kept.
+        figures: by name, such as `fig3`; a paper's tables are drawn too.
+        photographs: figures that show faces, kept at fewer dots because photographs do not compress.
+        table: the result as Markdown.
+        claims: what the paper, or we, say of it, and whether that holds.
+        paper: what the paper's text says, with its source; null where it gives no number.
+    """
+
+    measurement: Measurement
+    presets: Registry[Any] = field(default_factory=lambda: Registry("preset"))
+    load: Callable[[Run], Any] | None = None
+    measure: Callable[[Any, Kept, Run], None] | None = None
+    figures: Mapping[str, Drawing] = field(default_factory=dict)
+    photographs: frozenset[str] = frozenset()
+    table: Callable[[Result], str] | None = None
+    claims: Callable[[Result], Iterable[Claim]] | None = None
+    paper: Mapping[str, Any] | None = None
+
+    @property
+    def name(self) -> str:
+        return self.measurement.name
+
+    @property
+    def file(self) -> str:
+        """Name of the JSON."""
+        return f"{self.name.rpartition('/')[2]}.json"
+
+
+EXPERIMENTS: Registry[Experiment] = Registry("experiment")
+"""By the name of the result; `load_all` fills it."""
+FIGURES: Registry[Experiment] = Registry("figure")
+"""The experiment of each figure, such as `dp-semcom/fig3`; one without figures is found by its own name."""
+
+
+def experiment(name: str, *, revision: int, figures: Mapping[str, Drawing] | None = None, **parts: Any) -> Experiment:
+    """Declare a result; arguments as `Experiment`, and `revision` as `Measurement`."""
+    return _declared(Experiment(measurement(name, revision=revision), figures=figures or {}, **parts))
+
+
+def written_elsewhere(
+    name: str, *, table: Callable[[Result], str] | None = None, figures: Mapping[str, Drawing] | None = None, **parts: Any
+) -> Experiment:
+    """Declare a result that another command writes: it is only drawn and told here, and is never outdated."""
+    return _declared(Experiment(Measurement(name, revision=1), figures=figures or {}, table=table, **parts))
+
+
+def _declared(made: Experiment) -> Experiment:
+    EXPERIMENTS.add(made.name, made)
+    paper = made.name.partition("/")[0]
+    for figure in [f"{paper}/{short}" for short in made.figures] or [made.name]:
+        FIGURES.add(figure, made)
+    return made
+
+
+def papers() -> list[str]:
+    """Folders with results, as they begin the names of figures."""
+    folders = pkgutil.iter_modules(semveil.experiments.__path__)
+    return [folder.name.replace("_", "-") for folder in folders if folder.ispkg and folder.name not in COMMON]
+
+
+def load_paper(paper: str) -> None:
+    """Import every file of a paper's folder, which declares its results."""
+    package = importlib.import_module(f"semveil.experiments.{paper.replace('-', '_')}")
+    for module in pkgutil.iter_modules(package.__path__, f"{package.__name__}."):
+        importlib.import_module(module.name)
+
+
+def load_all() -> None:
+    """Import the results of all papers."""
+    for paper in papers():
+        load_paper(paper)
+
+
+def find(figure: str) -> Experiment:
+    """The experiment that shows a figure.
+
+    Args:
+        figure: such as `dp-semcom/fig3`.
+
+    Raises:
+        ValueError: there is no such figure.
+
+    Example:
+        >>> find("dp-semcom/fig3").name
+        'dp-semcom/curves'
+    """
+    paper = figure.partition("/")[0]
+    if paper in papers():
+        load_paper(paper)
+    else:
+        load_all()  # so that the error names them
+    return FIGURES[figure]
+
+
+def whole(body: Callable[[Any, Path, Progress, Keep], Mapping[str, Any]]) -> Callable[[Any, Kept, Run], None]:
+    """A measurement that gives all of the file at once; `body` may write pictures into the folder, and keep cells."""
+
+    def measure(inputs: Any, kept: Kept, run: Run) -> None:
+        kept.whole(partial(body, inputs, run.folder, run.progress))
+
+    return measure
+
+
+def cells(
+    place: str, jobs: Callable[[Any], Jobs], *, stage: str, first: Mapping[str, Callable[[Any], Any]] | None = None
+) -> Callable[[Any, Kept, Run], None]:
+    """A measurement of cells that do not depend on each other, each kept when it is done.
+
+    Args:
+        place: where they stand in the file.
+        jobs: what is measured of the inputs, by name.
+        stage: what `progress` is told is being done.
+        first: other places of the file, filled in before.
+    """
+
+    def measure(inputs: Any, kept: Kept, run: Run) -> None:
+        for name, made in (first or {}).items():
+            kept.part(name, measure=partial(made, inputs))
+        kept.parts(place, jobs(inputs), stage=stage, progress=run.progress)
+
+    return measure

@@ -1,0 +1,39 @@
+"""What runs load: held-out photos, presets as JSON has them."""
+
+from dataclasses import asdict
+from typing import Any
+
+from semveil.experiments.kit.experiment import Run
+from semveil.experiments.kit.photo_sets import FIRST_TEST_PHOTO, DataMissing, PhotoSet, Sized, held_out_photos
+
+
+def measured_photos(run: Run, model: Sized, count: int, *, first_test_photo: int = FIRST_TEST_PHOTO) -> PhotoSet:
+    """The held-out photos that a run measures.
+
+    Args:
+        run: names the data.
+        model: gives the size of the photos.
+        count: how many at most.
+        first_test_photo: see `held_out_photos`.
+
+    Raises:
+        DataMissing: no data is named, or none of it is held out.
+    """
+    if run.data is None:
+        raise DataMissing(
+            f"preset {run.preset.name} measures {count} held-out photos; name them with --data (a prepared .npz, a folder with "
+            "celebamask_hq and lfw, or the own folder of CelebAMask-HQ or CelebA-HQ), or take --preset smoke, which needs none"
+        )
+    tick = lambda done, total: run.progress("prepare photos", done, total)  # noqa: E731
+    return held_out_photos(run.data, model, count, first_test_photo=first_test_photo, progress=tick)
+
+
+def as_json(preset: Any) -> dict[str, Any]:
+    """The fields of a preset, a frozen dataclass, as JSON has them.
+
+    Example:
+        >>> from semveil.experiments.kit.latent_presets import LATENT_PRESETS
+        >>> as_json(LATENT_PRESETS["smoke"])["scales"]
+        [0.5, 1.0]
+    """
+    return {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(preset).items()}

@@ -1,0 +1,118 @@
+"""What a run of dp-image's or latent-dp's figures works on: latent model, recogniser, photos and their latents."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from semveil.core.digests import digest_of_tensors
+from semveil.core.pixels import to_pixels, to_tensor
+from semveil.core.progress import Progress
+from semveil.experiments.kit.experiment import Run
+from semveil.experiments.kit.inputs import as_json, measured_photos
+from semveil.experiments.kit.keeping import metric_weights
+from semveil.experiments.kit.latent_presets import LatentPreset
+from semveil.experiments.kit.photo_sets import ORDER_SEED, PhotoSet, astronaut, astronaut_and
+from semveil.experiments.kit.set_distance import SetFeatures
+from semveil.methods.face_model import box_as_dict, load_model
+from semveil.methods.inversion_cache import cached_inversion
+from semveil.methods.latent_model import STYLEGAN2, LatentModel, from_face_model, load_latent_model
+from semveil.recognition.by_name import Remembering, load_verifier
+from semveil.recognition.verifier import Verifier
+
+PICTURES = "images"  # folder beside the JSON
+Invert = Callable[[Tensor], tuple[Tensor, dict[str, Any]]]
+
+
+@dataclass(frozen=True, eq=False)
+class LatentBench:
+    """Everything that a run needs, loaded, and how results describe it.
+
+    Attributes:
+        latents: (N, K, D) of the photos, not clipped.
+        invert: crops -> latents and how they were made, from the cache where they were inverted before.
+        features: that Frechet distances compare.
+    """
+
+    preset: LatentPreset
+    model: LatentModel
+    verifier: Verifier
+    photos: PhotoSet
+    latents: Tensor
+    invert: Invert
+    features: SetFeatures
+    config: Mapping[str, Any]
+
+    @property
+    def head(self) -> dict[str, Any]:
+        """What a result says beside its config."""
+        return {"seeds": [self.preset.seed], "photos": list(self.photos.ids)}
+
+    @property
+    def coordinates(self) -> int:
+        """Numbers in one photo's latents."""
+        codes, style_dim = self.model.latent_shape
+        return codes * style_dim
+
+
+def load(photos: Callable[[LatentPreset], int], *, shows: bool = False) -> Callable[[Run], LatentBench]:
+    """How a run of dp-image or latent-dp loads what it needs.
+
+    Args:
+        photos: how many it takes, from the preset.
+        shows: whether its figures show the photos, which then may be public ones in any preset.
+    """
+
+    def loaded(run: Run) -> LatentBench:
+        preset: LatentPreset = run.preset
+        model, invert = _load(run.model or preset.model, preset.perceptual, run.progress)
+        judge, judge_card = load_verifier(run.verifier or preset.verifier, resolution=model.size)
+        taken = _photos(photos(preset), run, model, needs_data=preset.needs_data and not shows)
+        latents, inversion = invert(taken.images)
+        features = SetFeatures.load()
+        config = {
+            "preset": as_json(preset),
+            "model": {
+                "name": model.name,
+                "digest": model.digest,
+                "latent_shape": list(model.latent_shape),
+                "clip_box": box_as_dict(model.box),
+                "bounds": model.bounds().digest,
+                "prior": digest_of_tensors([model.public_latents(4, torch.Generator().manual_seed(0))]),
+            },
+            "verifier": judge_card,
+            "features": features.names,
+            "metric_weights": metric_weights(),
+            "photos": taken.as_dict(),
+            "photos_may_be_shown": taken.public,
+            "inversion": inversion,
+        }
+        return LatentBench(preset, model, Remembering(judge), taken, latents, invert, features, config)
+
+    return loaded
+
+
+def _load(name: str, perceptual: str | None, progress: Progress) -> tuple[LatentModel, Invert]:
+    """A latent model, and how photos become latents, which are kept where that takes an optimisation."""
+    if name == STYLEGAN2:
+        model = load_latent_model(name, perceptual=perceptual)
+        return model, lambda images: (model.encode(images), {"encoder": "pSp, without optimisation"})
+    face = load_model(name)
+
+    def invert(images: Tensor) -> tuple[Tensor, dict[str, Any]]:
+        tick = lambda done, total: progress("invert", done, total)  # noqa: E731
+        return cached_inversion(face, images, perceptual=perceptual, progress=tick)
+
+    return from_face_model(face, perceptual), invert
+
+
+def _photos(count: int, run: Run, model: LatentModel, *, needs_data: bool) -> PhotoSet:
+    if run.data is not None or needs_data:
+        return measured_photos(run, model, count)
+    images = to_tensor([astronaut(model.size)])
+    if count > 1:
+        codes = model.public_latents(count - 1, torch.Generator().manual_seed(ORDER_SEED))
+        images = torch.cat([images, to_tensor(to_pixels(model.synthesize(codes)))])
+    return astronaut_and(images, "the model")

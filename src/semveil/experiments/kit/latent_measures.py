@@ -1,0 +1,65 @@
+"""What is measured of protected pictures, JSON-ready: one value per photo."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from torch import Tensor
+
+from semveil.core.pixels import to_pixels
+from semveil.core.results import rounded
+from semveil.data.save import save_png
+from semveil.experiments.kit.latent_bench import PICTURES, LatentBench
+from semveil.link.measure import compare
+from semveil.metrics import ald, face_detected, fppsr, identity_similarity, l2
+
+KEPT_DRAWS = 10
+
+
+def identity(bench: LatentBench, reference: Tensor, images: Tensor) -> dict[str, list[float]]:
+    """Similarity on the recogniser's own scale, and whether it takes the picture for another person."""
+    shown = images.clamp(-1, 1)
+    return {
+        "identity_similarity": identity_similarity(reference, shown, bench.verifier).tolist(),
+        "fppsr": fppsr(reference, shown, bench.verifier).tolist(),
+    }
+
+
+def looks(bench: LatentBench, images: Tensor, inverted: Tensor | None = None, *, detect: bool = True) -> dict[str, Any]:
+    """Every metric of pictures against the bench's photos, one value per photo; faces are looked for in the first ones.
+
+    Args:
+        inverted: what the networks make of the photos without noise; identity is compared with it too.
+        detect: look for faces, the slowest measurement.
+    """
+    source, shown = bench.photos.images, images.clamp(-1, 1)
+    columns = compare(source, shown, bench.verifier, detect=False)
+    columns |= {"l2": l2(source, shown).tolist(), "ald_inf": ald(source, shown, p=float("inf")).tolist()}
+    if inverted is not None:
+        columns |= {f"{name}_to_inversion": values for name, values in identity(bench, inverted.clamp(-1, 1), shown).items()}
+    if detect:
+        columns["face_detected"] = face_detected(shown[: bench.preset.detected]).float().tolist()
+    return {name: rounded(value) if isinstance(value, list) else value for name, value in columns.items()}
+
+
+def save_picture(folder: Path, name: str, image: Tensor) -> str:
+    """Write one picture (3, S, S) into the run's folder of pictures; gives its name relative to the JSON."""
+    (folder / PICTURES).mkdir(exist_ok=True)
+    save_png(folder / PICTURES / f"{name}.png", to_pixels(image[None])[0])
+    return f"{PICTURES}/{name}.png"
+
+
+def over_draws(rows: list[list[float]]) -> list[Any]:
+    """Values (draws, photos) as results keep them: of one draw (photos,), of more than ten the means of ten groups of draws.
+
+    Intervals are over photos and draws, so that draws must not be averaged away.
+
+    Example:
+        >>> over_draws([[1.0, 2.0]]), over_draws([[1.0, 2.0], [3.0, 4.0]])
+        ([1.0, 2.0], [[1.0, 2.0], [3.0, 4.0]])
+        >>> len(over_draws([[1.0, 2.0]] * 100))
+        10
+    """
+    kept = [np.mean(group, 0) for group in np.array_split(np.asarray(rows, float), min(len(rows), KEPT_DRAWS))]
+    found = [rounded(row.tolist()) for row in kept]
+    return found[0] if len(found) == 1 else found

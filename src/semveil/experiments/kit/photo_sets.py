@@ -1,0 +1,186 @@
+"""The photos of an experiment: held-out ones of a data set, or public ones that may be shown to anyone."""
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from torch import Tensor
+
+from semveil.core.errors import SemveilError
+from semveil.core.pixels import to_pixels, to_tensor
+from semveil.core.weights import home
+from semveil.data.align import align_face
+from semveil.data.face_set import FaceSet, prepare
+from semveil.data.faces import choose_faces
+from semveil.data.photos import Photo
+from semveil.methods.face_model import FaceModel
+
+ORDER_SEED = 8  # of the order in which held-out photos are taken
+FIRST_TEST_PHOTO = 28_000  # CelebAMask-HQ: what SemanticStyleGAN was not trained on
+Tick = Callable[[int, int], None]
+
+
+class Sized(Protocol):
+    """A model, as far as photos are prepared for it."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def size(self) -> int:
+        """Side of its images in pixels."""
+        ...
+
+
+class DataMissing(SemveilError):
+    """An experiment needs photos that were not named, or are not there."""
+
+    exit_code = 3
+
+
+@dataclass(frozen=True, eq=False)
+class PhotoSet:
+    """Photos to measure on.
+
+    Attributes:
+        images: (N, 3, S, S) in [-1, 1], with 8-bit values.
+        ids: pseudonymous names; they tell nothing without the data set.
+        description: where the photos come from, in words.
+        public: whether the photos themselves may be put into results.
+    """
+
+    images: Tensor
+    ids: tuple[str, ...]
+    description: str
+    public: bool
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of all pixels: two runs with the same one measured the same photos."""
+        digest = hashlib.sha256()
+        for part in self.images.split(64):
+            digest.update(to_pixels(part).tobytes())
+        return digest.hexdigest()
+
+    def as_dict(self) -> dict[str, Any]:
+        """What a result's config says of them."""
+        return {"description": self.description, "count": len(self.ids), "digest": self.digest}
+
+
+def astronaut(size: int) -> NDArray[np.uint8]:
+    """The aligned face of the portrait that scikit-image ships (NASA, public domain), (S, S, 3) RGB."""
+    from skimage import data
+
+    photo = Photo(data.astronaut(), "astronaut", "PNG")
+    (_, face), *_ = choose_faces(photo, "largest")
+    return align_face(photo.pixels, face.landmarks, size).pixels
+
+
+def public_photos(model: FaceModel, count: int) -> PhotoSet:
+    """The astronaut, and faces that the model generates from its own prior (which it inverts better than real ones)."""
+    images = to_tensor([astronaut(model.size)])
+    if count > 1:
+        codes = model.public_latents(count - 1, rng=torch.Generator().manual_seed(ORDER_SEED))
+        with torch.inference_mode():
+            generated = model.generator.synthesize(codes)
+        images = torch.cat([images, to_tensor(to_pixels(generated))])
+    return astronaut_and(images, "the model")
+
+
+def astronaut_and(images: Tensor, generator: str) -> PhotoSet:
+    """The astronaut, first of (N, 3, S, S), and faces that a generator, named in words, made."""
+    others = len(images) - 1
+    ids = ("astronaut", *(f"generated {i + 1}" for i in range(others)))
+    text = "the astronaut of scikit-image" + (f" and {others} faces that {generator} generated" if others else "")
+    return PhotoSet(images, ids, text, public=True)
+
+
+def held_out_photos(
+    data: Path,
+    model: Sized,
+    count: int,
+    *,
+    first_test_photo: int = FIRST_TEST_PHOTO,
+    progress: Tick = lambda done, total: None,
+) -> PhotoSet:
+    """Held-out photos of a data set, at most one of each person, in an order fixed by a seed.
+
+    Args:
+        data: an `.npz` of `FaceSet`; a folder with `celebamask_hq` and `lfw` (aligned at first use and kept in the cache);
+            or CelebAMask-HQ's own folder, with `CelebA-HQ-img/0.jpg` and so on.
+        model: gives the size of the photos.
+        count: how many at most.
+        first_test_photo: number of the first photo of CelebAMask-HQ's own folder that counts as held out.
+        progress: photos prepared, and all.
+
+    Raises:
+        DataMissing: there is no such data, or none of it is held out.
+    """
+    if (data / "CelebA-HQ-img").is_dir():
+        return _celebamask_hq(data / "CelebA-HQ-img", model.size, count, first_test_photo, progress)
+    faces = load_face_set(data, model, progress=progress)
+    chosen = _one_per_person(faces.person, np.flatnonzero(faces.held_out))[:count]
+    if not len(chosen):
+        raise DataMissing(f"{data} holds no held-out photo; use the photos that the model card names")
+    kinds = sorted({str(source).split("/")[0] for source in faces.source[chosen]})
+    return _numbered(list(faces.pixels[chosen]), f"held-out photos of {' and '.join(kinds)}, one of each person")
+
+
+def load_face_set(data: Path, model: Sized, *, progress: Tick = lambda done, total: None) -> FaceSet:
+    """A face set of the model's size: the `.npz` itself, or made of a folder of photos at first use.
+
+    Raises:
+        DataMissing: there is no such data, or it has another size.
+    """
+    is_set = data.suffix == ".npz" and data.is_file()
+    faces = FaceSet.load(data) if is_set else _prepared(data, model.size, progress)
+    size = faces.pixels.shape[1]
+    if size != model.size:
+        raise DataMissing(f"{data} holds faces of {size} px, model {model.name} takes {model.size}; prepare them anew")
+    return faces
+
+
+def _prepared(data: Path, size: int, progress: Tick) -> FaceSet:
+    key = hashlib.sha256(str(data.resolve()).encode()).hexdigest()[:16]
+    kept = home() / "faces" / f"{size}-{key}.npz"
+    if not kept.is_file():
+        try:
+            prepared = prepare(data, size=size, progress=progress)
+        except FileNotFoundError as error:
+            raise DataMissing(f"{error}, nor CelebA-HQ-img/*.jpg; name the folder of the photos with --data") from None
+        if prepared.unreadable:  # other photos would give other figures
+            path, reason = prepared.unreadable[0]
+            raise DataMissing(f"{len(prepared.unreadable)} photos cannot be read, such as {str(path)!r}: {reason}")
+        prepared.faces.save(kept)
+    return FaceSet.load(kept)
+
+
+def _one_per_person(person: NDArray[np.str_], rows: NDArray[np.intp]) -> NDArray[np.intp]:
+    """Rows in a seeded order, the first of each person: independent units for the bootstrap."""
+    shuffled = np.random.default_rng(ORDER_SEED).permutation(rows)
+    _, first = np.unique(person[shuffled], return_index=True)
+    return shuffled[np.sort(first)]
+
+
+def _celebamask_hq(folder: Path, size: int, count: int, first: int, progress: Tick) -> PhotoSet:
+    files = [path for path in folder.glob("*.jpg") if path.stem.isdecimal() and int(path.stem) >= first]
+    files = sorted(files, key=lambda path: int(path.stem))[:count]
+    if not files:
+        raise DataMissing(f"{folder} holds none of the test photos {first}.jpg and up")
+    pixels = []
+    for path in files:
+        with Image.open(path) as photo:
+            pixels.append(np.asarray(photo.convert("RGB").resize((size, size), Image.Resampling.LANCZOS)))
+        progress(len(pixels), len(files))
+    return _numbered(pixels, f"CelebAMask-HQ test photos from {first} on")
+
+
+def _numbered(pixels: list[NDArray[np.uint8]], description: str) -> PhotoSet:
+    ids = tuple(f"photo {i:04d}" for i in range(1, len(pixels) + 1))
+    return PhotoSet(to_tensor(pixels), ids, f"{len(pixels)} {description}", public=False)

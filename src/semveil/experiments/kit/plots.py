@@ -1,0 +1,101 @@
+"""One look for all figures, and what they share: lines of means, titles that name photos and recogniser, legends."""
+
+import io
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import matplotlib
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from semveil.core.files import write_whole
+from semveil.experiments.kit.statistics import mean
+
+# Okabe and Ito's palette.
+COLOURS: Final[dict[str, Any]] = {
+    "bob": "#0072B2",
+    "eve": "#D55E00",
+    "direct": "#222222",
+    "inverted": "#009E73",
+    "paper": "#E69F00",
+    "series": ("#0072B2", "#56B4E9", "#D55E00", "#E69F00", "#222222"),
+}
+_LOOK: Final[Any] = {
+    "font.size": 11,
+    "axes.titlesize": 11.5,
+    "axes.grid": True,
+    "grid.alpha": 0.3,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "lines.linewidth": 1.8,
+    "lines.markersize": 5,
+    "legend.fontsize": 9.5,
+    "legend.framealpha": 0.9,
+    "figure.titlesize": 12.5,
+    "figure.constrained_layout.use": True,
+}
+ACCEPTED_INVERSIONS = 0.8  # below this share the recogniser cannot judge what the noise does
+
+
+def styled(draw: Callable[[], Figure]) -> Figure:
+    """Call what draws with the house style, which leaves matplotlib's own settings as they were."""
+    with matplotlib.rc_context(_LOOK):
+        return draw()
+
+
+def finish(figure: Figure, path: Path, *, dpi: int = 150) -> Path:
+    """Write a PNG that carries no software, time or path, whole or not at all."""
+    buffer = io.BytesIO()
+    with matplotlib.rc_context(_LOOK):
+        figure.savefig(buffer, format="png", dpi=dpi, metadata={"Software": None})
+    write_whole(path, buffer.getvalue())
+    return path
+
+
+def line(axes: Axes, x: Sequence[float], columns: Sequence[dict[str, Any]], metric: str, **style: Any) -> None:
+    """A mean over photos with its 95 % band."""
+    means = [(at, m) for at, m in ((at, mean(c, metric)) for at, c in zip(x, columns, strict=True)) if m]
+    if means:
+        axes.plot([at for at, _ in means], [m.value for _, m in means], **style)
+        band = {"color": style["color"], "alpha": 0.14, "lw": 0}
+        axes.fill_between([at for at, _ in means], [m.low for _, m in means], [m.high for _, m in means], **band)
+
+
+def title(result: dict[str, Any], what: str) -> str:
+    """What is shown, of how many photos, by which model."""
+    return f"{what}: {result['config']['photos']['count']} photos, {result['config']['model']['name']}"
+
+
+def recogniser(result: dict[str, Any]) -> str:
+    """Who judges identity; only ArcFace is the paper's."""
+    verifier = result["config"]["verifier"]
+    stands_in = "" if verifier["name"].startswith("arcface") else ", stands in for ArcFace"
+    return f"{verifier['name']}{stands_in}; same person from {verifier['threshold']:.4g}"
+
+
+def doubt(inverted: dict[str, Any]) -> str | None:
+    """Why identity says little, or None: the recogniser must accept 80 % of what the networks make without noise."""
+    rate = mean(inverted, "fppsr")
+    if rate is None:
+        return "INCONCLUSIVE: the recogniser could not be run"
+    if 1 - rate.value >= ACCEPTED_INVERSIONS:
+        return None
+    return f"INCONCLUSIVE: the recogniser accepts {1 - rate.value:.0%} of the inversions themselves (80 % needed)"
+
+
+def legend(figure: Figure, panels: Iterable[Axes], columns: int = 3) -> None:
+    """One legend below all panels, each label once."""
+    named = {label: handle for axes in panels for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)}
+    if named:
+        figure.legend(named.values(), named.keys(), loc="outside lower center", ncols=columns)
+
+
+def number(value: float) -> str:
+    """An epsilon for a caption.
+
+    Example:
+        >>> number(17629.07), number(0.5)
+        ('17,629', '0.5')
+    """
+    return f"{value:,.0f}" if value >= 100 else f"{value:g}"

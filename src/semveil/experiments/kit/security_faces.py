@@ -1,0 +1,163 @@
+"""The faces of the security experiment: photos under attack, a gallery of people, public faces, attributes to infer."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from semveil.core.digests import digest_of_tensors
+from semveil.core.parts import PARTS
+from semveil.core.pixels import to_tensor
+from semveil.data.face_set import FaceSet
+from semveil.data.splits import DEVELOPMENT, TEST
+from semveil.experiments.kit.experiment import Run
+from semveil.experiments.kit.photo_sets import ORDER_SEED, DataMissing, load_face_set, public_photos
+from semveil.methods.face_model import FaceModel
+
+SPLITS = {"development": DEVELOPMENT, "held-out": TEST}  # what choices look at, and what is reported on, once
+PUBLIC_SEED = 11  # of the order in which training photos become public faces
+SMALLEST_SHARE = 0.005  # of the pixels, for glasses, hats and earrings
+UNKNOWN = 255
+
+
+@dataclass(frozen=True, eq=False)
+class SecurityFaces:
+    """Attributes:
+    attacked: (B, 3, S, S) photos that Alice sends, one of each person.
+    ids: their pseudonymous names.
+    gallery: (G, 3, S, S) other photos of known people, one of each.
+    mates: (B,) where in the gallery the same person stands, -1 where he does not.
+    public: (N, 3, S, S) faces that Eve may use, of people who send nothing.
+    attributes: by name, 1, 0 or -1 (unknown) for the attacked (B,) and the public faces (N,).
+    description: in words.
+    """
+
+    attacked: Tensor
+    ids: tuple[str, ...]
+    gallery: Tensor
+    mates: Tensor
+    public: Tensor
+    attributes: dict[str, tuple[Tensor, Tensor]]
+    description: str
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 over everybody and the parts they play."""
+        labels = [part for name in sorted(self.attributes) for part in self.attributes[name]]
+        return digest_of_tensors([self.attacked, self.gallery, self.mates, self.public, *labels])
+
+
+def generated_faces(model: FaceModel, attacked: int, public: int) -> SecurityFaces:
+    """The astronaut and generated faces, for a run without data: nobody to re-identify, no attributes."""
+    photos = public_photos(model, attacked + public)
+    images = photos.images
+    nobody = torch.full((attacked,), -1)
+    return SecurityFaces(
+        images[:attacked], photos.ids[:attacked], images[:0], nobody, images[attacked:], {}, photos.description
+    )
+
+
+def real_faces(data: Path, model: FaceModel, *, split: str, attacked: int, gallery: int, public: int) -> SecurityFaces:
+    """Held-out people under attack; training people as gallery strangers and as the public faces that Eve learns from.
+
+    Args:
+        data: a face set or a folder of photos, as for the figures.
+        split: `development`, on which settings are chosen, or `held-out`, the test split, which is reported.
+        attacked: how many photos at most, one of each person; people with a second photo come first.
+        gallery: how many strangers stand beside the second photos.
+        public: how many public faces.
+
+    Raises:
+        DataMissing: nobody is of that split.
+    """
+    faces = load_face_set(data, model)
+    rng = np.random.default_rng(ORDER_SEED)
+    held = rng.permutation(np.flatnonzero(faces.held_out))
+    held = held[faces.split[held] == SPLITS[split]]
+    if not len(held):
+        raise DataMissing(f"{data} holds nobody of the {SPLITS[split]} split; make the face set anew: semveil data prepare")
+    photos_of: dict[str, list[int]] = {}
+    for row in held:
+        photos_of.setdefault(str(faces.person[row]), []).append(int(row))
+    people = sorted(photos_of.values(), key=lambda rows: len(rows) < 2)[:attacked]  # stable: seeded order within
+    others = np.random.default_rng(PUBLIC_SEED).permutation(np.flatnonzero(~faces.held_out))
+    known, rest = others[:public], others[public:]
+    strangers = _one_each(faces.person, rest[~np.isin(faces.person[rest], faces.person[known])])[:gallery]
+    attacked_rows = np.array([rows[0] for rows in people])
+    mates = [rows[1] for rows in people if len(rows) > 1]
+    places = iter(range(len(mates)))
+    return SecurityFaces(
+        attacked=to_tensor(list(faces.pixels[attacked_rows])),
+        ids=tuple(f"photo {i:04d}" for i in range(1, len(people) + 1)),
+        gallery=to_tensor(list(faces.pixels[[*mates, *strangers]])),
+        mates=torch.tensor([next(places) if len(rows) > 1 else -1 for rows in people]),
+        public=to_tensor(list(faces.pixels[known])),
+        attributes=_attributes(faces.select(attacked_rows), faces.select(known)),
+        description=(
+            f"{len(people)} photos of {split} people, one of each; gallery of {len(mates)} other photos of theirs and "
+            f"{len(strangers)} strangers; {len(known)} public faces of people in neither"
+        ),
+    )
+
+
+def _one_each(person: NDArray[np.str_], rows: NDArray[np.intp]) -> NDArray[np.intp]:
+    _, first = np.unique(person[rows], return_index=True)
+    return rows[np.sort(first)]
+
+
+def _attributes(attacked: FaceSet, public: FaceSet) -> dict[str, tuple[Tensor, Tensor]]:
+    """What part labels and colours tell: something worn, light skin, dark hair; medians over the public faces divide."""
+    found = {f"wears {part}": tuple(_worn(faces, part) for faces in (attacked, public)) for part in ("glasses", "hat")}
+    for name, part, sign in (("light skin", "skin", 1), ("dark hair", "hair", -1)):
+        light = [_lightness(faces, part) for faces in (attacked, public)]
+        if np.isfinite(light[1]).any():
+            middle = np.nanmedian(light[1])
+            found[name] = tuple(
+                torch.from_numpy(np.where(np.isnan(v), -1, sign * (v - middle) > 0).astype(np.int64)) for v in light
+            )
+    return {name: (labels[0], labels[1]) for name, labels in found.items() if _usable(labels)}
+
+
+def _worn(faces: FaceSet, part: str) -> Tensor:
+    share = (faces.labels == PARTS.index(part)).mean((1, 2))
+    unknown = (faces.labels == UNKNOWN).all((1, 2))
+    return torch.from_numpy(np.where(unknown, -1, share > SMALLEST_SHARE).astype(np.int64))
+
+
+def _lightness(faces: FaceSet, part: str) -> NDArray[np.float64]:
+    """Mean luma of a part's pixels, NaN where it covers less than one pixel in a hundred."""
+    inside = faces.labels == PARTS.index(part)
+    luma = faces.pixels @ np.array([0.299, 0.587, 0.114])
+    count = inside.sum((1, 2))
+    sums = np.where(inside, luma, 0).sum((1, 2))
+    return np.where(count > 0.01 * inside[0].size, sums / np.maximum(count, 1), np.nan)
+
+
+def _usable(labels: Sequence[Tensor]) -> bool:
+    """Both kinds, a few of each, among the attacked and the public faces."""
+    return all(min(int((label == value).sum()) for value in (0, 1)) >= 5 for label in labels)
+
+
+def faces_with_parts(run: Run, model: FaceModel, *, attacked: int, gallery: int, public: int) -> SecurityFaces:
+    """The faces that a run attacks: of the preset's split of real people, or generated where it names none.
+
+    Args:
+        run: whose preset has `name` and `split`.
+        model: gives the size, and generated faces.
+        attacked, gallery, public: see `real_faces`.
+
+    Raises:
+        DataMissing: the preset needs data and none is named.
+    """
+    if run.preset.split is None:
+        return generated_faces(model, attacked, public)
+    if run.data is None:
+        raise DataMissing(
+            f"preset {run.preset.name} attacks photos of {run.preset.split} people; name them with --data (a prepared .npz, or "
+            "a folder with celebamask_hq and lfw), or take --preset smoke, which needs none"
+        )
+    return real_faces(run.data, model, split=run.preset.split, attacked=attacked, gallery=gallery, public=public)

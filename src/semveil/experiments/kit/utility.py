@@ -1,0 +1,153 @@
+"""What is kept of faces: by what runs here on any crops, and by an independent judge's file for whole pictures."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch.nn.functional as F
+from PIL import Image
+from torch import Tensor
+
+from semveil.core.checkpoints import build_to_fit
+from semveil.core.network_files import read_network
+from semveil.core.pixels import to_pixels
+from semveil.core.results import rounded
+from semveil.data.detection import overlap as box_overlap
+from semveil.data.judgements import JudgedFace
+from semveil.experiments.kit.set_distance import NOT_MEASURED
+from semveil.experiments.kit.statistics import mean_of_photos
+from semveil.experiments.kit.tables import markdown
+from semveil.metrics.detection import PADDING, SIDE
+from semveil.metrics.five_points import five_point_error, five_points
+from semveil.metrics.part_shapes import opening_error, overlap
+from semveil.metrics.points import eye_distance, eye_opening, gaze_error, landmark_error, mouth_opening, pose_error
+from semveil.recognition import yunet
+from semveil.recognition.face_parser import FaceParser
+
+SAME_PLACE = 0.3  # intersection over union of the meshes' boxes, from which a judged face counts as that of the photo
+YUNET_SCORE = 0.6
+_WORDS = {
+    "five_point_error": "five points / eye distance",
+    "yunet_detected": "YuNet finds a face",
+    "mouth_opening_error": "mouth opening off by",
+    "eye_opening_error": "eye opening off by",
+    "hair_overlap": "hair IoU",
+    "judge_detected": "judge: face found",
+    "judge_landmark_error": "judge: landmarks / eye distance",
+    "judge_pose_degrees": "judge: pose off by °",
+    "judge_gaze_error": "judge: gaze off by eye widths",
+    "judge_mouth_error": "judge: mouth off by",
+    "judge_eye_error": "judge: lids off by",
+    "judge_expression_kept": "judge: same expression",
+    "judge_age_error": "judge: age off by years",
+    "judge_sex_kept": "judge: same sex",
+}
+
+
+def load_parser(path: Path) -> FaceParser:
+    """The face parser that `semveil train parser` wrote.
+
+    Raises:
+        BadCheckpoint: it is no such file.
+    """
+    return build_to_fit(FaceParser, read_network(path), name=path.name)
+
+
+def kept_on_crops(source: Tensor, images: Tensor, parser: FaceParser | None) -> dict[str, list[float | None]]:
+    """What needs no file of judgements: five points, a second detector, and with a parser openings and hair.
+
+    Args:
+        source: aligned photos (B, 3, S, S) in [-1, 1].
+        images: what was made of them, as many.
+        parser: labels both; None leaves out what rests on labels.
+
+    Returns:
+        By name one value for each photo; None where a face or a part lacks.
+    """
+    columns: dict[str, list[float | None]] = {"five_point_error": five_point_error(five_points(source), images)}
+    if yunet.is_installed():
+        columns["yunet_detected"] = [float(_yunet_finds(image)) for image in images]
+    if parser is not None:
+        before, after = parser.label(source), parser.label(images)
+        columns["mouth_opening_error"] = opening_error(before, after, "mouth")
+        columns["eye_opening_error"] = opening_error(before, after, "eyes")
+        columns["hair_overlap"] = overlap(before, after, "hair")
+    return {name: rounded(values) for name, values in columns.items()}
+
+
+def kept_by_judge(
+    judged: Mapping[Path, Sequence[JudgedFace]], photos: Sequence[Path], pictures: Sequence[Path]
+) -> dict[str, list[float | None]]:
+    """What an independent program sees of the photos' largest faces in what was made of them.
+
+    Args:
+        judged: as `read_judgements` gives it.
+        photos: files of the originals.
+        pictures: what was made of them, as many; whole, at any size.
+
+    Returns:
+        By name one value for each photo; None where the judge finds no face, or was not asked.
+    """
+    rows = [_kept(judged, photo, picture) for photo, picture in zip(photos, pictures, strict=True)]
+    names = [name for name in _WORDS if name.startswith("judge_")]
+    return {name: rounded([row.get(name) for row in rows]) for name in names}
+
+
+def utility_table(rows: Sequence[tuple[str, Mapping[str, Any]]]) -> str:
+    """Means with 95 % intervals over photos, as Markdown; columns that no row has are left out.
+
+    Args:
+        rows: a name, and columns by name.
+    """
+    names = [name for name in _WORDS if any(columns.get(name) for _, columns in rows)]
+    cells = [[row, *(_cell(columns.get(name)) for name in names)] for row, columns in rows]
+    return markdown(["what is kept", *(_WORDS[name] for name in names)], cells)
+
+
+def _cell(values: Any) -> str:
+    mean = None if values is None else mean_of_photos(values)
+    return NOT_MEASURED if mean is None else f"{mean} ({mean.count})"
+
+
+def _yunet_finds(image: Tensor) -> bool:
+    resized = F.interpolate(image[None].detach().float().cpu(), size=(SIDE, SIDE), mode="bicubic", antialias=True)
+    padded = to_pixels(F.pad(resized, (PADDING,) * 4, mode="replicate"))[0]
+    return bool(yunet.detect(padded, threshold=YUNET_SCORE))
+
+
+def _kept(judged: Mapping[Path, Sequence[JudgedFace]], photo: Path, picture: Path) -> dict[str, float]:
+    """Nothing where the judge found no face in the photo, or did not see both; else at least whether it found one again."""
+    before, faces = judged.get(photo.resolve()), judged.get(picture.resolve())
+    if not before or faces is None:
+        return {}
+    face = max(before, key=lambda one: (one.box[2] - one.box[0]) * (one.box[3] - one.box[1]))
+    scale = _width(photo) / _width(picture)
+    scaled = [(JudgedFace(one.mesh * scale, one.age, one.sex, one.emotion)) for one in faces]
+    there = [one for one in scaled if box_overlap(face.box, one.box) > SAME_PLACE]
+    if not there:
+        return {"judge_detected": 0.0}
+    same = max(there, key=lambda one: box_overlap(face.box, one.box))
+    return {"judge_detected": 1.0, **compare_faces(face, same)}
+
+
+def compare_faces(face: JudgedFace, other: JudgedFace) -> dict[str, float]:
+    """How a face differs from the photo's, both in the photo's pixels."""
+    strongest = [max(one.emotion, key=one.emotion.__getitem__) for one in (face, other)]
+    found = {
+        "judge_pose_degrees": pose_error(face.mesh, other.mesh),
+        "judge_gaze_error": gaze_error(face.mesh, other.mesh),
+        "judge_mouth_error": abs(mouth_opening(face.mesh) - mouth_opening(other.mesh)),
+        "judge_eye_error": abs(eye_opening(face.mesh) - eye_opening(other.mesh)),
+        "judge_expression_kept": float(strongest[0] == strongest[1]),
+        "judge_age_error": abs(face.age - other.age),
+    }
+    if "unknown" not in (face.sex, other.sex):
+        found["judge_sex_kept"] = float(face.sex == other.sex)
+    if (eyes := eye_distance(face.mesh)) > 0:
+        found["judge_landmark_error"] = landmark_error(face.mesh[:, :2], other.mesh[:, :2], eyes)
+    return found
+
+
+def _width(picture: Path) -> int:
+    with Image.open(picture) as opened:  # as the judge sees it, which turns nothing upright
+        return opened.size[0]

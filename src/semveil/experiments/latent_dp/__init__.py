@@ -1,0 +1,1 @@
+"""latent-dp's results [LDP]."""

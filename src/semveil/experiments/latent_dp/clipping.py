@@ -1,0 +1,54 @@
+"""What clipping to quantiles costs latent-dp: widths, scales and true epsilons, from the bounds that a model brings alone."""
+
+from collections.abc import Callable
+from functools import partial
+
+from torch import Tensor
+
+from semveil.experiments.kit.experiment import Run
+from semveil.experiments.kit.tables import markdown
+from semveil.experiments.kit.text_table import Text, text_table
+from semveil.mechanisms import CoordinateSensitivity, PerCoordinateLaplace
+from semveil.mechanisms.weights import WEIGHTINGS, budget_shares, scales_as_published
+from semveil.methods.face_model import DEFAULT_MODEL
+from semveil.methods.latent_model import LatentModel, load_latent_model
+from semveil.methods.quantile_bounds import SHARES
+
+
+def clipping(model: LatentModel) -> str:
+    """latent-dp: widths between the quantiles, and the noise that epsilon 10 takes by each weighting."""
+    rows = []
+    for share in SHARES:
+        widths = model.quantiles(share).coordinate_sensitivity()
+        rows.append(
+            [
+                f"{share:g} / {100 - share:g} %",
+                f"{widths.l1().value:,.0f}",
+                f"{float(widths.values.mean()):.2f}",
+                *(f"{_mean_std(widths, name):,.0f}" for name in WEIGHTINGS),
+                f"{_published(widths):,.0f}",
+            ]
+        )
+    head = ["clip", "Σ S", "mean S", *(f"std, {name}" for name in WEIGHTINGS), "true ε of the published scale"]
+    return markdown(head, rows)
+
+
+def _mean_std(widths: CoordinateSensitivity, weighting: str) -> float:
+    """Root mean square over the coordinates of the noise's standard deviation at epsilon 10."""
+    noise = PerCoordinateLaplace.calibrate(widths, 10.0, weights=budget_shares(widths, weighting))
+    variance: Tensor = 2 * noise.scales.square()
+    return float(variance.mean().sqrt())
+
+
+def _published(widths: CoordinateSensitivity) -> float:
+    claim = scales_as_published(widths, 10.0, budget_shares(widths)).guarantee(widths)
+    assert claim.epsilon is not None
+    return claim.epsilon
+
+
+def _of_model(make: Callable[[LatentModel], str], run: Run) -> Text:
+    model = load_latent_model(run.model or DEFAULT_MODEL)
+    return Text({"model": {"name": model.name, "digest": model.digest, "bounds": model.bounds().digest}}, partial(make, model))
+
+
+CLIPPING = text_table("latent-dp/clipping", revision=1, load=partial(_of_model, clipping))

@@ -1,0 +1,33 @@
+"""What the results of latent-dp share: what [LDP] says, and words for bounds."""
+
+from semveil.experiments.kit.latent_bench import LatentBench
+from semveil.methods.latent_dp import LatentDP
+
+# What the paper's text says; its curves are not printed as numbers, and nothing is read off them.
+PAPER = {
+    "source": "read from the text of [LDP] Sections 3.2 and 4.2; null where it gives no number",
+    "latent_shape": [18, 512],
+    "photos_for_quantiles": 3500,
+    "fig4_clips": [0, 15, 30],
+    "fig6_epsilon": [1, 5000],
+    "fig6_clips": [0, 10],
+    "fig7_clips": [12.5, 25],
+    "fig7_epsilon": None,
+    "fig8_clips": [0, 10, 25, 40],
+    "ssim": None,
+    "psnr": None,
+    "fid": None,
+    "best_guess_between_two_at_epsilon_1": 0.75,
+}
+FACES = 0.5  # share with a face that "shows a human face" is taken to mean
+
+
+def bounds(clip: float) -> str:
+    return f"{clip:g}/{100 - clip:g} %"
+
+
+def method_of(bench: LatentBench, clip: float, epsilon: float | None) -> LatentDP:
+    """With uniform weights, as the paper splits its budget; clipping alone where epsilon is None."""
+    if epsilon is None:
+        return LatentDP(bench.model, clip=clip, mechanism="none")
+    return LatentDP(bench.model, clip=clip, epsilon=epsilon)

@@ -1,0 +1,81 @@
+"""latent-dp's own encoder beside a model's: [LDP] Fig. 3, gradient descent on deep features, against the squared error.
+
+How like the photos the pictures of either's latents are.
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+
+import torch
+from torch import Tensor
+
+from semveil.core.weights import WeightsMissing
+from semveil.encoders.feature_optimisation import FEATURE_SETTINGS, optimise_features
+from semveil.encoders.inversion import invert
+from semveil.experiments.kit.experiment import Run
+from semveil.experiments.kit.keeping import face_model_card, metric_weights
+from semveil.experiments.kit.photo_sets import PhotoSet, held_out_photos, public_photos
+from semveil.experiments.kit.set_distance import NOT_MEASURED
+from semveil.experiments.kit.statistics import mean_of_photos
+from semveil.experiments.kit.tables import markdown
+from semveil.experiments.kit.text_table import Text, text_table
+from semveil.methods.face_model import DEFAULT_MODEL, FaceModel, load_model
+from semveil.metrics import lpips, psnr, ssim
+from semveil.recognition import ImageFeatures
+
+PHOTOS = 16
+
+
+def compared(model: FaceModel, photos: PhotoSet, *, steps: int | None = None) -> str:
+    """Both encoders on the same photos, as Markdown.
+
+    Args:
+        steps: of either's optimisation; each one's own where None.
+    """
+    features, images = ImageFeatures.best_available(), photos.images
+    net = f"features of {features.net}" if features else "squared error, for want of VGG16's and AlexNet's weights"
+    own = model.inversion if steps is None else replace(model.inversion, steps=steps)
+    deep = FEATURE_SETTINGS if steps is None else replace(FEATURE_SETTINGS, steps=steps)
+    mean = model.public_latents(1000, rng=torch.Generator().manual_seed(0)).mean(0, keepdim=True)
+    ways: dict[str, Callable[[], Tensor]] = {
+        "the model's: its encoder, then squared error": lambda: (
+            invert(images, model.generator, start=model.start_codes(images), settings=own).codes
+        ),
+        f"[LDP] Fig. 3: mean face, then {net}": lambda: (
+            optimise_features(images, model.generator, start=mean, features=features, settings=deep).codes
+        ),
+    }
+    rows = []
+    for name, encode in ways.items():
+        start = time.process_time()
+        codes = encode()
+        seconds = (time.process_time() - start) / len(images)
+        with torch.no_grad():
+            made = model.generator.synthesize(codes).clamp(-1, 1)
+        metrics: tuple[Callable[[], Tensor], ...] = (
+            lambda made=made: psnr(made, images),  # type: ignore[misc]
+            lambda made=made: ssim(made, images),  # type: ignore[misc]
+            lambda made=made: lpips(made, images, net="squeeze"),  # type: ignore[misc]
+        )
+        rows.append([name, *map(_cell, metrics), f"{seconds:.2f}"])
+    head = ["encoder", "PSNR in dB", "SSIM", "LPIPS-Squeeze", "CPU s per photo"]
+    return f"{photos.description}; model {model.name} (`{model.digest[:12]}`).\n\n{markdown(head, rows)}"
+
+
+def _cell(metric: Callable[[], Tensor]) -> str:
+    try:
+        return str(mean_of_photos(metric().tolist()))
+    except WeightsMissing:
+        return NOT_MEASURED
+
+
+def _load(run: Run) -> Text:
+    model = load_model(run.model or DEFAULT_MODEL)
+    photos = public_photos(model, PHOTOS) if run.data is None else held_out_photos(run.data, model, PHOTOS)
+    config = {"model": face_model_card(model), "photos": photos.as_dict(), "metric_weights": metric_weights()}
+    return Text(config, partial(compared, model, photos))
+
+
+ENCODERS = text_table("latent-dp/encoders", revision=1, load=_load)

@@ -1,0 +1,156 @@
+"""Fig. 4 of [LDP]: faces, and pictures that are none, under tighter and tighter bounds, `outliers.json`."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+from torch import Tensor
+
+from semveil.core.progress import Progress
+from semveil.core.results import rounded
+from semveil.data.save import save_png
+from semveil.experiments.kit.claims import Claim
+from semveil.experiments.kit.experiment import experiment, whole
+from semveil.experiments.kit.keeping import Keep
+from semveil.experiments.kit.latent_bench import PICTURES, LatentBench, load
+from semveil.experiments.kit.latent_measures import identity, save_picture
+from semveil.experiments.kit.latent_presets import LATENT_PRESETS
+from semveil.experiments.kit.latent_tables import about
+from semveil.experiments.kit.outliers import outliers
+from semveil.experiments.kit.picture_grid import draw_pictures
+from semveil.experiments.kit.tables import claims_table, markdown
+from semveil.experiments.latent_dp.common import FACES, PAPER, bounds
+from semveil.methods.latent_dp import LatentDP
+from semveil.methods.quantile_bounds import SHARES
+from semveil.metrics import face_detected
+
+SHOWN_OUTLIERS = ("cat", "white noise 1")
+
+
+def run(bench: LatentBench, folder: Path, progress: Progress, keep: Keep) -> dict[str, Any]:
+    """Faces, and pictures that are none, through the networks and through tighter and tighter bounds."""
+    strange = outliers(bench.model.size, noises=bench.preset.noises)
+    images = torch.cat([bench.photos.images, strange.images])
+    latents = torch.cat([bench.latents, bench.invert(strange.images)[0]])
+    ids = (*bench.photos.ids, *strange.ids)
+    shown = [i for i, name in enumerate(ids) if name not in strange.ids or name in SHOWN_OUTLIERS]
+    methods: dict[str, LatentDP | None] = {"source": None, "reconstructed": None}
+    methods |= {f"clip-{clip:g}": LatentDP(bench.model, clip=clip, mechanism="none") for clip in SHARES}
+    records = []
+    for done, (name, method) in enumerate(methods.items()):
+        progress("clip", done, len(methods))
+        if name == "source":
+            made = images
+        elif method is None:
+            made = bench.model.synthesize(latents)
+        else:
+            made = method.protect_latents(latents).images
+        found = face_detected(made.clamp(-1, 1)).float().tolist()
+        judged = identity(bench, images, made)
+        shows = method is None or method.clip in bench.preset.shown_clips
+        for i, photo in enumerate(ids):
+            records.append(
+                {
+                    "source": photo,
+                    "is_a_face": photo not in strange.ids,
+                    "clip": method.clip if method else None,
+                    "shows": name.partition("-")[0],
+                    "file": save_picture(folder, f"clip-{i + 1}-{name}", made[i]) if shows and i in shown else None,
+                    "face_detected": found[i],
+                    "identity_similarity": round(judged["identity_similarity"][i], 4),
+                    "coordinates_clipped": _outside(method, latents[i]) if method else None,
+                    "guarantee": method.guarantee().as_dict() if method else None,
+                }
+            )
+    codes = {}
+    for i in shown:
+        (folder / PICTURES).mkdir(exist_ok=True)
+        codes[ids[i]] = f"{PICTURES}/clip-{i + 1}-latents.png"
+        save_png(folder / codes[ids[i]], _map_of_bounds(bench, latents[i]))
+    progress("clip", len(methods), len(methods))
+    return {"photos_may_be_shown": bench.photos.public, "latents": codes, "images": records}
+
+
+def _outside(method: LatentDP, latents: Tensor) -> float | None:
+    """Share of the coordinates that clipping moves."""
+    moved = method.box.clip(latents[None])[0] != latents
+    return rounded([float(moved.double().mean())])[0]
+
+
+def _map_of_bounds(bench: LatentBench, latents: Tensor) -> NDArray[np.uint8]:
+    """(K, D) coordinates as pixels: white inside all bounds that Fig. 4 shows, darker the wider those that are exceeded."""
+    shades = np.full((*latents.shape, 3), 255, np.uint8)
+    for clip, colour in zip(
+        sorted(bench.preset.shown_clips, reverse=True), ((240, 228, 66), (230, 159, 0), (213, 94, 0)), strict=False
+    ):
+        box = bench.model.quantiles(clip)
+        shades[(box.clip(latents[None])[0] != latents).numpy()] = colour
+    return shades
+
+
+def drawing(result: dict[str, Any], folder: Path) -> Figure:
+    rows: dict[str, list[tuple[Path, str]]] = {}
+    for record in result["images"]:
+        if record["file"] is None:
+            continue
+        face = "face" if record["face_detected"] else "no face"
+        caption = record["shows"] if record["clip"] is None else bounds(record["clip"])
+        cells = rows.setdefault(record["source"], [])
+        cells.append((folder / record["file"], f"{caption}\n({face} found)"))
+        if len(cells) == 1:
+            cells.append((folder / result["latents"][record["source"]], "coordinates that\nclipping moves"))
+    words = "Clipping in latent space, without noise\n(second column: darker, the wider the bounds that are exceeded)"
+    return draw_pictures(list(rows.values()), title=words)
+
+
+def table(result: dict[str, Any]) -> str:
+    clips = sorted({r["clip"] for r in result["images"] if r["clip"] is not None})
+    rows = []
+    for source in dict.fromkeys(r["source"] for r in result["images"]):
+        of = {(r["shows"], r["clip"]): r for r in result["images"] if r["source"] == source}
+        plain = ["yes" if of[name, None]["face_detected"] else "no" for name in ("source", "reconstructed")]
+        cells = [
+            f"{'yes' if of['clip', c]['face_detected'] else 'no'} ({of['clip', c]['coordinates_clipped']:.0%})" for c in clips
+        ]
+        rows.append([source, *plain, *cells])
+    head = ["picture", "source", "inversion", *(f"{c:g}/{100 - c:g} %" for c in clips)]
+    parts = [
+        about(result),
+        "Does dlib find a face, and what share of the coordinates does clipping move? No noise, no guarantee.",
+        markdown(head, rows),
+        claims_table(judge(result)),
+    ]
+    return "\n\n".join(parts)
+
+
+def judge(result: dict[str, Any]) -> Iterator[Claim]:
+    """[LDP] 3.2 and 4.2, of pictures that are no faces."""
+    strange = [r for r in result["images"] if not r["is_a_face"]]
+    for kind, text in (
+        ("cat", "An animal becomes a human face by clipping"),
+        ("white noise", "Even white noise shows a human face after substantial clipping"),
+    ):
+        rates = []
+        for clip in sorted({r["clip"] for r in strange if r["clip"] is not None}):
+            found = [r["face_detected"] for r in strange if r["clip"] == clip and r["source"].startswith(kind)]
+            rates.append((clip, float(np.mean(found)), len(found)))
+        words = ", ".join(f"{rate:.0%} at {clip:g}/{100 - clip:g}" for clip, rate, _ in rates)
+        yield Claim(text, f"dlib finds a face in {words} ({rates[0][2]} pictures)", rates[-1][1] >= FACES)
+
+
+OUTLIERS = experiment(
+    "latent-dp/outliers",
+    revision=2,
+    presets=LATENT_PRESETS,
+    load=load(lambda preset: preset.pictured, shows=True),
+    measure=whole(run),
+    figures={"fig4": drawing},
+    photographs=frozenset({"fig4"}),
+    table=table,
+    claims=judge,
+    paper=PAPER,
+)

@@ -1,0 +1,108 @@
+"""Figs. 6 and 7 of [LDP]: the same faces under small epsilons and large ones, `pictures.json`."""
+
+from pathlib import Path
+from typing import Any
+
+from matplotlib.figure import Figure
+from torch import Tensor
+
+from semveil.core.progress import Progress
+from semveil.core.rng import streams
+from semveil.experiments.kit.experiment import experiment, whole
+from semveil.experiments.kit.keeping import Keep
+from semveil.experiments.kit.latent_bench import LatentBench, load
+from semveil.experiments.kit.latent_measures import identity, save_picture
+from semveil.experiments.kit.latent_presets import LATENT_PRESETS
+from semveil.experiments.kit.picture_grid import draw_pictures
+from semveil.experiments.kit.plots import number
+from semveil.experiments.latent_dp.common import PAPER, bounds, method_of
+from semveil.metrics import face_detected
+
+
+def run(bench: LatentBench, folder: Path, progress: Progress, keep: Keep) -> dict[str, Any]:
+    """The same faces under small epsilons (Fig. 6) and large ones, each several times (Fig. 7)."""
+    preset = bench.preset
+    settings = [("fig6", clip, eps, 0) for clip in preset.small_epsilon_clips for eps in (None, *preset.small_epsilons)]
+    large = [e * bench.coordinates for e in preset.large_epsilons_per_coordinate]
+    settings += [
+        ("fig7", clip, epsilon, group)
+        for clip in preset.large_epsilon_clips
+        for group in range(preset.groups)
+        for epsilon in ((None, *large) if group == 0 else large)
+    ]
+    records: list[dict[str, Any]] = []
+    plain = {"source": bench.photos.images, "reconstructed": bench.model.synthesize(bench.latents)}
+    for name, images in plain.items():
+        records += _records(bench, folder, images, name, {"figure": None, "shows": name, "guarantee": None})
+    for done, (figure, clip, epsilon, group) in enumerate(settings):
+        progress("protect", done, len(settings))
+        method = method_of(bench, clip, epsilon)
+        rng = streams(preset.seed)[f"dp {group}"]
+        images = method.protect_latents(bench.latents, rng=rng).images
+        about = {
+            "figure": figure,
+            "shows": "clip only" if epsilon is None else "noise",
+            "clip": clip,
+            "group": group,
+            "epsilon": epsilon,
+            "guarantee": method.guarantee(simulated=True).as_dict(),
+        }
+        amount = "clip-only" if epsilon is None else f"{epsilon:g}"
+        records += _records(bench, folder, images, f"{figure}-{clip:g}-{amount}-{group + 1}", about)
+    progress("protect", len(settings), len(settings))
+    return {"photos_may_be_shown": bench.photos.public, "images": records}
+
+
+def _records(bench: LatentBench, folder: Path, images: Tensor, name: str, about: dict[str, Any]) -> list[dict[str, Any]]:
+    judged = identity(bench, bench.photos.images, images)
+    found = face_detected(images.clamp(-1, 1)).float().tolist()
+    return [
+        {
+            "source": photo,
+            **about,
+            "file": save_picture(folder, f"{i + 1}-{name}", images[i]),
+            "identity_similarity": round(judged["identity_similarity"][i], 4),
+            "fppsr": judged["fppsr"][i],
+            "face_detected": found[i],
+        }
+        for i, photo in enumerate(bench.photos.ids)
+    ]
+
+
+def small(result: dict[str, Any], folder: Path) -> Figure:
+    return _grid(result, folder, "fig6", "Small epsilons")
+
+
+def large(result: dict[str, Any], folder: Path) -> Figure:
+    return _grid(result, folder, "fig7", "Large epsilons")
+
+
+def _grid(result: dict[str, Any], folder: Path, figure: str, words: str) -> Figure:
+    """One row for each photo and clip: photo, its inversion, clipping alone, then noise, all epsilons as often as drawn."""
+    plain = {(r["source"], r["shows"]): r for r in result["images"] if r["figure"] is None}
+    rows: dict[tuple[str, float], list[tuple[Path, str]]] = {}
+    basis = ""
+    for photo in result["photos"]:
+        for record in result["images"]:
+            if record["figure"] != figure or record["source"] != photo:
+                continue
+            key = (photo, record["clip"])
+            if key not in rows:
+                rows[key] = [(folder / plain[photo, name]["file"], name) for name in ("source", "reconstructed")]
+            caption = f"clip only\n{bounds(record['clip'])}"
+            if record["epsilon"] is not None:
+                caption, basis = f"$\\epsilon$ {number(record['epsilon'])}", record["guarantee"]["basis"]
+            rows[key].append((folder / record["file"], caption))
+    return draw_pictures(list(rows.values()), title=f"{words}: {result['config']['model']['name']} (basis: {basis})")
+
+
+PICTURES = experiment(
+    "latent-dp/pictures",
+    revision=2,
+    presets=LATENT_PRESETS,
+    load=load(lambda preset: preset.pictured, shows=True),
+    measure=whole(run),
+    figures={"fig6": small, "fig7": large},
+    photographs=frozenset({"fig6", "fig7"}),
+    paper=PAPER,
+)

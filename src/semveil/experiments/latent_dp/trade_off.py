@@ -1,0 +1,212 @@
+"""Fig. 8 of [LDP]: quality and identity over epsilon for several bounds, `trade-off.json`."""
+
+from collections.abc import Iterator, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from matplotlib.figure import Figure
+from torch import Tensor
+
+from semveil.core.progress import Progress
+from semveil.core.rng import streams
+from semveil.experiments.kit.claims import Claim, agreed, side
+from semveil.experiments.kit.experiment import experiment, whole
+from semveil.experiments.kit.keeping import Keep
+from semveil.experiments.kit.latent_bench import LatentBench, load
+from semveil.experiments.kit.latent_measures import looks, over_draws
+from semveil.experiments.kit.latent_presets import LATENT_PRESETS
+from semveil.experiments.kit.latent_tables import about, guaranteed, in_doubt
+from semveil.experiments.kit.plots import COLOURS, doubt, legend, line, title
+from semveil.experiments.kit.set_distance import shown_distances
+from semveil.experiments.kit.statistics import mean, paired
+from semveil.experiments.kit.tables import claims_table, markdown, means
+from semveil.experiments.latent_dp.common import FACES, PAPER, bounds, method_of
+from semveil.methods.latent_dp import LatentDP
+from semveil.metrics import Moments
+
+MARKERS = ("o", "s", "^", "D", "v")
+PANELS = {
+    "ssim": "SSIM",
+    "psnr": "PSNR (dB)",
+    "frechet": "Fréchet distance",
+    "face_detected": "share in which dlib finds a face",
+}
+NOT_IDENTIFIED = 0.9  # share judged another person that "infeasible to identify" is taken to mean
+
+
+def run(bench: LatentBench, folder: Path, progress: Progress, keep: Keep) -> dict[str, Any]:
+    """Quality and identity over epsilon for several bounds, several draws per photo, clipping alone beside it."""
+    preset = bench.preset
+    source = bench.features.of(bench.photos.images)
+    totals = [e * bench.coordinates for e in preset.epsilons_per_coordinate]
+    settings = [(clip, epsilon) for clip in preset.clips for epsilon in (None, *totals)]
+    plain = bench.model.synthesize(bench.latents)
+    points = []
+    for done, (clip, epsilon) in enumerate(settings):
+        progress("measure", done, len(settings))
+        points.append(keep(f"{clip:g} {epsilon}", partial(_point, bench, clip, epsilon, plain, source)))
+    progress("measure", len(settings), len(settings))
+    return {
+        "reconstructed": {"images": {**looks(bench, plain), **bench.features.distances(source, plain)}},
+        "coordinates": bench.coordinates,
+        "points": points,
+    }
+
+
+def _point(
+    bench: LatentBench, clip: float, epsilon: float | None, plain: Tensor, source: Mapping[str, Moments]
+) -> dict[str, Any]:
+    """One bound and epsilon: quality and identity of every draw."""
+    method, draws = method_of(bench, clip, epsilon), 1 if epsilon is None else bench.preset.draws
+    releases = [method.protect_latents(bench.latents, rng=streams(bench.preset.seed)[f"dp {n}"]) for n in range(draws)]
+    # Looking for faces takes longest: in the first draw only; sets are compared by it too.
+    measured = [looks(bench, release.images, plain, detect=not n) for n, release in enumerate(releases)]
+    columns = {
+        name: over_draws([m[name] for m in measured if name in m]) if isinstance(values, list) else values
+        for name, values in measured[0].items()
+    }
+    published = None
+    if epsilon is not None:
+        law = LatentDP(bench.model, clip=clip, epsilon=epsilon, calibration="as_published")
+        published = law.guarantee(simulated=True).as_dict()
+    return {
+        "clip": clip,
+        "epsilon": epsilon,
+        "epsilon_per_coordinate": None if epsilon is None else epsilon / bench.coordinates,
+        "guarantee": releases[0].guarantee.as_dict(),
+        "guarantee_of_the_published_formula": published,
+        "images": {**columns, **bench.features.distances(source, releases[0].images)},
+    }
+
+
+def drawing(result: dict[str, Any], folder: Path) -> Figure:
+    figure = Figure(figsize=(11.4, 8.6))
+    panels = list(figure.subplots(2, 2).flat)
+    clips = list(dict.fromkeys(point["clip"] for point in result["points"]))
+    for axes, (metric, label) in zip(panels, PANELS.items(), strict=True):
+        for clip, colour, marker in zip(clips, COLOURS["series"], MARKERS, strict=False):
+            noisy = [p for p in result["points"] if p["clip"] == clip and p["epsilon"] is not None]
+            only = next(p for p in result["points"] if p["clip"] == clip and p["epsilon"] is None)
+            x = [p["epsilon"] for p in noisy]
+            look = {"color": colour, "marker": marker, "label": f"clipped at {bounds(clip)}"}
+            if metric == "frechet":
+                if noisy[0]["images"]["frechet"] is not None:
+                    axes.plot(x, [p["images"]["frechet"] for p in noisy], **look)
+                    axes.axhline(only["images"]["frechet"], color=colour, ls=":")
+                    label = f"Fréchet distance to the photos ({noisy[0]['images']['frechet_metric']})"
+            else:
+                line(axes, x, [p["images"] for p in noisy], metric, **look)
+                alone = mean(only["images"], metric)
+                if alone:
+                    axes.axhline(
+                        alone.value, color=colour, ls=":", label="clipped only, no noise" if clip == clips[0] else None
+                    )
+        basis = next(p["guarantee"]["basis"] for p in result["points"] if p["epsilon"] is not None)
+        axes.set(xscale="log", xlabel=f"$\\epsilon$ (basis: {basis})", title=label)
+    legend(figure, panels, 3)
+    figure.suptitle(title(result, "Privacy and utility"))
+    return figure
+
+
+def table(result: dict[str, Any]) -> str:
+    what = ["bounds", "ε (basis)", "ε of the published formula (same basis)"]
+    head = [
+        *what,
+        "SSIM",
+        "PSNR",
+        "LPIPS",
+        "LPIPS-Squeeze",
+        "Fréchet",
+        "similarity",
+        "FPPSR",
+        "FPPSR to inversion",
+        "face found",
+    ]
+    metrics, more = (
+        ("ssim", "psnr", "lpips", "lpips_squeeze"),
+        ("identity_similarity", "fppsr", "fppsr_to_inversion", "face_detected"),
+    )
+    plain = result["reconstructed"]["images"]
+    similarity, rate, face = means(plain, ("identity_similarity", "fppsr", "face_detected"))
+    rows = [["none", "inversion, no noise", "", *means(plain, metrics), shown_distances(plain), similarity, rate, "", face]]
+    for point in result["points"]:
+        images, published = point["images"], point["guarantee_of_the_published_formula"]
+        claim = "clip only: none" if point["epsilon"] is None else guaranteed(point["guarantee"])
+        theirs = "" if published is None else f"{published['epsilon']:.3g}"
+        clip = point["clip"]
+        what = [f"{clip:g}/{100 - clip:g} %", claim, theirs]
+        rows.append([*what, *means(images, metrics), shown_distances(images), *means(images, more)])
+    caution = doubt(plain)
+    parts = [
+        about(result),
+        *([f"**{caution}**"] if caution else []),
+        "One draw per photo, uniform weights. The published formula, asked for the same epsilon, has the true epsilon beside "
+        f"it ({result['coordinates']:,} coordinates).",
+        markdown(head, rows),
+        claims_table(judge(result)),
+    ]
+    return "\n\n".join(parts)
+
+
+def judge(result: dict[str, Any]) -> Iterator[Claim]:
+    """[LDP] 4.2, of Fig. 8."""
+    points = {(p["clip"], p["epsilon"]): p["images"] for p in result["points"]}
+    clips = sorted({clip for clip, _ in points})
+    epsilons = sorted({epsilon for _, epsilon in points if epsilon is not None})
+    least, most = epsilons[0], epsilons[-1]
+    rises = [paired(points[clip, most], points[clip, least], "ssim") for clip in clips]
+    yield Claim(
+        "The larger epsilon, the closer the picture is to its original",
+        f"SSIM rises by {min(r.value for r in rises):.3f} to {max(r.value for r in rises):.3f} from epsilon {least:,.0f} to "
+        f"{most:,.0f}, depending on the bounds",
+        all(r.low > 0 for r in rises),
+    )
+    loose, tight = clips[0], clips[-1]
+    gap = paired(points[tight, least], points[loose, least], "ssim")
+    yield Claim(
+        "Clipping makes the pictures more robust to noise",
+        f"at epsilon {least:,.0f} SSIM is {gap} higher at {bounds(tight)} than at {bounds(loose)}",
+        gap.low > 0,
+    )
+    faces = [mean(points[clip, least], "face_detected") for clip in (loose, tight)]
+    words = f"at epsilon {least:,.0f} dlib finds a face in {faces[0]} at {bounds(loose)}, in {faces[1]} at {bounds(tight)}"
+    yield Claim(
+        "With sufficient clipping pictures of small epsilons are recognisably human",
+        words,
+        bool(faces[1] and faces[1].low > FACES),
+    )
+    loss = paired(points[loose, None], points[tight, None], "identity_similarity")
+    yield Claim(
+        "Heavy clipping loses more of the original",
+        f"without any noise similarity falls by {loss} from {bounds(loose)} to {bounds(tight)}",
+        loss.low > 0,
+    )
+    at = min(epsilons, key=lambda epsilon: abs(epsilon - result["coordinates"]))
+    references = {"the photo": "fppsr", "its inversion": "fppsr_to_inversion"}
+    rates = {
+        name: min((m for clip in clips if (m := mean(points[clip, at], metric))), key=lambda m: m.value)
+        for name, metric in references.items()
+    }
+    holds = {side(rate, NOT_IDENTIFIED) for rate in rates.values()}
+    words = ", ".join(f"{rate} or more against {name}" for name, rate in rates.items())
+    alone = mean(points[tight, None], "fppsr")
+    yield Claim(
+        "At epsilon 1 per coordinate people cannot be identified",
+        f"at epsilon {at:,.0f} FPPSR {words}; {bounds(tight)} clipping alone, without noise, {alone} against the photo"
+        f"{in_doubt(result['reconstructed']['images'])}",
+        agreed(holds),
+    )
+
+
+TRADE_OFF = experiment(
+    "latent-dp/trade-off",
+    revision=2,
+    presets=LATENT_PRESETS,
+    load=load(lambda preset: preset.photos),
+    measure=whole(run),
+    figures={"fig8": drawing},
+    table=table,
+    claims=judge,
+    paper=PAPER,
+)

@@ -1,0 +1,204 @@
+"""Compare face models on people that none of them has seen: which one should the methods take?
+
+    python -m semveil.experiments.models.comparison faces-64 models/mine --data FACES.npz --out results/models/comparison.json
+
+Every model re-creates the same held-out photos, with its encoder alone and with its inversion, makes random faces, and serves
+dp-image and latent-dp at the same true epsilons. Times are CPU seconds of one thread, so that other load does not count. Models
+that OUT holds already, measured in the same way, are not measured again.
+"""
+
+import argparse
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from semveil.core.device import Movable
+from semveil.core.progress import Progress, quiet
+from semveil.core.provenance import commit, versions
+from semveil.core.results import read_result, rounded, write_result
+from semveil.core.rng import streams
+from semveil.experiments.kit.photo_sets import PhotoSet, held_out_photos
+from semveil.experiments.kit.set_distance import SetFeatures
+from semveil.link.measure import compare
+from semveil.methods.dp_image import DPImage
+from semveil.methods.face_model import FaceModel, load_model
+from semveil.methods.latent_dp import LatentDP
+from semveil.methods.latent_model import from_face_model
+from semveil.metrics import face_detected, fppsr
+from semveil.metrics.frechet import Moments
+from semveil.recognition import Verifier
+from semveil.recognition.by_name import VERIFIERS, Remembering, load_verifier
+
+NAME = "models/comparison"
+
+
+@dataclass(frozen=True)
+class ComparisonSettings:
+    """Size of a comparison.
+
+    Attributes:
+        photos: held-out people, one photo of each.
+        samples: random faces of each model.
+        detected: photos, and random faces, in which a detector looks for a face, the slowest measurement.
+        dp_image_epsilons: true epsilons of dp-image by the clip box, noise on all codes.
+        latent_dp_epsilons: true epsilons of latent-dp between the 25 % and 75 % quantiles, uniform weights.
+        seed: of random faces and noise.
+    """
+
+    photos: int = 96
+    samples: int = 96
+    detected: int = 48
+    dp_image_epsilons: tuple[float, ...] = (20_000.0, 60_000.0)
+    latent_dp_epsilons: tuple[float, ...] = (2_000.0, 20_000.0)
+    seed: int = 0
+
+
+@dataclass(frozen=True, eq=False)
+class Measure:
+    """What pictures are compared with, and by what.
+
+    Attributes:
+        verifiers: by name; the first also gives similarities.
+        features: that Frechet distances compare.
+        source: moments of the photos' features.
+    """
+
+    photos: PhotoSet
+    verifiers: dict[str, Verifier]
+    detected: int
+    features: SetFeatures
+    source: Mapping[str, Moments]
+
+    def likeness(self, images: Tensor) -> dict[str, Any]:
+        """Pictures of the photos, in their order: one value per photo, and the Frechet distances of the sets."""
+        source, shown = self.photos.images, images.clamp(-1, 1)
+        first, *others = self.verifiers
+        columns = compare(source, shown, self.verifiers[first], detect=False)
+        columns[f"accepted_{first}"] = [1 - value for value in columns.pop("fppsr")]
+        for name in others:
+            columns[f"accepted_{name}"] = (1 - fppsr(source, shown, self.verifiers[name])).tolist()
+        return {k: rounded(v) if isinstance(v, list) else v for k, v in columns.items()} | self.realism(shown)
+
+    def realism(self, images: Tensor) -> dict[str, Any]:
+        """What needs no photo beside each picture: whether dlib finds a face, and the Frechet distances to the photos."""
+        shown = images.clamp(-1, 1)
+        found = {"face_detected": face_detected(shown[: self.detected]).float().tolist()}
+        return found | self.features.distances(self.source, shown)
+
+
+def compare_models(
+    models: Sequence[FaceModel],
+    photos: PhotoSet,
+    *,
+    verifiers: Sequence[str] = ("edgeface", "dlib"),
+    settings: ComparisonSettings = ComparisonSettings(),
+    known: Mapping[str, Any] | None = None,
+    progress: Progress = quiet,
+) -> dict[str, Any]:
+    """Measure every model, JSON-ready.
+
+    Args:
+        models: of one size, that of the photos.
+        photos: that no model was trained on.
+        verifiers: each at its threshold for a false acceptance rate of 0.1 %; the first also gives similarities.
+        known: an earlier comparison, whose models are taken from it where all else is the same.
+
+    Raises:
+        ValueError: the sizes differ.
+        WeightsMissing: a verifier's weights are not on this machine.
+    """
+    size = photos.images.shape[-1]
+    for model in models:
+        if model.size != size:
+            raise ValueError(f"models must take photos of {size} px to be compared on these, {model.name} takes {model.size}")
+    loaded = {name: load_verifier(name, resolution=size) for name in verifiers}
+    features = SetFeatures.load()
+    remembering: dict[str, Verifier] = {name: Remembering(verifier) for name, (verifier, _) in loaded.items()}
+    measure = Measure(photos, remembering, settings.detected, features, features.of(photos.images))
+    config = {
+        **{name: list(v) if isinstance(v, tuple) else v for name, v in asdict(settings).items()},
+        "photos": {"description": photos.description, "count": len(photos.ids), "digest": photos.digest},
+        "verifiers": {name: card for name, (_, card) in loaded.items()},
+        "features": features.names,
+    }
+    head = {"experiment": NAME, "config": config, "versions": versions()}
+    alike = known is not None and all(known.get(key) == value for key, value in head.items())
+    measured = known["models"] if known is not None and alike else []
+    rows = []
+    for done, model in enumerate(models):
+        progress(f"measure {model.name}", done, len(models))
+        mine = {"digest": model.digest, "inversion_settings": model.describe_inversion()}
+        old = next((entry for entry in measured if mine.items() <= entry.items()), None)
+        rows.append(old or {"name": model.name, **mine, **_measured(model, measure, settings)})
+    return {**head, "commit": commit(), "photos": measure.realism(photos.images), "models": rows}
+
+
+def _measured(model: FaceModel, measure: Measure, settings: ComparisonSettings) -> dict[str, Any]:
+    latent, images, rng = from_face_model(model), measure.photos.images, streams(settings.seed)["samples"]
+    start, encoder_seconds = _timed(lambda: model.start_codes(images), len(images))
+    codes, inversion_seconds = _timed(lambda: latent.encode(images), len(images))
+    inverted, synthesis_seconds = _timed(lambda: latent.synthesize(codes), len(images))
+    mapped = latent.synthesize(model.random_faces(settings.samples, rng=rng))
+    drawn = latent.synthesize(latent.public_latents(settings.samples, rng))
+    methods: list[DPImage | LatentDP] = [DPImage(latent, epsilon=epsilon) for epsilon in settings.dp_image_epsilons]
+    methods += [LatentDP(latent, epsilon=epsilon) for epsilon in settings.latent_dp_epsilons]
+    return {
+        "semantic": model.semantic,
+        "latent_shape": list(model.latent_shape),
+        "parameters": {"generator": _count(model.generator), "encoder": _count(model.encoder) if model.encoder else 0},
+        "cpu_seconds": {
+            "encoder": round(encoder_seconds, 4),
+            "inversion": round(inversion_seconds, 4),
+            "synthesis": round(synthesis_seconds, 5),
+        },
+        "encoder": measure.likeness(latent.synthesize(start.expand(len(images), -1, -1))),
+        "inversion": measure.likeness(inverted),
+        "samples": {"mapping": measure.realism(mapped), "prior": measure.realism(drawn)},
+        "methods": [
+            {
+                "method": method.name,
+                "guarantee": method.guarantee(simulated=True).as_dict(),
+                **measure.likeness(method.protect_latents(codes, rng=streams(settings.seed)["dp"]).images),
+            }
+            for method in methods
+        ],
+    }
+
+
+def _timed(work: Callable[[], Tensor], count: int) -> tuple[Tensor, float]:
+    """What work gives, and CPU seconds per photo."""
+    began = time.process_time()
+    return work(), (time.process_time() - began) / count
+
+
+def _count(network: Movable) -> int:
+    return sum(parameter.numel() for parameter in network.parameters())
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Command line: measure, and write the result."""
+    parser = argparse.ArgumentParser(
+        prog="python -m semveil.experiments.models.comparison", description="Compare face models on held-out photos."
+    )
+    parser.add_argument("models", nargs="+", help="names or folders, as `semveil models list` knows them")
+    parser.add_argument("--data", type=Path, required=True, help="held-out photos: a prepared .npz or a folder of photos")
+    parser.add_argument("--verifier", action="append", choices=list(VERIFIERS), help="may be repeated; edgeface and dlib")
+    parser.add_argument("--photos", type=int, default=ComparisonSettings.photos)
+    parser.add_argument("--out", type=Path, required=True, help="JSON to write")
+    given = parser.parse_args(arguments)
+    models = [load_model(name) for name in given.models]
+    settings = ComparisonSettings(photos=given.photos)
+    photos = held_out_photos(given.data, models[0], settings.photos)
+    report: Progress = lambda stage, done, total: print(f"{stage}: {done} of {total}", flush=True)  # noqa: E731
+    verifiers = given.verifier or ("edgeface", "dlib")
+    known = read_result(given.out) if given.out.is_file() else None
+    result = compare_models(models, photos, verifiers=verifiers, settings=settings, known=known, progress=report)
+    write_result(given.out, result)
+
+
+if __name__ == "__main__":
+    main()

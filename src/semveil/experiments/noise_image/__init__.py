@@ -1,0 +1,1 @@
+"""noise-image's results [NI]."""

@@ -1,0 +1,184 @@
+"""What an inverter rebuilds of pictures that noise-image sends, `attack.json`."""
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from matplotlib.figure import Figure
+from torch import Tensor
+
+from semveil.attacks.intervals import rate
+from semveil.attacks.inverter import InverterSettings, train_inverter
+from semveil.core.results import rounded
+from semveil.core.rng import streams
+from semveil.core.weights import WeightsMissing
+from semveil.experiments.kit.experiment import experiment
+from semveil.experiments.kit.keeping import Keep
+from semveil.experiments.kit.statistics import mean_of_photos
+from semveil.experiments.kit.tables import markdown
+from semveil.experiments.noise_image.bench import (
+    NoiseImageBench,
+    Pictures,
+    Protect,
+    as_dict,
+    as_sent,
+    eight_bits,
+    load,
+    right,
+    shown_by,
+)
+from semveil.experiments.noise_image.cell_claims import named
+from semveil.experiments.noise_image.paper import PAPER
+from semveil.experiments.noise_image.presets import MAIN, NOISE_IMAGE_PRESETS, Cell
+from semveil.experiments.noise_image.shown import bars, label_of, score_of
+from semveil.metrics import lpips, psnr, ssim
+
+BLUR = 2.0  # standard deviation in pixels
+TARGETS = (
+    *(Cell(sigma, "published", *MAIN) for sigma in (3.0, 5.0)),
+    *(Cell(sigma, "without loss") for sigma in (3.0, 5.0)),
+    *(Cell(sigma, "noised") for sigma in (3.0, 5.0)),
+    Cell(3.0, "as_released"),
+)
+LONGER = 3  # times as many steps, for two of them: what patience gives
+PATIENT = (Cell(3.0, "published", *MAIN), Cell(3.0, "noised"))
+
+
+def attack_targets(bench: NoiseImageBench, keep: Keep) -> None:
+    """Attack what is sent; controls first: what must be rebuilt, and what answering without looking gets."""
+    steps = bench.preset.inverter_steps
+    named: dict[str, tuple[Callable[[], Protect], int]] = {
+        "permutation": (lambda: shuffled, steps),
+        "blur": (lambda: blurred, steps),
+        **{cell.name: (partial(bench.conversion, cell), steps) for cell in TARGETS},
+        **{f"{cell.name}, {LONGER * steps} steps": (partial(bench.conversion, cell), LONGER * steps) for cell in PATIENT},
+    }
+    shown = bench.test.rows(slice(bench.preset.attacked))
+    mean = bench.train.images.mean(0)
+    keep("mean picture", lambda: rebuilt(bench, mean.expand_as(shown.images), shown))
+    keep("source", lambda: {"classified": as_dict(rate(right(bench.explainer, shown.pixels, shown.labels).numpy()))})
+    for number, (name, (protect, chosen)) in enumerate(named.items()):
+        bench.progress("attack", number, len(named))
+        keep(name, lambda protect=protect, chosen=chosen: attacked(bench, protect(), shown, steps=chosen))  # type: ignore[misc]
+
+
+def attacked(bench: NoiseImageBench, protect: Protect, shown: Pictures, *, steps: int) -> dict[str, Any]:
+    """Train an inverter, for so many steps, on the training pictures and what is sent of them; use it on test pictures."""
+    known, sent = (as_sent(protect, pixels).float() / 127.5 - 1 for pixels in (bench.train.pixels, shown.pixels))
+    settings = InverterSettings(width=bench.preset.inverter_width, steps=steps)
+    inverter = train_inverter(known, bench.train.images, settings, rng=streams(0)["attack"])
+    return {
+        "known_pairs": len(known),
+        "validation_error": round(inverter.error, 4),
+        "sent": compared(sent, shown.images),
+        "rebuilt": rebuilt(bench, inverter(sent), shown),
+    }
+
+
+def rebuilt(bench: NoiseImageBench, images: Tensor, shown: Pictures) -> dict[str, Any]:
+    """How like the sources estimates are, and what the explainer, trained on pictures as they are, makes of them."""
+    pixels = eight_bits(images)
+    hits = right(bench.explainer, pixels, shown.labels)
+    return {**compared(images, shown.images), "classified": as_dict(rate(hits.numpy()))}
+
+
+def compared(images: Tensor, sources: Tensor) -> dict[str, Any]:
+    """SSIM, PSNR and LPIPS of each picture to its source; LPIPS is None with a reason where its weights are missing."""
+    found: dict[str, Any] = {
+        name: rounded(metric(images, sources).tolist()) for name, metric in (("ssim", ssim), ("psnr", psnr))
+    }
+    try:  # its network wants more pixels than these have
+        large = [F.interpolate(x, scale_factor=2, mode="bilinear").clamp(-1, 1) for x in (images, sources)]
+        found["lpips"] = rounded(torch.cat([lpips(a, b) for a, b in zip(*(x.split(128) for x in large), strict=True)]).tolist())
+    except WeightsMissing as error:
+        found["lpips"], found["lpips_reason"] = None, str(error)
+    return found
+
+
+def shuffled(images: Tensor) -> Tensor:
+    """The pixels in another order, the same for every picture."""
+    order = torch.randperm(images[0, 0].numel(), generator=streams(0)["permutation"])
+    return images.flatten(2)[:, :, order].view(images.shape)
+
+
+def blurred(images: Tensor) -> Tensor:
+    """Gaussian blur."""
+    side = 2 * round(3 * BLUR) + 1
+    weights = torch.exp(-((torch.arange(side) - side // 2) ** 2) / (2 * BLUR**2))
+    weights = (weights / weights.sum()).expand(3, 1, 1, side)
+    padded = F.pad(images, (side // 2,) * 4, mode="replicate")
+    return F.conv2d(F.conv2d(padded, weights, groups=3), weights.mT, groups=3)
+
+
+def drawing(result: dict[str, Any], folder: Path) -> Figure:
+    rows = attack_rows(result)
+    figure = Figure(figsize=(9, 0.45 * len(rows) + 1.4))
+    left, right = figure.subplots(1, 2, sharey=True)
+    places = np.arange(len(rows))[::-1]
+    for axes, column, label in (
+        (left, "ssim", "SSIM of what is rebuilt"),
+        (right, "classified", "classified right when rebuilt"),
+    ):
+        found = [row[column] for row in rows]
+        bars(axes, places, found, label)
+    left.set_yticks(places, [label_of(row["name"]) for row in rows])
+    right.axvline(result["attack"]["source"]["classified"]["value"], color="grey", lw=1)
+    right.axvline(result["explainer"]["chance"], color="grey", lw=1, ls=":")
+    figure.suptitle("What an inverter rebuilds (lines at the right: the pictures themselves; chance)")
+    return figure
+
+
+def attack_rows(result: dict[str, Any]) -> list[dict[str, Any]]:
+    """Targets with value, low and high of what the inverter rebuilt."""
+    rows = []
+    for name, target in result["attack"].items():
+        if name == "source":
+            continue
+        made = target.get("rebuilt", target)
+        classified = made["classified"]
+        row = {"name": name, "classified": tuple(classified[key] for key in ("value", "low", "high"))}
+        for metric in ("ssim", "psnr", "lpips"):
+            mean = mean_of_photos(made[metric]) if made[metric] else None
+            row[metric] = (mean.value, mean.low, mean.high) if mean else None
+        sent = target.get("sent")
+        row["sent"] = mean_of_photos(sent["ssim"]) if sent else None
+        rows.append(row)
+    return rows
+
+
+def table(result: dict[str, Any]) -> str:
+    head = ["what is sent", "its own SSIM", "SSIM rebuilt", "PSNR, dB", "LPIPS", "classified right, rebuilt"]
+    rows = []
+    for row in attack_rows(result):
+        sent = str(row["sent"]) if row["sent"] else ""
+        rows.append([named(row["name"]), sent, *(_triple(row[c]) for c in ("ssim", "psnr", "lpips", "classified"))])
+    known = max(target.get("known_pairs", 0) for target in result["attack"].values())
+    steps = result["config"]["preset"]["inverter_steps"]
+    about = (
+        f"An inverter trained on {known:,} pairs, of training pictures, for {steps:,} steps where none are named; "
+        f"{len(result['attack']['mean picture']['ssim'])} test pictures rebuilt; mean with a 95 % interval over "
+        "pictures. LPIPS at twice the size. The explainer classifies the "
+        f"pictures themselves with {score_of(result['attack']['source']['classified'])}, chance is "
+        f"{result['explainer']['chance']:.3f}."
+    )
+    return f"{about}\n\n{markdown(head, rows)}"
+
+
+def _triple(found: tuple[float, float, float] | None) -> str:
+    return "not measured" if found is None else "{:.3f} [{:.3f}, {:.3f}]".format(*found)
+
+
+ATTACK = experiment(
+    "noise-image/attack",
+    revision=2,
+    presets=NOISE_IMAGE_PRESETS,
+    load=load,
+    measure=shown_by("attack", {"attack": attack_targets}),
+    figures={"attack": drawing},
+    table=table,
+    paper=PAPER,
+)

@@ -1,0 +1,371 @@
+"""What a run of noise-image's experiments works on: pictures, the explainer, and what is trained for each cell."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from safetensors.torch import save
+from torch import Tensor, nn
+
+from semveil.attacks.intervals import Score, rate
+from semveil.core.checkpoints import load_strictly, read_checkpoint
+from semveil.core.digests import digest_of_json, digest_of_tensors
+from semveil.core.files import write_whole
+from semveil.core.pixels import to_pixels, to_tensor
+from semveil.core.progress import Progress
+from semveil.core.provenance import versions
+from semveil.core.rng import streams
+from semveil.data.labelled_pictures import LabelledPictures, load_labelled
+from semveil.experiments.kit.experiment import Run
+from semveil.experiments.kit.inputs import as_json
+from semveil.experiments.kit.keeping import Keep, Kept, metric_weights
+from semveil.experiments.kit.outliers import centred
+from semveil.experiments.kit.photo_sets import DataMissing
+from semveil.experiments.noise_image.presets import Cell, NoiseImagePreset
+from semveil.generators.conversion import ConversionConfig, ConversionGenerator
+from semveil.methods.noise_image_model import load_noise_image_model
+from semveil.recognition.vgg16_classifier import VGG16Classifier
+from semveil.recognition.vgg16_config import VGG16Config
+from semveil.training.classifier import ClassifierTraining, class_scores, train_classifier
+from semveil.training.explanation_noise import ExplanationNoise
+from semveil.training.noise_image import ConversionTraining, convert, noised, train_conversion
+
+DELTA = 1e-5
+DETERMINISTIC = "the conversion is a deterministic function of the picture; its noise acted in training alone"
+NETWORKS = "networks"  # folder beside the JSON; not kept in the repository
+NO_NOISE = 1e6  # epsilon of N at which its noise is below a thousandth of a class weight
+AT_ONCE = 1 << 20  # values of pictures that networks get at a time
+NETWORKS_REVISION = 1  # raised where training gives other networks from the same pictures and settings
+Protect = Callable[[Tensor], Tensor]
+Network = TypeVar("Network", bound=nn.Module)
+
+
+@dataclass(frozen=True, eq=False)
+class Pictures:
+    """Attributes: pixels: (N, 3, H, W) uint8; labels: (N,)."""
+
+    pixels: Tensor
+    labels: Tensor
+
+    @property
+    def images(self) -> Tensor:
+        """(N, 3, H, W) in [-1, 1]."""
+        return self.pixels.float() / 127.5 - 1
+
+    def rows(self, index: Tensor | slice) -> "Pictures":
+        """Some of them."""
+        return Pictures(self.pixels[index], self.labels[index])
+
+
+@dataclass(frozen=True, eq=False)
+class NoiseImageBench:
+    """Pictures, and the explainer trained on them.
+
+    Attributes:
+        digest: SHA-256 over all pictures, their labels and the names of the classes.
+        folder: of the results; networks are kept in it, so that another figure needs no second training.
+    """
+
+    preset: NoiseImagePreset
+    folder: Path
+    train: Pictures
+    test: Pictures
+    classes: tuple[str, ...]
+    description: str
+    digest: str
+    explainer: VGG16Classifier
+    explainer_from: str
+    progress: Progress
+
+    @property
+    def head(self) -> dict[str, Any]:
+        return {}
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """As result files have it."""
+        return {
+            "preset": as_json(self.preset),
+            "pictures": self.description,
+            "digest": self.digest,
+            "explainer": self.explainer_from,
+            "networks_revision": NETWORKS_REVISION,
+            "metric_weights": metric_weights(),
+            "train": len(self.train.labels),
+            "test": len(self.test.labels),
+            "classes": len(self.classes),
+            "size": self.train.pixels.shape[-1],
+        }
+
+    def conversion(self, cell: Cell) -> Protect:
+        """What turns pictures into what is sent: the cell's generator, trained now or before, or n."""
+        if cell.kind == "noised":
+            rng = streams(cell.seed)[f"noise {cell.sigma:g}"]
+            return lambda images: noised(images, cell.sigma, rng=rng)
+        settings = conversion_settings(self.preset, cell)
+        network = ConversionGenerator(settings.generator, rng=torch.Generator())
+
+        def train() -> nn.Module:
+            stage = f"train g: {cell.name}"
+            return train_conversion(
+                self.train.pixels,
+                self.explainer,
+                settings,
+                rng=streams(cell.seed)["train"],
+                progress=lambda step, steps, losses: self.progress(stage, step, steps),
+            )
+
+        generator = self.kept(f"g {cell.name}", network, train)
+        return lambda images: convert(generator, images)
+
+    def service(self, cell: Cell, protect: Protect, sent: Tensor | None = None) -> VGG16Classifier:
+        """The service model of a cell, trained on what clients sent of the training pictures.
+
+        Augmented by mirroring: a client with a conversion converts the mirrored pictures too; true noise is drawn once for each
+        picture and mirrored with it, since a second draw would cost epsilon again.
+
+        Args:
+            sent: of the training pictures, where it is there already; else they are protected if it comes to training.
+        """
+        network = VGG16Classifier(self.sizes(self.preset.service_width), rng=torch.Generator())
+
+        def train() -> nn.Module:
+            given = as_sent(protect, self.train.pixels) if sent is None else sent
+            mirrored = None if cell.kind == "noised" else as_sent(protect, self.train.pixels.flip(-1))
+            return self.classifier(given, cell.seed, f"train f: {cell.name}", mirrored=mirrored)
+
+        return self.kept(f"f {cell.name}", network, train)
+
+    def classifier(self, sent: Tensor, seed: int, stage: str, *, mirrored: Tensor | None = None) -> VGG16Classifier:
+        """Train a service model on pixels (N, 3, H, W) uint8 sent of the training pictures, and of mirrored ones."""
+        return train_classifier(
+            sent,
+            self.train.labels,
+            self.sizes(self.preset.service_width),
+            training(self.preset, self.preset.service_epochs),
+            rng=streams(seed)["service"],
+            mirrored=mirrored,
+            progress=lambda step, steps, loss: self.progress(stage, step, steps),
+        )
+
+    def sizes(self, width: int, classes: int | None = None) -> VGG16Config:
+        """Of a classifier of all classes, or of so many."""
+        return classifier_sizes(self.preset, width, classes or len(self.classes))
+
+    def kept(self, name: str, network: Network, train: Callable[[], nn.Module]) -> Network:
+        """A network from the folder, or trained and put there; filled, in evaluation mode and frozen."""
+        digest = digest_of_json([NETWORKS_REVISION, self.config, versions()])[:12]
+        path = self.folder / NETWORKS / digest / f"{name.replace(', ', '_').replace(' ', '-')}.safetensors"
+        if not path.is_file():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_whole(path, save({k: v.contiguous() for k, v in train().state_dict().items()}))
+        load_strictly(network, read_checkpoint(path), name=name)
+        return network.eval().requires_grad_(False)
+
+
+Body = Callable[[NoiseImageBench, Keep], None]
+"""Measures what a table or figure shows, each part kept by its name."""
+
+
+def load(run: Run) -> NoiseImageBench:
+    """What a run works on, see `prepare`; its `model` gives the explainer, else one is trained."""
+    if run.verifier:
+        raise ValueError(f"noise-image/{run.figure} judges no faces; leave out the verifier {run.verifier!r}")
+    return prepare(run.preset, run.folder, run.data, run.model, run.progress)
+
+
+def shown_by(place: str, bodies: Mapping[str, Body]) -> Callable[[NoiseImageBench, Kept, Run], None]:
+    """A measurement that adds what the wanted figure shows, at a place of the file, beside the explainer's accuracy."""
+
+    def measure(bench: NoiseImageBench, kept: Kept, run: Run) -> None:
+        kept.part("explainer", measure=partial(_explainer_accuracy, bench))
+        bodies[run.figure](bench, lambda name, cell: kept.part(place, name, measure=cell))
+
+    return measure
+
+
+def _explainer_accuracy(bench: NoiseImageBench) -> dict[str, Any]:
+    hits = right(bench.explainer, bench.test.pixels, bench.test.labels)
+    return {"accuracy": as_dict(rate(hits.numpy())), "chance": 1 / len(bench.classes)}
+
+
+def prepare(
+    preset: NoiseImagePreset, folder: Path, data: Path | None, model: str | None, progress: Progress
+) -> NoiseImageBench:
+    """Load the pictures, and the explainer: a trained model's, or one trained now or before from the pictures.
+
+    Raises:
+        DataMissing: the preset needs `data`.
+        DataSetError: there is no such data set, or it is damaged.
+        ValueError: there is no such model, or it knows other classes.
+    """
+    if data is None and preset.needs_data:
+        raise DataMissing(
+            f"preset {preset.name} measures accuracy on CIFAR-100; name it with --data (the folder that its Python version "
+            "unpacks to, a folder with train/CLASS/*.png, or an .npz), or take --preset smoke, which needs none"
+        )
+    train, test = (load_labelled(data, part=part) if data else made_pictures(part) for part in ("train", "test"))
+    if preset.classes and len(train.classes) != preset.classes:
+        raise ValueError(f"preset {preset.name} is of {preset.classes} classes; {str(data)!r} has {len(train.classes)}")
+    rows = slice(preset.tested)
+    parts = [torch.from_numpy(values) for part in (train, test) for values in (part.pixels, part.labels)]
+    digest = digest_of_json([digest_of_tensors(parts), train.classes])
+    size = f"{train.pixels.shape[1]} px" + (f" enlarged to {preset.size}" if preset.size else "")
+    explainer, source = _explainer(preset, model, train.classes)
+    bench = NoiseImageBench(
+        preset,
+        Path(folder),
+        enlarged(_as_tensors(train), preset.size),
+        enlarged(_as_tensors(test).rows(rows), preset.size),
+        train.classes,
+        f"{len(train)} training and {len(test)} test pictures of {len(train.classes)} classes, {size}, digest {digest[:12]}"
+        + ("" if data else "; made, no photographs"),
+        digest,
+        explainer,
+        source,
+        progress,
+    )
+    if model:
+        return bench
+
+    def learn() -> nn.Module:
+        return train_classifier(
+            bench.train.pixels,
+            bench.train.labels,
+            bench.explainer.config,
+            training(preset, preset.explainer_epochs),
+            rng=streams(0)["explainer"],
+            progress=lambda step, steps, loss: progress("train the explainer", step, steps),
+        )
+
+    bench.kept("explainer", bench.explainer, learn)
+    return bench
+
+
+def _explainer(preset: NoiseImagePreset, model: str | None, classes: tuple[str, ...]) -> tuple[VGG16Classifier, str]:
+    """A trained model's explainer, or one to be filled, and where it comes from."""
+    if model is None:
+        config = classifier_sizes(preset, preset.explainer_width, len(classes))
+        return VGG16Classifier(config, rng=torch.Generator()), "trained on the training pictures"
+    loaded = load_noise_image_model(model)
+    if loaded.classes != classes:
+        raise ValueError(f"model {loaded.name} tells {len(loaded.classes)} classes apart, which are not those of the data set")
+    return loaded.explainer, f"of model {loaded.name}, digest {digest_of_tensors(loaded.explainer.state_dict().values())}"
+
+
+def training(preset: NoiseImagePreset, epochs: int) -> ClassifierTraining:
+    """How classifiers are trained."""
+    return ClassifierTraining(epochs=epochs, batch=preset.batch, learning_rate=preset.classifier_rate)
+
+
+def conversion_settings(preset: NoiseImagePreset, cell: Cell) -> ConversionTraining:
+    """How a cell's conversion is trained; without noise, N gets an epsilon at which nothing is left of it."""
+    released = cell.kind == "as_released"
+    return ConversionTraining(
+        sigma=cell.sigma,
+        beta=0.0 if cell.kind == "without loss" else 1.0,
+        explanation="as_released" if released else "published",
+        noise=ExplanationNoise(cell.epsilon or NO_NOISE, cell.delta or 0.5, calibration=cell.calibration),
+        generator=replace(ConversionConfig.released(), width=preset.released_width)
+        if released
+        else ConversionConfig(width=preset.generator_width, blocks=preset.blocks, halvings=preset.halvings),
+        discriminator_width=preset.discriminator_width,
+        steps=preset.conversion_steps,
+        batch=preset.conversion_batch,
+        learning_rate=preset.conversion_rates[0],
+        discriminator_rate=preset.conversion_rates[1],
+        decay=preset.decay,
+    )
+
+
+def classifier_sizes(preset: NoiseImagePreset, width: int, classes: int) -> VGG16Config:
+    """Of an explainer or a service model."""
+    return VGG16Config.published(classes=classes) if preset.table2 else VGG16Config.small(classes=classes, width=width)
+
+
+def as_sent(protect: Protect, pixels: Tensor) -> Tensor:
+    """What travels: 8-bit pixels (N, 3, H, W) of what is made of pixels (N, 3, H, W) uint8, some pictures at a time."""
+    rows = max(1, AT_ONCE // pixels[:1].numel())
+    return torch.cat([eight_bits(protect(part.float() / 127.5 - 1)) for part in pixels.split(rows)])
+
+
+def eight_bits(images: Tensor) -> Tensor:
+    """Images (N, 3, H, W) about [-1, 1] as 8-bit pixels of the same shape."""
+    return torch.from_numpy(to_pixels(images)).permute(0, 3, 1, 2).contiguous()
+
+
+def enlarged(pictures: Pictures, size: int | None) -> Pictures:
+    """Bicubic, to so many pixels a side; as they are where None."""
+    if size is None or pictures.pixels.shape[-1] == size:
+        return pictures
+    rows = max(1, AT_ONCE // (3 * size**2))
+    parts = (F.interpolate(part.float(), (size, size), mode="bicubic") for part in pictures.pixels.split(rows))
+    return Pictures(torch.cat([part.round().clamp(0, 255).to(torch.uint8) for part in parts]), pictures.labels)
+
+
+def right(network: VGG16Classifier, pixels: Tensor, labels: Tensor) -> Tensor:
+    """Whether each of the pictures (N, 3, H, W) uint8 is given its class."""
+    rows = max(1, AT_ONCE // pixels[:1].numel())
+    scores = torch.cat([class_scores(network, part.float() / 127.5 - 1) for part in pixels.split(rows)])
+    return scores.argmax(1) == labels
+
+
+def made_pictures(part: str) -> LabelledPictures:
+    """Pictures of four classes, lines in four directions of random colours: for plumbing only."""
+    rng = np.random.default_rng(["train", "test"].index(part))
+    count = {"train": 96, "test": 32}[part]
+    labels = rng.integers(0, 4, count)
+    across, down = np.meshgrid(np.arange(32), np.arange(32))
+    ways = np.stack([across, down, across + down, across - down])[labels]
+    waves = np.sin(ways / 2 + rng.uniform(0, 6, (count, 1, 1)))[..., None] * rng.uniform(20, 120, (count, 1, 1, 3))
+    return LabelledPictures((128 + waves).astype(np.uint8), labels, ("across", "down", "falling", "rising"))
+
+
+def shown_pictures(size: int) -> tuple[Tensor, tuple[str, ...]]:
+    """Pictures that figures may show: of scikit-image, centred; images and what they show."""
+    from skimage import data
+
+    found = {
+        "astronaut": data.astronaut()[:300, 80:380],
+        "cat": data.chelsea(),
+        "coffee": data.coffee(),
+        "rocket": data.rocket(),
+    }
+    return to_tensor([centred(picture, size) for picture in found.values()]), tuple(found)
+
+
+def as_dict(score: Score) -> dict[str, float]:
+    """As JSON has it."""
+    return {name: round(value, 4) for name, value in vars(score).items()}
+
+
+def packed(hits: Tensor) -> str:
+    """Booleans as hexadecimal digits, four in each, the first one the highest; `unpacked` reads them.
+
+    Example:
+        >>> import torch
+        >>> packed(torch.tensor([True, False, False, True, True]))
+        '98'
+    """
+    return np.packbits(hits.numpy()).tobytes().hex()
+
+
+def unpacked(digits: str, count: int) -> NDArray[np.bool_]:
+    """`packed`'s booleans.
+
+    Example:
+        >>> unpacked("98", 5).tolist()
+        [True, False, False, True, True]
+    """
+    return np.unpackbits(np.frombuffer(bytes.fromhex(digits), np.uint8), count=count).astype(bool)
+
+
+def _as_tensors(pictures: LabelledPictures) -> Pictures:
+    pixels = torch.from_numpy(np.ascontiguousarray(pictures.pixels.transpose(0, 3, 1, 2)))
+    return Pictures(pixels, torch.from_numpy(pictures.labels))

@@ -1,0 +1,142 @@
+"""What the cells of Tables 3 and 4 of [NI] bear out of its text."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import t
+
+from semveil.experiments.kit.claims import Claim
+from semveil.experiments.kit.statistics import Mean, mean_of_photos
+from semveil.experiments.noise_image.bench import unpacked
+from semveil.experiments.noise_image.presets import AS_PUBLISHED, MAIN, SIGMAS, Cell
+
+Cells = dict[str, dict[float, list[dict[str, Any]]]]
+EFFECT, BARE = Cell(3.0, "published", *MAIN).setting, Cell(3.0, "without loss").setting
+NEAR_SSIM = 0.005  # what "no difference in SSIM" is taken to mean
+
+
+def cells_by_setting(result: dict[str, Any]) -> Cells:
+    """Setting -> sigma -> its cells, one for each seed, in the order of Table 3."""
+    found: Cells = {}
+    for record in result["cells"].values():
+        named = {name: record[name] for name in ("sigma", "kind", "epsilon", "delta", "seed")}
+        cell = Cell(**named, calibration=record.get("calibration", "corrected"))  # cells of before have one law
+        found.setdefault(cell.setting, {}).setdefault(cell.sigma, []).append(record)
+    order = ["noised", *result["paper"]["table3"]]
+    rows = {setting: setting.removesuffix(AS_PUBLISHED) for setting in found}
+    places = {setting: order.index(row) if row in order else len(order) for setting, row in rows.items()}
+    return {s: dict(sorted(found[s].items())) for s in sorted(found, key=lambda s: (places[s], s))}
+
+
+def hits(cells: list[dict[str, Any]]) -> NDArray[np.float64]:
+    """(seeds, pictures): 1 where the service model was right."""
+    return np.array([unpacked(cell["right"], cell["accuracy"]["count"]) for cell in cells], float)
+
+
+def mean_accuracy(cells: list[dict[str, Any]]) -> Mean:
+    """Over pictures and seeds; the interval is over pictures."""
+    mean = mean_of_photos(hits(cells))
+    assert mean is not None
+    return mean
+
+
+def over_seeds(first: list[dict[str, Any]], second: list[dict[str, Any]]) -> tuple[Mean, Mean | None]:
+    """Difference of accuracies, first - second, paired by seed: with an interval over pictures, and with one over seeds.
+
+    The second holds what training anew changes; None for a single seed.
+    """
+    rows = _gains(first, second)
+    over_pictures = mean_of_photos(rows)
+    assert over_pictures is not None
+    return over_pictures, over_trainings(rows)
+
+
+def over_trainings(rows: NDArray[np.float64]) -> Mean | None:
+    """Mean of (trainings, pictures) with Student's interval over trainings; None for a single one."""
+    trainings = rows.mean(1)
+    if len(trainings) < 2:
+        return None
+    half = float(t.ppf(0.975, len(trainings) - 1) * trainings.std(ddof=1) / len(trainings) ** 0.5)
+    centre = float(trainings.mean())
+    return Mean(centre, centre - half, centre + half, len(trainings))
+
+
+def noise_claims(result: dict[str, Any]) -> Iterator[Claim]:
+    """What a conversion buys over true noise, which [NI] does not ask."""
+    cells = cells_by_setting(result)
+    noise = cells.get("noised", {})
+    for setting in (EFFECT, BARE):
+        for sigma, of in cells.get(setting, {}).items():
+            if sigma in noise:
+                yield _compare(f"Converted pictures ({named(setting)}) are read better, σ = {sigma:g}", of, noise[sigma])
+    if {3.0, 5.0} <= noise.keys():
+        yield _compare("Accuracy on true noise falls with σ, from 3 to 5", noise[3.0], noise[5.0])
+
+
+def cell_claims(result: dict[str, Any]) -> Iterator[Claim]:
+    """What [NI] says of Tables 3 and 4."""
+    cells = cells_by_setting(result)
+    helped, bare = (cells.get(setting, {}) for setting in (EFFECT, BARE))
+    both = [sigma for sigma in SIGMAS if sigma in helped and sigma in bare]
+    for sigma in both:
+        yield _compare(f"The explanation loss helps: {EFFECT} above none at σ = {sigma:g}", helped[sigma], bare[sigma])
+    several = [effect for sigma in both if len(effect := _gains(helped[sigma], bare[sigma])) > 1]
+    if len(several) > 1 and len({len(effect) for effect in several}) == 1:
+        together = over_trainings(np.concatenate(several, 1))  # cells of one seed start from the same weights: one trial
+        assert together is not None
+        text = "The explanation loss helps: mean over the σ that have several seeds"
+        yield Claim(text, f"{together} over {together.count} seeds", _sign(together))
+    for setting, of in cells.items():
+        if setting.removesuffix(AS_PUBLISHED) in result["paper"]["table3"] and {3.0, 5.0} <= of.keys():
+            yield _compare(f"Accuracy falls with σ, from 3 to 5 ({named(setting)})", of[3.0], of[5.0])
+    for law, words in (("", "N corrected"), (AS_PUBLISHED, "N as published")):
+        weak, strong = (
+            [c for d in ("1e-05", "0.9") for of in [cells.get(f"epsilon {e}, delta {d}{law}", {})] for c in _of_seed(of)]
+            for e in ("0.9", "0.1")
+        )
+        if len(weak) == len(strong) > 1:
+            gain = over_trainings(hits(weak) - hits(strong))
+            assert gain is not None
+            text = f"Epsilon 0.9 gives more accuracy than 0.1 ({words})"
+            yield Claim(text, f"{gain} over {len(weak)} pairs of cells", _sign(gain))
+    noise = cells.get("noised", {})
+    gaps = []
+    for setting in (name + law for name in result["paper"]["table4"] if name != "noised" for law in ("", AS_PUBLISHED)):
+        for sigma, made in cells.get(setting, {}).items():
+            if sigma in noise:
+                gaps.append(mean_of_photos(np.array(made[0]["ssim"]) - np.array(noise[sigma][0]["ssim"])))
+    found = [gap for gap in gaps if gap]
+    if found:
+        worst = max(found, key=lambda gap: abs(gap.value))
+        text = "Converted pictures are as unlike the picture as under true noise (SSIM)"
+        yield Claim(
+            text, f"largest mean difference {worst} (none: {NEAR_SSIM})", max(abs(worst.low), abs(worst.high)) <= NEAR_SSIM
+        )
+
+
+def _compare(text: str, first: list[dict[str, Any]], second: list[dict[str, Any]]) -> Claim:
+    """Whether the first is larger: where there are several seeds, by the interval over seeds."""
+    over_pictures, seeds = over_seeds(first, second)
+    ours = f"{over_pictures} over pictures" + (f", {seeds} over {seeds.count} seeds" if seeds else ", one seed")
+    return Claim(text, ours, _sign(seeds) if seeds else None)
+
+
+def _gains(first: list[dict[str, Any]], second: list[dict[str, Any]]) -> NDArray[np.float64]:
+    """(seeds, pictures): 1 where only the first was right, -1 where only the second was, for seeds that both have."""
+    pairs = [(a, b) for a in first for b in second if a["seed"] == b["seed"]]
+    return hits([a for a, _ in pairs]) - hits([b for _, b in pairs])
+
+
+def _sign(difference: Mean) -> bool | None:
+    return True if difference.low > 0 else False if difference.high < 0 else None
+
+
+def _of_seed(of: dict[float, list[dict[str, Any]]], seed: int = 0) -> list[dict[str, Any]]:
+    return [cell for sigma in SIGMAS for cell in of.get(sigma, []) if cell["seed"] == seed]
+
+
+def named(setting: str) -> str:
+    names = {"noised": "n(x), true noise", "without loss": "without $L_{exp}$", "without noise": "$L_{exp}$ without N"}
+    return names.get(setting, setting.replace("epsilon", "ε").replace("delta", "δ").replace("noised", "n(x)"))

@@ -1,0 +1,184 @@
+"""Tables 3 and 4 of [NI]: accuracy and likeness of converted pictures, `cells.json`, to which each run adds cells."""
+
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from semveil.attacks.intervals import rate
+from semveil.core.privacy import Guarantee, Norm, Sensitivity
+from semveil.core.results import rounded
+from semveil.experiments.kit.experiment import experiment
+from semveil.experiments.kit.keeping import Keep
+from semveil.experiments.kit.plots import COLOURS
+from semveil.experiments.kit.statistics import mean_of_photos
+from semveil.experiments.kit.tables import markdown
+from semveil.experiments.noise_image.bench import (
+    DELTA,
+    DETERMINISTIC,
+    Body,
+    NoiseImageBench,
+    as_dict,
+    as_sent,
+    load,
+    packed,
+    right,
+    shown_by,
+)
+from semveil.experiments.noise_image.cell_claims import cell_claims, cells_by_setting, mean_accuracy, named, noise_claims
+from semveil.experiments.noise_image.paper import PAPER
+from semveil.experiments.noise_image.presets import AS_PUBLISHED, NOISE_IMAGE_PRESETS, SIGMAS, Cell, table3_cells, table4_cells
+from semveil.experiments.noise_image.shown import label_of, score_of
+from semveil.mechanisms import Gaussian
+from semveil.metrics import ssim
+
+
+def measured_cells(cells: Callable[[Any], list[Cell]]) -> Body:
+    """Measure the cells of a table that are missing."""
+
+    def run(bench: NoiseImageBench, keep: Keep) -> None:
+        chosen = cells(bench.preset)
+        for number, cell in enumerate(chosen):
+            bench.progress("cells", number, len(chosen))
+            keep(cell.name, partial(measure_cell, bench, cell))
+        bench.progress("cells", len(chosen), len(chosen))
+
+    return run
+
+
+def measure_cell(bench: NoiseImageBench, cell: Cell) -> dict[str, Any]:
+    """Train what the cell needs, and count what the service model and the explainer make of what is sent."""
+    start = time.process_time()
+    protect = bench.conversion(cell)
+    sent, shown = (as_sent(protect, part.pixels) for part in (bench.train, bench.test))
+    hits = right(bench.service(cell, protect, sent), shown, bench.test.labels)
+    seconds = time.process_time() - start
+    compared = slice(bench.preset.compared)
+    likeness = ssim(shown[compared].float() / 127.5 - 1, bench.test.rows(compared).images)
+    return {
+        **{name: getattr(cell, name) for name in ("sigma", "kind", "epsilon", "delta", "seed", "calibration")},
+        "guarantee": cell_guarantee(cell, bench.test.pixels.shape[1:].numel()).as_dict(),
+        "accuracy": as_dict(rate(hits.numpy())),
+        "right": packed(hits),
+        "explainer_accuracy": as_dict(rate(right(bench.explainer, shown, bench.test.labels).numpy())),
+        "standard_deviation": round(float((shown.float() / 127.5 - 1).std()), 4),
+        "ssim": rounded(likeness.tolist()),
+        "cpu_seconds": round(seconds, 1),
+    }
+
+
+def cell_guarantee(cell: Cell, values: int) -> Guarantee:
+    """What holds for a picture of so many values that is sent this way."""
+    if cell.kind != "noised":
+        return Guarantee.none("the picture", reason=DETERMINISTIC)
+    sensitivity = Sensitivity(2 * values**0.5, Norm.L2, values, source="pixel values in [-1, 1]")
+    return Gaussian(cell.sigma, DELTA).guarantee(sensitivity, covers="the picture")
+
+
+def table_3(result: dict[str, Any], folder: Path) -> Figure:
+    figure = Figure(figsize=(8.5, 4.6))
+    ours, theirs = figure.subplots(1, 2)
+    for number, (setting, cells) in enumerate(cells_by_setting(result).items()):
+        colour, dash = COLOURS["series"][number % 5], ("-", "--", ":")[number // 5]
+        means = {sigma: mean_accuracy(of) for sigma, of in cells.items()}
+        bars = np.array([[m.value - m.low, m.high - m.value] for m in means.values()]).T
+        shifted = [sigma + 0.03 * (number - 3) for sigma in means]
+        ours.errorbar(
+            shifted, [m.value for m in means.values()], bars, color=colour, ls=dash, marker="o", label=label_of(setting)
+        )
+        if setting in result["paper"]["table3"]:
+            theirs.plot([3, 4, 5], result["paper"]["table3"][setting], color=colour, ls=dash, marker="o")
+    chance = result["explainer"]["chance"]
+    ours.axhline(chance, color="grey", lw=1, ls=":")
+    ours.annotate("chance", (3, chance), xytext=(0, 3), textcoords="offset points", fontsize=9, color="grey")
+    for axes, title in ((ours, "here"), (theirs, "the paper (Table 3)")):
+        axes.set(title=title, xlabel="σ", ylabel="accuracy of the service model", xticks=[3, 4, 5])
+    theirs.axhline(result["paper"]["explainer"], color="grey", lw=1)
+    figure.legend(*ours.get_legend_handles_labels(), loc="outside lower center", ncols=3, handlelength=4)
+    explainer = result["explainer"]["accuracy"]["value"]
+    figure.suptitle(f"Classes from converted pictures; the explainer has {explainer:.3f} on clean ones (paper: .720)")
+    return figure
+
+
+def table_4(result: dict[str, Any], folder: Path) -> Figure:
+    figure = Figure(figsize=(6, 4.2))
+    axes = figure.subplots()
+    shown = {setting: of for setting, of in cells_by_setting(result).items() if setting in result["paper"]["table4"]}
+    for number, (setting, cells) in enumerate(shown.items()):
+        found = {sigma: mean_of_photos([cell["ssim"] for cell in of]) for sigma, of in cells.items()}
+        means = {sigma: mean for sigma, mean in found.items() if mean}
+        bars = np.array([[m.value - m.low, m.high - m.value] for m in means.values()]).T
+        colour = COLOURS["series"][number % 5]
+        shifted = [sigma + 0.03 * (number - 3) for sigma in means]
+        axes.errorbar(shifted, [m.value for m in means.values()], bars, color=colour, marker="o", label=label_of(setting))
+        axes.plot([3, 4, 5], result["paper"]["table4"][setting], color=colour, ls=":", marker="x")
+    axes.set(xlabel="σ", ylabel="SSIM to the picture", xticks=[3, 4, 5], title="Table 4 (dotted: the paper, 224 px)")
+    axes.legend()
+    return figure
+
+
+def table(result: dict[str, Any]) -> str:
+    paper, cells = result["paper"], cells_by_setting(result)
+    explainer = result["explainer"]
+    about = (
+        f"{result['config']['pictures']}. Explainer on pictures as they are: {score_of(explainer['accuracy'])} (paper: "
+        f"{paper['explainer']:.3f}); chance {explainer['chance']:.3f}. Mean over seeds with a 95 % bootstrap interval "
+        "over test pictures; in brackets behind it each seed's accuracy where there are several; in italics the paper's."
+    )
+    rows = []
+    for setting, of in cells.items():
+        theirs = paper["table3"].get(setting.removesuffix(AS_PUBLISHED))
+        row = [named(setting)]
+        for sigma in SIGMAS:
+            text = _accuracy(of[sigma]) if sigma in of else ""
+            row.append(f"{text} *{theirs[SIGMAS.index(sigma)]:.3f}*" if theirs else text)
+        rows.append(row)
+    likeness = []
+    for setting, of in cells.items():
+        theirs = paper["table4"].get(setting.removesuffix(AS_PUBLISHED))
+        row = [named(setting)]
+        for sigma in SIGMAS:
+            mean = mean_of_photos([cell["ssim"] for cell in of[sigma]]) if sigma in of else None
+            text = f"{100 * mean.value:.2f} [{100 * mean.low:.2f}, {100 * mean.high:.2f}]" if mean else ""
+            row.append(f"{text} *{100 * theirs[SIGMAS.index(sigma)]:.2f}*" if theirs else text)
+        likeness.append(row)
+    head = ["", *(f"σ = {sigma:g}" for sigma in SIGMAS)]
+    judged = [[claim.text, claim.ours, claim.verdict] for claim in cell_claims(result)]
+    return "\n\n".join(
+        [
+            about,
+            "**Table 3**, accuracy of the service model",
+            markdown(head, rows),
+            "**Table 4**, SSIM to the picture, times 100",
+            markdown(head, likeness),
+            markdown(["The paper's text", "Here", ""], judged),
+            markdown(
+                ["Against true noise", "Here", ""], [[claim.text, claim.ours, claim.verdict] for claim in noise_claims(result)]
+            ),
+        ]
+    )
+
+
+def _accuracy(cells: list[dict[str, Any]]) -> str:
+    mean = str(mean_accuracy(cells))
+    seeds = ", ".join(f"{cell['accuracy']['value']:.3f}" for cell in cells)
+    return mean if len(cells) < 2 else f"{mean} ({seeds})"
+
+
+CELLS = experiment(
+    "noise-image/cells",
+    revision=2,
+    presets=NOISE_IMAGE_PRESETS,
+    load=load,
+    measure=shown_by(
+        "cells", {"table3": measured_cells(table3_cells), "table4": measured_cells(lambda preset: table4_cells())}
+    ),
+    figures={"table3": table_3, "table4": table_4},
+    table=table,
+    claims=cell_claims,
+    paper=PAPER,
+)

@@ -1,0 +1,209 @@
+"""How large an experiment of noise-image runs, and the settings that its tables measure."""
+
+from dataclasses import dataclass, replace
+
+from semveil.core.registry import Registry
+
+SIGMAS = (3.0, 4.0, 5.0)
+PRIVACY = ((0.1, 1e-5), (0.1, 0.9), (0.9, 1e-5), (0.9, 0.9))  # epsilon and delta of [NI] Table 3
+AS_PUBLISHED = ", N as published"
+MAIN = (0.9, 1e-5)  # the setting whose effect is measured over several seeds
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One way of making pictures unreadable, and the seed of what is trained for it.
+
+    Attributes:
+        sigma: target noise.
+        kind: `published`: the explanation loss with N; `without noise`: it without N; `without loss`: the ablation;
+            `as_released`: the public code's loss and its generator, `ConversionConfig.released()`; `noised`: n(x) itself.
+        epsilon, delta: of N, for `published`.
+        seed: of the conversion's training, of the noise and of the service's training.
+        calibration: of N: `corrected`, or `as_published`, the classical law that the paper cites.
+    """
+
+    sigma: float
+    kind: str = "published"
+    epsilon: float | None = None
+    delta: float | None = None
+    seed: int = 0
+    calibration: str = "corrected"
+
+    @property
+    def printed(self) -> str:
+        """The row of the paper's tables that it belongs to."""
+        return f"epsilon {self.epsilon:g}, delta {self.delta:g}" if self.kind == "published" else self.kind
+
+    @property
+    def setting(self) -> str:
+        """What distinguishes it in a row of Table 3."""
+        return self.printed + (AS_PUBLISHED if self.calibration == "as_published" else "")
+
+    @property
+    def name(self) -> str:
+        """As result files have it."""
+        return f"sigma {self.sigma:g}, {self.setting}, seed {self.seed}"
+
+
+@dataclass(frozen=True)
+class NoiseImagePreset:
+    """Size of a run.
+
+    Attributes:
+        name: as the user says it.
+        needs_data: whether pictures must be given; else made ones of four classes are used, which say nothing of photographs.
+        explainer_width, explainer_epochs: of f', trained once, from seed 0; not where a model with one is named.
+        service_width, service_epochs: of f, trained for each cell.
+        batch: pictures per step of a classifier.
+        classifier_rate: of their stochastic gradient descent.
+        classes: that the data set must have; any number where None.
+        size: side in pixels that pictures are enlarged to; as they are where None. At 224 px CIFAR-100's training pictures take
+            7.5 GB, and what is sent of them as much again.
+        table2: whether the classifiers are [NI] Table 2's (4,096 hidden units, no batch norm) and not narrow ones.
+        generator_width, blocks, halvings: of g.
+        released_width: of `as_released`'s generator, of which the code's has 64; all else is as in the code.
+        discriminator_width: of D.
+        conversion_steps, conversion_batch: of the training of g and D.
+        conversion_rates: Adam's, of g and of D.
+        decay: factor on both after each epoch; None: they fall to zero along a line.
+        main_seeds: for sigma 3 and 5, with the explanation loss at `MAIN` and without it, and as many for n(x).
+        tested: test pictures whose classes are counted; all where None.
+        compared: test pictures whose SSIM is measured.
+        attacked: test pictures that the inverter rebuilds.
+        inverter_steps, inverter_width: of the attack.
+        epsilons: of local privacy at the output, at delta 1e-5.
+        private_epsilon: of DP-SGD for all networks that saw private pictures, at delta 1e-5.
+        private_steps, private_rate, private_width: of each network's DP-SGD.
+    """
+
+    name: str
+    needs_data: bool
+    explainer_width: int
+    explainer_epochs: int
+    service_width: int
+    service_epochs: int
+    batch: int
+    generator_width: int
+    blocks: int
+    halvings: int
+    discriminator_width: int
+    conversion_steps: int
+    conversion_batch: int
+    main_seeds: int
+    tested: int | None
+    compared: int
+    attacked: int
+    inverter_steps: int
+    inverter_width: int
+    epsilons: tuple[float, ...]
+    private_epsilon: float
+    private_steps: int
+    private_rate: float
+    private_width: int
+    released_width: int = 64
+    conversion_rates: tuple[float, float] = (1e-3, 5e-4)
+    decay: float | None = None
+    classifier_rate: float = 0.1
+    classes: int | None = None
+    size: int | None = None
+    table2: bool = False
+
+
+NOISE_IMAGE_PRESETS: Registry[NoiseImagePreset] = Registry("preset")
+for _preset in (
+    NoiseImagePreset(
+        "smoke", False, 4, 2, 4, 1, 32, 4, 1, 1, 4, 4, 8, 1, 64, 32, 8, 3, 4, (100.0,), 8.0, 3, 0.1, 4,
+        released_width=4,
+    ),
+    NoiseImagePreset(
+        name="small",
+        needs_data=True,
+        explainer_width=16,
+        explainer_epochs=12,
+        service_width=16,
+        service_epochs=10,
+        batch=128,
+        generator_width=8,
+        blocks=4,
+        halvings=0,
+        discriminator_width=16,
+        conversion_steps=800,
+        conversion_batch=32,
+        main_seeds=5,
+        tested=None,
+        compared=500,
+        attacked=400,
+        inverter_steps=1000,
+        inverter_width=32,
+        epsilons=(100.0, 1000.0),
+        private_epsilon=8.0,
+        private_steps=150,
+        private_rate=0.017,
+        private_width=8,
+    ),
+):  # fmt: skip
+    NOISE_IMAGE_PRESETS.add(_preset.name, _preset)
+# [NI]'s side, and the networks of its Tables 1 and 2. Batch, epochs and rates of g and D are the public code's (batch 24, 30
+# epochs, Adam 2e-4, 0.95 per epoch); those of the classifiers, and D itself, are not printed.
+_PAPER = NoiseImagePreset(
+    name="paper",
+    needs_data=True,
+    explainer_width=64,
+    explainer_epochs=60,
+    service_width=64,
+    service_epochs=60,
+    batch=128,
+    generator_width=64,
+    blocks=6,
+    halvings=0,
+    discriminator_width=64,
+    conversion_steps=62_500,  # 30 epochs of 50,000 pictures
+    conversion_batch=24,
+    main_seeds=3,
+    tested=None,
+    compared=10_000,
+    attacked=1000,
+    inverter_steps=20_000,
+    inverter_width=128,
+    epsilons=(10.0, 100.0, 1000.0, 10_000.0),
+    private_epsilon=8.0,
+    private_steps=5000,
+    private_rate=0.02,
+    private_width=16,
+    conversion_rates=(2e-4, 2e-4),
+    decay=0.95,
+    classifier_rate=0.01,
+    size=224,
+    table2=True,
+)
+NOISE_IMAGE_PRESETS.add(_PAPER.name, _PAPER)
+# [NI] Table 4 is of CIFAR-10 too. Not measured: for whoever has the data.
+_CIFAR10 = replace(_PAPER, name="cifar10", classes=10)
+NOISE_IMAGE_PRESETS.add(_CIFAR10.name, _CIFAR10)
+
+
+def table3_cells(preset: NoiseImagePreset) -> list[Cell]:
+    """[NI] Table 3: five settings at three sigmas, N by either law; and n(x) and the public code beside them.
+
+    The settings whose effect is measured come first, one seed after another, then the others with one seed.
+    """
+    seeds = range(preset.main_seeds)
+    kinds = [("published", *MAIN), ("without loss", None, None), ("noised", None, None)]
+    main = [Cell(sigma, *kind, seed=seed) for seed in seeds for sigma in (3.0, 5.0) for kind in kinds]
+    rest = [Cell(4.0, *kind) for kind in kinds]
+    rest += [Cell(sigma, "published", *privacy) for sigma in SIGMAS for privacy in PRIVACY if privacy != MAIN]
+    rest += [Cell(sigma, "published", *privacy, calibration="as_published") for sigma in SIGMAS for privacy in PRIVACY]
+    return [*main, *rest, *(Cell(sigma, "as_released") for sigma in (3.0, 5.0))]
+
+
+def table4_cells() -> list[Cell]:
+    """[NI] Table 4: n(x), and conversions at delta 0.9, N by either law, at three sigmas."""
+    noised = [Cell(sigma, "noised") for sigma in SIGMAS]
+    laws = ("corrected", "as_published")
+    return noised + [
+        Cell(sigma, "published", epsilon, 0.9, calibration=law)
+        for law in laws
+        for epsilon in (0.9, 0.5, 0.1)
+        for sigma in SIGMAS
+    ]

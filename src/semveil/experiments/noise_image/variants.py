@@ -1,0 +1,246 @@
+"""What a guarantee costs noise-image in accuracy, `variants.json`.
+
+What accuracy is left where something is guaranteed: for the picture that is sent, and for the pictures trained on.
+
+Local privacy at the output protects the client's picture. DP-SGD protects the pictures that the networks were trained on, and
+nothing of the client's. They are answers to different questions.
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from matplotlib.figure import Figure
+from torch import Tensor
+
+from semveil.attacks.intervals import rate
+from semveil.core.privacy import Guarantee
+from semveil.core.rng import streams
+from semveil.experiments.kit.experiment import experiment
+from semveil.experiments.kit.keeping import Keep
+from semveil.experiments.kit.tables import markdown
+from semveil.experiments.noise_image.bench import (
+    DELTA,
+    NoiseImageBench,
+    Pictures,
+    Protect,
+    as_dict,
+    as_sent,
+    conversion_settings,
+    load,
+    right,
+    shown_by,
+    training,
+)
+from semveil.experiments.noise_image.paper import PAPER
+from semveil.experiments.noise_image.presets import MAIN, NOISE_IMAGE_PRESETS, Cell
+from semveil.experiments.noise_image.shown import bars, score_of
+from semveil.generators.conversion import ConversionGenerator
+from semveil.methods.noise_image import OutputNoise
+from semveil.recognition.vgg16_classifier import VGG16Classifier
+from semveil.recognition.vgg16_config import VGG16Config
+from semveil.training.classifier import train_classifier
+from semveil.training.dp_sgd import DPSGD, Phase, noise_for, training_guarantee
+from semveil.training.noise_image import convert, train_conversion
+from semveil.training.private_noise_image import private_classifier, private_conversion
+
+CELL = Cell(3.0, "published", *MAIN)
+
+
+NOT_PRIVATE = "the networks were trained on these pictures without noise"
+
+
+Trained = tuple[VGG16Classifier, Protect, Guarantee]
+
+
+def variants(bench: NoiseImageBench, keep: Keep) -> None:
+    """Measure every variant."""
+    runs: dict[str, Callable[[], dict[str, Any]]] = {}
+    for base in ("g(x)", "x"):
+        for epsilon in bench.preset.epsilons:
+            runs[f"local, {base}, epsilon {epsilon:g}"] = lambda base=base, epsilon=epsilon: _local(bench, base, epsilon)  # type: ignore[misc]
+    for name in TRAINED:
+        runs[f"training, {name}"] = lambda name=name: _training(bench, name)  # type: ignore[misc]
+    for number, (name, run) in enumerate(runs.items()):
+        bench.progress("variants", number, len(runs))
+        keep(name, run)
+
+
+def local_release(images: Tensor, epsilon: float, *, rng: torch.Generator) -> tuple[Tensor, OutputNoise, Guarantee]:
+    """Noise on values clamped to [-1, 1], as `semveil protect --method noise-image --epsilon` draws it.
+
+    Args:
+        images: what is to be sent, of whatever origin; each gets the guarantee by itself.
+        epsilon: at delta 1e-5, for any two pictures.
+        rng: simulates the noise.
+
+    Returns:
+        Noisy images, the noise, and what holds.
+    """
+    noise = OutputNoise.calibrate(images[0].numel(), epsilon, DELTA)
+    return noise(images, rng=rng), noise, noise.mechanism.guarantee(noise.sensitivity, covers="the picture")
+
+
+def _local(bench: NoiseImageBench, base: str, epsilon: float) -> dict[str, Any]:
+    """A service model on pictures that were released once each, with noise of their own."""
+    protect = bench.conversion(CELL) if base == "g(x)" else lambda images: images
+    rng = streams(0)["dp"]
+    train, test = (
+        as_sent(lambda images: local_release(protect(images), epsilon, rng=rng)[0], part.pixels)
+        for part in (bench.train, bench.test)
+    )
+    network = bench.classifier(train, 0, f"train f: {base}, epsilon {epsilon:g}")
+    hits = right(network, test, bench.test.labels)
+    _, noise, guarantee = local_release(bench.test.rows(slice(1)).images, epsilon, rng=rng)
+    return {
+        "guarantee": guarantee.as_dict(),
+        "sigma": round(noise.mechanism.sigma / float(noise.box.upper), 4),
+        "chance": 1 / len(bench.classes),
+        "accuracy": as_dict(rate(hits.numpy())),
+    }
+
+
+def _training(bench: NoiseImageBench, name: str) -> dict[str, Any]:
+    """The second half of the classes is private, the first half public; the service tells the private ones apart."""
+    half = len(bench.classes) // 2
+    public = bench.train.rows(bench.train.labels < half)
+    private, test = (_shifted(part.rows(part.labels >= half), half) for part in (bench.train, bench.test))
+    classes = len(bench.classes) - half
+    network, protect, guarantee = TRAINED[name](bench, public, private, classes)
+    hits = right(network, as_sent(protect, test.pixels), test.labels)
+    return {
+        "guarantee": guarantee.as_dict(),
+        "private_pictures": len(private.labels),
+        "chance": 1 / classes,
+        "accuracy": as_dict(rate(hits.numpy())),
+    }
+
+
+def _without(bench: NoiseImageBench, public: Pictures, private: Pictures, classes: int) -> Trained:
+    return _plain(bench, _conversion(bench, private, classes, "private"), private, classes)
+
+
+def _public_conversion(bench: NoiseImageBench, public: Pictures, private: Pictures, classes: int) -> Trained:
+    return _plain(bench, _conversion(bench, public, classes, "public"), private, classes)
+
+
+def _plain(bench: NoiseImageBench, protect: Protect, private: Pictures, classes: int) -> Trained:
+    """The service from the private pictures, without noise."""
+    config = bench.sizes(bench.preset.service_width, classes)
+    settings = training(bench.preset, 2 * bench.preset.service_epochs)  # half the pictures, as many steps
+    sent, mirrored = (as_sent(protect, pixels) for pixels in (private.pixels, private.pixels.flip(-1)))
+    network = train_classifier(sent, private.labels, config, settings, rng=streams(0)["service"], mirrored=mirrored)
+    claim = Guarantee.none(f"each of the {len(private.labels)} training pictures", reason=NOT_PRIVATE)
+    return network, protect, claim
+
+
+def _private_service(bench: NoiseImageBench, public: Pictures, private: Pictures, classes: int) -> Trained:
+    """Explainer, g and D from public pictures; the service from private ones by DP-SGD."""
+    protect = _conversion(bench, public, classes, "public")
+    phase = _phase(bench, "the service model")
+    settings = _settings(bench, [phase])
+    config = _private_sizes(bench, classes)
+    sent = as_sent(protect, private.pixels)
+    network = private_classifier(sent, private.labels, config, phase, settings, rng=streams(0)["service"])
+    claim = training_guarantee([phase], settings.noise, DELTA, pictures=len(private.labels))
+    return network, protect, claim
+
+
+def _private_all(bench: NoiseImageBench, public: Pictures, private: Pictures, classes: int) -> Trained:
+    """Explainer, g, D and service from private pictures, each by DP-SGD, under one accountant."""
+    phases = [_phase(bench, name) for name in ("the explainer", "the conversion", "its discriminator", "the service model")]
+    settings = _settings(bench, phases)
+    config = _private_sizes(bench, classes)
+    run = streams(0)
+    explainer = private_classifier(private.pixels, private.labels, config, phases[0], settings, rng=run["explainer"])
+    conversion = conversion_settings(bench.preset, CELL)
+    generator = private_conversion(private.pixels, explainer, conversion, (phases[1], phases[2]), settings, rng=run["train"])
+    sent = as_sent(lambda images: convert(generator, images), private.pixels)
+    network = private_classifier(sent, private.labels, config, phases[3], settings, rng=run["service"])
+    claim = training_guarantee(phases, settings.noise, DELTA, pictures=len(private.labels))
+    return network, lambda images: convert(generator, images), claim
+
+
+TRAINED: dict[str, Callable[[NoiseImageBench, Pictures, Pictures, int], Trained]] = {
+    "no noise": _without,
+    "explainer, g and D public": _public_conversion,
+    "explainer, g and D public, service DP-SGD": _private_service,
+    "all DP-SGD": _private_all,
+}
+
+
+def _conversion(bench: NoiseImageBench, pictures: Pictures, classes: int, which: str) -> Protect:
+    """An explainer and g trained on these pictures, without noise in the gradients; kept beside the results."""
+    run = streams(0)
+    config = bench.sizes(bench.preset.explainer_width, classes)
+    settings = training(bench.preset, bench.preset.explainer_epochs)
+    explainer = bench.kept(
+        f"explainer of {which} classes",
+        VGG16Classifier(config, rng=torch.Generator()),
+        lambda: train_classifier(pictures.pixels, pictures.labels, config, settings, rng=run["explainer"]),
+    )
+    conversion = conversion_settings(bench.preset, CELL)
+    generator = bench.kept(
+        f"g of {which} classes",
+        ConversionGenerator(conversion.generator, rng=torch.Generator()),
+        lambda: train_conversion(pictures.pixels, explainer, conversion, rng=run["train"]),
+    )
+    return lambda images: convert(generator, images)
+
+
+def _private_sizes(bench: NoiseImageBench, classes: int) -> VGG16Config:
+    """Narrow in every preset: DP-SGD holds a gradient for each picture of a batch."""
+    return replace(VGG16Config.small(classes=classes, width=bench.preset.private_width), batch_norm=False)
+
+
+def _phase(bench: NoiseImageBench, name: str) -> Phase:
+    return Phase(name, bench.preset.private_rate, bench.preset.private_steps)
+
+
+def _settings(bench: NoiseImageBench, phases: list[Phase]) -> DPSGD:
+    return DPSGD(noise=noise_for(phases, bench.preset.private_epsilon, DELTA))
+
+
+def _shifted(pictures: Pictures, by: int) -> Pictures:
+    return Pictures(pictures.pixels, pictures.labels - by)
+
+
+def drawing(result: dict[str, Any], folder: Path) -> Figure:
+    found = result["variants"]
+    figure = Figure(figsize=(8, 0.4 * len(found) + 1.2))
+    axes = figure.subplots()
+    places = np.arange(len(found))[::-1]
+    scores = [case["accuracy"] for case in found.values()]
+    bars(axes, places, [(s["value"], s["low"], s["high"]) for s in scores], "accuracy of the service model")
+    axes.plot([case["chance"] for case in found.values()], places, "|", color="black", ms=14, label="chance")
+    axes.set_yticks(places, list(found))
+    axes.legend()
+    figure.suptitle("What a guarantee costs in accuracy")
+    return figure
+
+
+def table(result: dict[str, Any]) -> str:
+    rows = []
+    for name, case in result["variants"].items():
+        claim = case["guarantee"]
+        epsilon = "none" if claim["epsilon"] is None else f"{claim['epsilon']:.4g} at δ {claim['delta']:g}"
+        covers = claim["covers"].split(", in the weights")[0]
+        noise = f"{case['sigma']:.4g}" if "sigma" in case else ""
+        rows.append([name, covers, f"{epsilon} ({claim['basis']})", noise, score_of(case["accuracy"]), f"{case['chance']:.3f}"])
+    head = ["variant", "covers", "ε (basis)", "noise per value", "accuracy", "chance"]
+    return f"{result['config']['pictures']}.\n\n{markdown(head, rows)}"
+
+
+VARIANTS = experiment(
+    "noise-image/variants",
+    revision=2,
+    presets=NOISE_IMAGE_PRESETS,
+    load=load,
+    measure=shown_by("variants", {"variants": variants}),
+    figures={"variants": drawing},
+    table=table,
+    paper=PAPER,
+)

@@ -1,0 +1,51 @@
+"""What a generator of faces must be for a `FaceModel`: any torch module of this form serves, whoever wrote it."""
+
+from collections.abc import Iterator
+from typing import Any, Protocol, Self, runtime_checkable
+
+from torch import Tensor, nn
+
+
+class Sizes(Protocol):
+    """Attributes: size, side of the images in pixels; codes, K; style_dim, D."""
+
+    @property
+    def size(self) -> int: ...
+
+    @property
+    def codes(self) -> int: ...
+
+    @property
+    def style_dim(self) -> int: ...
+
+
+@runtime_checkable
+class FaceGenerator(Protocol):
+    """A frozen torch module in evaluation mode, from latents to faces."""
+
+    @property
+    def semantic(self) -> bool:
+        """Whether its codes belong to face parts (`core.parts`), as dp-semcom needs it; else to scales."""
+        ...
+
+    @property
+    def config(self) -> Sizes: ...
+
+    def synthesize(self, codes: Tensor) -> Tensor:
+        """Latents (B, K, D) -> images (B, 3, S, S) about [-1, 1], not clamped; differentiable, the same every time."""
+        ...
+
+    def parameters(self, recurse: bool = ...) -> Iterator[nn.Parameter]: ...
+
+    def state_dict(self) -> dict[str, Any]: ...
+
+    def to(self, *args: Any, **kwargs: Any) -> Self: ...
+
+
+@runtime_checkable
+class MappedGenerator(FaceGenerator, Protocol):
+    """One with a mapping network, from which faces that nobody has can be drawn."""
+
+    def map(self, z: Tensor) -> Tensor:
+        """Standard normal z (B, D) -> w (B, D)."""
+        ...

@@ -1,0 +1,117 @@
+"""Eves who try, as one call: a message file in, pictures and a summary out."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from semveil.attacks import ATTACKS
+from semveil.channels import Message
+from semveil.core.pixels import to_pixels
+from semveil.core.progress import Progress, quiet
+from semveil.core.results import write_result
+from semveil.core.rng import streams
+from semveil.core.whole_folder import SUMMARY, whole_folder
+from semveil.data.latents import LatentSet
+from semveil.data.save import save_png
+from semveil.link.attack_message import AttackedMessage, attack_message
+from semveil.link.outputs import AnyPath
+from semveil.link.receive import open_message
+from semveil.methods.face_model import FaceModel
+from semveil.protection.pair import TrainedPair
+
+KNOWN, KNOWN_UNDER_KEYS = 4000, 300  # under a key every message has keys of its own: more tell nothing more
+PUBLIC = 2000  # faces that the prior draws for her
+
+
+def attack(
+    message: Message | AnyPath,
+    out: AnyPath | None = None,
+    *,
+    attacks: Sequence[str] | None = None,
+    latents: Tensor | AnyPath | None = None,
+    known: int | None = None,
+    snr_db: float | None = None,
+    seed: int | None = None,
+    model: FaceModel | str | None = None,
+    pair: TrainedPair | None = None,
+    progress: Progress = quiet,
+) -> AttackedMessage:
+    """Attack a message in every way that applies.
+
+    Eve has the public model, latents of public faces and transmissions whose photos she knows; of a keyed message those were
+    sent under a key that she does not have, as hers would be.
+
+    Args:
+        message: a file that `send` wrote, or a message.
+        out: folder for the pictures that she gets and `result.json`.
+        attacks: names out of `ATTACKS`, registered ones too; all that apply where None.
+        latents: (N, K, D) of public faces, or a file of `semveil invert`; the model's prior where None.
+        known: how many transmissions she knows the photo of; 4000 where None, 300 under a key.
+        snr_db: of her channel in dB; 20 where None, or what the message has passed.
+        seed: of her channel and of what she draws.
+        model: face model, loaded or by name; the message's where None.
+        pair: that protected the message; looked up where None.
+        progress: of the attacks.
+
+    Raises:
+        MessageError: the message cannot be read, or does not fit the model or the pair.
+        ValueError: an attack that does not exist or does not apply.
+
+    Example:
+        >>> import torch
+        >>> from semveil.link.send import send
+        >>> sent = send(torch.zeros(1, 3, 128, 128), protection="none")
+        >>> [found] = attack(sent.message, attacks=["direct"], known=100, seed=1).results
+        >>> found.images.shape
+        torch.Size([1, 3, 128, 128])
+    """
+    for name in attacks or ():
+        ATTACKS[name]  # an unknown name is an error before the work
+    read, loaded = open_message(message, model)
+    count = known_to_eve(read, known)
+    rng = streams(seed)["eve"]
+    public = public_codes(latents, loaded, rng=rng)
+    found = attack_message(
+        read, loaded, latents=public, known=count, names=attacks, snr_db=snr_db, pair=pair, rng=rng, progress=progress
+    )
+    if out is not None:
+        write_attacked(Path(out), found, summary_of(read, found, known=count))
+    return found
+
+
+def public_codes(latents: Tensor | AnyPath | None, model: FaceModel, *, rng: torch.Generator) -> Tensor:
+    """(N, K, D) of public faces: as they are given, of a file, or of the model's prior."""
+    if latents is None:
+        return model.public_latents(PUBLIC, rng=rng)
+    return latents if isinstance(latents, Tensor) else LatentSet.load(Path(latents), model_digest=model.digest).codes
+
+
+def known_to_eve(message: Message, known: int | None) -> int:
+    """How many transmissions she knows the photo of, by default or as asked."""
+    return known or (KNOWN if message.keyed is None else KNOWN_UNDER_KEYS)
+
+
+def summary_of(message: Message, found: AttackedMessage, *, known: int) -> dict[str, Any]:
+    """What `result.json` holds of an attacked message."""
+    return {
+        "method": message.method,
+        "model": message.model,
+        "protection": message.protection,
+        "guarantee": dict(message.guarantee),
+        "snr_db": found.snr_db,
+        "known_transmissions": known,
+        "attacks": [{"attack": one.name, "knowledge": one.knowledge} for one in found.results],
+    }
+
+
+def write_attacked(out: Path, found: AttackedMessage, summary: dict[str, Any]) -> None:
+    """A folder of the pictures that she gets, and `result.json`."""
+    with whole_folder(out) as folder:
+        for one in found.results:
+            pictures = to_pixels(one.images)
+            for number, pixels in enumerate(pictures, 1):
+                save_png(folder / (f"{one.name}.png" if len(pictures) == 1 else f"{one.name}-{number}.png"), pixels)
+        write_result(folder / SUMMARY, summary)

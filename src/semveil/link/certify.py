@@ -1,0 +1,91 @@
+"""The certificate of a file or a message, wherever it is, with what it means in words."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from semveil.core.brief import Brief
+from semveil.core.certificate import Certificate, CertificateError
+from semveil.core.explain import explain
+from semveil.core.files import open_regular
+from semveil.data.certified import SUFFIX, certificate_path, read_certificate
+
+if TYPE_CHECKING:  # messages need torch, which the certificate of a file does without
+    from semveil.channels import DigitalMessage, Message
+
+_SAID = "this is what the message says of itself, without mechanism and sensitivity"
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Certified(Brief):
+    """What is guaranteed about something.
+
+    Attributes:
+        certificate: as it was found, or made of what a message says.
+        explanation: the same in plain words, a line for each thing.
+        found: where the certificate came from.
+    """
+
+    certificate: Certificate
+    explanation: tuple[str, ...]
+    found: str
+
+
+def certify(thing: "str | os.PathLike[str] | Message | DigitalMessage | Certificate") -> Certified:
+    """What is guaranteed about a file or message: for what, to whom, how strongly, and what is not.
+
+    Args:
+        thing: an output of semveil, whose certificate is looked for beside it (FILE.certificate.json) and in the text of a PNG
+            and must belong to the file as it is now; the certificate's own file; a message, as a file or read; a certificate.
+
+    Raises:
+        CertificateError: there is no certificate, or it belongs to another file.
+
+    Example:
+        >>> from semveil.link.send import send
+        >>> import torch
+        >>> sent = send(torch.zeros(1, 3, 128, 128), protection="none")
+        >>> certify(sent.message).certificate.guarantee.basis.value
+        'none'
+    """
+    certificate, found = _find(thing)
+    return Certified(certificate, tuple(explain(certificate)), found)
+
+
+def _find(thing: "str | os.PathLike[str] | Message | DigitalMessage | Certificate") -> tuple[Certificate, str]:
+    if isinstance(thing, Certificate):
+        return thing, "as it was given"
+    if not isinstance(thing, str | os.PathLike):
+        return _of_message(thing), _SAID
+    file = Path(thing)
+    if file.is_dir():
+        raise CertificateError(f"{str(file)!r} is a folder; name an output in it")
+    if file.name.endswith(SUFFIX):
+        output = file.with_name(file.name.removesuffix(SUFFIX))
+        held = f"checked against {output.name}" if output.is_file() else f"not checked: {output.name} does not lie beside it"
+        return read_certificate(file), f"in the certificate's file, {held}"
+    if certificate_path(file).is_file() or not _is_message(file):
+        return read_certificate(file), "with the file, whose hash matches"
+    from semveil.channels import is_digital, read_digital, read_message
+
+    message = read_digital(file) if is_digital(file) else read_message(file)
+    return _of_message(message), f"no certificate lies beside the message; {_SAID}"
+
+
+def _of_message(message: "Message | DigitalMessage") -> Certificate:
+    from semveil.channels import DigitalMessage
+    from semveil.methods.certificates import certificate_of
+    from semveil.methods.digital import digital_certificate
+
+    return digital_certificate(message) if isinstance(message, DigitalMessage) else certificate_of(message)
+
+
+def _is_message(file: Path) -> bool:
+    from semveil.channels.container import DIGITAL_MAGIC, MAGIC
+
+    try:
+        with os.fdopen(open_regular(file), "rb") as content:
+            return content.read(len(MAGIC)) in (MAGIC, DIGITAL_MAGIC)
+    except OSError:
+        return False

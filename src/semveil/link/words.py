@@ -1,0 +1,61 @@
+"""Measurements of pictures in words: who is seen in them, and what each metric says."""
+
+from typing import Any
+
+LEGEND = {
+    "lpips": ("LPIPS", "distance to the photo as AlexNet sees it; 0 is the same. The generator was trained on it"),
+    "lpips_squeeze": ("LPIPS-S", "the same as SqueezeNet sees it, on which nothing was trained"),
+    "psnr": ("PSNR", "likeness to the photo in dB, from the squared error of pixels; more is nearer"),
+    "ssim": ("SSIM", "likeness to the photo in structure; 1 is the same"),
+    "fppsr": (
+        "FPPSR",
+        "face privacy protection success rate: 1 where {verifier} takes the picture for another person than the photo's, 0 "
+        "where for the same",
+    ),
+    "face_detected": ("face", "1 where a detector finds a face in the picture"),
+}
+"""Short name and meaning of each metric of `measure`."""
+
+
+def legend(metrics: list[str], verifier: str) -> list[tuple[str, str]]:
+    """Short names and meanings of metrics, for a reader of a table.
+
+    Args:
+        metrics: their names, as `measure` has them.
+        verifier: the recogniser that decides FPPSR.
+
+    Example:
+        >>> legend(["ssim"], "dlib")
+        [('SSIM', 'likeness to the photo in structure; 1 is the same.')]
+    """
+    return [(name, f"{text.format(verifier=verifier)}.") for name, text in (LEGEND[metric] for metric in metrics)]
+
+
+def person(metrics: dict[str, Any]) -> str:
+    """Who is seen in a picture, by the verifier's decision.
+
+    Example:
+        >>> person({"fppsr": 1.0}), person({"fppsr": 0.0}), person({"fppsr": None})
+        ('another person', 'same person', 'not judged')
+    """
+    return {None: "not judged", 0.0: "same person", 1.0: "another person"}[metrics["fppsr"]]
+
+
+def persons(records: list[dict[str, Any]], verifier: str) -> str:
+    """The same over several pictures of one party, as a sentence.
+
+    Example:
+        >>> persons([{"fppsr": 1.0, "face_detected": 1.0}], "dlib")
+        'another person, says dlib'
+        >>> persons([{"fppsr": 1.0, "face_detected": 0.0}], "dlib")
+        'another person, says dlib; no face is found'
+        >>> persons([{"fppsr": 1.0}, {"fppsr": 0.0}], "dlib")
+        'the same person in 1 of 2 pictures, says dlib'
+    """
+    judged = [record for record in records if record["fppsr"] is not None]
+    if not judged:
+        return "not judged: no face is found, or the recogniser is missing"
+    if len(records) > 1:
+        return f"the same person in {sum(not r['fppsr'] for r in judged)} of {len(records)} pictures, says {verifier}"
+    unseen = "; no face is found" if records[0].get("face_detected") == 0 else ""
+    return f"{person(records[0])}, says {verifier}{unseen}"

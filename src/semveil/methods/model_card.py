@@ -1,0 +1,58 @@
+"""What `model.json` says of a face model's networks, and what builds them."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from semveil.core.config import check_kinds
+from semveil.encoders.inversion import InversionSettings
+from semveil.encoders.parts import PartEncoder, PartEncoderConfig
+from semveil.encoders.semantic import SemanticEncoder, SemanticEncoderConfig
+from semveil.generators.semantic_stylegan import SemanticStyleGAN, SemanticStyleGANConfig
+from semveil.generators.spatial_config import SpatialSemanticConfig
+from semveil.generators.spatial_semantic import SpatialSemanticGAN
+from semveil.generators.stylegan2 import StyleGAN2, StyleGAN2Config
+
+# Architectures, as a model's card names them.
+SEMANTIC, SPATIAL, STYLEGAN2 = "semantic-stylegan", "spatial-semantic", "stylegan2"
+StoredGenerator = SemanticStyleGAN | StyleGAN2 | SpatialSemanticGAN  # those that a model's folder can hold
+FaceEncoder = SemanticEncoder | PartEncoder
+
+
+def generator_of(
+    card: Mapping[str, Any],
+) -> tuple[Callable[[], StoredGenerator], SemanticStyleGANConfig | SpatialSemanticConfig | StyleGAN2Config]:
+    """What builds the generator, and its sizes."""
+    architecture = card.get("architecture", SEMANTIC)
+    if architecture == SEMANTIC:
+        check_kinds(SemanticStyleGANConfig, card["generator"])
+        semantic = SemanticStyleGANConfig.from_dict(card["generator"])
+        return lambda: SemanticStyleGAN(semantic), semantic
+    if architecture == SPATIAL:
+        check_kinds(SpatialSemanticConfig, card["generator"])
+        spatial = SpatialSemanticConfig.from_dict(card["generator"])
+        return lambda: SpatialSemanticGAN(spatial), spatial
+    if architecture == STYLEGAN2:
+        check_kinds(StyleGAN2Config, card["generator"])
+        config = StyleGAN2Config.from_dict(card["generator"])
+        return lambda: StyleGAN2(config), config
+    raise ValueError(f"no architecture named {architecture!r}; there are {SEMANTIC}, {SPATIAL} and {STYLEGAN2}")
+
+
+def encoder_of(card: Mapping[str, Any]) -> tuple[Callable[[], FaceEncoder], SemanticEncoderConfig | PartEncoderConfig]:
+    """What builds the encoder, and its sizes."""
+    if card.get("architecture") == SPATIAL:
+        check_kinds(PartEncoderConfig, card["encoder"])
+        parts = PartEncoderConfig.from_dict(card["encoder"])
+        return lambda: PartEncoder(parts), parts
+    check_kinds(SemanticEncoderConfig, card["encoder"])
+    sizes = SemanticEncoderConfig.from_dict(card["encoder"])
+    return lambda: SemanticEncoder(sizes), sizes
+
+
+def inversion_of(values: Any) -> InversionSettings:
+    """Settings that an inversion can have: a file may ask for steps without end."""
+    check_kinds(InversionSettings, values)
+    settings = InversionSettings(**values)
+    if settings.steps < 0 or settings.batch < 1 or settings.perceptual_size < 1:
+        raise ValueError(f"the inversion needs steps from 0, and a batch and a size from 1, got {values}")
+    return settings

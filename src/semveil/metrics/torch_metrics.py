@@ -1,0 +1,171 @@
+"""The metrics as `torchmetrics.Metric`: batch after batch in, one mean out, also over several processes."""
+
+from abc import abstractmethod
+from typing import Any
+
+import torch
+from torch import Tensor
+from torchmetrics import Metric
+from torchmetrics.utilities import dim_zero_cat
+
+from semveil.metrics.checks import check_images
+from semveil.metrics.distortion import l2
+from semveil.metrics.frechet import CHUNK, FeatureNetwork, Moments, frechet_distance
+from semveil.metrics.identity import fppsr, identity_similarity
+from semveil.metrics.quality import psnr
+from semveil.metrics.structure import ssim
+from semveil.nn.lpips import LPIPS
+from semveil.recognition.verifier import Verifier
+
+
+class PairMetric(Metric):
+    """The mean over all pairs of images of a function with a value for each; `measure` is the function.
+
+    `update(source, received)` takes (B, 3, H, W) in [-1, 1]; `compute()` is what the function's mean over all of them is.
+    """
+
+    is_differentiable: bool | None = False
+    full_state_update: bool | None = False
+    total: Tensor
+    count: Tensor
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)  # torchmetrics' own, such as dist_sync_on_step
+        self.add_state("total", torch.zeros((), dtype=torch.float64), dist_reduce_fx="sum")
+        self.add_state("count", torch.zeros((), dtype=torch.int64), dist_reduce_fx="sum")
+
+    @abstractmethod
+    def measure(self, source: Tensor, received: Tensor) -> Tensor:
+        """(B,) values."""
+
+    def update(self, source: Tensor, received: Tensor) -> None:
+        """Add pairs of images (B, 3, H, W) in [-1, 1]."""
+        values = self.measure(source, received).detach().double()
+        self.total += values.sum().to(self.total.device)
+        self.count += len(values)
+
+    def compute(self) -> Tensor:
+        """The mean, float64; NaN before any image."""
+        return self.total / self.count
+
+
+class PSNR(PairMetric):
+    """Mean of `metrics.psnr`, in dB.
+
+    Example:
+        >>> metric = PSNR()
+        >>> metric.update(torch.zeros(2, 3, 16, 16), torch.full((2, 3, 16, 16), 0.1))
+        >>> round(metric.compute().item(), 1)
+        25.9
+    """
+
+    higher_is_better: bool | None = True
+
+    def measure(self, source: Tensor, received: Tensor) -> Tensor:
+        return psnr(source, received)
+
+
+class SSIM(PairMetric):
+    """Mean of `metrics.ssim`."""
+
+    higher_is_better: bool | None = True
+
+    def measure(self, source: Tensor, received: Tensor) -> Tensor:
+        return ssim(source, received)
+
+
+class L2(PairMetric):
+    """Mean of `metrics.l2`, in levels of 8-bit pixels."""
+
+    higher_is_better: bool | None = False
+
+    def measure(self, source: Tensor, received: Tensor) -> Tensor:
+        return l2(source, received)
+
+
+class LPIPSDistance(PairMetric):
+    """Mean of LPIPS.
+
+    Args:
+        network: as `LPIPS` loads it.
+    """
+
+    higher_is_better: bool | None = False
+
+    def __init__(self, network: LPIPS, **options: Any) -> None:
+        super().__init__(**options)
+        self.network = network
+
+    def measure(self, source: Tensor, received: Tensor) -> Tensor:
+        with torch.no_grad():
+            return self.network(source, received)
+
+
+class FPPSR(PairMetric):
+    """Share of pairs that a recogniser takes for two people, see `metrics.fppsr`; high is good at Eve.
+
+    Args:
+        verifier: the recogniser with its threshold.
+    """
+
+    higher_is_better: bool | None = None  # good at Eve, bad at Bob
+
+    def __init__(self, verifier: Verifier, **options: Any) -> None:
+        super().__init__(**options)
+        self.verifier = verifier
+
+    def measure(self, source: Tensor, received: Tensor) -> Tensor:
+        return fppsr(source, received, self.verifier)
+
+
+class IdentitySimilarity(PairMetric):
+    """Mean of `metrics.identity_similarity`, on the recogniser's own scale.
+
+    Args:
+        verifier: the recogniser.
+    """
+
+    higher_is_better: bool | None = None
+
+    def __init__(self, verifier: Verifier, **options: Any) -> None:
+        super().__init__(**options)
+        self.verifier = verifier
+
+    def measure(self, source: Tensor, received: Tensor) -> Tensor:
+        return identity_similarity(source, received, self.verifier)
+
+
+class Frechet(Metric):
+    """Frechet's distance between all source and all received images, see `metrics.frechet_distance`; lower is more alike.
+
+    Args:
+        network: gives the features, such as `InceptionFeatures` for FID.
+    """
+
+    is_differentiable: bool | None = False
+    higher_is_better: bool | None = False
+    full_state_update: bool | None = False
+    source: list[Tensor]
+    received: list[Tensor]
+
+    def __init__(self, network: FeatureNetwork, **options: Any) -> None:
+        super().__init__(**options)
+        self.network = network
+        self.add_state("source", [], dist_reduce_fx="cat")
+        self.add_state("received", [], dist_reduce_fx="cat")
+
+    def update(self, source: Tensor, received: Tensor) -> None:
+        """Add images (B, 3, H, W) in [-1, 1] of either set; the two need not be as many."""
+        for images, kept in ((source, self.source), (received, self.received)):
+            check_images(images)
+            with torch.no_grad():
+                kept += [self.network(part).float() for part in images.split(CHUNK) if len(part)]
+
+    def compute(self) -> Tensor:
+        """The distance, float64.
+
+        Raises:
+            ValueError: a set has fewer than two images.
+        """
+        a, b = (Moments.of(dim_zero_cat(kept), metric=self.network.metric) for kept in (self.source, self.received))
+        return torch.tensor(frechet_distance(a, b), dtype=torch.float64)

@@ -1,0 +1,33 @@
+"""The perceptual term of a training."""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from semveil.core.device import half_precision
+from semveil.nn.lpips import LPIPS
+
+
+def perceptual_distance(weight: float, device: torch.device) -> Callable[[Tensor, Tensor], Tensor]:
+    """LPIPS in half precision, as training steps run; zero where its weight is 0, and then no weights are needed.
+
+    Args:
+        weight: of the term in the loss.
+        device: where the training runs.
+
+    Returns:
+        A function of two image batches (B, 3, S, S) in [-1, 1] that gives (B,).
+
+    Raises:
+        WeightsMissing: LPIPS is needed and its weights are not on this machine.
+    """
+    if weight == 0:
+        return lambda a, b: a.new_zeros(len(a))
+    distance = LPIPS.from_catalogue("alex").to(device)
+
+    def half(a: Tensor, b: Tensor) -> Tensor:
+        with half_precision(device):
+            return distance(a, b).float()
+
+    return half

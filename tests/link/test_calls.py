@@ -1,0 +1,66 @@
+"""Calls on messages and images: attack, certify, an SNR for each image."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+import semveil
+from semveil.core.certificate import CertificateError
+from semveil.methods.dp_semcom import DPSemCom
+from semveil.methods.face_model import FaceModel, load_model
+
+IMAGES = torch.rand(2, 3, 32, 32, generator=torch.Generator().manual_seed(0)) * 2 - 1
+
+
+@pytest.fixture(scope="module")
+def model(tiny_model_folder: Path) -> FaceModel:
+    return load_model(str(tiny_model_folder))
+
+
+def test_attack_takes_a_file_or_a_message(model: FaceModel, tmp_path: Path) -> None:
+    sent = semveil.send(IMAGES, tmp_path / "m.svl", model=model, protection="none")
+    options = {"attacks": ["direct", "denoise"], "known": 100, "seed": 1, "model": model}
+    by_file = semveil.attack(tmp_path / "m.svl", tmp_path / "out", **options)
+    in_memory = semveil.attack(sent.message, **options)
+    assert [one.name for one in by_file.results] == ["direct", "denoise"]
+    for one, other in zip(by_file.results, in_memory.results, strict=True):
+        assert torch.equal(one.images, other.images)
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {
+        "direct-1.png", "direct-2.png", "denoise-1.png", "denoise-2.png", "result.json",
+    }  # fmt: skip
+    with pytest.raises(ValueError, match="no attack named 'dirct'"):
+        semveil.attack(sent.message, attacks=["dirct"], model=model)
+
+
+def test_certify_takes_what_was_written_or_sent(model: FaceModel, tmp_path: Path) -> None:
+    sent = semveil.send(IMAGES, tmp_path / "m.svl", model=model, protection="laplace", epsilon=100.0)
+    by_file, by_message = semveil.certify(tmp_path / "m.svl"), semveil.certify(sent.message)
+    assert by_file.certificate.guarantee == by_message.certificate.guarantee == sent.certificate.guarantee
+    assert by_file.found.startswith("with the file") and "says of itself" in by_message.found
+    assert semveil.certify(sent.certificate).explanation == tuple(semveil.certify(sent.certificate).explanation)
+    with pytest.raises(CertificateError, match="is a folder"):
+        semveil.certify(tmp_path)
+
+
+def test_each_image_has_its_own_snr(model: FaceModel) -> None:
+    method = DPSemCom(model, protection="none")
+    codes = model.public_latents(2, rng=torch.Generator().manual_seed(0))
+    images = method.synthesize(codes)
+
+    def errors(snr_db: object) -> torch.Tensor:
+        result = method.transmit(images, snr_db=snr_db, codes=codes, run=1)  # type: ignore[arg-type]
+        return (result.bob - result.inverted).square().mean((1, 2, 3))
+
+    mixed, low, high = errors(torch.tensor([0.0, 60.0])), errors(0.0), errors([60.0, 60.0])
+    assert torch.equal(mixed[0], low[0]) and torch.equal(mixed[1], high[1]) and low[1] > 10 * high[1]
+    with pytest.raises(ValueError, match="one for each of 2 images, got shape"):
+        errors([0.0, 1.0, 2.0])
+
+
+def test_transmit_and_receive_take_several_snrs(model: FaceModel) -> None:
+    sent = semveil.transmit(IMAGES, model=model, protection="none", snr_db=[10.0, 20.0], seed=2)
+    assert sent.summary["config"]["snr_db"] == [10.0, 20.0] == sent.summary["config"]["eve_snr_db"]
+    message = semveil.send(IMAGES, model=model, protection="none").message
+    loud, quiet = (semveil.receive(message, model=model, snr_db=snr, seed=3).images for snr in ([0.0, 60.0], 60.0))
+    assert not torch.equal(loud[0], quiet[0]) and torch.equal(loud[1], quiet[1])
