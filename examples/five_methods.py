@@ -36,7 +36,7 @@ pictures = {
     "latent-dp\nε 4, whole face": protected("latent-dp", subspace=16, mechanism="nearest", epsilon=4.0),
     "identity-dp\nε 6, identity only": protected("identity-dp", size=64, epsilon=6.0),
     "noise-image\nno guarantee": protected("noise-image", size=32),
-    "blur, for comparison\nno guarantee": protected("blur", sigma=8.0),
+    "blur, for comparison\nno guarantee": semveil.protect(face, method="blur", size=128, sigma=8.0).images,
 }
 
 # %%
