@@ -51,6 +51,7 @@ def test_version_and_no_verb(semveil: Callable) -> None:
 def test_help_and_usage_errors_never_load_torch() -> None:
     code = (
         "import sys; from semveil.cli.main import main; main(['transmit', '--help']); main(['transmit']); "
+        "main(['--help']); main(['protect', '--help']); main(['protect']); main(['train', 'generator', '--help']); "
         "main(['transmit', 'x', '--snr-db', 'nan']); sys.exit('torch' in sys.modules)"
     )
     done = subprocess.run(
