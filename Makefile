@@ -9,12 +9,10 @@
 usable = $(shell $(1) -c 'import sys, venv, ensurepip; print("$(1)" * (sys.version_info >= (3, 11)))' 2>/dev/null)
 PYTHON ?= $(firstword $(foreach python,python3.11 python3.12 python3.13 python3.14 python3,$(call usable,$(python))))
 PIP_FLAGS ?=
-BIN = .venv/bin
+BIN = .venv/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_FLAGS)
 INSTALL = $(PIP) -c constraints.txt
 PYTEST = OMP_NUM_THREADS=1 $(BIN)/pytest
-# The time that every file of a wheel or sdist bears: the last commit's, so that who builds a commit again gets the same bytes.
-export SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || echo 1767225600)
 
 .PHONY: help demo lint types test fast test-all test-lowest test-newest coverage mutation docs examples notebooks picture wheels \
 	test-wheel fuzz extras import-time sbom workflows clean
@@ -57,6 +55,8 @@ coverage: .venv/installed-dev ## which lines the tests run, as a table and in ou
 mutation: .venv/installed-dev ## how many changed lines of the mechanisms, protections, keys and ledger the tests notice
 	@OMP_NUM_THREADS=1 $(BIN)/python tools/mutants.py --count $(or $(COUNT),60) --seed $(or $(SEED),1) --out out/mutants.json
 
+# The time that every file of a wheel bears: the last commit's, so that who builds a commit again gets the same bytes.
+wheels: export SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || echo 1767225600)
 wheels: .venv/installed-dev ## sdist and three wheels, into dist: all, the code alone (dist/code-alone), the models alone
 	@rm -rf dist
 	@$(BIN)/python -m build --quiet --outdir dist .
@@ -65,7 +65,7 @@ wheels: .venv/installed-dev ## sdist and three wheels, into dist: all, the code 
 	@rm -rf dist/code-alone/*.tar.gz packages/semveil-models/build packages/semveil-models/*.egg-info
 	@ls -l dist dist/code-alone
 
-test-wheel: .venv/installed-dev ## the newest wheel of dist in an environment of its own and an empty folder: the demo, and what import loads
+test-wheel: .venv/installed-dev ## the wheel of dist, in an environment of its own, runs the demo in an empty folder
 	@rm -rf out/wheel && mkdir -p out/wheel/empty
 	@"$(PYTHON)" -m venv out/wheel/venv
 	@out/wheel/venv/bin/python -m pip install --quiet --disable-pip-version-check $(PIP_FLAGS) -c constraints.txt dist/semveil-*.whl
@@ -86,7 +86,7 @@ sbom: .venv/installed ## what an installed semveil consists of, as CycloneDX, in
 	@$(PIP) 'cyclonedx-bom>=7'
 	@$(BIN)/cyclonedx-py environment --output-reproducible --pyproject pyproject.toml --output-file out/sbom.json .venv
 
-workflows: .venv/bin/python ## the workflow files, the citation and the pre-commit settings hold what their schemas ask
+workflows: .venv/made ## the workflow files, the citation and the pre-commit settings hold what their schemas ask
 	@$(PIP) 'check-jsonschema>=0.30'
 	@$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
 	@$(BIN)/check-jsonschema --builtin-schema vendor.citation-file-format CITATION.cff
@@ -109,12 +109,12 @@ picture: .venv/installed ## draw the picture of the README
 	@$(BIN)/python examples/five_methods.py docs/images/five-methods.png
 
 # The stamps are older than the settings when those have changed.
-.venv/installed: pyproject.toml setup.py constraints.txt | .venv/bin/python
+.venv/installed: pyproject.toml setup.py constraints.txt | .venv/made
 	@echo "Installing semveil into .venv (once; some minutes)"
 	@$(INSTALL) -e .
 	@touch $@
 
-.venv/installed-dev: pyproject.toml setup.py constraints.txt | .venv/bin/python
+.venv/installed-dev: pyproject.toml setup.py constraints.txt | .venv/made
 	@echo "Installing semveil and its tests' tools into .venv (once; some minutes)"
 	@$(INSTALL) -e '.[dev]'
 	@touch .venv/installed $@
@@ -141,9 +141,10 @@ picture: .venv/installed ## draw the picture of the README
 	@.venv-newest/bin/python -m pip install --quiet --disable-pip-version-check $(PIP_FLAGS) --upgrade -e '.[dev]'
 	@touch $@
 
-.venv/bin/python:
+.venv/made:
 	@test -n "$(PYTHON)" || { echo "semveil needs Python 3.11 or newer with venv; name it with PYTHON=..." >&2; exit 1; }
 	@"$(PYTHON)" -m venv .venv
+	@touch $@
 
 clean:
 	@rm -rf .venv .venv-lowest .venv-newest out build dist
