@@ -11,7 +11,7 @@ import pytest
 import torch
 from PIL import Image
 
-from semveil.bulk import task
+from semveil.bulk import task, written
 from semveil.bulk.manifest import FOLDER
 from semveil.bulk.run import protect_photos
 from semveil.bulk.settings import Settings
@@ -284,7 +284,7 @@ def test_a_full_disk_ends_the_run_and_the_next_goes_on(
     album: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder, out = album("a.jpg", "b.jpg"), tmp_path / "out"
-    real, calls = task.save_png, 0
+    real, calls = written.save_png, 0
 
     def full(*arguments: object, **options: object) -> None:
         nonlocal calls
@@ -294,7 +294,7 @@ def test_a_full_disk_ends_the_run_and_the_next_goes_on(
         real(*arguments, **options)
 
     with monkeypatch.context() as patch, pytest.raises(OutputError, match="no space"):
-        patch.setattr(task, "save_png", full)
+        patch.setattr(written, "save_png", full)
         protect_photos([folder], out, NOISE)
     assert visible(out) == ["a.png"]
     kept = (out / "a.png").read_bytes()

@@ -56,7 +56,7 @@ class PSNR(PairMetric):
         >>> metric = PSNR()
         >>> metric.update(torch.zeros(2, 3, 16, 16), torch.full((2, 3, 16, 16), 0.1))
         >>> round(metric.compute().item(), 1)
-        25.9
+        26.0
     """
 
     higher_is_better: bool | None = True
