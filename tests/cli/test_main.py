@@ -17,7 +17,8 @@ from semveil.cli import main as program
 
 VERBS = [
     "transmit", "send", "receive", "eavesdrop", "attack", "audit", "certify", "keygen", "protect", "restore", "faces",
-    "methods", "classify", "evaluate", "invert", "calibrate", "reproduce", "demo", "data prepare", "ledger show", "ledger list",
+    "methods", "classify", "evaluate", "invert", "calibrate", "reproduce", "demo", "data prepare", "ledger show",
+    "ledger budget", "ledger list",
     "train parser", "train generator", "train encoder", "train deep-jscc", "train protector", "train quantiles",
     "train stylegan2",
     "train identity-encoder", "train fusion", "train noise-image",
