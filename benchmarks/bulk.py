@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What `semveil protect` adds to the work on a photo: the log, staged files, certificates, and Dask.
 
     python benchmarks/bulk.py PHOTO [--photos 24] [--workers 2]

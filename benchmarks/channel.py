@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Time every step of the link for messages of the paper's size, against drawing the noise alone.
 
     python benchmarks/channel.py [--images 16] [--repeats 50]

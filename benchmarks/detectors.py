@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Recall, false boxes and time of face detectors on composed scenes and on 100 LFW photos marked by eye.
 
     python benchmarks/detectors.py DATA

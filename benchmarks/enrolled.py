@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """How well `semveil protect --enrolled` recognises people, and how often it takes strangers for them.
 
     python benchmarks/enrolled.py FACES.npz DATA [--people 350]

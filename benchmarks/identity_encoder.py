@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the bundled identity encoder is worth, beside recognisers that had no part in it.
 
     python benchmarks/identity_encoder.py FACES.npz PAIRS.txt [--encoder FILE] [--onnx RECOGNISER.onnx] [--dlib]

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What keyed protection costs Bob and what those without the key see, on held-out photos.
 
     python benchmarks/keyed.py --data FACES.npz [--photos 64] [--private 0,1,4-8] [--only rotation|modulo] [--json OUT.json]

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the recognisers are worth on small aligned faces, and what each measurement costs.
 
     python benchmarks/metrics.py FACES.npz PAIRS.txt [--onnx RECOGNISER.onnx] [--images 2000]

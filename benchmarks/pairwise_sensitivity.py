@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Time and memory of `observed_pairwise_sensitivity` at the size of [DPI]: 70,000 rows of 9,216 float32 values.
 
     python benchmarks/pairwise_sensitivity.py --norm l2 --seconds 60

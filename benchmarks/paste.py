@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What pasting faces back keeps and gives away: how much of a face it covers, who is recognised afterwards, what it costs.
 
     python benchmarks/paste.py FACES.npz DATA [--method identity-dp] [--set epsilon=6] [--photos 60] [--collection lfw]

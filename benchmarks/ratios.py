@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What semveil's inner loops cost against a peer that does the same and against a floor that nobody can go below.
 
     OMP_NUM_THREADS=1 python benchmarks/ratios.py [--only WORD] [--repeats 5] [--json]

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """How fast is SemanticStyleGAN at 512 px, against the obvious implementation and against what the machine can do?
 
     python benchmarks/semantic_stylegan.py --threads 2

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """SSIM of this package against scikit-image's and torchmetrics': CPU seconds per image.
 
     OMP_NUM_THREADS=1 python benchmarks/ssim.py

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """How long do StyleGAN2, its gradient, and pSp's encoder take, and in how much memory?
 
     python benchmarks/stylegan2.py --threads 1 --sizes 64 256 1024

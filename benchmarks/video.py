@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What clips give away over many frames, how much they flicker, and whether a face is missed.
 
     python benchmarks/video.py DATA [--people 24] [--strangers 200] [--epsilon 6] [--part attack|clips|all] [--frames 48]

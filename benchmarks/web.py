@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Twenty users press buttons of `semveil web` for five minutes: waiting, memory, and that one photo is computed at a time.
 
     python benchmarks/web.py [--users 20] [--seconds 300]

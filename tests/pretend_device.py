@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A device that is not there: its tensors are computed on the CPU, and refuse the company that a GPU's refuse.
 
 They say that they are on `meta`, the one kind of device that torch lets anybody imitate. Such a tensor meets only its like, and

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The model that ships: complete, small enough, and really a model of faces."""
 
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What docs/guarantees.md says with numbers, and the weaknesses that it admits, shown to exist."""
 
 import math

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Imports point down: a module imports from lower layers and its own package only, never from siblings, never in a circle."""
 
 import ast

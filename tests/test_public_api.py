@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What `import semveil` gives, that it stays, and that it costs nothing."""
 
 import importlib

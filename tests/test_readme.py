@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the README and the tutorials show runs as it stands."""
 
 import re

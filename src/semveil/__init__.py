@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Face privacy with differential privacy, carried over a wiretap channel.
 
 Paths, arrays or images in, results with certificates out: `protect` photos; `send`, `receive` and `eavesdrop` on messages;

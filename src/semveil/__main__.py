@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`python -m semveil` is the command line."""
 
 from semveil.cli.main import run

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A small world to attack: correlated Gaussian latents, of which some codes are private."""
 
 import pytest

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Attacks without pairs: each breaks what it must break, and gets no further than it can where nothing is heard."""
 
 import pytest

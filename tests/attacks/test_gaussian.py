@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The Gaussian conditional against the textbook's formula photo by photo, and its shrinkage."""
 
 import pytest

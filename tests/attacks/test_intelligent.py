@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Eves after arXiv 2503.23103 and through fading: what each must break, and what none of them can."""
 
 from dataclasses import dataclass

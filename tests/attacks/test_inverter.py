@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The inverter of converted pictures: what it must undo, what nobody can undo, and what it says of itself."""
 
 import pytest

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Attacks that learn from known pairs: what they must break, what no pairs can break, and what they cost."""
 
 import pytest

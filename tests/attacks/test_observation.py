@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What an attack is given is checked when it is made."""
 
 import pytest

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Linking, naming and describing people: each finds what is there and guesses where nothing is."""
 
 import numpy as np

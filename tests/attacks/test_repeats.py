@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Searching for the most probable codes, behind one signal and behind several."""
 
 import numpy as np

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Ridge against numpy's normal equations, its leave-one-out against refitting without each row."""
 
 import numpy as np

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A face, folders of photos of it, and a SEMVEIL_HOME of the test's own."""
 
 from collections.abc import Callable

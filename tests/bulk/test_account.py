@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """No face is missed in silence: doubtful ones are covered, counted and named, and the originals come back with the key."""
 
 import hmac

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What an earlier run released without a ledger is booked by the next one, or it says that it cannot; limits refuse before."""
 
 from collections.abc import Callable

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Clips go through whole: one draw for a face, booked before anything is written; nothing is drawn or lost twice."""
 
 import errno

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Faces of identity-dp are pasted in along the face, with the certificate's word; those of other methods as a public disc;
 and faces that are too large for their model are told, blurred or refused."""
 

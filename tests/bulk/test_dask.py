@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Several worker processes: the same results, also where a worker or the whole run is killed."""
 
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """identity-dp with the bundled model changes who is in a group photo, and nothing else."""
 
 from pathlib import Path

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """People close together in a photo: no crop shows another's face, and each release counts for all who pass through it."""
 
 from collections.abc import Callable, Sequence

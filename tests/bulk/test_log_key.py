@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The key of the logs is made once, and a kill in the making never stands in the way."""
 
 import os

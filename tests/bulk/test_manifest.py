@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The log of an output folder under kills at every step, other runs, other keys and torn lines."""
 
 import errno

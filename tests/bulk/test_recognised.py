@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The owner is told which new faces are still recognised; nothing that is published knows it."""
 
 import json

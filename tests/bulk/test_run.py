@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A run over photos in this process: what lands in the output, what does not, and what happens the second time."""
 
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Which photos a run takes, and that no two of them share an output."""
 
 import os

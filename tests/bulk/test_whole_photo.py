@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Faces pasted back into photos, subjects and the ledger, and methods that look for no faces."""
 
 from collections.abc import Callable, Sequence

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A small valid message for tests to vary, and bit-exact comparison."""
 
 import dataclasses

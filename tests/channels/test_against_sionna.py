@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Our channels against Sionna's (extra `channels`), an independent implementation: noise, fading, subcarriers."""
 
 import math

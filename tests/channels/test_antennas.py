@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Several antennas and maximum-ratio combining, against the closed forms."""
 
 import math

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Channels against closed forms: power, error rates, outage, K-factor, correlation, delays, and gradients through all."""
 
 import math

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Whatever is in a file, reading it gives the message that was written, or a clear error."""
 
 import hashlib

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A message file gives back exactly what was written, or a clear error, and nothing else."""
 
 import hashlib

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Packing is lossless, interleaved, and keeps codes in symbols of their own."""
 
 import numpy as np

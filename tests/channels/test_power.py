@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Power normalisation against closed forms, and what it does to the receiver's error."""
 
 import math

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The range coder: every text comes back, at its information content; tables that are none are refused."""
 
 import math

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Receivers: pilots, estimates and equalisers against closed forms; links by name; channel uses."""
 
 import math

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Symbols stored in whole steps: smaller files, the noise that was promised, and nothing else read back."""
 
 from pathlib import Path

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Bob and Eve hear the same symbols under independent noise."""
 
 import dataclasses

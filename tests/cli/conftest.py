@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A tiny model with random weights, a photo with one face, and the command line in this process or another."""
 
 import os

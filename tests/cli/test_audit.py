@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`semveil audit`: options, table, JSON, file and exit code."""
 
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`semveil certify` explains outputs, certificates, pictures and messages, and refuses what was changed."""
 
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`--channel` of transmit, receive and eavesdrop."""
 
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`semveil protect`, `faces`, `restore` and `certify` on clips."""
 
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`--config FILE.toml`: options from a file, under those on the command line."""
 
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Whatever lies in the place of a file that a verb reads: one line, an exit code that says what it was, and never a bug's."""
 
 import os

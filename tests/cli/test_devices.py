@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`--device` of every verb that computes with networks, sheets of a training, and what torchrun may start."""
 
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`send --digital` and `receive`: sealed bytes between processes; nothing altered passes, and no channel is simulated."""
 
 import hashlib

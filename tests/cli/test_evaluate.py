@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`semveil evaluate`: mistakes in options are found before anything is loaded."""
 
 from pathlib import Path

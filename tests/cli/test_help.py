@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Help fits 80 columns, is grouped, and completes."""
 
 import os

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Keyed messages between processes: the right key opens them, everything else is a clear error, nothing is read twice."""
 
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`semveil keygen`: private files, fingerprints, and never a secret on the screen."""
 
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Alice, Bob and Eve in processes of their own, with one message file between them."""
 
 import json

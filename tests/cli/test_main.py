@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The frame of the command line: help, version, errors, interrupts, and a start without torch."""
 
 import os

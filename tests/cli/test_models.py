@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`semveil models`, and model folders that are broken or malicious."""
 
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`semveil train noise-image`, `protect --method noise-image`, `classify`: the paper's three phases on the command line."""
 
 import json

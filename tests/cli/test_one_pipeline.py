@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """One photo has the same codes for library, command line, `protect` and experiments, whatever weights lie on the machine."""
 
 from collections.abc import Callable

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """No message can be read before it is booked, and no message is spent without its picture."""
 
 import os

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Photos of every kind: the right result, or one line that says what is wrong, and no file."""
 
 import struct

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`semveil protect`: words on the command line, exit codes, what is printed."""
 
 import inspect

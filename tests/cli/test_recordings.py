@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`send --iq`, and the recording as Bob and Eve hear it."""
 
 from collections.abc import Callable

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`semveil reproduce`: tables into a page, figures drawn again, and what is refused."""
 
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`semveil faces`, `protect --reversible` and `restore`: the whole way on the command line."""
 
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Standard streams under every shell and supervisor, and what is said when a run is ended from outside."""
 
 import json

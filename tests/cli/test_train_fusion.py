@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`semveil train fusion` writes a whole model, resumes, and refuses what does not fit."""
 
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`semveil train identity-encoder`: descriptors that are kept, a checkpoint, weights, and what it says of itself."""
 
 import json

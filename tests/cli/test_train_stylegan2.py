@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A StyleGAN2 of one's own: trained, resumed, published, and used by the methods that can use it."""
 
 import json

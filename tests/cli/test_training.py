@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The training verbs write whole files, resume, and refuse what does not fit."""
 
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`semveil transmit` writes all of its results or none, and says what they are worth."""
 
 import json

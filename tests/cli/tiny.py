@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A model folder of random weights, and where the sources lie."""
 
 from pathlib import Path

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """No method takes what is no image in [-1, 1]: integers, floats of 0 to 255, NaN."""
 
 import math

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the release of every registered mechanism must do, whatever its law."""
 
 import inspect

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What every registered mechanism on the sphere must do, whatever its law."""
 
 import inspect

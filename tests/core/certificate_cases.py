@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Certificates for tests: a full one, and a strategy for many."""
 
 from hypothesis import strategies as st

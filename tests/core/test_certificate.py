@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A certificate says what holds, survives its file, and has no place for what must stay private."""
 
 import json

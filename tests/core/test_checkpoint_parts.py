@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """One network out of a checkpoint that holds several."""
 
 from argparse import Namespace

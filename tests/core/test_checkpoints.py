@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Weight files are read without running code, and loaded without guessing."""
 
 import os

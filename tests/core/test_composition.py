@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Releases add up as the theorems have it, never to less: against exact fractions and mpmath."""
 
 import math

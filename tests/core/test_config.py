@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Settings come from defaults, a TOML file and overrides; nothing unknown or mistyped passes."""
 
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Parts of a photo as values: what tells of what, what compares with what, and their words."""
 
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Devices by name, networks that move, and the rule that no library code names the CPU without a reason."""
 
 import ast

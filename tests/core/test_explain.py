@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The explanation is true for whoever reads only one line of it."""
 
 import math

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A written file is whole or absent, whatever goes wrong on the way."""
 
 import os

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The ledger counts every release, gives nobody away, and survives crashes and concurrent writers."""
 
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """One process at a time writes, everywhere; without locks nothing is written and the file is named."""
 
 import errno

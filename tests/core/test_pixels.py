@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Pixels and image tensors convert back and forth without loss; broken values are refused."""
 
 import numpy as np

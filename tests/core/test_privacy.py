@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Privacy claims: what they refuse to say, how they combine, what they print."""
 
 import json

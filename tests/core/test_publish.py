@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Files appear together, in order, and only after what must come before them."""
 
 import os

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Named random streams: stable, independent of each other's use, fresh without a seed."""
 
 import numpy as np

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The word beside an epsilon follows from how often the best observer is right, and the docs say the same."""
 
 import math

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Text and JSON from other programs: read as it was meant, or one kind of error."""
 
 from pathlib import Path

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The weights catalogue: found by official name, downloaded only when asked, resumed, verified, never half written."""
 
 import hashlib

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Alignment against closed forms on drawn pictures, and on a real face."""
 
 import numpy as np

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A certificate belongs to one output as it is, beside it or inside it."""
 
 import json

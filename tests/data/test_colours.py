@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Pictures of any mode become 8-bit sRGB as a screen would show them."""
 
 import struct

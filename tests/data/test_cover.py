@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A mosaic over faces: where it lies, what it leaves, and that no pixel belongs to two faces."""
 
 import numpy as np

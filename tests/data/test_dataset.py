@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Faces as a torch dataset: of photos in folders, of prepared sets, of what is in memory."""
 
 from pathlib import Path

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Faces at any angle by two detectors: what is found, where the landmarks lie, and what is said to be doubtful."""
 
 import importlib.util

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What of a crop counts as the face: old and new face, one piece, the features whatever the parser sees, and no hair."""
 
 import numpy as np

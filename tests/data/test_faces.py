@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """From files to aligned crops: sizes, orientations, several faces, none, too small."""
 
 import re

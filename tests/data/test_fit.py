@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """New faces follow the outline of the old ones; in a clip covers, colours and grain follow slowly and never cover less."""
 
 from collections.abc import Sequence

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The grain of a picture is told from its edges and textures."""
 
 import numpy as np

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Pairs of held-out people: balanced, in folds of people, nobody deciding the result."""
 
 import numpy as np

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A hidden face leaves nothing of itself in the picture."""
 
 import numpy as np

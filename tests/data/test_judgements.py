@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Files of judgements are read strictly, and whose pictures they are about is found."""
 
 import json

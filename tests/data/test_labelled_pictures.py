@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """CIFAR in its three layouts: the same pictures, labels and names; nothing in a file is run."""
 
 import pickle

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Stored latents come back exactly, belong to one model, and damaged files are refused."""
 
 from pathlib import Path

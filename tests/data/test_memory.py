@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What one photo takes: reading it stays below what its pixels are reckoned at, the largest within the stated limit."""
 
 import subprocess

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """LFW-style lists of pairs: read, checked, and a verifier calibrated on them."""
 
 from dataclasses import dataclass

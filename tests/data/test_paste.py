@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Faces put back into their photo: what is covered, what stays bit for bit, and what no crop can show."""
 
 import math

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Every kind of photo gives upright 8-bit sRGB pixels; everything else gives one clear line."""
 
 import os

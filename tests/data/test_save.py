@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A saved picture holds its pixels and nothing else, or does not appear."""
 
 import os

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Original faces sealed and put back: exactly, some or all, and never into another picture."""
 
 from pathlib import Path

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Training, development and test are different people, the same on every machine."""
 
 import numpy as np

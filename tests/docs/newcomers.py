@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Twenty and some questions that newcomers ask, with the page that answers each."""
 
 from typing import NamedTuple

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The pages of the docs as files: their links and anchors."""
 
 import posixpath

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Newcomers' questions: each is on the page of questions, answered within two links of the start, and found by the search.
 
 The search needs the built site: `make docs` builds it and names it in SEMVEIL_SITE.

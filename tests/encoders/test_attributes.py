@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The attribute encoder against the public implementation's numbers and the slow equations."""
 
 from collections.abc import Callable

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Feature optimisation: codes whose image has the photo's features, not merely its pixels."""
 
 from dataclasses import replace

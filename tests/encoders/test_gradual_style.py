@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """pSp's encoder against the public implementation's numbers, and controls that plausible mistakes fail."""
 
 import sys

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Inversion: the official schedule, and codes that are really found."""
 
 from collections.abc import Callable

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What docs/errata.md says about identity-dp [IDP], shown with numbers; the sections are numbered as there."""
 
 import math

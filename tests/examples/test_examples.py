@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Each example runs as it stands and says what its page says; the notebooks are those of their examples."""
 
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A tiny face model with random weights and hardly trained pairs: for the paths through the code, not for numbers."""
 
 from dataclasses import asdict

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Stored numbers of every measurement on a small input: whoever changes them must raise its revision.
 
 To store those of a raised or new revision: `SEMVEIL_STORE_NUMBERS=1 pytest tests/experiments`. At the same revision stored

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the audit covers, and whole methods with a planted bug."""
 
 from pathlib import Path

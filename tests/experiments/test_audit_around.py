@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The audit of what is around releases: draws, the ledger, group photos, DP-SGD; and faults planted in the real code."""
 
 from collections.abc import Callable, Sequence

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The audit of identity-dp: what it claims passes, what it does not cover shows, what is broken on purpose is caught."""
 
 from collections.abc import Callable

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What an unfinished audit keeps, and what it refuses to keep."""
 
 from pathlib import Path

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The audit of dp-image and latent-dp: what they claim passes, what is broken on purpose is caught."""
 
 from collections.abc import Callable

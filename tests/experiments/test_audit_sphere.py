@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Are the mechanisms on the sphere audited, and would the audit notice if they broke their claims?"""
 
 from collections.abc import Callable

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The audit of what is done in a subspace: claims pass, what is broken on purpose is caught."""
 
 from typing import Any

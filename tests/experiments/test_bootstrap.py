@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Means over photos and their intervals."""
 
 import numpy as np

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Claims are judged as their words say, on results made to fit and to contradict them."""
 
 from pathlib import Path

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`dp-semcom/competitors` on a tiny model: what is run, kept, drawn and tabled."""
 
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The demo writes a figure, a JSON and a page that stands alone."""
 
 import io

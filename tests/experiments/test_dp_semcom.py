@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Every figure runs, its JSON says everything, and drawing needs nothing else."""
 
 import json

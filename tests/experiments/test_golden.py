@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Every committed result draws its figures and tables again: moving code must not change what readers see."""
 
 import shutil

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The tables of cosines kept, of budgets at which a verifier accepts the new identity, and of looks chosen."""
 
 import pytest

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Every figure and table of identity-dp runs on a model without networks; drawing needs nothing but the JSON."""
 
 import hashlib

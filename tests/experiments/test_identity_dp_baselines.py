@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The traditional methods of [IDP]'s Table I: where they act, how much, and what sets the readings apart."""
 
 import math

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The leak of identity-dp: attackers find who is in clear, and nobody who is not there."""
 
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Photos, latents and recognisers of an experiment."""
 
 from pathlib import Path

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """One file adds a figure: measured once, kept, drawn, told and judged by the one driver."""
 
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The search for equal similarity, the rank correlation, and verdicts on runs whose answer is known."""
 
 from pathlib import Path

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """latent-dp's encoder stands beside the model's own, on the same photos, and says what stood in for absent weights."""
 
 from pathlib import Path

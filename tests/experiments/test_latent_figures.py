@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Every figure of dp-image and latent-dp runs on a tiny model, its JSON says everything, and drawing needs nothing else."""
 
 import json

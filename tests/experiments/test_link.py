@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`dp-semcom/channels`, `snr`, `bandwidth`, `cliff`, `mismatch` on a tiny model: what is run, kept, counted and drawn."""
 
 import json

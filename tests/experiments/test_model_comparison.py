@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Models are compared on the same photos by the same measures; a better one is seen to be better."""
 
 from dataclasses import replace

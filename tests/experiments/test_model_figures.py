@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The figures of a model card: of the split that is asked for, with faces that nobody has beside those of photos."""
 
 import numpy as np
@@ -6,8 +7,8 @@ import torch
 
 from semveil.core.pixels import to_pixels
 from semveil.data.face_set import FaceSet
-from semveil.experiments import model_figures
-from semveil.experiments.model_figures import measure_model
+from semveil.experiments.models import face_model as model_figures
+from semveil.experiments.models.face_model import measure_model
 from semveil.methods.face_model import FaceModel, load_model
 
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """noise-image's experiments: what is measured of made pictures, what is kept, and how results are read."""
 
 import itertools

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Presets `paper` and `cifar10` of noise-image are what they say, and run: one step of each training at 224 px."""
 
 from dataclasses import replace

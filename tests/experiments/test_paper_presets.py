@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Every preset `paper` runs through: one photo, one step of what takes steps, small networks in place of official weights.
 
 noise-image's, whose networks need no weights, is in test_paper_noise_image.py at its full sizes.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """With a gain for each block common codes survive genuine noise; with one gain for all they drown (errata dp-semcom 7)."""
 
 import torch

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The link that differs from Bob's in the key alone loses as much as his does."""
 
 import pytest

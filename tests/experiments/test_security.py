@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Every protection against every adversary, on a tiny model; who plays which part among real people."""
 
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Both Frechet distances stand in results, each under the name of its features, or say why not."""
 
 from pathlib import Path

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Privacy against usefulness: every method is there, claims what it should, and meets the same attackers."""
 
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What is kept, of folders of pictures: with a judge's file, with a parser, and without either."""
 
 import json

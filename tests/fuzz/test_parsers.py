@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Every parser of files and words from elsewhere: whatever is in them, an answer or an error of one line, never a crash.
 
 What is changed is a file that was good: bytes flipped, cut, doubled, put in, and values of its JSON replaced, so that it gets

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The fusion generator against the slow equations, its first block against the public implementation's numbers."""
 
 from collections.abc import Callable

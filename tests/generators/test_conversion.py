@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The conversion generator against layers put together by hand and the public implementation's numbers; its discriminator."""
 
 import json

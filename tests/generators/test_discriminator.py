@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The dual-branch discriminator against closed forms and the slow equations."""
 
 import math

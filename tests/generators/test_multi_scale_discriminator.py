@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The multi-scale discriminator: sizes of its maps, what a score sees, that it can be trained."""
 
 import pytest

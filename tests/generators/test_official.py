@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Official files load completely and safely, or not at all."""
 
 import os

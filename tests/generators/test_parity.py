@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The networks compute what the public implementation computes: stored outputs, and controls that plausible mistakes fail."""
 
 from collections.abc import Callable

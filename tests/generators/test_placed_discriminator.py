@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The discriminator of placed patches: what it can tell apart."""
 
 import pytest

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The spatial generator: its codes act on their parts and boxes, masks compose, sizes are checked, gradients flow."""
 
 from dataclasses import replace

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """StyleGAN2 computes what the public implementation computes, and controls that plausible mistakes fail."""
 
 from collections.abc import Callable

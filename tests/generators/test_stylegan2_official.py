@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Converted StyleGAN2 files load completely and safely, or not at all; the discriminator is the slow equations'."""
 
 import os

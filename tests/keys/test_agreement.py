@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Agreement: both sides get one secret, nobody else does, and nothing weakens it in silence."""
 
 import os

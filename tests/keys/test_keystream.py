@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The stream is ChaCha20's, the normals are normal, and every bit is as published."""
 
 import hashlib

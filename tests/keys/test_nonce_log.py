@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Bob's log: a nonce goes in once, whatever crashes and however many processes there are."""
 
 import os

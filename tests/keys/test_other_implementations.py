@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The published vectors once more, from the definitions, by programs that share nothing with the `cryptography` library:
 Python's hashlib and hmac, X25519 in plain integers (RFC 7748), pycryptodome's ciphers, kyber-py's ML-KEM (FIPS 203)."""
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Passphrases: the scrypt of RFC 7914 with the stated price, and nothing short."""
 
 import hashlib

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Keys of a message: bound to everything that the message is, each given once, tampering found."""
 
 import hashlib

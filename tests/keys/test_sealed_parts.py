@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Parts sealed under keys of their own: what opens what, and that every change is found."""
 
 import pytest

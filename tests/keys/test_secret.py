@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Key files: only their owner may read them, nothing is overwritten, and what is no key is refused."""
 
 import os

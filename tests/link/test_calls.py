@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Calls on messages and images: attack, certify, an SNR for each image."""
 
 from pathlib import Path

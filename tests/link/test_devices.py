@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The link's calls on another device: photos in, pictures, measurements and certificates out."""
 
 from pathlib import Path

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The library's calls do all that the command line does: logs, ledger, certificates, refusals."""
 
 from collections.abc import Callable

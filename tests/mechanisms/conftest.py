@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Repeatable entropy for tests of the exact samplers, which know no seed."""
 
 import random

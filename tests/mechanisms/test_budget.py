@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Budgets by part: read strictly, spent exactly, on the right codes."""
 
 import math

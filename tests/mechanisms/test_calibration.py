@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """dp-semcom's calibrations against the numbers of errata.md, dp-semcom 2."""
 
 import math

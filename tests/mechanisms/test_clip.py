@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The clip box: exact quantiles of any size, no value outside, sensitivities that opposite corners reach."""
 
 from pathlib import Path

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Closed forms of the laws on the sphere, against mpmath, quadrature and each other, in every range that is used."""
 
 import math

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What choosing among draws costs, against exact laws of a small mechanism."""
 
 import itertools

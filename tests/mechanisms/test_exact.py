@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Is the rounding of the ideal noise certain? Against mpmath at high precision, on bits that are known."""
 
 import os

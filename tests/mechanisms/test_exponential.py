@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The exponential mechanism against its law, simulated and exact."""
 
 import numpy as np

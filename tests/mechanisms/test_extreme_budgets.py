@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A budget is either refused where the mechanism is calibrated, or its claim and release are sound: never NaN, never a hang."""
 
 import math

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The Laplace fit tells Laplace from Gaussian, and its epsilon' never passes as a guarantee."""
 
 import json

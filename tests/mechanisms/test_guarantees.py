@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the mechanisms claim, against closed forms and independent numbers."""
 
 import math

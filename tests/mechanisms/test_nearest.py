@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The choice of one of the nearest candidates against its closed form, simulated and exact."""
 
 import math

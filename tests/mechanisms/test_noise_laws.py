@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Does the noise follow its law? Against scipy, with tolerances from the sample size; the same checks fail on broken noise."""
 
 import math

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Releases: the noise follows its law, lies on the grid, cannot be repeated, and its guarantee is proved and rounded up."""
 
 import json

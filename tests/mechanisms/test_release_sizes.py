@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Do releases of as many numbers as a photo has keep their law? One record in each call, as methods make them.
 
 Each check fails by chance less than once in 10^5; a control has noise five times too small in calls of that size alone.

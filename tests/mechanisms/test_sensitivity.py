@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Observed pairwise sensitivity: exact on any data, resumable, small in memory, and honest about what it is."""
 
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Is the rounding of released unit vectors certain? Against mpmath on known bits, and whatever number of bits is drawn."""
 
 import random

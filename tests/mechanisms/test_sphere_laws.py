@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Do vectors on the sphere follow their laws? Against scipy, with tolerances from the sample size and wrong laws as controls.
 
 Each check fails by chance less than once in 10^5.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """How a budget is split between coordinates, against direct minimisation."""
 
 import math

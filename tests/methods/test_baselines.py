@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The baselines against independent computations, and what they guarantee."""
 
 from dataclasses import replace

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Certificates say on which public bounds they rest: another file of quantiles gives another certificate."""
 
 from dataclasses import replace

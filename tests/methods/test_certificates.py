@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The certificate of a message tells what the method knows, and nothing that the message keeps closed."""
 
 import hashlib

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The epsilon of every certificate, computed again from what the certificate says of noise and sensitivity."""
 
 import math

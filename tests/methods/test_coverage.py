@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Each method says as values what its claim covers and what it leaves in clear."""
 
 from dataclasses import replace

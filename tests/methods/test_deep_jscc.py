@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """DeepJSCC: training through noise, its latents under a key, files."""
 
 from pathlib import Path

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Models and methods on another device or in another precision: what they make lies there, and the numbers stay."""
 
 from collections.abc import Callable, Iterator

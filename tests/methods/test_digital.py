@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Digital messages: opened whole by the key's holder, of one length for all photos, and refused when anything is altered."""
 
 from dataclasses import replace

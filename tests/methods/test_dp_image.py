@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """dp-image: noise, sensitivities, draws, certificates."""
 
 import math

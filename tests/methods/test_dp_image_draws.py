@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """dp-image makes as many draws as it pays for, and no more."""
 
 from collections.abc import Callable

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """dp-semcom from photo to Bob and Eve, on a small random model."""
 
 import math

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A draw is released once and shown often: shown again it tells nothing more, drawn again it does."""
 
 import numpy as np

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Model folders from elsewhere: settings of any kind and size end in one error, before they take time or memory."""
 
 import json

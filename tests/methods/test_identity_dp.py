@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """identity-dp: laws of the new identity, what is claimed of them, attributes in clear and not, certificates."""
 
 import math

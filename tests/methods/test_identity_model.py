@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Identity models: written, read back, and refused where files do not fit together."""
 
 import json

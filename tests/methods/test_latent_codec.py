@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Latents as bytes: the length asked for, the step that fits, the law that scipy has, whatever the latents are."""
 
 from dataclasses import replace

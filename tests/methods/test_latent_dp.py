@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """latent-dp: clip, noise, clip; budgets by group; the public gallery; outliers."""
 
 import math

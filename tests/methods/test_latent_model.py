@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Latent models: the bundled one, one without stored bounds, and StyleGAN2 with pSp by their official files."""
 
 from dataclasses import replace

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """noise-image: what is claimed without and with noise, networks in a folder, the service."""
 
 import hashlib

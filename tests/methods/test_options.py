@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Options are declared once, on a method's constructor, and read from texts."""
 
 from typing import Annotated

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A generator of one's own needs a form and no class of semveil's."""
 
 from dataclasses import dataclass

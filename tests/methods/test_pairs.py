@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A pair is found however its numbers were written: 10 in Python, 10.0 from the command line."""
 
 from pathlib import Path

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A protection is one entry of the registry: whoever registers one has it in the method, with the options that it names."""
 
 from dataclasses import replace

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Pseudonyms: one face for a subject and a key, spread evenly, of no photo; and identity-dp with them."""
 
 import hmac

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Public bounds of every coordinate: against numpy, on disk, and those of the bundled model."""
 
 from itertools import pairwise

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Methods are imported when they are asked for, and are what their entry says."""
 
 import os

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The link as a module: the values of the method, and gradients from Bob's picture to all that made it."""
 
 import copy

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a method releases on basis `proved` lies on the grid that its certificate states; noise drawn in floats does not."""
 
 from collections.abc import Callable, Mapping

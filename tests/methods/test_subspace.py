@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Noise in a public subspace: what it reads of a photo, its laws, its claims; the public gallery."""
 
 import math

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """l2 and ALD against numpy on 8-bit pixels, and against what the paper's own numbers allow."""
 
 import math

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Frechet's distance against closed forms, scipy, torchmetrics and the law of its sampling error."""
 
 import numpy as np

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Numbers about identity through the verifier, face detection on real photos."""
 
 from dataclasses import dataclass

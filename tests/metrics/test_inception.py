@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Inception v3 against pytorch-fid's own class, on drawn weights; what the FID is called, and where its weights come from."""
 
 import json

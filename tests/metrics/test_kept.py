@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What is kept of a face: by points, by dlib's five, by the labels of its parts."""
 
 import numpy as np

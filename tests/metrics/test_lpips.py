@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """LPIPS against the reference implementation's numbers."""
 
 import importlib

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """PSNR against numpy; what PSNR and SSIM have in common."""
 
 import numpy as np

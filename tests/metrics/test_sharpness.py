@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Sharpness inside the face: what blurs lowers it, what is outside does not count."""
 
 import numpy as np

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """SSIM against scikit-image's standard one, on 8-bit pictures."""
 
 import numpy as np

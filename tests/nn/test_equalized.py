@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Equalised layers: what is stored, what is computed, and that signals keep their size."""
 
 import math

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Placing a part's map on the grid and reading one from it: exact on linear functions, nothing lost, nothing outside."""
 
 import numpy as np

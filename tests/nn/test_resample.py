@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Resampling against zero insertion and an explicit filter, and its gradients."""
 
 import pytest

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The example package as an installer leaves it: its folder on the path, and beside it what says which entry points it has."""
 
 import tomllib

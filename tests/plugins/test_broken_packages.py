@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A package that is broken costs one line that names it; nothing else of the program notices."""
 
 import os

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A noise law and a channel of another package work by their names, in Python and on the command line."""
 
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a wheel and a source distribution hold, under which terms, and that building them again gives the same bytes."""
 
 import os

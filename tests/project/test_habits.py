@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a project promises to those who come to it, held to what the repository does."""
 
 import re

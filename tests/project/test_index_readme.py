@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The README on a package index: no link into a repository that nobody can reach from there."""
 
 import re

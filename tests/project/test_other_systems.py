@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Windows and macOS, as far as Linux can show them: without POSIX's modules and names, and without dlib."""
 
 import subprocess

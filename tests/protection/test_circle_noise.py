@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Integer noise on a circle: the exact law, its loss, and draws from it."""
 
 import math

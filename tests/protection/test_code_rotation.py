@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Rotation code by code: Bob gets the block back, and nothing that is sent depends on the photo; planted faults are seen."""
 
 import math

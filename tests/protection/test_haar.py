@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Stewart's rotations: exact against dense and 50-digit references, Haar-distributed, and not so when a step is left out."""
 
 import mpmath

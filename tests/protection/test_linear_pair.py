@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The paper's pair is an affine cipher: what it does and how it fails."""
 
 import pytest

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Noise modulo the box: Bob subtracts it exactly, uniform noise hides everything, and the printed epsilon is exact."""
 
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Keyed rotation: Bob gets the block back, nobody else learns anything of it, and the proof's ingredients hold."""
 
 import dataclasses

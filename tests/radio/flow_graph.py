@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Run by GNU Radio's own Python: file -> channel model (noise, carrier, clock, taps) -> file, headless.
 
     flow_graph.py IN.cf32 OUT.cf32 NOISE_VOLTAGE FREQUENCY EPSILON SEED TAP...

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The digital header's code against its known properties, and over noise."""
 
 import numpy as np

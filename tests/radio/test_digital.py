@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The digital baseline: codecs within their budget, rates against closed forms, sealing, and the cliff."""
 
 import math

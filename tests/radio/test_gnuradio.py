@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The recording through GNU Radio's channel model and back: `make test-all`, where GNU Radio 3.10 is installed."""
 
 import os

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """5G's LDPC code and QAM (extra `channels`): bytes come through at the SNR that they are chosen for, and not below capacity."""
 
 import math

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """SigMF recordings of messages: formats, what the library makes of them, and files that are none."""
 
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A burst is found and read through noise, carrier, clock, phase, gain and echoes; what cannot be read is refused."""
 
 import numpy as np

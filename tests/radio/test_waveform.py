@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Pulses: no interference between symbols, unit energy, bounded spectrum, and sampling at any time."""
 
 import numpy as np

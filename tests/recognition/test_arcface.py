@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """ArcFace IR-SE50 against the public implementation's numbers."""
 
 import sys

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Thresholds at a false acceptance rate: against closed forms, with intervals that hold what they promise."""
 
 from dataclasses import dataclass

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Crops for recognisers: the transform against dlib's own and against exact images, sampling without aliasing."""
 
 import dlib

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """dlib reads only the files that every figure was measured with."""
 
 import shutil

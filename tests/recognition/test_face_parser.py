@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The bundled parser sees the parts of a face, and a file that holds another network is refused."""
 
 from pathlib import Path

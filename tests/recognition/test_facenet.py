@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """FaceNet against the public implementation's numbers."""
 
 import sys

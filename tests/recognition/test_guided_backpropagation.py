@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Guided backpropagation against autograd with a guided ReLU, the public implementation's maps, and finite differences."""
 
 import math

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The compact identity encoder: what it sees, what it gives, its file."""
 
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """IResNet50 against the public implementation's numbers."""
 
 from pathlib import Path

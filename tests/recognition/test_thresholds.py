@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Stored thresholds: exact look-up only, and still true."""
 
 from pathlib import Path

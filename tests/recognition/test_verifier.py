@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Verifiers: scales, thresholds, real photos, clear errors."""
 
 from pathlib import Path

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Image features against torchvision's layer lists written out, layer by layer."""
 
 from pathlib import Path

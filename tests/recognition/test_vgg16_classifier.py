@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """VGG16 classifiers against layers put together by hand, the paper's table and the public implementation's numbers."""
 
 import json

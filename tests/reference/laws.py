@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Does a sample follow a law? Checks that each fail by chance less than once in 10^5."""
 
 import math

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Read stored outputs of the public implementations, and rebuild the weights and inputs that gave them.
 
 The weights are a function of key name, shape and salt: every tensor starts as

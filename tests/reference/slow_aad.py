@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The attribute encoder and the fusion generator straight from their equations, in float64, on state dicts; any sizes."""
 
 import torch

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """SemanticStyleGAN and its discriminator, slowly: straight from the equations, one part after the other, in float64.
 
 Works on official state dicts, so that it shares neither layout nor code with the package.

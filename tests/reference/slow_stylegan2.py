@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """StyleGAN2, slowly: straight from the equations, one image after the other, in float64, on official state dicts."""
 
 import math

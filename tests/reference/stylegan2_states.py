@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Official StyleGAN2 state dicts of any size, keys and shapes written from their description."""
 
 from collections.abc import Mapping

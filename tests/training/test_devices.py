@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Every training runs on a device that is not the CPU: its tensors follow the networks, its numbers are the CPU's."""
 
 from collections.abc import Callable

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """DP-SGD: the accountant against published and exact values, gradients against one picture at a time."""
 
 import math

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """N: its sizes against closed forms, its clipping, and that it does what its sensitivity says."""
 
 import math

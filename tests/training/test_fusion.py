@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Training of the fusion: it learns, it resumes exactly, it uses no held-out photo, own identities alone are reconstructed."""
 
 from collections.abc import Callable

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the fusion's losses ask for: who was asked for and no more, the photo's parts, and eyes and mouth in their crops."""
 
 import numpy as np

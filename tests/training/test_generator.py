@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The training loop of generator and encoder: it learns, it resumes exactly, it uses no held-out photo."""
 
 from dataclasses import replace

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The identity encoder learns from descriptors, not from names, and a run can be broken off."""
 
 import io

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """noise-image's training: what it minimises, that it learns, and that a run which broke off goes on."""
 
 from dataclasses import replace

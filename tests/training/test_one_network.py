@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Trainings of one network: a run that was broken off and taken up again is the same run, bit by bit."""
 
 from collections.abc import Callable

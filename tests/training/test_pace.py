@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """How fast a training goes: the last minute counts, and steps of an earlier run do not."""
 
 from semveil.training.pace import Pace

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The face parser learns labels that are there to learn, and only from photos that are not held out."""
 
 import numpy as np

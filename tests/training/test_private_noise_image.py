@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """noise-image's networks under DP-SGD."""
 
 import pytest

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Several processes train what one would: same weights in all, gradients of the whole batch."""
 
 import os

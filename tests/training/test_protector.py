@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Training of the pair: what Eq. 20 leads to."""
 
 import dataclasses

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The training of a StyleGAN2 with its encoder: it learns, its fakes begin when they should, it resumes exactly."""
 
 from dataclasses import replace

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Pairs after the abstracts of the paper's successors: what their trainings lead to, for Bob and for Eves."""
 
 import dataclasses

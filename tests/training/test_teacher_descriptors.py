@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """dlib sees the photos that a face set was made of, not the set's small crops."""
 
 from pathlib import Path

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A training by hand of torchrun: what it does in this process among several, left in a file. Run as a module of its own."""
 
 import sys

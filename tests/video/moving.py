@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Clips for tests: the astronaut in motion, and a marked square that a stand-in for the detectors finds at once."""
 
 from collections.abc import Sequence

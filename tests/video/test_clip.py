@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Clips are read frame by frame as they are shown; what cannot be read is refused in one line."""
 
 import struct

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Flicker is what changes beyond what moves."""
 
 import itertools

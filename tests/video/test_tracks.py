@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Faces are followed by place and time alone; where they are not found they are bridged or hidden."""
 
 import numpy as np

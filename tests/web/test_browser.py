@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The page in Chromium, driven by Playwright: `make test-all`, where both and gradio are installed."""
 
 import os

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What passes the guard, and what is refused before gradio sees it."""
 
 import asyncio

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The photo on its way from an upload to the browser and back."""
 
 import base64

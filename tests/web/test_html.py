@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the page shows is escaped, and says what the certificate says."""
 
 import base64

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """How the page is served; what needs gradio is skipped without it."""
 
 import datetime

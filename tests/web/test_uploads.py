@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Uploads: nobody else's to read, gone in time, and nothing but uploads is touched."""
 
 import os

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Eavesdroppers that try: each gets what the threat model shows her and gives back codes."""
 
 from semveil.attacks.attributes import infer_attribute

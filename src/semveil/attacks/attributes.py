@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a signal tells of a person beside the face: a probe for one yes-or-no attribute."""
 
 import numpy as np

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What all attacks that rebuild codes share: their interface, and the two things each of them does."""
 
 from typing import ClassVar, Protocol

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Clip and denoise: the best linear estimate under what is known of faces and of the noise."""
 
 from dataclasses import dataclass

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The paper's eavesdropper ([DPSC] Eq. 15)."""
 
 from dataclasses import dataclass

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a protection does to private codes, as Eve learns it from known pairs: an affine map and what it leaves unexplained."""
 
 from dataclasses import dataclass

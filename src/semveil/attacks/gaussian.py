@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Gaussian model of latents, and what it says about codes that were heard in noise or not at all."""
 
 from collections.abc import Callable, Sequence

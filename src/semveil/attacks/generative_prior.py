@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Closed-box inversion with a generative prior, after the abstract of arXiv 2503.23103."""
 
 from collections.abc import Callable

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Glass-box inversion, after the abstract of arXiv 2503.23103: Eve has Alice's networks and inverts them."""
 
 from collections.abc import Callable

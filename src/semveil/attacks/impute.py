@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Predict the private codes from the codes sent in clear: the floor for any protection of the private block alone."""
 
 from dataclasses import dataclass

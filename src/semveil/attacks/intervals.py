@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Rates and areas under ROC curves with 95 % intervals over the independent units behind them."""
 
 from collections.abc import Callable

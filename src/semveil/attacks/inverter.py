@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Undo a conversion of pictures: an inverter trained on known pairs of converted picture and source."""
 
 from dataclasses import dataclass

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Known plaintexts through noise and fading: learn what the protection does, then ask which face it was most likely done to."""
 
 from dataclasses import dataclass

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Networks that Eve trains on her own pairs to undo the protection."""
 
 from dataclasses import dataclass

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Known plaintexts: regress the private codes on what was heard of photos that Eve knows."""
 
 from collections.abc import Sequence

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Do two transmissions show the same photo?"""
 
 from dataclasses import dataclass

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The most probable codes behind one or several noisy signals, under a Gaussian prior and the public box."""
 
 import torch

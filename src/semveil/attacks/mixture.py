@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A generative model of latents beyond one Gaussian: kinds of faces, a mixture of Gaussians in principal components."""
 
 import math

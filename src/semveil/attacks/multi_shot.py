@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Several transmissions of the same photos."""
 
 from dataclasses import dataclass

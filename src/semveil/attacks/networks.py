@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Small networks that Eve trains on known pairs."""
 
 from collections.abc import Sequence

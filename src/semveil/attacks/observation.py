@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What an eavesdropper has: what she hears, what everybody knows, and what she may have learnt before.
 
 An attack gets these values and nothing else; the clean latents under attack are in none of them.

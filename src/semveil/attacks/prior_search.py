@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Search the generator's latents for the most probable ones behind the signal."""
 
 from dataclasses import dataclass

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Recordings only: Eve knows no photo behind any transmission, and learns from the codes that are sent in clear."""
 
 from dataclasses import dataclass

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Ridge regression whose penalty is chosen by leave-one-out, in closed form."""
 
 from dataclasses import dataclass

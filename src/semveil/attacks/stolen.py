@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The stolen network: Eve holds what Bob holds."""
 
 from collections.abc import Callable

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The fate of each face of a photo, so that none is missed silently."""
 
 from collections.abc import Collection, Mapping, Sequence

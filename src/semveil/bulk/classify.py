@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Pictures and folders of pictures through noise-image's classifiers."""
 
 import os

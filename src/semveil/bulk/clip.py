@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Protect one clip: find its faces, follow them, draw once for each, book that, and only then write the first frame."""
 
 import itertools

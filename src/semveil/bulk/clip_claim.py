@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What is claimed of a protected clip: the claim for one face followed through it, and what of the clip stays in clear."""
 
 from collections.abc import Sequence

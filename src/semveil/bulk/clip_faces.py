@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The faces of a clip: followed, numbered, and what becomes of each."""
 
 from collections.abc import Callable, Sequence

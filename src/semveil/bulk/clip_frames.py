@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What workers do with a stretch of a clip: find its faces, and then replace, hide or cover them and write it."""
 
 import itertools

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What is kept of a clip under way, so that the next run goes on where this one stopped and draws nothing twice."""
 
 import hashlib

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A whole photo whose doubtful faces are covered, and which of its pixels were altered for which face."""
 
 from collections.abc import Sequence

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Known people: reference photos that tell whom a face shows, for ledgers and pseudonyms."""
 
 import hashlib

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Which faces are found in photos and clips, under which numbers, and how surely."""
 
 import os

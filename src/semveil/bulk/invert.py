@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Latent codes of photos and folders of photos, computed once and kept in a file."""
 
 import os

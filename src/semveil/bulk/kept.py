@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Releases that an earlier run made without a ledger, or with another one: what is to be recorded of them now."""
 
 from collections.abc import Iterator

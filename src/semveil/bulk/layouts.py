@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The layout of a run, crops or whole photos, where the user leaves it open or clips decide it."""
 
 import os

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The key of this user's logs of photos: only with it are lines of a log his, and photos in it recognised."""
 
 import os

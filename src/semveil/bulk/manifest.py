@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What is in an output folder already: a log that survives kills, so that no photo is lost or released twice.
 
 Workers write into a folder of their run below `OUT/.semveil`; only the process that started the run touches anything else.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What becomes of a photo: a picture of each face, the photo with other faces in it, or one picture made from the whole."""
 
 from collections.abc import Mapping, Sequence

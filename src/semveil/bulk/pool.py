@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Where photos are worked on: in this process, in worker processes of this machine, or on any Dask cluster."""
 
 import itertools

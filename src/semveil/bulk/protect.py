@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Protect photos by one call: files and folders into a folder, or arrays and aligned images in memory."""
 
 import os

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Which new faces are still recognised: told to the owner of the photos, and to nobody else.
 
 It is computed from the original face, so no epsilon covers it. It stays on the terminal and in a log that only its owner may

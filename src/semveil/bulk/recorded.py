@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the ledger gets of a picture that is written."""
 
 from collections.abc import Sequence

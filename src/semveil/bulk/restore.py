@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Sealed originals brought back: faces into a photo, the file of a clip, or the key of one face to hand over."""
 
 from collections.abc import Sequence

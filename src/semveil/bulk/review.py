@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """One page that shows what became of every photo of a run, to look a folder through before it is published."""
 
 import base64

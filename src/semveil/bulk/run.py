@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Protect photos and folders of photos: what is there already is kept, what is new or changed is done."""
 
 import os

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """With which key the originals of altered faces are sealed, and where they go."""
 
 from dataclasses import dataclass

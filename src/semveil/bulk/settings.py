@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Settings of a run: all that a worker needs to build the method, checked before the first photo."""
 
 import hashlib

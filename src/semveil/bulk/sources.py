@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Which photos and clips a run is about, and where each belongs below the output folder."""
 
 import itertools

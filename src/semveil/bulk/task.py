@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The work on one photo, the same here and on a Dask worker: detect, align, protect, write to the staging place."""
 
 import errno

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What is written of one photo into its new folder: pictures with their certificates and sealed parts, and what is kept."""
 
 from collections.abc import Sequence

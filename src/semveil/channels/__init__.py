@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """From latents to what Bob and Eve hear: packing, power, channels, receivers, and the file that carries a message."""
 
 from semveil.channels.awgn import awgn, noise_power

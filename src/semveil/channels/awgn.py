@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Additive white Gaussian noise on complex symbols."""
 
 import torch

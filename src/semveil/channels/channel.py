@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What every simulated channel is: a torch module from sent symbols to received ones, with what a genie knows of it."""
 
 from abc import ABC, abstractmethod

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The bytes of a message file: magic, version, lengths, a JSON header, a binary payload, a checksum.
 
     offset  bytes  content

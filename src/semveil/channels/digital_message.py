@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A message for a digital link: latents as bytes, sealed whole. Without the key it shows its length and whom it is for."""
 
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Fading: flat or by blocks, Rayleigh or with a line of sight; and over subcarriers, from taps, under OFDM."""
 
 import math

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a keyed message carries beside its symbols; nothing in it is secret."""
 
 from collections.abc import Mapping

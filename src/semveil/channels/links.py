@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Channels by name: `rayleigh:coherence=64,csi=mmse`, and how many channel uses a message takes over one."""
 
 import inspect

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What Alice puts into a file for Bob, and what Eve finds in it."""
 
 import json

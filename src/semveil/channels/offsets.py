@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What imperfect synchronisation leaves: a turning phase, and symbols read too early or too late."""
 
 import math

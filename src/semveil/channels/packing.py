@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Real latents as complex channel symbols and back."""
 
 import math

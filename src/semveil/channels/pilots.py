@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Known symbols among the payload, from which a receiver learns the channel."""
 
 import torch

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Transmit power: normalisation by gains that travel as explicit side information."""
 
 from collections.abc import Sequence

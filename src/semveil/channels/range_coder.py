@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A range coder: integers to bytes at their information content, in integer arithmetic alone, so that all machines agree."""
 
 from bisect import bisect_right

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Receivers: what is known of the channel (perfectly, from pilots, or nothing), and how one or several antennas undo it."""
 
 from collections.abc import Sequence

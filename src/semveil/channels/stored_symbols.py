@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Symbols as whole steps in as few bits as they need: a file holds no more of them than its channel leaves."""
 
 import math

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The wiretap channel: one transmission, two receivers, independent channels."""
 
 from collections.abc import Callable, Sequence

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`semveil attack`: adaptive eavesdroppers on a message file."""
 
 from pathlib import Path

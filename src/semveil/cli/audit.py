@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`semveil audit`: lower bounds on epsilon by distinguishing games."""
 
 import math

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`semveil calibrate`: the threshold of a recogniser at a false acceptance rate."""
 
 from dataclasses import asdict

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Lines about certificates and the ledger that several commands print."""
 
 from collections.abc import Sequence

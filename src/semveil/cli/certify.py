@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`semveil certify`: what is guaranteed about a file, to whom, and what is not."""
 
 from pathlib import Path

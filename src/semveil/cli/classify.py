@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`semveil classify`: noise-image's service, which classifies converted pictures."""
 
 from pathlib import Path

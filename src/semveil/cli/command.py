@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Commands that read options from a file too, and show help that fits the screen."""
 
 import tomllib

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Output to the user: progress and notes on stderr, one table or one JSON object on stdout."""
 
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`semveil data`: prepare photos for training."""
 
 from pathlib import Path

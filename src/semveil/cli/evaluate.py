@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`semveil evaluate`: pictures of other programs compared with identity-dp's."""
 
 from pathlib import Path

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`semveil reproduce` and `semveil demo`: the papers' figures, and a first look."""
 
 from pathlib import Path

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The face set that a training verb is given, and what it must be like."""
 
 from pathlib import Path

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`semveil faces`: which faces are found in photos, under which numbers, and how surely."""
 
 from pathlib import Path

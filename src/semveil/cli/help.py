@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """How help is laid out: two columns that fit 80, options in groups, examples that can be copied."""
 
 import re

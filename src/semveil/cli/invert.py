@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`semveil invert`: latents of photos, computed once and stored."""
 
 from pathlib import Path

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`semveil keygen`: a key for two to share, or an identity to agree on keys with."""
 
 from pathlib import Path

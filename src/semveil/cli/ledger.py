@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`semveil ledger`: the total epsilon of the releases about one person."""
 
 from pathlib import Path

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`semveil send`, `receive` and `eavesdrop`: three processes and one message file."""
 
 import shlex

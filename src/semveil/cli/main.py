@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The command line: commands in groups, and one printable line with an exit code for every error.
 
 Commands import torch and what needs it when they run, so that help and mistakes in options cost nothing.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The options of a method as options of `semveil protect`, declared once, in the method's constructor."""
 
 import inspect

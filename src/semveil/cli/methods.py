@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`semveil methods`: what each method hides and leaves, and its options."""
 
 from typing import TYPE_CHECKING, Annotated, Any

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`semveil models`: face models and third-party weights on this machine."""
 
 from pathlib import Path

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`semveil protect`: protected photos, clips and folders of them, by any method that makes pictures."""
 
 from pathlib import Path

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What `semveil protect` says when it is done: what is hidden, what is not, what is promised, and what to do next."""
 
 import shlex

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`semveil restore`: the original faces back into a protected photo, the original clip, or the key of one face."""
 
 from pathlib import Path

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The key of a message from options: a file, a passphrase, or two parties' identities."""
 
 from functools import partial

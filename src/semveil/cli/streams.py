@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Robust standard streams: closed ones, readers that go away, encodings that lack a character."""
 
 import errno

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`semveil train`: parser, generators and encoders; the other commands have files of their own."""
 
 from dataclasses import asdict

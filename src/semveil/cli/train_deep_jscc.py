@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`semveil train deep-jscc`: a DeepJSCC of the bandwidth that a face model's codes have, to compare with."""
 
 from dataclasses import asdict

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`semveil train fusion`: identity-dp's attribute encoder and fusion generator, for an identity encoder that stays as it is."""
 
 from dataclasses import asdict

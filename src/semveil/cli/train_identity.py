@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`semveil train identity-encoder`: a compact recogniser, taught by dlib's, that other networks can be trained against."""
 
 from dataclasses import asdict

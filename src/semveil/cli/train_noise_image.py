@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`semveil train noise-image`: explainer, conversion and service model on the user's own CIFAR."""
 
 from pathlib import Path

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`semveil train protector`: the pairs that protect and deprotect."""
 
 from pathlib import Path

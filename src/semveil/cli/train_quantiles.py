@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`semveil train quantiles`: public bounds of every latent coordinate for a model, as latent-dp clips to them."""
 
 from pathlib import Path

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A training run with its state in a file: resuming, saving, and the report at the end."""
 
 import os

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`semveil transmit`: Alice, Bob and Eve in one process."""
 
 from pathlib import Path

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Options that name a recogniser."""
 
 from typing import Annotated

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`semveil web`: the page in the browser."""
 
 from typing import Annotated

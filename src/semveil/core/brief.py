@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Short `repr`s: tensors by type and shape, long texts cut, so that a result can be printed."""
 
 from collections.abc import Sized

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What an epsilon does not say: fixed words for certificates."""
 
 from enum import StrEnum

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What is guaranteed about one release, to whom and on what basis, as a value that travels beside the output as JSON."""
 
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Fields of certificates as JSON has them: read strictly, so that a damaged or forged one is refused with the reason."""
 
 from dataclasses import fields

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """One network out of a training checkpoint that holds several under prefixes of their keys."""
 
 from argparse import Namespace

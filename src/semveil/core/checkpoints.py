@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Read weight files safely and load them strictly: no code in a file is ever run, no key is silently ignored."""
 
 import pickle

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What several releases about one person guarantee together."""
 
 from collections.abc import Iterable, Sequence

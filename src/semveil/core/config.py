@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Settings: a frozen dataclass is the schema and holds the defaults, a TOML file the values, `a.b=c` an override."""
 
 import dataclasses

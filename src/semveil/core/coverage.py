@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What of a photo a claim is about: parts as values, what can be computed from what, and their names in plain words."""
 
 import re

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """On which device networks compute, and in which precision: the one place that knows.
 
 Weights are read onto the CPU and moved from there. Random numbers are drawn on the CPU and moved to where they are needed, so

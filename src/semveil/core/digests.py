@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """SHA-256 digests of what a computation takes in: files, tensors, JSON. Equal digests mean equal inputs."""
 
 import hashlib

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A certificate in plain words: what is guaranteed to whom, what not, and what epsilon means as odds."""
 
 import math

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Where the face lies in an aligned image: the one template that aligning, recognising and detecting agree on."""
 
 import numpy as np

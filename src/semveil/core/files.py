@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Files that appear whole or not at all, and files that are opened without waiting for anybody."""
 
 import contextlib

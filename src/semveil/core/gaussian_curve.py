@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What Gaussian noise is worth: the exact trade-off between epsilon, delta and sigma (Balle and Wang 2018)."""
 
 import math

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A private book of releases that adds up what repeated releases about one person cost."""
 
 import datetime

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The key of a ledger's pseudonyms, in a file beside it."""
 
 import os

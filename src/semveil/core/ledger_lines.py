@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The lines of a ledger: entries as JSON, read strictly."""
 
 import math

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Locks on open files, so that of several processes one writes at a time."""
 
 import os

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Where trained models lie: the bundled ones and those below SEMVEIL_HOME/models; found without loading anything."""
 
 from importlib import resources

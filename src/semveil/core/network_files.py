@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A network's weights on disk, in half precision."""
 
 from collections.abc import Mapping

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Where the thirteen parts of an aligned face can lie."""
 
 Box = tuple[float, float, float, float]  # left, top, right, bottom, in units of the side

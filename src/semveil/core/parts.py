@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The thirteen semantic parts of a face and the latent codes that belong to them."""
 
 from collections.abc import Sequence

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Between 8-bit pixels and the image tensors that networks take."""
 
 from collections.abc import Sequence

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What other packages add to semveil by entry points: found without importing them, imported when somebody asks for one."""
 
 import sys

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Privacy claims as values: a sensitivity, the guarantee a mechanism makes of it, and what further steps leave of it."""
 
 import math

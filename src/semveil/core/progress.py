@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """How work that takes a while tells how far it is."""
 
 from collections.abc import Callable

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Files that belong together and can be read only after what must be on the disk before them."""
 
 import os

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Names that users select by: a registry that refuses duplicates, suggests near misses and sees what other packages add."""
 
 import difflib

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Result files: JSON that people can read, with long rows of numbers on one line."""
 
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Named random streams: one run seed, an independent `torch.Generator` for each purpose."""
 
 import hashlib

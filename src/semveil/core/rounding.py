@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Privacy figures rounded up: the smallest floats that are certainly no less than the real numbers they stand for."""
 
 import math

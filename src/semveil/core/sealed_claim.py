@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a guarantee is worth to whoever also has the sealed originals of a picture."""
 
 from dataclasses import replace

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """How strong an epsilon is in a word, by how often the best possible observer guesses right."""
 
 import math

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Text and JSON files as people's programs leave them: with a byte order mark, other line ends, no last one, or damaged."""
 
 import codecs

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Third-party weight files: what there is, where it lies, how to get it; nothing is downloaded unless asked for.
 
 Files lie in `$SEMVEIL_HOME` (the user's cache folder where that is not set), there or in its subfolder `weights`, under

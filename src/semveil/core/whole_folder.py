@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A folder of results that appears whole: built beside its place, then moved there, `result.json` last."""
 
 import os

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Align a face the CelebA-HQ way with dlib's five landmarks: a similarity transform onto a fixed template."""
 
 import itertools

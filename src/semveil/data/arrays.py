@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Arrays in an `.npz` file: all that are asked for, or one kind of error."""
 
 import os

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Certificates beside the outputs they belong to, or inside a picture; a certificate of another file is refused."""
 
 import hashlib

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Any Pillow picture as 8-bit sRGB: bit depths, colour profiles, inks and transparency."""
 
 import io

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Cover faces that cannot be protected: a mosaic so coarse that no feature is left."""
 
 from collections.abc import Sequence

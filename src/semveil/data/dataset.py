@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Aligned faces as a torch `Dataset`: a folder of photos, a prepared face set, or faces in memory."""
 
 import os

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Every face of a photo by dlib and YuNet together: frontal, turned, masked or cut, each aligned or said to be doubtful."""
 
 import math

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Which part of an aligned crop is the face, so that hair, ears and background around it can stay as they are."""
 
 import numpy as np

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A prepared set of aligned faces in one `.npz`: crops, who they show, which pixels are real, part labels."""
 
 import os

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """From a photo to aligned face crops: find the faces, choose among them, align."""
 
 import os

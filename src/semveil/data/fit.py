@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Fit new faces closely into their photo: the face alone is covered, in the colours and with the grain of what is around it."""
 
 from collections.abc import Sequence

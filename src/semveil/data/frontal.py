@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Frontal faces by dlib alone: the boxes, and the landmarks that fix a face's crop whatever else looks for faces."""
 
 import math

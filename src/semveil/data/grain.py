@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """How grainy a picture is, without its edges and textures."""
 
 import numpy as np

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Pairs of photos of people that nothing was trained on, in the manner of LFW's list."""
 
 from dataclasses import dataclass

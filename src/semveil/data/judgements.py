@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What an independent program sees in face pictures, from the JSON lines that it wrote: format in `docs/utility.md`."""
 
 import math

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """CIFAR-10 and CIFAR-100 from the user's own copy: the official Python files, folders of pictures, or one `.npz`."""
 
 import codecs

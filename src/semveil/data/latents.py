@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Latents of a collection of photos: inverted once, stored, reused."""
 
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Faces from whatever shows them: files, arrays of pixels, or images that are aligned already."""
 
 import os

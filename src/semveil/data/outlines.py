@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A photo with numbered boxes around its faces, for the owner to look at."""
 
 from collections.abc import Sequence

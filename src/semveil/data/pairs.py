@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Lists of pairs of photos in LFW's format, and the calibration of a verifier on them."""
 
 from collections.abc import Callable, Sequence

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Put protected faces back into their photo, with soft edges; all else in the photo stays bit for bit."""
 
 import math

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What photos are called in tables, folders and results: after their files, or by numbers where file names name people."""
 
 import re

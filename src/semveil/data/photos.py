@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Read a photo of any common kind, upright and as 8-bit sRGB, or say in one line why not."""
 
 import os

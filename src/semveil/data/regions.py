@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Which pixels of a photo were altered for which face."""
 
 from dataclasses import dataclass

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Write pictures that contain only pixels, and the text chunks that are asked for."""
 
 import io

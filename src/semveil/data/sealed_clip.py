@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The original file of a clip, sealed beside it and restored byte for byte."""
 
 import json

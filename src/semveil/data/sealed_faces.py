@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The way back: the original pixels of altered faces, sealed, and a photo that they are put back into."""
 
 import json

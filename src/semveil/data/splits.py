@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Which people are for training, for development (what choices look at) and for the test (measured once, at the end)."""
 
 from collections import Counter

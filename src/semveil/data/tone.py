@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Bring the colours of a crop in line with what surrounds the place where it is pasted."""
 
 import numpy as np

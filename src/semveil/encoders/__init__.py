@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Encoders: photos to the latent codes of a generator, by optimisation or in one pass."""
 
 from semveil.encoders.attributes import AttributeEncoder, AttributeEncoderConfig

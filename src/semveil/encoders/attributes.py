@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The attribute encoder of identity-dp: a photo -> feature maps at several sizes that show everything but who it is.
 
 Written from [IDP] section IV-A and Fig. 3 and FaceShifter (Li et al., arXiv:1912.13457, section 3.1) and the published file

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """DeepJSCC: an encoder from pictures straight to channel symbols, and a decoder back (Bourtsoulatze, Kurka, Gündüz 2019)."""
 
 import math

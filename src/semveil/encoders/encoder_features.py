@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A perceptual term that needs no weights beside a model's own: distances between its encoder's features."""
 
 from collections.abc import Callable

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """latent-dp's encoder: latent codes whose image has a photo's deep features, by gradient descent through the generator."""
 
 from collections.abc import Callable, Sequence

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """pSp's encoder: an aligned photo -> the latent codes of a StyleGAN2 in one pass.
 
 Written from the paper (Richardson et al., CVPR 2021, arXiv:2008.00951, section 3) and the published file format.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """GAN inversion: latent codes whose synthesis is a given photo, by gradient descent through the generator."""
 
 import math

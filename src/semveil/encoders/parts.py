@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A feed-forward encoder that reads each part's codes from the part's own box: one aligned photo -> 28 latent codes."""
 
 from dataclasses import asdict, dataclass

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The perceptual term of inversion: a distance beside the squared error, by name, the same for everybody who inverts."""
 
 from collections.abc import Callable

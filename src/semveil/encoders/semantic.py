@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A feed-forward encoder: one aligned photo -> its latent codes in one pass, 28 of a SemanticStyleGAN."""
 
 from dataclasses import asdict, dataclass

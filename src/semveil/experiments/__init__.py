@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Results of the papers, a folder for each paper and a file for each result, found by name.
 
 `kit` has what they share: the description of a result (`kit.experiment`), the one driver (`kit.reproduce`), what is kept

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Generators of face images from latent codes, a generator from picture to picture, and their discriminators."""
 
 from semveil.generators.aad_fusion import FusionConfig, FusionGenerator

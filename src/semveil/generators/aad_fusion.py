@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The fusion generator of identity-dp: identity vector and attribute maps -> face, by adaptive attentional denormalisation.
 
 Written from [IDP] section IV-A and Fig. 3 and FaceShifter (Li et al., arXiv:1912.13457, section 3.1) and the published file

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """noise-image's conversion generator g: a picture in, a picture that looks like noise out ([NI] section 3.2 and Table 1)."""
 
 from collections.abc import Mapping

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Discriminators: StyleGAN2's, SemanticStyleGAN's dual branch for images with masks, and SPADE's patches at several scales."""
 
 import math

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a generator of faces must be for a `FaceModel`: any torch module of this form serves, whoever wrote it."""
 
 from collections.abc import Iterator

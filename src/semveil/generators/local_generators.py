@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The thirteen local generators of SemanticStyleGAN as one batched matrix product per layer: parts are never a loop."""
 
 import math

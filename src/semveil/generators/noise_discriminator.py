@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """noise-image's discriminator D: it tells pictures under true Gaussian noise from converted ones."""
 
 from itertools import pairwise

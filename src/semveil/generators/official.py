@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Read networks from files of the public SemanticStyleGAN implementation (github.com/seasonSH/SemanticStyleGAN)."""
 
 from argparse import Namespace

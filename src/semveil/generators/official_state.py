@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Fill networks of the StyleGAN2 family from official state dicts: which key goes where, and nothing missing or left over."""
 
 from collections.abc import Iterable, Iterator, Mapping

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Judges patches of aligned faces by their detail, and by where they are."""
 
 import torch

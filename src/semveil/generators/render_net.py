@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The render network of SemanticStyleGAN: composited features to an image and refined masks."""
 
 import math

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A render network of plain convolutions: composited features and masks -> image and refined masks."""
 
 from itertools import pairwise

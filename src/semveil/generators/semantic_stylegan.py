@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """SemanticStyleGAN: thirteen local generators, composited by depth, refined by one render network.
 
 Written from the paper (Shi, Yang, Wan, Shen, CVPR 2022, arXiv:2112.02236) and the published file format.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The thirteen part decoders of `SpatialSemanticGAN`: four codes each -> features and a depth inside the part's box."""
 
 import torch

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A semantic generator whose parts are small spatial decoders: SemanticStyleGAN's codes, masks and composition.
 
 Departs from SemanticStyleGAN (Shi, Yang, Wan, Shen, CVPR 2022, arXiv:2112.02236): there, each part is a perceptron of pixel

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The two layers of StyleGAN2's synthesis network: a modulated, demodulated convolution, and the projection to RGB."""
 
 import math

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """StyleGAN2: a mapping network z -> w and a synthesis network that each latent code drives at its own resolution.
 
 Written from the paper (Karras et al., CVPR 2020, arXiv:1912.04958) and the published file format.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Sizes of a StyleGAN2."""
 
 from dataclasses import asdict, dataclass, fields

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Read StyleGAN2 from the usual converted files: the layout of github.com/rosinality/stylegan2-pytorch, also inside pSp's."""
 
 import re

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Keys, keystreams, key agreement and sealing."""
 
 from semveil.keys.agreement import (

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A fresh secret for each message between two parties who know each other's public keys.
 
 Alice makes an ephemeral X25519 key e and encapsulates to Bob's ML-KEM-768 key. Both parties then have

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A stream of secret integers and normals from a 256-bit key, the same bits on every machine."""
 
 import math

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The nonces of the messages that Bob has read, so that a message sent again is found out."""
 
 import hashlib

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A secret from a passphrase, made expensive to guess by scrypt."""
 
 import os

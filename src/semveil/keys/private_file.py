@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Small files that only their owner may read: made with mode 0600, refused with any other."""
 
 import contextlib

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """All keys of one message, derived from the shared secret, the message's nonce and what the message is."""
 
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Several secrets in one file, each sealed under a key of its own, so that one of them can be handed over alone.
 
     file = magic | length of header (4 bytes) | header (JSON) | for each part: key check (32) | sealed part

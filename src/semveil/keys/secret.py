@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A shared secret of 256 bits, and the file that keeps it."""
 
 import hmac

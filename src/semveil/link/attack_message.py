@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Adaptive eavesdroppers on one message."""
 
 from collections.abc import Sequence

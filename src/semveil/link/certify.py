@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The certificate of a file or a message, wherever it is, with what it means in words."""
 
 import os

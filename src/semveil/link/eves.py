@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What an eavesdropper of dp-semcom has: her observation, public knowledge, and known pairs for the attacks."""
 
 from collections.abc import Iterator, Sequence

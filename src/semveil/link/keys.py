@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Keys of messages in every form, and the logs of nonces that were sent and read on this machine."""
 
 import os

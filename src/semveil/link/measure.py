@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Measure a simulated transmission: one JSON-ready record per photo, with metric names as in `metrics`."""
 
 import math

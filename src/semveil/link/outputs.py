@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Outputs with their certificates, and the record of a release in the ledger."""
 
 import os

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Bob's and Eve's sides as one call each: from a message to pictures with their certificate."""
 
 import os

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Alice's side as one call: from a photo to a message file with its certificate, logged and recorded."""
 
 import tempfile

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Alice's method from options, with its trained pair found or trained."""
 
 from typing import Any

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Alice, Bob and Eve in one process: transmit, measure, and write everybody's pictures."""
 
 import secrets

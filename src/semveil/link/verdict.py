@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What attacks on a message come to, in words: who is seen in their pictures, and are they nearer than a blind guess."""
 
 from collections.abc import Sequence

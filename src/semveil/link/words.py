@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Measurements of pictures in words: who is seen in them, and what each metric says."""
 
 from typing import Any

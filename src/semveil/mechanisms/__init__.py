@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Noise laws with their guarantees, the clip box, sensitivities, and how noise is calibrated to them."""
 
 from semveil.core.gaussian_curve import gaussian_delta, gaussian_epsilon, gaussian_ratio

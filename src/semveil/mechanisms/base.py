@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What all mechanisms share: the interface, the checks on records and sensitivities, exact exponential draws."""
 
 import math

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Privacy budgets by face part: each part's codes get Laplace noise of their own scale, and the epsilons add up."""
 
 import math

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """How the noise of dp-semcom's private block follows from a nominal epsilon: as the paper has it, and corrected."""
 
 import math

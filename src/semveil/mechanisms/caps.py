@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Choosing between a cap and the rest of a space: the loss of it, calibrated and rounded up."""
 
 import math

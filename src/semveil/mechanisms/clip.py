@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Clipping to a public box, which bounds how far two records can lie apart."""
 
 from dataclasses import dataclass

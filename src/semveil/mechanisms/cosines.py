@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Laws of the cosine between a fixed unit vector and a random one, in closed form and stable in high dimensions."""
 
 import math

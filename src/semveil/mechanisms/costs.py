@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What each mechanism costs: the noise per coordinate that a budget takes when a whole clip box is protected."""
 
 from semveil.mechanisms.clip import ClipBox

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What it costs to draw several times and show one: choosing by the outputs is paid for, whatever the rule."""
 
 from dataclasses import replace

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Noise on a grid without a floating-point error: continuous laws sampled by ball arithmetic, rounded with certainty.
 
 A uniform number is an infinite string of random bits, of which the first are drawn. The noise that they give is enclosed in

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Unit vectors on a grid without a floating-point error: directional laws by ball arithmetic, rounded with certainty.
 
 Additive noise can be rounded to a grid that contains all its sums; a sphere has no such grid. So the ideal vector is drawn

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The exponential mechanism: choose one of many public candidates, the better ones more often (McSherry and Talwar 2007)."""
 
 from collections.abc import Sequence

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """How Laplacian a residual looks: a fit, its quality, and the paper's noise calibration, which is no guarantee."""
 
 import math

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The Gaussian mechanism with its exact trade-off between epsilon, delta and sigma."""
 
 from collections.abc import Sequence

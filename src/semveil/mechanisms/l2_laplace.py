@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The K-norm mechanism for the L2 ball: noise of a random direction, calibrated to an L2 sensitivity."""
 
 import math

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The Laplace mechanism: independent Laplace noise, calibrated to an L1 sensitivity."""
 
 import math

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Laplace noise on a unit vector, and nothing after it: Eq. 11 of [IDP] to the letter."""
 
 from dataclasses import dataclass

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """One of a public list, with one probability for the candidates nearest to the record and a smaller one for all others."""
 
 import math

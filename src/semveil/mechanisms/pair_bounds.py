@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Bounds on the distances between all rows of two blocks, rigorous in float32, far cheaper than the distances."""
 
 from dataclasses import dataclass

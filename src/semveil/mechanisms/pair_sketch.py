@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Short stand-ins for long rows, from which distances are bounded rigorously with hardly any work."""
 
 from collections.abc import Callable, Iterable

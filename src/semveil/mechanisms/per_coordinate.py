@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Laplace noise with its own scale in every coordinate, for boxes whose sides differ."""
 
 from collections.abc import Sequence

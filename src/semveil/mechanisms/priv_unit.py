@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """PrivUnit: a uniform vector from the cap around x with a high probability, else from the rest of the sphere."""
 
 import math

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """PrivUnitG: PrivUnit's choice made on the normal law's cosine, which needs no incomplete beta function."""
 
 import math

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Exact quantiles of very large arrays in constant memory."""
 
 import math

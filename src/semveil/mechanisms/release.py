@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Mechanisms for real releases: noise from the operating system's entropy, exact on a public grid, with a proved guarantee."""
 
 import math

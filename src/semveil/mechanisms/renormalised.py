@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Noise added to a unit vector, and the sum divided by its length: what general mechanisms do on the sphere."""
 
 import math

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The largest distance between any two rows of a large array, exactly, in little memory, resumable."""
 
 import hashlib

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What mechanisms on the unit sphere share: the interface, the check of unit vectors, and how a cosine becomes a vector.
 
 All of them leave the direction around the input to chance: the output is t x + sqrt(1 - t^2) u, u uniform among the unit

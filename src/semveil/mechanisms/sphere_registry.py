@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The mechanisms on the unit sphere by name, and what each of them keeps of a vector."""
 
 from collections.abc import Iterable

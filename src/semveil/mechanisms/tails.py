@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Upper tails of log-concave laws, drawn by rejection from an exponential law, in floats and exactly (Robert 1995)."""
 
 import math

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The von Mises-Fisher mechanism: unit vectors with density proportional to exp(kappa <x, y>)."""
 
 import math

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """How latent-dp splits a budget between coordinates of different width: weights w_j, and what follows for the noise.
 
 [LDP]: Tao Li, Chris Clifton, "Differentially Private Imaging via Latent Space Manipulation", 2021. With weights that add up

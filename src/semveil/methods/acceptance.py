@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Public tests that look at a protected picture alone, for methods that draw until one is accepted."""
 
 from collections.abc import Callable

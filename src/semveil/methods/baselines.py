@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What people do to faces without a generator: blur, mosaic, pixel noise, DP-Pix and DP-SVD, as methods like the others.
 
 Crops are taken in levels, whole numbers of 0 to 255. [DPPix]: Liyue Fan, "Image Pixelization with Differential Privacy",

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The certificate of a message: what it says of itself, and what the method that made it knows besides."""
 
 import hashlib

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """DeepJSCC over the link, as it is or with its latents under a key: keyed protection is not bound to one generator."""
 
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """dp-semcom over a digital link: the latents as bytes, sealed whole, so that nothing is in clear and nothing can be altered."""
 
 import hashlib

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """dp-image: Laplace noise on the latent codes of a face, and a new picture from them [DPI].
 
 Bo Liu, Ming Ding, Hanyu Xue, Tianqing Zhu, Dayong Ye, Li Song, Wanlei Zhou, "DP-Image: Differential Privacy for Image Data in

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """dp-semcom: semantic communication over a wiretap channel with imitated differential privacy [DPSC].
 
 Weixuan Chen, Shunpu Tang, Qianqian Yang, "Enhancing Image Privacy in Semantic Communication over Wiretap Channels

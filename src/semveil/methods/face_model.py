@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A face model: generator, encoder, public clip box and latent prior that belong together, in one folder."""
 
 import hashlib

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A public gallery of generated faces: a seed, and for each face as many numbers as a subspace has; nothing else is kept."""
 
 from functools import lru_cache

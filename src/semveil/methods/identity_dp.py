@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """identity-dp: a face with another identity and the same look, the identity drawn by differential privacy [IDP].
 
 Yunqian Wen, Bo Liu, Ming Ding, Rong Xie, Li Song, "IdentityDP: Differential Private Identification Protection for Face Images",

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What identity-dp needs of a face model: who it is, what it looks like, and a face of both together."""
 
 import hashlib

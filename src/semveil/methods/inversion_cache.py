@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Invert many photos once and keep their latents in the cache."""
 
 import hashlib

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Latents as bytes: a uniform quantiser, entropy-coded under the model's public prior, in a number of bytes that is fixed."""
 
 import math

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """latent-dp: every latent coordinate clipped to public quantiles, noised by its share of the budget, clipped again [LDP].
 
 Tao Li, Chris Clifton, "Differentially Private Imaging via Latent Space Manipulation", 2021. The file reads in the order of the

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the two ends of a link with latents on it have in common, whichever networks make the latents."""
 
 from collections.abc import Sequence

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What dp-image and latent-dp need of a face model: an encoder, a generator, and public bounds of its latents."""
 
 import hashlib

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The public law of a model's latents, from which codes of new faces are drawn."""
 
 from dataclasses import dataclass

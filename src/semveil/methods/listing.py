@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What each method hides and leaves, and its options, for people who choose one."""
 
 from dataclasses import dataclass

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Between a method's transmission and the message file that carries it from Alice's process to Bob's or Eve's."""
 
 from typing import Any

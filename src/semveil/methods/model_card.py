@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What `model.json` says of a face model's networks, and what builds them."""
 
 from collections.abc import Callable, Mapping

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """noise-image: pictures that look like noise to people and that a classifier still reads [NI].
 
 Hyeong-Geon Kim, Jinmyeong Shin, Yoon-Ho Choi, "Human-Unrecognizable Differential Private Noised Image Generation Method",

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What noise-image needs of trained networks: explainer, conversion and service model that belong together, in one folder."""
 
 import hashlib

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What can be set on a method, read from the annotations of its constructor, so that it is declared once."""
 
 import inspect

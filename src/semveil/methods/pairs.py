@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Find the trained protection / deprotection pair for a model, code set, epsilon and calibration; never a near one."""
 
 import hashlib

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Which options of dp-semcom go with which protection; what does not is refused, so that nothing asked for is dropped."""
 
 from collections.abc import Mapping

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The protections of dp-semcom by name: what each is, which options it uses, and what builds it.
 
 Whoever adds one registers a `Protection`, here or in another package; method, messages, audit and experiments ask its

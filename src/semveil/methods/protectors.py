@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What dp-semcom can do to the private block: the paper's trained pair, genuine noise, keyed protection, or nothing."""
 
 from collections.abc import Callable, Mapping, Sequence

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """New identities that belong to a subject for good: the same under one key for every photo, unrelated under another."""
 
 import json

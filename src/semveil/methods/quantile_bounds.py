@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Public clip bounds for every coordinate: quantiles of the latents of public training photos, as latent-dp needs them."""
 
 import hashlib

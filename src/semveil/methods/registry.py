@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The methods by name; each is imported when it is first asked for."""
 
 import inspect

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a method that turns photos into protected pictures gives, and what it must be able to do."""
 
 from collections.abc import Iterator, Mapping, Sequence

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The whole link of dp-semcom as one torch module: gradients run from Bob's picture to Alice's latents and networks."""
 
 from dataclasses import dataclass, replace

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The key that Alice and Bob share for a message, and how Bob comes by it."""
 
 from collections.abc import Mapping

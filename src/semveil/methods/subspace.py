@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A public low-dimensional space of a model's latents: the principal directions of its public prior."""
 
 import hashlib

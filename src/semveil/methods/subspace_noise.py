@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Photos in a public subspace: coordinates in, latents without the photo's residual out, and laws that fit a ball or sphere."""
 
 import hashlib

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What dp-semcom sends, and what all parties have of a simulated transmission."""
 
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What every measurement of images checks first."""
 
 from torch import Tensor

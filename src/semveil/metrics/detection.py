@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Is there a face at all? dlib's HOG detector, as the papers' face detection rate uses it."""
 
 from dataclasses import dataclass

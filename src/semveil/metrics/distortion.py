@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """How much an image was changed, pixel by pixel: the distances that [DPI] reports beside SSIM and FID."""
 
 import torch

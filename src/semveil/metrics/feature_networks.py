@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Networks whose features Frechet distances compare: Inception v3 for the FID, AlexNet, SqueezeNet."""
 
 from collections.abc import Mapping

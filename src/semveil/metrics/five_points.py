@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """dlib's five points on aligned pictures: how far the eyes and the nose moved."""
 
 import numpy as np

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Distance between two sets of images: Frechet's, between the Gaussians that share the first two moments of their features.
 
 Heusel et al., NeurIPS 2017. The value depends on the features and is named after them: `fid` only with the official

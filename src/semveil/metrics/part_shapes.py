@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What is kept of a face's parts, from the labels of its pixels: how open mouth and eyes are, and where the hair is."""
 
 import torch

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What is kept of a face, from points on it: where they lie, how open eyes and mouth are, where it looks, how it is turned."""
 
 import numpy as np

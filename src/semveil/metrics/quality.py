@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """PSNR of each image in [-1, 1]."""
 
 from torch import Tensor

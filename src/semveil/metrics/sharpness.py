@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """How sharp a face is beside its photo."""
 
 import torch

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Structural similarity, SSIM: the standard measure of saved pictures, and its map for losses (Wang et al. 2004)."""
 
 import torch

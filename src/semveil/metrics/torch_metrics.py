@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The metrics as `torchmetrics.Metric`: batch after batch in, one mean out, also over several processes."""
 
 from abc import abstractmethod

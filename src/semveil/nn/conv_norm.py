@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Convolution, batch norm, ReLU: the unit of Inception networks, under the public keys `conv.weight` and `bn.*`."""
 
 from torch import Tensor, nn

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Layers with an equalised learning rate: weights are stored as N(0, 1) and scaled when used (Karras et al. 2020)."""
 
 import math

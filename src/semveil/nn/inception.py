@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Inception v3 as the Frechet Inception distance reads it: the 2015 TensorFlow network, in torchvision's keys.
 
 Szegedy et al., CVPR 2016, as ported by pytorch-fid. It differs from torchvision's network in three ways besides its weights:

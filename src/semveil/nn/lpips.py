@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """LPIPS v0.1, the learned perceptual distance of Zhang et al., CVPR 2018: exact, without torchvision."""
 
 from collections.abc import Callable, Mapping, Sequence

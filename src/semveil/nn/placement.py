@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Linear maps between a small grid of cells that covers an interval and a regular grid that covers [0, 1]."""
 
 import torch

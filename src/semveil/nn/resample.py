@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """StyleGAN2's resampling with the binomial filter [1, 3, 3, 1] / 8 per axis, in plain torch."""
 
 from functools import lru_cache

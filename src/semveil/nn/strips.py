@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Two 3x3 convolutions that double the side of an image, a strip of rows at a time: for large images without a gradient."""
 
 from collections.abc import Iterator

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """AlexNet's, VGG16's and SqueezeNet 1.1's convolutional trunks, torchvision's keys, as feature extractors."""
 
 from collections.abc import Mapping

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """3x3 convolution with half the multiplications, for large feature maps on a CPU when no gradient is wanted."""
 
 import torch

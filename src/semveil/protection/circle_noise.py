@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Exact integer noise on a circle of L points: uniform, or wrapped discrete Laplace from a table of integers."""
 
 import math

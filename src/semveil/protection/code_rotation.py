@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Keyed rotation, code by code: every private code's direction becomes a uniformly random one of its own."""
 
 import math

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The pair of networks with trained encryption of the whole channel input, after the abstract of arXiv 2504.18581 [ESC].
 
 Chen, Tang and Yang say there that "an NN-based encryption scheme is introduced to strengthen the security of channel inputs",

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Haar-random rotations in O(n^2): Stewart's product of Householder reflections, applied without forming a matrix."""
 
 from itertools import pairwise

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What every keyed protection offers: it is undone by whoever holds the key, and tells nobody else anything."""
 
 from collections.abc import Mapping, Sequence

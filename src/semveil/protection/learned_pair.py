@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A pair whose noise pattern is learnt, after the abstract of arXiv 2510.23274 [LDP].
 
 Chen, Yang and others there perturb private codes "with approximate DP noise" that has "a learnable pattern, instead of

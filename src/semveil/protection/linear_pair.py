@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The paper's protection and deprotection networks: one fully connected layer each ([DPSC] Fig. 2)."""
 
 import torch

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Gradients through what is computed exactly outside torch: the value is taken as it is, the gradient by a linear map."""
 
 from collections.abc import Callable

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Keyed noise modulo the clip box: a dial from a uniform mask to bounded noise, undone by whoever holds the key."""
 
 import math

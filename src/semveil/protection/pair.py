@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What every trained pair of networks has: settings, and the two directions of the private block."""
 
 from abc import ABC, abstractmethod

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Keyed rotation of the private block as a whole: its direction becomes a uniformly random one, for messages as they were.
 
 New messages rotate each code by itself (`code_rotation`), which costs a thirtieth.

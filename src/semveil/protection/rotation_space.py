@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The space in which private blocks are rotated: public centre, public linear map, public law of the norm."""
 
 import hashlib

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Between a message and a recording: what is digital goes into the burst's header, the symbols stay analogue."""
 
 import os

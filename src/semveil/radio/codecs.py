@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Picture codecs that a digital link would use, brought to a number of bytes; their headers counted apart."""
 
 import io

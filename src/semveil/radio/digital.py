@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The digital baseline: bytes sealed by AES-GCM over the channel uses of the analogue message, at capacity or by 5G's codes."""
 
 import math

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a burst is made of: preamble, signal field, digital header, analogue payload with pilots, postamble."""
 
 import struct

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Bytes over complex symbols by the LDPC codes and Gray-mapped QAM of 5G NR, as Sionna implements them (extra `channels`)."""
 
 import math

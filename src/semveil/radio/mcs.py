@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Modulation and code rates of 5G NR, and which of them a channel carries."""
 
 import math

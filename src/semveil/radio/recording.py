@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Recordings as SigMF has them: complex samples beside a JSON that says what they are."""
 
 import io

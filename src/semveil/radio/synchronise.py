@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A receiver for bursts in a recording: finds one, follows clock, carrier and phase, equalises, and measures its own SNR."""
 
 from dataclasses import dataclass

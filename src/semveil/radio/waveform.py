@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Root raised cosine pulses: from symbols to samples, and back at any sampling times."""
 
 import numpy as np

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Who is it, is it a face: recognisers, verifiers with their thresholds, detection, face parts."""
 
 from importlib import import_module

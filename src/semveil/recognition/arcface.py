@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """ArcFace IR-SE50, the recogniser by which the papers measure identity."""
 
 from collections.abc import Mapping

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The recogniser that decides FPPSR, by name or file, with the threshold that belongs to it."""
 
 from collections.abc import Callable

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What threshold gives a verifier a stated false acceptance rate, and how sure that is."""
 
 from collections.abc import Sequence

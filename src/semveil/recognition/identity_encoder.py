@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A compact identity encoder for small aligned faces, light enough to train other networks against it."""
 
 import hashlib

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """ArcFace IResNet50, the recogniser whose feature vector identity-dp perturbs (insightface's `iresnet50`)."""
 
 from collections.abc import Mapping

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Thresholds that were measured, for verifiers whose authors state none for small aligned faces."""
 
 from semveil.recognition.calibration import Calibration

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Do two images show one person? One interface over several recognisers, each with its own threshold."""
 
 from abc import ABC, abstractmethod

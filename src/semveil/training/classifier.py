@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Train a classifier: noise-image's explainer on pictures as they are, its service model on converted ones only."""
 
 from collections.abc import Callable

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Train a DeepJSCC end to end through a noisy channel, on the photos that generators are trained on."""
 
 import math

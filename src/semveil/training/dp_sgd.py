@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Stochastic gradient descent that is differentially private in its training pictures (Abadi et al., CCS 2016).
 
 What it protects is who is in the training set. It says nothing of the pictures that a trained network is shown later.

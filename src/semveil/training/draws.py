@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Random numbers of a training: drawn on the CPU, where a seed means the same on every machine, used where networks are."""
 
 from dataclasses import dataclass

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Train an encoder for a generator that stays as it is, such as the official one."""
 
 from collections.abc import Callable

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Train `protection.encrypted_pair`, after the abstract of arXiv 2504.18581; the losses are guessed."""
 
 import torch

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """N, the noise on explanations that noise-image trains its conversion with ([NI] Eqs. 1, 3 and 7)."""
 
 import math

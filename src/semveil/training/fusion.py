@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Train identity-dp's attribute encoder and fusion generator on photos, against a frozen identity encoder ([IDP] IV-D)."""
 
 import copy

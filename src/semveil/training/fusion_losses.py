@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the fusion's training asks of a new face: it shows the identity that was asked for, and the parts of the photo."""
 
 import torch

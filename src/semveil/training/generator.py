@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Train a semantic generator together with its encoder on labelled, aligned faces.
 
 A reconstruction loss, heavier where the eye looks first, joins generator and encoder. A discriminator of patches (hinge loss)

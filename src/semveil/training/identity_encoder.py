@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Train a compact identity encoder to say of small faces what a strong recogniser says of the photos at full resolution."""
 
 from collections.abc import Callable

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the trainings of a generator together with its encoder share: schedule, averages, checkpoints."""
 
 import copy

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Train `protection.learned_pair` against a discriminator, after the abstract of arXiv 2510.23274; the losses are guessed."""
 
 import torch

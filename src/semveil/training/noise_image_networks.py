@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """All networks of noise-image, one after another: explainer, conversion, service model ([NI] section 3.1, phase 1)."""
 
 from collections.abc import Callable

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A training of one network by one loss, which can be broken off and taken up again."""
 
 from collections.abc import Callable, Mapping

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """How fast a training goes, and how long it still takes."""
 
 import time

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the trainings of all pairs share: latents in order, noise to imitate, and the link between the two networks."""
 
 import math

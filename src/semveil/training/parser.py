@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Train the face parser on the labelled photos of a face set."""
 
 from dataclasses import dataclass

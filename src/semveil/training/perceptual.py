@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The perceptual term of a training."""
 
 from collections.abc import Callable

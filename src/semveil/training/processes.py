@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Several processes that train one network together, as torchrun starts them: each takes its rows of every batch.
 
 All draw the same random numbers and hold the same weights. Gradients and the statistics of batch norms are averaged over the

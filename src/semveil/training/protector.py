@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Train a protection / deprotection pair with [DPSC] Eq. 20; find a pair of any kind, or train it."""
 
 from collections.abc import Callable

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Turn a trained generator and encoder into a model folder: public bounds, latent prior, pairs, figures, model card."""
 
 import copy

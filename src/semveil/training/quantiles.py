@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Public bounds of every latent coordinate, from photos that a model was trained on."""
 
 from collections.abc import Callable

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Sheets of pictures that show how far a training is: photos, what the networks make of them, faces that nobody has."""
 
 from typing import Any

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Train a StyleGAN2 together with its encoder on aligned faces.
 
 StyleGAN2's losses (non-saturating, lazy R1, path length, style mixing: Karras et al., CVPR 2020) act on samples of the

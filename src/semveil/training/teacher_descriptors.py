@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What dlib's recogniser says of the photos of a face set, at the photos' own resolution."""
 
 import os

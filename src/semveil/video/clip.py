@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Read a clip of any common kind: what is in it, when each frame is shown, and its frames, upright and as 8-bit RGB."""
 
 import importlib

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Write a clip: stretches of frames one by one, then all of them in one file, with the sound."""
 
 import heapq

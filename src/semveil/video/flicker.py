@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """How much a protected face flickers: what changes between frames beyond what moves, against the source's own."""
 
 from collections.abc import Sequence

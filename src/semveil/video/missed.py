@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Faces that a protected frame still shows: what detectors find in it where no face was replaced or hidden."""
 
 from collections.abc import Sequence

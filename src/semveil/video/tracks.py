@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Faces followed through a clip by place and time; who they are plays no part, since joining by likeness would reveal it."""
 
 import itertools

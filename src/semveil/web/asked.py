@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a user sets on the page for a message, as arguments of the library's calls."""
 
 from dataclasses import dataclass

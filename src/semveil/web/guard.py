@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What stands before gradio: only this page's own requests pass, none too large, and the browser fetches nothing elsewhere."""
 
 from collections.abc import Awaitable, Callable, Collection, MutableMapping

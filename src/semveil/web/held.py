@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The photo that a page works on. The browser holds it and sends it along each time; the program keeps none."""
 
 import base64

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Pictures, certificates and lines as HTML; all text is escaped, and pictures are part of the page."""
 
 from collections.abc import Sequence

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """How much the page takes from its users, and how long it keeps it."""
 
 LARGEST_FILE = 16 << 20  # bytes of an uploaded photo

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The link: one photo to Bob, while Eve listens, and what she makes of it when she tries."""
 
 import re

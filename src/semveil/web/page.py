@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The page: what is on it, and which function each button calls."""
 
 from collections.abc import Callable, Iterator

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """One face by every method that protects pictures, side by side."""
 
 from collections.abc import Iterator

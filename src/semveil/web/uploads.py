@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The folder that uploads lie in: nobody else may read it, nothing stays in it for a minute, and it goes with the program."""
 
 import contextlib

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Bounds against scipy's exact intervals, their coverage by enumeration, and closed forms of epsilon."""
 
 import math

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Goodness of fit: true laws are seldom refuted, wrong ones are, and the stated power is kept."""
 
 import numpy as np

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """One-run auditing against closed forms, exact enumeration and trainings of known epsilon."""
 
 import math

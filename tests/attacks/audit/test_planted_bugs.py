@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Every planted bug is caught, and the same game on the sound version passes.
 
 Simulated noise is seeded. Games with keys or exact noise from the operating system raise a false alarm with probability 1e-6 at

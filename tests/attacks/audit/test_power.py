@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Powers against simulated repetitions of the very test, and against what they must not promise."""
 
 import numpy as np

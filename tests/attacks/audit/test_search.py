@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Is a pair found that fixed pairs miss?"""
 
 import numpy as np

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Statistics against scipy's densities and exact fractions."""
 
 import math

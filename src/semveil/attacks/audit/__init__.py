@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Distinguishing games that bound epsilon from below: what a claim of privacy must survive."""
 
 from semveil.attacks.audit.bounds import Floats

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What counted draws prove: Clopper-Pearson bounds on two probabilities and the epsilon that they force."""
 
 import math

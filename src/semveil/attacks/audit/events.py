@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Events to count, chosen on draws that are not counted: half-lines of a statistic."""
 
 from collections.abc import Mapping

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Faults to plant: what a game must catch before its `pass` is worth anything."""
 
 from collections.abc import Callable, Sequence

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The outcome of a distinguishing game, and the verdict that follows from it."""
 
 from dataclasses import dataclass

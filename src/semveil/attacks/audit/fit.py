@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Goodness of fit of released outputs to the law that a claim rests on."""
 
 import math

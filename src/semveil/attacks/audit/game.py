@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A distinguishing game: two neighbouring inputs, what a release shows of either, the claim, and the faults it must catch."""
 
 from collections.abc import Callable, Mapping

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Games for protection that hides its input by a key: what is sent should look alike for all inputs."""
 
 from collections.abc import Callable, Mapping, Sequence

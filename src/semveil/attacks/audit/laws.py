@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The laws that claims rest on, sampled by numpy and scipy: an independent account of what releases should show."""
 
 from collections.abc import Callable, Mapping, Sequence

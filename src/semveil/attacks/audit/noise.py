@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Games for additive noise: its law, and the bits of its floats."""
 
 from collections.abc import Callable, Sequence

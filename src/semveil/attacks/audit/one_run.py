@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Auditing a private training in one run, with many canaries at once (Steinke, Nasr and Jagielski, NeurIPS 2023).
 
 Each canary is in the training set or not by a coin of its own. Afterwards an auditor who sees what was trained guesses the

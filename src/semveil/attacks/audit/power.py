@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """How surely a test of this size catches a fault: exact binomial probabilities, from one play of the fault.
 
 The fault is played once, in the same game with as many draws. Its events have unknown probabilities, which

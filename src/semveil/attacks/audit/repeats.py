@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Two releases, one after the other: is it the same photo again, or another one?"""
 
 from collections.abc import Callable, Sequence

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Worst-case inputs by search: the pair of records that a game tells apart best is looked for before it is played.
 
 As in DP-Auditorium (Kong et al., 2023) the search and the test are separate: the search only proposes a pair, by scores of

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What an auditor computes of an output: likelihood ratios of the known laws, and what floats and repeats give away."""
 
 import numpy as np

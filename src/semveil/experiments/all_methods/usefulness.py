@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Privacy against usefulness: every method and baseline on the same photos, before the same attackers.
 
     semveil reproduce all-methods/usefulness --preset small --data FACES

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The table and the figure of privacy against usefulness, from the JSON alone."""
 
 from collections.abc import Mapping

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Games for what dp-image pays for several draws, of which a public test chooses one."""
 
 from functools import partial

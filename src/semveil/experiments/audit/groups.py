@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A game for group photos: the crop that one face is protected from must not depend on the face beside it."""
 
 from functools import partial

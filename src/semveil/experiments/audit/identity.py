@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Games for identity-dp as a whole: photos in, pictures out."""
 
 import tempfile

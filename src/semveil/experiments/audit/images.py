@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Games for methods that turn photos into protected pictures."""
 
 from collections.abc import Mapping

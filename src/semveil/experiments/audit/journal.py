@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Findings of an audit as they come, so that one that was broken off goes on where it stopped."""
 
 import hashlib

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Games for dp-image and latent-dp as a whole: photos in, pictures out."""
 
 from collections.abc import Callable, Mapping, Sequence

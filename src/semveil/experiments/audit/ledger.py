@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Games for the ledger: what it says of a record of releases must not be below what can be shown from all of them."""
 
 import tempfile

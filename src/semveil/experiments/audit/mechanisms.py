@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Games for the registered noise laws, as simulations draw them and as releases do."""
 
 from collections.abc import Callable

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Games for keyed protections and whole methods."""
 
 import os

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The audit: play every game there is for what is asked, at several claimed budgets."""
 
 from collections.abc import Callable, Sequence

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Games for the mechanisms on the unit sphere: opposite poles, and poles that are near each other."""
 
 import math

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Games for DP-SGD: one gradient with and without a picture, and one whole training with many canaries."""
 
 from collections.abc import Sequence

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The demo: one real portrait over the wiretap channel, by the paper's pairs and under a key; a figure, a JSON, a web page."""
 
 from pathlib import Path

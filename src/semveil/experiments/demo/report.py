@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The demo's web page: one file, no script, nothing loaded from elsewhere."""
 
 import base64

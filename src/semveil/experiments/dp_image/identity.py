@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Figs. 9 and 10 of [DPI]: identity over the scale of the noise, `identity.json`."""
 
 from collections.abc import Iterator

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Figs. 4, 5 and 8 of [DPI]: the latents, distances of pairs, how alike a recogniser finds them, `latents.json`."""
 
 from collections.abc import Iterator

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Methods at equal identity similarity: the amount of each is searched until a recogniser finds its pictures as alike."""
 
 import math

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What [DPI]'s text and Table 1 say; its curves are not printed as numbers, and nothing is read off them."""
 
 # What the paper's text and Table 1 say; its curves are not printed as numbers, and nothing is read off them.

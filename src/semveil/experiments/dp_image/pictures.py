@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Figs. 7 and 11 of [DPI]: faces under noise on all codes and on the identity codes, `pictures.json`."""
 
 from collections.abc import Callable

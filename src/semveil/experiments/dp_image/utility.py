@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Table 1 of [DPI]: methods at equal similarity, `utility.json`."""
 
 from collections.abc import Iterator

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Quality over channel uses, analogue and digital, honestly counted: `bandwidth.json`.
 
 The analogue message is repeated and combined. The digital baseline puts the face into a file that as many uses carry, sealed:

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Bob and every Eve over channels, at one SNR: `channels.json`. Secrecy is the gap between Bob and the strongest Eve."""
 
 from functools import partial

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Quality over Bob's SNR of messages made for one, in the same uses: `cliff.json`."""
 
 from functools import partial

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`dp-semcom/competitors`: protections, some after other papers' abstracts, against every Eve over several channels.
 
 `competitors.json` has a cell for each protection and channel: Bob, and each Eve on a channel that is as good as his, better,

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Figure and Markdown table of `competitors.json`."""
 
 from collections.abc import Mapping, Sequence

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Figs. 3 and 4 of [DPSC]: quality and identity over nominal epsilon, `curves.json`."""
 
 from collections.abc import Iterator, Sequence

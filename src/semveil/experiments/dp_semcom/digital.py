@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Messages counted honestly: the analogue one repeated and combined, and digital ones, with side information, headers apart."""
 
 from collections.abc import Sequence

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Figs. 5 and 6 of [DPSC]: what Bob and Eve see, `images.json`."""
 
 from collections.abc import Callable

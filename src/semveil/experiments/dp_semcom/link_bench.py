@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the experiments over channels share: presets, faces and their latents, and one cell: Bob and the Eves on one channel."""
 
 from collections.abc import Sequence

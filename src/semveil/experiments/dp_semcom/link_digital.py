@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The digital side of the experiments over channels: faces as files or as latents, sealed, at capacity or by 5G's codes."""
 
 from collections.abc import Sequence

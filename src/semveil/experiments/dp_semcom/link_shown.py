@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the figures of experiments over channels share."""
 
 from typing import Any

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What Bob, Eve and the direct link get, per photo and channel seed; what the paper says of it."""
 
 from collections.abc import Callable, Sequence

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Pairs trained for one channel and SNR, or a range of them, and tested over others: `mismatch.json`."""
 
 from functools import partial

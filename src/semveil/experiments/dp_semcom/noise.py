@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """How the pair is trained, which [DPSC] leaves open, beside genuine noise: `noise.json`."""
 
 from collections.abc import Callable

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Genuine noise with a gain for each block: what errata dp-semcom 7 proposes, so that common codes do not drown.
 
 With one gain for the whole message genuine noise on the private codes takes nearly all the power. Here private and common

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The unprotected link that keyed rotation is to be compared with: the same public map, and no key.
 
 Rotation centres the private block by a public mean, halves the spread of its variances by a public covariance, and tells Bob

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Figure and tables of `security.json`: who sees what behind each protection."""
 
 from pathlib import Path

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a run of dp-semcom's figures works on: model, recogniser, photos, latents and pairs, loaded and described."""
 
 from collections.abc import Callable

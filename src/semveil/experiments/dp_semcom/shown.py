@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the figures and tables of Figs. 3 to 6 share."""
 
 import textwrap

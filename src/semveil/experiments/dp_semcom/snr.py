@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Bob's SNR against Eve's, for each channel and what receivers know of it: `snr.json`."""
 
 from functools import partial

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The traditional methods that [IDP] compares with in Table I and Fig. 7, in two readings of what the paper did.
 
 Section V-E and the numbers of Table I do not fit together. Read as the `text` has it, the face region is clustered, made noisy,

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a run of identity-dp's figures works on: identity model, recognisers, photos."""
 
 from collections.abc import Callable, Mapping, Sequence

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What identity-dp's budgets amount to, as Markdown tables: cosines that mechanisms keep, and public faces chosen for a look.
 
 Nothing is drawn and no photo is read: cosines follow in closed form from the laws ([IDP] uses Laplace noise and d = 512), and

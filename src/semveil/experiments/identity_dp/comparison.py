@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Tables I and II of [IDP]: its traditional methods in both readings, and identity-dp, `comparison.json`."""
 
 import time

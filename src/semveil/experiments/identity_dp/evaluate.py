@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Measure anyone's output folders as [IDP] does: Figs. 8 and 9, and Tables I to III for methods that are not semveil's."""
 
 from collections.abc import Callable, Mapping, Sequence

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Figs. 8 and 9 of [IDP]: other programs' pictures beside identity-dp's; `semveil evaluate` writes `evaluation.json`."""
 
 from pathlib import Path

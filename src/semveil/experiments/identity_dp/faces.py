@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Figs. 10 and 11 of [IDP]: anyone's photos, `challenging.json` and `portraits.json`."""
 
 from functools import partial

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What identity-dp does not cover: how often people are recognised by what passes in clear.
 
 Its guarantee is on the identity vector; the attributes of the photo enter the picture unperturbed ([IDP] Eq. 13, whatever its

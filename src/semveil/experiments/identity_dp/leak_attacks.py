@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Who is on a protected photo? Attackers from one with a recogniser to one who trains on protected photos.
 
 All see a *signal* of a photo, (B, p) numbers: what a recogniser says of it, its pixels, its attributes. All answers are scores

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Whose photos the leak of identity-dp is measured on: people to be found, people in the way, people known to the attacker."""
 
 from dataclasses import dataclass

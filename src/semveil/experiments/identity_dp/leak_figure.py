@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Draw `leak.json`, and its tables in Markdown."""
 
 from pathlib import Path

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Table III of [IDP]: how many people are still recognised where the second photo of a pair is protected, `pairs.json`."""
 
 from collections.abc import Iterator, Mapping

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What [IDP]'s text and Tables I to III say; its curves are not printed as numbers, and nothing is read off them."""
 
 from typing import Any, Final

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Anyone's photos: the largest face of each, aligned, and the same face in what another program made of the photo."""
 
 from collections.abc import Mapping

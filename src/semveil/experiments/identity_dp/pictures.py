@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Figs. 6 and 7 of [IDP]: faces over epsilons, and beside traditional methods, `pictures.json`."""
 
 from pathlib import Path

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Rows of [IDP]'s tables: what is compared, and all metrics of it."""
 
 from collections.abc import Callable, Mapping, Sequence

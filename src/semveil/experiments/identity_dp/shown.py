@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What identity-dp's figures, tables and claims share."""
 
 from collections.abc import Callable, Iterable, Sequence

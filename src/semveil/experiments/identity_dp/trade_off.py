@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Figs. 4 and 5 of [IDP]: protection and quality over epsilon, `trade-off.json`."""
 
 from collections.abc import Iterator, Sequence

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a paper says, held against a run."""
 
 from dataclasses import dataclass

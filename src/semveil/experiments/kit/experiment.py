@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a result is: its name, its sizes, what is measured, and how that is drawn, told and judged."""
 
 import importlib

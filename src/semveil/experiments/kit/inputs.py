@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What runs load: held-out photos, presets as JSON has them."""
 
 from dataclasses import asdict

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Keep a measurement's result or measure anew: decided here, for every experiment.
 
 A result is kept where its key is the same: the digest of the measurement's name and revision, of everything that goes in

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a run of dp-image's or latent-dp's figures works on: latent model, recogniser, photos and their latents."""
 
 from collections.abc import Callable, Mapping

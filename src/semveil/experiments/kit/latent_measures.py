@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What is measured of protected pictures, JSON-ready: one value per photo."""
 
 from pathlib import Path

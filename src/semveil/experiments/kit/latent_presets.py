@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """How large an experiment of dp-image or latent-dp runs: presets as values of one frozen schema."""
 
 from dataclasses import dataclass

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the tables and claims of dp-image and latent-dp share."""
 
 from typing import Any

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Pictures that are no faces, for the outlier tests of [LDP] 3.2: public ones of scikit-image, and white noise."""
 
 from dataclasses import dataclass

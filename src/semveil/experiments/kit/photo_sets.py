@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The photos of an experiment: held-out ones of a data set, or public ones that may be shown to anyone."""
 
 import hashlib

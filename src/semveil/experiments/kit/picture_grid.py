@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Rows of face images with captions, as in [DPSC] Figs. 5 and 6."""
 
 from collections.abc import Sequence

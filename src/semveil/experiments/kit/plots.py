@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """One look for all figures, and what they share: lines of means, titles that name photos and recogniser, legends."""
 
 import io

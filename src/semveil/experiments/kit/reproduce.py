@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The one driver: measure or keep, write JSON, draw, tell."""
 
 import re

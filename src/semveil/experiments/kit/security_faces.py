@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The faces of the security experiment: photos under attack, a gallery of people, public faces, attributes to infer."""
 
 from collections.abc import Sequence

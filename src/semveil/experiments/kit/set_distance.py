@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Frechet distances between sets of pictures, JSON-ready: by the best features on this machine, and by SqueezeNet's.
 
 The bundled generator was trained on AlexNet's LPIPS, which flatters its pictures by AlexNet's features; no loss has seen

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Mean of photos' values with an interval: the bootstrap over photos, and over the draws of each."""
 
 from collections.abc import Mapping, Sequence

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Markdown tables: cells, means, claims."""
 
 from collections.abc import Iterable, Mapping, Sequence

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Results that are one table: nothing is drawn, and the JSON holds the Markdown."""
 
 from collections.abc import Callable, Mapping

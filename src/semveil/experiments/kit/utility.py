@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What is kept of faces: by what runs here on any crops, and by an independent judge's file for whole pictures."""
 
 from collections.abc import Mapping, Sequence

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What clipping to quantiles costs latent-dp: widths, scales and true epsilons, from the bounds that a model brings alone."""
 
 from collections.abc import Callable

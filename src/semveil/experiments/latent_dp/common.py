@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the results of latent-dp share: what [LDP] says, and words for bounds."""
 
 from semveil.experiments.kit.latent_bench import LatentBench

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """latent-dp's own encoder beside a model's: [LDP] Fig. 3, gradient descent on deep features, against the squared error.
 
 How like the photos the pictures of either's latents are.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Fig. 4 of [LDP]: faces, and pictures that are none, under tighter and tighter bounds, `outliers.json`."""
 
 from collections.abc import Iterator

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Figs. 6 and 7 of [LDP]: the same faces under small epsilons and large ones, `pictures.json`."""
 
 from pathlib import Path

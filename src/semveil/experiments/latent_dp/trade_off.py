@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Fig. 8 of [LDP]: quality and identity over epsilon for several bounds, `trade-off.json`."""
 
 from collections.abc import Iterator, Mapping

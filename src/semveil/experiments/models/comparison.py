@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Compare face models on people that none of them has seen: which one should the methods take?
 
     python -m semveil.experiments.models.comparison faces-64 models/mine --data FACES.npz --out results/models/comparison.json

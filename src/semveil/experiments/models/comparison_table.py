@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Markdown of a comparison of face models."""
 
 from collections.abc import Iterable

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Measure a face model on people it was not trained on: the figures of its model card.
 
 Run: python -m semveil.experiments.models.face_model MODEL FACES.npz [--verifier edgeface] [--out figures.json]

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Measure an identity model on people it was not trained on, before any mechanism: the figures of its model card.
 
 Run: python -m semveil.experiments.models.identity_model MODEL FACES.npz [--verifier edgeface] [--out figures.json]

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What an inverter rebuilds of pictures that noise-image sends, `attack.json`."""
 
 from collections.abc import Callable

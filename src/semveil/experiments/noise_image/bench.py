@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a run of noise-image's experiments works on: pictures, the explainer, and what is trained for each cell."""
 
 from collections.abc import Callable, Mapping

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the cells of Tables 3 and 4 of [NI] bear out of its text."""
 
 from collections.abc import Iterator

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Tables 3 and 4 of [NI]: accuracy and likeness of converted pictures, `cells.json`, to which each run adds cells."""
 
 import time

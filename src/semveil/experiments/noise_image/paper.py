@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What [NI]'s Tables 3 and 4 and its Section 5.2 say."""
 
 PAPER = {

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Figs. 3, 4 and 5 of [NI]: converted pictures and explanations, `pictures.json`."""
 
 from collections.abc import Callable, Iterator

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """How large an experiment of noise-image runs, and the settings that its tables measure."""
 
 from dataclasses import dataclass, replace

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What noise-image's figures and tables share."""
 
 from typing import Any

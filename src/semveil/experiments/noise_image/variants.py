@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a guarantee costs noise-image in accuracy, `variants.json`.
 
 What accuracy is left where something is guaranteed: for the picture that is sent, and for the pictures trained on.

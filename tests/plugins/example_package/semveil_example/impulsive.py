@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Impulsive noise: now and then a symbol is hit by far more noise than the others."""
 
 import torch

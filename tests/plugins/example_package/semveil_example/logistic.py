@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The logistic mechanism: a smooth relative of Laplace noise."""
 
 import math
