@@ -2,6 +2,7 @@
 """`semveil train`: parser, generators and encoders; the other commands have files of their own."""
 
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -104,6 +105,12 @@ def generator(
     overrides: training_run.Set = None,
     checkpoint: training_run.Checkpoint = None,
     start: Start = None,
+    identity: Annotated[
+        Path | None,
+        typer.Option(
+            help="Identity encoder that shall see the same person in each reconstruction.", metavar="FILE.safetensors"
+        ),
+    ] = None,
     minutes: training_run.Minutes = None,
     sheet_minutes: training_run.SheetMinutes = training_run.SHEET_MINUTES,
     device: options.Device = "auto",
@@ -120,14 +127,18 @@ def generator(
     state = training_run.state_file(out, checkpoint)
     options.check_device(device)
 
+    from semveil.recognition.identity_encoder import identity_encoder_file, load_identity_encoder
     from semveil.training.generator import GeneratorTrainer, GeneratorTraining
 
     settings = training_run.read_settings(GeneratorTraining, config, overrides)
     photos = _faces_for(settings, faces)
     check_labels(photos)
+    recogniser = None if identity is None else load_identity_encoder(identity_encoder_file(identity))
+    if recogniser is not None:
+        check_size(photos, recogniser.config.size)
     _train_jointly(
-        GeneratorTrainer, settings, photos, seed=seed, out=out, state=state, start=start, minutes=minutes,
-        sheet_minutes=sheet_minutes, device=device, together=True, as_json=as_json,
+        partial(GeneratorTrainer, recogniser=recogniser), settings, photos, seed=seed, out=out, state=state, start=start,
+        minutes=minutes, sheet_minutes=sheet_minutes, device=device, together=True, as_json=as_json,
     )  # fmt: skip
 
 

@@ -28,7 +28,7 @@ from semveil.generators.semantic_stylegan import SemanticStyleGAN
 from semveil.generators.spatial_semantic import SpatialSemanticGAN
 from semveil.generators.stylegan2 import StyleGAN2
 from semveil.mechanisms import ClipBox
-from semveil.methods.latent_prior import LatentPrior
+from semveil.methods.latent_prior import LatentPrior, prior_of
 from semveil.methods.model_card import (
     SEMANTIC,
     SPATIAL,
@@ -353,20 +353,9 @@ def _load_folder(folder: Path) -> FaceModel:
         *shape,
     ):
         raise BadCheckpoint(f"the networks in {folder} do not fit together: they differ in sizes")
-    prior = replace(_prior(states["prior"], shape, name=f"{folder.name}'s prior"), whitening=whitening)
+    prior = prior_of(states["prior"], shape, name=f"{folder.name}'s prior", whitening=whitening)
     digest = _digest(folder, card)
     return FaceModel(folder.name, digest, generator, encoder, box, inversion, perceptual, features, prior, folder, card)
-
-
-def _prior(state: Mapping[str, Tensor], shape: tuple[int, int], *, name: str) -> LatentPrior:
-    if set(state) != {"mean", "factors", "residual"}:
-        raise BadCheckpoint(f"{name} holds {', '.join(sorted(state)) or 'nothing'}, expected mean, factors and residual")
-    factors = state["factors"]
-    if factors.ndim != 3 or {tuple(state[key].shape[-2:]) for key in state} != {shape} or state["mean"].ndim != 2:
-        raise BadCheckpoint(f"{name} does not fit latents of {shape[0]} x {shape[1]} numbers")
-    if not all(value.isfinite().all() for value in state.values()):
-        raise BadCheckpoint(f"{name} holds NaN or infinite values")
-    return LatentPrior(state["mean"], state["factors"], state["residual"])
 
 
 def _load_official() -> FaceModel:

@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """The public law of a model's latents, from which codes of new faces are drawn."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from semveil.core.brief import Brief
+from semveil.core.checkpoints import BadCheckpoint
 from semveil.protection.rotation_space import DEFAULT_WHITENING
 
 
@@ -47,3 +49,25 @@ class LatentPrior(Brief):
         weights = torch.randn(count, len(self.factors), generator=rng)
         noise = torch.randn(count, *self.mean.shape, generator=rng) * self.residual
         return self.mean + torch.einsum("nr,rkd->nkd", weights, self.factors) + noise
+
+
+def prior_of(state: Mapping[str, Tensor], shape: tuple[int, int], *, name: str, whitening: float) -> LatentPrior:
+    """The prior that a file holds.
+
+    Args:
+        state: the file's tensors.
+        shape: (K, D) of the model.
+        name: for the message.
+        whitening: what the model's card says.
+
+    Raises:
+        BadCheckpoint: it is no prior of such latents.
+    """
+    if set(state) != {"mean", "factors", "residual"}:
+        raise BadCheckpoint(f"{name} holds {', '.join(sorted(state)) or 'nothing'}, expected mean, factors and residual")
+    factors = state["factors"]
+    if factors.ndim != 3 or {tuple(state[key].shape[-2:]) for key in state} != {shape} or state["mean"].ndim != 2:
+        raise BadCheckpoint(f"{name} does not fit latents of {shape[0]} x {shape[1]} numbers")
+    if not all(value.isfinite().all() for value in state.values()):
+        raise BadCheckpoint(f"{name} holds NaN or infinite values")
+    return LatentPrior(state["mean"], state["factors"], state["residual"], whitening)

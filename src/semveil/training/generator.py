@@ -11,10 +11,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
-from semveil.core.device import CPU
+from semveil.core.device import CPU, moved
 from semveil.core.parts import BASE_CODES, PARTS
 from semveil.data.face_set import FaceSet
 from semveil.encoders.parts import PartEncoder, PartEncoderConfig
@@ -89,7 +89,7 @@ class GeneratorTrainer(JointTrainer):
         super().__init__(
             faces, settings, lambda: _networks(settings), perceptual=perceptual, rng=rng, device=device, processes=processes
         )
-        self.recogniser = recogniser
+        self.recogniser = moved(recogniser, self.device) if isinstance(recogniser, nn.Module) else recogniser
         self.labels = torch.from_numpy(faces.labels[~faces.held_out])
         self.generator: SpatialSemanticGAN = self._networks["generator"]
         self.encoder: PartEncoder = self._networks["encoder"]
