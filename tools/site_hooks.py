@@ -99,7 +99,8 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
 
 
 def on_page_content(html: str, page: Page, config: MkDocsConfig, files: Files) -> str:
-    """Formulas as MathML, which browsers set without a script."""
+    """Formulas as MathML, which browsers set without a script; source code stays out of the search, which it would slow."""
+    html = html.replace('<details class="mkdocstrings-source"', '<details data-search-exclude class="mkdocstrings-source"')
     return _MATHS.sub(lambda found: _mathml(found[2], found[1] == "div"), html)
 
 
