@@ -360,7 +360,7 @@ def test_6_common_codes_predict_private_ones() -> None:
         noise = residual[private].square().sum()
         return 1 - float((left + noise) / (hidden.square().sum() + noise))
 
-    assert explained(hidden) == pytest.approx(0.875, abs=0.005)
+    assert explained(hidden) == pytest.approx(0.710, abs=0.005)
     assert explained(torch.zeros_like(hidden)) == pytest.approx(0, abs=1e-9)  # control: no factor in common
 
 
