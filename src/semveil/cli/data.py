@@ -25,7 +25,7 @@ def prepare(
         Path, typer.Argument(help="Folder that holds celebamask_hq/images, celebamask_hq/masks and lfw/NAME.", metavar="DIR")
     ],
     out: Annotated[Path, typer.Option(help="Face set to write.", metavar="FILE.npz")],
-    size: Annotated[int, typer.Option(help="Side of the aligned faces in pixels.", min=16, max=512)] = 64,
+    size: Annotated[int, typer.Option(help="Side of the aligned faces in pixels.", min=16, max=512)] = 128,
     workers: Annotated[int, typer.Option(help="Number of processes.", min=1)] = 1,
     as_json: options.Json = False,
 ) -> None:

@@ -41,7 +41,7 @@ class FaceDataset(Dataset[tuple[Tensor, str]]):
         self,
         source: str | os.PathLike[str] | FaceSet | Faces,
         *,
-        size: int = 64,
+        size: int = 128,
         face: int | str = "largest",
         split: str | None = None,
     ) -> None:

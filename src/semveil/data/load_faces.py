@@ -42,7 +42,7 @@ Photos = OnePhoto | Tensor | Faces | Sequence[OnePhoto]
 def load_faces(
     photos: Photos,
     *,
-    size: int = 64,
+    size: int = 128,
     face: int | str | None = None,
     names: Sequence[str] | None = None,
     progress: Progress = quiet,
@@ -52,7 +52,7 @@ def load_faces(
 
     Args:
         photos: paths, or arrays (H, W, 3) uint8 RGB; aligned images (B, 3, S, S) in [-1, 1] stay as they are.
-        size: side S of the images in pixels, the model's (64, the bundled one's).
+        size: side S of the images in pixels, the model's (128, the bundled one's).
         face: which face of a photo with several: a number from 0, `largest` or `all`; needed where there are several.
         names: of the photos; `photo-1` and so on where None.
         progress: of the photos.
@@ -67,7 +67,7 @@ def load_faces(
         ValueError: there is no photo, or an array or tensor of another kind.
 
     Example:
-        >>> len(load_faces(Tensor(2, 3, 64, 64).zero_()))
+        >>> len(load_faces(Tensor(2, 3, 128, 128).zero_()))
         2
     """
     if isinstance(photos, Faces):
