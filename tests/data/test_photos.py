@@ -278,3 +278,19 @@ def test_the_settings_of_the_process_stay_as_they_are(tmp_path, portrait, capfd)
     refused(tmp_path / "bomb.png")
     assert before == (Image.MAX_IMAGE_PIXELS, ImageFile.LOAD_TRUNCATED_IMAGES, list(warnings.filters), sys.stderr)
     assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("mode", ["RGBA", "LA", "P"])
+def test_what_lies_under_full_transparency_does_not_come_back(tmp_path, mode):
+    hidden = Image.fromarray(np.random.default_rng(0).integers(0, 200, (40, 40, 3), dtype=np.uint8))
+    if mode == "P":
+        picture = Image.new("P", (40, 40), 7)
+        picture.putpalette([30, 60, 90] * 256)
+        picture.save(tmp_path / "a.png", transparency=7)
+    else:
+        picture = hidden.convert(mode)
+        picture.putalpha(Image.new("L", (40, 40), 0))
+        picture.save(tmp_path / "a.png")
+    assert (load_photo(tmp_path / "a.png").pixels == 255).all()
+    hidden.save(tmp_path / "b.png")  # the control: in sight it stays
+    assert (load_photo(tmp_path / "b.png").pixels < 200).all()
