@@ -33,13 +33,13 @@ deviations = spread / len(flat) ** 0.5  # (COMPONENTS,)
 
 
 def encode(images: Tensor) -> Tensor:
-    """(B, 3, 64, 64) -> (B, 1, COMPONENTS), in standard deviations."""
+    """(B, 3, 128, 128) -> (B, 1, COMPONENTS), in standard deviations."""
     return ((images.flatten(1) - mean) @ axes / deviations)[:, None]
 
 
 def synthesize(latents: Tensor) -> Tensor:
-    """(B, 1, COMPONENTS) -> (B, 3, 64, 64)."""
-    return (mean + (latents[:, 0] * deviations) @ axes.T).unflatten(1, (3, 64, 64))
+    """(B, 1, COMPONENTS) -> (B, 3, 128, 128)."""
+    return (mean + (latents[:, 0] * deviations) @ axes.T).unflatten(1, (3, 128, 128))
 
 
 # %% [markdown]
@@ -56,7 +56,7 @@ def public_latents(count: int, rng: torch.Generator) -> Tensor:
 eigenfaces = LatentModel(
     name="eigenfaces",
     digest=hashlib.sha256(axes.numpy().tobytes() + mean.numpy().tobytes()).hexdigest(),
-    size=64,
+    size=128,
     latent_shape=(1, COMPONENTS),
     encode=encode,
     perceptual=None,

@@ -56,7 +56,7 @@ def test_the_python_lines_run(portrait_folder, capsys):
     (block,) = re.findall(r"```python\n(.*?)```", README, re.S)
     exec(compile(block, "README.md", "exec"), {})
     printed = capsys.readouterr().out
-    assert "torch.Size([1, 3, 64, 64])" in printed and "all codes with epsilon 0" in printed and "computational" in printed
+    assert "torch.Size([1, 3, 128, 128])" in printed and "all codes with epsilon 0" in printed and "computational" in printed
 
 
 def test_the_command_lines_run_in_order(portrait_folder, capsys):

@@ -149,7 +149,7 @@ def test_numbers_that_need_few_digits_stay_as_they_are() -> None:
     assert [text_above(x) for x in (0.0, 0.1, 1.0, 1e-5, 6.0, 1.0000004, math.inf)] == [
         "0", "0.1", "1", "1e-05", "6", "1.00001", "inf",
     ]  # fmt: skip
-    assert pure(1.0000004).summary().startswith("Covers all codes with epsilon 1.00001 ")
+    assert pure(1.0000004).summary().startswith("Covers all codes with epsilon 1.00001: ")
 
 
 def test_no_noise_has_an_infinite_loss() -> None:

@@ -16,6 +16,7 @@ from semveil.methods.face_model import load_model
 PACKAGE = Path(__file__).resolve().parents[2] / "src" / "semveil"
 # Why a module says "cpu" or "cuda"; all others ask `core.device`.
 REASONS = {
+    "cli/options.py": "what completion offers",
     "core/device.py": "the one place",
     "core/checkpoints.py": "files are read before anybody knows where networks go",
     "core/rng.py": "randomness: a seed means the same on every device",

@@ -53,12 +53,12 @@ def test_a_face_set_by_its_split(tmp_path: Path) -> None:
     levels = ((images + 1) * 127.5).round().permute(0, 2, 3, 1).byte().numpy()
     assert np.array_equal(levels, held.pixels[:3])
     assert len(FaceDataset(held, size=32)) == 5
-    with pytest.raises(ValueError, match="the faces have 32 px, asked for 64; give size=32"):
+    with pytest.raises(ValueError, match="the faces have 32 px, asked for 128; give size=32"):
         FaceDataset(held)
 
 
 def test_splits_are_of_sets_alone() -> None:
     faces = Faces(torch.zeros(1, 3, 64, 64), ("a",))
-    assert repr(FaceDataset(faces)) == "FaceDataset(1 faces, 64 px)"
+    assert repr(FaceDataset(faces, size=64)) == "FaceDataset(1 faces, 64 px)"
     with pytest.raises(ValueError, match="only a prepared face set has splits"):
         FaceDataset(faces, split="test")

@@ -24,8 +24,7 @@ from semveil.experiments.audit.mechanisms import release_games
 from semveil.experiments.audit.run import targets
 from semveil.experiments.audit.sphere import sphere_release_games
 from semveil.experiments.audit.training import training_games
-from semveil.mechanisms import PrivUnit, Release, VonMisesFisher
-from semveil.mechanisms import release as release_module
+from semveil.mechanisms import PrivUnit, Release, VonMisesFisher, laplace
 from semveil.mechanisms.exact_sphere import Draws, exact_uniform_cosine, less
 from semveil.mechanisms.tails import cap_tail
 from semveil.methods.dp_image import DPImage
@@ -66,7 +65,7 @@ def test_noise_of_448_numbers_passes_by_its_fit_and_is_refuted_when_too_small(mo
     game = named(release_games("laplace", 1.0), "of 448 numbers")
     sound = play(game, draws=200)
     assert (sound.verdict, sound.carried_by, sound.lower) == (Verdict.PASS, FIT, 0.0)
-    monkeypatch.setattr(release_module, "round_laplace", five_times_too_small(release_module.round_laplace))
+    monkeypatch.setattr(laplace, "round_laplace", five_times_too_small(laplace.round_laplace))
     broken = refuted(game, draws=200)
     assert broken.carried_by == FIT
     assert broken.lower == 0.0, "no distinguishing game of this size could tell"
@@ -74,7 +73,7 @@ def test_noise_of_448_numbers_passes_by_its_fit_and_is_refuted_when_too_small(mo
 
 def test_dp_image_with_1792_numbers_is_refuted_when_its_noise_is_too_small(monkeypatch: pytest.MonkeyPatch) -> None:
     (game,) = [g for g in latent_games("dp-image/all", DEFAULT_MODEL, 1.0) if g.pair == "opposite corners of faces-128"]
-    monkeypatch.setattr(release_module, "round_laplace", five_times_too_small(release_module.round_laplace))
+    monkeypatch.setattr(laplace, "round_laplace", five_times_too_small(laplace.round_laplace))
     refuted(game, draws=200)
 
 

@@ -8,7 +8,7 @@ import pytest
 from pretend_device import pretended
 
 from semveil.core.device import loading_onto
-from semveil.experiments.demo import demo
+from semveil.experiments.demo.demo import demo
 
 
 def test_the_demo_computes_on_a_device(tiny_model: Path, tmp_path: Path) -> None:

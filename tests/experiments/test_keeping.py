@@ -16,7 +16,7 @@ from torch import Tensor
 
 from semveil.core.progress import quiet
 from semveil.data.face_set import FaceSet
-from semveil.data.splits import DEVELOPMENT, TRAINING
+from semveil.data.splits import TEST, TRAINING
 from semveil.experiments.dp_semcom import link_bench, security
 from semveil.experiments.dp_semcom.security import SecurityPreset
 from semveil.experiments.dp_semcom.setup import PRESETS, prepare_run
@@ -168,7 +168,7 @@ def faces(path: Path, seed: int, size: int) -> Path:
     names = np.repeat([f"p{i}" for i in range(30)], 3)
     plane = np.zeros((90, size, size), np.uint8)
     source = np.array([f"lfw/{name}/{i}.jpg" for i, name in enumerate(names)])
-    FaceSet(pixels, plane, plane, source, names, np.repeat(np.where(np.arange(30) < 10, DEVELOPMENT, TRAINING), 3)).save(path)
+    FaceSet(pixels, plane, plane, source, names, np.repeat(np.where(np.arange(30) < 10, TEST, TRAINING), 3)).save(path)
     return path
 
 

@@ -33,7 +33,7 @@ def test_the_papers_own_numbers_are_in_the_table() -> None:
     text = sensitivities(MODEL)
     for number in ("17,995", "71,980", "35,990", "368,640"):
         assert number in text
-    assert f"{28 * 64 * 4.918826:,.0f}" in text
+    assert f"{28 * 64 * 6.965517:,.0f}" in text
 
 
 def test_noise_of_one_scale_is_the_closed_form() -> None:

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The link that differs from Bob's in the key alone loses as much as his does."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from torch import Tensor
@@ -9,6 +11,7 @@ from semveil.core.rng import streams
 from semveil.experiments.dp_semcom.same_map import _heard, same_map_link
 from semveil.link.eves import over_the_air
 from semveil.methods.dp_semcom import DPSemCom
+from semveil.methods.face_model import load_model
 from semveil.methods.protectors import Keyed
 from semveil.protection.code_rotation import CodeRotation
 
@@ -20,7 +23,10 @@ def loss(heard: Tensor, codes: Tensor) -> Tensor:
 
 @pytest.mark.parametrize("private", [None, (4, 5, 6, 7, 8)])
 def test_the_key_costs_nothing_and_the_map_gains(private: tuple[int, ...] | None) -> None:
-    rotation, plain = DPSemCom(protection="rotation", private_codes=private), DPSemCom(protection="none")
+    model = load_model()
+    assert model.prior is not None
+    model = replace(model, prior=replace(model.prior, whitening=0.5))  # where the error of codes is least
+    rotation, plain = DPSemCom(model, protection="rotation", private_codes=private), DPSemCom(model, protection="none")
     codes = rotation.model.box.clip(rotation.model.public_latents(60, rng=torch.Generator().manual_seed(0)))
     run = streams(1)
     sent = over_the_air(rotation.send_codes(codes), 20.0, run["bob"])

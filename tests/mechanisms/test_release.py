@@ -271,7 +271,7 @@ def test_the_default_step_is_far_below_the_noise(scale: float) -> None:
 
 
 def test_what_cannot_be_released_is_refused() -> None:
-    with pytest.raises(TypeError, match="no exact sampler for int; a release takes one of Laplace"):
+    with pytest.raises(TypeError, match="no exact sampler for int; a release needs smallest_scale"):
         Release(3)  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="all scales"):
         Release(PerCoordinateLaplace(torch.zeros(2)))

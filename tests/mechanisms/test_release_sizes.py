@@ -13,8 +13,19 @@ import torch
 from reference.laws import follows
 from scipy import stats
 
-from semveil.mechanisms import ClipBox, CoordinateSensitivity, Gaussian, L2Laplace, Laplace, PerCoordinateLaplace, Release
-from semveil.mechanisms import release as module
+from semveil.mechanisms import (
+    ClipBox,
+    CoordinateSensitivity,
+    Gaussian,
+    L2Laplace,
+    Laplace,
+    PerCoordinateLaplace,
+    Release,
+    gaussian,
+    l2_laplace,
+    laplace,
+    per_coordinate,
+)
 
 BOX = ClipBox(-1.0, 1.0, source="an example")
 sizes = pytest.mark.parametrize("numbers", [448, 1792])  # the paper's seven codes, and all 28, in faces-128
@@ -64,7 +75,12 @@ def test_noise_of_a_photos_size_keeps_its_law(law: str, numbers: int) -> None:
 def test_noise_that_is_too_small_at_these_sizes_only_is_noticed(
     law: str, numbers: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name in ("round_laplace", "round_gaussian", "round_k_norm"):
+    for module, name in (
+        (laplace, "round_laplace"),
+        (per_coordinate, "round_laplace"),
+        (gaussian, "round_gaussian"),
+        (l2_laplace, "round_k_norm"),
+    ):
         monkeypatch.setattr(module, name, five_times_too_small(getattr(module, name)))
     assert not keeps_its_law(law, numbers)
 

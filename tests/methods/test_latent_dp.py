@@ -162,10 +162,10 @@ def test_certificates_say_what_was_done(options: dict) -> None:
 
 def outliers() -> dict[str, torch.Tensor]:
     """What no face is: a cat and white noise, in 64 px."""
-    cat = skimage.transform.resize(skimage.data.chelsea()[:300, 80:380], (64, 64), anti_aliasing=True)
+    cat = skimage.transform.resize(skimage.data.chelsea()[:300, 80:380], (128, 128), anti_aliasing=True)
     return {
         "cat": torch.from_numpy(cat).float().permute(2, 0, 1)[None] * 2 - 1,
-        "white noise": torch.rand(1, 3, 64, 64, generator=rng(1)) * 2 - 1,
+        "white noise": torch.rand(1, 3, 128, 128, generator=rng(1)) * 2 - 1,
     }
 
 

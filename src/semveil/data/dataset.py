@@ -32,9 +32,9 @@ class FaceDataset(Dataset[tuple[Tensor, str]]):
     Example:
         >>> from torch.utils.data import DataLoader
         >>> import torch
-        >>> faces = FaceDataset(Faces(torch.zeros(3, 3, 64, 64), ("a", "b", "c")))
+        >>> faces = FaceDataset(Faces(torch.zeros(3, 3, 128, 128), ("a", "b", "c")))
         >>> [tuple(images.shape) for images, names in DataLoader(faces, batch_size=2)]
-        [(2, 3, 64, 64), (1, 3, 64, 64)]
+        [(2, 3, 128, 128), (1, 3, 128, 128)]
     """
 
     def __init__(

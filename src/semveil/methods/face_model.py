@@ -118,7 +118,7 @@ class FaceModel:
 
         Example:
             >>> model = load_model()
-            >>> FaceModel.of(model.generator, box=model.box).latent_shape
+            >>> FaceModel.of(model.generator, box=model.box, encoder=model.encoder, prior=model.prior).latent_shape
             (28, 64)
         """
         if not isinstance(generator, FaceGenerator):

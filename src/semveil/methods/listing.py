@@ -77,4 +77,4 @@ def listed(name: str) -> Listed:
 
 def list_methods() -> tuple[Listed, ...]:
     """All methods, those that protect photos first."""
-    return tuple(listed(name) for name in sorted(METHODS, key=lambda name: name == LINK))
+    return tuple(listed(name) for name in sorted(dict(METHODS.items()), key=lambda name: name == LINK))
