@@ -35,7 +35,7 @@ test: lint types ## lint, types and tests
 	@$(PYTEST) -n 2 --dist loadfile
 
 fast: lint ## lint and the tests that take no time, in under a minute
-	@$(PYTEST) $$(cat tests/fast.txt)
+	@$(PYTEST) -n 2 --dist loadfile $$(cat tests/fast.txt)
 
 test-all: .venv/installed-all lint types ## test, and what takes long or needs other programs
 	@SEMVEIL_TEST_ALL=1 $(PYTEST) -n 2 --dist loadfile -rs
