@@ -324,3 +324,10 @@ def test_noise_that_is_calibrated_to_an_epsilon_is_certified_at_no_larger_one(va
     for kind, sensitivity in ((Laplace, l1), (L2Laplace, l2), (Gaussian, l2), (PerCoordinateLaplace, box)):
         claim = Release(kind.calibrate(sensitivity, epsilon)).guarantee(sensitivity)
         assert claim.epsilon is not None and epsilon * (1 - 1e-11) <= claim.epsilon <= epsilon
+
+
+def test_the_metric_form_of_noise_by_coordinate_is_that_of_its_smallest_scale():
+    """|x - x'| in one coordinate of scale s costs |x - x'| / s, and most where s is smallest."""
+    sensitivity = CoordinateSensitivity(torch.tensor([1.0, 1.0]), source="test")
+    claim = PerCoordinateLaplace(torch.tensor([0.5, 2.0])).guarantee(sensitivity)
+    assert claim.epsilon == pytest.approx(1 / 0.5 + 1 / 2) and claim.metric.rate == pytest.approx(2.0)

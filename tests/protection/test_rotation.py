@@ -5,6 +5,7 @@ import dataclasses
 import hashlib
 import json
 import math
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -162,6 +163,17 @@ def test_the_masks_law_moves_little_under_a_shift(levels):
     x = np.linspace(1, 2, 200_001)
     score = ((-9 * x**2 + 24 * x - 12) / 6) ** 2 / cubic(x)
     assert 2 * (0.75 + np.trapezoid(score, x)) == pytest.approx(3.1157, abs=1e-4) and FISHER_INFORMATION > 3.1157
+
+
+@pytest.mark.parametrize("style", [8, 64])
+def test_delta_is_the_sum_that_its_proof_gives(style):
+    """Term by term in exact fractions: errors of the steps, rounding to the fine grid, the lattice of the normals."""
+    n = 7 * style
+    error = sum(Fraction(6 * d + 50 + 950, 2**53) for d in range(1, n + 1))
+    moved = math.sqrt(n) * float((error * 2**46 + 1) / 2**43)  # of a mask of 43 bits, in steps of 2^-46
+    lattice = float(Fraction(sum(range(1, n + 1)), 2**51))
+    delta = Rotation(RotationSpace.from_box(BOX, (7, style)), BOX).delta
+    assert delta == pytest.approx(math.sqrt(3.12) * moved + lattice, rel=1e-12)
 
 
 def test_delta_is_small_and_grows_with_the_block():
