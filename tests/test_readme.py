@@ -79,6 +79,7 @@ def test_what_one_wants_to_do_is_what_the_commands_do(portrait_folder, capsys):
     assert "identity" in said[lines[2]] and "7 games: 7 pass" in said[lines[3]]
 
 
+@pytest.mark.slow
 def test_the_tutorial_on_protecting_runs(portrait_folder, capsys):
     lines = [line for line in tutorial("protect") if line not in commands_in_the_table()]  # those run above
     said = run([line for line in lines if "pasted" not in line], capsys)
@@ -87,6 +88,7 @@ def test_the_tutorial_on_protecting_runs(portrait_folder, capsys):
     assert len(said) == 4
 
 
+@pytest.mark.slow
 def test_the_tutorial_on_sending_runs(portrait_folder, capsys):
     """It shows the README's lines, which run above, and all three parties in one process."""
     readme, lines = shown_commands(), tutorial("send")
@@ -96,6 +98,7 @@ def test_the_tutorial_on_sending_runs(portrait_folder, capsys):
         assert (portrait_folder / "out/portrait" / name).is_file()
 
 
+@pytest.mark.slow
 def test_the_tutorial_on_questioning_runs(portrait_folder, capsys):
     lines = [line for line in tutorial("question") if line not in commands_in_the_table()]
     said = run(lines, capsys)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
-SLOW = {"train_pair", "five_methods", "protect_batch"}
+SLOW = {"five_methods", "own_channel", "own_generator", "protect_batch", "snr_sweep", "train_pair"}
 SAYS = {
     "five_methods": r"five-methods\.png",
     "link": r"epsilon 0 and delta",

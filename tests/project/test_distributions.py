@@ -106,6 +106,7 @@ def test_the_code_alone_holds_no_model(whole: Path, code_alone: Path, models_alo
     assert apart == {name.removeprefix("semveil/weights/") for name in models} and len(apart) > 20
 
 
+@pytest.mark.slow
 def test_the_code_alone_runs_with_the_models_beside_it_and_says_what_is_missing_without(
     code_alone: Path, models_alone: Path, tmp_path: Path
 ) -> None:

@@ -49,6 +49,8 @@ def test_every_module_is_imported_without_posix_and_dlib() -> None:
                 importlib.import_module(name)
             except ImportError as error:
                 asking = [at.filename for at in traceback.extract_tb(error.__traceback__) if "<" not in at.filename]
+                if error.name in {"gradio", "sigmf", "sionna"}:  # of extras that may be missing
+                    continue
                 if asking[-1].startswith(semveil.__path__[0]):  # else an extra's package asked, as it would not elsewhere
                     failed[name] = str(error)
         print(len(names), failed)
@@ -98,6 +100,7 @@ def answer(tmp_path_factory: pytest.TempPathFactory) -> subprocess.CompletedProc
     )
 
 
+@pytest.mark.slow
 def test_what_needs_no_face_runs(answer: subprocess.CompletedProcess[str]) -> None:
     assert answer.returncode == 0, answer.stdout[-2000:] + answer.stderr[-2000:]
 
