@@ -191,6 +191,7 @@ def test_neighbours_that_are_not_blanked_are_refuted(monkeypatch: pytest.MonkeyP
 # DP-SGD
 
 
+@pytest.mark.slow
 def test_gradients_keep_their_law_and_those_that_are_not_clipped_are_refuted(monkeypatch: pytest.MonkeyPatch) -> None:
     step, _ = training_games(2.0)
     assert isinstance(step, Game)
@@ -201,6 +202,7 @@ def test_gradients_keep_their_law_and_those_that_are_not_clipped_are_refuted(mon
     assert play(replace(step, faults=()), draws=100_000).verdict == Verdict.VIOLATED
 
 
+@pytest.mark.slow
 def test_one_training_without_noise_is_refuted_by_its_canaries() -> None:
     _, canaries = training_games(1.0)
     assert isinstance(canaries, TrainingGame)

@@ -11,6 +11,7 @@ from semveil.core.device import loading_onto
 from semveil.experiments.demo.demo import demo
 
 
+@pytest.mark.slow
 def test_the_demo_computes_on_a_device(tiny_model: Path, tmp_path: Path) -> None:
     told = {}
     with pretended() as there:

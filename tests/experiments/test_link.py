@@ -25,6 +25,8 @@ from semveil.methods.dp_semcom import DPSemCom
 from semveil.methods.face_model import load_model
 from semveil.metrics import ssim
 
+pytestmark = pytest.mark.slow
+
 SMOKE = PRESETS["smoke"]
 RUNS = ("channels", "snr", "bandwidth", "cliff", "mismatch")
 

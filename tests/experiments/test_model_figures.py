@@ -27,6 +27,7 @@ def faces(model) -> FaceSet:
     return FaceSet(pixels, flat + 255, flat, names, names, split)
 
 
+@pytest.mark.slow
 def test_only_photos_of_the_split_are_measured(model, faces, monkeypatch) -> None:
     monkeypatch.setattr(model_figures, "RANDOM_FACES", 6)
     figures = {split: measure_model(model, faces, split=split, samples=10) for split in ("development", "test")}

@@ -33,6 +33,7 @@ def ten_classes(tmp_path: Path) -> Path:
     return path
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["published", "as_released"])
 def test_one_step_of_the_papers_networks_at_the_papers_side(kind: str, ten_classes: Path, tmp_path: Path) -> None:
     cell = Cell(3.0, "published", *MAIN, calibration="as_published") if kind == "published" else Cell(3.0, kind)

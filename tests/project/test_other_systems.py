@@ -105,6 +105,7 @@ def test_what_needs_no_face_runs(answer: subprocess.CompletedProcess[str]) -> No
     assert answer.returncode == 0, answer.stdout[-2000:] + answer.stderr[-2000:]
 
 
+@pytest.mark.slow
 def test_what_needs_dlib_says_so(answer: subprocess.CompletedProcess[str]) -> None:
     assert "blur ended with 0" not in answer.stdout
     assert "pip install dlib-bin" in answer.stdout + answer.stderr

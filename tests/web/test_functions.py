@@ -16,6 +16,8 @@ from semveil.web.asked import EPSILONS, KEYED_CHOICES, OPEN_CHOICES, WITH_KEY, W
 from semveil.web.html import Card, cards
 from semveil.web.protect import protect_by, protect_by_all
 
+pytestmark = pytest.mark.slow
+
 KEYED = [name for name, kind in PROTECTIONS.items() if kind.keyed]
 
 GREY = np.full((120, 120, 3), 128, np.uint8)
