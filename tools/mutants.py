@@ -188,6 +188,7 @@ def run_forked(tests: list[str], into: Path) -> tuple[int | None, str]:
     if child == 0:
         code = 98
         try:
+            os.setpgid(0, 0)  # tests that end their process group end themselves alone
             resource.setrlimit(resource.RLIMIT_CPU, (CPU_SECONDS, CPU_SECONDS))
             code = _run(tests, into)
         except BaseException:
