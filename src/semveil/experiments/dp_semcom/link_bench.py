@@ -16,13 +16,12 @@ from semveil.experiments.dp_semcom.security import CASES, EVES, case_pairs
 from semveil.experiments.kit.experiment import Run
 from semveil.experiments.kit.inputs import as_json
 from semveil.experiments.kit.keeping import face_model_card, metric_weights
-from semveil.experiments.kit.security_faces import faces_with_parts
+from semveil.experiments.kit.security_faces import faces_with_parts, inverted_parts
 from semveil.experiments.kit.statistics import mean_of_photos
 from semveil.link.eves import Traffic, attacks_on, hear, listen
 from semveil.link.measure import compare
 from semveil.methods.dp_semcom import DPSemCom
 from semveil.methods.face_model import DEFAULT_MODEL, FaceModel, load_model
-from semveil.methods.inversion_cache import cached_inversion
 from semveil.recognition.by_name import Remembering, load_verifier
 from semveil.recognition.verifier import Verifier
 
@@ -148,14 +147,7 @@ def load(run: Run, *, cases: Sequence[str] | None = None) -> LinkBench:
     loaded = load_model(run.model or DEFAULT_MODEL)
     judge, card = load_verifier(run.verifier or chosen.verifier, resolution=loaded.size)
     faces = faces_with_parts(run, loaded, attacked=chosen.photos, gallery=0, public=chosen.public)
-    everything = torch.cat([faces.attacked, faces.public]) if chosen.split else faces.attacked
-    codes, inversion = cached_inversion(
-        loaded, everything, perceptual=chosen.perceptual, progress=lambda done, total: run.progress("invert", done, total)
-    )
-    codes = loaded.box.clip(codes)
-    public = codes[len(faces.attacked) :]
-    if not chosen.split:
-        public = loaded.public_latents(chosen.public, rng=streams(chosen.seed)["public"])
+    attacked, public, inversion = inverted_parts(run, loaded, faces, perceptual=chosen.perceptual)
     config = {
         "preset": as_json(chosen),
         "model": face_model_card(loaded),
@@ -166,7 +158,6 @@ def load(run: Run, *, cases: Sequence[str] | None = None) -> LinkBench:
         "pairs": case_pairs(loaded, chosen.protections if cases is None else cases),
         "inversion": inversion,
     }
-    attacked = codes[: len(faces.attacked)]
     return LinkBench(chosen, loaded, faces.attacked, faces.ids, attacked, public, Remembering(judge), config)
 
 

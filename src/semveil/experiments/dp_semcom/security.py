@@ -26,12 +26,11 @@ from semveil.experiments.dp_semcom.security_shown import drawing, table
 from semveil.experiments.kit.experiment import Jobs, Run, cells, experiment
 from semveil.experiments.kit.inputs import as_json
 from semveil.experiments.kit.keeping import face_model_card, metric_weights
-from semveil.experiments.kit.security_faces import SecurityFaces, faces_with_parts
+from semveil.experiments.kit.security_faces import SecurityFaces, faces_with_parts, inverted_parts
 from semveil.link.eves import Eve, Traffic, attacks_on, listen, over_the_air
 from semveil.link.measure import compare
 from semveil.methods.dp_semcom import PRIVATE_CODES, DPSemCom
 from semveil.methods.face_model import DEFAULT_MODEL, FaceModel, load_model
-from semveil.methods.inversion_cache import cached_inversion
 from semveil.methods.pairs import pair_digest
 from semveil.recognition.by_name import Remembering, load_verifier
 from semveil.recognition.verifier import Verifier
@@ -149,16 +148,7 @@ def load(run: Run) -> Bench:
     loaded = load_model(run.model or DEFAULT_MODEL)
     judge, judge_card = load_verifier(run.verifier or chosen.verifier, resolution=loaded.size)
     faces = faces_with_parts(run, loaded, attacked=chosen.attacked, gallery=chosen.gallery, public=chosen.public)
-    everything = torch.cat([faces.attacked, faces.public])
-    codes, inversion = cached_inversion(
-        loaded,
-        everything if chosen.split else faces.attacked,
-        progress=lambda done, total: run.progress("invert", done, total),
-    )
-    codes = loaded.box.clip(codes)
-    attacked, public = codes[: len(faces.attacked)], codes[len(faces.attacked) :]
-    if not chosen.split:
-        public = loaded.public_latents(chosen.public, rng=streams(chosen.seed)["public"])
+    attacked, public, inversion = inverted_parts(run, loaded, faces)
     gallery = judge.embed(faces.gallery) if len(faces.gallery) else torch.empty(0)
     config = {
         "preset": as_json(chosen),

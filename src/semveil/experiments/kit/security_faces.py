@@ -4,6 +4,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -13,11 +14,13 @@ from torch import Tensor
 from semveil.core.digests import digest_of_tensors
 from semveil.core.parts import PARTS
 from semveil.core.pixels import to_tensor
+from semveil.core.rng import streams
 from semveil.data.face_set import FaceSet
 from semveil.data.splits import DEVELOPMENT, TEST
 from semveil.experiments.kit.experiment import Run
 from semveil.experiments.kit.photo_sets import ORDER_SEED, DataMissing, load_face_set, public_photos
 from semveil.methods.face_model import FaceModel
+from semveil.methods.inversion_cache import cached_inversion
 
 SPLITS = {"development": DEVELOPMENT, "held-out": TEST}  # what choices look at, and what is reported on, once
 PUBLIC_SEED = 11  # of the order in which training photos become public faces
@@ -162,3 +165,28 @@ def faces_with_parts(run: Run, model: FaceModel, *, attacked: int, gallery: int,
             "a folder with celebamask_hq and lfw), or take --preset smoke, which needs none"
         )
     return real_faces(run.data, model, split=run.preset.split, attacked=attacked, gallery=gallery, public=public)
+
+
+def inverted_parts(
+    run: Run, model: FaceModel, faces: SecurityFaces, *, perceptual: str | None = None
+) -> tuple[Tensor, Tensor, dict[str, Any]]:
+    """Clipped codes of the attacked and of the public faces, and how they were inverted.
+
+    Args:
+        run: whose preset has `split`, `public` and `seed`; without a split the public codes are drawn by the model.
+        model: inverts.
+        faces: of `faces_with_parts`.
+        perceptual: term of the inversion; the model's own where None.
+    """
+    chosen = run.preset
+    codes, inversion = cached_inversion(
+        model,
+        torch.cat([faces.attacked, faces.public]) if chosen.split else faces.attacked,
+        perceptual=perceptual,
+        progress=lambda done, total: run.progress("invert", done, total),
+    )
+    codes = model.box.clip(codes)
+    public = codes[len(faces.attacked) :]
+    if not chosen.split:
+        public = model.public_latents(chosen.public, rng=streams(chosen.seed)["public"])
+    return codes[: len(faces.attacked)], public, inversion
