@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Commands that read options from a file too, and show help that fits the screen."""
 
-import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
@@ -101,14 +100,9 @@ def value_of(flag: str, words: Sequence[str]) -> str | None:
 
 
 def _read(path: Path) -> dict[str, Any]:
-    from semveil.core.text import read_text
+    from semveil.core.config import read_toml
 
-    try:
-        return tomllib.loads(read_text(path))
-    except OSError as error:
-        raise OptionError(f"cannot read the options file {str(path)!r}: {error.strerror}") from None
-    except (ValueError, RecursionError) as error:  # no text, no TOML, or nested too deeply
-        raise OptionError(f"the options file {str(path)!r} is no TOML: {error}") from None
+    return read_toml(path, "options file")
 
 
 def _values(file: Mapping[str, Any], params: Sequence[Any], path: str, command: str) -> dict[str, Any]:

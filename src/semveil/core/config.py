@@ -55,7 +55,7 @@ def read_config(
         ...
         semveil.core.config.ConfigError: no setting named 'step' (did you mean 'steps'?); settings: steps, rate
     """
-    values = _read_toml(path) if path else {}
+    values = read_toml(path) if path else {}
     for name in besides:
         values.pop(name, None)
     for text in overrides:
@@ -114,13 +114,22 @@ def as_json(settings: Any) -> str:
     return json.dumps(dataclasses.asdict(settings), indent=1) + "\n"
 
 
-def _read_toml(path: Path) -> dict[str, Any]:
+def read_toml(path: Path, what: str = "settings file") -> dict[str, Any]:
+    """The tables of a TOML file.
+
+    Args:
+        path: of the file.
+        what: it is, for messages.
+
+    Raises:
+        ConfigError: it cannot be read, or is no TOML.
+    """
     try:
         return tomllib.loads(read_text(path))
     except OSError as error:
-        raise ConfigError(f"cannot read the settings file {str(path)!r}: {error.strerror}") from error
+        raise ConfigError(f"cannot read the {what} {str(path)!r}: {error.strerror}") from error
     except (ValueError, RecursionError) as error:  # no text, no TOML, or nested too deeply
-        raise ConfigError(f"the settings file {str(path)!r} is no TOML: {error}") from error
+        raise ConfigError(f"the {what} {str(path)!r} is no TOML: {error}") from error
 
 
 def _override(text: str) -> dict[str, Any]:
