@@ -156,12 +156,27 @@ def find(figure: str) -> Experiment:
         >>> find("dp-semcom/fig3").name
         'dp-semcom/curves'
     """
-    paper = figure.partition("/")[0]
+    _load_named(figure)
+    return FIGURES[figure]
+
+
+def of_result(result: Result) -> Experiment:
+    """The experiment that made a result.
+
+    Raises:
+        ValueError: there is no such experiment.
+    """
+    _load_named(result["experiment"])
+    return EXPERIMENTS[result["experiment"]]
+
+
+def _load_named(name: str) -> None:
+    """Import the results of the paper that a name begins with; of all papers if it is none's, so that the error names them."""
+    paper = name.partition("/")[0]
     if paper in papers():
         load_paper(paper)
     else:
-        load_all()  # so that the error names them
-    return FIGURES[figure]
+        load_all()
 
 
 def whole(body: Callable[[Any, Path, Progress, Keep], Mapping[str, Any]]) -> Callable[[Any, Kept, Run], None]:

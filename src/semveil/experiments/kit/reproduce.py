@@ -8,7 +8,7 @@ from semveil.core.errors import SemveilError
 from semveil.core.files import write_whole
 from semveil.core.progress import Progress, quiet
 from semveil.core.results import read_result
-from semveil.experiments.kit.experiment import EXPERIMENTS, Experiment, Result, Run, find, load_all
+from semveil.experiments.kit.experiment import Result, Run, find, of_result
 from semveil.experiments.kit.keeping import Kept, is_outdated
 from semveil.experiments.kit.plots import finish, styled
 
@@ -82,12 +82,6 @@ def draw(path: Path, figure: str) -> Path:
     picture = styled(lambda: experiment.figures[name](read_result(path), path.parent))
     dpi = PHOTOGRAPHS_DPI if name in experiment.photographs else 150
     return finish(picture, path.with_name(f"{name}.png"), dpi=dpi)
-
-
-def of_result(result: Result) -> Experiment:
-    """The experiment that made a result."""
-    load_all()
-    return EXPERIMENTS[result["experiment"]]
 
 
 def tables(result: Result) -> str:
