@@ -11,11 +11,11 @@ import torch
 from experiments import revisions
 from scipy.stats import ttest_1samp
 
+from semveil.attacks.intervals import Score
 from semveil.core.progress import quiet
 from semveil.experiments.kit.experiment import EXPERIMENTS, load_paper
 from semveil.experiments.kit.photo_sets import DataMissing
 from semveil.experiments.kit.reproduce import reproduce
-from semveil.experiments.kit.statistics import Mean
 from semveil.experiments.noise_image.attack import attacked, blurred, shuffled
 from semveil.experiments.noise_image.bench import NoiseImageBench, as_sent, packed, prepare, unpacked
 from semveil.experiments.noise_image.cell_claims import cell_claims, over_seeds
@@ -172,7 +172,7 @@ def test_the_effect_over_all_sigmas_is_the_mean_of_each_seeds() -> None:
     value = {(c["kind"], c["sigma"], c["seed"]): c["accuracy"]["value"] for c in result["cells"].values()}
     of_seed = [np.mean([value["published", s, k] - value["without loss", s, k] for s in (3.0, 5.0)]) for k in range(3)]
     interval = ttest_1samp(of_seed, 0).confidence_interval(0.95)
-    assert [claim.ours for claim in claims] == [f"{Mean(float(np.mean(of_seed)), *interval, 3)} over 3 seeds"]
+    assert [claim.ours for claim in claims] == [f"{Score(float(np.mean(of_seed)), *interval, 3)} over 3 seeds"]
     assert not [claim for claim in cell_claims(made_result(0.05)) if "mean over the σ" in claim.text], "one sigma is no mean"
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from semveil.attacks.intervals import Score
 from semveil.core.progress import Progress
 from semveil.experiments.dp_semcom.measures import PAPER, measured_point, per_seed
 from semveil.experiments.dp_semcom.setup import PRESETS, Setup, load
@@ -17,7 +18,7 @@ from semveil.experiments.kit.claims import Claim
 from semveil.experiments.kit.experiment import experiment, whole
 from semveil.experiments.kit.keeping import Keep
 from semveil.experiments.kit.plots import COLOURS, doubt, legend
-from semveil.experiments.kit.statistics import Mean, mean, paired
+from semveil.experiments.kit.statistics import mean, paired
 from semveil.experiments.kit.tables import claims_table, markdown, means
 
 NEAR_LPIPS, NEAR_FPPSR = 0.01, 0.05  # what "reaches" and "very close" are taken to mean
@@ -103,7 +104,7 @@ def table(result: dict[str, Any]) -> str:
     return "\n\n".join([about(result), *parts])
 
 
-def _difference(a: dict[str, Any], b: dict[str, Any], metric: str) -> Mean | None:
+def _difference(a: dict[str, Any], b: dict[str, Any], metric: str) -> Score | None:
     """Mean over photos of a - b, paired by photo and seed; None where one was not measured."""
     return None if a.get(metric) is None or b.get(metric) is None else paired(a, b, metric)
 

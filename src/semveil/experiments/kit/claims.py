@@ -3,7 +3,7 @@
 
 from dataclasses import dataclass
 
-from semveil.experiments.kit.statistics import Mean
+from semveil.attacks.intervals import Score
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,7 @@ class Claim:
         return {True: "holds", False: "does not hold", None: "cannot tell"}[self.holds]
 
 
-def side(rate: Mean | None, border: float) -> bool | None:
+def side(rate: Score | None, border: float) -> bool | None:
     """Whether a rate is above a border, None where its interval holds it."""
     if rate is None or rate.low <= border <= rate.high:
         return None

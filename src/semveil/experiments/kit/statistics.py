@@ -2,29 +2,17 @@
 """Mean of photos' values with an interval: the bootstrap over photos, and over the draws of each."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from semveil.attacks.intervals import Score
+
 RESAMPLES = 4000
 
 
-@dataclass(frozen=True)
-class Mean:
-    """Attributes: value; low, high: 95 % interval; count: photos."""
-
-    value: float
-    low: float
-    high: float
-    count: int
-
-    def __str__(self) -> str:
-        return f"{self.value:.3f} [{self.low:.3f}, {self.high:.3f}]"
-
-
-def mean_of_photos(values: ArrayLike | Sequence[float | None], *, level: float = 0.95) -> Mean | None:
+def mean_of_photos(values: ArrayLike | Sequence[float | None], *, level: float = 0.95) -> Score | None:
     """Mean over photos with a percentile-bootstrap interval of two levels.
 
     Photos, one of each person, are drawn anew with replacement, and of each of them its draws of noise (channel seeds), which
@@ -59,7 +47,7 @@ def mean_of_photos(values: ArrayLike | Sequence[float | None], *, level: float =
         counts = present.sum(0)
         found = np.array([_resampled(packed, counts, chosen, rng).mean() for chosen in people])
     low, high = np.quantile(found, [(1 - level) / 2, (1 + level) / 2])
-    return Mean(float(means.mean()), float(low), float(high), len(means))
+    return Score(float(means.mean()), float(low), float(high), len(means))
 
 
 def _resampled(
@@ -70,7 +58,7 @@ def _resampled(
     return packed[rows, chosen].mean(0)
 
 
-def mean(columns: Mapping[str, Any], metric: str) -> Mean | None:
+def mean(columns: Mapping[str, Any], metric: str) -> Score | None:
     """Mean over photos of a metric with one value per photo, or one per draw and photo; None where it was not measured."""
     found = columns.get(metric)
     return None if found is None else mean_of_photos(found)
@@ -83,7 +71,7 @@ def value(columns: Mapping[str, Any], metric: str) -> float:
     return found.value
 
 
-def paired(a: Mapping[str, Any], b: Mapping[str, Any], metric: str) -> Mean:
+def paired(a: Mapping[str, Any], b: Mapping[str, Any], metric: str) -> Score:
     """Mean over photos of a - b, of a metric that both have."""
     found = mean_of_photos(np.array(a[metric], float) - np.array(b[metric], float))
     assert found is not None

@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import t
 
+from semveil.attacks.intervals import Score
 from semveil.experiments.kit.claims import Claim
-from semveil.experiments.kit.statistics import Mean, mean_of_photos
+from semveil.experiments.kit.statistics import mean_of_photos
 from semveil.experiments.noise_image.bench import unpacked
 from semveil.experiments.noise_image.presets import AS_PUBLISHED, MAIN, SIGMAS, Cell
 
@@ -36,14 +37,14 @@ def hits(cells: list[dict[str, Any]]) -> NDArray[np.float64]:
     return np.array([unpacked(cell["right"], cell["accuracy"]["count"]) for cell in cells], float)
 
 
-def mean_accuracy(cells: list[dict[str, Any]]) -> Mean:
+def mean_accuracy(cells: list[dict[str, Any]]) -> Score:
     """Over pictures and seeds; the interval is over pictures."""
     mean = mean_of_photos(hits(cells))
     assert mean is not None
     return mean
 
 
-def over_seeds(first: list[dict[str, Any]], second: list[dict[str, Any]]) -> tuple[Mean, Mean | None]:
+def over_seeds(first: list[dict[str, Any]], second: list[dict[str, Any]]) -> tuple[Score, Score | None]:
     """Difference of accuracies, first - second, paired by seed: with an interval over pictures, and with one over seeds.
 
     The second holds what training anew changes; None for a single seed.
@@ -54,14 +55,14 @@ def over_seeds(first: list[dict[str, Any]], second: list[dict[str, Any]]) -> tup
     return over_pictures, over_trainings(rows)
 
 
-def over_trainings(rows: NDArray[np.float64]) -> Mean | None:
+def over_trainings(rows: NDArray[np.float64]) -> Score | None:
     """Mean of (trainings, pictures) with Student's interval over trainings; None for a single one."""
     trainings = rows.mean(1)
     if len(trainings) < 2:
         return None
     half = float(t.ppf(0.975, len(trainings) - 1) * trainings.std(ddof=1) / len(trainings) ** 0.5)
     centre = float(trainings.mean())
-    return Mean(centre, centre - half, centre + half, len(trainings))
+    return Score(centre, centre - half, centre + half, len(trainings))
 
 
 def noise_claims(result: dict[str, Any]) -> Iterator[Claim]:
@@ -130,7 +131,7 @@ def _gains(first: list[dict[str, Any]], second: list[dict[str, Any]]) -> NDArray
     return hits([a for a, _ in pairs]) - hits([b for _, b in pairs])
 
 
-def _sign(difference: Mean) -> bool | None:
+def _sign(difference: Score) -> bool | None:
     return True if difference.low > 0 else False if difference.high < 0 else None
 
 
