@@ -69,6 +69,6 @@ def test_a_model_keeps_its_whitening(tiny_model_folder: Path, tmp_path: Path) ->
     model = load_model(str(tiny_model_folder))
     assert model.prior is not None and model.prior.whitening == 0.5
     assert model.encoder is not None
-    save_model(tmp_path, model.generator, model.encoder, replace(model.prior, whitening=1.0), {**model.card, "whitening": 1.0})
+    save_model(tmp_path, model.generator, model.encoder, replace(model.prior, whitening=1.0), model.card)
     again = load_model(str(tmp_path)).prior
     assert again is not None and again.whitening == 1.0

@@ -391,7 +391,7 @@ def save_model(
     write_whole(folder / "prior.safetensors", save({k: v.half().contiguous() for k, v in prior.tensors.items()}))
     architecture = {StyleGAN2: STYLEGAN2, SpatialSemanticGAN: SPATIAL}.get(type(generator), SEMANTIC)
     sizes = {"generator": generator.config.as_dict(), "encoder": encoder.config.as_dict()}
-    full = {"architecture": architecture, **sizes, "whitening": prior.whitening, **card}
+    full = {"architecture": architecture, **sizes, **card, "whitening": prior.whitening}
     write_whole(folder / "model.json", (json.dumps(full, indent=1) + "\n").encode())
 
 
