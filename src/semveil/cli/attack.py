@@ -84,7 +84,7 @@ def attack(
     from semveil.core.rng import streams
     from semveil.data.load_faces import load_faces
     from semveil.link.attack import attack as attack_file
-    from semveil.link.attack import known_to_eve, public_codes, summary_of, write_attacked
+    from semveil.link.attack import public_codes, summary_of, write_attacked
     from semveil.link.receive import open_message
     from semveil.link.verdict import judge, opened_without_key
     from semveil.methods.pairs import read_pair
@@ -116,7 +116,7 @@ def attack(
     average = loaded.generator.synthesize(loaded.placed(public.mean(0, keepdim=True)))
     verdict = None if truth is None else judge(found.results, truth, average, judging)
     summary = {
-        **summary_of(read, found, known=known_to_eve(read, known)),
+        **summary_of(read, found),
         "verdict": None if verdict is None else {**verdict.as_dict(), "reference": reference},
     }
     write_attacked(out, found, summary)

@@ -72,14 +72,14 @@ def attack(
     for name in attacks or ():
         ATTACKS[name]  # an unknown name is an error before the work
     read, loaded = open_message(message, model)
-    count = known_to_eve(read, known)
+    count = known or (KNOWN if read.keyed is None else KNOWN_UNDER_KEYS)
     rng = streams(seed)["eve"]
     public = public_codes(latents, loaded, rng=rng)
     found = attack_message(
         read, loaded, latents=public, known=count, names=attacks, snr_db=snr_db, pair=pair, rng=rng, progress=progress
     )
     if out is not None:
-        write_attacked(Path(out), found, summary_of(read, found, known=count))
+        write_attacked(Path(out), found, summary_of(read, found))
     return found
 
 
@@ -90,12 +90,7 @@ def public_codes(latents: Tensor | AnyPath | None, model: FaceModel, *, rng: tor
     return latents if isinstance(latents, Tensor) else LatentSet.load(Path(latents), model_digest=model.digest).codes
 
 
-def known_to_eve(message: Message, known: int | None) -> int:
-    """How many transmissions she knows the photo of, by default or as asked."""
-    return known or (KNOWN if message.keyed is None else KNOWN_UNDER_KEYS)
-
-
-def summary_of(message: Message, found: AttackedMessage, *, known: int) -> dict[str, Any]:
+def summary_of(message: Message, found: AttackedMessage) -> dict[str, Any]:
     """What `result.json` holds of an attacked message."""
     return {
         "method": message.method,
@@ -103,7 +98,7 @@ def summary_of(message: Message, found: AttackedMessage, *, known: int) -> dict[
         "protection": message.protection,
         "guarantee": dict(message.guarantee),
         "snr_db": found.snr_db,
-        "known_transmissions": known,
+        "known_transmissions": found.known,
         "attacks": [{"attack": one.name, "knowledge": one.knowledge} for one in found.results],
     }
 

@@ -32,10 +32,12 @@ class AttackedMessage(Brief):
     Attributes:
         results: one for each attack.
         snr_db: of the channel that Eve heard the message over.
+        known: how many transmissions she knew the photo of.
     """
 
     results: tuple[Found, ...]
     snr_db: float
+    known: int
 
 
 def attack_message(
@@ -89,4 +91,4 @@ def attack_message(
         codes = one(eve.observation, eve.public, pairs=eve.pairs, rng=rng)
         results.append(Found(one.name, one.knowledge, method.synthesize(codes)))
     progress("attack", len(chosen), len(chosen))
-    return AttackedMessage(tuple(results), power_db)
+    return AttackedMessage(tuple(results), power_db, known)
