@@ -206,10 +206,10 @@ CertificateInPng = Annotated[
 Perceptual = Annotated[
     str | None,
     typer.Option(
-        help="Perceptual term of the inversion: `none` or `lpips` (needs `semveil models get lpips-alex`); the model's own by "
-        "default.",
+        help="Perceptual term of the inversion: `none`, `features` (of the model's encoder) or `lpips` (needs `semveil models "
+        "get lpips-alex`); the model's own by default.",
         metavar="NAME",
-        autocompletion=one_of("none", "lpips"),
+        autocompletion=one_of("none", "features", "lpips"),
         rich_help_panel=COMPUTING,
     ),
 ]

@@ -77,9 +77,6 @@ class NoiseOnSphere(ABC):
             covers: what is protected, in words.
             not_covered: what is given away besides, in words.
             assumptions: what the claim rests on besides.
-            covers: what is protected, in words.
-            not_covered: what is given away besides, in words.
-            assumptions: what the claim rests on besides.
         """
         law: Laplace | L2Laplace | Release = Release(self.noise) if exact else self.noise
         return law.guarantee(self.sensitivity, covers=covers, not_covered=not_covered, assumptions=assumptions)

@@ -185,9 +185,8 @@ def distances_drawn(result: dict[str, Any], folder: Path) -> Figure:
     observed = result["sensitivities"]["observed"]["value"]
     if observed:
         left.axvline(observed, color=COLOURS["eve"], ls="--", label="largest distance of public training photos")
-    for i, (name, value) in enumerate(result["outliers"].items()):
+    for i, value in enumerate(result["outliers"].values()):
         left.axvline(value, color=COLOURS["paper"], lw=1, label=None if i else "pictures that are no faces: their largest")
-        del name
     box = result["sensitivities"]["box"]["value"]
     left.set(
         xlabel="L1 distance of two photos' latents",
