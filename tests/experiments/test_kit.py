@@ -67,7 +67,6 @@ def example(monkeypatch: pytest.MonkeyPatch) -> Iterator[kit.Experiment]:
         monkeypatch.setattr(registry, "_entries", dict(registry._entries))
     measured.clear()
     monkeypatch.setattr(kit, "load_all", lambda: None)
-    monkeypatch.setattr("semveil.experiments.kit.experiment.load_all", lambda: None)
     yield squares()
 
 
