@@ -69,6 +69,14 @@ def test_ten_bits_become_eight_and_that_is_said(tmp_path: Path) -> None:
     assert next(iter(frames_of(clip.stretch(0, 4)))).dtype == np.uint8
 
 
+def test_a_title_in_another_encoding_is_no_fault_of_the_clip(tmp_path: Path) -> None:
+    path = write_clip(tmp_path / "a.mkv", gliding(4), extras=True)
+    content, title = path.read_bytes(), b"secret title"
+    assert title in content
+    path.write_bytes(content.replace(title, "secrèt title".encode("latin-1")))
+    assert len(list(frames_of(read_clip(path).stretch(0, 4)))) == 4
+
+
 def test_what_does_not_pass_is_counted(tmp_path: Path) -> None:
     path = write_clip(tmp_path / "a.mkv", gliding(12), sound="aac", extras=True)
     assert read_clip(path).lost == ("chapters are left out (1)",)

@@ -237,7 +237,11 @@ def opened(path: str) -> Iterator[Any]:
     """
     av = require_pyav()
     try:
-        container = av.open(os.path.abspath(path), options={"format_whitelist": _FORMATS, "protocol_whitelist": "file"})
+        container = av.open(
+            os.path.abspath(path),
+            options={"format_whitelist": _FORMATS, "protocol_whitelist": "file"},
+            metadata_errors="replace",  # titles in another encoding than UTF-8, which are dropped anyway
+        )
     except (av.error.FFmpegError, OSError) as error:
         raise ClipError(f"{path!r} cannot be read as a clip: {error.strerror or error}") from None
     with container:
