@@ -106,6 +106,16 @@ def test_the_narrow_version_has_the_shapes_that_its_config_says() -> None:
     assert AttributeEncoderConfig.from_dict(NARROW.as_dict()) == NARROW
 
 
+def test_a_shuffled_finest_level_has_a_channel_of_the_one_before_in_each_pixel() -> None:
+    """Four channels of a cell lie on its four pixels, row by row: no detail of theirs is averaged away."""
+    config = AttributeEncoderConfig(size=16, widths=(2, 3, 4), finest="shuffle")
+    assert config.channels == (4, 6, 4, 1) and AttributeEncoderConfig.from_dict(config.as_dict()) == config
+    *_, before, finest = AttributeEncoder(config).eval()(torch.rand(1, 3, 16, 16) * 2 - 1)
+    assert finest.shape == (1, 1, 16, 16)
+    for channel, (row, column) in enumerate(((0, 0), (0, 1), (1, 0), (1, 1))):
+        assert torch.equal(finest[0, 0, row::2, column::2], before[0, channel])
+
+
 def test_every_weight_is_trained_by_the_levels() -> None:
     encoder = AttributeEncoder(AttributeEncoderConfig(size=16, widths=(2, 3, 4)))
     images = torch.rand(4, 3, 16, 16, generator=torch.Generator().manual_seed(2)) * 2 - 1
@@ -122,6 +132,8 @@ def test_every_weight_is_trained_by_the_levels() -> None:
         ({"size": 8, "widths": (4, 4, 4, 4)}, "8 px can be halved 2 to 3 times, got 4 widths"),
         ({"widths": (4,)}, "got 1 widths"),
         ({"widths": (4, 0)}, "widths must be at least 1"),
+        ({"finest": "nearest"}, "finest must be one of bilinear, shuffle, got 'nearest'"),
+        ({"widths": (3, 4), "finest": "shuffle"}, "needs an even first width, got 3"),
     ],
 )
 def test_impossible_sizes_are_refused(change: dict, message: str) -> None:

@@ -66,11 +66,11 @@ def invert_the_mask(block: AADResBlk, patch: pytest.MonkeyPatch) -> None:
 def mask_before_the_norm(block: AADResBlk, patch: pytest.MonkeyPatch) -> None:
     right = AAD.forward
 
-    def wrong(self: AAD, features: Tensor, attributes: Tensor, identity: Tensor) -> Tensor:
+    def wrong(self: AAD, features: Tensor, gamma: Tensor, beta: Tensor, identity: Tensor) -> Tensor:
         mask = self.conv_f.forward(features)
         with pytest.MonkeyPatch.context() as inner:
             inner.setattr(self.conv_f, "forward", lambda _: mask)
-            return right(self, features, attributes, identity)
+            return right(self, features, gamma, beta, identity)
 
     patch.setattr(AAD, "forward", wrong)
 

@@ -142,7 +142,7 @@ def test_pictures_stay_in_the_subspace_and_its_bounds(name: str) -> None:
 @pytest.mark.parametrize("simulated", [False, True])
 def test_normal_noise_between_the_clippings_has_the_calibrated_spread(simulated: bool) -> None:
     """At a budget where the noise is small, a record in the middle stays in the ball: all of the noise is seen."""
-    method, count = DPImage(MODEL, epsilon=150.0, subspace=4, noise="gaussian"), 3000
+    method, count = DPImage(MODEL, epsilon=150.0, subspace=4, noise="gaussian"), 6000
     assert isinstance(method.law, BallGaussian)
     sigma = method.law.mechanism.sigma
     found = shown(method, SPACE.centre.expand(count, -1, -1), 1 if simulated else None)

@@ -17,7 +17,12 @@ from semveil.recognition.identity_encoder import IdentityEncoder, IdentityEncode
 from semveil.training.fusion import PAPERS_LOSSES, FusionTrainer, FusionTraining, _similarity
 
 SIZES = IdentityEncoderConfig(size=32, top=8, left=8, side=16, widths=(4, 4, 4, 4), blocks=(1, 1, 1), dimensions=6)
-TINY: dict[str, Any] = {"attribute_widths": (8, 8), "fusion_widths": (8, 8, 8), "discriminator_width": 2}
+TINY: dict[str, Any] = {
+    "attribute_widths": (8, 8),
+    "attribute_finest": "bilinear",
+    "fusion_widths": (8, 8, 8),
+    "discriminator_width": 2,
+}
 SETTINGS = FusionTraining(steps=40, batch=8, rate=2e-3, parsing_loss=0.0, **TINY)
 
 

@@ -22,7 +22,7 @@ _PATIENCE = 60  # seconds for a first worker to come up
 
 
 class Lost(Exception):
-    """A task whose workers died each time it was tried."""
+    """A task whose workers died each time it was tried, at last alone."""
 
 
 class Pool(Protocol):
@@ -131,14 +131,18 @@ def check_workers(client: Any) -> None:
 
 
 class _Dask:
-    """Keeps a few tasks waiting for each worker, so that a hundred thousand photos need no hundred thousand futures."""
+    """Keeps a few tasks waiting for each worker, so that a hundred thousand photos need no hundred thousand futures.
+
+    When a worker dies, Dask blames every task that it held, not only the one it was at. Tasks blamed too often are tried once
+    more at the end, one at a time, so that none is lost for having waited beside another.
+    """
 
     def __init__(self, client: Any) -> None:
         self.client = client
         self._asked, self._threads = -math.inf, 1
 
     def __call__(self, function: Callable[[T], R], tasks: Iterable[T]) -> Iterator[tuple[T, R | Lost]]:
-        from distributed import CancelledError, KilledWorker, as_completed
+        from distributed import as_completed
 
         tasks = iter(tasks)
         waiting: dict[str, T] = {}
@@ -151,18 +155,28 @@ class _Dask:
                 futures.append(future)
             return futures
 
+        suspects: list[T] = []
         completed = as_completed(submit(self._window()))
         for future in completed:
             task = waiting.pop(future.key)
-            result: R | Lost
-            try:
-                result = future.result()
-            except KilledWorker:
-                result = Lost("the workers that tried it died, each time; it may need more memory than they have")
-            except CancelledError as error:
-                raise BulkError("the Dask scheduler was lost; run the same command again to go on") from error
+            result = self._result(future)
             completed.update(submit(max(0, self._window() - len(waiting))))
-            yield task, result
+            if isinstance(result, Lost):
+                suspects.append(task)
+            else:
+                yield task, result
+        for task in suspects:
+            yield task, self._result(self.client.submit(function, task, pure=False))
+
+    def _result(self, future: Any) -> Any:
+        from distributed import CancelledError, KilledWorker
+
+        try:
+            return future.result()
+        except KilledWorker:
+            return Lost("the workers that tried it died, each time; it may need more memory than they have")
+        except CancelledError as error:
+            raise BulkError("the Dask scheduler was lost; run the same command again to go on") from error
 
     def _window(self) -> int:
         """Number of workers; they come and go, so it is asked again, but not for every task, since that costs a request."""

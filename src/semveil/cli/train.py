@@ -51,7 +51,7 @@ def parser(
     labelled: Annotated[
         Path | None, typer.Option(help="Also write the face set with all labels filled in.", metavar="FILE.npz")
     ] = None,
-    steps: Annotated[int, typer.Option(min=1, help="Optimiser steps.")] = 1200,
+    steps: Annotated[int, typer.Option(min=1, help="Optimiser steps.")] = 3000,
     checkpoint: training_run.Checkpoint = None,
     device: options.Device = "auto",
     seed: training_run.Seed = 0,
@@ -76,7 +76,8 @@ def parser(
     photos = load_faces(faces)
     if not ((photos.labels[:, 0, 0] != 255) & ~photos.held_out).any():
         raise options.OptionError(f"{faces} holds no labelled face; prepare it with CelebAMask-HQ's masks")
-    trainer = parser_trainer(photos, ParserTraining(steps), rng=streams(seed)["train"], device=place)
+    settings = ParserTraining(steps)
+    trainer = parser_trainer(photos, settings, rng=streams(seed)["train"], device=place)
     training_run.train_one(trainer, state, title="Training the parser", quiet=as_json)
     network = moved(trainer.network, CPU).eval()  # as users have it
     scores = held_out_iou(network, photos)
@@ -84,7 +85,7 @@ def parser(
     collections = " and ".join(sorted({source.partition("/")[0] for source in learnt.source.tolist()}))
     card = {
         "trained_on": f"{len(learnt)} labelled photos of {collections}, {photos.pixels.shape[1]} px",
-        "settings": {"steps": steps, "seed": seed},
+        "settings": {**asdict(settings), "seed": seed},
         "held_out_iou": {part: round(score, 3) for part, score in scores.items()},
     }
     save_face_parser(out, network, card)

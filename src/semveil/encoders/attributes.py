@@ -18,6 +18,7 @@ from semveil.core.checkpoint_parts import read_part
 from semveil.core.checkpoints import load_strictly
 from semveil.core.device import CPU
 
+FINEST = ("bilinear", "shuffle")
 SLOPE = 0.1  # of every leaky ReLU, [IDP] Fig. 3
 
 
@@ -28,10 +29,14 @@ class AttributeEncoderConfig:
     Attributes:
         size: side of the photos, a power of two.
         widths: channels after each halving on the way down; there is one level more than there are halvings.
+        finest: how the last level, of the photo's size, comes from the one before: `bilinear`, as the paper has it, or
+            `shuffle`, which spreads four channels over four pixels (Shi et al., CVPR 2016) and so keeps detail that no
+            bilinear map can hold (not in the paper); it needs an even first width.
     """
 
     size: int = 256
     widths: tuple[int, ...] = (32, 64, 128, 256, 512, 1024, 1024)
+    finest: str = "bilinear"
 
     def __post_init__(self) -> None:
         if self.size < 4 or self.size & (self.size - 1):
@@ -43,6 +48,10 @@ class AttributeEncoderConfig:
             )
         if min(self.widths) < 1:
             raise ValueError(f"widths must be at least 1, got {self.widths}")
+        if self.finest not in FINEST:
+            raise ValueError(f"finest must be one of {', '.join(FINEST)}, got {self.finest!r}")
+        if self.finest == "shuffle" and self.widths[0] % 2:
+            raise ValueError(f"finest = shuffle needs an even first width, got {self.widths[0]}")
 
     @property
     def sides(self) -> tuple[int, ...]:
@@ -53,7 +62,7 @@ class AttributeEncoderConfig:
     def channels(self) -> tuple[int, ...]:
         """Channels of the levels, coarse to fine: 1024, 2048, 1024, 512, 256, 128, 64, 64 by default."""
         doubled = tuple(2 * width for width in self.widths[-2::-1])
-        return (self.widths[-1], *doubled, doubled[-1])
+        return (self.widths[-1], *doubled, doubled[-1] if self.finest == "bilinear" else doubled[-1] // 4)
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)
@@ -71,7 +80,7 @@ class AttributeEncoder(nn.Module):
     """Photos -> r_att^1 .. r_att^n, the feature maps of a U-Net's way up ([IDP] Eq. 8).
 
     Down: 4x4 convolutions that halve the side. Up: 4x4 transposed convolutions that double it, each joined with the map of that
-    side on the way down. Level 1 is the bottleneck, level n is level n - 1 enlarged bilinearly to the size of the photo.
+    side on the way down. Level 1 is the bottleneck, level n is level n - 1 enlarged to the size of the photo.
 
     Example:
         >>> encoder = AttributeEncoder(AttributeEncoderConfig(size=16, widths=(2, 4, 8)))
@@ -122,7 +131,10 @@ class AttributeEncoder(nn.Module):
         for layer, skip in zip(self.Decoder.children(), down[-2::-1], strict=True):
             x = torch.cat([layer(x), skip], 1)
             levels.append(x)
-        levels.append(F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=True))
+        if self.config.finest == "shuffle":
+            levels.append(F.pixel_shuffle(x, 2))
+        else:
+            levels.append(F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=True))
         return tuple(levels)
 
 

@@ -10,7 +10,7 @@ from semveil.core.rng import global_stream
 from semveil.mechanisms import Laplace
 from semveil.protection.encrypted_pair import EncryptedPair
 from semveil.protection.pair import PairSettings
-from semveil.training.pair_link import PairLink, Report, batches, check_training, silent, steps_of
+from semveil.training.pair_link import PairLink, Report, check_training, descend, run_epochs, silent, steps_of
 
 EPOCHS = 100
 
@@ -56,23 +56,19 @@ def train_encrypted_pair(
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, max(1, epochs * steps_of(len(latents), batch)))
     mechanism, noised, codes = Laplace(settings.scale), list(settings.noised_codes), list(settings.codes)
     frozen = mechanism(torch.zeros_like(latents[:, noised]), rng=rng) if settings.noise == "frozen" else None
-    for epoch in range(epochs):
-        total = 0.0
-        for rows in batches(len(latents), batch, rng):
-            clean = latents[rows]
-            wanted = frozen[rows] if frozen is not None else mechanism(torch.zeros_like(clean[:, noised]), rng=rng)
-            passed = link(clean)
-            loss = (
-                F.mse_loss(passed.restored, clean)
-                + noise_weight * F.mse_loss(pair.imitation(clean[:, codes]), wanted)
-                + likeness_weight * likeness(passed.protected, clean[:, codes])
-            )
-            optimiser.zero_grad()
-            loss.backward()
-            optimiser.step()
-            schedule.step()
-            total += loss.item() * len(rows)
-        progress(epoch + 1, epochs, total / len(latents))
+
+    def step(rows: Tensor) -> Tensor:
+        clean = latents[rows]
+        wanted = frozen[rows] if frozen is not None else mechanism(torch.zeros_like(clean[:, noised]), rng=rng)
+        passed = link(clean)
+        loss = (
+            F.mse_loss(passed.restored, clean)
+            + noise_weight * F.mse_loss(pair.imitation(clean[:, codes]), wanted)
+            + likeness_weight * likeness(passed.protected, clean[:, codes])
+        )
+        return descend(loss, optimiser, schedule)
+
+    run_epochs(step, len(latents), epochs=epochs, batch=batch, rng=rng, progress=progress)
     return pair.eval().requires_grad_(False)
 
 

@@ -66,6 +66,7 @@ class FusionTraining:
         strength: length of an identity vector, of 1 in training, that the finished networks show; less changes less of the look
             (not in the paper).
         attribute_widths: of the attribute encoder.
+        attribute_finest: how its last level is enlarged (`shuffle` is not in the paper).
         fusion_widths: of the fusion generator.
         discriminator_width: of the multi-scale discriminator, and of the components'.
     """
@@ -93,8 +94,9 @@ class FusionTraining:
     structure_loss: float = 30.0
     average: float = 5000.0
     strength: float = 1.0
-    attribute_widths: tuple[int, ...] = (8, 16, 32, 64, 96)
-    fusion_widths: tuple[int, ...] = (96, 96, 64, 32, 16, 8)
+    attribute_widths: tuple[int, ...] = (16, 32, 64, 96, 96, 96)
+    attribute_finest: str = "shuffle"
+    fusion_widths: tuple[int, ...] = (128, 128, 96, 64, 32, 16, 12)
     discriminator_width: int = 16
 
 
@@ -117,6 +119,7 @@ PAPERS_LOSSES = FusionTraining(
     face_loss=0.0,
     structure_loss=0.0,
     average=0.0,
+    attribute_finest="bilinear",
 )
 FUSION_PRESETS = {"ours": FusionTraining(), "paper": PAPERS_LOSSES}
 
@@ -183,7 +186,7 @@ class FusionTrainer:
         self.parser = _channels_last(copy.deepcopy(parser or load_face_parser()).to(device)) if settings.parsing_loss else None
         size, dim = identity.config.size, identity.config.dimensions
         with global_stream(rng):
-            encoder = AttributeEncoder(AttributeEncoderConfig(size, settings.attribute_widths))
+            encoder = AttributeEncoder(AttributeEncoderConfig(size, settings.attribute_widths, settings.attribute_finest))
             base, channels = encoder.config.sides[0], encoder.config.channels
             fusion = FusionGenerator(FusionConfig(dim, channels, settings.fusion_widths, base))
             discriminator = MultiScaleDiscriminator(width=settings.discriminator_width)

@@ -11,7 +11,7 @@ from semveil.core.rng import global_stream
 from semveil.mechanisms import Laplace
 from semveil.protection.learned_pair import LearnedPair
 from semveil.protection.pair import PairSettings
-from semveil.training.pair_link import PairLink, Report, batches, check_training, silent, steps_of
+from semveil.training.pair_link import PairLink, Report, check_training, descend, run_epochs, silent, steps_of
 
 EPOCHS = 100
 WIDTH = 256
@@ -79,25 +79,16 @@ def train_learned_pair(
     ]
     total_steps = max(1, epochs * steps_of(len(latents), batch))
     schedules = [torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, total_steps) for optimiser in optimisers]
-    for epoch in range(epochs):
-        total = 0.0
-        for rows in batches(len(latents), batch, rng):
-            clean = latents[rows]
-            passed = link(clean)
-            pattern = passed.protected - clean[:, codes]
-            genuine = mechanism(torch.zeros_like(pattern), rng=rng)
-            hinge = F.relu(1 - judge(genuine)).mean() + F.relu(1 + judge(pattern.detach())).mean()
-            _step(optimisers[1], hinge)
-            loss = F.mse_loss(passed.restored, clean) - adversarial_weight * judge(pattern).mean()
-            _step(optimisers[0], loss)
-            for schedule in schedules:
-                schedule.step()
-            total += loss.item() * len(rows)
-        progress(epoch + 1, epochs, total / len(latents))
+
+    def step(rows: Tensor) -> Tensor:
+        clean = latents[rows]
+        passed = link(clean)
+        pattern = passed.protected - clean[:, codes]
+        genuine = mechanism(torch.zeros_like(pattern), rng=rng)
+        hinge = F.relu(1 - judge(genuine)).mean() + F.relu(1 + judge(pattern.detach())).mean()
+        descend(hinge, optimisers[1], schedules[1])
+        loss = F.mse_loss(passed.restored, clean) - adversarial_weight * judge(pattern).mean()
+        return descend(loss, optimisers[0], schedules[0])
+
+    run_epochs(step, len(latents), epochs=epochs, batch=batch, rng=rng, progress=progress)
     return pair.eval().requires_grad_(False)
-
-
-def _step(optimiser: torch.optim.Optimizer, loss: Tensor) -> None:
-    optimiser.zero_grad()
-    loss.backward()
-    optimiser.step()

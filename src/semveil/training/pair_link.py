@@ -2,7 +2,7 @@
 """What the trainings of all pairs share: latents in order, noise to imitate, and the link between the two networks."""
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -76,11 +76,30 @@ def check_training(latents: Tensor, settings: PairSettings) -> None:
         raise ValueError(f"latents must be (N >= 2, K, {settings.style_dim}), got {tuple(latents.shape)}")
 
 
-def batches(count: int, batch: int, rng: torch.Generator) -> Iterator[Tensor]:
-    """Rows of one epoch, each once, in random order."""
-    yield from torch.randperm(count, generator=rng).split(batch)
-
-
 def steps_of(count: int, batch: int) -> int:
     """Batches in an epoch."""
     return math.ceil(count / batch)
+
+
+def run_epochs(
+    step: Callable[[Tensor], Tensor], count: int, *, epochs: int, batch: int, rng: torch.Generator, progress: Report
+) -> None:
+    """Call `step` with the rows of each batch; an epoch has every row once, in random order.
+
+    Args:
+        step: rows -> the mean loss over them, after its optimisers' steps.
+        count: rows.
+        progress: told the mean loss of each epoch.
+    """
+    for epoch in range(epochs):
+        total = sum(step(rows).item() * len(rows) for rows in torch.randperm(count, generator=rng).split(batch))
+        progress(epoch + 1, epochs, total / count)
+
+
+def descend(loss: Tensor, optimiser: torch.optim.Optimizer, schedule: torch.optim.lr_scheduler.LRScheduler) -> Tensor:
+    """One step down the loss, which is given back."""
+    optimiser.zero_grad()
+    loss.backward()
+    optimiser.step()
+    schedule.step()
+    return loss.detach()

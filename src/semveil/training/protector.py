@@ -17,7 +17,7 @@ from semveil.protection.linear_pair import LinearPair
 from semveil.protection.pair import PairSettings, TrainedPair
 from semveil.training.encrypted_pair import train_encrypted_pair
 from semveil.training.learned_pair import train_learned_pair
-from semveil.training.pair_link import PairLink, Report, batches, check_training, silent, steps_of
+from semveil.training.pair_link import PairLink, Report, check_training, descend, run_epochs, silent, steps_of
 
 # The paper names cosine annealing with warm restarts but no period: four cycles in its 100 epochs.
 CYCLE_EPOCHS = 25
@@ -85,18 +85,14 @@ def train_pair(
     frozen = mechanism(private, rng=rng) if settings.noise == "frozen" else None
     link, steps = PairLink(pair, channel, rng), steps_of(len(latents), batch)
     schedule = torch.optim.lr_scheduler.CosineAnnealingWarmRestarts(optimiser, CYCLE_EPOCHS * steps)
-    for epoch in range(epochs):
-        total = 0.0
-        for rows in batches(len(latents), batch, rng):
-            target = frozen[rows] if frozen is not None else mechanism(private[rows], rng=rng)
-            passed = link(latents[rows])
-            loss = F.mse_loss(passed.restored, latents[rows]) + noise_weight * F.mse_loss(passed.protected, target)
-            optimiser.zero_grad()
-            loss.backward()
-            optimiser.step()
-            schedule.step()
-            total += loss.item() * len(rows)
-        progress(epoch + 1, epochs, total / len(latents))
+
+    def step(rows: Tensor) -> Tensor:
+        target = frozen[rows] if frozen is not None else mechanism(private[rows], rng=rng)
+        passed = link(latents[rows])
+        loss = F.mse_loss(passed.restored, latents[rows]) + noise_weight * F.mse_loss(passed.protected, target)
+        return descend(loss, optimiser, schedule)
+
+    run_epochs(step, len(latents), epochs=epochs, batch=batch, rng=rng, progress=progress)
     return pair.eval().requires_grad_(False)
 
 
