@@ -22,7 +22,7 @@ from semveil.training.classifier import ClassifierTraining, accuracy, train_clas
 from semveil.training.encoder import EncoderTraining, encoder_trainer
 from semveil.training.fusion import FusionTrainer
 from semveil.training.generator import GeneratorTrainer
-from semveil.training.identity_encoder import IdentityEncoderTrainer, IdentityEncoderTraining
+from semveil.training.identity_encoder import IdentityEncoderTraining, identity_encoder_trainer
 from semveil.training.noise_image import ConversionTraining, train_conversion
 from semveil.training.parser import ParserTraining, parser_trainer
 from semveil.training.protector import train_pair
@@ -83,8 +83,9 @@ def identity_encoder(device: torch.device) -> torch.nn.Module:
     vectors = np.random.default_rng(0).normal(size=(len(faces), 128)).astype(np.float32)
     sizes = IdentityEncoderConfig(size=32, top=8, left=8, side=16, widths=(4, 4, 4, 4), blocks=(1, 1, 1), dimensions=6)
     settings = IdentityEncoderTraining(sizes, steps=2, batch=8)
-    trainer = IdentityEncoderTrainer(faces, TeacherDescriptors(faces.source, vectors), settings, rng=rng(), device=device)
-    return ran(trainer)
+    trainer = identity_encoder_trainer(faces, TeacherDescriptors(faces.source, vectors), settings, rng=rng(), device=device)
+    trainer.run(report=lambda *_: None)
+    return trainer.network
 
 
 def parser(device: torch.device) -> torch.nn.Module:

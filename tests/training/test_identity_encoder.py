@@ -9,9 +9,10 @@ import pytest
 import torch
 
 from semveil.data.face_set import FaceSet
-from semveil.recognition.identity_encoder import IdentityEncoderConfig
+from semveil.recognition.identity_encoder import IdentityEncoder, IdentityEncoderConfig
 from semveil.training.draws import Draws
-from semveil.training.identity_encoder import IdentityEncoderTrainer, IdentityEncoderTraining, targets, vary
+from semveil.training.identity_encoder import IdentityEncoderTraining, identity_encoder_trainer, targets, vary
+from semveil.training.one_network import OneNetworkTrainer
 from semveil.training.teacher_descriptors import TeacherDescriptors
 
 TINY = IdentityEncoderConfig(size=16, top=0, left=0, side=16, widths=(4, 8, 8, 8), blocks=(1, 1, 1), dimensions=3)
@@ -41,8 +42,8 @@ def teacher(faces: FaceSet) -> TeacherDescriptors:
     return TeacherDescriptors(faces.source[order], vectors[order])
 
 
-def trainer(faces: FaceSet, teacher: TeacherDescriptors) -> IdentityEncoderTrainer:
-    return IdentityEncoderTrainer(faces, teacher, SETTINGS, rng=torch.Generator().manual_seed(0))
+def trainer(faces: FaceSet, teacher: TeacherDescriptors) -> OneNetworkTrainer[IdentityEncoder]:
+    return identity_encoder_trainer(faces, teacher, SETTINGS, rng=torch.Generator().manual_seed(0))
 
 
 def test_it_learns_what_the_teacher_says_and_a_run_that_was_broken_off_gives_the_same(
@@ -60,11 +61,13 @@ def test_it_learns_what_the_teacher_says_and_a_run_that_was_broken_off_gives_the
     resumed = trainer(faces, teacher)
     file.seek(0)
     resumed.load_state(torch.load(file, weights_only=True))
-    resumed.run()
-    encoder = resumed.encoder()
+    resumed.run(report=lambda step, loss: None)
+    encoder = resumed.finished()
     assert encoder.config == TINY and not encoder.training
-    for ours, theirs in zip(whole.encoder().parameters(), encoder.parameters(), strict=True):
+    for ours, theirs in zip(whole.finished().parameters(), encoder.parameters(), strict=True):
         assert torch.equal(ours, theirs)
+    last = whole.network.state_dict()  # what is kept is the average, not the last weights
+    assert not all(torch.equal(last[name], value) for name, value in encoder.state_dict().items())
 
 
 def test_targets_use_the_whole_sphere() -> None:

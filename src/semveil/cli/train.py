@@ -68,7 +68,6 @@ def parser(
     options.check_output_file(state)
     place = training_run.only_process(device)
 
-    from semveil.core.device import CPU, moved
     from semveil.core.rng import streams
     from semveil.recognition.face_parser import save_face_parser
     from semveil.training.parser import ParserTraining, held_out_iou, label_faces, parser_trainer
@@ -79,7 +78,7 @@ def parser(
     settings = ParserTraining(steps)
     trainer = parser_trainer(photos, settings, rng=streams(seed)["train"], device=place)
     training_run.train_one(trainer, state, title="Training the parser", quiet=as_json)
-    network = moved(trainer.network, CPU).eval()  # as users have it
+    network = trainer.finished()
     scores = held_out_iou(network, photos)
     learnt = photos.select((photos.labels[:, 0, 0] != 255) & ~photos.held_out)
     collections = " and ".join(sorted({source.partition("/")[0] for source in learnt.source.tolist()}))
@@ -197,6 +196,7 @@ def encoder(
     state = training_run.state_file(out, checkpoint)
     place = training_run.only_process(device)
 
+    from semveil.core.device import CPU, moved
     from semveil.core.rng import streams
     from semveil.generators.face_generator import MappedGenerator
     from semveil.methods.face_model import load_model
@@ -211,9 +211,9 @@ def encoder(
     perceptual = perceptual_distance(settings.perceptual, place)
     trainer = encoder_trainer(fixed.generator, photos, settings, rng=streams(seed)["train"], perceptual=perceptual)
     training_run.train_one(trainer, state, title="Training the encoder", quiet=as_json)
-    network = trainer.network.eval().requires_grad_(False)
+    network = trainer.finished()
     _publish(
-        out, fixed.generator, network, photos,
+        out, moved(fixed.generator, CPU), network, photos,
         inversion=fixed.inversion, quiet=as_json,
     )  # fmt: skip
     show({"settings": asdict(settings), "model": str(out)}, [f"Model in {out}."], as_json=as_json)

@@ -51,15 +51,15 @@ def identity_encoder(
     from semveil.data.held_out_pairs import held_out_accuracy
     from semveil.recognition import BundledVerifier
     from semveil.recognition.identity_encoder import save_identity_encoder
-    from semveil.training.identity_encoder import IdentityEncoderTrainer, IdentityEncoderTraining
+    from semveil.training.identity_encoder import IdentityEncoderTraining, identity_encoder_trainer
 
     settings = training_run.read_settings(IdentityEncoderTraining, config, overrides)
     photo_set = load_faces(faces)
     check_size(photo_set, settings.encoder.size)
     teacher = _teacher(kept, photos, photo_set, workers=workers, quiet=as_json)
-    trainer = IdentityEncoderTrainer(photo_set, teacher, settings, rng=streams(seed)["train"], device=place)
+    trainer = identity_encoder_trainer(photo_set, teacher, settings, rng=streams(seed)["train"], device=place)
     training_run.train_one(trainer, state, title="Training the identity encoder", quiet=as_json)
-    network = trainer.encoder()
+    network = trainer.finished()
     try:
         accuracy, error = held_out_accuracy(BundledVerifier(network, threshold=0.0), photo_set)
         told = f"Pairs of held-out people told apart: {accuracy:.1%} +- {error:.1%}."

@@ -86,7 +86,7 @@ class AAD(nn.Module):
         self.conv1, self.conv2 = (nn.Conv2d(attributes, channels, 3, padding=1) for _ in range(2))  # gamma_att, beta_att
 
     def forward(self, features: Tensor, gamma: Tensor, beta: Tensor, identity: Tensor) -> Tensor:
-        """Restyle features (B, channels, side, side); `gamma` and `beta` are what `conv1` and `conv2` make of the attributes."""
+        """Restyle features (B, channels, side, side); `gamma` and `beta` are `conv1` and `conv2` of the attributes."""
         normal = self.BNorm(features)
         by_identity = self.fc_1(identity)[..., None, None] * normal + self.fc_2(identity)[..., None, None]
         return torch.lerp(gamma * normal + beta, by_identity, self.conv_f(normal).sigmoid())

@@ -53,6 +53,8 @@ class FusionTraining:
         sums: squares of Eqs. 16 and 17 are sums over maps and images, as the paper writes; else means, as FaceShifter, whose
             losses they are, has them at about the same weights.
         varied: the identity encoders see new faces varied as their own training photos, half of them grey (not in the paper).
+        identity_side: side in pixels to which new faces are reduced before that; finer than this an encoder is satisfied by
+            patterns that show nobody (not in the paper).
         adversarial: weight of the hinge loss.
         leak_loss: weight of how much nearer a new face is to the photo's own identity than the one asked for is
             (`identity_losses`; not in the paper).
@@ -81,16 +83,17 @@ class FusionTraining:
     coarse_share: float = 0.06
     sums: bool = False
     varied: bool = True
-    adversarial: float = 0.5
+    identity_side: int = 64
+    adversarial: float = 1.0
     attribute_loss: float = 10.0
-    identity_loss: float = 5.0
-    leak_loss: float = 5.0
+    identity_loss: float = 3.0
+    leak_loss: float = 3.0
     second_loss: float = 1.0
     parsing_loss: float = 1.0
-    component_loss: float = 0.25
+    component_loss: float = 1.0
     reconstruction_loss: float = 600.0
     context_loss: float = 300.0
-    face_loss: float = 20.0
+    face_loss: float = 60.0
     structure_loss: float = 30.0
     average: float = 5000.0
     strength: float = 1.0
@@ -354,7 +357,7 @@ class FusionTrainer:
         """
         if not self.settings.varied:
             return images
-        varied = vary(images, self.draws)
+        varied = vary(coarsened(images, min(self.settings.identity_side, images.shape[-1])), self.draws)
         grey = self.draws.chance(0.5, len(images), 1, 1, 1)
         return torch.where(grey, varied.mean(1, keepdim=True), varied)
 

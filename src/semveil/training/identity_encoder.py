@@ -1,22 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
 """Train a compact identity encoder to say of small faces what a strong recogniser says of the photos at full resolution."""
 
-from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
-from pathlib import Path
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from semveil.core.checkpoints import save_checkpoint
 from semveil.core.device import CPU, half_precision
 from semveil.core.rng import global_stream
 from semveil.data.face_set import FaceSet
 from semveil.recognition.identity_encoder import IdentityEncoder, IdentityEncoderConfig
 from semveil.training.augment import similarity_grid
 from semveil.training.draws import Draws
+from semveil.training.one_network import OneNetworkTrainer
 from semveil.training.teacher_descriptors import TeacherDescriptors
+
+AVERAGE = 0.998  # share of the averaged weights that a step keeps
 
 
 @dataclass(frozen=True)
@@ -43,8 +43,15 @@ class IdentityEncoderTraining:
     sharpness: float = 16.0
 
 
-class IdentityEncoderTrainer:
-    """A run that can be broken off and taken up again.
+def identity_encoder_trainer(
+    faces: FaceSet,
+    teacher: TeacherDescriptors,
+    settings: IdentityEncoderTraining,
+    *,
+    rng: torch.Generator,
+    device: torch.device = CPU,
+) -> OneNetworkTrainer[IdentityEncoder]:
+    """1 - cosine to the teacher's vector, and cross-entropy between both rankings of all training photos.
 
     Args:
         faces: aligned faces of the encoder's size; only those that are not held out are used, and no name of a person.
@@ -52,100 +59,28 @@ class IdentityEncoderTrainer:
         settings: of the run.
         rng: initialisation, order and augmentation.
         device: where the network is trained.
-
-    Attributes:
-        step: optimiser steps done.
-        averages: the encoder with exponentially averaged weights (0.998 per step), which is what to keep.
     """
+    chosen, draws = ~faces.held_out, Draws(rng, device)
+    photos = torch.from_numpy(faces.pixels[chosen]).permute(0, 3, 1, 2)
+    descriptors = torch.from_numpy(teacher.of(faces.source[chosen]))
+    all_wanted = targets(descriptors, settings.encoder.dimensions, whitening=settings.whitening).to(device)
+    with global_stream(rng):
+        network = IdentityEncoder(settings.encoder)
+    network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    optimiser = torch.optim.AdamW(network.parameters(), settings.learning_rate, weight_decay=settings.weight_decay)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, settings.learning_rate, total_steps=settings.steps, pct_start=0.1)
 
-    def __init__(
-        self,
-        faces: FaceSet,
-        teacher: TeacherDescriptors,
-        settings: IdentityEncoderTraining,
-        *,
-        rng: torch.Generator,
-        device: torch.device = CPU,
-    ) -> None:
-        chosen = ~faces.held_out
-        self.settings, self.rng, self.device, self.step = settings, rng, device, 0
-        self.draws = Draws(rng, device)
-        self.photos = torch.from_numpy(faces.pixels[chosen]).permute(0, 3, 1, 2)
-        self.targets = targets(
-            torch.from_numpy(teacher.of(faces.source[chosen])), settings.encoder.dimensions, whitening=settings.whitening
-        ).to(device)
-        with global_stream(rng):
-            self.network = IdentityEncoder(settings.encoder)
-        self.network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.averages = torch.optim.swa_utils.AveragedModel(
-            self.network, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(0.998), use_buffers=True
-        )
-        self.optimiser = torch.optim.AdamW(
-            self.network.parameters(), settings.learning_rate, weight_decay=settings.weight_decay
-        )
-        self.schedule = torch.optim.lr_scheduler.OneCycleLR(
-            self.optimiser, settings.learning_rate, total_steps=settings.steps, pct_start=0.1
-        )
-
-    def run(self, *, report: Callable[[int, float], None] = lambda step, loss: None) -> None:
-        """Train to the end; `report` is called with the steps done and the loss of the last."""
-        while self.step < self.settings.steps:
-            rows = torch.randint(len(self.photos), (self.settings.batch,), generator=self.rng)
-            images = vary(self.photos[rows].to(self.device).float() / 127.5 - 1, self.draws)
-            with global_stream(self.rng), half_precision(self.device):  # dropout
-                vectors = self.network(images.contiguous(memory_format=torch.channels_last))
-            loss = self._loss(vectors.float(), rows)
-            self.optimiser.zero_grad()
-            loss.backward()
-            self.optimiser.step()
-            self.schedule.step()
-            self.averages.update_parameters(self.network)
-            self.step += 1
-            report(self.step, loss.item())
-
-    def encoder(self) -> IdentityEncoder:
-        """The encoder with averaged weights, in evaluation mode."""
-        network = IdentityEncoder(self.settings.encoder)
-        network.load_state_dict(self.averages.module.state_dict())
-        return network.eval().requires_grad_(False)
-
-    def _loss(self, vectors: Tensor, rows: Tensor) -> Tensor:
-        """1 - cosine to the teacher's vector, and cross-entropy between both rankings of all training photos."""
-        wanted = self.targets[rows.to(self.device)]
+    def loss() -> Tensor:
+        rows = torch.randint(len(photos), (settings.batch,), generator=rng)
+        images = vary(photos[rows].to(device).float() / 127.5 - 1, draws)
+        with global_stream(rng), half_precision(device):  # dropout
+            vectors = network(images.contiguous(memory_format=torch.channels_last)).float()
+        wanted = all_wanted[rows.to(device)]
         cosine = (1 - (vectors * wanted).sum(1)).mean()
-        sharpness = self.settings.sharpness
-        ranking = (sharpness * wanted @ self.targets.T).softmax(1)
-        return cosine + self.settings.neighbours * F.cross_entropy(sharpness * vectors @ self.targets.T, ranking)
+        ranking = (settings.sharpness * wanted @ all_wanted.T).softmax(1)
+        return cosine + settings.neighbours * F.cross_entropy(settings.sharpness * vectors @ all_wanted.T, ranking)
 
-    def state(self) -> dict[str, object]:
-        """Everything to go on from."""
-        return {
-            "settings": asdict(self.settings),
-            "step": self.step,
-            "network": self.network.state_dict(),
-            "averages": self.averages.state_dict(),
-            "optimiser": self.optimiser.state_dict(),
-            "schedule": self.schedule.state_dict(),
-            "rng": self.rng.get_state(),
-        }
-
-    def save(self, path: Path) -> None:
-        save_checkpoint(path, self.state())
-
-    def load_state(self, state: dict) -> None:
-        """Go on from what `state` gave with the same settings.
-
-        Raises:
-            ValueError: its run had another number of steps, which the learning rate depends on.
-        """
-        if state["settings"]["steps"] != self.settings.steps:
-            raise ValueError(f"it is of a run of {state['settings']['steps']} steps, this one has {self.settings.steps}")
-        self.step = state["step"]
-        self.network.load_state_dict(state["network"])
-        self.averages.load_state_dict(state["averages"])
-        self.optimiser.load_state_dict(state["optimiser"])
-        self.schedule.load_state_dict(state["schedule"])
-        self.rng.set_state(state["rng"])
+    return OneNetworkTrainer(network, optimiser, schedule, loss, settings=settings, rng=rng, average=AVERAGE)
 
 
 def targets(descriptors: Tensor, dimensions: int, *, whitening: float) -> Tensor:

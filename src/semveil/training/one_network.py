@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A training of one network by one loss, which can be broken off and taken up again."""
 
+import copy
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -8,8 +9,10 @@ from typing import Any, Generic, TypeVar
 
 import torch
 from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from semveil.core.checkpoints import save_checkpoint
+from semveil.core.device import CPU
 
 Network = TypeVar("Network", bound=nn.Module)
 
@@ -23,6 +26,7 @@ class OneNetworkTrainer(Generic[Network]):
         loss: of a new batch.
         settings: a dataclass with `steps` and `batch`, kept with the state.
         rng: what the loss draws from.
+        average: share of the averaged weights that a step keeps; 0 averages none.
 
     Attributes:
         step: optimiser steps done.
@@ -37,9 +41,13 @@ class OneNetworkTrainer(Generic[Network]):
         *,
         settings: Any,
         rng: torch.Generator,
+        average: float = 0.0,
     ) -> None:
         self.network, self.settings, self.rng, self.step = network, settings, rng, 0
         self._optimiser, self._schedule, self._loss = optimiser, schedule, loss
+        self._averages = (
+            AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(average), use_buffers=True) if average else None
+        )
 
     def run(self, *, report: Callable[[int, float], None]) -> None:
         """Train to the end; `report` is called with the steps done and the loss of the last."""
@@ -50,13 +58,23 @@ class OneNetworkTrainer(Generic[Network]):
                 parameter.grad = gradient
             self._optimiser.step()
             self._schedule.step()
+            if self._averages is not None:
+                self._averages.update_parameters(self.network)
             self.step += 1
             report(self.step, loss.item())
 
+    def finished(self) -> Network:
+        """The network for use, on the CPU, frozen: with averaged weights where there are any."""
+        network: Any = self.network if self._averages is None else self._averages.module
+        return copy.deepcopy(network).to(CPU).eval().requires_grad_(False)
+
+    def _parts(self) -> dict[str, Any]:
+        parts: dict[str, Any] = {"network": self.network, "optimiser": self._optimiser, "schedule": self._schedule}
+        return parts if self._averages is None else {**parts, "averages": self._averages}
+
     def state(self) -> dict[str, Any]:
         """Everything to go on from."""
-        parts: dict[str, Any] = {"network": self.network, "optimiser": self._optimiser, "schedule": self._schedule}
-        states = {name: part.state_dict() for name, part in parts.items()}
+        states = {name: part.state_dict() for name, part in self._parts().items()}
         return {"step": self.step, "settings": asdict(self.settings), **states, "rng": self.rng.get_state()}
 
     def load_state(self, state: Mapping[str, Any]) -> None:
@@ -68,10 +86,13 @@ class OneNetworkTrainer(Generic[Network]):
         if state["settings"]["steps"] != self.settings.steps:
             raise ValueError(f"it is of a run of {state['settings']['steps']} steps, this one has {self.settings.steps}")
         self.step = state["step"]
-        self.network.load_state_dict(state["network"])
-        self._optimiser.load_state_dict(state["optimiser"])
-        self._schedule.load_state_dict(state["schedule"])
+        for name, part in self._parts().items():
+            part.load_state_dict(state[name])
         self.rng.set_state(state["rng"])
 
     def save(self, path: Path) -> None:
         save_checkpoint(path, self.state())
+
+
+def _averaged(network: nn.Module, share: float) -> AveragedModel:
+    return AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(share), use_buffers=True)
