@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 S = TypeVar("S")
-SAVE_EVERY = 250  # steps
+SAVE_EVERY = 250  # steps, and
+SAVE_SECONDS = 300.0
 TELL_EVERY = 60.0  # seconds between lines where stderr is no terminal
 SHEET_MINUTES = 30.0
 
@@ -165,27 +166,27 @@ def train(
     until = float("inf") if minutes is None else time.monotonic() + 60 * minutes
     saved = trainer.step
     pace = Pace(batch=settings.batch, steps=settings.steps, done=saved)
-    told = drawn = time.monotonic()
+    told = drawn = saved_at = time.monotonic()
 
     def kept() -> str:
         return (
             f"step {saved} of {settings.steps} is kept in {state}; run the same command again to go on"
             if saved
-            else (f"nothing is kept yet: the state is saved every {SAVE_EVERY} steps")
+            else (f"nothing is kept yet: the state is saved every {SAVE_EVERY} steps or {SAVE_SECONDS:.0f} s")
         )
 
     with when_interrupted(kept), progress(title, quiet=quiet) as advance:
 
         def report(step: int, losses: dict[str, float]) -> None:
-            nonlocal saved, told, drawn
+            nonlocal saved, saved_at, told, drawn
             rate, now = pace.at(step), time.monotonic()
             advance(step, settings.steps, shown, losses[shown], rate)
             if not (quiet or sys.stderr.isatty()) and now - told >= TELL_EVERY:
                 note(f"step {step} of {settings.steps}, {rate}, {shown} {losses[shown]:.4g}")
                 told = now
-            if first and step % SAVE_EVERY == 0:
+            if first and (step % SAVE_EVERY == 0 or now - saved_at >= SAVE_SECONDS):
                 trainer.save(state)
-                saved = step
+                saved, saved_at = step, time.monotonic()
             if first and sheet_minutes and now - drawn >= 60 * sheet_minutes:
                 save_png(state.with_name(f"{state.name}.sheet-{step}.png"), sheet(), private=True)
                 drawn = time.monotonic()
@@ -201,14 +202,17 @@ def train_one(trainer: Any, state: Path, *, title: str, quiet: bool) -> None:
     if state.is_file():
         resume(trainer, state)
     steps = trainer.settings.steps
-    told = f"the state is kept in {state} every {SAVE_EVERY} steps; run the same command again to go on"
+    told = f"the state is kept in {state} every {SAVE_EVERY} steps or {SAVE_SECONDS:.0f} s; run the same command again to go on"
+    saved_at = time.monotonic()
     with when_interrupted(lambda: told), progress(title, quiet=quiet) as advance:
         tell_pace = paced(advance, trainer.settings.batch)
 
         def report(step: int, loss: float) -> None:
+            nonlocal saved_at
             tell_pace(step, steps, "loss", loss)
-            if step % SAVE_EVERY == 0 or step == steps:
+            if step % SAVE_EVERY == 0 or step == steps or time.monotonic() - saved_at >= SAVE_SECONDS:
                 trainer.save(state)
+                saved_at = time.monotonic()
 
         trainer.run(report=report)
 
