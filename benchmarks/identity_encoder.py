@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the bundled identity encoder is worth, beside recognisers that had no part in it.
 
-    python benchmarks/identity_encoder.py FACES.npz PAIRS.txt [--encoder FILE] [--onnx RECOGNISER.onnx] [--dlib]
+    python benchmarks/identity_encoder.py FACES.npz PAIRS.txt [--encoder FILE] [--onnx RECOGNISER.onnx] [--dlib] [--split test]
 
 FACES.npz is a prepared `FaceSet` with LFW's photos, PAIRS.txt LFW's list in its folder of photos. For each verifier:
-accuracy on balanced pairs of held-out people; threshold and true acceptance at FAR 1e-3 among all pairs of held-out people,
-of whom at most five photos count; mean and spread of strangers' similarities; seconds per image. For the encoder also:
+accuracy on balanced pairs of people of the split; threshold and true acceptance at FAR 1e-3 among all pairs of them, of whom
+at most five photos count; mean and spread of strangers' similarities; seconds per image. For the encoder also:
 accuracy on LFW's own list, on most of whose photos it was trained, without names. Prints JSON; run it with
 OMP_NUM_THREADS=1.
 """
@@ -31,9 +31,9 @@ FAR = 1e-3
 MOST = 5  # photos of one person behind the threshold
 
 
-def held_out_people(faces: FaceSet) -> FaceSet:
-    """At most `MOST` photos of each held-out person of LFW."""
-    rows = np.flatnonzero(faces.held_out & np.char.startswith(faces.source, "lfw/"))
+def people_of(faces: FaceSet, split: str) -> FaceSet:
+    """At most `MOST` photos of each of LFW's people in a split."""
+    rows = np.flatnonzero((faces.split == split) & np.char.startswith(faces.source, "lfw/"))
     rows = np.random.default_rng(0).permutation(rows)
     number = {int(row): int((faces.person[rows[:k]] == faces.person[row]).sum()) for k, row in enumerate(rows)}
     return faces.select(np.array(sorted(row for row, earlier in number.items() if earlier < MOST)))
@@ -54,10 +54,10 @@ def on_lfw_list(verifier: Verifier, faces: FaceSet, listed: Sequence[Pair]) -> d
     return {"lfw_pairs": len(chosen), "lfw_accuracy": accuracy, "lfw_accuracy_standard_error": error}
 
 
-def judge(verifier: Verifier, faces: FaceSet, listed: Sequence[Pair] | None) -> dict:
+def judge(verifier: Verifier, faces: FaceSet, listed: Sequence[Pair] | None, split: str) -> dict:
     """All figures of one verifier."""
-    accuracy, error = held_out_accuracy(verifier, faces)
-    people = held_out_people(faces)
+    accuracy, error = held_out_accuracy(verifier, faces, split=split)
+    people = people_of(faces, split)
     images = to_tensor(people.pixels)
     start = time.process_time()
     with torch.no_grad():
@@ -69,6 +69,7 @@ def judge(verifier: Verifier, faces: FaceSet, listed: Sequence[Pair] | None) -> 
     strangers = verifier.similarities(embeddings, embeddings).numpy()[i, j][people.person[i] != people.person[j]]
     return {
         **asdict(calibration),
+        "split": split,
         "held_out_accuracy": accuracy,
         "held_out_accuracy_standard_error": error,
         "strangers": {"mean": float(strangers.mean()), "std": float(strangers.std())},
@@ -84,16 +85,17 @@ def main() -> None:
     parser.add_argument("--encoder", help="a file of weights; the bundled one by default")
     parser.add_argument("--onnx", type=Path)
     parser.add_argument("--dlib", action="store_true", help="dlib too, at 0.1 s per image")
+    parser.add_argument("--split", choices=("development", "test"), default="development")
     options = parser.parse_args()
 
     faces = FaceSet.load(options.faces)
     listed = read_pairs(options.pairs, options.pairs.parent).pairs
     encoder = load_identity_encoder(options.encoder) if options.encoder else load_identity_encoder()
-    result = [judge(BundledVerifier(encoder, threshold=0.0), faces, listed)]
+    result = [judge(BundledVerifier(encoder, threshold=0.0), faces, listed, options.split)]
     if options.onnx:
-        result.append(judge(OnnxVerifier(options.onnx, threshold=0.0), faces, None))
+        result.append(judge(OnnxVerifier(options.onnx, threshold=0.0), faces, None, options.split))
     if options.dlib:
-        result.append(judge(DlibVerifier(), faces, None))
+        result.append(judge(DlibVerifier(), faces, None, options.split))
     print(json.dumps(result, indent=2))
 
 

@@ -34,6 +34,8 @@ def test_pairs_are_balanced_and_of_held_out_people(faces: FaceSet) -> None:
         assert pairs.same[inside].mean() == 0.5
         assert not {*first[inside], *second[inside]} & {*first[~inside], *second[~inside]}
     assert (first[pairs.same] == "p0").sum() == 10  # of 435
+    with pytest.raises(ValueError, match="0 people of the test split are too few"):
+        held_out_pairs(faces, split="test")
     again = held_out_pairs(faces, most=10)
     assert np.array_equal(again.first, pairs.first) and np.array_equal(again.second, pairs.second)
 

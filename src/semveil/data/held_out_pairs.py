@@ -32,11 +32,12 @@ class HeldOutPairs:
     fold: NDArray
 
 
-def held_out_pairs(faces: FaceSet, *, most: int = 10, seed: int = 0) -> HeldOutPairs:
-    """Balanced pairs of held-out people in ten folds of people; photos of whom nobody knows the name are left out.
+def held_out_pairs(faces: FaceSet, *, split: str = "development", most: int = 10, seed: int = 0) -> HeldOutPairs:
+    """Balanced pairs of the people of a split in ten folds of people; photos of whom nobody knows the name are left out.
 
     Args:
         faces: with held-out people who have several photos.
+        split: `development`, for choices, or `test`.
         most: pairs of one person, so that nobody with many photos decides the result.
         seed: of what is drawn.
 
@@ -45,10 +46,10 @@ def held_out_pairs(faces: FaceSet, *, most: int = 10, seed: int = 0) -> HeldOutP
     """
     rng = np.random.default_rng(seed)
     known = np.array([Path(source).stem != person for source, person in zip(faces.source, faces.person, strict=True)])
-    rows = np.flatnonzero(faces.held_out & known)
+    rows = np.flatnonzero((faces.split == split) & known)
     people = rng.permutation(np.unique(faces.person[rows]))
     if len(people) < 2 * FOLDS:
-        raise ValueError(f"{len(people)} held-out people are too few for ten folds")
+        raise ValueError(f"{len(people)} people of the {split} split are too few for ten folds")
     fold_of = {person: i % FOLDS for i, person in enumerate(people.tolist())}
     photos = {person: rows[faces.person[rows] == person] for person in people.tolist()}
     pairs: list[tuple[int, int, bool, int]] = []
@@ -65,13 +66,13 @@ def held_out_pairs(faces: FaceSet, *, most: int = 10, seed: int = 0) -> HeldOutP
     return HeldOutPairs(*(np.array(column) for column in zip(*pairs, strict=True)))
 
 
-def held_out_accuracy(verifier: Verifier, faces: FaceSet) -> tuple[float, float]:
+def held_out_accuracy(verifier: Verifier, faces: FaceSet, *, split: str = "development") -> tuple[float, float]:
     """How well a verifier tells held-out people apart, by LFW's protocol on `held_out_pairs`.
 
     Returns:
         Mean over folds of the share of pairs that are judged rightly, and its standard error.
     """
-    pairs = held_out_pairs(faces)
+    pairs = held_out_pairs(faces, split=split)
     rows, index = np.unique(np.concatenate([pairs.first, pairs.second]), return_inverse=True)
     with torch.no_grad():
         embeddings = verifier.embed(to_tensor(faces.pixels[rows]))
