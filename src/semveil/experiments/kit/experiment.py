@@ -22,7 +22,7 @@ Result = dict[str, Any]
 Drawing = Callable[[Result, Path], Figure]
 """Called with a result and the folder of its JSON, which may hold pictures that it names."""
 Jobs = Mapping[str, Callable[[], Any]]
-COMMON = ("kit", "audit", "demo")  # folders without results of their own
+COMMON = ("kit", "demo")  # folders without results of their own
 
 
 @dataclass(frozen=True)
