@@ -1,17 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a run of dp-semcom's figures works on: model, recogniser, photos, latents and pairs, loaded and described."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 from torch import Tensor
 
 from semveil.core.progress import Progress, quiet
-from semveil.core.registry import Registry
 from semveil.core.rng import streams
-from semveil.experiments.kit.experiment import Run
+from semveil.experiments.kit.experiment import Run, presets
 from semveil.experiments.kit.inputs import as_json, measured_photos
 from semveil.experiments.kit.keeping import face_model_card, metric_weights
 from semveil.experiments.kit.photo_sets import PhotoSet, public_photos
@@ -61,8 +58,7 @@ class Preset:
     measured_box: bool = False
 
 
-PRESETS: Registry[Preset] = Registry("preset")
-for _preset in (
+PRESETS = presets(
     Preset(
         name="smoke",
         model=DEFAULT_MODEL,
@@ -87,8 +83,7 @@ for _preset in (
         perceptual="lpips",
         measured_box=True,
     ),
-):
-    PRESETS.add(_preset.name, _preset)
+)
 
 
 VARIANTS = tuple((noise, start) for noise in ("frozen", "fresh") for start in ("default", "identity"))
@@ -111,13 +106,13 @@ class Setup:
         return {"seeds": list(self.preset.seeds), "photos": list(self.photos.ids)}
 
 
-def load(kind: str) -> Callable[[Run], Setup]:
-    """How a kind of run loads what it needs: `curves`, `noise` or `images`."""
-    return partial(prepare_run, kind)
-
-
 def prepare_run(kind: str, run: Run) -> Setup:
-    """Load everything that a run needs: model, recogniser, photos, their latents, the pairs (trained where missing)."""
+    """Load everything that a run needs: model, recogniser, photos, their latents, the pairs (trained where missing).
+
+    Args:
+        kind: `curves`, `noise` or `images`.
+        run: names the preset and the data.
+    """
     preset: Preset = run.preset
     loaded = load_model(run.model or preset.model)
     if preset.measured_box:

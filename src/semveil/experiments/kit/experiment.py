@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from matplotlib.figure import Figure
 
@@ -22,6 +22,9 @@ Result = dict[str, Any]
 Drawing = Callable[[Result, Path], Figure]
 """Called with a result and the folder of its JSON, which may hold pictures that it names."""
 Jobs = Mapping[str, Callable[[], Any]]
+Told = str | Iterable[str]
+"""Markdown, or its paragraphs."""
+Size = TypeVar("Size")
 COMMON = ("kit", "demo")  # folders without results of their own
 
 
@@ -73,7 +76,7 @@ class Experiment:
         measure: fills in the file; cells that an interrupted run has done are kept.
         figures: by name, such as `fig3`; a paper's tables are drawn too.
         photographs: figures that show faces, kept at fewer dots because photographs do not compress.
-        table: the result as Markdown.
+        table: the result as Markdown, or its paragraphs.
         claims: what the paper, or we, say of it, and whether that holds.
         paper: what the paper's text says, with its source; null where it gives no number.
     """
@@ -84,7 +87,7 @@ class Experiment:
     measure: Callable[[Any, Kept, Run], None] | None = None
     figures: Mapping[str, Drawing] = field(default_factory=dict)
     photographs: frozenset[str] = frozenset()
-    table: Callable[[Result], str] | None = None
+    table: Callable[[Result], Told] | None = None
     claims: Callable[[Result], Iterable[Claim]] | None = None
     paper: Mapping[str, Any] | None = None
 
@@ -104,16 +107,22 @@ FIGURES: Registry[Experiment] = Registry("figure")
 """The experiment of each figure, such as `dp-semcom/fig3`; one without figures is found by its own name."""
 
 
-def experiment(name: str, *, revision: int, figures: Mapping[str, Drawing] | None = None, **parts: Any) -> Experiment:
+def presets(*sizes: Size) -> Registry[Size]:
+    """Sizes of a run by their names."""
+    found: Registry[Size] = Registry("preset")
+    for size in sizes:
+        found.add(getattr(size, "name"), size)  # noqa: B009
+    return found
+
+
+def experiment(name: str, *, revision: int, **parts: Any) -> Experiment:
     """Declare a result; arguments as `Experiment`, and `revision` as `Measurement`."""
-    return _declared(Experiment(measurement(name, revision=revision), figures=figures or {}, **parts))
+    return _declared(Experiment(measurement(name, revision=revision), **parts))
 
 
-def written_elsewhere(
-    name: str, *, table: Callable[[Result], str] | None = None, figures: Mapping[str, Drawing] | None = None, **parts: Any
-) -> Experiment:
+def written_elsewhere(name: str, **parts: Any) -> Experiment:
     """Declare a result that another command writes: it is only drawn and told here, and is never outdated."""
-    return _declared(Experiment(Measurement(name, revision=1), figures=figures or {}, table=table, **parts))
+    return _declared(Experiment(Measurement(name, revision=1), **parts))
 
 
 def _declared(made: Experiment) -> Experiment:

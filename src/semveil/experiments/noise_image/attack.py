@@ -17,25 +17,23 @@ from semveil.attacks.inverter import InverterSettings, train_inverter
 from semveil.core.results import rounded
 from semveil.core.rng import streams
 from semveil.core.weights import WeightsMissing
-from semveil.experiments.kit.experiment import experiment
-from semveil.experiments.kit.keeping import Keep
-from semveil.experiments.kit.statistics import mean_of_photos
+from semveil.experiments.kit.keeping import Keep, each
+from semveil.experiments.kit.statistics import mean_of_photos, score_as_json, shown_score
 from semveil.experiments.kit.tables import markdown
 from semveil.experiments.noise_image.bench import (
     NoiseImageBench,
     Pictures,
     Protect,
-    as_dict,
     as_sent,
+    bars,
     eight_bits,
-    load,
+    label_of,
     right,
     shown_by,
 )
 from semveil.experiments.noise_image.cell_claims import named
-from semveil.experiments.noise_image.paper import PAPER
-from semveil.experiments.noise_image.presets import MAIN, NOISE_IMAGE_PRESETS, Cell
-from semveil.experiments.noise_image.shown import bars, label_of, score_of
+from semveil.experiments.noise_image.paper import result_of_paper
+from semveil.experiments.noise_image.presets import MAIN, Cell
 from semveil.metrics import lpips, psnr, ssim
 
 BLUR = 2.0  # standard deviation in pixels
@@ -61,14 +59,14 @@ def attack_targets(bench: NoiseImageBench, keep: Keep) -> None:
     shown = bench.test.rows(slice(bench.preset.attacked))
     mean = bench.train.images.mean(0)
     keep("mean picture", lambda: rebuilt(bench, mean.expand_as(shown.images), shown))
-    keep("source", lambda: {"classified": as_dict(rate(right(bench.explainer, shown.pixels, shown.labels).numpy()))})
-    for number, (name, (protect, chosen)) in enumerate(named.items()):
-        bench.progress("attack", number, len(named))
-        keep(name, lambda protect=protect, chosen=chosen: attacked(bench, protect(), shown, steps=chosen))  # type: ignore[misc]
+    keep("source", lambda: {"classified": score_as_json(rate(right(bench.explainer, shown.pixels, shown.labels).numpy()))})
+    jobs = {name: partial(attacked, bench, protect, shown, steps=chosen) for name, (protect, chosen) in named.items()}
+    each(jobs, keep, bench.progress, "attack")
 
 
-def attacked(bench: NoiseImageBench, protect: Protect, shown: Pictures, *, steps: int) -> dict[str, Any]:
+def attacked(bench: NoiseImageBench, made: Callable[[], Protect], shown: Pictures, *, steps: int) -> dict[str, Any]:
     """Train an inverter, for so many steps, on the training pictures and what is sent of them; use it on test pictures."""
+    protect = made()
     known, sent = (as_sent(protect, pixels).float() / 127.5 - 1 for pixels in (bench.train.pixels, shown.pixels))
     settings = InverterSettings(width=bench.preset.inverter_width, steps=steps)
     inverter = train_inverter(known, bench.train.images, settings, rng=streams(0)["attack"])
@@ -84,7 +82,7 @@ def rebuilt(bench: NoiseImageBench, images: Tensor, shown: Pictures) -> dict[str
     """How like the sources estimates are, and what the explainer, trained on pictures as they are, makes of them."""
     pixels = eight_bits(images)
     hits = right(bench.explainer, pixels, shown.labels)
-    return {**compared(images, shown.images), "classified": as_dict(rate(hits.numpy()))}
+    return {**compared(images, shown.images), "classified": score_as_json(rate(hits.numpy()))}
 
 
 def compared(images: Tensor, sources: Tensor) -> dict[str, Any]:
@@ -151,7 +149,7 @@ def attack_rows(result: dict[str, Any]) -> list[dict[str, Any]]:
     return rows
 
 
-def table(result: dict[str, Any]) -> str:
+def table(result: dict[str, Any]) -> list[str]:
     head = ["what is sent", "its own SSIM", "SSIM rebuilt", "PSNR, dB", "LPIPS", "classified right, rebuilt"]
     rows = []
     for row in attack_rows(result):
@@ -163,23 +161,20 @@ def table(result: dict[str, Any]) -> str:
         f"An inverter trained on {known:,} pairs, of training pictures, for {steps:,} steps where none are named; "
         f"{len(result['attack']['mean picture']['ssim'])} test pictures rebuilt; mean with a 95 % interval over "
         "pictures. LPIPS at twice the size. The explainer classifies the "
-        f"pictures themselves with {score_of(result['attack']['source']['classified'])}, chance is "
+        f"pictures themselves with {shown_score(result['attack']['source']['classified'])}, chance is "
         f"{result['explainer']['chance']:.3f}."
     )
-    return f"{about}\n\n{markdown(head, rows)}"
+    return [about, markdown(head, rows)]
 
 
 def _triple(found: tuple[float, float, float] | None) -> str:
     return "not measured" if found is None else "{:.3f} [{:.3f}, {:.3f}]".format(*found)
 
 
-ATTACK = experiment(
+ATTACK = result_of_paper(
     "noise-image/attack",
     revision=2,
-    presets=NOISE_IMAGE_PRESETS,
-    load=load,
     measure=shown_by("attack", {"attack": attack_targets}),
     figures={"attack": drawing},
     table=table,
-    paper=PAPER,
 )

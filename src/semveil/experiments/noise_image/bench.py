@@ -10,11 +10,12 @@ from typing import Any, TypeVar
 import numpy as np
 import torch
 import torch.nn.functional as F
+from matplotlib.axes import Axes
 from numpy.typing import NDArray
 from safetensors.torch import save
 from torch import Tensor, nn
 
-from semveil.attacks.intervals import Score, rate
+from semveil.attacks.intervals import rate
 from semveil.core.checkpoints import load_strictly, read_checkpoint
 from semveil.core.digests import digest_of_json, digest_of_tensors
 from semveil.core.files import write_whole
@@ -28,6 +29,8 @@ from semveil.experiments.kit.inputs import as_json
 from semveil.experiments.kit.keeping import Keep, Kept, metric_weights
 from semveil.experiments.kit.outliers import centred
 from semveil.experiments.kit.photo_sets import DataMissing
+from semveil.experiments.kit.plots import COLOURS
+from semveil.experiments.kit.statistics import score_as_json
 from semveil.experiments.noise_image.presets import Cell, NoiseImagePreset
 from semveil.generators.conversion import ConversionConfig, ConversionGenerator
 from semveil.methods.noise_image_model import load_noise_image_model
@@ -193,7 +196,7 @@ def shown_by(place: str, bodies: Mapping[str, Body]) -> Callable[[NoiseImageBenc
 
 def _explainer_accuracy(bench: NoiseImageBench) -> dict[str, Any]:
     hits = right(bench.explainer, bench.test.pixels, bench.test.labels)
-    return {"accuracy": as_dict(rate(hits.numpy())), "chance": 1 / len(bench.classes)}
+    return {"accuracy": score_as_json(rate(hits.numpy())), "chance": 1 / len(bench.classes)}
 
 
 def prepare(
@@ -341,11 +344,6 @@ def shown_pictures(size: int) -> tuple[Tensor, tuple[str, ...]]:
     return to_tensor([centred(picture, size) for picture in found.values()]), tuple(found)
 
 
-def as_dict(score: Score) -> dict[str, float]:
-    """As JSON has it."""
-    return {name: round(value, 4) for name, value in vars(score).items()}
-
-
 def packed(hits: Tensor) -> str:
     """Booleans as hexadecimal digits, four in each, the first one the highest; `unpacked` reads them.
 
@@ -370,3 +368,15 @@ def unpacked(digits: str, count: int) -> NDArray[np.bool_]:
 def _as_tensors(pictures: LabelledPictures) -> Pictures:
     pixels = torch.from_numpy(np.ascontiguousarray(pictures.pixels.transpose(0, 3, 1, 2)))
     return Pictures(pixels, torch.from_numpy(pictures.labels))
+
+
+def bars(axes: Axes, places: "np.ndarray[Any, Any]", found: list[tuple[float, float, float]], label: str) -> None:
+    values, low, high = np.array(found).T
+    axes.barh(places, values, xerr=[values - low, high - values], color=COLOURS["series"][1])
+    axes.set_xlabel(label)
+
+
+def label_of(setting: str) -> str:
+    for name, sign in (("sigma", "σ"), ("epsilon", "ε"), ("delta", "δ"), ("noised", "n(x), true noise")):
+        setting = setting.replace(name, sign)
+    return setting

@@ -13,27 +13,24 @@ from matplotlib.figure import Figure
 from semveil.attacks.intervals import rate
 from semveil.core.privacy import Guarantee, Norm, Sensitivity
 from semveil.core.results import rounded
-from semveil.experiments.kit.experiment import experiment
-from semveil.experiments.kit.keeping import Keep
+from semveil.experiments.kit.keeping import Keep, each
 from semveil.experiments.kit.plots import COLOURS
-from semveil.experiments.kit.statistics import mean_of_photos
-from semveil.experiments.kit.tables import markdown
+from semveil.experiments.kit.statistics import mean_of_photos, score_as_json, shown_score
+from semveil.experiments.kit.tables import claims_table, markdown
 from semveil.experiments.noise_image.bench import (
     DELTA,
     DETERMINISTIC,
     Body,
     NoiseImageBench,
-    as_dict,
     as_sent,
-    load,
+    label_of,
     packed,
     right,
     shown_by,
 )
 from semveil.experiments.noise_image.cell_claims import cell_claims, cells_by_setting, mean_accuracy, named, noise_claims
-from semveil.experiments.noise_image.paper import PAPER
-from semveil.experiments.noise_image.presets import AS_PUBLISHED, NOISE_IMAGE_PRESETS, SIGMAS, Cell, table3_cells, table4_cells
-from semveil.experiments.noise_image.shown import label_of, score_of
+from semveil.experiments.noise_image.paper import result_of_paper
+from semveil.experiments.noise_image.presets import AS_PUBLISHED, SIGMAS, Cell, table3_cells, table4_cells
 from semveil.mechanisms import Gaussian
 from semveil.metrics import ssim
 
@@ -42,11 +39,8 @@ def measured_cells(cells: Callable[[Any], list[Cell]]) -> Body:
     """Measure the cells of a table that are missing."""
 
     def run(bench: NoiseImageBench, keep: Keep) -> None:
-        chosen = cells(bench.preset)
-        for number, cell in enumerate(chosen):
-            bench.progress("cells", number, len(chosen))
-            keep(cell.name, partial(measure_cell, bench, cell))
-        bench.progress("cells", len(chosen), len(chosen))
+        jobs = {cell.name: partial(measure_cell, bench, cell) for cell in cells(bench.preset)}
+        each(jobs, keep, bench.progress, "cells")
 
     return run
 
@@ -63,9 +57,9 @@ def measure_cell(bench: NoiseImageBench, cell: Cell) -> dict[str, Any]:
     return {
         **{name: getattr(cell, name) for name in ("sigma", "kind", "epsilon", "delta", "seed", "calibration")},
         "guarantee": cell_guarantee(cell, bench.test.pixels.shape[1:].numel()).as_dict(),
-        "accuracy": as_dict(rate(hits.numpy())),
+        "accuracy": score_as_json(rate(hits.numpy())),
         "right": packed(hits),
-        "explainer_accuracy": as_dict(rate(right(bench.explainer, shown, bench.test.labels).numpy())),
+        "explainer_accuracy": score_as_json(rate(right(bench.explainer, shown, bench.test.labels).numpy())),
         "standard_deviation": round(float((shown.float() / 127.5 - 1).std()), 4),
         "ssim": rounded(likeness.tolist()),
         "cpu_seconds": round(seconds, 1),
@@ -122,11 +116,11 @@ def table_4(result: dict[str, Any], folder: Path) -> Figure:
     return figure
 
 
-def table(result: dict[str, Any]) -> str:
+def table(result: dict[str, Any]) -> list[str]:
     paper, cells = result["paper"], cells_by_setting(result)
     explainer = result["explainer"]
     about = (
-        f"{result['config']['pictures']}. Explainer on pictures as they are: {score_of(explainer['accuracy'])} (paper: "
+        f"{result['config']['pictures']}. Explainer on pictures as they are: {shown_score(explainer['accuracy'])} (paper: "
         f"{paper['explainer']:.3f}); chance {explainer['chance']:.3f}. Mean over seeds with a 95 % bootstrap interval "
         "over test pictures; in brackets behind it each seed's accuracy where there are several; in italics the paper's."
     )
@@ -148,20 +142,15 @@ def table(result: dict[str, Any]) -> str:
             row.append(f"{text} *{100 * theirs[SIGMAS.index(sigma)]:.2f}*" if theirs else text)
         likeness.append(row)
     head = ["", *(f"σ = {sigma:g}" for sigma in SIGMAS)]
-    judged = [[claim.text, claim.ours, claim.verdict] for claim in cell_claims(result)]
-    return "\n\n".join(
-        [
-            about,
-            "**Table 3**, accuracy of the service model",
-            markdown(head, rows),
-            "**Table 4**, SSIM to the picture, times 100",
-            markdown(head, likeness),
-            markdown(["The paper's text", "Here", ""], judged),
-            markdown(
-                ["Against true noise", "Here", ""], [[claim.text, claim.ours, claim.verdict] for claim in noise_claims(result)]
-            ),
-        ]
-    )
+    return [
+        about,
+        "**Table 3**, accuracy of the service model",
+        markdown(head, rows),
+        "**Table 4**, SSIM to the picture, times 100",
+        markdown(head, likeness),
+        claims_table(cell_claims(result)),
+        claims_table(noise_claims(result), said_by="Against true noise"),
+    ]
 
 
 def _accuracy(cells: list[dict[str, Any]]) -> str:
@@ -170,16 +159,13 @@ def _accuracy(cells: list[dict[str, Any]]) -> str:
     return mean if len(cells) < 2 else f"{mean} ({seeds})"
 
 
-CELLS = experiment(
+CELLS = result_of_paper(
     "noise-image/cells",
     revision=2,
-    presets=NOISE_IMAGE_PRESETS,
-    load=load,
     measure=shown_by(
         "cells", {"table3": measured_cells(table3_cells), "table4": measured_cells(lambda preset: table4_cells())}
     ),
     figures={"table3": table_3, "table4": table_4},
     table=table,
     claims=cell_claims,
-    paper=PAPER,
 )
