@@ -94,7 +94,8 @@ def heat_table(
     Args:
         axes: to draw in.
         values: (rows, columns).
-        columns, rows: their names.
+        columns: their names.
+        rows: their names.
         colours: what is coloured in place of the values.
         top: value of the brightest colour.
     """

@@ -70,6 +70,7 @@ def real_faces(data: Path, model: FaceModel, *, split: str, attacked: int, galle
 
     Args:
         data: a face set or a folder of photos, as for the figures.
+        model: gives the size of the photos.
         split: `development`, on which settings are chosen, or `held-out`, the test split, which is reported.
         attacked: how many photos at most, one of each person; people with a second photo come first.
         gallery: how many strangers stand beside the second photos.
@@ -152,7 +153,9 @@ def faces_with_parts(run: Run, model: FaceModel, *, attacked: int, gallery: int,
     Args:
         run: whose preset has `name` and `split`.
         model: gives the size, and generated faces.
-        attacked, gallery, public: see `real_faces`.
+        attacked: see `real_faces`, as the next two.
+        gallery: strangers.
+        public: faces that Eve may use.
 
     Raises:
         DataMissing: the preset needs data and none is named.

@@ -60,6 +60,7 @@ class SetFeatures:
 
         Args:
             source: of the set to compare with, by `of`.
+            images: (N, 3, S, S), the other set.
         """
         found = self.of(images)
         columns: dict[str, Any] = {key: round(frechet_distance(source[key], found[key]), 4) for key in found}

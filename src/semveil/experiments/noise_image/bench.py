@@ -135,6 +135,8 @@ class NoiseImageBench:
         picture and mirrored with it, since a second draw would cost epsilon again.
 
         Args:
+            cell: whose service it is.
+            protect: what clients do with a picture.
             sent: of the training pictures, where it is there already; else they are protected if it comes to training.
         """
         network = VGG16Classifier(self.sizes(self.preset.service_width), rng=torch.Generator())
