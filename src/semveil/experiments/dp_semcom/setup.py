@@ -2,6 +2,7 @@
 """What a run of dp-semcom's figures works on: model, recogniser, photos, latents and pairs, loaded and described."""
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from torch import Tensor
@@ -9,7 +10,7 @@ from torch import Tensor
 from semveil.core.progress import Progress, quiet
 from semveil.core.rng import streams
 from semveil.experiments.kit.experiment import Run, presets
-from semveil.experiments.kit.inputs import as_json, measured_photos
+from semveil.experiments.kit.inputs import as_json, photos_to_measure
 from semveil.experiments.kit.keeping import face_model_card, metric_weights
 from semveil.experiments.kit.photo_sets import PhotoSet, public_photos
 from semveil.methods.dp_semcom import PAPER_EPSILONS, DPSemCom, pair_settings
@@ -118,7 +119,9 @@ def prepare_run(kind: str, run: Run) -> Setup:
     if preset.measured_box:
         loaded = loaded.with_measured_box()
     recogniser, recogniser_info = load_verifier(run.verifier or preset.verifier, resolution=loaded.size)
-    photos = _photos(kind, run, loaded)
+    shows = kind == "images"
+    count = preset.pictured if shows else preset.photos
+    photos = photos_to_measure(run, loaded, count, partial(public_photos, loaded, count), shows=shows)
     plain = DPSemCom(loaded, protection="none")
     codes, inversion = cached_inversion(
         loaded, photos.images, perceptual=preset.perceptual, progress=lambda done, total: run.progress("invert", done, total)
@@ -137,13 +140,6 @@ def prepare_run(kind: str, run: Run) -> Setup:
         "pairs": {name: pair_digest(method.pair) for name, method in methods.items() if method.pair},
     }
     return Setup(preset, loaded, Remembering(recogniser), photos, loaded.box.clip(codes), methods, config)
-
-
-def _photos(kind: str, run: Run, model: FaceModel) -> PhotoSet:
-    count = run.preset.pictured if kind == "images" else run.preset.photos
-    if run.data is not None or (run.preset.needs_data and kind != "images"):
-        return measured_photos(run, model, count)
-    return public_photos(model, count)
 
 
 def _methods(kind: str, preset: Preset, model: FaceModel, progress: Progress) -> dict[str, DPSemCom]:

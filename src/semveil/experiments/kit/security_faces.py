@@ -18,7 +18,7 @@ from semveil.core.rng import streams
 from semveil.data.face_set import FaceSet
 from semveil.data.splits import DEVELOPMENT, TEST
 from semveil.experiments.kit.experiment import Run
-from semveil.experiments.kit.photo_sets import ORDER_SEED, DataMissing, load_face_set, public_photos
+from semveil.experiments.kit.photo_sets import ORDER_SEED, DataMissing, load_face_set, one_of_each, public_photos
 from semveil.methods.face_model import FaceModel
 from semveil.methods.inversion_cache import cached_inversion
 
@@ -91,7 +91,7 @@ def real_faces(data: Path, model: FaceModel, *, split: str, attacked: int, galle
     people = sorted(photos_of.values(), key=lambda rows: len(rows) < 2)[:attacked]  # stable: seeded order within
     others = np.random.default_rng(PUBLIC_SEED).permutation(np.flatnonzero(~faces.held_out))
     known, rest = others[:public], others[public:]
-    strangers = _one_each(faces.person, rest[~np.isin(faces.person[rest], faces.person[known])])[:gallery]
+    strangers = one_of_each(faces.person, rest[~np.isin(faces.person[rest], faces.person[known])])[:gallery]
     attacked_rows = np.array([rows[0] for rows in people])
     mates = [rows[1] for rows in people if len(rows) > 1]
     places = iter(range(len(mates)))
@@ -107,11 +107,6 @@ def real_faces(data: Path, model: FaceModel, *, split: str, attacked: int, galle
             f"{len(strangers)} strangers; {len(known)} public faces of people in neither"
         ),
     )
-
-
-def _one_each(person: NDArray[np.str_], rows: NDArray[np.intp]) -> NDArray[np.intp]:
-    _, first = np.unique(person[rows], return_index=True)
-    return rows[np.sort(first)]
 
 
 def _attributes(attacked: FaceSet, public: FaceSet) -> dict[str, tuple[Tensor, Tensor]]:

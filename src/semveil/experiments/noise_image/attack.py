@@ -12,13 +12,13 @@ import torch.nn.functional as F
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from semveil.attacks.intervals import rate
+from semveil.attacks.intervals import Score, rate
 from semveil.attacks.inverter import InverterSettings, train_inverter
 from semveil.core.results import rounded
 from semveil.core.rng import streams
 from semveil.core.weights import WeightsMissing
 from semveil.experiments.kit.keeping import Keep, each
-from semveil.experiments.kit.statistics import mean_of_photos, score_as_json, shown_score
+from semveil.experiments.kit.statistics import NOT_MEASURED, mean, score_as_json, shown_score
 from semveil.experiments.kit.tables import markdown
 from semveil.experiments.noise_image.bench import (
     NoiseImageBench,
@@ -57,8 +57,8 @@ def attack_targets(bench: NoiseImageBench, keep: Keep) -> None:
         **{f"{cell.name}, {LONGER * steps} steps": (partial(bench.conversion, cell), LONGER * steps) for cell in PATIENT},
     }
     shown = bench.test.rows(slice(bench.preset.attacked))
-    mean = bench.train.images.mean(0)
-    keep("mean picture", lambda: rebuilt(bench, mean.expand_as(shown.images), shown))
+    average = bench.train.images.mean(0)
+    keep("mean picture", lambda: rebuilt(bench, average.expand_as(shown.images), shown))
     keep("source", lambda: {"classified": score_as_json(rate(right(bench.explainer, shown.pixels, shown.labels).numpy()))})
     jobs = {name: partial(attacked, bench, protect, shown, steps=chosen) for name, (protect, chosen) in named.items()}
     each(jobs, keep, bench.progress, "attack")
@@ -132,20 +132,14 @@ def drawing(result: dict[str, Any], folder: Path) -> Figure:
 
 
 def attack_rows(result: dict[str, Any]) -> list[dict[str, Any]]:
-    """Targets with value, low and high of what the inverter rebuilt."""
+    """Targets with scores of what the inverter rebuilt, None of what was not measured; `sent` is the SSIM of what is sent."""
     rows = []
     for name, target in result["attack"].items():
-        if name == "source":
-            continue
-        made = target.get("rebuilt", target)
-        classified = made["classified"]
-        row = {"name": name, "classified": tuple(classified[key] for key in ("value", "low", "high"))}
-        for metric in ("ssim", "psnr", "lpips"):
-            mean = mean_of_photos(made[metric]) if made[metric] else None
-            row[metric] = (mean.value, mean.low, mean.high) if mean else None
-        sent = target.get("sent")
-        row["sent"] = mean_of_photos(sent["ssim"]) if sent else None
-        rows.append(row)
+        if name != "source":
+            made = target.get("rebuilt", target)
+            scores = {metric: mean(made, metric) for metric in ("ssim", "psnr", "lpips")}
+            sent = mean(target.get("sent", {}), "ssim")
+            rows.append({"name": name, "classified": Score(**made["classified"]), **scores, "sent": sent})
     return rows
 
 
@@ -153,8 +147,8 @@ def table(result: dict[str, Any]) -> list[str]:
     head = ["what is sent", "its own SSIM", "SSIM rebuilt", "PSNR, dB", "LPIPS", "classified right, rebuilt"]
     rows = []
     for row in attack_rows(result):
-        sent = str(row["sent"]) if row["sent"] else ""
-        rows.append([named(row["name"]), sent, *(_triple(row[c]) for c in ("ssim", "psnr", "lpips", "classified"))])
+        scores = [str(row[c] or NOT_MEASURED) for c in ("ssim", "psnr", "lpips", "classified")]
+        rows.append([named(row["name"]), str(row["sent"] or ""), *scores])
     known = max(target.get("known_pairs", 0) for target in result["attack"].values())
     steps = result["config"]["preset"]["inverter_steps"]
     about = (
@@ -165,10 +159,6 @@ def table(result: dict[str, Any]) -> list[str]:
         f"{result['explainer']['chance']:.3f}."
     )
     return [about, markdown(head, rows)]
-
-
-def _triple(found: tuple[float, float, float] | None) -> str:
-    return "not measured" if found is None else "{:.3f} [{:.3f}, {:.3f}]".format(*found)
 
 
 ATTACK = result_of_paper(

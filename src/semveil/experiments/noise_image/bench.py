@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from safetensors.torch import save
 from torch import Tensor, nn
 
-from semveil.attacks.intervals import rate
+from semveil.attacks.intervals import Score, rate
 from semveil.core.checkpoints import load_strictly, read_checkpoint
 from semveil.core.digests import digest_of_json, digest_of_tensors
 from semveil.core.files import write_whole
@@ -372,8 +372,9 @@ def _as_tensors(pictures: LabelledPictures) -> Pictures:
     return Pictures(pixels, torch.from_numpy(pictures.labels))
 
 
-def bars(axes: Axes, places: "np.ndarray[Any, Any]", found: list[tuple[float, float, float]], label: str) -> None:
-    values, low, high = np.array(found).T
+def bars(axes: Axes, places: "np.ndarray[Any, Any]", found: list[Score], label: str) -> None:
+    """Scores as bars across, with their intervals."""
+    values, low, high = np.array([(score.value, score.low, score.high) for score in found]).T
     axes.barh(places, values, xerr=[values - low, high - values], color=COLOURS["series"][1])
     axes.set_xlabel(label)
 

@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from semveil.attacks.intervals import rate
+from semveil.attacks.intervals import Score, rate
 from semveil.core.privacy import Guarantee, Norm, Sensitivity
 from semveil.core.results import rounded
 from semveil.experiments.kit.keeping import Keep, each
@@ -80,11 +81,7 @@ def table_3(result: dict[str, Any], folder: Path) -> Figure:
     for number, (setting, cells) in enumerate(cells_by_setting(result).items()):
         colour, dash = COLOURS["series"][number % 5], ("-", "--", ":")[number // 5]
         means = {sigma: mean_accuracy(of) for sigma, of in cells.items()}
-        bars = np.array([[m.value - m.low, m.high - m.value] for m in means.values()]).T
-        shifted = [sigma + 0.03 * (number - 3) for sigma in means]
-        ours.errorbar(
-            shifted, [m.value for m in means.values()], bars, color=colour, ls=dash, marker="o", label=label_of(setting)
-        )
+        _over_sigmas(ours, means, number, color=colour, ls=dash, label=label_of(setting))
         if setting in result["paper"]["table3"]:
             theirs.plot([3, 4, 5], result["paper"]["table3"][setting], color=colour, ls=dash, marker="o")
     chance = result["explainer"]["chance"]
@@ -105,15 +102,18 @@ def table_4(result: dict[str, Any], folder: Path) -> Figure:
     shown = {setting: of for setting, of in cells_by_setting(result).items() if setting in result["paper"]["table4"]}
     for number, (setting, cells) in enumerate(shown.items()):
         found = {sigma: mean_of_photos([cell["ssim"] for cell in of]) for sigma, of in cells.items()}
-        means = {sigma: mean for sigma, mean in found.items() if mean}
-        bars = np.array([[m.value - m.low, m.high - m.value] for m in means.values()]).T
         colour = COLOURS["series"][number % 5]
-        shifted = [sigma + 0.03 * (number - 3) for sigma in means]
-        axes.errorbar(shifted, [m.value for m in means.values()], bars, color=colour, marker="o", label=label_of(setting))
+        _over_sigmas(axes, {s: mean for s, mean in found.items() if mean}, number, color=colour, label=label_of(setting))
         axes.plot([3, 4, 5], result["paper"]["table4"][setting], color=colour, ls=":", marker="x")
     axes.set(xlabel="σ", ylabel="SSIM to the picture", xticks=[3, 4, 5], title="Table 4 (dotted: the paper, 224 px)")
     axes.legend()
     return figure
+
+
+def _over_sigmas(axes: Axes, means: dict[float, Score], number: int, **look: Any) -> None:
+    """Means with their intervals, each setting a little aside of the others."""
+    bars = np.array([[mean.value - mean.low, mean.high - mean.value] for mean in means.values()]).T
+    axes.errorbar([s + 0.03 * (number - 3) for s in means], [m.value for m in means.values()], bars, marker="o", **look)
 
 
 def table(result: dict[str, Any]) -> list[str]:
@@ -124,23 +124,11 @@ def table(result: dict[str, Any]) -> list[str]:
         f"{paper['explainer']:.3f}); chance {explainer['chance']:.3f}. Mean over seeds with a 95 % bootstrap interval "
         "over test pictures; in brackets behind it each seed's accuracy where there are several; in italics the paper's."
     )
-    rows = []
+    rows, likeness = [], []
     for setting, of in cells.items():
-        theirs = paper["table3"].get(setting.removesuffix(AS_PUBLISHED))
-        row = [named(setting)]
-        for sigma in SIGMAS:
-            text = _accuracy(of[sigma]) if sigma in of else ""
-            row.append(f"{text} *{theirs[SIGMAS.index(sigma)]:.3f}*" if theirs else text)
-        rows.append(row)
-    likeness = []
-    for setting, of in cells.items():
-        theirs = paper["table4"].get(setting.removesuffix(AS_PUBLISHED))
-        row = [named(setting)]
-        for sigma in SIGMAS:
-            mean = mean_of_photos([cell["ssim"] for cell in of[sigma]]) if sigma in of else None
-            text = f"{100 * mean.value:.2f} [{100 * mean.low:.2f}, {100 * mean.high:.2f}]" if mean else ""
-            row.append(f"{text} *{100 * theirs[SIGMAS.index(sigma)]:.2f}*" if theirs else text)
-        likeness.append(row)
+        printed = setting.removesuffix(AS_PUBLISHED)
+        rows.append([named(setting), *_beside(paper["table3"].get(printed), of, _accuracy, "{:.3f}")])
+        likeness.append([named(setting), *_beside(paper["table4"].get(printed), of, _likeness, "{:.2f}", times=100)])
     head = ["", *(f"σ = {sigma:g}" for sigma in SIGMAS)]
     return [
         about,
@@ -151,6 +139,21 @@ def table(result: dict[str, Any]) -> list[str]:
         claims_table(cell_claims(result)),
         claims_table(noise_claims(result), said_by="Against true noise"),
     ]
+
+
+def _beside(
+    theirs: list[float] | None, of: dict[float, Any], shown: Callable[[list[Any]], str], form: str, *, times: int = 1
+) -> list[str]:
+    """A row over sigmas: what was measured, and in italics what the paper prints."""
+    ours = [shown(of[sigma]) if sigma in of else "" for sigma in SIGMAS]
+    if theirs is None:
+        return ours
+    return [f"{text} *{form.format(times * value)}*" for text, value in zip(ours, theirs, strict=True)]
+
+
+def _likeness(cells: list[dict[str, Any]]) -> str:
+    mean = mean_of_photos([cell["ssim"] for cell in cells])
+    return f"{100 * mean.value:.2f} [{100 * mean.low:.2f}, {100 * mean.high:.2f}]" if mean else ""
 
 
 def _accuracy(cells: list[dict[str, Any]]) -> str:

@@ -18,7 +18,7 @@ import torch
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from semveil.attacks.intervals import rate
+from semveil.attacks.intervals import Score, rate
 from semveil.core.privacy import Guarantee
 from semveil.core.rng import streams
 from semveil.experiments.kit.keeping import Keep, each
@@ -208,8 +208,7 @@ def drawing(result: dict[str, Any], folder: Path) -> Figure:
     figure = Figure(figsize=(8, 0.4 * len(found) + 1.2))
     axes = figure.subplots()
     places = np.arange(len(found))[::-1]
-    scores = [case["accuracy"] for case in found.values()]
-    bars(axes, places, [(s["value"], s["low"], s["high"]) for s in scores], "accuracy of the service model")
+    bars(axes, places, [Score(**case["accuracy"]) for case in found.values()], "accuracy of the service model")
     axes.plot([case["chance"] for case in found.values()], places, "|", color="black", ms=14, label="chance")
     axes.set_yticks(places, list(found))
     axes.legend()
