@@ -2,6 +2,7 @@
 """What a result is: its name, its sizes, what is measured, and how that is drawn, told and judged."""
 
 import importlib
+import importlib.util
 import pkgutil
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -12,6 +13,7 @@ from typing import Any, Protocol, TypeVar
 from matplotlib.figure import Figure
 
 import semveil.experiments
+from semveil.core.plugins import plugins
 from semveil.core.progress import Progress
 from semveil.core.registry import Registry
 from semveil.experiments.kit.claims import Claim
@@ -25,6 +27,7 @@ Jobs = Mapping[str, Callable[[], Any]]
 Told = str | Iterable[str]
 """Markdown, or its paragraphs."""
 Size = TypeVar("Size")
+GROUP = "semveil.experiments"
 COMMON = ("kit", "demo")  # folders without results of their own
 
 
@@ -134,14 +137,24 @@ def _declared(made: Experiment) -> Experiment:
 
 
 def papers() -> list[str]:
-    """Folders with results, as they begin the names of figures."""
+    """What names of figures begin with: folders with results, and what packages of others add as `semveil.experiments`."""
     folders = pkgutil.iter_modules(semveil.experiments.__path__)
-    return [folder.name.replace("_", "-") for folder in folders if folder.ispkg and folder.name not in COMMON]
+    own = [folder.name.replace("_", "-") for folder in folders if folder.ispkg and folder.name not in COMMON]
+    return [*own, *(plugin.name for plugin in plugins(GROUP) if plugin.name not in own)]
 
 
 def load_paper(paper: str) -> None:
-    """Import every file of a paper's folder, which declares its results."""
-    package = importlib.import_module(f"semveil.experiments.{paper.replace('-', '_')}")
+    """Import every file of a paper's folder, or the module that another package names, which declare their results.
+
+    Raises:
+        PluginError: the package that adds it is broken.
+    """
+    theirs = {plugin.name: plugin for plugin in plugins(GROUP)}
+    name = f"semveil.experiments.{paper.replace('-', '_')}"
+    if paper in theirs and importlib.util.find_spec(name) is None:
+        theirs[paper].load("experiment")
+        return
+    package = importlib.import_module(name)
     for module in pkgutil.iter_modules(package.__path__, f"{package.__name__}."):
         importlib.import_module(module.name)
 

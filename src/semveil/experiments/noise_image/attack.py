@@ -60,13 +60,16 @@ def attack_targets(bench: NoiseImageBench, keep: Keep) -> None:
     average = bench.train.images.mean(0)
     keep("mean picture", lambda: rebuilt(bench, average.expand_as(shown.images), shown))
     keep("source", lambda: {"classified": score_as_json(rate(right(bench.explainer, shown.pixels, shown.labels).numpy()))})
-    jobs = {name: partial(attacked, bench, protect, shown, steps=chosen) for name, (protect, chosen) in named.items()}
-    each(jobs, keep, bench.progress, "attack")
+
+    def job(name: str) -> dict[str, Any]:
+        make, chosen = named[name]
+        return attacked(bench, make(), shown, steps=chosen)
+
+    each({name: partial(job, name) for name in named}, keep, bench.progress, "attack")
 
 
-def attacked(bench: NoiseImageBench, made: Callable[[], Protect], shown: Pictures, *, steps: int) -> dict[str, Any]:
+def attacked(bench: NoiseImageBench, protect: Protect, shown: Pictures, *, steps: int) -> dict[str, Any]:
     """Train an inverter, for so many steps, on the training pictures and what is sent of them; use it on test pictures."""
-    protect = made()
     known, sent = (as_sent(protect, pixels).float() / 127.5 - 1 for pixels in (bench.train.pixels, shown.pixels))
     settings = InverterSettings(width=bench.preset.inverter_width, steps=steps)
     inverter = train_inverter(known, bench.train.images, settings, rng=streams(0)["attack"])
