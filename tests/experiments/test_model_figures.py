@@ -67,6 +67,7 @@ def test_an_identity_model_is_measured_with_its_own_anothers_and_random_identiti
     found = json.loads(written.read_text())
     assert found["photos"] == 2 and [about["name"] for about in found["verifiers"]] == ["bundled"]
     own, drawn = found["own_identity"], found["random_identity"]
+    assert found["face_detected_in_source"] == 0 and own["face_detected_relative_to_source"] is None  # they are noise
     assert own["cosine_to_wanted_identity"] == pytest.approx(own["cosine_to_own_identity"])
     assert own["cosine_to_own_identity"] > drawn["cosine_to_own_identity"]
 

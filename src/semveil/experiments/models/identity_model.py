@@ -53,7 +53,7 @@ def run(bench: CardBench, folder: Path, progress: Progress, keep: Keep) -> dict[
             name: bench.quality(source, images)
             | {
                 "psr": psr(source, images, judges).mean().item(),
-                "face_detected_relative_to_source": face_detected(images).float().mean().item() / found,
+                "face_detected_relative_to_source": face_detected(images).float().mean().item() / found if found else None,
                 "cosine_to_wanted_identity": (model.identify(images) * wanted).sum(1).mean().item(),
                 "cosine_to_own_identity": (model.identify(images) * own).sum(1).mean().item(),
             }
