@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from semveil import Guarantee, Sensitivity
-from semveil.attacks.audit import Verdict, law_game, play
+from semveil.audit import Verdict, law_game, play
 from semveil.core.privacy import Norm
 from semveil.mechanisms import base
 

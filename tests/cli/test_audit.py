@@ -39,7 +39,7 @@ def test_a_refuted_proof_ends_with_exit_code_1(semveil: Callable, monkeypatch: p
 def test_an_audit_that_was_broken_off_goes_on_where_it_stopped(
     semveil: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import semveil.experiments.audit.run as experiment
+    import semveil.audit.run as experiment
 
     out, whole = tmp_path / "audit.json", experiment.play
     command = ("audit", "--mechanism", "laplace", *FEW, "--out", out)

@@ -22,7 +22,7 @@ from semveil.data.face_set import FaceSet
 from semveil.experiments.identity_dp import bench as identity_dp_bench
 from semveil.experiments.identity_dp import comparison
 from semveil.experiments.identity_dp import evaluate as evaluation
-from semveil.experiments.identity_dp import measures as identity_dp_measures
+from semveil.experiments.identity_dp import rows as identity_dp_measures
 from semveil.experiments.identity_dp.bench import public_faces
 from semveil.experiments.identity_dp.comparison import _baselines
 from semveil.experiments.identity_dp.evaluate import evaluate

@@ -15,11 +15,20 @@ from semveil.channels import Link, parse_link
 from semveil.experiments.dp_semcom.digital import analogue as _analogue
 from semveil.experiments.dp_semcom.digital import digital as _digital
 from semveil.experiments.dp_semcom.digital import over_snr as _over_snr
-from semveil.experiments.dp_semcom.link_bench import AWGN, FADING, PRESETS, LinkBench, LinkPreset, mean, run_cell, strongest
-from semveil.experiments.dp_semcom.link_digital import ways
-from semveil.experiments.dp_semcom.link_shown import gap
+from semveil.experiments.dp_semcom.digital import ways
+from semveil.experiments.dp_semcom.link_bench import (
+    AWGN,
+    FADING,
+    PRESETS,
+    LinkBench,
+    LinkPreset,
+    gap,
+    run_cell,
+    strongest,
+)
 from semveil.experiments.dp_semcom.security import EVES
 from semveil.experiments.kit.reproduce import reproduce
+from semveil.experiments.kit.statistics import value as mean
 from semveil.link.eves import hear
 from semveil.methods.dp_semcom import DPSemCom
 from semveil.methods.face_model import load_model
@@ -148,7 +157,7 @@ def test_results_say_where_the_codes_are_missing(monkeypatch: pytest.MonkeyPatch
     def missing(name: str) -> str:
         raise PackageNotFoundError(name)
 
-    monkeypatch.setattr("semveil.experiments.dp_semcom.link_digital.version", missing)
+    monkeypatch.setattr("semveil.experiments.dp_semcom.digital.version", missing)
     carried, said = ways(("bound", "5g"))
     assert carried == ("bound",) and "extra channels" in said
 

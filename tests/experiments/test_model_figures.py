@@ -1,15 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
 """The figures of a model card: of the split that is asked for, with faces that nobody has beside those of photos."""
 
+import json
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 
 from semveil.core.pixels import to_pixels
 from semveil.data.face_set import FaceSet
+from semveil.experiments.kit.photo_sets import DataMissing
+from semveil.experiments.kit.reproduce import reproduce
 from semveil.experiments.models import face_model as model_figures
-from semveil.experiments.models.face_model import measure_model
+from semveil.experiments.models.cards import PRESETS
 from semveil.methods.face_model import FaceModel, load_model
+from semveil.recognition.by_name import load_verifier
 
 
 @pytest.fixture
@@ -28,9 +34,15 @@ def faces(model) -> FaceSet:
 
 
 @pytest.mark.slow
-def test_only_photos_of_the_split_are_measured(model, faces, monkeypatch) -> None:
+def test_only_photos_of_the_split_are_measured(model, faces, tiny_model_folder, tmp_path, monkeypatch) -> None:
     monkeypatch.setattr(model_figures, "RANDOM_FACES", 6)
-    figures = {split: measure_model(model, faces, split=split, samples=10) for split in ("development", "test")}
+    for name in ("development", "small"):
+        monkeypatch.setitem(PRESETS._entries, name, replace(PRESETS[name], samples=10))
+    faces.save(tmp_path / "faces.npz")
+    figures = {}
+    for preset, split in (("development", "development"), ("small", "test")):
+        options = {"data": tmp_path / "faces.npz", "model": str(tiny_model_folder)}
+        figures[split] = json.loads(reproduce("models/face-model", preset, tmp_path / preset, **options).read_text())
     for split, found in figures.items():
         assert (found["photos"], found["split"]) == (3, split) and found["held_out"].startswith("3 people")
         assert {"prior_samples", "without_key"} == set(found["similarity_among"]["dlib"]) < set(found["face_detected"])
@@ -39,8 +51,30 @@ def test_only_photos_of_the_split_are_measured(model, faces, monkeypatch) -> Non
     assert figures["test"]["memorisation"]["held_out_photos_least"] > 0
 
 
+def test_a_card_needs_people_that_the_model_has_not_seen(tmp_path) -> None:
+    for name in ("models/face-model", "models/identity-model"):
+        with pytest.raises(DataMissing, match="name a face set by --data"):
+            reproduce(name, "smoke", tmp_path)
+
+
+@pytest.mark.slow
+def test_an_identity_model_is_measured_with_its_own_anothers_and_random_identities(tmp_path) -> None:
+    rng = np.random.default_rng(0)
+    names, flat = np.array([f"p{i}" for i in range(4)]), np.zeros((4, 64, 64), np.uint8)
+    pixels, split = rng.integers(0, 256, (4, 64, 64, 3), dtype=np.uint8), np.array(["training", "training", "test", "test"])
+    FaceSet(pixels, flat + 255, flat, names, names, split).save(tmp_path / "faces.npz")
+    written = reproduce("models/identity-model", "smoke", tmp_path / "out", data=tmp_path / "faces.npz", verifier="bundled")
+    found = json.loads(written.read_text())
+    assert found["photos"] == 2 and [about["name"] for about in found["verifiers"]] == ["bundled"]
+    own, drawn = found["own_identity"], found["random_identity"]
+    assert found["face_detected_in_source"] == 0 and own["face_detected_relative_to_source"] is None  # they are noise
+    assert own["cosine_to_wanted_identity"] == pytest.approx(own["cosine_to_own_identity"])
+    assert own["cosine_to_own_identity"] > drawn["cosine_to_own_identity"]
+
+
 def test_faces_of_one_type_are_alike(model) -> None:
     images = model.generator.synthesize(model.random_faces(4, rng=torch.Generator().manual_seed(0))).clamp(-1, 1)
     same = images[:1].expand(4, -1, -1, -1)
-    assert model_figures._similarity_among(same, "dlib") == pytest.approx(1)
-    assert model_figures._similarity_among(images, "dlib") < 0.999
+    verifier, _ = load_verifier("dlib", resolution=32)
+    assert model_figures._similarity_among(same, verifier) == pytest.approx(1)
+    assert model_figures._similarity_among(images, verifier) < 0.999

@@ -178,7 +178,7 @@ def test_the_effect_over_all_sigmas_is_the_mean_of_each_seeds() -> None:
 
 def test_tables_and_drawings_are_made_of_the_json_alone(tmp_path: Path) -> None:
     result = json.loads(json.dumps(made_result(0.05)))
-    text = EXPERIMENTS["noise-image/cells"].table(result)
+    text = "\n\n".join(EXPERIMENTS["noise-image/cells"].table(result))
     assert "*0.652*" in text and "**Table 4**" in text
     for name in ("table3", "table4"):
         assert EXPERIMENTS["noise-image/cells"].figures[name](result, tmp_path).axes

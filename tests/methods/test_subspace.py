@@ -173,7 +173,7 @@ def test_laplace_noise_reaches_the_far_end_as_often_as_it_should(method: DPImage
 @pytest.mark.parametrize("simulated", [False, True])
 def test_directions_follow_privunit_g(simulated: bool) -> None:
     """Within the cap with the odds that epsilon allows, by the normal law's tail."""
-    from semveil.attacks.audit.laws import cosine_law
+    from semveil.audit.laws import cosine_law
 
     method, count = LatentDP(MODEL, epsilon=3.0, subspace=4, mechanism="privunit-g"), 3000
     pole = SPACE.latents(SPACE.deviations[None] * torch.tensor([[0.0, 7.0, 0.0, 0.0]]))

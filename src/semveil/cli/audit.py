@@ -51,9 +51,9 @@ def audit(
         options.check_output_file(out)
     models_there = options.on_device(device)
 
+    from semveil.audit.run import audit
     from semveil.cli.parties import default_model
     from semveil.core.results import write_result
-    from semveil.experiments.audit.run import audit
 
     unfinished = None if out is None else out.with_name(out.name + ".unfinished")
     kept = (

@@ -22,7 +22,8 @@ def reproduce(
     preset: Annotated[
         str,
         typer.Option(
-            help="Run size: `smoke`, `small` or `paper`. security and usefulness also take `development`, leak also `full`.",
+            help="Run size: `smoke`, `small` or `paper`. security, usefulness and models also take `development`, leak "
+            "also `full`.",
             metavar="SIZE",
             autocompletion=options.one_of("smoke", "small", "paper", "development", "full"),
         ),

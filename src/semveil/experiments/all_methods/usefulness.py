@@ -14,25 +14,27 @@ from pathlib import Path
 from typing import Any
 
 import torch.nn.functional as F
+from matplotlib.figure import Figure
 from torch import Tensor
 
 from semveil.attacks.reidentification import Reidentification
 from semveil.core.digests import digest_of_file
 from semveil.core.pixels import to_pixels
 from semveil.core.progress import Progress
-from semveil.core.registry import Registry
 from semveil.core.results import rounded
 from semveil.data.judgements import read_judgements
 from semveil.data.save import save_png
 from semveil.experiments.all_methods.cases import Case, Photos, all_cases
-from semveil.experiments.all_methods.usefulness_figure import drawing, usefulness_tables
 from semveil.experiments.identity_dp.leak_attacks import Signal, nearest, read, together, undone
-from semveil.experiments.kit.experiment import Run, experiment
+from semveil.experiments.kit.experiment import Run, experiment, presets
 from semveil.experiments.kit.inputs import as_json
 from semveil.experiments.kit.keeping import Kept, face_model_card, metric_weights
 from semveil.experiments.kit.photo_sets import DataMissing
+from semveil.experiments.kit.plots import COLOURS, number
 from semveil.experiments.kit.security_faces import SecurityFaces, generated_faces, real_faces
-from semveil.experiments.kit.utility import kept_by_judge, kept_on_crops
+from semveil.experiments.kit.statistics import NOT_MEASURED, mean
+from semveil.experiments.kit.tables import markdown, means
+from semveil.experiments.kit.utility import kept_by_judge, kept_on_crops, utility_table
 from semveil.methods.face_model import DEFAULT_MODEL, FaceModel, load_model
 from semveil.methods.identity_model import IdentityModel, load_identity_model
 from semveil.methods.inversion_cache import cached_inversion
@@ -42,6 +44,7 @@ from semveil.recognition.verifier import Verifier
 
 PICTURES, JUDGEMENTS = "pictures", "faces.jsonl"
 JUDGED_SIDE = 256  # px at least: a judge rounds its points to whole pixels
+_MARKERS = dict(zip(("dp-semcom", "dp-image", "latent-dp", "identity-dp", "noise-image"), "o^vsD", strict=True))
 PIXELS = 16  # side of the small picture that attackers read beside what recognisers say
 
 
@@ -74,15 +77,13 @@ class UsefulnessPreset:
     seed: int = 0
 
 
-USEFULNESS_PRESETS: Registry[UsefulnessPreset] = Registry("preset")
-for _preset in (
+USEFULNESS_PRESETS = presets(
     UsefulnessPreset(
         "smoke", None, attacked=2, gallery=0, public=6, epsilons=(8.0,), ranks=(4,), faces=50, verifiers=("dlib",)
     ),
     UsefulnessPreset("development", "development", attacked=48, gallery=200, public=500, faces=10_000),
     UsefulnessPreset("small", "held-out", attacked=128, gallery=1000, public=1500),
-):
-    USEFULNESS_PRESETS.add(_preset.name, _preset)
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -224,6 +225,76 @@ def _judged(cases: Mapping[str, Any], judgements: Path, folder: Path) -> dict[st
     return {name: kept_by_judge(judged, photos, files(case["files"])) for name, case in cases.items()}
 
 
+def table(result: Mapping[str, Any]) -> list[str]:
+    """Two tables: what each case promises and what attackers make of it; what of the faces is kept."""
+    cases: Mapping[str, Mapping[str, Any]] = result["cases"]
+    verifiers = list(result["config"]["verifiers"])
+    attackers = [f"{name}{how}" for name in verifiers for how in ("", ", learnt")]
+    head = ["case", "ε of what", "basis", "face found", "SSIM", *(f"taken for another, {name}" for name in verifiers)]
+    head += [f"rank 1, {name}" for name in attackers]
+    rows = []
+    for name, case in cases.items():
+        columns = ["face_detected", "ssim", *(f"protected {verifier}" for verifier in verifiers)]
+        cells = means(case, columns)
+        rows.append([name, *_claim(case["guarantee"]), *cells, *(_rank(case["reidentified"].get(who)) for who in attackers)])
+    seen: Mapping[str, Any] = next(iter(result.get("judged", {}).values()), {})
+    kept = [(name, {**case["kept"], **seen.get(name, {})}) for name, case in cases.items()]
+    return [_about(result), markdown(head, rows), utility_table(kept)]
+
+
+def drawing(result: Mapping[str, Any], folder: Path) -> Figure:
+    """Every case as a point: how often the best attacker finds the person, and how far the landmarks moved."""
+    figure = Figure(figsize=(8.6, 5.4))
+    axes = figure.subplots()
+    epsilons = result["config"]["preset"]["epsilons"]
+    colours = dict(zip(epsilons, COLOURS["series"], strict=False))
+    for case in result["cases"].values():
+        error, ranks = mean(case["kept"], "five_point_error"), _best_rank(case)
+        if error is None:
+            continue
+        look = {"color": colours.get(case["asked_epsilon"], "#999999"), "marker": _MARKERS.get(case["method"], "x")}
+        axes.plot([ranks], [error.value], ls="", alpha=0.8, label=case["method"], **look)
+    axes.set(xlabel="found first by the best attacker", ylabel="landmark error / eye distance (dlib's five points)")
+    handles = {label: handle for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)}
+    marks = [axes.plot([], [], ls="", marker="o", color=colour)[0] for colour in colours.values()]
+    names = [*handles, *(f"$\\epsilon$ {epsilon:g}" for epsilon in colours)]
+    figure.legend([*handles.values(), *marks], names, loc="outside lower center", ncols=5)
+    preset = result["config"]["preset"]["name"]
+    axes.set_title(f"Privacy against usefulness, {result['config']['photos']['count']} photos ({preset}); grey: no budget")
+    return figure
+
+
+def _best_rank(case: Mapping[str, Any]) -> float:
+    return max((who["rank 1"][0] for who in case["reidentified"].values() if isinstance(who, dict)), default=0.0)
+
+
+def _claim(guarantee: Mapping[str, Any] | None) -> tuple[str, str]:
+    if guarantee is None:
+        return "no release", ""
+    if guarantee["epsilon"] is None:
+        return "none", guarantee["basis"]
+    delta = f", δ {guarantee['delta']:.2g}" if guarantee["delta"] else ""
+    part = "" if guarantee["whole_record_epsilon"] is not None else " only; the rest is in clear"
+    return f"{number(float(format(guarantee['epsilon'], '.4g')))}{delta} of {guarantee['covers']}{part}", guarantee["basis"]
+
+
+def _rank(found: Mapping[str, Any] | None) -> str:
+    return NOT_MEASURED if found is None else "{:.3f} [{:.3f}, {:.3f}]".format(*found["rank 1"])
+
+
+def _about(result: Mapping[str, Any]) -> str:
+    config = result["config"]
+    model, identity = config["model"], config["identity_model"]
+    people = next((case["reidentified"]["people"] for case in result["cases"].values() if case["reidentified"]), 0)
+    guessing = f"; guessing finds 1 in {people}" if people else "; nobody to be found again in this preset"
+    judge = "with" if result.get("judged") else "without"
+    return (
+        f"{config['photos']['description']}; models {model['name']} (`{model['digest'][:12]}`) and {identity['name']} "
+        f"(`{identity['digest'][:12]}`); one draw per photo, noise simulated, claims those of a release{guessing}. Attackers "
+        f"who learnt protected public faces themselves. Means over photos with 95 % intervals; {judge} an independent judge."
+    )
+
+
 USEFULNESS = experiment(
     "all-methods/usefulness",
     revision=1,
@@ -231,5 +302,5 @@ USEFULNESS = experiment(
     load=load,
     measure=measure,
     figures={"usefulness": drawing},
-    table=usefulness_tables,
+    table=table,
 )

@@ -13,21 +13,21 @@ from torch import Tensor
 
 from semveil.core.progress import Progress
 from semveil.core.rng import streams
-from semveil.experiments.dp_image.paper import PAPER
+from semveil.experiments.dp_image.paper import result_of_paper
 from semveil.experiments.dp_image.pictures import STYLE_LABELS
 from semveil.experiments.kit.claims import Claim, side
-from semveil.experiments.kit.experiment import experiment, whole
-from semveil.experiments.kit.keeping import Keep
+from semveil.experiments.kit.experiment import whole
+from semveil.experiments.kit.keeping import Keep, each
 from semveil.experiments.kit.latent_bench import LatentBench, load
 from semveil.experiments.kit.latent_measures import identity, over_draws
-from semveil.experiments.kit.latent_presets import LATENT_PRESETS
 from semveil.experiments.kit.latent_tables import about, guaranteed, in_doubt
-from semveil.experiments.kit.plots import COLOURS, doubt, legend, line, number, recogniser, title
+from semveil.experiments.kit.plots import COLOURS, above, cautions, legend, level, line, number, recogniser, title
 from semveil.experiments.kit.statistics import mean, paired
 from semveil.experiments.kit.tables import claims_table, markdown, means
 from semveil.methods.dp_image import SENSITIVITIES, STYLES, DPImage
 from semveil.metrics import face_detected
 
+WITHOUT_NOISE = {"color": COLOURS["inverted"], "ls": ":", "label": "no noise: inverted and synthesised"}
 SCALE_LABEL = "scale of the noise $\\Delta f/\\epsilon$ (latent units)"
 
 
@@ -35,12 +35,9 @@ def run(bench: LatentBench, folder: Path, progress: Progress, keep: Keep) -> dic
     """Similarity and FPPSR over scales: each photo and draw, noise on all codes and on the identity codes."""
     source = bench.photos.images
     inverted = bench.model.synthesize(bench.latents).clamp(-1, 1)
-    points = []
     settings = [(styles, scale) for styles in STYLES for scale in bench.preset.scales]
-    for done, (styles, scale) in enumerate(settings):
-        progress("measure", done, len(settings))
-        points.append(keep(f"{styles} {scale:g}", partial(_point, bench, inverted, styles, scale)))
-    progress("measure", len(settings), len(settings))
+    jobs = {f"{styles} {scale:g}": partial(_point, bench, inverted, styles, scale) for styles, scale in settings}
+    points = each(jobs, keep, progress, "measure")
     embedded = bench.verifier.embed(source)
     others = bench.verifier.similarities(embedded, embedded)[~torch.eye(len(source), dtype=torch.bool)]
     return {
@@ -95,9 +92,7 @@ def similarity_drawn(result: dict[str, Any], folder: Path) -> Figure:
     figure = Figure(figsize=(7.6, 5.2))
     axes = figure.subplots()
     _over_scales(axes, result, "identity_similarity")
-    inverted = mean(result["inverted"], "identity_similarity")
-    if inverted:
-        axes.axhline(inverted.value, color=COLOURS["inverted"], ls=":", label="no noise: inverted and synthesised")
+    level(axes, result["inverted"], "identity_similarity", **WITHOUT_NOISE)
     axes.axhline(result["config"]["verifier"]["threshold"], color=COLOURS["direct"], ls="--", label="same person from here")
     others = result["other_people"]["identity_similarity"]
     if others is not None:
@@ -113,21 +108,14 @@ def shares_drawn(result: dict[str, Any], folder: Path) -> Figure:
     figure = Figure(figsize=(11.4, 5.2))
     left, right = figure.subplots(1, 2)
     _over_scales(left, result, "fppsr")
-    inverted = mean(result["inverted"], "fppsr")
-    if inverted:
-        left.axhline(inverted.value, color=COLOURS["inverted"], ls=":", label="no noise: inverted and synthesised")
+    level(left, result["inverted"], "fppsr", **WITHOUT_NOISE)
     left.set(ylabel="share judged another person", ylim=(-0.03, 1.03))
     _over_scales(right, result, "face_detected")
     right.set(ylabel="share in which dlib finds a face", ylim=(-0.03, 1.03))
     for axes in (left, right):
         _epsilon_above(axes, result)
     legend(figure, [left])
-    caution = doubt(result["inverted"])
-    words = f"{title(result, 'FPPSR')}\n{recogniser(result)}"
-    if caution:
-        figure.suptitle(f"{words}\n{caution}", color="#B00020")
-    else:
-        figure.suptitle(words)
+    above(figure, f"{title(result, 'FPPSR')}\n{recogniser(result)}", result["inverted"])
     return figure
 
 
@@ -149,7 +137,7 @@ def _epsilon_above(axes: Axes, result: dict[str, Any]) -> None:
     upper.set_xlabel(f"$\\epsilon$ of noise on all codes (basis: {basis})", fontsize=9.5)
 
 
-def table(result: dict[str, Any]) -> str:
+def table(result: dict[str, Any]) -> Iterator[str]:
     epsilons = ["ε by the clip box", "ε as published (observed)", "loss per unit of L1"]
     head = ["noise on", "scale", *epsilons, "similarity", "FPPSR", "FPPSR to inversion", "face found"]
     metrics = ("identity_similarity", "fppsr", "fppsr_to_inversion", "face_detected")
@@ -161,17 +149,13 @@ def table(result: dict[str, Any]) -> str:
         claims = [*(guaranteed(release[kind]) for kind in ("box", "observed")), f"{per_unit:.3g}"]
         codes = "all codes" if point["styles"] == "all" else "identity codes"
         rows.append([codes, f"{point['scale']:g}", *claims, *means(point["photos"], metrics)])
-    caution = doubt(result["inverted"])
-    parts = [
-        about(result),
-        *([f"**{caution}**"] if caution else []),
+    yield from (about(result), *cautions(result["inverted"]))
+    yield (
         f"Mean over {result['config']['preset']['draws']} draws per photo. Other people's similarity: "
         f"{result['other_people']['identity_similarity']}. The epsilons "
-        "are those of a release; the runs themselves draw simulated noise.",
-        markdown(head, rows),
-        claims_table(judge(result)),
-    ]
-    return "\n\n".join(parts)
+        "are those of a release; the runs themselves draw simulated noise."
+    )
+    yield from (markdown(head, rows), claims_table(judge(result)))
 
 
 def judge(result: dict[str, Any]) -> Iterator[Claim]:
@@ -211,14 +195,12 @@ def judge(result: dict[str, Any]) -> Iterator[Claim]:
     )
 
 
-IDENTITY = experiment(
+IDENTITY = result_of_paper(
     "dp-image/identity",
     revision=2,
-    presets=LATENT_PRESETS,
     load=load(lambda preset: preset.photos),
     measure=whole(run),
     figures={"fig9": similarity_drawn, "fig10": shares_drawn},
     table=table,
     claims=judge,
-    paper=PAPER,
 )

@@ -15,13 +15,12 @@ from scipy.stats import spearmanr
 from semveil.core.progress import Progress
 from semveil.core.results import rounded
 from semveil.core.rng import streams
-from semveil.experiments.dp_image.paper import PAPER
+from semveil.experiments.dp_image.paper import result_of_paper
 from semveil.experiments.kit.claims import Claim
-from semveil.experiments.kit.experiment import experiment, whole
+from semveil.experiments.kit.experiment import whole
 from semveil.experiments.kit.keeping import Keep
 from semveil.experiments.kit.latent_bench import LatentBench, load
 from semveil.experiments.kit.latent_measures import identity, save_picture
-from semveil.experiments.kit.latent_presets import LATENT_PRESETS
 from semveil.experiments.kit.latent_tables import about
 from semveil.experiments.kit.outliers import outliers
 from semveil.experiments.kit.picture_grid import read_pixels
@@ -249,7 +248,7 @@ def _heat(figure: Figure | SubFigure, axes: Axes, rows: list[list[float]], label
     axes.set_yticks(ticks, [str(t + 1) for t in ticks])
 
 
-def table(result: dict[str, Any]) -> str:
+def table(result: dict[str, Any]) -> list[str]:
     values, distances, paper = result["values"], result["distances"], result["paper"]
     sensitivities = result["sensitivities"]
     codes, style_dim = result["config"]["model"]["latent_shape"]
@@ -268,7 +267,7 @@ def table(result: dict[str, Any]) -> str:
         ),
         *([f"largest distance from a photo to: {name}", f"{value:,.0f}", ""] for name, value in result["outliers"].items()),
     ]
-    return "\n\n".join([about(result), markdown(["", "here", "the paper"], rows), claims_table(judge(result))])
+    return [about(result), markdown(["", "here", "the paper"], rows), claims_table(judge(result))]
 
 
 def judge(result: dict[str, Any]) -> Iterator[Claim]:
@@ -302,14 +301,12 @@ def judge(result: dict[str, Any]) -> Iterator[Claim]:
     )
 
 
-LATENTS = experiment(
+LATENTS = result_of_paper(
     "dp-image/latents",
     revision=1,
-    presets=LATENT_PRESETS,
     load=load(lambda preset: preset.distance_photos),
     measure=whole(run),
     figures={"fig4": values_drawn, "fig5": distances_drawn, "fig8": similarities_drawn},
     table=table,
     claims=judge,
-    paper=PAPER,
 )

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from semveil.core.progress import Progress
 from semveil.core.rng import streams
-from semveil.experiments.kit.keeping import Keep
+from semveil.experiments.kit.keeping import Keep, each
 from semveil.experiments.kit.latent_bench import LatentBench
 from semveil.experiments.kit.latent_measures import looks
 from semveil.methods.baselines import DPSVD, Blur, DPPix, Mosaic, PixelNoise
@@ -83,13 +83,8 @@ def measured(bench: LatentBench, target: float, progress: Progress, keep: Keep) 
     A whole amount meets it nowhere, so both that it lies between are given, the more alike first.
     """
     source = bench.features.of(bench.photos.images)
-    found = []
-    tried = candidates(bench)
-    for done, candidate in enumerate(tried):
-        progress("search", done, len(tried))
-        found += keep(candidate.name, partial(_rows, bench, candidate, target, source))
-    progress("search", len(tried), len(tried))
-    return found
+    jobs = {candidate.name: partial(_rows, bench, candidate, target, source) for candidate in candidates(bench)}
+    return [row for rows in each(jobs, keep, progress, "search") for row in rows]
 
 
 def _rows(bench: LatentBench, candidate: Candidate, target: float, source: Mapping[str, Moments]) -> list[dict[str, Any]]:

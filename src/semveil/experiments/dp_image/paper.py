@@ -1,7 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """What [DPI]'s text and Table 1 say; its curves are not printed as numbers, and nothing is read off them."""
 
-# What the paper's text and Table 1 say; its curves are not printed as numbers, and nothing is read off them.
+from functools import partial
+
+from semveil.experiments.kit.experiment import experiment
+from semveil.experiments.kit.latent_presets import LATENT_PRESETS
+
 PAPER = {
     "source": "read from the text and Table 1 of [DPI] Sections 4 and 5; null where they give no number",
     "latent_shape": [18, 512],
@@ -26,3 +30,5 @@ PAPER = {
         )
     },
 }
+
+result_of_paper = partial(experiment, presets=LATENT_PRESETS, paper=PAPER)

@@ -1,16 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """What dp-image's noise amounts to: sensitivities and true epsilons, from the bounds that a model brings alone."""
 
-from collections.abc import Callable
 from functools import partial
 
 import torch
 
-from semveil.experiments.kit.experiment import Run
+from semveil.experiments.kit.latent_tables import of_model
 from semveil.experiments.kit.tables import markdown
-from semveil.experiments.kit.text_table import Text, text_table
-from semveil.methods.face_model import DEFAULT_MODEL
-from semveil.methods.latent_model import PAPER_RANGE, LatentModel, load_latent_model
+from semveil.experiments.kit.text_table import text_table
+from semveil.methods.latent_model import PAPER_RANGE, LatentModel
 
 PAPER_OBSERVED, PAPER_SHAPE, PAPER_IDENTITY = 17_995.0, (18, 512), 7  # [DPI] 4.2.1, 4.1.3, 5.2
 SCALES = (0.25, 0.5, 1.0)  # [DPI] Fig. 7
@@ -48,9 +46,4 @@ def _quantile_width(model: LatentModel, styles: str, share: float) -> float:
     return float(torch.sum(widths[rows]))
 
 
-def _of_model(make: Callable[[LatentModel], str], run: Run) -> Text:
-    model = load_latent_model(run.model or DEFAULT_MODEL)
-    return Text({"model": {"name": model.name, "digest": model.digest, "bounds": model.bounds().digest}}, partial(make, model))
-
-
-SENSITIVITIES = text_table("dp-image/sensitivities", revision=1, load=partial(_of_model, sensitivities))
+SENSITIVITIES = text_table("dp-image/sensitivities", revision=1, load=partial(of_model, sensitivities))

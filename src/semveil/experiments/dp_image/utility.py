@@ -9,17 +9,16 @@ from matplotlib.figure import Figure
 
 from semveil.core.progress import Progress
 from semveil.experiments.dp_image import matched
-from semveil.experiments.dp_image.paper import PAPER
+from semveil.experiments.dp_image.paper import result_of_paper
 from semveil.experiments.kit.claims import Claim, agreed, side
-from semveil.experiments.kit.experiment import experiment, whole
+from semveil.experiments.kit.experiment import whole
 from semveil.experiments.kit.keeping import Keep
 from semveil.experiments.kit.latent_bench import LatentBench, load
 from semveil.experiments.kit.latent_measures import looks
-from semveil.experiments.kit.latent_presets import LATENT_PRESETS
 from semveil.experiments.kit.latent_tables import about, guaranteed
-from semveil.experiments.kit.plots import COLOURS, recogniser, title
+from semveil.experiments.kit.plots import COLOURS, bar, recogniser, title
 from semveil.experiments.kit.set_distance import UNSEEN, shown_distances
-from semveil.experiments.kit.statistics import mean, paired, value
+from semveil.experiments.kit.statistics import paired, value
 from semveil.experiments.kit.tables import claims_table, markdown, means
 from semveil.metrics.feature_networks import FID
 
@@ -52,16 +51,9 @@ def bars(result: dict[str, Any], folder: Path) -> Figure:
     for axes, (metric, label) in zip(figure.subplots(2, 3).flat, METRICS.items(), strict=True):
         for at, method in enumerate(methods):
             colour = COLOURS["eve"] if method["method"] == "dp-image" else COLOURS["bob"]
-            value = method["images"].get(metric)
-            if metric == "frechet":
-                if value is not None:
-                    axes.bar(at, value, color=colour)
-                    label = f"Fréchet distance ({method['images']['frechet_metric']})"
-                continue
-            found = mean(method["images"], metric)
-            if found:
-                axes.bar(at, found.value, color=colour)
-                axes.errorbar(at, found.value, [[found.value - found.low], [found.high - found.value]], color="#222222")
+            bar(axes, at, method["images"], metric, colour)
+            if metric == "frechet" and method["images"]["frechet"] is not None:
+                label = f"Fréchet distance ({method['images']['frechet_metric']})"
         if metric == "identity_similarity":
             axes.axhline(result["target_similarity"], color="#222222", ls=":", label="matched to")
             axes.legend()
@@ -77,20 +69,9 @@ def _row_name(row: dict[str, Any], rows: list[dict[str, Any]]) -> str:
     return f"{row['method']} {row['amount']:g}" if several else row["method"]
 
 
-def table(result: dict[str, Any]) -> str:
-    head = [
-        "method",
-        "amount",
-        "ε of a crop (basis)",
-        "l2",
-        "ALD∞",
-        "SSIM",
-        "LPIPS",
-        "LPIPS-Squeeze",
-        "Fréchet",
-        "similarity",
-        "face found",
-    ]
+def table(result: dict[str, Any]) -> list[str]:
+    likeness = ["l2", "ALD∞", "SSIM", "LPIPS", "LPIPS-Squeeze"]
+    head = ["method", "amount", "ε of a crop (basis)", *likeness, "Fréchet", "similarity", "face found"]
     metrics, more = ("l2", "ald_inf", "ssim", "lpips", "lpips_squeeze"), ("identity_similarity", "face_detected")
     plain = result["reconstructed"]["images"]
     rows = [["inversion, no noise", "", "none", *means(plain, metrics), shown_distances(plain), *means(plain, more)]]
@@ -103,7 +84,7 @@ def table(result: dict[str, Any]) -> str:
         [name, *(f"{row[key]:g}" for key in ("l2", "ald_inf", "ssim", "fid", "iss_arcface", "iss_microsoft"))]
         for name, row in result["paper"]["table1"].items()
     ]
-    parts = [
+    return [
         about(result),
         f"Every method's amount was searched until the mean similarity is the recogniser's threshold, "
         f"{result['target_similarity']:.4g}, as the paper's 0.31 lies at ArcFace's 0.3; "
@@ -113,7 +94,6 @@ def table(result: dict[str, Any]) -> str:
         markdown(["method", "l2", "ALD∞", "SSIM", "FID", "ISS, ArcFace", "ISS, Microsoft"], paper),
         claims_table(judge(result)),
     ]
-    return "\n\n".join(parts)
 
 
 def judge(result: dict[str, Any]) -> Iterator[Claim]:
@@ -164,14 +144,12 @@ def _fields(rows: list[dict[str, Any]]) -> Iterator[dict[str, dict[str, Any]]]:
         }
 
 
-UTILITY = experiment(
+UTILITY = result_of_paper(
     "dp-image/utility",
     revision=2,
-    presets=LATENT_PRESETS,
     load=load(lambda preset: preset.photos),
     measure=whole(run),
     figures={"table1": bars},
     table=table,
     claims=judge,
-    paper=PAPER,
 )

@@ -12,11 +12,10 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from semveil.experiments.dp_semcom.digital import ANALOGUE, analogue, digital, load_digital
-from semveil.experiments.dp_semcom.link_bench import PRESETS, LinkBench, mean, shown_metric
-from semveil.experiments.dp_semcom.link_digital import kinds, ways
-from semveil.experiments.dp_semcom.link_shown import LABEL, look
+from semveil.experiments.dp_semcom.digital import ANALOGUE, analogue, digital, kinds, load_digital, ways
+from semveil.experiments.dp_semcom.link_bench import LABEL, PRESETS, LinkBench, look, shown_metric
 from semveil.experiments.kit.experiment import Jobs, cells, experiment
+from semveil.experiments.kit.statistics import value
 
 
 def jobs(bench: LinkBench) -> Jobs:
@@ -35,7 +34,7 @@ def drawing(result: dict[str, Any], folder: Path) -> Figure:
     axes = figure.subplots()
     for kind, way in dict.fromkeys((point["kind"], point["way"]) for point in points):
         own = [point for point in points if (point["kind"], point["way"]) == (kind, way)]
-        axes.plot([point["ratio"] for point in own], [mean(point["bob"][0], metric) for point in own], **look(kind, way))
+        axes.plot([point["ratio"] for point in own], [value(point["bob"][0], metric) for point in own], **look(kind, way))
     axes.set_xscale("log")
     axes.set_xlabel("complex channel uses per real value of the picture (CBR)")
     axes.set_ylabel(LABEL[metric])

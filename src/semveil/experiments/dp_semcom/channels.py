@@ -5,23 +5,22 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from matplotlib.figure import Figure
 
 from semveil.experiments.dp_semcom.link_bench import (
+    LABEL,
     PRESETS,
     STRONGEST,
     LinkBench,
     load,
-    mean,
     run_cell,
     shown_metric,
     strongest,
 )
-from semveil.experiments.dp_semcom.link_shown import LABEL
 from semveil.experiments.dp_semcom.security import EVES
 from semveil.experiments.kit.experiment import Jobs, cells, experiment
 from semveil.experiments.kit.plots import COLOURS
+from semveil.experiments.kit.statistics import value
 
 
 def jobs(bench: LinkBench) -> Jobs:
@@ -54,9 +53,9 @@ def drawing(result: dict[str, Any], folder: Path) -> Figure:
         for axes, protection in zip(row, protections, strict=True):
             own = [cell for cell in cells if cell["protection"] == protection]
             places = [channels.index(cell["channel"]) for cell in own]
-            axes.plot([mean(cell["bob"][0], metric) for cell in own], places, "o", color=COLOURS["bob"], label="Bob")
+            axes.plot([value(cell["bob"][0], metric) for cell in own], places, "o", color=COLOURS["bob"], label="Bob")
             eves = [strongest(cell, metric, snr) for cell in own]
-            values = [mean(eve, metric) if eve else np.nan for eve in eves]
+            values = [value(eve or {}, metric) for eve in eves]
             axes.plot(values, places, "s", color=COLOURS["eve"], label="strongest Eve")
             axes.set_yticks(range(len(channels)), [channel.replace(":", "\n") for channel in channels], fontsize=8)
             axes.set_xlabel(LABEL[metric])

@@ -8,11 +8,10 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from semveil.channels import parse_link
-from semveil.experiments.dp_semcom.digital import ANALOGUE, load_digital, over_snr
-from semveil.experiments.dp_semcom.link_bench import AWGN, FADING, PRESETS, LinkBench, mean, shown_metric
-from semveil.experiments.dp_semcom.link_digital import kinds, ways
-from semveil.experiments.dp_semcom.link_shown import LABEL, look
+from semveil.experiments.dp_semcom.digital import ANALOGUE, kinds, load_digital, over_snr, ways
+from semveil.experiments.dp_semcom.link_bench import AWGN, FADING, LABEL, PRESETS, LinkBench, look, shown_metric
 from semveil.experiments.kit.experiment import Jobs, cells, experiment
+from semveil.experiments.kit.statistics import value
 
 
 def jobs(bench: LinkBench) -> Jobs:
@@ -33,7 +32,7 @@ def drawing(result: dict[str, Any], folder: Path) -> Figure:
     panels = figure.subplots(1, len(channels), sharey=True, squeeze=False)[0]
     for cell in cells:
         axes = panels[channels.index(cell["channel"])]
-        values = [mean(party, metric) for party in cell["bob"]]
+        values = [value(party, metric) for party in cell["bob"]]
         axes.plot([party["snr_db"] for party in cell["bob"]], values, **look(cell["kind"], cell["way"]))
     for axes, channel in zip(panels, channels, strict=True):
         axes.axvline(preset["made_for_db"], color="#777777", ls=":", lw=1)

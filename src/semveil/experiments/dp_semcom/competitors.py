@@ -11,19 +11,22 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import torch
+import numpy as np
+from matplotlib.figure import Figure
 from torch import Tensor
 
-from semveil.channels import Link, bandwidth, parse_link
+from semveil.channels import bandwidth, parse_link
 from semveil.core.progress import Progress
 from semveil.core.registry import Registry
 from semveil.core.rng import streams
 from semveil.core.weights import home
-from semveil.experiments.dp_semcom.competitors_figure import competitors_tables, drawing
-from semveil.experiments.dp_semcom.link_bench import AWGN, FADING, LinkBench, LinkPreset, measured
+from semveil.experiments.dp_semcom.link_bench import AWGN, CONTROL, FADING, LABEL, LinkBench, LinkPreset, measured, shown_metric
 from semveil.experiments.dp_semcom.link_bench import load as load_link
-from semveil.experiments.dp_semcom.security import Case
+from semveil.experiments.dp_semcom.security import Case, known_latents
 from semveil.experiments.kit.experiment import Jobs, Run, cells, experiment
+from semveil.experiments.kit.plots import heat_table
+from semveil.experiments.kit.statistics import value
+from semveil.experiments.kit.tables import markdown
 from semveil.link.eves import Traffic, attacks_on, hear, listen
 from semveil.methods.deep_jscc import DeepJSCCLink, load_deep_jscc
 from semveil.methods.dp_semcom import DPSemCom, pair_settings
@@ -167,9 +170,7 @@ def run_cell(bench: LinkBench, name: str, contender: Contender, ear: Ear) -> dic
     link, run, snr = contender.link, streams(bench.preset.seed), bench.preset.snr_db
     sent = link.send_codes(contender.codes)
     bob_channel, eve_channel = parse_link(ear.bob), parse_link(ear.eve)
-    known = contender.public
-    if not link.kind.keyed:  # under a key every message has keys of its own: more pairs tell nothing more
-        known = torch.cat([known, link.model.public_latents(bench.preset.synthetic, rng=run["known"])])
+    known = known_latents(link, contender.public, bench.preset.synthetic, run["known"])
     traffic = Traffic.of(link, contender.codes, shots=1, known=known)
     rng, hers = run["eve"], snr + ear.better_db
     heard, variance = hear(link, sent, hers, rng, eve_channel)
@@ -185,7 +186,7 @@ def run_cell(bench: LinkBench, name: str, contender: Contender, ear: Ear) -> dic
         "eve_snr_db": hers,
         "guarantee": link.guarantee().as_dict(),
         "known_pairs": len(known),
-        "bandwidth_ratio": round(_ratio(bench, sent.symbols.shape[1], bob_channel), 5),
+        "bandwidth_ratio": round(bandwidth(sent.symbols.shape[1], bench.model.size, link=bob_channel).ratio, 5),
         "bob": measured(bench, link.receive(hear(link, sent, snr, run["bob"], bob_channel)[0])),
         "eves": [
             {
@@ -193,7 +194,7 @@ def run_cell(bench: LinkBench, name: str, contender: Contender, ear: Ear) -> dic
                 "knowledge": attack.knowledge,
                 **measured(bench, link.synthesize(attack(eve.observation, eve.public, pairs=eve.pairs, rng=rng))),
             }
-            for attack in attacks_on(link, sent, eve, ear.attacks and (*ear.attacks, "stolen"))
+            for attack in attacks_on(link, sent, eve, ear.attacks and (*ear.attacks, CONTROL))
         ],
     }
 
@@ -240,8 +241,58 @@ def _method(model: FaceModel, options: Mapping[str, Any], epochs: int | None, pr
     return DPSemCom(model, pair=pair, **options)
 
 
-def _ratio(bench: LinkBench, symbols: int, channel: Link) -> float:
-    return bandwidth(symbols, bench.model.size, link=channel).ratio
+def table(result: Mapping[str, Any]) -> list[str]:
+    """A table for each of Eve's channels."""
+    cells = list(result["cells"].values())
+    metric, config = _metric(cells), result["config"]
+    parts = [
+        f"{config['photos']}; Bob at {cells[0]['snr_db']:g} dB; model {config['model']['name']} "
+        f"(`{config['model']['digest'][:12]}`). {LABEL[metric]}, means over photos. `nn-encrypted` is after the abstract of "
+        "arXiv 2504.18581, `learned` of 2510.23274, `glass-box` and `generative-prior` of 2503.23103: no reproductions. "
+        f"`{CONTROL}` has Bob's network or key: the control."
+    ]
+    for ear in dict.fromkeys(cell["ear"] for cell in cells):
+        own = [cell for cell in cells if cell["ear"] == ear]
+        attacks = _attacks(own)
+        rows = [
+            [
+                cell["protection"], cell["guarantee"]["basis"], f"{value(cell['bob'], metric):.3f}",
+                *(f"{_value(cell, attack, metric):.3f}".replace("nan", "") for attack in attacks),
+            ]
+            for cell in own
+        ]  # fmt: skip
+        parts += [f"Eve's channel: {ear}.", markdown(["protection", "basis", "Bob", *attacks], rows)]
+    return parts
+
+
+def drawing(result: Mapping[str, Any], folder: Path) -> Figure:
+    """A panel for each of Eve's channels: protections down, Bob and the Eves across."""
+    cells = list(result["cells"].values())
+    metric, attacks = _metric(cells), _attacks(cells)
+    ears, names = (list(dict.fromkeys(cell[name] for cell in cells)) for name in ("ear", "protection"))
+    figure = Figure(figsize=(3 + 0.8 * (len(attacks) + 1), 1.4 + len(ears) * (1.3 + 0.34 * len(names))))
+    for axes, ear in zip(np.atleast_1d(figure.subplots(len(ears), 1)), ears, strict=True):
+        own = {cell["protection"]: cell for cell in cells if cell["ear"] == ear}
+        rows = [[value(own[n]["bob"], metric), *(_value(own[n], attack, metric) for attack in attacks)] for n in names]
+        table = np.array(rows)
+        far = 1 - table if metric == "ssim" else table
+        heat_table(axes, table, ["Bob", *attacks], names, colours=far, top=float(np.nanmax(far)))
+        axes.axvline(0.5, color="white", lw=3)
+        axes.set_title(f"Eve's channel: {ear}")
+    figure.suptitle(f"{LABEL[metric]} (dark: rebuilt), {len(result['photos'])} photos")
+    return figure
+
+
+def _metric(cells: Sequence[Mapping[str, Any]]) -> str:
+    return shown_metric([{"bob": [cell["bob"]]} for cell in cells])
+
+
+def _attacks(cells: Sequence[Mapping[str, Any]]) -> list[str]:
+    return list(dict.fromkeys(eve["attack"] for cell in cells for eve in cell["eves"]))
+
+
+def _value(cell: Mapping[str, Any], attack: str, metric: str) -> float:
+    return value(next((eve for eve in cell["eves"] if eve["attack"] == attack), {}), metric)
 
 
 COMPETITORS = experiment(
@@ -251,5 +302,5 @@ COMPETITORS = experiment(
     load=load,
     measure=cells("cells", jobs, stage="transmit and attack"),
     figures={"competitors": drawing},
-    table=competitors_tables,
+    table=table,
 )

@@ -11,13 +11,13 @@ from matplotlib.figure import Figure
 
 from semveil.attacks.intervals import Score
 from semveil.core.progress import Progress
-from semveil.experiments.dp_semcom.measures import PAPER, measured_point, per_seed
-from semveil.experiments.dp_semcom.setup import PRESETS, Setup, load
+from semveil.experiments.dp_semcom.measures import measured_point, per_seed, result_of_paper
+from semveil.experiments.dp_semcom.setup import Setup, prepare_run
 from semveil.experiments.dp_semcom.shown import LABELS, MARKERS, about, epsilon_axis, line_of, say_what_lacks, title_of
 from semveil.experiments.kit.claims import Claim
-from semveil.experiments.kit.experiment import experiment, whole
+from semveil.experiments.kit.experiment import whole
 from semveil.experiments.kit.keeping import Keep
-from semveil.experiments.kit.plots import COLOURS, doubt, legend
+from semveil.experiments.kit.plots import COLOURS, above, cautions, doubt, legend, level
 from semveil.experiments.kit.statistics import mean, paired
 from semveil.experiments.kit.tables import claims_table, markdown, means
 
@@ -64,14 +64,9 @@ def identity(result: dict[str, Any], folder: Path) -> Figure:
     panels[0].axhspan(0.9, 1.0, color=COLOURS["paper"], alpha=0.25, lw=0, label="Eve, the paper's text: .9 to 1")
     panels[0].set_ylabel("share judged another person")
     legend(figure, panels)
-    verdict = doubt(result["inverted"])
     verifier = result["config"]["verifier"]
     note = f"{verifier['name']}, threshold {verifier['threshold']:.4g}"
-    title = title_of(result, f"Identity ({note})")
-    if verdict:
-        figure.suptitle(f"{title}\n{verdict}", color="#B00020")
-    else:
-        figure.suptitle(title)
+    above(figure, title_of(result, f"Identity ({note})"), result["inverted"])
     return figure
 
 
@@ -81,27 +76,23 @@ def _curves(axes: Axes, result: dict[str, Any], metric: str, *, baselines: tuple
     for party in ("bob", "eve"):
         line_of(axes, points, party, metric, label=LABELS[party], color=COLOURS[party], marker=MARKERS[party])
     for party, style in zip(baselines, ("--", ":"), strict=False):
-        found = mean(result[party], metric)
-        if found:
-            axes.axhline(found.value, color=COLOURS[party], ls=style, label=LABELS[party])
+        level(axes, result[party], metric, color=COLOURS[party], ls=style, label=LABELS[party])
     epsilon_axis(axes, result)
 
 
-def table(result: dict[str, Any]) -> str:
+def table(result: dict[str, Any]) -> list[str]:
+    metrics = ("lpips", "lpips_squeeze", "fppsr", "fppsr_to_inversion")
     rows = [
-        ["Inversion, no channel", "", *means(result["inverted"], ("lpips", "lpips_squeeze", "fppsr")), "", ""],
-        ["Direct, unprotected", "", *means(result["direct"], ("lpips", "lpips_squeeze", "fppsr", "fppsr_to_inversion")), ""],
+        ["Inversion, no channel", "", *means(result["inverted"], metrics[:3]), "", ""],
+        ["Direct, unprotected", "", *means(result["direct"], metrics), ""],
     ]
     head = ["", "basis", "LPIPS", "LPIPS-Squeeze", "FPPSR to source", "FPPSR to inversion", "fake noise / nominal"]
     for party in ("bob", "eve"):
         for p in result["points"]:
-            metrics = means(p[party], ("lpips", "lpips_squeeze", "fppsr", "fppsr_to_inversion"))
             noise = p["noise_calibration"]["fit"]["scale"] / p["nominal_scale"]
             who = f"{party.capitalize()}, nominal ε {p['nominal_epsilon']:g}"
-            rows.append([who, p["guarantee"]["basis"], *metrics, f"{noise:.3f}"])
-    caution = doubt(result["inverted"])
-    parts = [markdown(head, rows), *([f"**{caution}**"] if caution else []), claims_table(judge(result))]
-    return "\n\n".join([about(result), *parts])
+            rows.append([who, p["guarantee"]["basis"], *means(p[party], metrics), f"{noise:.3f}"])
+    return [about(result), markdown(head, rows), *cautions(result["inverted"]), claims_table(judge(result))]
 
 
 def _difference(a: dict[str, Any], b: dict[str, Any], metric: str) -> Score | None:
@@ -185,14 +176,12 @@ def _span(numbers: Sequence[float]) -> str:
     return low if low == high else f"{low} to {high}"
 
 
-CURVES = experiment(
+CURVES = result_of_paper(
     "dp-semcom/curves",
     revision=2,
-    presets=PRESETS,
-    load=load("curves"),
+    load=partial(prepare_run, "curves"),
     measure=whole(run),
     figures={"fig3": quality, "fig4": identity},
     table=table,
     claims=judge,
-    paper=PAPER,
 )

@@ -2,6 +2,7 @@
 """Figs. 5 and 6 of [DPSC]: what Bob and Eve see, `images.json`."""
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +11,10 @@ from matplotlib.figure import Figure
 from semveil.core.pixels import to_pixels
 from semveil.core.progress import Progress
 from semveil.data.save import save_png
-from semveil.experiments.dp_semcom.measures import PAPER
-from semveil.experiments.dp_semcom.setup import PRESETS, Setup, load
+from semveil.experiments.dp_semcom.measures import result_of_paper
+from semveil.experiments.dp_semcom.setup import Setup, prepare_run
 from semveil.experiments.dp_semcom.shown import LABELS, title_of
-from semveil.experiments.kit.experiment import experiment, whole
+from semveil.experiments.kit.experiment import whole
 from semveil.experiments.kit.keeping import Keep
 from semveil.experiments.kit.picture_grid import draw_pictures
 from semveil.link.measure import measure
@@ -50,12 +51,10 @@ def pictures(party: str) -> Callable[[dict[str, Any], Path], Figure]:
     return picture
 
 
-IMAGES = experiment(
+IMAGES = result_of_paper(
     "dp-semcom/images",
     revision=2,
-    presets=PRESETS,
-    load=load("images"),
+    load=partial(prepare_run, "images"),
     measure=whole(run),
     figures={"fig5": pictures("bob"), "fig6": pictures("eve")},
-    paper=PAPER,
 )

@@ -1,23 +1,23 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the experiments over channels share: presets, faces and their latents, and one cell: Bob and the Eves on one channel."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from semveil.channels import bandwidth, parse_link
-from semveil.core.registry import Registry
 from semveil.core.results import rounded
 from semveil.core.rng import streams
-from semveil.experiments.dp_semcom.security import CASES, EVES, case_pairs
-from semveil.experiments.kit.experiment import Run
+from semveil.experiments.dp_semcom.security import CASES, EVES, case_pairs, known_latents
+from semveil.experiments.kit.experiment import Run, presets
 from semveil.experiments.kit.inputs import as_json
 from semveil.experiments.kit.keeping import face_model_card, metric_weights
+from semveil.experiments.kit.plots import COLOURS
 from semveil.experiments.kit.security_faces import faces_with_parts, inverted_parts
-from semveil.experiments.kit.statistics import mean_of_photos
+from semveil.experiments.kit.statistics import value
 from semveil.link.eves import Traffic, attacks_on, hear, listen
 from semveil.link.measure import compare
 from semveil.methods.dp_semcom import DPSemCom
@@ -26,6 +26,7 @@ from semveil.recognition.by_name import Remembering, load_verifier
 from semveil.recognition.verifier import Verifier
 
 METRICS = ("lpips", "ssim", "fppsr")
+LABEL = {"lpips": "LPIPS to the photo", "ssim": "SSIM to the photo", "fppsr": "share taken for another person"}
 CONTROL = "stolen"  # the Eve who has the key or the network: shows that the attacks' machinery works
 STRONGEST = ("linear", "impute")  # one who knows earlier photos, and one who knows none
 AWGN, FADING = "awgn", "rayleigh:coherence=64,csi=mmse,pilots=8"
@@ -92,8 +93,7 @@ class LinkPreset:
     seed: int = 0
 
 
-PRESETS: Registry[LinkPreset] = Registry("preset")
-for _preset in (
+PRESETS = presets(
     LinkPreset(
         name="smoke",
         split=None,
@@ -114,8 +114,7 @@ for _preset in (
         perceptual=None,
     ),
     LinkPreset(name="small", split="held-out", photos=32, public=500, synthetic=3500),
-):
-    PRESETS.add(_preset.name, _preset)
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -176,7 +175,8 @@ def run_cell(
         bench: what is sent.
         protection: name of `security.CASES`.
         channel: of both, as `parse_link` reads it; their noise and fading are independent.
-        bob_snrs, eve_snrs: in dB.
+        bob_snrs: in dB.
+        eve_snrs: in dB.
         attacks: names, of which those that apply listen; the control among them.
     """
     options = next(case.options for case in CASES if case.name == protection)
@@ -195,9 +195,7 @@ def run_cell(
         ],
         "eves": [],
     }
-    known = bench.public
-    if not method.kind.keyed:
-        known = torch.cat([known, bench.model.public_latents(bench.preset.synthetic, rng=run["known"])])
+    known = known_latents(method, bench.public, bench.preset.synthetic, run["known"])
     traffic = Traffic.of(method, bench.codes, shots=1, known=known)
     for snr in eve_snrs:
         rng = run[f"eve {snr:g}"]
@@ -219,19 +217,34 @@ def measured(bench: LinkBench, images: Tensor) -> dict[str, Any]:
     }
 
 
-def mean(party: dict[str, Any], metric: str) -> float:
-    """Mean over the photos; NaN where there is none."""
-    found = mean_of_photos(party[metric]) if party.get(metric) else None
-    return found.value if found else float("nan")
-
-
 def strongest(cell: dict[str, Any], metric: str, snr_db: float) -> dict[str, Any] | None:
     """The Eve at an SNR whose pictures are nearest to the photos, the control left out."""
     eves = [eve for eve in cell["eves"] if eve["snr_db"] == snr_db and eve["attack"] != CONTROL]
     best = max if metric == "ssim" else min  # LPIPS is a distance, FPPSR the share taken for others
-    return best(eves, key=lambda eve: mean(eve, metric)) if eves else None
+    return best(eves, key=lambda eve: value(eve, metric)) if eves else None
 
 
 def shown_metric(cells: Sequence[dict[str, Any]]) -> str:
     """LPIPS where its weights were there, else SSIM."""
     return "lpips" if all(cell["bob"][0].get("lpips") for cell in cells) else "ssim"
+
+
+def gap(cell: dict[str, Any], metric: str, bob_snr: float, eve_snr: float) -> float:
+    """How much farther from the photos the strongest Eve is than Bob; negative where she is nearer."""
+    bob = next(party for party in cell["bob"] if party["snr_db"] == bob_snr)
+    eve = strongest(cell, metric, eve_snr)
+    difference = (value(eve, metric) if eve else math.nan) - value(bob, metric)
+    return -difference if metric == "ssim" else difference
+
+
+def look(kind: str, way: str) -> dict[str, Any]:
+    """Colour by what is sent, line by how it is carried."""
+    kinds = ("rotation", "latents", "jpeg", "jpeg2000", "avif")
+    name = {"rotation": "semveil, analogue under rotation", "latents": "semveil's latents"}.get(kind, kind)
+    label = f"{name}, {'at capacity' if way == 'bound' else '5G LDPC, QAM'}" if way else name
+    return {
+        "color": COLOURS["series"][kinds.index(kind)],
+        "ls": "-" if way in ("", "5g") else "--",
+        "marker": "o",
+        "label": label,
+    }

@@ -2,11 +2,13 @@
 """What Bob, Eve and the direct link get, per photo and channel seed; what the paper says of it."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 from semveil.core.results import rounded
 from semveil.core.rng import streams
-from semveil.experiments.dp_semcom.setup import Setup
+from semveil.experiments.dp_semcom.setup import PRESETS, Setup
+from semveil.experiments.kit.experiment import experiment
 from semveil.link.measure import measure
 from semveil.methods.dp_semcom import DPSemCom
 from semveil.protection.linear_pair import LinearPair
@@ -24,6 +26,7 @@ PAPER = {
     "lpips_direct": None,
     "eve_sees_clear_faces_from_nominal_epsilon": 15,
 }
+result_of_paper = partial(experiment, presets=PRESETS, paper=PAPER)
 
 
 def measured_point(

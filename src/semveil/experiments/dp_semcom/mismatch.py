@@ -9,10 +9,10 @@ from matplotlib.figure import Figure
 
 from semveil.channels import parse_link
 from semveil.core.rng import streams
-from semveil.experiments.dp_semcom.link_bench import AWGN, FADING, PRESETS, LinkBench, load, mean, measured, shown_metric
-from semveil.experiments.dp_semcom.link_shown import LABEL
+from semveil.experiments.dp_semcom.link_bench import AWGN, FADING, LABEL, PRESETS, LinkBench, load, measured, shown_metric
 from semveil.experiments.kit.experiment import Jobs, cells, experiment
 from semveil.experiments.kit.plots import COLOURS
+from semveil.experiments.kit.statistics import value
 from semveil.link.eves import hear
 from semveil.methods.dp_semcom import DPSemCom, pair_settings
 from semveil.training.protector import train_pair
@@ -60,7 +60,7 @@ def drawing(result: dict[str, Any], folder: Path) -> Figure:
                 own = [party for party in cell["bob"] if party["channel"] == tested]
                 low, high = cell["snrs_db"]
                 label = f"trained at {low:g} dB" if low == high else f"trained at {low:g} to {high:g} dB"
-                values = [mean(party, metric) for party in own]
+                values = [value(party, metric) for party in own]
                 axes.plot([party["snr_db"] for party in own], values, "o-", color=next(colours), label=label)
             axes.set_title(f"trained over {channel}\ntested over {tested}", fontsize=8)
     for axes in panels[-1]:

@@ -11,12 +11,12 @@ from matplotlib.figure import Figure
 from semveil.core.progress import Progress
 from semveil.core.results import rounded
 from semveil.core.rng import streams
-from semveil.experiments.dp_semcom.measures import CHUNK, PAPER, measured_point, per_seed
+from semveil.experiments.dp_semcom.measures import CHUNK, measured_point, per_seed, result_of_paper
 from semveil.experiments.dp_semcom.power_blocks import blocks_link
-from semveil.experiments.dp_semcom.setup import PRESETS, Setup, load
+from semveil.experiments.dp_semcom.setup import Setup, prepare_run
 from semveil.experiments.dp_semcom.shown import LABELS, about, epsilon_axis, line_of, say_what_lacks, title_of
-from semveil.experiments.kit.experiment import experiment, whole
-from semveil.experiments.kit.keeping import Keep
+from semveil.experiments.kit.experiment import whole
+from semveil.experiments.kit.keeping import Keep, each
 from semveil.experiments.kit.plots import COLOURS, legend
 from semveil.experiments.kit.tables import markdown, means
 from semveil.link.measure import compare
@@ -25,11 +25,10 @@ from semveil.methods.dp_semcom import DPSemCom
 
 def run(setup: Setup, out: Path, progress: Progress, keep: Keep) -> dict[str, Any]:
     """Bob and Eve for every way to train the pair, and for genuine noise, which Bob cannot take off."""
-    points = []
-    for done, (name, method) in enumerate(setup.methods.items(), 1):
-        points.append(keep(name, partial(_noise_point, setup, method)))
-        progress("measure", done, len(setup.methods))
-    return {"direct": per_seed(setup, method, ["direct"], setup.preset.seeds[:1])["direct"], "points": points}
+    jobs = {name: partial(_noise_point, setup, method) for name, method in setup.methods.items()}
+    last = list(setup.methods.values())[-1]
+    points = each(jobs, keep, progress, "measure")
+    return {"direct": per_seed(setup, last, ["direct"], setup.preset.seeds[:1])["direct"], "points": points}
 
 
 def _noise_point(setup: Setup, method: DPSemCom) -> dict[str, Any]:
@@ -61,15 +60,9 @@ def drawing(result: dict[str, Any], folder: Path) -> Figure:
     }
     groups: dict[str, list[dict[str, Any]]] = {}
     for point in result["points"]:
-        label = f"{point['noise']} noise, {point['start']} start" if point["noise"] else "genuine Laplace noise"
-        groups.setdefault(label, []).append(point)
+        groups.setdefault(_noise_of(point), []).append(point)
     looks: dict[str, dict[str, Any]] = {
-        label: {
-            "color": colour,
-            "marker": "o" if i % 2 else "s",
-            "ls": "--" if "fresh" in label else "-",
-            "markerfacecolor": "none",
-        }
+        label: {"color": colour, "marker": "so"[i % 2], "ls": "--" if "fresh" in label else "-", "markerfacecolor": "none"}
         for i, (label, colour) in enumerate(zip(groups, COLOURS["series"], strict=False))
     }
     for axes, (title, value) in zip(panels[0], fits.items(), strict=True):
@@ -93,14 +86,18 @@ def drawing(result: dict[str, Any], folder: Path) -> Figure:
     return figure
 
 
-def table(result: dict[str, Any]) -> str:
+def _noise_of(point: dict[str, Any]) -> str:
+    return f"{point['noise']} noise, {point['start']} start" if point["noise"] else "genuine Laplace noise"
+
+
+def table(result: dict[str, Any]) -> list[str]:
     head = [
         "nominal ε", "pair", "fake / nominal scale", "ε' (fitted, no guarantee)", "excess kurtosis", "KS distance",
         "‖W−I‖/‖I‖", "Bob LPIPS", "Eve LPIPS", "Eve FPPSR",
     ]  # fmt: skip
     rows = []
     for p in result["points"]:
-        pair = f"{p['noise']} noise, {p['start']} start" if p["noise"] else "genuine Laplace noise"
+        pair = _noise_of(p)
         bob, eve = means(p["bob"], ("lpips",)), means(p["eve"], ("lpips", "fppsr"))
         if p["noise_calibration"]:
             fit = p["noise_calibration"]["fit"]
@@ -118,16 +115,14 @@ def table(result: dict[str, Any]) -> str:
         if "bob_power_blocks" in p:
             cells = means(p["bob_power_blocks"], ("lpips",))
             rows.append([f"{p['nominal_epsilon']:g}", f"{pair}, a gain for each block", *fitted, *cells, "", ""])
-    return f"{about(result)}\n\n{markdown(head, rows)}"
+    return [about(result), markdown(head, rows)]
 
 
-NOISE = experiment(
+NOISE = result_of_paper(
     "dp-semcom/noise",
     revision=2,
-    presets=PRESETS,
-    load=load("noise"),
+    load=partial(prepare_run, "noise"),
     measure=whole(run),
     figures={"noise": drawing},
     table=table,
-    paper=PAPER,
 )

@@ -14,21 +14,21 @@ import torch
 from torch import Tensor
 
 from semveil.attacks.attributes import infer_attribute
-from semveil.attacks.intervals import Score
 from semveil.attacks.linkage import link
 from semveil.attacks.reidentification import reidentify
 from semveil.core.parts import codes_of_parts
-from semveil.core.registry import Registry
 from semveil.core.results import rounded
 from semveil.core.rng import streams
 from semveil.experiments.dp_semcom.same_map import same_map_link
 from semveil.experiments.dp_semcom.security_shown import drawing, table
-from semveil.experiments.kit.experiment import Jobs, Run, cells, experiment
+from semveil.experiments.kit.experiment import Jobs, Run, cells, experiment, presets
 from semveil.experiments.kit.inputs import as_json
 from semveil.experiments.kit.keeping import face_model_card, metric_weights
 from semveil.experiments.kit.security_faces import SecurityFaces, faces_with_parts, inverted_parts
+from semveil.experiments.kit.statistics import rates, score_as_json
 from semveil.link.eves import Eve, Traffic, attacks_on, listen, over_the_air
 from semveil.link.measure import compare
+from semveil.methods.deep_jscc import DeepJSCCLink
 from semveil.methods.dp_semcom import PRIVATE_CODES, DPSemCom
 from semveil.methods.face_model import DEFAULT_MODEL, FaceModel, load_model
 from semveil.methods.pairs import pair_digest
@@ -104,8 +104,7 @@ class SecurityPreset:
     seed: int = 0
 
 
-PRESETS: Registry[SecurityPreset] = Registry("preset")
-for _preset in (
+PRESETS = presets(
     SecurityPreset(
         name="smoke",
         split=None,
@@ -120,8 +119,7 @@ for _preset in (
     ),
     SecurityPreset(name="development", split="development", attacked=48, gallery=200, public=1000, synthetic=4000),
     SecurityPreset(name="small", split="held-out", attacked=128, gallery=1000, public=1500, synthetic=3500),
-):
-    PRESETS.add(_preset.name, _preset)
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -184,9 +182,7 @@ def run_case(bench: Bench, case: Case) -> dict[str, Any]:
         "bob_noisier": _measured(bench, noisier),
         "eves": [],
     }
-    known = bench.public
-    if not method.kind.keyed:  # under a key every message has keys of its own: more pairs tell nothing more
-        known = torch.cat([known, bench.model.public_latents(bench.preset.synthetic, rng=run["known"])])
+    known = known_latents(method, bench.public, bench.preset.synthetic, run["known"])
     result["known_pairs"] = len(known)
     traffic = Traffic.of(method, bench.codes, shots=bench.preset.shots, known=known)
     for snr_db in bench.preset.eve_snr_db:
@@ -206,6 +202,20 @@ def run_case(bench: Bench, case: Case) -> dict[str, Any]:
         result.setdefault("linkage", []).append({"snr_db": snr_db, **_linkage(eve)})
         result.setdefault("attributes", []).append({"snr_db": snr_db, **_attributes(bench, eve)})
     return result
+
+
+def known_latents(method: DPSemCom | DeepJSCCLink, public: Tensor, synthetic: int, rng: torch.Generator) -> Tensor:
+    """Latents (N, K, D) that Eve knows as Alice sends them: public faces, and such as she draws from the latent prior.
+
+    Under a key every message has keys of its own: more pairs tell nothing more, and none are drawn.
+
+    Args:
+        method: sends.
+        public: latents of public faces.
+        synthetic: how many are drawn.
+        rng: draws them.
+    """
+    return public if method.kind.keyed else torch.cat([public, method.model.public_latents(synthetic, rng=rng)])
 
 
 def case_pairs(model: FaceModel, names: Sequence[str]) -> dict[str, str]:
@@ -236,8 +246,7 @@ def _reidentified(bench: Bench, images: Tensor) -> dict[str, Any] | None:
     found = reidentify(scores, [names[int(place)] for place in bench.faces.mates[probes]], names)
     return {
         "people": found.people,
-        **{f"rank-{rank}": _score(score) for rank, score in found.found.items()},
-        **{f"TAR at FAR {far:g}": _score(score) for far, score in found.accepted.items()},
+        **rates(found),
     }
 
 
@@ -247,7 +256,7 @@ def _linkage(eve: Eve) -> dict[str, Any]:
     if repeats is None or len(eve.observation.received) < 3:
         return {}
     found = link(eve.observation.received, repeats[0], eve.public)
-    return {name: score and _score(score) for name, score in vars(found).items()}
+    return {name: score and score_as_json(score) for name, score in vars(found).items()}
 
 
 def _attributes(bench: Bench, eve: Eve) -> dict[str, Any]:
@@ -261,12 +270,8 @@ def _attributes(bench: Bench, eve: Eve) -> dict[str, Any]:
                 score = infer_attribute(
                     learnt[known][:, codes], labels[known].bool(), heard[told][:, codes], truth[told].bool()
                 )
-                found.setdefault(name, {})[source] = _score(score)
+                found.setdefault(name, {})[source] = score_as_json(score)
     return found
-
-
-def _score(score: Score) -> dict[str, float]:
-    return {name: round(float(value), 4) for name, value in vars(score).items()}
 
 
 def _private_error(bench: Bench, method: DPSemCom, codes: Tensor) -> list[float | None]:

@@ -8,8 +8,9 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from semveil.experiments.kit.statistics import mean_of_photos
-from semveil.experiments.kit.tables import markdown
+from semveil.experiments.kit.plots import heat_table
+from semveil.experiments.kit.statistics import shown_score, value
+from semveil.experiments.kit.tables import markdown, means
 
 PANELS = {
     "lpips": "LPIPS to the source (dark: the photo is rebuilt)",
@@ -33,18 +34,9 @@ def drawing(result: dict[str, Any], folder: Path) -> Figure:
         table = _table(result, metric, attacks)
         scale = np.nanmax(table) if metric == "lpips" else 1.0
         colours = table if metric != "face_detected" else 1 - table
-        axes.imshow(colours, cmap="cividis", vmin=0, vmax=scale, aspect="auto")
-        for (row, column), value in np.ndenumerate(table):
-            if np.isfinite(value):
-                light = colours[row, column] > 0.55 * scale
-                text = f"{value:.2f}".removeprefix("0") if value < 1 else "1"
-                axes.text(column, row, text, ha="center", va="center", fontsize=9, color="black" if light else "white")
-        axes.set_xticks(range(len(attacks) + 1), ["Bob", *attacks], rotation=30, ha="right")
-        axes.set_yticks(range(len(cases)), list(cases))
+        heat_table(axes, table, ["Bob", *attacks], list(cases), colours=colours, top=scale)
         axes.axvline(0.5, color="white", lw=3)
-        axes.grid(False)
-        direct = mean_of_photos(result["unprotected"]["direct"][metric])
-        axes.set_title(f"{PANELS[metric]}; direct transmission {direct.value:.2f}" if direct else PANELS[metric])
+        axes.set_title(f"{PANELS[metric]}; direct transmission {value(result['unprotected']['direct'], metric):.2f}")
     snr_db = result["config"]["preset"]["snr_db"]
     figure.suptitle(f"What Bob and every Eve make of {len(result['photos'])} photos at {snr_db:g} dB")
     return figure
@@ -56,12 +48,11 @@ def _table(result: dict[str, Any], metric: str, attacks: list[str]) -> NDArray[n
     rows = []
     for case in result["cases"].values():
         eves = {eve["attack"]: eve for eve in case["eves"] if eve["snr_db"] == snr_db}
-        means = [mean_of_photos(party[metric]) if party else None for party in (case["bob"], *(eves.get(a) for a in attacks))]
-        rows.append([mean.value if mean else np.nan for mean in means])
+        rows.append([value(party, metric) for party in (case["bob"], *(eves.get(attack, {}) for attack in attacks))])
     return np.array(rows)
 
 
-def table(result: dict[str, Any]) -> str:
+def table(result: dict[str, Any]) -> list[str]:
     """Four tables: the best Eve of each protection, all of them, what links transmissions, and what attributes follow."""
     config, verifier = result["config"], result["config"]["verifier"]
     parts = [
@@ -78,7 +69,7 @@ def table(result: dict[str, Any]) -> str:
     ]
     if any(point for case in result["cases"].values() for point in _attributes_of(case)):
         parts += ["Attributes by a linear probe: AUC.", markdown(*_attributes(result))]
-    return "\n\n".join(parts)
+    return parts
 
 
 def _best(result: dict[str, Any]) -> tuple[list[str], list[list[str]]]:
@@ -97,7 +88,7 @@ def _best(result: dict[str, Any]) -> tuple[list[str], list[list[str]]]:
         keyed = case["protection"] in ("rotation", "modulo")
         for snr_db in preset["eve_snr_db"]:
             eves = [e for e in case["eves"] if e["snr_db"] == snr_db and not (keyed and e["attack"] == CONTROL)]
-            best = min(eves, key=lambda eve: _mean(eve["lpips"]))
+            best = min(eves, key=lambda eve: value(eve, "lpips"))
             rows.append([name, basis, f"Eve, {best['attack']}", f"{snr_db:g}", *_figures(best)])
     return head, rows
 
@@ -107,8 +98,8 @@ def _everyone(result: dict[str, Any]) -> tuple[list[str], list[list[str]]]:
     rows = []
     for name, case in result["cases"].items():
         eves = {eve["attack"]: eve for eve in case["eves"] if eve["snr_db"] == snr_db}
-        cells = [f"{_mean(eves[attack]['lpips']):.3f}" if attack in eves else "" for attack in attacks]
-        rows.append([name, f"{_mean(case['bob']['lpips']):.3f}", *cells])
+        cells = [f"{value(eves[attack], 'lpips'):.3f}" if attack in eves else "" for attack in attacks]
+        rows.append([name, f"{value(case['bob'], 'lpips'):.3f}", *cells])
     return ["protection", "Bob", *attacks], rows
 
 
@@ -118,7 +109,7 @@ def _linkage(result: dict[str, Any]) -> tuple[list[str], list[list[str]]]:
     rows = []
     for name, case in result["cases"].items():
         point: dict[str, Any] = next((p for p in case["linkage"] if p["snr_db"] == snr_db), {})
-        rows.append([name, *(_score(point.get(source)) for source in sources)])
+        rows.append([name, *(shown_score(point.get(source)) for source in sources)])
     return ["protection", *sources], rows
 
 
@@ -129,7 +120,7 @@ def _attributes(result: dict[str, Any]) -> tuple[list[str], list[list[str]]]:
         point = next(iter(_attributes_of(case)), {})
         for source in ("common codes", "everything heard"):
             if any(source in point.get(attribute, {}) for attribute in names):
-                rows.append([name, source, *(_score(point.get(attribute, {}).get(source)) for attribute in names)])
+                rows.append([name, source, *(shown_score(point.get(attribute, {}).get(source)) for attribute in names)])
     return ["protection", "from", *names], rows
 
 
@@ -138,20 +129,6 @@ def _attributes_of(case: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def _figures(party: dict[str, Any]) -> list[str]:
-    means = [_interval(party.get(name)) for name in ("lpips", "lpips_squeeze", "fppsr", "identity_similarity")]
     found = party["reidentification"]
-    return [*means, _score(found and found["rank-1"]), _interval(party["face_detected"])]
-
-
-def _interval(values: list[float | None] | None) -> str:
-    mean = mean_of_photos(values) if values else None
-    return str(mean) if mean else "not measured"
-
-
-def _mean(values: list[float | None] | None) -> float:
-    mean = mean_of_photos(values) if values else None
-    return mean.value if mean else float("nan")
-
-
-def _score(score: dict[str, float] | None) -> str:
-    return f"{score['value']:.3f} [{score['low']:.3f}, {score['high']:.3f}]" if score else ""
+    likeness = means(party, ("lpips", "lpips_squeeze", "fppsr", "identity_similarity"))
+    return [*likeness, shown_score(found and found["rank-1"]), *means(party, ("face_detected",))]

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a run of dp-semcom's figures works on: model, recogniser, photos, latents and pairs, loaded and described."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -9,10 +8,9 @@ from typing import Any
 from torch import Tensor
 
 from semveil.core.progress import Progress, quiet
-from semveil.core.registry import Registry
 from semveil.core.rng import streams
-from semveil.experiments.kit.experiment import Run
-from semveil.experiments.kit.inputs import as_json, measured_photos
+from semveil.experiments.kit.experiment import Run, presets
+from semveil.experiments.kit.inputs import as_json, photos_to_measure
 from semveil.experiments.kit.keeping import face_model_card, metric_weights
 from semveil.experiments.kit.photo_sets import PhotoSet, public_photos
 from semveil.methods.dp_semcom import PAPER_EPSILONS, DPSemCom, pair_settings
@@ -61,8 +59,7 @@ class Preset:
     measured_box: bool = False
 
 
-PRESETS: Registry[Preset] = Registry("preset")
-for _preset in (
+PRESETS = presets(
     Preset(
         name="smoke",
         model=DEFAULT_MODEL,
@@ -87,8 +84,7 @@ for _preset in (
         perceptual="lpips",
         measured_box=True,
     ),
-):
-    PRESETS.add(_preset.name, _preset)
+)
 
 
 VARIANTS = tuple((noise, start) for noise in ("frozen", "fresh") for start in ("default", "identity"))
@@ -111,19 +107,21 @@ class Setup:
         return {"seeds": list(self.preset.seeds), "photos": list(self.photos.ids)}
 
 
-def load(kind: str) -> Callable[[Run], Setup]:
-    """How a kind of run loads what it needs: `curves`, `noise` or `images`."""
-    return partial(prepare_run, kind)
-
-
 def prepare_run(kind: str, run: Run) -> Setup:
-    """Load everything that a run needs: model, recogniser, photos, their latents, the pairs (trained where missing)."""
+    """Load everything that a run needs: model, recogniser, photos, their latents, the pairs (trained where missing).
+
+    Args:
+        kind: `curves`, `noise` or `images`.
+        run: names the preset and the data.
+    """
     preset: Preset = run.preset
     loaded = load_model(run.model or preset.model)
     if preset.measured_box:
         loaded = loaded.with_measured_box()
     recogniser, recogniser_info = load_verifier(run.verifier or preset.verifier, resolution=loaded.size)
-    photos = _photos(kind, run, loaded)
+    shows = kind == "images"
+    count = preset.pictured if shows else preset.photos
+    photos = photos_to_measure(run, loaded, count, partial(public_photos, loaded, count), shows=shows)
     plain = DPSemCom(loaded, protection="none")
     codes, inversion = cached_inversion(
         loaded, photos.images, perceptual=preset.perceptual, progress=lambda done, total: run.progress("invert", done, total)
@@ -142,13 +140,6 @@ def prepare_run(kind: str, run: Run) -> Setup:
         "pairs": {name: pair_digest(method.pair) for name, method in methods.items() if method.pair},
     }
     return Setup(preset, loaded, Remembering(recogniser), photos, loaded.box.clip(codes), methods, config)
-
-
-def _photos(kind: str, run: Run, model: FaceModel) -> PhotoSet:
-    count = run.preset.pictured if kind == "images" else run.preset.photos
-    if run.data is not None or (run.preset.needs_data and kind != "images"):
-        return measured_photos(run, model, count)
-    return public_photos(model, count)
 
 
 def _methods(kind: str, preset: Preset, model: FaceModel, progress: Progress) -> dict[str, DPSemCom]:

@@ -9,18 +9,19 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from semveil.experiments.dp_semcom.link_bench import (
+    LABEL,
     PRESETS,
     STRONGEST,
     LinkBench,
+    gap,
     load,
-    mean,
     run_cell,
     shown_metric,
     strongest,
 )
-from semveil.experiments.dp_semcom.link_shown import LABEL, gap
 from semveil.experiments.kit.experiment import Jobs, cells, experiment
 from semveil.experiments.kit.plots import COLOURS
+from semveil.experiments.kit.statistics import value
 
 
 def jobs(bench: LinkBench) -> Jobs:
@@ -44,16 +45,16 @@ def drawing(result: dict[str, Any], folder: Path) -> Figure:
     for cell in cells:
         row, column = channels.index(cell["channel"]), protections.index(cell["protection"])
         curve, square = panels[2 * row, column], panels[2 * row + 1, column]
-        curve.plot(snrs, [mean(party, metric) for party in cell["bob"]], "o-", color=COLOURS["bob"], label="Bob")
+        curve.plot(snrs, [value(party, metric) for party in cell["bob"]], "o-", color=COLOURS["bob"], label="Bob")
         eves = [strongest(cell, metric, snr) for snr in snrs]
-        values = [mean(eve, metric) if eve else np.nan for eve in eves]
+        values = [value(eve or {}, metric) for eve in eves]
         curve.plot(snrs, values, "s-", color=COLOURS["eve"], label="strongest Eve")
         curve.set_title(f"{cell['protection']}\n{cell['channel']}", fontsize=8)
         curve.set_ylabel(metric.upper())
         table = np.array([[gap(cell, metric, bob, eve) for bob in snrs] for eve in snrs])
         square.imshow(table, origin="lower", cmap="RdBu", vmin=-0.25, vmax=0.25, aspect="auto")
-        for (i, j), value in np.ndenumerate(table):
-            square.text(j, i, f"{value:.2f}", ha="center", va="center", fontsize=6)
+        for (i, j), difference in np.ndenumerate(table):
+            square.text(j, i, f"{difference:.2f}", ha="center", va="center", fontsize=6)
         square.set_xticks(range(len(snrs)), [f"{snr:g}" for snr in snrs], fontsize=7)
         square.set_yticks(range(len(snrs)), [f"{snr:g}" for snr in snrs], fontsize=7)
         square.set_xlabel("Bob's SNR in dB", fontsize=8)

@@ -3,18 +3,19 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
 import torch.nn.functional as F
+from torch import Tensor
 
-from semveil.core.pixels import to_pixels, to_tensor
 from semveil.core.weights import WeightsMissing
 from semveil.experiments.identity_dp.presets import FACENETS, LITERAL, OURS, PUBLISHED, IdentityPreset
 from semveil.experiments.kit.experiment import Run
-from semveil.experiments.kit.inputs import as_json, measured_photos
+from semveil.experiments.kit.inputs import as_json, photos_to_measure
 from semveil.experiments.kit.keeping import metric_weights
-from semveil.experiments.kit.photo_sets import ORDER_SEED, PhotoSet, astronaut, astronaut_and
+from semveil.experiments.kit.photo_sets import PhotoSet, astronaut_and
 from semveil.experiments.kit.set_distance import SetFeatures
 from semveil.methods.face_model import load_model
 from semveil.methods.identity_dp import IdentityDP, observed_sensitivity
@@ -113,24 +114,21 @@ def photos_for(count: Callable[[IdentityPreset], int], *, shows: bool = False) -
 
     def photos(run: Run, model: IdentityModel) -> PhotoSet:
         taken = count(run.preset)
-        if run.data is not None or (run.preset.needs_data and not shows):
-            return measured_photos(run, model, taken, first_test_photo=FIRST_TEST_PHOTO)
-        return public_faces(model.size, taken)
+        public = partial(public_faces, model.size, taken)
+        return photos_to_measure(run, model, taken, public, shows=shows, first_test_photo=FIRST_TEST_PHOTO)
 
     return photos
 
 
 def public_faces(size: int, count: int) -> PhotoSet:
     """The astronaut, and faces that the bundled face model generates, enlarged to `size` where that is larger."""
-    images = to_tensor([astronaut(size)])
-    if count > 1:
+
+    def generate(many: int, rng: torch.Generator) -> Tensor:
         face = load_model()
-        codes = face.public_latents(count - 1, rng=torch.Generator().manual_seed(ORDER_SEED))
-        with torch.no_grad():
-            generated = face.generator.synthesize(codes)
-        generated = F.interpolate(generated, size=(size, size), mode="bicubic", antialias=True)
-        images = torch.cat([images, to_tensor(to_pixels(generated))])
-    return astronaut_and(images, "faces-128")
+        generated = face.generator.synthesize(face.public_latents(many, rng=rng))
+        return F.interpolate(generated, size=(size, size), mode="bicubic", antialias=True)
+
+    return astronaut_and(size, count, generate, by="faces-128")
 
 
 def _facenets() -> tuple[dict[str, Verifier], list[str]]:

@@ -12,10 +12,9 @@ from matplotlib.figure import Figure
 
 from semveil.core.progress import Progress
 from semveil.experiments.identity_dp.bench import IdentityBench, load, photos_for
-from semveil.experiments.identity_dp.measures import looks, other_people
-from semveil.experiments.identity_dp.paper import PAPER
-from semveil.experiments.identity_dp.presets import IDENTITY_PRESETS, OURS
-from semveil.experiments.identity_dp.rows import PAPER_EPSILONS, baseline_rows, measured, own_rows
+from semveil.experiments.identity_dp.paper import result_of_paper
+from semveil.experiments.identity_dp.presets import OURS
+from semveil.experiments.identity_dp.rows import PAPER_EPSILONS, baseline_rows, looks, measured, other_people, own_rows
 from semveil.experiments.identity_dp.shown import (
     DETECTION_AIM,
     PSR_AIM,
@@ -34,9 +33,9 @@ from semveil.experiments.identity_dp.shown import (
     row_of,
 )
 from semveil.experiments.kit.claims import Claim
-from semveil.experiments.kit.experiment import experiment, whole
+from semveil.experiments.kit.experiment import whole
 from semveil.experiments.kit.keeping import Keep, Kept, measurement
-from semveil.experiments.kit.plots import COLOURS
+from semveil.experiments.kit.plots import COLOURS, bar
 from semveil.experiments.kit.statistics import mean, paired, value
 from semveil.experiments.kit.tables import claims_table, markdown
 
@@ -103,13 +102,7 @@ def _bars(result: dict[str, Any], table: str, rows: Sequence[dict[str, Any]]) ->
     for axes, (metric, label) in zip(figure.subplots(2, 3).flat, panels.items(), strict=True):
         for at, row in enumerate(rows):
             colour = COLOURS["bob"] if row["method"] == "identity-dp" else COLOURS["series"][1]
-            if metric == "frechet":
-                axes.bar(at, row["images"]["frechet"] or 0, color=colour)
-                continue
-            found = mean(row["images"], metric)
-            if found:
-                axes.bar(at, found.value, color=colour)
-                axes.errorbar(at, found.value, [[found.value - found.low], [found.high - found.value]], color="#222222")
+            bar(axes, at, row["images"], metric, colour)
         for at, theirs in enumerate(reported, len(rows)):
             value = theirs.get("identity_distance facenet-vggface2" if metric.startswith("identity_distance") else metric)
             if value is not None:
@@ -121,14 +114,13 @@ def _bars(result: dict[str, Any], table: str, rows: Sequence[dict[str, Any]]) ->
     return figure
 
 
-def table(result: dict[str, Any]) -> str:
+def table(result: dict[str, Any]) -> list[str]:
     found = mean(result["source"], "face_detected")
-    assert found is not None
-    rows = [row_of(row, found.value) for row in result["rows"]]
+    rows = [row_of(row, value(result["source"], "face_detected")) for row in result["rows"]]
     head = head_of(result["rows"][0]["images"])
     seconds = result["seconds_per_image"]
     paper = result["paper"]
-    parts = [
+    return [
         about(result),
         f"In the photos dlib finds a face in {found}. Other people's identity distance: {others(result)}. identity-dp takes "
         f"{seconds:.3f} s of processor time per photo, one at a time with {result['threads']} thread(s), without "
@@ -141,7 +133,6 @@ def table(result: dict[str, Any]) -> str:
         f"Table II, {REPORTED} (CelebA); nothing of it is measured here but identity-dp's rows above:",
         reported(paper["table2"]),
     ]
-    return "\n\n".join(parts)
 
 
 def judge(result: dict[str, Any]) -> Iterator[Claim]:
@@ -186,14 +177,11 @@ def judge(result: dict[str, Any]) -> Iterator[Claim]:
         )
 
 
-COMPARISON = experiment(
+COMPARISON = result_of_paper(
     "identity-dp/comparison",
-    revision=3,
-    presets=IDENTITY_PRESETS,
     load=load(photos_for(lambda preset: preset.compared)),
     measure=whole(run),
     figures={"table1": table_1, "table2": table_2},
     table=table,
     claims=judge,
-    paper=PAPER,
 )

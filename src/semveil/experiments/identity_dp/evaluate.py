@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Measure anyone's output folders as [IDP] does: Figs. 8 and 9, and Tables I to III for methods that are not semveil's."""
+"""Measure anyone's output folders as [IDP] does: Figs. 8 and 9, and Tables I to III for methods that are not semveil's.
+
+`semveil evaluate` writes `evaluation.json`; it is drawn and told as every result is.
+"""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -7,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -20,17 +24,21 @@ from semveil.data.faces import PhotoFace
 from semveil.data.judgements import read_judgements
 from semveil.data.pairs import PairList, read_pairs
 from semveil.experiments.identity_dp.bench import IdentityBench, prepare_bench
-from semveil.experiments.identity_dp.measures import looks
 from semveil.experiments.identity_dp.pairs import Pairs, acceptance
 from semveil.experiments.identity_dp.paper import PAPER
 from semveil.experiments.identity_dp.photos import FolderFaces, find_faces, photo_files, same_face
 from semveil.experiments.identity_dp.presets import IDENTITY_PRESETS, OURS
-from semveil.experiments.identity_dp.rows import Row, measured, own_rows
+from semveil.experiments.identity_dp.rows import Row, looks, measured, own_rows
+from semveil.experiments.identity_dp.shown import about, head_of, named, row_of
+from semveil.experiments.kit.experiment import written_elsewhere
 from semveil.experiments.kit.keeping import at_once
 from semveil.experiments.kit.latent_measures import save_picture
 from semveil.experiments.kit.photo_sets import DataMissing, PhotoSet
+from semveil.experiments.kit.picture_grid import Cell, draw_pictures
 from semveil.experiments.kit.reproduce import draw
-from semveil.experiments.kit.utility import kept_by_judge, kept_on_crops, load_parser
+from semveil.experiments.kit.statistics import NOT_MEASURED, value
+from semveil.experiments.kit.tables import markdown
+from semveil.experiments.kit.utility import kept_by_judge, kept_on_crops, load_parser, utility_table
 from semveil.methods.identity_model import load_identity_model
 from semveil.recognition.by_name import VERIFIERS, load_verifier
 
@@ -68,6 +76,7 @@ def evaluate(
         judgements: what an independent program sees in photos and pictures (`docs/utility.md`): adds landmark error,
             expression, gaze, age, sex and its own detection.
         parser: weights of a face parser: adds how open mouth and eyes are, and the place of the hair.
+        progress: what is being done, how much is done, how much there is.
 
     Returns:
         The JSON, and the picture.
@@ -199,3 +208,29 @@ def _pictures(out: Path, photos: PhotoSet, rows: Sequence[Row]) -> list[dict[str
         for number, (name, images) in enumerate(chosen)
         for i, photo in enumerate(photos.ids[:SHOWN])
     ]
+
+
+def drawing(result: dict[str, Any], folder: Path) -> Figure:
+    """Rows: photos, other programs' outputs, ours."""
+    rows: dict[str, list[Cell]] = {}
+    for record in result["pictures"]:
+        rows.setdefault(record["shows"], []).append((folder / record["file"], record["source"]))
+    return draw_pictures(list(rows.values()), row_labels=list(rows), title="Beside identity-dp")
+
+
+def table(result: dict[str, Any]) -> list[str]:
+    found = value(result["source"], "face_detected")
+    rows, head = [row_of(row, found) for row in result["rows"]], head_of(result["rows"][0]["images"])
+    if result["pairs"]:
+        judged = list(result["rows"][0]["true_acceptance"])
+        head += [f"true acceptance, {name}" for name in judged]
+        for cells, row in zip(rows, result["rows"], strict=True):
+            for rate in map(row["true_acceptance"].get, judged):
+                cells.append(NOT_MEASURED if rate is None else f"{rate[0]:.3f} ± {rate[1]:.3f}")
+    kept = [(named(row), row["kept"]) for row in result["rows"] if "kept" in row]
+    return [about(result), markdown(head, rows), *([utility_table(kept)] if kept else [])]
+
+
+EVALUATION = written_elsewhere(
+    "identity-dp/evaluation", figures={"fig8": drawing}, table=table, photographs=frozenset({"fig8"})
+)

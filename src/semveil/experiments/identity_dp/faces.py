@@ -9,13 +9,12 @@ from matplotlib.figure import Figure
 
 from semveil.core.progress import Progress
 from semveil.experiments.identity_dp.bench import IdentityBench, load
-from semveil.experiments.identity_dp.measures import looks, picture
-from semveil.experiments.identity_dp.paper import PAPER
+from semveil.experiments.identity_dp.paper import result_of_paper
 from semveil.experiments.identity_dp.photos import own_faces
-from semveil.experiments.identity_dp.presets import IDENTITY_PRESETS
-from semveil.experiments.identity_dp.rows import PAPER_EPSILONS, claim, protected
-from semveil.experiments.kit.experiment import experiment, whole
+from semveil.experiments.identity_dp.rows import PAPER_EPSILONS, claim, looks, protected
+from semveil.experiments.kit.experiment import whole
 from semveil.experiments.kit.keeping import Keep
+from semveil.experiments.kit.latent_measures import save_picture
 from semveil.experiments.kit.picture_grid import Cell, draw_pictures
 
 PER_ROW = 8  # faces
@@ -28,8 +27,8 @@ def run(kind: str, bench: IdentityBench, folder: Path, progress: Progress, keep:
     records = [
         {
             "source": photo,
-            "source_file": picture(folder, f"{kind}-{i:03d}-source", photos[i]),
-            "file": picture(folder, f"{kind}-{i:03d}-protected", images[i]),
+            "source_file": save_picture(folder, f"identity-{kind}-{i:03d}-source", photos[i]),
+            "file": save_picture(folder, f"identity-{kind}-{i:03d}-protected", images[i]),
         }
         for i, photo in enumerate(bench.photos.ids)
     ]
@@ -48,25 +47,11 @@ def drawing(result: dict[str, Any], folder: Path) -> Figure:
     return draw_pictures(rows, row_labels=["photos", "protected"] * (len(rows) // 2), title=f"identity-dp ({claim})")
 
 
-CHALLENGING = experiment(
-    "identity-dp/challenging",
-    revision=3,
-    presets=IDENTITY_PRESETS,
-    load=load(own_faces),
-    measure=whole(partial(run, "challenging")),
-    figures={"fig10": drawing},
-    photographs=frozenset({"fig10"}),
-    paper=PAPER,
-)
-
-
-PORTRAITS = experiment(
-    "identity-dp/portraits",
-    revision=3,
-    presets=IDENTITY_PRESETS,
-    load=load(own_faces),
-    measure=whole(partial(run, "portraits")),
-    figures={"fig11": drawing},
-    photographs=frozenset({"fig11"}),
-    paper=PAPER,
-)
+for _name, _figure in (("challenging", "fig10"), ("portraits", "fig11")):
+    result_of_paper(
+        f"identity-dp/{_name}",
+        load=load(own_faces),
+        measure=whole(partial(run, _name)),
+        figures={_figure: drawing},
+        photographs=frozenset({_figure}),
+    )

@@ -26,7 +26,6 @@ from torch import Tensor
 
 from semveil.attacks.reidentification import Reidentification
 from semveil.core.progress import Progress, quiet
-from semveil.core.registry import Registry
 from semveil.core.rng import streams
 from semveil.encoders.attributes import coarsened
 from semveil.experiments.identity_dp.leak_attacks import (
@@ -45,10 +44,11 @@ from semveil.experiments.identity_dp.leak_attacks import (
 )
 from semveil.experiments.identity_dp.leak_faces import LeakFaces, Portraits, leak_faces
 from semveil.experiments.identity_dp.leak_figure import drawing, leak_tables
-from semveil.experiments.kit.experiment import Run, experiment, whole
+from semveil.experiments.kit.experiment import Run, experiment, presets, whole
 from semveil.experiments.kit.inputs import as_json
-from semveil.experiments.kit.keeping import Keep, at_once, face_model_card
+from semveil.experiments.kit.keeping import Keep, at_once, each, face_model_card
 from semveil.experiments.kit.photo_sets import DataMissing, load_face_set
+from semveil.experiments.kit.statistics import rates
 from semveil.methods.face_model import load_model
 from semveil.methods.identity_dp import IdentityDP
 from semveil.methods.identity_model import DEFAULT_IDENTITY_MODEL, IdentityModel, load_identity_model
@@ -86,15 +86,13 @@ class LeakPreset:
     seed: int = 0
 
 
-LEAK_PRESETS: Registry[LeakPreset] = Registry("preset")
-for _preset in (
+LEAK_PRESETS = presets(
     LeakPreset(
         "smoke", ("bundled",), 1, strangers=8, public=16, named_people=2, named_photos=2, sides=(8,), attribute_epsilon=None
     ),
     LeakPreset("small"),
     LeakPreset("full", ("edgeface", "dlib", "bundled"), strangers=3000, public=4000, named_people=100, named_photos=10),
-):
-    LEAK_PRESETS.add(_preset.name, _preset)
+)
 
 
 @dataclass(frozen=True)
@@ -177,22 +175,23 @@ def measure_leak(
     """All attackers on all variants, JSON-ready.
 
     Args:
+        model: protects.
+        faces: of whom, and what attackers have of them.
         recognisers: that attackers use, by name; their thresholds play no part.
+        preset: budgets and the seed.
         keep: keeps what is measured of a variant.
+        progress: how many variants are done.
     """
     signal, variants = signals(model, recognisers), _variants(model, faces, preset)
     clear, before = ({name: read(of, part.images) for name, of in signal.items()} for part in (faces.gallery, faces.strangers))
     anew = partial(_fused_anew, model, preset.seed)
     clear_anew = {name: anew(faces.gallery.images, signal[name]) for name in recognisers}
-    found = {}
-    for number, variant in enumerate(variants):
-        progress("attack", number, len(variants))
-        attack = partial(
-            _attacked, variant, faces, signal, list(recognisers), clear, before, preset.seed, anew=anew, clear_anew=clear_anew
-        )
-        found[variant.name] = keep(variant.name, attack)
-    progress("attack", len(variants), len(variants))
-    return {"attribute_probe": _attribute_probe(model, faces, preset), "variants": found}
+    attack = partial(_attacked, faces, signal, list(recognisers), clear, before, preset.seed, anew=anew, clear_anew=clear_anew)
+    found = each({variant.name: partial(attack, variant) for variant in variants}, keep, progress, "attack")
+    return {
+        "attribute_probe": _attribute_probe(model, faces, preset),
+        "variants": dict(zip((v.name for v in variants), found, strict=True)),
+    }
 
 
 def _variants(model: IdentityModel, faces: LeakFaces, preset: LeakPreset) -> list[Variant]:
@@ -228,13 +227,13 @@ def _of_another(model: IdentityModel, strangers: Tensor, preset: LeakPreset, pho
 
 
 def _attacked(
-    variant: Variant,
     faces: LeakFaces,
     signal: Mapping[str, Signal],
     recognisers: Sequence[str],
     clear: Mapping[str, Tensor],
     before: Mapping[str, Tensor],
     seed: int,
+    variant: Variant,
     *,
     anew: Callable[[Tensor, Signal], Tensor],
     clear_anew: Mapping[str, Tensor],
@@ -344,10 +343,7 @@ def _attribute_probe(model: IdentityModel, faces: LeakFaces, preset: LeakPreset)
 
 def _scores(found: Reidentification) -> dict[str, Any]:
     """Rates with their intervals, and what guessing gives."""
-    named = {f"rank-{rank}": score for rank, score in found.found.items()}
-    named |= {f"TAR at FAR {rate:g}": score for rate, score in found.accepted.items()}
-    rates = {name: {k: round(v, 4) for k, v in vars(score).items()} for name, score in named.items()}
-    return {"people": found.people, "guessing": round(1 / found.people, 4), **rates}
+    return {"people": found.people, "guessing": round(1 / found.people, 4), **rates(found)}
 
 
 def _in_parts(make: Callable[[Tensor], Tensor], photos: Tensor) -> Tensor:

@@ -58,8 +58,10 @@ def leak_faces(
     Args:
         faces: with several photos of some people.
         gallery_photos: of a person to be found, at most.
-        strangers, public: how many; fewer public ones where there are not so many people.
-        named_people, named_photos: how many people, and photos of each.
+        strangers: how many.
+        public: how many; fewer where there are not so many people.
+        named_people: how many people have names.
+        named_photos: of each of them.
 
     Raises:
         DataMissing: too few people have so many photos.

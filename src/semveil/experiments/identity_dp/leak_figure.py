@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
+from semveil.experiments.kit.plots import heat_table
+from semveil.experiments.kit.statistics import NOT_MEASURED, shown_score
 from semveil.experiments.kit.tables import markdown
 
 RANK, FURTHER = "rank-1", "rank-10"
@@ -14,7 +16,7 @@ RANKED = ("recogniser", "fused anew", "sum of scores")  # attackers whose rank 1
 Attack = tuple[str, str]
 
 
-def leak_tables(result: dict[str, Any]) -> str:
+def leak_tables(result: dict[str, Any]) -> list[str]:
     """The result as Markdown."""
     variants, rows = result["variants"], []
     for attack, signal in _attacks(result):
@@ -27,7 +29,7 @@ def leak_tables(result: dict[str, Any]) -> str:
         [attack, signal, *(_cell(_found(variant, attack, signal), FURTHER) for variant in variants.values())]
         for attack, signal, *_ in further
     ]
-    parts = [
+    return [
         f"Share of photos whose person comes first (rank 1), with a 95 % interval over people; model {model['name']} "
         f"(`{model['digest'][:12]}`). {photos['probes']} held-out people are looked for among {people['gallery']} "
         f"({photos['gallery']} photos). To undo the protection the attacker learns from {photos['strangers']} photos that it "
@@ -47,27 +49,16 @@ def leak_tables(result: dict[str, Any]) -> str:
             ],
         ),
     ]
-    return "\n\n".join(parts)
 
 
 def drawing(result: dict[str, Any], folder: Path) -> Figure:
     """How often every attacker finds the right person on every variant."""
     variants, attacks = result["variants"], _attacks(result)
-    table = np.full((len(attacks), len(variants)), np.nan)
-    for row, (attack, signal) in enumerate(attacks):
-        for column, variant in enumerate(variants.values()):
-            if cell := _found(variant, attack, signal):
-                table[row, column] = cell[RANK]["value"]
+    found = [[_found(variant, *attack) for variant in variants.values()] for attack in attacks]
+    table = np.array([[cell[RANK]["value"] if cell else np.nan for cell in row] for row in found])
     figure = Figure(figsize=(4.2 + 0.95 * len(variants), 1.8 + 0.34 * len(attacks)))
     axes = figure.subplots()
-    axes.imshow(table, cmap="cividis", vmin=0, vmax=1, aspect="auto")
-    for (row, column), value in np.ndenumerate(table):
-        if np.isfinite(value):
-            text = f"{value:.2f}".removeprefix("0") if value < 1 else "1"
-            axes.text(column, row, text, ha="center", va="center", fontsize=9, color="black" if value > 0.55 else "white")
-    axes.set_xticks(range(len(variants)), list(variants), rotation=30, ha="right")
-    axes.set_yticks(range(len(attacks)), [f"{attack}: {signal}" for attack, signal in attacks])
-    axes.grid(False)
+    heat_table(axes, table, list(variants), [f"{attack}: {signal}" for attack, signal in attacks])
     axes.set_title(f"How often the right person comes first, identity at ε = {result['config']['preset']['epsilon']:g}")
     return figure
 
@@ -82,7 +73,4 @@ def _found(variant: dict[str, Any], attack: str, signal: str) -> dict[str, Any] 
 
 
 def _cell(row: dict[str, Any] | None, rank: str = RANK) -> str:
-    if row is None or rank not in row:  # results of before have no rank 10
-        return "not measured"
-    score = row[rank]
-    return f"{score['value']:.3f} [{score['low']:.3f}, {score['high']:.3f}]"
+    return shown_score(row and row.get(rank), NOT_MEASURED)  # results of before have no rank 10

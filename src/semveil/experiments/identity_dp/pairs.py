@@ -16,8 +16,8 @@ from torch import Tensor
 from semveil.core.pixels import to_tensor
 from semveil.core.progress import Progress
 from semveil.experiments.identity_dp.bench import CHUNK, IdentityBench, load
-from semveil.experiments.identity_dp.paper import PAPER
-from semveil.experiments.identity_dp.presets import FACENETS, IDENTITY_PRESETS
+from semveil.experiments.identity_dp.paper import result_of_paper
+from semveil.experiments.identity_dp.presets import FACENETS
 from semveil.experiments.identity_dp.rows import Row, own_rows
 from semveil.experiments.identity_dp.shown import (
     READINGS,
@@ -31,8 +31,8 @@ from semveil.experiments.identity_dp.shown import (
     row_name,
 )
 from semveil.experiments.kit.claims import Claim
-from semveil.experiments.kit.experiment import Run, experiment, whole
-from semveil.experiments.kit.keeping import Keep
+from semveil.experiments.kit.experiment import Run, whole
+from semveil.experiments.kit.keeping import Keep, each
 from semveil.experiments.kit.photo_sets import ORDER_SEED, DataMissing, PhotoSet, load_face_set
 from semveil.experiments.kit.plots import COLOURS, legend
 from semveil.experiments.kit.set_distance import shown_distances
@@ -116,11 +116,7 @@ def table3(bench: IdentityBench, folder: Path, progress: Progress, keep: Keep) -
     pairs = pairs_within_folds(people, bench.preset.folds)
     source = bench.features.of(photos)
     rows = [Row({"method": "original", "setting": "", "guarantee": None}, lambda photos: photos), *own_rows(bench)]
-    found = []
-    for done, row in enumerate(rows):
-        progress("verify", done, len(rows))
-        found.append(keep(row.key, partial(_table3_row, bench, row, pairs, source)))
-    progress("verify", len(rows), len(rows))
+    found = each({row.key: partial(_table3_row, bench, row, pairs, source) for row in rows}, keep, progress, "verify")
     counts = {"same": int(pairs.same.sum()), "different": int((~pairs.same).sum()), "folds": bench.preset.folds}
     return {"pairs": counts, "far": bench.preset.far, "rows": found}
 
@@ -167,7 +163,7 @@ def drawing(result: dict[str, Any], folder: Path) -> Figure:
     return figure
 
 
-def table(result: dict[str, Any]) -> str:
+def table(result: dict[str, Any]) -> list[str]:
     judged = list(result["rows"][0]["true_acceptance"])
     head = ["method", "ε (basis)", *(f"true acceptance, {name}" for name in judged), "Fréchet"]
     rows = []
@@ -179,7 +175,7 @@ def table(result: dict[str, Any]) -> str:
         rates = [f"{m:.3f} ± {s:.3f}" for m, s in (row[name] for name in FACENETS)]
         paper.append([row["method"], row["setting"], *rates, f"{row['fid']:.4f}"])
     counts = result["pairs"]
-    parts = [
+    return [
         f"{material(result)} Recognisers: {', '.join(judged)}.{lacking(result)}",
         f"{counts['same']} pairs of one person and {counts['different']} of two people, in {counts['folds']} folds that share "
         f"nobody; the second photo of a pair is protected; the threshold of each fold is that at which the others' pairs show "
@@ -189,7 +185,6 @@ def table(result: dict[str, Any]) -> str:
         f"Table III, {REPORTED} (LFW; FaceNet):",
         markdown(["method", "setting", "CASIA", "VGGFace2", "FID"], paper),
     ]
-    return "\n\n".join(parts)
 
 
 def judge(result: dict[str, Any]) -> Iterator[Claim]:
@@ -205,14 +200,11 @@ def judge(result: dict[str, Any]) -> Iterator[Claim]:
         )
 
 
-PAIRS = experiment(
+PAIRS = result_of_paper(
     "identity-dp/pairs",
-    revision=3,
-    presets=IDENTITY_PRESETS,
     load=load(held_out_people),
     measure=whole(table3),
     figures={"table3": drawing},
     table=table,
     claims=judge,
-    paper=PAPER,
 )

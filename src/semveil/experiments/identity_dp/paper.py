@@ -1,7 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """What [IDP]'s text and Tables I to III say; its curves are not printed as numbers, and nothing is read off them."""
 
+from functools import partial
 from typing import Any, Final
+
+from semveil.experiments.identity_dp.presets import IDENTITY_PRESETS
+from semveil.experiments.kit.experiment import experiment
 
 COLUMNS = ("identity_distance facenet-casia", "identity_distance facenet-vggface2", "psr", "psnr", "ssim", "face_detected")
 # Of its traditional methods: pixels of 256 or levels, in the order of Table I.
@@ -55,3 +59,5 @@ PAPER: Final[dict[str, Any]] = {
     ],
 }
 """`table1` is on CelebA-HQ, `table2` on CelebA, `table3` on LFW: true acceptance as mean and deviation over ten folds."""
+
+result_of_paper = partial(experiment, revision=3, presets=IDENTITY_PRESETS, paper=PAPER)

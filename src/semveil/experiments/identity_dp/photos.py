@@ -49,6 +49,8 @@ def find_faces(files: Mapping[str, Path], size: int, *, progress: Progress = qui
 
     Args:
         files: photos by their place, as `photo_files` gives them.
+        size: side of the crops in pixels.
+        progress: how many are done.
 
     Raises:
         DataMissing: there is no photo with a face.

@@ -12,14 +12,14 @@ from semveil.core.progress import Progress
 from semveil.core.rng import streams
 from semveil.experiments.identity_dp.baselines import READINGS, baseline
 from semveil.experiments.identity_dp.bench import IdentityBench, load, photos_for
-from semveil.experiments.identity_dp.measures import independent, picture
-from semveil.experiments.identity_dp.paper import PAPER
-from semveil.experiments.identity_dp.presets import IDENTITY_PRESETS, OURS
-from semveil.experiments.identity_dp.rows import PAPER_EPSILONS, claim, protected, rebuilt
-from semveil.experiments.identity_dp.shown import basis, by_source
-from semveil.experiments.kit.experiment import experiment, whole
+from semveil.experiments.identity_dp.paper import result_of_paper
+from semveil.experiments.identity_dp.presets import OURS
+from semveil.experiments.identity_dp.rows import PAPER_EPSILONS, claim, independent, protected, rebuilt
+from semveil.experiments.identity_dp.shown import basis, caption
+from semveil.experiments.kit.experiment import whole
 from semveil.experiments.kit.keeping import Keep
-from semveil.experiments.kit.picture_grid import draw_pictures
+from semveil.experiments.kit.latent_measures import save_picture
+from semveil.experiments.kit.picture_grid import Cell, by_source, draw_pictures
 from semveil.metrics import identity_distance
 
 FIGURE_AMOUNTS = (("pixelization", 4.0), ("pixelization", 8.0), ("noise", 9.0), ("noise", 18.0), ("blur", 8.0), ("blur", 16.0))
@@ -41,7 +41,7 @@ def run(bench: IdentityBench, folder: Path, progress: Progress, keep: Keep) -> d
     records = []
     for number, (said, images) in enumerate(made):
         for i, photo in enumerate(bench.photos.ids):
-            records.append({**said, "source": photo, "file": picture(folder, f"{i + 1}-{number:02d}", images[i])})
+            records.append({**said, "source": photo, "file": save_picture(folder, f"identity-{i + 1}-{number:02d}", images[i])})
     return {"images": records, "judge": independent(bench)[0].name}
 
 
@@ -55,19 +55,19 @@ def _at_mean_distance(bench: IdentityBench, epsilon: float) -> Tensor:
 
 
 def over_epsilons(result: dict[str, Any], folder: Path) -> Figure:
-    rows = by_source(result, folder, lambda record: record["shows"] in ("source", "no noise", "mean distance"))
+    shown = [record for record in result["images"] if record["shows"] in ("source", "no noise", "mean distance")]
     draws = f"of {result['config']['preset']['candidates']} draws that at the mean identity distance"
-    return draw_pictures(rows, title=f"{OURS}, {draws} ($\\epsilon$ of the identity alone, basis: {basis(result)})")
+    return draw_pictures(
+        by_source(shown, folder, caption), title=f"{OURS}, {draws} ($\\epsilon$ of the identity alone, basis: {basis(result)})"
+    )
 
 
 def beside_others(result: dict[str, Any], folder: Path) -> Figure:
-    rows, labels = [], []
+    rows: list[list[Cell]] = []
+    labels: list[str] = []
     for reading in dict.fromkeys(record.get("reading") for record in result["images"] if record.get("reading")):
-
-        def shown(record: dict[str, Any], reading: str = reading) -> bool:
-            return record["shows"] in ("source", "first draw") or record.get("reading") == reading
-
-        found = by_source(result, folder, shown)
+        shown = (r for r in result["images"] if r["shows"] in ("source", "first draw") or r.get("reading") == reading)
+        found = by_source(shown, folder, caption)
         rows += found
         labels += [f"read by: {reading}"] * len(found)
     rows = [sorted(row, key=lambda cell: cell[1].startswith("$")) for row in rows]
@@ -75,13 +75,10 @@ def beside_others(result: dict[str, Any], folder: Path) -> Figure:
     return draw_pictures(rows, row_labels=labels, title=title)
 
 
-PICTURES = experiment(
+PICTURES = result_of_paper(
     "identity-dp/pictures",
-    revision=3,
-    presets=IDENTITY_PRESETS,
     load=load(photos_for(lambda preset: preset.pictured, shows=True)),
     measure=whole(run),
     figures={"fig6": over_epsilons, "fig7": beside_others},
     photographs=frozenset({"fig6", "fig7"}),
-    paper=PAPER,
 )

@@ -3,7 +3,7 @@
 
 from dataclasses import dataclass
 
-from semveil.core.registry import Registry
+from semveil.experiments.kit.experiment import presets
 
 FACENETS = ("facenet-casia", "facenet-vggface2")  # [IDP] V-B: the recognisers of the identity distance
 # Perturbations: the paper's divided by its length, the paper's to the letter, and the method's default.
@@ -53,8 +53,7 @@ class IdentityPreset:
     seed: int = 0
 
 
-IDENTITY_PRESETS: Registry[IdentityPreset] = Registry("preset")
-for _preset in (
+IDENTITY_PRESETS = presets(
     IdentityPreset(
         name="smoke",
         model="identity-64",
@@ -96,5 +95,4 @@ for _preset in (
         photos_per_person=1000,
         people=10_000,
     ),
-):
-    IDENTITY_PRESETS.add(_preset.name, _preset)
+)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Rows of [IDP]'s tables: what is compared, and all metrics of it."""
+"""Rows of [IDP]'s tables: what is compared, and all metrics of it, JSON-ready, one value per photo."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,17 +11,18 @@ from torch import Tensor
 
 from semveil.core.digests import digest_of_json
 from semveil.core.progress import Progress
+from semveil.core.results import rounded
 from semveil.core.rng import streams
 from semveil.experiments.identity_dp.baselines import READINGS, baseline
 from semveil.experiments.identity_dp.bench import CHUNK, IdentityBench
-from semveil.experiments.identity_dp.measures import looks
 from semveil.experiments.identity_dp.paper import TABLE_AMOUNTS
 from semveil.experiments.identity_dp.presets import LITERAL, OURS, PUBLISHED
-from semveil.experiments.kit.keeping import Keep
+from semveil.experiments.kit.keeping import Keep, each
 from semveil.methods.identity_dp import IdentityDP
-from semveil.metrics import Moments
+from semveil.metrics import Moments, face_detected, fppsr, identity_distance, psnr, psr, sharpness, ssim
 
 PAPER_EPSILONS = (6.0, 0.57)  # of Tables I to III
+IN_TRAINING = ("bundled",)  # the model was trained to deceive it, so it has no say in `psr`
 
 
 @dataclass(frozen=True)
@@ -71,12 +72,7 @@ def measured(bench: IdentityBench, rows: Sequence[Row], progress: Progress, keep
     """Every row with all its metrics."""
     photos = bench.photos.images
     source = bench.features.of(photos)
-    found = []
-    for done, row in enumerate(rows):
-        progress("compare", done, len(rows))
-        found.append(keep(row.key, partial(_measured, bench, row, source)))
-    progress("compare", len(rows), len(rows))
-    return found
+    return each({row.key: partial(_measured, bench, row, source) for row in rows}, keep, progress, "compare")
 
 
 def _measured(bench: IdentityBench, row: Row, source: Mapping[str, Moments]) -> dict[str, Any]:
@@ -104,3 +100,49 @@ def rebuilt(bench: IdentityBench, photos: Tensor) -> Tensor:
     """What the networks make of crops with their own identity."""
     model = bench.model
     return torch.cat([model.fuse(model.identify(part), model.attributes(part)) for part in photos.split(CHUNK)]).clamp(-1, 1)
+
+
+def looks(bench: IdentityBench, source: Tensor, images: Tensor, *, detected: int | None = None) -> dict[str, Any]:
+    """Every metric of [IDP] V-B, of pictures against their photos.
+
+    Args:
+        bench: with the recognisers.
+        source: photos (B, 3, S, S) in [-1, 1].
+        images: what was made of them.
+        detected: in how many of the first pictures a face is looked for; the preset's number where None.
+
+    Returns:
+        `identity_distance NAME` and `protected NAME` for every recogniser, `psr` against all of them together but
+        `IN_TRAINING`, `psnr`, `ssim`, `sharpness` inside the face, `face_detected`.
+    """
+    columns: dict[str, list[float | None]] = {}
+    for name, judge in {**bench.verifiers, **bench.facenets}.items():
+        columns[f"identity_distance {name}"] = _of_chunks(source, images, lambda a, b, v=judge: identity_distance(a, b, v))
+    for name, judge in bench.verifiers.items():
+        columns[f"protected {name}"] = _of_chunks(source, images, lambda a, b, v=judge: fppsr(a, b, v))
+    judges = independent(bench)
+    columns["psr"] = _of_chunks(source, images, lambda a, b: psr(a, b, judges))
+    columns["psnr"], columns["ssim"] = _of_chunks(source, images, psnr), _of_chunks(source, images, ssim)
+    columns["sharpness"] = _of_chunks(source, images, sharpness)
+    columns["face_detected"] = face_detected(images[: bench.preset.detected if detected is None else detected]).float().tolist()
+    return {name: rounded(values) for name, values in columns.items()}
+
+
+def independent(bench: IdentityBench) -> list[Any]:
+    """The recognisers that had no part in training the model; all of them where that leaves none."""
+    found = [judge for name, judge in bench.verifiers.items() if name not in IN_TRAINING]
+    return found or list(bench.verifiers.values())
+
+
+def _of_chunks(source: Tensor, images: Tensor, metric: Any) -> list[float | None]:
+    return torch.cat([metric(a, b) for a, b in zip(source.split(CHUNK), images.split(CHUNK), strict=True)]).tolist()
+
+
+def other_people(bench: IdentityBench) -> dict[str, Any]:
+    """Mean identity distance between different photos, for scale."""
+    photos, found = bench.photos.images, {}
+    for name, judge in {**bench.verifiers, **bench.facenets}.items():
+        embedded = torch.cat([judge.embed(part) for part in photos.split(CHUNK)])
+        distances = torch.cdist(embedded, embedded)[~torch.eye(len(embedded), dtype=torch.bool)]
+        found[f"identity_distance {name}"] = round(float(distances.mean()), 4) if len(distances) else None
+    return found

@@ -1,13 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """What identity-dp's figures, tables and claims share."""
 
-from collections.abc import Callable, Iterable, Sequence
-from pathlib import Path
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from semveil.experiments.identity_dp.paper import COLUMNS
 from semveil.experiments.identity_dp.presets import LITERAL, PUBLISHED
-from semveil.experiments.kit.picture_grid import Cell
 from semveil.experiments.kit.plots import number
 from semveil.experiments.kit.set_distance import shown_distances
 from semveil.experiments.kit.statistics import mean
@@ -53,14 +51,6 @@ def row_name(row: dict[str, Any]) -> str:
 def photos_and_model(result: dict[str, Any]) -> str:
     config = result["config"]
     return f"{config['photos']['count']} photos, {config['model']['name']} (d = {config['model']['dimension']})"
-
-
-def by_source(result: dict[str, Any], folder: Path, chosen: Callable[[dict[str, Any]], bool]) -> list[list[Cell]]:
-    rows: dict[str, list[Cell]] = {}
-    for record in result["images"]:
-        if chosen(record):
-            rows.setdefault(record["source"], []).append((folder / record["file"], caption(record)))
-    return list(rows.values())
 
 
 def caption(record: dict[str, Any]) -> str:

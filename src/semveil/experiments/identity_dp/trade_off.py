@@ -12,10 +12,9 @@ from matplotlib.figure import Figure
 from semveil.core.progress import Progress
 from semveil.core.rng import streams
 from semveil.experiments.identity_dp.bench import CHUNK, PERTURBATIONS, IdentityBench, load, photos_for
-from semveil.experiments.identity_dp.measures import looks, other_people
-from semveil.experiments.identity_dp.paper import PAPER
-from semveil.experiments.identity_dp.presets import IDENTITY_PRESETS, LITERAL, OURS, PUBLISHED
-from semveil.experiments.identity_dp.rows import claim, rebuilt
+from semveil.experiments.identity_dp.paper import result_of_paper
+from semveil.experiments.identity_dp.presets import LITERAL, OURS, PUBLISHED
+from semveil.experiments.identity_dp.rows import claim, looks, other_people, rebuilt
 from semveil.experiments.identity_dp.shown import (
     DETECTION_AIM,
     PSR_AIM,
@@ -32,10 +31,10 @@ from semveil.experiments.identity_dp.shown import (
     photos_and_model,
 )
 from semveil.experiments.kit.claims import Claim
-from semveil.experiments.kit.experiment import experiment, whole
-from semveil.experiments.kit.keeping import Keep
+from semveil.experiments.kit.experiment import whole
+from semveil.experiments.kit.keeping import Keep, each
 from semveil.experiments.kit.latent_measures import over_draws
-from semveil.experiments.kit.plots import COLOURS, legend, line
+from semveil.experiments.kit.plots import COLOURS, legend, level, line
 from semveil.experiments.kit.statistics import mean, paired, value
 from semveil.experiments.kit.tables import claims_table, markdown, means
 
@@ -51,12 +50,8 @@ def run(bench: IdentityBench, folder: Path, progress: Progress, keep: Keep) -> d
     """Every metric over epsilons and perturbations: of each photo and draw."""
     photos = bench.photos.images
     settings = [(how, epsilon) for how in PERTURBATIONS for epsilon in bench.preset.epsilons]
-    drawn: dict[tuple[str, float], list[dict[str, list[list[float]]]]] = {setting: [] for setting in settings}
-    for start in range(0, len(photos), CHUNK):
-        progress("measure", start, len(photos))
-        for setting, rows in zip(settings, keep(f"from {start}", partial(_drawn, bench, settings, start)), strict=True):
-            drawn[setting].append(rows)
-    progress("measure", len(photos), len(photos))
+    jobs = {f"from {start}": partial(_drawn, bench, settings, start) for start in range(0, len(photos), CHUNK)}
+    parts_of_settings = zip(*each(jobs, keep, progress, "measure"), strict=True)
     return {
         "source": {"face_detected": looks(bench, photos, photos)["face_detected"]},
         "reconstructed": {"images": looks(bench, photos, rebuilt(bench, photos))},
@@ -68,12 +63,12 @@ def run(bench: IdentityBench, folder: Path, progress: Progress, keep: Keep) -> d
                 "cosine_kept": _cosine_kept(bench, how, epsilon),
                 "images": {name: over_draws(_side_by_side(parts, name)) for name in parts[0]},
             }
-            for (how, epsilon), parts in drawn.items()
+            for (how, epsilon), parts in zip(settings, parts_of_settings, strict=True)
         ],
     }
 
 
-def _side_by_side(parts: list[dict[str, list[list[float]]]], name: str) -> list[list[float]]:
+def _side_by_side(parts: Sequence[dict[str, list[list[float]]]], name: str) -> list[list[float]]:
     """(draws, photos) of a metric from parts of the photos, some of which may lack it."""
     rows = [part[name] for part in parts if name in part]
     return [[value for row in draw for value in row] for draw in zip(*rows, strict=True)]
@@ -130,9 +125,7 @@ def utility(result: dict[str, Any], folder: Path) -> Figure:
     ):
         _over_epsilons(axes, result, metric)
         axes.set(ylabel=label)
-    source = mean(result["source"], "face_detected")
-    if source:
-        panels[2].axhline(source.value, color=COLOURS["direct"], ls=":", label="photos")
+    level(panels[2], result["source"], "face_detected", color=COLOURS["direct"], ls=":", label="photos")
     panels[2].set(ylim=(0, 1.03))
     return _finished(figure, panels, result, "Image utility")
 
@@ -143,9 +136,7 @@ def _over_epsilons(axes: Axes, result: dict[str, Any], metric: str) -> None:
         if points:
             epsilons = [point["nominal_epsilon"] for point in points]
             line(axes, epsilons, [point["images"] for point in points], metric, label=how, **look)
-    plain = mean(result["reconstructed"]["images"], metric)
-    if plain:
-        axes.axhline(plain.value, color=COLOURS["inverted"], ls=":", label="no noise")
+    level(axes, result["reconstructed"]["images"], metric, color=COLOURS["inverted"], ls=":", label="no noise")
     axes.set(xscale="log", xlabel="nominal $\\epsilon$ of the identity vector; attributes in clear")
 
 
@@ -155,7 +146,7 @@ def _finished(figure: Figure, panels: Sequence[Axes], result: dict[str, Any], wh
     return figure
 
 
-def table(result: dict[str, Any]) -> str:
+def table(result: dict[str, Any]) -> list[str]:
     names = distances_in(result["reconstructed"]["images"])
     metrics = [*names, "psr", "psnr", "ssim", "face_detected"]
     head = ["law", "nominal ε", "true ε (basis)", "cosine kept", *map(column, metrics)]
@@ -166,7 +157,7 @@ def table(result: dict[str, Any]) -> str:
         rows.append([*what, "" if kept is None else f"{kept:.4f}", *means(point["images"], metrics)])
     observed = result["config"]["observed_sensitivity"]
     d = result["config"]["model"]["dimension"]
-    parts = [
+    return [
         about(result),
         f"`as published` takes {observed:.2f}, the largest L1 distance between these photos' identity vectors, for the "
         f"sensitivity; {2 * d**0.5:.2f} bounds that of any two. Its true ε is what a release with that noise would claim. "
@@ -174,7 +165,6 @@ def table(result: dict[str, Any]) -> str:
         markdown(head, rows),
         claims_table(judge(result), said_by=SAID_BY),
     ]
-    return "\n\n".join(parts)
 
 
 def judge(result: dict[str, Any]) -> Iterator[Claim]:
@@ -213,14 +203,11 @@ def judge(result: dict[str, Any]) -> Iterator[Claim]:
         )
 
 
-TRADE_OFF = experiment(
+TRADE_OFF = result_of_paper(
     "identity-dp/trade-off",
-    revision=3,
-    presets=IDENTITY_PRESETS,
     load=load(photos_for(lambda preset: preset.photos)),
     measure=whole(run),
     figures={"fig4": protection, "fig5": utility},
     table=table,
     claims=judge,
-    paper=PAPER,
 )

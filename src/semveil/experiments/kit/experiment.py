@@ -2,16 +2,18 @@
 """What a result is: its name, its sizes, what is measured, and how that is drawn, told and judged."""
 
 import importlib
+import importlib.util
 import pkgutil
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from matplotlib.figure import Figure
 
 import semveil.experiments
+from semveil.core.plugins import plugins
 from semveil.core.progress import Progress
 from semveil.core.registry import Registry
 from semveil.experiments.kit.claims import Claim
@@ -22,7 +24,11 @@ Result = dict[str, Any]
 Drawing = Callable[[Result, Path], Figure]
 """Called with a result and the folder of its JSON, which may hold pictures that it names."""
 Jobs = Mapping[str, Callable[[], Any]]
-COMMON = ("kit", "audit", "demo")  # folders without results of their own
+Told = str | Iterable[str]
+"""Markdown, or its paragraphs."""
+Size = TypeVar("Size")
+GROUP = "semveil.experiments"
+COMMON = ("kit", "demo")  # folders without results of their own
 
 
 @dataclass(frozen=True)
@@ -73,7 +79,7 @@ class Experiment:
         measure: fills in the file; cells that an interrupted run has done are kept.
         figures: by name, such as `fig3`; a paper's tables are drawn too.
         photographs: figures that show faces, kept at fewer dots because photographs do not compress.
-        table: the result as Markdown.
+        table: the result as Markdown, or its paragraphs.
         claims: what the paper, or we, say of it, and whether that holds.
         paper: what the paper's text says, with its source; null where it gives no number.
     """
@@ -84,7 +90,7 @@ class Experiment:
     measure: Callable[[Any, Kept, Run], None] | None = None
     figures: Mapping[str, Drawing] = field(default_factory=dict)
     photographs: frozenset[str] = frozenset()
-    table: Callable[[Result], str] | None = None
+    table: Callable[[Result], Told] | None = None
     claims: Callable[[Result], Iterable[Claim]] | None = None
     paper: Mapping[str, Any] | None = None
 
@@ -104,16 +110,22 @@ FIGURES: Registry[Experiment] = Registry("figure")
 """The experiment of each figure, such as `dp-semcom/fig3`; one without figures is found by its own name."""
 
 
-def experiment(name: str, *, revision: int, figures: Mapping[str, Drawing] | None = None, **parts: Any) -> Experiment:
+def presets(*sizes: Size) -> Registry[Size]:
+    """Sizes of a run by their names."""
+    found: Registry[Size] = Registry("preset")
+    for size in sizes:
+        found.add(getattr(size, "name"), size)  # noqa: B009
+    return found
+
+
+def experiment(name: str, *, revision: int, **parts: Any) -> Experiment:
     """Declare a result; arguments as `Experiment`, and `revision` as `Measurement`."""
-    return _declared(Experiment(measurement(name, revision=revision), figures=figures or {}, **parts))
+    return _declared(Experiment(measurement(name, revision=revision), **parts))
 
 
-def written_elsewhere(
-    name: str, *, table: Callable[[Result], str] | None = None, figures: Mapping[str, Drawing] | None = None, **parts: Any
-) -> Experiment:
+def written_elsewhere(name: str, **parts: Any) -> Experiment:
     """Declare a result that another command writes: it is only drawn and told here, and is never outdated."""
-    return _declared(Experiment(Measurement(name, revision=1), figures=figures or {}, table=table, **parts))
+    return _declared(Experiment(Measurement(name, revision=1), **parts))
 
 
 def _declared(made: Experiment) -> Experiment:
@@ -125,14 +137,24 @@ def _declared(made: Experiment) -> Experiment:
 
 
 def papers() -> list[str]:
-    """Folders with results, as they begin the names of figures."""
+    """What names of figures begin with: folders with results, and what packages of others add as `semveil.experiments`."""
     folders = pkgutil.iter_modules(semveil.experiments.__path__)
-    return [folder.name.replace("_", "-") for folder in folders if folder.ispkg and folder.name not in COMMON]
+    own = [folder.name.replace("_", "-") for folder in folders if folder.ispkg and folder.name not in COMMON]
+    return [*own, *(plugin.name for plugin in plugins(GROUP) if plugin.name not in own)]
 
 
 def load_paper(paper: str) -> None:
-    """Import every file of a paper's folder, which declares its results."""
-    package = importlib.import_module(f"semveil.experiments.{paper.replace('-', '_')}")
+    """Import every file of a paper's folder, or the module that another package names, which declare their results.
+
+    Raises:
+        PluginError: the package that adds it is broken.
+    """
+    theirs = {plugin.name: plugin for plugin in plugins(GROUP)}
+    name = f"semveil.experiments.{paper.replace('-', '_')}"
+    if paper in theirs and importlib.util.find_spec(name) is None:
+        theirs[paper].load("experiment")
+        return
+    package = importlib.import_module(name)
     for module in pkgutil.iter_modules(package.__path__, f"{package.__name__}."):
         importlib.import_module(module.name)
 

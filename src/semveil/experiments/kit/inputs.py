@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What runs load: held-out photos, presets as JSON has them."""
 
+from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
@@ -27,6 +28,33 @@ def measured_photos(run: Run, model: Sized, count: int, *, first_test_photo: int
         )
     tick = lambda done, total: run.progress("prepare photos", done, total)  # noqa: E731
     return held_out_photos(run.data, model, count, first_test_photo=first_test_photo, progress=tick)
+
+
+def photos_to_measure(
+    run: Run,
+    model: Sized,
+    count: int,
+    public: Callable[[], PhotoSet],
+    *,
+    shows: bool = False,
+    first_test_photo: int = FIRST_TEST_PHOTO,
+) -> PhotoSet:
+    """Held-out photos where data is named or the preset needs it; else public ones.
+
+    Args:
+        run: whose preset has `needs_data`.
+        model: gives the size of the photos.
+        count: how many at most.
+        public: gives the public ones.
+        shows: whether figures show the photos, which then may be public ones in any preset.
+        first_test_photo: see `held_out_photos`.
+
+    Raises:
+        DataMissing: no data is named, or none of it is held out.
+    """
+    if run.data is None and (shows or not run.preset.needs_data):
+        return public()
+    return measured_photos(run, model, count, first_test_photo=first_test_photo)
 
 
 def as_json(preset: Any) -> dict[str, Any]:

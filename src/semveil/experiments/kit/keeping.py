@@ -55,6 +55,27 @@ def is_outdated(result: Mapping[str, Any]) -> bool:
     return name in list(MEASUREMENTS) and result.get("revision") != MEASUREMENTS[str(name)].revision
 
 
+def each(jobs: Mapping[str, Callable[[], Any]], keep: Keep, progress: Progress, stage: str) -> list[Any]:
+    """What every job gives, in their order, each kept by its name.
+
+    Args:
+        jobs: what is measured, by name.
+        keep: keeps it.
+        progress: told the stage, how many are done and how many there are.
+        stage: what is being done.
+
+    Example:
+        >>> each({"two": lambda: 4, "three": lambda: 9}, at_once, lambda stage, done, total: None, "square")
+        [4, 9]
+    """
+    found = []
+    for done, (name, measure) in enumerate(jobs.items()):
+        progress(stage, done, len(jobs))
+        found.append(keep(name, measure))
+    progress(stage, len(jobs), len(jobs))
+    return found
+
+
 def at_once(name: str, measure: Callable[[], Any]) -> Any:
     """A `Keep` that keeps nothing."""
     return measure()
@@ -114,15 +135,15 @@ class Kept:
         return inside[name]
 
     def parts(self, folder: str, jobs: Mapping[str, Callable[[], Any]], *, stage: str, progress: Progress) -> None:
-        """`part` for each job in a folder of the result, by name and in their order.
+        """`part` for each job, by name and in their order.
 
         Args:
+            folder: of the result, in which they stand.
+            jobs: what is measured.
             stage: what `progress` is told is being done.
+            progress: told after each how many are done.
         """
-        for done, (name, measure) in enumerate(jobs.items()):
-            progress(stage, done, len(jobs))
-            self.part(folder, name, measure=measure)
-        progress(stage, len(jobs), len(jobs))
+        each(jobs, lambda name, measure: self.part(folder, name, measure=measure), progress, stage)
 
     def whole(self, measure: Callable[[Keep], Mapping[str, Any]]) -> Path:
         """Fill in all that a measurement gives at once, unless it is there; `measure` may keep cells on the way.

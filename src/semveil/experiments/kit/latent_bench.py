@@ -3,19 +3,19 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from semveil.core.digests import digest_of_tensors
-from semveil.core.pixels import to_pixels, to_tensor
 from semveil.core.progress import Progress
 from semveil.experiments.kit.experiment import Run
-from semveil.experiments.kit.inputs import as_json, measured_photos
+from semveil.experiments.kit.inputs import as_json, photos_to_measure
 from semveil.experiments.kit.keeping import metric_weights
 from semveil.experiments.kit.latent_presets import LatentPreset
-from semveil.experiments.kit.photo_sets import ORDER_SEED, PhotoSet, astronaut, astronaut_and
+from semveil.experiments.kit.photo_sets import PhotoSet, astronaut_and
 from semveil.experiments.kit.set_distance import SetFeatures
 from semveil.methods.face_model import box_as_dict, load_model
 from semveil.methods.inversion_cache import cached_inversion
@@ -70,7 +70,9 @@ def load(photos: Callable[[LatentPreset], int], *, shows: bool = False) -> Calla
         preset: LatentPreset = run.preset
         model, invert = _load(run.model or preset.model, preset.perceptual, run.progress)
         judge, judge_card = load_verifier(run.verifier or preset.verifier, resolution=model.size)
-        taken = _photos(photos(preset), run, model, needs_data=preset.needs_data and not shows)
+        count = photos(preset)
+        made = partial(astronaut_and, model.size, count, lambda n, rng: model.synthesize(model.public_latents(n, rng)))
+        taken = photos_to_measure(run, model, count, partial(made, by="the model"), shows=shows)
         latents, inversion = invert(taken.images)
         features = SetFeatures.load()
         config = {
@@ -107,13 +109,3 @@ def _load(name: str, perceptual: str | None, progress: Progress) -> tuple[Latent
         return cached_inversion(face, images, perceptual=perceptual, progress=tick)
 
     return from_face_model(face, perceptual), invert
-
-
-def _photos(count: int, run: Run, model: LatentModel, *, needs_data: bool) -> PhotoSet:
-    if run.data is not None or needs_data:
-        return measured_photos(run, model, count)
-    images = to_tensor([astronaut(model.size)])
-    if count > 1:
-        codes = model.public_latents(count - 1, torch.Generator().manual_seed(ORDER_SEED))
-        images = torch.cat([images, to_tensor(to_pixels(model.synthesize(codes)))])
-    return astronaut_and(images, "the model")

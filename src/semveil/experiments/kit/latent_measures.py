@@ -30,6 +30,8 @@ def looks(bench: LatentBench, images: Tensor, inverted: Tensor | None = None, *,
     """Every metric of pictures against the bench's photos, one value per photo; faces are looked for in the first ones.
 
     Args:
+        bench: with the photos and the recogniser.
+        images: (N, 3, S, S), one of each photo.
         inverted: what the networks make of the photos without noise; identity is compared with it too.
         detect: look for faces, the slowest measurement.
     """
@@ -48,6 +50,31 @@ def save_picture(folder: Path, name: str, image: Tensor) -> str:
     (folder / PICTURES).mkdir(exist_ok=True)
     save_png(folder / PICTURES / f"{name}.png", to_pixels(image[None])[0])
     return f"{PICTURES}/{name}.png"
+
+
+def pictured(bench: LatentBench, folder: Path, images: Tensor, name: str, said: dict[str, Any]) -> list[dict[str, Any]]:
+    """Pictures of the bench's photos as files beside the JSON, and what it says of each.
+
+    Args:
+        bench: whose photos they show.
+        folder: of the JSON.
+        images: (N, 3, S, S), one of each photo.
+        name: ends the files' names.
+        said: of all of them.
+    """
+    judged = identity(bench, bench.photos.images, images)
+    found = face_detected(images.clamp(-1, 1)).float().tolist()
+    return [
+        {
+            "source": photo,
+            **said,
+            "file": save_picture(folder, f"{i + 1}-{name}", images[i]),
+            "identity_similarity": round(judged["identity_similarity"][i], 4),
+            "fppsr": judged["fppsr"][i],
+            "face_detected": found[i],
+        }
+        for i, photo in enumerate(bench.photos.ids)
+    ]
 
 
 def over_draws(rows: list[list[float]]) -> list[Any]:

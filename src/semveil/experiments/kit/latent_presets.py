@@ -3,7 +3,7 @@
 
 from dataclasses import dataclass
 
-from semveil.core.registry import Registry
+from semveil.experiments.kit.experiment import presets
 from semveil.methods.face_model import DEFAULT_MODEL
 from semveil.methods.latent_model import STYLEGAN2
 
@@ -65,8 +65,7 @@ class LatentPreset:
     seed: int = 0
 
 
-LATENT_PRESETS: Registry[LatentPreset] = Registry("preset")
-for _preset in (
+LATENT_PRESETS = presets(
     LatentPreset(
         name="smoke",
         model=DEFAULT_MODEL,
@@ -103,5 +102,4 @@ for _preset in (
         draws=100,
         search_steps=10,
     ),
-):
-    LATENT_PRESETS.add(_preset.name, _preset)
+)

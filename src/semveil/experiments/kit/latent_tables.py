@@ -1,11 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the tables and claims of dp-image and latent-dp share."""
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
+from semveil.experiments.kit.experiment import Run
 from semveil.experiments.kit.plots import doubt, number, recogniser
+from semveil.experiments.kit.text_table import Text
+from semveil.methods.face_model import DEFAULT_MODEL
+from semveil.methods.latent_model import LatentModel, load_latent_model
 
-_LPIPS = ("LPIPS", "LPIPS-Squeeze")
+
+def of_model(make: Callable[[LatentModel], str], run: Run) -> Text:
+    """A table that follows from a latent model and the bounds that it brings alone."""
+    model = load_latent_model(run.model or DEFAULT_MODEL)
+    return Text({"model": {"name": model.name, "digest": model.digest, "bounds": model.bounds().digest}}, partial(make, model))
 
 
 def about(result: dict[str, Any]) -> str:

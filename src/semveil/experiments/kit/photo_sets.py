@@ -85,20 +85,27 @@ def astronaut(size: int) -> NDArray[np.uint8]:
 
 def public_photos(model: FaceModel, count: int) -> PhotoSet:
     """The astronaut, and faces that the model generates from its own prior (which it inverts better than real ones)."""
-    images = to_tensor([astronaut(model.size)])
-    if count > 1:
-        codes = model.public_latents(count - 1, rng=torch.Generator().manual_seed(ORDER_SEED))
+    return astronaut_and(
+        model.size, count, lambda many, rng: model.generator.synthesize(model.public_latents(many, rng=rng)), by="the model"
+    )
+
+
+def astronaut_and(size: int, count: int, generate: Callable[[int, torch.Generator], Tensor], *, by: str) -> PhotoSet:
+    """The astronaut, and generated faces.
+
+    Args:
+        size: side of the photos in pixels.
+        count: of all.
+        generate: how many and a stream -> faces (N, 3, S, S) in [-1, 1].
+        by: who generates them, in words.
+    """
+    images, others = to_tensor([astronaut(size)]), count - 1
+    if others:
         with torch.inference_mode():
-            generated = model.generator.synthesize(codes)
+            generated = generate(others, torch.Generator().manual_seed(ORDER_SEED))
         images = torch.cat([images, to_tensor(to_pixels(generated))])
-    return astronaut_and(images, "the model")
-
-
-def astronaut_and(images: Tensor, generator: str) -> PhotoSet:
-    """The astronaut, first of (N, 3, S, S), and faces that a generator, named in words, made."""
-    others = len(images) - 1
     ids = ("astronaut", *(f"generated {i + 1}" for i in range(others)))
-    text = "the astronaut of scikit-image" + (f" and {others} faces that {generator} generated" if others else "")
+    text = "the astronaut of scikit-image" + (f" and {others} faces that {by} generated" if others else "")
     return PhotoSet(images, ids, text, public=True)
 
 
@@ -126,7 +133,8 @@ def held_out_photos(
     if (data / "CelebA-HQ-img").is_dir():
         return _celebamask_hq(data / "CelebA-HQ-img", model.size, count, first_test_photo, progress)
     faces = load_face_set(data, model, progress=progress)
-    chosen = _one_per_person(faces.person, np.flatnonzero(faces.held_out))[:count]
+    shuffled = np.random.default_rng(ORDER_SEED).permutation(np.flatnonzero(faces.held_out))
+    chosen = one_of_each(faces.person, shuffled)[:count]
     if not len(chosen):
         raise DataMissing(f"{data} holds no held-out photo; use the photos that the model card names")
     kinds = sorted({str(source).split("/")[0] for source in faces.source[chosen]})
@@ -162,11 +170,10 @@ def _prepared(data: Path, size: int, progress: Tick) -> FaceSet:
     return FaceSet.load(kept)
 
 
-def _one_per_person(person: NDArray[np.str_], rows: NDArray[np.intp]) -> NDArray[np.intp]:
-    """Rows in a seeded order, the first of each person: independent units for the bootstrap."""
-    shuffled = np.random.default_rng(ORDER_SEED).permutation(rows)
-    _, first = np.unique(person[shuffled], return_index=True)
-    return shuffled[np.sort(first)]
+def one_of_each(person: NDArray[np.str_], rows: NDArray[np.intp]) -> NDArray[np.intp]:
+    """The first row of each person, in the order of `rows`: independent units for the bootstrap."""
+    _, first = np.unique(person[rows], return_index=True)
+    return rows[np.sort(first)]
 
 
 def _celebamask_hq(folder: Path, size: int, count: int, first: int, progress: Tick) -> PhotoSet:

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Rows of face images with captions, as in [DPSC] Figs. 5 and 6."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -45,6 +46,20 @@ def draw_pictures(rows: Sequence[Sequence[Cell]], *, title: str, row_labels: Seq
         text.set_in_layout(False)
     figure.suptitle(title)
     return figure
+
+
+def by_source(records: Iterable[Mapping[str, Any]], folder: Path, caption: Callable[[Any], str]) -> list[list[Cell]]:
+    """Rows of pictures, one for each photo that they were made of.
+
+    Args:
+        records: of a result, with `source` and `file`.
+        folder: that files are relative to.
+        caption: of a record.
+    """
+    rows: dict[str, list[Cell]] = {}
+    for record in records:
+        rows.setdefault(record["source"], []).append((folder / record["file"], caption(record)))
+    return list(rows.values())
 
 
 def read_pixels(path: Path) -> NDArray[np.uint8]:

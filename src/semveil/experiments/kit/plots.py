@@ -2,13 +2,15 @@
 """One look for all figures, and what they share: lines of means, titles that name photos and recogniser, legends."""
 
 import io
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 import matplotlib
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from numpy.typing import NDArray
 
 from semveil.core.files import write_whole
 from semveil.experiments.kit.statistics import mean
@@ -63,6 +65,52 @@ def line(axes: Axes, x: Sequence[float], columns: Sequence[dict[str, Any]], metr
         axes.fill_between([at for at, _ in means], [m.low for _, m in means], [m.high for _, m in means], **band)
 
 
+def level(axes: Axes, columns: dict[str, Any], metric: str, **style: Any) -> None:
+    """A horizontal line at a mean over photos; nothing where it was not measured."""
+    if found := mean(columns, metric):
+        axes.axhline(found.value, **style)
+
+
+def bar(axes: Axes, at: int, columns: Mapping[str, Any], metric: str, colour: str) -> None:
+    """A mean over photos with its 95 % interval, or a single number of a set, as a bar; nothing where it was not measured."""
+    if isinstance(columns.get(metric), float | int):
+        axes.bar(at, columns[metric], color=colour)
+    elif found := mean(columns, metric):
+        axes.bar(at, found.value, color=colour)
+        axes.errorbar(at, found.value, [[found.value - found.low], [found.high - found.value]], color="#222222")
+
+
+def heat_table(
+    axes: Axes,
+    values: NDArray[np.float64],
+    columns: Sequence[str],
+    rows: Sequence[str],
+    *,
+    colours: NDArray[np.float64] | None = None,
+    top: float = 1.0,
+) -> None:
+    """A table of numbers from 0 on, each on its colour; NaN stays empty.
+
+    Args:
+        axes: to draw in.
+        values: (rows, columns).
+        columns: their names.
+        rows: their names.
+        colours: what is coloured in place of the values.
+        top: value of the brightest colour.
+    """
+    shown = values if colours is None else colours
+    axes.imshow(shown, cmap="cividis", vmin=0, vmax=top, aspect="auto")
+    for (row, column), value in np.ndenumerate(values):
+        if np.isfinite(value):
+            text = f"{value:.2f}".removeprefix("0") if value < 1 else "1"
+            ink = "black" if shown[row, column] > 0.55 * top else "white"
+            axes.text(column, row, text, ha="center", va="center", fontsize=9, color=ink)
+    axes.set_xticks(range(len(columns)), columns, rotation=30, ha="right")
+    axes.set_yticks(range(len(rows)), rows)
+    axes.grid(False)
+
+
 def title(result: dict[str, Any], what: str) -> str:
     """What is shown, of how many photos, by which model."""
     return f"{what}: {result['config']['photos']['count']} photos, {result['config']['model']['name']}"
@@ -83,6 +131,18 @@ def doubt(inverted: dict[str, Any]) -> str | None:
     if 1 - rate.value >= ACCEPTED_INVERSIONS:
         return None
     return f"INCONCLUSIVE: the recogniser accepts {1 - rate.value:.0%} of the inversions themselves (80 % needed)"
+
+
+def cautions(inverted: dict[str, Any]) -> list[str]:
+    """The doubt as a paragraph of its own, or none."""
+    caution = doubt(inverted)
+    return [f"**{caution}**"] if caution else []
+
+
+def above(figure: Figure, words: str, inverted: dict[str, Any]) -> None:
+    """The figure's title, in red with the reason where the recogniser is in doubt about the inversions."""
+    caution = doubt(inverted)
+    figure.suptitle(f"{words}\n{caution}", color="#B00020") if caution else figure.suptitle(words)
 
 
 def legend(figure: Figure, panels: Iterable[Axes], columns: int = 3) -> None:

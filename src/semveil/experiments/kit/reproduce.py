@@ -93,7 +93,8 @@ def tables(result: Result) -> str:
     experiment = of_result(result)
     if experiment.table is None:
         raise ValueError(f"no tables are made of {experiment.name!r}")
-    text = experiment.table(result)
+    told = experiment.table(result)
+    text = told if isinstance(told, str) else "\n\n".join(told)
     return f"{OUTDATED}\n\n{text}" if is_outdated(result) else text
 
 

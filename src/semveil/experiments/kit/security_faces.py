@@ -18,7 +18,7 @@ from semveil.core.rng import streams
 from semveil.data.face_set import FaceSet
 from semveil.data.splits import DEVELOPMENT, TEST
 from semveil.experiments.kit.experiment import Run
-from semveil.experiments.kit.photo_sets import ORDER_SEED, DataMissing, load_face_set, public_photos
+from semveil.experiments.kit.photo_sets import ORDER_SEED, DataMissing, load_face_set, one_of_each, public_photos
 from semveil.methods.face_model import FaceModel
 from semveil.methods.inversion_cache import cached_inversion
 
@@ -70,6 +70,7 @@ def real_faces(data: Path, model: FaceModel, *, split: str, attacked: int, galle
 
     Args:
         data: a face set or a folder of photos, as for the figures.
+        model: gives the size of the photos.
         split: `development`, on which settings are chosen, or `held-out`, the test split, which is reported.
         attacked: how many photos at most, one of each person; people with a second photo come first.
         gallery: how many strangers stand beside the second photos.
@@ -90,7 +91,7 @@ def real_faces(data: Path, model: FaceModel, *, split: str, attacked: int, galle
     people = sorted(photos_of.values(), key=lambda rows: len(rows) < 2)[:attacked]  # stable: seeded order within
     others = np.random.default_rng(PUBLIC_SEED).permutation(np.flatnonzero(~faces.held_out))
     known, rest = others[:public], others[public:]
-    strangers = _one_each(faces.person, rest[~np.isin(faces.person[rest], faces.person[known])])[:gallery]
+    strangers = one_of_each(faces.person, rest[~np.isin(faces.person[rest], faces.person[known])])[:gallery]
     attacked_rows = np.array([rows[0] for rows in people])
     mates = [rows[1] for rows in people if len(rows) > 1]
     places = iter(range(len(mates)))
@@ -106,11 +107,6 @@ def real_faces(data: Path, model: FaceModel, *, split: str, attacked: int, galle
             f"{len(strangers)} strangers; {len(known)} public faces of people in neither"
         ),
     )
-
-
-def _one_each(person: NDArray[np.str_], rows: NDArray[np.intp]) -> NDArray[np.intp]:
-    _, first = np.unique(person[rows], return_index=True)
-    return rows[np.sort(first)]
 
 
 def _attributes(attacked: FaceSet, public: FaceSet) -> dict[str, tuple[Tensor, Tensor]]:
@@ -152,7 +148,9 @@ def faces_with_parts(run: Run, model: FaceModel, *, attacked: int, gallery: int,
     Args:
         run: whose preset has `name` and `split`.
         model: gives the size, and generated faces.
-        attacked, gallery, public: see `real_faces`.
+        attacked: see `real_faces`, as the next two.
+        gallery: strangers.
+        public: faces that Eve may use.
 
     Raises:
         DataMissing: the preset needs data and none is named.

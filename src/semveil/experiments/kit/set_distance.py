@@ -12,11 +12,11 @@ from typing import Any
 from torch import Tensor
 
 from semveil.core.weights import WeightsMissing
+from semveil.experiments.kit.statistics import NOT_MEASURED
 from semveil.metrics import TrunkFeatures, feature_network, frechet_distance, moments
 from semveil.metrics.frechet import FeatureNetwork, Moments
 
 UNSEEN = "frechet_squeezenet"
-NOT_MEASURED = "not measured"
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,6 +60,7 @@ class SetFeatures:
 
         Args:
             source: of the set to compare with, by `of`.
+            images: (N, 3, S, S), the other set.
         """
         found = self.of(images)
         columns: dict[str, Any] = {key: round(frechet_distance(source[key], found[key]), 4) for key in found}

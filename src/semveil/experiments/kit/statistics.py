@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Mean of photos' values with an interval: the bootstrap over photos, and over the draws of each."""
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -8,8 +9,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from semveil.attacks.intervals import Score
+from semveil.attacks.reidentification import Reidentification
 
 RESAMPLES = 4000
+NOT_MEASURED = "not measured"
 
 
 def mean_of_photos(values: ArrayLike | Sequence[float | None], *, level: float = 0.95) -> Score | None:
@@ -65,10 +68,31 @@ def mean(columns: Mapping[str, Any], metric: str) -> Score | None:
 
 
 def value(columns: Mapping[str, Any], metric: str) -> float:
-    """The same without its interval, of a metric that was measured."""
+    """The same without its interval; NaN where it was not measured."""
     found = mean(columns, metric)
-    assert found is not None
-    return found.value
+    return math.nan if found is None else found.value
+
+
+def score_as_json(score: Score) -> dict[str, float]:
+    """A rate with its interval as results keep it."""
+    return {name: round(float(number), 4) for name, number in vars(score).items()} | {"count": int(score.count)}
+
+
+def rates(found: Reidentification) -> dict[str, dict[str, float]]:
+    """How often people were found again, by rank and at fixed false acceptance rates, as results keep it."""
+    named = {f"rank-{rank}": score for rank, score in found.found.items()}
+    named |= {f"TAR at FAR {rate:g}": score for rate, score in found.accepted.items()}
+    return {name: score_as_json(score) for name, score in named.items()}
+
+
+def shown_score(kept: Mapping[str, float] | None, lacks: str = "") -> str:
+    """What `score_as_json` gave in a table's cell.
+
+    Example:
+        >>> shown_score({"value": 0.5, "low": 0.4, "high": 0.6, "count": 100}), shown_score(None)
+        ('0.500 [0.400, 0.600]', '')
+    """
+    return lacks if kept is None else "{value:.3f} [{low:.3f}, {high:.3f}]".format(**kept)
 
 
 def paired(a: Mapping[str, Any], b: Mapping[str, Any], metric: str) -> Score:

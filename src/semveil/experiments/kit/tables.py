@@ -5,8 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from semveil.experiments.kit.claims import Claim
-from semveil.experiments.kit.set_distance import NOT_MEASURED
-from semveil.experiments.kit.statistics import mean
+from semveil.experiments.kit.statistics import NOT_MEASURED, mean
 
 
 def markdown(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

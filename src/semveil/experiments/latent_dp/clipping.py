@@ -1,18 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """What clipping to quantiles costs latent-dp: widths, scales and true epsilons, from the bounds that a model brings alone."""
 
-from collections.abc import Callable
 from functools import partial
 
 from torch import Tensor
 
-from semveil.experiments.kit.experiment import Run
+from semveil.experiments.kit.latent_tables import of_model
 from semveil.experiments.kit.tables import markdown
-from semveil.experiments.kit.text_table import Text, text_table
+from semveil.experiments.kit.text_table import text_table
 from semveil.mechanisms import CoordinateSensitivity, PerCoordinateLaplace
 from semveil.mechanisms.weights import WEIGHTINGS, budget_shares, scales_as_published
-from semveil.methods.face_model import DEFAULT_MODEL
-from semveil.methods.latent_model import LatentModel, load_latent_model
+from semveil.methods.latent_model import LatentModel
 from semveil.methods.quantile_bounds import SHARES
 
 
@@ -47,9 +45,4 @@ def _published(widths: CoordinateSensitivity) -> float:
     return claim.epsilon
 
 
-def _of_model(make: Callable[[LatentModel], str], run: Run) -> Text:
-    model = load_latent_model(run.model or DEFAULT_MODEL)
-    return Text({"model": {"name": model.name, "digest": model.digest, "bounds": model.bounds().digest}}, partial(make, model))
-
-
-CLIPPING = text_table("latent-dp/clipping", revision=1, load=partial(_of_model, clipping))
+CLIPPING = text_table("latent-dp/clipping", revision=1, load=partial(of_model, clipping))

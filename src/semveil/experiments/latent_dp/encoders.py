@@ -33,6 +33,8 @@ def compared(model: FaceModel, photos: PhotoSet, *, steps: int | None = None) ->
     """Both encoders on the same photos, as Markdown.
 
     Args:
+        model: synthesises, and has an encoder of its own.
+        photos: both are tried on.
         steps: of either's optimisation; each one's own where None.
     """
     features, images = ImageFeatures.best_available(), photos.images

@@ -15,16 +15,15 @@ from semveil.core.progress import Progress
 from semveil.core.results import rounded
 from semveil.data.save import save_png
 from semveil.experiments.kit.claims import Claim
-from semveil.experiments.kit.experiment import experiment, whole
+from semveil.experiments.kit.experiment import whole
 from semveil.experiments.kit.keeping import Keep
 from semveil.experiments.kit.latent_bench import PICTURES, LatentBench, load
 from semveil.experiments.kit.latent_measures import identity, save_picture
-from semveil.experiments.kit.latent_presets import LATENT_PRESETS
 from semveil.experiments.kit.latent_tables import about
 from semveil.experiments.kit.outliers import outliers
-from semveil.experiments.kit.picture_grid import draw_pictures
+from semveil.experiments.kit.picture_grid import by_source, draw_pictures
 from semveil.experiments.kit.tables import claims_table, markdown
-from semveil.experiments.latent_dp.common import FACES, PAPER, bounds
+from semveil.experiments.latent_dp.common import FACES, bounds, result_of_paper
 from semveil.methods.latent_dp import LatentDP
 from semveil.methods.quantile_bounds import SHARES
 from semveil.metrics import face_detected
@@ -94,21 +93,19 @@ def _map_of_bounds(bench: LatentBench, latents: Tensor) -> NDArray[np.uint8]:
 
 
 def drawing(result: dict[str, Any], folder: Path) -> Figure:
-    rows: dict[str, list[tuple[Path, str]]] = {}
-    for record in result["images"]:
-        if record["file"] is None:
-            continue
-        face = "face" if record["face_detected"] else "no face"
-        caption = record["shows"] if record["clip"] is None else bounds(record["clip"])
-        cells = rows.setdefault(record["source"], [])
-        cells.append((folder / record["file"], f"{caption}\n({face} found)"))
-        if len(cells) == 1:
-            cells.append((folder / result["latents"][record["source"]], "coordinates that\nclipping moves"))
+    rows = by_source((record for record in result["images"] if record["file"] is not None), folder, _caption)
+    for row, file in zip(rows, result["latents"].values(), strict=True):
+        row.insert(1, (folder / file, "coordinates that\nclipping moves"))
     words = "Clipping in latent space, without noise\n(second column: darker, the wider the bounds that are exceeded)"
-    return draw_pictures(list(rows.values()), title=words)
+    return draw_pictures(rows, title=words)
 
 
-def table(result: dict[str, Any]) -> str:
+def _caption(record: dict[str, Any]) -> str:
+    face = "face" if record["face_detected"] else "no face"
+    return f"{record['shows'] if record['clip'] is None else bounds(record['clip'])}\n({face} found)"
+
+
+def table(result: dict[str, Any]) -> list[str]:
     clips = sorted({r["clip"] for r in result["images"] if r["clip"] is not None})
     rows = []
     for source in dict.fromkeys(r["source"] for r in result["images"]):
@@ -119,13 +116,12 @@ def table(result: dict[str, Any]) -> str:
         ]
         rows.append([source, *plain, *cells])
     head = ["picture", "source", "inversion", *(f"{c:g}/{100 - c:g} %" for c in clips)]
-    parts = [
+    return [
         about(result),
         "Does dlib find a face, and what share of the coordinates does clipping move? No noise, no guarantee.",
         markdown(head, rows),
         claims_table(judge(result)),
     ]
-    return "\n\n".join(parts)
 
 
 def judge(result: dict[str, Any]) -> Iterator[Claim]:
@@ -143,15 +139,13 @@ def judge(result: dict[str, Any]) -> Iterator[Claim]:
         yield Claim(text, f"dlib finds a face in {words} ({rates[0][2]} pictures)", rates[-1][1] >= FACES)
 
 
-OUTLIERS = experiment(
+OUTLIERS = result_of_paper(
     "latent-dp/outliers",
     revision=2,
-    presets=LATENT_PRESETS,
     load=load(lambda preset: preset.pictured, shows=True),
     measure=whole(run),
     figures={"fig4": drawing},
     photographs=frozenset({"fig4"}),
     table=table,
     claims=judge,
-    paper=PAPER,
 )

@@ -5,19 +5,16 @@ from pathlib import Path
 from typing import Any
 
 from matplotlib.figure import Figure
-from torch import Tensor
 
 from semveil.core.progress import Progress
 from semveil.core.rng import streams
-from semveil.experiments.kit.experiment import experiment, whole
+from semveil.experiments.kit.experiment import whole
 from semveil.experiments.kit.keeping import Keep
 from semveil.experiments.kit.latent_bench import LatentBench, load
-from semveil.experiments.kit.latent_measures import identity, save_picture
-from semveil.experiments.kit.latent_presets import LATENT_PRESETS
+from semveil.experiments.kit.latent_measures import pictured
 from semveil.experiments.kit.picture_grid import draw_pictures
 from semveil.experiments.kit.plots import number
-from semveil.experiments.latent_dp.common import PAPER, bounds, method_of
-from semveil.metrics import face_detected
+from semveil.experiments.latent_dp.common import bounds, method_of, result_of_paper
 
 
 def run(bench: LatentBench, folder: Path, progress: Progress, keep: Keep) -> dict[str, Any]:
@@ -34,7 +31,7 @@ def run(bench: LatentBench, folder: Path, progress: Progress, keep: Keep) -> dic
     records: list[dict[str, Any]] = []
     plain = {"source": bench.photos.images, "reconstructed": bench.model.synthesize(bench.latents)}
     for name, images in plain.items():
-        records += _records(bench, folder, images, name, {"figure": None, "shows": name, "guarantee": None})
+        records += pictured(bench, folder, images, name, {"figure": None, "shows": name, "guarantee": None})
     for done, (figure, clip, epsilon, group) in enumerate(settings):
         progress("protect", done, len(settings))
         method = method_of(bench, clip, epsilon)
@@ -49,25 +46,9 @@ def run(bench: LatentBench, folder: Path, progress: Progress, keep: Keep) -> dic
             "guarantee": method.guarantee(simulated=True).as_dict(),
         }
         amount = "clip-only" if epsilon is None else f"{epsilon:g}"
-        records += _records(bench, folder, images, f"{figure}-{clip:g}-{amount}-{group + 1}", about)
+        records += pictured(bench, folder, images, f"{figure}-{clip:g}-{amount}-{group + 1}", about)
     progress("protect", len(settings), len(settings))
     return {"photos_may_be_shown": bench.photos.public, "images": records}
-
-
-def _records(bench: LatentBench, folder: Path, images: Tensor, name: str, about: dict[str, Any]) -> list[dict[str, Any]]:
-    judged = identity(bench, bench.photos.images, images)
-    found = face_detected(images.clamp(-1, 1)).float().tolist()
-    return [
-        {
-            "source": photo,
-            **about,
-            "file": save_picture(folder, f"{i + 1}-{name}", images[i]),
-            "identity_similarity": round(judged["identity_similarity"][i], 4),
-            "fppsr": judged["fppsr"][i],
-            "face_detected": found[i],
-        }
-        for i, photo in enumerate(bench.photos.ids)
-    ]
 
 
 def small(result: dict[str, Any], folder: Path) -> Figure:
@@ -97,13 +78,11 @@ def _grid(result: dict[str, Any], folder: Path, figure: str, words: str) -> Figu
     return draw_pictures(list(rows.values()), title=f"{words}: {result['config']['model']['name']} (basis: {basis})")
 
 
-PICTURES = experiment(
+PICTURES = result_of_paper(
     "latent-dp/pictures",
     revision=2,
-    presets=LATENT_PRESETS,
     load=load(lambda preset: preset.pictured, shows=True),
     measure=whole(run),
     figures={"fig6": small, "fig7": large},
     photographs=frozenset({"fig6", "fig7"}),
-    paper=PAPER,
 )

@@ -12,17 +12,16 @@ from torch import Tensor
 from semveil.core.progress import Progress
 from semveil.core.rng import streams
 from semveil.experiments.kit.claims import Claim, agreed, side
-from semveil.experiments.kit.experiment import experiment, whole
-from semveil.experiments.kit.keeping import Keep
+from semveil.experiments.kit.experiment import whole
+from semveil.experiments.kit.keeping import Keep, each
 from semveil.experiments.kit.latent_bench import LatentBench, load
 from semveil.experiments.kit.latent_measures import looks, over_draws
-from semveil.experiments.kit.latent_presets import LATENT_PRESETS
 from semveil.experiments.kit.latent_tables import about, guaranteed, in_doubt
-from semveil.experiments.kit.plots import COLOURS, doubt, legend, line, title
+from semveil.experiments.kit.plots import COLOURS, cautions, legend, level, line, title
 from semveil.experiments.kit.set_distance import shown_distances
 from semveil.experiments.kit.statistics import mean, paired
 from semveil.experiments.kit.tables import claims_table, markdown, means
-from semveil.experiments.latent_dp.common import FACES, PAPER, bounds, method_of
+from semveil.experiments.latent_dp.common import FACES, bounds, method_of, result_of_paper
 from semveil.methods.latent_dp import LatentDP
 from semveil.metrics import Moments
 
@@ -43,11 +42,8 @@ def run(bench: LatentBench, folder: Path, progress: Progress, keep: Keep) -> dic
     totals = [e * bench.coordinates for e in preset.epsilons_per_coordinate]
     settings = [(clip, epsilon) for clip in preset.clips for epsilon in (None, *totals)]
     plain = bench.model.synthesize(bench.latents)
-    points = []
-    for done, (clip, epsilon) in enumerate(settings):
-        progress("measure", done, len(settings))
-        points.append(keep(f"{clip:g} {epsilon}", partial(_point, bench, clip, epsilon, plain, source)))
-    progress("measure", len(settings), len(settings))
+    jobs = {f"{clip:g} {epsilon}": partial(_point, bench, clip, epsilon, plain, source) for clip, epsilon in settings}
+    points = each(jobs, keep, progress, "measure")
     return {
         "reconstructed": {"images": {**looks(bench, plain), **bench.features.distances(source, plain)}},
         "coordinates": bench.coordinates,
@@ -98,11 +94,8 @@ def drawing(result: dict[str, Any], folder: Path) -> Figure:
                     label = f"Fréchet distance to the photos ({noisy[0]['images']['frechet_metric']})"
             else:
                 line(axes, x, [p["images"] for p in noisy], metric, **look)
-                alone = mean(only["images"], metric)
-                if alone:
-                    axes.axhline(
-                        alone.value, color=colour, ls=":", label="clipped only, no noise" if clip == clips[0] else None
-                    )
+                once = "clipped only, no noise" if clip == clips[0] else None
+                level(axes, only["images"], metric, color=colour, ls=":", label=once)
         basis = next(p["guarantee"]["basis"] for p in result["points"] if p["epsilon"] is not None)
         axes.set(xscale="log", xlabel=f"$\\epsilon$ (basis: {basis})", title=label)
     legend(figure, panels, 3)
@@ -110,24 +103,11 @@ def drawing(result: dict[str, Any], folder: Path) -> Figure:
     return figure
 
 
-def table(result: dict[str, Any]) -> str:
-    what = ["bounds", "ε (basis)", "ε of the published formula (same basis)"]
-    head = [
-        *what,
-        "SSIM",
-        "PSNR",
-        "LPIPS",
-        "LPIPS-Squeeze",
-        "Fréchet",
-        "similarity",
-        "FPPSR",
-        "FPPSR to inversion",
-        "face found",
-    ]
-    metrics, more = (
-        ("ssim", "psnr", "lpips", "lpips_squeeze"),
-        ("identity_similarity", "fppsr", "fppsr_to_inversion", "face_detected"),
-    )
+def table(result: dict[str, Any]) -> list[str]:
+    head = ["bounds", "ε (basis)", "ε of the published formula (same basis)", "SSIM", "PSNR", "LPIPS", "LPIPS-Squeeze"]
+    head += ["Fréchet", "similarity", "FPPSR", "FPPSR to inversion", "face found"]
+    metrics = ("ssim", "psnr", "lpips", "lpips_squeeze")
+    more = ("identity_similarity", "fppsr", "fppsr_to_inversion", "face_detected")
     plain = result["reconstructed"]["images"]
     similarity, rate, face = means(plain, ("identity_similarity", "fppsr", "face_detected"))
     rows = [["none", "inversion, no noise", "", *means(plain, metrics), shown_distances(plain), similarity, rate, "", face]]
@@ -138,16 +118,14 @@ def table(result: dict[str, Any]) -> str:
         clip = point["clip"]
         what = [f"{clip:g}/{100 - clip:g} %", claim, theirs]
         rows.append([*what, *means(images, metrics), shown_distances(images), *means(images, more)])
-    caution = doubt(plain)
-    parts = [
+    return [
         about(result),
-        *([f"**{caution}**"] if caution else []),
+        *cautions(plain),
         "One draw per photo, uniform weights. The published formula, asked for the same epsilon, has the true epsilon beside "
         f"it ({result['coordinates']:,} coordinates).",
         markdown(head, rows),
         claims_table(judge(result)),
     ]
-    return "\n\n".join(parts)
 
 
 def judge(result: dict[str, Any]) -> Iterator[Claim]:
@@ -200,14 +178,12 @@ def judge(result: dict[str, Any]) -> Iterator[Claim]:
     )
 
 
-TRADE_OFF = experiment(
+TRADE_OFF = result_of_paper(
     "latent-dp/trade-off",
     revision=2,
-    presets=LATENT_PRESETS,
     load=load(lambda preset: preset.photos),
     measure=whole(run),
     figures={"fig8": drawing},
     table=table,
     claims=judge,
-    paper=PAPER,
 )

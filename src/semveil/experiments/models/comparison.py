@@ -10,7 +10,7 @@ that OUT holds already, measured in the same way, are not measured again.
 
 import argparse
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -22,8 +22,11 @@ from semveil.core.progress import Progress, quiet
 from semveil.core.provenance import commit, versions
 from semveil.core.results import read_result, rounded, write_result
 from semveil.core.rng import streams
+from semveil.experiments.kit.experiment import written_elsewhere
 from semveil.experiments.kit.photo_sets import PhotoSet, held_out_photos
-from semveil.experiments.kit.set_distance import SetFeatures
+from semveil.experiments.kit.plots import number
+from semveil.experiments.kit.set_distance import SetFeatures, shown_distances
+from semveil.experiments.kit.tables import markdown, means
 from semveil.link.measure import compare
 from semveil.methods.dp_image import DPImage
 from semveil.methods.face_model import FaceModel, load_model
@@ -106,7 +109,9 @@ def compare_models(
         models: of one size, that of the photos.
         photos: that no model was trained on.
         verifiers: each at its threshold for a false acceptance rate of 0.1 %; the first also gives similarities.
+        settings: how much is measured.
         known: an earlier comparison, whose models are taken from it where all else is the same.
+        progress: how many models are done.
 
     Raises:
         ValueError: the sizes differ.
@@ -178,6 +183,67 @@ def _timed(work: Callable[[], Tensor], count: int) -> tuple[Tensor, float]:
 
 def _count(network: Movable) -> int:
     return sum(parameter.numel() for parameter in network.parameters())
+
+
+def table(result: dict[str, Any]) -> list[str]:
+    """A column for each model."""
+    models, config = result["models"], result["config"]
+    verifiers = list(config["verifiers"])
+    likeness = [("psnr", "PSNR in dB"), ("ssim", "SSIM"), ("lpips", "LPIPS"), ("lpips_squeeze", "LPIPS-Squeeze")]
+    likeness += [(f"accepted_{name}", f"accepted by {name}") for name in verifiers]
+    realism = [("frechet", "Fréchet"), ("face_detected", "face found")]
+
+    def block(what: str, metrics: Iterable[tuple[str, str]], columns: list[dict[str, Any]]) -> list[list[str]]:
+        return [[f"{what}: {label}", *(_cell(column, metric) for column in columns)] for metric, label in metrics]
+
+    def seconds(of: str) -> list[str]:
+        return [f"{model['cpu_seconds'][of]:.3g}" for model in models]
+
+    shapes = [model["latent_shape"] for model in models]
+    rows = [
+        ["numbers in a photo's latents", *(f"{codes} x {dim} = {codes * dim:,}" for codes, dim in shapes)],
+        *(
+            [f"parameters of the {part}", *(f"{model['parameters'][part] / 1e6:.2f} million" for model in models)]
+            for part in ("generator", "encoder")
+        ),
+        *block("encoder alone", likeness, [model["encoder"] for model in models]),
+        ["encoder alone: CPU s per photo", *seconds("encoder")],
+        *block("inversion", [*likeness, realism[0]], [model["inversion"] for model in models]),
+        ["inversion: CPU s per photo", *seconds("inversion")],
+        ["generator: CPU s per picture", *seconds("synthesis")],
+        *block("random faces, mapping network", realism, [model["samples"]["mapping"] for model in models]),
+        *block("random faces, latent prior", realism, [model["samples"]["prior"] for model in models]),
+    ]
+    protected = [("identity_similarity", "similarity"), (f"accepted_{verifiers[0]}", f"accepted by {verifiers[0]}")]
+    protected += [("ssim", "SSIM"), ("lpips", "LPIPS"), ("lpips_squeeze", "LPIPS-Squeeze"), *realism]
+    for i, method in enumerate(models[0]["methods"]):
+        claim = method["guarantee"]
+        what = f"{method['method']} at ε {number(claim['epsilon'])} ({claim['basis']})"
+        rows += block(what, protected, [model["methods"][i] for model in models])
+    head = ["", *(f"{model['name']} (`{model['digest'][:12]}`)" for model in models)]
+    return [_about(result), markdown(head, rows)]
+
+
+def _about(result: dict[str, Any]) -> str:
+    config = result["config"]
+    cards = [
+        f"{card['name']}, same person from {card['threshold']:.4g} ({card['threshold_from']})"
+        for card in config["verifiers"].values()
+    ]
+    photos = _cell(result["photos"], "face_detected")
+    return (
+        f"{config['photos']['description']}; {config['samples']} random faces; recognisers: {'; '.join(cards)}. Mean over "
+        f"photos with a 95 % bootstrap interval; faces were looked for in the first {config['detected']} (of the photos "
+        f"themselves: {photos}). Times are CPU seconds of one thread, in batches. The noise is simulated; a release has the "
+        "same epsilon, proved."
+    )
+
+
+def _cell(columns: dict[str, Any], metric: str) -> str:
+    return shown_distances(columns) if metric == "frechet" else means(columns, (metric,))[0]
+
+
+COMPARISON = written_elsewhere("models/comparison", table=table)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

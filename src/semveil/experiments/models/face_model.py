@@ -1,57 +1,32 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Measure a face model on people it was not trained on: the figures of its model card.
+"""A face model on people it was not trained on: the figures of its model card, `face-model.json`."""
 
-Run: python -m semveil.experiments.models.face_model MODEL FACES.npz [--verifier edgeface] [--out figures.json]
-"""
-
-import argparse
-import json
 import time
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from semveil.core.files import write_whole
 from semveil.core.pixels import to_tensor
-from semveil.core.registry import suggest
+from semveil.core.progress import Progress
 from semveil.core.rng import streams
-from semveil.core.weights import WeightsMissing
-from semveil.data.face_set import FaceSet
-from semveil.data.splits import DEVELOPMENT, TEST
+from semveil.experiments.kit.experiment import whole
+from semveil.experiments.kit.keeping import Keep, face_model_card
+from semveil.experiments.models.cards import CardBench, card
 from semveil.methods.dp_semcom import PRIVATE_CODES, DPSemCom
-from semveil.methods.face_model import FaceModel, load_model
-from semveil.metrics import face_detected, fppsr, lpips, psnr, ssim
-from semveil.nn.lpips import Net
-from semveil.recognition.by_name import VERIFIERS, load_verifier
+from semveil.methods.face_model import DEFAULT_MODEL, FaceModel, load_model
+from semveil.metrics import face_detected
+from semveil.recognition.verifier import Verifier
 
 RANDOM_FACES = 200
 
 
-def measure_model(
-    model: FaceModel,
-    faces: FaceSet,
-    *,
-    verifiers: tuple[str, ...] = ("dlib",),
-    split: str = TEST,
-    photos: int = 200,
-    samples: int = 1000,
-    seed: int = 0,
-) -> dict[str, Any]:
-    """Figures of a model, JSON-ready.
-
-    Args:
-        faces: prepared photos; `photos` of the split are measured, those of the training split serve the memorisation check.
-        split: `test`, or `development`, whose people choices looked at.
-        verifiers: recognisers, each at its threshold for a false acceptance rate of 0.1 % at the model's resolution.
-        samples: random faces for the memorisation check; 200 of them for the detector.
-    """
-    rng = streams(seed)["figures"]
-    held = np.flatnonzero(faces.split == split)
-    held = np.sort(held[torch.randperm(len(held), generator=rng)[:photos].numpy()])
-    source = to_tensor(faces.select(held).pixels)
+def run(bench: CardBench, folder: Path, progress: Progress, keep: Keep) -> dict[str, Any]:
+    """Figures of a model, JSON-ready; photos of the training split serve the memorisation check."""
+    model, faces, chosen = bench.model, bench.faces, bench.preset
+    rng = streams(chosen.seed)["figures"]
+    source, people = bench.held_out(faces.split == chosen.split, rng)
     codes, seconds = _inverted(model, source)
     inverted = _synthesize(model, codes)
 
@@ -61,18 +36,18 @@ def measure_model(
     swapped[:, private] = codes.roll(1, 0)[:, private]
     noised[:, private] += torch.randn(noised[:, private].shape, generator=rng) * spread[private]
     noised_all += torch.randn(codes.shape, generator=rng) * spread
-    sampled = _synthesize(model, model.random_faces(samples, rng=rng))
+    sampled = _synthesize(model, model.random_faces(chosen.samples, rng=rng))
     drawn = _synthesize(model, model.public_latents(RANDOM_FACES, rng=rng))
     wrong_key = _synthesize(model, _as_without_key(model, codes[torch.randint(len(codes), (RANDOM_FACES,), generator=rng)]))
 
     figures: dict[str, Any] = {
         "photos": len(source),
-        "split": split,
-        "held_out": f"{len(set(faces.person[held]))} people, none of them in training",
+        "split": chosen.split,
+        "held_out": people,
         "threads": torch.get_num_threads(),
-        "encoder_only": _quality(source, _synthesize(model, model.start_codes(source)), verifiers),
-        "inversion": {**model.describe_inversion(), "seconds": seconds, **_quality(source, inverted, verifiers)},
-        "verifiers": [load_verifier(name, resolution=model.size)[1] for name in verifiers],
+        "encoder_only": bench.quality(source, _synthesize(model, model.start_codes(source))),
+        "inversion": {**model.describe_inversion(), "seconds": seconds, **bench.quality(source, inverted)},
+        "verifiers": list(bench.config["verifiers"].values()),
     }
     shown = {
         "source": source,
@@ -87,7 +62,8 @@ def measure_model(
     strangers = {"prior_samples": drawn, "without_key": wrong_key}
     figures["face_detected"] = {name: float(face_detected(images).float().mean()) for name, images in shown.items()}
     figures["similarity_among"] = {
-        name: {kind: _similarity_among(images, name) for kind, images in strangers.items()} for name in verifiers
+        name: {kind: _similarity_among(images, judge) for kind, images in strangers.items()}
+        for name, judge in bench.verifiers.items()
     }
     figures["memorisation"] = _memorisation(to_tensor(faces.select(~faces.held_out).pixels), sampled, source)
     return figures
@@ -104,12 +80,11 @@ def _as_without_key(model: FaceModel, codes: Tensor) -> Tensor:
     return model.box.clip(protector.interpret(protector.protect(codes).block))
 
 
-def _similarity_among(images: Tensor, verifier: str) -> float:
+def _similarity_among(images: Tensor, verifier: Verifier) -> float:
     """Mean similarity of two of the faces, on the verifier's scale: how far they are all one type."""
-    recogniser, _ = load_verifier(verifier, resolution=images.shape[-1])
-    vectors = recogniser.embed(images)
+    vectors = verifier.embed(images)
     first, second = torch.triu_indices(len(images), len(images), offset=1)
-    return float(recogniser.similarities(vectors, vectors)[first, second].mean())
+    return float(verifier.similarities(vectors, vectors)[first, second].mean())
 
 
 def _inverted(model: FaceModel, source: Tensor) -> tuple[Tensor, float]:
@@ -117,20 +92,6 @@ def _inverted(model: FaceModel, source: Tensor) -> tuple[Tensor, float]:
     began = time.perf_counter()
     found = model.invert(source)
     return model.box.clip(found.codes), (time.perf_counter() - began) / len(source)
-
-
-def _quality(source: Tensor, images: Tensor, verifiers: tuple[str, ...]) -> dict[str, Any]:
-    quality: dict[str, Any] = {"psnr": float(psnr(images, source).mean()), "ssim": float(ssim(images, source).mean())}
-    nets: tuple[tuple[str, Net], ...] = (("lpips", "alex"), ("lpips_squeeze", "squeeze"))
-    for metric, net in nets:
-        try:
-            quality[metric] = float(lpips(images, source, net=net).mean())
-        except WeightsMissing as error:
-            quality |= {metric: None, f"{metric}_reason": str(error)}
-    for name in verifiers:
-        verifier, _ = load_verifier(name, resolution=source.shape[-1])
-        quality[f"accepted_{name}"] = 1 - float(fppsr(source, images, verifier).mean())
-    return quality
 
 
 def _memorisation(training: Tensor, sampled: Tensor, held_out: Tensor) -> dict[str, float]:
@@ -149,32 +110,4 @@ def _memorisation(training: Tensor, sampled: Tensor, held_out: Tensor) -> dict[s
     }
 
 
-def main() -> None:
-    """Command line: print the figures, or write them to a file."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("model")
-    parser.add_argument("faces", type=Path)
-    parser.add_argument("--verifier", action="append", help=f"one of {', '.join(VERIFIERS)}; may be repeated; dlib by default")
-    parser.add_argument("--split", choices=[DEVELOPMENT, TEST], default=TEST)
-    parser.add_argument("--photos", type=int, default=200)
-    parser.add_argument("--out", type=Path)
-    arguments = parser.parse_args()
-    verifiers = tuple(arguments.verifier or ["dlib"])
-    for name in verifiers:
-        if name not in list(VERIFIERS):
-            parser.error(f"no verifier named {name!r}{suggest(name, VERIFIERS)}")
-    figures = measure_model(
-        load_model(arguments.model),
-        FaceSet.load(arguments.faces),
-        verifiers=verifiers,
-        split=arguments.split,
-        photos=arguments.photos,
-    )
-    text = json.dumps(figures, indent=1) + "\n"
-    if arguments.out:
-        write_whole(arguments.out, text)
-    print(text, end="")
-
-
-if __name__ == "__main__":
-    main()
+FACE_MODEL = card(lambda name: load_model(name or DEFAULT_MODEL), face_model_card)("models/face-model", measure=whole(run))

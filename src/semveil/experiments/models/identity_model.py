@@ -1,56 +1,29 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Measure an identity model on people it was not trained on, before any mechanism: the figures of its model card.
+"""An identity model on people it was not trained on, before any mechanism: the figures of its card, `identity-model.json`."""
 
-Run: python -m semveil.experiments.models.identity_model MODEL FACES.npz [--verifier edgeface] [--out figures.json]
-"""
-
-import argparse
-import json
 import time
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
-from torch import Tensor
 from torch.nn import functional as F
 
-from semveil.core.files import write_whole
-from semveil.core.pixels import to_tensor
-from semveil.core.registry import suggest
+from semveil.core.progress import Progress
 from semveil.core.rng import streams
-from semveil.core.weights import WeightsMissing
-from semveil.data.face_set import FaceSet
 from semveil.encoders.attributes import coarsened
-from semveil.methods.identity_model import IdentityModel, load_identity_model
-from semveil.metrics import face_detected, fppsr, lpips, psnr, psr, ssim
-from semveil.nn.lpips import Net
-from semveil.recognition import Verifier
-from semveil.recognition.by_name import VERIFIERS, Remembering, load_verifier
+from semveil.experiments.kit.experiment import whole
+from semveil.experiments.kit.keeping import Keep
+from semveil.experiments.models.cards import CardBench, card
+from semveil.methods.identity_model import DEFAULT_IDENTITY_MODEL, load_identity_model
+from semveil.metrics import face_detected, psr
 
 COARSE_SIDES = (16, 8)
 
 
-def measure_identity_model(
-    model: IdentityModel,
-    faces: FaceSet,
-    *,
-    verifiers: Mapping[str, Verifier],
-    photos: int = 200,
-    seed: int = 0,
-) -> dict[str, Any]:
-    """Figures of a model, JSON-ready: photos joined with their own identity, another photo's, and a random one.
-
-    Args:
-        faces: prepared photos, of which `photos` held-out ones are measured.
-        verifiers: by the name that the figures carry.
-        seed: of which photos and which random identities.
-    """
-    rng = streams(seed)["figures"]
-    held = np.flatnonzero(faces.held_out)
-    held = np.sort(held[torch.randperm(len(held), generator=rng)[:photos].numpy()])
-    source = to_tensor(faces.select(held).pixels)
+def run(bench: CardBench, folder: Path, progress: Progress, keep: Keep) -> dict[str, Any]:
+    """Figures of a model, JSON-ready: photos joined with their own identity, another photo's, and a random one."""
+    model, rng, judges = bench.model, streams(bench.preset.seed)["figures"], list(bench.verifiers.values())
+    source, people = bench.held_out(bench.faces.held_out, rng)
     began = time.perf_counter()
     own, attributes = model.identify(source), model.attributes(source)
     rebuilt = model.fuse(own, attributes)
@@ -70,15 +43,17 @@ def measure_identity_model(
     found = face_detected(source).float().mean().item()
     return {
         "model": {"name": model.name, "digest": model.digest},
+        "verifiers": list(bench.config["verifiers"].values()),
         "photos": len(source),
-        "held_out": f"{len(set(faces.person[held]))} people, none of them in training",
+        "held_out": people,
         "seconds": seconds,
         "threads": torch.get_num_threads(),
         "face_detected_in_source": found,
         **{
-            name: _quality(source, images, verifiers)
+            name: bench.quality(source, images)
             | {
-                "face_detected_relative_to_source": face_detected(images).float().mean().item() / found,
+                "psr": psr(source, images, judges).mean().item(),
+                "face_detected_relative_to_source": face_detected(images).float().mean().item() / found if found else None,
                 "cosine_to_wanted_identity": (model.identify(images) * wanted).sum(1).mean().item(),
                 "cosine_to_own_identity": (model.identify(images) * own).sum(1).mean().item(),
             }
@@ -87,43 +62,7 @@ def measure_identity_model(
     }
 
 
-def _quality(source: Tensor, images: Tensor, verifiers: Mapping[str, Verifier]) -> dict[str, Any]:
-    """How like the source it looks, and by how many it is taken for the same person."""
-    quality: dict[str, Any] = {"psnr": psnr(images, source).mean().item(), "ssim": ssim(images, source).mean().item()}
-    nets: tuple[tuple[str, Net], ...] = (("lpips", "alex"), ("lpips_squeeze", "squeeze"))
-    for metric, net in nets:
-        try:
-            quality[metric] = float(lpips(images, source, net=net).mean())
-        except WeightsMissing as error:
-            quality |= {metric: None, f"{metric}_reason": str(error)}
-    for name, verifier in verifiers.items():
-        quality[f"accepted_{name}"] = 1 - fppsr(source, images, verifier).mean().item()
-    return quality | {"psr": psr(source, images, list(verifiers.values())).mean().item()}
-
-
-def main() -> None:
-    """Command line: print the figures, or write them to a file."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("model")
-    parser.add_argument("faces", type=Path)
-    parser.add_argument("--verifier", action="append", help=f"one of {', '.join(VERIFIERS)}; may be repeated; dlib by default")
-    parser.add_argument("--photos", type=int, default=200)
-    parser.add_argument("--out", type=Path)
-    arguments = parser.parse_args()
-    names = arguments.verifier or ["dlib"]
-    for name in names:
-        if name not in list(VERIFIERS):
-            parser.error(f"no verifier named {name!r}{suggest(name, VERIFIERS)}")
-    model = load_identity_model(arguments.model)
-    loaded = {name: load_verifier(name, resolution=model.size) for name in names}
-    verifiers = {name: Remembering(verifier) for name, (verifier, _) in loaded.items()}
-    figures = measure_identity_model(model, FaceSet.load(arguments.faces), verifiers=verifiers, photos=arguments.photos)
-    text = json.dumps(figures | {"verifiers": [about for _, about in loaded.values()]}, indent=1) + "\n"
-    if arguments.out:
-        arguments.out.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(arguments.out, text)
-    print(text, end="")
-
-
-if __name__ == "__main__":
-    main()
+IDENTITY_MODEL = card(
+    lambda name: load_identity_model(name or DEFAULT_IDENTITY_MODEL),
+    lambda model: {"name": model.name, "digest": model.digest, "dimension": model.dim},
+)("models/identity-model", measure=whole(run))

@@ -12,30 +12,28 @@ import torch.nn.functional as F
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from semveil.attacks.intervals import rate
+from semveil.attacks.intervals import Score, rate
 from semveil.attacks.inverter import InverterSettings, train_inverter
 from semveil.core.results import rounded
 from semveil.core.rng import streams
 from semveil.core.weights import WeightsMissing
-from semveil.experiments.kit.experiment import experiment
-from semveil.experiments.kit.keeping import Keep
-from semveil.experiments.kit.statistics import mean_of_photos
+from semveil.experiments.kit.keeping import Keep, each
+from semveil.experiments.kit.statistics import NOT_MEASURED, mean, score_as_json, shown_score
 from semveil.experiments.kit.tables import markdown
 from semveil.experiments.noise_image.bench import (
     NoiseImageBench,
     Pictures,
     Protect,
-    as_dict,
     as_sent,
+    bars,
     eight_bits,
-    load,
+    label_of,
     right,
     shown_by,
 )
 from semveil.experiments.noise_image.cell_claims import named
-from semveil.experiments.noise_image.paper import PAPER
-from semveil.experiments.noise_image.presets import MAIN, NOISE_IMAGE_PRESETS, Cell
-from semveil.experiments.noise_image.shown import bars, label_of, score_of
+from semveil.experiments.noise_image.paper import result_of_paper
+from semveil.experiments.noise_image.presets import MAIN, Cell
 from semveil.metrics import lpips, psnr, ssim
 
 BLUR = 2.0  # standard deviation in pixels
@@ -59,12 +57,15 @@ def attack_targets(bench: NoiseImageBench, keep: Keep) -> None:
         **{f"{cell.name}, {LONGER * steps} steps": (partial(bench.conversion, cell), LONGER * steps) for cell in PATIENT},
     }
     shown = bench.test.rows(slice(bench.preset.attacked))
-    mean = bench.train.images.mean(0)
-    keep("mean picture", lambda: rebuilt(bench, mean.expand_as(shown.images), shown))
-    keep("source", lambda: {"classified": as_dict(rate(right(bench.explainer, shown.pixels, shown.labels).numpy()))})
-    for number, (name, (protect, chosen)) in enumerate(named.items()):
-        bench.progress("attack", number, len(named))
-        keep(name, lambda protect=protect, chosen=chosen: attacked(bench, protect(), shown, steps=chosen))  # type: ignore[misc]
+    average = bench.train.images.mean(0)
+    keep("mean picture", lambda: rebuilt(bench, average.expand_as(shown.images), shown))
+    keep("source", lambda: {"classified": score_as_json(rate(right(bench.explainer, shown.pixels, shown.labels).numpy()))})
+
+    def job(name: str) -> dict[str, Any]:
+        make, chosen = named[name]
+        return attacked(bench, make(), shown, steps=chosen)
+
+    each({name: partial(job, name) for name in named}, keep, bench.progress, "attack")
 
 
 def attacked(bench: NoiseImageBench, protect: Protect, shown: Pictures, *, steps: int) -> dict[str, Any]:
@@ -84,7 +85,7 @@ def rebuilt(bench: NoiseImageBench, images: Tensor, shown: Pictures) -> dict[str
     """How like the sources estimates are, and what the explainer, trained on pictures as they are, makes of them."""
     pixels = eight_bits(images)
     hits = right(bench.explainer, pixels, shown.labels)
-    return {**compared(images, shown.images), "classified": as_dict(rate(hits.numpy()))}
+    return {**compared(images, shown.images), "classified": score_as_json(rate(hits.numpy()))}
 
 
 def compared(images: Tensor, sources: Tensor) -> dict[str, Any]:
@@ -134,52 +135,39 @@ def drawing(result: dict[str, Any], folder: Path) -> Figure:
 
 
 def attack_rows(result: dict[str, Any]) -> list[dict[str, Any]]:
-    """Targets with value, low and high of what the inverter rebuilt."""
+    """Targets with scores of what the inverter rebuilt, None of what was not measured; `sent` is the SSIM of what is sent."""
     rows = []
     for name, target in result["attack"].items():
-        if name == "source":
-            continue
-        made = target.get("rebuilt", target)
-        classified = made["classified"]
-        row = {"name": name, "classified": tuple(classified[key] for key in ("value", "low", "high"))}
-        for metric in ("ssim", "psnr", "lpips"):
-            mean = mean_of_photos(made[metric]) if made[metric] else None
-            row[metric] = (mean.value, mean.low, mean.high) if mean else None
-        sent = target.get("sent")
-        row["sent"] = mean_of_photos(sent["ssim"]) if sent else None
-        rows.append(row)
+        if name != "source":
+            made = target.get("rebuilt", target)
+            scores = {metric: mean(made, metric) for metric in ("ssim", "psnr", "lpips")}
+            sent = mean(target.get("sent", {}), "ssim")
+            rows.append({"name": name, "classified": Score(**made["classified"]), **scores, "sent": sent})
     return rows
 
 
-def table(result: dict[str, Any]) -> str:
+def table(result: dict[str, Any]) -> list[str]:
     head = ["what is sent", "its own SSIM", "SSIM rebuilt", "PSNR, dB", "LPIPS", "classified right, rebuilt"]
     rows = []
     for row in attack_rows(result):
-        sent = str(row["sent"]) if row["sent"] else ""
-        rows.append([named(row["name"]), sent, *(_triple(row[c]) for c in ("ssim", "psnr", "lpips", "classified"))])
+        scores = [str(row[c] or NOT_MEASURED) for c in ("ssim", "psnr", "lpips", "classified")]
+        rows.append([named(row["name"]), str(row["sent"] or ""), *scores])
     known = max(target.get("known_pairs", 0) for target in result["attack"].values())
     steps = result["config"]["preset"]["inverter_steps"]
     about = (
         f"An inverter trained on {known:,} pairs, of training pictures, for {steps:,} steps where none are named; "
         f"{len(result['attack']['mean picture']['ssim'])} test pictures rebuilt; mean with a 95 % interval over "
         "pictures. LPIPS at twice the size. The explainer classifies the "
-        f"pictures themselves with {score_of(result['attack']['source']['classified'])}, chance is "
+        f"pictures themselves with {shown_score(result['attack']['source']['classified'])}, chance is "
         f"{result['explainer']['chance']:.3f}."
     )
-    return f"{about}\n\n{markdown(head, rows)}"
+    return [about, markdown(head, rows)]
 
 
-def _triple(found: tuple[float, float, float] | None) -> str:
-    return "not measured" if found is None else "{:.3f} [{:.3f}, {:.3f}]".format(*found)
-
-
-ATTACK = experiment(
+ATTACK = result_of_paper(
     "noise-image/attack",
     revision=2,
-    presets=NOISE_IMAGE_PRESETS,
-    load=load,
     measure=shown_by("attack", {"attack": attack_targets}),
     figures={"attack": drawing},
     table=table,
-    paper=PAPER,
 )

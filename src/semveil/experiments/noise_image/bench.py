@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import numpy as np
 import torch
 import torch.nn.functional as F
+from matplotlib.axes import Axes
 from numpy.typing import NDArray
 from safetensors.torch import save
 from torch import Tensor, nn
@@ -28,6 +29,8 @@ from semveil.experiments.kit.inputs import as_json
 from semveil.experiments.kit.keeping import Keep, Kept, metric_weights
 from semveil.experiments.kit.outliers import centred
 from semveil.experiments.kit.photo_sets import DataMissing
+from semveil.experiments.kit.plots import COLOURS
+from semveil.experiments.kit.statistics import score_as_json
 from semveil.experiments.noise_image.presets import Cell, NoiseImagePreset
 from semveil.generators.conversion import ConversionConfig, ConversionGenerator
 from semveil.methods.noise_image_model import load_noise_image_model
@@ -132,6 +135,8 @@ class NoiseImageBench:
         picture and mirrored with it, since a second draw would cost epsilon again.
 
         Args:
+            cell: whose service it is.
+            protect: what clients do with a picture.
             sent: of the training pictures, where it is there already; else they are protected if it comes to training.
         """
         network = VGG16Classifier(self.sizes(self.preset.service_width), rng=torch.Generator())
@@ -193,7 +198,7 @@ def shown_by(place: str, bodies: Mapping[str, Body]) -> Callable[[NoiseImageBenc
 
 def _explainer_accuracy(bench: NoiseImageBench) -> dict[str, Any]:
     hits = right(bench.explainer, bench.test.pixels, bench.test.labels)
-    return {"accuracy": as_dict(rate(hits.numpy())), "chance": 1 / len(bench.classes)}
+    return {"accuracy": score_as_json(rate(hits.numpy())), "chance": 1 / len(bench.classes)}
 
 
 def prepare(
@@ -341,11 +346,6 @@ def shown_pictures(size: int) -> tuple[Tensor, tuple[str, ...]]:
     return to_tensor([centred(picture, size) for picture in found.values()]), tuple(found)
 
 
-def as_dict(score: Score) -> dict[str, float]:
-    """As JSON has it."""
-    return {name: round(value, 4) for name, value in vars(score).items()}
-
-
 def packed(hits: Tensor) -> str:
     """Booleans as hexadecimal digits, four in each, the first one the highest; `unpacked` reads them.
 
@@ -370,3 +370,16 @@ def unpacked(digits: str, count: int) -> NDArray[np.bool_]:
 def _as_tensors(pictures: LabelledPictures) -> Pictures:
     pixels = torch.from_numpy(np.ascontiguousarray(pictures.pixels.transpose(0, 3, 1, 2)))
     return Pictures(pixels, torch.from_numpy(pictures.labels))
+
+
+def bars(axes: Axes, places: "np.ndarray[Any, Any]", found: list[Score], label: str) -> None:
+    """Scores as bars across, with their intervals."""
+    values, low, high = np.array([(score.value, score.low, score.high) for score in found]).T
+    axes.barh(places, values, xerr=[values - low, high - values], color=COLOURS["series"][1])
+    axes.set_xlabel(label)
+
+
+def label_of(setting: str) -> str:
+    for name, sign in (("sigma", "σ"), ("epsilon", "ε"), ("delta", "δ"), ("noised", "n(x), true noise")):
+        setting = setting.replace(name, sign)
+    return setting

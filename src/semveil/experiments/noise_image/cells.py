@@ -8,32 +8,30 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from semveil.attacks.intervals import rate
+from semveil.attacks.intervals import Score, rate
 from semveil.core.privacy import Guarantee, Norm, Sensitivity
 from semveil.core.results import rounded
-from semveil.experiments.kit.experiment import experiment
-from semveil.experiments.kit.keeping import Keep
+from semveil.experiments.kit.keeping import Keep, each
 from semveil.experiments.kit.plots import COLOURS
-from semveil.experiments.kit.statistics import mean_of_photos
-from semveil.experiments.kit.tables import markdown
+from semveil.experiments.kit.statistics import mean_of_photos, score_as_json, shown_score
+from semveil.experiments.kit.tables import claims_table, markdown
 from semveil.experiments.noise_image.bench import (
     DELTA,
     DETERMINISTIC,
     Body,
     NoiseImageBench,
-    as_dict,
     as_sent,
-    load,
+    label_of,
     packed,
     right,
     shown_by,
 )
 from semveil.experiments.noise_image.cell_claims import cell_claims, cells_by_setting, mean_accuracy, named, noise_claims
-from semveil.experiments.noise_image.paper import PAPER
-from semveil.experiments.noise_image.presets import AS_PUBLISHED, NOISE_IMAGE_PRESETS, SIGMAS, Cell, table3_cells, table4_cells
-from semveil.experiments.noise_image.shown import label_of, score_of
+from semveil.experiments.noise_image.paper import result_of_paper
+from semveil.experiments.noise_image.presets import AS_PUBLISHED, SIGMAS, Cell, table3_cells, table4_cells
 from semveil.mechanisms import Gaussian
 from semveil.metrics import ssim
 
@@ -42,11 +40,8 @@ def measured_cells(cells: Callable[[Any], list[Cell]]) -> Body:
     """Measure the cells of a table that are missing."""
 
     def run(bench: NoiseImageBench, keep: Keep) -> None:
-        chosen = cells(bench.preset)
-        for number, cell in enumerate(chosen):
-            bench.progress("cells", number, len(chosen))
-            keep(cell.name, partial(measure_cell, bench, cell))
-        bench.progress("cells", len(chosen), len(chosen))
+        jobs = {cell.name: partial(measure_cell, bench, cell) for cell in cells(bench.preset)}
+        each(jobs, keep, bench.progress, "cells")
 
     return run
 
@@ -63,9 +58,9 @@ def measure_cell(bench: NoiseImageBench, cell: Cell) -> dict[str, Any]:
     return {
         **{name: getattr(cell, name) for name in ("sigma", "kind", "epsilon", "delta", "seed", "calibration")},
         "guarantee": cell_guarantee(cell, bench.test.pixels.shape[1:].numel()).as_dict(),
-        "accuracy": as_dict(rate(hits.numpy())),
+        "accuracy": score_as_json(rate(hits.numpy())),
         "right": packed(hits),
-        "explainer_accuracy": as_dict(rate(right(bench.explainer, shown, bench.test.labels).numpy())),
+        "explainer_accuracy": score_as_json(rate(right(bench.explainer, shown, bench.test.labels).numpy())),
         "standard_deviation": round(float((shown.float() / 127.5 - 1).std()), 4),
         "ssim": rounded(likeness.tolist()),
         "cpu_seconds": round(seconds, 1),
@@ -86,11 +81,7 @@ def table_3(result: dict[str, Any], folder: Path) -> Figure:
     for number, (setting, cells) in enumerate(cells_by_setting(result).items()):
         colour, dash = COLOURS["series"][number % 5], ("-", "--", ":")[number // 5]
         means = {sigma: mean_accuracy(of) for sigma, of in cells.items()}
-        bars = np.array([[m.value - m.low, m.high - m.value] for m in means.values()]).T
-        shifted = [sigma + 0.03 * (number - 3) for sigma in means]
-        ours.errorbar(
-            shifted, [m.value for m in means.values()], bars, color=colour, ls=dash, marker="o", label=label_of(setting)
-        )
+        _over_sigmas(ours, means, number, color=colour, ls=dash, label=label_of(setting))
         if setting in result["paper"]["table3"]:
             theirs.plot([3, 4, 5], result["paper"]["table3"][setting], color=colour, ls=dash, marker="o")
     chance = result["explainer"]["chance"]
@@ -111,57 +102,58 @@ def table_4(result: dict[str, Any], folder: Path) -> Figure:
     shown = {setting: of for setting, of in cells_by_setting(result).items() if setting in result["paper"]["table4"]}
     for number, (setting, cells) in enumerate(shown.items()):
         found = {sigma: mean_of_photos([cell["ssim"] for cell in of]) for sigma, of in cells.items()}
-        means = {sigma: mean for sigma, mean in found.items() if mean}
-        bars = np.array([[m.value - m.low, m.high - m.value] for m in means.values()]).T
         colour = COLOURS["series"][number % 5]
-        shifted = [sigma + 0.03 * (number - 3) for sigma in means]
-        axes.errorbar(shifted, [m.value for m in means.values()], bars, color=colour, marker="o", label=label_of(setting))
+        _over_sigmas(axes, {s: mean for s, mean in found.items() if mean}, number, color=colour, label=label_of(setting))
         axes.plot([3, 4, 5], result["paper"]["table4"][setting], color=colour, ls=":", marker="x")
     axes.set(xlabel="σ", ylabel="SSIM to the picture", xticks=[3, 4, 5], title="Table 4 (dotted: the paper, 224 px)")
     axes.legend()
     return figure
 
 
-def table(result: dict[str, Any]) -> str:
+def _over_sigmas(axes: Axes, means: dict[float, Score], number: int, **look: Any) -> None:
+    """Means with their intervals, each setting a little aside of the others."""
+    bars = np.array([[mean.value - mean.low, mean.high - mean.value] for mean in means.values()]).T
+    axes.errorbar([s + 0.03 * (number - 3) for s in means], [m.value for m in means.values()], bars, marker="o", **look)
+
+
+def table(result: dict[str, Any]) -> list[str]:
     paper, cells = result["paper"], cells_by_setting(result)
     explainer = result["explainer"]
     about = (
-        f"{result['config']['pictures']}. Explainer on pictures as they are: {score_of(explainer['accuracy'])} (paper: "
+        f"{result['config']['pictures']}. Explainer on pictures as they are: {shown_score(explainer['accuracy'])} (paper: "
         f"{paper['explainer']:.3f}); chance {explainer['chance']:.3f}. Mean over seeds with a 95 % bootstrap interval "
         "over test pictures; in brackets behind it each seed's accuracy where there are several; in italics the paper's."
     )
-    rows = []
+    rows, likeness = [], []
     for setting, of in cells.items():
-        theirs = paper["table3"].get(setting.removesuffix(AS_PUBLISHED))
-        row = [named(setting)]
-        for sigma in SIGMAS:
-            text = _accuracy(of[sigma]) if sigma in of else ""
-            row.append(f"{text} *{theirs[SIGMAS.index(sigma)]:.3f}*" if theirs else text)
-        rows.append(row)
-    likeness = []
-    for setting, of in cells.items():
-        theirs = paper["table4"].get(setting.removesuffix(AS_PUBLISHED))
-        row = [named(setting)]
-        for sigma in SIGMAS:
-            mean = mean_of_photos([cell["ssim"] for cell in of[sigma]]) if sigma in of else None
-            text = f"{100 * mean.value:.2f} [{100 * mean.low:.2f}, {100 * mean.high:.2f}]" if mean else ""
-            row.append(f"{text} *{100 * theirs[SIGMAS.index(sigma)]:.2f}*" if theirs else text)
-        likeness.append(row)
+        printed = setting.removesuffix(AS_PUBLISHED)
+        rows.append([named(setting), *_beside(paper["table3"].get(printed), of, _accuracy, "{:.3f}")])
+        likeness.append([named(setting), *_beside(paper["table4"].get(printed), of, _likeness, "{:.2f}", times=100)])
     head = ["", *(f"σ = {sigma:g}" for sigma in SIGMAS)]
-    judged = [[claim.text, claim.ours, claim.verdict] for claim in cell_claims(result)]
-    return "\n\n".join(
-        [
-            about,
-            "**Table 3**, accuracy of the service model",
-            markdown(head, rows),
-            "**Table 4**, SSIM to the picture, times 100",
-            markdown(head, likeness),
-            markdown(["The paper's text", "Here", ""], judged),
-            markdown(
-                ["Against true noise", "Here", ""], [[claim.text, claim.ours, claim.verdict] for claim in noise_claims(result)]
-            ),
-        ]
-    )
+    return [
+        about,
+        "**Table 3**, accuracy of the service model",
+        markdown(head, rows),
+        "**Table 4**, SSIM to the picture, times 100",
+        markdown(head, likeness),
+        claims_table(cell_claims(result)),
+        claims_table(noise_claims(result), said_by="Against true noise"),
+    ]
+
+
+def _beside(
+    theirs: list[float] | None, of: dict[float, Any], shown: Callable[[list[Any]], str], form: str, *, times: int = 1
+) -> list[str]:
+    """A row over sigmas: what was measured, and in italics what the paper prints."""
+    ours = [shown(of[sigma]) if sigma in of else "" for sigma in SIGMAS]
+    if theirs is None:
+        return ours
+    return [f"{text} *{form.format(times * value)}*" for text, value in zip(ours, theirs, strict=True)]
+
+
+def _likeness(cells: list[dict[str, Any]]) -> str:
+    mean = mean_of_photos([cell["ssim"] for cell in cells])
+    return f"{100 * mean.value:.2f} [{100 * mean.low:.2f}, {100 * mean.high:.2f}]" if mean else ""
 
 
 def _accuracy(cells: list[dict[str, Any]]) -> str:
@@ -170,16 +162,13 @@ def _accuracy(cells: list[dict[str, Any]]) -> str:
     return mean if len(cells) < 2 else f"{mean} ({seeds})"
 
 
-CELLS = experiment(
+CELLS = result_of_paper(
     "noise-image/cells",
     revision=2,
-    presets=NOISE_IMAGE_PRESETS,
-    load=load,
     measure=shown_by(
         "cells", {"table3": measured_cells(table3_cells), "table4": measured_cells(lambda preset: table4_cells())}
     ),
     figures={"table3": table_3, "table4": table_4},
     table=table,
     claims=cell_claims,
-    paper=PAPER,
 )

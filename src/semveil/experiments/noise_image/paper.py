@@ -1,6 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """What [NI]'s Tables 3 and 4 and its Section 5.2 say."""
 
+from functools import partial
+
+from semveil.experiments.kit.experiment import experiment
+from semveil.experiments.noise_image.bench import load
+from semveil.experiments.noise_image.presets import NOISE_IMAGE_PRESETS
+
 PAPER = {
     "source": "Tables 3 and 4 and Section 5.2 of [NI]: CIFAR-100 at 224 px; null where it gives no number",
     "explainer": 0.720,
@@ -20,3 +26,5 @@ PAPER = {
     },
     "attack": None,
 }
+
+result_of_paper = partial(experiment, presets=NOISE_IMAGE_PRESETS, load=load, paper=PAPER)

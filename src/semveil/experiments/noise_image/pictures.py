@@ -16,14 +16,13 @@ from semveil.core.pixels import to_pixels
 from semveil.core.results import rounded
 from semveil.data.save import save_png
 from semveil.experiments.kit.claims import Claim
-from semveil.experiments.kit.experiment import experiment
 from semveil.experiments.kit.latent_bench import PICTURES
 from semveil.experiments.kit.statistics import mean_of_photos
-from semveil.experiments.kit.tables import markdown
-from semveil.experiments.noise_image.bench import Body, NoiseImageBench, load, shown_by, shown_pictures
+from semveil.experiments.kit.tables import claims_table, markdown
+from semveil.experiments.noise_image.bench import Body, NoiseImageBench, shown_by, shown_pictures
 from semveil.experiments.noise_image.cell_claims import named
-from semveil.experiments.noise_image.paper import PAPER
-from semveil.experiments.noise_image.presets import MAIN, NOISE_IMAGE_PRESETS, SIGMAS, Cell
+from semveil.experiments.noise_image.paper import result_of_paper
+from semveil.experiments.noise_image.presets import MAIN, SIGMAS, Cell
 from semveil.recognition.guided_backpropagation import guided_explanation
 from semveil.recognition.vgg16_classifier import VGG16Classifier
 
@@ -132,22 +131,16 @@ def strips(name: str, title: str) -> Callable[[dict[str, Any], Path], Figure]:
     return drawing
 
 
-def table(result: dict[str, Any]) -> str:
+def table(result: dict[str, Any]) -> list[str]:
     likeness = result["pictures"]["fig4"]["likeness"]
     rows = []
     for name, values in likeness.items():
         kind, network = name.split(", ")
         setting = {"published": "ε 0.1, δ 1e-05"}.get(kind, named(kind))
-        rows.append(
-            [
-                setting,
-                {"f'": "the explainer, h∘f'∘g(x)", "f": "the service model, h∘f∘g(x)"}[network],
-                str(mean_of_photos(values)),
-            ]
-        )
-    judged = [[claim.text, claim.ours, claim.verdict] for claim in picture_claims(likeness)]
+        by = {"f'": "the explainer, h∘f'∘g(x)", "f": "the service model, h∘f∘g(x)"}[network]
+        rows.append([setting, by, str(mean_of_photos(values))])
     head = ["conversion, σ = 3", "explained by", "cosine with h∘f'(x)"]
-    return "\n\n".join([markdown(head, rows), markdown(["The paper's text", "Here", ""], judged)])
+    return [markdown(head, rows), claims_table(picture_claims(likeness))]
 
 
 def picture_claims(likeness: dict[str, list[float]]) -> Iterator[Claim]:
@@ -162,11 +155,9 @@ def picture_claims(likeness: dict[str, list[float]]) -> Iterator[Claim]:
     yield Claim(text, f"cosine larger by {gap}, one seed", None)
 
 
-RESULT = experiment(
+RESULT = result_of_paper(
     "noise-image/pictures",
     revision=1,
-    presets=NOISE_IMAGE_PRESETS,
-    load=load,
     measure=shown_by("pictures", {figure: pictures(figure) for figure in ("fig3", "fig4", "fig5")}),
     figures={
         "fig3": strips("fig3", "True noise n(x) and converted pictures g(x), ε = 0.1, δ = 0.9"),
@@ -175,5 +166,4 @@ RESULT = experiment(
     },
     table=table,
     claims=lambda result: picture_claims(result["pictures"]["fig4"]["likeness"]),
-    paper=PAPER,
 )

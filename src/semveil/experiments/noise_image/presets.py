@@ -3,7 +3,7 @@
 
 from dataclasses import dataclass, replace
 
-from semveil.core.registry import Registry
+from semveil.experiments.kit.experiment import presets
 
 SIGMAS = (3.0, 4.0, 5.0)
 PRIVACY = ((0.1, 1e-5), (0.1, 0.9), (0.9, 1e-5), (0.9, 0.9))  # epsilon and delta of [NI] Table 3
@@ -111,8 +111,7 @@ class NoiseImagePreset:
     table2: bool = False
 
 
-NOISE_IMAGE_PRESETS: Registry[NoiseImagePreset] = Registry("preset")
-for _preset in (
+_SIZES = (
     NoiseImagePreset(
         "smoke", False, 4, 2, 4, 1, 32, 4, 1, 1, 4, 4, 8, 1, 64, 32, 8, 3, 4, (100.0,), 8.0, 3, 0.1, 4,
         released_width=4,
@@ -143,8 +142,7 @@ for _preset in (
         private_rate=0.017,
         private_width=8,
     ),
-):  # fmt: skip
-    NOISE_IMAGE_PRESETS.add(_preset.name, _preset)
+)  # fmt: skip
 # [NI]'s side, and the networks of its Tables 1 and 2. Batch, epochs and rates of g and D are the public code's (batch 24, 30
 # epochs, Adam 2e-4, 0.95 per epoch); those of the classifiers, and D itself, are not printed.
 _PAPER = NoiseImagePreset(
@@ -178,10 +176,8 @@ _PAPER = NoiseImagePreset(
     size=224,
     table2=True,
 )
-NOISE_IMAGE_PRESETS.add(_PAPER.name, _PAPER)
 # [NI] Table 4 is of CIFAR-10 too. Not measured: for whoever has the data.
-_CIFAR10 = replace(_PAPER, name="cifar10", classes=10)
-NOISE_IMAGE_PRESETS.add(_CIFAR10.name, _CIFAR10)
+NOISE_IMAGE_PRESETS = presets(*_SIZES, _PAPER, replace(_PAPER, name="cifar10", classes=10))
 
 
 def table3_cells(preset: NoiseImagePreset) -> list[Cell]:

@@ -9,6 +9,7 @@ nothing of the client's. They are answers to different questions.
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,28 +18,26 @@ import torch
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from semveil.attacks.intervals import rate
+from semveil.attacks.intervals import Score, rate
 from semveil.core.privacy import Guarantee
 from semveil.core.rng import streams
-from semveil.experiments.kit.experiment import experiment
-from semveil.experiments.kit.keeping import Keep
+from semveil.experiments.kit.keeping import Keep, each
+from semveil.experiments.kit.statistics import score_as_json, shown_score
 from semveil.experiments.kit.tables import markdown
 from semveil.experiments.noise_image.bench import (
     DELTA,
     NoiseImageBench,
     Pictures,
     Protect,
-    as_dict,
     as_sent,
+    bars,
     conversion_settings,
-    load,
     right,
     shown_by,
     training,
 )
-from semveil.experiments.noise_image.paper import PAPER
-from semveil.experiments.noise_image.presets import MAIN, NOISE_IMAGE_PRESETS, Cell
-from semveil.experiments.noise_image.shown import bars, score_of
+from semveil.experiments.noise_image.paper import result_of_paper
+from semveil.experiments.noise_image.presets import MAIN, Cell
 from semveil.generators.conversion import ConversionGenerator
 from semveil.methods.noise_image import OutputNoise
 from semveil.recognition.vgg16_classifier import VGG16Classifier
@@ -59,15 +58,10 @@ Trained = tuple[VGG16Classifier, Protect, Guarantee]
 
 def variants(bench: NoiseImageBench, keep: Keep) -> None:
     """Measure every variant."""
-    runs: dict[str, Callable[[], dict[str, Any]]] = {}
-    for base in ("g(x)", "x"):
-        for epsilon in bench.preset.epsilons:
-            runs[f"local, {base}, epsilon {epsilon:g}"] = lambda base=base, epsilon=epsilon: _local(bench, base, epsilon)  # type: ignore[misc]
-    for name in TRAINED:
-        runs[f"training, {name}"] = lambda name=name: _training(bench, name)  # type: ignore[misc]
-    for number, (name, run) in enumerate(runs.items()):
-        bench.progress("variants", number, len(runs))
-        keep(name, run)
+    local = [(base, epsilon) for base in ("g(x)", "x") for epsilon in bench.preset.epsilons]
+    runs = {f"local, {base}, epsilon {epsilon:g}": partial(_local, bench, base, epsilon) for base, epsilon in local}
+    runs |= {f"training, {name}": partial(_training, bench, name) for name in TRAINED}
+    each(runs, keep, bench.progress, "variants")
 
 
 def local_release(images: Tensor, epsilon: float, *, rng: torch.Generator) -> tuple[Tensor, OutputNoise, Guarantee]:
@@ -100,7 +94,7 @@ def _local(bench: NoiseImageBench, base: str, epsilon: float) -> dict[str, Any]:
         "guarantee": guarantee.as_dict(),
         "sigma": round(noise.mechanism.sigma / float(noise.box.upper), 4),
         "chance": 1 / len(bench.classes),
-        "accuracy": as_dict(rate(hits.numpy())),
+        "accuracy": score_as_json(rate(hits.numpy())),
     }
 
 
@@ -116,7 +110,7 @@ def _training(bench: NoiseImageBench, name: str) -> dict[str, Any]:
         "guarantee": guarantee.as_dict(),
         "private_pictures": len(private.labels),
         "chance": 1 / classes,
-        "accuracy": as_dict(rate(hits.numpy())),
+        "accuracy": score_as_json(rate(hits.numpy())),
     }
 
 
@@ -214,8 +208,7 @@ def drawing(result: dict[str, Any], folder: Path) -> Figure:
     figure = Figure(figsize=(8, 0.4 * len(found) + 1.2))
     axes = figure.subplots()
     places = np.arange(len(found))[::-1]
-    scores = [case["accuracy"] for case in found.values()]
-    bars(axes, places, [(s["value"], s["low"], s["high"]) for s in scores], "accuracy of the service model")
+    bars(axes, places, [Score(**case["accuracy"]) for case in found.values()], "accuracy of the service model")
     axes.plot([case["chance"] for case in found.values()], places, "|", color="black", ms=14, label="chance")
     axes.set_yticks(places, list(found))
     axes.legend()
@@ -223,25 +216,24 @@ def drawing(result: dict[str, Any], folder: Path) -> Figure:
     return figure
 
 
-def table(result: dict[str, Any]) -> str:
+def table(result: dict[str, Any]) -> list[str]:
     rows = []
     for name, case in result["variants"].items():
         claim = case["guarantee"]
         epsilon = "none" if claim["epsilon"] is None else f"{claim['epsilon']:.4g} at δ {claim['delta']:g}"
         covers = claim["covers"].split(", in the weights")[0]
         noise = f"{case['sigma']:.4g}" if "sigma" in case else ""
-        rows.append([name, covers, f"{epsilon} ({claim['basis']})", noise, score_of(case["accuracy"]), f"{case['chance']:.3f}"])
+        rows.append(
+            [name, covers, f"{epsilon} ({claim['basis']})", noise, shown_score(case["accuracy"]), f"{case['chance']:.3f}"]
+        )
     head = ["variant", "covers", "ε (basis)", "noise per value", "accuracy", "chance"]
-    return f"{result['config']['pictures']}.\n\n{markdown(head, rows)}"
+    return [f"{result['config']['pictures']}.", markdown(head, rows)]
 
 
-VARIANTS = experiment(
+VARIANTS = result_of_paper(
     "noise-image/variants",
     revision=2,
-    presets=NOISE_IMAGE_PRESETS,
-    load=load,
     measure=shown_by("variants", {"variants": variants}),
     figures={"variants": drawing},
     table=table,
-    paper=PAPER,
 )

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""An example of a package that adds to semveil: one noise law, one channel."""
+"""An example of a package that adds to semveil: one noise law, one channel, one result."""

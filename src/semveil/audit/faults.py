@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Faults to plant: what a game must catch before its `pass` is worth anything."""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from semveil.audit.bounds import Floats
+from semveil.audit.game import Draw, Fault
+from semveil.core.privacy import Guarantee
+from semveil.mechanisms.gaussian import gaussian_ratio
+
+DOUBLED, REUSED, MIXED, NORM, FLOATS = (
+    "epsilon doubled",
+    "nonce reused",
+    "2 % of the photo mixed in",
+    "norm in clear",
+    "noise in floats",
+)
+PHOTO_SHARE = 0.02
+
+
+def noise_for_twice(claim: Guarantee, *, gaussian: bool = False) -> float:
+    """By what additive noise of a claim's mechanism is to be divided so that epsilon doubles.
+
+    Laplace and K-norm noise: 2. Normal noise: the ratio of the two deviations at the claim's delta.
+
+    Example:
+        >>> from semveil.core.privacy import Basis
+        >>> claim = Guarantee(1.0, "all", Basis.PROVED, delta=1e-5)
+        >>> noise_for_twice(claim), round(noise_for_twice(claim, gaussian=True), 2)
+        (2.0, 1.87)
+    """
+    assert claim.epsilon is not None
+    if not gaussian:
+        return 2.0
+    return gaussian_ratio(claim.epsilon, claim.delta) / gaussian_ratio(2 * claim.epsilon, claim.delta)
+
+
+def less_noise(clean: Sequence[Floats], factor: float, *, step: float | None = None) -> Fault:
+    """Additive noise divided by `factor`, which doubles epsilon, on the same grid as before.
+
+    Args:
+        clean: what the noise is added to, for either input (n,); it is in the first n columns of an output.
+        factor: by which the noise is smaller, > 1.
+        step: of the grid.
+    """
+
+    def change(world: int, outputs: Floats) -> Floats:
+        n = len(clean[world])
+        changed = outputs.copy()
+        changed[:, :n] = on_grid(clean[world] + (outputs[:, :n] - clean[world]) / factor, step)
+        return changed
+
+    return Fault(DOUBLED, change=change)
+
+
+def on_grid(values: Floats, step: float | None) -> Floats:
+    """Values rounded to multiples of a step; a fault in a law must not be found by its grid.
+
+    Example:
+        >>> on_grid(np.array([0.3, 0.7]), 0.5).tolist()
+        [0.5, 0.5]
+    """
+    return values if step is None else np.round(values / step) * step
+
+
+def photo_mixed_in(inputs: Sequence[Floats], share: float = PHOTO_SHARE) -> Fault:
+    """A share of the input itself in the first columns of what is sent, which should not depend on it."""
+
+    def change(world: int, outputs: Floats) -> Floats:
+        n = len(inputs[world])
+        changed = outputs.copy()
+        changed[:, :n] = (1 - share) * outputs[:, :n] + share * inputs[world]
+        return changed
+
+    return Fault(MIXED, change=change)
+
+
+def norm_in_clear(norms: Sequence[float], columns: int) -> Fault:
+    """The first columns of what is sent, times the norm that should be sealed."""
+
+    def change(world: int, outputs: Floats) -> Floats:
+        changed = outputs.copy()
+        changed[:, :columns] *= norms[world]
+        return changed
+
+    return Fault(NORM, change=change)
+
+
+def nonce_reused(draw: Draw) -> Fault:
+    """All draws of an input are the first one: the same key stream for every photo."""
+    first: dict[int, Floats] = {}
+
+    def again(world: int, count: int) -> Floats:
+        if world not in first:
+            first[world] = np.asarray(draw(world, 1), np.float64)
+        return np.repeat(first[world], count, axis=0)
+
+    return Fault(REUSED, draw=again)
+
+
+def at_twice_the_budget(draw: Callable[[int, int], Floats]) -> Fault:
+    """The same protection made for twice the epsilon that is claimed."""
+    return Fault(DOUBLED, draw=draw)

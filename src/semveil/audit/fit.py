@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Goodness of fit of released outputs to the law that a claim rests on."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import stats
+
+from semveil.audit.bounds import Floats, at_least, at_most
+from semveil.audit.game import Law
+from semveil.audit.power import DOUBT
+
+FIT_DRAWS = 100_000  # outputs of each input that are compared at most
+REFERENCES = 5  # reference outputs for each; their own chance adds less than half to the critical distance
+FEWEST_REFERENCES = 2_000
+
+Samples = tuple[Mapping[str, Floats], Mapping[str, Floats]]
+
+
+@dataclass(frozen=True)
+class Fit:
+    """How far outputs lie from the law.
+
+    Attributes:
+        law: in words.
+        draws: of each input that were compared.
+        statistic: the one that lies farthest off, in units of its critical distance.
+        distance: of its distribution from the law's, Kolmogorov and Smirnov's.
+        critical: a larger distance refutes the law.
+    """
+
+    law: str
+    draws: int
+    statistic: str
+    distance: float
+    critical: float
+
+    @property
+    def refuted(self) -> bool:
+        return self.distance > self.critical
+
+
+class FitTest:
+    """Compares the distribution of every statistic, under either input, with an independent sample of the law.
+
+    The distance refutes the law where it exceeds sqrt(ln(4/e) / 2m) + sqrt(ln(4/e) / 2M) for m outputs and M reference
+    outputs: by Dvoretzky, Kiefer and Wolfowitz's inequality (Massart 1990) the empirical distributions stray farther
+    from their own ones with probability e at most, for every m, and for laws with atoms too.
+
+    Args:
+        law: the claimed one.
+        draws: m, of each input.
+        false_alarm: probability at most with which any statistic of outputs that follow the law refutes it.
+        rng: of the reference outputs.
+    """
+
+    def __init__(self, law: Law, draws: int, false_alarm: float, rng: np.random.Generator) -> None:
+        self.law, self.draws = law, draws
+        count = max(FEWEST_REFERENCES, REFERENCES * draws)
+        worlds = (0,) if law.same else (0, 1)
+        self._reference = [{k: np.sort(v) for k, v in law.reference(world, count, rng).items()} for world in worlds]
+        self._reference *= 2 if law.same else 1
+        error = false_alarm / (2 * len(self._reference[0]))
+        self.critical = sum(math.sqrt(math.log(4 / error) / (2 * size)) for size in (draws, count))
+
+    def compare(self, samples: Samples) -> Fit:
+        """Outputs' statistics, those of input 0 first, against the law."""
+        distances = {name: max(_farthest(samples[w][name], self._reference[w][name])[0] for w in (0, 1)) for name in samples[0]}
+        worst = max(distances, key=lambda name: distances[name])
+        return Fit(self.law.words, self.draws, worst, distances[worst], self.critical)
+
+    def power(self, samples: Samples, doubt: float = DOUBT) -> float:
+        """Lower bound on the probability that outputs of a fault refute the law.
+
+        One half of the fault's outputs chooses statistic, input and point where the distributions differ most; the
+        other half bounds the share below that point, and the number of outputs below it is binomial.
+        """
+        halves = [({k: v[::2] for k, v in side.items()}, {k: v[1::2] for k, v in side.items()}) for side in samples]
+        points = {(w, name): _farthest(halves[w][0][name], self._reference[w][name]) for w in (0, 1) for name in samples[0]}
+        world, name = max(points, key=lambda key: points[key][0])
+        _, at = points[world, name]
+        law = float(np.searchsorted(self._reference[world][name], at, "right")) / len(self._reference[world][name])
+        counted = halves[world][1][name]
+        hits = int(np.count_nonzero(counted <= at))
+        likely, unlikely = float(at_least(hits, len(counted), doubt)), float(at_most(hits, len(counted), doubt))
+        above = stats.binom.sf(math.floor(self.draws * (law + self.critical)), self.draws, likely)
+        below = stats.binom.cdf(math.ceil(self.draws * (law - self.critical)) - 1, self.draws, unlikely)
+        return float(max(above if likely > law else 0.0, below if unlikely < law else 0.0))
+
+
+def _farthest(sample: Floats, reference: Floats) -> tuple[float, float]:
+    """Largest distance of two empirical distribution functions, and where it is; `reference` is sorted.
+
+    Example:
+        >>> _farthest(np.array([0.0, 1.0]), np.array([2.0, 3.0]))
+        (1.0, 1.0)
+    """
+    sample = np.sort(sample)
+    points = np.concatenate([sample, reference])
+    below = [np.searchsorted(values, points, "right") / len(values) for values in (sample, reference)]
+    distances = np.abs(below[0] - below[1])
+    i = int(distances.argmax())
+    return float(distances[i]), float(points[i])

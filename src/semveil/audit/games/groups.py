@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A game for group photos: the crop that one face is protected from must not depend on the face beside it."""
+
+from functools import partial
+
+import numpy as np
+from numpy.typing import NDArray
+
+from semveil.audit import Fault, Floats, Game
+from semveil.core.face_template import TEMPLATE
+from semveil.core.privacy import Basis, Guarantee
+from semveil.data.align import AlignedFace, align_face
+from semveil.data.paste import align_apart, paste_faces
+
+TARGET = "group-photo"
+SIZE = 24  # of the crops
+APART = (0.75, 0.85)  # sides of a crop between two faces; from .95 on they are in no common crop
+SHARE = 0.0002
+SIDE = 48  # of a crop, in pixels of the photo
+_HEIGHT, _WIDTH = 88, 136
+
+
+def group_games() -> list[Game]:
+    """The left face's crop, for a dark or a bright face beside it, at two distances."""
+    return [_game(apart) for apart in APART]
+
+
+def _game(apart: float) -> Game:
+    here = TEMPLATE * SIDE + 20 - 0.5
+    there = here + np.array([apart * SIDE, 0.0])
+    rng = np.random.default_rng()
+
+    def photo(world: int) -> NDArray[np.uint8]:
+        """Noise everywhere, and in the place of the second face a dark or a bright one."""
+        pixels = rng.integers(0, 256, (_HEIGHT, _WIDTH, 3), np.uint8)
+        faces = [align_face(pixels, points, SIZE) for points in (here, there)]
+        return paste_faces(pixels, faces, [None, np.full((SIZE, SIZE, 3), (20, 235)[world], np.uint8)])
+
+    def draw(blanked: bool, world: int, count: int) -> Floats:
+        crops = [_cut(photo(world), [here, there], blanked=blanked).pixels for _ in range(count)]
+        return np.stack(crops).reshape(count, -1).astype(np.float64)
+
+    columns = np.tile(np.arange(SIZE).repeat(3), SIZE)
+    return Game(
+        TARGET,
+        f"a face {apart:g} crop sides beside it, dark or bright",
+        Guarantee(0.0, "the face beside the one that the crop is of", Basis.PROVED),
+        partial(draw, True),
+        lambda outputs: {
+            "brightness": outputs.mean(1),
+            "brightness of the near side": outputs[:, columns >= SIZE * 0.75].mean(1),
+        },
+        faults=(Fault("neighbours not blanked", draw=partial(draw, False)),),
+        width=_HEIGHT * _WIDTH * 3,
+        share=SHARE,
+    )
+
+
+def _cut(photo: NDArray[np.uint8], landmarks: list[NDArray[np.float64]], *, blanked: bool) -> AlignedFace:
+    return align_apart(photo, landmarks, SIZE)[0] if blanked else align_face(photo, landmarks[0], SIZE)

@@ -1,0 +1,142 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Games for the mechanisms on the unit sphere: opposite poles, and poles that are near each other."""
+
+import math
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from semveil.audit import Floats, Game, at_twice_the_budget, bits_game, coarse, contrasts, draw_rows, repeat_game
+from semveil.audit.faults import on_grid
+from semveil.audit.game import Draw
+from semveil.audit.laws import cosine_law
+from semveil.core.privacy import Guarantee
+from semveil.mechanisms import SPHERE_MECHANISMS, SphereMechanism
+from semveil.mechanisms.exact_sphere import STEP
+
+DIMENSION = 8  # fewer coordinates keep more of a vector at the same epsilon, so faults show sooner
+NEAR = 0.1  # radians between the near poles
+SHARE, REPEAT_SHARE = 0.25, 0.01
+EXACT_SHARE, EXACT_REPEAT_SHARE = 0.04, 0.01  # exact vectors cost a tenth of a millisecond each
+
+
+def sphere_games(name: str, epsilon: float, *, rng: torch.Generator | None = None) -> list[Game]:
+    """Games for a mechanism calibrated to epsilon, drawn as in simulations.
+
+    Args:
+        name: in `SPHERE_MECHANISMS`.
+        epsilon: to claim.
+        rng: of the vectors; repetition is tried without, as a user would who gives none.
+    """
+    mechanism = SPHERE_MECHANISMS[name].calibrate(DIMENSION, epsilon)
+    return _games(
+        f"sphere/{name}",
+        lambda x: mechanism(x, rng=rng),
+        mechanism,
+        mechanism,
+        mechanism.guarantee(),
+        epsilon,
+        shares=(SHARE, REPEAT_SHARE),
+    )
+
+
+def sphere_release_games(name: str, epsilon: float) -> list[Game]:
+    """Games for the same law as a release draws it, from the operating system's entropy."""
+    mechanism = SPHERE_MECHANISMS[name].calibrate(DIMENSION, epsilon)
+    return _games(
+        f"release/sphere/{name}",
+        mechanism.release,
+        mechanism.release,
+        mechanism,
+        mechanism.guarantee(exact=True),
+        epsilon,
+        step=STEP,
+        shares=(EXACT_SHARE, EXACT_REPEAT_SHARE),
+    )
+
+
+def _games(
+    target: str,
+    release: Callable[[Tensor], Tensor],
+    repeated: Callable[[Tensor], Tensor],
+    mechanism: SphereMechanism,
+    claim: Guarantee,
+    epsilon: float,
+    *,
+    step: float | None = None,
+    shares: tuple[float, float],
+) -> list[Game]:
+    """Opposite poles, near poles, low bits, and the same record again.
+
+    The faults are simulated vectors of twice the budget. For two near poles, and small epsilons, no distinguishing game
+    of this size sees them; the distribution of the cosine to the input does.
+
+    Args:
+        target: what is audited, by name.
+        release: unit vectors (B, 8) -> outputs, every row on its own.
+        repeated: the same without a seed.
+        mechanism: what is claimed to be drawn.
+        claim: what is said to hold.
+        epsilon: of the calibration.
+        step: of the grid that outputs lie on.
+        shares: of the draws, for single outputs and for pairs.
+    """
+    north, south, near = poles()
+    doubled = type(mechanism).calibrate(DIMENSION, 2 * epsilon)
+    faulty = torch.Generator().manual_seed(0)
+
+    def on_the_grid(simulated: Draw, world: int, count: int) -> Floats:
+        return on_grid(simulated(world, count), step)
+
+    def pair(words: str, inputs: tuple[Floats, Floats]) -> Game:
+        return Game(
+            target,
+            words,
+            claim,
+            draw_rows(release, inputs),
+            partial(measure_sphere, mechanism, *inputs),
+            faults=(at_twice_the_budget(partial(on_the_grid, draw_rows(lambda x: doubled(x, rng=faulty), inputs))),),
+            law=cosine_law(mechanism.name, DIMENSION, epsilon, inputs, step=step),
+            width=DIMENSION,
+            share=shares[0],
+        )
+
+    found = [pair("opposite poles", (north, south)), pair("near poles", (north, near))]
+    across = np.roll(north, 1)  # its first coordinate is 0, around which floats are finest
+    beside = pair("low bits", (across, north))
+    for dtype in (torch.float32, torch.float64):
+        floats = None if step is None else mechanism
+        found.append(bits_game(beside, release, (across, north), dtype=dtype, in_floats=floats, share=shares[0]))
+    records = [torch.from_numpy(x)[None] for x in (north, south)]
+
+    def once(world: int) -> tuple[Floats, bytes]:
+        return repeated(records[world])[0].numpy(), b""
+
+    return [*found, repeat_game(found[0], once, (north, south), share=shares[1])]
+
+
+def measure_sphere(mechanism: Any, first: Floats, second: Floats, outputs: Floats) -> dict[str, Floats]:
+    """Contrasts of outputs (count, d) between two unit vectors, and the likelihood ratio where the density is known."""
+    found = contrasts(outputs, first, second)
+    density = getattr(mechanism, "log_density", None)
+    if density is not None:
+        found["likelihood"] = coarse(density(outputs @ first) - density(outputs @ second))
+    return found
+
+
+def poles() -> tuple[Floats, Floats, Floats]:
+    """A unit vector (8,), its opposite, and one 0.1 radians from it.
+
+    Example:
+        >>> north, south, near = poles()
+        >>> float(north @ south), round(float(north @ near), 3)
+        (-1.0, 0.995)
+    """
+    north, near = np.zeros(DIMENSION), np.zeros(DIMENSION)
+    north[0] = 1.0
+    near[:2] = math.cos(NEAR), math.sin(NEAR)
+    return north, -north, near

@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Findings of an audit as they come, so that one that was broken off goes on where it stopped."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from semveil.core.errors import OutputError
+
+
+class Journal:
+    """A file of one JSON line for the settings and one for each finding; finished audits have none.
+
+    Findings are kept only for the same settings, which include a digest of this package's sources: a finding about other
+    code says nothing about this one. A last line that a kill tore is passed over.
+
+    Args:
+        path: of the file, made by the first finding.
+        settings: of the audit, JSON-ready.
+
+    Raises:
+        OutputError: the file cannot be read.
+    """
+
+    def __init__(self, path: Path, settings: Mapping[str, Any]) -> None:
+        self.path, self._settings = path, json.loads(json.dumps(settings))
+        self._findings: dict[str, dict[str, Any]] = {}
+        try:
+            lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+        except (OSError, UnicodeDecodeError) as error:
+            raise OutputError(f"cannot read the unfinished audit {str(path)!r}: {error}") from error
+        entries = [entry for line in lines if isinstance(entry := _parsed(line), dict)]
+        self._continued = bool(entries) and entries[0].get("settings") == self._settings
+        if self._continued:
+            self._findings = {entry["game"]: entry["finding"] for entry in entries[1:] if {"game", "finding"} <= entry.keys()}
+
+    def __len__(self) -> int:
+        return len(self._findings)
+
+    def get(self, game: str) -> dict[str, Any] | None:
+        """The finding of a game that was played already."""
+        return self._findings.get(game)
+
+    def add(self, game: str, finding: dict[str, Any]) -> None:
+        """Write a finding down.
+
+        Raises:
+            OutputError: it cannot be written.
+        """
+        lines = [] if self._continued else [{"settings": self._settings}]
+        text = "".join(json.dumps(line, allow_nan=False) + "\n" for line in [*lines, {"game": game, "finding": finding}])
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            with open(self.path, "a" if self._continued else "w", encoding="utf-8") as file:
+                file.write(("\n" if self._continued else "") + text)  # after a torn line, too
+        except OSError as error:
+            raise OutputError(f"cannot write the unfinished audit {str(self.path)!r}: {error.strerror}") from error
+        self._continued = True
+        self._findings[game] = finding
+
+    def finish(self) -> None:
+        """Take the file away; the result is written."""
+        self.path.unlink(missing_ok=True)
+
+
+def sources_digest() -> str:
+    """SHA-256 over this package's Python files, by name and content."""
+    package = Path(__file__).resolve().parents[1]
+    digest = hashlib.sha256()
+    for file in sorted(package.rglob("*.py")):
+        digest.update(f"{file.relative_to(package).as_posix()}\n".encode() + hashlib.sha256(file.read_bytes()).digest())
+    return digest.hexdigest()
+
+
+def _parsed(line: str) -> Any:
+    try:
+        return json.loads(line)
+    except ValueError:
+        return None

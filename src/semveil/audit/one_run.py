@@ -1,0 +1,147 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Auditing a private training in one run, with many canaries at once (Steinke, Nasr and Jagielski, NeurIPS 2023).
+
+Each canary is in the training set or not by a coin of its own. Afterwards an auditor who sees what was trained guesses the
+coins of some canaries. If the training is (epsilon, delta)-private for one picture added or left out, the number of right
+guesses is, but for delta, not larger than that of independent guesses which are right with probability
+e^epsilon / (e^epsilon + 1).
+"""
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import stats
+
+from semveil.audit.bounds import Floats
+from semveil.audit.finding import Finding
+from semveil.audit.power import Power
+from semveil.audit.referee import FALSE_ALARM, Progress
+from semveil.core.privacy import Guarantee
+
+SHARES = (0.05, 0.1, 0.25, 0.5, 1.0)  # of the canaries that are guessed, the surest ones; each share is a test of its own
+RUNS = 20  # trainings with the fault
+_LARGEST = 50.0  # epsilon that is looked for
+
+Train = Callable[[NDArray[np.bool_]], Floats]
+
+
+@dataclass(frozen=True, eq=False)
+class TrainingGame:
+    """Guess from what was trained which canaries were in the training set.
+
+    Attributes:
+        target, pair, claim: as of a `Game`; neighbours are training sets with and without one canary.
+        canaries: how many.
+        train: which canaries are in, (canaries,) -> a score of each, larger for those that seem to be in.
+        fault: in words, and the broken training; it doubles epsilon.
+    """
+
+    target: str
+    pair: str
+    claim: Guarantee
+    canaries: int
+    train: Train
+    fault: tuple[str, Train]
+
+
+def play_training(
+    game: TrainingGame, *, false_alarm: float = FALSE_ALARM, progress: Progress = lambda done, total: None
+) -> Finding:
+    """Lower-bound epsilon by one sound training, and count in how many of 20 broken ones the bound exceeds the claim.
+
+    Args:
+        game: what is played.
+        false_alarm: probability at most of calling a true claim violated.
+        progress: told of the trainings.
+    """
+    started = time.process_time()
+    rng = np.random.default_rng()
+
+    def played(train: Train) -> tuple[float, int, int]:
+        inside = rng.random(game.canaries) < 0.5
+        scores = np.asarray(train(inside), np.float64)
+        bounds = []
+        for share in SHARES:
+            right, guesses = right_guesses(scores, inside, max(1, round(game.canaries * share / 2)))
+            epsilon = one_run_epsilon(game.canaries, guesses, right, game.claim.delta, false_alarm / len(SHARES))
+            bounds.append((epsilon, right, guesses))
+        return max(bounds)
+
+    lower, right, guesses = played(game.train)
+    claimed, caught = game.claim.epsilon, 0
+    progress(1, RUNS + 1)
+    planted = claimed is not None and lower <= claimed
+    for run in range(RUNS if planted else 0):
+        caught += played(game.fault[1])[0] > (claimed or 0.0)
+        progress(run + 2, RUNS + 1)
+    most = one_run_epsilon(game.canaries, game.canaries, game.canaries, game.claim.delta, false_alarm / len(SHARES))
+    return Finding(
+        target=game.target,
+        pair=game.pair,
+        claim=game.claim,
+        draws=1,
+        counted=guesses,
+        false_alarm=false_alarm,
+        lower=lower,
+        max_detectable_epsilon=most,
+        separated=right == guesses,
+        event=f"the {guesses} surest guesses of {game.canaries} canaries" if lower > 0 else None,
+        hits=(right, guesses - right) if lower > 0 else None,
+        powers=() if not planted else (Power(game.fault[0], caught / RUNS),),
+        cpu_seconds=time.process_time() - started,
+    )
+
+
+def right_guesses(scores: Floats, inside: NDArray[np.bool_], each: int) -> tuple[int, int]:
+    """Right and all guesses, where the `each` highest scores are guessed in and the `each` lowest out.
+
+    Example:
+        >>> right_guesses(np.array([3.0, 2.0, 1.0, 0.0]), np.array([True, False, True, False]), 1)
+        (2, 2)
+    """
+    order = np.argsort(scores, kind="stable")
+    return int(inside[order[-each:]].sum() + (~inside[order[:each]]).sum()), 2 * each
+
+
+def one_run_epsilon(canaries: int, guesses: int, right: int, delta: float, error: float) -> float:
+    """The largest epsilon that so many right guesses refute; claims below it are false but for the error.
+
+    Args:
+        canaries: m.
+        guesses: of which `right` were right.
+        right: how many of the guesses are right.
+        delta: of the claim.
+        error: probability at most with which the true epsilon lies below the result.
+
+    Example:
+        Without delta, r right guesses of r have probability (e^epsilon / (e^epsilon + 1))^r.
+
+        >>> share = 1e-6 ** (1 / 100)
+        >>> abs(one_run_epsilon(1000, 100, 100, 0.0, 1e-6) - math.log(share / (1 - share))) < 1e-6
+        True
+    """
+    if chance_of_guesses(canaries, guesses, right, 0.0, delta) > error:
+        return 0.0
+    low, high = 0.0, _LARGEST
+    while high - low > 1e-9:
+        middle = (low + high) / 2
+        low, high = (middle, high) if chance_of_guesses(canaries, guesses, right, middle, delta) <= error else (low, middle)
+    return low
+
+
+def chance_of_guesses(canaries: int, guesses: int, right: int, epsilon: float, delta: float) -> float:
+    """Bound on the probability of at least so many right guesses under (epsilon, delta) (the paper's Theorem 5.2).
+
+    With W binomial of `guesses` and e^epsilon / (e^epsilon + 1): P[W >= v] + 2 m delta max_i P[v - i <= W < v] / i.
+    """
+    share = 1 / (1 + math.exp(-epsilon))
+    chance = float(stats.binom.sf(right - 1, guesses, share))
+    if delta > 0 and right > 0:
+        steps = np.arange(1, right + 1)
+        just_below = np.cumsum(stats.binom.pmf(right - steps, guesses, share))
+        chance += 2 * canaries * delta * float((just_below / steps).max())
+    return min(chance, 1.0)

@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How surely a test of this size catches a fault: exact binomial probabilities, from one play of the fault.
+
+The fault is played once, in the same game with as many draws. Its events have unknown probabilities, which
+Clopper-Pearson bounds enclose with confidence `1 - DOUBT`; from the less favourable ends follows, without further
+draws, in what share of repetitions the same events would refute the claim.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import stats
+from scipy.special import ndtr, ndtri
+
+from semveil.audit.bounds import Floats, at_least, at_most
+from semveil.core.privacy import Guarantee
+from semveil.mechanisms.gaussian import gaussian_ratio
+
+POWER = 0.95  # a fault must be caught in 19 of 20 runs
+DOUBT = 0.01  # probability at most with which a stated power is too high
+_TAIL = 1e-9  # of hits that are left out of the sum
+
+
+@dataclass(frozen=True)
+class Power:
+    """How surely a planted fault is caught.
+
+    Attributes:
+        fault: in words.
+        by_game: lower bound on the probability that the distinguishing game refutes the claim.
+        by_fit: the same for the goodness of fit; None where no law is known.
+    """
+
+    fault: str
+    by_game: float
+    by_fit: float | None = None
+
+    @property
+    def caught(self) -> bool:
+        """In at least 19 of 20 runs, by one of the two tests."""
+        return max(self.by_game, self.by_fit or 0.0) >= POWER
+
+
+def refuting(unlikely: Floats, claim: Guarantee, *, gaussian: bool) -> Floats:
+    """The probability of an event under one input from which on it refutes the claim, given that under the other.
+
+    Example:
+        >>> from semveil.core.privacy import Basis
+        >>> refuting(np.array([0.25]), Guarantee(0.0, "a bit", Basis.PROVED), gaussian=False).tolist()
+        [0.25]
+    """
+    assert claim.epsilon is not None
+    with np.errstate(over="ignore"):
+        needed = np.exp(claim.epsilon) * unlikely + claim.delta
+    if gaussian and claim.epsilon > 0:
+        needed = np.minimum(needed, ndtr(ndtri(unlikely) + 1 / gaussian_ratio(claim.epsilon, claim.delta)))
+    return needed
+
+
+def event_power(
+    hits: tuple[int, int], draws: int, claim: Guarantee, *, error: float, doubt: float = DOUBT, gaussian: bool = False
+) -> float:
+    """Lower bound on the probability that counting an event `draws` times refutes the claim.
+
+    Args:
+        hits: how often a fault's draws fell into it, those of the likelier input first.
+        draws: of each input, counted.
+        claim: with a finite epsilon.
+        error: of each of the test's one-sided bounds.
+        doubt: probability at most with which the result is too high.
+        gaussian: whether the test also uses the Gaussian trade-off.
+
+    Example:
+        >>> from semveil.core.privacy import Basis
+        >>> claim = Guarantee(1.0, "a bit", Basis.PROVED)
+        >>> event_power((900, 100), 1000, claim, error=1e-7) > 0.99, event_power((600, 400), 1000, claim, error=1e-7)
+        (True, 0.0)
+    """
+    likely = float(at_least(hits[0], draws, doubt / 2))
+    unlikely = float(at_most(hits[1], draws, doubt / 2))
+    low, high = stats.binom.ppf([_TAIL, 1 - _TAIL], draws, unlikely)
+    others = np.arange(low, high + 1)
+    needed = refuting(at_most(others, draws, error), claim, gaussian=gaussian)
+    possible = needed < 1
+    if not possible.any():
+        return 0.0
+    others, needed = others[possible], needed[possible]
+    # at_least(h) > needed where P[Binomial(draws, needed) >= h] < error
+    fewest = stats.binom.isf(error, draws, needed) + 1
+    caught = stats.binom.pmf(others, draws, unlikely) * stats.binom.sf(fewest - 1, draws, likely)
+    return float(min(1.0, caught.sum()))

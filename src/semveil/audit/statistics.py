@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What an auditor computes of an output: likelihood ratios of the known laws, and what floats and repeats give away."""
+
+import numpy as np
+
+from semveil.audit.bounds import Floats
+
+RESOLUTION = 2.0**20  # steps of a contrast between the two inputs; what is finer is the business of `finest_bit`
+
+
+def contrasts(outputs: Floats, first: Floats, second: Floats, *, widths: Floats | None = None) -> dict[str, Floats]:
+    """How much nearer outputs lie to one input than to the other; each is a log-likelihood ratio up to a factor.
+
+    `l1`, ||(y - x')/w||_1 - ||(y - x)/w||_1: Laplace noise, with widths w its scales in every coordinate. `l2`, the same in L2:
+    K-norm noise. `projection`, <(y - (x + x')/2)/w, (x - x')/w>: normal noise. Each is divided by its value without noise, so
+    that x gives 1 and x' gives -1 (1/2 for the projection): a factor changes no event, and the noise's scale is not needed.
+    All three serve every noise: a law that is not the one claimed shows in one of the others. Values are rounded to 2^-20, so
+    that they tell laws apart and not the last bits of floats.
+
+    Args:
+        outputs: (N, n).
+        first: (n,) the two inputs x and x', which must differ.
+        second: likewise.
+        widths: (n,) relative size of the noise in each coordinate, positive; all equal by default.
+
+    Example:
+        >>> found = contrasts(np.array([[0.0], [9.0]]), np.array([0.0]), np.array([2.0]))
+        >>> found["l1"].tolist(), found["projection"].tolist()
+        ([1.0, -1.0], [0.5, -4.0])
+    """
+    if widths is not None:
+        outputs, first, second = outputs / widths, first / widths, second / widths
+    to_first, to_second = outputs - first, outputs - second
+    apart = first - second
+    found = {
+        "l1": (np.abs(to_second).sum(1) - np.abs(to_first).sum(1)) / np.abs(apart).sum(),
+        "projection": (outputs - (first + second) / 2) @ apart / (apart @ apart),
+    }
+    if len(apart) > 1:  # of one coordinate it is l1
+        lengths = np.sqrt(np.square(to_second).sum(1)) - np.sqrt(np.square(to_first).sum(1))
+        found["l2"] = lengths / np.sqrt(apart @ apart)
+    return {name: coarse(values) for name, values in found.items()}
+
+
+def coarse(values: Floats) -> Floats:
+    """Rounded to multiples of 2^-20."""
+    return np.round(values * RESOLUTION) / RESOLUTION
+
+
+def finest_bit(values: Floats) -> Floats:
+    """Exponent of the lowest bit that is set in each float: y is a multiple of 2^e and of no larger power of two.
+
+    What is added to a large input has lost its fine bits, what is added to 0 has not: noise drawn and added in floating point
+    shows its input by the grid that it falls on (Mironov 2012). Zeros count as multiples of everything: 2000.
+
+    Example:
+        >>> finest_bit(np.array([1.0, 0.375, 3 * 2.0**-1074, 0.0])).tolist()
+        [0.0, -3.0, -1074.0, 2000.0]
+    """
+    mantissa, exponent = np.frexp(np.asarray(values, np.float64))
+    whole = np.abs(mantissa * 2.0**53).astype(np.int64)
+    lowest = np.log2(np.maximum(whole & -whole, 1).astype(np.float64))
+    return np.where(whole == 0, 2000.0, exponent - 53 + lowest)
+
+
+def table_ratio(outputs: np.ndarray, first: np.ndarray, second: np.ndarray, log_table: Floats) -> Floats:
+    """Log-likelihood ratio of noise modulo L with a known table: sum of log p[(y - x) mod L] - log p[(y - x') mod L].
+
+    Args:
+        outputs: (N, n) integers.
+        first: (n,) integers, the two inputs on the same grid.
+        second: likewise.
+        log_table: (L,) log-probability of every value of the noise; -inf where it cannot occur.
+
+    Example:
+        >>> table_ratio(np.array([[0], [1]]), np.array([0]), np.array([1]), np.log([0.5, 0.25, 0.25])).round(3).tolist()
+        [0.693, -0.693]
+    """
+    size = len(log_table)
+    with np.errstate(invalid="ignore"):
+        ratio = log_table[(outputs - first) % size] - log_table[(outputs - second) % size]
+    return np.nan_to_num(ratio, nan=0.0, posinf=1e300, neginf=-1e300).clip(-1e300, 1e300).sum(1).clip(-1e305, 1e305)

@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the figures of model cards are measured on: held-out people of a face set, and recognisers."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from semveil.core.digests import digest_of_tensors
+from semveil.core.pixels import to_tensor
+from semveil.core.weights import WeightsMissing
+from semveil.data.face_set import FaceSet
+from semveil.data.splits import DEVELOPMENT, TEST
+from semveil.experiments.kit.experiment import Run, experiment, presets
+from semveil.experiments.kit.inputs import as_json
+from semveil.experiments.kit.keeping import metric_weights
+from semveil.experiments.kit.photo_sets import DataMissing, Sized, load_face_set
+from semveil.metrics import fppsr, lpips, psnr, ssim
+from semveil.nn.lpips import Net
+from semveil.recognition.by_name import Remembering, load_verifier
+from semveil.recognition.verifier import Verifier
+
+
+@dataclass(frozen=True)
+class CardPreset:
+    """Size of a run.
+
+    Attributes:
+        name: as the user says it.
+        split: `test`, or `development`, whose people choices looked at.
+        photos: of the split, at most.
+        samples: random faces for the memorisation check.
+        verifiers: recognisers, each at its threshold for a false acceptance rate of 0.1 % at the model's resolution.
+        seed: of which photos and which random faces.
+    """
+
+    name: str
+    split: str = TEST
+    photos: int = 200
+    samples: int = 1000
+    verifiers: tuple[str, ...] = ("dlib",)
+    seed: int = 0
+
+
+PRESETS = presets(
+    CardPreset("smoke", photos=2, samples=10), CardPreset("development", DEVELOPMENT, photos=120), CardPreset("small")
+)
+
+
+@dataclass(frozen=True, eq=False)
+class CardBench:
+    """What a run works on, loaded, and how results describe it."""
+
+    preset: CardPreset
+    model: Any
+    faces: FaceSet
+    verifiers: Mapping[str, Verifier]
+    config: Mapping[str, Any]
+
+    @property
+    def head(self) -> dict[str, Any]:
+        return {"seeds": [self.preset.seed]}
+
+    def held_out(self, among: NDArray[np.bool_], rng: torch.Generator) -> tuple[Tensor, str]:
+        """Photos (N, 3, S, S) in [-1, 1], some of those marked, and who is on them, in words."""
+        rows = np.flatnonzero(among)
+        rows = np.sort(rows[torch.randperm(len(rows), generator=rng)[: self.preset.photos].numpy()])
+        words = f"{len(set(self.faces.person[rows]))} people, none of them in training"
+        return to_tensor(self.faces.select(rows).pixels), words
+
+    def quality(self, source: Tensor, images: Tensor) -> dict[str, Any]:
+        """How like their photos pictures look, and by whom they are taken for the same person."""
+        found: dict[str, Any] = {"psnr": float(psnr(images, source).mean()), "ssim": float(ssim(images, source).mean())}
+        nets: tuple[tuple[str, Net], ...] = (("lpips", "alex"), ("lpips_squeeze", "squeeze"))
+        for metric, net in nets:
+            try:
+                found[metric] = float(lpips(images, source, net=net).mean())
+            except WeightsMissing as error:
+                found |= {metric: None, f"{metric}_reason": str(error)}
+        accepted = {name: 1 - float(fppsr(source, images, judge).mean()) for name, judge in self.verifiers.items()}
+        return found | {f"accepted_{name}": rate for name, rate in accepted.items()}
+
+
+def card(load_model: Callable[[str | None], Sized], card_of: Callable[[Any], Mapping[str, Any]]) -> Any:
+    """How the figures of one kind of model are declared.
+
+    Args:
+        load_model: by name or folder; the bundled one where None.
+        card_of: what results say of a model.
+    """
+
+    def load(run: Run) -> CardBench:
+        chosen, model = run.preset, load_model(run.model)
+        if run.data is None:
+            raise DataMissing("a model card is measured on people that the model has not seen: name a face set by --data")
+        faces = load_face_set(run.data, model)
+        names = run.verifier.split(",") if run.verifier else chosen.verifiers
+        loaded = {name: load_verifier(name, resolution=model.size) for name in names}
+        config = {
+            "preset": as_json(chosen),
+            "model": card_of(model),
+            "verifiers": {name: about for name, (_, about) in loaded.items()},
+            "metric_weights": metric_weights(),
+            "faces": digest_of_tensors([torch.from_numpy(faces.pixels)]),
+        }
+        judges = {name: Remembering(judge) for name, (judge, _) in loaded.items()}
+        return CardBench(chosen, model, faces, judges, config)
+
+    return partial(experiment, revision=1, presets=PRESETS, load=load)
