@@ -120,7 +120,7 @@ picture: .venv/installed ## draw the picture of the README
 	@touch .venv/installed $@
 
 .venv/installed-docs: .venv/installed-dev
-	@$(INSTALL) -e '.[dev,docs]'
+	@$(INSTALL) -e '.[dev,docs]' playwright
 	@touch $@
 
 .venv/installed-all: .venv/installed-dev
