@@ -4,6 +4,7 @@
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -132,7 +133,7 @@ class IdentityEncoderTrainer:
     def save(self, path: Path) -> None:
         save_checkpoint(path, self.state())
 
-    def load_state(self, state: dict) -> None:
+    def load_state(self, state: dict[str, Any]) -> None:
         """Go on from what `state` gave with the same settings.
 
         Raises:
