@@ -2,6 +2,7 @@
 """The package on the page about extending is whole: its blocks, put into the files that they name, work as the page says."""
 
 import re
+import textwrap
 import tomllib
 from pathlib import Path
 
@@ -24,13 +25,12 @@ def blocks(language: str) -> list[str]:
 
 @pytest.fixture
 def from_the_page(site: Path) -> None:
-    """A block that begins with a file's name is that file; one that is indented goes on with the class of the block before."""
+    """A block that begins with a file's name is that file, or goes on with the class that it ends with."""
     files: dict[str, str] = {}
     for block in blocks("python"):
-        if name := re.match(r"# (semveil_example/\w+\.py)\n", block):
-            files[name[1]] = block
-        elif block.startswith("    "):
-            files[list(files)[-1]] += "\n" + block
+        if found := re.match(r"# (semveil_example/\w+\.py)(, in the class \w+)?\n", block):
+            name, inside = found.groups()
+            files[name] = files[name] + "\n" + textwrap.indent(block, "    ") if inside else block
     assert len(files) == 2
     for file, text in {"semveil_example/__init__.py": "", **files}.items():
         (site / file).parent.mkdir(exist_ok=True)
