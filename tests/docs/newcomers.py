@@ -43,7 +43,7 @@ QUESTIONS = (
     Question("What is wrong in the papers?", "errata.md", "What published methods get wrong", "errata"),
     Question("Why was a face not found?", "photos.md#who-looks-for-faces", "YuNet", "looks faces"),
     Question("Can I get the original back?", "photos.md#the-way-back", "semveil restore", "restore original faces"),
-    Question("How does Bob get the key?", "guarantees.md#what-keys-do", "**Passphrase.**", "key file passphrase"),
+    Question("How does Bob get the key?", "guarantees.md#what-keys-do", "**Passphrase.**", "keys passphrase"),
     Question("Why are faces so soft?", "models.md", "CelebAMask-HQ-512x512.pt", "official weights 512"),
     Question("Does it use my GPU?", "devices.md#where-networks-compute", "--device", "GPU networks compute"),
     Question("How fast is it?", "speed.md", "CPU seconds", "speed benchmark"),

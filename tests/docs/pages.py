@@ -50,4 +50,8 @@ def links(page: str) -> set[str]:
 def anchors(page: str) -> frozenset[str]:
     """Of a page's headings, as GitHub and mkdocs make them."""
     headings = re.findall(r"^#+ (.+)$", re.sub(r"^```.*?^```\s*?$", "", text(page), flags=re.M | re.S), re.M)
-    return frozenset(re.sub(r"[\s-]+", "-", re.sub(r"[^\w\s-]", "", heading).strip().lower()) for heading in headings)
+    return frozenset(map(anchor_of, headings))
+
+
+def anchor_of(heading: str) -> str:
+    return re.sub(r"[\s-]+", "-", re.sub(r"[^\w\s-]", "", heading).strip().lower())

@@ -10,6 +10,8 @@ from functools import reduce
 import pytest
 from docs.pages import DOCS, ROOT, anchors, links, pages, source, targets, text
 
+import semveil
+
 
 @pytest.mark.parametrize("page", pages())
 def test_links_lead_to_files_and_headings_that_exist(page):
@@ -58,6 +60,11 @@ def found(name: str) -> object:
             continue
         return reduce(getattr, parts[count:], module)
     raise ModuleNotFoundError(name)
+
+
+def test_the_page_on_the_api_lists_all_public_names():
+    listed = set(re.findall(r"`semveil\.(\w+)`", text("reference/index.md").partition("| package |")[0]))
+    assert listed == set(semveil.__all__)
 
 
 def test_each_paper_has_a_table_of_equations():

@@ -2,6 +2,7 @@
 """Rotation code by code: Bob gets the block back, and nothing that is sent depends on the photo; planted faults are seen."""
 
 import math
+from fractions import Fraction
 
 import mpmath
 import numpy as np
@@ -171,6 +172,16 @@ def test_delta_is_small(shape, most):
     assert 0 < protection.delta < most
     guarantee = protection.guarantee("all codes")
     assert (guarantee.epsilon, guarantee.basis, guarantee.delta) == (0.0, Basis.COMPUTATIONAL, protection.delta)
+
+
+@pytest.mark.parametrize(("codes", "width"), [(28, 64), (7, 12)])
+def test_delta_is_the_sum_that_its_proof_gives(codes, width):
+    """Term by term in exact fractions: errors of all steps and of the first four, rounding to the fine grid, the lattice."""
+    steady, rare = Fraction(3 * width * (width + 1) + 202 * width + 10, 2**53), Fraction(2300, 2**53)
+    moved = math.sqrt(codes * width) * float(steady * 2**46 + 1) + codes * math.sqrt(width) * float(rare * 2**46)
+    lattice = float(Fraction(codes * sum(range(1, width + 1)), 2**51))
+    delta = CodeRotation(RotationSpace.from_box(BOX, (codes, width)), BOX).delta
+    assert delta == pytest.approx(math.sqrt(3.12) * moved / 2**43 + lattice, rel=1e-12)  # of a mask of 43 bits
 
 
 def test_errors_of_steps_stay_below_the_bounds_of_the_proof():

@@ -3,7 +3,6 @@
 
 import os
 import re
-import shutil
 import signal
 import subprocess
 import sys
@@ -19,13 +18,11 @@ from urllib.parse import urlsplit
 
 import numpy as np
 import pytest
+from chromium import CHROMIUM, FLAGS
 from PIL import Image
 from skimage.data import astronaut
 
 SRC = Path(__file__).resolve().parents[2] / "src"
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-FLAGS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
-FLAGS += ["--disable-component-update", "--disable-sync"]
 PATIENCE = 300_000  # ms, of a busy machine
 
 

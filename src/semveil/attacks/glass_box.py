@@ -60,5 +60,5 @@ class GlassBox:
             return value
 
         with torch.enable_grad():
-            optimiser.step(loss)  # type: ignore[no-untyped-call]
+            optimiser.step(loss)
         return public.box.clip(codes().detach())

@@ -7,8 +7,8 @@ import numpy as np
 
 from semveil.audit.bounds import Floats
 from semveil.audit.game import Draw, Fault
+from semveil.core.gaussian_curve import gaussian_ratio
 from semveil.core.privacy import Guarantee
-from semveil.mechanisms.gaussian import gaussian_ratio
 
 DOUBLED, REUSED, MIXED, NORM, FLOATS = (
     "epsilon doubled",

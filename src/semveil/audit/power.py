@@ -13,8 +13,8 @@ from scipy import stats
 from scipy.special import ndtr, ndtri
 
 from semveil.audit.bounds import Floats, at_least, at_most
+from semveil.core.gaussian_curve import gaussian_ratio
 from semveil.core.privacy import Guarantee
-from semveil.mechanisms.gaussian import gaussian_ratio
 
 POWER = 0.95  # a fault must be caught in 19 of 20 runs
 DOUBT = 0.01  # probability at most with which a stated power is too high

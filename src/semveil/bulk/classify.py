@@ -14,7 +14,8 @@ from semveil.bulk.sources import Source, find_sources
 from semveil.core.errors import SemveilError
 from semveil.core.pixels import to_tensor
 from semveil.data.photos import load_photo
-from semveil.methods.noise_image import NETWORKS, NoiseImageModel, classify
+from semveil.methods.noise_image import NETWORKS, classify
+from semveil.methods.noise_image_model import NoiseImageModel
 
 
 @dataclass(frozen=True)

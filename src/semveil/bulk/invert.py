@@ -5,6 +5,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from numpy.typing import NDArray
@@ -73,7 +74,7 @@ def invert_photos(
         note(text)
     latents = _open(out, model, perceptual)
     known, refused, failures = len(latents), [], []
-    crops: dict[str, NDArray] = {}
+    crops: dict[str, NDArray[Any]] = {}
     done_files = {name.partition("-")[0] for name in latents.ids}
     progress("Finding faces", 0, len(paths))
     for number, (path, named) in enumerate(paths, 1):
@@ -114,7 +115,7 @@ def _open(out: Path, model: FaceModel, perceptual: str | None) -> LatentSet:
     return latents
 
 
-def _faces(path: Path, digest: str, model: FaceModel, face: str | None, note: Note) -> dict[str, NDArray]:
+def _faces(path: Path, digest: str, model: FaceModel, face: str | None, note: Note) -> dict[str, NDArray[Any]]:
     found = load_aligned_faces(path, size=model.size, selection=face)
     for text in found[0].photo.lost:
         note(f"{str(path)!r}: {text}")

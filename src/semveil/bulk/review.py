@@ -93,7 +93,7 @@ def _figure(path: Path, caption: str, marks: Sequence[Mark]) -> str:
     height, width = (max(1, round(side * scale)) for side in pixels.shape[:2])
     small = np.asarray(Image.fromarray(pixels).resize((width, height), Image.Resampling.LANCZOS))
     boxes = [tuple(round(v * scale) for v in mark.box) for mark in marks]
-    drawn = outline_faces(small, boxes, [str(m.number) for m in marks], [_COLOURS[m.fate] for m in marks])  # type: ignore[arg-type]
+    drawn = outline_faces(small, boxes, [str(m.number) for m in marks], [_COLOURS[m.fate] for m in marks])
     return f'<figure><img src="data:image/jpeg;base64,{_jpeg(drawn)}"><figcaption>{_escaped(caption)}</figcaption></figure>'
 
 

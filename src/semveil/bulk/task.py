@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 from numpy.typing import NDArray
 
@@ -324,7 +325,7 @@ def known(*names: str | None) -> tuple[str, ...]:
     return tuple(dict.fromkeys(name for name in names if name is not None))
 
 
-def _release(method: ImageMethod, images: Sequence[NDArray], subjects: Sequence[str | None]) -> Release:
+def _release(method: ImageMethod, images: Sequence[NDArray[Any]], subjects: Sequence[str | None]) -> Release:
     """Strangers get a name that nobody had and nobody will have, so that nothing links them."""
     if not needs_subjects(method):
         return method.protect(to_tensor(images))
@@ -351,7 +352,7 @@ def _write_all(
     method: ImageMethod,
     made: Sequence[Picture],
     names: Sequence[str],
-    cut: Sequence[NDArray],
+    cut: Sequence[NDArray[Any]],
     *,
     status: Status = "protected",
 ) -> Outcome:

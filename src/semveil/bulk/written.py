@@ -34,7 +34,7 @@ def write_picture(staged: Path, made: Picture, *, in_png: bool, inside: bool) ->
 
 
 def keep_crops(
-    staged: Path, names: Sequence[str], cut: Sequence[NDArray], settings: Settings, method: ImageMethod
+    staged: Path, names: Sequence[str], cut: Sequence[NDArray[Any]], settings: Settings, method: ImageMethod
 ) -> list[str]:
     """Unprotected pictures, asked for, in a folder of their own."""
     files = []

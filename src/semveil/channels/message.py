@@ -8,7 +8,7 @@ import re
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import torch
@@ -270,7 +270,7 @@ def _from_parts(header: dict[str, Any], payload: bytes) -> Message:
 def _reals(tensor: Tensor) -> bytes:
     plain = tensor.detach().cpu().resolve_conj().resolve_neg()
     reals = torch.view_as_real(plain) if plain.is_complex() else plain
-    return cast(bytes, reals.numpy().astype("<f4").tobytes())
+    return reals.numpy().astype("<f4").tobytes()
 
 
 def _check(valid: object, requirement: str, got: object) -> None:

@@ -57,8 +57,9 @@ def reproduce(
     models_there = options.on_device(device)
 
     from semveil.experiments.kit import reproduce as kit
+    from semveil.experiments.kit.experiment import find
 
-    experiment = kit.find(figure)
+    experiment = find(figure)
     numbers = folder / experiment.file
     if redraw:
         if not numbers.is_file():

@@ -143,7 +143,7 @@ class Registry(Generic[T]):
     def _load(self, plugin: Plugin) -> T:
         loaded = plugin.load(self.kind)
         if self._accept is None:
-            return loaded  # type: ignore[no-any-return]
+            return loaded
         try:
             return self._accept(plugin.name, loaded)
         except TypeError as error:

@@ -4,6 +4,7 @@
 import itertools
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -91,7 +92,7 @@ def _rows(
     affine = tuple(to_window.ravel()[:6])
     fine = (size * oversampling, (last - first) * oversampling)
 
-    def sample(plane: NDArray, resampling: Image.Resampling) -> NDArray[np.float32]:
+    def sample(plane: NDArray[Any], resampling: Image.Resampling) -> NDArray[np.float32]:
         # In floats: for 8 bits Pillow cuts fractions off, which darkens by half a level.
         samples = Image.fromarray(plane.astype(np.float32)).transform(fine, Image.Transform.AFFINE, affine, resampling)
         return np.asarray(samples.reduce(oversampling))

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from itertools import chain
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -51,7 +52,7 @@ class FaceSet:
     def __len__(self) -> int:
         return len(self.pixels)
 
-    def select(self, index: NDArray) -> "FaceSet":
+    def select(self, index: NDArray[Any]) -> "FaceSet":
         """The faces that an index or mask picks."""
         return FaceSet(**{name: getattr(self, name)[index] for name in self.__dataclass_fields__})
 
@@ -149,7 +150,7 @@ def prepare(
     return Prepared(faces, tuple(unreadable))
 
 
-Crop = tuple[NDArray, NDArray, NDArray]
+Crop = tuple[NDArray[Any], NDArray[Any], NDArray[Any]]
 
 
 def _readable(align: Callable[..., Crop | None], path: Path, *, size: int) -> Crop | str | None:

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """How grainy a picture is, without its edges and textures."""
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
@@ -13,7 +15,7 @@ _BLOCK = 8
 _FLAT = 0.25  # share of the blocks that are taken for flat
 
 
-def grains(pixels: NDArray, seen: NDArray[np.bool_]) -> NDArray[np.float32]:
+def grains(pixels: NDArray[Any], seen: NDArray[np.bool_]) -> NDArray[np.float32]:
     """Standard deviation of the luma's noise in each block of 8 px, in levels: Immerkaer's sqrt(pi / 2) mean |L * Y| / 6.
 
     Args:

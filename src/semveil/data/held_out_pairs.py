@@ -3,6 +3,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -26,10 +27,10 @@ class HeldOutPairs:
         fold: (P,) 0..9; the people of a fold appear in no other.
     """
 
-    first: NDArray
-    second: NDArray
-    same: NDArray
-    fold: NDArray
+    first: NDArray[Any]
+    second: NDArray[Any]
+    same: NDArray[Any]
+    fold: NDArray[Any]
 
 
 def held_out_pairs(faces: FaceSet, *, split: str = "development", most: int = 10, seed: int = 0) -> HeldOutPairs:

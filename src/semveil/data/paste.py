@@ -4,6 +4,7 @@
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -305,7 +306,7 @@ def _covered(
     return share
 
 
-def _sampled(crop: NDArray, face: AlignedFace, rows: slice, columns: slice) -> NDArray[np.float32]:
+def _sampled(crop: NDArray[Any], face: AlignedFace, rows: slice, columns: slice) -> NDArray[np.float32]:
     """The (S, S, C) crop as it lies on some pixels of the photo, (h, w, C); 0 beyond it."""
     size = len(crop)
     to_photo = face.to_photo @ np.diag([face.pixels.shape[0] / size, face.pixels.shape[0] / size, 1])
@@ -316,7 +317,7 @@ def _sampled(crop: NDArray, face: AlignedFace, rows: slice, columns: slice) -> N
     affine = tuple((to_crop @ shift).ravel()[:6])
     window = (columns.stop - columns.start, rows.stop - rows.start)
 
-    def sample(plane: NDArray) -> NDArray[np.float32]:
+    def sample(plane: NDArray[Any]) -> NDArray[np.float32]:
         picture = Image.fromarray(plane.astype(np.float32))  # in floats, as in `align_face`
         if small < size:
             picture = picture.resize((small, small), Image.Resampling.LANCZOS)

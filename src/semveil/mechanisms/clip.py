@@ -2,6 +2,7 @@
 """Clipping to a public box, which bounds how far two records can lie apart."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -52,7 +53,7 @@ class ClipBox:
             object.__setattr__(self, name, float(bound) if bound.ndim == 0 else bound)
 
     @classmethod
-    def from_quantiles(cls, latents: Tensor | NDArray, *, low: float = 0.005, high: float = 0.995) -> "ClipBox":
+    def from_quantiles(cls, latents: Tensor | NDArray[Any], *, low: float = 0.005, high: float = 0.995) -> "ClipBox":
         """One box for all coordinates from quantiles over all entries of public latents, of any size and shape."""
         if not 0 <= low < high <= 1:
             raise ValueError(f"quantiles must satisfy 0 <= low < high <= 1, got {low} and {high}")

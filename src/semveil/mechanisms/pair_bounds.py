@@ -2,6 +2,7 @@
 """Bounds on the distances between all rows of two blocks, rigorous in float32, far cheaper than the distances."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,7 +31,7 @@ class Block:
     sizes: NDArray[np.float64]
 
     @classmethod
-    def prepare(cls, rows: NDArray, centre: NDArray, weight: Float32 | None) -> "Block":
+    def prepare(cls, rows: NDArray[Any], centre: NDArray[Any], weight: Float32 | None) -> "Block":
         """Centre rows (T, n) and, for L1, divide them by the square root of the coordinates' `weight`."""
         centred = np.subtract(rows, centre).astype(np.float32, copy=False)
         scaled = centred if weight is None else centred * weight

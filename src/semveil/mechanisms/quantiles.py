@@ -3,6 +3,7 @@
 
 import math
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +12,7 @@ from torch import Tensor
 _CHUNK = 1 << 22
 
 
-def streamed_quantiles(values: Tensor | NDArray, probabilities: Sequence[float]) -> list[float]:
+def streamed_quantiles(values: Tensor | NDArray[Any], probabilities: Sequence[float]) -> list[float]:
     """Quantiles over all entries, linearly interpolated as numpy does, of the values rounded to float32.
 
     Two passes count the upper and then the lower 16 bits of the floats' order-preserving integer code, so memory does not
@@ -53,7 +54,7 @@ def streamed_quantiles(values: Tensor | NDArray, probabilities: Sequence[float])
     ]
 
 
-def _codes(array: NDArray) -> Iterator[NDArray[np.uint32]]:
+def _codes(array: NDArray[Any]) -> Iterator[NDArray[np.uint32]]:
     """Chunks of the float32 values as unsigned integers in the same order: flip all bits of negatives, the sign of others."""
     flat = array.reshape(-1)
     for start in range(0, flat.size, _CHUNK):

@@ -9,6 +9,7 @@ import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,7 +26,7 @@ _TINY = 1e-35  # keeps divisions defined where all rows are the same
 
 
 def observed_pairwise_sensitivity(
-    latents: str | os.PathLike[str] | NDArray,
+    latents: str | os.PathLike[str] | NDArray[Any],
     norm: Norm | str,
     *,
     tile: int = 2048,
@@ -122,7 +123,7 @@ class _State:
 class _Rows:
     """The array's rows in order of falling distance from their mean, with what the bounds need."""
 
-    def __init__(self, array: NDArray, norm: Norm) -> None:
+    def __init__(self, array: NDArray[Any], norm: Norm) -> None:
         self.array = array
         self.norm = norm
         mean = sum(np.asarray(part).sum(0, dtype=np.float64) for part in self._parts()) / len(array)
@@ -213,7 +214,7 @@ class _Rows:
                 state = self._recheck(part, chosen, first.start + i, second.start + j, state)
         return state
 
-    def _recheck(self, bounds: NDArray, wanted: NDArray[np.bool_], i0: int, j0: int, state: _State) -> _State:
+    def _recheck(self, bounds: NDArray[Any], wanted: NDArray[np.bool_], i0: int, j0: int, state: _State) -> _State:
         """Exact distances of the wanted pairs, in order of falling bound, as far as they can beat the best."""
         i, j = np.nonzero(wanted)
         bound = np.nan_to_num(bounds[i, j].astype(np.float64), nan=np.inf, posinf=np.inf)  # float32 may overflow
@@ -233,14 +234,14 @@ class _Rows:
         end = int(np.argmax(distances))
         return end, distances[end]
 
-    def _distance(self, a: NDArray, b: NDArray) -> float:
+    def _distance(self, a: NDArray[Any], b: NDArray[Any]) -> float:
         difference = np.abs(np.subtract(a, b, dtype=np.float64))
         return float(difference.sum() if self.norm == Norm.L1 else math.sqrt(np.square(difference).sum()))
 
-    def _scaled(self, rows: NDArray) -> NDArray[np.float64]:
+    def _scaled(self, rows: NDArray[Any]) -> NDArray[np.float64]:
         return np.subtract(rows, self.centre, dtype=np.float64) * self.weight
 
-    def _parts(self, entries: int = 1 << 25) -> Iterator[NDArray]:
+    def _parts(self, entries: int = 1 << 25) -> Iterator[NDArray[Any]]:
         step = max(1, entries // self.array.shape[1])
         for start in range(0, len(self.array), step):
             yield self.array[start : start + step]

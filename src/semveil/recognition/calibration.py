@@ -3,6 +3,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -123,7 +124,7 @@ def calibrate(
     )
 
 
-def pair_accuracy(scores: NDArray, same: NDArray[np.bool_], folds: NDArray[np.intp]) -> tuple[float, float]:
+def pair_accuracy(scores: NDArray[Any], same: NDArray[np.bool_], folds: NDArray[np.intp]) -> tuple[float, float]:
     """Accuracy on a list of pairs by LFW's protocol: each fold is judged by the best threshold of all other folds.
 
     Args:
@@ -148,7 +149,7 @@ def pair_accuracy(scores: NDArray, same: NDArray[np.bool_], folds: NDArray[np.in
 
 
 def true_acceptance(
-    scores: NDArray, same: NDArray[np.bool_], folds: NDArray[np.intp], *, far: float = 1e-3
+    scores: NDArray[Any], same: NDArray[np.bool_], folds: NDArray[np.intp], *, far: float = 1e-3
 ) -> tuple[float, float]:
     """True acceptance rate on a list of pairs at a false acceptance rate ([IDP] Table III).
 
@@ -189,7 +190,7 @@ def true_acceptance(
     return float(np.mean(rates)), float(np.std(rates))
 
 
-def _threshold(tail: NDArray, pairs: NDArray, weight: NDArray, sizes: NDArray, far: float) -> float:
+def _threshold(tail: NDArray[Any], pairs: NDArray[Any], weight: NDArray[Any], sizes: NDArray[Any], far: float) -> float:
     """Lowest score with at most `far` of the pairs' weight at or above it; `tail` is sorted, highest first."""
     accepted = np.cumsum(weight[pairs].prod(0))
     allowed = far * _impostor_weight(weight, sizes) * (1 + 1e-12)  # a whole number may be meant
@@ -197,13 +198,13 @@ def _threshold(tail: NDArray, pairs: NDArray, weight: NDArray, sizes: NDArray, f
     return float(np.nextafter(tail[first_too_many], np.inf))
 
 
-def _impostor_weight(weight: NDArray, sizes: NDArray) -> float:
+def _impostor_weight(weight: NDArray[Any], sizes: NDArray[Any]) -> float:
     """Weight of all pairs of images of different people, where each image weighs what its person does."""
     mass = weight * sizes
     return float((mass.sum() ** 2 - (mass**2).sum()) / 2)
 
 
-def _best_accuracy(genuine: NDArray, impostor: NDArray) -> float:
+def _best_accuracy(genuine: NDArray[Any], impostor: NDArray[Any]) -> float:
     candidates = np.sort(genuine)
     tar = 1 - np.arange(len(candidates)) / len(candidates)
     true_rejection = np.searchsorted(np.sort(impostor), candidates, side="left") / len(impostor)

@@ -15,8 +15,7 @@ from semveil.core.pixels import to_pixels
 from semveil.core.results import rounded
 from semveil.data.detection import overlap as box_overlap
 from semveil.data.judgements import JudgedFace
-from semveil.experiments.kit.set_distance import NOT_MEASURED
-from semveil.experiments.kit.statistics import mean_of_photos
+from semveil.experiments.kit.statistics import NOT_MEASURED, mean_of_photos
 from semveil.experiments.kit.tables import markdown
 from semveil.metrics.detection import PADDING, SIDE
 from semveil.metrics.five_points import five_point_error, five_points

@@ -18,8 +18,7 @@ from semveil.encoders.inversion import invert
 from semveil.experiments.kit.experiment import Run
 from semveil.experiments.kit.keeping import face_model_card, metric_weights
 from semveil.experiments.kit.photo_sets import PhotoSet, held_out_photos, public_photos
-from semveil.experiments.kit.set_distance import NOT_MEASURED
-from semveil.experiments.kit.statistics import mean_of_photos
+from semveil.experiments.kit.statistics import NOT_MEASURED, mean_of_photos
 from semveil.experiments.kit.tables import markdown
 from semveil.experiments.kit.text_table import Text, text_table
 from semveil.methods.face_model import DEFAULT_MODEL, FaceModel, load_model
