@@ -112,6 +112,8 @@ def protect(
         cluster: address of a Dask scheduler, as for `protect_photos`; only with `out`.
         progress: photos and clips done, and all.
         clip_progress: what is being done with a clip, its frames done, and all.
+        **options: the method's own, such as `epsilon`, and those of `Settings`, such as `face`, `subject` or `layout`. In
+            memory faces are always crops: only `face` and `subject` apply.
 
     Returns:
         With `out` what became of the photos; without it the protected faces.
