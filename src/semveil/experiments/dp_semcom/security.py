@@ -17,7 +17,7 @@ from semveil.attacks.attributes import infer_attribute
 from semveil.attacks.intervals import Score
 from semveil.attacks.linkage import link
 from semveil.attacks.reidentification import reidentify
-from semveil.core.parts import codes_of_parts
+from semveil.core.parts import PRIVATE_CODES, codes_of_parts
 from semveil.core.registry import Registry
 from semveil.core.results import rounded
 from semveil.core.rng import streams
@@ -29,7 +29,7 @@ from semveil.experiments.kit.keeping import face_model_card, metric_weights
 from semveil.experiments.kit.security_faces import SecurityFaces, faces_with_parts, inverted_parts
 from semveil.link.eves import Eve, Traffic, attacks_on, listen, over_the_air
 from semveil.link.measure import compare
-from semveil.methods.dp_semcom import PRIVATE_CODES, DPSemCom
+from semveil.methods.dp_semcom import DPSemCom
 from semveil.methods.face_model import DEFAULT_MODEL, FaceModel, load_model
 from semveil.methods.pairs import pair_digest
 from semveil.recognition.by_name import Remembering, load_verifier

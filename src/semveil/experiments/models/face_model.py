@@ -15,13 +15,14 @@ import torch
 from torch import Tensor
 
 from semveil.core.files import write_whole
+from semveil.core.parts import PRIVATE_CODES
 from semveil.core.pixels import to_tensor
 from semveil.core.registry import suggest
 from semveil.core.rng import streams
 from semveil.core.weights import WeightsMissing
 from semveil.data.face_set import FaceSet
 from semveil.data.splits import DEVELOPMENT, TEST
-from semveil.methods.dp_semcom import PRIVATE_CODES, DPSemCom
+from semveil.methods.dp_semcom import DPSemCom
 from semveil.methods.face_model import FaceModel, load_model
 from semveil.metrics import face_detected, fppsr, lpips, psnr, ssim
 from semveil.nn.lpips import Net
