@@ -95,8 +95,8 @@ def test_papers_stand_on_the_kit_and_not_on_each_other() -> None:
 
 # Floors inside `methods`, lowest first; a module imports from its own floor and from those below.
 FLOORS_OF_METHODS = (
-    "acceptance certificates face_model gallery identity_model inversion_cache latent_codec latent_model latent_prior model_card "
-    "noise_image_model options pseudonym quantile_bounds registry release shared_key subspace subspace_noise transmission",
+    "acceptance certificates face_model gallery identity_model inversion_cache latent_codec latent_model latent_prior "
+    "model_card noise_image_model options pseudonym quantile_bounds registry release shared_key subspace subspace_noise transmission",
     "latent_link pairs protection_options protections protectors",
     "baselines deep_jscc dp_image dp_semcom identity_dp latent_dp noise_image",
     "digital listing messages semantic_link",
@@ -133,7 +133,7 @@ def test_attacks_and_auditor_do_not_need_each_other() -> None:
 @pytest.mark.parametrize("path", sorted(PACKAGE.rglob("__init__.py")), ids=lambda path: path.parent.name)
 def test_every_package_says_what_lives_there(path: Path) -> None:
     said = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
-    assert len(said) > 40 and said.splitlines()[0].endswith(".")
+    assert len(said.split()) >= 3 and said.splitlines()[0].endswith((".", ":"))
 
 
 def graph() -> dict[str, set[str]]:
