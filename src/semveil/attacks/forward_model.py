@@ -31,8 +31,8 @@ class ForwardModel:
     def fit(cls, pairs: KnownPairs, public: PublicKnowledge) -> "ForwardModel":
         """Regress received on clean codes, each pair and code weighted by the inverse of its noise variance.
 
-        Noise and fading are in the received codes, so in this direction their variance is known; in the other, as in `linear`, a
-        pair that faded counts as much as a clear one.
+        Noise and fading are in the received codes, so in this direction their variance is known; in the other, as in
+        `linear`, a faded pair counts as much as a clear one.
         """
         codes, size = pairs.codes.shape[1:]
         columns = torch.arange(codes * size).view(codes, size)

@@ -57,6 +57,7 @@ def linear_estimate(
         rng: for the channel noise added to public faces.
     """
     received, private, common = observation.received, public.private, public.common
+    everything = list(range(received.shape[1]))
     targets = pairs.codes[:, private].flatten(1)
     fits = [
         (Ridge.fit(pairs.received[:, part].flatten(1), targets), part) for part in (private, list(range(received.shape[1])))

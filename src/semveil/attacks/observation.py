@@ -122,7 +122,7 @@ class KnownPairs:
     Args:
         received: (N, K, D), as in `Observation`.
         codes: (N, K, D), their clipped latents; the photos may be among the public ones.
-        noise_variance: (N,) or (N, K) of the channel's noise in each, as in `Observation`; None where all were received with the same noise.
+        noise_variance: (N,) or (N, K) of the channel's noise in each, as in `Observation`; None: equal noise.
 
     Raises:
         ValueError: fewer than two, or shapes that differ.
