@@ -59,17 +59,14 @@ def linear_estimate(
     received, private, common = observation.received, public.private, public.common
     everything = list(range(received.shape[1]))
     targets = pairs.codes[:, private].flatten(1)
-    fits = [
-        (Ridge.fit(pairs.received[:, part].flatten(1), targets), part) for part in (private, list(range(received.shape[1])))
-    ]
+    fits = [(Ridge.fit(pairs.received[:, part].flatten(1), targets), part) for part in (private, everything)]
     if common:
         fits.append((_imputer(public, pairs, observation.code_variance.mean(0), rng), common))
     known = [fit.left_out[: len(pairs)] for fit, _ in fits]
     weights = _weights(known, targets)
     codes = impute_from_common(received, observation.code_variance, public)
-    codes[:, private] = _mix([fit(received[:, part].flatten(1)) for fit, part in fits], weights).unflatten(
-        1, (len(private), -1)
-    )
+    estimates = [fit(received[:, part].flatten(1)) for fit, part in fits]
+    codes[:, private] = _mix(estimates, weights).unflatten(1, (len(private), -1))
     return LinearEstimate(codes, _mix(known, weights).unflatten(1, (len(private), -1)))
 
 
