@@ -2,8 +2,8 @@
 """Attacks of adaptive eavesdroppers: from an observation and public knowledge to an estimate of the latent codes.
 
 One file for each attack; `ATTACKS` lists them by name, and `semveil.link.attack` runs them on a message. They get
-values only (`Observation`, `PublicKnowledge`, `KnownPairs`), never a method or a key. Imports `core` and `mechanisms`; the auditor of
-privacy claims is `attacks.audit`, which neither uses these attacks nor is used by them.
+values only (`Observation`, `PublicKnowledge`, `KnownPairs`), never a method or a key. Imports `core` and `mechanisms`;
+the auditor of privacy claims is `attacks.audit`, which neither uses these attacks nor is used by them.
 """
 
 from semveil.attacks.attributes import infer_attribute
