@@ -2,7 +2,7 @@
 """Imports point down: a module imports from lower layers and its own package only, never from siblings, never in a circle."""
 
 import ast
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
@@ -91,6 +91,42 @@ def test_papers_stand_on_the_kit_and_not_on_each_other() -> None:
     found = {pair for folder in folders for pair in papers_imported(folder)}
     assert found == ON_OTHER_PAPERS
     assert not list((PACKAGE / "experiments").glob("[!_]*.py")), "results stand in folders by paper"
+
+
+# Floors inside `methods`, lowest first; a module imports from its own floor and from those below.
+FLOORS_OF_METHODS = (
+    "acceptance certificates face_model gallery identity_model inversion_cache latent_codec latent_model latent_prior "
+    "model_card noise_image_model options pseudonym quantile_bounds registry release shared_key subspace subspace_noise "
+    "transmission",
+    "latent_link pairs protection_options protections protectors",
+    "baselines deep_jscc dp_image dp_semcom identity_dp latent_dp noise_image",
+    "digital listing messages semantic_link",
+)
+
+
+def climbs(edges: Mapping[str, set[str]], floors: Sequence[str], package: str) -> list[str]:
+    """Imports from a lower floor of a package to a higher one."""
+    level = {f"{package}.{name}": i for i, names in enumerate(floors) for name in names.split()}
+    return [f"{one} imports {other}" for one in level for other in edges[one] if level.get(other, -1) > level[one]]
+
+
+def test_methods_stand_on_floors() -> None:
+    modules_ = {name.removeprefix("semveil.methods.") for name in graph() if name.startswith("semveil.methods.")}
+    assert modules_ == {name for names in FLOORS_OF_METHODS for name in names.split()}
+    assert not climbs(graph(), FLOORS_OF_METHODS, "semveil.methods")
+
+
+def test_that_check_sees_a_climb() -> None:
+    edges = {**graph(), "semveil.methods.latent_model": {"semveil.methods.dp_semcom"}}
+    assert climbs(edges, FLOORS_OF_METHODS, "semveil.methods") == [
+        "semveil.methods.latent_model imports semveil.methods.dp_semcom"
+    ]
+
+
+@pytest.mark.parametrize("path", sorted(PACKAGE.rglob("__init__.py")), ids=lambda path: path.parent.name)
+def test_every_package_says_what_lives_there(path: Path) -> None:
+    said = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
+    assert len(said.split()) >= 3 and said.splitlines()[0].endswith((".", ":"))
 
 
 def graph() -> dict[str, set[str]]:

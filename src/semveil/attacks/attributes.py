@@ -14,7 +14,7 @@ def infer_attribute(known: Tensor, labels: ArrayLike, attacked: Tensor, truth: A
     """AUC of a linear probe (ridge, penalty by leave-one-out) from codes to an attribute; 0.5 is guessing.
 
     Args:
-        known: (N, ...) codes of people whose attribute Eve knows, heard as the attacked ones are.
+        known: (N, ...) codes of people whose attribute Eve knows, received as the attacked ones are.
         labels: N booleans, both kinds.
         attacked: (M, ...) codes of other people, e.g. the common ones of what was received.
         truth: M booleans, both kinds.

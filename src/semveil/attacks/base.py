@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What all attacks that rebuild codes share: their interface, and the two things each of them does."""
+"""The interface of attacks that estimate latent codes, and two steps that they share."""
 
 from typing import ClassVar, Protocol
 
@@ -10,11 +10,13 @@ from semveil.attacks.observation import KnownPairs, Observation, PublicKnowledge
 
 
 class Attack(Protocol):
-    """From an observation to Eve's estimate of the codes (B, K, D); what she makes of it in pixels is `synthesize`'s.
+    """Maps an observation to Eve's estimate of the codes (B, K, D); `PublicKnowledge.synthesize` turns it into images.
 
-    `knowledge` says in words what she has beside the signal; `needs` names what must be given beyond observation and public
-    knowledge: `pairs` (`KnownPairs`), `repeats` and `recordings` (of the `Observation`), `deprotect` or `protect` (to the
-    constructor).
+    Attributes:
+        name: what users type.
+        knowledge: in words, what Eve has besides the received signal.
+        needs: what must be given besides observation and public knowledge: `pairs` (`KnownPairs`), `repeats` and `recordings`
+            (fields of the `Observation`), `deprotect` or `protect` (arguments of the constructor).
     """
 
     name: ClassVar[str]
@@ -28,29 +30,46 @@ class Attack(Protocol):
         *,
         pairs: KnownPairs | None = None,
         rng: torch.Generator | None = None,
-    ) -> Tensor: ...
+    ) -> Tensor:
+        """Estimated codes (B, K, D).
+
+        Args:
+            observation: the received signal of B photos.
+            public: the model, and latents of public faces.
+            pairs: known transmissions, for attacks that need `pairs`; others ignore them.
+            rng: the attack's own randomness; torch's default stream where None.
+
+        Raises:
+            ValueError: something that the attack needs is not given.
+        """
+        ...
 
 
-def read_plainly(received: Tensor, public: PublicKnowledge) -> Tensor:
-    """(B, K, D) as heard, with the private block read the way anybody can."""
+def naive_decode(received: Tensor, public: PublicKnowledge) -> Tensor:
+    """The received codes (B, K, D), the private block decoded without a key ([DPSC] Eq. 15).
+
+    Args:
+        received: (B, K, D), in latent units.
+        public: the model, with `interpret`.
+    """
     codes = received.clone()
     codes[:, public.private] = public.interpret(received[:, public.private])
     return codes
 
 
 def impute_from_common(received: Tensor, variance: Tensor, public: PublicKnowledge) -> Tensor:
-    """All codes from the common ones alone, under the Gaussian model: E[x | y_common].
+    """Posterior mean of all codes given the common ones, E[x | y_common], under the Gaussian prior.
 
     Args:
         received: (B, K, D); only the common codes are read.
-        variance: (B, K) of the channel's noise.
+        variance: (B, K), channel noise per real coordinate.
         public: the model, and latents of public faces.
     """
     return public.prior.posterior_mean(received[:, public.common], public.common, variance[:, public.common])
 
 
 def require_pairs(pairs: KnownPairs | None, name: str) -> KnownPairs:
-    """The pairs, or an error that says what to give."""
+    """The pairs; ValueError with a hint where there are none."""
     if pairs is None:
         raise ValueError(f"attack {name!r} learns from known pairs; give it pairs=KnownPairs(received, codes)")
     return pairs

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Clip and denoise: the best linear estimate under what is known of faces and of the noise."""
+"""Wiener estimation: the best linear estimate under a Gaussian prior of faces and the stated noise law."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -7,7 +7,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from semveil.attacks.base import read_plainly
+from semveil.attacks.base import naive_decode
 from semveil.attacks.observation import KnownPairs, Observation, PublicKnowledge
 
 
@@ -15,8 +15,8 @@ from semveil.attacks.observation import KnownPairs, Observation, PublicKnowledge
 class Denoise:
     """Wiener estimate E[x | y] under the Gaussian prior, noise as stated, then clipped to the public box.
 
-    The mean square error is the least of all linear estimates; Laplace noise counts with its variance 2 s^2. A protection
-    that is not noise is taken for codes.
+    It minimises the mean square error among linear estimates; Laplace noise enters with its variance 2 s^2. The output of a
+    protection that adds no noise is treated as codes.
     """
 
     name: ClassVar[str] = "denoise"
@@ -31,7 +31,7 @@ class Denoise:
         pairs: KnownPairs | None = None,
         rng: torch.Generator | None = None,
     ) -> Tensor:
-        heard = read_plainly(observation.received, public)
+        received = naive_decode(observation.received, public)
         variance = observation.code_variance.clone()
         variance[:, public.private] += 2 * (observation.noise_scale or 0.0) ** 2
-        return public.box.clip(public.prior.posterior_mean(heard, range(heard.shape[1]), variance))
+        return public.box.clip(public.prior.posterior_mean(received, range(received.shape[1]), variance))

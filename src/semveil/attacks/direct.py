@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The paper's eavesdropper ([DPSC] Eq. 15)."""
+"""Naive decoding, the paper's passive eavesdropper ([DPSC] Eq. 15)."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -7,13 +7,13 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from semveil.attacks.base import read_plainly
+from semveil.attacks.base import naive_decode
 from semveil.attacks.observation import KnownPairs, Observation, PublicKnowledge
 
 
 @dataclass(frozen=True)
 class Direct:
-    """What is heard goes into the generator as it is; she does not try anything."""
+    """Naive decoding: the received codes go into the generator unchanged."""
 
     name: ClassVar[str] = "direct"
     knowledge: ClassVar[str] = "the generator"
@@ -27,4 +27,4 @@ class Direct:
         pairs: KnownPairs | None = None,
         rng: torch.Generator | None = None,
     ) -> Tensor:
-        return read_plainly(observation.received, public)
+        return naive_decode(observation.received, public)

@@ -20,7 +20,7 @@ class ForwardModel:
     Attributes:
         matrix: (K*D, K*D).
         offset: (K*D,).
-        unexplained: (K*D,) variance that the map leaves in what is heard, beyond the channel's noise.
+        unexplained: (K*D,) variance of the received codes that the map does not explain, beyond the channel's noise.
     """
 
     matrix: Tensor
@@ -29,10 +29,10 @@ class ForwardModel:
 
     @classmethod
     def fit(cls, pairs: KnownPairs, public: PublicKnowledge) -> "ForwardModel":
-        """Regress what was heard on what was meant, each pair and code weighed by how well it was heard.
+        """Regress received on clean codes, each pair and code weighted by the inverse of its noise variance.
 
-        Noise and fading are in what is heard, so this way round their variance is known; the other way round, as in `linear`, a
-        pair that faded counts as much as a clear one.
+        Noise and fading are in the received codes, so in this direction their variance is known; in the other, as in
+        `linear`, a faded pair counts as much as a clear one.
         """
         codes, size = pairs.codes.shape[1:]
         columns = torch.arange(codes * size).view(codes, size)
@@ -41,7 +41,7 @@ class ForwardModel:
         x, y = pairs.codes[:, public.private].flatten(1), pairs.received[:, public.private].flatten(1)
         variance = pairs.code_variance[:, public.private].repeat_interleave(size, 1)
         plain = Ridge.fit(x[held:], y[held:])
-        # What a pair's number is worth: the less, the noisier it was heard beside what no map explains.
+        # Weight of a pair's coordinate: inverse of its noise variance plus the unexplained variance.
         floor = (y[:held] - plain(x[:held])).square().median(0).values
         weight, offset = _weighted(x[held:], y[held:], variance[held:] + floor, size, plain)
         left = (y[:held] - x[:held] @ weight - offset).square()
@@ -63,7 +63,7 @@ def _weighted(x: Tensor, y: Tensor, variance: Tensor, size: int, plain: Ridge) -
     """Weighted ridge of y (N, q) on x (N, p), each code of `size` numbers with its own weights: weight (p, q), offset (q,)."""
     weights = 1 / variance.unflatten(1, (-1, size)).mean(2).clamp_min(SMALLEST)  # (N, m)
     weights = weights / weights.mean(0)
-    if float(weights.std(0).max()) < 0.05:  # all heard alike
+    if float(weights.std(0).max()) < 0.05:  # equal noise
         return plain.weight, plain.offset
     columns, offsets = [], []
     for code in range(weights.shape[1]):

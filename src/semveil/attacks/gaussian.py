@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Gaussian model of latents, and what it says about codes that were heard in noise or not at all."""
+"""Gaussian model of latents, and posterior means of codes that were received with noise or not at all."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -72,36 +72,36 @@ class GaussianPrior:
             found[row] = across @ torch.cholesky_solve(own[:, None], factor)[:, 0]
         return (mean + found).view_as(received)
 
-    def given(self, heard: Sequence[int], wanted: Sequence[int], variance: Tensor) -> Tensor:
-        """Covariance of codes `wanted` once codes `heard` are known through noise of a variance (K,) per code; flattened."""
+    def given(self, observed: Sequence[int], wanted: Sequence[int], variance: Tensor) -> Tensor:
+        """Covariance of codes `wanted` given codes `observed` through noise of a variance (K,) per code; flattened."""
         size = self.mean.shape[1]
-        known, asked = (torch.tensor([code * size + d for code in codes for d in range(size)]) for codes in (heard, wanted))
-        noise = variance[list(heard)].repeat_interleave(size).clamp_min(1e-8)
+        known, asked = (torch.tensor([code * size + d for code in codes for d in range(size)]) for codes in (observed, wanted))
+        noise = variance[list(observed)].repeat_interleave(size).clamp_min(1e-8)
         inner = self.covariance[known][:, known] + noise.diag()
         across = self.covariance[known][:, asked]
         return self.covariance[asked][:, asked] - across.T @ torch.linalg.solve(inner, across)
 
-    def posterior_mean(self, heard: Tensor, codes: Sequence[int], variance: Tensor) -> Tensor:
+    def posterior_mean(self, received: Tensor, codes: Sequence[int], variance: Tensor) -> Tensor:
         """E[x | y] for y = x[codes] + n, n ~ N(0, variance): mean + C_o (C_oo + V)^-1 (y - mean_o).
 
         Args:
-            heard: (B, len(codes), D).
-            codes: which codes were heard; the others follow from them.
+            received: (B, len(codes), D).
+            codes: which codes were received; the others are imputed.
             variance: (B, len(codes)) noise variance per real coordinate.
 
         Returns:
             (B, K, D).
         """
-        return self.filter(codes, variance)(heard)
+        return self.filter(codes, variance)(received)
 
     def filter(self, codes: Sequence[int], variance: Tensor) -> Callable[[Tensor], Tensor]:
-        """`posterior_mean` for codes and noise that stay the same: heard (B, len(codes), D) -> (B, K, D).
+        """`posterior_mean` for codes and noise that stay the same: received (B, len(codes), D) -> (B, K, D).
 
         One decomposition serves all photos: their noise is taken to differ by one factor per photo (the gain's), so that
         V_b = t_b V with V the mean over the photos; exact where `variance` is the same for all codes.
         """
         if not len(codes):
-            return lambda heard: self.mean.expand(len(heard), -1, -1).clone()
+            return lambda received: self.mean.expand(len(received), -1, -1).clone()
         size = self.mean.shape[1]
         columns = torch.tensor([code * size + d for code in codes for d in range(size)], device=self.mean.device)
         variance = variance.to(self.mean).clamp_min(1e-8)
@@ -114,8 +114,8 @@ class GaussianPrior:
         into = vectors / spread[:, None]
         back = into.T @ self.covariance[columns]
 
-        def estimate(heard: Tensor) -> Tensor:
-            weights = (heard - self.mean[list(codes)]).flatten(1) @ into / (values + factor)
+        def estimate(received: Tensor) -> Tensor:
+            weights = (received - self.mean[list(codes)]).flatten(1) @ into / (values + factor)
             return self.mean + (weights @ back).unflatten(1, self.mean.shape)
 
         return estimate

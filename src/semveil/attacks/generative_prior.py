@@ -45,8 +45,8 @@ class GenerativePrior:
         variance = model.variance(observation.code_variance)
         faces = MixturePrior.fit(public.latents, public.prior, rng=rng)
         estimate = public.prior.behind(observation.received, model.matrix, model.offset, variance).flatten(1)
-        heard = observation.received.flatten(1) - model.offset
-        pull = (heard / variance) @ model.matrix
+        received = observation.received.flatten(1) - model.offset
+        pull = (received / variance) @ model.matrix
         for size in (faces.spread * torch.logspace(0, -1.3, self.sizes)).tolist():
             weight, denoised = size**-2, faces.denoised(estimate, size)
 

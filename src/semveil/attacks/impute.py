@@ -13,7 +13,7 @@ from semveil.attacks.observation import KnownPairs, Observation, PublicKnowledge
 
 @dataclass(frozen=True)
 class Impute:
-    """E[x_private | y_common] under the Gaussian prior; the private block is not looked at."""
+    """E[x_private | y_common] under the Gaussian prior; the private block is ignored."""
 
     name: ClassVar[str] = "impute"
     knowledge: ClassVar[str] = "the generator, public faces; of the signal only the common codes"

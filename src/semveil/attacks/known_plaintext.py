@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Known plaintexts through noise and fading: learn what the protection does, then ask which face it was most likely done to."""
+"""Known-plaintext attack through noise and fading: fit an affine model of the protection, then invert it under the prior."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -14,14 +14,14 @@ from semveil.attacks.observation import KnownPairs, Observation, PublicKnowledge
 
 @dataclass(frozen=True)
 class KnownPlaintext:
-    """Posterior mean of all codes under the Gaussian prior, the learnt affine map, and this photo's own noise, code by code.
+    """Posterior mean of all codes under the Gaussian prior, the learnt affine map, and the message's own noise per code.
 
-    Unlike `linear`, which regresses once for all photos, it weighs pairs and the message under attack by how each code of
-    theirs was heard. What no affine map explains counts as noise, so under fresh noise or keys imputation remains.
+    Unlike `linear`, which regresses once for all photos, it weights pairs and the message by the noise of each
+    received code. Residuals of the affine map count as noise, so under fresh noise or keys imputation remains.
     """
 
     name: ClassVar[str] = "known-plaintext"
-    knowledge: ClassVar[str] = "the generator, public faces, N transmissions of photos that she knows, how each was heard"
+    knowledge: ClassVar[str] = "the generator, public faces, N transmissions of photos that she knows, how each was received"
     needs: ClassVar[tuple[str, ...]] = ("pairs",)
 
     def __call__(

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Networks that Eve trains on her own pairs to undo the protection."""
+"""Networks trained on known pairs to invert the protection."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -45,7 +45,7 @@ class LearnedSame:
 
 @dataclass(frozen=True)
 class LearnedDeep:
-    """A deeper network from all received codes to what the linear attack left over of the private ones."""
+    """A deeper network from all received codes to the residual of the linear attack on the private ones."""
 
     settings: NetworkSettings = DEEP
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Known plaintexts: regress the private codes on what was heard of photos that Eve knows."""
+"""Known-plaintext regression of the private codes on the received signal."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,8 +17,8 @@ from semveil.attacks.ridge import Ridge
 class Linear:
     """Ridge regressions from the received private block, from the common codes and from all, weighted per coordinate.
 
-    The second also learns from public faces. What a regression is worth shows in its leave-one-out predictions, so where the
-    private block tells nothing it gets no weight and imputation remains: keyed protection is attacked about as well as by
+    The second also learns from public faces. Regressions are weighted by their leave-one-out predictions, so an
+    uninformative private block gets no weight and imputation remains: keyed protection is attacked about as well as by
     `impute`. Breaks any fixed affine protection, the paper's included (`docs/errata.md`, dp-semcom 8).
     """
 
@@ -48,23 +48,25 @@ class LinearEstimate:
 def linear_estimate(
     observation: Observation, public: PublicKnowledge, pairs: KnownPairs, *, rng: torch.Generator | None = None
 ) -> LinearEstimate:
-    """The attack's estimate, not clipped, also of the pairs themselves. The pairs were heard over the same channel.
+    """The attack's estimate, not clipped, also of the pairs themselves. The pairs were received over the same channel.
 
     Args:
-        observation: what she heard of the photos under attack.
+        observation: the received signal of the photos under attack.
         public: the model, and latents of public faces.
-        pairs: what she learns from.
-        rng: of the channel noise that public faces are given.
+        pairs: training data.
+        rng: for the channel noise added to public faces.
     """
-    heard, private, common = observation.received, public.private, public.common
+    received, private, common = observation.received, public.private, public.common
+    everything = list(range(received.shape[1]))
     targets = pairs.codes[:, private].flatten(1)
-    fits = [(Ridge.fit(pairs.received[:, part].flatten(1), targets), part) for part in (private, list(range(heard.shape[1])))]
+    fits = [(Ridge.fit(pairs.received[:, part].flatten(1), targets), part) for part in (private, everything)]
     if common:
         fits.append((_imputer(public, pairs, observation.code_variance.mean(0), rng), common))
     known = [fit.left_out[: len(pairs)] for fit, _ in fits]
     weights = _weights(known, targets)
-    codes = impute_from_common(heard, observation.code_variance, public)
-    codes[:, private] = _mix([fit(heard[:, part].flatten(1)) for fit, part in fits], weights).unflatten(1, (len(private), -1))
+    codes = impute_from_common(received, observation.code_variance, public)
+    estimates = [fit(received[:, part].flatten(1)) for fit, part in fits]
+    codes[:, private] = _mix(estimates, weights).unflatten(1, (len(private), -1))
     return LinearEstimate(codes, _mix(known, weights).unflatten(1, (len(private), -1)))
 
 
@@ -72,8 +74,8 @@ def _imputer(public: PublicKnowledge, pairs: KnownPairs, variance: Tensor, rng: 
     """From common to private codes, learnt from the pairs (the first rows) and from all other public faces, made as noisy."""
     others = public.latents[~torch.isin(public.latents[:, 0, 0], pairs.codes[:, 0, 0])]
     noise = torch.randn(others.shape, generator=rng).to(others) * variance.sqrt()[:, None]
-    heard = torch.cat([pairs.received, others + noise])[:, public.common]
-    return Ridge.fit(heard.flatten(1), torch.cat([pairs.codes, others])[:, public.private].flatten(1))
+    received = torch.cat([pairs.received, others + noise])[:, public.common]
+    return Ridge.fit(received.flatten(1), torch.cat([pairs.codes, others])[:, public.private].flatten(1))
 
 
 def _weights(predictions: Sequence[Tensor], targets: Tensor) -> Tensor:

@@ -13,10 +13,10 @@ from semveil.attacks.prior_search import search
 
 @dataclass(frozen=True)
 class MultiShot:
-    """MAP estimate from all transmissions together: noise drawn anew averages out, which is how epsilons add up.
+    """Joint MAP estimate from all transmissions: independent noise averages out, as composition of epsilons predicts.
 
     Under Gaussian noise it is the estimate from the average; under Laplace noise it uses each signal's own likelihood, which
-    tells more than the average does. A keystream that is never reused leaves nothing to average.
+    is more informative than the average. A keystream that is never reused leaves nothing to average.
     """
 
     name: ClassVar[str] = "multi-shot"

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What an eavesdropper has: what she hears, what everybody knows, and what she may have learnt before.
+"""The inputs of an attack: the received signal, public knowledge, and known earlier transmissions.
 
-An attack gets these values and nothing else; the clean latents under attack are in none of them.
+An attack gets these values and nothing else; none of them holds the clean latents under attack.
 """
 
 from collections.abc import Callable, Sequence
@@ -21,14 +21,14 @@ def _as_it_is(block: Tensor) -> Tensor:
 
 @dataclass(frozen=True, eq=False)
 class PublicKnowledge:
-    """What the threat model gives to everybody (Kerckhoffs: all but the key).
+    """Public knowledge under the threat model (Kerckhoffs: everything but the key).
 
     Args:
         private_codes: 0-based indices of the m protected codes, ascending.
         box: public clip bounds of the latents.
         latents: (N, K, D) latents of public faces (never of the photos under attack), N > 1, K > 1; clipped here.
         synthesize: the generator, (B, K, D) -> images (B, 3, H, W).
-        interpret: how somebody without a key reads a received private block (B, m, D) in latent units; as it is by default.
+        interpret: decodes a received private block (B, m, D) without a key, in latent units; the identity by default.
 
     Raises:
         ValueError: the latents are no batch of K codes, or the private codes are not indices in ascending order.
@@ -67,7 +67,7 @@ class PublicKnowledge:
 
 @dataclass(frozen=True, eq=False)
 class Observation:
-    """What Eve hears of B photos.
+    """The signal that Eve receives for B photos.
 
     Args:
         received: (B, K, D) reals, unpacked and de-normalised by the gains that travel in clear; nothing undone beyond.
@@ -122,7 +122,7 @@ class KnownPairs:
     Args:
         received: (N, K, D), as in `Observation`.
         codes: (N, K, D), their clipped latents; the photos may be among the public ones.
-        noise_variance: (N,) or (N, K) of the channel's noise in each, as in `Observation`; None where all were heard alike.
+        noise_variance: (N,) or (N, K) of the channel's noise in each, as in `Observation`; None: equal noise.
 
     Raises:
         ValueError: fewer than two, or shapes that differ.

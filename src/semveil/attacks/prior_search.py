@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Search the generator's latents for the most probable ones behind the signal."""
+"""MAP search for the latent codes behind the received signal."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -7,18 +7,18 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from semveil.attacks.base import read_plainly
+from semveil.attacks.base import naive_decode
 from semveil.attacks.map_search import most_probable
 from semveil.attacks.observation import KnownPairs, Observation, PublicKnowledge
 
 
 @dataclass(frozen=True)
 class PriorSearch:
-    """MAP estimate from one transmission: Gaussian prior of faces, the box, and the likelihood of the noise as it is.
+    """MAP estimate from one transmission: Gaussian prior of faces, clip box, and the exact likelihood of the noise.
 
     Against Laplace noise that is wider than the codes it uses twice the information that a linear estimate can: the law's
-    Fisher information is 1 / s^2, its inverse variance 1 / (2 s^2). Against narrower noise the most probable codes are
-    further off than the mean ones of `denoise`, which is then the stronger attack.
+    Fisher information is 1 / s^2, its inverse variance 1 / (2 s^2). Against narrower noise the posterior mode is
+    further off than the posterior mean of `denoise`, which is then the stronger attack.
     """
 
     name: ClassVar[str] = "prior-search"
@@ -37,8 +37,8 @@ class PriorSearch:
 
 
 def search(shots: Tensor, observation: Observation, public: PublicKnowledge) -> Tensor:
-    """MAP codes (B, K, D) behind shots (S, B, K, D) that have the observation's noise laws."""
+    """MAP codes (B, K, D) given shots (S, B, K, D) under the observation's noise laws."""
     scale = torch.zeros(shots.shape[2], device=shots.device)
     scale[public.private] = observation.noise_scale or 0.0
-    read = torch.stack([read_plainly(shot, public) for shot in shots])
+    read = torch.stack([naive_decode(shot, public) for shot in shots])
     return most_probable(public.prior, public.box, read, observation.code_variance, scale)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Recordings only: Eve knows no photo behind any transmission, and learns from the codes that are sent in clear."""
+"""Ciphertext-only attack: learn from recorded transmissions of unknown photos, with the codes in clear as an instrument."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -16,7 +16,7 @@ SHRINKAGE = 0.02  # of the covariance of what is left, towards its diagonal
 
 @dataclass(frozen=True)
 class Recordings:
-    """E[x | y_common] as an instrument: of each recording the common codes say what its private ones are like on average.
+    """Instrumental-variable regression with E[x_private | y_common] as the instrument.
 
     With m = E[x_private | y_common] and y = A x_private + b + noise, regressing y on m gives A where m varies, since x - m
     is uncorrelated with m. Then x = m + S A' R^-1 (y - A m - b), S being the public covariance of x - m and R what the
@@ -46,8 +46,8 @@ class Recordings:
         like = variance.mean(0).expand(len(recordings), -1)
         expected = impute_from_common(recordings, like, public)[:, private].flatten(1)
         spread = public.prior.given(public.common, private, variance.mean(0))
-        heard = recordings[:, private].flatten(1)
-        halves = [_Half.learn(expected[part::2], heard[part::2], spread) for part in (0, 1)]
+        received = recordings[:, private].flatten(1)
+        halves = [_Half.learn(expected[part::2], received[part::2], spread) for part in (0, 1)]
         known, received = codes[:, private].flatten(1), observation.received[:, private].flatten(1)
         steps = [half.worth(other) * ((received - half.fitted(known)) @ half.gain) for half, other in (halves, halves[::-1])]
         codes[:, private] += torch.stack(steps).mean(0).unflatten(1, (len(private), -1))
@@ -71,9 +71,9 @@ class _Half:
     gain: Tensor
 
     @classmethod
-    def learn(cls, expected: Tensor, heard: Tensor, spread: Tensor) -> "_Half":
-        fitted = Ridge.fit(expected, heard)
-        left = heard - fitted.left_out
+    def learn(cls, expected: Tensor, received: Tensor, spread: Tensor) -> "_Half":
+        fitted = Ridge.fit(expected, received)
+        left = received - fitted.left_out
         rest = left.T @ left / len(left)
         rest = (1 - SHRINKAGE) * rest + SHRINKAGE * rest.diagonal().clamp_min(1e-8).diag()
         across = fitted.weight.T @ spread

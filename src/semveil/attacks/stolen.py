@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The stolen network: Eve holds what Bob holds."""
+"""A stolen deprotection network, or a stolen key: Eve has what Bob has."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ class Stolen:
     """Deprotect with Bob's own network; the common codes are denoised, and all are clipped to the box.
 
     Args:
-        deprotect: received private block (B, m, D) -> (B, m, D); a fixed map, so that whoever has it once has it for good.
+        deprotect: received private block (B, m, D) -> (B, m, D); a fixed map, so one theft suffices.
     """
 
     deprotect: Callable[[Tensor], Tensor]

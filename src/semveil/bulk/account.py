@@ -166,8 +166,9 @@ def mark_faces(
     """The marks of a photo's faces.
 
     Args:
-        faces: all of them.
-        protected, covered: their numbers.
+        faces: all faces of the photo.
+        protected: indices of the protected faces.
+        covered: indices of the covered faces.
         doubts: by number, why some could not be protected.
         rest: what became of the others.
         enlarged: by number, the factor by which new faces were enlarged.

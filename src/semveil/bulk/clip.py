@@ -80,8 +80,12 @@ def protect_clip(
     by its owner only; the next run goes on there. `book` is told of the release before the first frame is written.
 
     Args:
+        task: the clip and where its output goes.
         settings: of `Settings.for_clips`.
+        pool: runs the stretches.
+        manifest: of the output folder.
         book: raises `OverLimit` where the release must not be made.
+        progress: what is being done, frames done, and all.
 
     Raises:
         BulkError, OutputError: the run cannot go on.

@@ -71,6 +71,7 @@ def tracks_of(clip: Clip, detector: str, progress: Callable[[int, int], None]) -
     """The faces of a clip under the numbers that `--face` takes, those with most pixels first.
 
     Args:
+        clip: the source.
         detector: as for `find_faces`.
         progress: frames done, and all.
 
@@ -95,6 +96,9 @@ def choose_fates(tracks: list[Track], clip: Clip, settings: Settings, name: str)
     """What becomes of each face of a clip.
 
     Args:
+        tracks: as from `tracks_of`.
+        clip: the source.
+        settings: of `Settings.for_clips`.
         name: of the clip, for errors.
 
     Raises:

@@ -40,7 +40,8 @@ def cover_doubtful(
 
     Args:
         picture: the photo with chosen faces replaced.
-        faces, aligned: all faces of the photo.
+        faces: all faces of the photo.
+        aligned: the same faces, aligned.
         chosen: numbers of the faces that were replaced.
         covered: numbers of those to cover.
     """
@@ -59,6 +60,9 @@ def only_covered(name: str, method: str, photo: Photo, exposed: Sequence[str]) -
     """The photo before its faces are covered, where none could be protected; nothing is claimed about it.
 
     Args:
+        name: of the picture.
+        method: name of the method that was asked for.
+        photo: upright, before anything is covered.
         exposed: known people whom it shows.
     """
     claim = Guarantee.none("nothing", reason="no face could be protected; faces are covered by a mosaic")

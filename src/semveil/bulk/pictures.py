@@ -51,6 +51,9 @@ def crops(method: ImageMethod, release: Release, names: Sequence[str], through: 
     """A picture of each protected face.
 
     Args:
+        method: which made the release.
+        release: of the chosen faces, one image each.
+        names: of the pictures, one a face.
         through: known people whose pixels went through each.
     """
     return [
@@ -79,7 +82,11 @@ def whole_photo(
     depends on nothing but where the face lies.
 
     Args:
+        method: which made the release.
+        release: of the chosen faces, one image each.
+        name: of the picture.
         through: known people whose pixels went through each chosen face's release.
+        photo: upright, its faces as they were.
         faces: all faces of the photo.
         landmarks: of all faces, as for `align_face`.
         chosen: which of them the release shows, in its order.

@@ -108,11 +108,12 @@ def protect(
         model: name or folder of its model; the method's own where None.
         ledger: gets the releases; the user's where None and there is a `subject` or a folder `enrolled`.
         limit: a release that takes a person's total epsilon above it is refused.
-        workers, cluster: with `out`, as for `protect_photos`.
+        workers: number of processes, as for `protect_photos`; only with `out`.
+        cluster: address of a Dask scheduler, as for `protect_photos`; only with `out`.
         progress: photos and clips done, and all.
         clip_progress: what is being done with a clip, its frames done, and all.
-        options: the method's own, such as `epsilon`, and those of `Settings`, such as `face`, `subject` or `layout`. In memory
-            faces are always crops: only `face` and `subject` apply.
+        **options: the method's own, such as `epsilon`, and those of `Settings`, such as `face`, `subject` or `layout`. In
+            memory faces are always crops: only `face` and `subject` apply.
 
     Returns:
         With `out` what became of the photos; without it the protected faces.

@@ -33,6 +33,10 @@ def key_of(
     """The key that options name, or None where they name none.
 
     Args:
+        key: a key file.
+        passphrase_file: a private file with the passphrase; `-` asks for it.
+        identity: own secret half of a key pair; goes with `peer`.
+        peer: the other party's public file; goes with `identity`.
         confirm: ask twice for a passphrase that is typed.
     """
     from semveil.link.keys import Key

@@ -77,8 +77,9 @@ def protector(
         out.mkdir(parents=True, exist_ok=True)
     place = training_run.only_process(device)
 
+    from semveil.core.parts import PRIVATE_CODES
     from semveil.core.rng import streams
-    from semveil.methods.dp_semcom import PRIVATE_CODES, pair_settings
+    from semveil.methods.dp_semcom import pair_settings
     from semveil.methods.face_model import load_model
     from semveil.methods.pairs import cache_folder, pair_file, write_pair
     from semveil.training.protector import EPOCHS, PUBLIC_LATENTS, TRAINERS

@@ -147,7 +147,12 @@ def train(
     Only the first of several processes saves, draws and reports.
 
     Args:
+        trainer: takes the steps and holds what is saved.
+        state: where its state is saved.
+        title: of the progress bar.
         shown: name of the loss in the progress bar.
+        minutes: wall-clock minutes after which it stops; None for no limit.
+        quiet: no progress bar.
         sheet: draws a sheet of samples and reconstructions.
         sheet_minutes: minutes between two sheets; 0 for none.
 

@@ -11,6 +11,7 @@ PARTS = (
 )  # fmt: skip
 BASE_CODES = 2  # codes 0 and 1: shared by all parts but the background
 CODES = BASE_CODES + 2 * len(PARTS)
+PRIVATE_CODES = (0, 1, 4, 5, 6, 7, 8)  # [DPSC]: the shared codes and "the 4th to 8th", read 0-based
 
 # CelebAMask-HQ's 19 classes -> our 13 parts (left/right and the lips are merged, necklace counts as neck).
 CELEBAMASK_TO_PART = (0, 1, 5, 10, 2, 2, 3, 3, 6, 6, 4, 4, 4, 7, 11, 12, 8, 8, 9)

@@ -7,10 +7,12 @@ their official names.
 
 import http.client
 import os
+import tomllib
 import urllib.error
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from importlib.resources import files
 from pathlib import Path
 
 import platformdirs
@@ -60,158 +62,13 @@ class WeightsEntry:
     megabytes: float | None
     licence: str
     source: str
-    needs: tuple[str, ...] = ()
+    needs: Sequence[str] = ()
 
-
-_FACENET = "https://github.com/timesler/facenet-pytorch/releases/download/v2.2.9"
-_LPIPS = "https://raw.githubusercontent.com/richzhang/PerceptualSimilarity/master/lpips/weights/v0.1"
-_LPIPS_ALEX_SHA256 = "df73285e35b22355a2df87cdb6b70b343713b667eddbda73e1977e0c860835c0"
-_LPIPS_SQUEEZE_SHA256 = "4a5350f23600cb79923ce65bb07cbf57dca461329894153e05a1346bd531cf76"
-_LPIPS_VGG_SHA256 = "a78928a0af1e5f0fcb1f3b9e8f8c3a2a5a3de244d830ad5c1feddc79b8432868"
 
 CATALOGUE = Registry[WeightsEntry]("third-party weights")
-for _entry in (
-    WeightsEntry(
-        name="alexnet",
-        purpose="trunk of LPIPS-Alex",
-        files=(
-            WeightsFile("alexnet-owt-7be5be79.pth", "7be5be791159472b1fbf3c69796f7cb30dca7ad8466c2df70058c37116cdee02"),
-            WeightsFile("alexnet_features.safetensors"),
-        ),
-        url="https://download.pytorch.org/models/alexnet-owt-7be5be79.pth",
-        megabytes=244.4,
-        licence="BSD-3-Clause; trained on ImageNet",
-        source="https://github.com/pytorch/vision",
-    ),
-    WeightsEntry(
-        name="vgg16",
-        purpose="trunk of LPIPS-VGG, features for inversion",
-        files=(WeightsFile("vgg16-397923af.pth", "397923af8e79cdbb6a7127f12361acd7a2f83e06b05044ddf496e83de57a5bf0"),),
-        url="https://download.pytorch.org/models/vgg16-397923af.pth",
-        megabytes=553.4,
-        licence="BSD-3-Clause; trained on ImageNet",
-        source="https://github.com/pytorch/vision",
-    ),
-    WeightsEntry(
-        name="squeezenet1_1",
-        purpose="trunk of LPIPS-Squeeze, features of a Frechet distance",
-        files=(WeightsFile("squeezenet1_1-b8a52dc0.pth", "b8a52dc0"), WeightsFile("squeezenet1_1_features.safetensors")),
-        url="https://download.pytorch.org/models/squeezenet1_1-b8a52dc0.pth",
-        megabytes=5.0,
-        licence="BSD-3-Clause; trained on ImageNet",
-        source="https://github.com/pytorch/vision",
-    ),
-    WeightsEntry(
-        name="lpips-alex",
-        purpose="LPIPS v0.1, AlexNet heads: the papers' perceptual distance",
-        files=(WeightsFile("lpips_v0.1_alex.pth", _LPIPS_ALEX_SHA256), WeightsFile("alex.pth", _LPIPS_ALEX_SHA256)),
-        url=f"{_LPIPS}/alex.pth",
-        megabytes=0.006,
-        licence="BSD-2-Clause",
-        source="https://github.com/richzhang/PerceptualSimilarity",
-        needs=("alexnet",),
-    ),
-    WeightsEntry(
-        name="lpips-vgg",
-        purpose="LPIPS v0.1, VGG16 heads: loss of the official inversion",
-        files=(WeightsFile("lpips_v0.1_vgg.pth", _LPIPS_VGG_SHA256), WeightsFile("vgg.pth", _LPIPS_VGG_SHA256)),
-        url=f"{_LPIPS}/vgg.pth",
-        megabytes=0.007,
-        licence="BSD-2-Clause",
-        source="https://github.com/richzhang/PerceptualSimilarity",
-        needs=("vgg16",),
-    ),
-    WeightsEntry(
-        name="lpips-squeeze",
-        purpose="LPIPS v0.1, SqueezeNet heads: a perceptual distance that no loss here has seen",
-        files=(
-            WeightsFile("lpips_v0.1_squeeze.pth", _LPIPS_SQUEEZE_SHA256),
-            WeightsFile("squeeze.pth", _LPIPS_SQUEEZE_SHA256),
-        ),
-        url=f"{_LPIPS}/squeeze.pth",
-        megabytes=0.011,
-        licence="BSD-2-Clause",
-        source="https://github.com/richzhang/PerceptualSimilarity",
-        needs=("squeezenet1_1",),
-    ),
-    WeightsEntry(
-        name="inception-fid",
-        purpose="Inception v3 of the Frechet Inception distance",
-        files=(
-            WeightsFile(
-                "pt_inception-2015-12-05-6726825d.pth", "6726825d0af5f729cebd5821db510b11b1cfad8faad88a03f1befd49fb9129b2"
-            ),
-        ),
-        url="https://github.com/mseitzer/pytorch-fid/releases/download/fid_weights/pt_inception-2015-12-05-6726825d.pth",
-        megabytes=95.6,
-        licence="Apache-2.0; trained on ImageNet",
-        source="https://github.com/mseitzer/pytorch-fid",
-    ),
-    WeightsEntry(
-        name="semantic-stylegan",
-        purpose="SemanticStyleGAN for CelebAMask-HQ at 512 px, the papers' generator",
-        files=(WeightsFile("CelebAMask-HQ-512x512.pt"),),
-        url="https://github.com/seasonSH/SemanticStyleGAN/releases/download/1.0.0/CelebAMask-HQ-512x512.pt",
-        megabytes=None,
-        licence="CC BY-NC-SA 4.0 (no commercial use)",
-        source="https://github.com/seasonSH/SemanticStyleGAN",
-    ),
-    WeightsEntry(
-        name="stylegan2-ffhq",
-        purpose="StyleGAN2 for FFHQ at 1024 px (config F, converted), generator of dp-image and latent-dp",
-        files=(WeightsFile("stylegan2-ffhq-config-f.pt"),),
-        url="",
-        megabytes=None,
-        licence="NVIDIA Source Code License-NC (no commercial use)",
-        source="https://github.com/rosinality/stylegan2-pytorch",
-    ),
-    WeightsEntry(
-        name="psp",
-        purpose="pSp's encoder of FFHQ faces into StyleGAN2 codes, with its StyleGAN2: encoder of dp-image",
-        files=(WeightsFile("psp_ffhq_encode.pt"),),
-        url="",
-        megabytes=None,
-        licence="MIT (code); its StyleGAN2: NVIDIA Source Code License-NC (no commercial use)",
-        source="https://github.com/eladrich/pixel2style2pixel",
-    ),
-    WeightsEntry(
-        name="arcface",
-        purpose="ArcFace IR-SE50 recogniser, the papers' measure of identity",
-        files=(WeightsFile("model_ir_se50.pth"),),
-        url="",
-        megabytes=None,
-        licence="MIT (code); trained on MS-Celeb-1M, research only",
-        source="https://github.com/TreB1eN/InsightFace_Pytorch",
-    ),
-    WeightsEntry(
-        name="facenet-vggface2",
-        purpose="FaceNet trained on VGGFace2, identity distance of identity-dp",
-        files=(WeightsFile("20180402-114759-vggface2.pt", "281cebca8662831adb987a874bdcb36e73f5b1c6dc5ee5878f305e985625d99b"),),
-        url=f"{_FACENET}/20180402-114759-vggface2.pt",
-        megabytes=111.9,
-        licence="MIT (code); trained on VGGFace2",
-        source="https://github.com/timesler/facenet-pytorch",
-    ),
-    WeightsEntry(
-        name="facenet-casia",
-        purpose="FaceNet trained on CASIA-WebFace, identity distance of identity-dp",
-        files=(WeightsFile("20180408-102900-casia-webface.pt"),),
-        url=f"{_FACENET}/20180408-102900-casia-webface.pt",
-        megabytes=115.9,
-        licence="MIT (code); trained on CASIA-WebFace, research only",
-        source="https://github.com/timesler/facenet-pytorch",
-    ),
-    WeightsEntry(
-        name="edgeface",
-        purpose="EdgeFace-XS recogniser as an ONNX file",
-        files=(WeightsFile("edgeface_xs.onnx"),),
-        url="",
-        megabytes=None,
-        licence="BSD-3-Clause",
-        source="https://github.com/otroshi/edgeface",
-    ),
-):
-    CATALOGUE.add(_entry.name, _entry)
+for _name, _values in tomllib.loads((files("semveil.core") / "weights.toml").read_text(encoding="utf-8")).items():
+    _files = tuple(WeightsFile(**file) for file in _values.pop("files"))
+    CATALOGUE.add(_name, WeightsEntry(**{"name": _name, "url": "", "megabytes": None} | _values, files=_files))
 
 
 def home() -> Path:

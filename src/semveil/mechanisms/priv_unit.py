@@ -13,20 +13,14 @@ from torch import Tensor
 
 from semveil.mechanisms.caps import cap_loss, cap_loss_above, checked, crossing, log_rest, rest_probability
 from semveil.mechanisms.cosines import Floats, log_cap, log_cap_moment
-from semveil.mechanisms.exact_sphere import Draws, exact_uniform_cosine, less, release_around
-from semveil.mechanisms.sphere import (
-    Claimed,
-    around,
-    require_budget,
-    require_dimension,
-    uniform_cosines,
-    unit_rows,
-)
+from semveil.mechanisms.exact_sphere import Draws, exact_uniform_cosine, less
+from semveil.mechanisms.sphere import require_budget, uniform_cosines
+from semveil.mechanisms.sphere_law import CosineLaw
 from semveil.mechanisms.tails import cap_tail
 
 
 @dataclass(frozen=True)
-class PrivUnit(Claimed):
+class PrivUnit(CosineLaw):
     """Replaces each unit vector x by y, uniform in the cap <x, y> >= threshold with probability p, else uniform outside it.
 
     epsilon = ln p (1 - q) / ((1 - p) q), q the cap's share of the sphere (Bhowmick et al. 2018, whose two budgets are merged:
@@ -49,19 +43,9 @@ class PrivUnit(Claimed):
     rest: float
     name: ClassVar[str] = "privunit"
 
-    def __post_init__(self) -> None:
-        require_dimension(self.dimension)
+    def check_parameters(self) -> None:
         if not (0 <= self.threshold < 1 and 0 < self.rest < 1):
             raise ValueError(f"PrivUnit takes a threshold in [0, 1) and a rest in (0, 1), got {self.threshold}, {self.rest}")
-
-    def __call__(self, x: Tensor, *, rng: torch.Generator | None = None) -> Tensor:
-        """Simulated unit vectors (B, d) for unit vectors x (B, d)."""
-        rows = unit_rows(x, self.dimension)
-        return around(rows, self.cosines(len(rows), rng=rng), rng=rng).to(x.dtype)
-
-    def release(self, x: Tensor) -> Tensor:
-        """Vectors (B, d) of exactly this law, rounded to multiples of 2^-24, from the operating system's entropy."""
-        return release_around(x, self.dimension, self.exact_cosine)
 
     def cosines(self, count: int, *, rng: torch.Generator | None) -> Tensor:
         """Simulated cosines <x, y> (count,)."""

@@ -14,13 +14,14 @@ from torch import Tensor
 from semveil.mechanisms.base import draw_normal
 from semveil.mechanisms.caps import cap_loss, cap_loss_above, checked, crossing, log_rest, rest_probability
 from semveil.mechanisms.cosines import Floats, gamma_nodes
-from semveil.mechanisms.exact_sphere import Draws, less, release_around
-from semveil.mechanisms.sphere import Claimed, around, require_budget, require_dimension, unit_rows
+from semveil.mechanisms.exact_sphere import Draws, less
+from semveil.mechanisms.sphere import require_budget
+from semveil.mechanisms.sphere_law import CosineLaw
 from semveil.mechanisms.tails import normal_tail
 
 
 @dataclass(frozen=True)
-class PrivUnitG(Claimed):
+class PrivUnitG(CosineLaw):
     """Replaces each unit vector x by the direction of v, standard normal but for its part a = <x, v> along x.
 
     With probability p, a is normal given a >= threshold, else normal given a < threshold; epsilon = ln p (1 - q) / ((1 - p) q)
@@ -43,19 +44,9 @@ class PrivUnitG(Claimed):
     rest: float
     name: ClassVar[str] = "privunit-g"
 
-    def __post_init__(self) -> None:
-        require_dimension(self.dimension)
+    def check_parameters(self) -> None:
         if not (0 <= self.threshold < math.inf and 0 < self.rest < 1):
             raise ValueError(f"PrivUnitG takes a threshold >= 0 and a rest in (0, 1), got {self.threshold}, {self.rest}")
-
-    def __call__(self, x: Tensor, *, rng: torch.Generator | None = None) -> Tensor:
-        """Simulated unit vectors (B, d) for unit vectors x (B, d)."""
-        rows = unit_rows(x, self.dimension)
-        return around(rows, self.cosines(len(rows), rng=rng), rng=rng).to(x.dtype)
-
-    def release(self, x: Tensor) -> Tensor:
-        """Vectors (B, d) of exactly this law, rounded to multiples of 2^-24, from the operating system's entropy."""
-        return release_around(x, self.dimension, self.exact_cosine)
 
     def cosines(self, count: int, *, rng: torch.Generator | None) -> Tensor:
         """Simulated cosines <x, y> (count,): a / ||v||."""

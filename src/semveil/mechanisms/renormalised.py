@@ -2,7 +2,7 @@
 """Noise added to a unit vector, and the sum divided by its length: what general mechanisms do on the sphere."""
 
 import math
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
@@ -20,7 +20,8 @@ from semveil.mechanisms.exact_sphere import STEP, check_releasable
 from semveil.mechanisms.l2_laplace import L2Laplace
 from semveil.mechanisms.laplace import Laplace
 from semveil.mechanisms.release import Release
-from semveil.mechanisms.sphere import require_budget, require_dimension, unit_rows
+from semveil.mechanisms.sphere import require_budget, unit_rows
+from semveil.mechanisms.sphere_law import SphereLaw
 
 INWARD = 1 - 2.0**-30  # of released records: no norm exceeds 1 however floats rounded it, so the sensitivity holds
 
@@ -36,16 +37,26 @@ def sphere_sensitivity(dimension: int, norm: Norm | str) -> Sensitivity:
     return Sensitivity(value, Norm(norm), dimension, source="any two vectors of length 1")
 
 
-class NoiseOnSphere(ABC):
+class NoiseOnSphere(SphereLaw):
     """A law that adds noise to unit vectors: its claim is the noise's, for any two of them.
 
     Attributes:
-        dimension: d, of the vectors.
         scale: of the noise.
     """
 
-    dimension: int
     scale: float
+
+    def check_parameters(self) -> None:
+        _ = self.noise  # which checks its scale
+
+    def simulate(self, rows: Tensor, *, rng: torch.Generator | None) -> Tensor:
+        return normalize(self.noise(rows, rng=rng))
+
+    def release(self, x: Tensor) -> Tensor:
+        """As `Release` draws the noise, then divided by the length and rounded to multiples of 2^-24."""
+        check_releasable(x, self.dimension)
+        y = normalize(Release(self.noise)(unit_rows(x, self.dimension) * INWARD))
+        return (torch.round(y / STEP) * STEP).to(x.dtype)
 
     @property
     @abstractmethod
@@ -101,21 +112,9 @@ class RenormalisedLaplace(NoiseOnSphere):
     scale: float
     name: ClassVar[str] = "laplace"
 
-    def __post_init__(self) -> None:
-        require_dimension(self.dimension)
-        Laplace(self.scale)
-
     @property
     def noise(self) -> Laplace:
         return Laplace(self.scale)
-
-    def __call__(self, x: Tensor, *, rng: torch.Generator | None = None) -> Tensor:
-        """Simulated unit vectors (B, d) for unit vectors x (B, d)."""
-        return normalize(self.noise(unit_rows(x, self.dimension), rng=rng)).to(x.dtype)
-
-    def release(self, x: Tensor) -> Tensor:
-        """As `Release` draws the noise, then divided by the length and rounded to multiples of 2^-24."""
-        return _released(self.noise, x, self.dimension)
 
     def cosine_kept(self) -> float:
         """E<x, y> for large d: (1 + 2 d scale^2)^(-1/2), the noise's length being nearly sqrt(2 d) scale.
@@ -148,21 +147,9 @@ class RenormalisedL2Laplace(NoiseOnSphere):
     scale: float
     name: ClassVar[str] = "l2-laplace"
 
-    def __post_init__(self) -> None:
-        require_dimension(self.dimension)
-        L2Laplace(self.scale)
-
     @property
     def noise(self) -> L2Laplace:
         return L2Laplace(self.scale)
-
-    def __call__(self, x: Tensor, *, rng: torch.Generator | None = None) -> Tensor:
-        """Simulated unit vectors (B, d) for unit vectors x (B, d)."""
-        return normalize(self.noise(unit_rows(x, self.dimension), rng=rng)).to(x.dtype)
-
-    def release(self, x: Tensor) -> Tensor:
-        """As `Release` draws the noise, then divided by the length and rounded to multiples of 2^-24."""
-        return _released(self.noise, x, self.dimension)
 
     def cosine_kept(self) -> float:
         """E<x, y> = E[(1 + L T) / sqrt(1 + 2 L T + L^2)], L = scale Gamma(d), T the cosine to a uniform vector; summed here."""
@@ -177,9 +164,3 @@ class RenormalisedL2Laplace(NoiseOnSphere):
         """scale = 2 / epsilon."""
         require_budget(dimension, epsilon)
         return cls(dimension, 2 / epsilon)
-
-
-def _released(noise: Laplace | L2Laplace, x: Tensor, dimension: int) -> Tensor:
-    check_releasable(x, dimension)
-    y = normalize(Release(noise)(unit_rows(x, dimension) * INWARD))
-    return (torch.round(y / STEP) * STEP).to(x.dtype)

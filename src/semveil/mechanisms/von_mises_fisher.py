@@ -12,19 +12,13 @@ from torch import Tensor
 from semveil.core.privacy import MetricForm, Norm
 from semveil.mechanisms.base import draw_exponential, require_positive
 from semveil.mechanisms.cosines import Floats, exponential_moment
-from semveil.mechanisms.exact_sphere import Draws, exact_uniform_cosine, less, release_around
-from semveil.mechanisms.sphere import (
-    Claimed,
-    around,
-    require_budget,
-    require_dimension,
-    uniform_cosines,
-    unit_rows,
-)
+from semveil.mechanisms.exact_sphere import Draws, exact_uniform_cosine, less
+from semveil.mechanisms.sphere import require_budget, uniform_cosines
+from semveil.mechanisms.sphere_law import CosineLaw
 
 
 @dataclass(frozen=True)
-class VonMisesFisher(Claimed):
+class VonMisesFisher(CosineLaw):
     """Replaces each unit vector x by y of density proportional to exp(kappa <x, y>).
 
     epsilon = 2 kappa: kappa <x - x', y> is at most kappa ||x - x'|| <= 2 kappa, and the normaliser is the same for all x. This
@@ -45,18 +39,8 @@ class VonMisesFisher(Claimed):
     kappa: float
     name: ClassVar[str] = "von-mises-fisher"
 
-    def __post_init__(self) -> None:
-        require_dimension(self.dimension)
+    def check_parameters(self) -> None:
         require_positive("the concentration kappa", self.kappa)
-
-    def __call__(self, x: Tensor, *, rng: torch.Generator | None = None) -> Tensor:
-        """Simulated unit vectors (B, d) for unit vectors x (B, d)."""
-        rows = unit_rows(x, self.dimension)
-        return around(rows, self.cosines(len(rows), rng=rng), rng=rng).to(x.dtype)
-
-    def release(self, x: Tensor) -> Tensor:
-        """Vectors (B, d) of exactly this law, rounded to multiples of 2^-24, from the operating system's entropy."""
-        return release_around(x, self.dimension, self.exact_cosine)
 
     def cosines(self, count: int, *, rng: torch.Generator | None) -> Tensor:
         """Simulated cosines <x, y> (count,), by rejection (Wood 1994), see `exact_cosine`."""

@@ -18,7 +18,7 @@ from semveil.channels import denormalise_power, normalise_power, pack, unpack, w
 from semveil.channels.wiretap import AnyChannel, AnySnr, snrs
 from semveil.core.coverage import Coverage
 from semveil.core.device import moved
-from semveil.core.parts import describe_codes
+from semveil.core.parts import PRIVATE_CODES, describe_codes
 from semveil.core.pixels import check_range
 from semveil.core.privacy import Guarantee
 from semveil.core.rng import Streams, streams
@@ -33,7 +33,6 @@ from semveil.methods.shared_key import SharedKey
 from semveil.methods.transmission import Transmission, WiretapResult
 from semveil.protection.pair import PairSettings, TrainedPair
 
-PRIVATE_CODES = (0, 1, 4, 5, 6, 7, 8)  # the shared codes and "the 4th to 8th", read 0-based
 PAPER_EPSILONS = (1, 3, 5, 8, 10, 15, 30, 100, 300, 800)
 DEFAULT_EPSILON = 10.0
 

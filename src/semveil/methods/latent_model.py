@@ -11,7 +11,7 @@ from torch import Tensor
 
 from semveil.core.device import device_of, moved, precision_of
 from semveil.core.files import sha256_of_file
-from semveil.core.parts import BASE_CODES, CODES, PARTS, codes_of_parts
+from semveil.core.parts import BASE_CODES, CODES, PARTS, PRIVATE_CODES, codes_of_parts
 from semveil.core.pixels import check_range
 from semveil.core.weights import find, require
 from semveil.encoders.gradual_style import GradualStyleEncoder
@@ -19,7 +19,6 @@ from semveil.encoders.perceptual import PERCEPTUAL
 from semveil.generators.face_generator import FaceGenerator
 from semveil.generators.stylegan2 import StyleGAN2
 from semveil.mechanisms import ClipBox
-from semveil.methods.dp_semcom import PRIVATE_CODES
 from semveil.methods.face_model import DEFAULT_MODEL, FaceModel, load_model
 from semveil.methods.latent_prior import LatentPrior
 from semveil.methods.options import Option

@@ -107,9 +107,9 @@ def at_capacity(link: Link, symbols: int, snr_db: float, *, outage: float) -> Ca
 
     Args:
         link: channel and receiver.
-        symbols: of a message.
-        snr_db: that the sender counts on.
-        outage: share of messages that may fail in fading.
+        symbols: complex symbols per message.
+        snr_db: SNR that the sender counts on, in dB per complex symbol.
+        outage: fraction of messages that may fail in fading, in [0, 1).
     """
     return AtCapacity(symbols, link_efficiency(link, snr_db, symbols, outage=outage))
 
@@ -118,8 +118,11 @@ def by_ldpc(link: Link, symbols: int, snr_db: float, *, outage: float, margin_db
     """5G's most efficient scheme that the link carries with a margin; None where none does.
 
     Args:
-        link, symbols, snr_db, outage: as for `at_capacity`.
-        margin_db: what the code is allowed to lose.
+        link: as for `at_capacity`.
+        symbols: complex symbols per message.
+        snr_db: SNR that the sender counts on, in dB per complex symbol.
+        outage: as for `at_capacity`.
+        margin_db: implementation loss that is allowed for, in dB.
     """
     scheme = choose_scheme(link_efficiency(link, snr_db - margin_db, symbols, outage=outage))
     modem = None if scheme is None else CodedModem(scheme, symbols)

@@ -56,7 +56,9 @@ def write_recording(
     Args:
         path: its ending decides.
         samples: (M,); brought to half of full scale.
-        sample_rate, symbol_rate, frequency: in Hz; frequency is the carrier's.
+        sample_rate: in Hz, at least the symbol rate.
+        symbol_rate: in Hz.
+        frequency: carrier frequency in Hz.
         description: for people.
         datatype: `cf32` (two float32) or `ci16` (two int16), little-endian.
 

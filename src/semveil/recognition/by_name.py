@@ -69,7 +69,9 @@ def choose_verifier(name: str, *, resolution: int, threshold: float | None = Non
     """A verifier by name or ONNX file, with what a result says about it.
 
     Args:
-        threshold: on an ONNX recogniser's cosine; the measured one where None.
+        name: a name in `VERIFIERS`, or the path of an `.onnx` file.
+        resolution: side of the faces in pixels, for which a threshold was measured.
+        threshold: cosine-similarity threshold for an ONNX recogniser; the measured one where None.
 
     Raises:
         ValueError: no such verifier, or no threshold is known for it.

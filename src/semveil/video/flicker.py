@@ -33,7 +33,8 @@ def flicker(
     """The warped difference of both clips: frame t - 1 is moved to frame t by the source's own optical flow.
 
     Args:
-        source, protected: frames (H, W, 3), shown at the same times.
+        source: original frames (H, W, 3).
+        protected: protected frames (H, W, 3), with the same timestamps.
         masks: (H, W) of each frame, where to look.
 
     Raises:

@@ -23,11 +23,11 @@ from semveil.audit import (
 )
 from semveil.audit.game import Draw, Law
 from semveil.audit.laws import circle_law, is_stated, noise_law, stated_scale
-from semveil.core.parts import BASE_CODES, codes_of_parts
+from semveil.core.parts import BASE_CODES, PRIVATE_CODES, codes_of_parts
 from semveil.core.privacy import Guarantee
 from semveil.keys import KeyStream
 from semveil.mechanisms import ClipBox
-from semveil.methods.dp_semcom import PRIVATE_CODES, DPSemCom, pair_settings
+from semveil.methods.dp_semcom import DPSemCom, pair_settings
 from semveil.methods.face_model import FaceModel
 from semveil.methods.pairs import NoPair
 from semveil.methods.protections import PROTECTIONS

@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The base of all laws on the unit sphere, and of those that draw the cosine to the input and leave the rest to chance."""
+
+from abc import ABC, abstractmethod
+
+import torch
+from flint import arb
+from torch import Tensor
+
+from semveil.mechanisms.exact_sphere import Draws, release_around
+from semveil.mechanisms.sphere import Claimed, around, require_dimension, unit_rows
+
+
+class SphereLaw(ABC):
+    """Replaces unit vectors by random ones; a subclass has the law's parameters, its epsilon and `calibrate`.
+
+    Attributes:
+        dimension: d >= 4, of the vectors.
+    """
+
+    dimension: int
+
+    def __post_init__(self) -> None:
+        require_dimension(self.dimension)
+        self.check_parameters()
+
+    def __call__(self, x: Tensor, *, rng: torch.Generator | None = None) -> Tensor:
+        """Simulated unit vectors (B, d), in the type of x.
+
+        Args:
+            x: (B, d) unit vectors.
+            rng: the stream of the noise; torch's default stream where None.
+
+        Raises:
+            ValueError: another shape, NaN, or a norm further than 1e-4 from 1.
+        """
+        return self.simulate(unit_rows(x, self.dimension), rng=rng).to(x.dtype)
+
+    @abstractmethod
+    def check_parameters(self) -> None:
+        """Raise ValueError unless the parameters other than the dimension are in their ranges."""
+
+    @abstractmethod
+    def simulate(self, rows: Tensor, *, rng: torch.Generator | None) -> Tensor:
+        """Unit vectors (B, d) float64 of this law in floats, for unit vectors (B, d) float64."""
+
+    @abstractmethod
+    def release(self, x: Tensor) -> Tensor:
+        """Vectors (B, d) of exactly this law, rounded to multiples of 2^-24, from the operating system's entropy."""
+
+
+class CosineLaw(SphereLaw, Claimed):
+    """A law under which only the cosine t = <x, y> depends on x: y = t x + sqrt(1 - t^2) u, u uniform and orthogonal to x."""
+
+    def simulate(self, rows: Tensor, *, rng: torch.Generator | None) -> Tensor:
+        return around(rows, self.cosines(len(rows), rng=rng), rng=rng)
+
+    def release(self, x: Tensor) -> Tensor:
+        return release_around(x, self.dimension, self.exact_cosine)
+
+    @abstractmethod
+    def cosines(self, count: int, *, rng: torch.Generator | None) -> Tensor:
+        """Simulated cosines (count,) float64."""
+
+    @abstractmethod
+    def exact_cosine(self, draws: Draws) -> arb:
+        """A cosine of this law, as a ball."""
