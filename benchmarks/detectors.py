@@ -26,7 +26,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from semveil.data.detection import find_all_faces, overlap
+from semveil.data.boxes import overlap
+from semveil.data.detection import find_all_faces
 from semveil.data.faces import find_faces
 from semveil.data.photos import Photo
 from semveil.data.splits import DEVELOPMENT, TEST, TRAINING, split_celebamask, split_people

@@ -215,6 +215,23 @@ def test_a_photo_without_a_face_lands_in_the_output_only_when_asked(album: Calla
     assert visible(out) == ["a.png"]
 
 
+def test_a_copy_keeps_its_name_only_where_nothing_is_to_be_seen_in_it(face: Image.Image, tmp_path: Path) -> None:
+    folder, out = tmp_path / "in", tmp_path / "out"
+    folder.mkdir()
+    hidden = face.convert("RGBA")
+    hidden.putalpha(0)
+    hidden.save(folder / "hidden.png")
+    almost = np.full((40, 40, 3), 255, np.uint8)
+    almost[20, 20, 1] = 254  # one value in one pixel is something to be seen
+    Image.fromarray(almost).save(folder / "almost.png")
+    summary = protect_photos([folder], out, replace(MOSAIC, on_no_face="copy"))
+    assert (summary.copied, visible(out)) == (2, ["almost.unprotected.png", "hidden.png"])
+    assert np.asarray(Image.open(out / "hidden.png")).min() == 255
+    said = read_certificate(out / "hidden.png")
+    assert (said.protection, said.guarantee.epsilon) == ("none", None) and "one colour" in said.guarantee.summary()
+    assert "one colour" not in read_certificate(out / "almost.unprotected.png").guarantee.summary()
+
+
 def test_what_cannot_be_read_is_refused_and_the_rest_done(album: Callable, tmp_path: Path) -> None:
     folder, out = album("a.jpg", "z.jpg"), tmp_path / "out"
     (folder / "broken.jpg").write_bytes((folder / "a.jpg").read_bytes()[:3000])

@@ -35,7 +35,8 @@ from semveil.core.errors import (
 from semveil.core.pixels import to_tensor
 from semveil.core.privacy import Guarantee
 from semveil.data.align import align_face, enlargement
-from semveil.data.faces import SMALLEST_FACE, choose_faces, list_faces, smallest_face
+from semveil.data.boxes import SMALLEST_FACE
+from semveil.data.faces import choose_faces, list_faces, smallest_face
 from semveil.data.paste import align_apart, passing
 from semveil.data.photos import Photo, load_photo
 from semveil.methods.release import ImageMethod, Layout, Release
@@ -333,12 +334,18 @@ def _release(method: ImageMethod, images: Sequence[NDArray], subjects: Sequence[
 
 
 def _copy(task: Task, settings: Settings, photo: Photo) -> Picture:
-    """The photo's pixels as they are, upright and without metadata, with a certificate that says that nothing is claimed."""
-    claim = Guarantee.none(
-        "nothing", reason="no face was found, and the photo was copied as it is", not_covered=("the whole photo",)
+    """The photo's pixels as they are, upright and without metadata, with a certificate that says that nothing is claimed.
+
+    Its name says so, too, so that it is never taken for a protected one; one plain colour, in which nobody can be seen, keeps
+    its name.
+    """
+    plain = bool((photo.pixels == photo.pixels[0, 0]).all())
+    shows = (
+        "and all of the photo is one colour, so nothing is to be seen in it" if plain else "and the photo was copied as it is"
     )
+    claim = Guarantee.none("nothing", reason=f"no face was found, and {shows}", not_covered=("the whole photo",))
     return Picture(
-        f"{task.name}.unprotected",
+        task.name if plain else f"{task.name}.unprotected",
         photo.pixels,
         Certificate(release=ReleaseKind.IMAGE, method=settings.method, protection="none", guarantee=claim),
         known(settings.subject),
