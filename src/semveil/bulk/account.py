@@ -91,9 +91,12 @@ class ClipFacts:
         Example:
             >>> ClipFacts(250, 10.0, 3, 0, 0).line()
             '250 frames (10.0 s), a face hidden for want of landmarks in 3, a known face missed in 0, other finds in 0'
+            >>> ClipFacts(1, 0.1, 0, 0, 0).line().partition(",")[0]
+            '1 frame (0.1 s)'
         """
+        frames = f"{self.frames} frame{'' if self.frames == 1 else 's'}"
         return (
-            f"{self.frames} frames ({self.seconds:.1f} s), a face hidden for want of landmarks in {self.hidden}, a known face "
+            f"{frames} ({self.seconds:.1f} s), a face hidden for want of landmarks in {self.hidden}, a known face "
             f"missed in {self.missed}, other finds in {self.elsewhere}"
         )
 
@@ -167,7 +170,8 @@ def mark_faces(
 
     Args:
         faces: all of them.
-        protected, covered: their numbers.
+        protected: numbers of those that were protected.
+        covered: numbers of those that were covered.
         doubts: by number, why some could not be protected.
         rest: what became of the others.
         enlarged: by number, the factor by which new faces were enlarged.

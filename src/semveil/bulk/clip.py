@@ -80,8 +80,12 @@ def protect_clip(
     by its owner only; the next run goes on there. `book` is told of the release before the first frame is written.
 
     Args:
+        task: the clip, and where it is written.
         settings: of `Settings.for_clips`.
+        pool: workers that stretches of it are given to.
+        manifest: log of the output folder, which also keeps draws and finished stretches.
         book: raises `OverLimit` where the release must not be made.
+        progress: is told what is being done, how many frames are done, and how many there are.
 
     Raises:
         BulkError, OutputError: the run cannot go on.

@@ -64,8 +64,11 @@ def bare_certificate(method: str, protection: str, reason: str, *, fates: Sequen
     """The certificate of a clip in which no face is protected: nothing is claimed.
 
     Args:
+        method: name of the run's method.
         protection: what was done, such as `mosaic`, or `none`.
         reason: why nothing is.
+        fates: what became of each face.
+        sound: whether the clip keeps its sound.
     """
     claim = Guarantee.none("nothing", reason=reason)
     claim = claim.about(Coverage((Part(Kind.NOTHING),), tuple(_in_clear(fates, sound))))
@@ -77,6 +80,7 @@ def with_original(certificate: Certificate, *, passphrase: bool) -> Certificate:
     """The certificate where the original file is sealed beside the clip.
 
     Args:
+        certificate: of the clip alone.
         passphrase: whether the key comes from a passphrase.
     """
     joint = post_process(certificate.guarantee, "sealing the original file", also_reads=[SIZE_IN_CLEAR])

@@ -71,6 +71,7 @@ def tracks_of(clip: Clip, detector: str, progress: Callable[[int, int], None]) -
     """The faces of a clip under the numbers that `--face` takes, those with most pixels first.
 
     Args:
+        clip: read by `read_clip`.
         detector: as for `find_faces`.
         progress: frames done, and all.
 
@@ -95,6 +96,9 @@ def choose_fates(tracks: list[Track], clip: Clip, settings: Settings, name: str)
     """What becomes of each face of a clip.
 
     Args:
+        tracks: its faces, as `tracks_of` gives them.
+        clip: read by `read_clip`.
+        settings: which faces are chosen, and what becomes of doubtful ones.
         name: of the clip, for errors.
 
     Raises:

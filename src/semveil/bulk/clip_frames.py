@@ -168,6 +168,7 @@ def protect_frames(
         places: of the faces in each, by number.
         fates: of the faces, by number.
         draws: of protected faces; a face without one is protected in each frame by itself.
+        method: protects faces and shows draws.
     """
     pairs = zip(frames, places, strict=True)
     before: dict[int, Fitted] = {}

@@ -40,7 +40,8 @@ def cover_doubtful(
 
     Args:
         picture: the photo with chosen faces replaced.
-        faces, aligned: all faces of the photo.
+        faces: all faces of the photo, as they were found.
+        aligned: the same, aligned.
         chosen: numbers of the faces that were replaced.
         covered: numbers of those to cover.
     """
@@ -59,6 +60,9 @@ def only_covered(name: str, method: str, photo: Photo, exposed: Sequence[str]) -
     """The photo before its faces are covered, where none could be protected; nothing is claimed about it.
 
     Args:
+        name: of the picture, without `.png`.
+        method: name of the run's method.
+        photo: the photo.
         exposed: known people whom it shows.
     """
     claim = Guarantee.none("nothing", reason="no face could be protected; faces are covered by a mosaic")

@@ -33,9 +33,13 @@ def unrecorded(
     Certificates are read from the output. Whom enrolled people's pictures show is found out again from the photo.
 
     Args:
+        entry: line of the output's log about the photo.
         photo: its path; its content is what it was.
+        out: the output folder.
+        settings: of this run.
         people: `enrolment_digest`, where there are enrolled people.
         size: side of the method's crops.
+        ledger: is asked what it has.
 
     Raises:
         NotRecorded: a certificate cannot be used, or it is not known whom a picture shows.

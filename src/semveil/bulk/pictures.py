@@ -51,6 +51,9 @@ def crops(method: ImageMethod, release: Release, names: Sequence[str], through: 
     """A picture of each protected face.
 
     Args:
+        method: makes the certificates.
+        release: of the faces.
+        names: of the pictures, without `.png`.
         through: known people whose pixels went through each.
     """
     return [
@@ -79,7 +82,11 @@ def whole_photo(
     depends on nothing but where the face lies.
 
     Args:
+        method: makes the certificate.
+        release: of the chosen faces.
+        name: of the picture, without `.png`.
         through: known people whose pixels went through each chosen face's release.
+        photo: the photo.
         faces: all faces of the photo.
         landmarks: of all faces, as for `align_face`.
         chosen: which of them the release shows, in its order.

@@ -108,7 +108,8 @@ def protect(
         model: name or folder of its model; the method's own where None.
         ledger: gets the releases; the user's where None and there is a `subject` or a folder `enrolled`.
         limit: a release that takes a person's total epsilon above it is refused.
-        workers, cluster: with `out`, as for `protect_photos`.
+        workers: with `out`, how many processes, as for `protect_photos`.
+        cluster: with `out`, address of a Dask scheduler, as for `protect_photos`.
         progress: photos and clips done, and all.
         clip_progress: what is being done with a clip, its frames done, and all.
         options: the method's own, such as `epsilon`, and those of `Settings`, such as `face`, `subject` or `layout`. In memory

@@ -26,7 +26,9 @@ def bookings(subjects: Sequence[str], exposed: Sequence[str], certificate: Certi
     """What the ledger should know of a picture: what holds together with its sealed part, which is released too.
 
     Args:
-        subjects, exposed: as in `Picture`.
+        subjects: as in `Picture`.
+        exposed: as in `Picture`.
+        certificate: of the picture.
     """
     if certificate.sealed is not None:
         certificate = replace(certificate, guarantee=certificate.sealed)

@@ -162,7 +162,8 @@ def protect_photos(
             too, or their photos are among the refused.
         limit: fixed as the budget of these people, see `Ledger.fix_budgets`; photos are refused with whose release the whole
             record of a person would cost more than the budget.
-        workers, cluster: as for `open_pool`.
+        workers: how many processes, as for `open_pool`.
+        cluster: address of a Dask scheduler, as for `open_pool`.
         progress: is told how many of how many photos and clips are done.
         clip_progress: is told what is being done with a clip, how many of its frames are done, and how many it has.
 

@@ -164,6 +164,7 @@ class Settings:
         Defaults count as if given.
 
         Args:
+            method: built by `build`.
             clip: of settings for clips.
         """
         declared = declared_options(METHODS[self.method])

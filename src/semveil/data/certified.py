@@ -60,7 +60,9 @@ def certified_picture(
     """The same of a PNG.
 
     Args:
+        path: of the PNG.
         pixels: (H, W, 3) RGB uint8.
+        certificate: not bound to a file yet.
         inside: put the certificate into the picture's text too, see `save_certified_png`.
     """
     text = _text(pixels, certificate) if inside else None
@@ -79,7 +81,9 @@ def save_certified_png(
     It outlives copying and renaming; programs that rewrite a picture drop it or change the pixels, which shows.
 
     Args:
+        path: of the PNG.
         pixels: (H, W, 3) RGB uint8.
+        certificate: not bound to a file yet.
         chunks: as for `save_png`.
     """
     save_png(path, pixels, text=_text(pixels, certificate), chunks=chunks)

@@ -62,7 +62,9 @@ def hide_faces(
     """The photo with some faces hidden under the mean colour of what is around each: nothing of a hidden face passes.
 
     Args:
-        pixels, faces, taken: as for `cover_faces`.
+        pixels: as for `cover_faces`.
+        faces: as for `cover_faces`.
+        taken: as for `cover_faces`.
 
     Returns:
         As `cover_faces`.

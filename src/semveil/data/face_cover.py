@@ -30,7 +30,8 @@ def face_cover(old: NDArray[np.uint8], new: NDArray[np.uint8]) -> NDArray[np.flo
     """How far a new face covers an old one: 1 on the face, old or new, falling softly to 0 around it.
 
     Args:
-        old, new: (S, S) parts of both crops.
+        old: (S, S) parts of the old crop.
+        new: (S, S) parts of the new one.
 
     Returns:
         (S, S) in [0, 1].

@@ -83,7 +83,8 @@ def choose_faces(
         selection: `largest`, `all`, an index, or None for the only face that is large enough. Digits as text count as an
             index. `all` never leaves a face out: it fails where one is too small.
         smallest: shorter side in pixels that a chosen face must have.
-        thorough, detector: as for `find_faces`.
+        thorough: as for `find_faces`.
+        detector: as for `find_faces`.
         faces: what `find_faces` gives for the photo, where that is known.
 
     Raises:

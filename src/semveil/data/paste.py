@@ -213,6 +213,9 @@ def surrounding_grain(
     """The grain of the photo where it stays as it is around face i, in levels.
 
     Args:
+        photo: (H, W, 3) RGB.
+        faces: all faces of the photo.
+        i: number of the face.
         cover: (P, P) of the new face, over the crop's whole side.
         skin: (P, P), 1 on skin beside the face: it has the face's light and focus, so that alone counts where enough is seen.
 
@@ -330,6 +333,7 @@ def pasted_region(faces: Sequence[AlignedFace], i: int, shape: tuple[int, ...], 
 
     Args:
         faces: as for `paste_faces`.
+        i: number of the face.
         shape: of the photo.
         fit: of the face.
 

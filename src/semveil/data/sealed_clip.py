@@ -85,6 +85,7 @@ def seal_clip(original: bytes, secret: Secret, *, source: Mapping[str, Any], suf
 
     Args:
         original: its bytes.
+        secret: what the key is drawn from.
         source: as for `seal_faces`.
         suffix: of its name, such as `.mov`.
         release_id: of the release that the clip belongs to.

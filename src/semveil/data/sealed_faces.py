@@ -53,7 +53,8 @@ def seal_faces(
     their number and the bit depth.
 
     Args:
-        original, protected: (H, W, 3) RGB.
+        original: (H, W, 3) RGB, the photo.
+        protected: (H, W, 3) RGB, the picture that is published.
         regions: for each altered face its number and its pixels; no pixel belongs to two.
         secret: what the keys are drawn from.
         source: public words on where the secret comes from, as `methods.shared_key.SharedKey.source`.

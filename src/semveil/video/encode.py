@@ -26,6 +26,7 @@ def write_stretch(path: str | os.PathLike[str], frames: Iterable[NDArray[np.uint
     """Encode frames as H.264 in MP4; when each is shown is set by `join_stretches`.
 
     Args:
+        path: of the file, replaced where there is one.
         frames: (H, W, 3) RGB.
         kind: their format.
 
@@ -61,8 +62,10 @@ def join_stretches(path: str | os.PathLike[str], stretches: Sequence[Path], clip
     Nothing else of the source gets into it.
 
     Args:
+        path: of the clip.
         stretches: files of `write_stretch`, in order.
         clip: the source.
+        sound: whether the source's sound goes along.
 
     Raises:
         OutputError: the file cannot be written.

@@ -33,7 +33,8 @@ def flicker(
     """The warped difference of both clips: frame t - 1 is moved to frame t by the source's own optical flow.
 
     Args:
-        source, protected: frames (H, W, 3), shown at the same times.
+        source: frames (H, W, 3) of the source.
+        protected: frames (H, W, 3) of the protected clip, shown at the same times.
         masks: (H, W) of each frame, where to look.
 
     Raises:

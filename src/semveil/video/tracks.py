@@ -200,6 +200,7 @@ def places_of(track: Track, times: NDArray[np.float64], least: int) -> dict[int,
     hidden. Boxes and landmarks that were not found are drawn on straight lines in time; those that were are smoothed.
 
     Args:
+        track: the face in the frames that it was found in.
         times: of all frames in seconds.
         least: pixels that a face must have to be replaced.
     """

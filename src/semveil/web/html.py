@@ -41,6 +41,7 @@ def certificate_box(certificate: Certificate, about: str) -> str:
     """A certificate in words: in short, and the whole of it folded away.
 
     Args:
+        certificate: of a picture or message.
         about: what it is the certificate of.
     """
     short, *rest = explain(certificate)

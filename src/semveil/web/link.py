@@ -48,7 +48,8 @@ def send_photo(
         photo: (H, W, 3) RGB.
         asked: protection and face.
         model: loaded.
-        snr_db, eve_snr_db: of Bob's and Eve's channels.
+        snr_db: of Bob's channel.
+        eve_snr_db: of Eve's channel.
         progress: stages of the work.
 
     Raises:
@@ -73,7 +74,11 @@ def try_attacks(
     """What Eves who try make of the same message, by `attack_message`; they hear it anew, over a channel of the same SNR.
 
     Args:
+        sent: what `send_photo` gave.
+        model: the one that it was sent with.
+        eve_snr_db: of Eve's channel.
         names: of attacks.
+        progress: stages of the work.
     """
     rng = streams(None)["eve"]
     return attack_message(
