@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A run over photos in this process: what lands in the output, what does not, and what happens the second time."""
 
+import errno
 import json
 import os
 from collections.abc import Callable
@@ -121,6 +122,17 @@ def test_a_name_without_room_for_the_endings_refuses_that_photo_only(album: Call
     assert (summary.protected, len(summary.refused), summary.exit_code) == (2, 1, 5)
     assert "shorter name" in summary.refused[0].reason
     assert visible(out) == ["a.png", "z.png"]
+
+
+def test_a_limit_on_the_size_of_files_is_no_matter_of_names(
+    album: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def too_large(*given: object, **more: object) -> None:
+        raise OutputError("cannot write 'a.png': File too large") from OSError(errno.EFBIG, "File too large")
+
+    monkeypatch.setattr(written, "save_png", too_large)
+    (refused,) = protect_photos([album("a.jpg")], tmp_path / "out", MOSAIC).refused
+    assert "takes no file that large" in refused.reason and "name" not in refused.reason.replace("'a.png'", "")
 
 
 def test_frames_that_no_picture_shows_are_told(album: Callable, face: Image.Image, tmp_path: Path) -> None:

@@ -153,7 +153,9 @@ def refused_where_it_fails(task: Task, work: Callable[[], Outcome]) -> Outcome:
     except OutputError as error:
         if getattr(error.__cause__, "errno", None) not in _ONE_OUTPUT:
             raise
-        reason = f"{task.path!r} is not protected: {error}; give the photo another or shorter name"
+        large = getattr(error.__cause__, "errno", None) == errno.EFBIG
+        fix = "the file system or a limit takes no file that large" if large else "give the photo another or shorter name"
+        reason = f"{task.path!r} is not protected: {error}; {fix}"
         return Outcome(task.place, None, reasons=(reason,), exit_code=error.exit_code)
     except SemveilError as error:
         return Outcome(task.place, None, reasons=(str(error),), exit_code=error.exit_code)

@@ -33,13 +33,9 @@ def menu(faces: Sequence[Face], width: int) -> list[tuple[str, str]]:
     """
     if len(faces) < 2:
         return ONE_FACE
-    return [
-        (
-            f"{i}{', the largest' if i == 0 else ''}: {face.shorter_side} px, {_where(face, width)}",
-            str(i) if i else LARGEST_FACE,
-        )
-        for i, face in enumerate(faces)
-    ]
+    values = [LARGEST_FACE, *map(str, range(1, len(faces)))]
+    names = [f"{i}: {face.shorter_side} px, {_where(face, width)}" for i, face in enumerate(faces)]
+    return list(zip(names, values, strict=True))
 
 
 def _where(face: Face, width: int) -> str:
