@@ -342,10 +342,9 @@ def _copy(task: Task, settings: Settings, photo: Photo) -> Picture:
     its name.
     """
     plain = bool((photo.pixels == photo.pixels[0, 0]).all())
-    shows = (
-        "and all of the photo is one colour, so nothing is to be seen in it" if plain else "and the photo was copied as it is"
-    )
-    claim = Guarantee.none("nothing", reason=f"no face was found, and {shows}", not_covered=("the whole photo",))
+    what = "the photo, all of one colour, so that nothing is to be seen in it," if plain else "the photo"
+    reason = f"no face was found, and {what} was copied as it is"
+    claim = Guarantee.none("nothing", reason=reason, not_covered=("the whole photo",))
     return Picture(
         task.name if plain else f"{task.name}.unprotected",
         photo.pixels,
