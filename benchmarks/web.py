@@ -46,7 +46,7 @@ class User(threading.Thread):
     def run(self) -> None:
         with httpx.Client(base_url=self.address, timeout=600) as http:
             photo = self.upload(http)
-            send = ("sv-send", [photo, "largest", "Bob has a key", "rotation", "nn", 10, 20, 20])
+            send = ("sv-link-button", [photo, "largest", "Bob has a key", "rotation", "nn", 10, 20, 20])
             protect = ("sv-protect-button", [photo, "largest", "each method's own"])
             turns = itertools.cycle((send, protect))
             while time.monotonic() < self.until:

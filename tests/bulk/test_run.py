@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A run over photos in this process: what lands in the output, what does not, and what happens the second time."""
 
+import errno
 import json
 import os
 from collections.abc import Callable
@@ -123,6 +124,17 @@ def test_a_name_without_room_for_the_endings_refuses_that_photo_only(album: Call
     assert visible(out) == ["a.png", "z.png"]
 
 
+def test_a_limit_on_the_size_of_files_is_no_matter_of_names(
+    album: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def too_large(*given: object, **more: object) -> None:
+        raise OutputError("cannot write 'a.png': File too large") from OSError(errno.EFBIG, "File too large")
+
+    monkeypatch.setattr(written, "save_png", too_large)
+    (refused,) = protect_photos([album("a.jpg")], tmp_path / "out", MOSAIC).refused
+    assert "takes no file that large" in refused.reason and "name" not in refused.reason.replace("'a.png'", "")
+
+
 def test_frames_that_no_picture_shows_are_told(album: Callable, face: Image.Image, tmp_path: Path) -> None:
     folder = album("a.jpg")
     face.save(folder / "b.webp", save_all=True, append_images=[face.rotate(5)], duration=99)
@@ -213,6 +225,23 @@ def test_a_photo_without_a_face_lands_in_the_output_only_when_asked(album: Calla
     assert protect_photos([folder], out, replace(MOSAIC, on_no_face="copy")).copied == 1
     protect_photos([folder], out, replace(MOSAIC, on_no_face="skip"))  # no longer asked for
     assert visible(out) == ["a.png"]
+
+
+def test_a_copy_keeps_its_name_only_where_nothing_is_to_be_seen_in_it(face: Image.Image, tmp_path: Path) -> None:
+    folder, out = tmp_path / "in", tmp_path / "out"
+    folder.mkdir()
+    hidden = face.convert("RGBA")
+    hidden.putalpha(0)
+    hidden.save(folder / "hidden.png")
+    almost = np.full((40, 40, 3), 255, np.uint8)
+    almost[20, 20, 1] = 254  # one value in one pixel is something to be seen
+    Image.fromarray(almost).save(folder / "almost.png")
+    summary = protect_photos([folder], out, replace(MOSAIC, on_no_face="copy"))
+    assert (summary.copied, visible(out)) == (2, ["almost.unprotected.png", "hidden.png"])
+    assert np.asarray(Image.open(out / "hidden.png")).min() == 255
+    said = read_certificate(out / "hidden.png")
+    assert (said.protection, said.guarantee.epsilon) == ("none", None) and "one colour" in said.guarantee.summary()
+    assert "one colour" not in read_certificate(out / "almost.unprotected.png").guarantee.summary()
 
 
 def test_what_cannot_be_read_is_refused_and_the_rest_done(album: Callable, tmp_path: Path) -> None:

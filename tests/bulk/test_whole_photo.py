@@ -80,8 +80,8 @@ def test_all_faces_change_and_nothing_else_does(group: Path, tmp_path: Path) -> 
     changed = (before != after).any(-1)
     for box in boxes(group):
         assert changed[box].mean() > 0.9
-        side = box[0].stop - box[0].start
-        changed[box[0].start - side // 2 : box[0].stop + side // 2, box[1].start - side // 2 : box[1].stop + side // 2] = False
+        around = 2 * (box[0].stop - box[0].start) // 3  # dlib knows boxes in steps of a fifth; the disc follows the landmarks
+        changed[box[0].start - around : box[0].stop + around, box[1].start - around : box[1].stop + around] = False
     assert not changed.any()
 
     certificate = read_certificate(tmp_path / "out/group.png")

@@ -43,6 +43,17 @@ def test_every_verb_has_help_with_an_example_and_json(semveil: Callable, verb: s
     assert "--json" in answer.stdout or verb == "web"  # which serves until it is stopped
 
 
+def test_a_folder_that_is_gone_is_named_before_libraries_end_the_process(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    assert program.main(["--version"]) == 0
+    (tmp_path / "gone").rmdir()
+    assert program.main(["--version"]) == 1
+    assert capsys.readouterr().err == "semveil: error: the folder that you are in no longer exists; change to another one\n"
+
+
 def test_version_and_no_verb(semveil: Callable) -> None:
     assert semveil("--version").stdout == f"semveil {__version__}\n"
     alone = semveil()

@@ -9,7 +9,8 @@ import skimage.data
 from PIL import Image, ImageDraw
 
 from semveil.data import detection
-from semveil.data.detection import find_all_faces, overlap, resolve_detector
+from semveil.data.boxes import overlap
+from semveil.data.detection import find_all_faces, resolve_detector
 from semveil.data.faces import find_faces
 from semveil.data.photos import Photo
 from semveil.recognition.dlib_faces import Face, detect_faces
@@ -95,7 +96,7 @@ def seen(box: tuple[float, float, float, float], score: float, eyes: float = 1.0
 def found(monkeypatch: pytest.MonkeyPatch):
     def find(yunet: list[Detection], dlib: list[Face] = []) -> list[Face]:  # noqa: B006
         monkeypatch.setattr(detection, "_by_yunet", lambda picture: yunet)
-        monkeypatch.setattr(detection, "find_frontal_faces", lambda photo: dlib)
+        monkeypatch.setattr(detection, "find_frontal_faces", lambda photo, beside: dlib)
         return find_all_faces(photo_of(np.zeros((400, 400, 3), np.uint8)))
 
     monkeypatch.setattr(detection, "_landmarks", lambda picture, rough: rough)
@@ -164,3 +165,49 @@ def test_a_face_that_dlib_finds_has_the_same_landmarks_whatever_else_looks(angle
     assert np.array_equal(together.landmarks, alone.landmarks)
     (other,) = find_faces(photo, detector="yunet")  # found by itself it has others: equality is not for nothing
     assert not np.array_equal(other.landmarks, alone.landmarks)
+
+
+def looks_at(photo: Photo, monkeypatch: pytest.MonkeyPatch) -> tuple[list[Face], list[float]]:
+    """What the union finds, and for one of the photo's pixels how many dlib sees in each of its looks."""
+    scales = []
+
+    def counted(pixels: np.ndarray) -> list[Face]:
+        scales.append(pixels.shape[1] / photo.pixels.shape[1])
+        return detect_faces(pixels)
+
+    monkeypatch.setattr("semveil.data.frontal.detect_faces", counted)
+    return find_all_faces(photo), scales
+
+
+def scene(*heads: tuple[float, float, float], size: tuple[int, int] = (600, 400)) -> Photo:
+    """Portraits on grey: the height of each face, and where the portrait's corner lies (x, y)."""
+    canvas = Image.new("RGB", size, (128, 128, 128))
+    for face, x, y in heads:
+        side = round(256 * face / SIDE)
+        canvas.paste(Image.fromarray(ASTRONAUT).resize((side, side), Image.Resampling.LANCZOS), (round(x), round(y)))
+    return photo_of(np.asarray(canvas))
+
+
+@needs_yunet
+def test_dlib_looks_closely_only_where_the_other_detector_sees_a_face_that_needs_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    faces, scales = looks_at(scene((110, 50, 30)), monkeypatch)
+    assert [face.detector for face in faces] == ["dlib+yunet"] and len(scales) == 1 and scales[0] <= 1.5
+    turned_over = photo_of(np.asarray(Image.fromarray(scene((110, 50, 30)).pixels).rotate(180)))
+    faces, scales = looks_at(turned_over, monkeypatch)  # not for one that is large enough for the first look
+    assert [face.detector for face in faces] == ["yunet"] and len(scales) == 1
+    faces, scales = looks_at(scene((18, 50, 30)), monkeypatch)  # nor for one that is too small to be protected
+    assert [face.detector for face in faces] == ["yunet"] and len(scales) == 1
+    faces, scales = looks_at(scene((110, 50, 30), (34, 400, 200)), monkeypatch)
+    assert [face.detector for face in faces] == ["dlib+yunet"] * 2 and len(scales) == 2
+
+
+@needs_yunet
+def test_faces_of_all_sizes_have_the_landmarks_that_dlib_alone_gives_them() -> None:
+    photo = scene((110, 20, 30), (70, 240, 20), (34, 400, 20), (36, 500, 20), (56, 420, 220), (90, 20, 230))
+    alone, together = find_faces(photo, detector="dlib"), find_faces(photo, detector="union")
+    assert len(alone) == len(together) == 6
+    for one, other in zip(alone, together, strict=True):
+        assert one.box == other.box and np.array_equal(one.landmarks, other.landmarks)
+    # of the same face in another photo they are others: the equality is not for nothing
+    shifted = find_faces(photo_of(photo.pixels[:, 7:]), detector="dlib")
+    assert not np.array_equal(shifted[0].landmarks + np.array([7, 0]), alone[0].landmarks)

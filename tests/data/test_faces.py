@@ -78,11 +78,13 @@ def test_faces_are_listed_largest_first_and_equal_ones_from_the_left():
 
 
 def test_doubtful_detections_count_only_where_there_is_no_confident_one(monkeypatch):
-    def face(score: float, side: int) -> Face:
-        return Face((10, 10, 10 + side, 10 + side), score, np.zeros((5, 2)))
-
     def found(*scores: float) -> list[float]:
-        monkeypatch.setattr("semveil.data.frontal.detect_faces", lambda _: [face(s, 90 + i) for i, s in enumerate(scores)])
+        def detect(pixels: np.ndarray) -> list[Face]:  # the same faces, however large the photo is made
+            scale = pixels.shape[1] / ASTRONAUT.shape[1]
+            corners = np.rint(scale * np.array([[100 * i, 10, 100 * i + 80, 90] for i in range(len(scores))])).astype(int)
+            return [Face(tuple(box), score, np.zeros((5, 2))) for box, score in zip(corners.tolist(), scores, strict=True)]
+
+        monkeypatch.setattr("semveil.data.frontal.detect_faces", detect)
         return sorted(f.score for f in find_faces(photo_of(ASTRONAUT)))
 
     assert found(0.1, 2.0, 0.29, 0.31) == [0.31, 2.0]
@@ -91,6 +93,7 @@ def test_doubtful_detections_count_only_where_there_is_no_confident_one(monkeypa
 
 
 def test_a_thorough_search_finds_smaller_faces_and_such_that_the_edge_cuts(monkeypatch):
+    monkeypatch.setattr("semveil.data.frontal._COARSE_PIXELS", 200_000)
     monkeypatch.setattr("semveil.data.frontal._DETECTION_PIXELS", 300_000)
     monkeypatch.setattr("semveil.data.frontal._THOROUGH_PIXELS", 1_200_000)
     canvas = np.full((400, 700, 3), 128, np.uint8)

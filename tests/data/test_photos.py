@@ -143,6 +143,26 @@ def test_a_photo_without_permission_is_named(tmp_path, portrait, locked):
         (tmp_path / locked).chmod(mode)
 
 
+def test_colours_that_cannot_be_decoded_are_not_called_damage(tmp_path):
+    floats = np.linspace(0, 1, 64 * 64 * 3, dtype="<f4").reshape(64, 64, 3)
+    tags = [(256, 3, 1, 64), (257, 3, 1, 64), (258, 3, 1, 32), (259, 3, 1, 1), (262, 3, 1, 2), (277, 3, 1, 3), (339, 3, 1, 3)]
+    tags = sorted([*tags, (273, 4, 1, 8), (278, 3, 1, 64), (279, 4, 1, floats.nbytes)])
+    entries = b"".join(struct.pack("<HHII", *tag) for tag in tags)
+    path = tmp_path / "float.tiff"
+    path.write_bytes(
+        struct.pack("<2sHI", b"II", 42, 8 + floats.nbytes)
+        + floats.tobytes()
+        + struct.pack("<H", len(tags))
+        + entries
+        + bytes(4)
+    )
+    with pytest.raises(PhotoError, match=r"TIFF file of a kind that cannot be read .*save it as JPEG or 8-bit PNG"):
+        load_photo(path)
+    path.write_bytes(path.read_bytes()[:300])
+    with pytest.raises(PhotoError, match="damaged or cut short"):
+        load_photo(path)
+
+
 @pytest.mark.parametrize(
     ("head", "name"),
     [

@@ -127,6 +127,11 @@ def playlist(path: Path) -> Path:
 NOISE = [np.random.default_rng(t).integers(0, 255, (96, 96, 3)).astype(np.uint8) for t in range(40)]
 
 
+def empty(path: Path) -> Path:
+    path.touch()
+    return path
+
+
 @pytest.mark.parametrize(
     ("make", "words"),
     [
@@ -138,8 +143,19 @@ NOISE = [np.random.default_rng(t).integers(0, 255, (96, 96, 3)).astype(np.uint8)
         (lambda p: write_clip(p / "a.mp4", gliding(3), pix_fmt="yuv420p10le", trc=16), "high dynamic range .PQ."),
         (lambda p: playlist(p / "a.mp4"), "cannot be read as a clip"),
         (lambda p: p / "nothing.mp4", "cannot be read as a clip: No such file"),
+        (lambda p: empty(p / "a.mp4"), r"is empty \(0 bytes\)"),
     ],
-    ids=["cut index", "cut data", "cut matroska", "sound alone", "no frame", "high dynamic range", "playlist", "absent"],
+    ids=[
+        "cut index",
+        "cut data",
+        "cut matroska",
+        "sound alone",
+        "no frame",
+        "high dynamic range",
+        "playlist",
+        "absent",
+        "empty",
+    ],
 )
 def test_what_cannot_be_protected_is_refused_in_one_line(tmp_path: Path, make: Callable[[Path], Path], words: str) -> None:
     path = make(tmp_path)

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The page in Chromium, driven by Playwright: `make test-all`, where both and gradio are installed."""
 
+import base64
+import io
 import os
 import re
 import signal
@@ -21,6 +23,9 @@ import pytest
 from chromium import CHROMIUM, FLAGS
 from PIL import Image
 from skimage.data import astronaut
+
+import semveil
+from semveil.core.pixels import to_pixels
 
 SRC = Path(__file__).resolve().parents[2] / "src"
 PATIENCE = 300_000  # ms, of a busy machine
@@ -113,6 +118,12 @@ def page(served: Served, chromium: Any) -> Iterator[Any]:
     assert foreign == []
 
 
+def library_crop(photo: Image.Image, number: int) -> Image.Image:
+    """The crop of a face, in grey, as the library makes it."""
+    faces = semveil.load_faces(np.asarray(photo), size=64, face=number)
+    return Image.fromarray(to_pixels(faces.images)[0]).convert("L")
+
+
 def drop(page: Any, path: Path) -> None:
     page.set_input_files("#sv-upload input[type=file]", str(path))
 
@@ -146,14 +157,36 @@ def test_the_browser_refuses_to_fetch_from_elsewhere(served: Served, chromium: A
 
 def test_the_link(page: Any) -> None:
     take_astronaut(page)
-    page.click("#sv-send")
+    page.click("#sv-link-button")
     page.wait_for_selector("#sv-link .sv-card")
     assert page.locator("#sv-link .sv-card h3").all_inner_texts() == ["The photo's face", "Bob", "Eve", "An Eve who tries"]
     assert "epsilon 0" in page.inner_text("#sv-link .sv-certificate p")
     assert page.evaluate("[...document.querySelectorAll('#sv-link img')].every(one => one.naturalWidth > 0)")
     page.get_by_label("no key").check()
-    page.click("#sv-send")
+    page.click("#sv-link-button")
     page.wait_for_function("document.querySelector('#sv-link').innerText.includes('nothing is guaranteed')")
+
+
+def test_one_of_several_faces_is_chosen_by_the_number_on_it(page: Any, tmp_path: Path) -> None:
+    take_astronaut(page)
+    assert not page.locator("#sv-face").is_visible() and not page.locator(".sv-preview svg").count()
+    small = Image.fromarray(astronaut()[:256, 100:356])
+    two = Image.new("RGB", (900, 420), (150, 160, 170))
+    two.paste(small.resize((400, 400)), (10, 10))
+    two.paste(small.transpose(Image.Transpose.FLIP_LEFT_RIGHT).resize((240, 240)), (620, 100))
+    two.save(tmp_path / "two.png")
+    drop(page, tmp_path / "two.png")
+    page.wait_for_selector(".sv-preview svg")
+    assert page.locator(".sv-preview text").all_text_contents() == ["0", "1"]
+    page.click("#sv-face input")
+    page.get_by_role("option", name=re.compile("1: .* on the right")).click()
+    page.click("#sv-link-button")
+    page.wait_for_selector("#sv-link .sv-card")
+    source = page.locator("#sv-link img").first.get_attribute("src")
+    shown = np.asarray(Image.open(io.BytesIO(base64.b64decode(source.partition(",")[2]))).convert("L"), float)
+    both = [library_crop(two, number) for number in (0, 1)]
+    near = [np.corrcoef(shown.ravel(), np.asarray(face.resize(shown.shape[::-1]), float).ravel())[0, 1] for face in both]
+    assert near[1] > 0.9 > near[0]
 
 
 def test_every_method_side_by_side(page: Any) -> None:
@@ -186,7 +219,7 @@ def test_what_cannot_be_used_is_one_line(page: Any, tmp_path: Path) -> None:
     Image.fromarray(np.full((200, 200, 3), 90, np.uint8)).save(tmp_path / "wall.png")
     drop(page, tmp_path / "wall.png")
     page.wait_for_selector(".sv-preview")
-    page.click("#sv-send")
+    page.click("#sv-link-button")
     page.wait_for_selector("#sv-link-line .sv-error")
     assert page.inner_text("#sv-link-line").startswith("no face found in the photo")
     assert not page.locator("#sv-link img").count()
@@ -205,7 +238,7 @@ def test_another_user_sees_nothing_of_it(page: Any, served: Served, chromium: An
     other = chromium.new_context().new_page()
     other.set_default_timeout(PATIENCE)
     other.goto(served.address)
-    other.click("#sv-send")
+    other.click("#sv-link-button")
     other.wait_for_selector("#sv-link-line .sv-error")
     assert other.inner_text("#sv-link-line").startswith("there is no photo yet")
     assert not other.locator(".sv-preview").count()

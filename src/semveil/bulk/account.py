@@ -91,9 +91,12 @@ class ClipFacts:
         Example:
             >>> ClipFacts(250, 10.0, 3, 0, 0).line()
             '250 frames (10.0 s), a face hidden for want of landmarks in 3, a known face missed in 0, other finds in 0'
+            >>> ClipFacts(1, 0.1, 0, 0, 0).line().partition(",")[0]
+            '1 frame (0.1 s)'
         """
+        frames = f"{self.frames} frame{'' if self.frames == 1 else 's'}"
         return (
-            f"{self.frames} frames ({self.seconds:.1f} s), a face hidden for want of landmarks in {self.hidden}, a known face "
+            f"{frames} ({self.seconds:.1f} s), a face hidden for want of landmarks in {self.hidden}, a known face "
             f"missed in {self.missed}, other finds in {self.elsewhere}"
         )
 

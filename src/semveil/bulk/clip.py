@@ -48,8 +48,8 @@ from semveil.core.pixels import to_tensor
 from semveil.core.privacy import Guarantee
 from semveil.core.progress import Progress
 from semveil.data.align import AlignedFace
+from semveil.data.boxes import SMALLEST_FACE
 from semveil.data.certified import write_certificate
-from semveil.data.faces import SMALLEST_FACE
 from semveil.data.paste import align_apart, passing
 from semveil.data.sealed_clip import read_original, seal_clip
 from semveil.data.sealed_faces import sealed_path

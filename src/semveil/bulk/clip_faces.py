@@ -10,7 +10,7 @@ from semveil.bulk.account import Fate, Mark
 from semveil.bulk.clip_frames import Looked, look_for_faces
 from semveil.bulk.settings import Settings
 from semveil.core.errors import FaceChoiceError
-from semveil.data.faces import SMALLEST_FACE
+from semveil.data.boxes import SMALLEST_FACE
 from semveil.video.clip import Clip
 from semveil.video.tracks import Place, Shown, Sighting, Track, find_shots, follow_faces, places_of
 

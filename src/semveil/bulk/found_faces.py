@@ -11,7 +11,8 @@ from semveil.bulk.clip_faces import tracks_of
 from semveil.bulk.sources import assign_names, find_sources
 from semveil.core.errors import SemveilError
 from semveil.core.progress import Progress, quiet
-from semveil.data.faces import SMALLEST_FACE, find_faces
+from semveil.data.boxes import SMALLEST_FACE
+from semveil.data.faces import find_faces
 from semveil.data.outlines import outline_faces
 from semveil.data.photos import load_photo
 from semveil.data.save import save_png

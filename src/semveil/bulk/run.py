@@ -146,8 +146,8 @@ def protect_photos(
 
     A photo `holiday/anna.jpg` gives `holiday/anna.png` with its certificate, or `holiday/anna.face-0.png` and so on where it
     shows several faces and is not kept whole; `anna.partly-unprotected.png` where faces were left as they are,
-    `anna.covered.png` where all were only covered, `anna.unprotected.png` where it was copied; a clip `anna.mov` gives
-    `anna.mp4`, always whole, after all photos. Whatever ends a run, each photo
+    `anna.covered.png` where all were only covered, `anna.unprotected.png` where it was copied and is more than one plain
+    colour; a clip `anna.mov` gives `anna.mp4`, always whole, after all photos. Whatever ends a run, each photo
     is either in the output, whole, with a line in the log, or it is not there; the next run does what is missing, and photos
     whose content or settings changed. Nothing else in the output folder is ever replaced. Outputs that are no longer what was
     put there (emptied, replaced, or gone) are made anew, and a note says so: it is a further release. The ledger gets a release

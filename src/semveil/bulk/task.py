@@ -36,7 +36,8 @@ from semveil.core.errors import (
 from semveil.core.pixels import to_tensor
 from semveil.core.privacy import Guarantee
 from semveil.data.align import align_face, enlargement
-from semveil.data.faces import SMALLEST_FACE, choose_faces, list_faces, smallest_face
+from semveil.data.boxes import SMALLEST_FACE
+from semveil.data.faces import choose_faces, list_faces, smallest_face
 from semveil.data.paste import align_apart, passing
 from semveil.data.photos import Photo, load_photo
 from semveil.methods.release import ImageMethod, Layout, Release
@@ -153,7 +154,9 @@ def refused_where_it_fails(task: Task, work: Callable[[], Outcome]) -> Outcome:
     except OutputError as error:
         if getattr(error.__cause__, "errno", None) not in _ONE_OUTPUT:
             raise
-        reason = f"{task.path!r} is not protected: {error}; give the photo another or shorter name"
+        large = getattr(error.__cause__, "errno", None) == errno.EFBIG
+        fix = "the file system or a limit takes no file that large" if large else "give the photo another or shorter name"
+        reason = f"{task.path!r} is not protected: {error}; {fix}"
         return Outcome(task.place, None, reasons=(reason,), exit_code=error.exit_code)
     except SemveilError as error:
         return Outcome(task.place, None, reasons=(str(error),), exit_code=error.exit_code)
@@ -334,12 +337,17 @@ def _release(method: ImageMethod, images: Sequence[NDArray[Any]], subjects: Sequ
 
 
 def _copy(task: Task, settings: Settings, photo: Photo) -> Picture:
-    """The photo's pixels as they are, upright and without metadata, with a certificate that says that nothing is claimed."""
-    claim = Guarantee.none(
-        "nothing", reason="no face was found, and the photo was copied as it is", not_covered=("the whole photo",)
-    )
+    """The photo's pixels as they are, upright and without metadata, with a certificate that says that nothing is claimed.
+
+    Its name says so, too, so that it is never taken for a protected one; one plain colour, in which nobody can be seen, keeps
+    its name.
+    """
+    plain = bool((photo.pixels == photo.pixels[0, 0]).all())
+    what = "the photo, all of one colour, so that nothing is to be seen in it," if plain else "the photo"
+    reason = f"no face was found, and {what} was copied as it is"
+    claim = Guarantee.none("nothing", reason=reason, not_covered=("the whole photo",))
     return Picture(
-        f"{task.name}.unprotected",
+        task.name if plain else f"{task.name}.unprotected",
         photo.pixels,
         Certificate(release=ReleaseKind.IMAGE, method=settings.method, protection="none", guarantee=claim),
         known(settings.subject),

@@ -99,6 +99,11 @@ def main(arguments: Sequence[str]) -> int:
     """Run one command line and return its exit code; errors become one line on stderr."""
     debug = "--debug" in arguments or bool(os.environ.get("SEMVEIL_DEBUG"))
     try:
+        os.getcwd()  # without it torch's libraries end the process
+    except OSError:
+        _tell("error: the folder that you are in no longer exists; change to another one")
+        return 1
+    try:
         # --debug counts wherever it stands, so that it can be appended to the failed command.
         result = app([a for a in arguments if a != "--debug"], prog_name="semveil", standalone_mode=False)
         with writing_output():

@@ -3,7 +3,7 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +12,8 @@ from skimage.transform import SimilarityTransform
 
 from semveil.core.face_template import TEMPLATE
 from semveil.core.registry import suggest
-from semveil.data.frontal import find_frontal_faces
+from semveil.data.boxes import SAME, SMALLEST_FACE, Box, overlap, side
+from semveil.data.frontal import SIZES_DIFFER, find_frontal_faces
 from semveil.data.photos import Photo
 from semveil.recognition.dlib_faces import Face, find_landmarks
 from semveil.recognition.yunet import Detection, DetectorMissing, detect, is_installed
@@ -32,7 +33,6 @@ _LOOK_SIDE = 192  # px, of the crop for a second look
 _UPRIGHT = 0.92  # turned by a quarter or more, faces get less
 _LOOK_AROUND = 2.0  # its side over the face's box
 _DLIB_SCORE, _DLIB_SURE = 0.2, 0.3
-_SAME = 0.3  # intersection over union
 
 # Medians over 187 LFW photos of people who are not held out, in units of the side of the crop that `TEMPLATE` stands in:
 # YuNet's points and dlib's box.
@@ -71,7 +71,8 @@ def find_all_faces(photo: Photo, detector: str = "union") -> list[Face]:
     """All faces at any angle, largest first, equal ones from left to right and top to bottom.
 
     Each detector looks over the photo once, at the scale that suits it: YuNet at up to 1.5 megapixels, small photos at half as
-    much again (and once more at 480 px where faces could be too large for it); dlib as `find_frontal_faces` does. A face that
+    much again (and once more at 480 px where faces could be too large for it); dlib at .7 megapixels, and at more where YuNet
+    sees faces that need it, as `find_frontal_faces` does. A face that
     dlib found has the box and the landmarks that dlib alone gives it, so that its crop does not depend on what is installed;
     any other is looked at again alone, and dlib finds its landmarks in a crop that rough points turn upright.
 
@@ -86,18 +87,17 @@ def find_all_faces(photo: Photo, detector: str = "union") -> list[Face]:
         DetectorMissing: YuNet is not installed.
     """
     picture = Image.fromarray(photo.pixels)
-    seen = _by_yunet(picture)
-    upright = find_frontal_faces(photo) if detector == "union" else []
+    seen = _Seen(picture, _by_yunet(picture))
+    upright = find_frontal_faces(photo, beside=seen.boxes_beside) if detector == "union" else []
     faces = []
     for face in upright:
-        same = [one for one in seen if overlap(face.box, one.box) > _SAME]
-        seen = [one for one in seen if not any(one is other for other in same)]
-        if not same and face.score < _DLIB_SCORE:
+        both = any(overlap(face.box, one.box) > SAME for one in seen.first)
+        if not both and face.score < _DLIB_SCORE:
             continue
-        settled = bool(same) or face.score >= _DLIB_SURE
+        settled = both or face.score >= _DLIB_SURE
         doubt = "" if settled else f"dlib alone is a little sure that this is a face (score {face.score:.2f})"
-        faces.append(replace(face, detector="dlib+yunet" if same else "dlib", doubtful=doubt))
-    faces += [_aligned(picture, one) for one in _looked_at_again(picture, seen)]
+        faces.append(replace(face, detector="dlib+yunet" if both else "dlib", doubtful=doubt))
+    faces += [_aligned(picture, one) for one in _each_once(seen.beside(upright))]
     sure = [face for face in faces if not face.doubtful]
     faces = [face for face in faces if not (face.doubtful and any(_holds(other, face) for other in sure))]
     return sorted(faces, key=lambda face: (-face.area, *face.box))
@@ -111,20 +111,6 @@ def smallest_found(width: int, height: int) -> float:
         True
     """
     return _YUNET_SMALLEST / _scale(width, height, _YUNET_PIXELS)
-
-
-def overlap(one: Sequence[float], other: Sequence[float]) -> float:
-    """Intersection over union of two boxes (left, top, right, bottom).
-
-    Example:
-        >>> overlap((0, 0, 2, 2), (1, 0, 3, 2))
-        0.3333333333333333
-    """
-    width, height = min(one[2], other[2]) - max(one[0], other[0]), min(one[3], other[3]) - max(one[1], other[1])
-    if width <= 0 or height <= 0:
-        return 0.0
-    areas = [(box[2] - box[0]) * (box[3] - box[1]) for box in (one, other)]
-    return width * height / (sum(areas) - width * height)
 
 
 def _holds(face: Face, other: Face) -> bool:
@@ -147,20 +133,45 @@ def _by_yunet(picture: Image.Image) -> list[Detection]:
             found.append(Detection((left, top, right, bottom), one.score, (one.points + 0.5) * step - 0.5))
     kept: list[Detection] = []
     for one in sorted(found, key=lambda one: -one.score):
-        if all(overlap(one.box, other.box) <= _SAME for other in kept):
+        if all(overlap(one.box, other.box) <= SAME for other in kept):
             kept.append(one)
     return kept
 
 
-def _looked_at_again(picture: Image.Image, seen: Sequence[Detection]) -> list[Detection]:
-    """What a second look confirms, each face once: two boxes may turn out to be one face."""
+def _each_once(seen: Sequence[Detection]) -> list[Detection]:
+    """Each face once: two boxes may turn out to be one face."""
     kept: list[Detection] = []
-    for one in (_second_look(picture, first) for first in seen):
-        middle, size = one.points.mean(0), math.sqrt((one.box[2] - one.box[0]) * (one.box[3] - one.box[1]))
-        again = any(np.linalg.norm(middle - other.points.mean(0)) < size / 4 for other in kept)
-        if one.score >= _YUNET_KEPT and not again:
+    for one in seen:
+        middle = one.points.mean(0)
+        if not any(np.linalg.norm(middle - other.points.mean(0)) < side(one.box) / 4 for other in kept):
             kept.append(one)
     return kept
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """What YuNet sees in a photo, each looked at again once, and only where nobody else found it.
+
+    Attributes:
+        picture: the photo.
+        first: detections, before they are looked at again.
+    """
+
+    picture: Image.Image
+    first: Sequence[Detection]
+    again: dict[int, Detection] = field(default_factory=dict)
+
+    def beside(self, faces: Sequence[Face]) -> list[Detection]:
+        """What there is besides these faces, as far as a second look confirms it."""
+        others = [i for i, one in enumerate(self.first) if not any(overlap(one.box, face.box) > SAME for face in faces)]
+        for i in others:
+            if i not in self.again:
+                self.again[i] = _second_look(self.picture, self.first[i])
+        return [self.again[i] for i in others if self.again[i].score >= _YUNET_KEPT]
+
+    def boxes_beside(self, faces: Sequence[Face]) -> list[Box]:
+        """The boxes of those that may be large enough to be protected."""
+        return [one.box for one in self.beside(faces) if side(one.box) > SMALLEST_FACE / SIZES_DIFFER]
 
 
 def _second_look(picture: Image.Image, seen: Detection) -> Detection:
@@ -169,9 +180,9 @@ def _second_look(picture: Image.Image, seen: Detection) -> Detection:
     YuNet finds faces at any angle, but puts their points where those of an upright face would be.
     """
     left, top, right, bottom = seen.box
-    side = _LOOK_AROUND * math.sqrt((right - left) * (bottom - top))
-    corner = np.floor([(left + right - side) / 2, (top + bottom - side) / 2]).astype(int)
-    size = max(2, math.ceil(side))
+    around = _LOOK_AROUND * side(seen.box)
+    corner = np.floor([(left + right - around) / 2, (top + bottom - around) / 2]).astype(int)
+    size = max(2, math.ceil(around))
     window = picture.crop((*corner.tolist(), *(corner + size).tolist()))  # black beyond the photo
     pixels = np.asarray(window.resize((_LOOK_SIDE, _LOOK_SIDE), Image.Resampling.BICUBIC, reducing_gap=3.0))
     best = None
@@ -218,7 +229,7 @@ def _landmarks(picture: Image.Image, rough: NDArray[np.float64]) -> NDArray[np.f
 def _aligned(picture: Image.Image, seen: Detection) -> Face:
     """A face that YuNet alone found, with dlib's landmarks as far as they can be trusted."""
     left, top, right, bottom = seen.box
-    middle, half = np.array([left + right, top + bottom]) / 2, math.sqrt((right - left) * (bottom - top)) / 2
+    middle, half = np.array([left + right, top + bottom]) / 2, side(seen.box) / 2
     square = (*(math.floor(v) for v in middle - half), *(math.ceil(v) for v in middle + half))
     box = (square[0], square[1], square[2], square[3])
     rough = _rough(seen)

@@ -9,13 +9,12 @@ from typing import Literal
 from semveil.core.errors import FaceChoiceError, FaceTooSmallError, NoFaceError
 from semveil.core.registry import suggest
 from semveil.data.align import AlignedFace
+from semveil.data.boxes import SMALLEST_FACE
 from semveil.data.detection import find_all_faces, smallest_found
 from semveil.data.frontal import find_frontal_faces, smallest_frontal
 from semveil.data.paste import align_apart
 from semveil.data.photos import LARGEST_PIXELS, Photo, load_photo
 from semveil.recognition.dlib_faces import Face
-
-SMALLEST_FACE = 32  # shorter side of a face's box in pixels; below that eyes and nose are not found reliably
 
 Selection = Literal["largest", "all"] | int | None
 

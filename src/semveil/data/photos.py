@@ -60,6 +60,8 @@ _UPRIGHT = {
 }
 _EXIF_ORIENTATION = 0x0112
 _SEVERAL_FRAMES = "it has several frames or pages; the first was taken"
+# Pillow's words for what it lacks: floating-point or planar colours, a compression, a depth.
+_UNSUPPORTED = r"(?i)unknown (pixel mode|raw mode)|unsupported|not supported|cannot handle|decoder .* not available"
 _HEAD = 1024  # bytes by which a format is known
 _BAND = 1 << 20  # pixels copied at once
 _TIFF_TILE_WIDTH, _TIFF_TILE_LENGTH = 322, 323
@@ -254,6 +256,8 @@ def _orientation(image: Image.Image) -> int:
 
 def _damaged(path: str, kind: str | None, error: Exception) -> PhotoError:
     reason = str(error) or type(error).__name__
+    if re.search(_UNSUPPORTED, reason):  # damage can look like that, too
+        return PhotoError(f"{path!r} is a {kind} file of a kind that cannot be read ({reason}); save it as JPEG or 8-bit PNG")
     return PhotoError(f"{path!r} is a {kind} file that is damaged or cut short; copy or download it again ({reason})")
 
 

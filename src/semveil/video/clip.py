@@ -243,6 +243,8 @@ def opened(path: str) -> Iterator[Any]:
             metadata_errors="replace",  # titles in another encoding than UTF-8, which are dropped anyway
         )
     except (av.error.FFmpegError, OSError) as error:
+        if os.path.isfile(path) and os.path.getsize(path) == 0:
+            raise ClipError(f"{path!r} is empty (0 bytes); copy it again from where it was made") from None
         raise ClipError(f"{path!r} cannot be read as a clip: {error.strerror or error}") from None
     with container:
         yield container

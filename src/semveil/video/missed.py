@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from semveil.data.detection import overlap
+from semveil.data.boxes import overlap
 from semveil.data.regions import Region
 
 _SAME = 0.3  # intersection over union

@@ -13,7 +13,7 @@ from scipy.optimize import linear_sum_assignment
 from scipy.signal import savgol_filter
 
 from semveil.data.align import align_face
-from semveil.data.detection import overlap
+from semveil.data.boxes import overlap
 from semveil.recognition.dlib_faces import Face
 
 _GAP = 1.0  # seconds for which a face that is not found is waited for

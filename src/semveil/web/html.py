@@ -66,9 +66,23 @@ def note_line(text: str) -> str:
     return f'<p class="sv-line" role="status">{escape(text)}</p>' if text else ""
 
 
-def preview(uri: str) -> str:
-    """The photo that the page works on."""
-    return f'<img class="sv-preview" alt="the photo" src="{escape(uri)}">'
+def preview(uri: str, size: tuple[int, int], boxes: Sequence[tuple[int, int, int, int]] = ()) -> str:
+    """The photo that the page works on, with numbered boxes.
+
+    Args:
+        uri: the photo.
+        size: width and height in pixels.
+        boxes: left, top, right, bottom of each face, in pixels.
+    """
+    width, height = size
+    unit = max(size) / 100
+    drawn = "".join(
+        f'<rect x="{left}" y="{top}" width="{right - left}" height="{bottom - top}" stroke-width="{unit:.1f}"/>'
+        f'<text x="{left + unit:.1f}" y="{top + 8 * unit:.1f}" font-size="{8 * unit:.1f}">{i}</text>'
+        for i, (left, top, right, bottom) in enumerate(boxes)
+    )
+    over = f'<svg viewBox="0 0 {width} {height}" aria-hidden="true">{drawn}</svg>' if boxes else ""
+    return f'<div class="sv-preview"><img alt="the photo" src="{escape(uri)}">{over}</div>'
 
 
 def _card(card: Card) -> str:
