@@ -70,6 +70,9 @@ def test_an_identity_model_is_measured_with_its_own_anothers_and_random_identiti
     assert found["face_detected_in_source"] == 0 and own["face_detected_relative_to_source"] is None  # they are noise
     assert own["cosine_to_wanted_identity"] == pytest.approx(own["cosine_to_own_identity"])
     assert own["cosine_to_own_identity"] > drawn["cosine_to_own_identity"]
+    follows = found["follows_the_identity"]["bundled"]
+    assert -1 <= follows["one_draw_on_two_photos"] < 1 and -1 <= follows["two_draws_on_one_photo"] < 1
+    assert 0 <= follows["accepted_as_the_other_person"] <= 1
 
 
 def test_faces_of_one_type_are_alike(model) -> None:

@@ -1,11 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """The example package as an installer leaves it: its folder on the path, and beside it what says which entry points it has."""
 
+import sys
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from semveil.experiments.kit.experiment import EXPERIMENTS, FIGURES
+from semveil.experiments.kit.keeping import MEASUREMENTS
+
+collect_ignore = ["example_package"]  # whose import declares a result for good
 EXAMPLE = Path(__file__).parent / "example_package"
 
 
@@ -16,6 +22,16 @@ def describe(site: Path, name: str, entry_points: dict[str, dict[str, str]]) -> 
     (folder / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
     lines = [f"[{group}]\n" + "".join(f"{k} = {v}\n" for k, v in points.items()) for group, points in entry_points.items()]
     (folder / "entry_points.txt").write_text("\n".join(lines))
+
+
+@pytest.fixture(autouse=True)
+def as_before(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Results that a package declares are gone after the test, and so are the modules that declared them."""
+    for registry in (EXPERIMENTS, FIGURES, MEASUREMENTS):
+        monkeypatch.setattr(registry, "_entries", dict(registry._entries))
+    yield
+    for name in [name for name in sys.modules if name.partition(".")[0] == "semveil_example"]:
+        del sys.modules[name]
 
 
 @pytest.fixture

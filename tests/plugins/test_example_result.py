@@ -2,27 +2,14 @@
 """A result of another package is measured, kept, drawn and told by its name."""
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from plugins.conftest import describe
 
 from semveil.core.plugins import PluginError
-from semveil.experiments.kit.experiment import EXPERIMENTS, FIGURES, find, papers
-from semveil.experiments.kit.keeping import MEASUREMENTS
+from semveil.experiments.kit.experiment import FIGURES, find, papers
 from semveil.experiments.kit.reproduce import reproduce, tables
-
-
-@pytest.fixture(autouse=True)
-def as_before(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """What a test declares is gone after it, and so is the module that declared it."""
-    import sys
-
-    for registry in (EXPERIMENTS, FIGURES, MEASUREMENTS):
-        monkeypatch.setattr(registry, "_entries", dict(registry._entries))
-    yield
-    sys.modules.pop("semveil_example.results", None)
 
 
 def test_it_is_not_there_before_it_is_installed() -> None:

@@ -59,6 +59,6 @@ def test_the_mechanism_and_the_channel_work_by_name() -> None:
 
 def test_the_page_lists_the_groups_that_are_looked_for() -> None:
     sources = (path.read_text(encoding="utf-8") for path in (ROOT / "src" / "semveil").rglob("*.py"))
-    groups = {group for text in sources for group in re.findall(r'group="(semveil\.\w+)"', text)}
+    groups = {group for text in sources for group in re.findall(r'(?:group=|GROUP = )"(semveil\.\w+)"', text)}
     assert len(groups) > 5
     assert set(re.findall(r"^\| `(semveil\.\w+)` \|", PAGE, re.M)) == groups

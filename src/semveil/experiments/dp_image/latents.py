@@ -303,7 +303,7 @@ def judge(result: dict[str, Any]) -> Iterator[Claim]:
 
 LATENTS = result_of_paper(
     "dp-image/latents",
-    revision=1,
+    revision=2,
     load=load(lambda preset: preset.distance_photos),
     measure=whole(run),
     figures={"fig4": values_drawn, "fig5": distances_drawn, "fig8": similarities_drawn},

@@ -53,7 +53,7 @@ def pictures(party: str) -> Callable[[dict[str, Any], Path], Figure]:
 
 IMAGES = result_of_paper(
     "dp-semcom/images",
-    revision=2,
+    revision=3,
     load=partial(prepare_run, "images"),
     measure=whole(run),
     figures={"fig5": pictures("bob"), "fig6": pictures("eve")},

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 from torch.nn import functional as F
 
 from semveil.core.progress import Progress
@@ -15,7 +16,8 @@ from semveil.experiments.kit.experiment import whole
 from semveil.experiments.kit.keeping import Keep
 from semveil.experiments.models.cards import CardBench, card
 from semveil.methods.identity_model import DEFAULT_IDENTITY_MODEL, load_identity_model
-from semveil.metrics import face_detected, psr
+from semveil.metrics import face_detected, fppsr, psr
+from semveil.recognition.verifier import Verifier
 
 COARSE_SIDES = (16, 8)
 
@@ -23,7 +25,7 @@ COARSE_SIDES = (16, 8)
 def run(bench: CardBench, folder: Path, progress: Progress, keep: Keep) -> dict[str, Any]:
     """Figures of a model, JSON-ready: photos joined with their own identity, another photo's, and a random one."""
     model, rng, judges = bench.model, streams(bench.preset.seed)["figures"], list(bench.verifiers.values())
-    source, people = bench.held_out(bench.faces.held_out, rng)
+    source, people = bench.held_out(bench.faces.split == bench.preset.split, rng)
     began = time.perf_counter()
     own, attributes = model.identify(source), model.attributes(source)
     rebuilt = model.fuse(own, attributes)
@@ -40,6 +42,8 @@ def run(bench: CardBench, folder: Path, progress: Progress, keep: Keep) -> dict[
         coarse = model.attributes(coarsened(source, side))
         shown[f"own_identity_attributes_of_{side}_px"] = (own, model.fuse(own, coarse))
         shown[f"random_identity_attributes_of_{side}_px"] = (drawn, model.fuse(drawn, coarse))
+    again = model.fuse(F.normalize(torch.randn(own.shape, generator=rng), dim=1), attributes)
+    elsewhere = model.fuse(drawn.roll(len(own) // 2, 0), attributes).roll(-(len(own) // 2), 0)  # the same draws, other photos
     found = face_detected(source).float().mean().item()
     return {
         "model": {"name": model.name, "digest": model.digest},
@@ -49,6 +53,15 @@ def run(bench: CardBench, folder: Path, progress: Progress, keep: Keep) -> dict[
         "seconds": seconds,
         "threads": torch.get_num_threads(),
         "face_detected_in_source": found,
+        "follows_the_identity": {
+            name: {
+                "accepted_as_the_other_person": 1
+                - fppsr(source.roll(len(own) // 2, 0), shown["identity_of_another_photo"][1], judge).mean().item(),
+                "one_draw_on_two_photos": _likeness(judge, shown["random_identity"][1], elsewhere),
+                "two_draws_on_one_photo": _likeness(judge, shown["random_identity"][1], again),
+            }
+            for name, judge in bench.verifiers.items()
+        },
         **{
             name: bench.quality(source, images)
             | {
@@ -60,6 +73,11 @@ def run(bench: CardBench, folder: Path, progress: Progress, keep: Keep) -> dict[
             for name, (wanted, images) in shown.items()
         },
     }
+
+
+def _likeness(judge: Verifier, first: Tensor, second: Tensor) -> float:
+    """Mean similarity of pictures, pair by pair."""
+    return judge.similarity(judge.embed(first), judge.embed(second)).nanmean().item()
 
 
 IDENTITY_MODEL = card(
