@@ -86,14 +86,14 @@ class FusionTraining:
     identity_side: int = 64
     adversarial: float = 1.0
     attribute_loss: float = 10.0
-    identity_loss: float = 3.0
-    leak_loss: float = 3.0
+    identity_loss: float = 6.0
+    leak_loss: float = 6.0
     second_loss: float = 1.0
     parsing_loss: float = 1.0
     component_loss: float = 1.0
     reconstruction_loss: float = 600.0
     context_loss: float = 300.0
-    face_loss: float = 60.0
+    face_loss: float = 30.0
     structure_loss: float = 30.0
     average: float = 5000.0
     strength: float = 1.0
