@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 import torch
+from audit.planted import with_fault
 
 from semveil.audit import Verdict, play
 from semveil.audit.games import identity as audit_identity
@@ -67,14 +68,5 @@ def louder_choice(method: IdentityDP) -> None:
 def test_planted_faults_are_caught(
     variant: str, fault: Callable[[Any], None], game: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    made = VARIANTS[variant]
-
-    def broken(model: Any, epsilon: float | None) -> Any:
-        method = made(model, epsilon)
-        claim = method.guarantee()
-        fault(method)
-        object.__setattr__(method, "guarantee", lambda simulated=False: claim)
-        return method
-
-    monkeypatch.setattr(audit_identity, "VARIANTS", {**VARIANTS, variant: broken})
+    monkeypatch.setattr(audit_identity, "VARIANTS", {**VARIANTS, variant: with_fault(VARIANTS[variant], fault)})
     assert play(identity_games(variant, 0.5)[game], draws=4 * DRAWS).verdict == Verdict.VIOLATED

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 import torch
+from audit.planted import with_fault
 
 from semveil import mechanisms
 from semveil.audit import Verdict, play
@@ -99,16 +100,7 @@ def louder_choice(method: DPImage | LatentDP) -> None:
     ],
 )
 def test_planted_faults_are_caught(variant: str, fault: Callable[[Any], None], monkeypatch: pytest.MonkeyPatch) -> None:
-    made = VARIANTS[variant]
-
-    def broken(model: Any, epsilon: float | None) -> Any:
-        method = made(model, epsilon)
-        claim = method.guarantee()
-        fault(method)
-        object.__setattr__(method, "guarantee", lambda simulated=False: claim)
-        return method
-
-    monkeypatch.setattr(audit_latents, "VARIANTS", {**VARIANTS, variant: broken})
+    monkeypatch.setattr(audit_latents, "VARIANTS", {**VARIANTS, variant: with_fault(VARIANTS[variant], fault)})
     assert verdict(variant, 1.0) == Verdict.VIOLATED
 
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 import torch
+from audit.planted import with_fault
 
 from semveil import mechanisms
 from semveil.audit import Verdict, play
@@ -97,14 +98,5 @@ def residual_of_the_photo(method: Any) -> None:
     ],
 )
 def test_planted_faults_are_caught(variant: str, fault: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    made = VARIANTS[variant]
-
-    def broken(model: Any, epsilon: float) -> Any:
-        method = made(model, epsilon)
-        claim = method.guarantee()
-        fault(method)
-        object.__setattr__(method, "guarantee", lambda simulated=False: claim)
-        return method
-
-    monkeypatch.setattr(audit_subspace, "VARIANTS", {**VARIANTS, variant: broken})
+    monkeypatch.setattr(audit_subspace, "VARIANTS", {**VARIANTS, variant: with_fault(VARIANTS[variant], fault)})
     assert play(subspace_games(variant, 1.0)[0], draws=DRAWS).verdict == Verdict.VIOLATED

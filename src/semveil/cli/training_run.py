@@ -131,6 +131,24 @@ def resume(trainer: Any, path: Path) -> None:
         raise BadCheckpoint(f"{path.name} does not fit this training: {error}") from error
 
 
+class _State:
+    """The file of a run's state, saved every `SAVE_EVERY` steps and after `SAVE_SECONDS`.
+
+    Attributes:
+        step: of the trainer when it was saved.
+    """
+
+    def __init__(self, trainer: Any, path: Path) -> None:
+        self.trainer, self.path = trainer, path
+        self.step, self._at = trainer.step, time.monotonic()
+
+    def save_when_due(self) -> None:
+        step = self.trainer.step
+        if step % SAVE_EVERY == 0 or time.monotonic() - self._at >= SAVE_SECONDS:
+            self.trainer.save(self.path)
+            self.step, self._at = step, time.monotonic()
+
+
 def train(
     trainer: Any,
     state: Path,
@@ -169,29 +187,28 @@ def train(
     if first:
         write_whole(state.with_name(f"{state.name}.json"), as_json(settings))
     until = float("inf") if minutes is None else time.monotonic() + 60 * minutes
-    saved = trainer.step
-    pace = Pace(batch=settings.batch, steps=settings.steps, done=saved)
-    told = drawn = saved_at = time.monotonic()
+    kept_state = _State(trainer, state)
+    pace = Pace(batch=settings.batch, steps=settings.steps, done=trainer.step)
+    told = drawn = time.monotonic()
 
     def kept() -> str:
         return (
-            f"step {saved} of {settings.steps} is kept in {state}; run the same command again to go on"
-            if saved
+            f"step {kept_state.step} of {settings.steps} is kept in {state}; run the same command again to go on"
+            if kept_state.step
             else (f"nothing is kept yet: the state is saved every {SAVE_EVERY} steps or {SAVE_SECONDS:.0f} s")
         )
 
     with when_interrupted(kept), progress(title, quiet=quiet) as advance:
 
         def report(step: int, losses: dict[str, float]) -> None:
-            nonlocal saved, saved_at, told, drawn
+            nonlocal told, drawn
             rate, now = pace.at(step), time.monotonic()
             advance(step, settings.steps, shown, losses[shown], rate)
             if not (quiet or sys.stderr.isatty()) and now - told >= TELL_EVERY:
                 note(f"step {step} of {settings.steps}, {rate}, {shown} {losses[shown]:.4g}")
                 told = now
-            if first and (step % SAVE_EVERY == 0 or now - saved_at >= SAVE_SECONDS):
-                trainer.save(state)
-                saved, saved_at = step, time.monotonic()
+            if first:
+                kept_state.save_when_due()
             if first and sheet_minutes and now - drawn >= 60 * sheet_minutes:
                 save_png(state.with_name(f"{state.name}.sheet-{step}.png"), sheet(), private=True)
                 drawn = time.monotonic()
@@ -208,18 +225,16 @@ def train_one(trainer: Any, state: Path, *, title: str, quiet: bool) -> None:
         resume(trainer, state)
     steps = trainer.settings.steps
     told = f"the state is kept in {state} every {SAVE_EVERY} steps or {SAVE_SECONDS:.0f} s; run the same command again to go on"
-    saved_at = time.monotonic()
+    kept_state = _State(trainer, state)
     with when_interrupted(lambda: told), progress(title, quiet=quiet) as advance:
         tell_pace = paced(advance, trainer.settings.batch)
 
         def report(step: int, loss: float) -> None:
-            nonlocal saved_at
             tell_pace(step, steps, "loss", loss)
-            if step % SAVE_EVERY == 0 or step == steps or time.monotonic() - saved_at >= SAVE_SECONDS:
-                trainer.save(state)
-                saved_at = time.monotonic()
+            kept_state.save_when_due()
 
         trainer.run(report=report)
+        trainer.save(state)
 
 
 def tell(trainer: Any, out: Path, state: Path, *, done: bool, as_json: bool) -> None:
