@@ -76,18 +76,7 @@ def open_pool(
         address: Any = cluster
         if workers is not None:
             stack.enter_context(_starting_method(preload))
-            # No dashboard: nothing of the run is served to others. Workers listen on this machine alone.
-            address = stack.enter_context(
-                distributed.LocalCluster(
-                    n_workers=workers,
-                    threads_per_worker=1,
-                    host="127.0.0.1",
-                    dashboard_address=None,
-                    memory_limit=None,
-                    silence_logs=50,
-                    env={name: value for name, value in os.environ.items() if name.startswith("SEMVEIL")},
-                )
-            )
+            address = stack.enter_context(_workers_here(workers))
         try:
             client = stack.enter_context(distributed.Client(address, timeout=_CONNECTING))
             client.wait_for_workers(1, timeout=_PATIENCE)
@@ -113,6 +102,41 @@ def _starting_method(preload: Sequence[str]) -> Iterator[None]:
     with dask.config.set({"distributed.worker.multiprocessing-method": "forkserver"}):
         get_mp_context().set_forkserver_preload(["distributed", *preload])  # after Dask's own list, which it sets once
         yield
+
+
+@contextmanager
+def _workers_here(count: int) -> Iterator[Any]:
+    """A Dask cluster of processes on this machine, which is closed when its workers are up.
+
+    A worker that was killed is started again, and Dask's closing fails where it meets one that is just starting.
+    """
+    import distributed
+
+    # No dashboard: nothing of the run is served to others. Workers listen on this machine alone.
+    cluster = distributed.LocalCluster(
+        n_workers=count,
+        threads_per_worker=1,
+        host="127.0.0.1",
+        dashboard_address=None,
+        memory_limit=None,
+        silence_logs=50,
+        env={name: value for name, value in os.environ.items() if name.startswith("SEMVEIL")},
+    )
+    try:
+        yield cluster
+    finally:
+        end = time.monotonic() + _PATIENCE
+        while not _all_up(cluster, count) and time.monotonic() < end:
+            time.sleep(0.05)
+        cluster.close()
+
+
+def _all_up(cluster: Any, count: int) -> bool:
+    """The scheduler, which is the first to notice a worker's death, knows all workers, and so do their nannies."""
+    processes = [nanny.process for nanny in cluster.workers.values()]
+    return len(cluster.scheduler.workers) == count and all(
+        process is not None and process.status is process.status.running for process in processes
+    )
 
 
 def check_workers(client: Any) -> None:
