@@ -27,7 +27,7 @@ from ssim import scikit_image
 
 from semveil.channels import awgn
 from semveil.keys.keystream import KeyStream
-from semveil.mechanisms import ClipBox, Laplace, Release, observed_pairwise_sensitivity
+from semveil.mechanisms import ClipBox, ExactRelease, Laplace, observed_pairwise_sensitivity
 from semveil.methods.face_model import load_model
 from semveil.metrics import ssim
 from semveil.protection.code_rotation import CodeRotation
@@ -112,7 +112,7 @@ def _rotation(shape: tuple[int, int]) -> Case:
 
 
 def _laplace() -> Case:
-    release, values = Release(Laplace(1.0)), torch.zeros(1, 14_336)
+    release, values = ExactRelease(Laplace(1.0)), torch.zeros(1, 14_336)
     peer: tuple[str, Work | None] = ("OpenDP, k = -40 (not installed)", None)
     if find_spec("opendp"):
         import opendp.prelude as dp

@@ -24,8 +24,8 @@ from semveil.audit.games.training import training_games
 from semveil.audit.laws import OFF_GRID
 from semveil.audit.run import targets
 from semveil.core.privacy import Guarantee
-from semveil.mechanisms import PrivUnit, Release, VonMisesFisher, laplace
-from semveil.mechanisms.exact_sphere import Draws, exact_uniform_cosine, less
+from semveil.mechanisms import ExactRelease, PrivUnit, VonMisesFisher, laplace
+from semveil.mechanisms.exact_sphere import RandomBits, certified_less, exact_uniform_cosine
 from semveil.mechanisms.tails import cap_tail
 from semveil.methods.dp_image import DPImage
 from semveil.methods.face_model import DEFAULT_MODEL, FaceModel, load_model
@@ -80,7 +80,7 @@ def test_dp_image_with_1792_numbers_is_refuted_when_its_noise_is_too_small(monke
 @pytest.mark.parametrize("variant", ["latent-dp/uniform", "dp-image/all"])
 def test_float_noise_that_is_called_proved_is_refuted_by_the_stated_grid(variant: str, monkeypatch: pytest.MonkeyPatch) -> None:
     game = latent_games(variant, DEFAULT_MODEL, 5.0)[0]
-    monkeypatch.setattr(Release, "__call__", lambda self, x: self.mechanism(x))
+    monkeypatch.setattr(ExactRelease, "__call__", lambda self, x: self.mechanism(x))
     found = refuted(game, draws=20_000)
     assert found.fit is not None and found.fit.statistic == OFF_GRID
 
@@ -112,12 +112,12 @@ def test_a_von_mises_fisher_law_of_twice_the_epsilon_is_refuted(epsilon: float, 
 def test_privunits_outside_branch_with_its_sign_wrong_is_refuted_at_both_pairs(monkeypatch: pytest.MonkeyPatch) -> None:
     """Outside the cap it draws below -threshold: a band has no density, and the true epsilon is infinite."""
 
-    def wrong(self: PrivUnit, draws: Draws) -> arb:
-        if not less(draws.uniform(), arb(self.rest)):
+    def wrong(self: PrivUnit, draws: RandomBits) -> arb:
+        if not certified_less(draws.uniform(), arb(self.rest)):
             return cap_tail(self.threshold, self.dimension).exact(draws)
         while True:
             t = exact_uniform_cosine(draws, self.dimension)
-            if less(t, -arb(self.threshold)):
+            if certified_less(t, -arb(self.threshold)):
                 return t
 
     games = sphere_release_games("privunit", 1.0)[:2]

@@ -68,10 +68,10 @@ def test_an_observed_sensitivity_is_refuted_by_an_unseen_photo_without_an_alarm(
 
 def less_noise(method: DPImage | LatentDP) -> None:
     if isinstance(method, DPImage):
-        method.release = mechanisms.Release(Laplace(method.scale / 40))
+        method.release = mechanisms.ExactRelease(Laplace(method.scale / 40))
     else:
         assert method.noise is not None
-        method.release = mechanisms.Release(PerCoordinateLaplace(method.noise.scales / 40))
+        method.release = mechanisms.ExactRelease(PerCoordinateLaplace(method.noise.scales / 40))
 
 
 def no_first_clip(method: DPImage | LatentDP) -> None:
@@ -112,7 +112,7 @@ def test_a_seeded_stream_is_caught_by_repeating(monkeypatch: pytest.MonkeyPatch)
     def seeded(model: Any, epsilon: float | None) -> Any:
         method = DPImage(model, epsilon=epsilon)
         noise = method.mechanism
-        released = type("Seeded", (mechanisms.Release,), {"__call__": lambda self, x: seeded_noise(self.mechanism, x)})
+        released = type("Seeded", (mechanisms.ExactRelease,), {"__call__": lambda self, x: seeded_noise(self.mechanism, x)})
         method.release = released(noise)
         claim = DPImage(model, epsilon=epsilon).guarantee()
         object.__setattr__(method, "guarantee", lambda simulated=False: claim)

@@ -29,13 +29,13 @@ def test_nothing_refutes_what_is_claimed(variant: str) -> None:
 
 def test_a_release_is_new_each_time(monkeypatch: pytest.MonkeyPatch) -> None:
     assert not play(subspace_games("dp-image/subspace-laplace", 5.0)[1], draws=DRAWS // 3).alarm
-    exact = mechanisms.Release.__call__
+    exact = mechanisms.ExactRelease.__call__
     drawn: dict[bytes, torch.Tensor] = {}
 
     def once_for_each(self: Any, x: torch.Tensor) -> torch.Tensor:
         return drawn.setdefault(x.numpy().tobytes(), exact(self, x))
 
-    monkeypatch.setattr(mechanisms.Release, "__call__", once_for_each)
+    monkeypatch.setattr(mechanisms.ExactRelease, "__call__", once_for_each)
     assert play(subspace_games("dp-image/subspace-laplace", 5.0)[1], draws=DRAWS // 3).verdict == Verdict.VIOLATED
 
 
@@ -46,7 +46,7 @@ def test_they_are_among_the_targets() -> None:
 def less_noise(method: Any) -> None:
     assert method.release is not None
     smaller = Laplace(method.scale / 9) if hasattr(method, "scale") else PerCoordinateLaplace(method.noise.scales / 9)
-    method.release = mechanisms.Release(smaller)
+    method.release = mechanisms.ExactRelease(smaller)
 
 
 def less_normal_noise(method: Any) -> None:

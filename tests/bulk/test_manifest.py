@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from semveil.bulk import manifest as module
-from semveil.bulk.manifest import FOLDER, LOG, Entry, Manifest, NotPlaced
+from semveil.bulk.manifest import FOLDER, LOG, Manifest, NotPlaced, PhotoEntry
 from semveil.bulk.sources import BulkError
 from semveil.core import locks
 from semveil.core.errors import KeyProblem, OutputError
@@ -23,13 +23,13 @@ class Killed(BaseException):
     """Stands for SIGKILL: nothing in the code under test may catch it."""
 
 
-def staged_entry(manifest: Manifest, name: str = "sub/a", text: str = "new") -> Entry:
+def staged_entry(manifest: Manifest, name: str = "sub/a", text: str = "new") -> PhotoEntry:
     folder = manifest.run / f"job-{name.replace('/', '-')}-{text}"
     folder.mkdir(exist_ok=True)
     outputs = (f"{name}.png.certificate.json", f"{name}.png")
     for output in outputs:
         (folder / Path(output).name).write_text(text)
-    return Entry(
+    return PhotoEntry(
         place=f"{name}.jpg", name=name, content="c", settings="s", policy="error", status="protected", faces=1, protected=1,
         small=0, outputs=outputs, contents=(manifest.content_of(sha256(text.encode()).digest()),) * 2,
         staged=f"{manifest.run.name}/{folder.name}", replaces=(),

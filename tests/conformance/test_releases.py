@@ -8,16 +8,16 @@ import pytest
 import torch
 
 from semveil.core.privacy import Basis, Sensitivity
-from semveil.mechanisms import MECHANISMS, CoordinateSensitivity, Release
+from semveil.mechanisms import MECHANISMS, CoordinateSensitivity, ExactRelease
 
 every_mechanism = pytest.mark.parametrize("name", list(MECHANISMS))
 
 
-def example(name: str, count: int = 5, dtype: torch.dtype = torch.float32) -> tuple[Release, object, torch.Tensor]:
+def example(name: str, count: int = 5, dtype: torch.dtype = torch.float32) -> tuple[ExactRelease, object, torch.Tensor]:
     mechanism, sensitivity = MECHANISMS[name].example()
     shape = sensitivity.values.shape if isinstance(sensitivity, CoordinateSensitivity) else (sensitivity.dimension,)
     x = torch.arange(count, dtype=dtype).reshape(count, *(1 for _ in shape)).expand(count, *shape)
-    return Release(mechanism), sensitivity, x
+    return ExactRelease(mechanism), sensitivity, x
 
 
 @every_mechanism
@@ -66,7 +66,7 @@ def test_the_guarantee_is_proved_and_no_smaller_than_the_ideal_one(name: str, ep
     kind = MECHANISMS[name]
     _, sensitivity = kind.example()
     mechanism = kind.calibrate(sensitivity, epsilon)
-    claim = Release(mechanism).guarantee(sensitivity, covers="the private codes", not_covered=["the common codes"])
+    claim = ExactRelease(mechanism).guarantee(sensitivity, covers="the private codes", not_covered=["the common codes"])
     assert claim.basis is Basis.PROVED
     assert claim.epsilon == pytest.approx(epsilon, rel=1e-9)
     assert claim.epsilon >= mechanism.guarantee(sensitivity).epsilon * (1 - 1e-12)

@@ -86,14 +86,14 @@ def _read_ledger(path: Path) -> object:
 
 
 def _manifest(path: Path) -> None:
-    from semveil.bulk.manifest import FOLDER, LOG, Entry, Manifest
+    from semveil.bulk.manifest import FOLDER, LOG, Manifest, PhotoEntry
 
     with Manifest(path.parent / "out") as manifest:
         folder = manifest.run / "job-a"
         folder.mkdir()
         (folder / "a.png").write_text("a")
         manifest.commit(
-            Entry(
+            PhotoEntry(
                 place="a.jpg",
                 name="a",
                 content="c",

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from semveil.core.parts import PARTS, describe_codes
 from semveil.core.privacy import Basis
-from semveil.mechanisms import BUDGET_PARTS, ClipBox, Release, parse_budget, part_budget
+from semveil.mechanisms import BUDGET_PARTS, ClipBox, ExactRelease, parse_budget, part_budget
 
 BOX = ClipBox(-1.5, 3.0)
 
@@ -21,7 +21,7 @@ def test_the_tasks_example() -> None:
     assert describe_codes(plan.codes) == ["shared 0", "shared 1", "skin shape", "skin texture", "eyes shape", "eyes texture"]
     assert plan.mechanism.scales.shape == plan.sensitivity.values.shape == (6, 64)
     assert plan.mechanism.scales[:, 0].tolist() == [4.5 * 128 / e for e in (2, 2, 5, 5, 3, 3)]
-    claim = Release(plan.mechanism).guarantee(plan.sensitivity)
+    claim = ExactRelease(plan.mechanism).guarantee(plan.sensitivity)
     assert claim.epsilon == pytest.approx(10)
     assert claim.basis is Basis.PROVED
 
@@ -45,7 +45,7 @@ def test_each_part_spends_its_epsilon_and_the_whole_their_sum(budget: dict[str, 
         assert all(name.startswith(part) for name in describe_codes(plan.codes[block]))
         loss = plan.sensitivity.values[block] / plan.mechanism.scales[block]
         assert loss.sum().item() == pytest.approx(epsilon)
-    claim = Release(plan.mechanism).guarantee(plan.sensitivity)
+    claim = ExactRelease(plan.mechanism).guarantee(plan.sensitivity)
     assert claim.epsilon == pytest.approx(math.fsum(budget.values()))
 
 
@@ -60,7 +60,7 @@ def test_bounds_by_coordinate_give_a_part_one_scale() -> None:
     upper[4, 0] = 5.0
     plan = part_budget({"skin": 2.0, "hair": 1.0}, ClipBox(torch.zeros(28, 2, dtype=torch.float64), upper), 2)
     assert plan.mechanism.scales.tolist() == [[4.0, 4.0], [4.0, 4.0], [4.0, 4.0], [4.0, 4.0]]
-    assert Release(plan.mechanism).guarantee(plan.sensitivity).epsilon == 3.0
+    assert ExactRelease(plan.mechanism).guarantee(plan.sensitivity).epsilon == 3.0
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from semveil.core.privacy import Norm, Sensitivity
-from semveil.mechanisms import SPHERE_MECHANISMS, Gaussian, L2Laplace, Laplace, Release
+from semveil.mechanisms import SPHERE_MECHANISMS, ExactRelease, Gaussian, L2Laplace, Laplace
 
 BUDGETS = [5e-324, 1e-320, 1e-300, 1e-30, 1e-16, 1e-12, 1e-6, 1e3, 1e5, 1e8, 1e10, 1e12, 1e14, 1e16, 1e30, 1e100, 1.7e308]
 ORDINARY = (1e-6, 1e3)
@@ -37,7 +37,7 @@ def test_additive(mechanism: type) -> None:
     records = torch.zeros(2, 16)
     for epsilon in BUDGETS:
         try:
-            release = Release(mechanism.calibrate(sensitivity, epsilon))
+            release = ExactRelease(mechanism.calibrate(sensitivity, epsilon))
         except ValueError as error:
             assert epsilon not in ORDINARY, error
             assert "nan" not in str(error)

@@ -12,7 +12,7 @@ from torch.nn.functional import normalize
 
 from semveil.mechanisms import SPHERE_MECHANISMS, PrivUnit, PrivUnitG, VonMisesFisher, exact, exact_sphere
 from semveil.mechanisms.exact import Normals, Uniforms
-from semveil.mechanisms.exact_sphere import STEP, Draws, Undecided, certainly, less, release_around
+from semveil.mechanisms.exact_sphere import STEP, RandomBits, Undecided, certified_less, evaluate_until_decided, release_around
 
 X = normalize(torch.tensor([[0.3, -1.7, 1e-9, 2.5, 0.0]], dtype=torch.float64))
 MECHANISMS: dict[str, VonMisesFisher | PrivUnit | PrivUnitG] = {
@@ -44,7 +44,7 @@ def test_coordinates_are_those_of_the_ideal_vector(exponent: int, monkeypatch: P
     monkeypatch.setattr(exact, "Uniforms", Recorded)
     monkeypatch.setattr(exact_sphere, "STEP", 2.0**exponent)
     cosine = 0.375
-    found = certainly(lambda draws: exact_sphere._rounded(X[0].tolist(), lambda _: arb(cosine), draws))
+    found = evaluate_until_decided(lambda draws: exact_sphere._rounded(X[0].tolist(), lambda _: arb(cosine), draws))
     radii, turns = Recorded.made
     assert exponent > -300 or min(*radii.bits, *turns.bits) > 300
     with mpmath.workprec(2000):
@@ -109,12 +109,12 @@ def test_how_many_bits_are_drawn_at_a_time_makes_no_difference(law: str, monkeyp
 @every_law
 def test_deciding_by_the_centres_of_balls_would_not_do(law: str, monkeypatch: Patch) -> None:
     """Negative control: what the check above sees when open decisions are not refined."""
-    monkeypatch.setattr(exact_sphere, "less", lambda a, b: a.mid() < b.mid())
+    monkeypatch.setattr(exact_sphere, "certified_less", lambda a, b: a.mid() < b.mid())
     monkeypatch.setattr(Normals, "pair", _centred(Normals.pair))
     for module in ("tails", "priv_unit", "priv_unit_g", "von_mises_fisher"):
-        monkeypatch.setattr(f"semveil.mechanisms.{module}.less", lambda a, b: a.mid() < b.mid())
-    monkeypatch.setattr(Draws, "exponential", lambda draws: draws._block(exact_sphere.Uniforms, 1).exponential(0).mid())
-    monkeypatch.setattr(Draws, "uniform", lambda draws: draws._block(exact_sphere.Uniforms, 1).ball(0).mid())
+        monkeypatch.setattr(f"semveil.mechanisms.{module}.certified_less", lambda a, b: a.mid() < b.mid())
+    monkeypatch.setattr(RandomBits, "exponential", lambda draws: draws._block(exact_sphere.Uniforms, 1).exponential(0).mid())
+    monkeypatch.setattr(RandomBits, "uniform", lambda draws: draws._block(exact_sphere.Uniforms, 1).ball(0).mid())
     assert released(law, 12, monkeypatch)[0] != released(law, 1024, monkeypatch)[0]
 
 
@@ -123,16 +123,16 @@ def _centred(pair: Callable[[Normals, int], list[arb]]) -> Callable[[Normals, in
 
 
 def test_decisions_are_taken_only_where_balls_are_apart() -> None:
-    assert less(arb(1, 0.1), arb(2, 0.1))
-    assert not less(arb(2, 0.1), arb(1, 0.1))
-    assert not less(arb(1), arb(1))
+    assert certified_less(arb(1, 0.1), arb(2, 0.1))
+    assert not certified_less(arb(2, 0.1), arb(1, 0.1))
+    assert not certified_less(arb(1), arb(1))
     for a, b in ((arb(1, 0.1), arb(1, 0.1)), (arb("nan"), arb(1)), (arb(1), arb("nan"))):
         with pytest.raises(Undecided):
-            less(a, b)
+            certified_less(a, b)
 
 
 def test_numbers_come_again_after_a_rewind_and_longer_after_an_extension() -> None:
-    draws = Draws()
+    draws = RandomBits()
     first = [draws.uniform(), draws.exponential(), *draws.normals(3)]
     draws.rewind()
     assert all(a.overlaps(b) for a, b in zip(first, [draws.uniform(), draws.exponential(), *draws.normals(3)], strict=True))

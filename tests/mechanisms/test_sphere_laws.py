@@ -25,7 +25,7 @@ from semveil.mechanisms import (
     RenormalisedLaplace,
     VonMisesFisher,
 )
-from semveil.mechanisms.exact_sphere import certainly
+from semveil.mechanisms.exact_sphere import evaluate_until_decided
 from semveil.mechanisms.tails import cap_tail, normal_tail
 
 Array = NDArray[np.float64]
@@ -65,7 +65,7 @@ def fits(sample: Array, cdf: Cdf) -> bool:
 
 
 def exact(mechanism: VonMisesFisher | PrivUnit | PrivUnitG, count: int = EXACT_N) -> Array:
-    return np.array([float(certainly(mechanism.exact_cosine).mid()) for _ in range(count)])
+    return np.array([float(evaluate_until_decided(mechanism.exact_cosine).mid()) for _ in range(count)])
 
 
 @every_case

@@ -15,7 +15,7 @@ from semveil.core.certificate import CertificateError
 from semveil.core.privacy import Basis, Guarantee
 from semveil.mechanisms import CALIBRATIONS, ClipBox, Laplace
 from semveil.mechanisms.budget import part_budget
-from semveil.mechanisms.release import Release
+from semveil.mechanisms.release import ExactRelease
 from semveil.methods.certificates import certificate_of
 from semveil.protection.modulo import Modulo
 
@@ -25,7 +25,7 @@ CLEAR = ("the other codes, sent in clear and computed from the same photo",)
 
 def noisy(mechanism, sensitivity, budget=None):
     """What `certificate_of` reads of a method with genuine noise."""
-    protector = SimpleNamespace(mechanism=mechanism, release=Release(mechanism), sensitivity=sensitivity)
+    protector = SimpleNamespace(mechanism=mechanism, release=ExactRelease(mechanism), sensitivity=sensitivity)
     return SimpleNamespace(model=SimpleNamespace(box=BOX), protector=protector, budget=budget)
 
 

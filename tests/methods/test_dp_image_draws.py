@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from semveil.mechanisms import Release
+from semveil.mechanisms import ExactRelease
 from semveil.methods import dp_image
 from semveil.methods.dp_image import DPImage
 from semveil.methods.latent_model import LatentModel
@@ -19,16 +19,16 @@ PHOTOS = torch.zeros(4, 3, 2, 2)
 def counted(draws: int, accepts: Callable[[int], bool]) -> list[int]:
     """How many releases are drawn for each of four photos; `accepts` is asked with the number of the draw."""
     made = []
-    honest = Release.__call__
+    honest = ExactRelease.__call__
 
-    def drawing(self: Release, x: Tensor) -> Tensor:
+    def drawing(self: ExactRelease, x: Tensor) -> Tensor:
         made[-1] += len(x)
         return honest(self, x)
 
     method = DPImage(LatentModel.example(), scale=4.0, accept="face", draws=draws)
     method._test_checked = True
     with (
-        mock.patch.object(Release, "__call__", drawing),
+        mock.patch.object(ExactRelease, "__call__", drawing),
         mock.patch.object(dp_image, "ACCEPTANCE", {"face": lambda picture: accepts(made[-1])}),
     ):
         for photo in PHOTOS:

@@ -10,8 +10,7 @@ import torch
 from torch import Tensor
 
 from semveil.core.privacy import Basis
-from semveil.mechanisms import SPHERE_MECHANISMS, ClipBox
-from semveil.mechanisms import Release as Exact
+from semveil.mechanisms import SPHERE_MECHANISMS, ClipBox, ExactRelease
 from semveil.methods.baselines import DPSVD, DPPix, PixelNoise
 from semveil.methods.certificates import certificate_of
 from semveil.methods.dp_image import DPImage
@@ -87,7 +86,7 @@ def on_the_grid(shown: Shown) -> bool:
 def in_floats(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every exact release is replaced by the same law's simulation, under the same claim."""
     rng = torch.Generator().manual_seed(0)
-    monkeypatch.setattr(Exact, "__call__", lambda self, x: self.mechanism(x, rng=rng))
+    monkeypatch.setattr(ExactRelease, "__call__", lambda self, x: self.mechanism(x, rng=rng))
     for kind in map(SPHERE_MECHANISMS.__getitem__, SPHERE_MECHANISMS):
         monkeypatch.setattr(kind, "release", lambda self, x: self(x, rng=rng))
 
@@ -134,7 +133,7 @@ def test_one_method_that_bypasses_its_release_is_noticed() -> None:
     assert method.noise is not None
     noise = method.noise
     step = method.release.step if method.release else None
-    drawn = type("Floats", (Exact,), {"__call__": lambda self, x: noise(x), "step": step})
+    drawn = type("Floats", (ExactRelease,), {"__call__": lambda self, x: noise(x), "step": step})
     method.release = drawn(noise)
     assert not on_the_grid(latents_inside(method))
 

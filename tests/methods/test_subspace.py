@@ -17,8 +17,7 @@ from semveil.core.composition import compose
 from semveil.core.explain import explain
 from semveil.core.ledger import Ledger
 from semveil.core.privacy import Basis
-from semveil.mechanisms import Release as Exact
-from semveil.mechanisms import gaussian_delta
+from semveil.mechanisms import ExactRelease, gaussian_delta
 from semveil.mechanisms.exponential import Exponential
 from semveil.methods.dp_image import DPImage
 from semveil.methods.face_model import load_model
@@ -266,7 +265,7 @@ class TestClaims:
             return float((found - found.round()).abs().max())
 
         assert off_grid() < 1e-6
-        monkeypatch.setattr(Exact, "__call__", lambda self, x: self.mechanism(x, rng=rng()))
+        monkeypatch.setattr(ExactRelease, "__call__", lambda self, x: self.mechanism(x, rng=rng()))
         assert off_grid() > 1e-2
 
 

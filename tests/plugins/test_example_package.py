@@ -18,7 +18,7 @@ from skimage import data
 import semveil
 from semveil.channels import CHANNELS, parse_link
 from semveil.core.privacy import Basis
-from semveil.mechanisms import MECHANISMS, ClipBox, Release
+from semveil.mechanisms import MECHANISMS, ClipBox, ExactRelease
 from semveil.methods.dp_semcom import DPSemCom
 from semveil.methods.face_model import load_model
 from semveil.methods.latent_dp import LatentDP
@@ -37,7 +37,7 @@ def test_nothing_of_it_is_there_before_it_is_installed() -> None:
 def test_the_law_keeps_its_distribution_and_its_map() -> None:
     law = MECHANISMS["logistic"].calibrate(ClipBox(0.0, 1.0).sensitivity(MECHANISMS["logistic"].norm, 4), epsilon=2.0)
     assert law.scale == 2.0
-    for drawn in (law(torch.zeros(1, 4000), rng=torch.Generator().manual_seed(0)), Release(law)(torch.zeros(1, 4000))):
+    for drawn in (law(torch.zeros(1, 4000), rng=torch.Generator().manual_seed(0)), ExactRelease(law)(torch.zeros(1, 4000))):
         assert stats.kstest(drawn[0].numpy(), stats.logistic(scale=2.0).cdf).pvalue > 1e-6
         assert stats.kstest(drawn[0].numpy(), stats.laplace(scale=2.0).cdf).pvalue < 1e-6  # the check can fail
     # The privacy map against the law itself: the largest log ratio of densities at distance 1 is 1 / scale.

@@ -13,7 +13,7 @@ from scipy import stats
 
 from semveil.channels import CHANNELS, parse_link
 from semveil.core.privacy import Basis, Norm, Sensitivity
-from semveil.mechanisms import MECHANISMS, ExactMechanism, Release
+from semveil.mechanisms import MECHANISMS, ExactMechanism, ExactRelease
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "extending.md").read_text(encoding="utf-8")
@@ -44,9 +44,9 @@ def test_the_mechanism_and_the_channel_work_by_name() -> None:
     law, sensitivity = MECHANISMS["logistic"].example()
     assert isinstance(law, ExactMechanism)
     assert law.calibrate(sensitivity, 2.0).guarantee(sensitivity).epsilon == pytest.approx(2.0)
-    for drawn in (law(torch.zeros(1, 4000), rng=torch.Generator().manual_seed(0)), Release(law)(torch.zeros(1, 4000))):
+    for drawn in (law(torch.zeros(1, 4000), rng=torch.Generator().manual_seed(0)), ExactRelease(law)(torch.zeros(1, 4000))):
         assert stats.kstest(drawn[0].numpy(), stats.logistic(scale=2.0).cdf).pvalue > 1e-6
-    assert Release(law).guarantee(sensitivity).basis == Basis.PROVED
+    assert ExactRelease(law).guarantee(sensitivity).basis == Basis.PROVED
     with pytest.raises(ValueError, match="needs an l1 sensitivity"):
         law.calibrate(Sensitivity(4.0, Norm.L2, 6, source="an example"), 2.0)
 

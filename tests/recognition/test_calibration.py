@@ -10,7 +10,7 @@ from scipy.stats import norm
 from torch import Tensor
 
 from semveil.recognition import Verifier, calibrate, pair_accuracy, true_acceptance
-from semveil.recognition.calibration import Calibration
+from semveil.recognition.calibration import MeasuredThreshold
 
 
 @dataclass
@@ -39,7 +39,7 @@ def population(people: int, seed: int, *, images: int = 3) -> tuple[Tensor, np.n
     return photos.reshape(-1, DIMENSIONS) / DIMENSIONS**0.5, np.repeat(np.arange(people).astype(str), images)
 
 
-def calibrated(people: int, seed: int, far: float) -> Calibration:
+def calibrated(people: int, seed: int, far: float) -> MeasuredThreshold:
     return calibrate(Cosine(), *population(people, seed), resolution=64, far=far, rng=torch.Generator().manual_seed(seed))
 
 

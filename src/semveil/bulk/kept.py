@@ -6,7 +6,7 @@ from pathlib import Path, PurePosixPath
 
 from semveil.bulk.account import Fate, Mark
 from semveil.bulk.enrolled import enrol
-from semveil.bulk.manifest import Entry
+from semveil.bulk.manifest import PhotoEntry
 from semveil.bulk.recorded import Recorded, bookings
 from semveil.bulk.settings import Settings
 from semveil.bulk.task import people_of
@@ -26,7 +26,7 @@ class NotRecorded(SemveilError):
 
 
 def unrecorded(
-    entry: Entry, photo: str, out: Path, settings: Settings, people: str | None, size: int, ledger: Ledger
+    entry: PhotoEntry, photo: str, out: Path, settings: Settings, people: str | None, size: int, ledger: Ledger
 ) -> list[Recorded]:
     """What the ledger lacks of a photo that is done.
 
@@ -62,7 +62,7 @@ def unrecorded(
         raise NotRecorded(f"{photo!r} was protected before and cannot be recorded: {error}") from error
 
 
-def _of_a_clip(made: dict[str, Certificate], entry: Entry, settings: Settings, clip: str) -> Iterator[Recorded]:
+def _of_a_clip(made: dict[str, Certificate], entry: PhotoEntry, settings: Settings, clip: str) -> Iterator[Recorded]:
     """A clip's release about the subject, once for each face that is protected in it."""
     if settings.subject is None:
         raise NotRecorded(
@@ -87,7 +87,7 @@ def _of_the_subject(made: dict[str, Certificate], settings: Settings, photo: str
 
 
 def _of_enrolled(
-    made: dict[str, Certificate], entry: Entry, photo: str, settings: Settings, people: str, size: int
+    made: dict[str, Certificate], entry: PhotoEntry, photo: str, settings: Settings, people: str, size: int
 ) -> Iterator[Recorded]:
     assert settings.enrolled is not None
     loaded = load_photo(photo)

@@ -41,7 +41,7 @@ class NotPlaced(OutputError):
 
 
 @dataclass(frozen=True)
-class Entry:
+class PhotoEntry:
     """A photo that is done.
 
     Attributes:
@@ -104,7 +104,7 @@ class Manifest:
     def __init__(self, out: Path) -> None:
         self.out = out.absolute()
         self.folder = self.out / FOLDER
-        self.entries: dict[str, Entry] = {}
+        self.entries: dict[str, PhotoEntry] = {}
         self.torn = self.foreign = 0
 
     def __enter__(self) -> Self:
@@ -179,7 +179,7 @@ class Manifest:
                 return f"{output!r} is in the output folder already and was not made from this photo; choose another --out"
         return None
 
-    def commit(self, entry: Entry) -> None:
+    def commit(self, entry: PhotoEntry) -> None:
         """Write down that a photo is done, then put its outputs into their places.
 
         Raises:
@@ -231,17 +231,17 @@ class Manifest:
                 self.torn += content is None
                 self.foreign += content is not None
 
-    def _entry(self, content: Any) -> Entry | None:
+    def _entry(self, content: Any) -> PhotoEntry | None:
         """The entry of a line; None of one that was cut off, or that nobody with the key has written."""
         if not isinstance(content, dict):
             return None
         tag = content.pop("tag", None)
         if not isinstance(tag, str) or not hmac.compare_digest(tag.encode(), self._tag(content).encode()):
             return None
-        if set(content) | {"marks", "clip"} != {field.name for field in fields(Entry)}:  # the header's line, copied
+        if set(content) | {"marks", "clip"} != {field.name for field in fields(PhotoEntry)}:  # the header's line, copied
             return None
         lists = {name: tuple(content.get(name, ())) for name in ("outputs", "contents", "replaces", "marks")}
-        return Entry(**content | lists)
+        return PhotoEntry(**content | lists)
 
     def _recover(self) -> None:
         """Finish what a killed run had written down and drop what it had not; its workers may still be alive."""
@@ -255,7 +255,7 @@ class Manifest:
                         self._put(entry, left / entry.staged.removeprefix(run + "/"))
             _remove(left)
 
-    def _put(self, entry: Entry, staged: Path) -> None:
+    def _put(self, entry: PhotoEntry, staged: Path) -> None:
         """Rename staged files to their places; what is there already stays, so that it can be done again after a kill."""
         try:
             for old in entry.replaces:

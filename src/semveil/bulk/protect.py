@@ -24,7 +24,7 @@ _SETTINGS = {field.name for field in fields(Settings)} - {"method", "options", "
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Protected(Brief):
+class ProtectedFaces(Brief):
     """Protected faces in memory.
 
     Attributes:
@@ -84,7 +84,7 @@ def protect(
     limit: float | None = None,
     progress: Callable[[int, int], None] = ...,
     **options: Any,
-) -> Protected: ...
+) -> ProtectedFaces: ...
 def protect(
     photos: Any,
     out: AnyPath | None = None,
@@ -98,7 +98,7 @@ def protect(
     progress: Callable[[int, int], None] = lambda done, total: None,
     clip_progress: Progress = quiet,
     **options: Any,
-) -> Summary | Protected:
+) -> Summary | ProtectedFaces:
     """Protect the faces in photos and clips; every output has its certificate, and the ledger gets the releases of a subject.
 
     Args:
@@ -153,7 +153,7 @@ def _in_memory(
     ledger: Ledger | AnyPath | None,
     limit: float | None,
     progress: Callable[[int, int], None],
-) -> Protected:
+) -> ProtectedFaces:
     if settings.enrolled is not None or settings.keep or settings.certificate_in_png or settings.sealing is not None:
         raise ValueError(
             "enrolled people, kept pictures, sealed faces and certificates in PNG are for photos on disk; name an output folder"
@@ -167,4 +167,4 @@ def _in_memory(
     if book is not None and settings.subject is not None:  # booked before the caller has them: all or none
         book.record_all([Booking(settings.subject, certificate) for certificate in certificates])
     progress(len(certificates), len(certificates))
-    return Protected(release.images, certificates, faces.ids)
+    return ProtectedFaces(release.images, certificates, faces.ids)

@@ -14,7 +14,7 @@ from semveil.bulk.clip import protect_clip
 from semveil.bulk.clip_store import CLIPS
 from semveil.bulk.enrolled import enrol, enrolment_digest
 from semveil.bulk.kept import NotRecorded, unrecorded
-from semveil.bulk.manifest import FOLDER, Entry, Manifest, NotPlaced
+from semveil.bulk.manifest import FOLDER, Manifest, NotPlaced, PhotoEntry
 from semveil.bulk.pool import Lost, Pool, open_pool
 from semveil.bulk.recognised import write_log
 from semveil.bulk.recorded import Recorded
@@ -230,8 +230,8 @@ class _Run:
     beforehand: tuple[str, ...]
     refused: list[Refused] = field(default_factory=list)
     small_faces: list[Refused] = field(default_factory=list)
-    kept: list[Entry] = field(default_factory=list)
-    new: list[Entry] = field(default_factory=list)
+    kept: list[PhotoEntry] = field(default_factory=list)
+    new: list[PhotoEntry] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     faces_of_refused: int = 0
     strangers: int = 0
@@ -303,7 +303,7 @@ class _Run:
             self.faces_of_refused += outcome.faces
             return
         before = self.manifest.entries.get(task.place)
-        entry = Entry(
+        entry = PhotoEntry(
             place=task.place,
             name=task.name,
             content=self.manifest.content_of(outcome.sha256),
@@ -345,7 +345,7 @@ class _Run:
                 self.log_problem = f"which faces are still recognised is not logged: {error}"
         self.guarantee = self.guarantee or outcome.guarantee
 
-    def _make_up_for(self, entry: Entry, path: str) -> None:
+    def _make_up_for(self, entry: PhotoEntry, path: str) -> None:
         """Record what an earlier run released and did not record here; no budget can refuse it any more."""
         if self.ledger is None:
             return
@@ -396,6 +396,6 @@ class _Run:
         )
 
 
-def _account(entry: Entry) -> Account:
+def _account(entry: PhotoEntry) -> Account:
     clip = None if entry.clip is None else ClipFacts(**entry.clip)
     return Account(entry.place, entry.outputs, tuple(map(Mark.from_dict, entry.marks)), clip)

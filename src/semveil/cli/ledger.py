@@ -12,7 +12,7 @@ from semveil.cli.console import make_table, show
 
 if TYPE_CHECKING:
     from semveil.core.account import Account
-    from semveil.core.ledger_lines import Budget, Entry
+    from semveil.core.ledger_lines import Budget, LedgerEntry
     from semveil.core.privacy import Guarantee
 
 app = typer.Typer(name="ledger", cls=Group, help="Add up the epsilons of a person's recorded releases.")
@@ -110,7 +110,7 @@ def list_subjects(ledger: LedgerFile = None, limit: Limit = None, as_json: optio
     from semveil.core.ledger import Ledger, account_of
 
     book = Ledger(ledger)
-    people: dict[str, list[Entry]] = {}
+    people: dict[str, list[LedgerEntry]] = {}
     for entry in book.read():
         people.setdefault(entry.subject, []).append(entry)
     budgets = book.budgets_in_force
@@ -182,7 +182,7 @@ def _figures(claim: "Guarantee", words: str) -> list[Any]:
     return [worth, text_above(claim.delta, 4) if claim.delta else None, words]
 
 
-def _set_line(claim: "Guarantee", entries: "list[Entry]") -> str:
+def _set_line(claim: "Guarantee", entries: "list[LedgerEntry]") -> str:
     """A part's total on one line; why there is none, where there is none."""
     from semveil.core.rounding import text_above
     from semveil.core.strength import in_a_word
@@ -194,18 +194,18 @@ def _set_line(claim: "Guarantee", entries: "list[Entry]") -> str:
     return f"{name}: {figures} (basis: {basis})" + (f", because {claim.reason}" if claim.epsilon is None else "") + "."
 
 
-def _name(claim: "Guarantee", entries: "list[Entry]") -> str:
+def _name(claim: "Guarantee", entries: "list[LedgerEntry]") -> str:
     """A part by name, with that of the model that computes it."""
     (part,) = claim.coverage.covered
     models = {entry.certificate.model for entry in entries if part.model and entry.certificate.model_hash == part.model}
     return part.briefly() + (f" of model {', '.join(sorted(map(str, models)))} ({part.model[:8]})" if part.model else "")
 
 
-def _entry(entry: "Entry") -> dict[str, Any]:
+def _entry(entry: "LedgerEntry") -> dict[str, Any]:
     return {"date": entry.date, "images": entry.images, "certificate": entry.certificate.as_dict()}
 
 
-def _table(releases: "list[Entry]") -> Any:
+def _table(releases: "list[LedgerEntry]") -> Any:
     numbers = {key: n for n, key in enumerate(dict.fromkeys(e.certificate.release_id for e in releases), 1)}
     rows = []
     for entry in releases:

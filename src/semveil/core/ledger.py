@@ -19,7 +19,7 @@ from semveil.core.certificate import Certificate
 from semveil.core.errors import KeyProblem, OutputError
 from semveil.core.files import CAREFULLY, append_line
 from semveil.core.ledger_key import ledger_key
-from semveil.core.ledger_lines import Budget, Entry, LedgerError, is_budget, line_of, parsed, read_line
+from semveil.core.ledger_lines import Budget, LedgerEntry, LedgerError, is_budget, line_of, parsed, read_line
 from semveil.core.locks import lock_file
 from semveil.core.privacy import Guarantee
 from semveil.core.rounding import text_above
@@ -66,7 +66,7 @@ class Booking:
 class _Seen:
     """What a ledger has read of its file."""
 
-    entries: tuple[Entry, ...] = ()
+    entries: tuple[LedgerEntry, ...] = ()
     budgets: tuple[Budget, ...] = ()
     lines: int = 0
     size: int = 0
@@ -174,7 +174,9 @@ class Ledger:
             if limit is not None:
                 self._fix(descriptor, key, [subject_name(b.subject) for b in bookings], limit)
                 self._catch_up(descriptor)
-            new = [Entry(_today(), _pseudonym(key, subject_name(b.subject)), b.images or 1, b.certificate) for b in bookings]
+            new = [
+                LedgerEntry(_today(), _pseudonym(key, subject_name(b.subject)), b.images or 1, b.certificate) for b in bookings
+            ]
             if only_new:
                 known = {(entry.subject, entry.certificate.release_id) for entry in self._seen.entries}
                 new = [entry for entry in new if (entry.subject, entry.certificate.release_id) not in known]
@@ -190,7 +192,7 @@ class Ledger:
         """Whether a release was recorded about anybody, as far as this object has read."""
         return any(entry.certificate.release_id == release_id for entry in self._seen.entries)
 
-    def read(self) -> tuple[Entry, ...]:
+    def read(self) -> tuple[LedgerEntry, ...]:
         """All entries in the order of recording.
 
         Raises:
@@ -212,7 +214,7 @@ class Ledger:
         """Whether the ledger, as it was last read, says which key belongs to it; those of version 0.1.0 do not."""
         return self._seen.bound
 
-    def releases(self, subject: str) -> list[Entry]:
+    def releases(self, subject: str) -> list[LedgerEntry]:
         """What is recorded about a person, in order."""
         name = subject_name(subject)
         entries = self.read()
@@ -249,7 +251,7 @@ class Ledger:
         with os.fdopen(os.dup(descriptor), "rb") as file:
             file.seek(seen.size)
             new = file.read(size - seen.size)
-        read: list[Entry | Budget] = []
+        read: list[LedgerEntry | Budget] = []
         number, bound = seen.lines, seen.bound
         for line in new.removeprefix(b"\n" if seen.size else b"").splitlines():  # a line's end that was missing before
             number += 1
@@ -260,7 +262,7 @@ class Ledger:
                 bound = True
             else:
                 read.append(read_line(content, where))
-        entries = (line for line in read if isinstance(line, Entry))
+        entries = (line for line in read if isinstance(line, LedgerEntry))
         budgets = (line for line in read if isinstance(line, Budget))
         self._seen = _Seen((*seen.entries, *entries), (*seen.budgets, *budgets), number, size, bound)
         return key
@@ -319,7 +321,7 @@ class Ledger:
         if new:
             self._append(descriptor, key, new)
 
-    def _append(self, descriptor: int, key: bytes, lines: Sequence[Entry | Budget]) -> None:
+    def _append(self, descriptor: int, key: bytes, lines: Sequence[LedgerEntry | Budget]) -> None:
         """Add lines, all or none, after the first line where it is not there; the last line that is there may lack its end."""
         contents = [*([] if self._seen.bound else [_header(key)]), *map(line_of, lines)]
         line = b"".join(json.dumps(content, allow_nan=False).encode() + b"\n" for content in contents)
@@ -329,12 +331,12 @@ class Ledger:
             raise OutputError(f"cannot write into the ledger {str(self.path)!r}: {error.strerror}") from error
 
 
-def account_of(entries: Iterable[Entry]) -> Account | None:
+def account_of(entries: Iterable[LedgerEntry]) -> Account | None:
     """What releases about one person add up to, see `core.account`; None where there are none.
 
     Outputs with one `release_id` are views of the same release and count once, with the weakest guarantee among them.
     """
-    views: dict[str, list[Entry]] = {}
+    views: dict[str, list[LedgerEntry]] = {}
     for entry in entries:
         views.setdefault(entry.certificate.release_id, []).append(entry)
     together = account(
@@ -355,7 +357,7 @@ def _check_limit(limit: float) -> None:
         raise ValueError(f"a limit is a finite epsilon of at least 0, got {limit}")
 
 
-def _check_budget(budget: float, entries: Sequence[Entry]) -> None:
+def _check_budget(budget: float, entries: Sequence[LedgerEntry]) -> None:
     together = account_of(entries)
     assert together is not None
     epsilon = together.whole.epsilon

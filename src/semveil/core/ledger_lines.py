@@ -21,7 +21,7 @@ class LedgerError(SemveilError):
 
 
 @dataclass(frozen=True)
-class Entry:
+class LedgerEntry:
     """One recorded release.
 
     Attributes:
@@ -67,7 +67,7 @@ def parsed(line: bytes, where: str) -> Any:
         ) from None
 
 
-def read_line(content: Any, where: str) -> Entry | Budget:
+def read_line(content: Any, where: str) -> LedgerEntry | Budget:
     """The entry or budget that `line_of` wrote.
 
     Raises:
@@ -81,7 +81,7 @@ def read_line(content: Any, where: str) -> Entry | Budget:
     if not isinstance(content, dict) or set(content) != _FIELDS:
         raise LedgerError(f"{where} is no entry of a ledger; is it the right file?")
     try:
-        entry = Entry(**content | {"certificate": Certificate.from_dict(content["certificate"])})
+        entry = LedgerEntry(**content | {"certificate": Certificate.from_dict(content["certificate"])})
     except CertificateError as error:
         raise LedgerError(f"{where}: {error}") from None
     counted = type(entry.images) is int and 1 <= entry.images <= entry.certificate.images
@@ -95,7 +95,7 @@ def is_budget(value: Any) -> bool:
     return type(value) in (int, float) and math.isfinite(value) and value >= 0
 
 
-def line_of(line: Entry | Budget) -> dict[str, Any]:
+def line_of(line: LedgerEntry | Budget) -> dict[str, Any]:
     """What a line holds."""
     if isinstance(line, Budget):
         return dict(vars(line))
@@ -107,6 +107,6 @@ def line_of(line: Entry | Budget) -> dict[str, Any]:
     }
 
 
-def _is_named_and_dated(line: Entry | Budget) -> bool:
+def _is_named_and_dated(line: LedgerEntry | Budget) -> bool:
     named = isinstance(line.subject, str) and re.fullmatch("[0-9a-f]{64}", line.subject)
     return bool(named) and isinstance(line.date, str)

@@ -15,7 +15,7 @@ from semveil.core.text import read_text
 from semveil.data.align import align_face
 from semveil.data.face_set import black_border, fill_outside
 from semveil.data.photos import load_photo
-from semveil.recognition.calibration import Calibration, calibrate
+from semveil.recognition.calibration import MeasuredThreshold, calibrate
 from semveil.recognition.dlib_faces import detect_faces
 from semveil.recognition.verifier import Verifier
 
@@ -89,7 +89,7 @@ def calibrate_threshold(
     rng: torch.Generator | None = None,
     progress: Callable[[int, int], None] = lambda done, total: None,
     refused: Callable[[PhotoError], None] | None = None,
-) -> Calibration:
+) -> MeasuredThreshold:
     """Threshold of a verifier at a false acceptance rate, on aligned photos of one resolution.
 
     A list's own impostor pairs are too few for small rates; all pairs of different people among its photos are used.

@@ -5,10 +5,10 @@ from semveil.core.gaussian_curve import gaussian_delta, gaussian_epsilon, gaussi
 from semveil.core.registry import Registry, having
 from semveil.mechanisms.base import ExactMechanism, Mechanism
 from semveil.mechanisms.budget import BUDGET_PARTS, PartBudget, parse_budget, part_budget
-from semveil.mechanisms.calibration import CALIBRATIONS, Calibration, as_published, corrected
+from semveil.mechanisms.calibration import CALIBRATIONS, CalibratedNoise, as_published, corrected
 from semveil.mechanisms.clip import ClipBox
 from semveil.mechanisms.costs import costs
-from semveil.mechanisms.fit import LaplaceFit, NoiseCalibration, fit_laplace, fitted_epsilon
+from semveil.mechanisms.fit import FittedNoise, LaplaceFit, fit_laplace, fitted_epsilon
 from semveil.mechanisms.gaussian import Gaussian
 from semveil.mechanisms.l2_laplace import L2Laplace
 from semveil.mechanisms.laplace import Laplace
@@ -17,7 +17,7 @@ from semveil.mechanisms.per_coordinate import CoordinateSensitivity, PerCoordina
 from semveil.mechanisms.priv_unit import PrivUnit
 from semveil.mechanisms.priv_unit_g import PrivUnitG
 from semveil.mechanisms.quantiles import streamed_quantiles
-from semveil.mechanisms.release import Release
+from semveil.mechanisms.release import ExactRelease
 from semveil.mechanisms.renormalised import RenormalisedL2Laplace, RenormalisedLaplace, sphere_sensitivity
 from semveil.mechanisms.sensitivity import observed_pairwise_sensitivity
 from semveil.mechanisms.sphere import SphereMechanism
@@ -37,22 +37,22 @@ __all__ = [
     "CALIBRATIONS",
     "MECHANISMS",
     "SPHERE_MECHANISMS",
-    "Calibration",
+    "CalibratedNoise",
     "ClipBox",
     "CoordinateSensitivity",
     "ExactMechanism",
+    "ExactRelease",
+    "FittedNoise",
     "Gaussian",
     "L2Laplace",
     "Laplace",
     "LaplaceFit",
     "LiteralLaplace",
     "Mechanism",
-    "NoiseCalibration",
     "PartBudget",
     "PerCoordinateLaplace",
     "PrivUnit",
     "PrivUnitG",
-    "Release",
     "RenormalisedL2Laplace",
     "RenormalisedLaplace",
     "SphereMechanism",

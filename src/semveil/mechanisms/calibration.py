@@ -13,7 +13,7 @@ from semveil.mechanisms.laplace import Laplace
 
 
 @dataclass(frozen=True)
-class Calibration:
+class CalibratedNoise:
     """A noise scale with the epsilon asked for and the one that holds.
 
     Attributes:
@@ -44,7 +44,7 @@ class Calibration:
         return Laplace(self.scale)
 
 
-def as_published(epsilon: float, box: ClipBox, *, perturbed: int, total: int) -> Calibration:
+def as_published(epsilon: float, box: ClipBox, *, perturbed: int, total: int) -> CalibratedNoise:
     """[DPSC] Eqs. 17 and 19: scale = (b - a) sqrt(n) / epsilon with n all coordinates of the photo.
 
     Independent Laplace noise needs the L1 sensitivity of what it perturbs; this is the L2 one of all, so the true epsilon
@@ -63,10 +63,10 @@ def as_published(epsilon: float, box: ClipBox, *, perturbed: int, total: int) ->
     """
     sensitivity, all_of_it = _sensitivities(epsilon, box, perturbed, total)
     width = all_of_it.value / total
-    return Calibration("as_published", epsilon, width * math.sqrt(total) / epsilon, sensitivity, all_of_it)
+    return CalibratedNoise("as_published", epsilon, width * math.sqrt(total) / epsilon, sensitivity, all_of_it)
 
 
-def corrected(epsilon: float, box: ClipBox, *, perturbed: int, total: int) -> Calibration:
+def corrected(epsilon: float, box: ClipBox, *, perturbed: int, total: int) -> CalibratedNoise:
     """scale = (b - a) n_p / epsilon with n_p the perturbed coordinates: the nominal epsilon holds for the private block.
 
     Example:
@@ -74,10 +74,10 @@ def corrected(epsilon: float, box: ClipBox, *, perturbed: int, total: int) -> Ca
         1.0
     """
     sensitivity, all_of_it = _sensitivities(epsilon, box, perturbed, total)
-    return Calibration("corrected", epsilon, sensitivity.value / epsilon, sensitivity, all_of_it)
+    return CalibratedNoise("corrected", epsilon, sensitivity.value / epsilon, sensitivity, all_of_it)
 
 
-CALIBRATIONS: Registry[Callable[..., Calibration]] = Registry("calibration")
+CALIBRATIONS: Registry[Callable[..., CalibratedNoise]] = Registry("calibration")
 CALIBRATIONS.add("as_published", as_published)
 CALIBRATIONS.add("corrected", corrected)
 

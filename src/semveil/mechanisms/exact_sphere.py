@@ -28,7 +28,7 @@ class Undecided(Exception):
     """Balls overlap: the bits drawn so far leave the answer open."""
 
 
-class Draws:
+class RandomBits:
     """Random numbers in the order they are asked for; after `rewind` the same ones come again, longer after `extend`."""
 
     def __init__(self) -> None:
@@ -63,17 +63,17 @@ class Draws:
         return self._blocks[self._next - 1]
 
 
-def certainly(draw: Callable[[Draws], Result]) -> Result:
+def evaluate_until_decided(draw: Callable[[RandomBits], Result]) -> Result:
     """What `draw` makes of infinitely long random numbers: tried with more and more of their bits until nothing is open.
 
     Args:
         draw: takes its random numbers from the given source only and raises `Undecided` where balls overlap.
 
     Example:
-        >>> certainly(lambda draws: less(draws.uniform(), arb(1)))
+        >>> evaluate_until_decided(lambda draws: certified_less(draws.uniform(), arb(1)))
         True
     """
-    draws = Draws()
+    draws = RandomBits()
     precision = WORD + GUARD
     while True:
         draws.rewind()
@@ -92,7 +92,7 @@ def check_releasable(x: Tensor, dimension: int) -> None:
         raise ValueError(f"a release takes float32 or float64 vectors, got {x.dtype}; convert them first")
 
 
-def less(a: arb, b: arb) -> bool:
+def certified_less(a: arb, b: arb) -> bool:
     """a < b, for sure."""
     if a < b:
         return True
@@ -101,13 +101,13 @@ def less(a: arb, b: arb) -> bool:
     raise Undecided
 
 
-def exact_uniform_cosine(draws: Draws, dimension: int) -> arb:
+def exact_uniform_cosine(draws: RandomBits, dimension: int) -> arb:
     """Cosine between a fixed vector and a uniform one."""
     normals = draws.normals(dimension)
     return normals[0] / _length(normals)
 
 
-def release_around(x: Tensor, dimension: int, cosine: Callable[[Draws], arb]) -> Tensor:
+def release_around(x: Tensor, dimension: int, cosine: Callable[[RandomBits], arb]) -> Tensor:
     """Vectors at random cosines from the rows of x, uniform otherwise, rounded to multiples of 2^-24 in every coordinate.
 
     Args:
@@ -123,11 +123,11 @@ def release_around(x: Tensor, dimension: int, cosine: Callable[[Draws], arb]) ->
         True
     """
     check_releasable(x, dimension)
-    rows = [certainly(partial(_rounded, row, cosine)) for row in x.detach().double().tolist()]
+    rows = [evaluate_until_decided(partial(_rounded, row, cosine)) for row in x.detach().double().tolist()]
     return (torch.tensor(rows, dtype=torch.float64) * STEP).to(x.device, x.dtype).view(x.shape)
 
 
-def _rounded(x: Sequence[float], cosine: Callable[[Draws], arb], draws: Draws) -> list[int]:
+def _rounded(x: Sequence[float], cosine: Callable[[RandomBits], arb], draws: RandomBits) -> list[int]:
     length = _length([arb(v) for v in x])
     towards = [v / length for v in x]
     t = cosine(draws)

@@ -68,7 +68,7 @@ def fit_laplace(residuals: torch.Tensor) -> LaplaceFit:
 
 
 @dataclass(frozen=True)
-class NoiseCalibration:
+class FittedNoise:
     """The paper's epsilon' of a trained protector: what epsilon Laplace noise of the fitted scale would have.
 
     Not a privacy guarantee: the residual is a fixed function of the photo, so two photos give two different point masses
@@ -105,7 +105,7 @@ class NoiseCalibration:
         )
 
 
-def fitted_epsilon(residuals: torch.Tensor, sensitivity: Sensitivity) -> NoiseCalibration:
+def fitted_epsilon(residuals: torch.Tensor, sensitivity: Sensitivity) -> FittedNoise:
     """[DPSC] Eqs. 16 and 17, corrected: fit Lap(0, s) to the residuals and report epsilon' = Delta_1 / s.
 
     Args:
@@ -119,4 +119,4 @@ def fitted_epsilon(residuals: torch.Tensor, sensitivity: Sensitivity) -> NoiseCa
     """
     require_norm(sensitivity, Norm.L1, "the fitted Laplace noise")
     fit = fit_laplace(residuals)
-    return NoiseCalibration(sensitivity.value / fit.scale, fit, sensitivity)
+    return FittedNoise(sensitivity.value / fit.scale, fit, sensitivity)

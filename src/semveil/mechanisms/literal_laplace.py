@@ -9,7 +9,7 @@ from torch import Tensor
 
 from semveil.mechanisms.exact_sphere import check_releasable
 from semveil.mechanisms.laplace import Laplace
-from semveil.mechanisms.release import Release
+from semveil.mechanisms.release import ExactRelease
 from semveil.mechanisms.renormalised import INWARD, NoiseOnSphere, RenormalisedLaplace
 from semveil.mechanisms.sphere import unit_rows
 
@@ -49,12 +49,12 @@ class LiteralLaplace(NoiseOnSphere):
     def release(self, x: Tensor) -> Tensor:
         """As `Release` draws the noise."""
         check_releasable(x, self.dimension)
-        return Release(Laplace(self.scale))(unit_rows(x, self.dimension) * INWARD).to(x.dtype)
+        return ExactRelease(Laplace(self.scale))(unit_rows(x, self.dimension) * INWARD).to(x.dtype)
 
     @property
     def step(self) -> float:
         """Of the grid that a release lies on."""
-        return Release(Laplace(self.scale)).step
+        return ExactRelease(Laplace(self.scale)).step
 
     def cosine_kept(self) -> float:
         """E<x, y> / |y|, as `RenormalisedLaplace` has it."""

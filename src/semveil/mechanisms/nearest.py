@@ -12,7 +12,7 @@ from torch import Tensor
 
 from semveil.core.rounding import PRECISION, float_above
 from semveil.mechanisms.base import check_records, require_epsilon
-from semveil.mechanisms.exact_sphere import Draws, certainly, less
+from semveil.mechanisms.exact_sphere import RandomBits, certified_less, evaluate_until_decided
 from semveil.mechanisms.priv_unit_g import PrivUnitG
 from semveil.mechanisms.sphere import Claimed
 
@@ -70,7 +70,7 @@ class Nearest(Claimed):
         return torch.stack([row[self._exact_place()] for row in order])
 
     def _exact_place(self) -> int:
-        if not certainly(lambda draws: _below(draws, self.rest)):
+        if not evaluate_until_decided(lambda draws: _below(draws, self.rest)):
             return secrets.randbelow(self.near)
         return self.near + secrets.randbelow(self.candidates - self.near)
 
@@ -116,5 +116,5 @@ class Nearest(Claimed):
         return cls(candidates, near, rest)
 
 
-def _below(draws: Draws, bound: float) -> bool:
-    return less(draws.uniform(), arb(bound))
+def _below(draws: RandomBits, bound: float) -> bool:
+    return certified_less(draws.uniform(), arb(bound))

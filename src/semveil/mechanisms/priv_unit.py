@@ -13,7 +13,7 @@ from torch import Tensor
 
 from semveil.mechanisms.caps import cap_loss, cap_loss_above, checked, crossing, log_rest, rest_probability
 from semveil.mechanisms.cosines import Floats, log_cap, log_cap_moment
-from semveil.mechanisms.exact_sphere import Draws, exact_uniform_cosine, less
+from semveil.mechanisms.exact_sphere import RandomBits, certified_less, exact_uniform_cosine
 from semveil.mechanisms.sphere import require_budget, uniform_cosines
 from semveil.mechanisms.sphere_law import CosineLaw
 from semveil.mechanisms.tails import cap_tail
@@ -61,13 +61,13 @@ class PrivUnit(CosineLaw):
             waiting = waiting[~outside]
         return found
 
-    def exact_cosine(self, draws: Draws) -> arb:
+    def exact_cosine(self, draws: RandomBits) -> arb:
         """A cosine of this law, as a ball."""
-        if not less(draws.uniform(), arb(self.rest)):
+        if not certified_less(draws.uniform(), arb(self.rest)):
             return cap_tail(self.threshold, self.dimension).exact(draws)
         while True:
             t = exact_uniform_cosine(draws, self.dimension)
-            if less(t, arb(self.threshold)):
+            if certified_less(t, arb(self.threshold)):
                 return t
 
     def log_density(self, cosines: Floats) -> Floats:

@@ -14,7 +14,7 @@ from torch import Tensor
 from semveil.mechanisms.base import draw_normal
 from semveil.mechanisms.caps import cap_loss, cap_loss_above, checked, crossing, log_rest, rest_probability
 from semveil.mechanisms.cosines import Floats, gamma_nodes
-from semveil.mechanisms.exact_sphere import Draws, less
+from semveil.mechanisms.exact_sphere import RandomBits, certified_less
 from semveil.mechanisms.sphere import require_budget
 from semveil.mechanisms.sphere_law import CosineLaw
 from semveil.mechanisms.tails import normal_tail
@@ -63,18 +63,18 @@ class PrivUnitG(CosineLaw):
         across = draw_normal((count, self.dimension - 1), rng).square().sum(1)
         return along / (along.square() + across).sqrt()
 
-    def exact_cosine(self, draws: Draws) -> arb:
+    def exact_cosine(self, draws: RandomBits) -> arb:
         """A cosine of this law, as a ball."""
         along = self._exact_part(draws)
         across = sum((n * n for n in draws.normals(self.dimension - 1)), start=arb(0))
         return along / (along * along + across).sqrt()
 
-    def _exact_part(self, draws: Draws) -> arb:
-        if not less(draws.uniform(), arb(self.rest)):
+    def _exact_part(self, draws: RandomBits) -> arb:
+        if not certified_less(draws.uniform(), arb(self.rest)):
             return normal_tail(self.threshold).exact(draws)
         while True:
             (a,) = draws.normals(1)
-            if less(a, arb(self.threshold)):
+            if certified_less(a, arb(self.threshold)):
                 return a
 
     def log_density(self, cosines: Floats) -> Floats:

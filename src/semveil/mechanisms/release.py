@@ -18,7 +18,7 @@ SMALLEST_STEP, LARGEST_STEP = 2.0**-100, 2.0**100
 LARGEST_VALUE = 2.0**100  # leaves float32 room for the noise
 
 
-class Release:
+class ExactRelease:
     """A mechanism whose noise is fit for a real release, not for simulation only.
 
     Y = step * round((X + N) / step), N of the mechanism's ideal law; Y has exactly this law, see `semveil.mechanisms.exact`.
@@ -39,7 +39,7 @@ class Release:
         >>> from semveil.core.privacy import Sensitivity
         >>> from semveil.mechanisms.laplace import Laplace
         >>> sensitivity = Sensitivity(4.0, "l1", 2, source="an example")
-        >>> release = Release(Laplace.calibrate(sensitivity, epsilon=2.0), step=0.25)
+        >>> release = ExactRelease(Laplace.calibrate(sensitivity, epsilon=2.0), step=0.25)
         >>> release(torch.zeros(3, 2)).remainder(0.25).abs().max().item()
         0.0
         >>> claim = release.guarantee(sensitivity)
@@ -62,7 +62,7 @@ class Release:
         return self.mechanism.name
 
     def __repr__(self) -> str:
-        return f"Release({self.mechanism!r}, step={self.step!r})"
+        return f"ExactRelease({self.mechanism!r}, step={self.step!r})"
 
     def __call__(self, x: Tensor) -> Tensor:
         """Noisy copy of x (B, ...), float32 or float64, on the grid; clip x to the sensitivity's box before.
@@ -113,12 +113,12 @@ class Release:
         )
 
 
-def release_of(mechanism: Mechanism) -> Release | None:
+def release_of(mechanism: Mechanism) -> ExactRelease | None:
     """Its release; None for a law without an exact sampler, which can only be simulated."""
-    return Release(mechanism) if isinstance(mechanism, ExactMechanism) else None
+    return ExactRelease(mechanism) if isinstance(mechanism, ExactMechanism) else None
 
 
-def noisy(mechanism: Mechanism, release: Release | None, x: Tensor, *, rng: torch.Generator | None = None) -> Tensor:
+def noisy(mechanism: Mechanism, release: ExactRelease | None, x: Tensor, *, rng: torch.Generator | None = None) -> Tensor:
     """Noise on records x (B, ...): the release's, or with `rng` simulated.
 
     Args:

@@ -19,7 +19,7 @@ from semveil.mechanisms.cosines import cosine_nodes, gamma_nodes
 from semveil.mechanisms.exact_sphere import STEP, check_releasable
 from semveil.mechanisms.l2_laplace import L2Laplace
 from semveil.mechanisms.laplace import Laplace
-from semveil.mechanisms.release import Release
+from semveil.mechanisms.release import ExactRelease
 from semveil.mechanisms.sphere import require_budget, unit_rows
 from semveil.mechanisms.sphere_law import SphereLaw
 
@@ -55,7 +55,7 @@ class NoiseOnSphere(SphereLaw):
     def release(self, x: Tensor) -> Tensor:
         """As `Release` draws the noise, then divided by the length and rounded to multiples of 2^-24."""
         check_releasable(x, self.dimension)
-        y = normalize(Release(self.noise)(unit_rows(x, self.dimension) * INWARD))
+        y = normalize(ExactRelease(self.noise)(unit_rows(x, self.dimension) * INWARD))
         return (torch.round(y / STEP) * STEP).to(x.dtype)
 
     @property
@@ -89,7 +89,7 @@ class NoiseOnSphere(SphereLaw):
             not_covered: what is given away besides, in words.
             assumptions: what the claim rests on besides.
         """
-        law: Laplace | L2Laplace | Release = Release(self.noise) if exact else self.noise
+        law: Laplace | L2Laplace | ExactRelease = ExactRelease(self.noise) if exact else self.noise
         return law.guarantee(self.sensitivity, covers=covers, not_covered=not_covered, assumptions=assumptions)
 
 

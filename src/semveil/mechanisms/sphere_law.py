@@ -7,7 +7,7 @@ import torch
 from flint import arb
 from torch import Tensor
 
-from semveil.mechanisms.exact_sphere import Draws, release_around
+from semveil.mechanisms.exact_sphere import RandomBits, release_around
 from semveil.mechanisms.sphere import Claimed, around, require_dimension, unit_rows
 
 
@@ -63,5 +63,5 @@ class CosineLaw(SphereLaw, Claimed):
         """Simulated cosines (count,) float64."""
 
     @abstractmethod
-    def exact_cosine(self, draws: Draws) -> arb:
+    def exact_cosine(self, draws: RandomBits) -> arb:
         """A cosine of this law, as a ball."""

@@ -11,7 +11,7 @@ from flint import arb
 from torch import Tensor
 
 from semveil.mechanisms.base import draw_exponential
-from semveil.mechanisms.exact_sphere import Draws, less
+from semveil.mechanisms.exact_sphere import RandomBits, certified_less
 
 
 @dataclass(frozen=True)
@@ -49,14 +49,16 @@ class Tail:
             missing -= len(found[-1])
         return torch.cat(found)
 
-    def exact(self, draws: Draws) -> arb:
+    def exact(self, draws: RandomBits) -> arb:
         """One number, as a ball."""
         touch = arb(self.touch)
         height, slope = self.log_density(touch), self.slope(touch)
         while True:
             t = self.threshold - draws.exponential() / slope
             slack = draws.exponential()
-            if less(t, arb(self.limit)) and not less(slack, height + slope * (t - touch) - self.log_density(t)):
+            if certified_less(t, arb(self.limit)) and not certified_less(
+                slack, height + slope * (t - touch) - self.log_density(t)
+            ):
                 return t
 
 

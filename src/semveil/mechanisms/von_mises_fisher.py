@@ -12,7 +12,7 @@ from torch import Tensor
 from semveil.core.privacy import MetricForm, Norm
 from semveil.mechanisms.base import draw_exponential, require_positive
 from semveil.mechanisms.cosines import Floats, exponential_moment
-from semveil.mechanisms.exact_sphere import Draws, exact_uniform_cosine, less
+from semveil.mechanisms.exact_sphere import RandomBits, certified_less, exact_uniform_cosine
 from semveil.mechanisms.sphere import require_budget, uniform_cosines
 from semveil.mechanisms.sphere_law import CosineLaw
 
@@ -55,7 +55,7 @@ class VonMisesFisher(CosineLaw):
             missing -= len(found[-1])
         return torch.cat(found)
 
-    def exact_cosine(self, draws: Draws) -> arb:
+    def exact_cosine(self, draws: RandomBits) -> arb:
         """A cosine of density proportional to exp(kappa w) (1 - w^2)^((d - 3) / 2), as a ball.
 
         W = (s + T) / (1 + s T), T the cosine to a uniform vector, has density proportional to (1 - w^2)^((d - 3) / 2) /
@@ -68,7 +68,7 @@ class VonMisesFisher(CosineLaw):
             t = exact_uniform_cosine(draws, self.dimension)
             w = (shift + t) / (1 + shift * t)
             weight = self.kappa * w + (self.dimension - 1) * (1 - shift * w).log()
-            if not less(draws.exponential(), peak - weight):
+            if not certified_less(draws.exponential(), peak - weight):
                 return w
 
     def log_density(self, cosines: Floats) -> Floats:

@@ -346,14 +346,14 @@ def _with_noise(
 ) -> tuple[Tensor, Guarantee]:
     """Exact noise for a release where `rng` is None, simulated noise otherwise, with what it guarantees."""
     if rng is None:
-        release = mechanisms.Release(mechanism)
+        release = mechanisms.ExactRelease(mechanism)
         return release(values), release.guarantee(sensitivity, assumptions=assumptions).about(coverage)
     return mechanism(values, rng=rng), mechanism.guarantee(sensitivity, assumptions=assumptions).about(coverage)
 
 
 def _grid_step(mechanism: Gaussian | Laplace | L2Laplace, release: Release) -> float | None:
     """Of the grid that the noisy numbers lie on, in the unit of the noise; simulated noise has none."""
-    return None if release.guarantee.basis == Basis.SIMULATION else mechanisms.Release(mechanism).step
+    return None if release.guarantee.basis == Basis.SIMULATION else mechanisms.ExactRelease(mechanism).step
 
 
 def _nothing(name: str) -> Guarantee:

@@ -155,7 +155,7 @@ class DPImage(Shown):
             self.mechanism = Laplace.calibrate(self.sensitivity, epsilon)
         else:
             self.mechanism = Laplace(DEFAULT_SCALE if scale is None else scale)
-        self.release = mechanisms.Release(self.mechanism)
+        self.release = mechanisms.ExactRelease(self.mechanism)
         self._test_checked = accept == ANYTHING or draws != UNTIL_ACCEPTED
 
     def to(self, device: str | torch.device | None = None, dtype: torch.dtype | None = None) -> "DPImage":

@@ -23,7 +23,7 @@ from semveil.core.pixels import check_range
 from semveil.core.privacy import Guarantee
 from semveil.core.rng import Streams, streams
 from semveil.encoders.inversion import Inversion, InversionSettings
-from semveil.mechanisms import CALIBRATIONS, Calibration, NoiseCalibration, PartBudget, fitted_epsilon, part_budget
+from semveil.mechanisms import CALIBRATIONS, CalibratedNoise, FittedNoise, PartBudget, fitted_epsilon, part_budget
 from semveil.methods.face_model import DEFAULT_MODEL, FaceModel, load_model
 from semveil.methods.pairs import find_pair
 from semveil.methods.protection_options import check_options
@@ -120,7 +120,7 @@ class DPSemCom:
         self.noised_codes = self.private_codes
         if self.kind.never_fewer:
             self.noised_codes = PRIVATE_CODES if pair is None else pair.settings.noised_codes
-        self.calibration: Calibration = CALIBRATIONS[calibration or self.kind.calibration](
+        self.calibration: CalibratedNoise = CALIBRATIONS[calibration or self.kind.calibration](
             DEFAULT_EPSILON if epsilon is None else epsilon,
             self.model.box,
             perturbed=len(self.noised_codes) * style_dim,
@@ -326,7 +326,7 @@ class DPSemCom:
         claim = self.protector.guarantee(coverage.words, coverage.clear_words, simulated=simulated)
         return claim if self.protection == "none" else claim.about(coverage)
 
-    def noise_calibration(self, codes: Tensor) -> NoiseCalibration | None:
+    def noise_calibration(self, codes: Tensor) -> FittedNoise | None:
         """How Laplacian the pair's change of these latents looks, and its epsilon': no guarantee (Eqs. 16, 17)."""
         if self.pair is None:
             return None

@@ -77,7 +77,7 @@ class OutputNoise:
     def __call__(self, images: Tensor, *, rng: torch.Generator | None = None) -> Tensor:
         """Noisy copies of images about [-1, 1], which are clamped to it; without `rng` a release's, drawn exactly."""
         small = self.box.clip(float(self.box.upper) * RANGE.clip(images))
-        return mechanisms.Release(self.mechanism)(small) if rng is None else self.mechanism(small, rng=rng)
+        return mechanisms.ExactRelease(self.mechanism)(small) if rng is None else self.mechanism(small, rng=rng)
 
 
 class NoiseImage(Shown):
@@ -162,7 +162,7 @@ class NoiseImage(Shown):
         if self.noise is None:
             reason = "the conversion is deterministic: the same picture always gives the same output"
             return Guarantee.none(COVERED.words, reason=reason).about(COVERED)
-        law = self.noise.mechanism if simulated else mechanisms.Release(self.noise.mechanism)
+        law = self.noise.mechanism if simulated else mechanisms.ExactRelease(self.noise.mechanism)
         rests_on = ("the networks were trained without the pictures that are protected",)
         return law.guarantee(self.noise.sensitivity, assumptions=rests_on).about(COVERED)
 
@@ -187,7 +187,7 @@ class NoiseImage(Shown):
             mechanism=Gaussian.name,
             nominal_epsilon=self.epsilon,
             scale=mechanism.sigma,
-            grid_step=None if simulated else mechanisms.Release(mechanism).step,
+            grid_step=None if simulated else mechanisms.ExactRelease(mechanism).step,
             bounds=Bounds(float(box.lower), float(box.upper), box.source),
             sensitivity=self.noise.sensitivity,
         )

@@ -12,7 +12,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
 from semveil.core.registry import Registry, having
-from semveil.mechanisms import MECHANISMS, Calibration, ClipBox, Gaussian, L2Laplace, PartBudget, PerCoordinateLaplace
+from semveil.mechanisms import MECHANISMS, CalibratedNoise, ClipBox, Gaussian, L2Laplace, PartBudget, PerCoordinateLaplace
 from semveil.methods.protectors import Keyed, Noisy, Protector, Trained, Unprotected
 from semveil.methods.shared_key import SharedKey
 from semveil.protection.code_rotation import CodeRotation
@@ -69,7 +69,7 @@ class Setting:
     method: str
     model: ProtectedModel
     codes: tuple[int, ...]
-    calibration: Calibration
+    calibration: CalibratedNoise
     epsilon: float | None = None
     delta: float | None = None
     key: SharedKey | None = None

@@ -20,7 +20,7 @@ from semveil.protection.pair import TrainedPair
 
 
 @dataclass(frozen=True, eq=False)
-class Protected:
+class SentBlock:
     """A private block as it is sent.
 
     Attributes:
@@ -37,7 +37,7 @@ class Protector(Protocol):
 
     name: str
 
-    def protect(self, block: Tensor, *, rng: torch.Generator | None = None) -> Protected:
+    def protect(self, block: Tensor, *, rng: torch.Generator | None = None) -> SentBlock:
         """What is sent for a clipped block; genuine noise comes from the operating system, or from `rng` in a simulation."""
         ...
 
@@ -59,8 +59,8 @@ class Unprotected:
 
     name = "none"
 
-    def protect(self, block: Tensor, *, rng: torch.Generator | None = None) -> Protected:
-        return Protected(block)
+    def protect(self, block: Tensor, *, rng: torch.Generator | None = None) -> SentBlock:
+        return SentBlock(block)
 
     def deprotect(self, received: Tensor, keyed: KeyedPart | None, bound: bytes) -> Tensor:
         return received
@@ -78,8 +78,8 @@ class Trained:
     def __init__(self, pair: TrainedPair) -> None:
         self.pair, self.name = pair, pair.settings.protection
 
-    def protect(self, block: Tensor, *, rng: torch.Generator | None = None) -> Protected:
-        return Protected(self.pair.protect(block))
+    def protect(self, block: Tensor, *, rng: torch.Generator | None = None) -> SentBlock:
+        return SentBlock(self.pair.protect(block))
 
     def deprotect(self, received: Tensor, keyed: KeyedPart | None, bound: bytes) -> Tensor:
         return self.pair.deprotect(received)
@@ -107,11 +107,11 @@ class Noisy:
         self.name, self.mechanism, self.sensitivity = name, mechanism, sensitivity
         self.release = release_of(mechanism)
 
-    def protect(self, block: Tensor, *, rng: torch.Generator | None = None) -> Protected:
+    def protect(self, block: Tensor, *, rng: torch.Generator | None = None) -> SentBlock:
         if rng is not None:
-            return Protected(self.mechanism(block, rng=rng))
+            return SentBlock(self.mechanism(block, rng=rng))
         noise = noisy(self.mechanism, self.release, block.detach())
-        return Protected(linear_pass(block, noise, lambda gradient: gradient))
+        return SentBlock(linear_pass(block, noise, lambda gradient: gradient))
 
     def deprotect(self, received: Tensor, keyed: KeyedPart | None, bound: bytes) -> Tensor:
         return received
@@ -141,7 +141,7 @@ class Keyed:
         self.protection, self.key, self.context, self.authenticate = protection, key, context, authenticate
         self.name = protection.name
 
-    def protect(self, block: Tensor, *, rng: torch.Generator | None = None) -> Protected:
+    def protect(self, block: Tensor, *, rng: torch.Generator | None = None) -> SentBlock:
         nonce = new_nonce()
         keys = self._keys(nonce, len(block))
         done = self.protection.protect(block, [keys.keystream(image) for image in range(len(block))])
@@ -155,7 +155,7 @@ class Keyed:
                 authenticated=self.authenticate,
             )
 
-        return Protected(done.sent, seal)
+        return SentBlock(done.sent, seal)
 
     def deprotect(self, received: Tensor, keyed: KeyedPart | None, bound: bytes) -> Tensor:
         if keyed is None:

@@ -14,7 +14,7 @@ from torch import Tensor
 from semveil.core.certificate import Bounds
 from semveil.core.privacy import Guarantee, Norm, Sensitivity
 from semveil.core.registry import suggest
-from semveil.mechanisms import Gaussian, PrivUnitG, Release
+from semveil.mechanisms import ExactRelease, Gaussian, PrivUnitG
 from semveil.mechanisms.exact_sphere import STEP
 from semveil.methods.latent_model import LatentModel
 from semveil.methods.options import Option
@@ -135,17 +135,17 @@ class BallGaussian:
         return _into_ball(coordinates.double() / self.space.deviations, self.radius).to(coordinates)
 
     def noisy(self, clipped: Tensor, *, rng: torch.Generator | None) -> Tensor:
-        noisy = Release(self.mechanism)(clipped) if rng is None else self.mechanism(clipped, rng=rng)
+        noisy = ExactRelease(self.mechanism)(clipped) if rng is None else self.mechanism(clipped, rng=rng)
         return (_into_ball(noisy.double(), self.radius) * self.space.deviations).to(clipped)
 
     def guarantee(self, *, simulated: bool, assumptions: tuple[str, ...]) -> Guarantee:
-        law = self.mechanism if simulated else Release(self.mechanism)
+        law = self.mechanism if simulated else ExactRelease(self.mechanism)
         return law.guarantee(self.sensitivity, assumptions=assumptions)
 
     def certificate_fields(self, *, simulated: bool) -> dict[str, Any]:
         return {
             "scale": self.mechanism.sigma,
-            "grid_step": None if simulated else Release(self.mechanism).step,
+            "grid_step": None if simulated else ExactRelease(self.mechanism).step,
             "bounds": _bounds(self.radius, f"a ball of radius {self.radius:.6g}", self.space),
             "sensitivity": self.sensitivity,
         }

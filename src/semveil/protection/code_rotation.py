@@ -16,7 +16,7 @@ from semveil.core.privacy import Basis, Guarantee
 from semveil.keys.keystream import KeyStream
 from semveil.mechanisms import ClipBox
 from semveil.protection.haar import apply_haar, apply_haar_inverse, haar_normals
-from semveil.protection.keyed import ASSUMPTIONS, Protected, check_side, check_streams
+from semveil.protection.keyed import ASSUMPTIONS, KeyedBlock, check_side, check_streams
 from semveil.protection.linear_pass import linear_pass
 from semveil.protection.rotation import FINE, FISHER_INFORMATION, MASK_BITS, MASK_DEVIATION, draw_mask
 from semveil.protection.rotation_space import LEVELS, NORM_SCALE, RotationSpace
@@ -115,7 +115,7 @@ class CodeRotation:
         bounds = [float(self.box.lower), float(self.box.upper)]
         return {"protection": self.name, "rotations": "code", "space": self.space.digest, "bounds": bounds}
 
-    def protect(self, private: Tensor, streams: Sequence[KeyStream]) -> Protected:
+    def protect(self, private: Tensor, streams: Sequence[KeyStream]) -> KeyedBlock:
         """Private block (B, m, D) -> what is sent, and 4 bytes for each code's norm.
 
         Gradients pass the rotation with the photo's norms and the public radii as constants.
@@ -144,7 +144,7 @@ class CodeRotation:
             back = back / norms.clamp_min(torch.finfo(u.dtype).tiny)[:, :, None] * ~small
             return self.space.rescale(back.flatten(1), -self.space.whitening).view_as(gradient)
 
-        return Protected(linear_pass(clipped, torch.from_numpy(sent).to(private), transpose), side)
+        return KeyedBlock(linear_pass(clipped, torch.from_numpy(sent).to(private), transpose), side)
 
     def deprotect(self, received: Tensor, side: bytes, streams: Sequence[KeyStream]) -> Tensor:
         """Bob: subtract the masks, bring every direction to its known length, rotate back, undo the map.

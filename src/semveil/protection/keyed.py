@@ -21,7 +21,7 @@ ASSUMPTIONS = (
 
 
 @dataclass(frozen=True, eq=False)
-class Protected:
+class KeyedBlock:
     """Attributes: sent (B, m, D), what replaces the private block; side, the bytes that Bob needs, to be encrypted."""
 
     sent: Tensor
@@ -46,7 +46,7 @@ class KeyedProtection(Protocol):
         """Public settings, JSON-ready; they belong into the context that the streams are derived from."""
         ...
 
-    def protect(self, private: Tensor, streams: Sequence[KeyStream]) -> Protected:
+    def protect(self, private: Tensor, streams: Sequence[KeyStream]) -> KeyedBlock:
         """Private block (B, m, D) -> what is sent in its place, and the side information."""
         ...
 

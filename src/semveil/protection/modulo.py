@@ -13,7 +13,7 @@ from semveil.core.privacy import Basis, Guarantee
 from semveil.keys.keystream import KeyStream
 from semveil.mechanisms import ClipBox
 from semveil.protection.circle_noise import CircleNoise, scale_for
-from semveil.protection.keyed import ASSUMPTIONS, Protected, check_side, check_streams
+from semveil.protection.keyed import ASSUMPTIONS, KeyedBlock, check_side, check_streams
 from semveil.protection.linear_pass import linear_pass
 
 POINTS = 1 << 12  # on the circle; rounding to them is 69 dB below the mask's power
@@ -77,7 +77,7 @@ class Modulo:
             "scale": None if self.scale == math.inf else self.scale,
         }
 
-    def protect(self, private: Tensor, streams: Sequence[KeyStream]) -> Protected:
+    def protect(self, private: Tensor, streams: Sequence[KeyStream]) -> KeyedBlock:
         """Private block (B, m, D) -> what is sent, about 0; there is no side information. Gradients pass as through a shift.
 
         Raises:
@@ -90,7 +90,7 @@ class Modulo:
         clipped = inside.detach().cpu().double().numpy()
         points = np.rint((clipped - self.centre) / self.step).astype(np.int64)
         sent = self._window(points + self._draws(streams)) * self.step
-        return Protected(linear_pass(inside, torch.from_numpy(sent).to(private), lambda gradient: gradient), b"")
+        return KeyedBlock(linear_pass(inside, torch.from_numpy(sent).to(private), lambda gradient: gradient), b"")
 
     def deprotect(self, received: Tensor, side: bytes, streams: Sequence[KeyStream]) -> Tensor:
         """Bob: subtract the noise, go back into the window, clip to the box.

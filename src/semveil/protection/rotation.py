@@ -17,7 +17,7 @@ from semveil.core.privacy import Basis, Guarantee
 from semveil.keys.keystream import KeyStream
 from semveil.mechanisms import ClipBox
 from semveil.protection.haar import apply_haar, apply_haar_inverse, apply_haar_of, haar_normals
-from semveil.protection.keyed import ASSUMPTIONS, Protected, check_side, check_streams
+from semveil.protection.keyed import ASSUMPTIONS, KeyedBlock, check_side, check_streams
 from semveil.protection.rotation_space import RotationSpace
 
 FINE = 2.0**46  # integer steps per unit of sqrt(n) times a unit vector's coordinate
@@ -63,7 +63,7 @@ class Rotation:
         """Public settings, JSON-ready."""
         return {"protection": self.name, "space": self.space.digest, "bounds": [float(self.box.lower), float(self.box.upper)]}
 
-    def protect(self, private: Tensor, streams: Sequence[KeyStream]) -> Protected:
+    def protect(self, private: Tensor, streams: Sequence[KeyStream]) -> KeyedBlock:
         """Private block (B, m, D) -> what is sent, and the norms as 4 bytes for each image.
 
         Raises:
@@ -79,7 +79,7 @@ class Rotation:
             scaled = self._turn(group, units[rows]) * (math.sqrt(self.space.dimension) * FINE)
             sent[rows] = (np.rint(scaled).astype(np.int64) + mask) * self._step
         side = self.space.norm_level(norms).numpy().astype(">u4").tobytes()
-        return Protected(torch.from_numpy(sent).view_as(private).to(private), side)
+        return KeyedBlock(torch.from_numpy(sent).view_as(private).to(private), side)
 
     def deprotect(self, received: Tensor, side: bytes, streams: Sequence[KeyStream]) -> Tensor:
         """Bob: subtract the mask, bring the direction to its known length, rotate back, undo the map.

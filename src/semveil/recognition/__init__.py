@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from semveil.recognition.arcface import ArcFaceIRSE50
-    from semveil.recognition.calibration import Calibration, calibrate, pair_accuracy, true_acceptance
+    from semveil.recognition.calibration import MeasuredThreshold, calibrate, pair_accuracy, true_acceptance
     from semveil.recognition.facenet import FaceNet
     from semveil.recognition.guided_backpropagation import Explanation, guided_explanation
     from semveil.recognition.identity_encoder import IdentityEncoder, IdentityEncoderConfig, load_identity_encoder
@@ -28,7 +28,6 @@ __all__ = [
     "ArcFaceIRSE50",
     "ArcFaceVerifier",
     "BundledVerifier",
-    "Calibration",
     "DlibVerifier",
     "Explanation",
     "FaceNet",
@@ -37,6 +36,7 @@ __all__ = [
     "IdentityEncoder",
     "IdentityEncoderConfig",
     "ImageFeatures",
+    "MeasuredThreshold",
     "OnnxVerifier",
     "VGG16Classifier",
     "VGG16Config",
@@ -54,7 +54,7 @@ _HOMES = {
     "ArcFaceIRSE50": "arcface",
     "ArcFaceVerifier": "verifier",
     "BundledVerifier": "verifier",
-    "Calibration": "calibration",
+    "MeasuredThreshold": "calibration",
     "DlibVerifier": "verifier",
     "Explanation": "guided_backpropagation",
     "FaceNet": "facenet",

@@ -17,7 +17,7 @@ FEWEST_FALSE = 10  # false acceptances that a threshold must rest on
 
 
 @dataclass(frozen=True)
-class Calibration:
+class MeasuredThreshold:
     """A measured threshold. Intervals hold 95 %, from drawing the people anew (pairs of one person depend on each other).
 
     Attributes:
@@ -60,7 +60,7 @@ def calibrate(
     far: float = 1e-3,
     resamples: int = 200,
     rng: torch.Generator | None = None,
-) -> Calibration:
+) -> MeasuredThreshold:
     """Threshold at a false acceptance rate, from all pairs among some images.
 
     Args:
@@ -107,7 +107,7 @@ def calibrate(
         accepted = scores[tail] >= threshold
         fars.append(weight[pairs[:, accepted]].prod(0).sum() / _impostor_weight(weight, sizes))
         tars.append(np.average(genuine_scores >= thresholds[-1], weights=weight[genuine_person] + 1e-12))
-    return Calibration(
+    return MeasuredThreshold(
         verifier=verifier.name,
         resolution=resolution,
         far=far,

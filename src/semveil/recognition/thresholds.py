@@ -5,19 +5,19 @@ import tomllib
 from importlib.resources import files
 from typing import Any
 
-from semveil.recognition.calibration import Calibration
+from semveil.recognition.calibration import MeasuredThreshold
 
 
-def _calibration(values: dict[str, Any]) -> Calibration:
+def _calibration(values: dict[str, Any]) -> MeasuredThreshold:
     intervals = {name: tuple(values[name]) for name in ("threshold_interval", "far_interval", "tar_interval")}
-    return Calibration(**(values | intervals))
+    return MeasuredThreshold(**(values | intervals))
 
 
 _TABLE = tomllib.loads((files("semveil.recognition") / "thresholds.toml").read_text(encoding="utf-8"))
 MEASURED = tuple(map(_calibration, _TABLE["measured"]))
 
 
-def measured_threshold(verifier: str, *, resolution: int, far: float = 1e-3) -> Calibration:
+def measured_threshold(verifier: str, *, resolution: int, far: float = 1e-3) -> MeasuredThreshold:
     """What was measured for a verifier at one resolution and false acceptance rate.
 
     Args:

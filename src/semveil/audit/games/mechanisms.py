@@ -12,7 +12,7 @@ from torch import Tensor
 from semveil.audit import Floats, Game, bits_game, law_game, repeat_game
 from semveil.audit.laws import is_stated, noise_law, stated_scale
 from semveil.core.privacy import Guarantee, Norm, Sensitivity
-from semveil.mechanisms import MECHANISMS, CoordinateSensitivity, Gaussian, Mechanism, Release
+from semveil.mechanisms import MECHANISMS, CoordinateSensitivity, ExactRelease, Gaussian, Mechanism
 
 VECTOR_SHARE, EXACT_VECTOR_SHARE, EXACT_BITS_SHARE = 0.25, 0.05, 0.1  # exact noise costs microseconds a number
 REPEAT_SHARE, REAL_SHARE = 0.02, 0.0002
@@ -56,7 +56,7 @@ def release_games(name: str, epsilon: float) -> list[Game]:
 
     def case(sensitivity: Sensitivities) -> _Case:
         mechanism = MECHANISMS[name].calibrate(sensitivity, epsilon)
-        release = Release(mechanism)
+        release = ExactRelease(mechanism)
         return _Case(mechanism, release.guarantee(sensitivity), sensitivity, release, mechanism, release.step)
 
     one, many = map(case, _sensitivities(name))
