@@ -2,7 +2,7 @@
 """The compact identity encoder: what it sees, what it gives, its file."""
 
 import json
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
@@ -77,7 +77,7 @@ def test_other_files_are_refused(tmp_path: Path) -> None:
     save_file({"weight": torch.zeros(1)}, tmp_path / "plain.safetensors")
     with pytest.raises(BadCheckpoint, match="does not say the sizes"):
         load_identity_encoder(tmp_path / "plain.safetensors")
-    save_file({"weight": torch.zeros(1)}, tmp_path / "other.safetensors", {"config": json.dumps({"size": 16})})
+    save_file({"weight": torch.zeros(1)}, tmp_path / "other.safetensors", {"config": json.dumps(asdict(TINY))})
     with pytest.raises(BadCheckpoint, match="does not fit: the settings ask for more"):
         load_identity_encoder(tmp_path / "other.safetensors")
 
@@ -97,3 +97,13 @@ def test_the_bundled_encoder_knows_people_again(shared: Path) -> None:
     assert (verifier.similarity(vectors, verifier.embed(portraits.flip(3))) > 0.8).all()
     larger = torch.nn.functional.interpolate(portraits, scale_factor=2, mode="bilinear")
     assert (verifier.similarity(vectors, verifier.embed(larger)) > 0.8).all()
+
+
+@pytest.mark.parametrize(
+    ("sizes", "message"),
+    [({"top": 9}, "inside the 16 px image, but it reaches 17 px"), ({"left": -1}, "inside"), ({"side": 12}, "multiple of 8")],
+)
+def test_a_square_that_does_not_fit_is_refused(sizes: dict[str, int], message: str) -> None:
+    replace(TINY, top=8, left=8)  # up to the edge
+    with pytest.raises(ValueError, match=message):
+        replace(TINY, **sizes)

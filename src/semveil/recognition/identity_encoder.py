@@ -34,6 +34,9 @@ class IdentityEncoderConfig:
         widths: channels at the square's resolution after it, and at a half, a quarter and an eighth of that.
         blocks: residual blocks at those three.
         dimensions: d of the identity vectors.
+
+    Raises:
+        ValueError: the square leaves the image, or its side is no multiple of 8 strides of the stem.
     """
 
     size: int = 64
@@ -44,6 +47,13 @@ class IdentityEncoderConfig:
     widths: tuple[int, int, int, int] = (32, 48, 96, 192)
     blocks: tuple[int, int, int] = (1, 2, 1)
     dimensions: int = 64
+
+    def __post_init__(self) -> None:
+        reach = max(self.top, self.left) + self.side
+        if min(self.top, self.left) < 0 or reach > self.size:
+            raise ValueError(f"the encoder's square must lie inside the {self.size} px image, but it reaches {reach} px")
+        if self.side <= 0 or self.stem <= 0 or self.side % (8 * self.stem):
+            raise ValueError(f"the encoder's side must be a multiple of {8 * self.stem} (8 x stem), got {self.side}")
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "IdentityEncoderConfig":
