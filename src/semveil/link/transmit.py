@@ -29,8 +29,9 @@ from semveil.link.outputs import AnyPath
 from semveil.link.sender import sender
 from semveil.methods.certificates import certificate_of
 from semveil.methods.dp_semcom import DPSemCom
-from semveil.methods.face_model import DEFAULT_MODEL, FaceModel, box_as_dict, load_model
+from semveil.methods.face_model import DEFAULT_MODEL, FaceModel, load_model
 from semveil.methods.messages import to_message
+from semveil.methods.model_folder import box_as_dict
 from semveil.methods.pairs import pair_digest
 from semveil.methods.transmission import WiretapResult
 from semveil.recognition.by_name import Remembering, choose_verifier

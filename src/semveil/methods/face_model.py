@@ -2,7 +2,6 @@
 """A face model: generator, encoder, public clip box and latent prior that belong together, in one folder."""
 
 import hashlib
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
@@ -10,14 +9,12 @@ from pathlib import Path
 from typing import Any, Literal
 
 import torch
-from safetensors.torch import save
 from torch import Tensor, nn
 
 from semveil.core.checkpoints import LARGEST_SIDE, BadCheckpoint, build_to_fit
 from semveil.core.device import CPU, Loader, device_of, moved, precision_of
-from semveil.core.files import write_whole
 from semveil.core.model_folders import FACE_CARD, folders_with, missing_models
-from semveil.core.network_files import read_network, write_network
+from semveil.core.network_files import read_network
 from semveil.core.registry import suggest
 from semveil.core.text import read_json_object
 from semveil.core.weights import require
@@ -25,20 +22,10 @@ from semveil.encoders.inversion import OFFICIAL, Inversion, InversionSettings, i
 from semveil.encoders.perceptual import DEFAULT, NONE, PERCEPTUAL, PerceptualTerm
 from semveil.generators.face_generator import FaceGenerator, MappedGenerator
 from semveil.generators.semantic_stylegan import SemanticStyleGAN
-from semveil.generators.spatial_semantic import SpatialSemanticGAN
-from semveil.generators.stylegan2 import StyleGAN2
 from semveil.mechanisms import ClipBox
 from semveil.methods.latent_prior import LatentPrior, prior_of
-from semveil.methods.model_card import (
-    SEMANTIC,
-    SPATIAL,
-    STYLEGAN2,
-    FaceEncoder,
-    StoredGenerator,
-    encoder_of,
-    generator_of,
-    inversion_of,
-)
+from semveil.methods.model_card import FaceEncoder, encoder_of, generator_of, inversion_of
+from semveil.methods.model_folder import box_as_dict, folder_digest, save_model
 from semveil.protection.rotation_space import DEFAULT_WHITENING
 
 DEFAULT_MODEL = "faces-128"
@@ -354,7 +341,7 @@ def _load_folder(folder: Path) -> FaceModel:
     ):
         raise BadCheckpoint(f"the networks in {folder} do not fit together: they differ in sizes")
     prior = prior_of(states["prior"], shape, name=f"{folder.name}'s prior", whitening=whitening)
-    digest = _digest(folder, card)
+    digest = folder_digest(folder, card)
     return FaceModel(folder.name, digest, generator, encoder, box, inversion, perceptual, features, prior, folder, card)
 
 
@@ -365,44 +352,3 @@ def _load_official() -> FaceModel:
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
     card = {"trained_on": "CelebAMask-HQ (official weights)", "terms": "see the SemanticStyleGAN repository"}
     return FaceModel(OFFICIAL_MODEL, digest, generator, None, PAPER_BOX, OFFICIAL, DEFAULT, "vgg", None, None, card)
-
-
-def save_model(
-    folder: Path, generator: FaceGenerator, encoder: FaceEncoder, prior: LatentPrior, card: Mapping[str, Any]
-) -> None:
-    """Write a model's folder: half-precision weights, prior, and `model.json` last, so that a model is whole or absent.
-
-    Args:
-        folder: to write into; made where it is missing.
-        generator: the generator.
-        encoder: the encoder.
-        prior: of real photos' latents.
-        card: at least `clip_box`, `inversion` and `perceptual_network`, and `perceptual` where it is another than
-            the default; the networks' kind and sizes are added.
-
-    Raises:
-        ValueError: the generator is none that a folder can hold.
-    """
-    if not isinstance(generator, StoredGenerator):
-        raise ValueError(f"a model's folder holds no {type(generator).__name__}; keep it in a package of your own")
-    folder.mkdir(parents=True, exist_ok=True)
-    write_network(folder / "generator.safetensors", generator)
-    write_network(folder / "encoder.safetensors", encoder)
-    write_whole(folder / "prior.safetensors", save({k: v.half().contiguous() for k, v in prior.tensors.items()}))
-    architecture = {StyleGAN2: STYLEGAN2, SpatialSemanticGAN: SPATIAL}.get(type(generator), SEMANTIC)
-    sizes = {"generator": generator.config.as_dict(), "encoder": encoder.config.as_dict()}
-    full = {"architecture": architecture, **sizes, **card, "whitening": prior.whitening}
-    write_whole(folder / "model.json", (json.dumps(full, indent=1) + "\n").encode())
-
-
-def _digest(folder: Path, card: Mapping[str, Any]) -> str:
-    digest = hashlib.sha256()
-    for name in ("generator", "encoder"):
-        digest.update((folder / f"{name}.safetensors").read_bytes())
-    digest.update(json.dumps([card["clip_box"], card["generator"], card["encoder"]], sort_keys=True).encode())
-    return digest.hexdigest()
-
-
-def box_as_dict(box: ClipBox) -> dict[str, Any]:
-    """A scalar clip box as `model.json` stores it."""
-    return {"lower": box.lower, "upper": box.upper, "source": box.source}

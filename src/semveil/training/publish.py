@@ -23,14 +23,11 @@ from semveil.encoders.perceptual import DEFAULT, FEATURES, PERCEPTUAL
 from semveil.generators.face_generator import FaceGenerator
 from semveil.mechanisms import ClipBox
 from semveil.methods.dp_semcom import PAPER_EPSILONS, pair_settings
-from semveil.methods.face_model import (
-    box_as_dict,
-    load_model,
-    save_model,
-)
+from semveil.methods.face_model import load_model
 from semveil.methods.latent_model import identity_codes
 from semveil.methods.latent_prior import LatentPrior
 from semveil.methods.model_card import FaceEncoder
+from semveil.methods.model_folder import box_as_dict, save_model
 from semveil.methods.pairs import pair_file, write_pair
 from semveil.methods.quantile_bounds import FILE as QUANTILES_FILE
 from semveil.protection.rotation_space import DEFAULT_WHITENING
