@@ -84,14 +84,28 @@ def attack(
 
 
 def public_codes(latents: Tensor | AnyPath | None, model: FaceModel, *, rng: torch.Generator) -> Tensor:
-    """(N, K, D) of public faces: as they are given, of a file, or of the model's prior."""
+    """Latents of public faces that Eve knows, (N, K, D).
+
+    Args:
+        latents: (N, K, D), returned unchanged; a file of `semveil invert`; or 2000 samples of the model's prior where None.
+        model: face model that the latents belong to.
+        rng: source of the prior samples.
+
+    Raises:
+        BadCheckpoint: the file belongs to another model or is damaged.
+    """
     if latents is None:
         return model.public_latents(PUBLIC, rng=rng)
     return latents if isinstance(latents, Tensor) else LatentSet.load(Path(latents), model_digest=model.digest).codes
 
 
 def summary_of(message: Message, found: AttackedMessage) -> dict[str, Any]:
-    """What `result.json` holds of an attacked message."""
+    """The content of `result.json` for an attacked message, JSON-ready.
+
+    Args:
+        message: the message under attack.
+        found: results of the attacks.
+    """
     return {
         "method": message.method,
         "model": message.model,
@@ -104,7 +118,13 @@ def summary_of(message: Message, found: AttackedMessage) -> dict[str, Any]:
 
 
 def write_attacked(out: Path, found: AttackedMessage, summary: dict[str, Any]) -> None:
-    """A folder of the pictures that she gets, and `result.json`."""
+    """Write the reconstructed images as PNG files, and `result.json`.
+
+    Args:
+        out: folder to create; it appears complete or not at all.
+        found: results, one image per attack and face: `<attack>.png`, or `<attack>-<number>.png` for several faces.
+        summary: the content of `result.json`, see `summary_of`.
+    """
     with whole_folder(out) as folder:
         for one in found.results:
             pictures = to_pixels(one.images)

@@ -193,7 +193,11 @@ def describe(method: DPSemCom) -> dict[str, Any]:
 
 
 def meaning(method: DPSemCom) -> str:
-    """The meaning of a trained pair's nominal epsilon, in words."""
+    """The interpretation of a trained pair's nominal epsilon, as a sentence.
+
+    Args:
+        method: a method with a trained pair.
+    """
     noise, epsilon = method.calibration, text_above(method.calibration.true_epsilon, 4)
     return (
         f"nominal epsilon {noise.nominal_epsilon:g} ({noise.name}): genuine Laplace noise of scale {noise.scale:.4g} would "

@@ -88,9 +88,20 @@ class Verdict:
 
 
 def opened_without_key(message: Message, model: FaceModel, pair: TrainedPair | None = None) -> Tensor | None:
-    """What Bob sees of a message that needs no key, over a clean channel: it stands for photos that are not given.
+    """Bob's images of a message without key, as a reference where the photos are not given.
 
-    None where there is a key to miss, or noise that Bob keeps.
+    Symbols that were recorded over a channel stay as they are; clean ones pass AWGN at 100 dB.
+
+    Args:
+        message: the message.
+        model: its face model.
+        pair: the trained pair that protected it; looked up where None.
+
+    Returns:
+        (B, 3, S, S), or None for keyed protection and for genuine noise, which Bob cannot remove.
+
+    Raises:
+        MessageError: the message does not fit the model or the pair.
     """
     kind = PROTECTIONS[message.protection]
     if kind.keyed or kind.genuine_noise:
