@@ -31,7 +31,11 @@ class Explanation:
 
 
 def class_probabilities(scores: Tensor) -> Tensor:
-    """Softmax over the classes: the explanation is of all of them, as much as the network believes in each."""
+    """Softmax over the classes, the default weights of an explanation: every class counts by its probability.
+
+    Args:
+        scores: (B, classes) before the softmax.
+    """
     return scores.softmax(1)
 
 
