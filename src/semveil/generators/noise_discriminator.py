@@ -43,10 +43,13 @@ class NoiseDiscriminator(nn.Module):
             nn.init.zeros_(layer.bias)
 
     def forward(self, images: Tensor) -> Tensor:
-        """Images (B, 3, H, W) in [-1, 1] -> scores (B, 1, h, w) of patches, any real number; least squares tells them apart.
+        """Unbounded patch scores (B, 1, h, w), for a least-squares loss.
+
+        Args:
+            images: (B, 3, H, W) in [-1, 1]; H and W at least 2^(halvings + 1).
 
         Raises:
-            ValueError: the images are too small to leave two pixels after the halvings.
+            ValueError: images smaller than that.
         """
         least = 1 << len(self.convolutions)
         if min(images.shape[2:]) < least:
