@@ -327,7 +327,7 @@ class DPSemCom:
         return claim if self.protection == "none" else claim.about(coverage)
 
     def noise_calibration(self, codes: Tensor) -> FittedNoise | None:
-        """Fit of a Laplace law to the pair's change of latents (B, K, D), and its epsilon': no guarantee ([DPSC] Eqs. 16, 17)."""
+        """Laplace law fitted to the pair's change of latents (B, K, D) with its epsilon'; no guarantee (Eqs. 16, 17)."""
         if self.pair is None:
             return None
         block = self.model.box.clip(codes.to(self.model.device))[:, list(self.private_codes)]

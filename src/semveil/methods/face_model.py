@@ -66,11 +66,14 @@ class FaceModel:
 
     @classmethod
     def from_folder(cls, folder: str | Path) -> "FaceModel":
-        """Read the folder of a model as it is now; `load_model` also knows names, and keeps what it has read.
+        """Read a model's folder in its present state; unlike `load_model`, without names and without caching.
+
+        Args:
+            folder: written by `save_model`.
 
         Raises:
-            ValueError: there is no model in it.
-            BadCheckpoint: a file is damaged or holds NaN.
+            ValueError: the folder has no `model.json`.
+            BadCheckpoint: a file is absent or damaged, or holds NaN.
         """
         if not (Path(folder) / "model.json").is_file():
             raise ValueError(f"no model in the folder {str(folder)!r}; a model's folder holds model.json")
@@ -120,10 +123,13 @@ class FaceModel:
         return cls(name, digest.hexdigest(), generator, own, box, inversion, perceptual, "alex", prior, None, {})
 
     def save(self, folder: str | Path) -> None:
-        """Write the model's folder, which `from_folder` reads; weights in half precision.
+        """Write the model's folder for `from_folder`, with weights in half precision.
+
+        Args:
+            folder: created where it is missing.
 
         Raises:
-            ValueError: a model that no folder can hold: without encoder or prior, or around a generator of one's own.
+            ValueError: the model has no encoder or no prior, or its generator is of a class that no folder can hold.
         """
         if self.encoder is None or self.prior is None:
             raise ValueError(f"model {self.name} has no {'encoder' if self.encoder is None else 'latent prior'} to write")
@@ -180,11 +186,18 @@ class FaceModel:
         return replace(self, generator=generator, encoder=encoder)
 
     def placed(self, x: Tensor) -> Tensor:
-        """Photos or codes where the networks are, in their precision."""
+        """Photos or codes on the device of the networks, in their precision."""
         return x.to(self.device, self.dtype)
 
     def start_codes(self, images: Tensor) -> Tensor:
-        """First codes of an inversion: the encoder's (B, K, D), or the generator's mean (1, K, D)."""
+        """Initial codes of an inversion: the encoder's (B, K, D), or the generator's mean (1, K, D).
+
+        Args:
+            images: (B, 3, S, S) in [-1, 1].
+
+        Raises:
+            ValueError: the model has neither encoder nor mapping network.
+        """
         if self.encoder is not None:
             images = self.placed(images)
             with torch.inference_mode():
@@ -193,11 +206,14 @@ class FaceModel:
         return mean_codes(self._mapping(), style_dim, codes, rng=torch.Generator().manual_seed(0))
 
     def perceptual_term(self, name: str | None = None) -> PerceptualTerm | None:
-        """The term of a name, or the model's default.
+        """A perceptual term of the inversion; None where the term is `none`.
+
+        Args:
+            name: a name of `PERCEPTUAL`; the model's default where None.
 
         Raises:
             ValueError: no such term, or none for this model.
-            WeightsMissing: its weights are not on this machine; there is never another in its place.
+            WeightsMissing: its weights are not on this machine; no other term takes its place.
         """
         term = PERCEPTUAL[name or self.perceptual](self.perceptual_network, self.encoder)
         return moved(term, self.device, self.dtype) if isinstance(term, nn.Module) else term
@@ -239,17 +255,36 @@ class FaceModel:
         )
 
     def describe_inversion(self, perceptual: str | None = None, settings: InversionSettings | None = None) -> dict[str, Any]:
-        """What `invert` does with these arguments, JSON-ready: settings, and the perceptual term's own name or `none`."""
+        """The settings of `invert` for the same arguments, JSON-ready; `perceptual_term` is the term's own name or `none`.
+
+        Args:
+            perceptual: name of the perceptual term; the model's default where None.
+            settings: weights and schedule; the model's where None.
+
+        Raises:
+            ValueError: no such term, or none for this model.
+            WeightsMissing: the term's weights are not on this machine.
+        """
         term = self.perceptual_term(perceptual)
         used = replace(settings or self.inversion, batch=1)
         return {**asdict(used), "perceptual_term": NONE if term is None else term.name}
 
     def public_latents(self, count: int, *, rng: torch.Generator) -> Tensor:
-        """(count, K, D) synthetic latents, clipped to the box; no photo is needed."""
+        """Synthetic latents (count, K, D), clipped to the box; no photo is involved.
+
+        Args:
+            count: number of latents.
+            rng: source of the samples, on the CPU.
+        """
         return self.box.clip(self._synthetic_latents(count, rng))
 
     def random_faces(self, count: int, *, rng: torch.Generator) -> Tensor:
-        """(count, K, D) codes of faces that nobody has: one w of the mapping network for all codes, or the latent prior's."""
+        """Codes (count, K, D) of random faces: one w of the mapping network for all codes, or samples of the latent prior.
+
+        Args:
+            count: number of faces.
+            rng: source of the samples, on the CPU.
+        """
         if not isinstance(self.generator, MappedGenerator):
             return self._synthetic_latents(count, rng)
         codes, style_dim = self.latent_shape

@@ -66,11 +66,23 @@ class IdentityModel:
     elsewhere: "Callable[[Device, torch.dtype | None], IdentityModel] | None" = None
 
     def to(self, device: Device = None, dtype: torch.dtype | None = None) -> "IdentityModel":
-        """The same model with its networks on another device or in another precision, see `core.device.moved`."""
+        """The same model with its networks on another device or in another precision, see `core.device.moved`.
+
+        Args:
+            device: such as `cuda:1`, see `core.device.choose_device`.
+            dtype: float32 or float64.
+        """
         return self if self.elsewhere is None else self.elsewhere(device, dtype)
 
     def check(self, images: Tensor) -> None:
-        """Refuse images that are not of the model's size, not finite, or no floats in [-1, 1]."""
+        """Refuse unsuitable images.
+
+        Args:
+            images: (B, 3, S, S) in [-1, 1].
+
+        Raises:
+            ValueError: not of the model's size, not finite, or not floating-point values in [-1, 1].
+        """
         if images.shape[1:] != (3, self.size, self.size) or not images.isfinite().all():
             expected = f"finite images (B, 3, {self.size}, {self.size})"
             raise ValueError(f"model {self.name} takes {expected}, got {tuple(images.shape)}")

@@ -53,7 +53,10 @@ class Listed:
 
 
 def listed(name: str) -> Listed:
-    """A method by name.
+    """The description of a method.
+
+    Args:
+        name: of the method, such as `blur`.
 
     Raises:
         ValueError: there is no such method.

@@ -92,7 +92,11 @@ def method_for_bob(
 
 
 def method_for_eve(message: Message, model: FaceModel) -> DPSemCom:
-    """The paper's Eve, who has the public model and no pair; of a keyed message she has a key of her own making.
+    """The paper's Eve, who has the public model but no pair; for a keyed message she draws a key of her own.
+
+    Args:
+        message: the message.
+        model: its face model.
 
     Raises:
         MessageError: the message was made with another method or model.
@@ -130,10 +134,13 @@ def heard(
 
 
 def guarantee_of(message: Message) -> Guarantee:
-    """What Alice says of her message.
+    """The guarantee stated in a message.
+
+    Args:
+        message: the message.
 
     Raises:
-        MessageError: it is no guarantee.
+        MessageError: the message states no valid guarantee.
     """
     try:
         return guarantee_from_dict(dict(message.guarantee))

@@ -62,5 +62,9 @@ def folder_digest(folder: Path, card: Mapping[str, Any]) -> str:
 
 
 def box_as_dict(box: ClipBox) -> dict[str, Any]:
-    """A scalar clip box as `model.json` stores it."""
+    """A clip box as `model.json` stores it.
+
+    Args:
+        box: with scalar bounds.
+    """
     return {"lower": box.lower, "upper": box.upper, "source": box.source}
