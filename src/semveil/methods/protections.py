@@ -131,7 +131,10 @@ class Protection:
 
 
 def using(option: str) -> list[str]:
-    """The protections that use an option.
+    """Names of the protections that take an option.
+
+    Args:
+        option: such as `epsilon` or `guard`.
 
     Example:
         >>> using("guard")

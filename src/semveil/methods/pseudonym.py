@@ -41,7 +41,11 @@ class Pseudonyms:
         return self._derive("key id").hex()
 
     def identities(self, subjects: Sequence[str], dimension: int) -> Tensor:
-        """Vectors (B, dimension) of length 1 in float32, a row for each subject.
+        """Unit vectors (B, dimension) in float32, one per subject, determined by the key and the subject's name.
+
+        Args:
+            subjects: names; case, spacing and Unicode form make no difference.
+            dimension: length of a vector.
 
         Raises:
             ValueError: a subject without a name.
