@@ -60,7 +60,11 @@ def parsing_loss(logits: Tensor, labels: Tensor, inside: Tensor) -> Tensor:
 
 
 def component(images: Tensor, name: str) -> Tensor:
-    """The crop of aligned images (B, 3, S, S) that holds a component, one of `COMPONENTS`.
+    """The crop around a face component.
+
+    Args:
+        images: aligned faces (B, 3, S, S).
+        name: one of `COMPONENTS`.
 
     Example:
         >>> component(torch.zeros(1, 3, 128, 128), "mouth").shape
@@ -74,6 +78,12 @@ def component(images: Tensor, name: str) -> Tensor:
 
 
 def squared_distance(a: Tensor, b: Tensor, *, sums: bool) -> Tensor:
-    """1/2 |a - b|^2 of each of a batch: a mean over its values, or the paper's sum. (B, ...) -> (B,)."""
+    """Half the squared L2 distance per sample, |a - b|^2 / 2, (B,).
+
+    Args:
+        a: (B, ...).
+        b: (B, ...).
+        sums: sum over the values, as in the paper; their mean if False.
+    """
     squares = (a - b).square().flatten(1)
     return 0.5 * (squares.sum(1) if sums else squares.mean(1))

@@ -55,7 +55,11 @@ class NoiseImageTraining:
             raise ValueError(f"network has no choice {self.network!r}{near}; allowed: {', '.join(NETWORKS)}")
 
     def classifier(self, classes: int) -> VGG16Config:
-        """Sizes of explainer and service model."""
+        """Configuration of the explainer and of the service model.
+
+        Args:
+            classes: number of classes.
+        """
         if self.network == "small":
             return VGG16Config.small(classes=classes, width=self.width)
         return (VGG16Config.published if self.network == "published" else VGG16Config.standard)(classes=classes)

@@ -109,7 +109,19 @@ def publish_pairs(
     seed: int = 0,
     progress: Callable[[float, int, int, float], None] = lambda epsilon, epoch, epochs, loss: None,
 ) -> None:
-    """Train the paper's pairs on synthetic latents of the model's prior and put them into its folder."""
+    """Train the paper's pairs on synthetic latents of the model's prior, and write them into its folder.
+
+    Args:
+        folder: of the model.
+        epsilons: nominal epsilon of each pair.
+        calibration: of the noise that the pairs imitate.
+        seed: of all random numbers; every epsilon has its own stream.
+        progress: called after every epoch with epsilon, epochs done, epochs and mean loss.
+
+    Raises:
+        ValueError: there is no model in the folder.
+        BadCheckpoint: a file of the model is damaged.
+    """
     model = load_model(str(folder))
     for epsilon in epsilons:
         rng = streams(seed)[f"pair {epsilon:g}"]
@@ -121,9 +133,13 @@ def publish_pairs(
 
 
 def settle_batch_norm(encoder: FaceEncoder, images: Tensor) -> FaceEncoder:
-    """Copy of an encoder whose batch norms hold the statistics of these images.
+    """A copy of an encoder with batch norm statistics measured on images, in evaluation mode.
 
-    Averaged weights have other statistics than the weights that they average; without this, codes shrink to the mean.
+    Averaged weights have other statistics than the weights that were averaged; without this, codes shrink to the mean.
+
+    Args:
+        encoder: with averaged weights.
+        images: (N, 3, S, S) in [-1, 1].
     """
     settled = copy.deepcopy(encoder)
     for module in settled.modules():
