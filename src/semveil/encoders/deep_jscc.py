@@ -41,7 +41,7 @@ class DeepJSCCConfig:
 
 
 class DeepJSCC(nn.Module):
-    """Pictures (B, 3, S, S) in [-1, 1] <-> latents (B, K, D), which are sent as they are.
+    """Pictures (B, 3, S, S) in [-1, 1] <-> latents (B, K, D) for transmission.
 
     Example:
         >>> import torch

@@ -51,7 +51,7 @@ class GradualStyleEncoder(nn.Module):
         codes: K, 18 for a 1024 px StyleGAN2.
 
     Attributes:
-        mean_codes: (K, 512), added to what the network says; zero where a checkpoint was trained without.
+        mean_codes: (K, 512), added to the network's output; zero where a checkpoint was trained without.
 
     Example:
         >>> encoder = GradualStyleEncoder.from_official("psp_ffhq_encode.pt")  # doctest: +SKIP

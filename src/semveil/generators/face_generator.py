@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a generator of faces must be for a `FaceModel`: any torch module of this form serves, whoever wrote it."""
+"""The interface of a face generator in a `FaceModel`; any torch module that implements it can be used."""
 
 from collections.abc import Iterator
 from typing import Any, Protocol, Self, runtime_checkable

@@ -13,7 +13,7 @@ SLOPE = 0.2  # of the leaky ReLU
 
 
 class NoiseDiscriminator(nn.Module):
-    """Says of overlapping patches whether they are of a noised picture n(x), after PatchGAN (Isola et al., CVPR 2017).
+    """Scores overlapping patches as noised pictures n(x) or not, after PatchGAN (Isola et al., CVPR 2017).
 
     3x3 convolutions, leaky ReLU of slope 0.2. Departs from PatchGAN: the first one keeps the side, because noise differs from
     what is drawn by what each pixel is beside its neighbours; no instance norm, behind which the strength sigma of the noise,

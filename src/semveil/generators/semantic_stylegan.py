@@ -26,7 +26,7 @@ CHUNK = 1 << 20  # hidden values of the local generators at a time when no gradi
 
 @dataclass(frozen=True)
 class Synthesis:
-    """What the generator makes of latent codes.
+    """Output of the generator.
 
     Attributes:
         images: (B, 3, H, W), about [-1, 1], not clamped.

@@ -42,7 +42,7 @@ def attack(
 ) -> AttackedMessage:
     """Attack a message in every way that applies.
 
-    Eve has the public model, latents of public faces and transmissions whose photos she knows; of a keyed message those were
+    Eve has the public model, latents of public faces and transmissions whose photos she knows; for a keyed message these were
     sent under a key that she does not have, as hers would be.
 
     Args:
@@ -50,12 +50,12 @@ def attack(
         out: folder for the pictures that she gets and `result.json`.
         attacks: names out of `ATTACKS`, registered ones too; all that apply where None.
         latents: (N, K, D) of public faces, or a file of `semveil invert`; the model's prior where None.
-        known: how many transmissions she knows the photo of; 4000 where None, 300 under a key.
-        snr_db: of her channel in dB; 20 where None, or what the message has passed.
-        seed: of her channel and of what she draws.
+        known: number of transmissions whose photos she knows; 4000 where None, 300 under a key.
+        snr_db: SNR of her channel in dB; where None, that of the recorded message, or 20.
+        seed: random seed of her channel and of her samples.
         model: face model, loaded or by name; the message's where None.
         pair: that protected the message; looked up where None.
-        progress: of the attacks.
+        progress: called with the attacks done and their number.
 
     Raises:
         MessageError: the message cannot be read, or does not fit the model or the pair.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What an eavesdropper of dp-semcom has: her observation, public knowledge, and known pairs for the attacks."""
+"""The knowledge of an eavesdropper of dp-semcom: observation, public knowledge, and known pairs for the attacks."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -65,10 +65,10 @@ def listen(
     channel: AnyChannel | None = None,
     variance: Tensor | None = None,
 ) -> Eve:
-    """What Eve receives over her own channel.
+    """Eve's observation over her own channel, her public knowledge and her known pairs.
 
     Args:
-        method: Alice's, of which Eve learns what is public.
+        method: Alice's method; Eve learns its public part.
         heard: the received signal of the message under attack.
         traffic: other transmissions that she receives.
         snr_db: of her channel.

@@ -22,11 +22,11 @@ AnyPath = str | os.PathLike[str]
 
 @dataclass(frozen=True)
 class Record:
-    """What the ledger holds about a person.
+    """The ledger's releases about a person.
 
     Attributes:
-        releases: how many there are.
-        together: what they add up to.
+        releases: their number.
+        together: their composed guarantee.
     """
 
     releases: int

@@ -20,7 +20,7 @@ _TRAINED = ("epsilon", "calibration", "private_codes")  # what a pair is trained
 
 
 class PairMissing(SemveilError):
-    """No pair is trained for what is asked; the message names the command that trains it."""
+    """No pair is trained for these settings; the message names the command that trains it."""
 
 
 def sender(

@@ -45,9 +45,9 @@ class Transmitted(Brief):
     """A simulated transmission of one or more photos.
 
     Attributes:
-        result: everybody's images, codes, and what was sent.
+        result: images of all parties, codes and transmission.
         summary: what `result.json` holds: config, seeds, versions, and a record of each photo with its measurements.
-        certificate: of what Eve sees.
+        certificate: of Eve's images.
         method: Alice's.
     """
 
@@ -166,7 +166,7 @@ def _words(channel: AnyChannel | str | None) -> str:
 
 
 def describe(method: DPSemCom) -> dict[str, Any]:
-    """A method as results have it, JSON-ready."""
+    """The description of a method in `result.json`."""
     model, noise = method.model, method.calibration
     return {
         "method": method.name,

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What attacks on a message come to, in words: who is seen in their pictures, and are they nearer than a blind guess."""
+"""The verdict on attacks: is the person recognised in their pictures, and are they nearer than a blind guess."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -28,8 +28,8 @@ class Score:
     Attributes:
         attack: its name.
         psnr: of its pictures to the photos in dB, the mean over the message.
-        recognised: in how many of its pictures the recogniser sees the photo's person.
-        nearer_db: how much nearer to the photos than the average face its pictures are, in dB of PSNR.
+        recognised: number of its pictures that the recogniser accepts as the photo's person.
+        nearer_db: mean PSNR of its pictures to the photos minus that of the average face, in dB.
     """
 
     attack: str
@@ -40,13 +40,13 @@ class Score:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What all attacks together come to.
+    """The verdict on all attacks together.
 
     Attributes:
         outcome: `undone` (a picture shows the person), `partly undone` (a picture is nearer to the photo than a blind guess) or
             `held`.
         scores: of the attacks.
-        images: how many the message holds.
+        images: number of images in the message.
         verifier: name of the recogniser.
         average_recognised: pictures in which the recogniser takes even the average face for the person; where there are any,
             its decision says nothing and does not count.
@@ -114,7 +114,7 @@ def judge(found: Sequence[Found], truth: Tensor, average: Tensor, verifier: Veri
     """Compare what attacks give with the photos.
 
     Args:
-        found: what each attack gives, images (B, 3, S, S).
+        found: results of the attacks, images (B, 3, S, S).
         truth: the photos' crops (B, 3, S, S), or what stands for them, in [-1, 1].
         average: the average face (1, 3, S, S), which a blind guess gives.
         verifier: decides whether two faces show the same person.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""DeepJSCC over the link, as it is or with its latents under a key: keyed protection is not bound to one generator."""
+"""DeepJSCC over the link, unprotected or with keyed protection of its latents."""
 
 import json
 from dataclasses import dataclass, replace
@@ -30,7 +30,7 @@ PRIOR = "prior."  # before the names of the prior's tensors, in the file of the 
 
 @dataclass(frozen=True, eq=False)
 class DeepJSCCModel:
-    """Trained networks with what is public of their latents.
+    """Trained networks, with public bounds and prior of their latents.
 
     Attributes:
         network: frozen.
@@ -160,7 +160,7 @@ class DeepJSCCLink:
             return torch.cat([self.model.network.decode(part) for part in codes.split(64)])
 
     def guarantee(self) -> Guarantee:
-        """What holds against someone who hears the symbols."""
+        """The guarantee against an eavesdropper who receives the symbols."""
         return self.protector.guarantee("all latents", (), simulated=False)
 
 
@@ -171,7 +171,7 @@ def save_deep_jscc(path: Path, network: DeepJSCC, latents: Tensor, card: dict[st
         path: of the file.
         network: trained.
         latents: (N, K, D) of training photos, which the bounds follow from.
-        card: what it was trained on, JSON-ready.
+        card: training data and settings, JSON-ready.
     """
     box = ClipBox.from_quantiles(latents)
     prior = LatentPrior.fit(box.clip(latents), rank=min(PRIOR_RANK, max(1, len(latents) // 8)))  # and some spread beyond

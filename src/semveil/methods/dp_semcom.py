@@ -226,7 +226,7 @@ class DPSemCom:
         return self.send_codes(self.invert(images).codes, rng=rng)
 
     def send_codes(self, codes: Tensor, *, rng: torch.Generator | None = None) -> Transmission:
-        """The same from latents that are at hand: clip, protect, merge, pack, normalise power (Eqs. 5 to 9).
+        """The same from latents: clip, protect, merge, pack, normalise power (Eqs. 5 to 9).
 
         Args:
             codes: (B, K, D).
@@ -317,7 +317,7 @@ class DPSemCom:
     # What is claimed
 
     def guarantee(self, *, simulated: bool = False) -> Guarantee:
-        """What holds against someone who hears the symbols.
+        """The guarantee against an eavesdropper who receives the symbols.
 
         Args:
             simulated: genuine noise was drawn from a seeded stream.

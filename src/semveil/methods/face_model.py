@@ -36,12 +36,12 @@ PAPER_BOX = ClipBox(-1.4695, 1.4695, source="[DPSC]'s width 2.939, centred at 0:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class FaceModel:
-    """What the methods need of a trained model.
+    """A trained face model, as the methods use it.
 
     Attributes:
         name: as the user says it.
         digest: SHA-256 over what determines its output (64 hex digits); messages carry it.
-        generator: frozen, in evaluation mode; see `FaceGenerator` for what it must be.
+        generator: frozen, in evaluation mode; see `FaceGenerator` for its interface.
         encoder: feed-forward start of inversion; None for the official weights, which have none.
         box: public clip bounds.
         inversion: the default way to invert with this model.
@@ -49,7 +49,7 @@ class FaceModel:
         perceptual_network: whose features the term `lpips` compares (`alex` or `vgg`).
         prior: where synthetic latents come from; None: from the mapping network.
         folder: where the model lies; None for official weights.
-        card: what the model was trained on, under which terms, with which figures.
+        card: training data, licence terms and figures.
     """
 
     name: str
@@ -91,7 +91,7 @@ class FaceModel:
         inversion: InversionSettings = OFFICIAL,
         perceptual: str = NONE,
     ) -> "FaceModel":
-        """A model around a generator of one's own, which needs nothing but `FaceGenerator`'s form.
+        """A model around a custom generator with the interface of `FaceGenerator`.
 
         Args:
             generator: in evaluation mode, without gradients of its weights.
@@ -162,7 +162,7 @@ class FaceModel:
 
     @property
     def device(self) -> torch.device:
-        """Where the networks are, and what they make; photos and codes that are given are brought there."""
+        """Device of the networks and their outputs; input photos and codes are moved there."""
         return device_of(self.generator)
 
     @property

@@ -24,7 +24,7 @@ class Gallery:
     Args:
         model: draws the faces.
         space: in which they are compared.
-        faces: how many, 2 to 100,000.
+        faces: number of faces, 2 to 100,000.
 
     Raises:
         ValueError: too few or too many.

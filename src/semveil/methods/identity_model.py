@@ -45,7 +45,7 @@ class IdentityModel:
         identify: images (B, 3, S, S) in [-1, 1] -> r_id, (B, d) of unit length (Eq. 7).
         attributes: images -> r_att, maps (B, c, s, s), coarse to fine (Eq. 8).
         fuse: r_id and r_att -> images (B, 3, S, S) in [-1, 1] (Eqs. 9 and 13).
-        card: what it was trained on, under which terms.
+        card: training data and licence terms.
         elsewhere: (device, dtype) -> the same model with its networks there, which `to` asks for; None without networks.
 
     Example:
@@ -146,7 +146,7 @@ def save_identity_model(
         identity_file: the identity encoder's, which is copied.
         attributes: encoder of what stays.
         fusion: generator of the new face.
-        card: what the model was trained on; the networks' sizes are added.
+        card: training data and terms; the networks' sizes are added.
     """
     folder.mkdir(parents=True, exist_ok=True)
     write_whole(folder / IDENTITY_FILE, identity_file.read_bytes())

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the two ends of a link with latents on it have in common, whichever networks make the latents."""
+"""The common interface of methods that transmit latents, whatever networks encode them."""
 
 from collections.abc import Sequence
 from typing import Protocol

@@ -48,7 +48,7 @@ class LatentModel:
         identity_codes: codes that hold who it is, as far as codes can be told apart; 0-based.
         groups: codes by a name for what they show; each code is in one group.
         public_latents: (count, rng) -> latents (count, K, D) for which no photo is needed.
-        prior: what they are drawn from, where that is a Gaussian prior.
+        prior: Gaussian prior of the public latents, where there is one.
         elsewhere: (device, dtype) -> the same model with its networks there, which `to` asks for; None without networks.
 
     Example:

@@ -69,7 +69,7 @@ def prior_of(state: Mapping[str, Tensor], shape: tuple[int, int], *, name: str, 
         state: the file's tensors.
         shape: (K, D) of the model.
         name: for the message.
-        whitening: what the model's card says.
+        whitening: as in the model's card, 0 to 1.
 
     Raises:
         BadCheckpoint: it is no prior of such latents.

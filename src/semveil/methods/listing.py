@@ -18,7 +18,7 @@ class Listed:
         commands: that use it.
         layout: what becomes of a photo by default; None for a method of links.
         about: the first sentence of its description.
-        hides, leaves: what it hides and what can still be seen, in plain words; empty where the method does not say.
+        hides, leaves: hidden and remaining parts of a picture, in plain words; empty where the method declares none.
         options: by parameter.
     """
 

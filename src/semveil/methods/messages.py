@@ -26,7 +26,7 @@ def to_message(method: DPSemCom, transmission: Transmission, *, for_snr_db: floa
 
     Args:
         method: Alice's.
-        transmission: what she sends.
+        transmission: Alice's transmission.
         for_snr_db: round the symbols to what this SNR is worth, so that the file is smaller; they stay floats where None. What
             is sent is what was rounded: nothing of the photo goes in beside it.
     """
@@ -62,7 +62,7 @@ def method_for_bob(
     key: SharedKey | None = None,
     authenticate: bool = True,
 ) -> DPSemCom:
-    """What Bob needs to read a message: the same model, and the very pair or key that protected it.
+    """Bob's method for a message: the same model, and the same pair or key as Alice's.
 
     Args:
         message: as it was read.
@@ -110,7 +110,7 @@ def method_for_eve(message: Message, model: FaceModel) -> DPSemCom:
 def heard(
     message: Message, *, snr_db: AnySnr | None = None, rng: torch.Generator | None = None, channel: AnyChannel | None = None
 ) -> Transmission:
-    """What a receiver gets of a message: clean symbols pass a simulated channel, received ones stay as they are.
+    """A message as received: clean symbols pass a simulated channel, received ones stay unchanged.
 
     Args:
         message: as it was read.

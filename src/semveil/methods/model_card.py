@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What `model.json` says of a face model's networks, and what builds them."""
+"""Network architectures and sizes in a face model's `model.json`."""
 
 from collections.abc import Callable, Mapping
 from typing import Any

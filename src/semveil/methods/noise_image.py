@@ -31,7 +31,7 @@ NETWORKS = ("service", "explainer")
 
 @dataclass(frozen=True)
 class Classified:
-    """What the service answers.
+    """The service's answer.
 
     Attributes:
         labels: (N,) the class of each picture, from 0.

@@ -37,12 +37,12 @@ class NoiseImageModel:
     Attributes:
         name: of the folder.
         digest: SHA-256 over the generator's weights, which alone determine what `protect` gives.
-        explainer: f', trained on pictures as they are.
+        explainer: f', trained on unconverted pictures.
         generator: g, which the client runs.
         service: f, trained on g's pictures only.
         size: side of the pictures in pixels.
         classes: names of the classes by number.
-        card: what they were trained on, with which settings and figures.
+        card: training data, settings and figures.
     """
 
     name: str

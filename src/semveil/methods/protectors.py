@@ -21,7 +21,7 @@ from semveil.protection.pair import TrainedPair
 
 @dataclass(frozen=True, eq=False)
 class SentBlock:
-    """A private block as it is sent.
+    """The transmitted form of a private block.
 
     Attributes:
         block: (B, m, D).
@@ -80,7 +80,7 @@ class Protector(Protocol):
 
 
 class Unprotected:
-    """Sends the block as it is."""
+    """Transmits the block unchanged."""
 
     name = "none"
 
@@ -167,7 +167,7 @@ class Keyed:
     Args:
         protection: rotation or modulo.
         key: shared with Bob.
-        context: what the keys are bound to: model, codes, bounds; JSON-ready.
+        context: model, codes and bounds to which the keys are bound; JSON-ready.
         authenticate: seal the side information so that Bob notices tampering and wrong keys. Without it, every key opens
             the message to some face, so that nobody can prove which is the right one.
     """

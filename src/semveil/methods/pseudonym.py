@@ -24,7 +24,7 @@ class Pseudonyms:
     can tell these vectors from random people. With it anybody computes them from a list of names: the names are no secret.
 
     Args:
-        secret: the key; who has it can tell which subject a vector stands for.
+        secret: the key; its holder can link vectors to subjects.
 
     Example:
         >>> desk, again = Pseudonyms(Secret(bytes(32))), Pseudonyms(Secret(bytes(32)))

@@ -32,7 +32,7 @@ class QuantileBounds:
             quantiles; 0 by the least and the greatest value.
         lower, upper: (len(shares), K, D) half precision, rounded outwards.
         count: number of public latents.
-        of: what they are, in words.
+        of: origin of the latents, in words.
         observed: largest L1 distance of any two of the latents, by a name for the codes that it runs over.
 
     Raises:
@@ -70,7 +70,7 @@ class QuantileBounds:
 
         Args:
             latents: (N, K, D).
-            of: what the latents are, in words.
+            of: origin of the latents, in words.
             shares: percent of the latents to cut off at either end, 0 to below 50.
             observe: codes, by a name, whose largest pairwise L1 distance is kept too.
         """
@@ -122,7 +122,7 @@ class QuantileBounds:
 
     @property
     def digest(self) -> str:
-        """SHA-256 over the bounds and what is said about them."""
+        """SHA-256 over the bounds and their description."""
         numbers = [bound.contiguous().numpy().astype("<f2").tobytes() for bound in (self.lower, self.upper)]
         return hashlib.sha256(b"".join([self._about().encode(), *numbers])).hexdigest()
 

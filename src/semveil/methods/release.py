@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a method that turns photos into protected pictures gives, and what it must be able to do."""
+"""The interface of methods that turn photos into protected pictures, and their output."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -40,7 +40,7 @@ def layout_of(method: Any) -> Layout:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Release(Brief):
-    """What a method gives away of photos.
+    """The output of a method for a batch of photos.
 
     Args:
         images: (B, 3, S, S) about [-1, 1], not clamped.
@@ -78,10 +78,10 @@ class Release(Brief):
 
 @dataclass(frozen=True, eq=False)
 class Draw:
-    """What a method drew of one face, once, to be shown in many pictures of it: the frames of a clip.
+    """The random values drawn once for a face and shared by many pictures of it, such as the frames of a clip.
 
     Attributes:
-        values: what is released, by name, each with a first side of 1.
+        values: released tensors by name, each with first dimension 1.
         guarantee: what holds for it, however often it is shown.
     """
 

@@ -16,7 +16,7 @@ class SharedKey:
 
     Attributes:
         secret: 256 bits.
-        source: what a message says of it, see `channels.KeyedPart`.
+        source: the key's description in a message header, see `channels.KeyedPart`.
 
     Example:
         >>> SharedKey.fresh()
@@ -83,15 +83,15 @@ class SharedKey:
         """Bob's copy of the key of a message.
 
         Args:
-            source: what the message says of its key.
-            key_file, passphrase, own and peer: what Bob has.
+            source: the key's description in the message header.
+            key_file, passphrase, own and peer: Bob's secrets.
             key_file: that both have.
             passphrase: that both know.
             own: Bob's own secret.
             peer: Alice's public identity.
 
         Raises:
-            KeyProblem: what the message needs is not given, or does not fit.
+            KeyProblem: the secret for the message is not given, or does not fit.
         """
         kind = source["kind"]
         if kind == "file" and key_file is not None:

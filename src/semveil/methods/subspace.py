@@ -30,7 +30,7 @@ class Subspace:
         centre: (K, D) float64, the prior's mean.
         directions: (R, K, D) float64, with the largest variance first.
         deviations: (R,) float64, the prior's standard deviation along each.
-        of: what they are made from, in words.
+        of: their origin, in words.
 
     Example:
         >>> space = subspace_of(LatentModel.example(), 4)
@@ -66,7 +66,7 @@ class Subspace:
 
     @property
     def digest(self) -> str:
-        """SHA-256 over the numbers and what is said about them."""
+        """SHA-256 over the numbers and their description."""
         about = json.dumps({"format": "semveil subspace 1", "rank": self.rank, "of": self.of}, sort_keys=True)
         parts = [x.contiguous().numpy().astype("<f4").tobytes() for x in (self.centre, self.directions, self.deviations)]
         return hashlib.sha256(b"".join([about.encode(), *parts])).hexdigest()

@@ -218,7 +218,7 @@ class DirectionPrivUnitG:
 
     @property
     def length(self) -> float:
-        """Of what is shown, in deviations."""
+        """Length of the released coordinates, in deviations."""
         return math.sqrt(self.space.rank)
 
     def clip(self, coordinates: Tensor) -> Tensor:

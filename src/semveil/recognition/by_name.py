@@ -66,7 +66,7 @@ def load_verifier(name: str, *, resolution: int) -> tuple[Verifier, dict[str, An
 
 
 def choose_verifier(name: str, *, resolution: int, threshold: float | None = None) -> tuple[Verifier, dict[str, Any]]:
-    """A verifier by name or ONNX file, with what a result says about it.
+    """A verifier by name or ONNX file, with its description for results.
 
     Args:
         name: a name in `VERIFIERS`, or the path of an `.onnx` file.

@@ -19,7 +19,7 @@ __all__ = ["Record", "VGG16Classifier"]
 
 @dataclass
 class Record:
-    """What a pass through the network leaves for an explanation, in the order of the pass.
+    """Activations of a forward pass that an explanation needs, in order.
 
     Attributes:
         convolutions: what enters the ReLU of each convolution, (B, C, h, w).

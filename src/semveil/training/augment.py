@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Adaptive augmentation of what the discriminator sees (Karras et al. 2020, ADA): less overfitting with few photos."""
+"""Adaptive augmentation of the discriminator's input (Karras et al. 2020, ADA), against overfitting with few photos."""
 
 import torch
 from torch import Tensor

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Stochastic gradient descent that is differentially private in its training pictures (Abadi et al., CCS 2016).
 
-What it protects is who is in the training set. It says nothing of the pictures that a trained network is shown later.
+It protects membership in the training set. It says nothing of the pictures that a trained network is shown later.
 """
 
 import math
@@ -25,9 +25,9 @@ class Phase:
     """Steps of one network, for the accountant.
 
     Attributes:
-        name: of what is trained.
+        name: of the trained network.
         rate: chance of each picture to be in a step's batch, in (0, 1]; batches are drawn anew and independently.
-        steps: how many.
+        steps: their number.
     """
 
     name: str

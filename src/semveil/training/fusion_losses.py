@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the fusion's training asks of a new face: it shows the identity that was asked for, and the parts of the photo."""
+"""Losses of the fusion: a new face has the target identity and keeps the parts of the photo."""
 
 import torch
 from torch import Tensor
@@ -13,7 +13,7 @@ COMPONENTS = {"eyes": ("eyes", "brows"), "mouth": ("mouth",)}  # crops that have
 
 
 def identity_losses(looks: Tensor, asked: Tensor, own: Tensor, swapped: Tensor) -> tuple[Tensor, Tensor]:
-    """How far new faces are from who was asked for, and how much nearer they are to the photo's person than was asked.
+    """Distance of new faces from the target identity, and their excess closeness to the photo's person.
 
     The first is 1 - <looks, asked> ([IDP] Eq. 15). The second is max(0, <looks, own> - <asked, own>) where identities were
     swapped: a face is pushed away from the photo's person as far as the identity asked for is from it, and no further, or it

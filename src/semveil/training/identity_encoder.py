@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Train a compact identity encoder to say of small faces what a strong recogniser says of the photos at full resolution."""
+"""Train a compact identity encoder to reproduce on small faces a strong recogniser's output on full-resolution photos."""
 
 from dataclasses import dataclass, field
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the trainings of a generator together with its encoder share: schedule, averages, checkpoints."""
+"""The common part of joint trainings of generator and encoder: schedule, averages, checkpoints."""
 
 import copy
 import math

@@ -81,7 +81,7 @@ def train_networks(
     Args:
         folder: where the model goes; its name is the model's.
         train, test: of the same classes and size; nothing is chosen by `test`.
-        trained_on: what the card says of the data.
+        trained_on: description of the data for the card.
         device: where the networks are trained.
 
     Returns:

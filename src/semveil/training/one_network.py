@@ -25,7 +25,7 @@ class OneNetworkTrainer(Generic[Network]):
         optimiser, schedule: of its weights; the schedule goes on after each step.
         loss: of a new batch.
         settings: a dataclass with `steps` and `batch`, kept with the state.
-        rng: what the loss draws from.
+        rng: source of the loss's random numbers.
         average: share of the averaged weights that a step keeps; 0 averages none.
 
     Attributes:

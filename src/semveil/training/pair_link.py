@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the trainings of all pairs share: latents in order, noise to imitate, and the link between the two networks."""
+"""The common part of all pair trainings: ordered latents, noise to imitate, and the link between the two networks."""
 
 import math
 from collections.abc import Callable

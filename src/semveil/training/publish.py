@@ -64,7 +64,7 @@ def publish(
         faces: prepared photos; only those not held out are used.
         inversion, perceptual: become the model's default inversion and its perceptual term; by default what suits the encoder.
         discriminator: kept beside the model, so that training can go on from it.
-        photos: how many training photos are inverted.
+        photos: number of training photos to invert.
     """
     spatial = isinstance(encoder, PartEncoder)
     inversion = inversion or (FEATURES_INVERSION if spatial else DEFAULT_INVERSION)

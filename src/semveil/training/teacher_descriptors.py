@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What dlib's recogniser says of the photos of a face set, at the photos' own resolution."""
+"""Descriptors by dlib's recogniser for the photos of a face set, at full resolution."""
 
 import os
 import tempfile
