@@ -18,7 +18,14 @@ class Synthesizer(Protocol):
     """What inversion needs of a generator."""
 
     def synthesize(self, codes: Tensor) -> Tensor:
-        """Images (B, 3, H, W) about [-1, 1] from latents (B, K, D), differentiable."""
+        """Images from latents, differentiable.
+
+        Args:
+            codes: (B, K, D).
+
+        Returns:
+            (B, 3, H, W) about [-1, 1].
+        """
         ...
 
 

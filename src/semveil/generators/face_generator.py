@@ -57,5 +57,9 @@ class MappedGenerator(FaceGenerator, Protocol):
     """One with a mapping network, from which faces that nobody has can be drawn."""
 
     def map(self, z: Tensor) -> Tensor:
-        """The mapping network: standard normal z (B, D) -> w (B, D)."""
+        """The mapping network, w (B, D).
+
+        Args:
+            z: (B, D), standard normal.
+        """
         ...

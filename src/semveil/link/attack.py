@@ -55,7 +55,7 @@ def attack(
         seed: random seed of her channel and of her samples.
         model: face model, loaded or by name; the message's where None.
         pair: that protected the message; looked up where None.
-        progress: called with the attacks done and their number.
+        progress: called with the current attack, the attacks done and their number.
 
     Raises:
         MessageError: the message cannot be read, or does not fit the model or the pair.

@@ -64,7 +64,7 @@ def attack_message(
         snr_db: SNR of her channel; 20 dB where None.
         pair: that protected the message; looked up where None.
         rng: source of her channel noise and of her samples.
-        progress: called with the attacks done and their number.
+        progress: called with the current attack, the attacks done and their number.
 
     Raises:
         MessageError: the message does not fit the model or the pair.

@@ -208,7 +208,7 @@ class DPImage(Shown):
             rng: source of simulated noise; exact noise from the operating system where None.
 
         Raises:
-            ValueError: the images do not fit the model, or the acceptance test passes none of 24 public faces under this noise.
+            ValueError: the images do not fit the model, or the error of `protect_latents`.
         """
         self.model.check(images)
         return self.protect_latents(self.model.encode(images), rng=rng)

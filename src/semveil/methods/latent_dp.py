@@ -219,7 +219,11 @@ class LatentDP(Shown):
     # Algorithm 2
 
     def protect(self, images: Tensor, *, rng: torch.Generator | None = None) -> Release:
-        """New pictures of crops (B, 3, S, S) in [-1, 1]; exact noise from the operating system, or simulated from `rng`.
+        """New pictures of crops by [LDP] Algorithm 2.
+
+        Args:
+            images: (B, 3, S, S) in [-1, 1].
+            rng: source of simulated noise; exact noise from the operating system where None.
 
         Raises:
             ValueError: the images do not fit the model.
@@ -228,7 +232,12 @@ class LatentDP(Shown):
         return self.protect_latents(self.model.encode(images), rng=rng)
 
     def protect_latents(self, latents: Tensor, *, rng: torch.Generator | None = None) -> Release:
-        """The same from latents (B, K, D), not clipped."""
+        """The same from latents of photos.
+
+        Args:
+            latents: (B, K, D), not clipped.
+            rng: source of simulated noise; exact noise from the operating system where None.
+        """
         values = latents if self.subspace is None else self.subspace.coordinates(latents)
         if self.choice is not None:
             shown = self._chosen(values, rng).to(latents)

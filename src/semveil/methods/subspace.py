@@ -81,7 +81,11 @@ class Subspace:
         return self.centre + torch.einsum("br,rkd->bkd", coordinates.cpu().double(), self.directions)
 
     def residual(self, latents: Tensor) -> Tensor:
-        """The component (B, K, D) of latents (B, K, D) orthogonal to the subspace, in float64."""
+        """The component of latents orthogonal to the subspace, (B, K, D) float64.
+
+        Args:
+            latents: (B, K, D).
+        """
         return latents.double() - self.latents(self.coordinates(latents))
 
     def box(self, share: float) -> ClipBox:
