@@ -96,8 +96,8 @@ def test_papers_stand_on_the_kit_and_not_on_each_other() -> None:
 # Floors inside `methods`, lowest first; a module imports from its own floor and from those below.
 FLOORS_OF_METHODS = (
     "acceptance certificates face_model gallery identity_model inversion_cache latent_codec latent_model latent_prior "
-    "model_card noise_image_model options pseudonym quantile_bounds registry release shared_key subspace subspace_noise "
-    "transmission",
+    "model_card model_folder noise_image_model options pseudonym quantile_bounds registry release shared_key subspace "
+    "subspace_noise transmission",
     "latent_link pairs protection_options protections protectors",
     "baselines deep_jscc dp_image dp_semcom identity_dp latent_dp noise_image",
     "digital listing messages semantic_link",

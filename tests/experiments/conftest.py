@@ -15,8 +15,9 @@ from semveil.experiments.dp_semcom.setup import PRESETS, VARIANTS
 from semveil.generators.semantic_stylegan import SemanticStyleGAN, SemanticStyleGANConfig
 from semveil.mechanisms import ClipBox
 from semveil.methods.dp_semcom import pair_settings
-from semveil.methods.face_model import box_as_dict, load_model, save_model
+from semveil.methods.face_model import load_model
 from semveil.methods.latent_prior import LatentPrior
+from semveil.methods.model_folder import box_as_dict, save_model
 from semveil.methods.pairs import pair_file, write_pair
 from semveil.training.protector import train_pair
 

@@ -17,10 +17,11 @@ from semveil.generators.stylegan2 import StyleGAN2, StyleGAN2Config
 from semveil.methods import latent_model
 from semveil.methods.dp_image import DPImage
 from semveil.methods.dp_semcom import DPSemCom
-from semveil.methods.face_model import load_model, save_model
+from semveil.methods.face_model import load_model
 from semveil.methods.latent_dp import LatentDP
 from semveil.methods.latent_model import LatentModel, from_face_model, load_latent_model, part_groups
 from semveil.methods.latent_prior import LatentPrior
+from semveil.methods.model_folder import save_model
 from semveil.methods.quantile_bounds import PAPER_LATENTS
 
 

@@ -10,7 +10,8 @@ import torch
 from semveil.core.registry import Registry
 from semveil.methods import dp_semcom, protection_options
 from semveil.methods.dp_semcom import DPSemCom
-from semveil.methods.face_model import load_model, save_model
+from semveil.methods.face_model import load_model
+from semveil.methods.model_folder import save_model
 from semveil.methods.protections import PROTECTIONS
 
 

@@ -171,7 +171,8 @@ def _weights_card(name: str) -> dict[str, Any]:
 
 def _model_card(name: str) -> dict[str, Any]:
     from semveil.core.weights import CATALOGUE
-    from semveil.methods.face_model import OFFICIAL_MODEL, box_as_dict, load_model
+    from semveil.methods.face_model import OFFICIAL_MODEL, load_model
+    from semveil.methods.model_folder import box_as_dict
     from semveil.methods.pairs import list_pairs, read_pair
 
     if other := _other_model(name):

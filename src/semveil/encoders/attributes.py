@@ -69,6 +69,11 @@ class AttributeEncoderConfig:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "AttributeEncoderConfig":
+        """A configuration from the values of `as_dict`, also after JSON has turned tuples into lists.
+
+        Raises:
+            ValueError: a setting is unknown or out of range.
+        """
         unknown = values.keys() - {f.name for f in fields(cls)}
         if unknown:
             raise ValueError(f"unknown attribute encoder settings: {', '.join(sorted(unknown))}")
@@ -98,7 +103,10 @@ class AttributeEncoder(nn.Module):
 
     @classmethod
     def from_official(cls, source: str | Path | Mapping[str, Any]) -> "AttributeEncoder":
-        """Load the multi-level attribute encoder (`E.*`) of a FaceShifter checkpoint, or of its state dict; evaluation mode.
+        """Load the multi-level attribute encoder (keys `E.*`) of a FaceShifter checkpoint, in evaluation mode.
+
+        Args:
+            source: the file, or its state dict.
 
         Raises:
             BadCheckpoint: the file is absent, damaged, unsafe, or holds other networks.
@@ -139,7 +147,14 @@ class AttributeEncoder(nn.Module):
 
 
 def coarsened(images: Tensor, side: int) -> Tensor:
-    """Images (B, 3, S, S) reduced to side x side means and enlarged again: their attributes are a function of 3 side^2 numbers.
+    """Images averaged to side x side pixels and interpolated back, so that they carry only 3 side^2 numbers.
+
+    Args:
+        images: (B, 3, S, S).
+        side: number of cells per side; divides S.
+
+    Raises:
+        ValueError: `side` is not positive or does not divide S.
 
     Example:
         >>> coarsened(torch.tensor([[[[0.0, 1.0], [2.0, 3.0]]]]), 1).unique()

@@ -41,7 +41,7 @@ class DeepJSCCConfig:
 
 
 class DeepJSCC(nn.Module):
-    """Pictures (B, 3, S, S) in [-1, 1] <-> latents (B, K, D), which are sent as they are.
+    """Pictures (B, 3, S, S) in [-1, 1] <-> latents (B, K, D) for transmission.
 
     Example:
         >>> import torch
@@ -71,11 +71,11 @@ class DeepJSCC(nn.Module):
         )
 
     def encode(self, images: Tensor) -> Tensor:
-        """(B, 3, S, S) -> (B, K, D)."""
+        """Latents (B, K, D) of images (B, 3, S, S) in [-1, 1], neither clipped nor power-normalised."""
         return self.encoder(images).flatten(2)
 
     def decode(self, latents: Tensor) -> Tensor:
-        """(B, K, D) -> (B, 3, S, S) about [-1, 1]."""
+        """Images (B, 3, S, S) about [-1, 1] from latents (B, K, D)."""
         side = self.config.side
         return self.decoder(latents.unflatten(2, (side, side)))
 

@@ -32,6 +32,11 @@ class EncoderFeatures:
         self.encoder = encoder
 
     def distance_to(self, photos: Tensor) -> Callable[[Tensor], Tensor]:
+        """A function from images (B, 3, S, S) to the distances (B,) of their encoder features from those of the photos.
+
+        Args:
+            photos: (B, 3, S, S) in [-1, 1].
+        """
         with torch.no_grad():
             target = self._directions(photos)
         return lambda images: sum(

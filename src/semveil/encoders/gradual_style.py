@@ -40,6 +40,7 @@ class MapToStyle(nn.Module):
         self.linear = EqualizedLinear(WIDTH, WIDTH)
 
     def forward(self, features: Tensor) -> Tensor:
+        """One style (B, 512) from a feature map (B, 512, h, h)."""
         return self.linear(self.convs(features).flatten(1))
 
 
@@ -50,7 +51,7 @@ class GradualStyleEncoder(nn.Module):
         codes: K, 18 for a 1024 px StyleGAN2.
 
     Attributes:
-        mean_codes: (K, 512), added to what the network says; zero where a checkpoint was trained without.
+        mean_codes: (K, 512), added to the network's output; zero where a checkpoint was trained without.
 
     Example:
         >>> encoder = GradualStyleEncoder.from_official("psp_ffhq_encode.pt")  # doctest: +SKIP
@@ -73,10 +74,11 @@ class GradualStyleEncoder(nn.Module):
 
     @classmethod
     def from_official(cls, source: str | Path | Mapping[str, Any]) -> "GradualStyleEncoder":
-        """Load `psp_ffhq_encode.pt`, what was read from it, or a state dict with its keys (`encoder.*`, also bare).
+        """Load the encoder of `psp_ffhq_encode.pt`; `StyleGAN2.from_official` loads the generator of the same file.
 
-        The number of codes is the file's `opts.output_size`'s, or what the weights hold. The file's generator is loaded by
-        `StyleGAN2.from_official` from the same file.
+        Args:
+            source: the file, its content, or a state dict with its keys (with or without the prefix `encoder.`). The number of
+                codes is that of `opts.output_size`, or what the weights hold.
 
         Raises:
             BadCheckpoint: the file is absent, damaged, unsafe, or holds another encoder.
@@ -100,11 +102,25 @@ class GradualStyleEncoder(nn.Module):
         return network
 
     def forward(self, images: Tensor) -> Tensor:
-        """Latent codes (B, K, 512) of photos (B, 3, H, W) in [-1, 1], aligned as FFHQ, H and W at least 256."""
+        """Latent codes (B, K, 512): the predicted offsets plus the generator's mean codes.
+
+        Args:
+            images: (B, 3, H, W) in [-1, 1], aligned as in FFHQ; H and W at least 256.
+
+        Raises:
+            ValueError: images of another shape, or smaller than 256 px.
+        """
         return self.offsets(images) + self.mean_codes
 
     def offsets(self, images: Tensor) -> Tensor:
-        """What the network itself says: codes minus `mean_codes`; photos larger than 256 px are pooled to it."""
+        """Predicted latent codes minus `mean_codes`, (B, K, 512).
+
+        Args:
+            images: (B, 3, H, W) in [-1, 1], H and W at least 256; larger ones are average-pooled to 256 px.
+
+        Raises:
+            ValueError: images of another shape, or smaller than 256 px.
+        """
         if images.ndim != 4 or images.shape[1] != 3 or min(images.shape[2:]) < SIDE:
             raise ValueError(
                 f"the pSp encoder wants photos (B, 3, H, W) of at least {SIDE} px, got {tuple(images.shape)}; "

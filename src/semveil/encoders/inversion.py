@@ -17,7 +17,16 @@ MEAN_SAMPLES = 10_000
 class Synthesizer(Protocol):
     """What inversion needs of a generator."""
 
-    def synthesize(self, codes: Tensor) -> Tensor: ...
+    def synthesize(self, codes: Tensor) -> Tensor:
+        """Images from latents, differentiable.
+
+        Args:
+            codes: (B, K, D).
+
+        Returns:
+            (B, 3, H, W) about [-1, 1].
+        """
+        ...
 
 
 @dataclass(frozen=True)
@@ -56,7 +65,13 @@ class Inversion:
 
 
 def learning_rate_factor(step: int, steps: int, *, ramp_down: float = 0.25, ramp_up: float = 0.05) -> float:
-    """Factor of the learning rate at a step: linear rise, plateau, cosine fall; 0 at step 0 (the official `get_lr`).
+    """Factor of the learning rate at a step: linear rise, plateau, cosine decay; 0 at step 0 (the official `get_lr`).
+
+    Args:
+        step: 0-based, below `steps`.
+        steps: length of the optimisation.
+        ramp_down: share of the steps with decay, in (0, 1].
+        ramp_up: share of the steps with rise, in (0, 1].
 
     Example:
         >>> learning_rate_factor(0, 400), learning_rate_factor(200, 400)
@@ -68,7 +83,17 @@ def learning_rate_factor(step: int, steps: int, *, ramp_down: float = 0.25, ramp
 
 
 def mean_codes(map_latents: Callable[[Tensor], Tensor], style_dim: int, codes: int, *, rng: torch.Generator | None) -> Tensor:
-    """Mean of 10,000 mapped standard normal z, repeated to (1, K, D): where the official inversion starts."""
+    """Mean of 10,000 mapped latents, the start of the official inversion.
+
+    Args:
+        map_latents: mapping network, z (N, D) -> w (N, D).
+        style_dim: D.
+        codes: K, the number of repetitions of the mean.
+        rng: source of the standard normal z; torch's default stream where None.
+
+    Returns:
+        (1, K, D).
+    """
     with torch.no_grad():
         w = map_latents(torch.randn(MEAN_SAMPLES, style_dim, generator=rng))
     return w.mean(0).expand(1, codes, -1).clone()
@@ -147,5 +172,10 @@ def _invert_batch(
 
 
 def pooled(images: Tensor, size: int) -> Tensor:
-    """Images averaged down to `size` px where they are larger."""
+    """Images average-pooled to size x size pixels; smaller ones are returned unchanged.
+
+    Args:
+        images: (B, 3, S, S).
+        size: largest side in pixels.
+    """
     return torch.nn.functional.adaptive_avg_pool2d(images, size) if images.shape[-1] > size else images

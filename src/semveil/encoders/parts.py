@@ -44,6 +44,7 @@ class PartEncoderConfig:
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> "PartEncoderConfig":
+        """A configuration from the values of `as_dict`, also after JSON has turned tuples into lists."""
         sizes: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
         if "boxes" in sizes:
             sizes["boxes"] = tuple(tuple(box) for box in sizes["boxes"])
@@ -102,7 +103,11 @@ class PartEncoder(nn.Module):
         self.register_buffer("columns", torch.stack(columns), persistent=False)  # (P, w, S/4)
 
     def features(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Photos (B, 3, S, S) -> features at 1/4, 1/8 and 1/16 of the side."""
+        """Feature maps at 1/4, 1/8 and 1/16 of the image side.
+
+        Args:
+            images: (B, 3, S, S) in [-1, 1]; larger than `config.size` they are average-pooled to it.
+        """
         if images.shape[-1] > self.config.size:
             images = F.adaptive_avg_pool2d(images, self.config.size)
         quarter = self.quarter(self.stem(images))
@@ -110,6 +115,7 @@ class PartEncoder(nn.Module):
         return quarter, eighth, self.sixteenth(eighth)
 
     def forward(self, images: Tensor) -> Tensor:
+        """Latent codes (B, K, D) of images (B, 3, S, S) in [-1, 1]."""
         c = self.config
         quarter, eighth, sixteenth = self.features(images)
         context = self.from_eighth(eighth) + F.interpolate(

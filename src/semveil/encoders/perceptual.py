@@ -28,7 +28,11 @@ class PerceptualTerm(Protocol):
         ...
 
     def distance_to(self, photos: Tensor) -> Callable[[Tensor], Tensor]:
-        """The distances (B,) of images (B, 3, h, w) to photos of the same shape, whose features are computed here, once."""
+        """A function from images (B, 3, h, w) to their distances (B,) from the photos, differentiable in the images.
+
+        Args:
+            photos: (B, 3, h, w) in [-1, 1]; their features are computed once, in this call.
+        """
         ...
 
 

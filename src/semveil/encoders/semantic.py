@@ -32,6 +32,7 @@ class SemanticEncoderConfig:
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> "SemanticEncoderConfig":
+        """A configuration from the values of `as_dict`, also after JSON has turned tuples into lists."""
         sizes: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
         return cls(**sizes)
 
@@ -84,6 +85,7 @@ class SemanticEncoder(nn.Module):
         self.register_buffer("style_std", torch.ones(config.style_dim))
 
     def forward(self, images: Tensor) -> Tensor:
+        """Latent codes (B, K, D) of images (B, 3, S, S) in [-1, 1]; larger than `config.size` they are average-pooled to it."""
         if images.shape[-1] > self.config.size:
             images = F.adaptive_avg_pool2d(images, self.config.size)
         x = self.stem(images)

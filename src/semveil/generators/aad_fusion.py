@@ -59,6 +59,11 @@ class FusionConfig:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "FusionConfig":
+        """A configuration from the values of `as_dict`, also after JSON has turned tuples into lists.
+
+        Raises:
+            ValueError: a setting is unknown or out of range.
+        """
         unknown = values.keys() - {f.name for f in fields(cls)}
         if unknown:
             raise ValueError(f"unknown fusion generator settings: {', '.join(sorted(unknown))}")
@@ -86,7 +91,14 @@ class AAD(nn.Module):
         self.conv1, self.conv2 = (nn.Conv2d(attributes, channels, 3, padding=1) for _ in range(2))  # gamma_att, beta_att
 
     def forward(self, features: Tensor, gamma: Tensor, beta: Tensor, identity: Tensor) -> Tensor:
-        """Restyle features (B, channels, side, side); `gamma` and `beta` are `conv1` and `conv2` of the attributes."""
+        """Adaptive attentional denormalisation: a blend of attribute and identity modulation by a learned mask.
+
+        Args:
+            features: (B, C, h, h), C the layer's channels.
+            gamma: (B, C, h, h), scale by the attributes: the output of `conv1`.
+            beta: (B, C, h, h), shift by the attributes: the output of `conv2`.
+            identity: (B, E) identity vectors.
+        """
         normal = self.BNorm(features)
         by_identity = self.fc_1(identity)[..., None, None] * normal + self.fc_2(identity)[..., None, None]
         return torch.lerp(gamma * normal + beta, by_identity, self.conv_f(normal).sigmoid())
@@ -114,6 +126,13 @@ class AADResBlk(nn.Module):
             self.conv3 = nn.Conv2d(width, channels, 3, padding=1)
 
     def forward(self, features: Tensor, attributes: Tensor, identity: Tensor) -> Tensor:
+        """Modulated features with a residual connection, (B, O, h, h).
+
+        Args:
+            features: (B, I, h, h).
+            attributes: (B, A, h, h), the attribute map of this resolution.
+            identity: (B, E) identity vectors.
+        """
         steps = [self.add1, self.add2, *([self.add3] if self.projects else [])]
         # One convolution for all maps of the attributes: the same numbers, in a quarter less of the training's time.
         convolutions = [conv for step in steps for conv in (step.conv1, step.conv2)]
@@ -149,7 +168,10 @@ class FusionGenerator(nn.Module):
 
     @classmethod
     def from_official(cls, source: str | Path | Mapping[str, Any]) -> "FusionGenerator":
-        """Load the generator (`G.*`) of a FaceShifter checkpoint, or of its state dict; evaluation mode.
+        """Load the generator (keys `G.*`) of a FaceShifter checkpoint, in evaluation mode.
+
+        Args:
+            source: the file, or its state dict.
 
         Raises:
             BadCheckpoint: the file is absent, damaged, unsafe, or holds other networks.

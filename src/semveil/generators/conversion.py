@@ -66,7 +66,7 @@ class ConversionConfig:
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> "ConversionConfig":
-        """From `as_dict`.
+        """A configuration from the values of `as_dict`.
 
         Raises:
             ValueError: a setting is unknown or out of range.
@@ -115,7 +115,10 @@ class ConversionGenerator(nn.Module):
 
     @classmethod
     def from_released(cls, source: str | Path | Mapping[str, Any]) -> "ConversionGenerator":
-        """Load a generator of the paper's public code (keys `model.*`), in evaluation mode.
+        """Load a generator of the public code of [NI] (keys `model.*`), in evaluation mode.
+
+        Args:
+            source: the file, or its state dict.
 
         Raises:
             BadCheckpoint: the file is absent, damaged, unsafe, or holds other weights.
@@ -138,15 +141,25 @@ class ConversionGenerator(nn.Module):
         return network.eval()
 
     def forward(self, images: Tensor) -> Tensor:
-        """Images (B, 3, H, W) in [-1, 1] -> converted images of the same shape in [-1, 1]."""
+        """Converted images g(x) = tanh(x + F(x)) with skip connection, tanh(F(x)) without; same shape, in [-1, 1].
+
+        Args:
+            images: (B, 3, H, W) in [-1, 1]; H and W as for `change`.
+
+        Raises:
+            ValueError: images of another shape, or sides as `change` refuses them.
+        """
         change = self.change(images)
         return torch.tanh(images + change if self.config.skip else change)
 
     def change(self, images: Tensor) -> Tensor:
-        """F(x): what the network computes before the tanh, and before the picture is added where it is.
+        """F(x), the network's output before the skip connection and tanh, same shape as the images.
+
+        Args:
+            images: (B, 3, H, W) in [-1, 1]; H and W multiples of 2^halvings, at least 4 and at least twice that power.
 
         Raises:
-            ValueError: the images have no three channels, or sides that the halvings do not divide or leave nothing of.
+            ValueError: images without three channels, or with sides of another length.
         """
         step = 1 << self.config.halvings
         least = max(4, 2 * step)  # reflection needs more pixels than it adds, instance norm more than one

@@ -24,6 +24,7 @@ class ResidualDown(nn.Module):
         self.skip = EqualizedConv(inputs, outputs, 1)
 
     def forward(self, x: Tensor) -> Tensor:
+        """Features (B, I, H, W) -> (B, O, H/2, W/2)."""
         y = scaled_leaky_relu(self.conv1(x))
         y = scaled_leaky_relu(self.conv2(blur(y, padding=2)))
         return (y + self.skip(downsample(x))) / math.sqrt(2)
@@ -39,13 +40,16 @@ class Branch(nn.Module):
         self.blocks = nn.Sequential(*(ResidualDown(channels(s), channels(s // 2)) for s in sides))
 
     def forward(self, x: Tensor) -> Tensor:
+        """Images (B, C, H, W) -> features (B, F, 4, 4)."""
         return self.blocks(scaled_leaky_relu(self.first(x)))
 
 
 def minibatch_deviation(x: Tensor, *, group: int = 4) -> Tensor:
-    """Append the mean standard deviation over groups of `group` interleaved samples as one channel.
+    """Append the mean standard deviation within groups of samples as one channel, (B, C + 1, H, W).
 
-    The members of a group are samples i, i + B/group, ...; a batch that `group` does not divide uses one group.
+    Args:
+        x: (B, C, H, W).
+        group: samples per group: i, i + B/group, ...; a batch that it does not divide forms one group.
     """
     batch = x.shape[0]
     size = group if batch % group == 0 else batch
@@ -85,7 +89,11 @@ class Discriminator(nn.Module):
         self.score = EqualizedLinear(channels(4), 1)
 
     def forward(self, images: Tensor) -> Tensor:
-        """Images (B, 3, H, W) in [-1, 1] -> realness scores (B, 1); they depend on the batch."""
+        """Realness scores (B, 1); they depend on the whole batch.
+
+        Args:
+            images: (B, 3, H, W) in [-1, 1].
+        """
         x = minibatch_deviation(self.images(images))
         return self.score(self.hidden(scaled_leaky_relu(self.final_conv(x)).flatten(1)))
 
@@ -120,7 +128,12 @@ class DualBranchDiscriminator(nn.Module):
         self.score = EqualizedLinear(channels(4), 1)
 
     def forward(self, images: Tensor, masks: Tensor | None = None) -> Tensor:
-        """Images (B, 3, H, W) in [-1, 1] and masks (B, 13, h, h) in [-1, 1] -> realness scores (B, 1)."""
+        """Realness scores (B, 1) of images with their masks; they depend on the whole batch.
+
+        Args:
+            images: (B, 3, H, W) in [-1, 1].
+            masks: (B, 13, h, h) in [-1, 1]; the images alone are scored where None.
+        """
         x = self.images(images)
         if masks is not None:
             x = x + self.masks(masks)
@@ -146,6 +159,7 @@ class PatchDiscriminator(nn.Module):
         self.parts = nn.Sequential(*parts, nn.Conv2d(widths[-1], 1, 4, padding=2))
 
     def forward(self, images: Tensor) -> Tensor:
+        """Realness scores (B, 1, h, w) of patches, from images (B, 3, H, W) in [-1, 1]."""
         return self.parts(images)
 
 
@@ -173,7 +187,11 @@ class MultiScaleDiscriminator(nn.Module):
         self.judges = nn.ModuleList(PatchDiscriminator(width, layers) for _ in range(scales))
 
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
-        """Images (B, 3, H, W) in [-1, 1] -> realness scores of patches, one map (B, 1, h, w) for each scale, fine to coarse."""
+        """Realness scores of patches, one map (B, 1, h, w) per scale, fine to coarse.
+
+        Args:
+            images: (B, 3, H, W) in [-1, 1].
+        """
         scores = []
         for i, judge in enumerate(self.judges):
             if i:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a generator of faces must be for a `FaceModel`: any torch module of this form serves, whoever wrote it."""
+"""The interface of a face generator in a `FaceModel`; any torch module that implements it can be used."""
 
 from collections.abc import Iterator
 from typing import Any, Protocol, Self, runtime_checkable
@@ -33,10 +33,19 @@ class FaceGenerator(Protocol):
     def config(self) -> Sizes: ...
 
     def synthesize(self, codes: Tensor) -> Tensor:
-        """Latents (B, K, D) -> images (B, 3, S, S) about [-1, 1], not clamped; differentiable, the same every time."""
+        """Images from latents, deterministic and differentiable.
+
+        Args:
+            codes: (B, K, D).
+
+        Returns:
+            (B, 3, S, S) about [-1, 1], not clamped.
+        """
         ...
 
-    def parameters(self, recurse: bool = ...) -> Iterator[nn.Parameter]: ...
+    def parameters(self, recurse: bool = ...) -> Iterator[nn.Parameter]:
+        """The weights, as `nn.Module.parameters` gives them."""
+        ...
 
     def state_dict(self) -> dict[str, Any]: ...
 
@@ -48,5 +57,9 @@ class MappedGenerator(FaceGenerator, Protocol):
     """One with a mapping network, from which faces that nobody has can be drawn."""
 
     def map(self, z: Tensor) -> Tensor:
-        """Standard normal z (B, D) -> w (B, D)."""
+        """The mapping network, w (B, D).
+
+        Args:
+            z: (B, D), standard normal.
+        """
         ...

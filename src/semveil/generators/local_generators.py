@@ -48,7 +48,11 @@ class LocalGenerators(nn.Module):
         self.depth_bias = nn.Parameter(torch.zeros(parts - 1))
 
     def modulate(self, styles: Tensor) -> Modulated:
-        """Styles (B, P, L, D) -> the matrices that every position of these images shares."""
+        """Modulated weights that all positions of an image share.
+
+        Args:
+            styles: (B, P, L, D): batch, part, layer, style dimension.
+        """
         style_dim, width = styles.shape[-1], self.weight.shape[-1]
         scale = torch.einsum("bpld,lpcd->lbpc", styles, self.modulation_weight / math.sqrt(style_dim))
         scale = scale + self.modulation_bias[:, None]
@@ -65,7 +69,15 @@ class LocalGenerators(nn.Module):
         )
 
     def forward(self, position: Tensor, modulated: Modulated) -> tuple[Tensor, Tensor]:
-        """Position features (N, C) -> hidden (B, P, N, C), depths (B, P, N)."""
+        """Hidden features and depths of every part at every position.
+
+        Args:
+            position: (N, C) Fourier features of the positions.
+            modulated: weights from `modulate`.
+
+        Returns:
+            Hidden features (B, P, N, C), and depths (B, P, N), 0 for the background.
+        """
         parts = len(PARTS)
         x = position.expand(modulated.weight.shape[1], -1, -1)
         depths = None
@@ -78,10 +90,15 @@ class LocalGenerators(nn.Module):
         return x.unflatten(0, (-1, parts)), F.pad(depths, (0, 0, 1, 0))  # the background's depth is 0
 
     def composite(self, hidden: Tensor, weights: Tensor, modulated: Modulated) -> Tensor:
-        """Features sum_p w_p (W_p h_p + b_p): hidden (B, P, N, C), weights (B, P, N) -> (B, N, F).
+        """Composited features sum_p w_p (W_p h_p + b_p), (B, N, F).
 
         The sum over parts is taken inside one matrix product over (part, channel), so the thirteen feature maps
         never exist; W_p applied to w_p h_p is the same by linearity.
+
+        Args:
+            hidden: (B, P, N, C) from `forward`.
+            weights: (B, P, N) composition weights.
+            modulated: weights from `modulate`.
         """
         weighted = (hidden * weights.to(hidden.dtype).unsqueeze(-1)).transpose(1, 2).flatten(2)  # (B, N, P * C)
         return weighted @ modulated.feature.to(hidden.dtype) + weights.transpose(1, 2) @ self.feature_bias

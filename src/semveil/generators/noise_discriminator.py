@@ -13,7 +13,7 @@ SLOPE = 0.2  # of the leaky ReLU
 
 
 class NoiseDiscriminator(nn.Module):
-    """Says of overlapping patches whether they are of a noised picture n(x), after PatchGAN (Isola et al., CVPR 2017).
+    """Scores overlapping patches as noised pictures n(x) or not, after PatchGAN (Isola et al., CVPR 2017).
 
     3x3 convolutions, leaky ReLU of slope 0.2. Departs from PatchGAN: the first one keeps the side, because noise differs from
     what is drawn by what each pixel is beside its neighbours; no instance norm, behind which the strength sigma of the noise,
@@ -43,10 +43,13 @@ class NoiseDiscriminator(nn.Module):
             nn.init.zeros_(layer.bias)
 
     def forward(self, images: Tensor) -> Tensor:
-        """Images (B, 3, H, W) in [-1, 1] -> scores (B, 1, h, w) of patches, any real number; least squares tells them apart.
+        """Unbounded patch scores (B, 1, h, w), for a least-squares loss.
+
+        Args:
+            images: (B, 3, H, W) in [-1, 1]; H and W at least 2^(halvings + 1).
 
         Raises:
-            ValueError: the images are too small to leave two pixels after the halvings.
+            ValueError: images smaller than that.
         """
         least = 1 << len(self.convolutions)
         if min(images.shape[2:]) < least:

@@ -35,7 +35,13 @@ class OfficialChannels:
 
 
 def without_drawing(build: type[Network], *args: Any, **kwargs: Any) -> Network:
-    """Construct a network whose initial values will be overwritten, leaving torch's global random stream as it was."""
+    """Construct a network without advancing torch's global random stream; its initial values will be overwritten.
+
+    Args:
+        build: class of the network.
+        args: positional arguments of its constructor.
+        kwargs: keyword arguments of its constructor.
+    """
     with torch.random.fork_rng(devices=[]):
         return build(*args, **kwargs)
 
@@ -51,23 +57,43 @@ class Slot:
 
 
 def filter_slot(key: str, gain: float) -> Slot:
+    """The slot of a fixed 4 x 4 blur filter, which is checked but not copied.
+
+    Args:
+        key: key in the state dict.
+        gain: sum of the expected filter's taps.
+    """
     return Slot(key, None, (4, 4), gain)
 
 
 def linear_slots(prefix: str, layer: Any) -> Iterator[Slot]:
-    """`prefix.weight` and `prefix.bias` of an `EqualizedLinear`."""
+    """Slots of the weight and bias of an `EqualizedLinear`.
+
+    Args:
+        prefix: key without `.weight` or `.bias`.
+        layer: the layer to fill.
+    """
     yield Slot(f"{prefix}.weight", layer.weight, layer.weight.shape)
     yield Slot(f"{prefix}.bias", layer.bias, layer.bias.shape)
 
 
 def mapping_slots(mapping: Iterable[nn.Module]) -> Iterator[Slot]:
-    """`style.1`, `style.2`, ...: the layers of a mapping network (`style.0` is the pixel norm)."""
+    """Slots `style.1`, `style.2`, ... of a mapping network; `style.0` is its pixel norm, without weights.
+
+    Args:
+        mapping: the linear layers, in order.
+    """
     for i, layer in enumerate(mapping, 1):
         yield from linear_slots(f"style.{i}", layer)
 
 
 def branch_slots(prefix: str, branch: Branch) -> Iterator[Slot]:
-    """A discriminator's blocks from an image down to 4 x 4."""
+    """Slots of a discriminator's blocks, from the image down to 4 x 4 features.
+
+    Args:
+        prefix: key of the branch, such as `convs`.
+        branch: the blocks to fill.
+    """
     yield Slot(f"{prefix}.0.0.weight", branch.first.weight, branch.first.weight.shape)
     yield Slot(f"{prefix}.0.1.bias", branch.first.bias, branch.first.weight.shape[:1])
     blocks: Iterable[Any] = branch.blocks
@@ -81,7 +107,11 @@ def branch_slots(prefix: str, branch: Branch) -> Iterator[Slot]:
 
 
 def judgement_slots(discriminator: Any) -> Iterator[Slot]:
-    """A discriminator's layers from 4 x 4 features to the score."""
+    """Slots of a discriminator's last layers, from 4 x 4 features to the score.
+
+    Args:
+        discriminator: has `final_conv`, `hidden` and `score`.
+    """
     yield from linear_slots("final_linear.0", discriminator.hidden)
     yield from linear_slots("final_linear.1", discriminator.score)
     conv = discriminator.final_conv
@@ -91,7 +121,12 @@ def judgement_slots(discriminator: Any) -> Iterator[Slot]:
 
 @torch.no_grad()
 def fill(slots: Iterator[Slot], state: Mapping[str, Any], name: str) -> None:
-    """Copy every key into its place; filters may be absent, but must be the expected ones.
+    """Copy a state dict into its slots, all keys or none; filters may be absent, but must have the expected taps.
+
+    Args:
+        slots: targets of all keys.
+        state: the state dict.
+        name: of the file, for error messages.
 
     Raises:
         BadCheckpoint: a key is missing, unknown, of another shape or kind, or not finite; or a filter is another one.

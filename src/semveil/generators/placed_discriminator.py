@@ -33,7 +33,11 @@ class PlacedDiscriminator(nn.Module):
         self.layers = nn.Sequential(*layers, nn.Conv2d(widths[-1], 1, 4, padding=1))
 
     def forward(self, images: Tensor) -> Tensor:
-        """Aligned images (B, 3, H, W) in [-1, 1], sides multiples of 4 -> realness scores of patches (B, 1, h, w)."""
+        """Realness scores (B, 1, h, w) of patches.
+
+        Args:
+            images: aligned faces (B, 3, H, W) in [-1, 1]; H and W multiples of 4.
+        """
         batch, _, height, width = images.shape
         rows = torch.linspace(-1, 1, height, device=images.device).view(1, 1, -1, 1)
         columns = torch.linspace(-1, 1, width, device=images.device).view(1, 1, 1, -1)

@@ -28,6 +28,12 @@ class FixedStyleConv(nn.Module):
         self.up = up
 
     def forward(self, x: Tensor, noise: Tensor | None) -> Tensor:
+        """A convolution with fixed style, (B, I, H, W) -> (B, O, S, S), S = H or 2 H.
+
+        Args:
+            x: (B, I, H, W).
+            noise: (1 or B, 1, S, S), standard normal; none where None.
+        """
         weight, bias = self.scaled()
         if self.up:
             x = F.conv_transpose2d(x, weight, stride=2)
@@ -49,9 +55,15 @@ class FixedStyleConv(nn.Module):
         return weight.transpose(0, 1).contiguous() if self.up else weight, self.bias * ACTIVATION_GAIN
 
     def scaled_noise(self, noise: Tensor) -> Tensor:
+        """Noise times its learned strength and the activation gain, of the same shape."""
         return noise * (self.noise_strength * ACTIVATION_GAIN)
 
     def folded(self, noise: Tensor | None) -> Folded:
+        """The layer with all factors folded into weight and bias, for inference.
+
+        Args:
+            noise: (1, 1, S, S); none where None.
+        """
         return Folded(*self.scaled(), None if noise is None else self.scaled_noise(noise))
 
 
@@ -93,7 +105,16 @@ class RenderNet(nn.Module):
             width = outputs
 
     def forward(self, features: Tensor, coarse_masks: Tensor, *, noise: bool = True) -> tuple[Tensor, Tensor]:
-        """Features (B, F, h, w) and coarse masks (B, 13, h, w) -> images (B, 3, H, W) and mask logits (B, 13, H, W)."""
+        """Images and refined masks from composited features.
+
+        Args:
+            features: (B, F, h, w).
+            coarse_masks: (B, 13, h, w) in [-1, 1].
+            noise: add the fixed noise maps.
+
+        Returns:
+            Images (B, 3, H, W) about [-1, 1], and mask logits (B, 13, H, W).
+        """
         x = F.adaptive_avg_pool2d(features, self.min_feat_size).contiguous(memory_format=torch.channels_last)
         pictures: Tensor | None = None  # RGB and masks together
         for stage, side in enumerate(self.sides):

@@ -49,6 +49,15 @@ class PlainRenderNet(nn.Module):
         self.to_masks = nn.Conv2d(widths[-2], len(PARTS), 1)
 
     def forward(self, features: Tensor, coarse_masks: Tensor) -> tuple[Tensor, Tensor]:
+        """Images and refined masks from composited features.
+
+        Args:
+            features: (B, F, h, h).
+            coarse_masks: (B, 13, h, h) in [-1, 1].
+
+        Returns:
+            Images (B, 3, S, S) about [-1, 1], and mask logits (B, 13, S/2, S/2).
+        """
         x = torch.cat([features, coarse_masks.to(features.dtype)], 1).contiguous(memory_format=torch.channels_last)
         x, masks = self.first(x), coarse_masks.new_zeros(())
         images: Tensor | None = None

@@ -80,7 +80,11 @@ class SemanticStyleGANConfig:
         return int(math.log2(self.size)) * 2 + 1
 
     def channels(self, side: int) -> int:
-        """Render width at a resolution."""
+        """Channels of the render network at a resolution.
+
+        Args:
+            side: pixels, one of `sides`.
+        """
         if self.render_channels:
             return self.render_channels[self.sides.index(side)]
         return min(self.channel_cap, int(256 * self.channel_multiplier * 64 / side))
@@ -90,6 +94,11 @@ class SemanticStyleGANConfig:
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> "SemanticStyleGANConfig":
+        """A configuration from the values of `as_dict`, also after JSON has turned tuples into lists.
+
+        Raises:
+            ValueError: a setting is unknown or out of range.
+        """
         unknown = values.keys() - {f.name for f in fields(cls)}
         if unknown:
             raise ValueError(f"unknown generator settings: {', '.join(sorted(unknown))}")

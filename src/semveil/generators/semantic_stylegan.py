@@ -26,7 +26,7 @@ CHUNK = 1 << 20  # hidden values of the local generators at a time when no gradi
 
 @dataclass(frozen=True)
 class Synthesis:
-    """What the generator makes of latent codes.
+    """Output of the generator.
 
     Attributes:
         images: (B, 3, H, W), about [-1, 1], not clamped.
@@ -77,18 +77,39 @@ class SemanticStyleGAN(nn.Module):
     def from_official(
         cls, source: str | Path | Mapping[str, Any], config: Mapping[str, Any] | None = None
     ) -> "SemanticStyleGAN":
-        """Load an official checkpoint; see `generators.official.load_semantic_stylegan`."""
+        """Load an official checkpoint, see `generators.official.load_semantic_stylegan`.
+
+        Args:
+            source: the file, or its content.
+            config: settings under the official names; they override those in the file.
+        """
         from semveil.generators.official import load_semantic_stylegan
 
         return load_semantic_stylegan(source, config)
 
     def map(self, z: Tensor, *, truncation: float = 1.0, mean: Tensor | None = None) -> Tensor:
-        """Mapping network: z (B, D) standard normal -> w (B, D), pulled towards `mean` by `truncation` < 1."""
+        """The mapping network with truncation: w = mean + truncation (w' - mean).
+
+        Args:
+            z: (B, D), standard normal.
+            truncation: in [0, 1]; 1 leaves w' as it is.
+            mean: (D,) or (B, D) mean of w; without it there is no truncation.
+
+        Returns:
+            (B, D).
+        """
         w = self.mapping(pixel_norm(z))
         return w if truncation >= 1 or mean is None else mean + truncation * (w - mean)
 
     def expand(self, codes: Tensor) -> Tensor:
-        """Codes (B, K, D) -> the style of every layer of every part (B, P * L, D); the long form passes through."""
+        """The style of every layer of every part, (B, P * L, D).
+
+        Args:
+            codes: (B, K, D), or the expanded form, which is returned unchanged.
+
+        Raises:
+            ValueError: codes of another shape.
+        """
         c = self.config
         if codes.ndim == 3 and codes.shape[1:] == (len(PARTS) * c.local_layers, c.style_dim):
             return codes
@@ -103,7 +124,7 @@ class SemanticStyleGAN(nn.Module):
         return codes[:, index]
 
     def synthesize(self, codes: Tensor) -> Tensor:
-        """Latents (B, K, D) -> images (B, 3, H, W), fixed noise, not clamped."""
+        """Images (B, 3, H, W) about [-1, 1] from latents (B, K, D), with fixed noise, not clamped."""
         return self.synthesize_with_masks(codes).images
 
     def synthesize_with_masks(self, codes: Tensor, *, keep_parts: Tensor | None = None, noise: bool = True) -> Synthesis:
@@ -121,7 +142,15 @@ class SemanticStyleGAN(nn.Module):
         return Synthesis(images, refined, coarse_masks, depths.unflatten(-1, square))
 
     def composite(self, codes: Tensor, *, keep_parts: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor]:
-        """Latents -> what the render network sees, at N = h * h positions: features (B, N, F), masks and depths (B, 13, N)."""
+        """The input of the render network, at N = h * h positions.
+
+        Args:
+            codes: (B, K, D), or expanded, see `expand`.
+            keep_parts: (B, 13), weight 1 for parts to draw and 0 for the others; all are drawn where None.
+
+        Returns:
+            Features (B, N, F), masks (B, 13, N) and depths (B, 13, N).
+        """
         styles = self.expand(codes).unflatten(1, (len(PARTS), self.config.local_layers))
         position = self._waves @ (self.position_weight / math.sqrt(self.position_weight.shape[1])).T  # (N, C)
         modulated = self.local_generators.modulate(styles)

@@ -55,7 +55,7 @@ class SpatialSemanticConfig:
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> "SpatialSemanticConfig":
-        """The sizes in a model's card.
+        """A configuration from a model's card, also after JSON has turned tuples into lists.
 
         Raises:
             ValueError: a setting is unknown.

@@ -46,6 +46,11 @@ class PartDecoders(nn.Module):
         self.register_buffer("inside", torch.stack(inside), persistent=False)  # (P, g, g)
 
     def forward(self, codes: Tensor) -> tuple[Tensor, Tensor]:
+        """Features and depths of every part from latents (B, K, D).
+
+        Returns:
+            Features (B, P, F, g, g), and depths (B, P, g, g), 0 for the background.
+        """
         c, parts = self.config, len(PARTS)
         height, width = c.part_cells
         own = codes[:, BASE_CODES:].unflatten(1, (parts, 2)).flatten(2)  # (B, P, 2D)

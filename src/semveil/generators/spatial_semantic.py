@@ -41,7 +41,7 @@ class SpatialSemanticGAN(nn.Module):
         self.render_net = PlainRenderNet(config.features, config.render_channels)
 
     def synthesize(self, codes: Tensor) -> Tensor:
-        """Latents (B, K, D) -> images (B, 3, H, W), not clamped."""
+        """Images (B, 3, S, S) about [-1, 1] from latents (B, K, D), not clamped."""
         return self.render(codes).images
 
     def synthesize_with_masks(self, codes: Tensor, *, keep_parts: Tensor | None = None) -> Synthesis:
@@ -58,7 +58,15 @@ class SpatialSemanticGAN(nn.Module):
         return replace(rendered, masks=F.interpolate(rendered.masks, scale_factor=2, mode="bilinear"))
 
     def render(self, codes: Tensor, *, keep_parts: Tensor | None = None) -> Synthesis:
-        """As `synthesize_with_masks`, with masks at half the side, where the render network makes them."""
+        """Images with masks at half their side, the resolution at which the render network predicts them.
+
+        Args:
+            codes: (B, K, D).
+            keep_parts: (B, 13), weight 1 for parts to draw and 0 for the others; all are drawn where None.
+
+        Raises:
+            ValueError: codes of another shape.
+        """
         c = self.config
         if codes.ndim != 3 or codes.shape[1:] != (c.codes, c.style_dim):
             raise ValueError(f"latents must be (B, {c.codes}, {c.style_dim}), got {tuple(codes.shape)}")

@@ -31,7 +31,13 @@ class StyledConv(nn.Module):
         self.up = up
 
     def forward(self, x: Tensor, style: Tensor, noise: Tensor) -> Tensor:
-        """Features (B, I, H, W), styles (B, D), noise (1 or B, 1, S, S) -> features (B, O, S, S), S = H or 2 H."""
+        """A modulated 3 x 3 convolution with noise, bias and leaky ReLU, (B, O, S, S), S = H or 2 H.
+
+        Args:
+            x: features (B, I, H, W).
+            style: (B, D).
+            noise: (1 or B, 1, S, S), standard normal.
+        """
         inputs, outputs = self.factors(style)
         x = x * inputs[:, :, None, None].to(x.dtype)
         if self.up:
@@ -43,16 +49,24 @@ class StyledConv(nn.Module):
         return F.leaky_relu_(y + self._scaled(noise).to(y.dtype), LEAKY_SLOPE)
 
     def factors(self, style: Tensor) -> tuple[Tensor, Tensor]:
-        """Styles (B, D) -> factors of the input channels (B, I) and of the output channels (B, O).
+        """Modulation factors of the input channels (B, I) and demodulation factors of the output channels (B, O).
 
-        The latter hold the demodulation and the activation's gain: leaky ReLU is positively homogeneous.
+        The latter include the activation gain, since leaky ReLU is positively homogeneous.
+
+        Args:
+            style: (B, D).
         """
         modulation = at_least_float32(self.modulation(style)) / math.sqrt(9 * self.weight.shape[1])
         energy = modulation.square() @ self.weight.square().sum((2, 3)).to(modulation.dtype).T
         return modulation, torch.rsqrt(energy + 1e-8) * ACTIVATION_GAIN
 
     def folded(self, style: Tensor, noise: Tensor) -> Folded:
-        """The layer for one image: style (1, D), noise (1, 1, S, S)."""
+        """The layer for one image with all factors folded into weight and bias.
+
+        Args:
+            style: (1, D).
+            noise: (1, 1, S, S).
+        """
         inputs, outputs = self.factors(style)
         weight = self.weight * (outputs.T * inputs)[:, :, None, None]
         weight = weight.transpose(0, 1).contiguous() if self.up else weight
@@ -72,12 +86,17 @@ class ToRGB(nn.Module):
         self.bias = nn.Parameter(torch.zeros(3))
 
     def forward(self, x: Tensor, style: Tensor) -> Tensor:
-        """Features (B, I, H, W), styles (B, D) -> (B, 3, H, W), at least float32."""
+        """RGB contribution (B, 3, H, W), at least float32.
+
+        Args:
+            x: features (B, I, H, W).
+            style: (B, D).
+        """
         y = x.flatten(2).transpose(1, 2)  # (B, H*W, I), no copy in channels_last
         y = at_least_float32(y @ self.matrices(style).to(y.dtype).transpose(1, 2)) + self.bias
         return y.transpose(1, 2).unflatten(2, x.shape[2:])
 
     def matrices(self, style: Tensor) -> Tensor:
-        """Styles (B, D) -> (B, 3, I)."""
+        """The modulated 1 x 1 convolution of each image, (B, 3, I), from styles (B, D)."""
         modulation = at_least_float32(self.modulation(style)) / math.sqrt(self.weight.shape[1])
         return self.weight * modulation.unsqueeze(1)

@@ -67,7 +67,12 @@ class StyleGAN2(nn.Module):
 
     @classmethod
     def from_official(cls, source: str | Path | Mapping[str, Any], config: Mapping[str, Any] | None = None) -> "StyleGAN2":
-        """Load an official checkpoint; see `generators.stylegan2_official.load_stylegan2`."""
+        """Load an official checkpoint, see `generators.stylegan2_official.load_stylegan2`.
+
+        Args:
+            source: the file, or its content.
+            config: settings that the file must have; the rest follows from the shapes of its weights.
+        """
         from semveil.generators.stylegan2_official import load_stylegan2
 
         return load_stylegan2(source, config)
@@ -78,7 +83,12 @@ class StyleGAN2(nn.Module):
         return [self.get_buffer(f"noise_{i}") for i in range(self.config.codes - 1)]
 
     def draw_noise(self, batch: int, *, rng: torch.Generator | None = None) -> list[Tensor]:
-        """Fresh noise maps (B, 1, S, S) for `synthesize`: what training uses in place of the fixed ones."""
+        """Fresh noise maps (B, 1, S, S), one per layer, which training uses in place of the fixed ones.
+
+        Args:
+            batch: B.
+            rng: source of the standard normal noise; torch's default stream where None.
+        """
         device = self.noise_0.device if rng is None else rng.device
         return [torch.randn(batch, *m.shape[1:], generator=rng, device=device).to(m) for m in self.noise]
 

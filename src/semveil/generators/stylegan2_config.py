@@ -47,7 +47,11 @@ class StyleGAN2Config:
         return 2 * len(self.sides)
 
     def channels(self, side: int) -> int:
-        """Width at a side."""
+        """Channels at a resolution.
+
+        Args:
+            side: pixels, one of `sides`.
+        """
         if self.widths:
             return self.widths[self.sides.index(side)]
         return min(self.channel_cap, int(256 * self.channel_multiplier * 64 / side))
@@ -57,6 +61,11 @@ class StyleGAN2Config:
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> "StyleGAN2Config":
+        """A configuration from the values of `as_dict`, also after JSON has turned tuples into lists.
+
+        Raises:
+            ValueError: a setting is unknown or out of range.
+        """
         unknown = values.keys() - {f.name for f in fields(cls)}
         if unknown:
             raise ValueError(f"unknown generator settings: {', '.join(sorted(unknown))}")

@@ -42,7 +42,7 @@ def attack(
 ) -> AttackedMessage:
     """Attack a message in every way that applies.
 
-    Eve has the public model, latents of public faces and transmissions whose photos she knows; of a keyed message those were
+    Eve has the public model, latents of public faces and transmissions whose photos she knows; for a keyed message these were
     sent under a key that she does not have, as hers would be.
 
     Args:
@@ -50,12 +50,12 @@ def attack(
         out: folder for the pictures that she gets and `result.json`.
         attacks: names out of `ATTACKS`, registered ones too; all that apply where None.
         latents: (N, K, D) of public faces, or a file of `semveil invert`; the model's prior where None.
-        known: how many transmissions she knows the photo of; 4000 where None, 300 under a key.
-        snr_db: of her channel in dB; 20 where None, or what the message has passed.
-        seed: of her channel and of what she draws.
+        known: number of transmissions whose photos she knows; 4000 where None, 300 under a key.
+        snr_db: SNR of her channel in dB; where None, that of the recorded message, or 20.
+        seed: random seed of her channel and of her samples.
         model: face model, loaded or by name; the message's where None.
         pair: that protected the message; looked up where None.
-        progress: of the attacks.
+        progress: called with the current attack, the attacks done and their number.
 
     Raises:
         MessageError: the message cannot be read, or does not fit the model or the pair.
@@ -84,14 +84,28 @@ def attack(
 
 
 def public_codes(latents: Tensor | AnyPath | None, model: FaceModel, *, rng: torch.Generator) -> Tensor:
-    """(N, K, D) of public faces: as they are given, of a file, or of the model's prior."""
+    """Latents of public faces that Eve knows, (N, K, D).
+
+    Args:
+        latents: (N, K, D), returned unchanged; a file of `semveil invert`; or 2000 samples of the model's prior where None.
+        model: face model that the latents belong to.
+        rng: source of the prior samples.
+
+    Raises:
+        BadCheckpoint: the file belongs to another model or is damaged.
+    """
     if latents is None:
         return model.public_latents(PUBLIC, rng=rng)
     return latents if isinstance(latents, Tensor) else LatentSet.load(Path(latents), model_digest=model.digest).codes
 
 
 def summary_of(message: Message, found: AttackedMessage) -> dict[str, Any]:
-    """What `result.json` holds of an attacked message."""
+    """The content of `result.json` for an attacked message, JSON-ready.
+
+    Args:
+        message: the message under attack.
+        found: results of the attacks.
+    """
     return {
         "method": message.method,
         "model": message.model,
@@ -104,7 +118,13 @@ def summary_of(message: Message, found: AttackedMessage) -> dict[str, Any]:
 
 
 def write_attacked(out: Path, found: AttackedMessage, summary: dict[str, Any]) -> None:
-    """A folder of the pictures that she gets, and `result.json`."""
+    """Write the reconstructed images as PNG files, and `result.json`.
+
+    Args:
+        out: folder to create; it appears complete or not at all.
+        found: results, one image per attack and face: `<attack>.png`, or `<attack>-<number>.png` for several faces.
+        summary: the content of `result.json`, see `summary_of`.
+    """
     with whole_folder(out) as folder:
         for one in found.results:
             pictures = to_pixels(one.images)

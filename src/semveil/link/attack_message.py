@@ -27,12 +27,12 @@ class Found(Brief):
 
 @dataclass(frozen=True, eq=False, repr=False)
 class AttackedMessage(Brief):
-    """What adaptive eavesdroppers made of a message.
+    """The results of adaptive eavesdroppers on a message.
 
     Attributes:
         results: one for each attack.
         snr_db: of the channel that Eve heard the message over.
-        known: how many transmissions she knew the photo of.
+        known: number of transmissions whose photos she knew.
     """
 
     results: tuple[Found, ...]
@@ -63,8 +63,8 @@ def attack_message(
         names: of attacks; all that apply where None.
         snr_db: SNR of her channel; 20 dB where None.
         pair: that protected the message; looked up where None.
-        rng: of her channel, and of what she draws.
-        progress: told how much is done.
+        rng: source of her channel noise and of her samples.
+        progress: called with the current attack, the attacks done and their number.
 
     Raises:
         MessageError: the message does not fit the model or the pair.

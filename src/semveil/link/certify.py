@@ -20,10 +20,10 @@ _SAID = "this is what the message says of itself, without mechanism and sensitiv
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Certified(Brief):
-    """What is guaranteed about something.
+    """A certificate with its explanation and origin.
 
     Attributes:
-        certificate: as it was found, or made of what a message says.
+        certificate: as it was found, or from a message header.
         explanation: the same in plain words, a line for each thing.
         found: where the certificate came from.
     """
@@ -34,7 +34,7 @@ class Certified(Brief):
 
 
 def certify(thing: "str | os.PathLike[str] | Message | DigitalMessage | Certificate") -> Certified:
-    """What is guaranteed about a file or message: for what, to whom, how strongly, and what is not.
+    """The guarantee of a file or message: what it covers, against whom, how strongly, and what it leaves open.
 
     Args:
         thing: an output of semveil, whose certificate is looked for beside it (FILE.certificate.json) and in the text of a PNG

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What an eavesdropper of dp-semcom has: her observation, public knowledge, and known pairs for the attacks."""
+"""The knowledge of an eavesdropper of dp-semcom: observation, public knowledge, and known pairs for the attacks."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -42,7 +42,14 @@ class Traffic:
 
     @classmethod
     def of(cls, method: LatentLink, codes: Tensor, *, shots: int, known: Tensor) -> "Traffic":
-        """Alice sends the photos (B, K, D) `shots` times in all, and the known ones once."""
+        """Simulate further transmissions by Alice, each with fresh noise or a fresh nonce.
+
+        Args:
+            method: Alice's method.
+            codes: (B, K, D) latents of the photos under attack.
+            shots: transmissions of these photos in total, the one under attack included; at least 1.
+            known: (M, K, D) latents of photos that Eve knows, clipped to the public box and sent once.
+        """
         again = tuple(method.send_codes(codes) for _ in range(shots - 1))
         return cls(again, method.model.box.clip(known), tuple(method.send_codes(part) for part in known.split(CHUNK)))
 
@@ -58,10 +65,10 @@ def listen(
     channel: AnyChannel | None = None,
     variance: Tensor | None = None,
 ) -> Eve:
-    """What Eve receives over her own channel.
+    """Eve's observation over her own channel, her public knowledge and her known pairs.
 
     Args:
-        method: Alice's, of which Eve learns what is public.
+        method: Alice's method; Eve learns its public part.
         heard: the received signal of the message under attack.
         traffic: other transmissions that she receives.
         snr_db: of her channel.
@@ -105,24 +112,48 @@ def _record(
 def over_the_air(
     sent: Transmission, snr_db: float, rng: torch.Generator | None, channel: AnyChannel | None = None
 ) -> Transmission:
-    """A transmission after its channel."""
+    """A transmission with its symbols as received over a channel.
+
+    Args:
+        sent: the transmission, symbols (B, N) of unit power.
+        snr_db: SNR per complex symbol in dB.
+        rng: source of the channel noise; torch's default stream where None.
+        channel: the channel; AWGN where None.
+    """
     return replace(sent, symbols=over(channel, sent.symbols, snr_db, rng=rng))
 
 
 def hear(
     method: LatentLink, sent: Transmission, snr_db: float, rng: torch.Generator | None, channel: Link
 ) -> tuple[Transmission, Tensor]:
-    """A transmission after a link, and the noise that its receiver expects per real coordinate of each code, (B, K)."""
+    """A transmission as received over a link, and the noise variance that its receiver estimates.
+
+    Args:
+        method: Alice's method, for the latent shape.
+        sent: the transmission, symbols (B, N) of unit power.
+        snr_db: SNR per complex symbol in dB.
+        rng: source of the channel noise.
+        channel: a link with receiver, which estimates the error power of each symbol.
+
+    Returns:
+        The received transmission, and the noise variance (B, K) per real latent coordinate, averaged over each code.
+    """
     received, state = channel(sent.symbols, snr_db, rng)
     power = state.error_power.expand(received.shape).unflatten(1, (method.model.latent_shape[0], -1)).mean(2)
     return replace(sent, symbols=received), power / 2 / sent.gains.square()[:, None]
 
 
 def attacks_on(method: LatentLink, sent: Transmission, eve: Eve, names: Sequence[str] | None = None) -> Iterator[Attack]:
-    """All attacks that apply, or those of them that are named.
+    """The attacks that apply to a transmission, in the order of `ATTACKS`.
 
-    `stolen` is one where Bob has a network to steal, or a key: the latter is no attack that keyed protection withstands but
-    the control that shows the attack's machinery at work.
+    `stolen` applies where Bob holds a secret: a trained network or a key. With the key it always succeeds: a control that the
+    attack itself works, not an attack that keyed protection claims to withstand.
+
+    Args:
+        method: Alice's method.
+        sent: the transmission under attack; `stolen` reads its side information.
+        eve: what Eve has; attacks on repeated transmissions apply only where she recorded repeats.
+        names: restricts the attacks to these names; other names are ignored.
     """
     for attack in dict(ATTACKS.items()).values() if names is None else [ATTACKS[name] for name in ATTACKS if name in names]:
         if "protect" in attack.needs:

@@ -48,7 +48,10 @@ class Key:
         return SharedKey.with_peer(*self._identities())
 
     def of_message(self, source: Mapping[str, Any]) -> SharedKey:
-        """Bob's copy of the key of a message.
+        """Bob's key for a message.
+
+        Args:
+            source: key source in the message header; `kind` is `file`, `passphrase` or `agreement`.
 
         Raises:
             KeyProblem: the message needs a key of another kind.
@@ -68,14 +71,22 @@ AnyKey = Key | SharedKey | str | os.PathLike[str]
 
 
 def alice_key(key: AnyKey | None) -> SharedKey | None:
-    """The key for a new message, or None where none is given."""
+    """The key for a new message, or None where no key is given.
+
+    Args:
+        key: a key, the way to get one, or the path of a key file.
+    """
     if key is None or isinstance(key, SharedKey):
         return key
     return _way(key).for_sending()
 
 
 def bob_key(key: AnyKey | None, source: Mapping[str, Any]) -> SharedKey:
-    """Bob's copy of the key of a message.
+    """Bob's key for a message.
+
+    Args:
+        key: a key, the way to get one, or the path of a key file.
+        source: key source in the message header; `kind` is `file`, `passphrase` or `agreement`.
 
     Raises:
         KeyProblem: no key is given, or one of another kind.
@@ -86,7 +97,11 @@ def bob_key(key: AnyKey | None, source: Mapping[str, Any]) -> SharedKey:
 
 
 def nonce_log(kind: str = READ) -> NonceLog:
-    """The log of keyed messages that were read, or sent, on this machine."""
+    """The log of keyed messages on this machine, which detects replays.
+
+    Args:
+        kind: name of the log, such as `READ` for received messages; the file is `<kind>.log` below SEMVEIL_HOME.
+    """
     return NonceLog(home() / f"{kind}.log")
 
 

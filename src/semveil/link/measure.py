@@ -59,7 +59,18 @@ def measure(
 
 
 def compare(reference: Tensor, images: Tensor, verifier: Verifier, *, detect: bool = True) -> dict[str, Any]:
-    """Metric name -> list of values, or None with a reason."""
+    """Every metric between images and their references.
+
+    Args:
+        reference: (B, 3, S, S) in [-1, 1].
+        images: (B, 3, S, S) in [-1, 1], in the same order.
+        verifier: decides FPPSR and identity similarity.
+        detect: also run the face detector.
+
+    Returns:
+        Metric name -> list of B values, None for a value that is not finite. A metric whose weights are missing is None, with
+        the reason under `<metric>_reason`.
+    """
     columns: dict[str, Any] = {}
     metrics: dict[str, Callable[[], Tensor]] = {
         "lpips": lambda: lpips(images, reference),  # generator and inversion may have been trained on it

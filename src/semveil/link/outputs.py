@@ -22,11 +22,11 @@ AnyPath = str | os.PathLike[str]
 
 @dataclass(frozen=True)
 class Record:
-    """What the ledger holds about a person.
+    """The ledger's releases about a person.
 
     Attributes:
-        releases: how many there are.
-        together: what they add up to.
+        releases: their number.
+        together: their composed guarantee.
     """
 
     releases: int
@@ -62,7 +62,12 @@ def open_ledger(
 
 
 def account(ledger: Ledger | None, subject: str | None) -> Record | None:
-    """What all recorded releases about the subject add up to."""
+    """The composed guarantee of all releases about a subject, or None without ledger or subject.
+
+    Args:
+        ledger: record of releases, which already holds the present one.
+        subject: the person whose releases are composed.
+    """
     if ledger is None or subject is None:
         return None
     together = ledger.total(subject)

@@ -158,7 +158,12 @@ def eavesdrop(
 
 
 def open_message(message: Message | AnyPath, model: FaceModel | str | None, *, iq: bool = False) -> tuple[Message, FaceModel]:
-    """A message, read where it is a file or the burst in a recording, and the model that it needs.
+    """Read a message and load the face model that it needs.
+
+    Args:
+        message: a message, its file, or a recording of its burst.
+        model: face model, loaded or by name; the one that the message names where None.
+        iq: the file is a raw I/Q recording; `.sigmf` files are recognised without it.
 
     Raises:
         MessageError: the message is damaged or digital, or its model is not on this machine.

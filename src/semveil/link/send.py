@@ -41,7 +41,7 @@ class Sent(Brief):
 
     Attributes:
         message: clean symbols with the side information to read them, or sealed bytes.
-        certificate: what is guaranteed of it.
+        certificate: its guarantee.
         written: files of the message and the recording, then their certificates; none where no file was named.
         record: total of all recorded releases about the subject; None without a subject.
         size: side of the images that the message makes, in pixels.

@@ -20,7 +20,7 @@ _TRAINED = ("epsilon", "calibration", "private_codes")  # what a pair is trained
 
 
 class PairMissing(SemveilError):
-    """No pair is trained for what is asked; the message names the command that trains it."""
+    """No pair is trained for these settings; the message names the command that trains it."""
 
 
 def sender(
@@ -97,7 +97,12 @@ def _find_or_train(model: FaceModel, settings: PairSettings, train: bool, progre
 
 
 def training_command(model: FaceModel, settings: PairSettings) -> str:
-    """The command line that trains a pair."""
+    """The command line that trains a pair with these settings.
+
+    Args:
+        model: face model of the pair, named by its folder where its name does not find it.
+        settings: epsilon, private codes, calibration and protection.
+    """
     known = model.folder is None or model_folders().get(model.name) == model.folder
     return (
         f"semveil train protector --model {model.name if known else model.folder} --epsilon {settings.epsilon:g} "

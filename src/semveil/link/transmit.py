@@ -29,8 +29,9 @@ from semveil.link.outputs import AnyPath
 from semveil.link.sender import sender
 from semveil.methods.certificates import certificate_of
 from semveil.methods.dp_semcom import DPSemCom
-from semveil.methods.face_model import DEFAULT_MODEL, FaceModel, box_as_dict, load_model
+from semveil.methods.face_model import DEFAULT_MODEL, FaceModel, load_model
 from semveil.methods.messages import to_message
+from semveil.methods.model_folder import box_as_dict
 from semveil.methods.pairs import pair_digest
 from semveil.methods.transmission import WiretapResult
 from semveil.recognition.by_name import Remembering, choose_verifier
@@ -44,9 +45,9 @@ class Transmitted(Brief):
     """A simulated transmission of one or more photos.
 
     Attributes:
-        result: everybody's images, codes, and what was sent.
+        result: images of all parties, codes and transmission.
         summary: what `result.json` holds: config, seeds, versions, and a record of each photo with its measurements.
-        certificate: of what Eve sees.
+        certificate: of Eve's images.
         method: Alice's.
     """
 
@@ -165,7 +166,7 @@ def _words(channel: AnyChannel | str | None) -> str:
 
 
 def describe(method: DPSemCom) -> dict[str, Any]:
-    """A method as results have it, JSON-ready."""
+    """The description of a method in `result.json`."""
     model, noise = method.model, method.calibration
     return {
         "method": method.name,
@@ -192,7 +193,11 @@ def describe(method: DPSemCom) -> dict[str, Any]:
 
 
 def meaning(method: DPSemCom) -> str:
-    """The meaning of a trained pair's nominal epsilon, in words."""
+    """The interpretation of a trained pair's nominal epsilon, as a sentence.
+
+    Args:
+        method: a method with a trained pair.
+    """
     noise, epsilon = method.calibration, text_above(method.calibration.true_epsilon, 4)
     return (
         f"nominal epsilon {noise.nominal_epsilon:g} ({noise.name}): genuine Laplace noise of scale {noise.scale:.4g} would "

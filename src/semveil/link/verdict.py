@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What attacks on a message come to, in words: who is seen in their pictures, and are they nearer than a blind guess."""
+"""The verdict on attacks: is the person recognised in their pictures, and are they nearer than a blind guess."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -28,8 +28,8 @@ class Score:
     Attributes:
         attack: its name.
         psnr: of its pictures to the photos in dB, the mean over the message.
-        recognised: in how many of its pictures the recogniser sees the photo's person.
-        nearer_db: how much nearer to the photos than the average face its pictures are, in dB of PSNR.
+        recognised: number of its pictures that the recogniser accepts as the photo's person.
+        nearer_db: mean PSNR of its pictures to the photos minus that of the average face, in dB.
     """
 
     attack: str
@@ -40,13 +40,13 @@ class Score:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What all attacks together come to.
+    """The verdict on all attacks together.
 
     Attributes:
         outcome: `undone` (a picture shows the person), `partly undone` (a picture is nearer to the photo than a blind guess) or
             `held`.
         scores: of the attacks.
-        images: how many the message holds.
+        images: number of images in the message.
         verifier: name of the recogniser.
         average_recognised: pictures in which the recogniser takes even the average face for the person; where there are any,
             its decision says nothing and does not count.
@@ -88,9 +88,20 @@ class Verdict:
 
 
 def opened_without_key(message: Message, model: FaceModel, pair: TrainedPair | None = None) -> Tensor | None:
-    """What Bob sees of a message that needs no key, over a clean channel: it stands for photos that are not given.
+    """Bob's images of a message without key, as a reference where the photos are not given.
 
-    None where there is a key to miss, or noise that Bob keeps.
+    Symbols that were recorded over a channel stay as they are; clean ones pass AWGN at 100 dB.
+
+    Args:
+        message: the message.
+        model: its face model.
+        pair: the trained pair that protected it; looked up where None.
+
+    Returns:
+        (B, 3, S, S), or None for keyed protection and for genuine noise, which Bob cannot remove.
+
+    Raises:
+        MessageError: the message does not fit the model or the pair.
     """
     kind = PROTECTIONS[message.protection]
     if kind.keyed or kind.genuine_noise:
@@ -103,7 +114,7 @@ def judge(found: Sequence[Found], truth: Tensor, average: Tensor, verifier: Veri
     """Compare what attacks give with the photos.
 
     Args:
-        found: what each attack gives, images (B, 3, S, S).
+        found: results of the attacks, images (B, 3, S, S).
         truth: the photos' crops (B, 3, S, S), or what stands for them, in [-1, 1].
         average: the average face (1, 3, S, S), which a blind guess gives.
         verifier: decides whether two faces show the same person.

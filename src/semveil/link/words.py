@@ -33,7 +33,10 @@ def legend(metrics: list[str], verifier: str) -> list[tuple[str, str]]:
 
 
 def person(metrics: dict[str, Any]) -> str:
-    """Who is seen in a picture, by the verifier's decision.
+    """The verifier's decision on one picture, in words.
+
+    Args:
+        metrics: with `fppsr`: 0 same person, 1 another person, None undecided.
 
     Example:
         >>> person({"fppsr": 1.0}), person({"fppsr": 0.0}), person({"fppsr": None})
@@ -43,7 +46,11 @@ def person(metrics: dict[str, Any]) -> str:
 
 
 def persons(records: list[dict[str, Any]], verifier: str) -> str:
-    """The same over several pictures of one party, as a sentence.
+    """The verifier's decisions on the pictures of one party, as a sentence.
+
+    Args:
+        records: metrics of each picture, at least one: `fppsr` (0, 1 or None), and `face_detected` where it was measured.
+        verifier: its name.
 
     Example:
         >>> persons([{"fppsr": 1.0, "face_detected": 1.0}], "dlib")

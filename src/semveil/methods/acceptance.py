@@ -13,7 +13,12 @@ _SIDE = 256  # px; the detector needs faces of about 80 px
 
 
 def shows_a_face(image: Tensor) -> bool:
-    """Whether dlib's HOG detector finds a face in an aligned picture (3, S, S), enlarged to 256 px with its edges continued.
+    """Whether dlib's HOG detector finds a face in an aligned picture.
+
+    The picture is enlarged to 256 px and its edges are continued, since the detector needs a margin.
+
+    Args:
+        image: (3, S, S) in [-1, 1].
 
     Example:
         >>> import torch

@@ -35,13 +35,22 @@ _SIZE = Option("Side of the aligned crops in pixels.")
 
 
 def blurred(images: Tensor, sigma: float) -> Tensor:
-    """Images (B, 3, H, W) convolved with a Gaussian of standard deviation `sigma` pixels, the edges continued outwards."""
+    """Images convolved with a Gaussian kernel; beyond the edges the nearest pixel counts.
+
+    Args:
+        images: (B, 3, H, W).
+        sigma: standard deviation in pixels.
+    """
     filtered = scipy.ndimage.gaussian_filter(images.detach().cpu().double().numpy(), (0, 0, sigma, sigma), mode="nearest")
     return torch.from_numpy(filtered).to(images)
 
 
 def pixelated(images: Tensor, block: int) -> Tensor:
-    """Each block x block cell of images (B, 3, H, W) replaced by its mean; cells at the right and lower edge may be smaller.
+    """Images with every cell replaced by its mean; cells at the right and lower edge may be smaller.
+
+    Args:
+        images: (B, 3, H, W).
+        block: side of a cell in pixels.
 
     Example:
         >>> pixelated(torch.arange(4.0).view(1, 1, 2, 2), 2).unique().tolist()
@@ -51,22 +60,22 @@ def pixelated(images: Tensor, block: int) -> Tensor:
 
 
 def enlarged(cells: Tensor, block: int) -> Tensor:
-    """Every value of (B, C, h, w) as a square of block x block pixels."""
+    """Every value of cells (B, C, h, w) repeated as a square of block x block pixels."""
     return cells.repeat_interleave(block, -2).repeat_interleave(block, -1)
 
 
 def to_levels(images: Tensor) -> Tensor:
-    """Images in [-1, 1] as whole levels 0 to 255 in float64, so that sums over them are exact.
+    """Images in [-1, 1] as integer levels 0 to 255 in float64 on the CPU, so that sums over them are exact.
 
     Raises:
-        ValueError: they are no floats in [-1, 1].
+        ValueError: not a floating-point tensor, or values outside [-1, 1].
     """
     check_range(images)
     return LEVELS.clip((images.detach().cpu().double() + 1) * 127.5).round()
 
 
 def from_levels(levels: Tensor, like: Tensor) -> Tensor:
-    """Levels as images of the type and device of `like`; values beyond 0 to 255 stay beyond [-1, 1]."""
+    """Images from levels, with the dtype and device of `like`; values beyond 0 to 255 stay beyond [-1, 1]."""
     return (levels / 127.5 - 1).to(like)
 
 
@@ -74,7 +83,7 @@ class WithoutNetworks(Shown):
     """What has no networks: pictures are computed on the CPU, exactly, and lie where they lay."""
 
     def to(self, device: str | torch.device | None = None, dtype: torch.dtype | None = None) -> Self:
-        """The method itself."""
+        """The method itself: it has no networks to move."""
         return self
 
 
@@ -100,11 +109,12 @@ class Blur(WithoutNetworks):
         _check_whole("size", self.size)
 
     def protect(self, images: Tensor, *, rng: torch.Generator | None = None) -> Release:
-        """Blurred crops; there is nothing random in them."""
+        """Blurred crops (B, 3, S, S); deterministic, `rng` is not used."""
         check_range(images)
         return Release(blurred(images, self.sigma), None, _nothing(self.name))
 
     def certificate(self, release: Release) -> Certificate:
+        """The certificate of a release from `protect`."""
         return _certificate(self.name, release)
 
 
@@ -130,11 +140,12 @@ class Mosaic(WithoutNetworks):
         _check_whole("size", self.size)
 
     def protect(self, images: Tensor, *, rng: torch.Generator | None = None) -> Release:
-        """Pixelated crops; there is nothing random in them."""
+        """Pixelated crops (B, 3, S, S); deterministic, `rng` is not used."""
         check_range(images)
         return Release(pixelated(images, self.block), None, _nothing(self.name))
 
     def certificate(self, release: Release) -> Certificate:
+        """The certificate of a release from `protect`."""
         return _certificate(self.name, release)
 
 
@@ -164,7 +175,7 @@ class PixelNoise(WithoutNetworks):
         _check_whole("size", self.size)
 
     def protect(self, images: Tensor, *, rng: torch.Generator | None = None) -> Release:
-        """Noisy crops with the guarantee of the Gaussian mechanism for any two crops of this size."""
+        """Noisy crops, with the guarantee of the Gaussian mechanism for any two crops of this size."""
         sensitivity = LEVELS.l2_sensitivity(images[0].numel())
         noisy, claim = _with_noise(
             Gaussian(self.sigma, self.delta),
@@ -177,6 +188,7 @@ class PixelNoise(WithoutNetworks):
         return Release(from_levels(noisy, images), None, claim)
 
     def certificate(self, release: Release) -> Certificate:
+        """The certificate of a release from `protect`."""
         return _certificate(
             self.name,
             release,
@@ -226,7 +238,11 @@ class DPPix(WithoutNetworks):
         return 3 * 255 * self.neighbourhood / self.epsilon
 
     def protect(self, images: Tensor, *, rng: torch.Generator | None = None) -> Release:
-        """Noisy mosaics with a guarantee for any two crops of this size, and per unit of L1 distance of their pixels."""
+        """Noisy mosaics, with a guarantee for any two crops of this size and per unit of L1 distance between their pixels.
+
+        Raises:
+            ValueError: the block does not divide the side, or the images are not floats in [-1, 1].
+        """
         self._check_divides(images.shape[-1])
         self._check_divides(images.shape[-2])
         area = self.block**2
@@ -245,6 +261,7 @@ class DPPix(WithoutNetworks):
         return Release(from_levels(enlarged(noisy / area, self.block), images), None, claim)
 
     def certificate(self, release: Release) -> Certificate:
+        """The certificate of a release from `protect`."""
         return _certificate(
             self.name,
             release,
@@ -297,7 +314,11 @@ class DPSVD(WithoutNetworks):
         _check_whole("size", self.size)
 
     def protect(self, images: Tensor, *, rng: torch.Generator | None = None) -> Release:
-        """Low-rank crops with noisy singular values; the guarantee covers those values and nothing else."""
+        """Low-rank crops with noisy singular values; the guarantee covers the singular values only.
+
+        Raises:
+            ValueError: the rank exceeds the side, or the images are not floats in [-1, 1].
+        """
         if self.rank > min(images.shape[-2:]):
             raise ValueError(f"crops of {images.shape[-1]} px have no {self.rank} singular values; ask for fewer with rank")
         u, values, v = torch.linalg.svd(to_levels(images), full_matrices=False)
@@ -315,6 +336,7 @@ class DPSVD(WithoutNetworks):
         return Release(from_levels(shown, images), None, claim)
 
     def certificate(self, release: Release) -> Certificate:
+        """The certificate of a release from `protect`."""
         return _certificate(
             self.name,
             release,

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The certificate of a message: what it says of itself, and what the method that made it knows besides."""
+"""The certificate of a message, from its header and, on the sender's side, its method."""
 
 import hashlib
 from typing import TYPE_CHECKING, Any

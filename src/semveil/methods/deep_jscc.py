@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""DeepJSCC over the link, as it is or with its latents under a key: keyed protection is not bound to one generator."""
+"""DeepJSCC over the link, unprotected or with keyed protection of its latents."""
 
 import json
 from dataclasses import dataclass, replace
@@ -30,7 +30,7 @@ PRIOR = "prior."  # before the names of the prior's tensors, in the file of the 
 
 @dataclass(frozen=True, eq=False)
 class DeepJSCCModel:
-    """Trained networks with what is public of their latents.
+    """Trained networks, with public bounds and prior of their latents.
 
     Attributes:
         network: frozen.
@@ -54,7 +54,12 @@ class DeepJSCCModel:
         return self.network.config.codes, self.network.config.style_dim
 
     def public_latents(self, count: int, *, rng: torch.Generator) -> Tensor:
-        """(count, K, D) synthetic latents, clipped to the box."""
+        """Synthetic latents (count, K, D) from the prior, clipped to the box.
+
+        Args:
+            count: number of latents.
+            rng: source of the samples.
+        """
         return self.box.clip(self.prior.sample(count, rng=rng))
 
 
@@ -84,25 +89,47 @@ class DeepJSCCLink:
         self.protector = self.kind.build(setting)
 
     def encode(self, images: Tensor) -> Tensor:
-        """Photos (B, 3, S, S) in [-1, 1] -> latents (B, K, D), clipped to the public box."""
+        """Latents (B, K, D), clipped to the public box.
+
+        Args:
+            images: (B, 3, S, S) in [-1, 1].
+
+        Raises:
+            ValueError: not a floating-point tensor, or values outside [-1, 1].
+        """
         check_range(images)
         with torch.inference_mode():
             codes = torch.cat([self.model.network.encode(part) for part in images.split(64)])
         return self.model.box.clip(codes.clone())
 
     def send(self, images: Tensor) -> Transmission:
-        """Alice's whole side."""
+        """Alice: encode, protect and map to symbols of unit mean power.
+
+        Args:
+            images: (B, 3, S, S) in [-1, 1].
+
+        Raises:
+            ValueError: not a floating-point tensor, or values outside [-1, 1].
+        """
         return self.send_codes(self.encode(images))
 
     def send_codes(self, codes: Tensor, *, rng: torch.Generator | None = None) -> Transmission:
-        """The same from latents (B, K, D)."""
+        """Alice, from latents.
+
+        Args:
+            codes: (B, K, D), clipped to the public box before protection.
+            rng: source of simulated noise; the available protections draw none.
+        """
         protected = self.protector.protect(self.model.box.clip(codes), rng=rng)
         symbols, gains = normalise_power(pack(protected.block.flatten(1)))
         sent = Transmission(symbols, gains, self.guarantee())
         return sent if protected.seal is None else replace(sent, keyed=protected.seal(sent.bound()))
 
     def receive(self, transmission: Transmission) -> Tensor:
-        """Bob's pictures.
+        """Bob: remove power normalisation and protection, and decode to images (B, 3, S, S).
+
+        Args:
+            transmission: as received.
 
         Raises:
             KeyProblem: the key is not Alice's, or the side information was altered.
@@ -111,21 +138,29 @@ class DeepJSCCLink:
         return self.synthesize(self.protector.deprotect(heard, transmission.keyed, transmission.bound()))
 
     def eavesdrop(self, transmission: Transmission) -> Tensor:
-        """The pictures of an Eve who has the networks and no key, and tries nothing."""
+        """Images (B, 3, S, S) of an Eve who has the networks but no key, and attempts no attack.
+
+        Args:
+            transmission: as she received it.
+        """
         return self.synthesize(self.protector.interpret(self.heard_codes(transmission)))
 
     def heard_codes(self, transmission: Transmission) -> Tensor:
-        """What the symbols say of the latents (B, K, D), before anybody takes a protection off."""
+        """Received latents (B, K, D), still protected.
+
+        Args:
+            transmission: as received.
+        """
         reals = unpack(denormalise_power(transmission.symbols, transmission.gains))
         return reals.unflatten(1, self.model.latent_shape).clone()
 
     def synthesize(self, codes: Tensor) -> Tensor:
-        """Latents -> pictures, in parts that fit into memory."""
+        """Images (B, 3, S, S) from latents (B, K, D), 64 at a time."""
         with torch.inference_mode():
             return torch.cat([self.model.network.decode(part) for part in codes.split(64)])
 
     def guarantee(self) -> Guarantee:
-        """What holds against someone who hears the symbols."""
+        """The guarantee against an eavesdropper who receives the symbols."""
         return self.protector.guarantee("all latents", (), simulated=False)
 
 
@@ -136,7 +171,7 @@ def save_deep_jscc(path: Path, network: DeepJSCC, latents: Tensor, card: dict[st
         path: of the file.
         network: trained.
         latents: (N, K, D) of training photos, which the bounds follow from.
-        card: what it was trained on, JSON-ready.
+        card: training data and settings, JSON-ready.
     """
     box = ClipBox.from_quantiles(latents)
     prior = LatentPrior.fit(box.clip(latents), rank=min(PRIOR_RANK, max(1, len(latents) // 8)))  # and some spread beyond
@@ -151,10 +186,13 @@ def save_deep_jscc(path: Path, network: DeepJSCC, latents: Tensor, card: dict[st
 
 
 def load_deep_jscc(path: Path) -> DeepJSCCModel:
-    """Read what `save_deep_jscc` wrote.
+    """Read a file written by `save_deep_jscc`.
+
+    Args:
+        path: the `.safetensors` file.
 
     Raises:
-        BadCheckpoint: there is no such file, or it is damaged or something else.
+        BadCheckpoint: there is no such file, it is damaged, or it holds another kind of network.
     """
     state = read_network(path)
     try:

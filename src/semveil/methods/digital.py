@@ -30,7 +30,10 @@ ASSUMPTIONS = (
 
 
 def default_bytes(model: FaceModel) -> int:
-    """Bytes of an image where nothing else is asked for.
+    """Default number of bytes per image: 4.5 bits per latent coordinate.
+
+    Args:
+        model: face model, for the latent shape.
 
     Example:
         >>> from semveil.methods.face_model import load_model
@@ -78,11 +81,16 @@ def seal_codes(codes: Tensor, model: FaceModel, key: SharedKey, *, size: int | N
 
 
 def open_codes(message: DigitalMessage, model: FaceModel, key: SharedKey) -> Tensor:
-    """Bob's latents (B, K, D): what Alice sealed, to the step of the quantiser.
+    """Bob's latents (B, K, D): Alice's, up to quantisation.
+
+    Args:
+        message: the sealed message.
+        model: the same face model as Alice's.
+        key: the same key as Alice's.
 
     Raises:
-        MessageError: the message was made with another method or model, or its length is not what it says.
-        KeyProblem: the key is not Alice's, or anything of the message was altered.
+        MessageError: the message was made with another method or model, or its length contradicts its header.
+        KeyProblem: the key is not Alice's, or the message was altered.
     """
     if message.method != DPSemCom.name or message.model_hash != model.digest or message.latent_shape != model.latent_shape:
         raise MessageError(

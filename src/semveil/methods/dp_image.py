@@ -159,7 +159,12 @@ class DPImage(Shown):
         self._test_checked = accept == ANYTHING or draws != UNTIL_ACCEPTED
 
     def to(self, device: str | torch.device | None = None, dtype: torch.dtype | None = None) -> "DPImage":
-        """The same method with its networks on another device or in another precision; exact noise stays on the CPU."""
+        """The same method with its networks on another device or in another precision; exact noise stays on the CPU.
+
+        Args:
+            device: such as `cuda:1`, see `core.device.choose_device`.
+            dtype: float32 or float64.
+        """
         there = copy.copy(self)
         there.model = self.model.to(device, dtype)
         return there
@@ -196,12 +201,28 @@ class DPImage(Shown):
     # Features, noise, reconstruction
 
     def protect(self, images: Tensor, *, rng: torch.Generator | None = None) -> Release:
-        """Crops (B, 3, S, S) in [-1, 1] -> new pictures; without `rng` the noise is a release's, from the operating system."""
+        """New pictures Y = G(f(X) + N) of crops ([DPI] Eqs. 8 to 10).
+
+        Args:
+            images: (B, 3, S, S) in [-1, 1].
+            rng: source of simulated noise; exact noise from the operating system where None.
+
+        Raises:
+            ValueError: the images do not fit the model, or the error of `protect_latents`.
+        """
         self.model.check(images)
         return self.protect_latents(self.model.encode(images), rng=rng)
 
     def protect_latents(self, latents: Tensor, *, rng: torch.Generator | None = None) -> Release:
-        """The same from latents (B, K, D) that are at hand, not clipped."""
+        """The same from latents of photos.
+
+        Args:
+            latents: (B, K, D), not clipped.
+            rng: source of simulated noise; exact noise from the operating system where None.
+
+        Raises:
+            ValueError: with unlimited draws, the acceptance test passes none of 24 public faces under this noise.
+        """
         features = self._clipped(latents)
         if self.accept == ANYTHING:
             noisy = self._noisy(features, rng)
@@ -212,7 +233,14 @@ class DPImage(Shown):
         return Release(pictures, shown, self.guarantee(simulated=rng is not None))
 
     def reconstruct(self, images: Tensor) -> Tensor:
-        """What the networks make of crops without noise: unprotected."""
+        """Crops encoded and synthesised without noise, hence unprotected.
+
+        Args:
+            images: (B, 3, S, S) in [-1, 1].
+
+        Raises:
+            ValueError: the images do not fit the model.
+        """
         self.model.check(images)
         return self.model.synthesize(self.model.encode(images))
 
@@ -286,7 +314,7 @@ class DPImage(Shown):
         return post_process(claim, GENERATOR)
 
     def certificate(self, release: Release) -> Certificate:
-        """The certificate of a release that `protect` gave."""
+        """The certificate of a release from `protect`."""
         simulated = release.guarantee.basis == Basis.SIMULATION
         name = Laplace.name if self.law is None else self.law.name
         noise: dict[str, Any] = {
@@ -318,7 +346,7 @@ class DPImage(Shown):
 
 
 def bounds_of(box: ClipBox) -> Bounds:
-    """A clip box as a certificate states it: of bounds per coordinate the lowest and the highest."""
+    """A clip box as a certificate states it: lowest lower and highest upper bound over all coordinates."""
     lower, upper = (torch.as_tensor(bound, dtype=torch.float64) for bound in (box.lower, box.upper))
     return Bounds(float(lower.min()), float(upper.max()), box.source, per_coordinate=lower.ndim > 0)
 

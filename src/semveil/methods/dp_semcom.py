@@ -182,7 +182,7 @@ class DPSemCom:
     def to(self, device: str | torch.device | None = None, dtype: torch.dtype | None = None) -> "DPSemCom":
         """The same method with its networks on another device or in another precision, see `FaceModel.to`.
 
-        Keys, keystreams and exact noise stay on the CPU; what they give follows the latents.
+        Keys, keystreams and exact noise stay on the CPU; their outputs move to the device of the latents.
         """
         there = copy.copy(self)
         there.model = self.model.to(device, dtype)
@@ -213,7 +213,7 @@ class DPSemCom:
     # Alice
 
     def invert(self, images: Tensor, *, progress: Callable[[int, int], None] = lambda done, total: None) -> Inversion:
-        """Photos (B, 3, H, W) in [-1, 1] -> latents (B, K, D), not clipped (Eq. 4).
+        """GAN inversion: latents (B, K, D), not clipped, of photos (B, 3, S, S) in [-1, 1] ([DPSC] Eq. 4).
 
         Raises:
             ValueError: the photos are not of the model's size, not finite, or no floats in [-1, 1].
@@ -222,11 +222,11 @@ class DPSemCom:
         return self.model.invert(images, perceptual=self.perceptual, settings=self.inversion, progress=progress)
 
     def send(self, images: Tensor, *, rng: torch.Generator | None = None) -> Transmission:
-        """Alice's whole side: photos -> symbols of unit power."""
+        """Alice: photos (B, 3, S, S) in [-1, 1] -> symbols of unit mean power; see `send_codes` for `rng`."""
         return self.send_codes(self.invert(images).codes, rng=rng)
 
     def send_codes(self, codes: Tensor, *, rng: torch.Generator | None = None) -> Transmission:
-        """The same from latents that are at hand: clip, protect, merge, pack, normalise power (Eqs. 5 to 9).
+        """The same from latents: clip, protect, merge, pack, normalise power (Eqs. 5 to 9).
 
         Args:
             codes: (B, K, D).
@@ -242,7 +242,7 @@ class DPSemCom:
     # Bob and Eve
 
     def receive(self, transmission: Transmission) -> Tensor:
-        """Bob: de-normalise, deprotect the private codes, merge, synthesise (Eqs. 12 to 14).
+        """Bob: de-normalise, deprotect the private codes, merge, synthesise images (B, 3, S, S) ([DPSC] Eqs. 12 to 14).
 
         Raises:
             KeyProblem: the key is not Alice's, or the side information was altered.
@@ -250,15 +250,15 @@ class DPSemCom:
         return self.synthesize(self.receive_codes(transmission))
 
     def receive_codes(self, transmission: Transmission) -> Tensor:
-        """Bob's estimate of all codes (B, K, D), which `receive` makes pictures of; differentiable in the symbols."""
+        """Bob's estimate of all codes (B, K, D), from which `receive` synthesises; differentiable in the symbols."""
         codes, private = self.heard_codes(transmission), list(self.private_codes)
         codes[:, private] = self.protector.deprotect(codes[:, private], transmission.keyed, transmission.bound())
         return codes
 
     def eavesdrop(self, transmission: Transmission) -> Tensor:
-        """The paper's Eve: what she hears goes straight into the generator (Eq. 15). She does not try anything else.
+        """The paper's Eve: images (B, 3, S, S) from the received latents without any attack ([DPSC] Eq. 15).
 
-        Of a keyed message she reads the private block as the public description of the protection has it, without the key.
+        With keyed protection she decodes the private block as its public description allows without the key.
         """
         codes, private = self.heard_codes(transmission), list(self.private_codes)
         codes[:, private] = self.protector.interpret(codes[:, private])
@@ -317,7 +317,7 @@ class DPSemCom:
     # What is claimed
 
     def guarantee(self, *, simulated: bool = False) -> Guarantee:
-        """What holds against someone who hears the symbols.
+        """The guarantee against an eavesdropper who receives the symbols.
 
         Args:
             simulated: genuine noise was drawn from a seeded stream.
@@ -327,20 +327,20 @@ class DPSemCom:
         return claim if self.protection == "none" else claim.about(coverage)
 
     def noise_calibration(self, codes: Tensor) -> FittedNoise | None:
-        """How Laplacian the pair's change of these latents looks, and its epsilon': no guarantee (Eqs. 16, 17)."""
+        """Laplace law fitted to the pair's change of latents (B, K, D) with its epsilon'; no guarantee (Eqs. 16, 17)."""
         if self.pair is None:
             return None
         block = self.model.box.clip(codes.to(self.model.device))[:, list(self.private_codes)]
         return fitted_epsilon(self.pair.imitation(block), self.calibration.sensitivity)
 
     def heard_codes(self, transmission: Transmission) -> Tensor:
-        """What the symbols say of all codes (B, K, D), before anybody takes a protection off."""
+        """Received latents (B, K, D), private codes still protected."""
         symbols, gains = (x.to(self.model.device) for x in (transmission.symbols, transmission.gains))
         reals = unpack(denormalise_power(symbols, gains))
         return reals.unflatten(1, self.model.latent_shape).clone()
 
     def synthesize(self, codes: Tensor) -> Tensor:
-        """Codes (B, K, D) -> images, in parts that fit into memory."""
+        """Images (B, 3, S, S) from latents (B, K, D), 64 at a time."""
         with torch.inference_mode():
             return torch.cat([self.model.generator.synthesize(part) for part in self.model.placed(codes).split(64)])
 

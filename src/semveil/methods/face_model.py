@@ -2,7 +2,6 @@
 """A face model: generator, encoder, public clip box and latent prior that belong together, in one folder."""
 
 import hashlib
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
@@ -10,14 +9,12 @@ from pathlib import Path
 from typing import Any, Literal
 
 import torch
-from safetensors.torch import save
 from torch import Tensor, nn
 
 from semveil.core.checkpoints import LARGEST_SIDE, BadCheckpoint, build_to_fit
 from semveil.core.device import CPU, Loader, device_of, moved, precision_of
-from semveil.core.files import write_whole
 from semveil.core.model_folders import FACE_CARD, folders_with, missing_models
-from semveil.core.network_files import read_network, write_network
+from semveil.core.network_files import read_network
 from semveil.core.registry import suggest
 from semveil.core.text import read_json_object
 from semveil.core.weights import require
@@ -25,20 +22,10 @@ from semveil.encoders.inversion import OFFICIAL, Inversion, InversionSettings, i
 from semveil.encoders.perceptual import DEFAULT, NONE, PERCEPTUAL, PerceptualTerm
 from semveil.generators.face_generator import FaceGenerator, MappedGenerator
 from semveil.generators.semantic_stylegan import SemanticStyleGAN
-from semveil.generators.spatial_semantic import SpatialSemanticGAN
-from semveil.generators.stylegan2 import StyleGAN2
 from semveil.mechanisms import ClipBox
 from semveil.methods.latent_prior import LatentPrior, prior_of
-from semveil.methods.model_card import (
-    SEMANTIC,
-    SPATIAL,
-    STYLEGAN2,
-    FaceEncoder,
-    StoredGenerator,
-    encoder_of,
-    generator_of,
-    inversion_of,
-)
+from semveil.methods.model_card import FaceEncoder, encoder_of, generator_of, inversion_of
+from semveil.methods.model_folder import box_as_dict, folder_digest, save_model
 from semveil.protection.rotation_space import DEFAULT_WHITENING
 
 DEFAULT_MODEL = "faces-128"
@@ -49,12 +36,12 @@ PAPER_BOX = ClipBox(-1.4695, 1.4695, source="[DPSC]'s width 2.939, centred at 0:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class FaceModel:
-    """What the methods need of a trained model.
+    """A trained face model, as the methods use it.
 
     Attributes:
         name: as the user says it.
         digest: SHA-256 over what determines its output (64 hex digits); messages carry it.
-        generator: frozen, in evaluation mode; see `FaceGenerator` for what it must be.
+        generator: frozen, in evaluation mode; see `FaceGenerator` for its interface.
         encoder: feed-forward start of inversion; None for the official weights, which have none.
         box: public clip bounds.
         inversion: the default way to invert with this model.
@@ -62,7 +49,7 @@ class FaceModel:
         perceptual_network: whose features the term `lpips` compares (`alex` or `vgg`).
         prior: where synthetic latents come from; None: from the mapping network.
         folder: where the model lies; None for official weights.
-        card: what the model was trained on, under which terms, with which figures.
+        card: training data, licence terms and figures.
     """
 
     name: str
@@ -79,11 +66,14 @@ class FaceModel:
 
     @classmethod
     def from_folder(cls, folder: str | Path) -> "FaceModel":
-        """Read the folder of a model as it is now; `load_model` also knows names, and keeps what it has read.
+        """Read a model's folder in its present state; unlike `load_model`, without names and without caching.
+
+        Args:
+            folder: written by `save_model`.
 
         Raises:
-            ValueError: there is no model in it.
-            BadCheckpoint: a file is damaged or holds NaN.
+            ValueError: the folder has no `model.json`.
+            BadCheckpoint: a file is absent or damaged, or holds NaN.
         """
         if not (Path(folder) / "model.json").is_file():
             raise ValueError(f"no model in the folder {str(folder)!r}; a model's folder holds model.json")
@@ -101,7 +91,7 @@ class FaceModel:
         inversion: InversionSettings = OFFICIAL,
         perceptual: str = NONE,
     ) -> "FaceModel":
-        """A model around a generator of one's own, which needs nothing but `FaceGenerator`'s form.
+        """A model around a custom generator with the interface of `FaceGenerator`.
 
         Args:
             generator: in evaluation mode, without gradients of its weights.
@@ -133,10 +123,13 @@ class FaceModel:
         return cls(name, digest.hexdigest(), generator, own, box, inversion, perceptual, "alex", prior, None, {})
 
     def save(self, folder: str | Path) -> None:
-        """Write the model's folder, which `from_folder` reads; weights in half precision.
+        """Write the model's folder for `from_folder`, with weights in half precision.
+
+        Args:
+            folder: created where it is missing.
 
         Raises:
-            ValueError: a model that no folder can hold: without encoder or prior, or around a generator of one's own.
+            ValueError: the model has no encoder or no prior, or its generator is of a class that no folder can hold.
         """
         if self.encoder is None or self.prior is None:
             raise ValueError(f"model {self.name} has no {'encoder' if self.encoder is None else 'latent prior'} to write")
@@ -169,7 +162,7 @@ class FaceModel:
 
     @property
     def device(self) -> torch.device:
-        """Where the networks are, and what they make; photos and codes that are given are brought there."""
+        """Device of the networks and their outputs; input photos and codes are moved there."""
         return device_of(self.generator)
 
     @property
@@ -193,11 +186,18 @@ class FaceModel:
         return replace(self, generator=generator, encoder=encoder)
 
     def placed(self, x: Tensor) -> Tensor:
-        """Photos or codes where the networks are, in their precision."""
+        """Photos or codes on the device of the networks, in their precision."""
         return x.to(self.device, self.dtype)
 
     def start_codes(self, images: Tensor) -> Tensor:
-        """First codes of an inversion: the encoder's (B, K, D), or the generator's mean (1, K, D)."""
+        """Initial codes of an inversion: the encoder's (B, K, D), or the generator's mean (1, K, D).
+
+        Args:
+            images: (B, 3, S, S) in [-1, 1].
+
+        Raises:
+            ValueError: the model has neither encoder nor mapping network.
+        """
         if self.encoder is not None:
             images = self.placed(images)
             with torch.inference_mode():
@@ -206,11 +206,14 @@ class FaceModel:
         return mean_codes(self._mapping(), style_dim, codes, rng=torch.Generator().manual_seed(0))
 
     def perceptual_term(self, name: str | None = None) -> PerceptualTerm | None:
-        """The term of a name, or the model's default.
+        """A perceptual term of the inversion; None where the term is `none`.
+
+        Args:
+            name: a name of `PERCEPTUAL`; the model's default where None.
 
         Raises:
             ValueError: no such term, or none for this model.
-            WeightsMissing: its weights are not on this machine; there is never another in its place.
+            WeightsMissing: its weights are not on this machine; no other term takes its place.
         """
         term = PERCEPTUAL[name or self.perceptual](self.perceptual_network, self.encoder)
         return moved(term, self.device, self.dtype) if isinstance(term, nn.Module) else term
@@ -252,17 +255,36 @@ class FaceModel:
         )
 
     def describe_inversion(self, perceptual: str | None = None, settings: InversionSettings | None = None) -> dict[str, Any]:
-        """What `invert` does with these arguments, JSON-ready: settings, and the perceptual term's own name or `none`."""
+        """The settings of `invert` for the same arguments, JSON-ready; `perceptual_term` is the term's own name or `none`.
+
+        Args:
+            perceptual: name of the perceptual term; the model's default where None.
+            settings: weights and schedule; the model's where None.
+
+        Raises:
+            ValueError: no such term, or none for this model.
+            WeightsMissing: the term's weights are not on this machine.
+        """
         term = self.perceptual_term(perceptual)
         used = replace(settings or self.inversion, batch=1)
         return {**asdict(used), "perceptual_term": NONE if term is None else term.name}
 
     def public_latents(self, count: int, *, rng: torch.Generator) -> Tensor:
-        """(count, K, D) synthetic latents, clipped to the box; no photo is needed."""
+        """Synthetic latents (count, K, D), clipped to the box; no photo is involved.
+
+        Args:
+            count: number of latents.
+            rng: source of the samples, on the CPU.
+        """
         return self.box.clip(self._synthetic_latents(count, rng))
 
     def random_faces(self, count: int, *, rng: torch.Generator) -> Tensor:
-        """(count, K, D) codes of faces that nobody has: one w of the mapping network for all codes, or the latent prior's."""
+        """Codes (count, K, D) of random faces: one w of the mapping network for all codes, or samples of the latent prior.
+
+        Args:
+            count: number of faces.
+            rng: source of the samples, on the CPU.
+        """
         if not isinstance(self.generator, MappedGenerator):
             return self._synthetic_latents(count, rng)
         codes, style_dim = self.latent_shape
@@ -354,7 +376,7 @@ def _load_folder(folder: Path) -> FaceModel:
     ):
         raise BadCheckpoint(f"the networks in {folder} do not fit together: they differ in sizes")
     prior = prior_of(states["prior"], shape, name=f"{folder.name}'s prior", whitening=whitening)
-    digest = _digest(folder, card)
+    digest = folder_digest(folder, card)
     return FaceModel(folder.name, digest, generator, encoder, box, inversion, perceptual, features, prior, folder, card)
 
 
@@ -365,44 +387,3 @@ def _load_official() -> FaceModel:
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
     card = {"trained_on": "CelebAMask-HQ (official weights)", "terms": "see the SemanticStyleGAN repository"}
     return FaceModel(OFFICIAL_MODEL, digest, generator, None, PAPER_BOX, OFFICIAL, DEFAULT, "vgg", None, None, card)
-
-
-def save_model(
-    folder: Path, generator: FaceGenerator, encoder: FaceEncoder, prior: LatentPrior, card: Mapping[str, Any]
-) -> None:
-    """Write a model's folder: half-precision weights, prior, and `model.json` last, so that a model is whole or absent.
-
-    Args:
-        folder: to write into; made where it is missing.
-        generator: the generator.
-        encoder: the encoder.
-        prior: of real photos' latents.
-        card: at least `clip_box`, `inversion` and `perceptual_network`, and `perceptual` where it is another than
-            the default; the networks' kind and sizes are added.
-
-    Raises:
-        ValueError: the generator is none that a folder can hold.
-    """
-    if not isinstance(generator, StoredGenerator):
-        raise ValueError(f"a model's folder holds no {type(generator).__name__}; keep it in a package of your own")
-    folder.mkdir(parents=True, exist_ok=True)
-    write_network(folder / "generator.safetensors", generator)
-    write_network(folder / "encoder.safetensors", encoder)
-    write_whole(folder / "prior.safetensors", save({k: v.half().contiguous() for k, v in prior.tensors.items()}))
-    architecture = {StyleGAN2: STYLEGAN2, SpatialSemanticGAN: SPATIAL}.get(type(generator), SEMANTIC)
-    sizes = {"generator": generator.config.as_dict(), "encoder": encoder.config.as_dict()}
-    full = {"architecture": architecture, **sizes, **card, "whitening": prior.whitening}
-    write_whole(folder / "model.json", (json.dumps(full, indent=1) + "\n").encode())
-
-
-def _digest(folder: Path, card: Mapping[str, Any]) -> str:
-    digest = hashlib.sha256()
-    for name in ("generator", "encoder"):
-        digest.update((folder / f"{name}.safetensors").read_bytes())
-    digest.update(json.dumps([card["clip_box"], card["generator"], card["encoder"]], sort_keys=True).encode())
-    return digest.hexdigest()
-
-
-def box_as_dict(box: ClipBox) -> dict[str, Any]:
-    """A scalar clip box as `model.json` stores it."""
-    return {"lower": box.lower, "upper": box.upper, "source": box.source}

@@ -24,7 +24,7 @@ class Gallery:
     Args:
         model: draws the faces.
         space: in which they are compared.
-        faces: how many, 2 to 100,000.
+        faces: number of faces, 2 to 100,000.
 
     Raises:
         ValueError: too few or too many.
@@ -44,12 +44,23 @@ class Gallery:
         return len(self.directions)
 
     def utilities(self, coordinates: Tensor) -> Tensor:
-        """(1 + cosine) / 2 of every face's direction and that of coordinates (B, R): (B, faces) in [0, 1], float64."""
+        """Similarity (1 + cosine) / 2 of directions to every face of the gallery, (B, faces) float64 in [0, 1].
+
+        Args:
+            coordinates: (B, R) in the subspace, in latent units.
+
+        Raises:
+            ValueError: NaN or infinite coordinates.
+        """
         towards = unit_directions(coordinates.cpu(), self.space).float()
         return ((1 + towards @ self.directions.T).double() / 2).clamp(0, 1)
 
     def latents(self, indices: Tensor) -> Tensor:
-        """The faces (B, K, D) of some indices (B,)."""
+        """Latents (B, K, D) of faces of the gallery.
+
+        Args:
+            indices: (B,) whole numbers from 0 to faces - 1.
+        """
         return torch.stack([self._block(int(i) // BLOCK)[int(i) % BLOCK] for i in indices])
 
     def _block(self, number: int) -> Tensor:
@@ -58,5 +69,14 @@ class Gallery:
 
 @lru_cache(maxsize=2)
 def gallery_of(model: LatentModel, space: Subspace, faces: int) -> Gallery:
-    """The gallery, made once: methods at several budgets choose from the same faces."""
+    """The gallery of a model, cached: methods at several budgets choose from the same faces.
+
+    Args:
+        model: draws the faces from its prior.
+        space: subspace in which faces are compared.
+        faces: their number.
+
+    Raises:
+        ValueError: a number of faces out of range.
+    """
     return Gallery(model, space, faces)

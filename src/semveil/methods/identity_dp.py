@@ -146,7 +146,12 @@ class IdentityDP(Shown):
             self.look = LatentDP(epsilon=attribute_epsilon, mechanism="exponential")
 
     def to(self, device: str | torch.device | None = None, dtype: torch.dtype | None = None) -> "IdentityDP":
-        """The same method with its networks on another device or in another precision; exact draws stay on the CPU."""
+        """The same method with its networks on another device or in another precision; exact draws stay on the CPU.
+
+        Args:
+            device: such as `cuda:1`, see `core.device.choose_device`.
+            dtype: float32 or float64.
+        """
         there = copy.copy(self)
         there.model = self.model.to(device, dtype)
         there.look = None if self.look is None else self.look.to(device, dtype)
@@ -176,7 +181,14 @@ class IdentityDP(Shown):
     # Stage I: identity and attributes
 
     def identify(self, images: Tensor) -> Tensor:
-        """r_id: unit vectors (B, d) of crops (B, 3, S, S) in [-1, 1]."""
+        """Identity vectors r_id of crops, (B, d) of unit length.
+
+        Args:
+            images: (B, 3, S, S) in [-1, 1].
+
+        Raises:
+            ValueError: the images do not fit the model.
+        """
         self.model.check(images)
         return self.model.identify(images)
 
@@ -203,12 +215,14 @@ class IdentityDP(Shown):
     # Stage II: perturbation
 
     def perturb(self, identities: Tensor, *, rng: torch.Generator | None = None) -> Tensor:
-        """New vectors (B, d) for unit vectors (B, d), of length 1 but for Eq. 11 to the letter.
+        """Perturbed identity vectors (B, d), of unit length except with the mechanism that follows Eq. 11 to the letter.
 
-        Without `rng` they are drawn exactly, from the operating system's entropy.
+        Args:
+            identities: (B, d), of unit length.
+            rng: source of simulated draws; exact draws from the operating system where None.
 
         Raises:
-            ValueError: under a pseudonym there is nothing to perturb.
+            ValueError: the method uses pseudonyms, which do not depend on the photo's identity.
         """
         if self.law is None:
             raise ValueError("a pseudonym does not depend on the photo's identity, so there is nothing to perturb")
@@ -250,14 +264,25 @@ class IdentityDP(Shown):
         return Draw({"identities": identities, **look}, self.guarantee(simulated=rng is not None))
 
     def show(self, draw: Draw, images: Tensor) -> Tensor:
-        """Crops (B, 3, S, S) under identities that were drawn, one for each or one for all; their attributes are their own
-        unless they were drawn too."""
+        """Crops synthesised with drawn identities, and their own attributes unless the draw includes attributes.
+
+        Args:
+            draw: identities for each crop, or one for all.
+            images: (B, 3, S, S) in [-1, 1].
+        """
         seen = draw.values["look"] if self.look is not None else self._seen(images, rng=None)
         identities = draw.values["identities"]
         return self.model.fuse(identities.expand(len(images), -1), self.model.attributes(seen.expand(len(images), -1, -1, -1)))
 
     def reconstruct(self, images: Tensor) -> Tensor:
-        """What the networks make of crops with their own identity and attributes: unprotected."""
+        """Crops synthesised from their own identity and attributes, hence unprotected.
+
+        Args:
+            images: (B, 3, S, S) in [-1, 1].
+
+        Raises:
+            ValueError: the images do not fit the model.
+        """
         return self.model.fuse(self.identify(images), self.model.attributes(images))
 
     # What is claimed
@@ -286,7 +311,7 @@ class IdentityDP(Shown):
         return replace(claim, metric=MetricForm(claim.metric.rate, claim.metric.norm, "the identity vectors"))
 
     def certificate(self, release: Release) -> Certificate:
-        """The certificate of a release that `protect` gave."""
+        """The certificate of a release from `protect`."""
         caveats = [] if self.look else [Caveat.ATTRIBUTES]
         said: dict[str, Any] = {}
         if self.law is None:
@@ -324,7 +349,10 @@ class IdentityDP(Shown):
 
 
 def observed_sensitivity(identities: Tensor) -> Sensitivity:
-    """The largest L1 distance between two of some identity vectors (N, d) ([IDP] Eq. 12); it bounds no other photo's.
+    """The largest L1 distance between any two of the vectors ([IDP] Eq. 12); not a bound for other photos.
+
+    Args:
+        identities: (N, d) identity vectors.
 
     Example:
         >>> observed_sensitivity(torch.eye(4)).value

@@ -45,7 +45,7 @@ class IdentityModel:
         identify: images (B, 3, S, S) in [-1, 1] -> r_id, (B, d) of unit length (Eq. 7).
         attributes: images -> r_att, maps (B, c, s, s), coarse to fine (Eq. 8).
         fuse: r_id and r_att -> images (B, 3, S, S) in [-1, 1] (Eqs. 9 and 13).
-        card: what it was trained on, under which terms.
+        card: training data and licence terms.
         elsewhere: (device, dtype) -> the same model with its networks there, which `to` asks for; None without networks.
 
     Example:
@@ -66,11 +66,23 @@ class IdentityModel:
     elsewhere: "Callable[[Device, torch.dtype | None], IdentityModel] | None" = None
 
     def to(self, device: Device = None, dtype: torch.dtype | None = None) -> "IdentityModel":
-        """The same model with its networks on another device or in another precision, see `core.device.moved`."""
+        """The same model with its networks on another device or in another precision, see `core.device.moved`.
+
+        Args:
+            device: such as `cuda:1`, see `core.device.choose_device`.
+            dtype: float32 or float64.
+        """
         return self if self.elsewhere is None else self.elsewhere(device, dtype)
 
     def check(self, images: Tensor) -> None:
-        """Refuse images that are not of the model's size, not finite, or no floats in [-1, 1]."""
+        """Refuse unsuitable images.
+
+        Args:
+            images: (B, 3, S, S) in [-1, 1].
+
+        Raises:
+            ValueError: not of the model's size, not finite, or not floating-point values in [-1, 1].
+        """
         if images.shape[1:] != (3, self.size, self.size) or not images.isfinite().all():
             expected = f"finite images (B, 3, {self.size}, {self.size})"
             raise ValueError(f"model {self.name} takes {expected}, got {tuple(images.shape)}")
@@ -134,7 +146,7 @@ def save_identity_model(
         identity_file: the identity encoder's, which is copied.
         attributes: encoder of what stays.
         fusion: generator of the new face.
-        card: what the model was trained on; the networks' sizes are added.
+        card: training data and terms; the networks' sizes are added.
     """
     folder.mkdir(parents=True, exist_ok=True)
     write_whole(folder / IDENTITY_FILE, identity_file.read_bytes())

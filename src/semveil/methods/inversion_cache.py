@@ -35,7 +35,7 @@ def cached_inversion(
         progress: photos done, and all.
 
     Returns:
-        (N, K, D) latents, not clipped; and what the inversion was, JSON-ready.
+        (N, K, D) latents, not clipped; and the settings of the inversion, JSON-ready.
     """
     settings = model.describe_inversion(perceptual)
     parts: list[Tensor] = []

@@ -79,10 +79,13 @@ class LatentCodec:
         return best.ljust(size, b"\0")
 
     def decode(self, data: bytes) -> Tensor:
-        """(K, D) float32, within the box.
+        """Latents (K, D) float32, within the box.
+
+        Args:
+            data: the bytes from `encode`.
 
         Raises:
-            MessageError: no code of latents.
+            MessageError: no bytes, or a quantiser step that `encode` never uses.
         """
         fineness = data[0] + COARSEST if data else FINEST + 1
         if fineness > FINEST:

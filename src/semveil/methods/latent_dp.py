@@ -219,12 +219,25 @@ class LatentDP(Shown):
     # Algorithm 2
 
     def protect(self, images: Tensor, *, rng: torch.Generator | None = None) -> Release:
-        """Crops (B, 3, S, S) in [-1, 1] -> new pictures; without `rng` the noise is a release's, from the operating system."""
+        """New pictures of crops by [LDP] Algorithm 2.
+
+        Args:
+            images: (B, 3, S, S) in [-1, 1].
+            rng: source of simulated noise; exact noise from the operating system where None.
+
+        Raises:
+            ValueError: the images do not fit the model.
+        """
         self.model.check(images)
         return self.protect_latents(self.model.encode(images), rng=rng)
 
     def protect_latents(self, latents: Tensor, *, rng: torch.Generator | None = None) -> Release:
-        """The same from latents (B, K, D) that are at hand, not clipped."""
+        """The same from latents of photos.
+
+        Args:
+            latents: (B, K, D), not clipped.
+            rng: source of simulated noise; exact noise from the operating system where None.
+        """
         values = latents if self.subspace is None else self.subspace.coordinates(latents)
         if self.choice is not None:
             shown = self._chosen(values, rng).to(latents)
@@ -254,18 +267,24 @@ class LatentDP(Shown):
         return self.subspace.space.latents(self.box.clip(self.subspace.space.coordinates(faces)))
 
     def reconstruct(self, images: Tensor) -> Tensor:
-        """What the networks make of crops without clipping or noise: unprotected."""
+        """Crops (B, 3, S, S) encoded and synthesised without clipping or noise, hence unprotected."""
         self.model.check(images)
         return self.model.synthesize(self.model.encode(images))
 
     def utilities(self, values: Tensor) -> Tensor:
-        """How near the gallery's faces are to clipped latents: u_i = -sum_j w_j |z_j - g_ij| / S_j, from -1 to 0.
+        """Similarity to every face of the gallery: u_i = -sum_j w_j |z_j - g_ij| / S_j, from -1 to 0.
 
-        Any one of them differs between two records by at most sum_j w_j = 1, by the triangle inequality. In a subspace, of
-        coordinates: half of 1 plus the cosine, from 0 to 1.
+        Any u_i differs between two records by at most sum_j w_j = 1, by the triangle inequality. In a subspace it is
+        (1 + cosine) / 2, from 0 to 1.
+
+        Args:
+            values: latents (B, K, D), clipped; or coordinates (B, R) in a subspace.
 
         Returns:
             (B, gallery) float64.
+
+        Raises:
+            ValueError: the mechanism has no gallery.
         """
         if self.gallery is None:
             raise ValueError(f"mechanism {self.mechanism_name!r} has no gallery")
@@ -304,7 +323,7 @@ class LatentDP(Shown):
         return post_process(claim, f"the second clipping and {GENERATOR}" if self.noise is not None else GENERATOR)
 
     def certificate(self, release: Release) -> Certificate:
-        """The certificate of a release that `protect` gave."""
+        """The certificate of a release from `protect`."""
         law = self.law or self.noise or self.choice
         simulated = release.guarantee.basis == Basis.SIMULATION
         sensitivity = self.noise_sensitivity if self.choice is None else self.utility_sensitivity
@@ -335,9 +354,13 @@ class LatentDP(Shown):
 
 
 def group_budget(text: str, groups: Mapping[str, tuple[int, ...]]) -> dict[str, float]:
-    """Read a budget such as `eyes=20,mouth=20,others=60`: epsilon of every group.
+    """Parse a budget such as `eyes=20,mouth=20,others=60`: epsilon of every group.
 
     `others` is split evenly over the groups that are not named; without it all must be named, so that nothing stays in clear.
+
+    Args:
+        text: `group=epsilon` items, separated by commas.
+        groups: 0-based codes of every group of the model.
 
     Raises:
         ValueError: an item is no `group=epsilon`; a group is unknown, named twice or missing; an epsilon is not positive.

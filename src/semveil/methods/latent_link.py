@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the two ends of a link with latents on it have in common, whichever networks make the latents."""
+"""The common interface of methods that transmit latents, whatever networks encode them."""
 
 from collections.abc import Sequence
 from typing import Protocol
@@ -38,8 +38,23 @@ class LatentLink(Protocol):
     @property
     def protector(self) -> Protector: ...
 
-    def send_codes(self, codes: Tensor, *, rng: torch.Generator | None = None) -> Transmission: ...
+    def send_codes(self, codes: Tensor, *, rng: torch.Generator | None = None) -> Transmission:
+        """Alice: protect latents and map them to symbols of unit mean power.
 
-    def heard_codes(self, transmission: Transmission) -> Tensor: ...
+        Args:
+            codes: (B, K, D).
+            rng: source of simulated noise; genuine noise from the operating system where None.
+        """
+        ...
 
-    def synthesize(self, codes: Tensor) -> Tensor: ...
+    def heard_codes(self, transmission: Transmission) -> Tensor:
+        """Received latents (B, K, D), private codes still protected.
+
+        Args:
+            transmission: as received.
+        """
+        ...
+
+    def synthesize(self, codes: Tensor) -> Tensor:
+        """Images (B, 3, S, S) from latents (B, K, D)."""
+        ...

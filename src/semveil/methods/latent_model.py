@@ -48,7 +48,7 @@ class LatentModel:
         identity_codes: codes that hold who it is, as far as codes can be told apart; 0-based.
         groups: codes by a name for what they show; each code is in one group.
         public_latents: (count, rng) -> latents (count, K, D) for which no photo is needed.
-        prior: what they are drawn from, where that is a Gaussian prior.
+        prior: Gaussian prior of the public latents, where there is one.
         elsewhere: (device, dtype) -> the same model with its networks there, which `to` asks for; None without networks.
 
     Example:
@@ -73,7 +73,12 @@ class LatentModel:
     elsewhere: "Callable[[Device, torch.dtype | None], LatentModel] | None" = None
 
     def to(self, device: "Device" = None, dtype: torch.dtype | None = None) -> "LatentModel":
-        """The same model with its networks on another device or in another precision, see `core.device.moved`."""
+        """The same model with its networks on another device or in another precision, see `core.device.moved`.
+
+        Args:
+            device: such as `cuda:1`, see `core.device.choose_device`.
+            dtype: float32 or float64.
+        """
         return self if self.elsewhere is None else self.elsewhere(device, dtype)
 
     @property
@@ -82,10 +87,13 @@ class LatentModel:
         return self.groups == part_groups()
 
     def quantiles(self, share: float) -> ClipBox:
-        """Public bounds (K, D) that cut off `share` percent of the public latents at either end of every coordinate.
+        """Public bounds (K, D) from quantiles of public latents.
+
+        Args:
+            share: percent of public latents cut off at either end of every coordinate, one of the stored shares.
 
         Raises:
-            ValueError: no bounds are kept for this share.
+            ValueError: no bounds are stored for this share.
         """
         return self.bounds().box(share)
 
@@ -95,7 +103,14 @@ class LatentModel:
         return hashlib.sha256(f"{self.digest} {self.bounds().digest}".encode()).hexdigest()
 
     def check(self, images: Tensor) -> None:
-        """Refuse images that are not of the model's size, not finite, or no floats in [-1, 1]."""
+        """Refuse unsuitable images.
+
+        Args:
+            images: (B, 3, S, S) in [-1, 1].
+
+        Raises:
+            ValueError: not of the model's size, not finite, or not floating-point values in [-1, 1].
+        """
         if images.shape[1:] != (3, self.size, self.size) or not images.isfinite().all():
             expected = f"finite images (B, 3, {self.size}, {self.size})"
             raise ValueError(f"model {self.name} takes {expected}, got {tuple(images.shape)}")
@@ -147,10 +162,14 @@ PERCEPTUAL_OPTION = Option("Perceptual term of the inversion; the model's own by
 
 
 def latent_model_for(model: LatentModel | str, perceptual: str | None) -> LatentModel:
-    """The model that a method was given, loaded where it is a name.
+    """The model for a method, loaded if given by name.
+
+    Args:
+        model: a latent model or its name.
+        perceptual: perceptual term of the inversion, for a model given by name.
 
     Raises:
-        ValueError: a perceptual term is named for a model that is loaded already, and so has one.
+        ValueError: a perceptual term for a loaded model, which already has one; or no such model or term.
     """
     if isinstance(model, str):
         return load_latent_model(model, perceptual=perceptual)
@@ -205,15 +224,22 @@ def from_face_model(model: FaceModel, perceptual: str | None = None) -> LatentMo
 
 
 def identity_codes(generator: FaceGenerator) -> tuple[int, ...]:
-    """Codes that hold who it is: those that dp-semcom protects by default, or of a StyleGAN2 the first seven.
+    """0-based codes that determine the identity.
 
-    [DPI] 5.2 has layers 1 to 7, counted from 1. They draw what is seen at up to 32 px, whatever the size of the model.
+    For a semantic generator these are the default private codes of dp-semcom; for a StyleGAN2 the first seven (layers 1 to 7 in
+    [DPI] 5.2, counted from 1), which determine detail of up to 32 px, whatever the size of the model.
+
+    Args:
+        generator: the face generator.
     """
     return PRIVATE_CODES if generator.semantic else tuple(range(min(7, generator.config.codes)))
 
 
 def style_groups(codes: int) -> dict[str, tuple[int, ...]]:
-    """Codes of a StyleGAN2 by scale.
+    """Codes of a StyleGAN2 by scale: coarse, medium and fine.
+
+    Args:
+        codes: number of codes of the generator; groups beyond it are left out.
 
     Example:
         >>> style_groups(10)

@@ -31,7 +31,13 @@ class LatentPrior(Brief):
 
     @classmethod
     def fit(cls, latents: Tensor, *, rank: int, whitening: float = DEFAULT_WHITENING) -> "LatentPrior":
-        """Principal components of (N, K, D) latents."""
+        """Principal components of latents, with the remaining variance of every coordinate as independent noise.
+
+        Args:
+            latents: (N, K, D).
+            rank: number of components; at most min(N, K * D) result.
+            whitening: of the rotation space, in [0, 1].
+        """
         mean = latents.mean(0)
         centred = (latents - mean).flatten(1)
         _, values, directions = torch.linalg.svd(centred, full_matrices=False)
@@ -45,7 +51,12 @@ class LatentPrior(Brief):
         return {"mean": self.mean, "factors": self.factors, "residual": self.residual}
 
     def sample(self, count: int, *, rng: torch.Generator) -> Tensor:
-        """(count, K, D) latents, on the CPU: a seed means the same faces for a model on any device."""
+        """Synthetic latents (count, K, D) on the CPU, so that a seed gives the same faces on every device.
+
+        Args:
+            count: number of latents.
+            rng: source of the standard normal samples, on the CPU.
+        """
         weights = torch.randn(count, len(self.factors), generator=rng)
         noise = torch.randn(count, *self.mean.shape, generator=rng) * self.residual
         return self.mean + torch.einsum("nr,rkd->nkd", weights, self.factors) + noise
@@ -58,7 +69,7 @@ def prior_of(state: Mapping[str, Tensor], shape: tuple[int, int], *, name: str, 
         state: the file's tensors.
         shape: (K, D) of the model.
         name: for the message.
-        whitening: what the model's card says.
+        whitening: as in the model's card, 0 to 1.
 
     Raises:
         BadCheckpoint: it is no prior of such latents.

@@ -18,7 +18,7 @@ class Listed:
         commands: that use it.
         layout: what becomes of a photo by default; None for a method of links.
         about: the first sentence of its description.
-        hides, leaves: what it hides and what can still be seen, in plain words; empty where the method does not say.
+        hides, leaves: hidden and remaining parts of a picture, in plain words; empty where the method declares none.
         options: by parameter.
     """
 
@@ -53,7 +53,10 @@ class Listed:
 
 
 def listed(name: str) -> Listed:
-    """A method by name.
+    """The description of a method.
+
+    Args:
+        name: of the method, such as `blur`.
 
     Raises:
         ValueError: there is no such method.

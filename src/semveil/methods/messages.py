@@ -26,7 +26,7 @@ def to_message(method: DPSemCom, transmission: Transmission, *, for_snr_db: floa
 
     Args:
         method: Alice's.
-        transmission: what she sends.
+        transmission: Alice's transmission.
         for_snr_db: round the symbols to what this SNR is worth, so that the file is smaller; they stay floats where None. What
             is sent is what was rounded: nothing of the photo goes in beside it.
     """
@@ -62,7 +62,7 @@ def method_for_bob(
     key: SharedKey | None = None,
     authenticate: bool = True,
 ) -> DPSemCom:
-    """What Bob needs to read a message: the same model, and the very pair or key that protected it.
+    """Bob's method for a message: the same model, and the same pair or key as Alice's.
 
     Args:
         message: as it was read.
@@ -92,7 +92,11 @@ def method_for_bob(
 
 
 def method_for_eve(message: Message, model: FaceModel) -> DPSemCom:
-    """The paper's Eve, who has the public model and no pair; of a keyed message she has a key of her own making.
+    """The paper's Eve, who has the public model but no pair; for a keyed message she draws a key of her own.
+
+    Args:
+        message: the message.
+        model: its face model.
 
     Raises:
         MessageError: the message was made with another method or model.
@@ -106,7 +110,7 @@ def method_for_eve(message: Message, model: FaceModel) -> DPSemCom:
 def heard(
     message: Message, *, snr_db: AnySnr | None = None, rng: torch.Generator | None = None, channel: AnyChannel | None = None
 ) -> Transmission:
-    """What a receiver gets of a message: clean symbols pass a simulated channel, received ones stay as they are.
+    """A message as received: clean symbols pass a simulated channel, received ones stay unchanged.
 
     Args:
         message: as it was read.
@@ -130,10 +134,13 @@ def heard(
 
 
 def guarantee_of(message: Message) -> Guarantee:
-    """What Alice says of her message.
+    """The guarantee stated in a message.
+
+    Args:
+        message: the message.
 
     Raises:
-        MessageError: it is no guarantee.
+        MessageError: the message states no valid guarantee.
     """
     try:
         return guarantee_from_dict(dict(message.guarantee))

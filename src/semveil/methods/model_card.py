@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What `model.json` says of a face model's networks, and what builds them."""
+"""Network architectures and sizes in a face model's `model.json`."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -22,7 +22,15 @@ FaceEncoder = SemanticEncoder | PartEncoder
 def generator_of(
     card: Mapping[str, Any],
 ) -> tuple[Callable[[], StoredGenerator], SemanticStyleGANConfig | SpatialSemanticConfig | StyleGAN2Config]:
-    """What builds the generator, and its sizes."""
+    """A constructor of the generator, and its configuration.
+
+    Args:
+        card: the parsed `model.json`, with `generator` and, unless it is the default, `architecture`.
+
+    Raises:
+        ValueError: no such architecture, or a setting of the wrong type or out of range.
+        KeyError: the card has no `generator`.
+    """
     architecture = card.get("architecture", SEMANTIC)
     if architecture == SEMANTIC:
         check_kinds(SemanticStyleGANConfig, card["generator"])
@@ -40,7 +48,14 @@ def generator_of(
 
 
 def encoder_of(card: Mapping[str, Any]) -> tuple[Callable[[], FaceEncoder], SemanticEncoderConfig | PartEncoderConfig]:
-    """What builds the encoder, and its sizes."""
+    """A constructor of the encoder, and its configuration.
+
+    Args:
+        card: the parsed `model.json`, with `encoder` and, unless it is the default, `architecture`.
+
+    Raises:
+        KeyError: the card has no `encoder`.
+    """
     if card.get("architecture") == SPATIAL:
         check_kinds(PartEncoderConfig, card["encoder"])
         parts = PartEncoderConfig.from_dict(card["encoder"])
@@ -51,7 +66,15 @@ def encoder_of(card: Mapping[str, Any]) -> tuple[Callable[[], FaceEncoder], Sema
 
 
 def inversion_of(values: Any) -> InversionSettings:
-    """Settings that an inversion can have: a file may ask for steps without end."""
+    """Inversion settings from a model's card.
+
+    Args:
+        values: settings by name.
+
+    Raises:
+        TypeError: a setting is unknown.
+        ValueError: a value of the wrong type, negative steps, or a batch or perceptual size below 1.
+    """
     check_kinds(InversionSettings, values)
     settings = InversionSettings(**values)
     if settings.steps < 0 or settings.batch < 1 or settings.perceptual_size < 1:

@@ -31,7 +31,7 @@ NETWORKS = ("service", "explainer")
 
 @dataclass(frozen=True)
 class Classified:
-    """What the service answers.
+    """The service's answer.
 
     Attributes:
         labels: (N,) the class of each picture, from 0.
@@ -63,7 +63,12 @@ class OutputNoise:
 
     @classmethod
     def calibrate(cls, values: int, epsilon: float, delta: float) -> "OutputNoise":
-        """For pictures of so many values.
+        """The noise for images of a given number of values, with the box in which sums of image and noise fit into 8 bits.
+
+        Args:
+            values: values per image, 3 S^2.
+            epsilon: budget of each image, positive.
+            delta: in (0, 1).
 
         Raises:
             ValueError: epsilon or delta out of range.
@@ -129,7 +134,12 @@ class NoiseImage(Shown):
             self.noise = OutputNoise.calibrate(3 * self.size**2, epsilon, self.delta)
 
     def to(self, device: str | torch.device | None = None, dtype: torch.dtype | None = None) -> "NoiseImage":
-        """The same method with its networks on another device or in another precision; exact noise stays on the CPU."""
+        """The same method with its networks on another device or in another precision; exact noise stays on the CPU.
+
+        Args:
+            device: such as `cuda:1`, see `core.device.choose_device`.
+            dtype: float32 or float64.
+        """
         there = copy.copy(self)
         there.model = self.model.to(device, dtype)
         return there
@@ -144,13 +154,28 @@ class NoiseImage(Shown):
 
     @torch.no_grad()
     def convert(self, images: Tensor) -> Tensor:
-        """g(x) of pictures (B, 3, S, S) in [-1, 1], without noise."""
+        """Converted images g(x), without noise, (B, 3, S, S) in [-1, 1].
+
+        Args:
+            images: (B, 3, S, S) in [-1, 1].
+
+        Raises:
+            ValueError: the images do not fit the model.
+        """
         self.model.check(images)
         return self.model.generator(self.model.placed(images))
 
     def protect(self, images: Tensor, *, rng: torch.Generator | None = None) -> Release:
-        """Pictures (B, 3, S, S) in [-1, 1] -> converted ones; with an epsilon they are noisy, and all but about
-        one in 700 values lies in [-1, 1].
+        """Converted images, with Gaussian noise where the method has an epsilon.
+
+        With noise all but about one in 700 values lie in [-1, 1].
+
+        Args:
+            images: (B, 3, S, S) in [-1, 1].
+            rng: source of simulated noise; exact noise from the operating system where None.
+
+        Raises:
+            ValueError: the images do not fit the model.
         """
         converted = self.convert(images)
         if self.noise is None:
@@ -158,7 +183,11 @@ class NoiseImage(Shown):
         return Release(self.noise(converted, rng=rng), None, self.guarantee(simulated=rng is not None))
 
     def guarantee(self, *, simulated: bool = False) -> Guarantee:
-        """What holds for each picture alone."""
+        """The guarantee for each picture alone.
+
+        Args:
+            simulated: the noise comes from a seeded stream rather than the operating system.
+        """
         if self.noise is None:
             reason = "the conversion is deterministic: the same picture always gives the same output"
             return Guarantee.none(COVERED.words, reason=reason).about(COVERED)
@@ -167,7 +196,7 @@ class NoiseImage(Shown):
         return law.guarantee(self.noise.sensitivity, assumptions=rests_on).about(COVERED)
 
     def certificate(self, release: Release) -> Certificate:
-        """The certificate of a release that `protect` gave."""
+        """The certificate of a release from `protect`."""
         made = Certificate(
             release=ReleaseKind.IMAGE,
             method=self.name,

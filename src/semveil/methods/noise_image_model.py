@@ -37,12 +37,12 @@ class NoiseImageModel:
     Attributes:
         name: of the folder.
         digest: SHA-256 over the generator's weights, which alone determine what `protect` gives.
-        explainer: f', trained on pictures as they are.
+        explainer: f', trained on unconverted pictures.
         generator: g, which the client runs.
         service: f, trained on g's pictures only.
         size: side of the pictures in pixels.
         classes: names of the classes by number.
-        card: what they were trained on, with which settings and figures.
+        card: training data, settings and figures.
     """
 
     name: str
@@ -55,7 +55,12 @@ class NoiseImageModel:
     card: Mapping[str, Any]
 
     def to(self, device: str | torch.device | None = None, dtype: torch.dtype | None = None) -> "NoiseImageModel":
-        """The same networks on another device or in another precision, see `core.device.moved`."""
+        """The same networks on another device or in another precision, see `core.device.moved`.
+
+        Args:
+            device: such as `cuda:1`, see `core.device.choose_device`.
+            dtype: float32 or float64.
+        """
         return replace(
             self,
             explainer=moved(self.explainer, device, dtype),
@@ -64,14 +69,17 @@ class NoiseImageModel:
         )
 
     def placed(self, x: Tensor) -> Tensor:
-        """Pictures where the networks are, in their precision."""
+        """Images on the device of the networks, in their precision."""
         return x.to(device_of(self.generator), precision_of(self.generator))
 
     def check(self, images: Tensor) -> None:
-        """Refuse pictures of another size, and what is no picture.
+        """Refuse unsuitable images.
+
+        Args:
+            images: (B, 3, S, S) in [-1, 1].
 
         Raises:
-            ValueError: they are no batch of the size that the networks were trained on, or no floats in [-1, 1].
+            ValueError: not a batch of the model's size, or not floating-point values in [-1, 1].
         """
         if images.ndim != 4 or images.shape[1:] != (3, self.size, self.size):
             raise ValueError(f"{self.name} takes (B, 3, {self.size}, {self.size}) pictures, got {tuple(images.shape)}")

@@ -50,10 +50,13 @@ class Declared:
         return "--" + self.name.replace("_", "-")
 
     def read(self, text: str) -> Any:
-        """The value that a text stands for.
+        """Parse a value from text.
+
+        Args:
+            text: such as a command-line argument; `true` or `false` for a bool.
 
         Raises:
-            ValueError: it is of another type, not finite, or no allowed choice.
+            ValueError: the text has another type, is not finite, or is not an allowed choice.
         """
         if self.option.choices and text not in self.option.choices:
             near = suggest(text, self.option.choices)
@@ -73,10 +76,13 @@ class Declared:
 
 
 def declared_options(method: type) -> dict[str, Declared]:
-    """The options of a method's class by the name of their parameter, in its order.
+    """The options of a method by parameter name, in the order of its constructor.
+
+    Args:
+        method: class whose constructor marks options by `Annotated[..., Option(...)]`.
 
     Raises:
-        TypeError: an option of a type that no text can give, or without a default.
+        TypeError: an option has no default, or a type other than int, float, str or bool.
 
     Example:
         >>> class Blur:
@@ -99,10 +105,14 @@ def declared_options(method: type) -> dict[str, Declared]:
 
 
 def read_options(method: type, texts: Mapping[str, str]) -> dict[str, Any]:
-    """Constructor arguments from texts by flag (`--sigma`) as a command line gives them.
+    """Constructor arguments from command-line flags.
+
+    Args:
+        method: class of the method.
+        texts: value by flag, such as `--sigma`.
 
     Raises:
-        ValueError: the method has no such option, or a text does not fit.
+        ValueError: the method has no such option, or a value cannot be parsed.
     """
     known = {declared.flag: declared for declared in declared_options(method).values()}
     values = {}

@@ -23,7 +23,12 @@ class NoPair(LookupError):
 
 
 def pair_file(folder: Path, settings: PairSettings) -> Path:
-    """Where a pair lies: its name tells epsilon and calibration, and a digest of all settings."""
+    """Path of a pair; its name contains calibration, epsilon and a digest of all settings but scale and training data.
+
+    Args:
+        folder: of the pairs.
+        settings: of the pair.
+    """
     named = {k: v for k, v in settings.as_dict().items() if k not in ("scale", "trained_on")}
     if settings.protection == "nn":  # as files are named since before there were others
         named = {k: v for k, v in named.items() if k not in ("protection", "noised")}
@@ -33,16 +38,24 @@ def pair_file(folder: Path, settings: PairSettings) -> Path:
 
 
 def cache_folder(model: FaceModel) -> Path:
-    """Where pairs trained on this machine for this very model lie."""
+    """Folder of the pairs that this machine has trained for a model, below SEMVEIL_HOME.
+
+    Args:
+        model: identified by its digest.
+    """
     return home() / "pairs" / model.digest[:16]
 
 
 def find_pair(model: FaceModel, settings: PairSettings) -> TrainedPair:
     """Load the pair with exactly these settings, from the model's folder or this machine's cache.
 
+    Args:
+        model: face model of the pair.
+        settings: epsilon, calibration, codes and the rest.
+
     Raises:
         NoPair: there is none.
-        BadCheckpoint: the file is damaged, or was trained for another scale than the model's clip box gives.
+        BadCheckpoint: the file is damaged, or its noise scale differs from that in `settings` by more than a factor 1 + 1e-4.
     """
     folders = [cache_folder(model)] if model.folder is None else [model.folder / "pairs", cache_folder(model)]
     for folder in folders:
@@ -60,16 +73,24 @@ def find_pair(model: FaceModel, settings: PairSettings) -> TrainedPair:
 
 
 def write_pair(path: Path, pair: TrainedPair) -> None:
-    """Write a pair with its settings beside the weights."""
+    """Write a pair, with its settings in the file's metadata.
+
+    Args:
+        path: the `.safetensors` file; its folder is created where it is missing.
+        pair: the trained pair.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     write_network(path, pair, {"settings": json.dumps(pair.settings.as_dict())})
 
 
 def read_pair(path: Path) -> TrainedPair:
-    """Read a pair that `write_pair` wrote.
+    """Read a file written by `write_pair`.
+
+    Args:
+        path: the `.safetensors` file.
 
     Raises:
-        BadCheckpoint: the file is damaged or no pair.
+        BadCheckpoint: the file is damaged or holds no pair.
     """
     state = read_network(path)
     try:
@@ -89,13 +110,21 @@ def read_pair(path: Path) -> TrainedPair:
 
 
 def list_pairs(model: FaceModel) -> Iterator[Path]:
-    """Files of the pairs there are for a model."""
+    """Files of all pairs for a model, from its folder and from this machine's cache.
+
+    Args:
+        model: face model of the pairs.
+    """
     for folder in ([model.folder / "pairs"] if model.folder else []) + [cache_folder(model)]:
         yield from sorted(folder.glob("*.safetensors"))
 
 
 def pair_digest(pair: TrainedPair) -> str:
-    """SHA-256 of a pair's weights in half precision: Alice's and Bob's must agree."""
+    """SHA-256 of a pair's weights in half precision, 64 hex digits; equal for Alice and Bob.
+
+    Args:
+        pair: the trained pair.
+    """
     digest = hashlib.sha256()
     for name, value in sorted(pair.state_dict().items()):
         digest.update(name.encode() + value.to(torch.float16).cpu().contiguous().numpy().tobytes())

@@ -32,7 +32,7 @@ DEFAULT_DELTA = 1e-5
 
 
 class ProtectedModel(Protocol):
-    """What protections need of a model: a `FaceModel`, or another with latents and what is public of them."""
+    """A model with latents, a public box and a prior, such as `FaceModel`."""
 
     @property
     def digest(self) -> str: ...
@@ -131,7 +131,10 @@ class Protection:
 
 
 def using(option: str) -> list[str]:
-    """The protections that use an option.
+    """Names of the protections that take an option.
+
+    Args:
+        option: such as `epsilon` or `guard`.
 
     Example:
         >>> using("guard")

@@ -21,7 +21,7 @@ from semveil.protection.pair import TrainedPair
 
 @dataclass(frozen=True, eq=False)
 class SentBlock:
-    """A private block as it is sent.
+    """The transmitted form of a private block.
 
     Attributes:
         block: (B, m, D).
@@ -38,37 +38,66 @@ class Protector(Protocol):
     name: str
 
     def protect(self, block: Tensor, *, rng: torch.Generator | None = None) -> SentBlock:
-        """What is sent for a clipped block; genuine noise comes from the operating system, or from `rng` in a simulation."""
+        """Alice: the transmitted block for a private block.
+
+        Args:
+            block: (B, m, D), clipped.
+            rng: source of simulated noise; genuine noise comes from the operating system where None.
+        """
         ...
 
     def deprotect(self, received: Tensor, keyed: KeyedPart | None, bound: bytes) -> Tensor:
-        """Bob's estimate of the block; `bound` is what `seal` was given."""
+        """Bob: his estimate of the private block, (B, m, D).
+
+        Args:
+            received: (B, m, D), with channel noise.
+            keyed: nonce and sealed side information of keyed protection; None for the others.
+            bound: the bytes that `SentBlock.seal` was called with.
+
+        Raises:
+            MessageError: with keyed protection: no side information, other parameters, or another length.
+            KeyProblem: the key is not Alice's, or the side information was altered.
+        """
         ...
 
     def interpret(self, received: Tensor) -> Tensor:
-        """The block that a receiver reads who has the public model and no secret."""
+        """The private block (B, m, D) as read with the public model but no secret.
+
+        Args:
+            received: (B, m, D), with channel noise.
+        """
         ...
 
     def guarantee(self, covers: str, not_covered: Sequence[str], *, simulated: bool) -> Guarantee:
-        """What holds against a listener; `simulated` where the noise came from a seeded stream."""
+        """The guarantee against a receiver of the symbols.
+
+        Args:
+            covers: the protected part, in words.
+            not_covered: parts in clear, in words.
+            simulated: the noise came from a seeded stream.
+        """
         ...
 
 
 class Unprotected:
-    """Sends the block as it is."""
+    """Transmits the block unchanged."""
 
     name = "none"
 
     def protect(self, block: Tensor, *, rng: torch.Generator | None = None) -> SentBlock:
+        """The block unchanged."""
         return SentBlock(block)
 
     def deprotect(self, received: Tensor, keyed: KeyedPart | None, bound: bytes) -> Tensor:
+        """The received block unchanged."""
         return received
 
     def interpret(self, received: Tensor) -> Tensor:
+        """The received block unchanged."""
         return received
 
     def guarantee(self, covers: str, not_covered: Sequence[str], *, simulated: bool) -> Guarantee:
+        """No guarantee."""
         return Guarantee.none("nothing", reason="the latents are sent as they are", not_covered=("the whole photo",))
 
 
@@ -79,15 +108,19 @@ class Trained:
         self.pair, self.name = pair, pair.settings.protection
 
     def protect(self, block: Tensor, *, rng: torch.Generator | None = None) -> SentBlock:
+        """The block after the protection network."""
         return SentBlock(self.pair.protect(block))
 
     def deprotect(self, received: Tensor, keyed: KeyedPart | None, bound: bytes) -> Tensor:
+        """The received block after the deprotection network."""
         return self.pair.deprotect(received)
 
     def interpret(self, received: Tensor) -> Tensor:
+        """The received block unchanged."""
         return received
 
     def guarantee(self, covers: str, not_covered: Sequence[str], *, simulated: bool) -> Guarantee:
+        """No guarantee: the protection network is deterministic."""
         reason = "the protection network is deterministic: two photos give two different signals with certainty"
         return Guarantee.none(covers, reason=reason, not_covered=not_covered)
 
@@ -108,18 +141,22 @@ class Noisy:
         self.release = release_of(mechanism)
 
     def protect(self, block: Tensor, *, rng: torch.Generator | None = None) -> SentBlock:
+        """The block with noise; its gradient is that of the identity."""
         if rng is not None:
             return SentBlock(self.mechanism(block, rng=rng))
         noise = noisy(self.mechanism, self.release, block.detach())
         return SentBlock(linear_pass(block, noise, lambda gradient: gradient))
 
     def deprotect(self, received: Tensor, keyed: KeyedPart | None, bound: bytes) -> Tensor:
+        """The received block unchanged: Bob cannot remove the noise."""
         return received
 
     def interpret(self, received: Tensor) -> Tensor:
+        """The received block unchanged."""
         return received
 
     def guarantee(self, covers: str, not_covered: Sequence[str], *, simulated: bool) -> Guarantee:
+        """The guarantee of the noise mechanism."""
         law = self.mechanism if simulated or self.release is None else self.release
         return law.guarantee(self.sensitivity, covers=covers, not_covered=not_covered)
 
@@ -130,7 +167,7 @@ class Keyed:
     Args:
         protection: rotation or modulo.
         key: shared with Bob.
-        context: what the keys are bound to: model, codes, bounds; JSON-ready.
+        context: model, codes and bounds to which the keys are bound; JSON-ready.
         authenticate: seal the side information so that Bob notices tampering and wrong keys. Without it, every key opens
             the message to some face, so that nobody can prove which is the right one.
     """
@@ -142,6 +179,7 @@ class Keyed:
         self.name = protection.name
 
     def protect(self, block: Tensor, *, rng: torch.Generator | None = None) -> SentBlock:
+        """The block under a fresh nonce; `seal` encrypts the side information."""
         nonce = new_nonce()
         keys = self._keys(nonce, len(block))
         done = self.protection.protect(block, [keys.keystream(image) for image in range(len(block))])
@@ -158,6 +196,12 @@ class Keyed:
         return SentBlock(done.sent, seal)
 
     def deprotect(self, received: Tensor, keyed: KeyedPart | None, bound: bytes) -> Tensor:
+        """The block recovered with the key.
+
+        Raises:
+            MessageError: no side information, other parameters or authentication, or a length that does not fit the block.
+            KeyProblem: the key is not Alice's, or the side information was altered.
+        """
         if keyed is None:
             raise MessageError(f"protection {self.name} needs the nonce and side information that Alice sent, got none")
         own = dict(self.protection.parameters())
@@ -181,9 +225,11 @@ class Keyed:
         return self.protection.deprotect(received, side, [keys.keystream(image) for image in range(len(received))])
 
     def interpret(self, received: Tensor) -> Tensor:
+        """The block as the public description of the protection allows without the key."""
         return self.protection.interpret(received)
 
     def guarantee(self, covers: str, not_covered: Sequence[str], *, simulated: bool) -> Guarantee:
+        """The computational guarantee of the protection."""
         return self.protection.guarantee(covers, not_covered=not_covered)
 
     def _keys(self, nonce: bytes, images: int) -> MessageKeys:

@@ -24,7 +24,7 @@ class Pseudonyms:
     can tell these vectors from random people. With it anybody computes them from a list of names: the names are no secret.
 
     Args:
-        secret: the key; who has it can tell which subject a vector stands for.
+        secret: the key; its holder can link vectors to subjects.
 
     Example:
         >>> desk, again = Pseudonyms(Secret(bytes(32))), Pseudonyms(Secret(bytes(32)))
@@ -41,7 +41,11 @@ class Pseudonyms:
         return self._derive("key id").hex()
 
     def identities(self, subjects: Sequence[str], dimension: int) -> Tensor:
-        """Vectors (B, dimension) of length 1 in float32, a row for each subject.
+        """Unit vectors (B, dimension) in float32, one per subject, determined by the key and the subject's name.
+
+        Args:
+            subjects: names; case, spacing and Unicode form make no difference.
+            dimension: length of a vector.
 
         Raises:
             ValueError: a subject without a name.

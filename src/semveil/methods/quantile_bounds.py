@@ -32,7 +32,7 @@ class QuantileBounds:
             quantiles; 0 by the least and the greatest value.
         lower, upper: (len(shares), K, D) half precision, rounded outwards.
         count: number of public latents.
-        of: what they are, in words.
+        of: origin of the latents, in words.
         observed: largest L1 distance of any two of the latents, by a name for the codes that it runs over.
 
     Raises:
@@ -70,7 +70,7 @@ class QuantileBounds:
 
         Args:
             latents: (N, K, D).
-            of: what the latents are, in words.
+            of: origin of the latents, in words.
             shares: percent of the latents to cut off at either end, 0 to below 50.
             observe: codes, by a name, whose largest pairwise L1 distance is kept too.
         """
@@ -89,7 +89,10 @@ class QuantileBounds:
         return cls(shares, _outwards(lower, down=True), _outwards(upper, down=False), len(latents), of, observed)
 
     def box(self, share: float) -> ClipBox:
-        """The clip box of one share, bounds (K, D).
+        """The clip box (K, D) of one share.
+
+        Args:
+            share: percent of public latents cut off at either end of every coordinate, one of `shares`.
 
         Raises:
             ValueError: there are no bounds for this share.
@@ -103,7 +106,11 @@ class QuantileBounds:
         return ClipBox(self.lower[i].double(), self.upper[i].double(), source=source)
 
     def observed_sensitivity(self, name: str, dimension: int) -> Sensitivity:
-        """The largest L1 distance that was seen, which bounds nothing unseen.
+        """The largest observed L1 distance between public latents; not a bound for others.
+
+        Args:
+            name: which codes were measured, such as `all` or `identity`.
+            dimension: number of coordinates of these codes.
 
         Raises:
             ValueError: it was not measured.
@@ -115,12 +122,16 @@ class QuantileBounds:
 
     @property
     def digest(self) -> str:
-        """SHA-256 over the bounds and what is said about them."""
+        """SHA-256 over the bounds and their description."""
         numbers = [bound.contiguous().numpy().astype("<f2").tobytes() for bound in (self.lower, self.upper)]
         return hashlib.sha256(b"".join([self._about().encode(), *numbers])).hexdigest()
 
     def save(self, path: Path) -> None:
-        """Write a `.safetensors` file, whole or not at all."""
+        """Write the bounds atomically.
+
+        Args:
+            path: the `.safetensors` file.
+        """
         tensors = {"lower": self.lower.contiguous(), "upper": self.upper.contiguous()}
         write_whole(path, save(tensors, metadata={"about": self._about()}))
 

@@ -43,7 +43,10 @@ for _name, _home in _HOMES.items():
 
 
 def module_of(name: str) -> str:
-    """The module that a method stands in.
+    """Name of the module that defines a method.
+
+    Args:
+        name: of the method.
 
     Example:
         >>> module_of("blur")
@@ -58,10 +61,13 @@ def image_method_names() -> list[str]:
 
 
 def check_image_method(name: str) -> None:
-    """Refuse what is no method that protects pictures.
+    """Refuse a name that is not a method for pictures.
+
+    Args:
+        name: of the method.
 
     Raises:
-        ValueError: names the methods there are.
+        ValueError: there is no such method for pictures; the message lists those available.
     """
     known = image_method_names()
     if name not in known:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a method that turns photos into protected pictures gives, and what it must be able to do."""
+"""The interface of methods that turn photos into protected pictures, and their output."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -26,7 +26,10 @@ class Layout(StrEnum):
 
 
 def layout_of(method: Any) -> Layout:
-    """The layout that a method, or its class, does by default.
+    """A method's default layout.
+
+    Args:
+        method: a method or its class; `crops` where it declares no layout.
 
     Example:
         >>> layout_of(object()).value
@@ -37,7 +40,7 @@ def layout_of(method: Any) -> Layout:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Release(Brief):
-    """What a method gives away of photos.
+    """The output of a method for a batch of photos.
 
     Args:
         images: (B, 3, S, S) about [-1, 1], not clamped.
@@ -75,10 +78,10 @@ class Release(Brief):
 
 @dataclass(frozen=True, eq=False)
 class Draw:
-    """What a method drew of one face, once, to be shown in many pictures of it: the frames of a clip.
+    """The random values drawn once for a face and shared by many pictures of it, such as the frames of a clip.
 
     Attributes:
-        values: what is released, by name, each with a first side of 1.
+        values: released tensors by name, each with first dimension 1.
         guarantee: what holds for it, however often it is shown.
     """
 
@@ -120,14 +123,22 @@ class ImageMethod(Protocol):
         ...
 
     def to(self, device: str | torch.device | None = None, dtype: torch.dtype | None = None) -> Self:
-        """The same method with its networks on another device, or in another precision (float32, float64).
+        """The same method with its networks on another device or in another precision.
 
-        Pictures that are given are brought there, and those that it makes lie there; exact noise is drawn on the CPU.
+        Input pictures are moved there, output pictures stay there; exact noise is drawn on the CPU.
+
+        Args:
+            device: such as `cuda:1`, see `core.device.choose_device`.
+            dtype: float32 or float64.
         """
         ...
 
     def certificate(self, release: Release) -> Certificate:
-        """The certificate of a release that `protect` of this very object gave."""
+        """The certificate of a release.
+
+        Args:
+            release: from `protect` of this very object.
+        """
         ...
 
 
@@ -136,7 +147,11 @@ class Reconstructing(Protocol):
     """A method that can also show what its networks make of a photo without any protection."""
 
     def reconstruct(self, images: Tensor) -> Tensor:
-        """Unprotected (B, 3, S, S) pictures of crops (B, 3, S, S); for looking at, never for release."""
+        """Unprotected pictures (B, 3, S, S), for inspection, never for release.
+
+        Args:
+            images: (B, 3, S, S) in [-1, 1].
+        """
         ...
 
 
@@ -145,18 +160,34 @@ class Steady(Protocol):
     """A method that can show one draw in other pictures of the same face, which keep what they have in clear of their own."""
 
     def draw(self, images: Tensor, *, rng: torch.Generator | None = None, subjects: Sequence[str] | None = None) -> Draw:
-        """Draw for crops (B, 3, S, S)."""
+        """Draw all random values for crops at once.
+
+        Args:
+            images: (B, 3, S, S) in [-1, 1].
+            rng: source of simulated noise; exact draws from the operating system where None.
+            subjects: name of each crop's person, for methods with pseudonyms.
+        """
         ...
 
     def show(self, draw: Draw, images: Tensor) -> Tensor:
-        """Pictures (B, 3, S, S) of crops under a draw of as many, or of one."""
+        """Pictures (B, 3, S, S) of crops under earlier draws.
+
+        Args:
+            draw: a draw for each crop, or one for all.
+            images: (B, 3, S, S) in [-1, 1].
+        """
         ...
 
 
 def draw_once(method: ImageMethod, image: Tensor, subjects: Sequence[str] | None = None) -> Draw:
-    """The one draw of a face (1, 3, S, S) that all frames of a clip show.
+    """The one draw of a face that all frames of a clip share.
 
-    Of a method that is not `Steady` it is the picture itself, which has nothing of the other frames in it.
+    For a method that is not `Steady` the draw is the protected picture itself, which depends on no other frame.
+
+    Args:
+        method: protects the face.
+        image: (1, 3, S, S) in [-1, 1].
+        subjects: name of the person, for methods with pseudonyms.
     """
     if isinstance(method, Steady):
         return method.draw(image) if subjects is None else method.draw(image, subjects=subjects)
@@ -165,12 +196,18 @@ def draw_once(method: ImageMethod, image: Tensor, subjects: Sequence[str] | None
 
 
 def show_draw(method: ImageMethod, draw: Draw, images: Tensor) -> Tensor:
-    """A draw of `draw_once` in other pictures (B, 3, S, S) of the same face."""
+    """Pictures (B, 3, S, S) of further frames of the same face, under a draw from `draw_once`.
+
+    Args:
+        method: the method of the draw.
+        draw: from `draw_once`.
+        images: (B, 3, S, S) in [-1, 1].
+    """
     if isinstance(method, Steady):
         return method.show(draw, images)
     return draw.values["images"].expand(len(images), -1, -1, -1)
 
 
 def is_noiseless(method: ImageMethod) -> bool:
-    """Whether nothing in the method is random."""
+    """Whether a method is deterministic, as its attribute `noiseless` says; False without it."""
     return getattr(method, "noiseless", False)

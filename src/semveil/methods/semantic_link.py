@@ -19,7 +19,7 @@ class Linked:
     Attributes:
         images: (B, 3, H, W), Bob's.
         codes: (B, K, D), Bob's estimate.
-        transmission: what was sent.
+        transmission: Alice's transmission.
     """
 
     images: Tensor
@@ -30,7 +30,7 @@ class Linked:
 class SemanticLink(nn.Module):
     """Latents -> protection -> power, packing -> channel -> Bob's codes -> picture, for end-to-end training.
 
-    What is sent and received is what `DPSemCom` sends and receives. Keyed protection and release noise are computed in
+    Symbols and received images equal those of `DPSemCom`. Keyed protection and release noise are computed in
     integers and doubles on the CPU as ever; gradients pass them as their linear map. The generator and the trained pair are
     submodules, so that `.to(device)`, `.double()` and `parameters()` reach them. Under autocast the generator alone computes
     in half precision.

@@ -16,7 +16,7 @@ class SharedKey:
 
     Attributes:
         secret: 256 bits.
-        source: what a message says of it, see `channels.KeyedPart`.
+        source: the key's description in a message header, see `channels.KeyedPart`.
 
     Example:
         >>> SharedKey.fresh()
@@ -33,18 +33,40 @@ class SharedKey:
 
     @classmethod
     def from_file(cls, path: Path) -> "SharedKey":
-        """The key that `semveil keygen` wrote, on both sides the same."""
+        """The key in a file from `semveil keygen`, the same on both sides.
+
+        Args:
+            path: of the key file.
+
+        Raises:
+            KeyProblem: no file, a link, a file readable by other users, or other content.
+        """
         return cls(read_secret(path), {"kind": "file"})
 
     @classmethod
     def from_passphrase(cls, passphrase: str) -> "SharedKey":
-        """Alice's key from a passphrase, with a new salt that travels with the message."""
+        """Alice's key from a passphrase and a fresh salt, which travels with the message.
+
+        Args:
+            passphrase: at least 12 characters.
+
+        Raises:
+            KeyProblem: a passphrase that is too short.
+        """
         salt = new_salt()
         return cls(from_passphrase(passphrase, salt), {"kind": "passphrase", "salt": salt.hex()})
 
     @classmethod
     def with_peer(cls, own: Identity, peer: PublicIdentity) -> "SharedKey":
-        """Alice's key for a Bob whose public identity she has pinned; the offer travels with the message."""
+        """Alice's key for a Bob with a pinned public identity; the key-agreement offer travels with the message.
+
+        Args:
+            own: Alice's identity.
+            peer: Bob's public identity.
+
+        Raises:
+            KeyProblem: the peer is oneself, has another cipher suite, or a key that gives an all-zero shared secret.
+        """
         secret, offer = initiate(own, peer)
         return cls(secret, {"kind": "agreement", "offer": offer.hex()})
 
@@ -61,15 +83,15 @@ class SharedKey:
         """Bob's copy of the key of a message.
 
         Args:
-            source: what the message says of its key.
-            key_file, passphrase, own and peer: what Bob has.
+            source: the key's description in the message header.
+            key_file, passphrase, own and peer: Bob's secrets.
             key_file: that both have.
             passphrase: that both know.
             own: Bob's own secret.
             peer: Alice's public identity.
 
         Raises:
-            KeyProblem: what the message needs is not given, or does not fit.
+            KeyProblem: the secret for the message is not given, or does not fit.
         """
         kind = source["kind"]
         if kind == "file" and key_file is not None:

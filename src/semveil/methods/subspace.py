@@ -30,7 +30,7 @@ class Subspace:
         centre: (K, D) float64, the prior's mean.
         directions: (R, K, D) float64, with the largest variance first.
         deviations: (R,) float64, the prior's standard deviation along each.
-        of: what they are made from, in words.
+        of: their origin, in words.
 
     Example:
         >>> space = subspace_of(LatentModel.example(), 4)
@@ -46,7 +46,13 @@ class Subspace:
 
     @classmethod
     def of_prior(cls, prior: LatentPrior, rank: int, *, of: str) -> "Subspace":
-        """The first principal directions of a Gaussian prior, made orthonormal, and its variance along them."""
+        """The leading principal directions of a Gaussian prior, orthonormalised, with its standard deviation along each.
+
+        Args:
+            prior: Gaussian model of public latents.
+            rank: number of directions, at most that of the prior.
+            of: origin of the prior, in words.
+        """
         factors = prior.factors.double().flatten(1)
         directions, triangle = torch.linalg.qr(factors[:rank].T)
         directions = (directions * triangle.diagonal().sign()).T
@@ -60,7 +66,7 @@ class Subspace:
 
     @property
     def digest(self) -> str:
-        """SHA-256 over the numbers and what is said about them."""
+        """SHA-256 over the numbers and their description."""
         about = json.dumps({"format": "semveil subspace 1", "rank": self.rank, "of": self.of}, sort_keys=True)
         parts = [x.contiguous().numpy().astype("<f4").tobytes() for x in (self.centre, self.directions, self.deviations)]
         return hashlib.sha256(b"".join([about.encode(), *parts])).hexdigest()
@@ -75,14 +81,21 @@ class Subspace:
         return self.centre + torch.einsum("br,rkd->bkd", coordinates.cpu().double(), self.directions)
 
     def residual(self, latents: Tensor) -> Tensor:
-        """What latents (B, K, D) have outside the space."""
+        """The component of latents orthogonal to the subspace, (B, K, D) float64.
+
+        Args:
+            latents: (B, K, D).
+        """
         return latents.double() - self.latents(self.coordinates(latents))
 
     def box(self, share: float) -> ClipBox:
-        """Bounds (R,) that cut off `share` percent of the prior at either end of every coordinate.
+        """Bounds (R,) from quantiles of the prior.
+
+        Args:
+            share: percent of the prior cut off at either end of every coordinate, in (0, 50).
 
         Raises:
-            ValueError: a share that is not above 0 and below 50 percent.
+            ValueError: a share out of range.
         """
         if not 0 < share < 50:
             raise ValueError(f"bounds in a subspace cut off more than 0 and less than 50 %, got {share:g}")

@@ -61,7 +61,7 @@ class InSubspace:
         return hashlib.sha256(f"{self.model.digest} {self.space.digest}".encode()).hexdigest()
 
     def coordinates(self, latents: Tensor) -> Tensor:
-        """Coordinates (B, R) of latents (B, K, D), not clipped, in their type: all that is read of a photo."""
+        """Coordinates (B, R) of latents (B, K, D), not clipped, in their type; all that a method reads of a photo."""
         return self.space.coordinates(latents).to(latents)
 
     def latents(self, coordinates: Tensor, *, rng: torch.Generator | None) -> Tensor:
@@ -85,17 +85,40 @@ class SubspaceLaw(Protocol):
     def name(self) -> str: ...
 
     def clip(self, coordinates: Tensor) -> Tensor:
-        """Coordinates (B, R) over their deviations, brought to where the law's claim holds."""
+        """Coordinates projected onto the domain for which the guarantee holds, in standard deviations of the prior.
+
+        Args:
+            coordinates: (B, R), in latent units.
+
+        Raises:
+            ValueError: NaN or infinite coordinates.
+        """
         ...
 
     def noisy(self, clipped: Tensor, *, rng: torch.Generator | None) -> Tensor:
-        """Coordinates (B, R) to show for clipped ones; a release's noise without `rng`."""
+        """Noisy coordinates (B, R), in latent units.
+
+        Args:
+            clipped: (B, R) from `clip`.
+            rng: source of simulated noise; exact noise from the operating system where None.
+        """
         ...
 
-    def guarantee(self, *, simulated: bool, assumptions: tuple[str, ...]) -> Guarantee: ...
+    def guarantee(self, *, simulated: bool, assumptions: tuple[str, ...]) -> Guarantee:
+        """The guarantee of the law on its clipped domain.
+
+        Args:
+            simulated: the noise came from a seeded stream.
+            assumptions: conditions of the claim, in words.
+        """
+        ...
 
     def certificate_fields(self, *, simulated: bool) -> dict[str, Any]:
-        """Scale, grid, bounds and sensitivity, as far as there are such; in deviations."""
+        """Scale, grid step, bounds and sensitivity for a certificate, in deviations of the prior; None where undefined.
+
+        Args:
+            simulated: the noise came from a seeded stream, without a grid.
+        """
         ...
 
 
@@ -115,7 +138,16 @@ class BallGaussian:
 
     @classmethod
     def calibrate(cls, space: Subspace, epsilon: float, delta: float | None) -> "BallGaussian":
-        """The least noise that is (epsilon, delta)-private; delta 1e-6 where None."""
+        """The least noise that is (epsilon, delta)-private for any two records in the ball.
+
+        Args:
+            space: the subspace.
+            epsilon: positive.
+            delta: in (0, 1); 1e-6 where None.
+
+        Raises:
+            ValueError: epsilon or delta out of range.
+        """
         sensitivity = _ball_sensitivity(space)
         return cls(space, Gaussian.calibrate(sensitivity, epsilon, DEFAULT_DELTA if delta is None else delta))
 
@@ -132,17 +164,21 @@ class BallGaussian:
         return _ball_sensitivity(self.space)
 
     def clip(self, coordinates: Tensor) -> Tensor:
+        """Coordinates (B, R) over their deviations, projected onto the ball."""
         return _into_ball(coordinates.double() / self.space.deviations, self.radius).to(coordinates)
 
     def noisy(self, clipped: Tensor, *, rng: torch.Generator | None) -> Tensor:
+        """Coordinates (B, R) with noise, projected onto the ball again, in latent units."""
         noisy = ExactRelease(self.mechanism)(clipped) if rng is None else self.mechanism(clipped, rng=rng)
         return (_into_ball(noisy.double(), self.radius) * self.space.deviations).to(clipped)
 
     def guarantee(self, *, simulated: bool, assumptions: tuple[str, ...]) -> Guarantee:
+        """The guarantee of the Gaussian mechanism for two records of the ball."""
         law = self.mechanism if simulated else ExactRelease(self.mechanism)
         return law.guarantee(self.sensitivity, assumptions=assumptions)
 
     def certificate_fields(self, *, simulated: bool) -> dict[str, Any]:
+        """Standard deviation, grid step, radius and sensitivity."""
         return {
             "scale": self.mechanism.sigma,
             "grid_step": None if simulated else ExactRelease(self.mechanism).step,
@@ -165,7 +201,15 @@ class DirectionPrivUnitG:
 
     @classmethod
     def calibrate(cls, space: Subspace, epsilon: float) -> "DirectionPrivUnitG":
-        """The law of this epsilon that keeps most of the direction."""
+        """PrivUnitG of this epsilon with the parameters that preserve the direction best.
+
+        Args:
+            space: the subspace.
+            epsilon: positive.
+
+        Raises:
+            ValueError: an epsilon that is too large for a small dimension, or that floats cannot hold.
+        """
         return cls(space, PrivUnitG.calibrate(space.rank, epsilon))
 
     @property
@@ -174,20 +218,24 @@ class DirectionPrivUnitG:
 
     @property
     def length(self) -> float:
-        """Of what is shown, in deviations."""
+        """Length of the released coordinates, in deviations."""
         return math.sqrt(self.space.rank)
 
     def clip(self, coordinates: Tensor) -> Tensor:
+        """Directions (B, R) of coordinates over their deviations, of unit length."""
         return unit_directions(coordinates, self.space).to(coordinates)
 
     def noisy(self, clipped: Tensor, *, rng: torch.Generator | None) -> Tensor:
+        """Coordinates (B, R) of the public length along noisy directions, in latent units."""
         drawn = self.mechanism.release(clipped) if rng is None else self.mechanism(clipped, rng=rng)
         return (self.length * drawn.double() * self.space.deviations).to(clipped)
 
     def guarantee(self, *, simulated: bool, assumptions: tuple[str, ...]) -> Guarantee:
+        """The guarantee of PrivUnitG for any two directions."""
         return self.mechanism.guarantee(exact=not simulated, assumptions=assumptions)
 
     def certificate_fields(self, *, simulated: bool) -> dict[str, Any]:
+        """Grid step of the direction, and the public length as bounds."""
         return {
             "scale": None,
             "grid_step": None if simulated else STEP,  # of the direction
@@ -200,10 +248,16 @@ SUBSPACE_LAWS = (Gaussian.name, PrivUnitG.name)
 
 
 def subspace_law(name: str, space: Subspace, epsilon: float, *, delta: float | None) -> SubspaceLaw:
-    """One of `SUBSPACE_LAWS` at a budget.
+    """A noise law at a given budget.
+
+    Args:
+        name: one of `SUBSPACE_LAWS`.
+        space: the subspace.
+        epsilon: positive.
+        delta: of Gaussian noise, in (0, 1); 1e-6 where None. The other law ignores it.
 
     Raises:
-        ValueError: a delta for a law that has none.
+        ValueError: epsilon or delta out of range.
     """
     if name == Gaussian.name:
         return BallGaussian.calibrate(space, epsilon, delta)
@@ -211,7 +265,10 @@ def subspace_law(name: str, space: Subspace, epsilon: float, *, delta: float | N
 
 
 def ball_radius(rank: int) -> float:
-    """In deviations: nine in ten of the prior's own latents lie within.
+    """Radius of the clip ball in standard deviations: the 0.9 quantile of the chi distribution, which covers 90 % of the prior.
+
+    Args:
+        rank: dimension of the subspace.
 
     Example:
         >>> round(ball_radius(32), 2)
@@ -221,7 +278,11 @@ def ball_radius(rank: int) -> float:
 
 
 def unit_directions(coordinates: Tensor, space: Subspace) -> Tensor:
-    """Unit vectors (B, R) float64 of coordinates over their deviations; a record at the very centre gets the first axis.
+    """Unit vectors (B, R) float64 of coordinates over their deviations; the first axis where the length is at most 1e-6.
+
+    Args:
+        coordinates: (B, R), in latent units.
+        space: the subspace.
 
     Raises:
         ValueError: NaN or infinite coordinates.

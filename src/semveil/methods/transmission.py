@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What dp-semcom sends, and what all parties have of a simulated transmission."""
+"""A transmission of dp-semcom, and all parties' images of a simulated one."""
 
 import json
 from dataclasses import dataclass
@@ -13,12 +13,12 @@ from semveil.core.privacy import Guarantee
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Transmission(Brief):
-    """What crosses the channel, and the side information beside it.
+    """The symbols on the channel, and the side information.
 
     Attributes:
         symbols: (B, N) complex, N = K * D / 2, mean power 1 per symbol as sent.
-        gains: (B,) factor by which power normalisation multiplied; computed from what is sent.
-        guarantee: what holds for Eve, who hears the symbols.
+        gains: (B,) factor of the power normalisation, computed from the transmitted block.
+        guarantee: against Eve, who receives the symbols.
         keyed: nonce and sealed side information of a keyed protection.
     """
 
@@ -28,7 +28,7 @@ class Transmission(Brief):
     keyed: KeyedPart | None = None
 
     def bound(self) -> bytes:
-        """What sealed side information is bound to, beside its context; the symbols are analogue and are not."""
+        """The bytes to which sealed side information is bound besides its context; the analogue symbols are not among them."""
         said = [self.guarantee.as_dict(), [gain.hex() for gain in self.gains.double().tolist()]]
         return json.dumps(said, sort_keys=True, allow_nan=False).encode()
 
@@ -39,11 +39,11 @@ class WiretapResult(Brief):
 
     Attributes:
         source: the photos.
-        inverted: what the generator makes of their clipped latents, before any channel.
+        inverted: synthesised from their clipped latents, without channel.
         direct: Bob's image when the same latents are sent without protection over the same channel noise.
-        bob, eve: what the two make of the protected signal.
+        bob, eve: the two receivers' images from the protected signal.
         codes: (B, K, D) clipped latents.
-        transmission: what was sent.
+        transmission: Alice's transmission.
     """
 
     source: Tensor

@@ -33,7 +33,10 @@ class ArcFaceIRSE50(nn.Module):
 
     @classmethod
     def from_official(cls, source: str | Path | Mapping[str, Any]) -> "ArcFaceIRSE50":
-        """Load `model_ir_se50.pth`, or a state dict with its 397 keys.
+        """Load `model_ir_se50.pth`.
+
+        Args:
+            source: the file, or a state dict with its 397 keys.
 
         Raises:
             BadCheckpoint: the file is absent, damaged, unsafe, or holds other weights.
@@ -56,7 +59,14 @@ class ArcFaceIRSE50(nn.Module):
         return features / features.norm(dim=1, keepdim=True)
 
     def forward(self, crops: Tensor) -> Tensor:
-        """Identity vectors (B, 512) before they are scaled to unit length."""
+        """Identity vectors (B, 512), not normalised to unit length.
+
+        Args:
+            crops: (B, 3, 112, 112) RGB in [-1, 1], aligned to ArcFace's five landmarks.
+
+        Raises:
+            ValueError: crops of another shape.
+        """
         if crops.shape[1:] != (3, CROP, CROP):
             raise ValueError(f"ArcFace wants crops (B, 3, {CROP}, {CROP}), got {tuple(crops.shape)}")
         return self.output_layer(self.body(self.input_layer(crops)))

@@ -66,7 +66,7 @@ def load_verifier(name: str, *, resolution: int) -> tuple[Verifier, dict[str, An
 
 
 def choose_verifier(name: str, *, resolution: int, threshold: float | None = None) -> tuple[Verifier, dict[str, Any]]:
-    """A verifier by name or ONNX file, with what a result says about it.
+    """A verifier by name or ONNX file, with its description for results.
 
     Args:
         name: a name in `VERIFIERS`, or the path of an `.onnx` file.
@@ -111,6 +111,7 @@ class Remembering(Verifier):
         return self.verifier.digest
 
     def embed(self, images: Tensor) -> Tensor:
+        """Identity vectors (B, E) of images (B, 3, S, S); an image already seen is not computed again."""
         keys = [digest_of_tensors([image]) for image in images]
         new = {key: i for i, key in enumerate(keys) if key not in self._known}
         if new:
@@ -119,9 +120,11 @@ class Remembering(Verifier):
         return torch.stack([self._known[key] for key in keys])
 
     def similarities(self, a: Tensor, b: Tensor) -> Tensor:
+        """The similarity matrix of the wrapped verifier."""
         return self.verifier.similarities(a, b)
 
     def similarity(self, a: Tensor, b: Tensor) -> Tensor:
+        """The pairwise similarity of the wrapped verifier."""
         return self.verifier.similarity(a, b)
 
 

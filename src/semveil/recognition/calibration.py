@@ -32,8 +32,8 @@ class MeasuredThreshold:
         accuracy: largest mean of true acceptance and true rejection over all thresholds, as for balanced pairs.
         genuine_pairs: pairs of images of one person.
         impostor_pairs: pairs of images of two people.
-        people: how many there were.
-        images: how many there were.
+        people: their number.
+        images: their number.
     """
 
     verifier: str

@@ -47,6 +47,7 @@ class FaceParser(nn.Module):
         self.logits = nn.Conv2d(a, len(PARTS), 1)
 
     def forward(self, images: Tensor) -> Tensor:
+        """Logits (B, 13, H, W) of the face parts, from images (B, 3, H, W) in [-1, 1]."""
         x, skips = images, []
         for i, block in enumerate(self.down):
             x = block(F.max_pool2d(x, 2) if i else x)
@@ -58,13 +59,23 @@ class FaceParser(nn.Module):
         return self.logits(x)
 
     def label(self, images: Tensor) -> Tensor:
-        """Most likely part of each pixel, (B, H, W) uint8."""
+        """Index of the most likely face part per pixel, (B, H, W) uint8.
+
+        Args:
+            images: (B, 3, H, W) in [-1, 1].
+        """
         with torch.inference_mode():
             return self(images).argmax(1).to(torch.uint8)
 
 
 def save_face_parser(path: Path, network: FaceParser, card: Mapping[str, Any]) -> None:
-    """Write weights in half precision, and beside them, as `.json`, what the parser was trained on and how well it does."""
+    """Write the weights in half precision, and the card as JSON beside them.
+
+    Args:
+        path: the `.safetensors` file; the card gets the same name with suffix `.json`.
+        network: the trained parser.
+        card: training data and accuracy, JSON-ready.
+    """
     state = {k: (v.half() if v.is_floating_point() else v).contiguous() for k, v in network.state_dict().items()}
     write_whole(path, save(state))
     write_whole(path.with_suffix(".json"), (json.dumps(dict(card), indent=1) + "\n").encode())

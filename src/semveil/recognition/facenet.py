@@ -108,7 +108,10 @@ class FaceNet(nn.Module):
 
     @classmethod
     def from_official(cls, source: str | Path | Mapping[str, Any]) -> "FaceNet":
-        """Load a file of facenet-pytorch (VGGFace2 or CASIA-WebFace) or a state dict; the classifier is left out.
+        """Load weights of facenet-pytorch (VGGFace2 or CASIA-WebFace), without the classifier head.
+
+        Args:
+            source: the file, or its state dict.
 
         Raises:
             BadCheckpoint: the file is absent, damaged, unsafe, or holds other weights.
@@ -131,7 +134,14 @@ class FaceNet(nn.Module):
         return F.normalize(self(crops))
 
     def forward(self, crops: Tensor) -> Tensor:
-        """Identity vectors (B, 512) before they are scaled to unit length."""
+        """Identity vectors (B, 512), not normalised to unit length.
+
+        Args:
+            crops: (B, 3, 160, 160) RGB, standardised as (pixel - 127.5) / 128.
+
+        Raises:
+            ValueError: crops of another shape.
+        """
         if crops.shape[1:] != (3, CROP, CROP):
             raise ValueError(f"FaceNet wants crops (B, 3, {CROP}, {CROP}), got {tuple(crops.shape)}")
         x = self.conv2d_2b(self.conv2d_2a(self.conv2d_1a(crops)))

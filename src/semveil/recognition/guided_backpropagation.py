@@ -17,7 +17,7 @@ from semveil.recognition.vgg16_classifier import Record, VGG16Classifier
 
 @dataclass(frozen=True)
 class Explanation:
-    """An explanation h(f'(x)) and what was explained.
+    """An explanation h(f'(x)) and the explained scores.
 
     Attributes:
         maps: (B, 3, H, W), of either sign.
@@ -31,7 +31,11 @@ class Explanation:
 
 
 def class_probabilities(scores: Tensor) -> Tensor:
-    """Softmax over the classes: the explanation is of all of them, as much as the network believes in each."""
+    """Softmax over the classes, the default weights of an explanation: every class counts by its probability.
+
+    Args:
+        scores: (B, classes) before the softmax.
+    """
     return scores.softmax(1)
 
 
@@ -103,7 +107,7 @@ def guided_explanation(
 def scale_by_power_of_ten(maps: Tensor) -> Tensor:
     """Each map times the power of ten that brings its largest value into [1, 10), then clipped to [-1, 1].
 
-    What the paper's public code does to maps before it compares them. It always saturates, and it takes away the maps'
+    The scaling of maps in the paper's public code, before it compares them. It always saturates, and it takes away the maps'
     scale, so noise in the seed is seen only as far as it changes their shape. The power is constant almost everywhere and
     has no derivative here; a map of zeros stays one.
 

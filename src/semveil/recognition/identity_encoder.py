@@ -57,6 +57,7 @@ class IdentityEncoderConfig:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "IdentityEncoderConfig":
+        """A configuration from the values of `asdict`, also after JSON has turned tuples into lists."""
         sizes: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
         return cls(**sizes)
 
@@ -115,6 +116,11 @@ class IdentityEncoder(nn.Module):
         self.standardise = nn.BatchNorm1d(config.dimensions)
 
     def forward(self, images: Tensor) -> Tensor:
+        """Unit identity vectors (B, E) of images (B, 3, S, S) in [-1, 1].
+
+        Raises:
+            ValueError: images of another size than `config.size`.
+        """
         if images.shape[1:] != (3, self.config.size, self.config.size):
             size = self.config.size
             raise ValueError(f"the identity encoder takes images (B, 3, {size}, {size}), got {tuple(images.shape)}")
@@ -124,7 +130,13 @@ class IdentityEncoder(nn.Module):
 
 
 def save_identity_encoder(path: Path, network: IdentityEncoder, card: Mapping[str, Any]) -> None:
-    """Write weights in half precision, with the sizes and a card (what it was trained on, its figures) beside them."""
+    """Write the weights in half precision, with configuration and card in the file's metadata.
+
+    Args:
+        path: the `.safetensors` file.
+        network: the trained encoder.
+        card: training data and accuracy, JSON-ready.
+    """
     state = {k: (v.half() if v.is_floating_point() else v).contiguous() for k, v in network.state_dict().items()}
     write_whole(path, save(state, {"config": json.dumps(asdict(network.config)), "card": json.dumps(dict(card))}))
 
@@ -154,10 +166,18 @@ def load_identity_encoder(name: str | Path = BUNDLED) -> IdentityEncoder:
 
 
 def identity_encoder_file(name: str | Path = BUNDLED) -> Path:
-    """The file of a bundled encoder, or the path itself."""
+    """The file of an encoder.
+
+    Args:
+        name: name of the bundled encoder, or a path, which is returned unchanged.
+    """
     return bundled_file(BUNDLED, FILE) if name == BUNDLED else Path(name)
 
 
 def identity_encoder_digest(name: str | Path = BUNDLED) -> str:
-    """SHA-256 over the file, 64 hex digits."""
+    """SHA-256 of an encoder's file, 64 hex digits.
+
+    Args:
+        name: name of the bundled encoder, or a path.
+    """
     return hashlib.sha256(identity_encoder_file(name).read_bytes()).hexdigest()

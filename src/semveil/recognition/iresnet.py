@@ -41,6 +41,7 @@ class IResNetBlock(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
+        """Features (B, I, H, W) -> (B, O, H / stride, W / stride), with a skip connection."""
         y = self.prelu(self.bn2(self.conv1(self.bn1(x))))
         return self.downsample(x) + self.bn3(self.conv2(y))
 
@@ -74,7 +75,10 @@ class IResNet50(nn.Module):
 
     @classmethod
     def from_official(cls, source: str | Path | Mapping[str, Any]) -> "IResNet50":
-        """Load insightface's `backbone.pth` of an `iresnet50`, or a state dict with its keys.
+        """Load insightface's `backbone.pth` of an `iresnet50`.
+
+        Args:
+            source: the file, or a state dict with its keys.
 
         Raises:
             BadCheckpoint: the file is absent, damaged, unsafe, or holds other weights.
@@ -102,7 +106,14 @@ class IResNet50(nn.Module):
         return features / features.norm(dim=1, keepdim=True)
 
     def forward(self, crops: Tensor) -> Tensor:
-        """Identity vectors (B, 512) before they are scaled to unit length."""
+        """Identity vectors (B, 512), not normalised to unit length.
+
+        Args:
+            crops: (B, 3, 112, 112) RGB in [-1, 1], aligned to ArcFace's five landmarks.
+
+        Raises:
+            ValueError: crops of another shape.
+        """
         if crops.shape[1:] != (3, CROP, CROP):
             raise ValueError(f"IResNet50 wants crops (B, 3, {CROP}, {CROP}), got {tuple(crops.shape)}")
         x = self.prelu(self.bn1(self.conv1(crops)))

@@ -18,7 +18,7 @@ MEASURED = tuple(map(_calibration, _TABLE["measured"]))
 
 
 def measured_threshold(verifier: str, *, resolution: int, far: float = 1e-3) -> MeasuredThreshold:
-    """What was measured for a verifier at one resolution and false acceptance rate.
+    """The measured threshold of a verifier at one resolution and false acceptance rate.
 
     Args:
         verifier: its name.

@@ -43,18 +43,49 @@ class Verifier(ABC):
 
     @abstractmethod
     def embed(self, images: Tensor) -> Tensor:
-        """Identity vectors (B, E), of images (B, 3, S, S) in [-1, 1] aligned the semveil way (`data.align`)."""
+        """Identity vectors of aligned faces.
+
+        Args:
+            images: (B, 3, S, S) in [-1, 1], aligned by `data.align`.
+
+        Returns:
+            (B, E) on a scale of the verifier's own.
+        """
 
     @abstractmethod
     def similarities(self, a: Tensor, b: Tensor) -> Tensor:
-        """How alike every embedding of `a` (A, E) is to every one of `b` (B, E): (A, B), higher is more alike."""
+        """Similarity of every pair from two sets of identity vectors; higher means more alike.
+
+        Args:
+            a: (A, E).
+            b: (B, E).
+
+        Returns:
+            (A, B).
+        """
 
     @abstractmethod
     def similarity(self, a: Tensor, b: Tensor) -> Tensor:
-        """How alike the embeddings are pair by pair, (B, E) and (B, E) -> (B,); higher is more alike."""
+        """Similarity of identity vectors row by row; higher means more alike.
+
+        Args:
+            a: (B, E).
+            b: (B, E).
+
+        Returns:
+            (B,).
+        """
 
     def same(self, a: Tensor, b: Tensor) -> Tensor:
-        """Whether each pair of embeddings is accepted as one person, (B,) bool."""
+        """Whether the two faces of each row are accepted as one person: similarity >= `threshold`.
+
+        Args:
+            a: (B, E).
+            b: (B, E).
+
+        Returns:
+            (B,) bool.
+        """
         return self.similarity(a, b) >= self.threshold
 
 
@@ -84,13 +115,16 @@ class DlibVerifier(Verifier):
         return digest_of_file(recogniser_file())
 
     def embed(self, images: Tensor) -> Tensor:
+        """dlib's face descriptors (B, 128) of images (B, 3, S, S) in [-1, 1], on the CPU."""
         chunks = [describe_faces(to_pixels(crop_faces(part, DLIB_CHIP))) for part in images.detach().cpu().split(CHUNK)]
         return torch.tensor(np.concatenate(chunks), dtype=torch.float32)
 
     def similarities(self, a: Tensor, b: Tensor) -> Tensor:
+        """1 - Euclidean distance, (A, B)."""
         return 1 - torch.cdist(a, b, compute_mode="donot_use_mm_for_euclid_dist")  # exact for near faces too
 
     def similarity(self, a: Tensor, b: Tensor) -> Tensor:
+        """1 - Euclidean distance, (B,)."""
         return 1 - (a - b).norm(dim=-1)
 
 
@@ -121,13 +155,16 @@ class OnnxVerifier(Verifier):
         return digest_of_file(self._path)
 
     def embed(self, images: Tensor) -> Tensor:
+        """Unit vectors (B, E) of images (B, 3, S, S) in [-1, 1], cropped as for ArcFace, on the CPU."""
         chunks = [crop_faces(part.float(), ARCFACE_CROP).numpy() for part in images.detach().cpu().split(CHUNK)]
         return F.normalize(torch.from_numpy(np.concatenate([self._session.run(None, {self._input: c})[0] for c in chunks])))
 
     def similarities(self, a: Tensor, b: Tensor) -> Tensor:
+        """Cosine similarity, (A, B)."""
         return a @ b.T
 
     def similarity(self, a: Tensor, b: Tensor) -> Tensor:
+        """Cosine similarity, (B,)."""
         return (a * b).sum(-1)
 
 
@@ -153,12 +190,15 @@ class ArcFaceVerifier(Verifier):
         return digest_of_tensors(self.recogniser.state_dict().values())
 
     def embed(self, images: Tensor) -> Tensor:
+        """Unit vectors (B, 512) of images (B, 3, S, S) in [-1, 1]."""
         return torch.cat([self.recogniser.embed(crop_faces(part, ARCFACE_CROP)) for part in images.split(CHUNK)])
 
     def similarities(self, a: Tensor, b: Tensor) -> Tensor:
+        """Cosine similarity, (A, B)."""
         return a @ b.T
 
     def similarity(self, a: Tensor, b: Tensor) -> Tensor:
+        """Cosine similarity, (B,)."""
         return (a * b).sum(-1)
 
 
@@ -187,14 +227,17 @@ class FaceNetVerifier(Verifier):
         return digest_of_tensors(self.recogniser.state_dict().values())
 
     def embed(self, images: Tensor) -> Tensor:
+        """Unit vectors (B, 512) of images (B, 3, S, S) in [-1, 1]."""
         standardised = 127.5 / 128  # (pixel - 127.5) / 128 of images in [-1, 1]
         crops = (crop_faces(part, FACENET_CROP) * standardised for part in images.split(CHUNK))
         return torch.cat([self.recogniser.embed(part) for part in crops])
 
     def similarities(self, a: Tensor, b: Tensor) -> Tensor:
+        """Cosine similarity, (A, B)."""
         return a @ b.T
 
     def similarity(self, a: Tensor, b: Tensor) -> Tensor:
+        """Cosine similarity, (B,)."""
         return (a * b).sum(-1)
 
 
@@ -219,15 +262,18 @@ class BundledVerifier(Verifier):
         return digest_of_tensors(self.encoder.state_dict().values())
 
     def embed(self, images: Tensor) -> Tensor:
+        """Unit vectors (B, E) of images (B, 3, S, S) in [-1, 1], resized to the encoder's input size."""
         size = self.encoder.config.size
         if images.shape[-1] != size:
             images = F.interpolate(images, (size, size), mode="bilinear", align_corners=False, antialias=True)
         return torch.cat([self.encoder(part) for part in images.split(CHUNK)])
 
     def similarities(self, a: Tensor, b: Tensor) -> Tensor:
+        """Cosine similarity, (A, B)."""
         return a @ b.T
 
     def similarity(self, a: Tensor, b: Tensor) -> Tensor:
+        """Cosine similarity, (B,)."""
         return (a * b).sum(-1)
 
 

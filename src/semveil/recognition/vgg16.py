@@ -52,10 +52,15 @@ class ImageFeatures(nn.Module):
 
     @classmethod
     def from_catalogue(cls, net: Net = "vgg16", *, taps: tuple[int, ...] | None = None) -> "ImageFeatures":
-        """Features with the catalogue's weights.
+        """Feature extractor with ImageNet weights from the catalogue.
+
+        Args:
+            net: the network, `vgg16` or `alexnet`.
+            taps: indices of the layers whose outputs are returned; the network's default where None.
 
         Raises:
-            WeightsMissing: they are not on this machine; the message names the command that gets them.
+            ValueError: there is no such network or tap.
+            WeightsMissing: the weights are not on this machine; the message names the command that downloads them.
         """
         _check(net)
         return cls(net, require(net), taps=taps)
@@ -67,7 +72,11 @@ class ImageFeatures(nn.Module):
         return next((cls.from_catalogue(net) for net in nets if find(net) is not None), None)
 
     def forward(self, images: Tensor) -> list[Tensor]:
-        """Images (B, 3, H, W) in [-1, 1], H and W at least 16 (VGG16) or 31 (AlexNet) -> maps (B, C, h, w) at the taps."""
+        """Feature maps (B, C, h, w), one per tap.
+
+        Args:
+            images: (B, 3, H, W) in [-1, 1]; H and W at least 16 (VGG16) or 31 (AlexNet).
+        """
         return self.trunk(((images + 1) / 2 - self.mean) / self.std)
 
 

@@ -19,7 +19,7 @@ __all__ = ["Record", "VGG16Classifier"]
 
 @dataclass
 class Record:
-    """What a pass through the network leaves for an explanation, in the order of the pass.
+    """Activations of a forward pass that an explanation needs, in order.
 
     Attributes:
         convolutions: what enters the ReLU of each convolution, (B, C, h, w).
@@ -65,9 +65,12 @@ class VGG16Classifier(nn.Module):
 
     @classmethod
     def from_torchvision(cls, source: str | Path | Mapping[str, Any]) -> "VGG16Classifier":
-        """Load torchvision's `vgg16` or `vgg16_bn`, a file or a state dict; any number of classes, in evaluation mode.
+        """Load torchvision's `vgg16` or `vgg16_bn` with any number of classes, in evaluation mode.
 
-        It was trained on images normalised as ImageNet's are; `forward` does not do that.
+        The weights expect ImageNet normalisation, which `forward` does not apply.
+
+        Args:
+            source: the file, or its state dict.
 
         Raises:
             BadCheckpoint: the file is absent, damaged, unsafe, or holds other weights.
@@ -87,7 +90,10 @@ class VGG16Classifier(nn.Module):
 
     @classmethod
     def from_released(cls, source: str | Path | Mapping[str, Any]) -> "VGG16Classifier":
-        """Load a classifier of the paper's public code (keys `layers.*`), in evaluation mode; its image size is read from it.
+        """Load a classifier of the public code of [NI] (keys `layers.*`), in evaluation mode.
+
+        Args:
+            source: the file, or its state dict; the image size follows from the shape of its first fully connected layer.
 
         Raises:
             BadCheckpoint: the file is absent, damaged, unsafe, or holds other weights.
@@ -155,19 +161,23 @@ class VGG16Classifier(nn.Module):
         return self.linears[-1](x)
 
     def convolution(self, number: int) -> nn.Conv2d:
-        """One of the convolutions, counted from 0."""
+        """A convolution by its 0-based index."""
         layer = self.convolutions[number]
         assert isinstance(layer, nn.Conv2d)
         return layer
 
     def norm_scale(self, number: int) -> Tensor:
-        """What batch norm in evaluation mode multiplies each channel of convolution `number` by, (C,)."""
+        """Per-channel factor of a batch norm in evaluation mode, weight / sqrt(running variance + eps), (C,).
+
+        Args:
+            number: 0-based index of the convolution that the batch norm follows.
+        """
         norm = self.norms[number]
         assert isinstance(norm, nn.BatchNorm2d) and norm.running_var is not None
         return norm.weight * (norm.running_var + norm.eps).rsqrt()
 
     def linear(self, number: int) -> nn.Linear:
-        """One of the fully connected layers, counted from 0; the last gives the scores."""
+        """A fully connected layer by its 0-based index; the last one computes the class scores."""
         layer = self.linears[number]
         assert isinstance(layer, nn.Linear)
         return layer

@@ -60,22 +60,40 @@ class VGG16Config:
         822,083,584. Averaging the map to 1 x 1 is the reading that gives the printed number, at any size. Of the other numbers
         those of convolutions 2 and 7 and of the fully connected layers lack the biases, those of 3, 4 and 5 count 64, 64 and
         224 biases for 128, 128 and 256, and the output's 40,960 is that of 10 classes (100 have 409,600).
+
+        Args:
+            classes: number of classes.
         """
         return cls(((64, 64), (128, 128), (256,) * 4), pointwise=(7,), grid=1, classes=classes, dropout=0.0)
 
     @classmethod
     def standard(cls, *, classes: int = 1000, batch_norm: bool = False) -> "VGG16Config":
-        """Simonyan and Zisserman (2015), configuration D, as torchvision has it: thirteen convolutions, a 7 x 7 map."""
+        """Configuration D of Simonyan and Zisserman (2015) as in torchvision: thirteen convolutions, a 7 x 7 feature map.
+
+        Args:
+            classes: number of classes.
+            batch_norm: batch norm after every convolution.
+        """
         return cls(classes=classes, batch_norm=batch_norm)
 
     @classmethod
     def released(cls, *, classes: int = 100, size: int = 224) -> "VGG16Config":
-        """The network of the paper's public code: the standard one with batch norm, its head made for images of `size` px."""
+        """The network of the public code of [NI]: the standard one with batch norm, and a head for another image size.
+
+        Args:
+            classes: number of classes.
+            size: side of the images in pixels, a multiple of 32.
+        """
         return cls(classes=classes, batch_norm=True, grid=size // 32)
 
     @classmethod
     def small(cls, *, classes: int = 100, width: int = 32) -> "VGG16Config":
-        """Table 2's plan, narrow, with batch norm: for images of 32 px on a CPU; `width` stands for Table 2's 64."""
+        """The layout of [NI] Table 2, narrower and with batch norm, for images of 32 px on a CPU.
+
+        Args:
+            classes: number of classes.
+            width: channels of the first block, 64 in Table 2.
+        """
         blocks = ((width,) * 2, (2 * width,) * 2, (4 * width,) * 4)
         return cls(blocks, pointwise=(7,), grid=1, hidden=(8 * width,) * 2, classes=classes, batch_norm=True, dropout=0.0)
 
@@ -84,7 +102,7 @@ class VGG16Config:
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> "VGG16Config":
-        """From `as_dict`, also after a journey through JSON.
+        """A configuration from the values of `as_dict`, also after JSON has turned tuples into lists.
 
         Raises:
             ValueError: a setting is unknown or out of range.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Adaptive augmentation of what the discriminator sees (Karras et al. 2020, ADA): less overfitting with few photos."""
+"""Adaptive augmentation of the discriminator's input (Karras et al. 2020, ADA), against overfitting with few photos."""
 
 import torch
 from torch import Tensor
@@ -21,6 +21,11 @@ class AdaptiveAugment:
         self.target, self.speed, self.probability = target, speed, probability
 
     def update(self, real_scores: Tensor) -> None:
+        """Adapt the augmentation probability: up where more real images are scored positive than the target allows, else down.
+
+        Args:
+            real_scores: discriminator scores of a batch of real images, positive for real.
+        """
         direction = 1 if real_scores.sign().mean().item() > self.target else -1
         self.probability = min(0.8, max(0.0, self.probability + direction * len(real_scores) * self.speed))
 
@@ -32,7 +37,12 @@ class AdaptiveAugment:
         return self._recolour(_moved(images, theta), rng), _moved(masks, theta)
 
     def images(self, images: Tensor, rng: torch.Generator) -> Tensor:
-        """Augment images (B, 3, H, W) in [-1, 1] that have no masks."""
+        """Augmented images without masks, (B, 3, H, W).
+
+        Args:
+            images: (B, 3, H, W) in [-1, 1].
+            rng: source of the augmentations, on the CPU.
+        """
         return (
             images
             if self.probability == 0

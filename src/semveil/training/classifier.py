@@ -107,10 +107,21 @@ def vary(pixels: Tensor, shift: int, rng: torch.Generator, *, mirrored: Tensor |
 
 @torch.no_grad()
 def class_scores(network: VGG16Classifier, images: Tensor) -> Tensor:
-    """Scores (N, classes) of images (N, 3, H, W) in [-1, 1], on the network's device."""
+    """Class scores (N, classes) before the softmax, on the network's device.
+
+    Args:
+        network: the classifier.
+        images: (N, 3, H, W) in [-1, 1]; 256 are classified at a time.
+    """
     return torch.cat([network(part.to(device_of(network))) for part in images.split(256)])
 
 
 def accuracy(network: VGG16Classifier, images: Tensor, labels: Tensor) -> float:
-    """Share of images (N, 3, H, W) in [-1, 1] whose highest score is their label's."""
+    """Share of images whose highest score is that of their label, from 0 to 1.
+
+    Args:
+        network: the classifier.
+        images: (N, 3, H, W) in [-1, 1].
+        labels: (N,) class indices, on the CPU.
+    """
     return class_scores(network, images).argmax(1).cpu().eq(labels).double().mean().item()

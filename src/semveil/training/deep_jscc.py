@@ -82,7 +82,12 @@ class DeepJSCCTrainer:
         self.optimiser = torch.optim.Adam(self.network.parameters(), settings.learning_rate)
 
     def run(self, *, report: Callable[[int, dict[str, float]], None], until: float = math.inf) -> None:
-        """Train to the last step, or until `time.monotonic()` passes `until`."""
+        """Train to the last step, or to a deadline.
+
+        Args:
+            report: called after every step with the steps done and the losses.
+            until: deadline on the clock of `time.monotonic()`, in seconds.
+        """
         while self.step < self.settings.steps and time.monotonic() < until:
             loss = self._train_step()
             self.step += 1
@@ -108,7 +113,13 @@ class DeepJSCCTrainer:
         return (photos.to(self.device).float() / 127.5 - 1).contiguous(memory_format=torch.channels_last)
 
     def through(self, images: Tensor, snr_db: float | Tensor, *, rng: torch.Generator) -> Tensor:
-        """Pictures (B, 3, S, S) as Bob sees them."""
+        """Bob's images (B, 3, S, S) after encoding, channel and decoding.
+
+        Args:
+            images: (B, 3, S, S) in [-1, 1].
+            snr_db: SNR per complex symbol in dB, one number or (B,).
+            rng: source of the channel noise.
+        """
         latents = self.network.encode(images)
         symbols, gains = normalise_power(pack(latents.flatten(1)))
         heard = over(self.channel, symbols, snr_db, rng=rng)
@@ -124,13 +135,18 @@ class DeepJSCCTrainer:
         return np.concatenate([np.concatenate(list(to_pixels(x.float().clamp(-1, 1))), 1) for x in (photos.cpu(), seen.cpu())])
 
     def finished(self, *, most: int = 4000) -> tuple[DeepJSCC, Tensor]:
-        """The network for use, and the latents (N, K, D) of training photos, at most so many."""
+        """The trained network on the CPU in evaluation mode, and latents (N, K, D) of training photos.
+
+        Args:
+            most: largest N.
+        """
         network = self.network.to(CPU).eval().requires_grad_(False)
         with torch.inference_mode():
             parts = [network.encode(part.float() / 127.5 - 1) for part in self.photos[:most].split(64)]
         return network, torch.cat(parts).clone()
 
     def save(self, path: Path) -> None:
+        """Write the training's state."""
         save_checkpoint(path, self.state())
 
     def state(self) -> dict[str, Any]:
@@ -144,7 +160,7 @@ class DeepJSCCTrainer:
         }
 
     def load_state(self, state: dict[str, Any]) -> None:
-        """Go on from what `state` gave with the same settings."""
+        """Continue from a `state` of a run with the same settings."""
         self.step = state["step"]
         self.network.load_state_dict(state["network"])
         self.optimiser.load_state_dict(state["optimiser"])

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Stochastic gradient descent that is differentially private in its training pictures (Abadi et al., CCS 2016).
 
-What it protects is who is in the training set. It says nothing of the pictures that a trained network is shown later.
+It protects membership in the training set. It says nothing of the pictures that a trained network is shown later.
 """
 
 import math
@@ -25,9 +25,9 @@ class Phase:
     """Steps of one network, for the accountant.
 
     Attributes:
-        name: of what is trained.
+        name: of the trained network.
         rate: chance of each picture to be in a step's batch, in (0, 1]; batches are drawn anew and independently.
-        steps: how many.
+        steps: their number.
     """
 
     name: str
@@ -72,10 +72,16 @@ def spent(phases: Sequence[Phase], noise: float, delta: float) -> float:
 
 
 def noise_for(phases: Sequence[Phase], epsilon: float, delta: float) -> float:
-    """The least noise, within a thousandth, with which all phases together spend at most epsilon.
+    """The least noise multiplier, within 0.1 %, for which all phases together spend at most epsilon.
+
+    Args:
+        phases: every use of the private pictures.
+        epsilon: total budget, positive and finite.
+        delta: in (0, 1).
 
     Raises:
-        ValueError: epsilon or delta out of range, or so small an epsilon that the accountant proves it for no noise.
+        ValueError: epsilon or delta out of range, or an epsilon below the least that the accountant can prove at this delta.
+        SemveilError: opacus is not installed.
     """
     if not (0 < epsilon < math.inf and 0 < delta < 1):
         raise ValueError(f"epsilon must be positive and finite and delta in (0, 1), got {epsilon} and {delta}")
@@ -95,7 +101,17 @@ def noise_for(phases: Sequence[Phase], epsilon: float, delta: float) -> float:
 
 
 def training_guarantee(phases: Sequence[Phase], noise: float, delta: float, *, pictures: int) -> Guarantee:
-    """What holds for each picture that the phases were trained on, and the label that came with it."""
+    """The guarantee for each training picture and its label.
+
+    Args:
+        phases: every use of the private pictures.
+        noise: noise multiplier: standard deviation over the clipping norm.
+        delta: in (0, 1).
+        pictures: number of private pictures.
+
+    Raises:
+        SemveilError: opacus is not installed.
+    """
     return Guarantee(
         spent(phases, noise, delta),
         covers=f"each of the {pictures} training pictures with its label, in the weights of: "

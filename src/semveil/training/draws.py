@@ -29,15 +29,33 @@ class Draws:
     processes: Processes = ALONE
 
     def uniform(self, rows: int, *shape: int, low: float = 0.0, high: float = 1.0) -> Tensor:
-        """(rows, *shape), evenly from low to high."""
+        """Uniform numbers in [low, high), (rows, *shape).
+
+        Args:
+            rows: this process's rows of the batch.
+            shape: of a row.
+            low: lower end.
+            high: upper end.
+        """
         drawn = torch.rand(rows * self.processes.count, *shape, generator=self.rng) * (high - low) + low
         return self.processes.share(drawn).to(self.device)
 
     def normal(self, rows: int, *shape: int) -> Tensor:
-        """(rows, *shape), standard normal."""
+        """Standard normal numbers, (rows, *shape).
+
+        Args:
+            rows: this process's rows of the batch.
+            shape: of a row.
+        """
         drawn = torch.randn(rows * self.processes.count, *shape, generator=self.rng)
         return self.processes.share(drawn).to(self.device)
 
     def chance(self, probability: float, rows: int, *shape: int) -> Tensor:
-        """(rows, *shape) bool, each true with that probability."""
+        """Independent Bernoulli draws, (rows, *shape) bool.
+
+        Args:
+            probability: of True.
+            rows: this process's rows of the batch.
+            shape: of a row.
+        """
         return self.uniform(rows, *shape) < probability

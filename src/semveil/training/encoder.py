@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Train an encoder for a generator that stays as it is, such as the official one."""
+"""Train an encoder for a frozen generator, such as the official one."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

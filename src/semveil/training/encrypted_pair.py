@@ -73,7 +73,11 @@ def train_encrypted_pair(
 
 
 def likeness(sent: Tensor, clean: Tensor) -> Tensor:
-    """Mean over all numbers of the squared correlation, over the batch, between what is sent and what is meant.
+    """Squared correlation over the batch between transmitted and clean blocks, averaged over all coordinates; 0 to 1.
+
+    Args:
+        sent: (B, m, D) transmitted block.
+        clean: (B, m, D) private block.
 
     Example:
         >>> x = torch.randn(50, 2, 3, generator=torch.Generator().manual_seed(0))

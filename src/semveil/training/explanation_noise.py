@@ -57,7 +57,11 @@ class ExplanationNoise:
             raise ValueError(f"epsilon and clip must be positive and delta in (0, 1), got {self}")
 
     def sensitivity(self, dimension: int) -> Sensitivity:
-        """Largest L2 distance of what two pictures give to be noised: so many class weights, or values of the map."""
+        """Largest L2 distance between the noised quantities of two pictures.
+
+        Args:
+            dimension: number of class weights, or of values of a map.
+        """
         if self.place == "map":
             return Sensitivity(2 * self.clip, Norm.L2, dimension, source="clipped maps")
         apart = math.nextafter(math.sqrt(2) * self.clip, math.inf)
@@ -72,7 +76,11 @@ class ExplanationNoise:
         return math.sqrt(variance) if self.calibration == "as_published" else variance
 
     def guarantee(self, dimension: int) -> Guarantee:
-        """What holds for one noisy explanation, whatever the noise was calibrated for."""
+        """The guarantee of one noisy explanation with the actual noise, whatever epsilon was asked for.
+
+        Args:
+            dimension: number of class weights, or of values of a map.
+        """
         return Gaussian(self.std, self.delta).guarantee(
             self.sensitivity(dimension),
             covers=f"the {'class weights' if self.place == 'scores' else 'map'} of one explanation in one training step",
@@ -80,12 +88,22 @@ class ExplanationNoise:
         )
 
     def on_weights(self, scores: Tensor, *, rng: torch.Generator) -> Tensor:
-        """Class weights (B, classes) to explain for scores before the softmax: noisy where the noise is on the scores."""
+        """Class weights (B, classes) to explain, noisy if `place` is `scores`.
+
+        Args:
+            scores: (B, classes) before the softmax.
+            rng: source of the noise.
+        """
         weights = class_probabilities(scores)
         return self._noisy(weights, rng) if self.place == "scores" else weights
 
     def on_maps(self, maps: Tensor, *, rng: torch.Generator) -> Tensor:
-        """Maps (B, 3, H, W): where the noise is on them, each at its largest allowed norm and noisy."""
+        """Explanation maps (B, 3, H, W); if `place` is `map`, scaled to L2 norm `clip` and noisy.
+
+        Args:
+            maps: (B, 3, H, W).
+            rng: source of the noise.
+        """
         if self.place == "scores":
             return maps
         return self._noisy(maps * (self.clip / _norms(maps).clamp_min(_SMALLEST)), rng)

@@ -438,6 +438,7 @@ class FusionTrainer:
         }
 
     def load_state(self, state: Mapping[str, Any]) -> None:
+        """Continue from a `state` of a run with the same settings."""
         self.step = state["step"]
         for name, weights in state["networks"].items():
             getattr(self, name).load_state_dict(weights)
@@ -446,6 +447,7 @@ class FusionTrainer:
         self.rng.set_state(state["rng"])
 
     def save(self, path: Path) -> None:
+        """Write the training's state."""
         save_checkpoint(path, self.state())
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the fusion's training asks of a new face: it shows the identity that was asked for, and the parts of the photo."""
+"""Losses of the fusion: a new face has the target identity and keeps the parts of the photo."""
 
 import torch
 from torch import Tensor
@@ -13,7 +13,7 @@ COMPONENTS = {"eyes": ("eyes", "brows"), "mouth": ("mouth",)}  # crops that have
 
 
 def identity_losses(looks: Tensor, asked: Tensor, own: Tensor, swapped: Tensor) -> tuple[Tensor, Tensor]:
-    """How far new faces are from who was asked for, and how much nearer they are to the photo's person than was asked.
+    """Distance of new faces from the target identity, and their excess closeness to the photo's person.
 
     The first is 1 - <looks, asked> ([IDP] Eq. 15). The second is max(0, <looks, own> - <asked, own>) where identities were
     swapped: a face is pushed away from the photo's person as far as the identity asked for is from it, and no further, or it
@@ -60,7 +60,11 @@ def parsing_loss(logits: Tensor, labels: Tensor, inside: Tensor) -> Tensor:
 
 
 def component(images: Tensor, name: str) -> Tensor:
-    """The crop of aligned images (B, 3, S, S) that holds a component, one of `COMPONENTS`.
+    """The crop around a face component.
+
+    Args:
+        images: aligned faces (B, 3, S, S).
+        name: one of `COMPONENTS`.
 
     Example:
         >>> component(torch.zeros(1, 3, 128, 128), "mouth").shape
@@ -74,6 +78,12 @@ def component(images: Tensor, name: str) -> Tensor:
 
 
 def squared_distance(a: Tensor, b: Tensor, *, sums: bool) -> Tensor:
-    """1/2 |a - b|^2 of each of a batch: a mean over its values, or the paper's sum. (B, ...) -> (B,)."""
+    """Half the squared L2 distance per sample, |a - b|^2 / 2, (B,).
+
+    Args:
+        a: (B, ...).
+        b: (B, ...).
+        sums: sum over the values, as in the paper; their mean if False.
+    """
     squares = (a - b).square().flatten(1)
     return 0.5 * (squares.sum(1) if sums else squares.mean(1))

@@ -188,6 +188,7 @@ class GeneratorTrainer(JointTrainer):
         return mean + torch.einsum("nb,bkd->nkd", weights, bank - mean)
 
     def sample_codes(self, count: int, *, rng: torch.Generator) -> Tensor:
+        """Codes (count, K, D) of random faces."""
         return self._drawn_codes(count, rng)
 
     def _part_choice(self, count: int, probability: float) -> Tensor:
@@ -223,7 +224,12 @@ class GeneratorTrainer(JointTrainer):
 
 
 def detail_weights(labels: Tensor, detail: float) -> Tensor:
-    """(B, 1, H, W) weights of mean 1: `detail` times more in and right beside eyes, brows, mouth, nose and glasses."""
+    """Loss weights (B, 1, H, W) of mean 1, higher on and next to eyes, brows, mouth, nose and glasses.
+
+    Args:
+        labels: (B, H, W) index of the face part per pixel.
+        detail: weight of these parts relative to the others.
+    """
     chosen = torch.isin(labels, torch.tensor(DETAILED, device=labels.device)).float().unsqueeze(1)
     weights = 1 + (detail - 1) * F.max_pool2d(chosen, 3, stride=1, padding=1)
     return weights / weights.mean((1, 2, 3), keepdim=True)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Train a compact identity encoder to say of small faces what a strong recogniser says of the photos at full resolution."""
+"""Train a compact identity encoder to reproduce on small faces a strong recogniser's output on full-resolution photos."""
 
 from dataclasses import dataclass, field
 
@@ -114,7 +114,12 @@ def targets(descriptors: Tensor, dimensions: int, *, whitening: float) -> Tensor
 
 
 def vary(images: Tensor, draws: Draws) -> Tensor:
-    """Random flip, small similarity warp, contrast, colour, blur and noise, one draw per image (B, 3, S, S) in [-1, 1]."""
+    """Images with random flip, small similarity warp, contrast, colour, blur and noise, one draw per image.
+
+    Args:
+        images: (B, 3, S, S) in [-1, 1].
+        draws: source of the variations.
+    """
     n = len(images)
     uniform = lambda low, high, *shape: draws.uniform(*shape, low=low, high=high)  # noqa: E731
     grid = similarity_grid(images.shape, angle=0.1, zoom=0.08, shift=0.06, draws=draws)  # shift: 2 of 64 px

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the trainings of a generator together with its encoder share: schedule, averages, checkpoints."""
+"""The common part of joint trainings of generator and encoder: schedule, averages, checkpoints."""
 
 import copy
 import math
@@ -115,10 +115,20 @@ class JointTrainer(ABC):
 
     @abstractmethod
     def sample_codes(self, count: int, *, rng: torch.Generator) -> Tensor:
-        """(count, K, D) codes of random faces, as far as the run knows the prior now."""
+        """Codes (count, K, D) of random faces, under the current estimate of the prior.
+
+        Args:
+            count: number of faces.
+            rng: source of the samples, on the CPU.
+        """
 
     def run(self, *, report: Callable[[int, dict[str, float]], None], until: float = math.inf) -> None:
-        """Train to the last step, or until `time.monotonic()` passes `until`."""
+        """Train to the last step, or to a deadline.
+
+        Args:
+            report: called after every step with the steps done and the losses.
+            until: deadline on the clock of `time.monotonic()`, in seconds; that of the first process counts.
+        """
         while self.step < self.settings.steps and (until == math.inf or self.processes.agreed(time.monotonic() < until)):
             self._set_rates()
             losses = self._train_step()
@@ -196,6 +206,7 @@ class JointTrainer(ABC):
     def _set_running_values(self, values: Mapping[str, Tensor]) -> None: ...
 
     def load_state(self, state: dict[str, Any]) -> None:
+        """Continue from a `state` of a run with the same settings."""
         self.step = state["step"]
         self._set_running_values(state["running"])
         for name, weights in state["networks"].items():
@@ -205,9 +216,15 @@ class JointTrainer(ABC):
         self.rng.set_state(state["rng"])
 
     def save(self, path: Path) -> None:
+        """Write the training's state."""
         save_checkpoint(path, self.state())
 
 
 def flipped(x: Tensor, mirror: Tensor) -> Tensor:
-    """Rows of a batch mirrored left to right where `mirror` says so."""
+    """Samples mirrored left to right where `mirror` is True.
+
+    Args:
+        x: (B, ..., W).
+        mirror: bool, broadcast to the shape of `x`.
+    """
     return torch.where(mirror, x.flip(-1), x)

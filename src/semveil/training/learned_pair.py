@@ -34,6 +34,7 @@ class NoiseDiscriminator(nn.Module):
         self.layers = nn.Sequential(layers[0], nn.LeakyReLU(0.2), layers[1], nn.LeakyReLU(0.2), layers[2])
 
     def forward(self, noise: Tensor) -> Tensor:
+        """Scores (B,) of noise blocks (B, m, D)."""
         x = noise.flatten(1) / self.scale
         return self.layers(torch.cat([x, x.abs()], 1)).squeeze(1)
 

@@ -146,7 +146,15 @@ def _schedule(
 def explanation_loss(
     explainer: VGG16Classifier, images: Tensor, converted: Tensor, settings: ConversionTraining, rng: torch.Generator
 ) -> Tensor:
-    """d(h f'(x), h N f'(g(x))), the mean absolute difference ([NI] Eq. 3)."""
+    """Mean absolute difference d(h f'(x), h N f'(g(x))) between explanations of originals and converted images ([NI] Eq. 3).
+
+    Args:
+        explainer: f', trained on original images.
+        images: x, (B, 3, H, W) in [-1, 1].
+        converted: g(x), of the same shape.
+        settings: noise and kind of the explanation.
+        rng: source of the explanation noise.
+    """
     with half_precision(images.device):
         with torch.no_grad():
             wanted = guided_explanation(explainer, images).maps.float()
@@ -164,10 +172,21 @@ def _own_size(maps: Tensor) -> Tensor:
 
 @torch.no_grad()
 def convert(generator: ConversionGenerator, images: Tensor) -> Tensor:
-    """g(x) of images (N, 3, H, W) in [-1, 1], in parts, on the generator's device."""
+    """Converted images g(x) on the generator's device, 256 at a time.
+
+    Args:
+        generator: g.
+        images: (N, 3, H, W) in [-1, 1].
+    """
     return torch.cat([generator(part.to(device_of(generator))) for part in images.split(256)])
 
 
 def noised(images: Tensor, sigma: float, *, rng: torch.Generator) -> Tensor:
-    """n(x) = clip(x + N(0, sigma^2), -1, 1) of images in [-1, 1]: what D is shown as real."""
+    """Images with clipped Gaussian noise, n(x) = clip(x + N(0, sigma^2), -1, 1): the real samples of the discriminator.
+
+    Args:
+        images: (B, 3, H, W) in [-1, 1].
+        sigma: standard deviation, on the scale of the images.
+        rng: source of the noise, on the CPU.
+    """
     return (images + sigma * torch.randn(images.shape, generator=rng).to(images.device)).clamp(-1, 1)

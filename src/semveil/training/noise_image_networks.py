@@ -55,7 +55,11 @@ class NoiseImageTraining:
             raise ValueError(f"network has no choice {self.network!r}{near}; allowed: {', '.join(NETWORKS)}")
 
     def classifier(self, classes: int) -> VGG16Config:
-        """Sizes of explainer and service model."""
+        """Configuration of the explainer and of the service model.
+
+        Args:
+            classes: number of classes.
+        """
         if self.network == "small":
             return VGG16Config.small(classes=classes, width=self.width)
         return (VGG16Config.published if self.network == "published" else VGG16Config.standard)(classes=classes)
@@ -77,7 +81,7 @@ def train_networks(
     Args:
         folder: where the model goes; its name is the model's.
         train, test: of the same classes and size; nothing is chosen by `test`.
-        trained_on: what the card says of the data.
+        trained_on: description of the data for the card.
         device: where the networks are trained.
 
     Returns:

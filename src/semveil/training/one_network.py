@@ -25,7 +25,7 @@ class OneNetworkTrainer(Generic[Network]):
         optimiser, schedule: of its weights; the schedule goes on after each step.
         loss: of a new batch.
         settings: a dataclass with `steps` and `batch`, kept with the state.
-        rng: what the loss draws from.
+        rng: source of the loss's random numbers.
         average: share of the averaged weights that a step keeps; 0 averages none.
 
     Attributes:
@@ -50,7 +50,11 @@ class OneNetworkTrainer(Generic[Network]):
         )
 
     def run(self, *, report: Callable[[int, float], None]) -> None:
-        """Train to the end; `report` is called with the steps done and the loss of the last."""
+        """Train to the last step.
+
+        Args:
+            report: called after every step with the steps done and the loss.
+        """
         parameters = list(self.network.parameters())
         while self.step < self.settings.steps:
             loss = self._loss()
@@ -78,10 +82,13 @@ class OneNetworkTrainer(Generic[Network]):
         return {"step": self.step, "settings": asdict(self.settings), **states, "rng": self.rng.get_state()}
 
     def load_state(self, state: Mapping[str, Any]) -> None:
-        """Go on from what `state` gave with the same settings.
+        """Continue from a `state` of a run with the same settings.
+
+        Args:
+            state: as `state` returned it.
 
         Raises:
-            ValueError: its run had another number of steps, which the learning rate depends on.
+            ValueError: the run had another number of steps, on which the learning rate depends.
         """
         if state["settings"]["steps"] != self.settings.steps:
             raise ValueError(f"it is of a run of {state['settings']['steps']} steps, this one has {self.settings.steps}")
@@ -91,6 +98,7 @@ class OneNetworkTrainer(Generic[Network]):
         self.rng.set_state(state["rng"])
 
     def save(self, path: Path) -> None:
+        """Write the training's state."""
         save_checkpoint(path, self.state())
 
 

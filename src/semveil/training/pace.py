@@ -30,7 +30,11 @@ class Pace:
         self._seen = deque([(clock(), done)])
 
     def at(self, step: int) -> str:
-        """The rate over the last minute and what is left, after so many steps."""
+        """Throughput over the last minute and the remaining time, as text; `-` before they can be measured.
+
+        Args:
+            step: steps done.
+        """
         now = self._clock()
         self._seen.append((now, step))
         while len(self._seen) > 2 and now - self._seen[1][0] >= WINDOW:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the trainings of all pairs share: latents in order, noise to imitate, and the link between the two networks."""
+"""The common part of all pair trainings: ordered latents, noise to imitate, and the link between the two networks."""
 
 import math
 from collections.abc import Callable
@@ -18,7 +18,7 @@ Report = Callable[[int, int, float], None]
 
 
 def silent(epoch: int, epochs: int, loss: float) -> None:
-    """A `Report` that says nothing."""
+    """A `Report` without output."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,17 +67,26 @@ class PairLink:
 
 
 def check_training(latents: Tensor, settings: PairSettings) -> None:
-    """Refuse what no pair can be trained on.
+    """Refuse unsuitable training data of a pair.
+
+    Args:
+        latents: (N, K, D), N at least 2.
+        settings: of the pair, for D.
 
     Raises:
-        ValueError: latents of the wrong shape, or fewer than two.
+        ValueError: latents of another shape, or fewer than two.
     """
     if latents.ndim != 3 or latents.shape[2] != settings.style_dim or len(latents) < 2:
         raise ValueError(f"latents must be (N >= 2, K, {settings.style_dim}), got {tuple(latents.shape)}")
 
 
 def steps_of(count: int, batch: int) -> int:
-    """Batches in an epoch."""
+    """Batches per epoch, the last one possibly smaller.
+
+    Args:
+        count: training samples.
+        batch: samples per batch.
+    """
     return math.ceil(count / batch)
 
 
@@ -97,7 +106,13 @@ def run_epochs(
 
 
 def descend(loss: Tensor, optimiser: torch.optim.Optimizer, schedule: torch.optim.lr_scheduler.LRScheduler) -> Tensor:
-    """One step down the loss, which is given back."""
+    """One optimisation step; returns the detached loss.
+
+    Args:
+        loss: scalar.
+        optimiser: holds the parameters.
+        schedule: learning-rate schedule, advanced by one step.
+    """
     optimiser.zero_grad()
     loss.backward()
     optimiser.step()

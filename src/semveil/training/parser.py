@@ -37,9 +37,15 @@ class ParserTraining:
 def parser_trainer(
     faces: FaceSet, settings: ParserTraining, *, rng: torch.Generator, device: torch.device = CPU
 ) -> OneNetworkTrainer[FaceParser]:
-    """Cross-entropy and Dice loss on the labelled, not held-out photos, with flips, shifts, blur and colour changes.
+    """Trainer of a face parser with cross-entropy and Dice loss, on labelled photos outside the held-out set.
 
-    The changes make the parser indifferent to what differs between photo collections (sharpness, light, framing).
+    Random flips, shifts, blur and colour changes make the parser robust to differences between photo collections.
+
+    Args:
+        faces: photos with labels; those without labels are left out.
+        settings: steps, batch, learning rate and weight of the Dice loss.
+        rng: source of initial weights, batches and variations.
+        device: of the training.
     """
     labelled = (faces.labels[:, 0, 0] != 255) & ~faces.held_out
     images = torch.from_numpy(faces.pixels[labelled]).permute(0, 3, 1, 2)
@@ -99,7 +105,12 @@ def _vary(images: Tensor, labels: Tensor, draws: Draws) -> tuple[Tensor, Tensor]
 
 
 def held_out_iou(parser: FaceParser, faces: FaceSet) -> dict[str, float]:
-    """Intersection over union of each part over the pixels of the labelled, held-out faces; absent parts are left out."""
+    """Intersection over union per face part on the labelled, held-out faces; empty where there are none.
+
+    Args:
+        parser: the trained parser.
+        faces: photos with labels.
+    """
     held = faces.select((faces.labels[:, 0, 0] != 255) & faces.held_out)
     if not len(held):
         return {}
@@ -109,7 +120,11 @@ def held_out_iou(parser: FaceParser, faces: FaceSet) -> dict[str, float]:
 
 
 def intersection_over_union(predicted: Tensor, truth: Tensor) -> dict[str, float]:
-    """|A and B| / |A or B| of each part over all pixels of (N, H, W) labels; parts that neither has are left out.
+    """|A and B| / |A or B| per face part over all pixels; parts absent from both are left out.
+
+    Args:
+        predicted: (N, H, W) part indices.
+        truth: (N, H, W) part indices.
 
     Example:
         >>> intersection_over_union(torch.tensor([[[0, 0, 1]]]), torch.tensor([[[0, 1, 1]]]))
@@ -124,7 +139,13 @@ def intersection_over_union(predicted: Tensor, truth: Tensor) -> dict[str, float
 
 
 def label_faces(parser: FaceParser, faces: FaceSet, *, batch: int = 256) -> FaceSet:
-    """Fill in the labels of photos that have none."""
+    """A copy of the faces in which the parser has labelled those without labels.
+
+    Args:
+        parser: the trained parser.
+        faces: photos, unlabelled where the first label is 255.
+        batch: photos labelled at a time.
+    """
     labels = faces.labels.copy()
     unlabelled = np.flatnonzero(labels[:, 0, 0] == 255)
     for first in range(0, len(unlabelled), batch):

@@ -45,23 +45,37 @@ class Processes:
         return self.rank == 0
 
     def check_batch(self, batch: int) -> None:
-        """Refuse a batch that cannot be shared.
+        """Refuse a batch that cannot be divided among the processes.
+
+        Args:
+            batch: samples over all processes.
 
         Raises:
-            ValueError: it is no multiple of 8 and of four times the processes.
+            ValueError: with several processes, no multiple of 8 and of four times their number.
         """
         whole = math.lcm(8, PARTS * self.count)
         if self.count > 1 and batch % whole:
             raise ValueError(f"a batch of {batch} cannot be shared by {self.count} processes; take a multiple of {whole}")
 
     def share(self, rows: Tensor) -> Tensor:
-        """This process's rows of a batch (N, ...): every so-manieth pair."""
+        """This process's rows of a batch: pairs of rows are dealt out in turn.
+
+        Args:
+            rows: (N, ...), the batch of all processes.
+
+        Returns:
+            (N / count, ...).
+        """
         if self.count == 1:
             return rows
         return rows.unflatten(0, (-1, self.count, PAIR))[:, self.rank].flatten(0, 1)
 
     def gather(self, rows: Tensor) -> Tensor:
-        """The batch that all processes' rows are shares of; no gradient passes."""
+        """The whole batch from the shares of all processes, without gradient; the inverse of `share`.
+
+        Args:
+            rows: (N / count, ...).
+        """
         if self.count == 1:
             return rows
         parts = [torch.empty_like(rows, memory_format=torch.contiguous_format) for _ in range(self.count)]
@@ -69,7 +83,11 @@ class Processes:
         return torch.stack([part.unflatten(0, (-1, PAIR)) for part in parts], 1).flatten(0, 2)
 
     def average_gradients(self, parameters: Iterable[nn.Parameter]) -> None:
-        """Replace the gradients by their means over the processes, in one message."""
+        """Replace gradients by their means over all processes, in one message.
+
+        Args:
+            parameters: those without a gradient are left out.
+        """
         gradients = [p.grad for p in parameters if p.grad is not None]
         if self.count == 1 or not gradients:
             return
@@ -79,7 +97,11 @@ class Processes:
             gradient.copy_(mean.view_as(gradient))
 
     def agreed(self, yes: bool) -> bool:
-        """What the first process says, whose clock counts."""
+        """The first process's decision, which is broadcast to the others.
+
+        Args:
+            yes: this process's decision.
+        """
         if self.count == 1:
             return yes
         said: list[Any] = [yes]
@@ -87,7 +109,11 @@ class Processes:
         return bool(said[0])
 
     def share_statistics(self, network: nn.Module) -> None:
-        """Let a network's batch norms take the statistics of the whole batch, in place; the weights are the same objects."""
+        """Let all batch norms of a network use the statistics of the whole batch, in place; the weights stay the same objects.
+
+        Args:
+            network: its batch norms are replaced, except if the network itself is one.
+        """
         if self.count == 1:
             return
         for parent in list(network.modules()):

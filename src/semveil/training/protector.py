@@ -34,7 +34,16 @@ def find_or_train_pair(
 ) -> TrainedPair:
     """The pair with exactly these settings: bundled, cached on this machine, or trained now and cached.
 
-    Trained on synthetic latents of the model's prior, so no photo is needed. Bob needs the very same file.
+    A new pair is trained on 11,000 synthetic latents of the model's prior, without photos. Bob needs the same file as Alice.
+
+    Args:
+        model: face model of the pair.
+        settings: epsilon, calibration, codes and the rest.
+        rng: source of latents, initial weights and batches of a training.
+        progress: called after every epoch of a training.
+
+    Raises:
+        BadCheckpoint: a file for these settings is damaged or has another noise scale.
     """
     try:
         return find_pair(model, settings)

@@ -23,14 +23,11 @@ from semveil.encoders.perceptual import DEFAULT, FEATURES, PERCEPTUAL
 from semveil.generators.face_generator import FaceGenerator
 from semveil.mechanisms import ClipBox
 from semveil.methods.dp_semcom import PAPER_EPSILONS, pair_settings
-from semveil.methods.face_model import (
-    box_as_dict,
-    load_model,
-    save_model,
-)
+from semveil.methods.face_model import load_model
 from semveil.methods.latent_model import identity_codes
 from semveil.methods.latent_prior import LatentPrior
 from semveil.methods.model_card import FaceEncoder
+from semveil.methods.model_folder import box_as_dict, save_model
 from semveil.methods.pairs import pair_file, write_pair
 from semveil.methods.quantile_bounds import FILE as QUANTILES_FILE
 from semveil.protection.rotation_space import DEFAULT_WHITENING
@@ -67,7 +64,7 @@ def publish(
         faces: prepared photos; only those not held out are used.
         inversion, perceptual: become the model's default inversion and its perceptual term; by default what suits the encoder.
         discriminator: kept beside the model, so that training can go on from it.
-        photos: how many training photos are inverted.
+        photos: number of training photos to invert.
     """
     spatial = isinstance(encoder, PartEncoder)
     inversion = inversion or (FEATURES_INVERSION if spatial else DEFAULT_INVERSION)
@@ -112,7 +109,19 @@ def publish_pairs(
     seed: int = 0,
     progress: Callable[[float, int, int, float], None] = lambda epsilon, epoch, epochs, loss: None,
 ) -> None:
-    """Train the paper's pairs on synthetic latents of the model's prior and put them into its folder."""
+    """Train the paper's pairs on synthetic latents of the model's prior, and write them into its folder.
+
+    Args:
+        folder: of the model.
+        epsilons: nominal epsilon of each pair.
+        calibration: of the noise that the pairs imitate.
+        seed: of all random numbers; every epsilon has its own stream.
+        progress: called after every epoch with epsilon, epochs done, epochs and mean loss.
+
+    Raises:
+        ValueError: there is no model in the folder.
+        BadCheckpoint: a file of the model is damaged.
+    """
     model = load_model(str(folder))
     for epsilon in epsilons:
         rng = streams(seed)[f"pair {epsilon:g}"]
@@ -124,9 +133,13 @@ def publish_pairs(
 
 
 def settle_batch_norm(encoder: FaceEncoder, images: Tensor) -> FaceEncoder:
-    """Copy of an encoder whose batch norms hold the statistics of these images.
+    """A copy of an encoder with batch norm statistics measured on images, in evaluation mode.
 
-    Averaged weights have other statistics than the weights that they average; without this, codes shrink to the mean.
+    Averaged weights have other statistics than the weights that were averaged; without this, codes shrink to the mean.
+
+    Args:
+        encoder: with averaged weights.
+        images: (N, 3, S, S) in [-1, 1].
     """
     settled = copy.deepcopy(encoder)
     for module in settled.modules():

@@ -31,7 +31,13 @@ class SampleSheet:
 
     @torch.no_grad()
     def draw(self, trainer: JointTrainer) -> NDArray[np.uint8]:
-        """(3 S, columns * S, 3) RGB of the averaged networks; takes no random number of the training's."""
+        """An image of photos, their reconstructions and random faces, one per row, (3 S, columns * S, 3) RGB.
+
+        It takes no random number from the training.
+
+        Args:
+            trainer: its averaged networks are shown.
+        """
         photos = self.photos.to(trainer.device)
         generator: Any = trainer.averages["generator"]
         encoder: Any = trainer.averages["encoder"]
@@ -54,7 +60,13 @@ class FusionSheet:
 
     @torch.no_grad()
     def draw(self, trainer: FusionTrainer) -> NDArray[np.uint8]:
-        """(3 S, columns * S, 3) RGB of the averaged networks; takes no random number of the training's."""
+        """An image of photos, the photos with their own identity, and with random identities, (3 S, columns * S, 3) RGB.
+
+        It takes no random number from the training.
+
+        Args:
+            trainer: its averaged networks are shown.
+        """
         encoder, fusion = trainer.finished(photos=SETTLING)
         photos = self.photos.to(trainer.device)
         levels, own = encoder(photos), trainer.identity(photos)

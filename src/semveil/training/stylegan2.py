@@ -176,7 +176,7 @@ class StyleGAN2Trainer(JointTrainer):
         return {"d": loss.item(), "real": real.mean().item(), "fake": fake.mean().item(), "p": self.augment.probability}
 
     def sample_codes(self, count: int, *, rng: torch.Generator) -> Tensor:
-        """(count, K, D): one w of the mapping network for all codes of a face."""
+        """Codes (count, K, D) of random faces: one w of the mapping network for all codes of a face."""
         config = self.generator.config
         averaged: Any = self.averages["generator"]
         w: Tensor = averaged.map(torch.randn(count, config.style_dim, generator=rng).to(self.device))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What dlib's recogniser says of the photos of a face set, at the photos' own resolution."""
+"""Descriptors by dlib's recogniser for the photos of a face set, at full resolution."""
 
 import os
 import tempfile
@@ -35,10 +35,13 @@ class TeacherDescriptors:
     vectors: NDArray[np.float32]
 
     def of(self, sources: NDArray[np.str_]) -> NDArray[np.float32]:
-        """The vectors (M, 128) of some photos.
+        """Descriptors (M, 128) of photos.
+
+        Args:
+            sources: (M,) identifiers of the photos.
 
         Raises:
-            ValueError: one was not described.
+            ValueError: a photo has no descriptor.
         """
         row = {source: i for i, source in enumerate(self.source.tolist())}
         missing = [source for source in sources.tolist() if source not in row]
@@ -47,13 +50,14 @@ class TeacherDescriptors:
         return self.vectors[[row[source] for source in sources.tolist()]]
 
     def save(self, path: Path) -> None:
-        """Write atomically."""
+        """Write an `.npz` file atomically."""
         with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".npz", delete=False) as file:
             np.savez(file, source=self.source, vectors=self.vectors)
         os.replace(file.name, path)
 
     @classmethod
     def load(cls, path: Path) -> "TeacherDescriptors":
+        """Read a file written by `save`."""
         return cls(**read_arrays(path, ("source", "vectors")))
 
 
