@@ -62,10 +62,13 @@ class KeyedPart:
 
     @classmethod
     def from_header(cls, header: object) -> "KeyedPart":
-        """What `as_header` gave.
+        """Parse the result of `as_header`.
+
+        Args:
+            header: the decoded JSON value, of any type.
 
         Raises:
-            MessageError: it is something else.
+            MessageError: a field is missing, unknown, of the wrong type or length, or not hexadecimal where it must be.
         """
         names = {"nonce", "source", "parameters", "sealed", "authenticated"}
         if not isinstance(header, dict) or set(header) != names:

@@ -151,20 +151,24 @@ class Message(Brief):
 
 
 def write_message(path: str | os.PathLike[str], message: Message) -> None:
-    """Write a message file, whole or not at all, see `message_bytes`.
+    """Write a message file atomically, see `message_bytes`.
+
+    Args:
+        path: the file; replaced if it exists.
+        message: to write.
 
     Raises:
-        MessageError: the message is too big for one file.
+        MessageError: the message exceeds the size limits of a file.
         OutputError: the path cannot be written.
     """
     write_whole(path, message_bytes(message))
 
 
 def message_bytes(message: Message) -> bytes:
-    """What a message file holds (`container.py` has the layout); equal messages give equal bytes.
+    """Serialise a message (`container.py` has the layout); equal messages give equal bytes.
 
     Raises:
-        MessageError: the message is too big for one file.
+        MessageError: the message exceeds the size limits of a file.
     """
     if message.symbol_step is not None:
         return _stored_bytes(message, message.symbol_step)
@@ -182,7 +186,7 @@ def _stored_bytes(message: Message, step: float) -> bytes:
 
 
 def read_message(path: str | os.PathLike[str]) -> Message:
-    """Read a message file; the tensors are bit for bit what was written.
+    """Read a message file; the tensors are bit-identical to those written.
 
     Raises:
         MessageError: the file is missing, unreadable, damaged, of another format or version, or inconsistent.
@@ -209,7 +213,7 @@ def _from_stored(header: dict[str, Any], payload: bytes) -> Message:
 
 
 def side_of_message(message: Message) -> bytes:
-    """All of a message but its symbols, compressed: what a transmitter sends digitally beside them."""
+    """Digital part of a message for a transmitter: everything except symbols and SNR, as a version byte and zlib data."""
     header = _header(message)
     del header["snr_db"], header["tensors"]["symbols"]
     text = json.dumps(header, sort_keys=True, separators=(",", ":"), allow_nan=False).encode()
@@ -218,10 +222,15 @@ def side_of_message(message: Message) -> bytes:
 
 
 def message_from_side(side: bytes, symbols: Tensor, *, snr_db: float | None) -> Message:
-    """A message from what `side_of_message` gave, with symbols (B, N) as they were received.
+    """Assemble a message from its digital part and the received symbols; the inverse of `side_of_message`.
+
+    Args:
+        side: result of `side_of_message`.
+        symbols: (B, N) complex, as received.
+        snr_db: measured SNR per complex symbol in dB; None if unknown.
 
     Raises:
-        MessageError: the bytes are no such thing, or do not fit the symbols.
+        MessageError: the bytes are damaged or of another version, or do not match the symbols.
     """
     _check(side[:1] == bytes([FORMAT_VERSION]), f"the header must be of version {FORMAT_VERSION}", side[:1])
     try:

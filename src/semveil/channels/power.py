@@ -98,7 +98,17 @@ def normalise_power_blocks(
 
 
 def denormalise_power_blocks(symbols: Tensor, gains: Tensor, blocks: Sequence[Tensor]) -> Tensor:
-    """Undo `normalise_power_blocks` at the receiver; `gains` is (B, G), `blocks` as they were at the sender."""
+    """Undo `normalise_power_blocks` at the receiver.
+
+    Args:
+        symbols: (B, N) complex.
+        gains: (B, G), one per row and block, as transmitted.
+        blocks: G index tensors, as at the sender.
+
+    Raises:
+        ValueError: `symbols` is not (B, N) complex, the blocks do not partition the N positions, or the gains have another
+            shape or are invalid.
+    """
     check_symbols(symbols)
     _check_blocks(blocks, symbols.shape[1])
     return _scale(symbols, 1 / _per_symbol(_checked(gains, (len(symbols), len(blocks))), blocks))

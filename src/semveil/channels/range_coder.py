@@ -38,10 +38,13 @@ UNIFORM = Table(tuple(range(TOTAL + 1)))
 
 
 def encode(symbols: Iterable[tuple[int, Table]]) -> bytes:
-    """Each symbol by its table; the end is cut where zeros follow, which `decode` fills in again.
+    """Arithmetic coding of a symbol sequence; trailing zero bytes are omitted, and the decoder restores them.
+
+    Args:
+        symbols: pairs of symbol, counted from 0, and frequency table.
 
     Raises:
-        IndexError: a symbol that its table has not.
+        IndexError: a symbol is negative or not in its table.
     """
     low, span, shifted = 0, 1 << _WINDOW, 0
     for symbol, table in symbols:
@@ -83,7 +86,11 @@ class Decoder:
         self._code = int.from_bytes(data[: self._place].ljust(self._place, b"\0"), "big")
 
     def next(self, table: Table) -> int:
-        """The next symbol."""
+        """Decode the next symbol, counted from 0.
+
+        Args:
+            table: the one that this symbol was encoded with.
+        """
         self._span >>= TOTAL_BITS
         symbol = bisect_right(table.starts, min(self._code // self._span, TOTAL - 1)) - 1
         start, end = table.starts[symbol], table.starts[symbol + 1]

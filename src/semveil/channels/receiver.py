@@ -76,6 +76,7 @@ class Link(nn.Module):
             self.channel.pilot_spacing(self.pilots.every)
 
     def forward(self, symbols: Tensor, snr_db: float | Tensor, rng: torch.Generator | None = None) -> Heard:
+        """Transmit the payload with its pilots, estimate the channel and equalise; the state describes the residual channel."""
         sent = symbols if self.pilots is None else self.pilots.insert(symbols)
         branches = [self._branch(*self.channel(sent, snr_db, rng)) for _ in range(self.antennas)]
         heard = combine(branches, mmse=self.equaliser == "mmse")
@@ -86,7 +87,11 @@ class Link(nn.Module):
         return Heard(take(heard.received), left)
 
     def uses(self, symbols: int) -> int:
-        """Channel uses, pilots and prefixes included, for so many payload symbols."""
+        """Channel uses of a message, including pilots and prefixes.
+
+        Args:
+            symbols: of the payload, per row.
+        """
         frame = symbols if self.pilots is None else self.pilots.frame(symbols)
         return frame + self.channel.prefix(frame)
 
@@ -143,14 +148,28 @@ class Branch:
 
 
 def equalise(received: Tensor, state: ChannelState, estimate: Estimate, *, mmse: bool) -> Heard:
-    """Undo the believed gain: y / h, or h* y / (|h|^2 + e + sigma^2), with the error e of the estimate counted as noise."""
+    """Single-antenna equalisation: y / h (zero forcing) or h* y / (|h|^2 + e + sigma^2) (MMSE).
+
+    Args:
+        received: y, (B, N) complex.
+        state: the channel's realisation, for its noise power sigma^2 and its domain.
+        estimate: h with its error variance e.
+        mmse: MMSE in place of zero forcing.
+    """
     return combine([Branch(received, state, estimate)], mmse=mmse)
 
 
 def combine(branches: Sequence[Branch], *, mmse: bool) -> Heard:
-    """Maximum-ratio combining: sum over antennas of h* y over sum |h|^2, or over sum |h|^2 + e + sigma^2.
+    """Maximum-ratio combining: sum over antennas of h* y, over sum |h|^2 (zero forcing) or sum |h|^2 + e + sigma^2 (MMSE).
 
-    The antennas have one noise power and one law, so e + sigma^2 is the same at all.
+    All antennas are assumed to have the noise power and the estimation error of the first.
+
+    Args:
+        branches: one or more, of equal shape and domain.
+        mmse: MMSE in place of zero forcing.
+
+    Returns:
+        Symbol estimates (B, N) and the state of the residual channel.
     """
     first = branches[0]
     spectral = first.state.domain == "frequency"
