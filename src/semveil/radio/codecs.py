@@ -69,7 +69,14 @@ def code(pixels: Pixels, codec: str, budget: int) -> Coded | None:
 
 
 def open_picture(file: bytes) -> Pixels:
-    """File -> pixels (H, W, 3)."""
+    """Decode an image file to RGB.
+
+    Args:
+        file: its bytes, in any format that Pillow reads.
+
+    Returns:
+        (H, W, 3) uint8.
+    """
     with Image.open(io.BytesIO(file)) as picture:
         return np.asarray(picture.convert("RGB"))
 

@@ -57,7 +57,17 @@ class Carrier(Protocol):
         ...
 
     def send(self, data: bytes, link: Link, snr_db: float, rng: torch.Generator) -> bytes | None:
-        """What arrives of `size` bytes over one realisation of the link: they, others, or nothing."""
+        """Transmit bytes over one realisation of the link.
+
+        Args:
+            data: exactly as many bytes as the carrier takes.
+            link: channel and receiver.
+            snr_db: SNR per complex symbol in dB.
+            rng: source of fading and noise.
+
+        Returns:
+            The decoded bytes, possibly with errors; None on a detected failure.
+        """
         ...
 
 
@@ -78,6 +88,7 @@ class AtCapacity:
         return int(self.symbols * self.rate / 8)
 
     def send(self, data: bytes, link: Link, snr_db: float, rng: torch.Generator) -> bytes | None:
+        """Deliver the data if the mean of log2(1 + SNR) over the symbols reaches the rate, else None."""
         _, state = link(torch.ones(1, self.symbols, dtype=torch.complex64), snr_db, rng)
         ratio = state.gain.abs().double().square() / state.noise_power.double().clamp_min(1e-30)
         return data if float(torch.log2(1 + ratio).mean()) >= self.rate * (1 - 1e-6) else None
@@ -98,6 +109,7 @@ class ByLDPC:
         return self.modem.capacity
 
     def send(self, data: bytes, link: Link, snr_db: float, rng: torch.Generator) -> bytes | None:
+        """Encode, transmit and decode; undetected errors remain in the result."""
         received, state = link(self.modem.modulate(data)[None], snr_db, rng)
         return self.modem.demodulate(received[0], state)
 
@@ -148,13 +160,30 @@ class Sealed:
 
 
 def seal(plain: bytes, key: bytes) -> bytes:
-    """AES-GCM under a new nonce, which stands first; `SEAL_BYTES` longer."""
+    """Encrypt with AES-GCM under a random nonce, which precedes the ciphertext; adds `SEAL_BYTES`.
+
+    Args:
+        plain: of any length.
+        key: 16, 24 or 32 bytes.
+
+    Example:
+        >>> unseal(seal(b"face", bytes(32)), bytes(32)), unseal(bytes(40), bytes(32))
+        (b'face', None)
+    """
     nonce = os.urandom(NONCE_BYTES)
     return nonce + AESGCM(key).encrypt(nonce, plain, None)
 
 
 def unseal(data: bytes | None, key: bytes) -> bytes | None:
-    """What `seal` was given; None where nothing came, or what came is not whole (noise, or a forger)."""
+    """Decrypt and authenticate the result of `seal`.
+
+    Args:
+        data: nonce and ciphertext as received; None where nothing arrived.
+        key: as for `seal`.
+
+    Returns:
+        The plaintext; None where nothing arrived or authentication failed.
+    """
     if data is None:
         return None
     try:

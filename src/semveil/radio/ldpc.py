@@ -80,11 +80,17 @@ class CodedModem:
         return int(self._used * self.scheme.efficiency)
 
     def modulate(self, data: bytes) -> Tensor:
-        """Bytes, `capacity` of them -> (symbols,) complex64 of mean power 1.
+        """Encode bytes and map them to symbols.
+
+        Args:
+            data: `capacity` bytes.
+
+        Returns:
+            (symbols,) complex64, of mean power 1.
 
         Raises:
-            ValueError: another number of bytes.
-            SionnaMissing: without the extra `channels`.
+            ValueError: another number of bytes, or none.
+            SionnaMissing: the extra `channels` is not installed.
         """
         if len(data) != self.capacity or not data:
             raise ValueError(f"the symbols carry {self.capacity} bytes, got {len(data)}")

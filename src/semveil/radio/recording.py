@@ -103,10 +103,14 @@ def write_recording(
 
 
 def read_recording(path: str | os.PathLike[str]) -> Recording:
-    """Read an archive or a pair; one channel of complex samples in any of SigMF's number formats.
+    """Read a SigMF archive or pair with one channel of complex samples, in any of SigMF's number formats.
+
+    Args:
+        path: the archive, or either file of the pair.
 
     Raises:
-        RecordingError: missing, damaged, foreign or clipped; or too long.
+        RecordingError: the recording is missing, damaged, clipped, not one complex channel, longer than `MOST_SAMPLES`, or
+            states an invalid sample rate or symbol rate.
     """
     target, sigmf = _checked_path(path), require_sigmf()
     name = repr(os.fsdecode(target))

@@ -62,7 +62,14 @@ class Timing:
     carrier: float
 
     def times(self, symbols: Floats) -> Floats:
-        """In samples, of places in symbols."""
+        """Convert positions to times, start + period * position.
+
+        Args:
+            symbols: positions relative to the preamble's first symbol, in symbols.
+
+        Returns:
+            Times in samples, in the same shape.
+        """
         return self.start + self.period * symbols
 
 
