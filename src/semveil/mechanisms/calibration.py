@@ -67,7 +67,13 @@ def as_published(epsilon: float, box: ClipBox, *, perturbed: int, total: int) ->
 
 
 def corrected(epsilon: float, box: ClipBox, *, perturbed: int, total: int) -> CalibratedNoise:
-    """scale = (b - a) n_p / epsilon with n_p the perturbed coordinates: the nominal epsilon holds for the private block.
+    """Noise whose nominal epsilon holds for the private block: scale = (b - a) n_p / epsilon.
+
+    Args:
+        epsilon: nominal budget in nats.
+        box: public clip box with the same bounds a, b for all coordinates.
+        perturbed: n_p, number of coordinates with noise.
+        total: number of all coordinates.
 
     Example:
         >>> corrected(1.0, ClipBox(0.0, 2.939), perturbed=7 * 512, total=28 * 512).true_epsilon

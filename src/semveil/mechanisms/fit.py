@@ -38,10 +38,13 @@ class LaplaceFit:
 
 
 def fit_laplace(residuals: torch.Tensor) -> LaplaceFit:
-    """Fit Lap(0, s) to all entries of residuals (any shape), pooled.
+    """Fit Lap(0, s) to all entries pooled, with s = mean |r|, the maximum-likelihood estimate.
+
+    Args:
+        residuals: of any shape.
 
     Raises:
-        ValueError: fewer than two entries, entries not finite, or all zero.
+        ValueError: fewer than two entries, an entry is not finite, or all are zero.
 
     Example:
         >>> fit_laplace(torch.tensor([-2.0, -1.0, 1.0, 2.0])).scale
@@ -84,7 +87,12 @@ class FittedNoise:
     basis: Basis = Basis.FITTED
 
     def guarantee(self, covers: str, *, not_covered: tuple[str, ...] = ()) -> Guarantee:
-        """What really holds for the fitted protector: no finite epsilon."""
+        """The actual guarantee of the fitted protector: no finite epsilon, on basis `fitted`.
+
+        Args:
+            covers: the changed part of the record, in words.
+            not_covered: unprotected parts of the record, in words.
+        """
         return Guarantee(
             None,
             covers,

@@ -47,7 +47,11 @@ class LiteralLaplace(NoiseOnSphere):
         return Laplace(self.scale)(unit_rows(x, self.dimension), rng=rng).to(x.dtype)
 
     def release(self, x: Tensor) -> Tensor:
-        """As `Release` draws the noise."""
+        """Noise drawn exactly by `ExactRelease`; the result is not normalised.
+
+        Raises:
+            ValueError: as for `check_releasable`.
+        """
         check_releasable(x, self.dimension)
         return ExactRelease(Laplace(self.scale))(unit_rows(x, self.dimension) * INWARD).to(x.dtype)
 
@@ -62,5 +66,13 @@ class LiteralLaplace(NoiseOnSphere):
 
     @classmethod
     def calibrate(cls, dimension: int, epsilon: float) -> "LiteralLaplace":
-        """scale = 2 sqrt(d) / epsilon."""
+        """scale = 2 sqrt(d) / epsilon.
+
+        Args:
+            dimension: d >= 4.
+            epsilon: budget in nats.
+
+        Raises:
+            ValueError: as for `require_budget`.
+        """
         return cls(dimension, RenormalisedLaplace.calibrate(dimension, epsilon).scale)

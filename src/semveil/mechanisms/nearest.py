@@ -50,7 +50,17 @@ class Nearest(Claimed):
             raise ValueError(f"the rest has a probability in (0, 1), got {self.rest}")
 
     def probabilities(self, utilities: Tensor) -> Tensor:
-        """Law of the choice, (B, N) from utilities (B, N), of which only the order counts."""
+        """Law of the choice, which depends on the order of the utilities only.
+
+        Args:
+            utilities: (B, N) floating-point, finite.
+
+        Returns:
+            (B, N) float64, rows that sum to 1.
+
+        Raises:
+            ValueError: as for `check_records`, or another number of candidates.
+        """
         inside = self._inside(utilities)
         law = torch.full(inside.shape, self.rest / (self.candidates - self.near), dtype=torch.float64)
         return law.masked_fill(inside, (1 - self.rest) / self.near)
@@ -65,7 +75,17 @@ class Nearest(Claimed):
         return near.gather(1, place[:, None])[:, 0]
 
     def release(self, utilities: Tensor) -> Tensor:
-        """Choices (B,) that follow the law exactly, from the operating system's entropy."""
+        """Choices with exactly this law, from the operating system's entropy.
+
+        Args:
+            utilities: (B, N) floating-point, finite.
+
+        Returns:
+            (B,) 0-based candidate indices.
+
+        Raises:
+            ValueError: as for `check_records`, or another number of candidates.
+        """
         order = self._order(utilities)
         return torch.stack([row[self._exact_place()] for row in order])
 

@@ -87,7 +87,12 @@ class PerCoordinateLaplace:
         not_covered: Sequence[str] = (),
         assumptions: Sequence[str] = (),
     ) -> Guarantee:
-        """epsilon = sum of S_j / b_j; coordinates with S_j = 0 cost nothing, those with S_j > 0 = b_j void the claim."""
+        """epsilon = sum of S_j / b_j; no finite epsilon holds if a coordinate with S_j > 0 has b_j = 0.
+
+        Raises:
+            TypeError: the sensitivity is not a `CoordinateSensitivity`.
+            ValueError: sensitivity and scales have different shapes.
+        """
         _require_coordinates(sensitivity)
         if sensitivity.values.shape != self.scales.shape:
             raise ValueError(
@@ -119,7 +124,7 @@ class PerCoordinateLaplace:
         return float(noisy.min())
 
     def sample_on_grid(self, x: Tensor, step: float) -> list[int]:
-        """round((x + N) / step) for each number of x (B, ...), exactly."""
+        """Exact samples of round((x + N) / step), see `round_laplace`."""
         self._check_shape(x)
         return round_laplace(x.flatten().tolist(), self.scales.flatten().tolist() * len(x), step)
 
@@ -132,7 +137,7 @@ class PerCoordinateLaplace:
             raise ValueError(f"records have shape {tuple(x.shape[1:])}, the scales {tuple(self.scales.shape)}")
 
     def coordinate_std(self, dimension: int) -> Tensor:
-        """Standard deviation of the noise in each coordinate, in the shape of one record."""
+        """sqrt(2) b_j, in the shape of a record, whatever `dimension`."""
         return self.scales * 2**0.5
 
     @classmethod

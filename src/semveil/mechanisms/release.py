@@ -114,7 +114,7 @@ class ExactRelease:
 
 
 def release_of(mechanism: Mechanism) -> ExactRelease | None:
-    """Its release; None for a law without an exact sampler, which can only be simulated."""
+    """Exact release of a mechanism; None if it has no exact sampler and can only be simulated."""
     return ExactRelease(mechanism) if isinstance(mechanism, ExactMechanism) else None
 
 

@@ -27,7 +27,11 @@ INWARD = 1 - 2.0**-30  # of released records: no norm exceeds 1 however floats r
 
 
 def sphere_sensitivity(dimension: int, norm: Norm | str) -> Sensitivity:
-    """Between any two unit vectors: 2 in L2 (opposite poles), 2 sqrt(d) in L1 (opposite corners of a cube), rounded up.
+    """Diameter of the unit sphere: 2 in L2 (opposite poles), 2 sqrt(d) in L1 (opposite corners of a cube), rounded up.
+
+    Args:
+        dimension: d, of the vectors.
+        norm: `l1` or `l2`.
 
     Example:
         >>> sphere_sensitivity(512, "l1").value
@@ -50,10 +54,15 @@ class NoiseOnSphere(SphereLaw):
         _ = self.noise  # which checks its scale
 
     def simulate(self, rows: Tensor, *, rng: torch.Generator | None) -> Tensor:
+        """Add simulated noise and normalise."""
         return normalize(self.noise(rows, rng=rng))
 
     def release(self, x: Tensor) -> Tensor:
-        """As `Release` draws the noise, then divided by the length and rounded to multiples of 2^-24."""
+        """Add exact noise, normalise, and round to multiples of 2^-24.
+
+        Raises:
+            ValueError: as for `check_releasable`.
+        """
         check_releasable(x, self.dimension)
         y = normalize(ExactRelease(self.noise)(unit_rows(x, self.dimension) * INWARD))
         return (torch.round(y / STEP) * STEP).to(x.dtype)
@@ -125,7 +134,15 @@ class RenormalisedLaplace(NoiseOnSphere):
 
     @classmethod
     def calibrate(cls, dimension: int, epsilon: float) -> "RenormalisedLaplace":
-        """scale = 2 sqrt(d) / epsilon."""
+        """scale = 2 sqrt(d) / epsilon.
+
+        Args:
+            dimension: d >= 4.
+            epsilon: budget in nats.
+
+        Raises:
+            ValueError: as for `require_budget`.
+        """
         require_budget(dimension, epsilon)
         return cls(dimension, sphere_sensitivity(dimension, Norm.L1).value / epsilon)
 
@@ -161,6 +178,14 @@ class RenormalisedL2Laplace(NoiseOnSphere):
 
     @classmethod
     def calibrate(cls, dimension: int, epsilon: float) -> "RenormalisedL2Laplace":
-        """scale = 2 / epsilon."""
+        """scale = 2 / epsilon.
+
+        Args:
+            dimension: d >= 4.
+            epsilon: budget in nats.
+
+        Raises:
+            ValueError: as for `require_budget`.
+        """
         require_budget(dimension, epsilon)
         return cls(dimension, 2 / epsilon)

@@ -37,30 +37,69 @@ class SphereMechanism(Protocol):
     name: ClassVar[str]
 
     @property
-    def dimension(self) -> int: ...
+    def dimension(self) -> int:
+        """d, of the vectors."""
+        ...
 
-    def __call__(self, x: Tensor, *, rng: torch.Generator | None = None) -> Tensor: ...
+    def __call__(self, x: Tensor, *, rng: torch.Generator | None = None) -> Tensor:
+        """Simulate the law in floating point.
 
-    def release(self, x: Tensor) -> Tensor: ...
+        Args:
+            x: (B, dimension) unit vectors.
+            rng: source of the samples; torch's global generator where None.
+        """
+        ...
+
+    def release(self, x: Tensor) -> Tensor:
+        """Sample the ideal law, rounded to a public grid, from the operating system's entropy.
+
+        Args:
+            x: (B, dimension) unit vectors, float32 or float64.
+        """
+        ...
 
     @property
-    def epsilon(self) -> float: ...
+    def epsilon(self) -> float:
+        """Of the law, for any two unit vectors, in nats."""
+        ...
 
     def guarantee(
         self, *, exact: bool = ..., covers: str = ..., not_covered: Sequence[str] = ..., assumptions: Sequence[str] = ...
-    ) -> Guarantee: ...
+    ) -> Guarantee:
+        """Guarantee for any two unit vectors.
 
-    def cosine_kept(self) -> float: ...
+        Args:
+            exact: of `release`, in place of the floating-point simulation.
+            covers: the protected part of the record, in words.
+            not_covered: parts of the record that the release shows unprotected, in words.
+            assumptions: further conditions of the claim.
+        """
+        ...
+
+    def cosine_kept(self) -> float:
+        """Mean cosine between input and output."""
+        ...
 
     @classmethod
-    def calibrate(cls, dimension: int, epsilon: float) -> "SphereMechanism": ...
+    def calibrate(cls, dimension: int, epsilon: float) -> "SphereMechanism":
+        """The law of a given epsilon.
+
+        Args:
+            dimension: d >= 4.
+            epsilon: budget in nats.
+        """
+        ...
 
 
 def unit_rows(x: Tensor, dimension: int) -> Tensor:
-    """x (B, dimension) in float64 with norms of 1, after checks.
+    """Validate unit vectors and normalise them in float64.
+
+    Args:
+        x: (B, dimension) floating-point.
+        dimension: required.
 
     Raises:
-        ValueError: another shape, NaN, or a norm further than 1e-4 from 1.
+        ValueError: another shape, an entry is NaN or infinite, or a norm differs from 1 by more than `UNIT_TOLERANCE`.
 
     Example:
         >>> unit_rows(torch.tensor([[0.6, 0.8, 0.0, 0.0]]), 4).norm().item()
@@ -95,19 +134,43 @@ def around(x: Tensor, cosines: Tensor, *, rng: torch.Generator | None) -> Tensor
 
 
 def uniform_cosines(count: int, dimension: int, *, rng: torch.Generator | None) -> Tensor:
-    """Cosines (count,) between a fixed vector and uniform ones."""
+    """Cosines between a fixed vector and independent uniform ones.
+
+    Args:
+        count: how many.
+        dimension: of the vectors.
+        rng: source of the samples, which lie on its device; torch's global CPU generator where None.
+
+    Returns:
+        (count,) float64.
+    """
     normals = draw_normal((count, dimension), rng)
     return normals[:, 0] / normals.norm(dim=1)
 
 
 def require_dimension(dimension: int) -> None:
-    """Refuse spheres too small for the laws here."""
+    """Check that a sphere is large enough for the laws here.
+
+    Args:
+        dimension: d, of the vectors.
+
+    Raises:
+        ValueError: it is below `SMALLEST_DIMENSION`.
+    """
     if dimension < SMALLEST_DIMENSION:
         raise ValueError(f"mechanisms on the sphere take a dimension of at least {SMALLEST_DIMENSION}, got {dimension}")
 
 
 def require_budget(dimension: int, epsilon: float) -> None:
-    """Checks before a calibration."""
+    """Check dimension and epsilon before a calibration.
+
+    Args:
+        dimension: d, of the vectors.
+        epsilon: in nats.
+
+    Raises:
+        ValueError: as for `require_dimension` and `require_epsilon`.
+    """
     require_dimension(dimension)
     require_epsilon(epsilon)
 
