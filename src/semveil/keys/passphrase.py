@@ -48,7 +48,10 @@ def from_passphrase(text: str, salt: bytes) -> Secret:
 
 
 def read_passphrase(path: str | os.PathLike[str]) -> str:
-    """The first line of a file that nobody but its owner may read, without its line end.
+    """First line of a private file, without its line end.
+
+    Args:
+        path: a file that only its owner may access.
 
     Raises:
         KeyProblem: as for `read_private`, or the line is empty.

@@ -16,12 +16,16 @@ BINARY = getattr(os, "O_BINARY", 0)
 
 
 def write_private(path: str | os.PathLike[str], text: str) -> None:
-    """Write a new file with mode 0600 from the start; nothing is ever overwritten, no link followed.
+    """Write a new file with mode 0600 from the start; never overwrites, never follows a link.
 
-    The file is written under another name and gets its own when it is whole, so that a kill leaves no empty key behind.
+    The content is written to a temporary file that is renamed when complete, so that a crash leaves no truncated key.
+
+    Args:
+        path: must not exist.
+        text: ASCII.
 
     Raises:
-        OutputError: something stands there already, or the folder cannot be written.
+        OutputError: the path exists, or the folder cannot be written.
     """
     name, path = os.fspath(path), Path(path)
     temporary = path.with_name(f".semveil-{secrets.token_hex(8)}.tmp")

@@ -111,14 +111,23 @@ class SealedParts:
         return cls(header, plain, tuple(checks), tuple(parts))
 
     def key(self, secret: Secret, i: int) -> bytes:
-        """The key of part i, counted from 0; whoever has it opens this part and no other."""
+        """Derive the key of one part, which opens no other part.
+
+        Args:
+            secret: that the file was sealed under.
+            i: 0-based index of the part.
+        """
         return _part_key(secret, self.header_bytes, bytes.fromhex(self.header["nonce"]), i)
 
     def open(self, i: int, key: bytes) -> bytes:
-        """A part.
+        """Decrypt and authenticate one part.
+
+        Args:
+            i: 0-based index of the part.
+            key: of this part.
 
         Raises:
-            KeyProblem: another key, or the sealed part was damaged or altered.
+            KeyProblem: a wrong key, or the header or the sealed part was altered.
         """
         if not hmac.compare_digest(_check(key), self.checks[i]):
             raise KeyProblem(
@@ -150,19 +159,23 @@ def seal_parts(secret: Secret, header: Mapping[str, Any], parts: Sequence[bytes]
 
 
 def write_part_key(path: str | os.PathLike[str], key: PartKey) -> None:
-    """Write a new file with the key of one part, mode 0600.
+    """Write the key of one part to a new file, mode 0600.
+
+    Args:
+        path: must not exist.
+        key: to write.
 
     Raises:
-        OutputError: something stands there already, or the folder cannot be written.
+        OutputError: the path exists, or the folder cannot be written.
     """
     write_private(path, f"{FACE_KEY_HEADER} {key.release_id} {key.number} {key.value.hex()}\n")
 
 
 def read_any_key(path: str | os.PathLike[str]) -> Secret | PartKey:
-    """A secret of `semveil keygen`, or the key of one part.
+    """Read a secret of `semveil keygen` or the key of one part.
 
     Raises:
-        KeyProblem: no file, a link, one that others may read, or one that holds something else.
+        KeyProblem: the file is missing, a link, accessible to others, or neither of the two.
     """
     text = read_private(path, "key")
     if not text.startswith(FACE_KEY_HEADER):
