@@ -115,8 +115,8 @@ class KeyStream:
     def normals_backwards(self, sizes: Sequence[int]) -> Iterator[NDArray[np.float64]]:
         """The next sum(sizes) normals in pieces, the last piece first, with memory for one piece.
 
-        The stream is traversed twice: to locate the start of each piece, then to compute the pieces. Afterwards it is positioned
-        behind all of them.
+        The stream is traversed twice: to locate the start of each piece, then to compute the pieces. Afterwards it is
+        positioned behind all of them.
 
         Args:
             sizes: of the pieces, in stream order.

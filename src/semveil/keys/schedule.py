@@ -119,8 +119,8 @@ class MessageKeys:
     def mask(self, plain: bytes) -> bytes:
         """Encrypt by ChaCha20 without authentication; the length is unchanged, and every key decrypts to some plaintext.
 
-        Deniable: nothing identifies the right key. In return, flipping a bit of the result flips that bit of the plaintext, and a
-        wrong key goes unnoticed.
+        Deniable: nothing identifies the right key. In return, flipping a bit of the result flips that bit of the plaintext, and
+        a wrong key goes unnoticed.
 
         Args:
             plain: of any length.
