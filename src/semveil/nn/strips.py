@@ -29,7 +29,13 @@ class Folded(NamedTuple):
 
 
 def rows_per_strip(batch: int, side: int, channels: int) -> int:
-    """Output rows of a strip: a power of two of at least 8; not less than `side` where the whole fits."""
+    """Output rows per strip: a power of two >= 8 that bounds the memory of a strip; >= `side` if the whole image fits.
+
+    Args:
+        batch: number of images.
+        side: of the output, in pixels.
+        channels: of the output.
+    """
     return 1 << (max(8, STRIP // (batch * side * channels)).bit_length() - 1)
 
 

@@ -23,6 +23,11 @@ class Convolution:
     places = 2
 
     def build(self, width: int) -> nn.Module:
+        """The convolution without its ReLU.
+
+        Args:
+            width: input channels.
+        """
         return nn.Conv2d(width, self.channels, self.kernel, self.stride, self.padding)
 
 
@@ -39,6 +44,11 @@ class Fire:
         return 2 * self.expanded
 
     def build(self, width: int) -> nn.Module:
+        """The module without its last ReLU.
+
+        Args:
+            width: input channels.
+        """
         return _FireModule(width, self.squeezed, self.expanded)
 
 
@@ -127,10 +137,16 @@ class FeatureTrunk(nn.Module):
         self.eval().requires_grad_(False)
 
     def forward(self, images: Tensor) -> list[Tensor]:
-        """Feature maps at the taps, from the first to the last, for images normalised as the trunk was trained.
+        """Feature maps at the taps, from first to last.
+
+        Args:
+            images: (B, 3, H, W), normalised as in the trunk's training.
+
+        Returns:
+            One map (B, C_l, H_l, W_l) per tap.
 
         Raises:
-            ValueError: the images are too small.
+            ValueError: the images are smaller than the trunk's minimum.
         """
         if min(images.shape[-2:]) < self._trunk.smallest:
             raise ValueError(
