@@ -82,10 +82,13 @@ class TrunkFeatures:
 
     @classmethod
     def from_catalogue(cls, net: Net) -> "TrunkFeatures":
-        """With the catalogue's weights.
+        """Feature extractor with the weights of the catalogue.
+
+        Args:
+            net: `alex` or `squeeze`.
 
         Raises:
-            WeightsMissing: they are not on this machine; the message names the command that gets them.
+            WeightsMissing: the weights are not installed; the message names the command that fetches them.
         """
         return cls(net, require(TRUNK_ENTRIES[net]))
 

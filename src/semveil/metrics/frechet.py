@@ -53,10 +53,14 @@ class Moments:
 
     @classmethod
     def of(cls, features: Tensor, *, metric: str) -> "Moments":
-        """Moments of features (N, D), N >= 2, in float64.
+        """Sample mean and unbiased covariance, in float64.
+
+        Args:
+            features: (N, D), N >= 2.
+            metric: name of the network's distance, stored with the moments.
 
         Raises:
-            ValueError: there are fewer than two, or one is NaN or infinite.
+            ValueError: `features` is not (N, D) with N >= 2, or an entry is NaN or infinite.
 
         Example:
             >>> moments = Moments.of(torch.tensor([[1.0], [3.0]]), metric="frechet_demo")

@@ -36,13 +36,30 @@ def opening(labels: Tensor, part: str) -> list[float | None]:
 
 
 def opening_error(source: Tensor, labels: Tensor, part: str) -> list[float | None]:
-    """By how much a part is more open or more closed than in the photo; None where either lacks it."""
+    """Absolute difference in the opening (see `opening`) of a part.
+
+    Args:
+        source: (B, H, W) labels of the photos.
+        labels: (B, H, W) labels of the images compared with them.
+        part: name of the part.
+
+    Returns:
+        One value per image; None where the part has fewer than `FEWEST` pixels in either.
+    """
     pairs = zip(opening(source, part), opening(labels, part), strict=True)
     return [None if before is None or after is None else abs(before - after) for before, after in pairs]
 
 
 def overlap(source: Tensor, labels: Tensor, part: str) -> list[float | None]:
-    """Intersection over union of a part with the photo's; None where the photo lacks it.
+    """Intersection over union of a part's pixels.
+
+    Args:
+        source: (B, H, W) labels of the photos.
+        labels: (B, H, W) labels of the images compared with them.
+        part: name of the part.
+
+    Returns:
+        One value in [0, 1] per image; None where the photo has fewer than `FEWEST` pixels of the part.
 
     Example:
         >>> hair = torch.full((1, 2, 2), PARTS.index("hair"), dtype=torch.uint8)
