@@ -69,7 +69,15 @@ def impute_from_common(received: Tensor, variance: Tensor, public: PublicKnowled
 
 
 def require_pairs(pairs: KnownPairs | None, name: str) -> KnownPairs:
-    """The pairs; ValueError with a hint where there are none."""
+    """Return the known pairs of an attack that learns from them.
+
+    Args:
+        pairs: as passed to the attack.
+        name: of the attack, for the message.
+
+    Raises:
+        ValueError: there are none.
+    """
     if pairs is None:
         raise ValueError(f"attack {name!r} learns from known pairs; give it pairs=KnownPairs(received, codes)")
     return pairs

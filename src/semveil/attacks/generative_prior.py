@@ -58,7 +58,16 @@ class GenerativePrior:
 
 
 def conjugate_gradients(matrix: Callable[[Tensor], Tensor], target: Tensor, start: Tensor, *, steps: int = 15) -> Tensor:
-    """x (B, n) with matrix(x) = target, row by row, for a symmetric positive definite matrix.
+    """Solve A x = b for each row by conjugate gradients.
+
+    Args:
+        matrix: x -> A x on rows (B, n); A symmetric positive definite.
+        target: b, (B, n).
+        start: initial x, (B, n).
+        steps: number of iterations.
+
+    Returns:
+        x, (B, n).
 
     Example:
         >>> conjugate_gradients(lambda x: 4 * x, torch.tensor([[8.0, 4.0]]), torch.zeros(1, 2))

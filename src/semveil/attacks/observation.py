@@ -152,6 +152,13 @@ class KnownPairs:
         return len(self.codes)
 
     def first(self, count: int) -> "KnownPairs":
-        """The first `count` pairs, for attacks with fewer."""
+        """The first pairs, for attacks with fewer.
+
+        Args:
+            count: number of pairs, >= 2.
+
+        Raises:
+            ValueError: fewer than two remain.
+        """
         variance = None if self.noise_variance is None else self.noise_variance[:count]
         return KnownPairs(self.received[:count], self.codes[:count], variance)
