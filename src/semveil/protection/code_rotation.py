@@ -45,7 +45,11 @@ class CodeNorms:
 
     @classmethod
     def of(cls, space: RotationSpace) -> "CodeNorms":
-        """Of the codes of a space; computed from public numbers alone."""
+        """Norm law of the codes of a space, from public parameters only.
+
+        Args:
+            space: public centre and covariance.
+        """
         codes, width = space.mean.shape
         power = 2 * (1 - space.whitening)
         floor = space.across**power
@@ -65,12 +69,26 @@ class CodeNorms:
         return self.usual * (self.scale * math.log(1 / (LEVELS - 1))).exp()
 
     def level(self, norms: Tensor) -> Tensor:
-        """Norms (B, m) -> levels (B, m) in 0..2^32 - 1."""
+        """Quantise norms.
+
+        Args:
+            norms: (B, m), >= 0.
+
+        Returns:
+            (B, m) int64 levels in 0..2^32 - 1; 0 below the floor.
+        """
         share = ((norms.double() / self.usual).log() / self.scale).sigmoid()
         return (share * LEVELS).floor().clamp(1, LEVELS - 1).long() * (norms >= self.floor)
 
     def norm(self, levels: Tensor) -> Tensor:
-        """Levels (B, m) -> norms (B, m); a level drawn at random is the norm of a plausible code."""
+        """Dequantise levels; a uniformly random level gives a norm with the public law.
+
+        Args:
+            levels: (B, m) integers in 0..2^32 - 1.
+
+        Returns:
+            (B, m) norms, double precision; 0 for level 0.
+        """
         norms = self.usual * (self.scale * ((levels.double() + 0.5) / LEVELS).logit()).exp()
         return norms * (levels > 0)
 
@@ -116,13 +134,17 @@ class CodeRotation:
         return {"protection": self.name, "rotations": "code", "space": self.space.digest, "bounds": bounds}
 
     def protect(self, private: Tensor, streams: Sequence[KeyStream]) -> KeyedBlock:
-        """Private block (B, m, D) -> what is sent, and 4 bytes for each code's norm.
+        """Rotate the codes; the side information has 4 bytes per code for its norm.
 
-        Gradients pass the rotation with the photo's norms and the public radii as constants.
+        Differentiable; the gradient treats the photo's norms and the public radii as constants.
+
+        Args:
+            private: (B, m, D) private block.
+            streams: one key stream per image.
 
         Raises:
-            KeyProblem: not one stream for each image.
-            ValueError: NaN or infinite entries, or another shape than the space's.
+            KeyProblem: not exactly one stream per image.
+            ValueError: an entry is NaN or infinite, or the shape is not that of the space.
         """
         self._check(private)
         check_streams(private, streams)
@@ -147,12 +169,18 @@ class CodeRotation:
         return KeyedBlock(linear_pass(clipped, torch.from_numpy(sent).to(private), transpose), side)
 
     def deprotect(self, received: Tensor, side: bytes, streams: Sequence[KeyStream]) -> Tensor:
-        """Bob: subtract the masks, bring every direction to its known length, rotate back, undo the map.
+        """Bob's recovery: subtract the masks, scale each direction to its known norm, rotate back, and undo the map.
 
-        Gradients pass with the lengths as constants.
+        Differentiable; the gradient treats the norms as constants.
+
+        Args:
+            received: (B, m, D) received block, denormalised.
+            side: side information of the B images.
+            streams: one key stream per image, in the state in which Alice used them.
 
         Raises:
-            KeyProblem: not one stream for each image, or side information of another length.
+            KeyProblem: not exactly one stream per image, or side information of the wrong length.
+            ValueError: the shape is not that of the space.
         """
         self._check(received)
         check_streams(received, streams)
@@ -175,14 +203,18 @@ class CodeRotation:
         return linear_pass(received, read.to(received), transpose)
 
     def interpret(self, received: Tensor) -> Tensor:
-        """What is heard, taken for codes of the usual norms."""
+        """The received directions, scaled to the root mean square norms.
+
+        Raises:
+            ValueError: the shape is not that of the space.
+        """
         self._check(received)
         heard = received.double().cpu()
         length = heard.norm(dim=2, keepdim=True).clamp_min(torch.finfo(torch.float64).tiny)
         return self.space.from_coordinates((heard * (self.norms.usual[:, None] / length)).flatten(1)).to(received)
 
     def guarantee(self, covers: str, *, not_covered: Sequence[str] = ()) -> Guarantee:
-        """Epsilon 0 against bounded adversaries, and the delta of the arithmetic, for all codes of one image together."""
+        """Epsilon 0 against computationally bounded adversaries, with the delta of the arithmetic, for all codes jointly."""
         arithmetic = "IEEE double precision; its errors are in delta"
         return Guarantee(
             0.0, covers, Basis.COMPUTATIONAL, delta=self.delta, not_covered=tuple(not_covered),

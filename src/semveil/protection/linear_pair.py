@@ -32,12 +32,15 @@ class LinearPair(TrainedPair):
             raise ValueError(f"start must be 'default' or 'identity', got {settings.start!r}")
 
     def protect(self, private: Tensor) -> Tensor:
+        """W Z + b on the flattened block."""
         return self._transform(self.protection, private)
 
     def deprotect(self, received: Tensor) -> Tensor:
+        """Bob's linear layer on the flattened block."""
         return self._transform(self.deprotection, received)
 
     def imitation(self, private: Tensor) -> Tensor:
+        """W Z + b - Z."""
         return self.protect(private) - private
 
     def _transform(self, layer: nn.Linear, block: Tensor) -> Tensor:

@@ -78,11 +78,20 @@ class Modulo:
         }
 
     def protect(self, private: Tensor, streams: Sequence[KeyStream]) -> KeyedBlock:
-        """Private block (B, m, D) -> what is sent, about 0; there is no side information. Gradients pass as through a shift.
+        """Clip, quantise, and add the noise modulo L; there is no side information.
+
+        Differentiable; the gradient is that of the clipping alone.
+
+        Args:
+            private: (B, m, D) private block.
+            streams: one key stream per image.
+
+        Returns:
+            The block to transmit, centred on 0, and empty side information.
 
         Raises:
-            KeyProblem: not one stream for each image.
-            ValueError: NaN or infinite entries, or another shape than the protection's.
+            KeyProblem: not exactly one stream per image.
+            ValueError: an entry is NaN or infinite, or the shape is not that of the protection.
         """
         self._check(private)
         check_streams(private, streams)
@@ -93,10 +102,16 @@ class Modulo:
         return KeyedBlock(linear_pass(inside, torch.from_numpy(sent).to(private), lambda gradient: gradient), b"")
 
     def deprotect(self, received: Tensor, side: bytes, streams: Sequence[KeyStream]) -> Tensor:
-        """Bob: subtract the noise, go back into the window, clip to the box.
+        """Bob's recovery: subtract the noise modulo L into the window, and clip to the box.
+
+        Args:
+            received: (B, m, D) received block, denormalised.
+            side: empty.
+            streams: one key stream per image, in the state in which Alice used them.
 
         Raises:
-            KeyProblem: not one stream for each image, or side information where there is none.
+            KeyProblem: not exactly one stream per image, or non-empty side information.
+            ValueError: the shape is not that of the protection.
         """
         self._check(received)
         check_streams(received, streams)
@@ -107,12 +122,16 @@ class Modulo:
         return linear_pass(received, read, lambda gradient: gradient * inside)
 
     def interpret(self, received: Tensor) -> Tensor:
-        """What is heard, taken for a block with no noise on it."""
+        """The received block read as if it carried no noise.
+
+        Raises:
+            ValueError: the shape is not that of the protection.
+        """
         self._check(received)
         return self._read(self._window(received.detach().cpu().double().numpy() / self.step), received)
 
     def guarantee(self, covers: str, *, not_covered: Sequence[str] = ()) -> Guarantee:
-        """The exact epsilon of the block against bounded adversaries, for one image; nothing is lost to rounding."""
+        """Exact epsilon of the block against computationally bounded adversaries, for one image; no delta from rounding."""
         law = "uniform" if self.epsilon == 0 else f"wrapped discrete Laplace of scale {self.scale:.6g}"
         assumptions = (*ASSUMPTIONS, f"the noise is {law} on {POINTS} points, drawn from an exact table of integers")
         return Guarantee(self.epsilon, covers, Basis.COMPUTATIONAL, not_covered=tuple(not_covered), assumptions=assumptions)

@@ -81,6 +81,16 @@ class PairSettings:
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> "PairSettings":
+        """Settings from the result of `as_dict`.
+
+        Args:
+            values: JSON object; lists of codes become tuples.
+
+        Raises:
+            KeyError: `codes` is missing.
+            TypeError: a field is unknown, or a required one missing.
+            ValueError: the highest SNR is below the lowest.
+        """
         return cls(**{**values, "codes": tuple(values["codes"]), "noised": tuple(values.get("noised", ()))})
 
 
@@ -95,21 +105,51 @@ class TrainedPair(nn.Module, ABC):
 
     @abstractmethod
     def protect(self, private: Tensor) -> Tensor:
-        """Private block (B, m, D) -> what is sent, same shape."""
+        """Alice's network.
+
+        Args:
+            private: (B, m, D) private block.
+
+        Returns:
+            (B, m, D) block to transmit.
+
+        Raises:
+            ValueError: as for `check`.
+        """
 
     @abstractmethod
     def deprotect(self, received: Tensor) -> Tensor:
-        """Received block (B, m, D) -> Bob's estimate of the private block."""
+        """Bob's network.
+
+        Args:
+            received: (B, m, D) received block, denormalised.
+
+        Returns:
+            (B, m, D) estimate of the private block.
+
+        Raises:
+            ValueError: as for `check`.
+        """
 
     @abstractmethod
     def imitation(self, private: Tensor) -> Tensor:
-        """What the networks put onto the noised codes of a private block (B, m, D) in place of noise."""
+        """The term that the networks add to the noised codes in place of noise.
+
+        Args:
+            private: (B, m, D) private block.
+
+        Returns:
+            (B, k, D), k being the number of noised codes.
+        """
 
     def check(self, block: Tensor) -> None:
-        """Refuse a block of another shape.
+        """Check the shape of a block against the settings.
+
+        Args:
+            block: (B, m, D).
 
         Raises:
-            ValueError: it is not (B, m, D).
+            ValueError: it has other dimensions m or D.
         """
         expected = (len(self.settings.codes), self.settings.style_dim)
         if block.shape[1:] != expected:
