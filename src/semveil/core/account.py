@@ -39,10 +39,13 @@ class Account:
 
 
 def account(releases: Sequence[Released]) -> Account | None:
-    """Add up releases about one person; None where there are none.
+    """Compose all releases about one person; None for no releases.
 
-    Every release counts for every part. Its claim holds for a part that nothing of what it shows in clear tells of; a part that
-    one release leaves open has no finite epsilon, whatever the others do.
+    Every release counts for every part. Its guarantee applies to a part that its unprotected content reveals nothing about; a
+    part that any release leaves open has no finite epsilon.
+
+    Args:
+        releases: about the same person.
 
     Example:
         >>> from semveil.core.privacy import Basis

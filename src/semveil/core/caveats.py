@@ -51,10 +51,13 @@ VOID_WHOLE_PHOTO = (Caveat.CODES_IN_CLEAR, Caveat.ATTRIBUTES, Caveat.GENERATOR_T
 
 
 def caveat_named(name: str) -> Caveat:
-    """The caveat of that name.
+    """Look up a caveat.
+
+    Args:
+        name: its value, such as `paste-back`.
 
     Raises:
-        ValueError: there is none.
+        ValueError: an unknown name.
 
     Example:
         >>> caveat_named("pasteback")

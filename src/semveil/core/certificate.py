@@ -222,7 +222,11 @@ class Certificate:
         return replace(self, release=ReleaseKind.IMAGE, guarantee=claim, images=1, output=None)
 
     def for_opened_picture(self, reason: str = "the protection was undone to make this picture") -> "Certificate":
-        """The certificate of a picture that shows the photo, such as Bob's after he undid the protection: none is covered."""
+        """Certificate of an image that shows the photo, such as Bob's after deprotection: it covers nothing.
+
+        Args:
+            reason: why no guarantee holds, in words.
+        """
         claim = Guarantee.none("nothing", reason=reason, not_covered=("the whole photo",))
         return replace(
             self,
@@ -263,10 +267,13 @@ class Certificate:
 
     @classmethod
     def from_json(cls, text: str) -> "Certificate":
-        """Read a certificate strictly: every field must be there and valid, none may be unknown or doubled.
+        """Parse a certificate strictly: all fields present and valid, none unknown or repeated.
+
+        Args:
+            text: JSON, of at most `LARGEST_CERTIFICATE` characters.
 
         Raises:
-            CertificateError: the text is not a certificate of this version.
+            CertificateError: the text is too long, not JSON, or not a certificate of a readable version.
         """
         if len(text) > LARGEST_CERTIFICATE:
             raise CertificateError(f"the certificate has {len(text):,} characters, at most {LARGEST_CERTIFICATE:,} are read")
@@ -278,10 +285,13 @@ class Certificate:
 
     @classmethod
     def from_dict(cls, content: Any) -> "Certificate":
-        """The same from parsed JSON.
+        """`from_json` for parsed JSON.
+
+        Args:
+            content: of any type.
 
         Raises:
-            CertificateError: the content is not a certificate of this version.
+            CertificateError: the content is not a certificate of a readable version.
         """
         version = content.get("certificate_version") if isinstance(content, dict) else None
         if type(version) is not int:
@@ -305,10 +315,13 @@ class Certificate:
 
 
 def guarantee_from_dict(content: Any) -> Guarantee:
-    """The guarantee that `Guarantee.as_dict` wrote.
+    """Parse the result of `Guarantee.as_dict`.
+
+    Args:
+        content: of any type.
 
     Raises:
-        ValueError: a field is missing, unknown or invalid, or the epsilon of the whole record is not what follows.
+        ValueError: a field is missing, unknown or invalid, or disagrees with the values derived from the others.
 
     Example:
         >>> claim = Guarantee(1.0, "the skin codes", Basis.PROVED, not_covered=("the hair codes",))

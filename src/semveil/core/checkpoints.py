@@ -56,20 +56,27 @@ def read_checkpoint(path: str | Path, *, allow: Sequence[type] = ()) -> dict[str
 
 
 def save_checkpoint(path: Path, state: Mapping[str, Any]) -> None:
-    """Write a file that `read_checkpoint` reads, whole or not at all.
+    """Write a checkpoint for `read_checkpoint` atomically.
+
+    Args:
+        path: of the file; replaced if it exists.
+        state: tensors and plain values by name.
 
     Raises:
-        OutputError: it cannot be written there.
+        OutputError: the path cannot be written.
     """
     with atomic_write(path) as file:
         torch.save(dict(state), file)
 
 
 def read_metadata(path: str | Path) -> dict[str, str]:
-    """The text that a `.safetensors` file holds beside its weights.
+    """Metadata of a `.safetensors` file.
+
+    Args:
+        path: of the file.
 
     Raises:
-        BadCheckpoint: there is no such file, or it is damaged or of another kind.
+        BadCheckpoint: the file is missing, damaged or of another format.
     """
     path = Path(path)
     if not path.is_file():

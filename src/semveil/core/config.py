@@ -66,10 +66,15 @@ def read_config(
 
 
 def check_kinds(schema: type, values: object) -> None:
-    """Refuse settings from a file that are absurd, or of no kind that a dataclass annotates (int, float, bool, str, tuples).
+    """Check values from a settings file against the annotations of a dataclass (int, float, bool, str, tuples).
+
+    Args:
+        schema: the dataclass.
+        values: object from the file; names outside the schema are ignored.
 
     Raises:
-        ValueError: names the setting.
+        ValueError: the values are not a mapping, or one of them has another type, is not finite, or is an int beyond
+            `LARGEST_INT`; the message names the setting.
 
     Example:
         >>> @dataclasses.dataclass(frozen=True)
@@ -110,7 +115,11 @@ def _is_of_kind(value: object, hint: Any) -> bool:
 
 
 def as_json(settings: Any) -> str:
-    """The resolved settings, as they are written beside what they made."""
+    """Resolved settings as indented JSON, to be stored beside their results.
+
+    Args:
+        settings: a dataclass instance.
+    """
     return json.dumps(dataclasses.asdict(settings), indent=1) + "\n"
 
 

@@ -105,7 +105,11 @@ class Part:
 
     @classmethod
     def of(cls, words: str) -> "Part":
-        """The part that is always called so; else one that is known by these words alone."""
+        """Part with a given name; of kind `other` if the name is not that of a fixed part.
+
+        Args:
+            words: its name.
+        """
         kind = _ALWAYS_SAID_ALIKE.get(words)
         return cls(Kind.OTHER, words=words) if kind is None else cls(kind)
 
@@ -169,10 +173,13 @@ class Part:
 
     @classmethod
     def from_dict(cls, content: Mapping[str, Any]) -> "Part":
-        """What `as_dict` wrote.
+        """Parse the result of `as_dict`.
+
+        Args:
+            content: decoded JSON.
 
         Raises:
-            ValueError: a field is missing, unknown or of another type.
+            ValueError: it is not an object, or a field is missing, unknown, of another type or invalid.
         """
         if not isinstance(content, dict) or set(content) != {"kind", "model", "codes", "size", "note", "words"}:
             raise ValueError(
@@ -210,28 +217,46 @@ class Coverage:
 
     @classmethod
     def of(cls, covered: Part, *clear: Part) -> "Coverage":
-        """Of one part, with what passes beside it."""
+        """Coverage of a single part.
+
+        Args:
+            covered: the protected part.
+            *clear: parts that the release shows unprotected.
+        """
         return cls((covered,), clear)
 
     @classmethod
     def of_codes(cls, model: str, private: Iterable[int], size: int) -> "Coverage":
-        """Of some codes of a model, the others being in clear."""
+        """Coverage of some codes of a model, with its other codes unprotected.
+
+        Args:
+            model: SHA-256 of the networks that compute the codes.
+            private: 0-based indices of the protected codes.
+            size: number of codes of the model.
+        """
         codes = tuple(sorted(set(private)))
         common = tuple(code for code in range(size) if code not in codes)
         beside = [Part(Kind.CODES, model, common, size)] if common else []
         return cls.of(Part(Kind.CODES, model, codes, size), *beside)
 
     def leaves_open(self, part: Part) -> bool:
-        """Whether some of that part can be computed from what passes in clear.
+        """True if the unprotected content reveals something about a part.
 
-        What passes tells of everything that is computed from the photo, unless the two are known to be able to change apart:
-        other codes of the same model, identity and attributes of the same model, identity and outline, the face and what is
-        around it.
+        Unprotected content is taken to reveal everything computed from the photo, except where the two are known to vary
+        independently: other codes of the same model, identity and attributes of the same model, identity and outline, the face
+        and its surroundings.
+
+        Args:
+            part: of the photo.
         """
         return bool(self.telling(part))
 
     def telling(self, part: Part) -> tuple[Part, ...]:
-        """What of that which passes in clear tells of a part."""
+        """The unprotected parts that reveal something about a part.
+
+        Args:
+            part: of the photo.
+        """
         return tuple(clear for clear in self.clear if self._tells(clear, part))
 
     def _tells(self, clear: Part, part: Part) -> bool:
@@ -269,10 +294,13 @@ class Coverage:
 
     @classmethod
     def from_dict(cls, content: Any) -> "Coverage":
-        """What `as_dict` wrote.
+        """Parse the result of `as_dict`.
+
+        Args:
+            content: decoded JSON, of any type.
 
         Raises:
-            ValueError: it is not that.
+            ValueError: it is not an object with lists of valid parts.
         """
         if not isinstance(content, dict) or set(content) != {"covered", "clear"}:
             raise ValueError(f"a coverage has the fields covered and clear, got {ascii(content)[:200]}")

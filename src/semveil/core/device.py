@@ -46,10 +46,14 @@ def devices() -> tuple[str, ...]:
 
 
 def choose_device(name: str | torch.device = AUTO) -> torch.device:
-    """The device of a name: `cpu`, `cuda` (the first GPU), `cuda:1`, or `auto`, the first GPU where there is one.
+    """Resolve a device name.
+
+    Args:
+        name: `cpu`, `cuda` (the first GPU), `cuda:N`, or `auto` (the first GPU if there is one, else the CPU); a device is
+            returned unchanged.
 
     Raises:
-        DeviceError: it is not there.
+        DeviceError: the device is not available.
 
     Example:
         >>> choose_device("cpu")
@@ -127,22 +131,30 @@ def _moved_model(model: Model, device: torch.device) -> Model:
 
 
 def half_precision(device: torch.device) -> torch.autocast:
-    """bfloat16 where it is safe, on whichever device the networks are."""
+    """Context manager for bfloat16 autocast.
+
+    Args:
+        device: that the networks are on.
+    """
     return torch.autocast(device.type, torch.bfloat16)
 
 
 def full_precision(device: torch.device) -> torch.autocast:
-    """No half precision within, whatever holds around it."""
+    """Context manager that disables an enclosing autocast.
+
+    Args:
+        device: that the networks are on.
+    """
     return torch.autocast(device.type, enabled=False)
 
 
 def device_of(network: Movable) -> torch.device:
-    """Where a network's weights are."""
+    """Device of a network's weights; the CPU if it has none."""
     return next(network.parameters(), torch.empty(0, device=CPU)).device
 
 
 def precision_of(network: Movable) -> torch.dtype:
-    """The type of a network's weights."""
+    """Dtype of a network's weights; float32 if it has none."""
     return next(network.parameters(), torch.empty(0, device=CPU)).dtype
 
 

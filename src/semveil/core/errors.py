@@ -19,7 +19,10 @@ from typing import ClassVar
 
 
 def printable(text: str) -> str:
-    """One line of text that any terminal shows: what is not printable (line ends, escapes, bad bytes) is escaped.
+    """Escape every non-printable character (line ends, control sequences, invalid bytes), which gives one line of text.
+
+    Args:
+        text: any string, lone surrogates included.
 
     Example:
         >>> print(printable("grüße\\n\\x1b[31m.png"))

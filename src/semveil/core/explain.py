@@ -42,7 +42,10 @@ _IDEALS = {  # under which condition, that nobody has checked, an epsilon would 
 
 
 def explain(certificate: Certificate) -> list[str]:
-    """Explain a certificate to a reader who knows neither the software nor differential privacy; a topic for each line.
+    """Explain a certificate to a reader who knows neither the software nor differential privacy.
+
+    Returns:
+        One line per topic.
 
     Example:
         >>> claim = Guarantee(1.0, "all codes", Basis.PROVED)

@@ -20,10 +20,13 @@ CAREFULLY = getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0)
 
 
 def sha256_of_file(path: str | os.PathLike[str]) -> bytes:
-    """The 32 bytes of SHA-256 over a regular file, read in parts.
+    """SHA-256 of a regular file, 32 bytes.
+
+    Args:
+        path: of the file, which is read in parts.
 
     Raises:
-        OSError: it cannot be opened, or is no regular file.
+        OSError: it cannot be opened, or is not a regular file.
     """
     with os.fdopen(open_regular(path), "rb") as file:
         return hashlib.file_digest(file, "sha256").digest()
@@ -140,7 +143,15 @@ def atomic_write(path: str | os.PathLike[str], *, private: bool = False) -> Iter
 
 
 def write_whole(path: str | os.PathLike[str], content: bytes | str, *, private: bool = False) -> None:
-    """Write bytes, or text as UTF-8 with its line ends unchanged, by `atomic_write`.
+    """Write a file atomically, see `atomic_write`.
+
+    Args:
+        path: of the file; replaced if it exists.
+        content: bytes, or text to encode in UTF-8 with its line ends unchanged.
+        private: mode 0600.
+
+    Raises:
+        OutputError: the path cannot be written.
 
     Example:
         >>> import tempfile

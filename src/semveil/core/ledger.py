@@ -140,7 +140,7 @@ class Ledger:
             self._fix(descriptor, self._catch_up(descriptor), names, limit, change=change)
 
     def record(self, subject: str, certificate: Certificate, *, images: int | None = None, limit: float | None = None) -> None:
-        """Write down a release about a person, see `record_all`."""
+        """Record one release about a person; arguments as of `Booking`, limit and errors as of `record_all`."""
         self.record_all([Booking(subject, certificate, images)], limit=limit)
 
     def record_all(
@@ -189,7 +189,7 @@ class Ledger:
         return len(new)
 
     def knows(self, release_id: str) -> bool:
-        """Whether a release was recorded about anybody, as far as this object has read."""
+        """True if the release is recorded about anybody, in the entries that this object has read."""
         return any(entry.certificate.release_id == release_id for entry in self._seen.entries)
 
     def read(self) -> tuple[LedgerEntry, ...]:
@@ -215,14 +215,14 @@ class Ledger:
         return self._seen.bound
 
     def releases(self, subject: str) -> list[LedgerEntry]:
-        """What is recorded about a person, in order."""
+        """Entries about a person, in order."""
         name = subject_name(subject)
         entries = self.read()
         pseudonym = self._pseudonym_of(name)
         return [entry for entry in entries if hmac.compare_digest(entry.subject, pseudonym)]
 
     def budgets(self, subject: str) -> list[Budget]:
-        """The budget that was fixed for a person and every change of it, in order; the last one is in force."""
+        """Budgets set for a person, in order; the last one is in force."""
         name = subject_name(subject)
         self.read()
         pseudonym = self._pseudonym_of(name)
@@ -234,11 +234,11 @@ class Ledger:
         return {fixed.subject: fixed.budget for fixed in self._seen.budgets}
 
     def account(self, subject: str) -> Account | None:
-        """What all recorded releases about a person add up to, see `account_of`; None where there are none."""
+        """Composition of all releases about a person, see `account_of`; None for no releases."""
         return account_of(self.releases(subject))
 
     def total(self, subject: str) -> Guarantee | None:
-        """What they guarantee for the whole record; None where there are none."""
+        """Guarantee of all releases about a person for the whole record; None for no releases."""
         together = self.account(subject)
         return None if together is None else together.whole
 
@@ -332,9 +332,9 @@ class Ledger:
 
 
 def account_of(entries: Iterable[LedgerEntry]) -> Account | None:
-    """What releases about one person add up to, see `core.account`; None where there are none.
+    """Compose releases about one person, see `core.account`; None for no releases.
 
-    Outputs with one `release_id` are views of the same release and count once, with the weakest guarantee among them.
+    Outputs with equal `release_id` are views of one release and count once, with the weakest guarantee among them.
     """
     views: dict[str, list[LedgerEntry]] = {}
     for entry in entries:
@@ -379,10 +379,10 @@ def _header(key: bytes) -> dict[str, Any]:
 
 
 def subject_name(subject: str) -> str:
-    """The name by which a subject is known everywhere: case, spaces and Unicode forms make no difference.
+    """Canonical name of a subject: case, spacing and Unicode normal form are ignored.
 
     Raises:
-        ValueError: nothing is left of it.
+        ValueError: nothing but spaces remains.
 
     Example:
         >>> subject_name("  Ada  LOVELACE ")

@@ -32,7 +32,11 @@ def missing_models() -> str:
 
 
 def bundled_file(model: str, name: str) -> Path:
-    """A file of a bundled model.
+    """Path of a file of a bundled model; it need not exist.
+
+    Args:
+        model: name, such as `faces-128`.
+        name: of the file.
 
     Raises:
         BadCheckpoint: semveil was installed without its models.
@@ -49,7 +53,12 @@ def bundled_file(model: str, name: str) -> Path:
 
 
 def folders_with(card: str) -> dict[str, Path]:
-    """Names and folders of the models that have this card; a bundled one goes before another of its name.
+    """Folders of the models that contain a given file, by model name.
+
+    A bundled model takes precedence over another of its name.
+
+    Args:
+        card: file name of the model card.
 
     Example:
         >>> "faces-128" in folders_with(FACE_CARD)

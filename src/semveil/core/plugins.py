@@ -47,7 +47,12 @@ class Plugin:
             raise self.unusable(kind, f"{type(error).__name__}: {error}") from error
 
     def unusable(self, kind: str, reason: str) -> PluginError:
-        """The one line that says whose fault it is."""
+        """Error that attributes a failure to the package that provides the entry point.
+
+        Args:
+            kind: of the entry, such as `channel`.
+            reason: of the failure; its first line is kept.
+        """
         line = printable(reason.strip().partition("\n")[0])
         return PluginError(f"{kind} {self.name!r} of package {self.package} cannot be used: {line}; update or uninstall it")
 

@@ -90,7 +90,14 @@ class Sensitivity:
             raise ValueError(f"a sensitivity needs a dimension of at least 1, got {self.dimension}")
 
     def to(self, norm: Norm | str) -> "Sensitivity":
-        """An upper bound in another norm: ||x||_1 <= sqrt(n) ||x||_2 and ||x||_2 <= ||x||_1."""
+        """Upper bound in another norm: ||x||_1 <= sqrt(n) ||x||_2 and ||x||_2 <= ||x||_1.
+
+        Args:
+            norm: `l1` or `l2`.
+
+        Raises:
+            ValueError: another norm.
+        """
         norm = Norm(norm)
         if norm == self.norm:
             return self
@@ -204,11 +211,21 @@ class Guarantee:
 
     @classmethod
     def none(cls, covers: str, *, reason: str, not_covered: Sequence[str] = ()) -> "Guarantee":
-        """The honest claim of a release that protects nothing provably."""
+        """Guarantee of a release without a provable protection.
+
+        Args:
+            covers: the part of the record in question, in words.
+            reason: why no finite epsilon holds.
+            not_covered: other parts that the release shows, in words.
+        """
         return cls(None, covers, Basis.NONE, not_covered=tuple(not_covered), reason=reason)
 
     def about(self, coverage: Coverage) -> "Guarantee":
-        """The same claim, for what of a photo it is made."""
+        """The same claim with a coverage, from which its words are derived.
+
+        Args:
+            coverage: protected and unprotected parts of the photo.
+        """
         return replace(self, covers=coverage.words, not_covered=coverage.clear_words, coverage=coverage)
 
     @property

@@ -67,7 +67,11 @@ class Registry(Generic[T]):
         return f"Registry({self.kind!r}: {', '.join(self)})"
 
     def add(self, name: str, entry: T) -> T:
-        """Register `entry` under `name` and return it.
+        """Register an entry and return it.
+
+        Args:
+            name: that users select it by.
+            entry: the object.
 
         Raises:
             ValueError: the name is taken.
@@ -78,7 +82,11 @@ class Registry(Generic[T]):
         return entry
 
     def add_later(self, name: str, make: Callable[[], T]) -> None:
-        """Register what is made when somebody first asks for it, such as by an import that costs.
+        """Register an entry that is created on first access, such as one that needs an expensive import.
+
+        Args:
+            name: that users select it by.
+            make: creates the entry.
 
         Raises:
             ValueError: the name is taken.
@@ -86,7 +94,12 @@ class Registry(Generic[T]):
         self.add(name, _Later(make))  # type: ignore[arg-type]
 
     def derive(self, names: Callable[[], Iterable[str]], make: Callable[[str], T]) -> None:
-        """Entries that follow from another registry's: `make(name)` for each of `names()` that is free here."""
+        """Add entries derived from another registry; names registered here take precedence.
+
+        Args:
+            names: gives the names, when they are needed.
+            make: creates the entry of a name.
+        """
         self._derived = names, make
 
     def items(self) -> Iterator[tuple[str, T]]:

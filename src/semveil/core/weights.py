@@ -77,10 +77,13 @@ def home() -> Path:
 
 
 def find(name: str) -> Path | None:
-    """The file that holds the weights of a catalogue entry, or None where it is not on this machine.
+    """Path of the weight file of a catalogue entry; None if it is not installed.
+
+    Args:
+        name: of the entry.
 
     Raises:
-        ValueError: the catalogue has no such entry.
+        ValueError: an unknown entry.
     """
     folders = (home(), home() / "weights")
     candidates = (folder / file.name for file in CATALOGUE[name].files for folder in folders)
@@ -88,10 +91,14 @@ def find(name: str) -> Path | None:
 
 
 def require(name: str) -> Path:
-    """Like `find`, for a computation that cannot do without.
+    """Path of the weight file of a catalogue entry that is needed.
+
+    Args:
+        name: of the entry.
 
     Raises:
-        WeightsMissing: the file, or one that it needs, is not on this machine.
+        ValueError: an unknown entry.
+        WeightsMissing: the file, or one that it depends on, is not installed; the message says how to get it.
     """
     entry = CATALOGUE[name]
     lacking = [CATALOGUE[part] for part in (*entry.needs, name) if find(part) is None]
@@ -114,7 +121,17 @@ class Verification:
 
 
 def verify(path: str | Path) -> Verification:
-    """Hash a file and compare it with the catalogue entry that its name belongs to."""
+    """Hash a file and compare it with the catalogue entry of its name.
+
+    Args:
+        path: of the file.
+
+    Returns:
+        Without an entry for a name that is not in the catalogue.
+
+    Raises:
+        OSError: it cannot be read.
+    """
     path = Path(path)
     digest = _sha256(path)
     for entry in map(CATALOGUE.__getitem__, CATALOGUE):
