@@ -13,8 +13,8 @@ class Attack(Protocol):
     """Maps an observation to Eve's estimate of the codes (B, K, D); `PublicKnowledge.synthesize` turns it into images.
 
     Attributes:
-        name: what users type.
-        knowledge: in words, what Eve has besides the received signal.
+        name: that users select it by.
+        knowledge: Eve's information besides the received signal, in words.
         needs: what must be given besides observation and public knowledge: `pairs` (`KnownPairs`), `repeats` and `recordings`
             (fields of the `Observation`), `deprotect` or `protect` (arguments of the constructor).
     """

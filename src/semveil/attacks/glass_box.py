@@ -20,7 +20,7 @@ class GlassBox:
     to the paper's inversion of the transmitted signal, of which only the abstract was at hand.
 
     Args:
-        protect: private block (B, m, D) -> what is sent of it, differentiable and the same every time.
+        protect: private block (B, m, D) -> transmitted block, differentiable and deterministic.
         steps: of L-BFGS.
     """
 

@@ -42,7 +42,7 @@ class Inverter:
 
     Attributes:
         linear: from the pixels of one colour to those of one colour, None where it was left out.
-        network: what is left after it.
+        network: correction of its residual.
         mean: (3, H, W) of the known sources.
         error: mean square error on the validation part over that of answering with the mean source; 1 is learning nothing.
     """

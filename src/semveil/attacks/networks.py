@@ -38,7 +38,7 @@ class Regressor:
     """A trained network between standardised inputs and targets.
 
     Attributes:
-        error: mean square error on the validation part, as a share of what is left there without any network.
+        error: mean square error on the validation part, relative to that of the zero map.
     """
 
     network: nn.Module

@@ -31,7 +31,7 @@ class PublicKnowledge:
         interpret: decodes a received private block (B, m, D) without a key, in latent units; the identity by default.
 
     Raises:
-        ValueError: the latents are no batch of K codes, or the private codes are not indices in ascending order.
+        ValueError: the latents are not a batch of K codes, or the private codes are not ascending indices.
     """
 
     private_codes: Sequence[int]

@@ -16,9 +16,9 @@ class Ridge:
     Attributes:
         weight: (p, q).
         offset: (q,).
-        penalty: the chosen one.
+        penalty: the selected value.
         error: mean square leave-one-out error with it.
-        left_out: (N, q) what is predicted for each row when it is left out of the fit.
+        left_out: (N, q) leave-one-out predictions.
 
     Example:
         >>> x = torch.randn(50, 3, generator=torch.Generator().manual_seed(0))

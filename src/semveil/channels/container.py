@@ -32,7 +32,7 @@ MAX_FILE = 1 << 30
 
 
 class MessageError(SemveilError):
-    """A message, or a file that should hold one, is not what it must be."""
+    """An invalid message, or a file that is not a valid message."""
 
     exit_code = 6
 

@@ -18,7 +18,7 @@ PROTECTION = "aead"
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class DigitalMessage:
-    """Sealed latents, and what Bob needs to open them; a valid message, or it cannot be made.
+    """Sealed latents with the public information that Bob needs to open them; validated on construction.
 
     Attributes:
         method, model: names.
@@ -54,7 +54,7 @@ class DigitalMessage:
 
     @property
     def header(self) -> dict[str, Any]:
-        """What is readable and bound to the seal, JSON-ready."""
+        """Public fields, authenticated by the seal, JSON-ready."""
         return {
             "method": self.method,
             "model": self.model,

@@ -14,11 +14,11 @@ MOST_SEALED = 1 << 18
 
 @dataclass(frozen=True, kw_only=True)
 class KeyedPart:
-    """Nonce, sealed side information, and what the holder of the key needs to find it.
+    """Nonce, sealed side information, and the public parameters from which the key is derived.
 
     Attributes:
         nonce: 32 bytes, drawn for this message alone.
-        source: how Bob comes by the key: `{"kind": "file"}`, `{"kind": "passphrase", "salt": hex}` or
+        source: origin of Bob's key: `{"kind": "file"}`, `{"kind": "passphrase", "salt": hex}` or
             `{"kind": "agreement", "offer": hex}`.
         parameters: public settings of the protection.
         sealed: encrypted side information of all images.

@@ -145,7 +145,7 @@ class Bandwidth:
 
 
 def bandwidth(symbols: int, image_size: int, *, link: Link | None = None, side_bits: int = 0) -> Bandwidth:
-    """What one image takes of the channel.
+    """Channel uses and bandwidth ratio of one image.
 
     Args:
         symbols: payload symbols of the image.

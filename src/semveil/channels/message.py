@@ -49,10 +49,10 @@ class Message(Brief):
         gains: (B, 1) float32, one per image (`normalise_power(...)[1][:, None]`); or (B, 2), private block and common block
             (`normalise_power_blocks` with `code_blocks(private_codes, latent_shape)`).
         protection: name of the protection, e.g. `nn`, `laplace`, `rotation`, `none`.
-        calibration: e.g. `as_published`, `corrected`; None where there is no such choice.
-        nominal_epsilon: > 0; None where there is none.
-        pair_hash: SHA-256 of the trained pair's weights, 64 hex digits, so that Bob undoes what Alice did; None without a pair.
-        guarantee: what holds for whoever hears the symbols, as plain JSON values.
+        calibration: e.g. `as_published`, `corrected`; None without such a choice.
+        nominal_epsilon: > 0, in nats; None without one.
+        pair_hash: SHA-256 of the trained pair's weights, 64 hex digits, which Bob must have too; None without a pair.
+        guarantee: against a receiver of the symbols, as plain JSON values.
         keyed: nonce and sealed side information of a keyed protection; None without a key.
         snr_db: SNR in dB of the channel that the symbols have passed; None for clean symbols, as Alice sends them: the reader
             then simulates its own channel.
@@ -145,7 +145,7 @@ class Message(Brief):
 
     @property
     def side_information_bits(self) -> int:
-        """Bits per image of side information: its gains, and its share of what is sealed (rounded up)."""
+        """Bits per image of side information: its gains, and its share of the sealed bytes (rounded up)."""
         sealed = 8 * len(self.keyed.sealed) if self.keyed else 0
         return GAIN_BITS * self.gains.shape[1] + -(-sealed // self.images)
 

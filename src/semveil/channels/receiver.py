@@ -19,7 +19,7 @@ LEAST_NOISE = 1e-9  # as an estimator has it, so that noiseless systems stay reg
 
 @dataclass(frozen=True, eq=False)
 class Estimate:
-    """What a receiver believes of the channel.
+    """Channel estimate of a receiver.
 
     Attributes:
         gain: (B, N) complex.
@@ -33,15 +33,15 @@ class Estimate:
 class Link(nn.Module):
     """Pilots, channel, estimation and equalisation in one module that is called like a channel.
 
-    What it returns as received are estimates of the payload; the state says what gain and noise are left in them.
+    `received` holds estimates of the payload; `state` has the residual gain and noise of these estimates.
 
     Args:
         channel: any channel.
-        csi: what the receiver knows: `perfect`, the realisation; `ls` or `mmse`, what pilots tell it by least squares within
-            the channel's basis (linear interpolation where it has none) or by the linear estimate of least mean square error
-            under its public law; `none`: it takes what it hears for what was sent.
+        csi: channel state information: `perfect`, the realisation; `ls` or `mmse`, estimated from pilots by least squares
+            within the channel's basis (linear interpolation where it has none) or by the linear MMSE estimate
+            under its public law; `none`, a gain of 1.
         equaliser: `zf`, received / gain; or `mmse`, least mean square error for symbols of unit power, which shrinks them.
-        pilots: spacing of the pilots, of the payload's power, with `ls` and `mmse`: every so many symbols one.
+        pilots: spacing in symbols of the pilots, which have the payload's power; for `ls` and `mmse`.
         antennas: of the receiver, each with fading and noise of its own; maximum-ratio combining. `snr_db` is that of one.
 
     Raises:
@@ -111,10 +111,10 @@ def estimate_gain(received: Tensor, noise: Tensor, pilots: Pilots, channel: Chan
 
     Args:
         received: (B, N) frame.
-        noise: (B, 1) noise power, which receivers measure between messages.
-        pilots: public.
-        channel: likewise.
-        mmse: which of the two.
+        noise: (B, 1) noise power per symbol, assumed to be measured between messages.
+        pilots: positions and value.
+        channel: its public law.
+        mmse: MMSE in place of least squares.
     """
     places, everywhere = pilots.places(received.shape[1]), torch.arange(received.shape[1])
     heard = (received[:, places.to(received.device)] / pilots.value).to(torch.complex128)

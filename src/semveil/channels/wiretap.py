@@ -78,7 +78,7 @@ def over(
 
 @dataclass(frozen=True)
 class WiretapOutput:
-    """What the two receivers hear of the same symbols.
+    """Symbols as received by the two parties.
 
     Attributes:
         bob: (B, N) complex, the legitimate receiver's.
@@ -113,7 +113,7 @@ def wiretap(
         eve_channel: Eve's, likewise.
 
     Raises:
-        ValueError: the two sources stand in the same state and would give both the same noise.
+        ValueError: the two generators are in the same state, which would give both receivers the same noise.
 
     Example:
         >>> heard = wiretap(torch.ones(1, 4, dtype=torch.complex64), float("inf"))

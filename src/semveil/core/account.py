@@ -17,7 +17,7 @@ class Released:
     """One release about a person.
 
     Attributes:
-        views: what is claimed of it, by each output that shows it.
+        views: guarantees of the outputs made from it.
         times: through how many of its images the person passed, each with noise of its own.
     """
 
@@ -27,7 +27,7 @@ class Released:
 
 @dataclass(frozen=True)
 class Account:
-    """What releases add up to.
+    """Composition of releases about one person.
 
     Attributes:
         whole: for the whole record; epsilon None as soon as one release shows any part of it in clear.

@@ -23,7 +23,7 @@ class Caveat(StrEnum):
 
     @property
     def meaning(self) -> str:
-        """What the caveat says, in plain words."""
+        """Explanation in plain words."""
         return _MEANINGS[self]
 
 

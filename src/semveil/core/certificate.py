@@ -42,7 +42,7 @@ class CertificateError(SemveilError):
 
 
 class ReleaseKind(StrEnum):
-    """What is released."""
+    """Kind of released output."""
 
     IMAGE = "image"
     SYMBOLS = "symbols"
@@ -73,7 +73,7 @@ class Bounds:
 
 @dataclass(frozen=True)
 class OutputHash:
-    """Which output a certificate belongs to.
+    """Hash of the output that a certificate belongs to.
 
     Args:
         sha256: 64 hex digits.
@@ -100,7 +100,7 @@ class Certificate:
         release: image, symbols, message, data set or clip.
         method: such as `dp-semcom`.
         protection: as the user chose it, such as `laplace`.
-        guarantee: what holds, for what, on what basis, and what is not covered.
+        guarantee: epsilon, covered and uncovered parts, and basis.
         images: how many pictures, or faces followed through a clip, the release is made from; the guarantee holds for each of
             them alone.
         model, model_hash: name of the face model, SHA-256 over its weights.
@@ -108,8 +108,8 @@ class Certificate:
             (`QuantileBounds.digest`), or over the public subspace (`Subspace.digest`); None where they rest on none.
         perceptual: perceptual term of the inversion that made the latents, `none` where it had none; None where nothing was
             inverted or it is not known.
-        mechanism: the law of the noise, where there is any.
-        calibration, nominal_epsilon: what was asked for; what holds is in the guarantee alone.
+        mechanism: the law of the noise; None without noise.
+        calibration, nominal_epsilon: as requested; only the guarantee states the actual epsilon.
         scale: of the noise, in the unit of the bounds (latent units where there are none), or in 8-bit levels where no model
             made latents; None without noise or where it differs between parts.
         grid_step: of the public grid that released values lie on, in the same unit; None without a grid.
@@ -118,7 +118,7 @@ class Certificate:
         private_codes: 0-based indices of the protected codes of a semantic model, whose codes belong to face parts; None
             where there are none, and for other models.
         part_budgets: epsilon of each part; they add up to at most the guarantee's.
-        caveats: what the epsilon does not say; those that follow from the other fields are added.
+        caveats: limitations of the epsilon; those that follow from the other fields are added.
         release_id: 32 random hex digits, shared by all that is made from one release without touching the photo again.
         sealed: what holds for whoever also has the sealed originals; None where there are none. `guarantee` is about the
             picture alone.
@@ -245,7 +245,7 @@ class Certificate:
         )
 
     def as_dict(self) -> dict[str, Any]:
-        """JSON-ready, all fields by name; what does not apply is null."""
+        """JSON-ready, all fields by name; fields that do not apply are null."""
         plain = {f.name: getattr(self, f.name) for f in fields(self)}
         return {
             "certificate_version": plain.pop("certificate_version"),

@@ -38,7 +38,7 @@ def read_config(
         path: the TOML file.
         overrides: such as `steps=100` or `generator.size=64`; values as TOML writes them, text also without quotes.
         defaults: in place of the schema's own.
-        besides: tables of the file that are no settings; they are passed over.
+        besides: tables of the file that are not settings, which are ignored.
 
     Raises:
         ConfigError: an unknown key, a value of another type, or no TOML.
@@ -128,10 +128,10 @@ def read_toml(path: Path, what: str = "settings file") -> dict[str, Any]:
 
     Args:
         path: of the file.
-        what: it is, for messages.
+        what: kind of file, for the message.
 
     Raises:
-        ConfigError: it cannot be read, or is no TOML.
+        ConfigError: it cannot be read, or is not TOML.
     """
     try:
         return tomllib.loads(read_text(path))

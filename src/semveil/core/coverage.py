@@ -67,7 +67,7 @@ class Part:
     """A part of a photo.
 
     Args:
-        kind: what it is.
+        kind: of the part.
         model: of codes, identity and attributes: SHA-256 of the networks that compute it. Parts of different models are
             different functions of the photo, of which nothing but the photo as a whole can be compared.
         codes: of codes: 0-based indices, sorted.
@@ -195,11 +195,11 @@ class Part:
 
 @dataclass(frozen=True)
 class Coverage:
-    """What a claim covers, and what the same release shows without protection.
+    """Protected parts of a claim, and unprotected parts shown by the same release.
 
     Args:
         covered: each of these parts, together.
-        clear: what passes beside them; a claim compares photos that agree in it.
+        clear: parts shown unprotected; a claim compares photos that agree in them.
 
     Example:
         >>> model = "0f" * 32
@@ -274,17 +274,17 @@ class Coverage:
 
     @property
     def words(self) -> str:
-        """What is covered, in plain words."""
+        """Protected parts in plain words."""
         return " and ".join(dict.fromkeys(map(str, self.covered)))
 
     @property
     def clear_words(self) -> tuple[str, ...]:
-        """What is in clear, in plain words."""
+        """Unprotected parts in plain words."""
         return tuple(dict.fromkeys(part.in_clear() for part in self.clear))
 
     @property
     def is_words_only(self) -> bool:
-        """Whether the words say all that is known."""
+        """True if the parts are known by their words only."""
         parts = (*self.covered, *self.clear)
         return len(self.covered) == 1 and all(Part.of(str(part)) == part and not part.size for part in parts)
 

@@ -23,7 +23,7 @@ PRECISIONS = (torch.float32, torch.float64)
 
 
 class Movable(Protocol):
-    """A torch module, or what looks like one."""
+    """A torch module, or an object with its interface."""
 
     def parameters(self, recurse: bool = ...) -> Iterator[nn.Parameter]: ...
 
@@ -120,7 +120,7 @@ class Loader(Generic[Asked, Model]):
         return model if device == CPU else _moved_model(model, device)
 
     def cache_clear(self) -> None:
-        """Forget what was loaded."""
+        """Empty the cache."""
         self._load.cache_clear()  # type: ignore[attr-defined]
         _moved_model.cache_clear()
 
@@ -164,7 +164,7 @@ def moved(network: Network, device: str | torch.device | None = None, dtype: tor
     Args:
         network: a torch module.
         device: see `choose_device`; where it is, if None.
-        dtype: float32 or float64; what it is, if None. Half precision is autocast's matter: latents need more than it holds.
+        dtype: float32 or float64; unchanged if None. Half precision is left to autocast, since latents need more.
 
     Raises:
         DeviceError: the device is not there.

@@ -32,10 +32,10 @@ def printable(text: str) -> str:
 
 
 class SemveilError(Exception):
-    """Base of all errors whose message alone tells a user what to do.
+    """Base of all errors whose message alone is sufficient for a user to act on.
 
     Args:
-        message: names the value given, what is allowed and the fix; file names in it may hold anything.
+        message: names the given value, the allowed ones and the fix; file names in it are made printable.
 
     Example:
         >>> str(SemveilError("no photo at 'a\\nb'")), SemveilError.exit_code
@@ -55,7 +55,7 @@ class PhotoError(SemveilError):
 
 
 class FaceError(SemveilError):
-    """The faces in a photo are not what was asked for."""
+    """The faces in a photo do not match the request."""
 
     exit_code = 4
 

@@ -115,11 +115,11 @@ def _against_whom(certificate: Certificate) -> str:
 
 
 def explain_epsilon(claim: Guarantee, record: str = "photo") -> list[str]:
-    """What a finite epsilon means as odds, and what it does not count; nothing where there is none.
+    """Meaning and limits of a finite epsilon as odds; no lines where there is none.
 
     Args:
         claim: whose epsilon it is.
-        record: what is released, in a word.
+        record: unit of protection, in a word.
     """
     if claim.epsilon is None:
         return []

@@ -41,7 +41,7 @@ def open_regular(path: str | os.PathLike[str], flags: int = os.O_RDONLY, *, mode
         mode: of a file that `os.O_CREAT` makes, less the umask.
 
     Raises:
-        OSError: it cannot be opened, or is no regular file.
+        OSError: it cannot be opened, or is not a regular file.
 
     Example:
         >>> open_regular(os.devnull)
@@ -95,15 +95,15 @@ def append_line(descriptor: int, line: bytes) -> None:
 
 @contextmanager
 def atomic_write(path: str | os.PathLike[str], *, private: bool = False) -> Iterator[BinaryIO]:
-    """Open a file for writing such that nobody ever sees it half-written.
+    """Open a file for writing that appears under its name only when complete.
 
     The bytes go to a temporary file in the same folder, are flushed to the disk, and take the target's name in one step.
     On any error, also an interrupt, the temporary file goes and the target stays as it was. A symbolic link is followed; a
     file that is replaced keeps its permissions, a new one gets those of the process's umask.
 
     Args:
-        path: the target; its folder must exist, and what stands there must be a regular file or nothing.
-        private: nobody but the owner may read it, whatever the umask and the file before.
+        path: the target, in an existing folder; must not exist or be a regular file.
+        private: mode 0600, whatever the umask and the previous file's mode.
 
     Yields:
         A binary handle; leave it open.

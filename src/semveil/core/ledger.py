@@ -101,14 +101,14 @@ class Ledger:
         self._seen = _Seen()
 
     def prepare(self) -> bool:
-        """Make ledger and key where there are none, and fail now, before the work, if they cannot be used.
+        """Create ledger and key if they do not exist; fail early, before the work, if they cannot be used.
 
         Returns:
-            Whether a new ledger was begun.
+            True if a new ledger was created.
 
         Raises:
             KeyProblem: the key is missing, damaged, readable by others or another ledger's.
-            LedgerError: the ledger is readable by others, no regular file, or holds what is no entry.
+            LedgerError: the ledger is readable by others, not a regular file, or has an invalid line.
             OutputError: it cannot be written.
         """
         with self._locked(make=True) as descriptor:
@@ -127,11 +127,11 @@ class Ledger:
         Args:
             subjects: the people.
             limit: the epsilon, for the whole record.
-            change: replace what was fixed before.
+            change: replace an existing budget.
 
         Raises:
             BudgetIsFixed: somebody has another one already; nobody's is written then.
-            ValueError: it is no finite epsilon of at least 0, or an empty name.
+            ValueError: the budget is not a finite number >= 0, or a name is empty.
             KeyProblem, LedgerError, OutputError: as for `prepare`.
         """
         _check_limit(limit)
@@ -197,7 +197,7 @@ class Ledger:
 
         Raises:
             KeyProblem: the key is missing, damaged, readable by others or another ledger's.
-            LedgerError: there is no ledger, it cannot be read, or a line is no entry.
+            LedgerError: the ledger is missing or unreadable, or has an invalid line.
         """
         with self._locked() as descriptor:
             self._seen = _Seen()
@@ -211,7 +211,7 @@ class Ledger:
 
     @property
     def binds_key(self) -> bool:
-        """Whether the ledger, as it was last read, says which key belongs to it; those of version 0.1.0 do not."""
+        """True if the ledger, as last read, identifies its key; those of version 0.1.0 do not."""
         return self._seen.bound
 
     def releases(self, subject: str) -> list[LedgerEntry]:
@@ -230,7 +230,7 @@ class Ledger:
 
     @property
     def budgets_in_force(self) -> dict[str, float]:
-        """By pseudonym, what each person's releases may cost together, as the ledger was last read."""
+        """Budget of each person by pseudonym, as the ledger was last read."""
         return {fixed.subject: fixed.budget for fixed in self._seen.budgets}
 
     def account(self, subject: str) -> Account | None:

@@ -39,7 +39,7 @@ class LedgerEntry:
 
 @dataclass(frozen=True)
 class Budget:
-    """What all releases about a person may cost together, as it was fixed or changed.
+    """Limit on the total epsilon of all releases about a person.
 
     Attributes:
         date: of fixing, UTC, YYYY-MM-DD.

@@ -22,7 +22,7 @@ def bundled_folder() -> Path:
 
 
 def missing_models() -> str:
-    """What to do about missing models, as the end of an error's sentence; empty where they are there.
+    """Advice on missing models, to end an error message; empty if they are installed.
 
     Example:
         >>> missing_models()

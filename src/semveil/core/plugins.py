@@ -11,7 +11,7 @@ from semveil.core.errors import SemveilError, printable
 
 
 class PluginError(SemveilError):
-    """What a package adds cannot be used; the message names the package."""
+    """An entry point cannot be used; the message names its package."""
 
 
 class PluginWarning(UserWarning):
@@ -36,7 +36,7 @@ class Plugin:
         """Import it.
 
         Args:
-            kind: what it is, for the message, such as `channel`.
+            kind: of the entry, for the message, such as `channel`.
 
         Raises:
             PluginError: the package cannot be imported or has no such object.

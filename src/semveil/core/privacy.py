@@ -20,7 +20,7 @@ class Norm(StrEnum):
 
 
 class Basis(StrEnum):
-    """What a privacy figure rests on, strongest first."""
+    """Basis of a privacy figure, strongest first."""
 
     PROVED = "proved"
     COMPUTATIONAL = "computational"
@@ -31,7 +31,7 @@ class Basis(StrEnum):
 
     @property
     def meaning(self) -> str:
-        """What the basis says, in plain words."""
+        """Explanation in plain words."""
         return _MEANINGS[self]
 
 
@@ -46,7 +46,7 @@ _MEANINGS = {
 
 
 def weakest(*bases: Basis) -> Basis:
-    """The weakest of several bases: what a claim that needs all of them rests on.
+    """The weakest of several bases, that of a claim which depends on all of them.
 
     Example:
         >>> weakest(Basis.PROVED, Basis.SIMULATION).value
@@ -112,7 +112,7 @@ class MetricForm:
     Args:
         rate: loss (nats) per unit of distance, finite and not negative.
         norm: the norm of the distance.
-        space: what the distance is measured between, in words.
+        space: in which the distance is measured, in words.
     """
 
     rate: float
@@ -154,11 +154,11 @@ class Guarantee:
 
     Args:
         epsilon: in nats; None where no finite epsilon holds (infinity is stored as None).
-        covers: what of the record is protected, in words.
-        basis: what the claim rests on. With `fitted` and `none` there is no claim, so epsilon must be None.
+        covers: the protected part of the record, in words.
+        basis: of the claim. With `fitted` and `none` there is no claim, so epsilon must be None.
         delta: in [0, 1).
-        not_covered: what else of the record the same release shows unprotected, in words.
-        assumptions: what must hold for the claim.
+        not_covered: parts of the record that the release shows unprotected, in words.
+        assumptions: conditions of the claim.
         metric: the claim in metric form, where there is one.
         reason: why there is no finite epsilon; required to be meaningful exactly where epsilon is None.
         gaussian: the law, where the claim is that of Gaussian noise.
@@ -252,7 +252,7 @@ class Guarantee:
         return plain if self.coverage.is_words_only else plain | {"coverage": self.coverage.as_dict()}
 
     def briefly(self) -> str:
-        """Epsilon, its plain word, its basis and what it is for, in few words.
+        """Epsilon, its plain word, its basis and coverage, in few words.
 
         Example:
             >>> Guarantee(2000.0, "the skin codes", Basis.PROVED, not_covered=("the hair codes",)).briefly()
@@ -289,8 +289,8 @@ def post_process(guarantee: Guarantee, step: str, *, also_reads: Sequence[Part |
     joins `not_covered`, and the whole record has no finite epsilon any more.
 
     Args:
-        guarantee: of what the step takes in.
-        step: what is done, in words.
+        guarantee: of the step's input.
+        step: description of the step, in words.
         also_reads: unprotected parts of the record that flow into the result, as values or in words.
 
     Example:

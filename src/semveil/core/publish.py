@@ -20,7 +20,7 @@ def publish(files: Sequence[File], *, once: Callable[[], None] = lambda: None) -
 
     Args:
         files: paths with their bytes, all different.
-        once: what must be done before anybody can read a file, such as booking a release.
+        once: action to complete before any file becomes readable, such as booking a release.
 
     Raises:
         OutputError: a file cannot be written.

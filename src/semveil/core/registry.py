@@ -41,9 +41,9 @@ class Registry(Generic[T]):
     group, entry points of other packages, which are imported when somebody first asks for them.
 
     Args:
-        kind: what it holds, in words for messages, such as `channel`.
+        kind: of the entries, for messages, such as `channel`.
         group: of the entry points, such as `semveil.channels`; none are looked for where None.
-        accept: turns what a package's entry point names into an entry; it raises TypeError where that does not fit.
+        accept: converts the object of an entry point to an entry; raises TypeError for an unsuitable one.
 
     Example:
         >>> colours = Registry[int]("colour")

@@ -12,9 +12,9 @@ class Strength:
     """A range of epsilons and its word.
 
     Attributes:
-        word: stands beside an epsilon.
+        word: shown with an epsilon.
         adverb: how strongly something is protected.
-        meaning: what the word says, as a sentence.
+        meaning: explanation of the word, as a sentence.
         most: the largest share of right guesses, see `best_guess`, that still counts.
         reason: why the range ends there.
     """

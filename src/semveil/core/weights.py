@@ -29,7 +29,7 @@ class WeightsMissing(SemveilError):
 
 
 class DownloadFailed(SemveilError):
-    """A download broke off, or what came is not what the catalogue promises."""
+    """A download was interrupted, or its content does not match the catalogue."""
 
 
 @dataclass(frozen=True)
@@ -45,8 +45,8 @@ class WeightsEntry:
     """Third-party weights.
 
     Attributes:
-        name: what users type.
-        purpose: what they are for.
+        name: that users select it by.
+        purpose: of the weights, in words.
         files: the official file first, then other names that serve as well.
         url: address of the official file; empty where its authors give no stable one.
         megabytes: size of the official file in 10^6 bytes, rounded; None where unknown.
@@ -112,7 +112,7 @@ def require(name: str) -> Path:
 
 @dataclass(frozen=True)
 class Verification:
-    """Whether a file is what the catalogue says: `matches` is None where the catalogue knows no hash for it."""
+    """Comparison of a file with the catalogue: `matches` is None for a file without a known hash."""
 
     path: Path
     sha256: str
@@ -142,7 +142,7 @@ def verify(path: str | Path) -> Verification:
 
 
 def get(name: str, *, progress: Callable[[str, int, int | None], None] = lambda file, done, total: None) -> Path:
-    """Download a catalogue entry and what it needs into `home()/weights`, unless it is there already.
+    """Download a catalogue entry and its dependencies into `home()/weights`, unless they are installed.
 
     A download that broke off is resumed; the file appears under its name only when it is complete and its hash is right.
 

@@ -42,7 +42,7 @@ IDENTITY_HEADER, PUBLIC_HEADER = "semveil-identity-1", "semveil-public-1"
 
 @dataclass(frozen=True)
 class PublicIdentity:
-    """The public half of an identity, to be handed over on a path that nobody can alter, or compared by fingerprint.
+    """The public half of an identity; exchange it over an authenticated channel, or compare its fingerprint.
 
     Args:
         x25519: 32 bytes.
@@ -233,7 +233,7 @@ def read_public_identity(path: str | os.PathLike[str]) -> PublicIdentity:
 
 
 def has_ml_kem() -> bool:
-    """Whether the cryptography library, and the OpenSSL below it, have ML-KEM-768."""
+    """True if the cryptography library and its OpenSSL support ML-KEM-768."""
     if not HAS_ML_KEM:
         return False
     try:

@@ -15,7 +15,7 @@ FEWEST_CHARACTERS = 12
 
 
 def new_salt() -> bytes:
-    """16 random bytes from the operating system; not secret, stored beside what the passphrase protects."""
+    """16 random bytes from the operating system; not secret, stored with the protected data."""
     return os.urandom(SALT_BYTES)
 
 

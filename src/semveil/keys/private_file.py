@@ -60,7 +60,7 @@ def _rename_new(temporary: Path, path: Path) -> None:
 
 
 def read_private(path: str | os.PathLike[str], what: str) -> str:
-    """The text of a file that nobody but its owner may read, by `core.text.decode_text`.
+    """Text of a file that only its owner may access, see `core.text.decode_text`.
 
     Args:
         path: of the file.
@@ -81,11 +81,11 @@ def read_private(path: str | os.PathLike[str], what: str) -> str:
 
 
 def open_private(path: str | os.PathLike[str], what: str, flags: int) -> int:
-    """A descriptor of a file that nobody but its owner may read; the file that is checked is the one that is read.
+    """File descriptor of a file that only its owner may access; permissions are checked on the open file.
 
     Args:
         path: of the file.
-        what: the file is, for messages, such as `key`.
+        what: kind of file for error messages, such as `key`.
         flags: as for `os.open`; files that `os.O_CREAT` makes get mode 0600.
 
     Raises:

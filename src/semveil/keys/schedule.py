@@ -48,7 +48,7 @@ class MessageKeys:
     Args:
         secret: shared by Alice and Bob.
         nonce: 32 bytes: Alice's from `new_nonce`, Bob's from the message.
-        context: JSON-ready; what the message is (model, codes, mechanism, scale, bounds). Not secret.
+        context: description of the message (model, codes, mechanism, scale, bounds), JSON-ready; not secret.
         direction: who sends to whom; keys of the two directions differ.
 
     Raises:

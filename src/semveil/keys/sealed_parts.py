@@ -58,8 +58,8 @@ class SealedParts:
 
     Attributes:
         header: as JSON.
-        header_bytes: as it stands in the file.
-        checks, parts: for each part what its key is checked by, and the sealed bytes.
+        header_bytes: the header as in the file.
+        checks, parts: per part the value that verifies its key, and the sealed bytes.
 
     Example:
         >>> secret = Secret.generate()
@@ -84,7 +84,7 @@ class SealedParts:
                 TypeError where the header is not valid.
 
         Raises:
-            KeyProblem: it is no such file, is damaged, or is longer or shorter than its header says.
+            KeyProblem: another kind of file, or it is damaged, truncated or too long.
         """
         start = len(MAGIC) + 4
         if not data.startswith(MAGIC) or len(data) < start:
@@ -147,7 +147,7 @@ def seal_parts(secret: Secret, header: Mapping[str, Any], parts: Sequence[bytes]
     Args:
         secret: of `semveil keygen`.
         header: JSON-ready and public; a nonce is added.
-        parts: what is sealed, each under its own key.
+        parts: plaintexts, each sealed under its own key.
     """
     nonce = new_nonce()
     plain = json.dumps({**header, "nonce": nonce.hex()}, sort_keys=True, separators=(",", ":"), allow_nan=False).encode("ascii")

@@ -106,7 +106,7 @@ EVERYTHING = "all values given to the mechanism"
 
 
 def release_assumptions(*own: str) -> tuple[str, ...]:
-    """What every exact release rests on, with what the mechanism at hand adds."""
+    """Assumptions of every exact release, with those of the mechanism."""
     return (
         "the bits from the operating system are independent and fair",
         "the balls of Arb contain the numbers they stand for",

@@ -19,7 +19,7 @@ BUDGET_PARTS = (SHARED, *PARTS)
 
 @dataclass(frozen=True, eq=False)
 class PartBudget:
-    """What a budget by part amounts to.
+    """Noise and guarantee of a budget by face part.
 
     Attributes:
         codes: sorted 0-based indices of the codes that get noise; all others go in clear, the shared ones too unless named.

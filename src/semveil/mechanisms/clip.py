@@ -129,7 +129,7 @@ class ClipBox:
         return self.coordinate_sensitivity(n).l2()
 
     def sensitivity(self, norm: Norm | None, shape: int | tuple[int, ...] | None = None) -> Sensitivity | CoordinateSensitivity:
-        """What a mechanism takes: the largest distance in its `norm`, or the width of each coordinate where it has none.
+        """Sensitivity for a mechanism: in its `norm`, or per coordinate for a mechanism without one.
 
         Args:
             norm: `Mechanism.norm`.

@@ -192,7 +192,7 @@ class Normals:
 def rounded(
     groups: Sequence[Sequence[float]], noise: Callable[[int], list[arb]], extend: Callable[[int], None], step: float
 ) -> list[int]:
-    """Round values + noise to the grid, group by group: what a law of one's own is sampled exactly by.
+    """Round values + noise to the grid with certainty, group by group; the building block of exact samplers.
 
     A thread that changes the working precision meanwhile makes balls larger, never wrong.
 

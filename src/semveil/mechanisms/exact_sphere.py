@@ -68,7 +68,7 @@ class RandomBits:
 
 
 def evaluate_until_decided(draw: Callable[[RandomBits], Result]) -> Result:
-    """What `draw` makes of infinitely long random numbers: tried with more and more of their bits until nothing is open.
+    """Value of `draw` on infinitely long random numbers: evaluated with more and more bits until all comparisons are decided.
 
     Args:
         draw: takes its random numbers from the given source only and raises `Undecided` where balls overlap.

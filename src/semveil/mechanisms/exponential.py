@@ -93,9 +93,9 @@ class Exponential:
         Args:
             sensitivity: Delta, the most by which a candidate's utility differs between two records, in any norm.
             exact: the choice came from `release`; basis `proved`, epsilon rounded up.
-            covers: what is protected, in words.
-            not_covered: what is given away besides, in words.
-            assumptions: what the claim rests on besides.
+            covers: the protected part of the record, in words.
+            not_covered: parts of the record that the release shows unprotected, in words.
+            assumptions: further conditions of the claim.
         """
         with ctx.workprec(128):
             epsilon = float_above(2 * arb(self.rate) * arb(sensitivity.value))

@@ -72,7 +72,7 @@ def fit_laplace(residuals: torch.Tensor) -> LaplaceFit:
 
 @dataclass(frozen=True)
 class FittedNoise:
-    """The paper's epsilon' of a trained protector: what epsilon Laplace noise of the fitted scale would have.
+    """The paper's epsilon' of a trained protector: the epsilon of Laplace noise with the fitted scale.
 
     Not a privacy guarantee: the residual is a fixed function of the photo, so two photos give two different point masses
     and no finite epsilon holds, however well the pooled residuals fit.

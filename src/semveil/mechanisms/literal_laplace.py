@@ -19,7 +19,7 @@ class LiteralLaplace(NoiseOnSphere):
     """x + N with Laplace noise in every coordinate, of whatever length it has: about sqrt(2 d) scale.
 
     epsilon = 2 sqrt(d) / scale, as of `RenormalisedLaplace`, which divides the same sum by its length. No registered mechanism:
-    what comes out lies on no sphere, and a network made for unit vectors makes no face of it.
+    the result is not a unit vector, and a network for unit vectors does not produce a face from it.
 
     Args:
         dimension: d >= 4, of the vectors.

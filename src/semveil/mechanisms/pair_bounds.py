@@ -19,7 +19,7 @@ class Block:
 
     Attributes:
         rows: (T, n) centred, float32.
-        scaled: (T, n) centred and weighted, float32; the same array as `rows` for L2.
+        scaled: (T, n) centred and weighted, float32; the same array as `rows` without weights.
         squares: (T,) squared L2 norms of `scaled`, inflated so that bounds from them hold in spite of all rounding.
         sums, sizes: (T,) sum and L1 norm of each row of `rows`.
     """

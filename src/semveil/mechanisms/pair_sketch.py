@@ -15,7 +15,7 @@ _SAMPLE = 512
 
 @dataclass(frozen=True)
 class Sketch:
-    """Rows y as coordinates p in a shared subspace and the length rho of what lies outside it.
+    """Rows y as coordinates p in a shared subspace and the norm rho of the orthogonal residual.
 
     ||y - y'||^2 <= ||p - p'||^2 + (rho + rho')^2, whatever the subspace; it is tight where the subspace holds most of y.
 

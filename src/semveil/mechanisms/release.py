@@ -33,7 +33,7 @@ class ExactRelease:
 
     Raises:
         TypeError: a mechanism that has no exact sampler.
-        ValueError: a step that is no power of two or out of range; a mechanism without noise.
+        ValueError: the step is out of range or not a power of two, or the mechanism has no noise.
 
     Example:
         >>> from semveil.core.privacy import Sensitivity
@@ -93,9 +93,9 @@ class ExactRelease:
 
         Args:
             sensitivity: as the mechanism takes it (L1, L2 or one per coordinate).
-            covers: what is protected, in words.
-            not_covered: what is given away besides, in words.
-            assumptions: what the claim rests on besides.
+            covers: the protected part of the record, in words.
+            not_covered: parts of the record that the release shows unprotected, in words.
+            assumptions: further conditions of the claim.
         """
         claim = self.mechanism.guarantee(sensitivity, covers=covers, not_covered=not_covered)
         rests_on = release_assumptions(
@@ -124,7 +124,7 @@ def noisy(mechanism: Mechanism, release: ExactRelease | None, x: Tensor, *, rng:
     Args:
         mechanism: the noise law.
         release: as `release_of` gives it.
-        x: clipped to what the law's sensitivity bounds.
+        x: records, clipped to the box that the sensitivity refers to.
         rng: of the simulation.
 
     Raises:

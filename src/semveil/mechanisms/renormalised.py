@@ -94,9 +94,9 @@ class NoiseOnSphere(SphereLaw):
 
         Args:
             exact: the output came from `release`; basis `proved`, epsilon rounded up.
-            covers: what is protected, in words.
-            not_covered: what is given away besides, in words.
-            assumptions: what the claim rests on besides.
+            covers: the protected part of the record, in words.
+            not_covered: parts of the record that the release shows unprotected, in words.
+            assumptions: further conditions of the claim.
         """
         law: Laplace | L2Laplace | ExactRelease = ExactRelease(self.noise) if exact else self.noise
         return law.guarantee(self.sensitivity, covers=covers, not_covered=not_covered, assumptions=assumptions)

@@ -179,7 +179,7 @@ class Claimed(ABC):
     """A law whose claim follows from its epsilon, for any two records: basis `proved` for a release, `simulation` for floats.
 
     Attributes:
-        rests_on: what a release rests on beside `release_assumptions`.
+        rests_on: assumptions of a release besides `release_assumptions`.
     """
 
     rests_on: ClassVar[str] = "the mechanism's parameters and its grid do not depend on the record"
@@ -194,7 +194,7 @@ class Claimed(ABC):
         return self.epsilon
 
     def metric_form(self) -> MetricForm | None:
-        """What holds for records that lie near each other, where there is more to say than epsilon."""
+        """Metric form of the guarantee, for records near each other; None without one."""
         return None
 
     def guarantee(
@@ -209,9 +209,9 @@ class Claimed(ABC):
 
         Args:
             exact: the output came from `release`; basis `proved`, epsilon rounded up.
-            covers: what was given to the law, in words.
-            not_covered: what else was given away.
-            assumptions: what the claim rests on besides.
+            covers: the protected part of the record, in words.
+            not_covered: parts of the record that the release shows unprotected, in words.
+            assumptions: further conditions of the claim.
         """
         claim = simulated_guarantee(
             self.epsilon_above() if exact else self.epsilon,

@@ -16,7 +16,7 @@ PADDING = SIDE // 4  # on each side: aligned faces nearly fill the image
 
 
 def face_detected(images: Tensor) -> Tensor:
-    """Whether dlib's HOG detector finds a face in each aligned image.
+    """True for each aligned image in which dlib's HOG detector finds a face.
 
     Images are resized to 256 px (bicubic) and padded by 25 % on each side by repeating the edge pixels; mirroring would
     add half faces. On 64 px crops of real photos it finds 98 % (CelebAMask-HQ); state rates relative to the source's.

@@ -127,7 +127,7 @@ def fid(source: Tensor, received: Tensor, *, network: InceptionFeatures | None =
 
     Raises:
         WeightsMissing: no network is given and the weights are not on this machine.
-        ValueError: the network's weights are not the official ones, so the distance is no FID.
+        ValueError: the network does not have the official weights, without which the distance is not FID.
     """
     network = network or InceptionFeatures.from_catalogue()
     if network.metric != FID:

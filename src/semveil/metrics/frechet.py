@@ -25,7 +25,7 @@ class FeatureNetwork(Protocol):
     """Turns images into features.
 
     Attributes:
-        metric: what a Frechet distance of these features is called in results, e.g. `fid`.
+        metric: name in results of a Frechet distance of these features, e.g. `fid`.
     """
 
     @property
@@ -91,7 +91,7 @@ def moments(images: Tensor | Iterable[Tensor], network: FeatureNetwork) -> Momen
         network: gives the features.
 
     Raises:
-        ValueError: there are fewer than two images, or a batch is no batch of images.
+        ValueError: there are fewer than two images, or a batch is not (B, 3, H, W).
     """
     features: list[Tensor] = []
     with torch.no_grad():
@@ -114,7 +114,7 @@ def frechet_distance(a: Moments, b: Moments) -> float:
         b: of the other, by the same network.
 
     Returns:
-        0 or more; call it what `a.metric` says.
+        The distance, >= 0, to be reported under the name `a.metric`.
 
     Raises:
         ValueError: the features are of two kinds.

@@ -22,7 +22,7 @@ from semveil.recognition.verifier import Verifier
 class PairMetric(Metric):
     """The mean over all pairs of images of a function with a value for each; `measure` is the function.
 
-    `update(source, received)` takes (B, 3, H, W) in [-1, 1]; `compute()` is what the function's mean over all of them is.
+    `update(source, received)` takes (B, 3, H, W) in [-1, 1]; `compute()` gives the mean over all pairs.
     """
 
     is_differentiable: bool | None = False

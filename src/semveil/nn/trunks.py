@@ -54,14 +54,14 @@ class Fire:
 
 @dataclass(frozen=True)
 class Trunk:
-    """What lies in `features`.
+    """Architecture of `features`.
 
     Attributes:
         layers: in order; None for max pooling, which takes one place.
         taps: how many layers with weights lie before each feature map that is read, counted after the ReLU.
         pool: side and stride of the max pooling.
         smallest: side of the smallest image that leaves a pixel in every map.
-        ceil: whether the pooling also covers what is left of the last rows and columns.
+        ceil: pooling in ceil mode, which covers incomplete windows at the edges.
     """
 
     layers: tuple[Convolution | Fire | None, ...]

@@ -96,15 +96,15 @@ class CodeNorms:
 class CodeRotation:
     """x -> u = W (x - mean) in codes u_1..u_m; their norms go into the side information, their directions are rotated apart.
 
-    Sent is t_k = r_k (sqrt(D) Q_k u_k / |u_k| + mask_k) for each code, Q_k being a Haar rotation of D numbers of its own and
-    mask_k a small integer noise, all drawn from the image's key stream. The radius r_k is public: a constant times the root
-    mean square that |u_k| has under the public prior. So power, gain and order of what is sent depend on no photo, and for
-    ideal randomness (t_1, .., t_m) is uniform on a product of spheres whatever the photo (epsilon 0). A code whose norm is
-    below a public floor is sent as a rotated fixed unit vector. Rounding is covered as in `Rotation`. Proof:
-    docs/guarantees.md.
+    The transmitted block is t_k = r_k (sqrt(D) Q_k u_k / |u_k| + mask_k) for each code, Q_k being an independent Haar rotation
+    in D dimensions and mask_k a small integer noise, all drawn from the image's key stream. The radius r_k is public: a
+    constant times the root mean square of |u_k| under the public prior. Power, gain and order of the transmitted block are
+    thus independent of the photo, and for ideal randomness (t_1, .., t_m) is uniform on a product of spheres for every photo
+    (epsilon 0). For a norm below a public floor, a rotated fixed unit vector is transmitted. Rounding is covered as in
+    `Rotation`. Proof: docs/guarantees.md.
 
     Args:
-        space: public centre and map, for the private codes at hand.
+        space: public centre and map of these private codes.
         box: blocks are clipped to it first; NaN and infinities are refused.
 
     Example:
@@ -223,7 +223,7 @@ class CodeRotation:
 
     @property
     def delta(self) -> float:
-        """Bound on what double precision adds to epsilon 0, in total variation over all codes of an image.
+        """Upper bound on the total variation error of double precision, over all codes of an image.
 
         For code k the error of the rotated unit vector is at most a_k + b_k: the root mean square of a_k is at most
         (3 D (D + 1) + 202 D + 10) u, and b_k, of the first four steps, at most 2,300 u on average, u = 2^-53. The length

@@ -22,7 +22,7 @@ ASSUMPTIONS = (
 
 @dataclass(frozen=True, eq=False)
 class KeyedBlock:
-    """Attributes: sent (B, m, D), what replaces the private block; side, the bytes that Bob needs, to be encrypted."""
+    """Attributes: sent, (B, m, D), replaces the private block; side, side information for Bob, to be encrypted."""
 
     sent: Tensor
     side: bytes

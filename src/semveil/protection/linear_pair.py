@@ -49,7 +49,7 @@ class LinearPair(TrainedPair):
 
     @torch.no_grad()
     def distance_from_identity(self) -> float:
-        """Relative size of what protection changes in the weights: ||W - I||_F / ||I||_F."""
+        """Relative distance of the weights from the identity: ||W - I||_F / ||I||_F."""
         weight = self.protection.weight
         eye = torch.eye(len(weight)).to(weight)
         return float((weight - eye).norm() / eye.norm())

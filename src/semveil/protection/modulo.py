@@ -25,8 +25,9 @@ class Modulo:
 
     The circle's circumference is the box's width times 1 + guard. Bob subtracts N and reads the result in the window that
     extends the box by half a guard band on each side; channel noise beyond that wraps around, to the other end of the box.
-    With uniform N what is sent is uniform whatever the photo (epsilon 0). With wrapped Laplace N of scale b every coordinate
-    loses ln(max P / min P), which is ln cosh(L / 2b) but for the table's rounding; the block of n coordinates n times that.
+    With uniform N the transmitted block is uniform for every photo (epsilon 0). With wrapped Laplace N of scale b the privacy
+    loss per coordinate is ln(max P / min P), which is ln cosh(L / 2b) up to the table's rounding, and n times that for a block
+    of n coordinates.
 
     Args:
         box: one pair of bounds for all coordinates.
@@ -153,7 +154,7 @@ class Modulo:
 
 
 def guard_for(snr_db: float, *, deviations: float = 2.0) -> float:
-    """Guard band, relative to the box, that holds channel noise of so many standard deviations on either side.
+    """Guard band, relative to the box, for channel noise of a given number of standard deviations on either side.
 
     The mask's mean square over a circumference c is c^2 / 12, so its noise at an SNR has deviation c / sqrt(12 SNR); the band
     g = 2 z c / sqrt(12 SNR) with c = 1 + g gives g = k / (1 - k), k = z / sqrt(3 SNR), and at most 1.

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 @dataclass(frozen=True)
 class PairSettings:
-    """What a pair was trained for; it serves nothing else.
+    """Conditions that a pair was trained for, and is valid under.
 
     Attributes:
         codes: codes that the networks change, 0-based.
@@ -72,7 +72,7 @@ class PairSettings:
         return self.noised or self.codes
 
     def as_dict(self) -> dict[str, Any]:
-        """JSON-ready; range and channel are left out where they are what every pair had before there were others."""
+        """JSON-ready; SNR range and channel are omitted at their defaults, for compatibility with older pairs."""
         plain = asdict(self)
         for name, usual in (("snr_high_db", None), ("channel", "awgn")):
             if plain[name] == usual:
@@ -97,8 +97,8 @@ class PairSettings:
 class TrainedPair(nn.Module, ABC):
     """Two networks that are Alice's and Bob's only secret, the same for every photo.
 
-    Deterministic: the same photo gives the same block, and whoever knows the pair undoes it. It is no differentially private
-    mechanism (`docs/methods/dp-semcom.md`).
+    Deterministic: the same photo gives the same block, and anybody with the pair can invert it. It is not a
+    differentially private mechanism (`docs/methods/dp-semcom.md`).
     """
 
     settings: PairSettings

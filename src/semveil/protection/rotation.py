@@ -31,14 +31,14 @@ NORMALS_AT_ONCE = 1 << 22  # 32 MiB
 class Rotation:
     """x -> u = W (x - mean), of which the norm goes into the side information and the direction is rotated.
 
-    Sent is t = sqrt(n) Q u / |u| + mask, times a public factor: Q is a Haar rotation and the mask a small integer noise
-    (Irwin-Hall law on a fine grid), both drawn from the key's stream, one for each image. For ideal randomness sqrt(n) Q u/|u|
-    has the same law, uniform on a sphere, whatever the photo, so what is sent tells nothing about the block (epsilon 0). The
-    mask makes this hold for the floating-point arithmetic too, up to `delta`: it hides errors much smaller than itself, and
-    Bob subtracts it exactly. Proof: docs/guarantees.md.
+    The transmitted block is t = sqrt(n) Q u / |u| + mask, times a public factor: Q is a Haar rotation and the mask a small
+    integer noise (Irwin-Hall law on a fine grid), both drawn from the image's key stream. For ideal randomness sqrt(n) Q u/|u|
+    is uniform on a sphere for every photo, so that the transmitted block is independent of the private one (epsilon 0). The
+    mask extends this to floating-point arithmetic, up to `delta`: it hides errors much smaller than itself, and Bob subtracts
+    it exactly. Proof: docs/guarantees.md.
 
     Args:
-        space: public centre, map and law of the norm, for the private codes at hand.
+        space: public centre, map and norm law of these private codes.
         box: blocks are clipped to it first; NaN and infinities are refused.
 
     Example:
@@ -127,7 +127,7 @@ class Rotation:
 
     @property
     def delta(self) -> float:
-        """Bound on what double precision adds to epsilon 0.
+        """Upper bound on the total variation error of double precision.
 
         Step d of the rotation errs by (6 d + 50) u |v| at most, in any order of summation, and by 950 u |v| on average from
         the errors of its normals (u = 2^-53); the sum E bounds the expected error of the unit vector. A shift of the mask by

@@ -30,7 +30,7 @@ class RotationSpace:
         across: s, standard deviation in every other direction.
         whitening: a, 0 to 1.
         signal: root mean square per coordinate that the protected block is sent with, in latent units.
-        digest: SHA-256 over what the space was made of (64 hex digits).
+        digest: SHA-256 over the inputs of the space (64 hex digits).
     """
 
     mean: Tensor

@@ -49,7 +49,7 @@ def spectral_efficiency(snr_db: float, *, outage: float | None = None) -> float:
 
 
 class Carrier(Protocol):
-    """A number of symbols that carry a number of bytes."""
+    """A block of symbols that carries a fixed number of bytes."""
 
     @property
     def size(self) -> int:
@@ -73,7 +73,7 @@ class Carrier(Protocol):
 
 @dataclass(frozen=True)
 class AtCapacity:
-    """The bound for every code: all arrives where the realisation carries the rate, and nothing else.
+    """Upper bound for every code: error-free if the capacity of the realisation reaches the rate, else nothing arrives.
 
     Attributes:
         symbols: how many.
@@ -96,7 +96,7 @@ class AtCapacity:
 
 @dataclass(frozen=True)
 class ByLDPC:
-    """5G's LDPC code and QAM, decoded for what was heard.
+    """5G LDPC code and QAM.
 
     Attributes:
         modem: modulation, rate and number of symbols.
@@ -193,13 +193,13 @@ def unseal(data: bytes | None, key: bytes) -> bytes | None:
 
 
 def seal_picture(pixels: Pixels, key: bytes, *, codec: str, size: int) -> Sealed | None:
-    """The best file that so many bytes hold, encrypted and authenticated; None where no file is small enough.
+    """The best encoding of a picture within a size, encrypted and authenticated; None if none is small enough.
 
     Args:
         pixels: (H, W, 3).
         key: of AES, 16, 24 or 32 bytes.
         codec: see `codecs.CODECS`.
-        size: bytes all told.
+        size: total length in bytes.
     """
     coded = code(pixels, codec, size - SEAL_BYTES - len(END))
     if coded is None:
@@ -209,7 +209,7 @@ def seal_picture(pixels: Pixels, key: bytes, *, codec: str, size: int) -> Sealed
 
 
 def shown_picture(data: bytes | None, key: bytes, shape: tuple[int, ...]) -> Pixels:
-    """What the receiver shows: the picture, or grey where it did not come whole (the cliff).
+    """Picture shown by the receiver: the decoded one, or grey after a failure (the cliff effect).
 
     Args:
         data: as it arrived, None where nothing did.

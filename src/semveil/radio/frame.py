@@ -39,7 +39,7 @@ PREAMBLE, POSTAMBLE = training(0b00011101), training(0b01110001)  # x^8 + x^4 + 
 
 @dataclass(frozen=True)
 class Signal:
-    """What the signal field says of the frame.
+    """Content of the signal field.
 
     Attributes:
         header: bytes of the digital header.

@@ -44,7 +44,7 @@ class CodedModem:
     """A number of symbols under one modulation and code rate.
 
     The message is cut into code blocks of about one size. Their symbols are spread over the frame by a public
-    permutation, so that a fade hits all of them alike. No checksum: what is sent is sealed.
+    permutation, so that fades affect all of them equally. There is no checksum, since the data are sealed.
 
     Attributes:
         scheme: modulation and rate.

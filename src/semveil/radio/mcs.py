@@ -47,7 +47,7 @@ SCHEMES = tuple(Scheme(bits, rate / 1024) for bits, rates in _TABLE.items() for 
 
 
 def choose_scheme(capacity: float) -> Scheme | None:
-    """The scheme of most bits that a capacity carries, None where there is none.
+    """The scheme with the most bits that a capacity supports; None if there is none.
 
     Args:
         capacity: bits per symbol, as `link_efficiency` gives it at an SNR that is lower by the margin.
