@@ -66,11 +66,11 @@ def train_inverter(
     *,
     rng: torch.Generator | None = None,
 ) -> Inverter:
-    """Learn sources from converted pictures by least squares: what whoever holds the client's module can train at home.
+    """Learn to invert a conversion by least squares, as anybody with the client's module can.
 
-    A linear stage first, one map for all three colours, which undoes shuffled pixels; then a convolutional network that sees
-    the converted picture and the linear estimate and adds what is left. The mean source competes with both on a validation
-    part, so an inverter of a conversion that tells nothing answers with the mean.
+    A linear stage comes first, one map for all three colours, which undoes pixel permutations; then a convolutional network
+    predicts its residual from converted image and linear estimate. The mean source competes with both on a validation part,
+    so that the inverter of an uninformative conversion returns the mean.
 
     Args:
         converted: (N, 3, H, W) in [-1, 1], sides even.

@@ -43,8 +43,8 @@ class Channel(nn.Module, ABC):
     """A channel for symbols of unit mean power, differentiable in them: `channel(symbols, snr_db, rng) -> received, state`.
 
     Fading has unit mean power, so that `snr_db` is the mean SNR at the receiver, per complex symbol. A message is one row; rows
-    fade independently. Anything else that is called like this serves as a channel too; what is below helps a receiver
-    that has no perfect knowledge, and is public: it describes the law, never the realisation.
+    fade independently. Any callable of this form serves as a channel too. The methods besides `forward` are for receivers
+    without perfect channel knowledge; they are public, since they describe the law and not the realisation.
     """
 
     @abstractmethod

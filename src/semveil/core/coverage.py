@@ -115,7 +115,7 @@ class Part:
 
     @property
     def space(self) -> tuple[str, str]:
-        """What its values can be told apart within: one model's codes, one model's identities, or nothing else."""
+        """Space in which parts are comparable: the codes of one model, the identities of one model, or the part alone."""
         return self.kind.value, self.model
 
     def __str__(self) -> str:

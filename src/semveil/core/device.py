@@ -80,13 +80,13 @@ _LOADED_ON = ContextVar("loaded_on", default=CPU)
 
 @contextmanager
 def loading_onto(name: str | torch.device) -> Iterator[None]:
-    """Models that are loaded within have their networks there, for whoever loads models by name deep inside its work.
+    """Context manager that sets the device of models loaded within, for code that loads them by name at a lower level.
 
     Args:
         name: see `choose_device`.
 
     Raises:
-        DeviceError: it is not there.
+        DeviceError: the device is not available.
     """
     token = _LOADED_ON.set(choose_device(name))
     try:

@@ -76,10 +76,9 @@ class _Seen:
 class Ledger:
     """Releases by person, one line of JSON each, readable by the owner only.
 
-    Names are not stored: a person is the HMAC-SHA256 of the name under a random key beside the ledger (`FILE.key`), so the
-    ledger alone gives nobody away, while who has both can test names. Writing of upper or lower case and spaces does not
-    matter. The first line says by a keyed hash which key belongs to the ledger. Processes may write at the same time. What
-    cannot be read is an error and never passed over: a total that lacks a release would be too low.
+    Names are not stored: a person is the HMAC-SHA256 of the name (`subject_name`) under a random key beside the ledger
+    (`FILE.key`). The ledger alone identifies nobody; with the key, names can be tested. Its first line identifies the key by a
+    keyed hash. Concurrent writers are safe. An unreadable line is an error, since a total without its release would be too low.
 
     Args:
         path: the ledger; `SEMVEIL_HOME/ledger.jsonl` by default. It and its key are made by the first `record` or `prepare`.
@@ -119,18 +118,18 @@ class Ledger:
         return begun
 
     def fix_budgets(self, subjects: Iterable[str], limit: float, *, change: bool = False) -> None:
-        """Fix what all releases about each of these people may cost together; every later one is refused that costs more.
+        """Set the privacy budget of each person; later releases that would exceed it are refused.
 
-        Fix it before the first release: composition with later releases that depend on earlier ones holds up to a budget
-        that does not. A ledger is begun where there is none.
+        Set it before the first release: adaptive composition holds up to a budget that is itself not adaptive. Creates the
+        ledger if it does not exist.
 
         Args:
-            subjects: the people.
-            limit: the epsilon, for the whole record.
+            subjects: names of the people.
+            limit: total epsilon for the whole record, in nats, >= 0.
             change: replace an existing budget.
 
         Raises:
-            BudgetIsFixed: somebody has another one already; nobody's is written then.
+            BudgetIsFixed: a person has another budget already; none is written then.
             ValueError: the budget is not a finite number >= 0, or a name is empty.
             KeyProblem, LedgerError, OutputError: as for `prepare`.
         """
@@ -151,20 +150,20 @@ class Ledger:
         only_new: bool = False,
         already_made: bool = False,
     ) -> int:
-        """Write down releases, all of them or none; none where a person's whole record would cost more than the budget.
+        """Record several releases atomically; none if the total of any person would exceed the budget.
 
         Args:
-            bookings: all or none of them is written.
-            only_new: pass over releases that are recorded about the person already.
-            limit: fix it as the budget of these people first, see `fix_budgets`; it stays fixed if the releases are refused.
-            already_made: they cannot be refused any more, whatever the budget is.
+            bookings: the releases.
+            only_new: skip releases that are already recorded about the person.
+            limit: budget to set for these people first, see `fix_budgets`; it remains set if the releases are refused.
+            already_made: record the releases even over budget, since they were made.
 
         Returns:
-            How many were written down.
+            Number of recorded releases.
 
         Raises:
-            OverLimit: a budget would be exceeded, or nothing finite would hold.
-            BudgetIsFixed: somebody has another budget than `limit`.
+            OverLimit: a budget would be exceeded, or no finite epsilon would hold.
+            BudgetIsFixed: a person has another budget than `limit`.
             KeyProblem, LedgerError, OutputError: as for `prepare`.
         """
         if limit is not None:

@@ -13,10 +13,10 @@ File = tuple[Path, bytes]  # where it goes, and what it holds
 
 
 def publish(files: Sequence[File], *, once: Callable[[], None] = lambda: None) -> None:
-    """Write files that appear together, in the order given, and of which no byte is written before something else is done.
+    """Write several files so that they appear together, in the given order, after an action has succeeded.
 
-    Room for all of them is made on the disk first, under names that nobody looks for. So a full disk, a folder that is in the
-    way, or an error of `once` leaves nothing, and `once` is not called where the files could not be written.
+    Disk space is reserved first, under temporary names. A full disk, a folder at the path or an error of `once` therefore
+    leaves no file, and `once` is not called if the files could not be written.
 
     Args:
         files: paths with their bytes, all different.

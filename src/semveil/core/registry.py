@@ -37,8 +37,8 @@ class _Later:
 class Registry(Generic[T]):
     """A table from name to object for one kind of thing.
 
-    Three ways lead into it, and what came by any of them is found alike: `add`, `add_later`, and, where the registry has a
-    group, entry points of other packages, which are imported when somebody first asks for them.
+    Entries come from `add`, `add_later`, and, for a registry with a group, entry points of other packages, which are imported
+    on first access. Look-up does not distinguish them.
 
     Args:
         kind: of the entries, for messages, such as `channel`.

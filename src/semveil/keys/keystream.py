@@ -25,12 +25,12 @@ LOG_TERMS = 10  # of 2 artanh(s), |s| < 0.1716: the first one left out is below 
 class KeyStream:
     """ChaCha20's keystream (RFC 8439, nonce and counter from 0) read as integers and as standard normals.
 
-    One position moves through the stream: each call goes on where the last one stopped, so that n and then m normals are the
-    first n + m. Only correctly rounded operations of IEEE double precision are used (+ - * / sqrt, comparisons), element by
-    element, so the result does not depend on machine, threads, SIMD level or maths library.
+    Each call continues at the position of the previous one, so that n and then m normals are the first n + m. Only correctly
+    rounded operations of IEEE double precision are used (+ - * / sqrt, comparisons), element by element, so that the result
+    does not depend on machine, threads, SIMD level or maths library.
 
-    A key serves one stream: whoever knows that a key was used twice learns the difference of what it hid. A stream is bound
-    to the process that made it, since a fork would repeat it, and to one thread.
+    A key serves one stream: using it twice reveals the difference of the two protected values. A stream is bound to the process that
+    created it, since a fork would repeat it, and to one thread.
 
     Args:
         key: 32 bytes, for this stream alone; see `MessageKeys.keystream`.

@@ -19,9 +19,9 @@ ENTRY = re.compile(rb"[0-9a-f]{64}")
 class NonceLog:
     """A file with the SHA-256 of each nonce on a line, mode 0600, made by the first `add`.
 
-    Processes may share it: `add` and `claim` look and write under one lock, so of several with the same nonce one succeeds. A
-    line cut off by a crash, of an `add` that never returned, is dropped by the next one. Whoever deletes the log, or puts back
-    an old one, lets Bob accept old messages again.
+    Processes may share it: `add` and `claim` check and write under one lock, so that one of several with the same nonce
+    succeeds. An incomplete line, left by a crash before `add` returned, is removed by the next call. Deleting the log or
+    restoring an old one makes Bob accept old messages again.
 
     Args:
         path: the file; links are refused.

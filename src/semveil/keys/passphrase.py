@@ -20,10 +20,10 @@ def new_salt() -> bytes:
 
 
 def from_passphrase(text: str, salt: bytes) -> Secret:
-    """scrypt(text, salt) with N = 2^17, r = 8, p = 1 (RFC 7914): some tenths of a second and 128 MiB for every guess.
+    """scrypt(text, salt) with N = 2^17, r = 8, p = 1 (RFC 7914): tenths of a second and 128 MiB per guess.
 
-    Whoever holds a message can try passphrases at that price, so the passphrase must be hard to guess; its length is the
-    only thing that is checked. Equal characters in different Unicode forms count as equal (NFC).
+    Anybody with a message can guess passphrases at that cost, so the passphrase must be strong; only its length is checked.
+    Equal characters in different Unicode forms count as equal (NFC).
 
     Args:
         text: at least 12 characters.

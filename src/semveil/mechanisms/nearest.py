@@ -21,13 +21,13 @@ from semveil.mechanisms.sphere import Claimed
 class Nearest(Claimed):
     """The exponential mechanism whose utility is 1 for the k candidates nearest to the record and 0 for the others.
 
-    Whatever the record, k of N candidates have utility 1, so that the sum that probabilities are divided by is the same for
-    all records and the factor 2 of the exponential mechanism falls away: a candidate is shown with probability (1 - rest) / k
-    or rest / (N - k), and epsilon = ln (1 - rest) (N - k) / (k rest). Which k are the nearest may be computed in any way, ties
-    and rounding included, as long as it follows from the record.
+    For every record exactly k of N candidates have utility 1. The normalising constant is therefore the same for all records,
+    and the factor 2 of the exponential mechanism vanishes: a candidate has probability (1 - rest) / k or rest / (N - k), and
+    epsilon = ln (1 - rest) (N - k) / (k rest). The k nearest may be selected in any way, ties and rounding included, that is
+    a function of the record.
 
     Args:
-        candidates: N, how many there are.
+        candidates: N, number of candidates.
         near: k, from 1 to N - 1.
         rest: probability of all others together, in (0, 1).
 

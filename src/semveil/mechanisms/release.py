@@ -19,17 +19,17 @@ LARGEST_VALUE = 2.0**100  # leaves float32 room for the noise
 
 
 class ExactRelease:
-    """A mechanism whose noise is fit for a real release, not for simulation only.
+    """A mechanism with exactly sampled noise, for real releases in place of simulations.
 
     Y = step * round((X + N) / step), N of the mechanism's ideal law; Y has exactly this law, see `semveil.mechanisms.exact`.
     Rounding to a public grid is post-processing of the ideal X + N, so the guarantee of the ideal mechanism holds with basis
-    `proved`. There is no stream of random numbers to pass in: a release that can be repeated can be undone.
+    `proved`. No generator can be passed in: a reproducible release could be undone.
 
     Args:
         mechanism: an `ExactMechanism`, as Laplace, L2Laplace, Gaussian and PerCoordinateLaplace are; its scale must not depend
             on the record.
-        step: of the grid, a power of two in [2^-100, 2^100], in the units of x and fixed without looking at the record. By
-            default 2^-17 to 2^-16 of the smallest scale, which adds nothing to be seen to the noise.
+        step: of the grid, a power of two in [2^-100, 2^100], in the units of x, independent of the record. By default
+            2^-17 to 2^-16 of the smallest scale, which is negligible beside the noise.
 
     Raises:
         TypeError: a mechanism that has no exact sampler.

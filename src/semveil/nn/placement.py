@@ -8,14 +8,14 @@ from torch import Tensor
 def placing(cells: int, grid: int, first: float, last: float) -> Tensor:
     """(grid, cells): linear interpolation of `cells` values on [first, last] at the centres of `grid` cells of [0, 1].
 
-    Where the cells lie closer together than the grid, the kernel is widened, so that none is passed over. Grid cells
-    outside the interval get zeros, those across its ends their share.
+    For cells finer than the grid the kernel is widened, so that every cell contributes. Grid cells outside the interval get
+    zeros, those across its ends their share.
 
     Args:
         cells: values on the interval.
         grid: values on [0, 1].
-        first: ends of the interval, inside [0, 1].
-        last: likewise.
+        first: left end of the interval, in [0, 1].
+        last: right end of the interval, in [0, 1].
 
     Example:
         >>> placing(2, 4, 0.0, 1.0).sum(1).tolist()

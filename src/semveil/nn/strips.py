@@ -40,14 +40,14 @@ def rows_per_strip(batch: int, side: int, channels: int) -> int:
 
 
 def double_in_strips(x: Tensor, up: Folded, conv: Folded, rows: int) -> Iterator[Tensor]:
-    """`conv(up(x))`, `rows` output rows at a time, so that what lies between stays in the processor's cache.
+    """`conv(up(x))`, `rows` output rows at a time, so that intermediate values stay in the processor's cache.
 
     `up` is a transposed convolution with stride 2, then the binomial filter; `conv` keeps the side.
 
     Args:
         x: (B, C, S/2, S/2).
-        up: the layers, the noise of both at side S.
-        conv: likewise.
+        up: transposed convolution, its noise at side S.
+        conv: convolution, its noise at side S.
         rows: even.
 
     Yields:

@@ -64,9 +64,9 @@ def choose_scheme(capacity: float) -> Scheme | None:
 def link_efficiency(link: Link, snr_db: float, symbols: int, *, outage: float, seed: int = 0) -> float:
     """Bits per symbol that all but a share of a link's messages carry, an upper bound for every code.
 
-    The mean over a message's symbols of log2(1 + |g|^2 / sigma^2), g and sigma^2 being what the receiver's equaliser leaves;
-    and of its law over messages the quantile `outage`, from simulated realisations. Over a channel that does not fade it
-    is log2(1 + SNR). What was found is kept for the same link object.
+    The mean over a message's symbols of log2(1 + |g|^2 / sigma^2), with the gain g and noise power sigma^2 after equalisation;
+    of its distribution over messages the quantile `outage`, from simulated realisations. Without fading it is
+    log2(1 + SNR). Results are cached per link object.
 
     Args:
         link: channel and receiver.

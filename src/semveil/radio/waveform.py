@@ -53,10 +53,10 @@ def modulate(symbols: Complex, rate: int) -> Complex:
 
 
 def sample(samples: Complex, times: Floats, rate: float) -> Complex:
-    """Matched filter and interpolation in one: what a correlation with the pulse gives at times in samples, any real ones.
+    """Matched filtering and interpolation in one: correlation with the pulse at arbitrary sampling times.
 
     Args:
-        samples: (M,), taken for 0 outside.
+        samples: (M,), zero outside.
         times: (K,), in samples.
         rate: samples per symbol.
     """
