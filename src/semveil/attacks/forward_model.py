@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a protection does to private codes, as Eve learns it from known pairs: an affine map and what it leaves unexplained."""
+"""Eve's model of a protection, learnt from known pairs: an affine map of the private codes and its residual variance."""
 
 from dataclasses import dataclass
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Do two transmissions show the same photo?"""
+"""Linkage of two transmissions of the same photo."""
 
 from dataclasses import dataclass
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What every simulated channel is: a torch module from sent symbols to received ones, with what a genie knows of it."""
+"""The interface of simulated channels: a torch module from sent to received symbols, with the genie-aided channel state."""
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass

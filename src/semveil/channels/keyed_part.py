@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a keyed message carries beside its symbols; nothing in it is secret."""
+"""The public part of a keyed message beside its symbols."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Channels by name: `rayleigh:coherence=64,csi=mmse`, and how many channel uses a message takes over one."""
+"""Channels by name, such as `rayleigh:coherence=64,csi=mmse`, and the number of channel uses of a message."""
 
 import inspect
 import math

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What Alice puts into a file for Bob, and what Eve finds in it."""
+"""The message file from Alice to Bob, which Eve can read too."""
 
 import json
 import math

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What imperfect synchronisation leaves: a turning phase, and symbols read too early or too late."""
+"""Synchronisation errors: phase, carrier frequency and timing offsets."""
 
 import math
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A range coder: integers to bytes at their information content, in integer arithmetic alone, so that all machines agree."""
+"""A range coder: integers to bytes at their information content, in integer arithmetic, reproducible on every machine."""
 
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Receivers: what is known of the channel (perfectly, from pilots, or nothing), and how one or several antennas undo it."""
+"""Receivers: channel knowledge (perfect, from pilots, or none), equalisation, and combining over antennas."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

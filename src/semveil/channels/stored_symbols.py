@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Symbols as whole steps in as few bits as they need: a file holds no more of them than its channel leaves."""
+"""Symbols quantised to the accuracy that the channel noise leaves, in as few bits as needed."""
 
 import math
 

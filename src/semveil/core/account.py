@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What all recorded releases about one person add up to, for each part of the photo and for the whole record."""
+"""Composition of all recorded releases about one person, per part of the photo and for the whole record."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace

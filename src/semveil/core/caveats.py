@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What an epsilon does not say: fixed words for certificates."""
+"""Limitations of an epsilon, as fixed terms for certificates."""
 
 from enum import StrEnum
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is guaranteed about one release, to whom and on what basis, as a value that travels beside the output as JSON."""
+"""Certificate of one release: its guarantee and conditions, as a value that accompanies the output as JSON."""
 
 import json
 import math

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Fields of certificates as JSON has them: read strictly, so that a damaged or forged one is refused with the reason."""
+"""Strict parsing of certificate fields from JSON; damaged or forged ones are rejected with the reason."""
 
 from dataclasses import fields
 from typing import Any, NoReturn, cast

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What several releases about one person guarantee together."""
+"""Joint guarantee of several releases about one person."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What of a photo a claim is about: parts as values, what can be computed from what, and their names in plain words."""
+"""Scope of a claim within a photo: parts as values, their dependencies, and their names in plain words."""
 
 import re
 from collections.abc import Iterable, Mapping

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""On which device networks compute, and in which precision: the one place that knows.
+"""Device and precision of network computations, decided in one place.
 
 Weights are read onto the CPU and moved from there. Random numbers are drawn on the CPU and moved to where they are needed, so
 that a seed means the same on every device; exact noise, keystreams and whatever Alice and Bob must compute alike stay there.

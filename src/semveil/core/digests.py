@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""SHA-256 digests of what a computation takes in: files, tensors, JSON. Equal digests mean equal inputs."""
+"""SHA-256 digests of the inputs of a computation: files, tensors, JSON. Equal digests mean equal inputs."""
 
 import hashlib
 import json

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Errors that a user can act on: one printable line each, with the exit code that the command line ends with.
+"""Errors that a user can act on: one printable line each, with the exit code of the command line.
 
 Anything else that escapes the library is a bug in it or in the calling code and keeps its traceback.
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A certificate in plain words: what is guaranteed to whom, what not, and what epsilon means as odds."""
+"""A certificate in plain words: its guarantee, its limits, and the meaning of epsilon as odds."""
 
 import math
 from decimal import ROUND_CEILING, Decimal

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Files that appear whole or not at all, and files that are opened without waiting for anybody."""
+"""Atomic writing of files, and opening of regular files without blocking."""
 
 import contextlib
 import errno

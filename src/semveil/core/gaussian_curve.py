@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What Gaussian noise is worth: the exact trade-off between epsilon, delta and sigma (Balle and Wang 2018)."""
+"""The exact trade-off between epsilon, delta and sigma of Gaussian noise (Balle and Wang 2018)."""
 
 import math
 from collections.abc import Callable

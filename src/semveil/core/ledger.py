@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A private book of releases that adds up what repeated releases about one person cost."""
+"""A private ledger of releases that adds up the privacy cost of repeated releases about one person."""
 
 import datetime
 import hashlib

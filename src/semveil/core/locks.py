@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Locks on open files, so that of several processes one writes at a time."""
+"""Exclusive locks on open files, between processes."""
 
 import os
 

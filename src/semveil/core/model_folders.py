@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where trained models lie: the bundled ones and those below SEMVEIL_HOME/models; found without loading anything."""
+"""Locations of trained models, bundled and below SEMVEIL_HOME/models; found without loading anything."""
 
 from importlib import resources
 from importlib.util import find_spec

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What other packages add to semveil by entry points: found without importing them, imported when somebody asks for one."""
+"""Entry points by which other packages extend semveil: found without an import, imported on first access."""
 
 import sys
 from dataclasses import dataclass

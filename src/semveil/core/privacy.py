@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Privacy claims as values: a sensitivity, the guarantee a mechanism makes of it, and what further steps leave of it."""
+"""Privacy claims as values: sensitivities, guarantees, and their change under post-processing."""
 
 import math
 from collections.abc import Iterable, Sequence

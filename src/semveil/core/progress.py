@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How work that takes a while tells how far it is."""
+"""Callbacks for the progress of long computations."""
 
 from collections.abc import Callable
 

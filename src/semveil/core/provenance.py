@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a result was made with: versions and commit."""
+"""Provenance of a result: versions and commit."""
 
 import platform
 import subprocess

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Files that belong together and can be read only after what must be on the disk before them."""
+"""Joint publication of files that must not be readable before an action has completed."""
 
 import os
 from collections.abc import Callable, Sequence

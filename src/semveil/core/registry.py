@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Names that users select by: a registry that refuses duplicates, suggests near misses and sees what other packages add."""
+"""Names that users select by: a registry that refuses duplicates, suggests near misses and includes plugins."""
 
 import difflib
 import warnings

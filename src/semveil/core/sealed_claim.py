@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a guarantee is worth to whoever also has the sealed originals of a picture."""
+"""Guarantee against an adversary who also has the sealed originals of a picture."""
 
 from dataclasses import replace
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How strong an epsilon is in a word, by how often the best possible observer guesses right."""
+"""Strength of an epsilon in a word, by the success rate of the best possible observer."""
 
 import math
 from dataclasses import dataclass

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Text and JSON files as people's programs leave them: with a byte order mark, other line ends, no last one, or damaged."""
+"""Tolerant reading of text and JSON files: byte order marks, foreign line ends, damage."""
 
 import codecs
 import json

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Third-party weight files: what there is, where it lies, how to get it; nothing is downloaded unless asked for.
+"""Third-party weight files: catalogue, location and download; nothing is downloaded unless requested.
 
 Files lie in `$SEMVEIL_HOME` (the user's cache folder where that is not set), there or in its subfolder `weights`, under
 their official names.

@@ -29,8 +29,8 @@ class KeyStream:
     rounded operations of IEEE double precision are used (+ - * / sqrt, comparisons), element by element, so that the result
     does not depend on machine, threads, SIMD level or maths library.
 
-    A key serves one stream: using it twice reveals the difference of the two protected values. A stream is bound to the process that
-    created it, since a fork would repeat it, and to one thread.
+    A key serves one stream: using it twice reveals the difference of the two protected values. A stream is bound to the process
+    that created it, since a fork would repeat it, and to one thread.
 
     Args:
         key: 32 bytes, for this stream alone; see `MessageKeys.keystream`.

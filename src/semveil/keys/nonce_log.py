@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The nonces of the messages that Bob has read, so that a message sent again is found out."""
+"""A log of the nonces of all messages that Bob has read, which detects replays."""
 
 import hashlib
 import os

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""All keys of one message, derived from the shared secret, the message's nonce and what the message is."""
+"""All keys of one message, derived from the shared secret, the nonce and a description of the message."""
 
 import json
 import os

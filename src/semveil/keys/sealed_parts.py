@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Several secrets in one file, each sealed under a key of its own, so that one of them can be handed over alone.
+"""Several secrets in one file, each sealed under its own key, which can be disclosed separately.
 
     file = magic | length of header (4 bytes) | header (JSON) | for each part: key check (32) | sealed part
     key of part i = HKDF-SHA256(secret; salt: nonce of the header; info: label, SHA-256 of the header, i)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What all mechanisms share: the interface, the checks on records and sensitivities, exact exponential draws."""
+"""Shared by all mechanisms: the interface, checks on records and sensitivities, exponential and normal samples."""
 
 import math
 from collections.abc import Sequence

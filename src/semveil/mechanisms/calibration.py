@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How the noise of dp-semcom's private block follows from a nominal epsilon: as the paper has it, and corrected."""
+"""Calibration of the noise on dp-semcom's private block to a nominal epsilon: as published, and corrected."""
 
 import math
 from collections.abc import Callable

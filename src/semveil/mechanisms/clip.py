@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Clipping to a public box, which bounds how far two records can lie apart."""
+"""Clipping to a public box, which bounds the distance between two records."""
 
 from dataclasses import dataclass
 from typing import Any

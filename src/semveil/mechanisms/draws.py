@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What it costs to draw several times and show one: choosing by the outputs is paid for, whatever the rule."""
+"""Privacy cost of drawing several times and publishing one draw, whatever the selection rule."""
 
 from dataclasses import replace
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How Laplacian a residual looks: a fit, its quality, and the paper's noise calibration, which is no guarantee."""
+"""Laplace fit of a residual, its quality, and the paper's noise calibration, which is not a guarantee."""
 
 import math
 from dataclasses import asdict, dataclass

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Noise added to a unit vector, and the sum divided by its length: what general mechanisms do on the sphere."""
+"""General mechanisms on the sphere: noise added to a unit vector, and the sum normalised."""
 
 import math
 from abc import abstractmethod

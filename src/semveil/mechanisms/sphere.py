@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What mechanisms on the unit sphere share: the interface, the check of unit vectors, and how a cosine becomes a vector.
+"""Shared by mechanisms on the unit sphere: the interface, the check of unit vectors, vectors with a given cosine.
 
 All of them leave the direction around the input to chance: the output is t x + sqrt(1 - t^2) u, u uniform among the unit
 vectors orthogonal to x, and only the law of the cosine t = <x, y> differs. Density ratios are then those of the cosines.

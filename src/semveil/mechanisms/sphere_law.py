@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The base of all laws on the unit sphere, and of those that draw the cosine to the input and leave the rest to chance."""
+"""Base classes of laws on the unit sphere, and of those that depend on the cosine to the input only."""
 
 from abc import ABC, abstractmethod
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How latent-dp splits a budget between coordinates of different width: weights w_j, and what follows for the noise.
+"""Budget split of latent-dp between coordinates of different width: weights w_j and the resulting noise.
 
 [LDP]: Tao Li, Chris Clifton, "Differentially Private Imaging via Latent Space Manipulation", 2021. With weights that add up
 to 1 and scales b_j = S_j / (w_j epsilon), coordinate j loses w_j epsilon and all of them epsilon.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What every measurement of images checks first."""
+"""Shape checks shared by all image metrics."""
 
 from torch import Tensor
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How much an image was changed, pixel by pixel: the distances that [DPI] reports beside SSIM and FID."""
+"""Pixel-wise distortion: the distances that [DPI] reports beside SSIM and FID."""
 
 import torch
 from torch import Tensor

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Does a received image still show the same person? Numbers per image, by a recogniser of the caller's choice.
+"""Identity metrics per image, by a recogniser of the caller's choice.
 
 What is compared decides what the numbers mean: against the source they include the error of inversion, against the
 inverted image (what error-free transmission gives) they do not.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is kept of a face's parts, from the labels of its pixels: how open mouth and eyes are, and where the hair is."""
+"""Preservation of face parts, from pixel labels: opening of mouth and eyes, overlap of the hair."""
 
 import torch
 from torch import Tensor

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is kept of a face, from points on it: where they lie, how open eyes and mouth are, where it looks, how it is turned."""
+"""Preservation of a face's geometry, from landmarks: their position, opening of eyes and mouth, gaze, head pose."""
 
 import numpy as np
 from numpy.typing import NDArray

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How sharp a face is beside its photo."""
+"""Sharpness of a face relative to its photo."""
 
 import torch
 from torch import Tensor

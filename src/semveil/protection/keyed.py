@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What every keyed protection offers: it is undone by whoever holds the key, and tells nobody else anything."""
+"""The interface of keyed protections: invertible with the key, uninformative without it."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Gradients through what is computed exactly outside torch: the value is taken as it is, the gradient by a linear map."""
+"""Gradients through exact computations outside torch: the value is given, the gradient is a linear map."""
 
 from collections.abc import Callable
 from typing import Any

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What every trained pair of networks has: settings, and the two directions of the private block."""
+"""The interface of trained pairs of networks: settings, protection and deprotection."""
 
 from abc import ABC, abstractmethod
 from dataclasses import asdict, dataclass

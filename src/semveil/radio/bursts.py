@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Between a message and a recording: what is digital goes into the burst's header, the symbols stay analogue."""
+"""Messages as bursts in recordings: digital data go into the burst's header, the symbols stay analogue."""
 
 import os
 from pathlib import Path

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What protects a digital header: convolutional code of rate 1/2, constraint length 7, QPSK, CRC-32, soft Viterbi decoding."""
+"""Channel coding of digital headers: rate-1/2 convolutional code, constraint length 7, QPSK, CRC-32, soft Viterbi decoding."""
 
 import zlib
 from functools import cache

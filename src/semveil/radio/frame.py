@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a burst is made of: preamble, signal field, digital header, analogue payload with pilots, postamble."""
+"""The structure of a burst: preamble, signal field, digital header, analogue payload with pilots, postamble."""
 
 import struct
 from dataclasses import dataclass

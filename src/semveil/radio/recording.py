@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Recordings as SigMF has them: complex samples beside a JSON that says what they are."""
+"""Recordings in SigMF: complex samples and a JSON that describes them."""
 
 import io
 import json
