@@ -17,7 +17,7 @@ CHECK_EVERY = 100  # steps
 
 @dataclass(frozen=True)
 class InverterSettings:
-    """How the inverter is trained.
+    """Training settings of the inverter.
 
     Attributes:
         width: channels of its convolutions, at half the pictures' resolution.

@@ -14,7 +14,7 @@ from semveil.attacks.observation import PublicKnowledge
 
 @dataclass(frozen=True)
 class Linkage:
-    """How often Eve ranks the right transmission above a wrong one: 0.5 is guessing, 1 is always.
+    """Probability that Eve ranks the right transmission above a wrong one: 0.5 for guessing, 1 at best.
 
     Attributes:
         private: from the private block's direction.

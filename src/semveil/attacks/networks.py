@@ -14,7 +14,7 @@ CHECK_EVERY = 50  # steps
 
 @dataclass(frozen=True)
 class NetworkSettings:
-    """How a network is trained.
+    """Settings of a network and its training.
 
     Attributes:
         hidden: widths of the hidden layers; none for the paper's single fully connected layer.

@@ -117,7 +117,7 @@ class Observation:
 
 @dataclass(frozen=True, eq=False)
 class KnownPairs:
-    """Earlier transmissions whose photos Eve knows, because she chose them or found them out.
+    """Earlier transmissions whose photos Eve knows (chosen or known plaintext).
 
     Args:
         received: (N, K, D), as in `Observation`.

@@ -33,7 +33,7 @@ class ChannelState:
 
 
 class Heard(NamedTuple):
-    """Attributes: received, (B, N) complex; state, of the channel that they came through."""
+    """Attributes: received, (B, N) complex; state, of the channel that was used."""
 
     received: Tensor
     state: ChannelState

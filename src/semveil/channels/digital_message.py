@@ -73,7 +73,7 @@ class DigitalMessage:
 
     @property
     def private_codes(self) -> tuple[int, ...]:
-        """All of them."""
+        """All codes, since all latents are sealed."""
         return tuple(range(self.latent_shape[0]))
 
 

@@ -135,7 +135,7 @@ class Bandwidth:
 
     @property
     def uses(self) -> int:
-        """All of them."""
+        """Total channel uses of one image."""
         return self.symbols + self.overhead + self.side
 
     @property

@@ -33,7 +33,7 @@ _HASH = re.compile(r"[0-9a-f]{64}")
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class Message(Brief):
-    """Transmitted symbols and the side information to read them; a valid one, or it cannot be made.
+    """Transmitted symbols and their side information; validated on construction.
 
     It has no place for a source path, metadata of the photo, latents, noise, a seed or a key, and names that look like paths
     are refused. Everything in it is readable by Eve.

@@ -11,7 +11,7 @@ from semveil.channels.channel import Channel, ChannelState, Heard, multiply, noi
 
 
 class PhaseOffset(Channel):
-    """y_n = e^(j (theta + 2 pi f n)) s_n + n_n, theta uniform, f uniform in -frequency..frequency: carriers that differ.
+    """y_n = e^(j (theta + 2 pi f n)) s_n + n_n, theta uniform, f uniform in -frequency..frequency: carrier offset.
 
     Args:
         frequency: largest offset, in cycles per symbol; 0 for a phase alone.
@@ -58,7 +58,7 @@ class PhaseOffset(Channel):
 
 
 class TimingOffset(Channel):
-    """The message read `delay` symbols late, whole ones or fractions: its spectrum times e^(-2 pi j f delay), then noise.
+    """A delay, in symbols or fractions of them: the spectrum times e^(-2 pi j f delay), then noise.
 
     Band-limited interpolation, exact for a message that a cyclic prefix repeats (`prefix` counts it).
 

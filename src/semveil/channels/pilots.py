@@ -6,7 +6,7 @@ from torch import Tensor
 
 
 class Pilots:
-    """One pilot at every `every`-th place of a frame, the first one at place 0.
+    """Pilots at every `every`-th position of a frame, starting at position 0.
 
     Args:
         every: spacing, at least 2.

@@ -13,7 +13,7 @@ _LEAST = 1 << (_WINDOW - 8)
 
 @dataclass(frozen=True)
 class Table:
-    """How likely the symbols 0..n-1 are: symbol i has the counts `starts[i]` to `starts[i + 1]` of 65,536.
+    """Cumulative frequencies of symbols 0..n-1: symbol i has the counts `starts[i]` to `starts[i + 1]` of 65,536.
 
     Raises:
         ValueError: it does not run from 0 to 65,536, or a symbol has no count.
@@ -75,7 +75,7 @@ def decode(data: bytes, tables: Sequence[Table]) -> list[int]:
 
 
 class Decoder:
-    """The same symbol by symbol, where a table depends on the symbols before it.
+    """Decoding symbol by symbol, for tables that depend on the symbols before.
 
     Args:
         data: from `encode`.

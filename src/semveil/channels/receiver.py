@@ -31,7 +31,7 @@ class Estimate:
 
 
 class Link(nn.Module):
-    """Pilots, channel, estimation and equalisation in one module that is called like a channel.
+    """Pilots, channel, estimation and equalisation in one module with the interface of a channel.
 
     `received` holds estimates of the payload; `state` has the residual gain and noise of these estimates.
 

@@ -7,7 +7,7 @@ from semveil.core.registry import suggest
 
 
 class Caveat(StrEnum):
-    """Something that lies outside a release's guarantee and concerns it."""
+    """A relevant limitation outside a release's guarantee."""
 
     REPEATED_RELEASES = "repeated-releases"
     CODES_IN_CLEAR = "codes-in-clear"

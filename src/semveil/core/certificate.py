@@ -91,7 +91,7 @@ class OutputHash:
 
 @dataclass(frozen=True, kw_only=True)
 class Certificate:
-    """The claim about one release with all that an auditor asks for.
+    """The claim about one release, with all information that an audit needs.
 
     It has no place for noise, its seed, latents, a key or the name of a photo, and refuses texts that look like a path. It is a
     statement, not a proof: nothing signs it.
@@ -217,7 +217,7 @@ class Certificate:
         return texts + ([claim.metric.space] if claim.metric else [])
 
     def for_picture(self) -> "Certificate":
-        """The certificate of a picture that is made from this release and nothing else: post-processing, the same epsilon."""
+        """The certificate of a picture made from this release alone: post-processing, the same epsilon."""
         claim = post_process(self.guarantee, "the generator that makes the picture")
         return replace(self, release=ReleaseKind.IMAGE, guarantee=claim, images=1, output=None)
 

@@ -133,13 +133,13 @@ class Part:
         return said + self.note
 
     def in_clear(self) -> str:
-        """Its words where it passes unprotected."""
+        """Its name where it is shown unprotected."""
         if self.kind != Kind.CODES:
             return str(self)
         return "the other codes, sent in clear and computed from the same photo" + self.note
 
     def briefly(self) -> str:
-        """Its words where codes need their names, whichever are private."""
+        """Its name in short form, without "private" for codes."""
         if self.kind != Kind.CODES or len(self.codes) == self.size:
             return str(self)
         left = tuple(code for code in range(self.size) if code not in self.codes)

@@ -34,7 +34,7 @@ Network = TypeVar("Network", bound=Movable)
 
 
 class DeviceError(SemveilError):
-    """A device that is not there; the message names those that are."""
+    """An unavailable device; the message names the available ones."""
 
     exit_code: ClassVar[int] = 2
 
@@ -104,7 +104,7 @@ Model = TypeVar("Model", bound=_Movable)
 
 
 class Loader(Generic[Asked, Model]):
-    """A function that loads models and remembers them, whose models lie where `loading_onto` says; else on the CPU.
+    """A cached function that loads models onto the device of `loading_onto`, else onto the CPU.
 
     Args:
         load: in a `functools.lru_cache`.

@@ -30,11 +30,11 @@ _COMPLETE = "every release about the person is in the ledger"
 
 
 class OverLimit(LedgerError):
-    """A release that would cost a person more than the budget; it was not recorded and must not be made."""
+    """A release that would exceed a person's budget; it was not recorded and must not be made."""
 
 
 class BudgetIsFixed(LedgerError):
-    """Another budget than the one that was fixed for a person before."""
+    """A budget that differs from the one already set for a person."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class Booking:
     Attributes:
         subject: the person's name or number, the same for all releases about the person.
         certificate: of the release.
-        images: how many of the release's images show the person; all of them where None.
+        images: number of the release's images that show the person; all where None.
 
     Raises:
         ValueError: an empty name, or more images than the release has.

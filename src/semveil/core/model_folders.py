@@ -15,7 +15,7 @@ KINDS = {"face model": FACE_CARD, "identity model": IDENTITY_CARD, "noise-image 
 
 
 def bundled_folder() -> Path:
-    """Where the package's own models lie: in it, or in the package `semveil-models` where it was installed without them."""
+    """Folder of the bundled models: in this package, or in `semveil-models` if it was installed without them."""
     within = Path(str(resources.files("semveil") / "weights"))
     apart = None if within.is_dir() else find_spec(APART)
     return Path(apart.submodule_search_locations[0]) if apart and apart.submodule_search_locations else within

@@ -15,7 +15,7 @@ class PluginError(SemveilError):
 
 
 class PluginWarning(UserWarning):
-    """Something of a package is left out, while everything else goes on."""
+    """An entry of another package is skipped."""
 
 
 @dataclass(frozen=True)

@@ -57,7 +57,7 @@ def weakest(*bases: Basis) -> Basis:
 
 @dataclass(frozen=True)
 class Sensitivity:
-    """How far two records' values can lie apart: max ||f(x) - f(x')|| over any two records x, x'.
+    """Largest distance between the values of two records: max ||f(x) - f(x')|| over any two records x, x'.
 
     Args:
         value: the largest distance, finite and not negative, in the units of f.
@@ -147,7 +147,7 @@ class GaussianNoise:
 
 @dataclass(frozen=True)
 class Guarantee:
-    """A differential-privacy claim with everything that bounds it.
+    """A differential-privacy claim with its basis and conditions.
 
     For any two records x, x' and any set S of outputs, P[M(x) in S] <= exp(epsilon) P[M(x') in S] + delta; the record is
     one person's photo (local model), and "any two" means replacement.

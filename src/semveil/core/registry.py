@@ -164,7 +164,7 @@ class Registry(Generic[T]):
 
 
 def having(*attributes: str) -> Callable[[str, Any], Any]:
-    """An `accept` for classes: they have these attributes, and their `name` is the one they are registered under.
+    """An `accept` for classes that have given attributes and are registered under their `name`.
 
     Example:
         >>> having("guarantee")("uniform", int)

@@ -25,7 +25,7 @@ BLOCK = 1 << 20
 
 
 class WeightsMissing(SemveilError):
-    """Weights that a computation needs are not on this machine; the message says how to get them."""
+    """Weights that a computation needs are not installed; the message says how to get them."""
 
 
 class DownloadFailed(SemveilError):
@@ -72,7 +72,7 @@ for _name, _values in tomllib.loads((files("semveil.core") / "weights.toml").rea
 
 
 def home() -> Path:
-    """Where weights and caches lie: `$SEMVEIL_HOME`, or the user's cache folder."""
+    """Folder of weights and caches: `$SEMVEIL_HOME`, or the user's cache folder."""
     return Path(os.environ.get("SEMVEIL_HOME") or platformdirs.user_cache_dir("semveil"))
 
 

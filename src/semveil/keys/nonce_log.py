@@ -17,7 +17,7 @@ ENTRY = re.compile(rb"[0-9a-f]{64}")
 
 
 class NonceLog:
-    """A file with the SHA-256 of each nonce on a line, mode 0600, made by the first `add`.
+    """A file with the SHA-256 of one nonce per line, mode 0600, created by the first `add`.
 
     Processes may share it: `add` and `claim` check and write under one lock, so that one of several with the same nonce
     succeeds. An incomplete line, left by a crash before `add` returned, is removed by the next call. Deleting the log or

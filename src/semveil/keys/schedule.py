@@ -22,7 +22,7 @@ TAG_BYTES = 16  # by which sealing lengthens a text
 
 
 def new_nonce() -> bytes:
-    """32 random bytes from the operating system, for one message; also after a fork no two are the same."""
+    """32 random bytes from the operating system, for one message; never repeated, even after a fork."""
     return os.urandom(NONCE_BYTES)
 
 

@@ -36,7 +36,7 @@ _LABEL = b"semveil sealed part 1|"
 
 @dataclass(frozen=True)
 class PartKey:
-    """The key of one part of one file; printing it shows nothing of it.
+    """The key of one part of one file; printing it does not show the value.
 
     Attributes:
         release_id: of the file that it belongs to.

@@ -14,7 +14,7 @@ HEADER = "semveil-key-1"
 
 
 class Secret:
-    """256 secret bits that Alice and Bob share; printing it shows nothing, comparing it takes the same time for all values.
+    """256 secret bits that Alice and Bob share; printing it shows nothing, and comparison takes constant time.
 
     Args:
         value: 32 bytes.

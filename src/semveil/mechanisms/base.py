@@ -13,7 +13,7 @@ from semveil.core.rounding import loss_above
 
 
 class Mechanism(Protocol):
-    """A noise law with its privacy map; a class of this kind that is in `MECHANISMS` works in methods and commands by its name.
+    """A noise law with its privacy map; registered in `MECHANISMS`, it is available by name in methods and commands.
 
     Attributes:
         name: as users say it.
@@ -65,7 +65,7 @@ class Mechanism(Protocol):
 
     @classmethod
     def example(cls) -> tuple[Self, Any]:
-        """A small one and a sensitivity that fits it, for lists and tests over all mechanisms."""
+        """A small instance and a matching sensitivity, for lists and tests over all mechanisms."""
         ...
 
 

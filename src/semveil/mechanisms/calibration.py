@@ -14,7 +14,7 @@ from semveil.mechanisms.laplace import Laplace
 
 @dataclass(frozen=True)
 class CalibratedNoise:
-    """A noise scale with the epsilon asked for and the one that holds.
+    """A noise scale with its nominal and its true epsilon.
 
     Attributes:
         name: `as_published` or `corrected`.

@@ -18,7 +18,7 @@ GUARD = 32  # bits of working precision beyond those drawn
 
 
 class Uniforms:
-    """Independent uniform numbers in (0, 1), of which the first bits are known and more are drawn when needed.
+    """Independent uniform numbers in (0, 1), whose bits are drawn as needed.
 
     Number i lies between digits[i] / 2^bits[i] and (digits[i] + 1) / 2^bits[i]. All bits come from the operating system.
 

@@ -25,11 +25,11 @@ Result = TypeVar("Result")
 
 
 class Undecided(Exception):
-    """Balls overlap: the bits drawn so far leave the answer open."""
+    """Two balls overlap, so that more bits are needed to decide a comparison."""
 
 
 class RandomBits:
-    """Random numbers in the order they are asked for; after `rewind` the same ones come again, longer after `extend`."""
+    """A replayable sequence of random numbers: `rewind` restarts it, `extend` adds bits to all numbers."""
 
     def __init__(self) -> None:
         self._blocks: list[Uniforms | Normals] = []

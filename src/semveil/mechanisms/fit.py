@@ -14,7 +14,7 @@ from semveil.mechanisms.base import require_norm
 
 @dataclass(frozen=True)
 class LaplaceFit:
-    """Maximum-likelihood fit of Lap(0, scale) to residuals, with figures that say how good it is.
+    """Maximum-likelihood fit of Lap(0, scale) to residuals, with measures of its quality.
 
     Attributes:
         scale: mean absolute residual, in the units of the residuals.

@@ -16,7 +16,7 @@ from semveil.mechanisms.sphere import unit_rows
 
 @dataclass(frozen=True)
 class LiteralLaplace(NoiseOnSphere):
-    """x + N with Laplace noise in every coordinate, of whatever length it has: about sqrt(2 d) scale.
+    """x + N with Laplace noise in every coordinate, not normalised: its norm is about sqrt(2 d) scale.
 
     epsilon = 2 sqrt(d) / scale, as of `RenormalisedLaplace`, which divides the same sum by its length. No registered mechanism:
     the result is not a unit vector, and a network for unit vectors does not produce a face from it.

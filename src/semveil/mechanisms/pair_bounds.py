@@ -15,7 +15,7 @@ Float32 = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Block:
-    """Rows prepared for bounding.
+    """Rows with precomputed quantities for distance bounds.
 
     Attributes:
         rows: (T, n) centred, float32.

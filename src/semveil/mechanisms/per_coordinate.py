@@ -19,7 +19,7 @@ _NUDGE = 2.0**-50
 
 @dataclass(frozen=True, eq=False)
 class CoordinateSensitivity:
-    """How far two records can lie apart in each coordinate: S_j = max |f_j(x) - f_j(x')|.
+    """Sensitivity per coordinate: S_j = max |f_j(x) - f_j(x')| over any two records x, x'.
 
     Args:
         values: (...) finite, not negative; the shape of one record.

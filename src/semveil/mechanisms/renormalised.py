@@ -42,7 +42,7 @@ def sphere_sensitivity(dimension: int, norm: Norm | str) -> Sensitivity:
 
 
 class NoiseOnSphere(SphereLaw):
-    """A law that adds noise to unit vectors: its claim is the noise's, for any two of them.
+    """A law that adds noise to unit vectors; its guarantee is that of the noise, for any two of them.
 
     Attributes:
         scale: of the noise.
@@ -74,12 +74,12 @@ class NoiseOnSphere(SphereLaw):
 
     @property
     def epsilon(self) -> float:
-        """Of the noise, for vectors as far apart as unit vectors can lie."""
+        """Epsilon of the noise, for unit vectors at the largest distance."""
         return self.sensitivity.value / self.scale
 
     @property
     def sensitivity(self) -> Sensitivity:
-        """How far apart unit vectors can lie, in the noise's norm."""
+        """Diameter of the unit sphere in the noise's norm."""
         return sphere_sensitivity(self.dimension, Norm.L1 if isinstance(self.noise, Laplace) else Norm.L2)
 
     def guarantee(

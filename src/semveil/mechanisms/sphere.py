@@ -187,10 +187,10 @@ class Claimed(ABC):
     @property
     @abstractmethod
     def epsilon(self) -> float:
-        """As floats compute it."""
+        """In floating point."""
 
     def epsilon_above(self) -> float:
-        """The same, rounded up."""
+        """`epsilon`, rounded up."""
         return self.epsilon
 
     def metric_form(self) -> MetricForm | None:

@@ -39,7 +39,7 @@ def face_detected(images: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class DetectionRate:
-    """How many of the faces that a detector finds in source images it still finds in the received ones.
+    """Face detection rates in source and received images.
 
     Attributes:
         images: how many there were of each.
@@ -68,7 +68,7 @@ class DetectionRate:
 
     @property
     def ratio(self) -> float | None:
-        """The rate over the source's; above 1 where protection uncovers faces; None where no source shows a face."""
+        """`rate` over `source_rate`, which exceeds 1 if protection uncovers faces; None for no face in any source."""
         return self.found / self.found_in_source if self.found_in_source else None
 
 

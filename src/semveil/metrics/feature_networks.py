@@ -47,10 +47,10 @@ class InceptionFeatures:
 
     @classmethod
     def from_catalogue(cls) -> "InceptionFeatures":
-        """With the official weights.
+        """Feature extractor with the official weights.
 
         Raises:
-            WeightsMissing: they are not on this machine; the message names the command that gets them.
+            WeightsMissing: the weights are not installed; the message names the command that fetches them.
         """
         return cls(require(INCEPTION))
 

@@ -22,7 +22,7 @@ CHUNK = 32  # images at a time
 
 
 class FeatureNetwork(Protocol):
-    """Turns images into features.
+    """A network that maps images to features.
 
     Attributes:
         metric: name in results of a Frechet distance of these features, e.g. `fid`.

@@ -20,7 +20,7 @@ from semveil.recognition.verifier import Verifier
 
 
 class PairMetric(Metric):
-    """The mean over all pairs of images of a function with a value for each; `measure` is the function.
+    """Mean of a function of image pairs, `measure`, over all pairs.
 
     `update(source, received)` takes (B, 3, H, W) in [-1, 1]; `compute()` gives the mean over all pairs.
     """
@@ -120,7 +120,7 @@ class LPIPSDistance(PairMetric):
 
 
 class FPPSR(PairMetric):
-    """Share of pairs that a recogniser takes for two people, see `metrics.fppsr`; high is good at Eve.
+    """Share of pairs that a recogniser assigns to different people, see `metrics.fppsr`; should be high at Eve.
 
     Args:
         verifier: the recogniser with its threshold.

@@ -65,7 +65,7 @@ class LPIPS(nn.Module):
 
     @property
     def name(self) -> str:
-        """As certificates and results record it, such as `lpips-alex`."""
+        """Name in certificates and results, such as `lpips-alex`."""
         return f"lpips-{self.net}"
 
     def forward(self, a: Tensor, b: Tensor) -> Tensor:

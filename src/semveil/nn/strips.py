@@ -15,7 +15,7 @@ STRIP = 1 << 22  # values of a strip of features: 16 MiB
 
 
 class Folded(NamedTuple):
-    """A convolution with everything that is constant in it multiplied out; a leaky ReLU follows.
+    """A convolution with its constant factors folded in; a leaky ReLU follows.
 
     Attributes:
         weight: (O, I, 3, 3), or (I, O, 3, 3) for the transposed convolution that doubles the side.

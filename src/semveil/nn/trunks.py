@@ -33,7 +33,7 @@ class Convolution:
 
 @dataclass(frozen=True)
 class Fire:
-    """SqueezeNet's module: a 1x1 convolution, and a 1x1 and a 3x3 one side by side behind it, each with ReLU."""
+    """SqueezeNet's module: a 1x1 convolution, followed by a 1x1 and a 3x3 one in parallel, each with ReLU."""
 
     squeezed: int
     expanded: int

@@ -93,7 +93,7 @@ class CircleNoise:
         return np.array(list(accumulate(self.counts))[:-1], np.uint64)
 
     def log_ratio(self) -> float:
-        """ln(max P / min P), rounded up: the loss of one coordinate, whatever two values it has."""
+        """ln(max P / min P), rounded up: the privacy loss of one coordinate between any two values."""
         most, least = max(self.counts), min(self.counts)
         if most == least:
             return 0.0

@@ -30,7 +30,7 @@ FIRST_STEPS_ERROR = 2300.0  # mean, of steps 1 to 4 together
 
 @dataclass(frozen=True, eq=False)
 class CodeNorms:
-    """Public law of the norms |u_k| of m codes: log-logistic about `usual`, laid out on 2^32 levels that it hits equally often.
+    """Public law of the norms |u_k| of m codes: log-logistic about `usual`, quantised to 2^32 equally likely levels.
 
     A norm below the lowest level is level 0 and read as 0. The log's variance is that of a gamma law with the mean and variance
     that |u_k|^2 has under the space's covariance; real photos vary more, so it never falls below `NORM_SCALE`.
@@ -65,7 +65,7 @@ class CodeNorms:
 
     @property
     def floor(self) -> Tensor:
-        """(m,) norms that are sent as nothing."""
+        """(m,) norms below which a code is transmitted as 0."""
         return self.usual * (self.scale * math.log(1 / (LEVELS - 1))).exp()
 
     def level(self, norms: Tensor) -> Tensor:

@@ -55,7 +55,7 @@ class CodeMixer(nn.Module):
 
 
 class EncryptedPair(TrainedPair):
-    """[DPSC]'s pair on the noised codes, then an encryption network on all of them; Bob's two undo both.
+    """[DPSC]'s pair on the noised codes, then an encryption network on all codes; Bob's two networks invert both.
 
     Training starts with a decryption network that undoes the encryption network exactly.
 

@@ -43,7 +43,7 @@ class KeyedProtection(Protocol):
     side_bytes: int
 
     def parameters(self) -> Mapping[str, Any]:
-        """Public settings, JSON-ready; they belong into the context that the streams are derived from."""
+        """Public settings, JSON-ready, to be included in the context that the streams are derived from."""
         ...
 
     def protect(self, private: Tensor, streams: Sequence[KeyStream]) -> KeyedBlock:

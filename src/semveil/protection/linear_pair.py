@@ -10,7 +10,7 @@ __all__ = ["LinearPair", "PairSettings"]
 
 
 class LinearPair(TrainedPair):
-    """Z_private -> W Z + b for Alice, and the like for Bob, on the flattened block of m * D numbers ([DPSC] Eqs. 8, 12).
+    """Z_private -> W Z + b for Alice and another affine map for Bob, on flattened blocks of m * D numbers ([DPSC] Eqs. 8, 12).
 
     Example:
         >>> pair = LinearPair(PairSettings((0, 1), 8, 10.0, "as_published", 1.0, start="identity"))

@@ -31,7 +31,7 @@ class Codec:
 
 @dataclass(frozen=True)
 class Coded:
-    """Attributes: file, the bytes; header, how many of them describe the picture; quality, that was chosen."""
+    """Attributes: file, the bytes; header, number of header bytes among them; quality, the selected setting."""
 
     file: bytes
     header: int

@@ -146,7 +146,7 @@ WAYS = {"bound": at_capacity, "5g": by_ldpc}
 
 @dataclass(frozen=True, eq=False)
 class Sealed:
-    """A picture as it is sent digitally.
+    """A sealed picture for digital transmission.
 
     Attributes:
         data: nonce, encrypted file and padding, tag: as many bytes as were asked for.

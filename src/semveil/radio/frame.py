@@ -75,7 +75,7 @@ class Signal:
 
     @property
     def payload(self) -> int:
-        """Analogue symbols in all."""
+        """Total number of analogue symbols."""
         return self.images * self.symbols
 
     @property

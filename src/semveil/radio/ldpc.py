@@ -41,7 +41,7 @@ def sionna() -> Any:
 
 @dataclass(frozen=True)
 class CodedModem:
-    """A number of symbols under one modulation and code rate.
+    """A block of symbols with one modulation and code rate.
 
     The message is cut into code blocks of about one size. Their symbols are spread over the frame by a public
     permutation, so that fades affect all of them equally. There is no checksum, since the data are sealed.
@@ -66,7 +66,7 @@ class CodedModem:
 
     @property
     def capacity(self) -> int:
-        """Bytes that the symbols carry; 0 where they are too few for a code."""
+        """Bytes that the symbols carry; 0 for fewer symbols than a code needs."""
         block = self._information
         return self.blocks * block // 8 if block >= LEAST_BLOCK else 0
 

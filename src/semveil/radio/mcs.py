@@ -27,7 +27,7 @@ class Scheme:
 
     @property
     def efficiency(self) -> float:
-        """Information bits of a symbol."""
+        """Information bits per symbol."""
         return self.bits * self.rate
 
     @property

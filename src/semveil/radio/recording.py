@@ -34,7 +34,7 @@ class RecordingError(SemveilError):
 
 @dataclass(frozen=True, eq=False)
 class Recording:
-    """Attributes: samples (M,), full scale is 1; sample_rate and symbol_rate in Hz, the latter None where nothing says it."""
+    """Attributes: samples (M,), full scale is 1; sample_rate and symbol_rate in Hz, the latter None if not stated."""
 
     samples: Complex
     sample_rate: float
