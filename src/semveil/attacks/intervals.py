@@ -32,6 +32,9 @@ def rate(hits: ArrayLike, *, units: int | None = None) -> Score:
         hits: booleans, one per trial.
         units: independent units among the trials (people, where a person gives several); all trials where None.
 
+    Raises:
+        ValueError: there are no trials.
+
     Example:
         >>> str(rate([False] * 10))
         '0.000 [0.000, 0.308]'

@@ -283,15 +283,18 @@ class Guarantee:
 
 
 def post_process(guarantee: Guarantee, step: str, *, also_reads: Sequence[Part | str] = ()) -> Guarantee:
-    """The guarantee after a further step on the released values: the same, if the step reads nothing else of the record.
+    """Guarantee after a further step on the released values; unchanged if the step reads nothing else of the record.
 
-    Whatever else of the record the step reads (attributes, common codes, the photo around the face) passes in clear: it
-    joins `not_covered`, and the whole record has no finite epsilon any more.
+    Other parts of the record that the step reads (attributes, common codes, the photo around the face) are unprotected: they
+    join `not_covered`, and the whole record no longer has a finite epsilon.
 
     Args:
         guarantee: of the step's input.
         step: description of the step, in words.
         also_reads: unprotected parts of the record that flow into the result, as values or in words.
+
+    Raises:
+        ValueError: `also_reads` is a single text.
 
     Example:
         >>> skin = Guarantee(1.0, "the skin codes", Basis.PROVED)

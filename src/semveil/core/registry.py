@@ -166,6 +166,12 @@ class Registry(Generic[T]):
 def having(*attributes: str) -> Callable[[str, Any], Any]:
     """An `accept` for classes that have given attributes and are registered under their `name`.
 
+    Args:
+        *attributes: required names.
+
+    Returns:
+        Function that returns a suitable entry and raises TypeError for another one.
+
     Example:
         >>> having("guarantee")("uniform", int)
         Traceback (most recent call last):

@@ -147,10 +147,15 @@ class PerCoordinateLaplace:
         """The scales S_j / (w_j epsilon) whose guarantee for this sensitivity is epsilon.
 
         Args:
-            sensitivity: how far two records can lie apart.
-            epsilon: privacy budget, > 0.
+            sensitivity: S_j, at least one of them > 0.
+            epsilon: budget in nats.
             weights: share of epsilon that each coordinate may spend, any positive numbers where S_j > 0 (they are
                 normalised to sum to 1; coordinates with S_j = 0 spend nothing); equal shares by default.
+
+        Raises:
+            TypeError: the sensitivity is not a `CoordinateSensitivity`.
+            ValueError: epsilon is out of range (`require_epsilon`), the weights have another shape than the sensitivity, no
+                coordinate varies, or one that varies has no positive, finite weight.
         """
         _require_coordinates(sensitivity)
         require_epsilon(epsilon)
