@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a signal tells of a person beside the face: a probe for one yes-or-no attribute."""
+"""Attribute inference: a probe for one binary attribute."""
 
 import numpy as np
 import torch

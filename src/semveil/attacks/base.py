@@ -13,8 +13,8 @@ class Attack(Protocol):
     """Maps an observation to Eve's estimate of the codes (B, K, D); `PublicKnowledge.synthesize` turns it into images.
 
     Attributes:
-        name: what users type.
-        knowledge: in words, what Eve has besides the received signal.
+        name: that users select it by.
+        knowledge: Eve's information besides the received signal, in words.
         needs: what must be given besides observation and public knowledge: `pairs` (`KnownPairs`), `repeats` and `recordings`
             (fields of the `Observation`), `deprotect` or `protect` (arguments of the constructor).
     """
@@ -69,7 +69,15 @@ def impute_from_common(received: Tensor, variance: Tensor, public: PublicKnowled
 
 
 def require_pairs(pairs: KnownPairs | None, name: str) -> KnownPairs:
-    """The pairs; ValueError with a hint where there are none."""
+    """Return the known pairs of an attack that learns from them.
+
+    Args:
+        pairs: as passed to the attack.
+        name: of the attack, for the message.
+
+    Raises:
+        ValueError: there are none.
+    """
     if pairs is None:
         raise ValueError(f"attack {name!r} learns from known pairs; give it pairs=KnownPairs(received, codes)")
     return pairs

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a protection does to private codes, as Eve learns it from known pairs: an affine map and what it leaves unexplained."""
+"""Eve's model of a protection, learnt from known pairs: an affine map of the private codes and its residual variance."""
 
 from dataclasses import dataclass
 
@@ -29,10 +29,14 @@ class ForwardModel:
 
     @classmethod
     def fit(cls, pairs: KnownPairs, public: PublicKnowledge) -> "ForwardModel":
-        """Regress received on clean codes, each pair and code weighted by the inverse of its noise variance.
+        """Regress received on clean codes, weighting each pair and code by its inverse noise variance.
 
-        Noise and fading are in the received codes, so in this direction their variance is known; in the other, as in
-        `linear`, a faded pair counts as much as a clear one.
+        The noise is in the received codes, so that its variance is known in this direction. The opposite regression, as in
+        `linear`, gives faded pairs the same weight as clear ones.
+
+        Args:
+            pairs: known pairs.
+            public: gives the private codes.
         """
         codes, size = pairs.codes.shape[1:]
         columns = torch.arange(codes * size).view(codes, size)
@@ -54,7 +58,14 @@ class ForwardModel:
         return cls(matrix, whole[0], whole[1])
 
     def variance(self, code_variance: Tensor) -> Tensor:
-        """(B, K*D) of all that is added to matrix x + offset, for the channel's (B, K)."""
+        """Total variance of the received codes about matrix x + offset: channel noise plus the unexplained part.
+
+        Args:
+            code_variance: (B, K) channel noise variance per code.
+
+        Returns:
+            (B, K*D), > 0.
+        """
         size = len(self.offset) // code_variance.shape[1]
         return (code_variance.repeat_interleave(size, 1) + self.unexplained).clamp_min(SMALLEST)
 

@@ -25,11 +25,14 @@ class GaussianPrior:
 
     @classmethod
     def fit(cls, latents: Tensor) -> "GaussianPrior":
-        """Mean and shrunken covariance of (N, K, D) latents, N > 1, K > 1; well conditioned for any N.
+        """Mean and shrunken covariance (1 - a) S + a tr(S)/p I, well conditioned for any N.
 
-        The covariance is (1 - a) S + a tr(S)/p I, with the a that predicts the odd codes of a left-out face best from its even
-        ones (`Ridge`). Ledoit and Wolf's a is for the covariance as a matrix and far too small for prediction: with 700 faces
+        The weight a minimises the leave-one-out error of predicting the odd codes from the even ones (`Ridge`). The weight of
+        Ledoit and Wolf, which is optimal for the covariance in Frobenius norm, is far too small for prediction: with 700 faces
         it leaves half again as much of the private codes unexplained.
+
+        Args:
+            latents: (N, K, D), N > 1, K > 1.
         """
         penalty = Ridge.fit(latents[:, ::2].flatten(1), latents[:, 1::2].flatten(1)).penalty / len(latents)
         mean = latents.mean(0)
@@ -73,7 +76,16 @@ class GaussianPrior:
         return (mean + found).view_as(received)
 
     def given(self, observed: Sequence[int], wanted: Sequence[int], variance: Tensor) -> Tensor:
-        """Covariance of codes `wanted` given codes `observed` through noise of a variance (K,) per code; flattened."""
+        """Conditional covariance of some codes given noisy observations of others.
+
+        Args:
+            observed: 0-based indices of the observed codes.
+            wanted: 0-based indices of the codes in question.
+            variance: (K,) noise variance per code.
+
+        Returns:
+            (len(wanted) D, len(wanted) D).
+        """
         size = self.mean.shape[1]
         known, asked = (torch.tensor([code * size + d for code in codes for d in range(size)]) for codes in (observed, wanted))
         noise = variance[list(observed)].repeat_interleave(size).clamp_min(1e-8)
@@ -95,10 +107,17 @@ class GaussianPrior:
         return self.filter(codes, variance)(received)
 
     def filter(self, codes: Sequence[int], variance: Tensor) -> Callable[[Tensor], Tensor]:
-        """`posterior_mean` for codes and noise that stay the same: received (B, len(codes), D) -> (B, K, D).
+        """`posterior_mean` as a function, for fixed codes and noise.
 
-        One decomposition serves all photos: their noise is taken to differ by one factor per photo (the gain's), so that
-        V_b = t_b V with V the mean over the photos; exact where `variance` is the same for all codes.
+        One eigendecomposition serves all photos: their noise variances are approximated as V_b = t_b V, with V the mean over
+        the photos and one factor t_b per photo (from its gain). Exact where `variance` is the same for all codes.
+
+        Args:
+            codes: 0-based indices of the received codes.
+            variance: (B, len(codes)) noise variance per photo and code.
+
+        Returns:
+            Function from received (B, len(codes), D) to the posterior mean (B, K, D).
         """
         if not len(codes):
             return lambda received: self.mean.expand(len(received), -1, -1).clone()

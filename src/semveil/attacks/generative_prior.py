@@ -16,15 +16,14 @@ from semveil.attacks.observation import KnownPairs, Observation, PublicKnowledge
 
 @dataclass(frozen=True)
 class GenerativePrior:
-    """What the protection does is learnt from known pairs; what faces are like, by a generative model.
+    """Inversion with a forward model learnt from known pairs and a generative model of faces as the prior.
 
-    From the Gaussian estimate, for noise sizes that fall: denoise the codes by the model, then go back to the signal as far as
-    the size allows: argmin |y - A x - b|^2_(V^-1) + |x - denoised|^2 / size^2. Of the paper's attack and its generative
-    model the abstract only was at hand; here the model of pictures is the public generator, with a mixture of kinds of faces as
-    the law of its latents.
+    Starting from the Gaussian estimate, for decreasing noise sizes: denoise the codes by the model, then restore consistency
+    with the signal, argmin |y - A x - b|^2_(V^-1) + |x - denoised|^2 / size^2. Only the abstract of the paper was available;
+    here the generative model is the public generator with a Gaussian mixture as the law of its latents.
 
     Args:
-        sizes: how many noise sizes.
+        sizes: number of noise sizes.
     """
 
     sizes: int = 12
@@ -58,7 +57,16 @@ class GenerativePrior:
 
 
 def conjugate_gradients(matrix: Callable[[Tensor], Tensor], target: Tensor, start: Tensor, *, steps: int = 15) -> Tensor:
-    """x (B, n) with matrix(x) = target, row by row, for a symmetric positive definite matrix.
+    """Solve A x = b for each row by conjugate gradients.
+
+    Args:
+        matrix: x -> A x on rows (B, n); A symmetric positive definite.
+        target: b, (B, n).
+        start: initial x, (B, n).
+        steps: number of iterations.
+
+    Returns:
+        x, (B, n).
 
     Example:
         >>> conjugate_gradients(lambda x: 4 * x, torch.tensor([[8.0, 4.0]]), torch.zeros(1, 2))

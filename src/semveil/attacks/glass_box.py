@@ -16,11 +16,11 @@ from semveil.attacks.observation import KnownPairs, Observation, PublicKnowledge
 class GlassBox:
     """argmin over x of |x - mean|^2_(C^-1) / 2 + sum of (y - protect(x))^2 / 2v, by L-BFGS in whitened coordinates.
 
-    Bob's network is not needed: what Alice's does to a photo can be searched for. The Gaussian prior of public faces is added
-    to the paper's inversion of the transmitted signal, of which only the abstract was at hand.
+    The search needs Alice's network only, not Bob's. The Gaussian prior of public faces is an addition to the paper's inversion
+    of the transmitted signal, of which only the abstract was available.
 
     Args:
-        protect: private block (B, m, D) -> what is sent of it, differentiable and the same every time.
+        protect: private block (B, m, D) -> transmitted block, differentiable and deterministic.
         steps: of L-BFGS.
     """
 

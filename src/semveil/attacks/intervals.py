@@ -32,6 +32,9 @@ def rate(hits: ArrayLike, *, units: int | None = None) -> Score:
         hits: booleans, one per trial.
         units: independent units among the trials (people, where a person gives several); all trials where None.
 
+    Raises:
+        ValueError: there are no trials.
+
     Example:
         >>> str(rate([False] * 10))
         '0.000 [0.000, 0.308]'
@@ -48,7 +51,14 @@ def rate(hits: ArrayLike, *, units: int | None = None) -> Score:
 
 
 def auc(positive: ArrayLike, negative: ArrayLike) -> float:
-    """Chance that a positive scores above a negative, ties counting half (Mann and Whitney's U over the number of pairs).
+    """Area under the ROC curve: P(positive > negative) + P(tie) / 2 (Mann and Whitney's U over the number of pairs).
+
+    Args:
+        positive: scores of the positives, at least one.
+        negative: scores of the negatives, at least one.
+
+    Raises:
+        ValueError: either is empty.
 
     Example:
         >>> auc([3, 4], [1, 2]), auc([1, 2], [1, 2])

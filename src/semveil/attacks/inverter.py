@@ -17,7 +17,7 @@ CHECK_EVERY = 100  # steps
 
 @dataclass(frozen=True)
 class InverterSettings:
-    """How the inverter is trained.
+    """Training settings of the inverter.
 
     Attributes:
         width: channels of its convolutions, at half the pictures' resolution.
@@ -42,7 +42,7 @@ class Inverter:
 
     Attributes:
         linear: from the pixels of one colour to those of one colour, None where it was left out.
-        network: what is left after it.
+        network: correction of its residual.
         mean: (3, H, W) of the known sources.
         error: mean square error on the validation part over that of answering with the mean source; 1 is learning nothing.
     """
@@ -66,11 +66,11 @@ def train_inverter(
     *,
     rng: torch.Generator | None = None,
 ) -> Inverter:
-    """Learn sources from converted pictures by least squares: what whoever holds the client's module can train at home.
+    """Learn to invert a conversion by least squares, as anybody with the client's module can.
 
-    A linear stage first, one map for all three colours, which undoes shuffled pixels; then a convolutional network that sees
-    the converted picture and the linear estimate and adds what is left. The mean source competes with both on a validation
-    part, so an inverter of a conversion that tells nothing answers with the mean.
+    A linear stage comes first, one map for all three colours, which undoes pixel permutations; then a convolutional network
+    predicts its residual from converted image and linear estimate. The mean source competes with both on a validation part,
+    so that the inverter of an uninformative conversion returns the mean.
 
     Args:
         converted: (N, 3, H, W) in [-1, 1], sides even.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Do two transmissions show the same photo?"""
+"""Linkage of two transmissions of the same photo."""
 
 from dataclasses import dataclass
 
@@ -14,7 +14,7 @@ from semveil.attacks.observation import PublicKnowledge
 
 @dataclass(frozen=True)
 class Linkage:
-    """How often Eve ranks the right transmission above a wrong one: 0.5 is guessing, 1 is always.
+    """Probability that Eve ranks the right transmission above a wrong one: 0.5 for guessing, 1 at best.
 
     Attributes:
         private: from the private block's direction.
@@ -30,15 +30,15 @@ class Linkage:
 
 
 def link(first: Tensor, second: Tensor, public: PublicKnowledge) -> Linkage:
-    """For each photo's first transmission: is its second one more alike than another photo's second one?
+    """Linkability of two transmissions of the same photo, as the mean area under the ROC curve.
 
-    The area under the ROC curve among the candidates for one photo, averaged over photos. Likeness is the correlation of
-    blocks whose coordinates are centred and scaled by what Eve sees over all receptions.
+    For each photo, the second transmissions are ranked by similarity to its first one; the area under the ROC curve is averaged
+    over photos. Similarity is the correlation of blocks, with coordinates standardised over all receptions.
 
     Args:
-        first: (B, K, D) received; row b of both is of the same photo, B > 2 different photos.
-        second: likewise.
-        public: which codes are private.
+        first: (B, K, D) received, of B > 2 different photos.
+        second: (B, K, D) received again, row b of the same photo.
+        public: gives the private codes.
 
     Raises:
         ValueError: shapes that differ, or too few photos.

@@ -13,8 +13,8 @@ def most_probable(
 ) -> Tensor:
     """argmin over x in the box of |x - mean|^2_(C^-1) / 2 + sum over shots and coordinates of h(y - x).
 
-    h is what is left of AWGN of variance v plus Laplace noise of scale s when the latter takes its most probable value:
-    n^2 / 2v up to |n| = v/s, then linear with slope 1/s (Huber's). It is solved by the alternating direction method of
+    h is the negative log-density of AWGN of variance v plus Laplace noise of scale s, maximised over the latter: n^2 / 2v up to
+    |n| = v/s, then linear with slope 1/s (Huber's). It is solved by the alternating direction method of
     multipliers: the prior's step is a Wiener filter, the signals' step and the box are coordinate-wise.
 
     Args:
@@ -23,7 +23,7 @@ def most_probable(
         shots: (S, B, K, D) signals of the same photos, of independent noise.
         variance: (B, K) of the AWGN.
         scale: (K,) of the Laplace noise, latent units; 0 for none.
-        steps: of the alternation.
+        steps: number of iterations.
 
     Returns:
         (B, K, D).

@@ -60,7 +60,15 @@ class MixturePrior:
         return float(self.prior.principal[0].mean().sqrt())
 
     def denoised(self, noisy: Tensor, size: float) -> Tensor:
-        """E[x | x + size n], n ~ N(0, I), for flattened latents (B, K*D)."""
+        """Posterior mean E[x | x + size n], n ~ N(0, I).
+
+        Args:
+            noisy: (B, K*D) flattened latents with noise.
+            size: standard deviation of the noise.
+
+        Returns:
+            (B, K*D).
+        """
         values, vectors = self.prior.principal
         count = self.means.shape[1]
         components = (noisy - self.prior.mean.flatten()) @ vectors

@@ -14,7 +14,7 @@ CHECK_EVERY = 50  # steps
 
 @dataclass(frozen=True)
 class NetworkSettings:
-    """How a network is trained.
+    """Settings of a network and its training.
 
     Attributes:
         hidden: widths of the hidden layers; none for the paper's single fully connected layer.
@@ -38,7 +38,7 @@ class Regressor:
     """A trained network between standardised inputs and targets.
 
     Attributes:
-        error: mean square error on the validation part, as a share of what is left there without any network.
+        error: mean square error on the validation part, relative to that of the zero map.
     """
 
     network: nn.Module
@@ -54,9 +54,15 @@ class Regressor:
 
 
 def train_regressor(x: Tensor, y: Tensor, settings: NetworkSettings, *, rng: torch.Generator | None = None) -> Regressor:
-    """Fit y (N, q) from x (N, p) by least squares; the best state on a validation part is kept, the zero map included.
+    """Fit a network by least squares, and keep the state with the lowest validation error.
 
-    Since the zero map competes, an estimate that the network corrects is never made much worse by it.
+    The zero map is among the candidates, so that the correction of an estimate never makes it much worse.
+
+    Args:
+        x: (N, p) inputs.
+        y: (N, q) targets.
+        settings: of network and training.
+        rng: source of the seed for split, initialisation and batches; torch's global generator where None.
     """
     seed = int(torch.randint(2**62, (), generator=rng))
     held = max(1, round(VALIDATION_SHARE * len(x)))
@@ -86,7 +92,14 @@ def train_regressor(x: Tensor, y: Tensor, settings: NetworkSettings, *, rng: tor
 
 
 def build(inputs: int, outputs: int, hidden: Sequence[int], dropout: float) -> nn.Sequential:
-    """Fully connected layers with GELU between them; the last starts at zero, so that training starts from the zero map."""
+    """Multilayer perceptron with GELU and dropout; the last layer starts at zero, so that training starts from the zero map.
+
+    Args:
+        inputs: input width.
+        outputs: output width.
+        hidden: widths of the hidden layers.
+        dropout: probability, in [0, 1].
+    """
     layers: list[nn.Module] = []
     for width in hidden:
         layers += [nn.Linear(inputs, width), nn.GELU(), nn.Dropout(dropout)]

@@ -31,7 +31,7 @@ class PublicKnowledge:
         interpret: decodes a received private block (B, m, D) without a key, in latent units; the identity by default.
 
     Raises:
-        ValueError: the latents are no batch of K codes, or the private codes are not indices in ascending order.
+        ValueError: the latents are not a batch of K codes, or the private codes are not ascending indices.
     """
 
     private_codes: Sequence[int]
@@ -117,7 +117,7 @@ class Observation:
 
 @dataclass(frozen=True, eq=False)
 class KnownPairs:
-    """Earlier transmissions whose photos Eve knows, because she chose them or found them out.
+    """Earlier transmissions whose photos Eve knows (chosen or known plaintext).
 
     Args:
         received: (N, K, D), as in `Observation`.
@@ -152,6 +152,13 @@ class KnownPairs:
         return len(self.codes)
 
     def first(self, count: int) -> "KnownPairs":
-        """The first `count` pairs, for attacks with fewer."""
+        """The first pairs, for attacks with fewer.
+
+        Args:
+            count: number of pairs, >= 2.
+
+        Raises:
+            ValueError: fewer than two remain.
+        """
         variance = None if self.noise_variance is None else self.noise_variance[:count]
         return KnownPairs(self.received[:count], self.codes[:count], variance)

@@ -37,7 +37,16 @@ class PriorSearch:
 
 
 def search(shots: Tensor, observation: Observation, public: PublicKnowledge) -> Tensor:
-    """MAP codes (B, K, D) given shots (S, B, K, D) under the observation's noise laws."""
+    """MAP codes under the noise laws of an observation.
+
+    Args:
+        shots: (S, B, K, D) received codes of S transmissions of the same photos.
+        observation: gives the noise variance and the scale of the Laplace noise.
+        public: prior, clip box and private codes.
+
+    Returns:
+        (B, K, D).
+    """
     scale = torch.zeros(shots.shape[2], device=shots.device)
     scale[public.private] = observation.noise_scale or 0.0
     read = torch.stack([naive_decode(shot, public) for shot in shots])

@@ -19,9 +19,9 @@ class Recordings:
     """Instrumental-variable regression with E[x_private | y_common] as the instrument.
 
     With m = E[x_private | y_common] and y = A x_private + b + noise, regressing y on m gives A where m varies, since x - m
-    is uncorrelated with m. Then x = m + S A' R^-1 (y - A m - b), S being the public covariance of x - m and R what the
-    regression leaves; learnt from one half of the recordings and weighed by the other. Where A cannot be seen (fresh noise or
-    keys, or no code in clear) m remains, which is `impute`.
+    is uncorrelated with m. Then x = m + S A' R^-1 (y - A m - b), S being the public covariance of x - m and R the
+    residual covariance of the regression; fitted on one half of the recordings and weighted on the other. Where A is not
+    identifiable (fresh noise or keys, or no code in clear) the estimate is m, as of `impute`.
     """
 
     name: ClassVar[str] = "recordings"

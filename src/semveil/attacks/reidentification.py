@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Who is it? Eve's pictures against a gallery of people, by a recogniser of the caller's choice."""
+"""Re-identification of Eve's images in a gallery of people, by a recogniser of the caller's choice."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -16,9 +16,9 @@ class Ridge:
     Attributes:
         weight: (p, q).
         offset: (q,).
-        penalty: the chosen one.
+        penalty: the selected value.
         error: mean square leave-one-out error with it.
-        left_out: (N, q) what is predicted for each row when it is left out of the fit.
+        left_out: (N, q) leave-one-out predictions.
 
     Example:
         >>> x = torch.randn(50, 3, generator=torch.Generator().manual_seed(0))
@@ -35,9 +35,13 @@ class Ridge:
 
     @classmethod
     def fit(cls, x: Tensor, y: Tensor) -> "Ridge":
-        """Fit inputs (N, p) to targets (N, q), N > 1 also below p.
+        """Fit by least squares, selecting the penalty by leave-one-out error.
 
-        The left-out residual of row i is e_i / (1 - h_i), h the diagonal of the hat matrix, so no fold is ever refitted.
+        The left-out residual of row i is e_i / (1 - h_i), h the diagonal of the hat matrix, so that nothing is refitted.
+
+        Args:
+            x: (N, p) inputs, N > 1; N < p works.
+            y: (N, q) targets.
         """
         x_mean, y_mean = x.mean(0), y.mean(0)
         x, y = x - x_mean, y - y_mean

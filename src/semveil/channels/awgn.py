@@ -49,6 +49,9 @@ def awgn(symbols: Tensor, snr_db: float | Tensor, *, power: float = 1.0, rng: to
     Returns:
         (B, N) complex.
 
+    Raises:
+        ValueError: the symbols are not (B, N) complex with N > 0, `snr_db` has another shape, or as for `noise_power`.
+
     Example:
         >>> sent = torch.zeros(1, 100_000, dtype=torch.complex64)
         >>> received = awgn(sent, 20.0, rng=torch.Generator().manual_seed(0))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What every simulated channel is: a torch module from sent symbols to received ones, with what a genie knows of it."""
+"""The interface of simulated channels: a torch module from sent to received symbols, with the genie-aided channel state."""
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
@@ -33,7 +33,7 @@ class ChannelState:
 
 
 class Heard(NamedTuple):
-    """Attributes: received, (B, N) complex; state, of the channel that they came through."""
+    """Attributes: received, (B, N) complex; state, of the channel that was used."""
 
     received: Tensor
     state: ChannelState
@@ -43,8 +43,8 @@ class Channel(nn.Module, ABC):
     """A channel for symbols of unit mean power, differentiable in them: `channel(symbols, snr_db, rng) -> received, state`.
 
     Fading has unit mean power, so that `snr_db` is the mean SNR at the receiver, per complex symbol. A message is one row; rows
-    fade independently. Anything else that is called like this serves as a channel too; what is below helps a receiver
-    that has no perfect knowledge, and is public: it describes the law, never the realisation.
+    fade independently. Any callable of this form serves as a channel too. The methods besides `forward` are for receivers
+    without perfect channel knowledge; they are public, since they describe the law and not the realisation.
     """
 
     @abstractmethod
@@ -58,35 +58,87 @@ class Channel(nn.Module, ABC):
         """
 
     def basis(self, length: int) -> Tensor | None:
-        """(length, M): every realisation of the gain is a combination of these columns; None where there is no such basis."""
+        """Basis of the gain: every realisation over a frame is a linear combination of its columns.
+
+        Args:
+            length: N, symbols of the frame, pilots included.
+
+        Returns:
+            (N, M) complex128; None for a channel without a finite basis. One constant column (a flat channel) by default.
+        """
         return torch.ones(length, 1, dtype=torch.complex128)
 
     def correlation(self, first: Tensor, second: Tensor) -> Tensor:
-        """(P, Q) complex: mean of gain at place i times the conjugate gain at place j, for places (P,) and (Q,)."""
+        """Correlation of the gain, R_ij = E[h_i h_j*]; all ones by default, for a flat channel.
+
+        Args:
+            first: (P,) symbol positions i within the frame, counted from 0.
+            second: (Q,) symbol positions j.
+
+        Returns:
+            (P, Q) complex128.
+        """
         return torch.ones(len(first), len(second), dtype=torch.complex128)
 
     def prefix(self, length: int) -> int:
-        """Channel uses beside the symbols that a message of this length needs: cyclic prefixes, unused subcarriers."""
+        """Number of channel uses added to a frame by cyclic prefixes and unused subcarriers; 0 by default.
+
+        Args:
+            length: symbols of the frame, pilots included.
+        """
         return 0
 
     def pilot_spacing(self, every: int) -> None:
-        """Raise ValueError where pilots at every so many symbols could miss part of the channel."""
+        """Check that pilots at a given spacing determine the channel.
+
+        Args:
+            every: spacing in symbols.
+
+        Raises:
+            ValueError: the spacing is too wide, or does not fit the structure of the channel. Never raised by default.
+        """
         return None
 
 
 def multiply(symbols: Tensor, gain: Tensor, snr_db: float | Tensor, rng: torch.Generator) -> Heard:
-    """gain * symbols + noise; the noise is drawn after the gain, from the same source."""
+    """Flat or symbol-wise fading with noise, y = h s + n; n is drawn after the gain, from the same generator.
+
+    Args:
+        symbols: s, (B, N) complex, of unit mean power.
+        gain: h, complex, broadcastable to (B, N).
+        snr_db: mean SNR per complex symbol in dB, one number or (B,).
+        rng: source of the noise.
+
+    Raises:
+        ValueError: as for `awgn`.
+    """
     gain = gain.to(symbols)
     return Heard(awgn(gain * symbols, snr_db, rng=rng), ChannelState(gain, noise_column(symbols, snr_db)))
 
 
 def noise_column(symbols: Tensor, snr_db: float | Tensor) -> Tensor:
-    """(B, 1) noise power per symbol, in the symbols' real type."""
+    """Noise power per complex symbol for symbols of unit power, as a column (B, 1) of the symbols' real dtype.
+
+    Args:
+        symbols: (B, N) complex; gives B, dtype and device.
+        snr_db: SNR per complex symbol in dB, one number or (B,).
+
+    Raises:
+        ValueError: as for `noise_power`.
+    """
     return noise_power(snr_db).reshape(-1, 1).expand(len(symbols), 1).to(symbols.real)
 
 
 def source(symbols: Tensor, rng: torch.Generator | None) -> torch.Generator:
-    """Check the symbols; a source of randomness, from the operating system's entropy where none is given."""
+    """Validate the symbols and return a generator, a newly seeded one where none is given.
+
+    Args:
+        symbols: (B, N) complex.
+        rng: returned as it is; where None, a generator on the symbols' device, seeded by the operating system.
+
+    Raises:
+        ValueError: the symbols are not (B, N) complex with N > 0.
+    """
     check_symbols(symbols)
     if rng is None:
         rng = torch.Generator(symbols.device)
@@ -95,12 +147,22 @@ def source(symbols: Tensor, rng: torch.Generator | None) -> torch.Generator:
 
 
 def complex_normal(shape: tuple[int, ...], rng: torch.Generator) -> Tensor:
-    """Circularly symmetric normal numbers of unit power, complex128."""
+    """Circularly symmetric complex normal samples CN(0, 1), complex128, variance 1/2 per real axis.
+
+    Args:
+        shape: of the result.
+        rng: source of the samples; the result lies on its device.
+    """
     return torch.randn(shape, dtype=torch.complex128, device=rng.device, generator=rng)
 
 
 def uniform(shape: tuple[int, ...], rng: torch.Generator) -> Tensor:
-    """Uniform numbers in [0, 1), double precision."""
+    """Uniform samples in [0, 1), float64.
+
+    Args:
+        shape: of the result.
+        rng: source of the samples; the result lies on its device.
+    """
     return torch.rand(shape, dtype=torch.float64, device=rng.device, generator=rng)
 
 
@@ -114,6 +176,7 @@ class AWGN(Channel):
     """
 
     def forward(self, symbols: Tensor, snr_db: float | Tensor, rng: torch.Generator | None = None) -> Heard:
+        """Add noise, see `awgn`; the state has gain 1."""
         received = awgn(symbols, snr_db, rng=rng)
         return Heard(received, ChannelState(torch.ones_like(symbols), noise_column(symbols, snr_db)))
 
@@ -136,6 +199,7 @@ class ClippedAWGN(Channel):
         self.amplitude = 10 ** (backoff_db / 20)
 
     def forward(self, symbols: Tensor, snr_db: float | Tensor, rng: torch.Generator | None = None) -> Heard:
+        """Clip the amplitude, then add noise; the state has gain 1."""
         rng = source(symbols, rng)
         bounded = symbols * (self.amplitude / symbols.abs().clamp_min(self.amplitude))
         return Heard(awgn(bounded, snr_db, rng=rng), ChannelState(torch.ones_like(symbols), noise_column(symbols, snr_db)))

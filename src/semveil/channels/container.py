@@ -32,13 +32,13 @@ MAX_FILE = 1 << 30
 
 
 class MessageError(SemveilError):
-    """A message, or a file that should hold one, is not what it must be."""
+    """An invalid message, or a file that is not a valid message."""
 
     exit_code = 6
 
 
 def version_of(path: str | os.PathLike[str]) -> int:
-    """The format version that a file states; 0 where it states none."""
+    """Format version in the prefix of a message file; 0 for an unreadable file or one that is not a message with symbols."""
     try:
         with open(open_regular(path), "rb") as handle:
             prefix = handle.read(PREFIX.size)
@@ -48,10 +48,16 @@ def version_of(path: str | os.PathLike[str]) -> int:
 
 
 def encode(version: int, header: dict[str, Any], payload: bytes, *, magic: bytes = MAGIC) -> bytes:
-    """Lay out a file; equal content gives equal bytes.
+    """Serialise a message file; equal content gives equal bytes.
+
+    Args:
+        version: format version, an unsigned 32-bit integer.
+        header: JSON-ready values without NaN or infinity.
+        payload: binary content.
+        magic: 8 bytes that identify the kind of file.
 
     Raises:
-        MessageError: the header is not plain JSON, or a part is over its limit.
+        MessageError: the header is not plain JSON or exceeds `MAX_HEADER` bytes, or the file exceeds `MAX_FILE` bytes.
     """
     try:
         text = json.dumps(header, sort_keys=True, separators=(",", ":"), allow_nan=False).encode("ascii")
@@ -67,13 +73,18 @@ def encode(version: int, header: dict[str, Any], payload: bytes, *, magic: bytes
 
 
 def read(path: str | os.PathLike[str], version: int, *, magic: bytes = MAGIC) -> tuple[dict[str, Any], bytes]:
-    """Read and check a file of the given format version; no length it states is trusted before the file's size confirms it.
+    """Read and validate a message file. The lengths in its prefix are checked against the file size before anything is read.
+
+    Args:
+        path: a regular file.
+        version: the only format version accepted.
+        magic: 8 bytes expected at the start.
 
     Returns:
         (header, payload).
 
     Raises:
-        MessageError: the file cannot be read or is damaged, foreign, or of another version.
+        MessageError: the file cannot be read, is not a regular file, is damaged, or has another magic or version.
     """
     name = repr(os.fsdecode(path))
     try:
@@ -134,7 +145,12 @@ def _no_constant(constant: str) -> NoReturn:
 
 
 def is_json_object(value: object) -> bool:
-    """True for a dict that JSON returns as it was: string keys, no tuples, no NaN."""
+    """True for a dict that survives a JSON round trip unchanged: string keys, no tuples, no NaN.
+
+    Example:
+        >>> is_json_object({"a": [1, 2]}), is_json_object({"a": (1, 2)}), is_json_object([1])
+        (True, False, False)
+    """
     try:
         return isinstance(value, dict) and json.loads(json.dumps(value, allow_nan=False)) == value
     except (TypeError, ValueError, RecursionError):

@@ -18,7 +18,7 @@ PROTECTION = "aead"
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class DigitalMessage:
-    """Sealed latents, and what Bob needs to open them; a valid message, or it cannot be made.
+    """Sealed latents with the public information that Bob needs to open them; validated on construction.
 
     Attributes:
         method, model: names.
@@ -54,7 +54,7 @@ class DigitalMessage:
 
     @property
     def header(self) -> dict[str, Any]:
-        """What is readable and bound to the seal, JSON-ready."""
+        """Public fields, authenticated by the seal, JSON-ready."""
         return {
             "method": self.method,
             "model": self.model,
@@ -73,23 +73,32 @@ class DigitalMessage:
 
     @property
     def private_codes(self) -> tuple[int, ...]:
-        """All of them."""
+        """All codes, since all latents are sealed."""
         return tuple(range(self.latent_shape[0]))
 
 
 def bound_header(header: Mapping[str, Any], model_hash: str) -> bytes:
-    """What the seal is bound to."""
+    """Associated data of the seal: header and model hash as canonical JSON, encoded in UTF-8.
+
+    Args:
+        header: the message's header fields, JSON-ready.
+        model_hash: SHA-256 of the model, hexadecimal.
+    """
     return json.dumps([dict(header), model_hash], sort_keys=True, separators=(",", ":"), allow_nan=False).encode()
 
 
 def digital_bytes(message: DigitalMessage) -> bytes:
-    """What the file of a digital message holds: container, header, nonce, model's hash, sealed latents."""
+    """Serialise a digital message: container with header, nonce, model hash and sealed latents.
+
+    Raises:
+        MessageError: as for `container.encode`.
+    """
     payload = message.keyed.nonce + bytes.fromhex(message.model_hash) + message.keyed.sealed
     return encode(DIGITAL_VERSION, message.header, payload, magic=DIGITAL_MAGIC)
 
 
 def is_digital(path: str | os.PathLike[str]) -> bool:
-    """Whether a file begins like a digital message."""
+    """True if the file starts with the magic bytes of a digital message; False also for an unreadable file."""
     try:
         with open(open_regular(path), "rb") as handle:
             return handle.read(len(DIGITAL_MAGIC)) == DIGITAL_MAGIC
@@ -98,7 +107,7 @@ def is_digital(path: str | os.PathLike[str]) -> bool:
 
 
 def read_digital(path: str | os.PathLike[str]) -> DigitalMessage:
-    """Read the file of a digital message; whether it was altered shows when it is opened.
+    """Read a digital message. Tampering is detected only when it is opened with the key.
 
     Raises:
         MessageError: the file is missing, unreadable, damaged, of another format or version, or inconsistent.

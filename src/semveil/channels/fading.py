@@ -38,6 +38,7 @@ class Fading(Channel):
         self.sight = 1.0 if k_db == math.inf else 10 ** (k_db / 10) / (1 + 10 ** (k_db / 10))  # K / (K + 1)
 
     def forward(self, symbols: Tensor, snr_db: float | Tensor, rng: torch.Generator | None = None) -> Heard:
+        """Draw one gain per coherence block and row, then apply it with noise."""
         rng = source(symbols, rng)
         count, length = symbols.shape
         block = self._block(torch.arange(length))
@@ -47,14 +48,24 @@ class Fading(Channel):
         return multiply(symbols, gain[:, block.to(gain.device)], snr_db, rng)
 
     def basis(self, length: int) -> Tensor | None:
+        """One indicator column per coherence block, (length, blocks)."""
         block = self._block(torch.arange(length))
         return (block[:, None] == torch.arange(int(block[-1]) + 1)).to(torch.complex128)
 
     def correlation(self, first: Tensor, second: Tensor) -> Tensor:
+        """1 within a coherence block, K / (K + 1) across blocks."""
         together = self._block(first)[:, None] == self._block(second)
         return (self.sight + (1 - self.sight) * together).to(torch.complex128)
 
     def pilot_spacing(self, every: int) -> None:
+        """Every coherence block needs the same pilot positions.
+
+        Args:
+            every: spacing in symbols.
+
+        Raises:
+            ValueError: the spacing does not divide the coherence.
+        """
         if self.coherence is not None and self.coherence % every:
             raise ValueError(
                 f"pilots at every {every} symbols do not fall into each block of {self.coherence}; "
@@ -90,21 +101,33 @@ class OFDM(Channel):
         self.powers = powers / powers.sum()
 
     def forward(self, symbols: Tensor, snr_db: float | Tensor, rng: torch.Generator | None = None) -> Heard:
+        """Draw the taps of each row, then apply their frequency response with noise."""
         rng = source(symbols, rng)
         taps = complex_normal((len(symbols), self.taps), rng) * self.powers.sqrt().to(rng.device)
         return multiply(symbols, taps @ self._waves(torch.arange(symbols.shape[1])).T.to(taps), snr_db, rng)
 
     def basis(self, length: int) -> Tensor | None:
+        """The taps' complex exponentials over the subcarriers, (length, taps)."""
         return self._waves(torch.arange(length))
 
     def correlation(self, first: Tensor, second: Tensor) -> Tensor:
+        """R_ij = sum over l of p_l e^(-2 pi j (k_i - k_j) l / F), with k the subcarrier of a position."""
         return (self._waves(first) * self.powers) @ self._waves(second).conj().T
 
     def prefix(self, length: int) -> int:
+        """taps - 1 samples per OFDM symbol and the unused subcarriers of the last one."""
         blocks = -(-length // self.subcarriers)
         return blocks * (self.subcarriers + self.taps - 1) - length
 
     def pilot_spacing(self, every: int) -> None:
+        """The sampling theorem over the subcarriers.
+
+        Args:
+            every: spacing in symbols.
+
+        Raises:
+            ValueError: the spacing does not divide the number of subcarriers, or leaves fewer pilots per OFDM symbol than taps.
+        """
         if self.subcarriers % every or self.subcarriers < every * self.taps:
             raise ValueError(
                 f"{self.taps} taps over {self.subcarriers} subcarriers need pilots at least at every "

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a keyed message carries beside its symbols; nothing in it is secret."""
+"""The public part of a keyed message beside its symbols."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -14,11 +14,11 @@ MOST_SEALED = 1 << 18
 
 @dataclass(frozen=True, kw_only=True)
 class KeyedPart:
-    """Nonce, sealed side information, and what the holder of the key needs to find it.
+    """Nonce, sealed side information, and the public parameters from which the key is derived.
 
     Attributes:
         nonce: 32 bytes, drawn for this message alone.
-        source: how Bob comes by the key: `{"kind": "file"}`, `{"kind": "passphrase", "salt": hex}` or
+        source: origin of Bob's key: `{"kind": "file"}`, `{"kind": "passphrase", "salt": hex}` or
             `{"kind": "agreement", "offer": hex}`.
         parameters: public settings of the protection.
         sealed: encrypted side information of all images.
@@ -62,10 +62,13 @@ class KeyedPart:
 
     @classmethod
     def from_header(cls, header: object) -> "KeyedPart":
-        """What `as_header` gave.
+        """Parse the result of `as_header`.
+
+        Args:
+            header: the decoded JSON value, of any type.
 
         Raises:
-            MessageError: it is something else.
+            MessageError: a field is missing, unknown, of the wrong type or length, or not hexadecimal where it must be.
         """
         names = {"nonce", "source", "parameters", "sealed", "authenticated"}
         if not isinstance(header, dict) or set(header) != names:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Channels by name: `rayleigh:coherence=64,csi=mmse`, and how many channel uses a message takes over one."""
+"""Channels by name, such as `rayleigh:coherence=64,csi=mmse`, and the number of channel uses of a message."""
 
 import inspect
 import math
@@ -26,12 +26,21 @@ class ChannelKind:
 
 
 def rayleigh(coherence: int | None = None) -> Fading:
-    """Fading without a line of sight."""
+    """Rayleigh fading.
+
+    Args:
+        coherence: symbols per fading block, pilots included; None for flat fading over the whole message.
+    """
     return Fading(coherence=coherence)
 
 
 def rician(k_db: float = 6.0, coherence: int | None = None) -> Fading:
-    """Fading with a line of sight of K = 6 dB."""
+    """Rician fading.
+
+    Args:
+        k_db: Rician K-factor, line-of-sight over scattered power, in dB.
+        coherence: symbols per fading block, pilots included; None for flat fading over the whole message.
+    """
     return Fading(k_db, coherence)
 
 
@@ -55,11 +64,14 @@ CHANNELS.add("timing", ChannelKind(TimingOffset, "zf"))
 
 
 def parse_link(text: str) -> Link:
-    """A link from `NAME` or `NAME:setting=value,...`: the channel's settings, and `csi`, `equaliser`, `pilots`, `antennas` of
-    `Link`.
+    """Build a link from its description.
+
+    Args:
+        text: `NAME` or `NAME:setting=value,...`; settings of the channel, and `csi`, `equaliser`, `pilots` and `antennas` of
+            `Link`.
 
     Raises:
-        ValueError: an unknown name or setting, or a value that does not fit.
+        ValueError: an unknown name or setting, or a value out of range.
 
     Example:
         >>> link = parse_link("rician:k_db=3,coherence=64,csi=mmse,pilots=8")
@@ -83,7 +95,14 @@ def parse_link(text: str) -> Link:
 
 
 def channel_of(channel: AnyChannel | str | None) -> AnyChannel | None:
-    """A channel as it is given: by name as `parse_link` reads it, or anything that is called like one; AWGN where None."""
+    """Resolve a channel argument.
+
+    Args:
+        channel: a description for `parse_link`, or a channel or None (AWGN), which are returned unchanged.
+
+    Raises:
+        ValueError: as for `parse_link`.
+    """
     return parse_link(channel) if isinstance(channel, str) else channel
 
 
@@ -116,7 +135,7 @@ class Bandwidth:
 
     @property
     def uses(self) -> int:
-        """All of them."""
+        """Total channel uses of one image."""
         return self.symbols + self.overhead + self.side
 
     @property
@@ -126,7 +145,7 @@ class Bandwidth:
 
 
 def bandwidth(symbols: int, image_size: int, *, link: Link | None = None, side_bits: int = 0) -> Bandwidth:
-    """What one image takes of the channel.
+    """Channel uses and bandwidth ratio of one image.
 
     Args:
         symbols: payload symbols of the image.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What Alice puts into a file for Bob, and what Eve finds in it."""
+"""The message file from Alice to Bob, which Eve can read too."""
 
 import json
 import math
@@ -33,7 +33,7 @@ _HASH = re.compile(r"[0-9a-f]{64}")
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class Message(Brief):
-    """Transmitted symbols and the side information to read them; a valid one, or it cannot be made.
+    """Transmitted symbols and their side information; validated on construction.
 
     It has no place for a source path, metadata of the photo, latents, noise, a seed or a key, and names that look like paths
     are refused. Everything in it is readable by Eve.
@@ -49,10 +49,10 @@ class Message(Brief):
         gains: (B, 1) float32, one per image (`normalise_power(...)[1][:, None]`); or (B, 2), private block and common block
             (`normalise_power_blocks` with `code_blocks(private_codes, latent_shape)`).
         protection: name of the protection, e.g. `nn`, `laplace`, `rotation`, `none`.
-        calibration: e.g. `as_published`, `corrected`; None where there is no such choice.
-        nominal_epsilon: > 0; None where there is none.
-        pair_hash: SHA-256 of the trained pair's weights, 64 hex digits, so that Bob undoes what Alice did; None without a pair.
-        guarantee: what holds for whoever hears the symbols, as plain JSON values.
+        calibration: e.g. `as_published`, `corrected`; None without such a choice.
+        nominal_epsilon: > 0, in nats; None without one.
+        pair_hash: SHA-256 of the trained pair's weights, 64 hex digits, which Bob must have too; None without a pair.
+        guarantee: against a receiver of the symbols, as plain JSON values.
         keyed: nonce and sealed side information of a keyed protection; None without a key.
         snr_db: SNR in dB of the channel that the symbols have passed; None for clean symbols, as Alice sends them: the reader
             then simulates its own channel.
@@ -145,26 +145,30 @@ class Message(Brief):
 
     @property
     def side_information_bits(self) -> int:
-        """Bits per image of side information: its gains, and its share of what is sealed (rounded up)."""
+        """Bits per image of side information: its gains, and its share of the sealed bytes (rounded up)."""
         sealed = 8 * len(self.keyed.sealed) if self.keyed else 0
         return GAIN_BITS * self.gains.shape[1] + -(-sealed // self.images)
 
 
 def write_message(path: str | os.PathLike[str], message: Message) -> None:
-    """Write a message file, whole or not at all, see `message_bytes`.
+    """Write a message file atomically, see `message_bytes`.
+
+    Args:
+        path: the file; replaced if it exists.
+        message: to write.
 
     Raises:
-        MessageError: the message is too big for one file.
+        MessageError: the message exceeds the size limits of a file.
         OutputError: the path cannot be written.
     """
     write_whole(path, message_bytes(message))
 
 
 def message_bytes(message: Message) -> bytes:
-    """What a message file holds (`container.py` has the layout); equal messages give equal bytes.
+    """Serialise a message (`container.py` has the layout); equal messages give equal bytes.
 
     Raises:
-        MessageError: the message is too big for one file.
+        MessageError: the message exceeds the size limits of a file.
     """
     if message.symbol_step is not None:
         return _stored_bytes(message, message.symbol_step)
@@ -182,7 +186,7 @@ def _stored_bytes(message: Message, step: float) -> bytes:
 
 
 def read_message(path: str | os.PathLike[str]) -> Message:
-    """Read a message file; the tensors are bit for bit what was written.
+    """Read a message file; the tensors are bit-identical to those written.
 
     Raises:
         MessageError: the file is missing, unreadable, damaged, of another format or version, or inconsistent.
@@ -209,7 +213,7 @@ def _from_stored(header: dict[str, Any], payload: bytes) -> Message:
 
 
 def side_of_message(message: Message) -> bytes:
-    """All of a message but its symbols, compressed: what a transmitter sends digitally beside them."""
+    """Digital part of a message for a transmitter: everything except symbols and SNR, as a version byte and zlib data."""
     header = _header(message)
     del header["snr_db"], header["tensors"]["symbols"]
     text = json.dumps(header, sort_keys=True, separators=(",", ":"), allow_nan=False).encode()
@@ -218,10 +222,15 @@ def side_of_message(message: Message) -> bytes:
 
 
 def message_from_side(side: bytes, symbols: Tensor, *, snr_db: float | None) -> Message:
-    """A message from what `side_of_message` gave, with symbols (B, N) as they were received.
+    """Assemble a message from its digital part and the received symbols; the inverse of `side_of_message`.
+
+    Args:
+        side: result of `side_of_message`.
+        symbols: (B, N) complex, as received.
+        snr_db: measured SNR per complex symbol in dB; None if unknown.
 
     Raises:
-        MessageError: the bytes are no such thing, or do not fit the symbols.
+        MessageError: the bytes are damaged or of another version, or do not match the symbols.
     """
     _check(side[:1] == bytes([FORMAT_VERSION]), f"the header must be of version {FORMAT_VERSION}", side[:1])
     try:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What imperfect synchronisation leaves: a turning phase, and symbols read too early or too late."""
+"""Synchronisation errors: phase, carrier frequency and timing offsets."""
 
 import math
 
@@ -11,7 +11,7 @@ from semveil.channels.channel import Channel, ChannelState, Heard, multiply, noi
 
 
 class PhaseOffset(Channel):
-    """y_n = e^(j (theta + 2 pi f n)) s_n + n_n, theta uniform, f uniform in -frequency..frequency: carriers that differ.
+    """y_n = e^(j (theta + 2 pi f n)) s_n + n_n, theta uniform, f uniform in -frequency..frequency: carrier offset.
 
     Args:
         frequency: largest offset, in cycles per symbol; 0 for a phase alone.
@@ -27,18 +27,29 @@ class PhaseOffset(Channel):
         self.frequency = frequency
 
     def forward(self, symbols: Tensor, snr_db: float | Tensor, rng: torch.Generator | None = None) -> Heard:
+        """Draw phase and frequency offset of each row, then rotate and add noise."""
         rng = source(symbols, rng)
         phase, turn = uniform((len(symbols), 1), rng), self.frequency * (2 * uniform((len(symbols), 1), rng) - 1)
         places = torch.arange(symbols.shape[1], device=phase.device)
         return multiply(symbols, torch.exp(2j * math.pi * (phase + turn * places)), snr_db, rng)
 
     def basis(self, length: int) -> Tensor | None:
+        """None for a frequency offset, one constant column for a phase alone."""
         return None if self.frequency else super().basis(length)
 
     def correlation(self, first: Tensor, second: Tensor) -> Tensor:
+        """R_ij = sinc(2 f (i - j)), with f the largest frequency offset."""
         return torch.sinc(2 * self.frequency * (first[:, None] - second).double()).to(torch.complex128)
 
     def pilot_spacing(self, every: int) -> None:
+        """The phase between neighbouring pilots must be unambiguous.
+
+        Args:
+            every: spacing in symbols.
+
+        Raises:
+            ValueError: 2 * frequency * every >= 1.
+        """
         if 2 * self.frequency * every >= 1:
             raise ValueError(
                 f"pilots at every {every} symbols cannot follow {self.frequency:g} cycles per symbol; take every "
@@ -47,7 +58,7 @@ class PhaseOffset(Channel):
 
 
 class TimingOffset(Channel):
-    """The message read `delay` symbols late, whole ones or fractions: its spectrum times e^(-2 pi j f delay), then noise.
+    """A delay, in symbols or fractions of them: the spectrum times e^(-2 pi j f delay), then noise.
 
     Band-limited interpolation, exact for a message that a cyclic prefix repeats (`prefix` counts it).
 
@@ -70,6 +81,7 @@ class TimingOffset(Channel):
         self.delay = delay
 
     def forward(self, symbols: Tensor, snr_db: float | Tensor, rng: torch.Generator | None = None) -> Heard:
+        """Delay each row in the frequency domain, then add noise; the state's domain is `frequency`."""
         rng = source(symbols, rng)
         frequencies = torch.fft.fftfreq(symbols.shape[1], dtype=torch.float64)
         gain = torch.exp(-2j * math.pi * self.delay * frequencies).to(symbols).expand_as(symbols)
@@ -78,9 +90,18 @@ class TimingOffset(Channel):
         return Heard(awgn(late, snr_db, rng=rng), state)
 
     def prefix(self, length: int) -> int:
+        """2 ceil(|delay|) symbols of cyclic extension."""
         return 2 * math.ceil(abs(self.delay))
 
     def pilot_spacing(self, every: int) -> None:
+        """Pilots among the symbols cannot estimate a delay.
+
+        Args:
+            every: spacing in symbols.
+
+        Raises:
+            ValueError: always.
+        """
         raise ValueError(
             "pilots among the symbols cannot tell a delay; take csi=perfect or csi=none, or a recording, whose preamble can "
             "(semveil send --iq)"

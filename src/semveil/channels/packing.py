@@ -36,10 +36,16 @@ def pack(reals: Tensor) -> Tensor:
 
 
 def unpack(symbols: Tensor) -> Tensor:
-    """Undo `pack`: (B, N) complex -> (B, 2N) real.
+    """Real and imaginary parts interleaved, the inverse of `pack`.
+
+    Args:
+        symbols: (B, N) complex, N > 0.
+
+    Returns:
+        (B, 2N) real.
 
     Raises:
-        ValueError: `symbols` is not (B, N) complex.
+        ValueError: `symbols` is not (B, N) complex with N > 0.
 
     Example:
         >>> unpack(torch.tensor([[1 + 2j, 3 + 4j]]))
@@ -80,7 +86,11 @@ def code_blocks(private_codes: Sequence[int], latent_shape: tuple[int, int]) -> 
 
 
 def bandwidth_ratio(channel_uses: int, image_size: int) -> float:
-    """Channel bandwidth ratio: complex channel uses per real value of a square RGB image.
+    """Channel bandwidth ratio: complex channel uses per real value of a square RGB image, n / (3 S^2).
+
+    Args:
+        channel_uses: n, per image.
+        image_size: S, side in pixels.
 
     Example:
         The paper's 28 x 512 latents of a 512 px image are 14,336 reals, hence 7,168 complex uses.

@@ -6,7 +6,7 @@ from torch import Tensor
 
 
 class Pilots:
-    """One pilot at every `every`-th place of a frame, the first one at place 0.
+    """Pilots at every `every`-th position of a frame, starting at position 0.
 
     Args:
         every: spacing, at least 2.
@@ -31,21 +31,43 @@ class Pilots:
         self.every = every
 
     def frame(self, symbols: int) -> int:
-        """Length of the frame that carries so many payload symbols."""
+        """Length of the frame that carries a number of payload symbols.
+
+        Args:
+            symbols: of the payload, per row.
+        """
         return symbols + -(-symbols // (self.every - 1))
 
     def places(self, length: int) -> Tensor:
-        """Where in a frame of this length the pilots stand, ascending."""
+        """Ascending pilot positions, counted from 0, (P,) int64.
+
+        Args:
+            length: symbols of the frame, pilots included.
+        """
         return torch.arange(0, length, self.every)
 
     def insert(self, symbols: Tensor) -> Tensor:
-        """Payload (B, N) -> frame (B, N + pilots)."""
+        """Insert pilots into the payload.
+
+        Args:
+            symbols: (B, N) complex payload.
+
+        Returns:
+            (B, `frame(N)`) complex.
+        """
         length = self.frame(symbols.shape[1])
         frame = torch.full((len(symbols), length), self.value, dtype=symbols.dtype, device=symbols.device)
         return frame.index_copy(1, self._others(length).to(symbols.device), symbols)
 
     def payload(self, frame: Tensor) -> Tensor:
-        """Take what is no pilot out of (B, length), or pass on (B, 1), which is the same at all places."""
+        """Remove the pilot positions.
+
+        Args:
+            frame: (B, length); (B, 1), constant over the frame, is returned unchanged.
+
+        Returns:
+            (B, N).
+        """
         return frame if frame.shape[1] == 1 else frame[:, self._others(frame.shape[1]).to(frame.device)]
 
     def _others(self, length: int) -> Tensor:

@@ -12,11 +12,11 @@ GAIN_BITS = 32  # a gain is sent as one float32
 
 
 def normalise_power(symbols: Tensor, power: float = 1.0) -> tuple[Tensor, Tensor]:
-    """Scale every message to the transmit power P: g = sqrt(P / mean |s|^2), sent is g*s.
+    """Scale every message to the transmit power P: g = sqrt(P / mean |s|^2), giving g*s.
 
     [DPSC] Sec. 2 normalises Z_2 by P but never says how the receiver undoes it (Eq. 10 leaves the gain out); here the gain is
-    explicit side information, of `GAIN_BITS` bits. It is computed from what is sent and from nothing else, so it can tell no
-    more about the clean private codes than the sent symbols do.
+    explicit side information, of `GAIN_BITS` bits. It is a function of the symbols alone, and thus reveals no
+    more about the clean private codes than they do.
 
     Args:
         symbols: (B, N) complex.
@@ -98,7 +98,17 @@ def normalise_power_blocks(
 
 
 def denormalise_power_blocks(symbols: Tensor, gains: Tensor, blocks: Sequence[Tensor]) -> Tensor:
-    """Undo `normalise_power_blocks` at the receiver; `gains` is (B, G), `blocks` as they were at the sender."""
+    """Undo `normalise_power_blocks` at the receiver.
+
+    Args:
+        symbols: (B, N) complex.
+        gains: (B, G), one per row and block, as transmitted.
+        blocks: G index tensors, as at the sender.
+
+    Raises:
+        ValueError: `symbols` is not (B, N) complex, the blocks do not partition the N positions, or the gains have another
+            shape or are invalid.
+    """
     check_symbols(symbols)
     _check_blocks(blocks, symbols.shape[1])
     return _scale(symbols, 1 / _per_symbol(_checked(gains, (len(symbols), len(blocks))), blocks))

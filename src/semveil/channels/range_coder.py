@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A range coder: integers to bytes at their information content, in integer arithmetic alone, so that all machines agree."""
+"""A range coder: integers to bytes at their information content, in integer arithmetic, reproducible on every machine."""
 
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
@@ -13,7 +13,7 @@ _LEAST = 1 << (_WINDOW - 8)
 
 @dataclass(frozen=True)
 class Table:
-    """How likely the symbols 0..n-1 are: symbol i has the counts `starts[i]` to `starts[i + 1]` of 65,536.
+    """Cumulative frequencies of symbols 0..n-1: symbol i has the counts `starts[i]` to `starts[i + 1]` of 65,536.
 
     Raises:
         ValueError: it does not run from 0 to 65,536, or a symbol has no count.
@@ -38,10 +38,13 @@ UNIFORM = Table(tuple(range(TOTAL + 1)))
 
 
 def encode(symbols: Iterable[tuple[int, Table]]) -> bytes:
-    """Each symbol by its table; the end is cut where zeros follow, which `decode` fills in again.
+    """Arithmetic coding of a symbol sequence; trailing zero bytes are omitted, and the decoder restores them.
+
+    Args:
+        symbols: pairs of symbol, counted from 0, and frequency table.
 
     Raises:
-        IndexError: a symbol that its table has not.
+        IndexError: a symbol is negative or not in its table.
     """
     low, span, shifted = 0, 1 << _WINDOW, 0
     for symbol, table in symbols:
@@ -72,7 +75,7 @@ def decode(data: bytes, tables: Sequence[Table]) -> list[int]:
 
 
 class Decoder:
-    """The same symbol by symbol, where a table depends on the symbols before it.
+    """Decoding symbol by symbol, for tables that depend on the symbols before.
 
     Args:
         data: from `encode`.
@@ -83,7 +86,11 @@ class Decoder:
         self._code = int.from_bytes(data[: self._place].ljust(self._place, b"\0"), "big")
 
     def next(self, table: Table) -> int:
-        """The next symbol."""
+        """Decode the next symbol, counted from 0.
+
+        Args:
+            table: the one that this symbol was encoded with.
+        """
         self._span >>= TOTAL_BITS
         symbol = bisect_right(table.starts, min(self._code // self._span, TOTAL - 1)) - 1
         start, end = table.starts[symbol], table.starts[symbol + 1]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Receivers: what is known of the channel (perfectly, from pilots, or nothing), and how one or several antennas undo it."""
+"""Receivers: channel knowledge (perfect, from pilots, or none), equalisation, and combining over antennas."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ LEAST_NOISE = 1e-9  # as an estimator has it, so that noiseless systems stay reg
 
 @dataclass(frozen=True, eq=False)
 class Estimate:
-    """What a receiver believes of the channel.
+    """Channel estimate of a receiver.
 
     Attributes:
         gain: (B, N) complex.
@@ -31,17 +31,17 @@ class Estimate:
 
 
 class Link(nn.Module):
-    """Pilots, channel, estimation and equalisation in one module that is called like a channel.
+    """Pilots, channel, estimation and equalisation in one module with the interface of a channel.
 
-    What it returns as received are estimates of the payload; the state says what gain and noise are left in them.
+    `received` holds estimates of the payload; `state` has the residual gain and noise of these estimates.
 
     Args:
         channel: any channel.
-        csi: what the receiver knows: `perfect`, the realisation; `ls` or `mmse`, what pilots tell it by least squares within
-            the channel's basis (linear interpolation where it has none) or by the linear estimate of least mean square error
-            under its public law; `none`: it takes what it hears for what was sent.
+        csi: channel state information: `perfect`, the realisation; `ls` or `mmse`, estimated from pilots by least squares
+            within the channel's basis (linear interpolation where it has none) or by the linear MMSE estimate
+            under its public law; `none`, a gain of 1.
         equaliser: `zf`, received / gain; or `mmse`, least mean square error for symbols of unit power, which shrinks them.
-        pilots: spacing of the pilots, of the payload's power, with `ls` and `mmse`: every so many symbols one.
+        pilots: spacing in symbols of the pilots, which have the payload's power; for `ls` and `mmse`.
         antennas: of the receiver, each with fading and noise of its own; maximum-ratio combining. `snr_db` is that of one.
 
     Raises:
@@ -76,6 +76,7 @@ class Link(nn.Module):
             self.channel.pilot_spacing(self.pilots.every)
 
     def forward(self, symbols: Tensor, snr_db: float | Tensor, rng: torch.Generator | None = None) -> Heard:
+        """Transmit the payload with its pilots, estimate the channel and equalise; the state describes the residual channel."""
         sent = symbols if self.pilots is None else self.pilots.insert(symbols)
         branches = [self._branch(*self.channel(sent, snr_db, rng)) for _ in range(self.antennas)]
         heard = combine(branches, mmse=self.equaliser == "mmse")
@@ -86,7 +87,11 @@ class Link(nn.Module):
         return Heard(take(heard.received), left)
 
     def uses(self, symbols: int) -> int:
-        """Channel uses, pilots and prefixes included, for so many payload symbols."""
+        """Channel uses of a message, including pilots and prefixes.
+
+        Args:
+            symbols: of the payload, per row.
+        """
         frame = symbols if self.pilots is None else self.pilots.frame(symbols)
         return frame + self.channel.prefix(frame)
 
@@ -106,10 +111,10 @@ def estimate_gain(received: Tensor, noise: Tensor, pilots: Pilots, channel: Chan
 
     Args:
         received: (B, N) frame.
-        noise: (B, 1) noise power, which receivers measure between messages.
-        pilots: public.
-        channel: likewise.
-        mmse: which of the two.
+        noise: (B, 1) noise power per symbol, assumed to be measured between messages.
+        pilots: positions and value.
+        channel: its public law.
+        mmse: MMSE in place of least squares.
     """
     places, everywhere = pilots.places(received.shape[1]), torch.arange(received.shape[1])
     heard = (received[:, places.to(received.device)] / pilots.value).to(torch.complex128)
@@ -143,14 +148,28 @@ class Branch:
 
 
 def equalise(received: Tensor, state: ChannelState, estimate: Estimate, *, mmse: bool) -> Heard:
-    """Undo the believed gain: y / h, or h* y / (|h|^2 + e + sigma^2), with the error e of the estimate counted as noise."""
+    """Single-antenna equalisation: y / h (zero forcing) or h* y / (|h|^2 + e + sigma^2) (MMSE).
+
+    Args:
+        received: y, (B, N) complex.
+        state: the channel's realisation, for its noise power sigma^2 and its domain.
+        estimate: h with its error variance e.
+        mmse: MMSE in place of zero forcing.
+    """
     return combine([Branch(received, state, estimate)], mmse=mmse)
 
 
 def combine(branches: Sequence[Branch], *, mmse: bool) -> Heard:
-    """Maximum-ratio combining: sum over antennas of h* y over sum |h|^2, or over sum |h|^2 + e + sigma^2.
+    """Maximum-ratio combining: sum over antennas of h* y, over sum |h|^2 (zero forcing) or sum |h|^2 + e + sigma^2 (MMSE).
 
-    The antennas have one noise power and one law, so e + sigma^2 is the same at all.
+    All antennas are assumed to have the noise power and the estimation error of the first.
+
+    Args:
+        branches: one or more, of equal shape and domain.
+        mmse: MMSE in place of zero forcing.
+
+    Returns:
+        Symbol estimates (B, N) and the state of the residual channel.
     """
     first = branches[0]
     spectral = first.state.domain == "frequency"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Symbols as whole steps in as few bits as they need: a file holds no more of them than its channel leaves."""
+"""Symbols quantised to the accuracy that the channel noise leaves, in as few bits as needed."""
 
 import math
 
@@ -13,7 +13,10 @@ MOST_BITS = 16
 
 
 def step_for(snr_db: float) -> float:
-    """Step of both real axes whose rounding noise, step^2 / 6 per complex symbol of power 1, is what an SNR is worth.
+    """Quantisation step per real axis whose error power step^2 / 6 per complex symbol lies 15 dB below the channel noise.
+
+    Args:
+        snr_db: SNR per complex symbol of unit power, in dB.
 
     Example:
         >>> round(step_for(20.0), 4)
@@ -23,16 +26,31 @@ def step_for(snr_db: float) -> float:
 
 
 def rounded(symbols: Tensor, step: float) -> Tensor:
-    """Symbols (B, N) on the grid of steps, complex64.
+    """Symbols rounded to multiples of the step on both axes, complex64.
+
+    Args:
+        symbols: (B, N) complex.
+        step: > 0, per real axis.
 
     Raises:
-        ValueError: they need more than 16 bits an axis; an SNR that high is worth floats.
+        ValueError: an axis needs more than 16 bits.
     """
     return from_steps(to_steps(symbols, step), step)
 
 
 def to_steps(symbols: Tensor, step: float) -> NDArray[np.int64]:
-    """(B, N) complex -> (B, N, 2) whole steps."""
+    """Quantise symbols to integers.
+
+    Args:
+        symbols: (B, N) complex.
+        step: > 0, per real axis.
+
+    Returns:
+        (B, N, 2) int64: real and imaginary part in steps.
+
+    Raises:
+        ValueError: an axis needs more than 16 bits.
+    """
     reals = torch.view_as_real(symbols.detach().cpu().resolve_conj().to(torch.complex64)).double().numpy()
     steps = np.rint(reals / step).astype(np.int64)
     if bits_of(steps) > MOST_BITS:
@@ -41,17 +59,37 @@ def to_steps(symbols: Tensor, step: float) -> NDArray[np.int64]:
 
 
 def from_steps(steps: NDArray[np.int64], step: float) -> Tensor:
-    """What `to_steps` was given, up to rounding."""
+    """Dequantise the result of `to_steps`.
+
+    Args:
+        steps: (B, N, 2) integers.
+        step: as for `to_steps`.
+
+    Returns:
+        (B, N) complex64.
+    """
     return torch.view_as_complex(torch.from_numpy((steps * step).astype(np.float32)))
 
 
 def bits_of(steps: NDArray[np.int64]) -> int:
-    """Bits of an axis, the sign among them."""
+    """Bits per axis for the largest magnitude, including the sign bit.
+
+    Args:
+        steps: integers of any shape, at least one.
+
+    Example:
+        >>> bits_of(np.array([3, -4]))
+        4
+    """
     return int(np.abs(steps).max()).bit_length() + 1
 
 
 def packed(steps: NDArray[np.int64], bits: int) -> bytes:
-    """Whole numbers of so many bits each, one after the other.
+    """Integers as fixed-width big-endian bit fields in offset binary, without gaps.
+
+    Args:
+        steps: integers of any shape, in -2^(bits-1)..2^(bits-1) - 1.
+        bits: width of a field.
 
     Example:
         >>> steps = np.array([[[3, -4]]])
@@ -63,12 +101,30 @@ def packed(steps: NDArray[np.int64], bits: int) -> bytes:
 
 
 def unpacked(data: bytes, bits: int, shape: tuple[int, int]) -> NDArray[np.int64]:
-    """(B, N, 2) whole numbers that `packed` was given; `data` has exactly their length."""
+    """Inverse of `packed`.
+
+    Args:
+        data: exactly `packed_size(bits, shape)` bytes.
+        bits: width of a field.
+        shape: (B, N) of the symbols.
+
+    Returns:
+        (B, N, 2) int64.
+    """
     count = 2 * math.prod(shape)
     lifted = np.unpackbits(np.frombuffer(data, np.uint8))[: count * bits].reshape(count, bits).astype(np.int64)
     return (lifted @ (1 << np.arange(bits - 1, -1, -1)) - (1 << (bits - 1))).reshape(*shape, 2)
 
 
 def packed_size(bits: int, shape: tuple[int, int]) -> int:
-    """Bytes of `packed`."""
+    """Length of `packed` in bytes.
+
+    Args:
+        bits: width of a field.
+        shape: (B, N) of the symbols, two fields each.
+
+    Example:
+        >>> packed_size(5, (1, 2))
+        3
+    """
     return -(-2 * math.prod(shape) * bits // 8)

@@ -18,10 +18,17 @@ AnySnr = float | Sequence[float] | Tensor
 
 
 def snrs(snr_db: AnySnr, messages: int) -> float | Tensor:
-    """SNRs as channels take them: a number, or (B,) float64.
+    """Normalise an SNR argument to a number or a float64 tensor.
+
+    Args:
+        snr_db: in dB, one number or one per message.
+        messages: B.
+
+    Returns:
+        A number, or (B,) float64.
 
     Raises:
-        ValueError: as many as messages are needed where there are several.
+        ValueError: several values, but not one per message.
 
     Example:
         >>> snrs([0, 10], 2), snrs(20.0, 3)
@@ -45,10 +52,20 @@ def over(
     power: float = 1.0,
     rng: torch.Generator | None = None,
 ) -> Tensor:
-    """Symbols of mean power P after a channel, AWGN where None.
+    """Transmit symbols of mean power P over one channel.
+
+    Args:
+        channel: called as `channel(symbols, snr_db, rng)` with symbols scaled to unit power; AWGN where None.
+        symbols: (B, N) complex.
+        snr_db: SNR per complex symbol in dB, one number or (B,).
+        power: P, mean power per complex symbol.
+        rng: source of the channel's randomness; the operating system's entropy where None.
+
+    Returns:
+        (B, N) complex, at power P.
 
     Raises:
-        ValueError: a channel gave something of another shape or type.
+        ValueError: the channel returned another shape, dtype or type; or as for `awgn`.
     """
     if channel is None:
         return awgn(symbols, snr_db, power=power, rng=rng)
@@ -61,7 +78,7 @@ def over(
 
 @dataclass(frozen=True)
 class WiretapOutput:
-    """What the two receivers hear of the same symbols.
+    """Symbols as received by the two parties.
 
     Attributes:
         bob: (B, N) complex, the legitimate receiver's.
@@ -96,7 +113,7 @@ def wiretap(
         eve_channel: Eve's, likewise.
 
     Raises:
-        ValueError: the two sources stand in the same state and would give both the same noise.
+        ValueError: the two generators are in the same state, which would give both receivers the same noise.
 
     Example:
         >>> heard = wiretap(torch.ones(1, 4, dtype=torch.complex64), float("inf"))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What every other package stands on: privacy values and certificates, the ledger, files, settings, seeds, devices.
+"""Foundations of all other packages: privacy values and certificates, the ledger, files, settings, seeds, devices.
 
 `privacy`, `coverage`, `composition` and `certificate` say what is guaranteed and for what; `ledger` and its
 parts count releases; `config`, `checkpoints`, `network_files`, `files` and `results` are about files;

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What all recorded releases about one person add up to, for each part of the photo and for the whole record."""
+"""Composition of all recorded releases about one person, per part of the photo and for the whole record."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -17,7 +17,7 @@ class Released:
     """One release about a person.
 
     Attributes:
-        views: what is claimed of it, by each output that shows it.
+        views: guarantees of the outputs made from it.
         times: through how many of its images the person passed, each with noise of its own.
     """
 
@@ -27,7 +27,7 @@ class Released:
 
 @dataclass(frozen=True)
 class Account:
-    """What releases add up to.
+    """Composition of releases about one person.
 
     Attributes:
         whole: for the whole record; epsilon None as soon as one release shows any part of it in clear.
@@ -39,10 +39,13 @@ class Account:
 
 
 def account(releases: Sequence[Released]) -> Account | None:
-    """Add up releases about one person; None where there are none.
+    """Compose all releases about one person; None for no releases.
 
-    Every release counts for every part. Its claim holds for a part that nothing of what it shows in clear tells of; a part that
-    one release leaves open has no finite epsilon, whatever the others do.
+    Every release counts for every part. Its guarantee applies to a part that its unprotected content reveals nothing about; a
+    part that any release leaves open has no finite epsilon.
+
+    Args:
+        releases: about the same person.
 
     Example:
         >>> from semveil.core.privacy import Basis

@@ -27,7 +27,10 @@ class Brief:
 
 
 def brief(value: Any) -> str:
-    """One value in few words.
+    """Short representation of a value: tensors and arrays by dtype and shape, long collections and texts by type and length.
+
+    Args:
+        value: of any type.
 
     Example:
         >>> import torch

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What an epsilon does not say: fixed words for certificates."""
+"""Limitations of an epsilon, as fixed terms for certificates."""
 
 from enum import StrEnum
 
@@ -7,7 +7,7 @@ from semveil.core.registry import suggest
 
 
 class Caveat(StrEnum):
-    """Something that lies outside a release's guarantee and concerns it."""
+    """A relevant limitation outside a release's guarantee."""
 
     REPEATED_RELEASES = "repeated-releases"
     CODES_IN_CLEAR = "codes-in-clear"
@@ -23,7 +23,7 @@ class Caveat(StrEnum):
 
     @property
     def meaning(self) -> str:
-        """What the caveat says, in plain words."""
+        """Explanation in plain words."""
         return _MEANINGS[self]
 
 
@@ -51,10 +51,13 @@ VOID_WHOLE_PHOTO = (Caveat.CODES_IN_CLEAR, Caveat.ATTRIBUTES, Caveat.GENERATOR_T
 
 
 def caveat_named(name: str) -> Caveat:
-    """The caveat of that name.
+    """Look up a caveat.
+
+    Args:
+        name: its value, such as `paste-back`.
 
     Raises:
-        ValueError: there is none.
+        ValueError: an unknown name.
 
     Example:
         >>> caveat_named("pasteback")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is guaranteed about one release, to whom and on what basis, as a value that travels beside the output as JSON."""
+"""Certificate of one release: its guarantee and conditions, as a value that accompanies the output as JSON."""
 
 import json
 import math
@@ -42,7 +42,7 @@ class CertificateError(SemveilError):
 
 
 class ReleaseKind(StrEnum):
-    """What is released."""
+    """Kind of released output."""
 
     IMAGE = "image"
     SYMBOLS = "symbols"
@@ -73,7 +73,7 @@ class Bounds:
 
 @dataclass(frozen=True)
 class OutputHash:
-    """Which output a certificate belongs to.
+    """Hash of the output that a certificate belongs to.
 
     Args:
         sha256: 64 hex digits.
@@ -91,7 +91,7 @@ class OutputHash:
 
 @dataclass(frozen=True, kw_only=True)
 class Certificate:
-    """The claim about one release with all that an auditor asks for.
+    """The claim about one release, with all information that an audit needs.
 
     It has no place for noise, its seed, latents, a key or the name of a photo, and refuses texts that look like a path. It is a
     statement, not a proof: nothing signs it.
@@ -100,7 +100,7 @@ class Certificate:
         release: image, symbols, message, data set or clip.
         method: such as `dp-semcom`.
         protection: as the user chose it, such as `laplace`.
-        guarantee: what holds, for what, on what basis, and what is not covered.
+        guarantee: epsilon, covered and uncovered parts, and basis.
         images: how many pictures, or faces followed through a clip, the release is made from; the guarantee holds for each of
             them alone.
         model, model_hash: name of the face model, SHA-256 over its weights.
@@ -108,8 +108,8 @@ class Certificate:
             (`QuantileBounds.digest`), or over the public subspace (`Subspace.digest`); None where they rest on none.
         perceptual: perceptual term of the inversion that made the latents, `none` where it had none; None where nothing was
             inverted or it is not known.
-        mechanism: the law of the noise, where there is any.
-        calibration, nominal_epsilon: what was asked for; what holds is in the guarantee alone.
+        mechanism: the law of the noise; None without noise.
+        calibration, nominal_epsilon: as requested; only the guarantee states the actual epsilon.
         scale: of the noise, in the unit of the bounds (latent units where there are none), or in 8-bit levels where no model
             made latents; None without noise or where it differs between parts.
         grid_step: of the public grid that released values lie on, in the same unit; None without a grid.
@@ -118,7 +118,7 @@ class Certificate:
         private_codes: 0-based indices of the protected codes of a semantic model, whose codes belong to face parts; None
             where there are none, and for other models.
         part_budgets: epsilon of each part; they add up to at most the guarantee's.
-        caveats: what the epsilon does not say; those that follow from the other fields are added.
+        caveats: limitations of the epsilon; those that follow from the other fields are added.
         release_id: 32 random hex digits, shared by all that is made from one release without touching the photo again.
         sealed: what holds for whoever also has the sealed originals; None where there are none. `guarantee` is about the
             picture alone.
@@ -217,12 +217,16 @@ class Certificate:
         return texts + ([claim.metric.space] if claim.metric else [])
 
     def for_picture(self) -> "Certificate":
-        """The certificate of a picture that is made from this release and nothing else: post-processing, the same epsilon."""
+        """The certificate of a picture made from this release alone: post-processing, the same epsilon."""
         claim = post_process(self.guarantee, "the generator that makes the picture")
         return replace(self, release=ReleaseKind.IMAGE, guarantee=claim, images=1, output=None)
 
     def for_opened_picture(self, reason: str = "the protection was undone to make this picture") -> "Certificate":
-        """The certificate of a picture that shows the photo, such as Bob's after he undid the protection: none is covered."""
+        """Certificate of an image that shows the photo, such as Bob's after deprotection: it covers nothing.
+
+        Args:
+            reason: why no guarantee holds, in words.
+        """
         claim = Guarantee.none("nothing", reason=reason, not_covered=("the whole photo",))
         return replace(
             self,
@@ -241,7 +245,7 @@ class Certificate:
         )
 
     def as_dict(self) -> dict[str, Any]:
-        """JSON-ready, all fields by name; what does not apply is null."""
+        """JSON-ready, all fields by name; fields that do not apply are null."""
         plain = {f.name: getattr(self, f.name) for f in fields(self)}
         return {
             "certificate_version": plain.pop("certificate_version"),
@@ -263,10 +267,13 @@ class Certificate:
 
     @classmethod
     def from_json(cls, text: str) -> "Certificate":
-        """Read a certificate strictly: every field must be there and valid, none may be unknown or doubled.
+        """Parse a certificate strictly: all fields present and valid, none unknown or repeated.
+
+        Args:
+            text: JSON, of at most `LARGEST_CERTIFICATE` characters.
 
         Raises:
-            CertificateError: the text is not a certificate of this version.
+            CertificateError: the text is too long, not JSON, or not a certificate of a readable version.
         """
         if len(text) > LARGEST_CERTIFICATE:
             raise CertificateError(f"the certificate has {len(text):,} characters, at most {LARGEST_CERTIFICATE:,} are read")
@@ -278,10 +285,13 @@ class Certificate:
 
     @classmethod
     def from_dict(cls, content: Any) -> "Certificate":
-        """The same from parsed JSON.
+        """`from_json` for parsed JSON.
+
+        Args:
+            content: of any type.
 
         Raises:
-            CertificateError: the content is not a certificate of this version.
+            CertificateError: the content is not a certificate of a readable version.
         """
         version = content.get("certificate_version") if isinstance(content, dict) else None
         if type(version) is not int:
@@ -305,10 +315,13 @@ class Certificate:
 
 
 def guarantee_from_dict(content: Any) -> Guarantee:
-    """The guarantee that `Guarantee.as_dict` wrote.
+    """Parse the result of `Guarantee.as_dict`.
+
+    Args:
+        content: of any type.
 
     Raises:
-        ValueError: a field is missing, unknown or invalid, or the epsilon of the whole record is not what follows.
+        ValueError: a field is missing, unknown or invalid, or disagrees with the values derived from the others.
 
     Example:
         >>> claim = Guarantee(1.0, "the skin codes", Basis.PROVED, not_covered=("the hair codes",))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Fields of certificates as JSON has them: read strictly, so that a damaged or forged one is refused with the reason."""
+"""Strict parsing of certificate fields from JSON; damaged or forged ones are rejected with the reason."""
 
 from dataclasses import fields
 from typing import Any, NoReturn, cast
@@ -8,7 +8,15 @@ from semveil.core.registry import suggest
 
 
 def read_record(kind: type, content: Any) -> Any:
-    """A small dataclass from its JSON; numbers and texts must be what their annotations say."""
+    """Construct a flat dataclass from JSON; values must match the field annotations (float, int, bool, else str).
+
+    Args:
+        kind: the dataclass.
+        content: of any type.
+
+    Raises:
+        ValueError: as for `fields_of`, a value has another type, or the dataclass rejects it.
+    """
     plain = fields_of(kind, content)
     checks = {float: is_number, int: lambda value: type(value) is int, bool: lambda value: type(value) is bool}
     for part in fields(kind):
@@ -18,10 +26,14 @@ def read_record(kind: type, content: Any) -> Any:
 
 
 def fields_of(kind: type, content: Any) -> dict[str, Any]:
-    """The fields of a dataclass from its JSON: all of them, and no other.
+    """Validate that a JSON value is an object with exactly the fields of a dataclass, and return a copy.
+
+    Args:
+        kind: the dataclass.
+        content: of any type.
 
     Raises:
-        ValueError: one is missing or unknown, or it is no object.
+        ValueError: it is not an object, or a field is missing or unknown.
     """
     names = {f.name for f in fields(kind)}
     if not isinstance(content, dict):
@@ -34,29 +46,64 @@ def fields_of(kind: type, content: Any) -> dict[str, Any]:
 
 
 def tuple_of(values: Any, kind: type) -> tuple[Any, ...]:
-    """A list of one type, as a tuple."""
+    """Convert a JSON list of one type to a tuple.
+
+    Args:
+        values: of any type.
+        kind: exact type of the elements; a bool is not an int.
+
+    Raises:
+        ValueError: it is not a list, or an element has another type.
+
+    Example:
+        >>> tuple_of([1, 2], int)
+        (1, 2)
+    """
     check_field(isinstance(values, list) and all(type(v) is kind for v in values), f"a list of {kind.__name__}", values)
     return tuple(values)
 
 
 def is_number(value: Any) -> bool:
-    """Whether it is a finite number, and no truth value."""
+    """True for a finite int or float of magnitude at most 1e300; False for a bool."""
     return type(value) in (int, float) and abs(value) <= 1e300
 
 
 def check_field(valid: object, requirement: str, got: object) -> None:
-    """Refuse a certificate that does not have what it needs."""
+    """Reject an invalid certificate field.
+
+    Args:
+        valid: the result of the check.
+        requirement: on the field, for the message.
+        got: the rejected value, for the message.
+
+    Raises:
+        ValueError: `valid` is false.
+    """
     if not valid:
         raise ValueError(f"a certificate needs {requirement}; got {ascii(got)[:200]}")
 
 
 def no_constant(constant: str) -> NoReturn:
-    """For `json.loads`: NaN and infinities are no numbers."""
+    """`parse_constant` for `json.loads` that rejects NaN and infinities.
+
+    Args:
+        constant: as in the text.
+
+    Raises:
+        ValueError: always.
+    """
     raise ValueError(f"{constant} is not allowed")
 
 
 def no_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """For `json.loads`: what stands twice could be read in two ways."""
+    """`object_pairs_hook` for `json.loads` that rejects repeated keys, which are ambiguous.
+
+    Args:
+        pairs: of one JSON object.
+
+    Raises:
+        ValueError: a key occurs twice.
+    """
     content = dict(pairs)
     if len(content) < len(pairs):
         raise ValueError("a field stands in it twice")

@@ -13,7 +13,7 @@ def read_part(source: str | Path | Mapping[str, Any], prefix: str, *, beside: Co
     """The weights whose keys start with `prefix.`, without it, and what to call the source in an error.
 
     Args:
-        source: a checkpoint's path, what was read from one (the weights under `state_dict`), or its bare state dict.
+        source: path of a checkpoint, its content (weights under `state_dict`), or a bare state dict.
         prefix: the network's name in it.
         beside: names of the other networks that may stand in it; their weights are left alone.
 

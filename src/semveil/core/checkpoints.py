@@ -36,7 +36,7 @@ def read_checkpoint(path: str | Path, *, allow: Sequence[type] = ()) -> dict[str
         The file's dictionary, as it was saved.
 
     Raises:
-        BadCheckpoint: there is no such file, or it is damaged, is no dictionary, or asks for code to be run.
+        BadCheckpoint: the file is missing, damaged, not a dictionary, or contains code.
     """
     path = Path(path)
     if not path.is_file():
@@ -56,20 +56,27 @@ def read_checkpoint(path: str | Path, *, allow: Sequence[type] = ()) -> dict[str
 
 
 def save_checkpoint(path: Path, state: Mapping[str, Any]) -> None:
-    """Write a file that `read_checkpoint` reads, whole or not at all.
+    """Write a checkpoint for `read_checkpoint` atomically.
+
+    Args:
+        path: of the file; replaced if it exists.
+        state: tensors and plain values by name.
 
     Raises:
-        OutputError: it cannot be written there.
+        OutputError: the path cannot be written.
     """
     with atomic_write(path) as file:
         torch.save(dict(state), file)
 
 
 def read_metadata(path: str | Path) -> dict[str, str]:
-    """The text that a `.safetensors` file holds beside its weights.
+    """Metadata of a `.safetensors` file.
+
+    Args:
+        path: of the file.
 
     Raises:
-        BadCheckpoint: there is no such file, or it is damaged or of another kind.
+        BadCheckpoint: the file is missing, damaged or of another format.
     """
     path = Path(path)
     if not path.is_file():
@@ -89,7 +96,7 @@ def build_to_fit(make: Callable[[], Network], state: Mapping[str, Any], *, name:
     Args:
         make: builds the network; called twice.
         state: as for `load_strictly`.
-        name: what the weights are called in an error.
+        name: of the weights, for the message.
 
     Returns:
         The network, frozen and in evaluation mode.
@@ -145,7 +152,7 @@ def load_strictly(module: nn.Module, state: Mapping[str, Any], *, name: str) -> 
     Args:
         module: the network to fill.
         state: key -> tensor.
-        name: what the weights are called in an error.
+        name: of the weights, for the message.
 
     Raises:
         BadCheckpoint: a key is missing, unknown or of another shape, or a value is NaN or infinite.

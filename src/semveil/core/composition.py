@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What several releases about one person guarantee together."""
+"""Joint guarantee of several releases about one person."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -15,7 +15,7 @@ INDEPENDENT = "the composed releases draw independent noise"
 
 
 def compose(*guarantees: Guarantee, times: Sequence[int] | None = None) -> Guarantee:
-    """Sequential composition: what releases about the same record guarantee together, also when later ones depend on earlier.
+    """Sequential, adaptive composition: joint guarantee of releases about the same record.
 
     Epsilons of pure claims add. Gaussian noise composes exactly: releases of sensitivities D_i and sigmas s_i are together as
     private as one with D / s = mu = sqrt(sum (D_i / s_i)^2), whose epsilon follows at the largest of their deltas (Dong, Roth
@@ -24,8 +24,8 @@ def compose(*guarantees: Guarantee, times: Sequence[int] | None = None) -> Guara
     rho = mu^2 / 2 + sum epsilon_i^2 / 2, by zero-concentrated privacy (Bun and Steinke 2016, Propositions 1.3, 1.4 and 1.6).
     Epsilons and deltas of all other claims add to that. All is rounded up, and the weakest basis holds.
 
-    What any release leaves in clear stays so. A part that one covers and another leaves in clear has no finite epsilon. There
-    is no parallel composition here: all parts of a photo belong to one person.
+    A part that any release shows unprotected has no finite epsilon, even if another release covers it. There is no parallel
+    composition: all parts of a photo belong to one person.
 
     Args:
         *guarantees: of releases about one record.

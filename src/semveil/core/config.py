@@ -38,7 +38,7 @@ def read_config(
         path: the TOML file.
         overrides: such as `steps=100` or `generator.size=64`; values as TOML writes them, text also without quotes.
         defaults: in place of the schema's own.
-        besides: tables of the file that are no settings; they are passed over.
+        besides: tables of the file that are not settings, which are ignored.
 
     Raises:
         ConfigError: an unknown key, a value of another type, or no TOML.
@@ -66,10 +66,15 @@ def read_config(
 
 
 def check_kinds(schema: type, values: object) -> None:
-    """Refuse settings from a file that are absurd, or of no kind that a dataclass annotates (int, float, bool, str, tuples).
+    """Check values from a settings file against the annotations of a dataclass (int, float, bool, str, tuples).
+
+    Args:
+        schema: the dataclass.
+        values: object from the file; names outside the schema are ignored.
 
     Raises:
-        ValueError: names the setting.
+        ValueError: the values are not a mapping, or one of them has another type, is not finite, or is an int beyond
+            `LARGEST_INT`; the message names the setting.
 
     Example:
         >>> @dataclasses.dataclass(frozen=True)
@@ -110,7 +115,11 @@ def _is_of_kind(value: object, hint: Any) -> bool:
 
 
 def as_json(settings: Any) -> str:
-    """The resolved settings, as they are written beside what they made."""
+    """Resolved settings as indented JSON, to be stored beside their results.
+
+    Args:
+        settings: a dataclass instance.
+    """
     return json.dumps(dataclasses.asdict(settings), indent=1) + "\n"
 
 
@@ -119,10 +128,10 @@ def read_toml(path: Path, what: str = "settings file") -> dict[str, Any]:
 
     Args:
         path: of the file.
-        what: it is, for messages.
+        what: kind of file, for the message.
 
     Raises:
-        ConfigError: it cannot be read, or is no TOML.
+        ConfigError: it cannot be read, or is not TOML.
     """
     try:
         return tomllib.loads(read_text(path))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What of a photo a claim is about: parts as values, what can be computed from what, and their names in plain words."""
+"""Scope of a claim within a photo: parts as values, their dependencies, and their names in plain words."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -67,7 +67,7 @@ class Part:
     """A part of a photo.
 
     Args:
-        kind: what it is.
+        kind: of the part.
         model: of codes, identity and attributes: SHA-256 of the networks that compute it. Parts of different models are
             different functions of the photo, of which nothing but the photo as a whole can be compared.
         codes: of codes: 0-based indices, sorted.
@@ -105,13 +105,17 @@ class Part:
 
     @classmethod
     def of(cls, words: str) -> "Part":
-        """The part that is always called so; else one that is known by these words alone."""
+        """Part with a given name; of kind `other` if the name is not that of a fixed part.
+
+        Args:
+            words: its name.
+        """
         kind = _ALWAYS_SAID_ALIKE.get(words)
         return cls(Kind.OTHER, words=words) if kind is None else cls(kind)
 
     @property
     def space(self) -> tuple[str, str]:
-        """What its values can be told apart within: one model's codes, one model's identities, or nothing else."""
+        """Space in which parts are comparable: the codes of one model, the identities of one model, or the part alone."""
         return self.kind.value, self.model
 
     def __str__(self) -> str:
@@ -129,13 +133,13 @@ class Part:
         return said + self.note
 
     def in_clear(self) -> str:
-        """Its words where it passes unprotected."""
+        """Its name where it is shown unprotected."""
         if self.kind != Kind.CODES:
             return str(self)
         return "the other codes, sent in clear and computed from the same photo" + self.note
 
     def briefly(self) -> str:
-        """Its words where codes need their names, whichever are private."""
+        """Its name in short form, without "private" for codes."""
         if self.kind != Kind.CODES or len(self.codes) == self.size:
             return str(self)
         left = tuple(code for code in range(self.size) if code not in self.codes)
@@ -169,10 +173,13 @@ class Part:
 
     @classmethod
     def from_dict(cls, content: Mapping[str, Any]) -> "Part":
-        """What `as_dict` wrote.
+        """Parse the result of `as_dict`.
+
+        Args:
+            content: decoded JSON.
 
         Raises:
-            ValueError: a field is missing, unknown or of another type.
+            ValueError: it is not an object, or a field is missing, unknown, of another type or invalid.
         """
         if not isinstance(content, dict) or set(content) != {"kind", "model", "codes", "size", "note", "words"}:
             raise ValueError(
@@ -188,11 +195,11 @@ class Part:
 
 @dataclass(frozen=True)
 class Coverage:
-    """What a claim covers, and what the same release shows without protection.
+    """Protected parts of a claim, and unprotected parts shown by the same release.
 
     Args:
         covered: each of these parts, together.
-        clear: what passes beside them; a claim compares photos that agree in it.
+        clear: parts shown unprotected; a claim compares photos that agree in them.
 
     Example:
         >>> model = "0f" * 32
@@ -210,28 +217,46 @@ class Coverage:
 
     @classmethod
     def of(cls, covered: Part, *clear: Part) -> "Coverage":
-        """Of one part, with what passes beside it."""
+        """Coverage of a single part.
+
+        Args:
+            covered: the protected part.
+            *clear: parts that the release shows unprotected.
+        """
         return cls((covered,), clear)
 
     @classmethod
     def of_codes(cls, model: str, private: Iterable[int], size: int) -> "Coverage":
-        """Of some codes of a model, the others being in clear."""
+        """Coverage of some codes of a model, with its other codes unprotected.
+
+        Args:
+            model: SHA-256 of the networks that compute the codes.
+            private: 0-based indices of the protected codes.
+            size: number of codes of the model.
+        """
         codes = tuple(sorted(set(private)))
         common = tuple(code for code in range(size) if code not in codes)
         beside = [Part(Kind.CODES, model, common, size)] if common else []
         return cls.of(Part(Kind.CODES, model, codes, size), *beside)
 
     def leaves_open(self, part: Part) -> bool:
-        """Whether some of that part can be computed from what passes in clear.
+        """True if the unprotected content reveals something about a part.
 
-        What passes tells of everything that is computed from the photo, unless the two are known to be able to change apart:
-        other codes of the same model, identity and attributes of the same model, identity and outline, the face and what is
-        around it.
+        Unprotected content is taken to reveal everything computed from the photo, except where the two are known to vary
+        independently: other codes of the same model, identity and attributes of the same model, identity and outline, the face
+        and its surroundings.
+
+        Args:
+            part: of the photo.
         """
         return bool(self.telling(part))
 
     def telling(self, part: Part) -> tuple[Part, ...]:
-        """What of that which passes in clear tells of a part."""
+        """The unprotected parts that reveal something about a part.
+
+        Args:
+            part: of the photo.
+        """
         return tuple(clear for clear in self.clear if self._tells(clear, part))
 
     def _tells(self, clear: Part, part: Part) -> bool:
@@ -249,17 +274,17 @@ class Coverage:
 
     @property
     def words(self) -> str:
-        """What is covered, in plain words."""
+        """Protected parts in plain words."""
         return " and ".join(dict.fromkeys(map(str, self.covered)))
 
     @property
     def clear_words(self) -> tuple[str, ...]:
-        """What is in clear, in plain words."""
+        """Unprotected parts in plain words."""
         return tuple(dict.fromkeys(part.in_clear() for part in self.clear))
 
     @property
     def is_words_only(self) -> bool:
-        """Whether the words say all that is known."""
+        """True if the parts are known by their words only."""
         parts = (*self.covered, *self.clear)
         return len(self.covered) == 1 and all(Part.of(str(part)) == part and not part.size for part in parts)
 
@@ -269,10 +294,13 @@ class Coverage:
 
     @classmethod
     def from_dict(cls, content: Any) -> "Coverage":
-        """What `as_dict` wrote.
+        """Parse the result of `as_dict`.
+
+        Args:
+            content: decoded JSON, of any type.
 
         Raises:
-            ValueError: it is not that.
+            ValueError: it is not an object with lists of valid parts.
         """
         if not isinstance(content, dict) or set(content) != {"covered", "clear"}:
             raise ValueError(f"a coverage has the fields covered and clear, got {ascii(content)[:200]}")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""On which device networks compute, and in which precision: the one place that knows.
+"""Device and precision of network computations, decided in one place.
 
 Weights are read onto the CPU and moved from there. Random numbers are drawn on the CPU and moved to where they are needed, so
 that a seed means the same on every device; exact noise, keystreams and whatever Alice and Bob must compute alike stay there.
@@ -23,7 +23,7 @@ PRECISIONS = (torch.float32, torch.float64)
 
 
 class Movable(Protocol):
-    """A torch module, or what looks like one."""
+    """A torch module, or an object with its interface."""
 
     def parameters(self, recurse: bool = ...) -> Iterator[nn.Parameter]: ...
 
@@ -34,7 +34,7 @@ Network = TypeVar("Network", bound=Movable)
 
 
 class DeviceError(SemveilError):
-    """A device that is not there; the message names those that are."""
+    """An unavailable device; the message names the available ones."""
 
     exit_code: ClassVar[int] = 2
 
@@ -46,10 +46,14 @@ def devices() -> tuple[str, ...]:
 
 
 def choose_device(name: str | torch.device = AUTO) -> torch.device:
-    """The device of a name: `cpu`, `cuda` (the first GPU), `cuda:1`, or `auto`, the first GPU where there is one.
+    """Resolve a device name.
+
+    Args:
+        name: `cpu`, `cuda` (the first GPU), `cuda:N`, or `auto` (the first GPU if there is one, else the CPU); a device is
+            returned unchanged.
 
     Raises:
-        DeviceError: it is not there.
+        DeviceError: the device is not available.
 
     Example:
         >>> choose_device("cpu")
@@ -76,13 +80,13 @@ _LOADED_ON = ContextVar("loaded_on", default=CPU)
 
 @contextmanager
 def loading_onto(name: str | torch.device) -> Iterator[None]:
-    """Models that are loaded within have their networks there, for whoever loads models by name deep inside its work.
+    """Context manager that sets the device of models loaded within, for code that loads them by name at a lower level.
 
     Args:
         name: see `choose_device`.
 
     Raises:
-        DeviceError: it is not there.
+        DeviceError: the device is not available.
     """
     token = _LOADED_ON.set(choose_device(name))
     try:
@@ -100,7 +104,7 @@ Model = TypeVar("Model", bound=_Movable)
 
 
 class Loader(Generic[Asked, Model]):
-    """A function that loads models and remembers them, whose models lie where `loading_onto` says; else on the CPU.
+    """A cached function that loads models onto the device of `loading_onto`, else onto the CPU.
 
     Args:
         load: in a `functools.lru_cache`.
@@ -116,7 +120,7 @@ class Loader(Generic[Asked, Model]):
         return model if device == CPU else _moved_model(model, device)
 
     def cache_clear(self) -> None:
-        """Forget what was loaded."""
+        """Empty the cache."""
         self._load.cache_clear()  # type: ignore[attr-defined]
         _moved_model.cache_clear()
 
@@ -127,22 +131,30 @@ def _moved_model(model: Model, device: torch.device) -> Model:
 
 
 def half_precision(device: torch.device) -> torch.autocast:
-    """bfloat16 where it is safe, on whichever device the networks are."""
+    """Context manager for bfloat16 autocast.
+
+    Args:
+        device: that the networks are on.
+    """
     return torch.autocast(device.type, torch.bfloat16)
 
 
 def full_precision(device: torch.device) -> torch.autocast:
-    """No half precision within, whatever holds around it."""
+    """Context manager that disables an enclosing autocast.
+
+    Args:
+        device: that the networks are on.
+    """
     return torch.autocast(device.type, enabled=False)
 
 
 def device_of(network: Movable) -> torch.device:
-    """Where a network's weights are."""
+    """Device of a network's weights; the CPU if it has none."""
     return next(network.parameters(), torch.empty(0, device=CPU)).device
 
 
 def precision_of(network: Movable) -> torch.dtype:
-    """The type of a network's weights."""
+    """Dtype of a network's weights; float32 if it has none."""
     return next(network.parameters(), torch.empty(0, device=CPU)).dtype
 
 
@@ -152,7 +164,7 @@ def moved(network: Network, device: str | torch.device | None = None, dtype: tor
     Args:
         network: a torch module.
         device: see `choose_device`; where it is, if None.
-        dtype: float32 or float64; what it is, if None. Half precision is autocast's matter: latents need more than it holds.
+        dtype: float32 or float64; unchanged if None. Half precision is left to autocast, since latents need more.
 
     Raises:
         DeviceError: the device is not there.

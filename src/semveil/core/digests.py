@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""SHA-256 digests of what a computation takes in: files, tensors, JSON. Equal digests mean equal inputs."""
+"""SHA-256 digests of the inputs of a computation: files, tensors, JSON. Equal digests mean equal inputs."""
 
 import hashlib
 import json
@@ -12,7 +12,14 @@ from torch import Tensor
 
 
 def digest_of_file(path: Path) -> str:
-    """64 hex digits over a file's bytes; a file that has not changed is read once."""
+    """SHA-256 of a file, 64 hexadecimal digits; cached by modification time and size.
+
+    Args:
+        path: of the file.
+
+    Raises:
+        OSError: it cannot be read.
+    """
     told = path.stat()
     return _digest_of_file(path, told.st_mtime_ns, told.st_size)
 
@@ -24,7 +31,10 @@ def _digest_of_file(path: Path, changed: int, size: int) -> str:
 
 
 def digest_of_tensors(tensors: Iterable[Tensor]) -> str:
-    """64 hex digits over types, shapes and values, in order.
+    """SHA-256 over dtypes, shapes and values in order, 64 hexadecimal digits.
+
+    Args:
+        tensors: on any device.
 
     Example:
         >>> import torch
@@ -39,7 +49,13 @@ def digest_of_tensors(tensors: Iterable[Tensor]) -> str:
 
 
 def digest_of_json(value: Any) -> str:
-    """64 hex digits over a value as JSON has it; the order of keys does not count.
+    """SHA-256 of a value's JSON with sorted keys, 64 hexadecimal digits.
+
+    Args:
+        value: JSON-ready; NaN and infinities are allowed.
+
+    Raises:
+        TypeError: the value is not JSON-ready.
 
     Example:
         >>> digest_of_json({"a": (1, 2), "b": None}) == digest_of_json({"b": None, "a": [1, 2]})

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Errors that a user can act on: one printable line each, with the exit code that the command line ends with.
+"""Errors that a user can act on: one printable line each, with the exit code of the command line.
 
 Anything else that escapes the library is a bug in it or in the calling code and keeps its traceback.
 
@@ -19,7 +19,10 @@ from typing import ClassVar
 
 
 def printable(text: str) -> str:
-    """One line of text that any terminal shows: what is not printable (line ends, escapes, bad bytes) is escaped.
+    """Escape every non-printable character (line ends, control sequences, invalid bytes), which gives one line of text.
+
+    Args:
+        text: any string, lone surrogates included.
 
     Example:
         >>> print(printable("grüße\\n\\x1b[31m.png"))
@@ -29,10 +32,10 @@ def printable(text: str) -> str:
 
 
 class SemveilError(Exception):
-    """Base of all errors whose message alone tells a user what to do.
+    """Base of all errors whose message alone is sufficient for a user to act on.
 
     Args:
-        message: names the value given, what is allowed and the fix; file names in it may hold anything.
+        message: names the given value, the allowed ones and the fix; file names in it are made printable.
 
     Example:
         >>> str(SemveilError("no photo at 'a\\nb'")), SemveilError.exit_code
@@ -52,7 +55,7 @@ class PhotoError(SemveilError):
 
 
 class FaceError(SemveilError):
-    """The faces in a photo are not what was asked for."""
+    """The faces in a photo do not match the request."""
 
     exit_code = 4
 

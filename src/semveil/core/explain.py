@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A certificate in plain words: what is guaranteed to whom, what not, and what epsilon means as odds."""
+"""A certificate in plain words: its guarantee, its limits, and the meaning of epsilon as odds."""
 
 import math
 from decimal import ROUND_CEILING, Decimal
@@ -42,7 +42,10 @@ _IDEALS = {  # under which condition, that nobody has checked, an epsilon would 
 
 
 def explain(certificate: Certificate) -> list[str]:
-    """Explain a certificate to a reader who knows neither the software nor differential privacy; a topic for each line.
+    """Explain a certificate to a reader who knows neither the software nor differential privacy.
+
+    Returns:
+        One line per topic.
 
     Example:
         >>> claim = Guarantee(1.0, "all codes", Basis.PROVED)
@@ -112,11 +115,11 @@ def _against_whom(certificate: Certificate) -> str:
 
 
 def explain_epsilon(claim: Guarantee, record: str = "photo") -> list[str]:
-    """What a finite epsilon means as odds, and what it does not count; nothing where there is none.
+    """Meaning and limits of a finite epsilon as odds; no lines where there is none.
 
     Args:
         claim: whose epsilon it is.
-        record: what is released, in a word.
+        record: unit of protection, in a word.
     """
     if claim.epsilon is None:
         return []

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where the face lies in an aligned image: the one template that aligning, recognising and detecting agree on."""
+"""Position of the face in an aligned image: the template shared by alignment, recognition and detection."""
 
 import numpy as np
 

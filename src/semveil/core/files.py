@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Files that appear whole or not at all, and files that are opened without waiting for anybody."""
+"""Atomic writing of files, and opening of regular files without blocking."""
 
 import contextlib
 import errno
@@ -20,10 +20,13 @@ CAREFULLY = getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0)
 
 
 def sha256_of_file(path: str | os.PathLike[str]) -> bytes:
-    """The 32 bytes of SHA-256 over a regular file, read in parts.
+    """SHA-256 of a regular file, 32 bytes.
+
+    Args:
+        path: of the file, which is read in parts.
 
     Raises:
-        OSError: it cannot be opened, or is no regular file.
+        OSError: it cannot be opened, or is not a regular file.
     """
     with os.fdopen(open_regular(path), "rb") as file:
         return hashlib.file_digest(file, "sha256").digest()
@@ -38,7 +41,7 @@ def open_regular(path: str | os.PathLike[str], flags: int = os.O_RDONLY, *, mode
         mode: of a file that `os.O_CREAT` makes, less the umask.
 
     Raises:
-        OSError: it cannot be opened, or is no regular file.
+        OSError: it cannot be opened, or is not a regular file.
 
     Example:
         >>> open_regular(os.devnull)
@@ -92,15 +95,15 @@ def append_line(descriptor: int, line: bytes) -> None:
 
 @contextmanager
 def atomic_write(path: str | os.PathLike[str], *, private: bool = False) -> Iterator[BinaryIO]:
-    """Open a file for writing such that nobody ever sees it half-written.
+    """Open a file for writing that appears under its name only when complete.
 
     The bytes go to a temporary file in the same folder, are flushed to the disk, and take the target's name in one step.
     On any error, also an interrupt, the temporary file goes and the target stays as it was. A symbolic link is followed; a
     file that is replaced keeps its permissions, a new one gets those of the process's umask.
 
     Args:
-        path: the target; its folder must exist, and what stands there must be a regular file or nothing.
-        private: nobody but the owner may read it, whatever the umask and the file before.
+        path: the target, in an existing folder; must not exist or be a regular file.
+        private: mode 0600, whatever the umask and the previous file's mode.
 
     Yields:
         A binary handle; leave it open.
@@ -140,7 +143,15 @@ def atomic_write(path: str | os.PathLike[str], *, private: bool = False) -> Iter
 
 
 def write_whole(path: str | os.PathLike[str], content: bytes | str, *, private: bool = False) -> None:
-    """Write bytes, or text as UTF-8 with its line ends unchanged, by `atomic_write`.
+    """Write a file atomically, see `atomic_write`.
+
+    Args:
+        path: of the file; replaced if it exists.
+        content: bytes, or text to encode in UTF-8 with its line ends unchanged.
+        private: mode 0600.
+
+    Raises:
+        OutputError: the path cannot be written.
 
     Example:
         >>> import tempfile

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What Gaussian noise is worth: the exact trade-off between epsilon, delta and sigma (Balle and Wang 2018)."""
+"""The exact trade-off between epsilon, delta and sigma of Gaussian noise (Balle and Wang 2018)."""
 
 import math
 from collections.abc import Callable
@@ -11,9 +11,13 @@ from semveil.core.rounding import PRECISION
 
 
 def gaussian_delta(epsilon: float, ratio: float) -> float:
-    """The smallest delta of Gaussian noise at epsilon, with ratio = sigma / Delta_2 (Balle and Wang 2018, Theorem 8).
+    """Smallest delta of Gaussian noise (Balle and Wang 2018, Theorem 8).
 
-    delta = Phi(1/(2r) - epsilon r) - exp(epsilon) Phi(-1/(2r) - epsilon r), r the ratio.
+    delta = Phi(1/(2r) - epsilon r) - exp(epsilon) Phi(-1/(2r) - epsilon r).
+
+    Args:
+        epsilon: in nats, >= 0.
+        ratio: r = sigma / Delta_2 > 0.
 
     Example:
         >>> f"{gaussian_delta(0.1, 30.7):.1e}"
@@ -25,14 +29,32 @@ def gaussian_delta(epsilon: float, ratio: float) -> float:
 
 
 def gaussian_epsilon(delta: float, ratio: float) -> float:
-    """The smallest epsilon of Gaussian noise at delta, with ratio = sigma / Delta_2; rounded up."""
+    """Smallest epsilon of Gaussian noise, in nats, rounded up.
+
+    Args:
+        delta: in (0, 1).
+        ratio: sigma / Delta_2 > 0.
+
+    Example:
+        >>> round(gaussian_epsilon(1e-5, 30.7), 3)
+        0.1
+    """
     if gaussian_delta(0.0, ratio) <= delta:
         return 0.0
     return _falling_root(lambda epsilon: gaussian_delta(epsilon, ratio) <= delta)
 
 
 def gaussian_ratio(epsilon: float, delta: float) -> float:
-    """The smallest sigma / Delta_2 with which Gaussian noise is (epsilon, delta)-private; rounded up."""
+    """Smallest sigma / Delta_2 with which Gaussian noise is (epsilon, delta)-DP, rounded up.
+
+    Args:
+        epsilon: in nats, >= 0.
+        delta: in (0, 1).
+
+    Example:
+        >>> round(gaussian_ratio(0.1, 1e-5), 1)
+        30.7
+    """
     return _falling_root(lambda ratio: gaussian_delta(epsilon, ratio) <= delta)
 
 

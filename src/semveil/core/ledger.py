@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A private book of releases that adds up what repeated releases about one person cost."""
+"""A private ledger of releases that adds up the privacy cost of repeated releases about one person."""
 
 import datetime
 import hashlib
@@ -30,11 +30,11 @@ _COMPLETE = "every release about the person is in the ledger"
 
 
 class OverLimit(LedgerError):
-    """A release that would cost a person more than the budget; it was not recorded and must not be made."""
+    """A release that would exceed a person's budget; it was not recorded and must not be made."""
 
 
 class BudgetIsFixed(LedgerError):
-    """Another budget than the one that was fixed for a person before."""
+    """A budget that differs from the one already set for a person."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class Booking:
     Attributes:
         subject: the person's name or number, the same for all releases about the person.
         certificate: of the release.
-        images: how many of the release's images show the person; all of them where None.
+        images: number of the release's images that show the person; all where None.
 
     Raises:
         ValueError: an empty name, or more images than the release has.
@@ -76,10 +76,9 @@ class _Seen:
 class Ledger:
     """Releases by person, one line of JSON each, readable by the owner only.
 
-    Names are not stored: a person is the HMAC-SHA256 of the name under a random key beside the ledger (`FILE.key`), so the
-    ledger alone gives nobody away, while who has both can test names. Writing of upper or lower case and spaces does not
-    matter. The first line says by a keyed hash which key belongs to the ledger. Processes may write at the same time. What
-    cannot be read is an error and never passed over: a total that lacks a release would be too low.
+    Names are not stored: a person is the HMAC-SHA256 of the name (`subject_name`) under a random key beside the ledger
+    (`FILE.key`). The ledger alone identifies nobody; with the key, names can be tested. Its first line identifies the key by a
+    keyed hash. Concurrent writers are safe. An unreadable line is an error, since a total without its release would be too low.
 
     Args:
         path: the ledger; `SEMVEIL_HOME/ledger.jsonl` by default. It and its key are made by the first `record` or `prepare`.
@@ -101,14 +100,14 @@ class Ledger:
         self._seen = _Seen()
 
     def prepare(self) -> bool:
-        """Make ledger and key where there are none, and fail now, before the work, if they cannot be used.
+        """Create ledger and key if they do not exist; fail early, before the work, if they cannot be used.
 
         Returns:
-            Whether a new ledger was begun.
+            True if a new ledger was created.
 
         Raises:
             KeyProblem: the key is missing, damaged, readable by others or another ledger's.
-            LedgerError: the ledger is readable by others, no regular file, or holds what is no entry.
+            LedgerError: the ledger is readable by others, not a regular file, or has an invalid line.
             OutputError: it cannot be written.
         """
         with self._locked(make=True) as descriptor:
@@ -119,19 +118,19 @@ class Ledger:
         return begun
 
     def fix_budgets(self, subjects: Iterable[str], limit: float, *, change: bool = False) -> None:
-        """Fix what all releases about each of these people may cost together; every later one is refused that costs more.
+        """Set the privacy budget of each person; later releases that would exceed it are refused.
 
-        Fix it before the first release: composition with later releases that depend on earlier ones holds up to a budget
-        that does not. A ledger is begun where there is none.
+        Set it before the first release: adaptive composition holds up to a budget that is itself not adaptive. Creates the
+        ledger if it does not exist.
 
         Args:
-            subjects: the people.
-            limit: the epsilon, for the whole record.
-            change: replace what was fixed before.
+            subjects: names of the people.
+            limit: total epsilon for the whole record, in nats, >= 0.
+            change: replace an existing budget.
 
         Raises:
-            BudgetIsFixed: somebody has another one already; nobody's is written then.
-            ValueError: it is no finite epsilon of at least 0, or an empty name.
+            BudgetIsFixed: a person has another budget already; none is written then.
+            ValueError: the budget is not a finite number >= 0, or a name is empty.
             KeyProblem, LedgerError, OutputError: as for `prepare`.
         """
         _check_limit(limit)
@@ -140,7 +139,7 @@ class Ledger:
             self._fix(descriptor, self._catch_up(descriptor), names, limit, change=change)
 
     def record(self, subject: str, certificate: Certificate, *, images: int | None = None, limit: float | None = None) -> None:
-        """Write down a release about a person, see `record_all`."""
+        """Record one release about a person; arguments as of `Booking`, limit and errors as of `record_all`."""
         self.record_all([Booking(subject, certificate, images)], limit=limit)
 
     def record_all(
@@ -151,20 +150,20 @@ class Ledger:
         only_new: bool = False,
         already_made: bool = False,
     ) -> int:
-        """Write down releases, all of them or none; none where a person's whole record would cost more than the budget.
+        """Record several releases atomically; none if the total of any person would exceed the budget.
 
         Args:
-            bookings: all or none of them is written.
-            only_new: pass over releases that are recorded about the person already.
-            limit: fix it as the budget of these people first, see `fix_budgets`; it stays fixed if the releases are refused.
-            already_made: they cannot be refused any more, whatever the budget is.
+            bookings: the releases.
+            only_new: skip releases that are already recorded about the person.
+            limit: budget to set for these people first, see `fix_budgets`; it remains set if the releases are refused.
+            already_made: record the releases even over budget, since they were made.
 
         Returns:
-            How many were written down.
+            Number of recorded releases.
 
         Raises:
-            OverLimit: a budget would be exceeded, or nothing finite would hold.
-            BudgetIsFixed: somebody has another budget than `limit`.
+            OverLimit: a budget would be exceeded, or no finite epsilon would hold.
+            BudgetIsFixed: a person has another budget than `limit`.
             KeyProblem, LedgerError, OutputError: as for `prepare`.
         """
         if limit is not None:
@@ -189,7 +188,7 @@ class Ledger:
         return len(new)
 
     def knows(self, release_id: str) -> bool:
-        """Whether a release was recorded about anybody, as far as this object has read."""
+        """True if the release is recorded about anybody, in the entries that this object has read."""
         return any(entry.certificate.release_id == release_id for entry in self._seen.entries)
 
     def read(self) -> tuple[LedgerEntry, ...]:
@@ -197,7 +196,7 @@ class Ledger:
 
         Raises:
             KeyProblem: the key is missing, damaged, readable by others or another ledger's.
-            LedgerError: there is no ledger, it cannot be read, or a line is no entry.
+            LedgerError: the ledger is missing or unreadable, or has an invalid line.
         """
         with self._locked() as descriptor:
             self._seen = _Seen()
@@ -211,18 +210,18 @@ class Ledger:
 
     @property
     def binds_key(self) -> bool:
-        """Whether the ledger, as it was last read, says which key belongs to it; those of version 0.1.0 do not."""
+        """True if the ledger, as last read, identifies its key; those of version 0.1.0 do not."""
         return self._seen.bound
 
     def releases(self, subject: str) -> list[LedgerEntry]:
-        """What is recorded about a person, in order."""
+        """Entries about a person, in order."""
         name = subject_name(subject)
         entries = self.read()
         pseudonym = self._pseudonym_of(name)
         return [entry for entry in entries if hmac.compare_digest(entry.subject, pseudonym)]
 
     def budgets(self, subject: str) -> list[Budget]:
-        """The budget that was fixed for a person and every change of it, in order; the last one is in force."""
+        """Budgets set for a person, in order; the last one is in force."""
         name = subject_name(subject)
         self.read()
         pseudonym = self._pseudonym_of(name)
@@ -230,15 +229,15 @@ class Ledger:
 
     @property
     def budgets_in_force(self) -> dict[str, float]:
-        """By pseudonym, what each person's releases may cost together, as the ledger was last read."""
+        """Budget of each person by pseudonym, as the ledger was last read."""
         return {fixed.subject: fixed.budget for fixed in self._seen.budgets}
 
     def account(self, subject: str) -> Account | None:
-        """What all recorded releases about a person add up to, see `account_of`; None where there are none."""
+        """Composition of all releases about a person, see `account_of`; None for no releases."""
         return account_of(self.releases(subject))
 
     def total(self, subject: str) -> Guarantee | None:
-        """What they guarantee for the whole record; None where there are none."""
+        """Guarantee of all releases about a person for the whole record; None for no releases."""
         together = self.account(subject)
         return None if together is None else together.whole
 
@@ -332,9 +331,9 @@ class Ledger:
 
 
 def account_of(entries: Iterable[LedgerEntry]) -> Account | None:
-    """What releases about one person add up to, see `core.account`; None where there are none.
+    """Compose releases about one person, see `core.account`; None for no releases.
 
-    Outputs with one `release_id` are views of the same release and count once, with the weakest guarantee among them.
+    Outputs with equal `release_id` are views of one release and count once, with the weakest guarantee among them.
     """
     views: dict[str, list[LedgerEntry]] = {}
     for entry in entries:
@@ -379,10 +378,10 @@ def _header(key: bytes) -> dict[str, Any]:
 
 
 def subject_name(subject: str) -> str:
-    """The name by which a subject is known everywhere: case, spaces and Unicode forms make no difference.
+    """Canonical name of a subject: case, spacing and Unicode normal form are ignored.
 
     Raises:
-        ValueError: nothing is left of it.
+        ValueError: nothing but spaces remains.
 
     Example:
         >>> subject_name("  Ada  LOVELACE ")

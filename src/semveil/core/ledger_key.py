@@ -17,7 +17,7 @@ def ledger_key(path: Path, *, empty: bool) -> bytes:
 
     Args:
         path: its file.
-        empty: whether nothing stands in the ledger yet.
+        empty: the ledger has no lines yet.
 
     Raises:
         KeyProblem: it is missing, damaged or readable by others.

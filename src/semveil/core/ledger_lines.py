@@ -39,7 +39,7 @@ class LedgerEntry:
 
 @dataclass(frozen=True)
 class Budget:
-    """What all releases about a person may cost together, as it was fixed or changed.
+    """Limit on the total epsilon of all releases about a person.
 
     Attributes:
         date: of fixing, UTC, YYYY-MM-DD.
@@ -53,10 +53,14 @@ class Budget:
 
 
 def parsed(line: bytes, where: str) -> Any:
-    """A line's JSON.
+    """Decode the JSON of one line.
+
+    Args:
+        line: its bytes.
+        where: ledger and line, for the message.
 
     Raises:
-        LedgerError: it is none.
+        LedgerError: it is not JSON.
     """
     try:
         return parse_json(line)
@@ -68,10 +72,14 @@ def parsed(line: bytes, where: str) -> Any:
 
 
 def read_line(content: Any, where: str) -> LedgerEntry | Budget:
-    """The entry or budget that `line_of` wrote.
+    """Parse the result of `line_of`.
+
+    Args:
+        content: decoded JSON, of any type.
+        where: ledger and line, for the message.
 
     Raises:
-        LedgerError: it is none, or holds what cannot be.
+        LedgerError: it is neither an entry nor a budget, or has invalid values.
     """
     if isinstance(content, dict) and set(content) == _BUDGET_FIELDS:
         fixed = Budget(**content)
@@ -91,12 +99,16 @@ def read_line(content: Any, where: str) -> LedgerEntry | Budget:
 
 
 def is_budget(value: Any) -> bool:
-    """Whether it can be what releases may cost: a finite epsilon of at least 0."""
+    """True for a finite number >= 0, and no bool."""
     return type(value) in (int, float) and math.isfinite(value) and value >= 0
 
 
 def line_of(line: LedgerEntry | Budget) -> dict[str, Any]:
-    """What a line holds."""
+    """JSON object of an entry or a budget.
+
+    Args:
+        line: to write.
+    """
     if isinstance(line, Budget):
         return dict(vars(line))
     return {

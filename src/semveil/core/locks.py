@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Locks on open files, so that of several processes one writes at a time."""
+"""Exclusive locks on open files, between processes."""
 
 import os
 
@@ -19,7 +19,7 @@ def lock_file(descriptor: int, path: str | os.PathLike[str], *, wait: bool = Tru
         wait: for as long as another process has the lock; else give up at once.
 
     Returns:
-        Whether it is locked now; True where `wait`.
+        True if the lock was acquired; always with `wait`.
 
     Raises:
         OutputError: the file system has no locks, as some network shares; nothing was written.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where trained models lie: the bundled ones and those below SEMVEIL_HOME/models; found without loading anything."""
+"""Locations of trained models, bundled and below SEMVEIL_HOME/models; found without loading anything."""
 
 from importlib import resources
 from importlib.util import find_spec
@@ -15,14 +15,14 @@ KINDS = {"face model": FACE_CARD, "identity model": IDENTITY_CARD, "noise-image 
 
 
 def bundled_folder() -> Path:
-    """Where the package's own models lie: in it, or in the package `semveil-models` where it was installed without them."""
+    """Folder of the bundled models: in this package, or in `semveil-models` if it was installed without them."""
     within = Path(str(resources.files("semveil") / "weights"))
     apart = None if within.is_dir() else find_spec(APART)
     return Path(apart.submodule_search_locations[0]) if apart and apart.submodule_search_locations else within
 
 
 def missing_models() -> str:
-    """What to do about missing models, as the end of an error's sentence; empty where they are there.
+    """Advice on missing models, to end an error message; empty if they are installed.
 
     Example:
         >>> missing_models()
@@ -32,7 +32,11 @@ def missing_models() -> str:
 
 
 def bundled_file(model: str, name: str) -> Path:
-    """A file of a bundled model.
+    """Path of a file of a bundled model; it need not exist.
+
+    Args:
+        model: name, such as `faces-128`.
+        name: of the file.
 
     Raises:
         BadCheckpoint: semveil was installed without its models.
@@ -49,7 +53,12 @@ def bundled_file(model: str, name: str) -> Path:
 
 
 def folders_with(card: str) -> dict[str, Path]:
-    """Names and folders of the models that have this card; a bundled one goes before another of its name.
+    """Folders of the models that contain a given file, by model name.
+
+    A bundled model takes precedence over another of its name.
+
+    Args:
+        card: file name of the model card.
 
     Example:
         >>> "faces-128" in folders_with(FACE_CARD)

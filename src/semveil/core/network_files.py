@@ -12,16 +12,28 @@ from semveil.core.files import write_whole
 
 
 def write_network(path: Path, network: nn.Module, metadata: Mapping[str, str] | None = None) -> None:
-    """Write a network's weights in half precision (integers stay)."""
+    """Write a network's weights as safetensors in half precision; integers are unchanged.
+
+    Args:
+        path: of the file; replaced if it exists.
+        network: whose state dict is written.
+        metadata: stored in the file.
+
+    Raises:
+        OutputError: the path cannot be written.
+    """
     state = {k: (v.half() if v.is_floating_point() else v).contiguous() for k, v in network.state_dict().items()}
     write_whole(path, save(state, metadata=dict(metadata or {})))
 
 
 def read_network(path: Path) -> dict[str, Tensor]:
-    """The weights that `write_network` wrote, in single precision.
+    """Read the weights of `write_network` in single precision.
+
+    Args:
+        path: of the file.
 
     Raises:
-        BadCheckpoint: there is no such file, or it is damaged or holds something else.
+        BadCheckpoint: the file is missing, damaged, or holds values other than tensors.
     """
     state = read_checkpoint(path)
     if foreign := [key for key, value in state.items() if not isinstance(value, Tensor)]:

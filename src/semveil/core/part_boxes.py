@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where the thirteen parts of an aligned face can lie."""
+"""Bounding boxes of the thirteen parts of an aligned face."""
 
 Box = tuple[float, float, float, float]  # left, top, right, bottom, in units of the side
 

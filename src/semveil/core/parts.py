@@ -45,10 +45,16 @@ def codes_of_parts(parts: Sequence[str]) -> tuple[int, ...]:
 
 
 def parse_codes(text: str) -> tuple[int, ...]:
-    """Parse a list of 0-based code indices such as `0,1,4-8`.
+    """Parse a list of code indices.
+
+    Args:
+        text: 0-based indices and ranges, such as `0,1,4-8`.
+
+    Returns:
+        Ascending indices without duplicates.
 
     Raises:
-        ValueError: the text is not a list of indices and ranges, or an index lies outside [0, 27].
+        ValueError: an item is not an index or a range, an index lies outside 0..27, or the list is empty.
 
     Example:
         >>> parse_codes("0,1,4-8")
@@ -68,6 +74,14 @@ def parse_codes(text: str) -> tuple[int, ...]:
 
 
 def describe_codes(codes: Sequence[int]) -> list[str]:
-    """Readable names of code indices, e.g. `4 -> 'skin shape'`."""
+    """Readable names of codes.
+
+    Args:
+        codes: 0-based indices in 0..27.
+
+    Example:
+        >>> describe_codes([0, 4])
+        ['shared 0', 'skin shape']
+    """
     names = [f"shared {c}" if c < BASE_CODES else None for c in codes]
     return [n or f"{PARTS[(c - BASE_CODES) // 2]} {('shape', 'texture')[c % 2]}" for n, c in zip(names, codes, strict=True)]

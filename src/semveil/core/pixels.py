@@ -18,7 +18,11 @@ def to_tensor(crops: NDArray[np.uint8] | Sequence[NDArray[np.uint8]]) -> Tensor:
         crops: (B, H, W, 3) RGB, or B arrays of (H, W, 3).
 
     Returns:
-        (B, 3, H, W), float32 in [-1, 1]; `to_pixels` gives the same pixels back exactly.
+        (B, 3, H, W), float32 in [-1, 1]; `to_pixels` restores the pixels exactly.
+
+    Raises:
+        ValueError: there are no crops, or they are not (H, W, 3) of one size.
+        TypeError: the pixels are not uint8.
 
     Example:
         >>> to_tensor(np.array([[[[0, 255, 51]]]], np.uint8)).flatten().tolist()

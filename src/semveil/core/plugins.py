@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What other packages add to semveil by entry points: found without importing them, imported when somebody asks for one."""
+"""Entry points by which other packages extend semveil: found without an import, imported on first access."""
 
 import sys
 from dataclasses import dataclass
@@ -11,11 +11,11 @@ from semveil.core.errors import SemveilError, printable
 
 
 class PluginError(SemveilError):
-    """What a package adds cannot be used; the message names the package."""
+    """An entry point cannot be used; the message names its package."""
 
 
 class PluginWarning(UserWarning):
-    """Something of a package is left out, while everything else goes on."""
+    """An entry of another package is skipped."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Plugin:
         """Import it.
 
         Args:
-            kind: what it is, for the message, such as `channel`.
+            kind: of the entry, for the message, such as `channel`.
 
         Raises:
             PluginError: the package cannot be imported or has no such object.
@@ -47,7 +47,12 @@ class Plugin:
             raise self.unusable(kind, f"{type(error).__name__}: {error}") from error
 
     def unusable(self, kind: str, reason: str) -> PluginError:
-        """The one line that says whose fault it is."""
+        """Error that attributes a failure to the package that provides the entry point.
+
+        Args:
+            kind: of the entry, such as `channel`.
+            reason: of the failure; its first line is kept.
+        """
         line = printable(reason.strip().partition("\n")[0])
         return PluginError(f"{kind} {self.name!r} of package {self.package} cannot be used: {line}; update or uninstall it")
 

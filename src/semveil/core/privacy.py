@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Privacy claims as values: a sensitivity, the guarantee a mechanism makes of it, and what further steps leave of it."""
+"""Privacy claims as values: sensitivities, guarantees, and their change under post-processing."""
 
 import math
 from collections.abc import Iterable, Sequence
@@ -20,7 +20,7 @@ class Norm(StrEnum):
 
 
 class Basis(StrEnum):
-    """What a privacy figure rests on, strongest first."""
+    """Basis of a privacy figure, strongest first."""
 
     PROVED = "proved"
     COMPUTATIONAL = "computational"
@@ -31,7 +31,7 @@ class Basis(StrEnum):
 
     @property
     def meaning(self) -> str:
-        """What the basis says, in plain words."""
+        """Explanation in plain words."""
         return _MEANINGS[self]
 
 
@@ -46,7 +46,7 @@ _MEANINGS = {
 
 
 def weakest(*bases: Basis) -> Basis:
-    """The weakest of several bases: what a claim that needs all of them rests on.
+    """The weakest of several bases, that of a claim which depends on all of them.
 
     Example:
         >>> weakest(Basis.PROVED, Basis.SIMULATION).value
@@ -57,7 +57,7 @@ def weakest(*bases: Basis) -> Basis:
 
 @dataclass(frozen=True)
 class Sensitivity:
-    """How far two records' values can lie apart: max ||f(x) - f(x')|| over any two records x, x'.
+    """Largest distance between the values of two records: max ||f(x) - f(x')|| over any two records x, x'.
 
     Args:
         value: the largest distance, finite and not negative, in the units of f.
@@ -90,7 +90,14 @@ class Sensitivity:
             raise ValueError(f"a sensitivity needs a dimension of at least 1, got {self.dimension}")
 
     def to(self, norm: Norm | str) -> "Sensitivity":
-        """An upper bound in another norm: ||x||_1 <= sqrt(n) ||x||_2 and ||x||_2 <= ||x||_1."""
+        """Upper bound in another norm: ||x||_1 <= sqrt(n) ||x||_2 and ||x||_2 <= ||x||_1.
+
+        Args:
+            norm: `l1` or `l2`.
+
+        Raises:
+            ValueError: another norm.
+        """
         norm = Norm(norm)
         if norm == self.norm:
             return self
@@ -105,7 +112,7 @@ class MetricForm:
     Args:
         rate: loss (nats) per unit of distance, finite and not negative.
         norm: the norm of the distance.
-        space: what the distance is measured between, in words.
+        space: in which the distance is measured, in words.
     """
 
     rate: float
@@ -140,18 +147,18 @@ class GaussianNoise:
 
 @dataclass(frozen=True)
 class Guarantee:
-    """A differential-privacy claim with everything that bounds it.
+    """A differential-privacy claim with its basis and conditions.
 
     For any two records x, x' and any set S of outputs, P[M(x) in S] <= exp(epsilon) P[M(x') in S] + delta; the record is
     one person's photo (local model), and "any two" means replacement.
 
     Args:
         epsilon: in nats; None where no finite epsilon holds (infinity is stored as None).
-        covers: what of the record is protected, in words.
-        basis: what the claim rests on. With `fitted` and `none` there is no claim, so epsilon must be None.
+        covers: the protected part of the record, in words.
+        basis: of the claim. With `fitted` and `none` there is no claim, so epsilon must be None.
         delta: in [0, 1).
-        not_covered: what else of the record the same release shows unprotected, in words.
-        assumptions: what must hold for the claim.
+        not_covered: parts of the record that the release shows unprotected, in words.
+        assumptions: conditions of the claim.
         metric: the claim in metric form, where there is one.
         reason: why there is no finite epsilon; required to be meaningful exactly where epsilon is None.
         gaussian: the law, where the claim is that of Gaussian noise.
@@ -204,11 +211,21 @@ class Guarantee:
 
     @classmethod
     def none(cls, covers: str, *, reason: str, not_covered: Sequence[str] = ()) -> "Guarantee":
-        """The honest claim of a release that protects nothing provably."""
+        """Guarantee of a release without a provable protection.
+
+        Args:
+            covers: the part of the record in question, in words.
+            reason: why no finite epsilon holds.
+            not_covered: other parts that the release shows, in words.
+        """
         return cls(None, covers, Basis.NONE, not_covered=tuple(not_covered), reason=reason)
 
     def about(self, coverage: Coverage) -> "Guarantee":
-        """The same claim, for what of a photo it is made."""
+        """The same claim with a coverage, from which its words are derived.
+
+        Args:
+            coverage: protected and unprotected parts of the photo.
+        """
         return replace(self, covers=coverage.words, not_covered=coverage.clear_words, coverage=coverage)
 
     @property
@@ -235,7 +252,7 @@ class Guarantee:
         return plain if self.coverage.is_words_only else plain | {"coverage": self.coverage.as_dict()}
 
     def briefly(self) -> str:
-        """Epsilon, its plain word, its basis and what it is for, in few words.
+        """Epsilon, its plain word, its basis and coverage, in few words.
 
         Example:
             >>> Guarantee(2000.0, "the skin codes", Basis.PROVED, not_covered=("the hair codes",)).briefly()
@@ -266,15 +283,18 @@ class Guarantee:
 
 
 def post_process(guarantee: Guarantee, step: str, *, also_reads: Sequence[Part | str] = ()) -> Guarantee:
-    """The guarantee after a further step on the released values: the same, if the step reads nothing else of the record.
+    """Guarantee after a further step on the released values; unchanged if the step reads nothing else of the record.
 
-    Whatever else of the record the step reads (attributes, common codes, the photo around the face) passes in clear: it
-    joins `not_covered`, and the whole record has no finite epsilon any more.
+    Other parts of the record that the step reads (attributes, common codes, the photo around the face) are unprotected: they
+    join `not_covered`, and the whole record no longer has a finite epsilon.
 
     Args:
-        guarantee: of what the step takes in.
-        step: what is done, in words.
+        guarantee: of the step's input.
+        step: description of the step, in words.
         also_reads: unprotected parts of the record that flow into the result, as values or in words.
+
+    Raises:
+        ValueError: `also_reads` is a single text.
 
     Example:
         >>> skin = Guarantee(1.0, "the skin codes", Basis.PROVED)

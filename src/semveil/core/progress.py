@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How work that takes a while tells how far it is."""
+"""Callbacks for the progress of long computations."""
 
 from collections.abc import Callable
 
@@ -10,8 +10,14 @@ Note = Callable[[str], None]
 
 
 def quiet(stage: str, done: int, total: int) -> None:
-    """Progress that nobody sees."""
+    """Progress callback that reports nothing.
+
+    Args:
+        stage: of the work.
+        done: finished steps.
+        total: all steps.
+    """
 
 
 def unheard(text: str) -> None:
-    """A note that nobody hears."""
+    """Message callback that discards its text."""

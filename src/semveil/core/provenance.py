@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a result was made with: versions and commit."""
+"""Provenance of a result: versions and commit."""
 
 import platform
 import subprocess
@@ -23,7 +23,7 @@ PACKAGES = (
 
 
 def versions() -> dict[str, str | None]:
-    """Versions of this package, of Python and of what the numbers depend on; None where it is not installed."""
+    """Versions of this package, Python and the numerical dependencies; None for one that is not installed."""
     found: dict[str, str | None] = {"semveil": __version__, "python": platform.python_version()}
     for package in PACKAGES:
         try:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Files that belong together and can be read only after what must be on the disk before them."""
+"""Joint publication of files that must not be readable before an action has completed."""
 
 import os
 from collections.abc import Callable, Sequence
@@ -13,14 +13,14 @@ File = tuple[Path, bytes]  # where it goes, and what it holds
 
 
 def publish(files: Sequence[File], *, once: Callable[[], None] = lambda: None) -> None:
-    """Write files that appear together, in the order given, and of which no byte is written before something else is done.
+    """Write several files so that they appear together, in the given order, after an action has succeeded.
 
-    Room for all of them is made on the disk first, under names that nobody looks for. So a full disk, a folder that is in the
-    way, or an error of `once` leaves nothing, and `once` is not called where the files could not be written.
+    Disk space is reserved first, under temporary names. A full disk, a folder at the path or an error of `once` therefore
+    leaves no file, and `once` is not called if the files could not be written.
 
     Args:
         files: paths with their bytes, all different.
-        once: what must be done before anybody can read a file, such as booking a release.
+        once: action to complete before any file becomes readable, such as booking a release.
 
     Raises:
         OutputError: a file cannot be written.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Names that users select by: a registry that refuses duplicates, suggests near misses and sees what other packages add."""
+"""Names that users select by: a registry that refuses duplicates, suggests near misses and includes plugins."""
 
 import difflib
 import warnings
@@ -37,13 +37,13 @@ class _Later:
 class Registry(Generic[T]):
     """A table from name to object for one kind of thing.
 
-    Three ways lead into it, and what came by any of them is found alike: `add`, `add_later`, and, where the registry has a
-    group, entry points of other packages, which are imported when somebody first asks for them.
+    Entries come from `add`, `add_later`, and, for a registry with a group, entry points of other packages, which are imported
+    on first access. Look-up does not distinguish them.
 
     Args:
-        kind: what it holds, in words for messages, such as `channel`.
+        kind: of the entries, for messages, such as `channel`.
         group: of the entry points, such as `semveil.channels`; none are looked for where None.
-        accept: turns what a package's entry point names into an entry; it raises TypeError where that does not fit.
+        accept: converts the object of an entry point to an entry; raises TypeError for an unsuitable one.
 
     Example:
         >>> colours = Registry[int]("colour")
@@ -67,7 +67,11 @@ class Registry(Generic[T]):
         return f"Registry({self.kind!r}: {', '.join(self)})"
 
     def add(self, name: str, entry: T) -> T:
-        """Register `entry` under `name` and return it.
+        """Register an entry and return it.
+
+        Args:
+            name: that users select it by.
+            entry: the object.
 
         Raises:
             ValueError: the name is taken.
@@ -78,7 +82,11 @@ class Registry(Generic[T]):
         return entry
 
     def add_later(self, name: str, make: Callable[[], T]) -> None:
-        """Register what is made when somebody first asks for it, such as by an import that costs.
+        """Register an entry that is created on first access, such as one that needs an expensive import.
+
+        Args:
+            name: that users select it by.
+            make: creates the entry.
 
         Raises:
             ValueError: the name is taken.
@@ -86,7 +94,12 @@ class Registry(Generic[T]):
         self.add(name, _Later(make))  # type: ignore[arg-type]
 
     def derive(self, names: Callable[[], Iterable[str]], make: Callable[[str], T]) -> None:
-        """Entries that follow from another registry's: `make(name)` for each of `names()` that is free here."""
+        """Add entries derived from another registry; names registered here take precedence.
+
+        Args:
+            names: gives the names, when they are needed.
+            make: creates the entry of a name.
+        """
         self._derived = names, make
 
     def items(self) -> Iterator[tuple[str, T]]:
@@ -151,7 +164,13 @@ class Registry(Generic[T]):
 
 
 def having(*attributes: str) -> Callable[[str, Any], Any]:
-    """An `accept` for classes: they have these attributes, and their `name` is the one they are registered under.
+    """An `accept` for classes that have given attributes and are registered under their `name`.
+
+    Args:
+        *attributes: required names.
+
+    Returns:
+        Function that returns a suitable entry and raises TypeError for another one.
 
     Example:
         >>> having("guarantee")("uniform", int)

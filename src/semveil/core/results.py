@@ -13,11 +13,15 @@ DECIMALS = 4
 
 
 def write_result(path: Path, result: dict[str, Any]) -> None:
-    """Write a result whole or not at all; floats of per-photo rows are rounded to four decimals by `rounded` before.
+    """Write a result file atomically, with rows of numbers on one line each; missing folders are created.
+
+    Args:
+        path: of the file; replaced if it exists.
+        result: JSON-ready; values per photo should be `rounded` before.
 
     Raises:
         ValueError: a number is NaN or infinite.
-        OutputError: the file cannot be written there.
+        OutputError: the path cannot be written.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     text = json.dumps(result, indent=1, allow_nan=False, ensure_ascii=False)
@@ -26,12 +30,23 @@ def write_result(path: Path, result: dict[str, Any]) -> None:
 
 
 def read_result(path: Path) -> dict[str, Any]:
-    """Read a result."""
+    """Read a result file.
+
+    Args:
+        path: of the file.
+
+    Raises:
+        OSError: it cannot be read.
+        ValueError: it is not JSON in UTF-8.
+    """
     return json.loads(path.read_text(encoding="utf-8"))
 
 
 def rounded(values: list[float | None]) -> list[float | None]:
-    """Per-photo values for a file; what is not finite is None.
+    """Round values for a result file to `DECIMALS` decimals; NaN and infinities become None.
+
+    Args:
+        values: one per photo.
 
     Example:
         >>> rounded([0.123456, None, float("inf")])

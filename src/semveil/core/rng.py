@@ -60,9 +60,12 @@ def streams(seed: int | None, device: torch.device | str = "cpu") -> Streams:
 
 @contextmanager
 def global_stream(rng: torch.Generator) -> Iterator[None]:
-    """Seed torch's global stream from `rng`, and leave it afterwards as it was.
+    """Context manager that seeds torch's global generators from `rng`, and restores their states afterwards.
 
-    For what draws from that stream only: initial weights of layers, dropout.
+    Only for code that offers no generator argument: weight initialisation, dropout.
+
+    Args:
+        rng: source of the seed.
 
     Example:
         >>> with global_stream(torch.Generator().manual_seed(0)):

@@ -11,9 +11,13 @@ PRECISION = 128  # bits; far more than the sums of up to millions of doubles her
 
 
 def float_above(ball: arb) -> float:
-    """A float that no value in the ball exceeds; the nearest one where the ball is a single float.
+    """Smallest convenient float that bounds a ball from above; exact for a ball that is a single float.
 
-    Infinite where the ball knows no bound, as after a division by 0.
+    Args:
+        ball: real ball.
+
+    Returns:
+        Infinity for an unbounded ball, as after a division by 0.
 
     Example:
         >>> float_above(arb(1) / 3) > 1 / 3, float_above(arb(0.5)), float_above(arb(1) / 0)
@@ -27,7 +31,10 @@ def float_above(ball: arb) -> float:
 
 
 def sum_above(values: Iterable[float]) -> float:
-    """Sum of floats, rounded up.
+    """Sum, rounded up.
+
+    Args:
+        values: finite floats; their exact values are summed.
 
     Example:
         >>> sum_above([0.1] * 10), sum_above([3.0, 3.0])
@@ -38,7 +45,10 @@ def sum_above(values: Iterable[float]) -> float:
 
 
 def norm_above(values: Iterable[float]) -> float:
-    """Euclidean norm of floats, rounded up.
+    """Euclidean norm, rounded up.
+
+    Args:
+        values: finite floats.
 
     Example:
         >>> norm_above([3.0, 4.0])
@@ -49,7 +59,11 @@ def norm_above(values: Iterable[float]) -> float:
 
 
 def loss_above(distances: Iterable[float], scales: Iterable[float]) -> float:
-    """sum of distance / scale, rounded up; a distance of 0 costs nothing, whatever its scale.
+    """Privacy loss sum_j distance_j / scale_j, rounded up; a distance of 0 contributes 0 for any scale.
+
+    Args:
+        distances: >= 0.
+        scales: >= 0, as many; a scale of 0 at a positive distance gives infinity.
 
     Example:
         >>> loss_above([1.0, 0.0], [3.0, 0.0]) > 1 / 3
@@ -60,7 +74,11 @@ def loss_above(distances: Iterable[float], scales: Iterable[float]) -> float:
 
 
 def text_above(value: float, digits: int = 6) -> str:
-    """A number in at most so many digits, rounded up: what is read back is never below the value.
+    """Decimal text of a number, rounded up: parsing it never gives less than the value.
+
+    Args:
+        value: any float.
+        digits: number of significant digits.
 
     Example:
         >>> text_above(1.0), text_above(0.1), text_above(1.0000004), text_above(7.5991e-7, 3)

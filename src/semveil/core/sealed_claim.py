@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a guarantee is worth to whoever also has the sealed originals of a picture."""
+"""Guarantee against an adversary who also has the sealed originals of a picture."""
 
 from dataclasses import replace
 
@@ -16,7 +16,7 @@ def with_sealed_part(claim: Guarantee, *, passphrase: bool) -> Guarantee:
     """The guarantee of a picture together with its sealed part: the same epsilon, on a computational basis at best.
 
     The length of the sealed part follows from boxes and depth, so it tells nothing more; its content is as good as random to
-    whoever cannot break the cipher.
+    anybody who cannot break the cipher.
 
     Args:
         claim: of the picture alone.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How strong an epsilon is in a word, by how often the best possible observer guesses right."""
+"""Strength of an epsilon in a word, by the success rate of the best possible observer."""
 
 import math
 from dataclasses import dataclass
@@ -12,9 +12,9 @@ class Strength:
     """A range of epsilons and its word.
 
     Attributes:
-        word: stands beside an epsilon.
+        word: shown with an epsilon.
         adverb: how strongly something is protected.
-        meaning: what the word says, as a sentence.
+        meaning: explanation of the word, as a sentence.
         most: the largest share of right guesses, see `best_guess`, that still counts.
         reason: why the range ends there.
     """
@@ -49,10 +49,17 @@ STRENGTHS = (
 
 
 def best_guess(epsilon: float, delta: float = 0.0) -> float:
-    """How often the best possible observer is right who guesses which of two photos was released after a fair coin toss.
+    """Largest probability with which any observer identifies which of two equally likely photos was released.
 
-    (exp(epsilon) + delta) / (1 + exp(epsilon)): where the two bounds that (epsilon, delta) sets on a test's errors meet
-    (Kairouz, Oh and Viswanath 2015, Theorem 2.1).
+    (exp(epsilon) + delta) / (1 + exp(epsilon)): the intersection of the two bounds that (epsilon, delta) sets on the errors of
+    a test (Kairouz, Oh and Viswanath 2015, Theorem 2.1).
+
+    Args:
+        epsilon: in nats, >= 0.
+        delta: in [0, 1).
+
+    Returns:
+        Probability in [0.5, 1].
 
     Example:
         >>> best_guess(0.0), round(best_guess(1.0), 3)
@@ -63,7 +70,11 @@ def best_guess(epsilon: float, delta: float = 0.0) -> float:
 
 
 def strength(epsilon: float, delta: float = 0.0) -> Strength:
-    """The strength of a finite epsilon.
+    """Strength class of a guarantee by `best_guess`.
+
+    Args:
+        epsilon: in nats, finite.
+        delta: in [0, 1).
 
     Example:
         >>> strength(1.0).word, strength(2000.0).word
@@ -74,7 +85,11 @@ def strength(epsilon: float, delta: float = 0.0) -> Strength:
 
 
 def in_a_word(epsilon: float | None, delta: float = 0.0) -> str:
-    """The word for an epsilon, also where none is finite.
+    """Word for the strength of a guarantee.
+
+    Args:
+        epsilon: in nats; None where no finite epsilon holds.
+        delta: in [0, 1).
 
     Example:
         >>> in_a_word(3.0), in_a_word(None)
@@ -84,7 +99,10 @@ def in_a_word(epsilon: float | None, delta: float = 0.0) -> str:
 
 
 def largest_epsilon(share: float) -> float:
-    """The epsilon (delta 0) at which the best observer is right this often: ln(share / (1 - share)).
+    """Epsilon at which `best_guess` with delta 0 equals a probability: ln(p / (1 - p)).
+
+    Args:
+        share: p, in [0.5, 1]; 1 gives infinity.
 
     Example:
         >>> round(largest_epsilon(0.75), 4), largest_epsilon(1.0)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Text and JSON files as people's programs leave them: with a byte order mark, other line ends, no last one, or damaged."""
+"""Tolerant reading of text and JSON files: byte order marks, foreign line ends, damage."""
 
 import codecs
 import json
@@ -12,10 +12,13 @@ LARGEST_TEXT = 1 << 26  # bytes
 
 
 def decode_text(data: bytes) -> str:
-    """UTF-8 with or without a byte order mark, or UTF-16 with one, as Windows' shell writes it; every line ends in `\\n`.
+    """Decode UTF-8 with or without a byte order mark, or UTF-16 with one (as PowerShell writes it); line ends become `\\n`.
+
+    Args:
+        data: the bytes of a text file.
 
     Raises:
-        ValueError: it is no such text.
+        ValueError: the bytes are in neither encoding.
 
     Example:
         >>> decode_text(b"\\xef\\xbb\\xbfone\\r\\ntwo") == decode_text("one\\ntwo".encode("utf-16")) == "one\\ntwo"
@@ -27,11 +30,15 @@ def decode_text(data: bytes) -> str:
 
 
 def read_text(path: str | os.PathLike[str], *, largest: int = LARGEST_TEXT) -> str:
-    """The text of a regular file, by `decode_text`.
+    """Read a regular text file, see `decode_text`.
+
+    Args:
+        path: of the file.
+        largest: limit on its size in bytes.
 
     Raises:
         OSError: it cannot be read, or is a folder, pipe or device.
-        ValueError: it is no text, or larger than `largest` bytes.
+        ValueError: it is not text, or larger than `largest`.
     """
     with os.fdopen(open_regular(path), "rb") as file:
         data = file.read(largest + 1)
@@ -41,11 +48,13 @@ def read_text(path: str | os.PathLike[str], *, largest: int = LARGEST_TEXT) -> s
 
 
 def parse_json(text: str | bytes) -> Any:
-    """What `json.loads` gives, with one kind of error for all that is no JSON.
+    """`json.loads` with a single kind of error.
+
+    Args:
+        text: JSON, as bytes in UTF-8, UTF-16 or UTF-32.
 
     Raises:
-        ValueError: no JSON, no text, nested too deeply, or with half a character (`"\\ud800"`), which no file can be named
-            by, no digest taken of and no terminal shown.
+        ValueError: the text is not JSON, nested too deeply, or holds a lone surrogate (`"\\ud800"`), which cannot be encoded.
 
     Example:
         >>> parse_json("[" * 100_000)
@@ -64,11 +73,14 @@ def parse_json(text: str | bytes) -> Any:
 
 
 def read_json_object(path: str | os.PathLike[str]) -> dict[str, Any]:
-    """The object that a JSON file holds.
+    """Read a JSON file that holds an object.
+
+    Args:
+        path: of the file.
 
     Raises:
         OSError: it cannot be read, or is a folder, pipe or device.
-        ValueError: it is no JSON, or another value than an object.
+        ValueError: it is not JSON, or another value than an object.
     """
     content = parse_json(read_text(path))
     if not isinstance(content, dict):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Third-party weight files: what there is, where it lies, how to get it; nothing is downloaded unless asked for.
+"""Third-party weight files: catalogue, location and download; nothing is downloaded unless requested.
 
 Files lie in `$SEMVEIL_HOME` (the user's cache folder where that is not set), there or in its subfolder `weights`, under
 their official names.
@@ -25,11 +25,11 @@ BLOCK = 1 << 20
 
 
 class WeightsMissing(SemveilError):
-    """Weights that a computation needs are not on this machine; the message says how to get them."""
+    """Weights that a computation needs are not installed; the message says how to get them."""
 
 
 class DownloadFailed(SemveilError):
-    """A download broke off, or what came is not what the catalogue promises."""
+    """A download was interrupted, or its content does not match the catalogue."""
 
 
 @dataclass(frozen=True)
@@ -45,8 +45,8 @@ class WeightsEntry:
     """Third-party weights.
 
     Attributes:
-        name: what users type.
-        purpose: what they are for.
+        name: that users select it by.
+        purpose: of the weights, in words.
         files: the official file first, then other names that serve as well.
         url: address of the official file; empty where its authors give no stable one.
         megabytes: size of the official file in 10^6 bytes, rounded; None where unknown.
@@ -72,15 +72,18 @@ for _name, _values in tomllib.loads((files("semveil.core") / "weights.toml").rea
 
 
 def home() -> Path:
-    """Where weights and caches lie: `$SEMVEIL_HOME`, or the user's cache folder."""
+    """Folder of weights and caches: `$SEMVEIL_HOME`, or the user's cache folder."""
     return Path(os.environ.get("SEMVEIL_HOME") or platformdirs.user_cache_dir("semveil"))
 
 
 def find(name: str) -> Path | None:
-    """The file that holds the weights of a catalogue entry, or None where it is not on this machine.
+    """Path of the weight file of a catalogue entry; None if it is not installed.
+
+    Args:
+        name: of the entry.
 
     Raises:
-        ValueError: the catalogue has no such entry.
+        ValueError: an unknown entry.
     """
     folders = (home(), home() / "weights")
     candidates = (folder / file.name for file in CATALOGUE[name].files for folder in folders)
@@ -88,10 +91,14 @@ def find(name: str) -> Path | None:
 
 
 def require(name: str) -> Path:
-    """Like `find`, for a computation that cannot do without.
+    """Path of the weight file of a catalogue entry that is needed.
+
+    Args:
+        name: of the entry.
 
     Raises:
-        WeightsMissing: the file, or one that it needs, is not on this machine.
+        ValueError: an unknown entry.
+        WeightsMissing: the file, or one that it depends on, is not installed; the message says how to get it.
     """
     entry = CATALOGUE[name]
     lacking = [CATALOGUE[part] for part in (*entry.needs, name) if find(part) is None]
@@ -105,7 +112,7 @@ def require(name: str) -> Path:
 
 @dataclass(frozen=True)
 class Verification:
-    """Whether a file is what the catalogue says: `matches` is None where the catalogue knows no hash for it."""
+    """Comparison of a file with the catalogue: `matches` is None for a file without a known hash."""
 
     path: Path
     sha256: str
@@ -114,7 +121,17 @@ class Verification:
 
 
 def verify(path: str | Path) -> Verification:
-    """Hash a file and compare it with the catalogue entry that its name belongs to."""
+    """Hash a file and compare it with the catalogue entry of its name.
+
+    Args:
+        path: of the file.
+
+    Returns:
+        Without an entry for a name that is not in the catalogue.
+
+    Raises:
+        OSError: it cannot be read.
+    """
     path = Path(path)
     digest = _sha256(path)
     for entry in map(CATALOGUE.__getitem__, CATALOGUE):
@@ -125,7 +142,7 @@ def verify(path: str | Path) -> Verification:
 
 
 def get(name: str, *, progress: Callable[[str, int, int | None], None] = lambda file, done, total: None) -> Path:
-    """Download a catalogue entry and what it needs into `home()/weights`, unless it is there already.
+    """Download a catalogue entry and its dependencies into `home()/weights`, unless they are installed.
 
     A download that broke off is resumed; the file appears under its name only when it is complete and its hash is right.
 

@@ -15,10 +15,19 @@ SUMMARY = "result.json"
 
 @contextmanager
 def whole_folder(out: Path) -> Iterator[Path]:
-    """Yield an empty folder whose content becomes that of `out` when the block succeeds; on any error it vanishes.
+    """Context manager that builds a folder elsewhere and moves its content to `out` if the block succeeds.
 
-    Where `out` holds files already, those of the same names are replaced one by one; an old `result.json` goes first and
-    the new one comes last, so that it never describes pictures that are not there.
+    Existing files in `out` of the same names are replaced one by one; an old `result.json` is removed first and the new one
+    moved last, so that it never describes files that are not there. After an error nothing remains.
+
+    Args:
+        out: created if it does not exist.
+
+    Yields:
+        The empty folder to write into.
+
+    Raises:
+        OutputError: the folder cannot be written; also for any other OSError in the block.
     """
     out = Path(os.path.abspath(out))
     staging = out.parent / f".semveil-{secrets.token_hex(8)}.tmp"

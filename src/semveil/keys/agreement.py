@@ -42,7 +42,7 @@ IDENTITY_HEADER, PUBLIC_HEADER = "semveil-identity-1", "semveil-public-1"
 
 @dataclass(frozen=True)
 class PublicIdentity:
-    """The public half of an identity, to be handed over on a path that nobody can alter, or compared by fingerprint.
+    """The public half of an identity; exchange it over an authenticated channel, or compare its fingerprint.
 
     Args:
         x25519: 32 bytes.
@@ -130,10 +130,17 @@ class Identity:
 
 
 def initiate(own: Identity, peer: PublicIdentity) -> tuple[Secret, bytes]:
-    """Alice: a fresh secret for one message to `peer`, and the offer that lets Bob find it.
+    """Alice's side: derive a fresh secret for one message, and the offer from which Bob derives the same.
+
+    Args:
+        own: Alice's identity.
+        peer: Bob's public identity.
+
+    Returns:
+        (secret, offer).
 
     Raises:
-        KeyProblem: the peer is oneself, has another suite, or a key that gives an all-zero shared secret.
+        KeyProblem: the peer is oneself, has another suite, or a public key that gives an all-zero shared secret.
     """
     _check_peer(own, peer)
     ephemeral = X25519PrivateKey.generate()
@@ -147,12 +154,17 @@ def initiate(own: Identity, peer: PublicIdentity) -> tuple[Secret, bytes]:
 
 
 def respond(own: Identity, peer: PublicIdentity, offer: bytes) -> Secret:
-    """Bob: the secret of a message from `peer`.
+    """Bob's side: derive the secret of one message.
 
-    An altered offer, or one for or from somebody else, gives another secret, which opens nothing.
+    An offer that was altered, or made for or by another party, gives a different secret, with which nothing opens.
+
+    Args:
+        own: Bob's identity.
+        peer: Alice's public identity.
+        offer: as received with the message.
 
     Raises:
-        KeyProblem: the peer is oneself or has another suite, or the offer has another length or a key that gives an all-zero
+        KeyProblem: the peer is oneself or has another suite, the offer has the wrong length, or a public key gives an all-zero
             shared secret.
     """
     _check_peer(own, peer)
@@ -169,35 +181,47 @@ def respond(own: Identity, peer: PublicIdentity, offer: bytes) -> Secret:
 
 
 def write_identity(path: str | os.PathLike[str], identity: Identity) -> None:
-    """Write a new file with the secret half, mode 0600.
+    """Write an identity with its secret half to a new file, mode 0600.
+
+    Args:
+        path: must not exist.
+        identity: to write.
 
     Raises:
-        OutputError: something stands there already, or the folder cannot be written.
+        OutputError: the path exists, or the folder cannot be written.
     """
     content = identity.x25519 + identity.ml_kem_seed
     write_private(path, f"{IDENTITY_HEADER} {identity.public.suite} {content.hex()}\n")
 
 
 def read_identity(path: str | os.PathLike[str]) -> Identity:
-    """What `write_identity` wrote.
+    """Read the result of `write_identity`.
 
     Raises:
-        KeyProblem: no file, a link, one that others may read, or one that holds something else.
+        KeyProblem: the file is missing, a link, accessible to others, or not an identity.
     """
     content = _parse(read_private(path, "identity"), IDENTITY_HEADER, path, "the secret half of an identity (NAME.secret)")
     return Identity(content[:X25519_BYTES], content[X25519_BYTES:])
 
 
 def write_public_identity(path: str | os.PathLike[str], public: PublicIdentity) -> None:
-    """Write the public half; what stands there is replaced."""
+    """Write the public half of an identity, replacing an existing file.
+
+    Args:
+        path: of the file.
+        public: to write.
+
+    Raises:
+        OutputError: the path cannot be written.
+    """
     write_whole(path, f"{PUBLIC_HEADER} {public.suite} {(public.x25519 + public.ml_kem).hex()}\n")
 
 
 def read_public_identity(path: str | os.PathLike[str]) -> PublicIdentity:
-    """What `write_public_identity` wrote; compare its fingerprint with what the peer tells you.
+    """Read the result of `write_public_identity`. Compare its fingerprint with the peer over another channel.
 
     Raises:
-        KeyProblem: no file, or one that holds something else.
+        KeyProblem: the file is missing, unreadable, or not a public identity.
     """
     try:
         text = read_text(path, largest=LARGEST)
@@ -209,7 +233,7 @@ def read_public_identity(path: str | os.PathLike[str]) -> PublicIdentity:
 
 
 def has_ml_kem() -> bool:
-    """Whether the cryptography library, and the OpenSSL below it, have ML-KEM-768."""
+    """True if the cryptography library and its OpenSSL support ML-KEM-768."""
     if not HAS_ML_KEM:
         return False
     try:

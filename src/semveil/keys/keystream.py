@@ -25,12 +25,12 @@ LOG_TERMS = 10  # of 2 artanh(s), |s| < 0.1716: the first one left out is below 
 class KeyStream:
     """ChaCha20's keystream (RFC 8439, nonce and counter from 0) read as integers and as standard normals.
 
-    One position moves through the stream: each call goes on where the last one stopped, so that n and then m normals are the
-    first n + m. Only correctly rounded operations of IEEE double precision are used (+ - * / sqrt, comparisons), element by
-    element, so the result does not depend on machine, threads, SIMD level or maths library.
+    Each call continues at the position of the previous one, so that n and then m normals are the first n + m. Only correctly
+    rounded operations of IEEE double precision are used (+ - * / sqrt, comparisons), element by element, so that the result
+    does not depend on machine, threads, SIMD level or maths library.
 
-    A key serves one stream: whoever knows that a key was used twice learns the difference of what it hid. A stream is bound
-    to the process that made it, since a fork would repeat it, and to one thread.
+    A key serves one stream: using it twice reveals the difference of the two protected values. A stream is bound to the process
+    that created it, since a fork would repeat it, and to one thread.
 
     Args:
         key: 32 bytes, for this stream alone; see `MessageKeys.keystream`.
@@ -59,10 +59,17 @@ class KeyStream:
         return "KeyStream(...)"
 
     def integers(self, count: int) -> NDArray[np.uint64]:
-        """The next `count` words of 64 bits, (count,), little-endian in the stream.
+        """The next 64-bit words of the stream, little-endian.
+
+        Args:
+            count: number of words, >= 0.
+
+        Returns:
+            (count,) uint64.
 
         Raises:
-            ValueError: a negative count, or more than the 256 GiB that one key gives.
+            KeyProblem: called in another process than the one that created the stream.
+            ValueError: a negative count, or more than the 256 GiB of keystream per key.
         """
         self._check(count)
         done = min(count, len(self._unread))
@@ -77,12 +84,22 @@ class KeyStream:
         return out.astype(np.uint64, copy=False)
 
     def normals(self, count: int) -> NDArray[np.float64]:
-        """The next `count` standard normals, (count,), by Marsaglia's polar method.
+        """The next standard normals, by Marsaglia's polar method.
 
         Two words give v1, v2 = (2 floor(w / 2^11) + 1 - 2^53) / 2^53, odd multiples of 2^-53 in (-1, 1). Pairs with
-        s = v1^2 + v2^2 >= 1 are passed over; others give v1 f and then v2 f, f = sqrt(-2 ln(s) / s) (G. Marsaglia and
-        T. A. Bray, SIAM Review 6, 1964). Of an odd count the second normal is kept for the next call, whatever `integers`
+        s = v1^2 + v2^2 >= 1 are rejected; others give v1 f and then v2 f, f = sqrt(-2 ln(s) / s) (G. Marsaglia and
+        T. A. Bray, SIAM Review 6, 1964). For an odd count the second normal is kept for the next call, whatever `integers`
         reads in between. Rounding moves a normal by less than 2^-53 on average, more where s is close to 1.
+
+        Args:
+            count: >= 0.
+
+        Returns:
+            (count,) float64.
+
+        Raises:
+            KeyProblem: called in another process than the one that created the stream.
+            ValueError: a negative count, or the keystream is exhausted.
         """
         self._check(count)
         out = np.empty(count)
@@ -96,10 +113,16 @@ class KeyStream:
         return out
 
     def normals_backwards(self, sizes: Sequence[int]) -> Iterator[NDArray[np.float64]]:
-        """The next sum(sizes) normals in pieces of these sizes, the last piece first, in the memory of one piece.
+        """The next sum(sizes) normals in pieces, the last piece first, with memory for one piece.
 
-        They are looked for twice: once to find where each piece begins, once to compute it. Afterwards the stream stands
-        behind all of them.
+        The stream is traversed twice: to locate the start of each piece, then to compute the pieces. Afterwards it is
+        positioned behind all of them.
+
+        Args:
+            sizes: of the pieces, in stream order.
+
+        Yields:
+            (size,) float64, from the last piece to the first.
         """
         places = []
         for size in sizes:
@@ -160,10 +183,13 @@ def _polar(v: NDArray[np.float64], s: NDArray[np.float64]) -> NDArray[np.float64
 
 
 def log(x: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Natural logarithm of normal positive doubles, within 1 unit in the last place, in correctly rounded operations alone.
+    """Natural logarithm within 1 unit in the last place, from correctly rounded operations alone.
 
     x = 2^k (1 + f) with 1 + f in [sqrt(1/2), sqrt(2)); ln(1 + f) = f - (h - s (h + r)), s = f / (2 + f), h = f^2 / 2 and
     r = 2 (s^2 / 3 + s^4 / 5 + ...), which is 2 artanh(s) with its largest term kept exact.
+
+    Args:
+        x: positive normal doubles, of any shape.
 
     Example:
         >>> log(np.array([1.0, 2.0, 0.1])).tolist() == [math.log(v) for v in (1.0, 2.0, 0.1)]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The nonces of the messages that Bob has read, so that a message sent again is found out."""
+"""A log of the nonces of all messages that Bob has read, which detects replays."""
 
 import hashlib
 import os
@@ -17,11 +17,11 @@ ENTRY = re.compile(rb"[0-9a-f]{64}")
 
 
 class NonceLog:
-    """A file with the SHA-256 of each nonce on a line, mode 0600, made by the first `add`.
+    """A file with the SHA-256 of one nonce per line, mode 0600, created by the first `add`.
 
-    Processes may share it: `add` and `claim` look and write under one lock, so of several with the same nonce one succeeds. A
-    line cut off by a crash, of an `add` that never returned, is dropped by the next one. Whoever deletes the log, or puts back
-    an old one, lets Bob accept old messages again.
+    Processes may share it: `add` and `claim` check and write under one lock, so that one of several with the same nonce
+    succeeds. An incomplete line, left by a crash before `add` returned, is removed by the next call. Deleting the log or
+    restoring an old one makes Bob accept old messages again.
 
     Args:
         path: the file; links are refused.
@@ -40,10 +40,13 @@ class NonceLog:
         self.path = Path(path)
 
     def check(self, nonce: bytes) -> None:
-        """Fail if the nonce is in the log; for a refusal before the work, `add` is what decides.
+        """Refuse a logged nonce early; only `add` and `claim` are decisive.
+
+        Args:
+            nonce: of the message.
 
         Raises:
-            KeyProblem: the nonce is there, or the log is unsafe or no nonce log.
+            KeyProblem: the nonce is in the log, or the file is unsafe or not a nonce log.
             OutputError: the log cannot be locked.
         """
         if os.path.lexists(self.path):
@@ -51,10 +54,14 @@ class NonceLog:
                 self._refuse(nonce, handle)
 
     def holds(self, nonce: bytes) -> bool:
-        """Whether the nonce is in the log.
+        """True if the nonce is in the log.
+
+        Args:
+            nonce: of a message.
 
         Raises:
-            KeyProblem: the log is unsafe or no nonce log.
+            KeyProblem: the file is unsafe or not a nonce log.
+            OutputError: the log cannot be locked.
         """
         if not os.path.lexists(self.path):
             return False
@@ -62,10 +69,13 @@ class NonceLog:
             return _entry(nonce) in self._lines(handle)[0]
 
     def add(self, nonce: bytes) -> None:
-        """Put a nonce into the log, on the disk when this returns.
+        """Append a nonce; it is on disk when the call returns.
+
+        Args:
+            nonce: of the message.
 
         Raises:
-            KeyProblem: the nonce is there already, or the log is unsafe or no nonce log.
+            KeyProblem: the nonce is in the log, or the file is unsafe or not a nonce log.
             OutputError: the log cannot be locked or written.
         """
         with self.claim(nonce):
@@ -73,15 +83,18 @@ class NonceLog:
 
     @contextmanager
     def claim(self, nonce: bytes) -> Iterator[None]:
-        """Do something for a nonce once: the nonce is in the log when it is done, and is not where it fails.
+        """Context manager that logs a nonce if its block succeeds, and leaves the log unchanged if it fails.
 
-        Room in the log is made first, and the nonce becomes an entry after the block. Who comes meanwhile waits and is then
-        refused, so of several that claim one nonce one succeeds. A kill after the block and before the entry leaves what was
-        done there and the nonce unused.
+        Space in the log is reserved before the block, under a lock that is held throughout: of several concurrent claims of one
+        nonce exactly one succeeds. If the process is killed between block and entry, the nonce stays unused although the block
+        has run.
+
+        Args:
+            nonce: of the message.
 
         Raises:
-            KeyProblem: the nonce is there already, or the log is unsafe or no nonce log.
-            OutputError: the log cannot be written.
+            KeyProblem: the nonce is in the log, or the file is unsafe or not a nonce log.
+            OutputError: the log cannot be locked or written.
         """
         with self._locked(os.O_RDWR | os.O_CREAT) as handle:
             whole = self._refuse(nonce, handle)

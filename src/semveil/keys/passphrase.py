@@ -15,15 +15,15 @@ FEWEST_CHARACTERS = 12
 
 
 def new_salt() -> bytes:
-    """16 random bytes from the operating system; not secret, stored beside what the passphrase protects."""
+    """16 random bytes from the operating system; not secret, stored with the protected data."""
     return os.urandom(SALT_BYTES)
 
 
 def from_passphrase(text: str, salt: bytes) -> Secret:
-    """scrypt(text, salt) with N = 2^17, r = 8, p = 1 (RFC 7914): some tenths of a second and 128 MiB for every guess.
+    """scrypt(text, salt) with N = 2^17, r = 8, p = 1 (RFC 7914): tenths of a second and 128 MiB per guess.
 
-    Whoever holds a message can try passphrases at that price, so the passphrase must be hard to guess; its length is the
-    only thing that is checked. Equal characters in different Unicode forms count as equal (NFC).
+    Anybody with a message can guess passphrases at that cost, so the passphrase must be strong; only its length is checked.
+    Equal characters in different Unicode forms count as equal (NFC).
 
     Args:
         text: at least 12 characters.
@@ -48,7 +48,10 @@ def from_passphrase(text: str, salt: bytes) -> Secret:
 
 
 def read_passphrase(path: str | os.PathLike[str]) -> str:
-    """The first line of a file that nobody but its owner may read, without its line end.
+    """First line of a private file, without its line end.
+
+    Args:
+        path: a file that only its owner may access.
 
     Raises:
         KeyProblem: as for `read_private`, or the line is empty.

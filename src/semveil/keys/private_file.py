@@ -16,12 +16,16 @@ BINARY = getattr(os, "O_BINARY", 0)
 
 
 def write_private(path: str | os.PathLike[str], text: str) -> None:
-    """Write a new file with mode 0600 from the start; nothing is ever overwritten, no link followed.
+    """Write a new file with mode 0600 from the start; never overwrites, never follows a link.
 
-    The file is written under another name and gets its own when it is whole, so that a kill leaves no empty key behind.
+    The content is written to a temporary file that is renamed when complete, so that a crash leaves no truncated key.
+
+    Args:
+        path: must not exist.
+        text: ASCII.
 
     Raises:
-        OutputError: something stands there already, or the folder cannot be written.
+        OutputError: the path exists, or the folder cannot be written.
     """
     name, path = os.fspath(path), Path(path)
     temporary = path.with_name(f".semveil-{secrets.token_hex(8)}.tmp")
@@ -56,7 +60,7 @@ def _rename_new(temporary: Path, path: Path) -> None:
 
 
 def read_private(path: str | os.PathLike[str], what: str) -> str:
-    """The text of a file that nobody but its owner may read, by `core.text.decode_text`.
+    """Text of a file that only its owner may access, see `core.text.decode_text`.
 
     Args:
         path: of the file.
@@ -77,11 +81,11 @@ def read_private(path: str | os.PathLike[str], what: str) -> str:
 
 
 def open_private(path: str | os.PathLike[str], what: str, flags: int) -> int:
-    """A descriptor of a file that nobody but its owner may read; the file that is checked is the one that is read.
+    """File descriptor of a file that only its owner may access; permissions are checked on the open file.
 
     Args:
         path: of the file.
-        what: the file is, for messages, such as `key`.
+        what: kind of file for error messages, such as `key`.
         flags: as for `os.open`; files that `os.O_CREAT` makes get mode 0600.
 
     Raises:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""All keys of one message, derived from the shared secret, the message's nonce and what the message is."""
+"""All keys of one message, derived from the shared secret, the nonce and a description of the message."""
 
 import json
 import os
@@ -22,12 +22,19 @@ TAG_BYTES = 16  # by which sealing lengthens a text
 
 
 def new_nonce() -> bytes:
-    """32 random bytes from the operating system, for one message; also after a fork no two are the same."""
+    """32 random bytes from the operating system, for one message; never repeated, even after a fork."""
     return os.urandom(NONCE_BYTES)
 
 
 def hkdf_sha256(secret: bytes, *, salt: bytes | None, info: bytes, length: int = KEY_BYTES) -> bytes:
-    """HKDF-SHA256 (RFC 5869): `length` bytes that look random to whoever does not know `secret`."""
+    """Key derivation by HKDF-SHA256 (RFC 5869).
+
+    Args:
+        secret: input keying material.
+        salt: public; None stands for 32 zero bytes.
+        info: public context.
+        length: of the result in bytes, at most 255 * 32.
+    """
     return HKDF(algorithm=hashes.SHA256(), length=length, salt=salt, info=info).derive(secret)
 
 
@@ -41,7 +48,7 @@ class MessageKeys:
     Args:
         secret: shared by Alice and Bob.
         nonce: 32 bytes: Alice's from `new_nonce`, Bob's from the message.
-        context: JSON-ready; what the message is (model, codes, mechanism, scale, bounds). Not secret.
+        context: description of the message (model, codes, mechanism, scale, bounds), JSON-ready; not secret.
         direction: who sends to whom; keys of the two directions differ.
 
     Raises:
@@ -72,10 +79,14 @@ class MessageKeys:
         return f"MessageKeys(..., direction={self._direction!r})"
 
     def keystream(self, image: int) -> KeyStream:
-        """The noise stream of one image of the message, counted from 0.
+        """Noise stream of one image.
+
+        Args:
+            image: 0-based index in the message.
 
         Raises:
-            KeyProblem: it was given before, by this object.
+            KeyProblem: this object returned the stream before, or was created in another process.
+            ValueError: a negative index.
         """
         if image < 0:
             raise ValueError(f"images are counted from 0, got {image}")
@@ -91,10 +102,14 @@ class MessageKeys:
         return ChaCha20Poly1305(self._once("seal")).encrypt(bytes(12), plain, associated)
 
     def open(self, sealed: bytes, associated: bytes) -> bytes:
-        """What `seal` was given.
+        """Decrypt and authenticate the result of `seal`.
+
+        Args:
+            sealed: ciphertext and tag.
+            associated: as given to `seal`.
 
         Raises:
-            KeyProblem: another key, context or direction, or a byte of it changed on the way.
+            KeyProblem: another key, context, direction or associated data; an altered byte; or called in another process.
         """
         try:
             return ChaCha20Poly1305(self._key("seal")).decrypt(bytes(12), sealed, associated)
@@ -102,15 +117,28 @@ class MessageKeys:
             raise KeyProblem("the key does not fit the message, or the message was altered; nothing of it was used") from error
 
     def mask(self, plain: bytes) -> bytes:
-        """Encrypt without authentication, as long as the plain text: every key unmasks it to something.
+        """Encrypt by ChaCha20 without authentication; the length is unchanged, and every key decrypts to some plaintext.
 
-        Nothing proves which key is the right one. In return, whoever flips a bit of the mask flips that bit of the plain text,
-        and a wrong key goes unnoticed.
+        Deniable: nothing identifies the right key. In return, flipping a bit of the result flips that bit of the plaintext, and
+        a wrong key goes unnoticed.
+
+        Args:
+            plain: of any length.
+
+        Raises:
+            KeyProblem: called before on this object, or in another process.
         """
         return _chacha20(self._once("mask"), plain)
 
     def unmask(self, masked: bytes) -> bytes:
-        """What `mask` was given if the key is the same, and else other bytes."""
+        """Decrypt the result of `mask`; a different key gives different bytes.
+
+        Args:
+            masked: of any length.
+
+        Raises:
+            KeyProblem: called in another process.
+        """
         return _chacha20(self._key("mask"), masked)
 
     def _once(self, purpose: str, image: int = 0) -> bytes:

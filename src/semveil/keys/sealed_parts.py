@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Several secrets in one file, each sealed under a key of its own, so that one of them can be handed over alone.
+"""Several secrets in one file, each sealed under its own key, which can be disclosed separately.
 
     file = magic | length of header (4 bytes) | header (JSON) | for each part: key check (32) | sealed part
     key of part i = HKDF-SHA256(secret; salt: nonce of the header; info: label, SHA-256 of the header, i)
@@ -36,7 +36,7 @@ _LABEL = b"semveil sealed part 1|"
 
 @dataclass(frozen=True)
 class PartKey:
-    """The key of one part of one file; printing it shows nothing of it.
+    """The key of one part of one file; printing it does not show the value.
 
     Attributes:
         release_id: of the file that it belongs to.
@@ -58,8 +58,8 @@ class SealedParts:
 
     Attributes:
         header: as JSON.
-        header_bytes: as it stands in the file.
-        checks, parts: for each part what its key is checked by, and the sealed bytes.
+        header_bytes: the header as in the file.
+        checks, parts: per part the value that verifies its key, and the sealed bytes.
 
     Example:
         >>> secret = Secret.generate()
@@ -84,7 +84,7 @@ class SealedParts:
                 TypeError where the header is not valid.
 
         Raises:
-            KeyProblem: it is no such file, is damaged, or is longer or shorter than its header says.
+            KeyProblem: another kind of file, or it is damaged, truncated or too long.
         """
         start = len(MAGIC) + 4
         if not data.startswith(MAGIC) or len(data) < start:
@@ -111,14 +111,23 @@ class SealedParts:
         return cls(header, plain, tuple(checks), tuple(parts))
 
     def key(self, secret: Secret, i: int) -> bytes:
-        """The key of part i, counted from 0; whoever has it opens this part and no other."""
+        """Derive the key of one part, which opens no other part.
+
+        Args:
+            secret: that the file was sealed under.
+            i: 0-based index of the part.
+        """
         return _part_key(secret, self.header_bytes, bytes.fromhex(self.header["nonce"]), i)
 
     def open(self, i: int, key: bytes) -> bytes:
-        """A part.
+        """Decrypt and authenticate one part.
+
+        Args:
+            i: 0-based index of the part.
+            key: of this part.
 
         Raises:
-            KeyProblem: another key, or the sealed part was damaged or altered.
+            KeyProblem: a wrong key, or the header or the sealed part was altered.
         """
         if not hmac.compare_digest(_check(key), self.checks[i]):
             raise KeyProblem(
@@ -138,7 +147,7 @@ def seal_parts(secret: Secret, header: Mapping[str, Any], parts: Sequence[bytes]
     Args:
         secret: of `semveil keygen`.
         header: JSON-ready and public; a nonce is added.
-        parts: what is sealed, each under its own key.
+        parts: plaintexts, each sealed under its own key.
     """
     nonce = new_nonce()
     plain = json.dumps({**header, "nonce": nonce.hex()}, sort_keys=True, separators=(",", ":"), allow_nan=False).encode("ascii")
@@ -150,19 +159,23 @@ def seal_parts(secret: Secret, header: Mapping[str, Any], parts: Sequence[bytes]
 
 
 def write_part_key(path: str | os.PathLike[str], key: PartKey) -> None:
-    """Write a new file with the key of one part, mode 0600.
+    """Write the key of one part to a new file, mode 0600.
+
+    Args:
+        path: must not exist.
+        key: to write.
 
     Raises:
-        OutputError: something stands there already, or the folder cannot be written.
+        OutputError: the path exists, or the folder cannot be written.
     """
     write_private(path, f"{FACE_KEY_HEADER} {key.release_id} {key.number} {key.value.hex()}\n")
 
 
 def read_any_key(path: str | os.PathLike[str]) -> Secret | PartKey:
-    """A secret of `semveil keygen`, or the key of one part.
+    """Read a secret of `semveil keygen` or the key of one part.
 
     Raises:
-        KeyProblem: no file, a link, one that others may read, or one that holds something else.
+        KeyProblem: the file is missing, a link, accessible to others, or neither of the two.
     """
     text = read_private(path, "key")
     if not text.startswith(FACE_KEY_HEADER):

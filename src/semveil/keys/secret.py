@@ -14,7 +14,7 @@ HEADER = "semveil-key-1"
 
 
 class Secret:
-    """256 secret bits that Alice and Bob share; printing it shows nothing, comparing it takes the same time for all values.
+    """256 secret bits that Alice and Bob share; printing it shows nothing, and comparison takes constant time.
 
     Args:
         value: 32 bytes.
@@ -53,19 +53,23 @@ class Secret:
 
 
 def write_secret(path: str | os.PathLike[str], secret: Secret) -> None:
-    """Write a new key file, mode 0600: `semveil-key-1` and 64 hexadecimal digits on one line.
+    """Write a secret to a new file, mode 0600: `semveil-key-1` and 64 hexadecimal digits on one line.
+
+    Args:
+        path: must not exist.
+        secret: to write.
 
     Raises:
-        OutputError: something stands there already, or the folder cannot be written.
+        OutputError: the path exists, or the folder cannot be written.
     """
     write_private(path, f"{HEADER} {secret.value.hex()}\n")
 
 
 def read_secret(path: str | os.PathLike[str]) -> Secret:
-    """The secret that `write_secret` wrote.
+    """Read the result of `write_secret`.
 
     Raises:
-        KeyProblem: no file, a link, one that others may read, or one that holds something else.
+        KeyProblem: the file is missing, a link, accessible to others, or not a secret.
     """
     return secret_in(read_private(path, "key"), path)
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What all mechanisms share: the interface, the checks on records and sensitivities, exact exponential draws."""
+"""Shared by all mechanisms: the interface, checks on records and sensitivities, exponential and normal samples."""
 
 import math
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ from semveil.core.rounding import loss_above
 
 
 class Mechanism(Protocol):
-    """A noise law with its privacy map; a class of this kind that is in `MECHANISMS` works in methods and commands by its name.
+    """A noise law with its privacy map; registered in `MECHANISMS`, it is available by name in methods and commands.
 
     Attributes:
         name: as users say it.
@@ -24,39 +24,48 @@ class Mechanism(Protocol):
     norm: ClassVar[Norm | None]
 
     def __call__(self, x: Tensor, *, rng: torch.Generator | None = None) -> Tensor:
-        """A noisy copy of x, in its type and on its device.
+        """A noisy copy of x, in its dtype and on its device.
 
         Args:
-            x: (B, ...) floats, row b one person's record; never changed in place.
-            rng: of the noise; torch's own stream where None.
+            x: (B, ...) floating-point, one person's record per row; never changed in place.
+            rng: source of the noise; torch's global generator where None.
         """
         ...
 
     def guarantee(
         self, sensitivity: Any, *, covers: str = ..., not_covered: Sequence[str] = ..., assumptions: Sequence[str] = ...
     ) -> Guarantee:
-        """The privacy map: what holds for noise that is drawn in floats, on basis `simulation` at best.
+        """The privacy map for noise sampled in floating point, on basis `simulation` at best.
 
         Args:
-            sensitivity: how far two records can lie apart, in the norm of the law.
-            covers: what is protected, in words.
-            not_covered: what is given away besides, in words.
-            assumptions: what the claim rests on besides.
+            sensitivity: largest distance between two records, in the norm of the mechanism.
+            covers: the protected part of the record, in words.
+            not_covered: parts of the record that the release shows unprotected, in words.
+            assumptions: further conditions of the claim.
         """
         ...
 
     def coordinate_std(self, dimension: int) -> float | Tensor:
-        """Standard deviation of the noise in each of so many coordinates."""
+        """Standard deviation of the noise per coordinate, in the units of x.
+
+        Args:
+            dimension: number of coordinates of a record.
+        """
         ...
 
     @classmethod
     def calibrate(cls, sensitivity: Any, epsilon: float) -> Self:
-        """The least noise whose guarantee for this sensitivity is epsilon; a law with a delta takes it as `delta`."""
+        """Smallest noise whose guarantee for a sensitivity does not exceed epsilon.
+
+        Args:
+            sensitivity: a `Sensitivity` in the mechanism's norm, or a `CoordinateSensitivity`.
+            epsilon: budget in nats. A mechanism with a delta takes it as a further argument `delta`.
+        """
         ...
 
     @classmethod
     def example(cls) -> tuple[Self, Any]:
-        """A small one and a sensitivity that fits it, for lists and tests over all mechanisms."""
+        """A small instance and a matching sensitivity, for lists and tests over all mechanisms."""
         ...
 
 
@@ -70,14 +79,25 @@ class ExactMechanism(Protocol):
         ...
 
     def sample_on_grid(self, x: Tensor, step: float) -> list[int]:
-        """k with law round((x + N) / step), N the ideal noise, for each number of x (B, ...) float64, in its order.
+        """Grid indices with the law of round((x + N) / step), N being ideal noise.
 
         `mechanisms.exact` samples such laws from the operating system's entropy.
+
+        Args:
+            x: (B, ...) float64.
+            step: of the grid, a power of two.
+
+        Returns:
+            One integer per number of x, in row-major order.
         """
         ...
 
     def epsilon_above(self, sensitivity: Any) -> float:
-        """The guarantee's epsilon, rounded up where floats round."""
+        """Epsilon of the guarantee as an upper bound: rounded up wherever floats round.
+
+        Args:
+            sensitivity: as for `calibrate`.
+        """
         ...
 
 
@@ -86,7 +106,7 @@ EVERYTHING = "all values given to the mechanism"
 
 
 def release_assumptions(*own: str) -> tuple[str, ...]:
-    """What every exact release rests on, with what the mechanism at hand adds."""
+    """Assumptions of every exact release, with those of the mechanism."""
     return (
         "the bits from the operating system are independent and fair",
         "the balls of Arb contain the numbers they stand for",
@@ -106,7 +126,18 @@ def simulated_guarantee(
     metric: MetricForm | None = None,
     reason: str = "",
 ) -> Guarantee:
-    """The guarantee of noise that plain torch samples: the law's epsilon on basis `simulation`, or a weaker basis."""
+    """Guarantee of noise sampled in floating point: the law's epsilon, on basis `simulation` or the sensitivity's weaker one.
+
+    Args:
+        epsilon: of the ideal law, in nats; None where no finite epsilon holds.
+        covers: the protected part of the record, in words.
+        sensitivity_basis: basis of the sensitivity that epsilon was computed from.
+        delta: of the ideal law, in [0, 1).
+        not_covered: parts of the record that the release shows unprotected, in words.
+        assumptions: further conditions of the claim.
+        metric: the claim in metric form, if there is one.
+        reason: why no finite epsilon holds, where epsilon is None.
+    """
     law = ["the noise follows its law exactly, which floating-point samples do not"]
     if sensitivity_basis != Basis.PROVED:
         law.append(f"the sensitivity holds for the record (its own basis: {sensitivity_basis.value})")
@@ -123,7 +154,17 @@ def simulated_guarantee(
 
 
 def require_norm(sensitivity: Sensitivity, norm: Norm, mechanism: str) -> None:
-    """Refuse a sensitivity in the wrong norm: an L2 number must not calibrate L1 noise by accident."""
+    """Check that a sensitivity is in the expected norm: an L2 value must not calibrate L1 noise.
+
+    Args:
+        sensitivity: to check.
+        norm: required.
+        mechanism: its name for the message.
+
+    Raises:
+        TypeError: it is not a `Sensitivity`.
+        ValueError: it is in the other norm.
+    """
     if not isinstance(sensitivity, Sensitivity):
         raise TypeError(f"{mechanism} takes a Sensitivity, got {type(sensitivity).__name__}")
     if sensitivity.norm != norm:
@@ -134,16 +175,27 @@ def require_norm(sensitivity: Sensitivity, norm: Norm, mechanism: str) -> None:
 
 
 def require_positive(name: str, value: float) -> None:
-    """Refuse scales and budgets that are not positive, finite numbers."""
+    """Check that a scale or budget is positive and finite.
+
+    Args:
+        name: of the quantity, for the message.
+        value: to check.
+
+    Raises:
+        ValueError: it is not positive, infinite, or NaN.
+    """
     if not (math.isfinite(value) and value > 0):
         raise ValueError(f"{name} must be a positive, finite number, got {value}")
 
 
 def require_epsilon(epsilon: float) -> None:
-    """Refuse budgets that no mechanism here can be calibrated to, or whose claim floats could not hold.
+    """Check that a budget is one that mechanisms can be calibrated to in floating point.
+
+    Args:
+        epsilon: in nats.
 
     Raises:
-        ValueError: it is not finite, not positive, or beyond `SMALLEST_EPSILON` to `LARGEST_EPSILON`.
+        ValueError: it is not positive and finite, or lies outside [`SMALLEST_EPSILON`, `LARGEST_EPSILON`].
     """
     require_positive("epsilon", epsilon)
     if not SMALLEST_EPSILON <= epsilon <= LARGEST_EPSILON:
@@ -154,7 +206,15 @@ def require_epsilon(epsilon: float) -> None:
 
 
 def calibrated_ratio(sensitivity: Sensitivity, epsilon: float) -> float:
-    """sensitivity / epsilon, the scale of an epsilon-mechanism, rounded so that epsilon holds for sure, after checks."""
+    """Scale sensitivity / epsilon of an epsilon-mechanism, rounded up until epsilon certainly holds.
+
+    Args:
+        sensitivity: of non-zero value.
+        epsilon: budget in nats.
+
+    Raises:
+        ValueError: epsilon is out of range (`require_epsilon`), or the sensitivity is 0.
+    """
     require_epsilon(epsilon)
     if sensitivity.value == 0:
         raise ValueError(
@@ -167,7 +227,11 @@ def calibrated_ratio(sensitivity: Sensitivity, epsilon: float) -> float:
 
 
 def check_records(x: Tensor) -> None:
-    """Refuse what is no batch (B, ...) of finite, floating-point records."""
+    """Check that x is a floating-point batch (B, ...) of finite numbers.
+
+    Raises:
+        ValueError: the dtype is not floating-point, there is no batch axis, or an entry is NaN or infinite.
+    """
     if not x.is_floating_point() or x.ndim < 2:
         raise ValueError(
             f"records must be a floating-point batch (B, ...), got {x.dtype} of shape {tuple(x.shape)}; add a batch axis"
@@ -177,17 +241,32 @@ def check_records(x: Tensor) -> None:
 
 
 def draw_exponential(shape: Sequence[int], rng: torch.Generator | None) -> Tensor:
-    """Standard exponential draws in float64, on the device of `rng`: -ln(1 - u) with u in [0, 1), so never infinite."""
+    """Standard exponential samples in float64, as -ln(1 - u) with u in [0, 1), which is never infinite.
+
+    Args:
+        shape: of the result.
+        rng: source of the samples, which lie on its device; torch's global CPU generator where None.
+    """
     return -torch.log1p(-torch.rand(*shape, generator=rng, dtype=torch.float64, device=_device(rng)))
 
 
 def draw_normal(shape: Sequence[int], rng: torch.Generator | None) -> Tensor:
-    """Standard normal draws in float64, on the device of `rng`."""
+    """Standard normal samples in float64.
+
+    Args:
+        shape: of the result.
+        rng: source of the samples, which lie on its device; torch's global CPU generator where None.
+    """
     return torch.randn(*shape, generator=rng, dtype=torch.float64, device=_device(rng))
 
 
 def add_noise(x: Tensor, noise: Tensor) -> Tensor:
-    """x + noise, rounded once to the type of x."""
+    """x + noise, computed in the wider dtype and rounded once to that of x.
+
+    Args:
+        x: records.
+        noise: in a shape that broadcasts with x; moved to its device.
+    """
     noise = noise.to(x.device)
     return (x + noise).to(x.dtype)
 

@@ -19,7 +19,7 @@ BUDGET_PARTS = (SHARED, *PARTS)
 
 @dataclass(frozen=True, eq=False)
 class PartBudget:
-    """What a budget by part amounts to.
+    """Noise and guarantee of a budget by face part.
 
     Attributes:
         codes: sorted 0-based indices of the codes that get noise; all others go in clear, the shared ones too unless named.
@@ -35,10 +35,13 @@ class PartBudget:
 
 
 def parse_budget(text: str) -> dict[str, float]:
-    """Read a budget such as `skin=5,eyes=3,shared=2`.
+    """Parse a budget by face part.
+
+    Args:
+        text: `part=epsilon` items separated by commas, such as `skin=5,eyes=3,shared=2`.
 
     Raises:
-        ValueError: an item is no `part=epsilon`, a part is unknown or named twice, an epsilon is not positive and finite.
+        ValueError: an item is not `part=epsilon`, a part is unknown or repeated, or an epsilon is not positive and finite.
 
     Example:
         >>> parse_budget("skin=5, eyes=3,shared=2")

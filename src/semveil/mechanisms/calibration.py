@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How the noise of dp-semcom's private block follows from a nominal epsilon: as the paper has it, and corrected."""
+"""Calibration of the noise on dp-semcom's private block to a nominal epsilon: as published, and corrected."""
 
 import math
 from collections.abc import Callable
@@ -14,7 +14,7 @@ from semveil.mechanisms.laplace import Laplace
 
 @dataclass(frozen=True)
 class CalibratedNoise:
-    """A noise scale with the epsilon asked for and the one that holds.
+    """A noise scale with its nominal and its true epsilon.
 
     Attributes:
         name: `as_published` or `corrected`.
@@ -67,7 +67,13 @@ def as_published(epsilon: float, box: ClipBox, *, perturbed: int, total: int) ->
 
 
 def corrected(epsilon: float, box: ClipBox, *, perturbed: int, total: int) -> CalibratedNoise:
-    """scale = (b - a) n_p / epsilon with n_p the perturbed coordinates: the nominal epsilon holds for the private block.
+    """Noise whose nominal epsilon holds for the private block: scale = (b - a) n_p / epsilon.
+
+    Args:
+        epsilon: nominal budget in nats.
+        box: public clip box with the same bounds a, b for all coordinates.
+        perturbed: n_p, number of coordinates with noise.
+        total: number of all coordinates.
 
     Example:
         >>> corrected(1.0, ClipBox(0.0, 2.939), perturbed=7 * 512, total=28 * 512).true_epsilon

@@ -14,7 +14,10 @@ CAP_PRECISION = 4 * PRECISION
 
 
 def log_rest(log_cap: float) -> float:
-    """ln(1 - q) from ln q.
+    """ln(1 - q), the log-probability outside a cap of probability q.
+
+    Args:
+        log_cap: ln q < 0.
 
     Example:
         >>> round(log_rest(math.log(0.5)), 3)
@@ -24,10 +27,15 @@ def log_rest(log_cap: float) -> float:
 
 
 def rest_probability(epsilon: float, log_cap: float, *, dimension: int) -> float:
-    """1 - p with p (1 - q) / ((1 - p) q) = exp(epsilon), q the uniform or normal law's probability of the cap.
+    """Probability 1 - p of leaving the cap, with p (1 - q) / ((1 - p) q) = exp(epsilon).
+
+    Args:
+        epsilon: budget in nats.
+        log_cap: ln q, q the probability of the cap under the reference law (uniform or normal).
+        dimension: of the vectors, for the message.
 
     Raises:
-        ValueError: it is too small for floats.
+        ValueError: 1 - p is below `SMALLEST_REST`.
     """
     rest = float(scipy.special.expit(log_rest(log_cap) - log_cap - epsilon))
     if rest < SMALLEST_REST:
@@ -36,29 +44,54 @@ def rest_probability(epsilon: float, log_cap: float, *, dimension: int) -> float
 
 
 def checked(epsilon: float, claimed: float, *, dimension: int) -> None:
-    """Refuse a calibration whose exact loss is not the epsilon that was asked for, because floats could not hold it.
+    """Verify that a calibration reached its target within a relative error of 1e-6.
+
+    Args:
+        epsilon: requested.
+        claimed: exact loss of the calibrated law.
+        dimension: of the vectors, for the message.
 
     Raises:
-        ValueError: it is NaN, infinite, or off by more than a millionth.
+        ValueError: the claimed value is NaN, infinite or off by more.
     """
     if not abs(claimed / epsilon - 1) <= 1e-6:  # also where it is NaN
         raise ValueError(f"caps in dimension {dimension} cannot be calibrated to epsilon {epsilon:g}; ask for another")
 
 
 def cap_loss(rest: float, log_cap: float) -> float:
-    """|ln p (1 - q) / ((1 - p) q)| with p = 1 - rest: the loss between two caps of the same size that are not the same cap."""
+    """Privacy loss |ln p (1 - q) / ((1 - p) q)| between two distinct caps of equal size.
+
+    Args:
+        rest: 1 - p, in (0, 1).
+        log_cap: ln q < 0.
+    """
     return abs(float(scipy.special.logit(rest)) + log_cap - log_rest(log_cap))
 
 
 def cap_loss_above(rest: float, cap: Callable[[], arb]) -> float:
-    """The same rounded up, from a ball of q computed at the working precision."""
+    """`cap_loss` as a rigorous upper bound.
+
+    Args:
+        rest: 1 - p, in (0, 1).
+        cap: computes a ball that contains q, at the current working precision.
+    """
     with ctx.workprec(CAP_PRECISION):
         r, q = arb(rest), cap()
         return float_above(abs(((1 - r) / r * (1 - q) / q).log()))
 
 
 def crossing(rising: Callable[[float], float], low: float, high: float) -> float:
-    """Where a rising function passes 0 between two ends; the nearer end where it does not."""
+    """Root of an increasing function in an interval; the nearer end where it has none there.
+
+    Args:
+        rising: continuous and increasing.
+        low: lower end.
+        high: upper end.
+
+    Example:
+        >>> crossing(lambda x: x - 2, 0.0, 3.0), crossing(lambda x: x - 2, 0.0, 1.0)
+        (2.0, 1.0)
+    """
     if rising(low) >= 0:
         return low
     if rising(high) <= 0:

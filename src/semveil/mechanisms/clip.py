@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Clipping to a public box, which bounds how far two records can lie apart."""
+"""Clipping to a public box, which bounds the distance between two records."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -54,17 +54,29 @@ class ClipBox:
 
     @classmethod
     def from_quantiles(cls, latents: Tensor | NDArray[Any], *, low: float = 0.005, high: float = 0.995) -> "ClipBox":
-        """One box for all coordinates from quantiles over all entries of public latents, of any size and shape."""
+        """One box for all coordinates, from quantiles over all entries of public latents.
+
+        Args:
+            latents: (N, ...) public records, of any size; processed in parts.
+            low: quantile of the lower bound, in [0, 1).
+            high: quantile of the upper bound, in (low, 1].
+
+        Raises:
+            ValueError: not 0 <= low < high <= 1, an entry is NaN or infinite, or the two quantiles coincide.
+        """
         if not 0 <= low < high <= 1:
             raise ValueError(f"quantiles must satisfy 0 <= low < high <= 1, got {low} and {high}")
         lower, upper = streamed_quantiles(latents, [low, high])
         return cls(lower, upper, source=f"{100 * low:g} % and {100 * high:g} % quantiles of {len(latents)} public records")
 
     def clip(self, x: Tensor) -> Tensor:
-        """Clipped copy of records x (B, ...); bounds are rounded inwards to the type of x, so none lies outside the box.
+        """Clipped copy of records; bounds are rounded inwards to the dtype of x, so that no entry lies outside the box.
+
+        Args:
+            x: (B, ...) floating-point.
 
         Raises:
-            ValueError: NaN or infinite entries, which have no place in a box; or records in another shape than the bounds.
+            ValueError: an entry is NaN or infinite, or the records have another shape than the bounds.
         """
         bad = ~torch.isfinite(x)
         if bad.any():
@@ -76,7 +88,14 @@ class ClipBox:
         return x.clamp(_rounded(self.lower, x, towards=np.inf), _rounded(self.upper, x, towards=-np.inf))
 
     def coordinate_sensitivity(self, shape: int | tuple[int, ...] | None = None) -> CoordinateSensitivity:
-        """The width of the box, rounded up, in every coordinate of a record of `shape` (of the bounds' own by default)."""
+        """Width of the box per coordinate, rounded up.
+
+        Args:
+            shape: of a record; the shape of the bounds where None.
+
+        Raises:
+            ValueError: the bounds are numbers and `shape` is None, or they have another number of coordinates.
+        """
         width = _difference_above(*(torch.as_tensor(bound, dtype=torch.float64) for bound in (self.upper, self.lower)))
         if width.ndim == 0 and shape is None:
             raise ValueError("these bounds hold for any number of coordinates; say how many the record has")
@@ -88,15 +107,29 @@ class ClipBox:
         return CoordinateSensitivity(width, source=f"width of the clip box ({self.source})")
 
     def l1_sensitivity(self, n: int | None = None) -> Sensitivity:
-        """Largest L1 distance between two records of n clipped coordinates: sum of the widths, (b - a) n."""
+        """Largest L1 distance between two clipped records: sum of the widths, (b - a) n.
+
+        Args:
+            n: number of coordinates; that of the bounds where None.
+
+        Raises:
+            ValueError: as for `coordinate_sensitivity`.
+        """
         return self.coordinate_sensitivity(n).l1()
 
     def l2_sensitivity(self, n: int | None = None) -> Sensitivity:
-        """Largest L2 distance between two records of n clipped coordinates, (b - a) sqrt(n) ([DPSC] Eq. 19)."""
+        """Largest L2 distance between two clipped records, (b - a) sqrt(n) ([DPSC] Eq. 19).
+
+        Args:
+            n: number of coordinates; that of the bounds where None.
+
+        Raises:
+            ValueError: as for `coordinate_sensitivity`.
+        """
         return self.coordinate_sensitivity(n).l2()
 
     def sensitivity(self, norm: Norm | None, shape: int | tuple[int, ...] | None = None) -> Sensitivity | CoordinateSensitivity:
-        """What a mechanism takes: the largest distance in its `norm`, or the width of each coordinate where it has none.
+        """Sensitivity for a mechanism: in its `norm`, or per coordinate for a mechanism without one.
 
         Args:
             norm: `Mechanism.norm`.

@@ -37,7 +37,14 @@ def log_cap(threshold: float, dimension: int) -> float:
 
 
 def log_cap_moment(threshold: float, dimension: int) -> float:
-    """ln E[T; T >= threshold] = ln [Gamma(d/2) / (sqrt(pi) Gamma((d-1)/2)) (1 - t^2)^((d-1)/2) / (d - 1)]."""
+    """ln E[T; T >= t] for the cosine T between a fixed vector and a uniform one.
+
+    E[T; T >= t] = Gamma(d/2) / (sqrt(pi) Gamma((d-1)/2)) (1 - t^2)^((d-1)/2) / (d - 1).
+
+    Args:
+        threshold: t, in (-1, 1).
+        dimension: d >= 2.
+    """
     half = dimension / 2
     constant = scipy.special.gammaln(half) - scipy.special.gammaln(half - 0.5) - math.log(math.pi) / 2
     power = (dimension - 1) / 2
@@ -47,8 +54,13 @@ def log_cap_moment(threshold: float, dimension: int) -> float:
 def exponential_moment(rate: float, dimension: int) -> tuple[float, float]:
     """ln E[exp(k T)] and its derivative in k, the mean cosine I_{d/2}(k) / I_{d/2-1}(k) of the von Mises-Fisher law.
 
-    E[exp(k T)] = Gamma(d/2) (2/k)^(d/2-1) I_{d/2-1}(k) = sum_j (k^2/4)^j Gamma(d/2) / (j! Gamma(d/2 + j)). The terms are
-    positive, so their sum in logarithms loses nothing, where the Bessel function itself leaves the range of floats.
+    E[exp(k T)] = Gamma(d/2) (2/k)^(d/2-1) I_{d/2-1}(k) = sum_j (k^2/4)^j Gamma(d/2) / (j! Gamma(d/2 + j)), T being the cosine
+    to a uniform vector. The terms are positive, so that summing their logarithms is stable where the Bessel function
+    overflows.
+
+    Args:
+        rate: k > 0.
+        dimension: d.
 
     Example:
         >>> log_mean, cosine = exponential_moment(2.0, 3)  # sinh(k) / k, coth(k) - 1/k
@@ -67,7 +79,10 @@ def exponential_moment(rate: float, dimension: int) -> tuple[float, float]:
 
 
 def gamma_nodes(shape: float) -> tuple[Floats, Floats]:
-    """Nodes and weights for means over a Gamma(shape) number: a trapezoidal sum in its logarithm.
+    """Quadrature nodes and weights for expectations over Gamma(shape, 1): trapezoidal rule in the logarithm.
+
+    Args:
+        shape: > 0.
 
     Example:
         >>> nodes, weights = gamma_nodes(256.0)
@@ -80,7 +95,10 @@ def gamma_nodes(shape: float) -> tuple[Floats, Floats]:
 
 
 def cosine_nodes(dimension: int) -> tuple[Floats, Floats]:
-    """Nodes and weights for means over the cosine to a uniform vector: a trapezoidal sum in the angle.
+    """Quadrature nodes and weights for expectations over the cosine to a uniform vector: trapezoidal rule in the angle.
+
+    Args:
+        dimension: of the vectors.
 
     Example:
         >>> nodes, weights = cosine_nodes(8)

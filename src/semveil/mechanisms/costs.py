@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What each mechanism costs: the noise per coordinate that a budget takes when a whole clip box is protected."""
+"""Cost of each mechanism: its noise per coordinate at a given budget for a whole clip box."""
 
 from semveil.mechanisms.clip import ClipBox
 from semveil.mechanisms.gaussian import Gaussian

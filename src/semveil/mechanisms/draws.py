@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What it costs to draw several times and show one: choosing by the outputs is paid for, whatever the rule."""
+"""Privacy cost of drawing several times and publishing one draw, whatever the selection rule."""
 
 from dataclasses import replace
 
@@ -10,10 +10,17 @@ OUTPUT_ONLY = "which draw is shown is decided by a fixed public rule from the dr
 
 
 def best_of(guarantee: Guarantee, draws: int) -> Guarantee:
-    """The guarantee where up to `draws` releases are made and any public rule decides which of them is shown.
+    """Guarantee of publishing one of up to `draws` releases, selected by any public rule: epsilon multiplies by their number.
 
-    The rule is post-processing of all draws together, and k draws cost k epsilon. That also holds if the rule stops early, if
-    a last draw is shown that nothing accepts, and if all draws are shown.
+    The rule is post-processing of all draws together. The bound also holds if it stops early, if the last draw is published
+    without being accepted, and if all draws are published.
+
+    Args:
+        guarantee: of one draw.
+        draws: largest number of draws, >= 1.
+
+    Raises:
+        ValueError: fewer than one draw.
 
     Example:
         >>> from semveil.core.privacy import Basis
@@ -29,14 +36,16 @@ def best_of(guarantee: Guarantee, draws: int) -> Guarantee:
 
 
 def until_accepted(guarantee: Guarantee) -> Guarantee:
-    """The guarantee where draws are repeated until a public test accepts one, without a limit, and the count stays hidden.
+    """Guarantee of redrawing without limit until a public test accepts, with the number of draws hidden: 2 epsilon.
 
-    P[S | accepted] = P[S and accepted] / P[accepted]; from one record to another the numerator changes by at most
-    exp(epsilon) and the denominator by at most exp(-epsilon): 2 epsilon. With a limit, running into it would show, and k draws
-    cost k epsilon (`best_of`).
+    P[S | accepted] = P[S and accepted] / P[accepted]; between two records the numerator changes by at most exp(epsilon) and the
+    denominator by at most exp(-epsilon). A limit would be visible when reached; k draws then cost k epsilon (`best_of`).
+
+    Args:
+        guarantee: of one draw, with delta 0.
 
     Raises:
-        ValueError: the guarantee has a delta, for which this does not hold.
+        ValueError: the guarantee has a delta, for which the bound does not hold.
 
     Example:
         >>> from semveil.core.privacy import Basis

@@ -18,7 +18,7 @@ GUARD = 32  # bits of working precision beyond those drawn
 
 
 class Uniforms:
-    """Independent uniform numbers in (0, 1), of which the first bits are known and more are drawn when needed.
+    """Independent uniform numbers in (0, 1), whose bits are drawn as needed.
 
     Number i lies between digits[i] / 2^bits[i] and (digits[i] + 1) / 2^bits[i]. All bits come from the operating system.
 
@@ -39,7 +39,11 @@ class Uniforms:
         self.bits = [WORD] * count
 
     def extend(self, index: int) -> None:
-        """Draw further bits of one number."""
+        """Draw another `WORD` bits of one number.
+
+        Args:
+            index: 0-based.
+        """
         self.digits[index] = self.digits[index] << WORD | int.from_bytes(os.urandom(WORD // 8), "big")
         self.bits[index] += WORD
 
@@ -49,11 +53,19 @@ class Uniforms:
             self.extend(index)
 
     def ball(self, index: int) -> arb:
-        """All values that the number can still take."""
+        """Enclosure of one number given its known bits.
+
+        Args:
+            index: 0-based.
+        """
         return self._numerator(index) * arb((1, -self.bits[index] - 1))
 
     def exponential(self, index: int) -> arb:
-        """-ln U, a standard exponential number; not finite while all known bits are zero."""
+        """Enclosure of -ln U, a standard exponential number; not finite while all known bits are zero.
+
+        Args:
+            index: of U, 0-based.
+        """
         return (self.bits[index] + 1) * arb.const_log2() - self._numerator(index).log()
 
     def _numerator(self, index: int) -> arb:
@@ -89,9 +101,15 @@ def round_laplace(values: Sequence[float], scales: Sequence[float], step: float)
 
 
 def round_gaussian(values: Sequence[float], sigma: float, step: float) -> list[int]:
-    """round((x_i + N_i) / step) for independent normal N_i of standard deviation sigma.
+    """round((x_i + N_i) / step) for independent normal N_i.
 
-    Args and result as for `round_laplace`.
+    Args:
+        values: finite numbers x_i.
+        sigma: > 0, standard deviation, in the units of the values.
+        step: of the grid, a power of two, in the same units.
+
+    Returns:
+        Integers k_i; k_i step lies on the grid.
 
     Example:
         >>> len(round_gaussian([0.0, 0.0, 0.0], sigma=1.0, step=0.125))
@@ -106,12 +124,18 @@ def round_gaussian(values: Sequence[float], sigma: float, step: float) -> list[i
 
 
 def round_k_norm(values: Sequence[float], scale: float, step: float) -> list[int]:
-    """round((x + N) / step) for one vector N of density proportional to exp(-||n||_2 / scale).
+    """round((x + N) / step) for one vector N of density proportional to exp(-||N||_2 / scale).
 
-    N = scale L V / ||V||: V standard normal, so that its direction is uniform, and L the sum of n exponentials, which is
-    Gamma(n). All coordinates depend on all bits, so one undecided coordinate refines the vector.
+    N = scale L V / ||V||, with V standard normal, so that its direction is uniform, and L the sum of n exponentials, which is
+    Gamma(n). All coordinates depend on all bits, so one undecided coordinate refines the whole vector.
 
-    Args and result as for `round_laplace`.
+    Args:
+        values: finite numbers x_i, the coordinates of one vector.
+        scale: > 0, in the units of the values.
+        step: of the grid, a power of two, in the same units.
+
+    Returns:
+        Integers k_i; k_i step lies on the grid.
 
     Example:
         >>> len(round_k_norm([0.0, 0.0, 0.0], scale=1.0, step=0.125))
@@ -142,6 +166,11 @@ class Normals:
         self._radii, self._turns = Uniforms(-(-count // 2)), Uniforms(-(-count // 2))
 
     def extend(self, pair: int) -> None:
+        """Draw further bits of one pair.
+
+        Args:
+            pair: 0-based.
+        """
         self._radii.extend(pair)
         self._turns.extend(pair)
 
@@ -150,6 +179,11 @@ class Normals:
         self._turns.extend_all()
 
     def pair(self, pair: int) -> list[arb]:
+        """Enclosures of the two numbers of a pair, given their known bits.
+
+        Args:
+            pair: 0-based.
+        """
         radius = (2 * self._radii.exponential(pair)).sqrt()
         sine, cosine = (2 * self._turns.ball(pair)).sin_cos_pi()
         return [radius * cosine, radius * sine]
@@ -158,7 +192,7 @@ class Normals:
 def rounded(
     groups: Sequence[Sequence[float]], noise: Callable[[int], list[arb]], extend: Callable[[int], None], step: float
 ) -> list[int]:
-    """Round values + noise to the grid, group by group: what a law of one's own is sampled exactly by.
+    """Round values + noise to the grid with certainty, group by group; the building block of exact samplers.
 
     A thread that changes the working precision meanwhile makes balls larger, never wrong.
 

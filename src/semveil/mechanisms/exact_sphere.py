@@ -25,11 +25,11 @@ Result = TypeVar("Result")
 
 
 class Undecided(Exception):
-    """Balls overlap: the bits drawn so far leave the answer open."""
+    """Two balls overlap, so that more bits are needed to decide a comparison."""
 
 
 class RandomBits:
-    """Random numbers in the order they are asked for; after `rewind` the same ones come again, longer after `extend`."""
+    """A replayable sequence of random numbers: `rewind` restarts it, `extend` adds bits to all numbers."""
 
     def __init__(self) -> None:
         self._blocks: list[Uniforms | Normals] = []
@@ -52,7 +52,11 @@ class RandomBits:
         return self._block(Uniforms, 1).exponential(0)
 
     def normals(self, count: int) -> list[arb]:
-        """Standard normal numbers."""
+        """Enclosures of further independent standard normal numbers.
+
+        Args:
+            count: how many.
+        """
         block = self._block(Normals, count)
         return [n for pair in range(-(-count // 2)) for n in block.pair(pair)][:count]
 
@@ -64,7 +68,7 @@ class RandomBits:
 
 
 def evaluate_until_decided(draw: Callable[[RandomBits], Result]) -> Result:
-    """What `draw` makes of infinitely long random numbers: tried with more and more of their bits until nothing is open.
+    """Value of `draw` on infinitely long random numbers: evaluated with more and more bits until all comparisons are decided.
 
     Args:
         draw: takes its random numbers from the given source only and raises `Undecided` where balls overlap.
@@ -86,14 +90,34 @@ def evaluate_until_decided(draw: Callable[[RandomBits], Result]) -> Result:
 
 
 def check_releasable(x: Tensor, dimension: int) -> None:
-    """Refuse what is no batch (B, dimension) of unit vectors in float32 or float64."""
+    """Check that x can be released.
+
+    Args:
+        x: (B, dimension) unit vectors, float32 or float64.
+        dimension: required.
+
+    Raises:
+        ValueError: another dtype, or as for `unit_rows`.
+    """
     unit_rows(x, dimension)
     if x.dtype not in (torch.float32, torch.float64):
         raise ValueError(f"a release takes float32 or float64 vectors, got {x.dtype}; convert them first")
 
 
 def certified_less(a: arb, b: arb) -> bool:
-    """a < b, for sure."""
+    """Decide a < b for all numbers in two balls.
+
+    Args:
+        a: left ball.
+        b: right ball.
+
+    Raises:
+        Undecided: the balls overlap, so that more bits are needed.
+
+    Example:
+        >>> certified_less(arb(1), arb(2)), certified_less(arb(2), arb(1))
+        (True, False)
+    """
     if a < b:
         return True
     if a >= b:
@@ -102,7 +126,12 @@ def certified_less(a: arb, b: arb) -> bool:
 
 
 def exact_uniform_cosine(draws: RandomBits, dimension: int) -> arb:
-    """Cosine between a fixed vector and a uniform one."""
+    """Enclosure of the cosine between a fixed vector and a uniform one.
+
+    Args:
+        draws: random bits.
+        dimension: d, of the vectors.
+    """
     normals = draws.normals(dimension)
     return normals[0] / _length(normals)
 

@@ -48,7 +48,14 @@ class Exponential:
         require_positive("the rate of the exponential mechanism", self.rate)
 
     def probabilities(self, utilities: Tensor) -> Tensor:
-        """Law of the choice, (B, N) from utilities (B, N)."""
+        """Law of the choice.
+
+        Args:
+            utilities: (B, N).
+
+        Returns:
+            (B, N) float64, rows that sum to 1.
+        """
         return torch.softmax(self.rate * utilities.double(), 1)
 
     def __call__(self, utilities: Tensor, *, rng: torch.Generator | None = None) -> Tensor:
@@ -58,7 +65,17 @@ class Exponential:
         return (self.rate * utilities.double() - race).argmax(1)
 
     def release(self, utilities: Tensor) -> Tensor:
-        """Choices (B,) that follow the law exactly for these utilities, from the operating system's entropy."""
+        """Choices with exactly this law, from the operating system's entropy.
+
+        Args:
+            utilities: (B, N) floating-point, finite.
+
+        Returns:
+            (B,) 0-based candidate indices.
+
+        Raises:
+            ValueError: as for `check_records`.
+        """
         check_records(utilities)
         return torch.tensor([exact_choice(row, self.rate) for row in utilities.double().tolist()], device=utilities.device)
 
@@ -76,9 +93,9 @@ class Exponential:
         Args:
             sensitivity: Delta, the most by which a candidate's utility differs between two records, in any norm.
             exact: the choice came from `release`; basis `proved`, epsilon rounded up.
-            covers: what is protected, in words.
-            not_covered: what is given away besides, in words.
-            assumptions: what the claim rests on besides.
+            covers: the protected part of the record, in words.
+            not_covered: parts of the record that the release shows unprotected, in words.
+            assumptions: further conditions of the claim.
         """
         with ctx.workprec(128):
             epsilon = float_above(2 * arb(self.rate) * arb(sensitivity.value))
@@ -94,7 +111,15 @@ class Exponential:
 
     @classmethod
     def calibrate(cls, sensitivity: Sensitivity, epsilon: float) -> "Exponential":
-        """The mechanism whose guarantee for utilities of this sensitivity is epsilon."""
+        """Rate epsilon / (2 Delta).
+
+        Args:
+            sensitivity: Delta, largest change of any candidate's utility between two records.
+            epsilon: budget in nats.
+
+        Raises:
+            ValueError: as for `calibrated_ratio`.
+        """
         return cls(1 / (2 * calibrated_ratio(sensitivity, epsilon)))
 
 
@@ -103,6 +128,10 @@ def exact_choice(utilities: Sequence[float], rate: float) -> int:
 
     Clock i rings at E_i / exp(rate u_i), E_i independent standard exponential; the first to ring wins. The clocks are
     enclosed in balls, and bits are drawn until one ball lies before all others, as in `semveil.mechanisms.exact`.
+
+    Args:
+        utilities: finite u_i, at least one.
+        rate: > 0.
 
     Example:
         >>> exact_choice([1.0], rate=3.0)

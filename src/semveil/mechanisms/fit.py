@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How Laplacian a residual looks: a fit, its quality, and the paper's noise calibration, which is no guarantee."""
+"""Laplace fit of a residual, its quality, and the paper's noise calibration, which is not a guarantee."""
 
 import math
 from dataclasses import asdict, dataclass
@@ -14,7 +14,7 @@ from semveil.mechanisms.base import require_norm
 
 @dataclass(frozen=True)
 class LaplaceFit:
-    """Maximum-likelihood fit of Lap(0, scale) to residuals, with figures that say how good it is.
+    """Maximum-likelihood fit of Lap(0, scale) to residuals, with measures of its quality.
 
     Attributes:
         scale: mean absolute residual, in the units of the residuals.
@@ -38,10 +38,13 @@ class LaplaceFit:
 
 
 def fit_laplace(residuals: torch.Tensor) -> LaplaceFit:
-    """Fit Lap(0, s) to all entries of residuals (any shape), pooled.
+    """Fit Lap(0, s) to all entries pooled, with s = mean |r|, the maximum-likelihood estimate.
+
+    Args:
+        residuals: of any shape.
 
     Raises:
-        ValueError: fewer than two entries, entries not finite, or all zero.
+        ValueError: fewer than two entries, an entry is not finite, or all are zero.
 
     Example:
         >>> fit_laplace(torch.tensor([-2.0, -1.0, 1.0, 2.0])).scale
@@ -69,7 +72,7 @@ def fit_laplace(residuals: torch.Tensor) -> LaplaceFit:
 
 @dataclass(frozen=True)
 class FittedNoise:
-    """The paper's epsilon' of a trained protector: what epsilon Laplace noise of the fitted scale would have.
+    """The paper's epsilon' of a trained protector: the epsilon of Laplace noise with the fitted scale.
 
     Not a privacy guarantee: the residual is a fixed function of the photo, so two photos give two different point masses
     and no finite epsilon holds, however well the pooled residuals fit.
@@ -84,7 +87,12 @@ class FittedNoise:
     basis: Basis = Basis.FITTED
 
     def guarantee(self, covers: str, *, not_covered: tuple[str, ...] = ()) -> Guarantee:
-        """What really holds for the fitted protector: no finite epsilon."""
+        """The actual guarantee of the fitted protector: no finite epsilon, on basis `fitted`.
+
+        Args:
+            covers: the changed part of the record, in words.
+            not_covered: unprotected parts of the record, in words.
+        """
         return Guarantee(
             None,
             covers,

@@ -68,7 +68,11 @@ class Gaussian:
         not_covered: Sequence[str] = (),
         assumptions: Sequence[str] = (),
     ) -> Guarantee:
-        """(epsilon, delta) with the smallest epsilon at this delta, and the law by which several releases compose exactly."""
+        """(epsilon, delta) with the smallest epsilon at this delta, and the law by which several releases compose exactly.
+
+        Raises:
+            TypeError, ValueError: as for `require_norm`, with the L2 norm.
+        """
         require_norm(sensitivity, Norm.L2, "Gaussian noise")
         claim = simulated_guarantee(
             gaussian_epsilon(self.delta, self.sigma / sensitivity.value) if sensitivity.value else 0.0,
@@ -86,20 +90,30 @@ class Gaussian:
         return self.sigma
 
     def sample_on_grid(self, x: Tensor, step: float) -> list[int]:
-        """round((x + N) / step) for each number of x (B, ...), exactly."""
+        """Exact samples of round((x + N) / step), see `round_gaussian`."""
         return round_gaussian(x.flatten().tolist(), self.sigma, step)
 
     def epsilon_above(self, sensitivity: Sensitivity) -> float:
-        """The smallest epsilon at this delta, rounded up."""
+        """Smallest epsilon at this delta, rounded up."""
         return gaussian_epsilon_above(self.delta, self.sigma, sensitivity.value) if sensitivity.value else 0.0
 
     def coordinate_std(self, dimension: int) -> float:
-        """Standard deviation of the noise in each coordinate."""
+        """sigma, whatever the dimension."""
         return self.sigma
 
     @classmethod
     def calibrate(cls, sensitivity: Sensitivity, epsilon: float, delta: float = 1e-5) -> "Gaussian":
-        """The smallest noise that is (epsilon, delta)-private for this L2 sensitivity."""
+        """Smallest noise that is (epsilon, delta)-DP for an L2 sensitivity.
+
+        Args:
+            sensitivity: in L2, not 0.
+            epsilon: budget in nats, at most `LARGEST_GAUSSIAN`.
+            delta: in (0, 1).
+
+        Raises:
+            TypeError: the sensitivity is not a `Sensitivity`.
+            ValueError: epsilon or delta is out of range, or the sensitivity is 0 or not in L2.
+        """
         require_norm(sensitivity, Norm.L2, "Gaussian noise")
         calibrated_ratio(sensitivity, epsilon)  # the same checks
         if epsilon > LARGEST_GAUSSIAN:

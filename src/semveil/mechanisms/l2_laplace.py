@@ -67,7 +67,11 @@ class L2Laplace:
         not_covered: Sequence[str] = (),
         assumptions: Sequence[str] = (),
     ) -> Guarantee:
-        """epsilon = Delta_2 / scale; in metric form 1 / scale per unit of L2 distance."""
+        """epsilon = Delta_2 / scale; in metric form 1 / scale per unit of L2 distance.
+
+        Raises:
+            TypeError, ValueError: as for `require_norm`, with the L2 norm.
+        """
         require_norm(sensitivity, Norm.L2, "K-norm noise")
         return simulated_guarantee(
             sensitivity.value / self.scale,
@@ -84,7 +88,7 @@ class L2Laplace:
         return self.scale
 
     def sample_on_grid(self, x: Tensor, step: float) -> list[int]:
-        """round((x + N) / step) for each number of x (B, ...), exactly; a row has one length and one direction."""
+        """Exact samples of round((x + N) / step) with one length and direction per record, see `round_k_norm`."""
         return [k for record in x.flatten(1).tolist() for k in round_k_norm(record, self.scale, step)]
 
     def epsilon_above(self, sensitivity: Sensitivity) -> float:
@@ -92,12 +96,16 @@ class L2Laplace:
         return loss_above([sensitivity.value], [self.scale])
 
     def coordinate_std(self, dimension: int) -> float:
-        """Standard deviation of the noise in each of `dimension` coordinates: E||N||^2 = n (n + 1) scale^2."""
+        """scale sqrt(n + 1) for n = `dimension`, from E||N||^2 = n (n + 1) scale^2."""
         return self.scale * math.sqrt(dimension + 1)
 
     @classmethod
     def calibrate(cls, sensitivity: Sensitivity, epsilon: float) -> "L2Laplace":
-        """The noise whose guarantee for this L2 sensitivity is epsilon."""
+        """scale = Delta_2 / epsilon, rounded up.
+
+        Raises:
+            TypeError, ValueError: as for `require_norm` and `calibrated_ratio`.
+        """
         require_norm(sensitivity, Norm.L2, "K-norm noise")
         return cls(calibrated_ratio(sensitivity, epsilon))
 

@@ -25,9 +25,13 @@ from semveil.mechanisms.exact import round_laplace
 
 
 def draw_laplace(shape: Sequence[int], rng: torch.Generator | None) -> Tensor:
-    """Standard Laplace draws (scale 1) in float64: the difference of two exponentials.
+    """Standard Laplace samples (scale 1) in float64: the difference of two exponentials.
 
-    The usual sign(u) ln(1 - 2|u|) takes the logarithm of zero at the edge of u; this form has no such point.
+    The usual sign(u) ln(1 - 2|u|) is infinite at the ends of the range of u; the difference is always finite.
+
+    Args:
+        shape: of the result.
+        rng: source of the samples, which lie on its device; torch's global CPU generator where None.
     """
     return draw_exponential(shape, rng) - draw_exponential(shape, rng)
 
@@ -72,7 +76,11 @@ class Laplace:
         not_covered: Sequence[str] = (),
         assumptions: Sequence[str] = (),
     ) -> Guarantee:
-        """epsilon = Delta_1 / scale; in metric form 1 / scale per unit of L1 distance."""
+        """epsilon = Delta_1 / scale; in metric form 1 / scale per unit of L1 distance.
+
+        Raises:
+            TypeError, ValueError: as for `require_norm`, with the L1 norm.
+        """
         require_norm(sensitivity, Norm.L1, "Laplace noise")
         return simulated_guarantee(
             sensitivity.value / self.scale,
@@ -89,7 +97,7 @@ class Laplace:
         return self.scale
 
     def sample_on_grid(self, x: Tensor, step: float) -> list[int]:
-        """round((x + N) / step) for each number of x (B, ...), exactly."""
+        """Exact samples of round((x + N) / step), see `round_laplace`."""
         return round_laplace(x.flatten().tolist(), [self.scale] * x.numel(), step)
 
     def epsilon_above(self, sensitivity: Sensitivity) -> float:
@@ -97,12 +105,16 @@ class Laplace:
         return loss_above([sensitivity.value], [self.scale])
 
     def coordinate_std(self, dimension: int) -> float:
-        """Standard deviation of the noise in each coordinate."""
+        """sqrt(2) scale, whatever the dimension."""
         return math.sqrt(2) * self.scale
 
     @classmethod
     def calibrate(cls, sensitivity: Sensitivity, epsilon: float) -> "Laplace":
-        """The noise whose guarantee for this L1 sensitivity is epsilon."""
+        """scale = Delta_1 / epsilon, rounded up.
+
+        Raises:
+            TypeError, ValueError: as for `require_norm` and `calibrated_ratio`.
+        """
         require_norm(sensitivity, Norm.L1, "Laplace noise")
         return cls(calibrated_ratio(sensitivity, epsilon))
 

@@ -16,10 +16,10 @@ from semveil.mechanisms.sphere import unit_rows
 
 @dataclass(frozen=True)
 class LiteralLaplace(NoiseOnSphere):
-    """x + N with Laplace noise in every coordinate, of whatever length it has: about sqrt(2 d) scale.
+    """x + N with Laplace noise in every coordinate, not normalised: its norm is about sqrt(2 d) scale.
 
     epsilon = 2 sqrt(d) / scale, as of `RenormalisedLaplace`, which divides the same sum by its length. No registered mechanism:
-    what comes out lies on no sphere, and a network made for unit vectors makes no face of it.
+    the result is not a unit vector, and a network for unit vectors does not produce a face from it.
 
     Args:
         dimension: d >= 4, of the vectors.
@@ -47,7 +47,11 @@ class LiteralLaplace(NoiseOnSphere):
         return Laplace(self.scale)(unit_rows(x, self.dimension), rng=rng).to(x.dtype)
 
     def release(self, x: Tensor) -> Tensor:
-        """As `Release` draws the noise."""
+        """Noise drawn exactly by `ExactRelease`; the result is not normalised.
+
+        Raises:
+            ValueError: as for `check_releasable`.
+        """
         check_releasable(x, self.dimension)
         return ExactRelease(Laplace(self.scale))(unit_rows(x, self.dimension) * INWARD).to(x.dtype)
 
@@ -62,5 +66,13 @@ class LiteralLaplace(NoiseOnSphere):
 
     @classmethod
     def calibrate(cls, dimension: int, epsilon: float) -> "LiteralLaplace":
-        """scale = 2 sqrt(d) / epsilon."""
+        """scale = 2 sqrt(d) / epsilon.
+
+        Args:
+            dimension: d >= 4.
+            epsilon: budget in nats.
+
+        Raises:
+            ValueError: as for `require_budget`.
+        """
         return cls(dimension, RenormalisedLaplace.calibrate(dimension, epsilon).scale)

@@ -21,13 +21,13 @@ from semveil.mechanisms.sphere import Claimed
 class Nearest(Claimed):
     """The exponential mechanism whose utility is 1 for the k candidates nearest to the record and 0 for the others.
 
-    Whatever the record, k of N candidates have utility 1, so that the sum that probabilities are divided by is the same for
-    all records and the factor 2 of the exponential mechanism falls away: a candidate is shown with probability (1 - rest) / k
-    or rest / (N - k), and epsilon = ln (1 - rest) (N - k) / (k rest). Which k are the nearest may be computed in any way, ties
-    and rounding included, as long as it follows from the record.
+    For every record exactly k of N candidates have utility 1. The normalising constant is therefore the same for all records,
+    and the factor 2 of the exponential mechanism vanishes: a candidate has probability (1 - rest) / k or rest / (N - k), and
+    epsilon = ln (1 - rest) (N - k) / (k rest). The k nearest may be selected in any way, ties and rounding included, that is
+    a function of the record.
 
     Args:
-        candidates: N, how many there are.
+        candidates: N, number of candidates.
         near: k, from 1 to N - 1.
         rest: probability of all others together, in (0, 1).
 
@@ -50,7 +50,17 @@ class Nearest(Claimed):
             raise ValueError(f"the rest has a probability in (0, 1), got {self.rest}")
 
     def probabilities(self, utilities: Tensor) -> Tensor:
-        """Law of the choice, (B, N) from utilities (B, N), of which only the order counts."""
+        """Law of the choice, which depends on the order of the utilities only.
+
+        Args:
+            utilities: (B, N) floating-point, finite.
+
+        Returns:
+            (B, N) float64, rows that sum to 1.
+
+        Raises:
+            ValueError: as for `check_records`, or another number of candidates.
+        """
         inside = self._inside(utilities)
         law = torch.full(inside.shape, self.rest / (self.candidates - self.near), dtype=torch.float64)
         return law.masked_fill(inside, (1 - self.rest) / self.near)
@@ -65,7 +75,17 @@ class Nearest(Claimed):
         return near.gather(1, place[:, None])[:, 0]
 
     def release(self, utilities: Tensor) -> Tensor:
-        """Choices (B,) that follow the law exactly, from the operating system's entropy."""
+        """Choices with exactly this law, from the operating system's entropy.
+
+        Args:
+            utilities: (B, N) floating-point, finite.
+
+        Returns:
+            (B,) 0-based candidate indices.
+
+        Raises:
+            ValueError: as for `check_records`, or another number of candidates.
+        """
         order = self._order(utilities)
         return torch.stack([row[self._exact_place()] for row in order])
 

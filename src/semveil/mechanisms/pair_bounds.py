@@ -15,11 +15,11 @@ Float32 = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Block:
-    """Rows prepared for bounding.
+    """Rows with precomputed quantities for distance bounds.
 
     Attributes:
         rows: (T, n) centred, float32.
-        scaled: (T, n) centred and weighted, float32; the same array as `rows` for L2.
+        scaled: (T, n) centred and weighted, float32; the same array as `rows` without weights.
         squares: (T,) squared L2 norms of `scaled`, inflated so that bounds from them hold in spite of all rounding.
         sums, sizes: (T,) sum and L1 norm of each row of `rows`.
     """
@@ -32,7 +32,13 @@ class Block:
 
     @classmethod
     def prepare(cls, rows: NDArray[Any], centre: NDArray[Any], weight: Float32 | None) -> "Block":
-        """Centre rows (T, n) and, for L1, divide them by the square root of the coordinates' `weight`."""
+        """Centre rows and, for weighted bounds, scale their coordinates.
+
+        Args:
+            rows: (T, n).
+            centre: (n,), subtracted from each row.
+            weight: (n,) factors of the coordinates; None leaves them unscaled.
+        """
         centred = np.subtract(rows, centre).astype(np.float32, copy=False)
         scaled = centred if weight is None else centred * weight
         inflation = 1 + 1.1 * (rows.shape[1] + 32) * UNIT
@@ -46,10 +52,17 @@ class Block:
 
 
 def squared_bounds(a: Block, b: Block) -> Float32:
-    """(S, T) upper bounds on the squared L2 distances of the scaled rows, at the price of one matrix product.
+    """Upper bounds on the squared L2 distances of the scaled rows, from one matrix product.
 
     ||a - b||^2 = ||a||^2 + ||b||^2 - 2 a.b, where a computed product errs by at most n u ||a|| ||b|| whatever the order of
-    its additions (Higham 2002, Section 3.1); with roundings of centring and weighting this adds up to a factor on the norms.
+    its additions (Higham 2002, Section 3.1); with the rounding of centring and scaling this amounts to a factor on the norms.
+
+    Args:
+        a: S rows.
+        b: T rows, prepared with the same centre and weight.
+
+    Returns:
+        (S, T) float32; infinite or NaN after an overflow.
     """
     with np.errstate(over="ignore", invalid="ignore"):  # an overflow gives inf or NaN, which the search rechecks
         bounds = a.scaled @ b.scaled.T
@@ -60,7 +73,16 @@ def squared_bounds(a: Block, b: Block) -> Float32:
 
 
 def l1_bounds(a: Block, b: Block, wanted: NDArray[np.bool_]) -> Float32:
-    """(S, T) upper bounds, tight to about 2e-4, on the L1 distances of the wanted pairs; -inf elsewhere."""
+    """Upper bounds on the L1 distances of selected pairs, tight to about 2e-4.
+
+    Args:
+        a: S rows.
+        b: T rows, prepared with the same centre.
+        wanted: (S, T) mask of the pairs.
+
+    Returns:
+        (S, T) float32; -inf for the other pairs.
+    """
     rounding = 1.1 * (2 * _STRIP + 2 * a.rows.shape[1] / _STRIP + 32) * UNIT
     if wanted.mean() < 0.2:
         return _sparse_l1_bounds(a, b, wanted, rounding)

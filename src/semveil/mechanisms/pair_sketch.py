@@ -15,7 +15,7 @@ _SAMPLE = 512
 
 @dataclass(frozen=True)
 class Sketch:
-    """Rows y as coordinates p in a shared subspace and the length rho of what lies outside it.
+    """Rows y as coordinates p in a shared subspace and the norm rho of the orthogonal residual.
 
     ||y - y'||^2 <= ||p - p'||^2 + (rho + rho')^2, whatever the subspace; it is tight where the subspace holds most of y.
 
@@ -29,7 +29,12 @@ class Sketch:
 
     @classmethod
     def build(cls, sample: NDArray[np.float64], parts: Callable[[], Iterable[NDArray[np.float64]]]) -> "Sketch":
-        """Sketch all rows, which `parts` yields in pieces (M, n), in the subspace that holds most of `sample` (S, n)."""
+        """Sketch rows in the principal subspace of a sample.
+
+        Args:
+            sample: (S, n) rows that define the subspace.
+            parts: yields all rows in pieces (M, n), in order.
+        """
         _, directions = np.linalg.eigh(sample @ sample.T)
         basis, _ = np.linalg.qr(sample.T @ directions[:, ::-1][:, :_WIDTH])
         values, squares = [], []
@@ -44,15 +49,32 @@ class Sketch:
 
     @classmethod
     def sample_of(cls, count: int) -> NDArray[np.intp]:
-        """Positions of the rows to sample: half the first ones (the farthest out), half spread evenly."""
+        """Ascending positions of the rows to sample: half of them the first rows (the farthest out), half evenly spaced.
+
+        Args:
+            count: number of all rows.
+        """
         first = np.arange(min(_SAMPLE // 2, count))
         return np.unique(np.concatenate([first, np.linspace(0, count - 1, min(_SAMPLE // 2, count)).astype(np.intp)]))
 
     def reordered(self, order: NDArray[np.intp]) -> "Sketch":
+        """Sketch with permuted rows.
+
+        Args:
+            order: (N,) row indices in the new order.
+        """
         return Sketch(self.values[order], self.squares[order])
 
     def squared_bounds(self, a: slice, b: slice) -> NDArray[np.float32]:
-        """(S, T) upper bounds on the squared L2 distances between two ranges of rows."""
+        """Upper bounds on the squared L2 distances between two ranges of rows.
+
+        Args:
+            a: S rows.
+            b: T rows.
+
+        Returns:
+            (S, T) float32; infinite or NaN after an overflow.
+        """
         mirrored = self.values[b].copy()
         mirrored[:, -1] *= -1
         with np.errstate(over="ignore", invalid="ignore"):  # an overflow gives inf or NaN, which the search rechecks

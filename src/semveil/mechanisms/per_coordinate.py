@@ -19,7 +19,7 @@ _NUDGE = 2.0**-50
 
 @dataclass(frozen=True, eq=False)
 class CoordinateSensitivity:
-    """How far two records can lie apart in each coordinate: S_j = max |f_j(x) - f_j(x')|.
+    """Sensitivity per coordinate: S_j = max |f_j(x) - f_j(x')| over any two records x, x'.
 
     Args:
         values: (...) finite, not negative; the shape of one record.
@@ -87,7 +87,12 @@ class PerCoordinateLaplace:
         not_covered: Sequence[str] = (),
         assumptions: Sequence[str] = (),
     ) -> Guarantee:
-        """epsilon = sum of S_j / b_j; coordinates with S_j = 0 cost nothing, those with S_j > 0 = b_j void the claim."""
+        """epsilon = sum of S_j / b_j; no finite epsilon holds if a coordinate with S_j > 0 has b_j = 0.
+
+        Raises:
+            TypeError: the sensitivity is not a `CoordinateSensitivity`.
+            ValueError: sensitivity and scales have different shapes.
+        """
         _require_coordinates(sensitivity)
         if sensitivity.values.shape != self.scales.shape:
             raise ValueError(
@@ -119,7 +124,7 @@ class PerCoordinateLaplace:
         return float(noisy.min())
 
     def sample_on_grid(self, x: Tensor, step: float) -> list[int]:
-        """round((x + N) / step) for each number of x (B, ...), exactly."""
+        """Exact samples of round((x + N) / step), see `round_laplace`."""
         self._check_shape(x)
         return round_laplace(x.flatten().tolist(), self.scales.flatten().tolist() * len(x), step)
 
@@ -132,7 +137,7 @@ class PerCoordinateLaplace:
             raise ValueError(f"records have shape {tuple(x.shape[1:])}, the scales {tuple(self.scales.shape)}")
 
     def coordinate_std(self, dimension: int) -> Tensor:
-        """Standard deviation of the noise in each coordinate, in the shape of one record."""
+        """sqrt(2) b_j, in the shape of a record, whatever `dimension`."""
         return self.scales * 2**0.5
 
     @classmethod
@@ -142,10 +147,15 @@ class PerCoordinateLaplace:
         """The scales S_j / (w_j epsilon) whose guarantee for this sensitivity is epsilon.
 
         Args:
-            sensitivity: how far two records can lie apart.
-            epsilon: privacy budget, > 0.
+            sensitivity: S_j, at least one of them > 0.
+            epsilon: budget in nats.
             weights: share of epsilon that each coordinate may spend, any positive numbers where S_j > 0 (they are
                 normalised to sum to 1; coordinates with S_j = 0 spend nothing); equal shares by default.
+
+        Raises:
+            TypeError: the sensitivity is not a `CoordinateSensitivity`.
+            ValueError: epsilon is out of range (`require_epsilon`), the weights have another shape than the sensitivity, no
+                coordinate varies, or one that varies has no positive, finite weight.
         """
         _require_coordinates(sensitivity)
         require_epsilon(epsilon)

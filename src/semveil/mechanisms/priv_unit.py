@@ -48,7 +48,7 @@ class PrivUnit(CosineLaw):
             raise ValueError(f"PrivUnit takes a threshold in [0, 1) and a rest in (0, 1), got {self.threshold}, {self.rest}")
 
     def cosines(self, count: int, *, rng: torch.Generator | None) -> Tensor:
-        """Simulated cosines <x, y> (count,)."""
+        """Simulated cosines <x, y>, see `CosineLaw.cosines`."""
         device = rng.device if rng is not None else None
         inside = torch.rand(count, generator=rng, dtype=torch.float64, device=device) >= self.rest
         found = torch.empty(count, dtype=torch.float64, device=device)
@@ -62,7 +62,7 @@ class PrivUnit(CosineLaw):
         return found
 
     def exact_cosine(self, draws: RandomBits) -> arb:
-        """A cosine of this law, as a ball."""
+        """Enclosure of one cosine, see `CosineLaw.exact_cosine`."""
         if not certified_less(draws.uniform(), arb(self.rest)):
             return cap_tail(self.threshold, self.dimension).exact(draws)
         while True:
@@ -71,7 +71,11 @@ class PrivUnit(CosineLaw):
                 return t
 
     def log_density(self, cosines: Floats) -> Floats:
-        """ln of the density at each cosine, relative to the uniform law on the sphere."""
+        """Log-density relative to the uniform law on the sphere.
+
+        Args:
+            cosines: <x, y> in [-1, 1], of any shape.
+        """
         cap = log_cap(self.threshold, self.dimension)
         inside, outside = math.log1p(-self.rest) - cap, math.log(self.rest) - log_rest(cap)
         return np.where(cosines >= self.threshold, inside, outside)
@@ -91,13 +95,17 @@ class PrivUnit(CosineLaw):
 
     @classmethod
     def calibrate(cls, dimension: int, epsilon: float) -> "PrivUnit":
-        """The law of this epsilon that keeps most of x: its threshold is the cosine kept itself.
+        """Law of a given epsilon with the largest mean cosine; its threshold equals that mean.
 
         m(t) = M(t) (e^epsilon - 1) / (1 + (e^epsilon - 1) q(t)) with M' = -t f and q' = -f, f the density of T. So m' = 0
         where t = m(t), that is t = (e^epsilon - 1) E[(T - t)_+], whose sides cross once.
 
+        Args:
+            dimension: d >= 4.
+            epsilon: budget in nats.
+
         Raises:
-            ValueError: an epsilon that is too large for a small dimension, or that floats cannot hold.
+            ValueError: as for `require_budget`; or an epsilon too large for the dimension or for floating point.
         """
         require_budget(dimension, epsilon)
         gain = epsilon + math.log(-math.expm1(-epsilon))

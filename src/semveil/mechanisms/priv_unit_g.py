@@ -49,7 +49,7 @@ class PrivUnitG(CosineLaw):
             raise ValueError(f"PrivUnitG takes a threshold >= 0 and a rest in (0, 1), got {self.threshold}, {self.rest}")
 
     def cosines(self, count: int, *, rng: torch.Generator | None) -> Tensor:
-        """Simulated cosines <x, y> (count,): a / ||v||."""
+        """Simulated cosines <x, y> = a / ||v||, see `CosineLaw.cosines`."""
         device = rng.device if rng is not None else None
         inside = torch.rand(count, generator=rng, dtype=torch.float64, device=device) >= self.rest
         along = torch.empty(count, dtype=torch.float64, device=device)
@@ -64,7 +64,7 @@ class PrivUnitG(CosineLaw):
         return along / (along.square() + across).sqrt()
 
     def exact_cosine(self, draws: RandomBits) -> arb:
-        """A cosine of this law, as a ball."""
+        """Enclosure of one cosine, see `CosineLaw.exact_cosine`."""
         along = self._exact_part(draws)
         across = sum((n * n for n in draws.normals(self.dimension - 1)), start=arb(0))
         return along / (along * along + across).sqrt()
@@ -78,9 +78,12 @@ class PrivUnitG(CosineLaw):
                 return a
 
     def log_density(self, cosines: Floats) -> Floats:
-        """ln of the density at each cosine, relative to the uniform law on the sphere.
+        """Log-density relative to the uniform law on the sphere.
 
         The length R of a standard normal vector is independent of its direction, and a >= threshold means R >= threshold / t.
+
+        Args:
+            cosines: t = <x, y> in [-1, 1], of any shape.
         """
         cap = float(scipy.special.log_ndtr(-self.threshold))
         inside = math.log1p(-self.rest) - cap
@@ -109,13 +112,17 @@ class PrivUnitG(CosineLaw):
 
     @classmethod
     def calibrate(cls, dimension: int, epsilon: float) -> "PrivUnitG":
-        """The law of this epsilon that keeps most of x.
+        """Law of a given epsilon with the largest mean cosine.
 
-        As for PrivUnit the cosine kept m(t) stops rising where it meets what the edge of the cap keeps,
+        As for PrivUnit the mean cosine m(t) is largest where it equals the mean at the edge of the cap,
         g(t) = E[t / sqrt(t^2 + S)] with S chi-square of d - 1 degrees.
 
+        Args:
+            dimension: d >= 4.
+            epsilon: budget in nats.
+
         Raises:
-            ValueError: an epsilon that is too large for a small dimension, or that floats cannot hold.
+            ValueError: as for `require_budget`; or an epsilon too large for the dimension or for floating point.
         """
         require_budget(dimension, epsilon)
         gain = epsilon + math.log(-math.expm1(-epsilon))

@@ -19,21 +19,21 @@ LARGEST_VALUE = 2.0**100  # leaves float32 room for the noise
 
 
 class ExactRelease:
-    """A mechanism whose noise is fit for a real release, not for simulation only.
+    """A mechanism with exactly sampled noise, for real releases in place of simulations.
 
     Y = step * round((X + N) / step), N of the mechanism's ideal law; Y has exactly this law, see `semveil.mechanisms.exact`.
     Rounding to a public grid is post-processing of the ideal X + N, so the guarantee of the ideal mechanism holds with basis
-    `proved`. There is no stream of random numbers to pass in: a release that can be repeated can be undone.
+    `proved`. No generator can be passed in: a reproducible release could be undone.
 
     Args:
         mechanism: an `ExactMechanism`, as Laplace, L2Laplace, Gaussian and PerCoordinateLaplace are; its scale must not depend
             on the record.
-        step: of the grid, a power of two in [2^-100, 2^100], in the units of x and fixed without looking at the record. By
-            default 2^-17 to 2^-16 of the smallest scale, which adds nothing to be seen to the noise.
+        step: of the grid, a power of two in [2^-100, 2^100], in the units of x, independent of the record. By default
+            2^-17 to 2^-16 of the smallest scale, which is negligible beside the noise.
 
     Raises:
         TypeError: a mechanism that has no exact sampler.
-        ValueError: a step that is no power of two or out of range; a mechanism without noise.
+        ValueError: the step is out of range or not a power of two, or the mechanism has no noise.
 
     Example:
         >>> from semveil.core.privacy import Sensitivity
@@ -93,9 +93,9 @@ class ExactRelease:
 
         Args:
             sensitivity: as the mechanism takes it (L1, L2 or one per coordinate).
-            covers: what is protected, in words.
-            not_covered: what is given away besides, in words.
-            assumptions: what the claim rests on besides.
+            covers: the protected part of the record, in words.
+            not_covered: parts of the record that the release shows unprotected, in words.
+            assumptions: further conditions of the claim.
         """
         claim = self.mechanism.guarantee(sensitivity, covers=covers, not_covered=not_covered)
         rests_on = release_assumptions(
@@ -114,7 +114,7 @@ class ExactRelease:
 
 
 def release_of(mechanism: Mechanism) -> ExactRelease | None:
-    """Its release; None for a law without an exact sampler, which can only be simulated."""
+    """Exact release of a mechanism; None if it has no exact sampler and can only be simulated."""
     return ExactRelease(mechanism) if isinstance(mechanism, ExactMechanism) else None
 
 
@@ -124,7 +124,7 @@ def noisy(mechanism: Mechanism, release: ExactRelease | None, x: Tensor, *, rng:
     Args:
         mechanism: the noise law.
         release: as `release_of` gives it.
-        x: clipped to what the law's sensitivity bounds.
+        x: records, clipped to the box that the sensitivity refers to.
         rng: of the simulation.
 
     Raises:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Noise added to a unit vector, and the sum divided by its length: what general mechanisms do on the sphere."""
+"""General mechanisms on the sphere: noise added to a unit vector, and the sum normalised."""
 
 import math
 from abc import abstractmethod
@@ -27,7 +27,11 @@ INWARD = 1 - 2.0**-30  # of released records: no norm exceeds 1 however floats r
 
 
 def sphere_sensitivity(dimension: int, norm: Norm | str) -> Sensitivity:
-    """Between any two unit vectors: 2 in L2 (opposite poles), 2 sqrt(d) in L1 (opposite corners of a cube), rounded up.
+    """Diameter of the unit sphere: 2 in L2 (opposite poles), 2 sqrt(d) in L1 (opposite corners of a cube), rounded up.
+
+    Args:
+        dimension: d, of the vectors.
+        norm: `l1` or `l2`.
 
     Example:
         >>> sphere_sensitivity(512, "l1").value
@@ -38,7 +42,7 @@ def sphere_sensitivity(dimension: int, norm: Norm | str) -> Sensitivity:
 
 
 class NoiseOnSphere(SphereLaw):
-    """A law that adds noise to unit vectors: its claim is the noise's, for any two of them.
+    """A law that adds noise to unit vectors; its guarantee is that of the noise, for any two of them.
 
     Attributes:
         scale: of the noise.
@@ -50,10 +54,15 @@ class NoiseOnSphere(SphereLaw):
         _ = self.noise  # which checks its scale
 
     def simulate(self, rows: Tensor, *, rng: torch.Generator | None) -> Tensor:
+        """Add simulated noise and normalise."""
         return normalize(self.noise(rows, rng=rng))
 
     def release(self, x: Tensor) -> Tensor:
-        """As `Release` draws the noise, then divided by the length and rounded to multiples of 2^-24."""
+        """Add exact noise, normalise, and round to multiples of 2^-24.
+
+        Raises:
+            ValueError: as for `check_releasable`.
+        """
         check_releasable(x, self.dimension)
         y = normalize(ExactRelease(self.noise)(unit_rows(x, self.dimension) * INWARD))
         return (torch.round(y / STEP) * STEP).to(x.dtype)
@@ -65,12 +74,12 @@ class NoiseOnSphere(SphereLaw):
 
     @property
     def epsilon(self) -> float:
-        """Of the noise, for vectors as far apart as unit vectors can lie."""
+        """Epsilon of the noise, for unit vectors at the largest distance."""
         return self.sensitivity.value / self.scale
 
     @property
     def sensitivity(self) -> Sensitivity:
-        """How far apart unit vectors can lie, in the noise's norm."""
+        """Diameter of the unit sphere in the noise's norm."""
         return sphere_sensitivity(self.dimension, Norm.L1 if isinstance(self.noise, Laplace) else Norm.L2)
 
     def guarantee(
@@ -85,9 +94,9 @@ class NoiseOnSphere(SphereLaw):
 
         Args:
             exact: the output came from `release`; basis `proved`, epsilon rounded up.
-            covers: what is protected, in words.
-            not_covered: what is given away besides, in words.
-            assumptions: what the claim rests on besides.
+            covers: the protected part of the record, in words.
+            not_covered: parts of the record that the release shows unprotected, in words.
+            assumptions: further conditions of the claim.
         """
         law: Laplace | L2Laplace | ExactRelease = ExactRelease(self.noise) if exact else self.noise
         return law.guarantee(self.sensitivity, covers=covers, not_covered=not_covered, assumptions=assumptions)
@@ -125,7 +134,15 @@ class RenormalisedLaplace(NoiseOnSphere):
 
     @classmethod
     def calibrate(cls, dimension: int, epsilon: float) -> "RenormalisedLaplace":
-        """scale = 2 sqrt(d) / epsilon."""
+        """scale = 2 sqrt(d) / epsilon.
+
+        Args:
+            dimension: d >= 4.
+            epsilon: budget in nats.
+
+        Raises:
+            ValueError: as for `require_budget`.
+        """
         require_budget(dimension, epsilon)
         return cls(dimension, sphere_sensitivity(dimension, Norm.L1).value / epsilon)
 
@@ -161,6 +178,14 @@ class RenormalisedL2Laplace(NoiseOnSphere):
 
     @classmethod
     def calibrate(cls, dimension: int, epsilon: float) -> "RenormalisedL2Laplace":
-        """scale = 2 / epsilon."""
+        """scale = 2 / epsilon.
+
+        Args:
+            dimension: d >= 4.
+            epsilon: budget in nats.
+
+        Raises:
+            ValueError: as for `require_budget`.
+        """
         require_budget(dimension, epsilon)
         return cls(dimension, 2 / epsilon)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What mechanisms on the unit sphere share: the interface, the check of unit vectors, and how a cosine becomes a vector.
+"""Shared by mechanisms on the unit sphere: the interface, the check of unit vectors, vectors with a given cosine.
 
 All of them leave the direction around the input to chance: the output is t x + sqrt(1 - t^2) u, u uniform among the unit
 vectors orthogonal to x, and only the law of the cosine t = <x, y> differs. Density ratios are then those of the cosines.
@@ -37,30 +37,69 @@ class SphereMechanism(Protocol):
     name: ClassVar[str]
 
     @property
-    def dimension(self) -> int: ...
+    def dimension(self) -> int:
+        """d, of the vectors."""
+        ...
 
-    def __call__(self, x: Tensor, *, rng: torch.Generator | None = None) -> Tensor: ...
+    def __call__(self, x: Tensor, *, rng: torch.Generator | None = None) -> Tensor:
+        """Simulate the law in floating point.
 
-    def release(self, x: Tensor) -> Tensor: ...
+        Args:
+            x: (B, dimension) unit vectors.
+            rng: source of the samples; torch's global generator where None.
+        """
+        ...
+
+    def release(self, x: Tensor) -> Tensor:
+        """Sample the ideal law, rounded to a public grid, from the operating system's entropy.
+
+        Args:
+            x: (B, dimension) unit vectors, float32 or float64.
+        """
+        ...
 
     @property
-    def epsilon(self) -> float: ...
+    def epsilon(self) -> float:
+        """Of the law, for any two unit vectors, in nats."""
+        ...
 
     def guarantee(
         self, *, exact: bool = ..., covers: str = ..., not_covered: Sequence[str] = ..., assumptions: Sequence[str] = ...
-    ) -> Guarantee: ...
+    ) -> Guarantee:
+        """Guarantee for any two unit vectors.
 
-    def cosine_kept(self) -> float: ...
+        Args:
+            exact: of `release`, in place of the floating-point simulation.
+            covers: the protected part of the record, in words.
+            not_covered: parts of the record that the release shows unprotected, in words.
+            assumptions: further conditions of the claim.
+        """
+        ...
+
+    def cosine_kept(self) -> float:
+        """Mean cosine between input and output."""
+        ...
 
     @classmethod
-    def calibrate(cls, dimension: int, epsilon: float) -> "SphereMechanism": ...
+    def calibrate(cls, dimension: int, epsilon: float) -> "SphereMechanism":
+        """The law of a given epsilon.
+
+        Args:
+            dimension: d >= 4.
+            epsilon: budget in nats.
+        """
+        ...
 
 
 def unit_rows(x: Tensor, dimension: int) -> Tensor:
-    """x (B, dimension) in float64 with norms of 1, after checks.
+    """Validate unit vectors and normalise them in float64.
+
+    Args:
+        x: (B, dimension) floating-point.
+        dimension: required.
 
     Raises:
-        ValueError: another shape, NaN, or a norm further than 1e-4 from 1.
+        ValueError: another shape, an entry is NaN or infinite, or a norm differs from 1 by more than `UNIT_TOLERANCE`.
 
     Example:
         >>> unit_rows(torch.tensor([[0.6, 0.8, 0.0, 0.0]]), 4).norm().item()
@@ -95,19 +134,43 @@ def around(x: Tensor, cosines: Tensor, *, rng: torch.Generator | None) -> Tensor
 
 
 def uniform_cosines(count: int, dimension: int, *, rng: torch.Generator | None) -> Tensor:
-    """Cosines (count,) between a fixed vector and uniform ones."""
+    """Cosines between a fixed vector and independent uniform ones.
+
+    Args:
+        count: how many.
+        dimension: of the vectors.
+        rng: source of the samples, which lie on its device; torch's global CPU generator where None.
+
+    Returns:
+        (count,) float64.
+    """
     normals = draw_normal((count, dimension), rng)
     return normals[:, 0] / normals.norm(dim=1)
 
 
 def require_dimension(dimension: int) -> None:
-    """Refuse spheres too small for the laws here."""
+    """Check that a sphere is large enough for the laws here.
+
+    Args:
+        dimension: d, of the vectors.
+
+    Raises:
+        ValueError: it is below `SMALLEST_DIMENSION`.
+    """
     if dimension < SMALLEST_DIMENSION:
         raise ValueError(f"mechanisms on the sphere take a dimension of at least {SMALLEST_DIMENSION}, got {dimension}")
 
 
 def require_budget(dimension: int, epsilon: float) -> None:
-    """Checks before a calibration."""
+    """Check dimension and epsilon before a calibration.
+
+    Args:
+        dimension: d, of the vectors.
+        epsilon: in nats.
+
+    Raises:
+        ValueError: as for `require_dimension` and `require_epsilon`.
+    """
     require_dimension(dimension)
     require_epsilon(epsilon)
 
@@ -116,7 +179,7 @@ class Claimed(ABC):
     """A law whose claim follows from its epsilon, for any two records: basis `proved` for a release, `simulation` for floats.
 
     Attributes:
-        rests_on: what a release rests on beside `release_assumptions`.
+        rests_on: assumptions of a release besides `release_assumptions`.
     """
 
     rests_on: ClassVar[str] = "the mechanism's parameters and its grid do not depend on the record"
@@ -124,14 +187,14 @@ class Claimed(ABC):
     @property
     @abstractmethod
     def epsilon(self) -> float:
-        """As floats compute it."""
+        """In floating point."""
 
     def epsilon_above(self) -> float:
-        """The same, rounded up."""
+        """`epsilon`, rounded up."""
         return self.epsilon
 
     def metric_form(self) -> MetricForm | None:
-        """What holds for records that lie near each other, where there is more to say than epsilon."""
+        """Metric form of the guarantee, for records near each other; None without one."""
         return None
 
     def guarantee(
@@ -146,9 +209,9 @@ class Claimed(ABC):
 
         Args:
             exact: the output came from `release`; basis `proved`, epsilon rounded up.
-            covers: what was given to the law, in words.
-            not_covered: what else was given away.
-            assumptions: what the claim rests on besides.
+            covers: the protected part of the record, in words.
+            not_covered: parts of the record that the release shows unprotected, in words.
+            assumptions: further conditions of the claim.
         """
         claim = simulated_guarantee(
             self.epsilon_above() if exact else self.epsilon,

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The base of all laws on the unit sphere, and of those that draw the cosine to the input and leave the rest to chance."""
+"""Base classes of laws on the unit sphere, and of those that depend on the cosine to the input only."""
 
 from abc import ABC, abstractmethod
 
@@ -42,26 +42,61 @@ class SphereLaw(ABC):
 
     @abstractmethod
     def simulate(self, rows: Tensor, *, rng: torch.Generator | None) -> Tensor:
-        """Unit vectors (B, d) float64 of this law in floats, for unit vectors (B, d) float64."""
+        """Samples of this law in floating point.
+
+        Args:
+            rows: (B, d) unit vectors, float64.
+            rng: source of the samples; torch's global CPU generator where None.
+
+        Returns:
+            (B, d) unit vectors, float64.
+        """
 
     @abstractmethod
     def release(self, x: Tensor) -> Tensor:
-        """Vectors (B, d) of exactly this law, rounded to multiples of 2^-24, from the operating system's entropy."""
+        """Samples of exactly this law, rounded to multiples of 2^-24, from the operating system's entropy.
+
+        Args:
+            x: (B, d) unit vectors, float32 or float64.
+
+        Returns:
+            (B, d), in the dtype of x.
+
+        Raises:
+            ValueError: as for `check_releasable`.
+        """
 
 
 class CosineLaw(SphereLaw, Claimed):
     """A law under which only the cosine t = <x, y> depends on x: y = t x + sqrt(1 - t^2) u, u uniform and orthogonal to x."""
 
     def simulate(self, rows: Tensor, *, rng: torch.Generator | None) -> Tensor:
+        """Draw the cosines, then uniform orthogonal directions."""
         return around(rows, self.cosines(len(rows), rng=rng), rng=rng)
 
     def release(self, x: Tensor) -> Tensor:
+        """Draw exact cosines and uniform orthogonal directions."""
         return release_around(x, self.dimension, self.exact_cosine)
 
     @abstractmethod
     def cosines(self, count: int, *, rng: torch.Generator | None) -> Tensor:
-        """Simulated cosines (count,) float64."""
+        """Simulated cosines t = <x, y>.
+
+        Args:
+            count: how many.
+            rng: source of the samples, which lie on its device; torch's global CPU generator where None.
+
+        Returns:
+            (count,) float64.
+        """
 
     @abstractmethod
     def exact_cosine(self, draws: RandomBits) -> arb:
-        """A cosine of this law, as a ball."""
+        """Enclosure of one cosine of exactly this law.
+
+        Args:
+            draws: random bits.
+
+        Raises:
+            Undecided: the known bits do not decide a comparison.
+        """

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The mechanisms on the unit sphere by name, and what each of them keeps of a vector."""
+"""The mechanisms on the unit sphere by name, and the mean cosine that each preserves."""
 
 from collections.abc import Iterable
 
@@ -21,7 +21,7 @@ for _mechanism in (RenormalisedLaplace, RenormalisedL2Laplace, VonMisesFisher, P
 
 
 def cosines_kept(dimension: int, epsilons: Iterable[float]) -> dict[str, list[float]]:
-    """The mean cosine between a unit vector and what each mechanism makes of it, at the given budgets.
+    """Mean cosine between input and output of each mechanism, at the given budgets.
 
     Args:
         dimension: of the vectors, >= 4.

@@ -36,7 +36,15 @@ class Tail:
     touch: float
 
     def draw(self, count: int, *, rng: torch.Generator | None) -> Tensor:
-        """Numbers (count,) in float64."""
+        """Simulated samples.
+
+        Args:
+            count: how many.
+            rng: source of the samples, which lie on its device; torch's global CPU generator where None.
+
+        Returns:
+            (count,) float64.
+        """
         touch = torch.tensor(self.touch, dtype=torch.float64)
         height, slope = float(self.log_density(touch)), float(self.slope(touch))
         found = [draw_exponential((0,), rng)]  # on the stream's device
@@ -50,7 +58,14 @@ class Tail:
         return torch.cat(found)
 
     def exact(self, draws: RandomBits) -> arb:
-        """One number, as a ball."""
+        """Enclosure of one sample of exactly this law.
+
+        Args:
+            draws: random bits.
+
+        Raises:
+            Undecided: the known bits do not decide a comparison.
+        """
         touch = arb(self.touch)
         height, slope = self.log_density(touch), self.slope(touch)
         while True:
@@ -63,7 +78,11 @@ class Tail:
 
 
 def cap_tail(threshold: float, dimension: int) -> Tail:
-    """Cosines to a uniform vector in the cap where they are at least `threshold`, density (1 - t^2)^((d - 3) / 2).
+    """Law of the cosine to a uniform vector, restricted to a cap: density (1 - t^2)^((d - 3) / 2) on [threshold, 1).
+
+    Args:
+        threshold: smallest cosine, in [0, 1).
+        dimension: d >= 4.
 
     Example:
         >>> bool((cap_tail(0.5, 16).draw(100, rng=torch.Generator().manual_seed(0)) >= 0.5).all())
@@ -81,7 +100,10 @@ def cap_tail(threshold: float, dimension: int) -> Tail:
 
 
 def normal_tail(threshold: float) -> Tail:
-    """Standard normal numbers of at least `threshold` (Robert 1995).
+    """Standard normal law restricted to [threshold, inf) (Robert 1995).
+
+    Args:
+        threshold: smallest value.
 
     Example:
         >>> bool((normal_tail(30.0).draw(100, rng=torch.Generator().manual_seed(0)) >= 30).all())

@@ -43,7 +43,7 @@ class VonMisesFisher(CosineLaw):
         require_positive("the concentration kappa", self.kappa)
 
     def cosines(self, count: int, *, rng: torch.Generator | None) -> Tensor:
-        """Simulated cosines <x, y> (count,), by rejection (Wood 1994), see `exact_cosine`."""
+        """Simulated cosines <x, y> by rejection (Wood 1994), see `exact_cosine`."""
         shift, peak = self._shift(), float(self._peak(arb(self._shift())))
         found = [draw_exponential((0,), rng)]  # on the stream's device
         missing = count
@@ -56,11 +56,17 @@ class VonMisesFisher(CosineLaw):
         return torch.cat(found)
 
     def exact_cosine(self, draws: RandomBits) -> arb:
-        """A cosine of density proportional to exp(kappa w) (1 - w^2)^((d - 3) / 2), as a ball.
+        """Enclosure of a cosine of density proportional to exp(kappa w) (1 - w^2)^((d - 3) / 2), by rejection.
 
         W = (s + T) / (1 + s T), T the cosine to a uniform vector, has density proportional to (1 - w^2)^((d - 3) / 2) /
         (1 - s w)^(d - 1); it is accepted with probability exp(h(w) - max h), h(w) = kappa w + (d - 1) ln(1 - s w). The law is
-        right for every shift s in (0, 1); its choice decides only how often a proposal is accepted.
+        correct for every shift s in (0, 1), which only affects the acceptance rate.
+
+        Args:
+            draws: random bits.
+
+        Raises:
+            Undecided: the known bits do not decide a comparison.
         """
         shift = arb(self._shift())
         peak = self._peak(shift)
@@ -72,7 +78,11 @@ class VonMisesFisher(CosineLaw):
                 return w
 
     def log_density(self, cosines: Floats) -> Floats:
-        """ln of the density at each cosine, relative to the uniform law on the sphere."""
+        """Log-density relative to the uniform law on the sphere.
+
+        Args:
+            cosines: <x, y> in [-1, 1], of any shape.
+        """
         return self.kappa * cosines - exponential_moment(self.kappa, self.dimension)[0]
 
     @property
@@ -90,7 +100,15 @@ class VonMisesFisher(CosineLaw):
 
     @classmethod
     def calibrate(cls, dimension: int, epsilon: float) -> "VonMisesFisher":
-        """kappa = epsilon / 2."""
+        """kappa = epsilon / 2.
+
+        Args:
+            dimension: d >= 4.
+            epsilon: budget in nats.
+
+        Raises:
+            ValueError: as for `require_budget`.
+        """
         require_budget(dimension, epsilon)
         return cls(dimension, epsilon / 2)
 

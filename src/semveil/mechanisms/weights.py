@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How latent-dp splits a budget between coordinates of different width: weights w_j, and what follows for the noise.
+"""Budget split of latent-dp between coordinates of different width: weights w_j and the resulting noise.
 
 [LDP]: Tao Li, Chris Clifton, "Differentially Private Imaging via Latent Space Manipulation", 2021. With weights that add up
 to 1 and scales b_j = S_j / (w_j epsilon), coordinate j loses w_j epsilon and all of them epsilon.
@@ -18,22 +18,50 @@ Weighting = Callable[[Tensor], Tensor]
 
 
 def uniform(widths: Tensor) -> Tensor:
-    """The same share for every coordinate that varies, as in the paper's experiments."""
+    """Equal weights for all coordinates that vary, as in the paper's experiments.
+
+    Args:
+        widths: S_j >= 0, of any shape.
+
+    Returns:
+        Unnormalised weights, float64.
+    """
     return (widths > 0).double()
 
 
 def proportional(widths: Tensor) -> Tensor:
-    """w_j proportional to S_j: equal scales, which is the Laplace mechanism for the whole vector."""
+    """w_j proportional to S_j: equal scales, the Laplace mechanism for the whole vector.
+
+    Args:
+        widths: S_j >= 0, of any shape.
+
+    Returns:
+        Unnormalised weights, float64.
+    """
     return widths.double()
 
 
 def least_variance(widths: Tensor) -> Tensor:
-    """w_j proportional to S_j^(2/3): of all weights, these minimise sum b_j^2, the total variance of the noise."""
+    """w_j proportional to S_j^(2/3), which minimises sum b_j^2, the total noise variance.
+
+    Args:
+        widths: S_j >= 0, of any shape.
+
+    Returns:
+        Unnormalised weights, float64.
+    """
     return widths.double() ** (2 / 3)
 
 
 def least_absolute_error(widths: Tensor) -> Tensor:
-    """w_j proportional to S_j^(1/2): of all weights, these minimise sum b_j, the total absolute error of the noise."""
+    """w_j proportional to S_j^(1/2), which minimises sum b_j, the total absolute error.
+
+    Args:
+        widths: S_j >= 0, of any shape.
+
+    Returns:
+        Unnormalised weights, float64.
+    """
     return widths.double() ** 0.5
 
 
@@ -83,7 +111,15 @@ def scales_as_published(sensitivity: CoordinateSensitivity, epsilon: float, shar
     """The noise of [LDP] Algorithm 2, line 3, as printed: b_j = S_j w_j / epsilon, which is inverted.
 
     Coordinate j then loses epsilon / w_j: with n equal weights, n^2 epsilon in all. `PerCoordinateLaplace.calibrate` has the
-    correct scale; this one is here to show what the printed one amounts to.
+    correct scale; this function quantifies the error.
+
+    Args:
+        sensitivity: S_j, widths of the clip box.
+        epsilon: nominal budget in nats.
+        shares: w_j, in the shape of the widths, summing to 1.
+
+    Raises:
+        ValueError: as for `require_epsilon`; or a scale is not finite.
 
     Example:
         >>> widths = CoordinateSensitivity(torch.ones(4), source="an example")

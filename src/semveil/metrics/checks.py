@@ -1,21 +1,29 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What every measurement of images checks first."""
+"""Shape checks shared by all image metrics."""
 
 from torch import Tensor
 
 
 def check_images(images: Tensor, *, name: str = "images") -> None:
-    """Refuse what is no batch of RGB images.
+    """Check that images are an RGB batch.
+
+    Args:
+        images: (B, 3, H, W).
+        name: of the argument, for the message.
 
     Raises:
-        ValueError: not (B, 3, H, W).
+        ValueError: another shape.
     """
     if images.ndim != 4 or images.shape[1] != 3:
         raise ValueError(f"{name} must be (B, 3, H, W), got {tuple(images.shape)}")
 
 
 def check_pairs(a: Tensor, b: Tensor) -> None:
-    """Refuse two batches that cannot be compared image by image.
+    """Check that two batches can be compared image by image.
+
+    Args:
+        a: (B, 3, H, W).
+        b: likewise.
 
     Raises:
         ValueError: a shape is not (B, 3, H, W), or the two differ.

@@ -16,7 +16,7 @@ PADDING = SIDE // 4  # on each side: aligned faces nearly fill the image
 
 
 def face_detected(images: Tensor) -> Tensor:
-    """Whether dlib's HOG detector finds a face in each aligned image.
+    """True for each aligned image in which dlib's HOG detector finds a face.
 
     Images are resized to 256 px (bicubic) and padded by 25 % on each side by repeating the edge pixels; mirroring would
     add half faces. On 64 px crops of real photos it finds 98 % (CelebAMask-HQ); state rates relative to the source's.
@@ -39,7 +39,7 @@ def face_detected(images: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class DetectionRate:
-    """How many of the faces that a detector finds in source images it still finds in the received ones.
+    """Face detection rates in source and received images.
 
     Attributes:
         images: how many there were of each.
@@ -68,7 +68,7 @@ class DetectionRate:
 
     @property
     def ratio(self) -> float | None:
-        """The rate over the source's; above 1 where protection uncovers faces; None where no source shows a face."""
+        """`rate` over `source_rate`, which exceeds 1 if protection uncovers faces; None for no face in any source."""
         return self.found / self.found_in_source if self.found_in_source else None
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How much an image was changed, pixel by pixel: the distances that [DPI] reports beside SSIM and FID."""
+"""Pixel-wise distortion: the distances that [DPI] reports beside SSIM and FID."""
 
 import torch
 from torch import Tensor
@@ -46,7 +46,7 @@ def ald(source: Tensor, received: Tensor, *, p: float) -> Tensor:
         (B,); infinite where X is black all over and Y is not, 0 where both are.
 
     Raises:
-        ValueError: p is below 1, where it is no norm.
+        ValueError: p is below 1.
 
     Example:
         >>> grey, white = torch.zeros(1, 3, 2, 2), torch.ones(1, 3, 2, 2)

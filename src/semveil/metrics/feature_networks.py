@@ -47,10 +47,10 @@ class InceptionFeatures:
 
     @classmethod
     def from_catalogue(cls) -> "InceptionFeatures":
-        """With the official weights.
+        """Feature extractor with the official weights.
 
         Raises:
-            WeightsMissing: they are not on this machine; the message names the command that gets them.
+            WeightsMissing: the weights are not installed; the message names the command that fetches them.
         """
         return cls(require(INCEPTION))
 
@@ -82,10 +82,13 @@ class TrunkFeatures:
 
     @classmethod
     def from_catalogue(cls, net: Net) -> "TrunkFeatures":
-        """With the catalogue's weights.
+        """Feature extractor with the weights of the catalogue.
+
+        Args:
+            net: `alex` or `squeeze`.
 
         Raises:
-            WeightsMissing: they are not on this machine; the message names the command that gets them.
+            WeightsMissing: the weights are not installed; the message names the command that fetches them.
         """
         return cls(net, require(TRUNK_ENTRIES[net]))
 
@@ -124,7 +127,7 @@ def fid(source: Tensor, received: Tensor, *, network: InceptionFeatures | None =
 
     Raises:
         WeightsMissing: no network is given and the weights are not on this machine.
-        ValueError: the network's weights are not the official ones, so the distance is no FID.
+        ValueError: the network does not have the official weights, without which the distance is not FID.
     """
     network = network or InceptionFeatures.from_catalogue()
     if network.metric != FID:

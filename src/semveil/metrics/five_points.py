@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""dlib's five points on aligned pictures: how far the eyes and the nose moved."""
+"""Displacement of eyes and nose by dlib's five landmarks on aligned images."""
 
 import numpy as np
 import torch.nn.functional as F

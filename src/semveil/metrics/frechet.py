@@ -22,10 +22,10 @@ CHUNK = 32  # images at a time
 
 
 class FeatureNetwork(Protocol):
-    """Turns images into features.
+    """A network that maps images to features.
 
     Attributes:
-        metric: what a Frechet distance of these features is called in results, e.g. `fid`.
+        metric: name in results of a Frechet distance of these features, e.g. `fid`.
     """
 
     @property
@@ -53,10 +53,14 @@ class Moments:
 
     @classmethod
     def of(cls, features: Tensor, *, metric: str) -> "Moments":
-        """Moments of features (N, D), N >= 2, in float64.
+        """Sample mean and unbiased covariance, in float64.
+
+        Args:
+            features: (N, D), N >= 2.
+            metric: name of the network's distance, stored with the moments.
 
         Raises:
-            ValueError: there are fewer than two, or one is NaN or infinite.
+            ValueError: `features` is not (N, D) with N >= 2, or an entry is NaN or infinite.
 
         Example:
             >>> moments = Moments.of(torch.tensor([[1.0], [3.0]]), metric="frechet_demo")
@@ -87,7 +91,7 @@ def moments(images: Tensor | Iterable[Tensor], network: FeatureNetwork) -> Momen
         network: gives the features.
 
     Raises:
-        ValueError: there are fewer than two images, or a batch is no batch of images.
+        ValueError: there are fewer than two images, or a batch is not (B, 3, H, W).
     """
     features: list[Tensor] = []
     with torch.no_grad():
@@ -110,7 +114,7 @@ def frechet_distance(a: Moments, b: Moments) -> float:
         b: of the other, by the same network.
 
     Returns:
-        0 or more; call it what `a.metric` says.
+        The distance, >= 0, to be reported under the name `a.metric`.
 
     Raises:
         ValueError: the features are of two kinds.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Does a received image still show the same person? Numbers per image, by a recogniser of the caller's choice.
+"""Identity metrics per image, by a recogniser of the caller's choice.
 
 What is compared decides what the numbers mean: against the source they include the error of inversion, against the
 inverted image (what error-free transmission gives) they do not.
@@ -86,10 +86,10 @@ def identity_distance(source: Tensor, received: Tensor, verifier: Verifier) -> T
 
 
 def psr(source: Tensor, received: Tensor, verifiers: Sequence[Verifier]) -> Tensor:
-    """Protection success against several recognisers: whether none of them accepts the received face ([IDP] V-B).
+    """Protection success against several recognisers: none of them accepts the received face ([IDP] V-B).
 
-    The paper asked Microsoft's service, which most people cannot use; recognisers on this machine stand in. Who attacks may
-    use the best of them, so one that accepts is enough. With a single verifier this is `fppsr`.
+    The paper uses Microsoft's service, which is not generally available; local recognisers replace it. One acceptance counts
+    as a failure, since an attacker may use the best recogniser. With a single verifier this is `fppsr`.
 
     Args:
         source: (B, 3, S, S) in [-1, 1], aligned.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is kept of a face's parts, from the labels of its pixels: how open mouth and eyes are, and where the hair is."""
+"""Preservation of face parts, from pixel labels: opening of mouth and eyes, overlap of the hair."""
 
 import torch
 from torch import Tensor
@@ -12,7 +12,7 @@ FEWEST = 4  # pixels, of a part that has a shape
 def opening(labels: Tensor, part: str) -> list[float | None]:
     """Mean height over width of a part in each (H, W) label map; of the eyes the mean of both sides of the picture.
 
-    Lips count as mouth and lashes as eyes, so a closed mouth is not 0; differences between two pictures are what to look at.
+    Lips count as mouth and lashes as eyes, so that a closed mouth is not 0; only differences between images are meaningful.
 
     Args:
         labels: (B, H, W) parts, see `core.parts.PARTS`.
@@ -36,13 +36,30 @@ def opening(labels: Tensor, part: str) -> list[float | None]:
 
 
 def opening_error(source: Tensor, labels: Tensor, part: str) -> list[float | None]:
-    """By how much a part is more open or more closed than in the photo; None where either lacks it."""
+    """Absolute difference in the opening (see `opening`) of a part.
+
+    Args:
+        source: (B, H, W) labels of the photos.
+        labels: (B, H, W) labels of the images compared with them.
+        part: name of the part.
+
+    Returns:
+        One value per image; None where the part has fewer than `FEWEST` pixels in either.
+    """
     pairs = zip(opening(source, part), opening(labels, part), strict=True)
     return [None if before is None or after is None else abs(before - after) for before, after in pairs]
 
 
 def overlap(source: Tensor, labels: Tensor, part: str) -> list[float | None]:
-    """Intersection over union of a part with the photo's; None where the photo lacks it.
+    """Intersection over union of a part's pixels.
+
+    Args:
+        source: (B, H, W) labels of the photos.
+        labels: (B, H, W) labels of the images compared with them.
+        part: name of the part.
+
+    Returns:
+        One value in [0, 1] per image; None where the photo has fewer than `FEWEST` pixels of the part.
 
     Example:
         >>> hair = torch.full((1, 2, 2), PARTS.index("hair"), dtype=torch.uint8)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is kept of a face, from points on it: where they lie, how open eyes and mouth are, where it looks, how it is turned."""
+"""Preservation of a face's geometry, from landmarks: their position, opening of eyes and mouth, gaze, head pose."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,22 +35,41 @@ def landmark_error(first: Points, second: Points, eye_distance: float) -> float:
 
 
 def eye_distance(mesh: Points) -> float:
-    """Distance of the irises of a mesh (478, 3), in the picture."""
+    """Distance between the irises in the image plane, in the unit of the mesh.
+
+    Args:
+        mesh: (478, 3).
+    """
     return float(np.linalg.norm(mesh[IRISES[0], :2] - mesh[IRISES[1], :2]))
 
 
 def mouth_opening(mesh: Points) -> float:
-    """Height over width of the gap between the lips of a mesh (478, 3)."""
+    """Height over width of the gap between the lips.
+
+    Args:
+        mesh: (478, 3).
+    """
     return _opening(mesh, MOUTH)
 
 
 def eye_opening(mesh: Points) -> float:
-    """Height over width of the gap between the lids, mean of both eyes of a mesh (478, 3)."""
+    """Height over width of the gap between the lids, mean of both eyes.
+
+    Args:
+        mesh: (478, 3).
+    """
     return (_opening(mesh, EYES[0]) + _opening(mesh, EYES[1])) / 2
 
 
 def gaze(mesh: Points) -> Points:
-    """Where the irises lie, (2, 2): from the middle of each eye's corners, along the eye and across, in its widths."""
+    """Iris positions relative to the midpoint of the eye corners, in eye widths.
+
+    Args:
+        mesh: (478, 3).
+
+    Returns:
+        (2, 2): per eye, the components along and across the line between the corners.
+    """
     found = []
     for iris, (outer, inner, _, _) in zip(IRISES, EYES, strict=True):
         along = mesh[inner, :2] - mesh[outer, :2]
@@ -61,14 +80,26 @@ def gaze(mesh: Points) -> Points:
 
 
 def gaze_error(first: Points, second: Points) -> float:
-    """How far irises moved in their eyes, in widths of the eye; mean of both eyes of meshes (478, 3)."""
+    """Displacement of the irises within their eyes, in eye widths, mean of both eyes.
+
+    Args:
+        first: (478, 3) mesh.
+        second: likewise.
+    """
     return float(np.linalg.norm(gaze(first) - gaze(second), axis=1).mean())
 
 
 def pose_error(first: Points, second: Points) -> float:
-    """By how many degrees the head of one mesh (N, 3) must turn to lie on the other, size and place aside.
+    """Rotation angle between two heads in degrees, by the Kabsch algorithm; independent of position and size.
 
-    The rotation of least squares (Kabsch), which other proportions of the face disturb a little.
+    Different facial proportions have a small influence on the fit.
+
+    Args:
+        first: (N, 3) mesh.
+        second: (N, 3) mesh with corresponding points.
+
+    Returns:
+        Angle in [0, 180].
 
     Example:
         >>> mesh = np.random.default_rng(0).normal(size=(20, 3))

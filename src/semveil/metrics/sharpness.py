@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How sharp a face is beside its photo."""
+"""Sharpness of a face relative to its photo."""
 
 import torch
 from torch import Tensor
@@ -15,12 +15,12 @@ _FLAT = 1e-6  # variance of a Laplacian that counts as none
 def sharpness(source: Tensor, images: Tensor) -> Tensor:
     """Variance of the luma's Laplacian inside the face as a share of the source's: 1 as sharp, below 1 blurred.
 
-    Both are compared at the size that they have here, the model's, so that what a larger photo shows beyond it does not count;
-    scars and noise count as sharp too. Only the ellipse of eyes, nose and mouth is looked at.
+    Both images are compared at the model's size, so that finer detail of a larger photo does not count; scars and noise count
+    as sharp too. Only the ellipse of eyes, nose and mouth is measured.
 
     Args:
         source: (B, 3, S, S) in [-1, 1], aligned.
-        images: the same shape, what was made of them.
+        images: derived from the sources, in the same shape.
 
     Returns:
         (B,).

@@ -20,9 +20,9 @@ from semveil.recognition.verifier import Verifier
 
 
 class PairMetric(Metric):
-    """The mean over all pairs of images of a function with a value for each; `measure` is the function.
+    """Mean of a function of image pairs, `measure`, over all pairs.
 
-    `update(source, received)` takes (B, 3, H, W) in [-1, 1]; `compute()` is what the function's mean over all of them is.
+    `update(source, received)` takes (B, 3, H, W) in [-1, 1]; `compute()` gives the mean over all pairs.
     """
 
     is_differentiable: bool | None = False
@@ -37,10 +37,23 @@ class PairMetric(Metric):
 
     @abstractmethod
     def measure(self, source: Tensor, received: Tensor) -> Tensor:
-        """(B,) values."""
+        """Values per pair.
+
+        Args:
+            source: (B, 3, H, W) in [-1, 1].
+            received: likewise.
+
+        Returns:
+            (B,).
+        """
 
     def update(self, source: Tensor, received: Tensor) -> None:
-        """Add pairs of images (B, 3, H, W) in [-1, 1]."""
+        """Add a batch of pairs.
+
+        Args:
+            source: (B, 3, H, W) in [-1, 1].
+            received: likewise.
+        """
         values = self.measure(source, received).detach().double()
         self.total += values.sum().to(self.total.device)
         self.count += len(values)
@@ -63,6 +76,7 @@ class PSNR(PairMetric):
     higher_is_better: bool | None = True
 
     def measure(self, source: Tensor, received: Tensor) -> Tensor:
+        """PSNR per pair, in dB."""
         return psnr(source, received)
 
 
@@ -72,6 +86,7 @@ class SSIM(PairMetric):
     higher_is_better: bool | None = True
 
     def measure(self, source: Tensor, received: Tensor) -> Tensor:
+        """SSIM per pair."""
         return ssim(source, received)
 
 
@@ -81,6 +96,7 @@ class L2(PairMetric):
     higher_is_better: bool | None = False
 
     def measure(self, source: Tensor, received: Tensor) -> Tensor:
+        """L2 distance per pair, in 8-bit levels."""
         return l2(source, received)
 
 
@@ -98,12 +114,13 @@ class LPIPSDistance(PairMetric):
         self.network = network
 
     def measure(self, source: Tensor, received: Tensor) -> Tensor:
+        """LPIPS distance per pair."""
         with torch.no_grad():
             return self.network(source, received)
 
 
 class FPPSR(PairMetric):
-    """Share of pairs that a recogniser takes for two people, see `metrics.fppsr`; high is good at Eve.
+    """Share of pairs that a recogniser assigns to different people, see `metrics.fppsr`; should be high at Eve.
 
     Args:
         verifier: the recogniser with its threshold.
@@ -116,6 +133,7 @@ class FPPSR(PairMetric):
         self.verifier = verifier
 
     def measure(self, source: Tensor, received: Tensor) -> Tensor:
+        """1 for each pair that the verifier rejects, else 0."""
         return fppsr(source, received, self.verifier)
 
 
@@ -133,6 +151,7 @@ class IdentitySimilarity(PairMetric):
         self.verifier = verifier
 
     def measure(self, source: Tensor, received: Tensor) -> Tensor:
+        """Identity similarity per pair."""
         return identity_similarity(source, received, self.verifier)
 
 
@@ -156,7 +175,15 @@ class Frechet(Metric):
         self.add_state("received", [], dist_reduce_fx="cat")
 
     def update(self, source: Tensor, received: Tensor) -> None:
-        """Add images (B, 3, H, W) in [-1, 1] of either set; the two need not be as many."""
+        """Add images to both sets, whose sizes may differ.
+
+        Args:
+            source: (B, 3, H, W) in [-1, 1].
+            received: (B', 3, H, W) in [-1, 1].
+
+        Raises:
+            ValueError: a batch is not (B, 3, H, W).
+        """
         for images, kept in ((source, self.source), (received, self.received)):
             check_images(images)
             with torch.no_grad():

@@ -31,11 +31,18 @@ class ConvNorm(nn.Module):
         self.bn = nn.BatchNorm2d(channels, eps=EPSILON)
 
     def forward(self, x: Tensor) -> Tensor:
+        """(B, width, H, W) -> (B, channels, H', W')."""
         return self.bn(self.conv(x)).relu_()
 
 
 def same_padding(kernel: int | tuple[int, int]) -> tuple[int, int]:
-    """Padding with which an odd kernel at stride 1 keeps the size.
+    """Zero padding that preserves the size at stride 1.
+
+    Args:
+        kernel: odd side, or (height, width).
+
+    Returns:
+        (rows, columns) on each side.
 
     Example:
         >>> same_padding(3), same_padding((1, 7))

@@ -12,17 +12,29 @@ ACTIVATION_GAIN = math.sqrt(2)
 
 
 def at_least_float32(x: Tensor) -> Tensor:
-    """Half precision becomes float32, so that sums over many values keep their digits; float64 stays."""
+    """Promote half precision to float32, so that long sums stay accurate; float64 is unchanged.
+
+    Args:
+        x: floating-point, of any shape.
+    """
     return x.to(torch.promote_types(x.dtype, torch.float32))
 
 
 def scaled_leaky_relu(x: Tensor) -> Tensor:
-    """sqrt(2) * leaky_relu(x, 0.2): keeps the second moment of a unit Gaussian."""
+    """sqrt(2) leaky_relu(x, 0.2), whose gain roughly preserves the second moment of a standard normal input.
+
+    Args:
+        x: of any shape.
+    """
     return F.leaky_relu(x, LEAKY_SLOPE) * ACTIVATION_GAIN
 
 
 def pixel_norm(x: Tensor) -> Tensor:
-    """Divide (B, D) rows by their root mean square."""
+    """Divide each row by its root mean square, x / sqrt(mean(x^2) + 1e-8).
+
+    Args:
+        x: (B, D).
+    """
     return x * torch.rsqrt(x.square().mean(1, keepdim=True) + 1e-8)
 
 
@@ -47,6 +59,7 @@ class EqualizedLinear(nn.Module):
         self.activate = activate
 
     def forward(self, x: Tensor) -> Tensor:
+        """(..., inputs) -> (..., outputs)."""
         y = F.linear(x, self.weight * self.scale, self.bias * self.multiplier)
         return scaled_leaky_relu(y) if self.activate else y
 
@@ -64,4 +77,5 @@ class EqualizedConv(nn.Module):
         self.stride, self.padding = stride, padding
 
     def forward(self, x: Tensor) -> Tensor:
+        """(B, C, H, W) -> (B, C', H', W')."""
         return F.conv2d(x, self.weight * self.scale, self.bias, self.stride, self.padding)

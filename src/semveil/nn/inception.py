@@ -164,10 +164,13 @@ class InceptionV3(nn.Module):
 
     @classmethod
     def from_official(cls, source: str | Path | Mapping[str, Any]) -> "InceptionV3":
-        """Load pytorch-fid's file or a state dict with its keys; the classifier `fc.*` is left out.
+        """Load the weights that FID uses; the classifier `fc.*` is ignored.
+
+        Args:
+            source: pytorch-fid's weight file, or a state dict with its keys.
 
         Raises:
-            BadCheckpoint: the file is absent, damaged, unsafe, or holds other weights.
+            BadCheckpoint: the file is missing, damaged, unsafe, or holds other weights.
         """
         state = source if isinstance(source, Mapping) else read_checkpoint(source)
         name = "the Inception file" if isinstance(source, Mapping) else Path(source).name
@@ -176,7 +179,14 @@ class InceptionV3(nn.Module):
         return network
 
     def forward(self, images: Tensor) -> Tensor:
-        """Features (B, 2048) of images (B, 3, 299, 299) in [-1, 1]; sides from 75 px on work."""
+        """Pooled features.
+
+        Args:
+            images: (B, 3, 299, 299) in [-1, 1]; sides of at least 75 px work.
+
+        Returns:
+            (B, 2048).
+        """
         x = self.Conv2d_2b_3x3(self.Conv2d_2a_3x3(self.Conv2d_1a_3x3(images)))
         x = self.Conv2d_4a_3x3(self.Conv2d_3b_1x1(_POOLS["halve"](x)))
         x = _POOLS["halve"](x)

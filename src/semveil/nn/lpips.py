@@ -50,10 +50,14 @@ class LPIPS(nn.Module):
 
     @classmethod
     def from_catalogue(cls, net: Net = "alex") -> "LPIPS":
-        """LPIPS with the catalogue's weights.
+        """LPIPS with the weights of the catalogue.
+
+        Args:
+            net: `alex`, `vgg` or `squeeze`.
 
         Raises:
-            WeightsMissing: they are not on this machine; the message names the command that gets them.
+            ValueError: an unknown network.
+            WeightsMissing: the weights are not installed; the message names the command that fetches them.
         """
         _check_net(net)
         heads = require(f"lpips-{net}")
@@ -61,28 +65,52 @@ class LPIPS(nn.Module):
 
     @property
     def name(self) -> str:
-        """As certificates and results record it, such as `lpips-alex`."""
+        """Name in certificates and results, such as `lpips-alex`."""
         return f"lpips-{self.net}"
 
     def forward(self, a: Tensor, b: Tensor) -> Tensor:
-        """Distances (B,) between images (B, 3, H, W) in [-1, 1]."""
+        """Distances between pairs of images.
+
+        Args:
+            a: (B, 3, H, W) in [-1, 1].
+            b: likewise.
+
+        Returns:
+            (B,), >= 0.
+
+        Raises:
+            ValueError: as for `per_layer`.
+        """
         return self.per_layer(a, b).sum(0)
 
     def per_layer(self, a: Tensor, b: Tensor) -> Tensor:
-        """The layers' shares (L, B) of the distance.
+        """Contributions of the layers to the distance; `forward` is their sum.
+
+        Args:
+            a: (B, 3, H, W) in [-1, 1].
+            b: likewise.
+
+        Returns:
+            (L, B).
 
         Raises:
-            ValueError: the two are not batches of RGB images of one shape.
+            ValueError: the two are not batches of RGB images of one shape, or too small for the trunk.
         """
         if a.shape != b.shape or a.ndim != 4 or a.shape[1] != 3:
             raise ValueError(f"images to compare must be (B, 3, H, W) of one shape, got {tuple(a.shape)} and {tuple(b.shape)}")
         return self._shares(self._maps(a), self._maps(b))
 
     def distance_to(self, photos: Tensor) -> Callable[[Tensor], Tensor]:
-        """The distance (B,) of images to photos (B, 3, H, W) that stay the same, as an optimisation asks for it at every step.
+        """Distance to fixed photos as a function of images, for use in an optimisation; the photos' features are computed once.
 
-        The photos' features are computed once. A lone image goes through the trunk beside a copy of itself: torch chooses a
-        slow convolution for batches of one, and the copy changes neither value nor gradient.
+        A single image is passed through the trunk twice, since torch selects a slow convolution for batches of one; value and
+        gradient are unaffected.
+
+        Args:
+            photos: (B, 3, H, W) in [-1, 1].
+
+        Returns:
+            Function (B, 3, H, W) -> (B,), differentiable in the images.
         """
         lone = len(photos) == 1
 

@@ -8,14 +8,14 @@ from torch import Tensor
 def placing(cells: int, grid: int, first: float, last: float) -> Tensor:
     """(grid, cells): linear interpolation of `cells` values on [first, last] at the centres of `grid` cells of [0, 1].
 
-    Where the cells lie closer together than the grid, the kernel is widened, so that none is passed over. Grid cells
-    outside the interval get zeros, those across its ends their share.
+    For cells finer than the grid the kernel is widened, so that every cell contributes. Grid cells outside the interval get
+    zeros, those across its ends their share.
 
     Args:
         cells: values on the interval.
         grid: values on [0, 1].
-        first: ends of the interval, inside [0, 1].
-        last: likewise.
+        first: left end of the interval, in [0, 1].
+        last: right end of the interval, in [0, 1].
 
     Example:
         >>> placing(2, 4, 0.0, 1.0).sum(1).tolist()
@@ -31,7 +31,18 @@ def placing(cells: int, grid: int, first: float, last: float) -> Tensor:
 
 
 def sampling(cells: int, grid: int, first: float, last: float) -> Tensor:
-    """(cells, grid): the other way, `grid` values on [0, 1] read at `cells` places of [first, last].
+    """Interpolation matrix from a regular grid on [0, 1] to cells that divide [first, last].
+
+    Linear interpolation between centres of grid cells; cells wider than those average over their width.
+
+    Args:
+        cells: number of cells.
+        grid: number of grid values.
+        first: left end of the interval.
+        last: right end of the interval.
+
+    Returns:
+        (cells, grid) float32, rows that sum to 1.
 
     Example:
         >>> sampling(2, 4, 0.0, 0.5).tolist()
@@ -45,7 +56,15 @@ def sampling(cells: int, grid: int, first: float, last: float) -> Tensor:
 
 
 def share_inside(grid: int, first: float, last: float) -> Tensor:
-    """(grid,) share of each cell of [0, 1] that lies inside [first, last].
+    """Fraction of each cell of a regular grid on [0, 1] that lies inside [first, last].
+
+    Args:
+        grid: number of cells.
+        first: left end of the interval.
+        last: right end of the interval.
+
+    Returns:
+        (grid,) float32 in [0, 1].
 
     Example:
         >>> share_inside(4, 0.125, 0.5).tolist()

@@ -17,7 +17,17 @@ def _filter(x: Tensor, gain: float = 1.0) -> Tensor:
 
 
 def blur(x: Tensor, *, padding: int | tuple[int, int], gain: float = 1.0, bias: Tensor | None = None) -> Tensor:
-    """Filter each channel of (B, C, H, W) with `padding` zeros on every side (rows, columns): H -> H + 2 * padding - 3."""
+    """Filter each channel with the binomial kernel.
+
+    Args:
+        x: (B, C, H, W).
+        padding: zeros on every side, one number or (rows, columns).
+        gain: factor of the kernel.
+        bias: (C,), added to the result.
+
+    Returns:
+        (B, C, H + 2 rows - 3, W + 2 columns - 3).
+    """
     rows, columns = (padding, padding) if isinstance(padding, int) else padding
     if x.requires_grad and torch.is_grad_enabled():
         y: Tensor = _Blur.apply(x, rows, columns, gain)
@@ -40,15 +50,28 @@ class _Blur(torch.autograd.Function):
 
 
 def upsample(x: Tensor) -> Tensor:
-    """Double (B, C, H, W) by zero insertion and filtering (pads (2, 1) of the reference implementation)."""
+    """Double the size by zero insertion and filtering (pads (2, 1) of the reference implementation).
+
+    Args:
+        x: (B, C, H, W).
+
+    Returns:
+        (B, C, 2H, 2W).
+    """
     return F.conv_transpose2d(x, _filter(x, 4.0), stride=2, padding=1, groups=x.shape[1])
 
 
 def downsample(x: Tensor) -> Tensor:
-    """Filter with one zero on every side and keep every second value: (B, C, S, S) -> (B, C, S/2, S/2).
+    """Filter with one zero on every side and keep every second value.
 
-    Two products with a banded matrix over the channels_last layout: a strided depthwise convolution has a gradient
-    that is 20 to 50 times slower on a CPU.
+    Two products with a banded matrix over the channels_last layout: the gradient of a strided depthwise convolution is 20 to
+    50 times slower on a CPU.
+
+    Args:
+        x: (B, C, H, W), of even sides.
+
+    Returns:
+        (B, C, H/2, W/2).
     """
     batch, channels, height, width = x.shape
     rows, columns = (_halving(n).to(x) for n in (height, width))

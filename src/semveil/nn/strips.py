@@ -15,7 +15,7 @@ STRIP = 1 << 22  # values of a strip of features: 16 MiB
 
 
 class Folded(NamedTuple):
-    """A convolution with everything that is constant in it multiplied out; a leaky ReLU follows.
+    """A convolution with its constant factors folded in; a leaky ReLU follows.
 
     Attributes:
         weight: (O, I, 3, 3), or (I, O, 3, 3) for the transposed convolution that doubles the side.
@@ -29,19 +29,25 @@ class Folded(NamedTuple):
 
 
 def rows_per_strip(batch: int, side: int, channels: int) -> int:
-    """Output rows of a strip: a power of two of at least 8; not less than `side` where the whole fits."""
+    """Output rows per strip: a power of two >= 8 that bounds the memory of a strip; >= `side` if the whole image fits.
+
+    Args:
+        batch: number of images.
+        side: of the output, in pixels.
+        channels: of the output.
+    """
     return 1 << (max(8, STRIP // (batch * side * channels)).bit_length() - 1)
 
 
 def double_in_strips(x: Tensor, up: Folded, conv: Folded, rows: int) -> Iterator[Tensor]:
-    """`conv(up(x))`, `rows` output rows at a time, so that what lies between stays in the processor's cache.
+    """`conv(up(x))`, `rows` output rows at a time, so that intermediate values stay in the processor's cache.
 
     `up` is a transposed convolution with stride 2, then the binomial filter; `conv` keeps the side.
 
     Args:
         x: (B, C, S/2, S/2).
-        up: the layers, the noise of both at side S.
-        conv: likewise.
+        up: transposed convolution, its noise at side S.
+        conv: convolution, its noise at side S.
         rows: even.
 
     Yields:

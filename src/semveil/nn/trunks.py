@@ -23,12 +23,17 @@ class Convolution:
     places = 2
 
     def build(self, width: int) -> nn.Module:
+        """The convolution without its ReLU.
+
+        Args:
+            width: input channels.
+        """
         return nn.Conv2d(width, self.channels, self.kernel, self.stride, self.padding)
 
 
 @dataclass(frozen=True)
 class Fire:
-    """SqueezeNet's module: a 1x1 convolution, and a 1x1 and a 3x3 one side by side behind it, each with ReLU."""
+    """SqueezeNet's module: a 1x1 convolution, followed by a 1x1 and a 3x3 one in parallel, each with ReLU."""
 
     squeezed: int
     expanded: int
@@ -39,19 +44,24 @@ class Fire:
         return 2 * self.expanded
 
     def build(self, width: int) -> nn.Module:
+        """The module without its last ReLU.
+
+        Args:
+            width: input channels.
+        """
         return _FireModule(width, self.squeezed, self.expanded)
 
 
 @dataclass(frozen=True)
 class Trunk:
-    """What lies in `features`.
+    """Architecture of `features`.
 
     Attributes:
         layers: in order; None for max pooling, which takes one place.
         taps: how many layers with weights lie before each feature map that is read, counted after the ReLU.
         pool: side and stride of the max pooling.
         smallest: side of the smallest image that leaves a pixel in every map.
-        ceil: whether the pooling also covers what is left of the last rows and columns.
+        ceil: pooling in ceil mode, which covers incomplete windows at the edges.
     """
 
     layers: tuple[Convolution | Fire | None, ...]
@@ -127,10 +137,16 @@ class FeatureTrunk(nn.Module):
         self.eval().requires_grad_(False)
 
     def forward(self, images: Tensor) -> list[Tensor]:
-        """Feature maps at the taps, from the first to the last, for images normalised as the trunk was trained.
+        """Feature maps at the taps, from first to last.
+
+        Args:
+            images: (B, 3, H, W), normalised as in the trunk's training.
+
+        Returns:
+            One map (B, C_l, H_l, W_l) per tap.
 
         Raises:
-            ValueError: the images are too small.
+            ValueError: the images are smaller than the trunk's minimum.
         """
         if min(images.shape[-2:]) < self._trunk.smallest:
             raise ValueError(

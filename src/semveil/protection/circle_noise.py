@@ -28,10 +28,13 @@ class CircleNoise:
 
     @classmethod
     def uniform(cls, points: int) -> "CircleNoise":
-        """Every point equally likely.
+        """The uniform law.
+
+        Args:
+            points: L, a power of two >= 4.
 
         Raises:
-            ValueError: the number of points is no power of two.
+            ValueError: another number of points.
         """
         _check_points(points)
         return cls((WORD // points,) * points)
@@ -74,7 +77,15 @@ class CircleNoise:
         return len(self.counts)
 
     def draw(self, count: int, stream: KeyStream) -> NDArray[np.int64]:
-        """(count,) values in 0..L-1: one word of the stream each, looked up in the cumulated counts."""
+        """Samples by inversion, from one 64-bit word of the stream each.
+
+        Args:
+            count: number of samples.
+            stream: source of the words.
+
+        Returns:
+            (count,) int64 in 0..L-1.
+        """
         return np.searchsorted(self._cumulated, stream.integers(count), side="right").astype(np.int64)
 
     @cached_property
@@ -82,7 +93,7 @@ class CircleNoise:
         return np.array(list(accumulate(self.counts))[:-1], np.uint64)
 
     def log_ratio(self) -> float:
-        """ln(max P / min P), rounded up: the loss of one coordinate, whatever two values it has."""
+        """ln(max P / min P), rounded up: the privacy loss of one coordinate between any two values."""
         most, least = max(self.counts), min(self.counts)
         if most == least:
             return 0.0
@@ -110,7 +121,15 @@ def closed_form_epsilon(n: int, points: float, scale: float) -> float:
 
 
 def scale_for(epsilon: float, n: int, points: float) -> float:
-    """b with n ln cosh(L / 2b) = epsilon, in the unit of `points`: L / 2 over arcosh(e^(epsilon / n)).
+    """Scale b of wrapped Laplace noise with n ln cosh(L / 2b) = epsilon: b = (L / 2) / arcosh(e^(epsilon / n)).
+
+    Args:
+        epsilon: budget of the whole block in nats, > 0.
+        n: number of coordinates.
+        points: L, circumference of the circle.
+
+    Returns:
+        b, in the unit of `points`.
 
     Raises:
         ValueError: epsilon is not positive and finite.

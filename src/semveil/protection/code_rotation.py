@@ -30,7 +30,7 @@ FIRST_STEPS_ERROR = 2300.0  # mean, of steps 1 to 4 together
 
 @dataclass(frozen=True, eq=False)
 class CodeNorms:
-    """Public law of the norms |u_k| of m codes: log-logistic about `usual`, laid out on 2^32 levels that it hits equally often.
+    """Public law of the norms |u_k| of m codes: log-logistic about `usual`, quantised to 2^32 equally likely levels.
 
     A norm below the lowest level is level 0 and read as 0. The log's variance is that of a gamma law with the mean and variance
     that |u_k|^2 has under the space's covariance; real photos vary more, so it never falls below `NORM_SCALE`.
@@ -45,7 +45,11 @@ class CodeNorms:
 
     @classmethod
     def of(cls, space: RotationSpace) -> "CodeNorms":
-        """Of the codes of a space; computed from public numbers alone."""
+        """Norm law of the codes of a space, from public parameters only.
+
+        Args:
+            space: public centre and covariance.
+        """
         codes, width = space.mean.shape
         power = 2 * (1 - space.whitening)
         floor = space.across**power
@@ -61,16 +65,30 @@ class CodeNorms:
 
     @property
     def floor(self) -> Tensor:
-        """(m,) norms that are sent as nothing."""
+        """(m,) norms below which a code is transmitted as 0."""
         return self.usual * (self.scale * math.log(1 / (LEVELS - 1))).exp()
 
     def level(self, norms: Tensor) -> Tensor:
-        """Norms (B, m) -> levels (B, m) in 0..2^32 - 1."""
+        """Quantise norms.
+
+        Args:
+            norms: (B, m), >= 0.
+
+        Returns:
+            (B, m) int64 levels in 0..2^32 - 1; 0 below the floor.
+        """
         share = ((norms.double() / self.usual).log() / self.scale).sigmoid()
         return (share * LEVELS).floor().clamp(1, LEVELS - 1).long() * (norms >= self.floor)
 
     def norm(self, levels: Tensor) -> Tensor:
-        """Levels (B, m) -> norms (B, m); a level drawn at random is the norm of a plausible code."""
+        """Dequantise levels; a uniformly random level gives a norm with the public law.
+
+        Args:
+            levels: (B, m) integers in 0..2^32 - 1.
+
+        Returns:
+            (B, m) norms, double precision; 0 for level 0.
+        """
         norms = self.usual * (self.scale * ((levels.double() + 0.5) / LEVELS).logit()).exp()
         return norms * (levels > 0)
 
@@ -78,15 +96,15 @@ class CodeNorms:
 class CodeRotation:
     """x -> u = W (x - mean) in codes u_1..u_m; their norms go into the side information, their directions are rotated apart.
 
-    Sent is t_k = r_k (sqrt(D) Q_k u_k / |u_k| + mask_k) for each code, Q_k being a Haar rotation of D numbers of its own and
-    mask_k a small integer noise, all drawn from the image's key stream. The radius r_k is public: a constant times the root
-    mean square that |u_k| has under the public prior. So power, gain and order of what is sent depend on no photo, and for
-    ideal randomness (t_1, .., t_m) is uniform on a product of spheres whatever the photo (epsilon 0). A code whose norm is
-    below a public floor is sent as a rotated fixed unit vector. Rounding is covered as in `Rotation`. Proof:
-    docs/guarantees.md.
+    The transmitted block is t_k = r_k (sqrt(D) Q_k u_k / |u_k| + mask_k) for each code, Q_k being an independent Haar rotation
+    in D dimensions and mask_k a small integer noise, all drawn from the image's key stream. The radius r_k is public: a
+    constant times the root mean square of |u_k| under the public prior. Power, gain and order of the transmitted block are
+    thus independent of the photo, and for ideal randomness (t_1, .., t_m) is uniform on a product of spheres for every photo
+    (epsilon 0). For a norm below a public floor, a rotated fixed unit vector is transmitted. Rounding is covered as in
+    `Rotation`. Proof: docs/guarantees.md.
 
     Args:
-        space: public centre and map, for the private codes at hand.
+        space: public centre and map of these private codes.
         box: blocks are clipped to it first; NaN and infinities are refused.
 
     Example:
@@ -116,13 +134,17 @@ class CodeRotation:
         return {"protection": self.name, "rotations": "code", "space": self.space.digest, "bounds": bounds}
 
     def protect(self, private: Tensor, streams: Sequence[KeyStream]) -> KeyedBlock:
-        """Private block (B, m, D) -> what is sent, and 4 bytes for each code's norm.
+        """Rotate the codes; the side information has 4 bytes per code for its norm.
 
-        Gradients pass the rotation with the photo's norms and the public radii as constants.
+        Differentiable; the gradient treats the photo's norms and the public radii as constants.
+
+        Args:
+            private: (B, m, D) private block.
+            streams: one key stream per image.
 
         Raises:
-            KeyProblem: not one stream for each image.
-            ValueError: NaN or infinite entries, or another shape than the space's.
+            KeyProblem: not exactly one stream per image.
+            ValueError: an entry is NaN or infinite, or the shape is not that of the space.
         """
         self._check(private)
         check_streams(private, streams)
@@ -147,12 +169,18 @@ class CodeRotation:
         return KeyedBlock(linear_pass(clipped, torch.from_numpy(sent).to(private), transpose), side)
 
     def deprotect(self, received: Tensor, side: bytes, streams: Sequence[KeyStream]) -> Tensor:
-        """Bob: subtract the masks, bring every direction to its known length, rotate back, undo the map.
+        """Bob's recovery: subtract the masks, scale each direction to its known norm, rotate back, and undo the map.
 
-        Gradients pass with the lengths as constants.
+        Differentiable; the gradient treats the norms as constants.
+
+        Args:
+            received: (B, m, D) received block, denormalised.
+            side: side information of the B images.
+            streams: one key stream per image, in the state in which Alice used them.
 
         Raises:
-            KeyProblem: not one stream for each image, or side information of another length.
+            KeyProblem: not exactly one stream per image, or side information of the wrong length.
+            ValueError: the shape is not that of the space.
         """
         self._check(received)
         check_streams(received, streams)
@@ -175,14 +203,18 @@ class CodeRotation:
         return linear_pass(received, read.to(received), transpose)
 
     def interpret(self, received: Tensor) -> Tensor:
-        """What is heard, taken for codes of the usual norms."""
+        """The received directions, scaled to the root mean square norms.
+
+        Raises:
+            ValueError: the shape is not that of the space.
+        """
         self._check(received)
         heard = received.double().cpu()
         length = heard.norm(dim=2, keepdim=True).clamp_min(torch.finfo(torch.float64).tiny)
         return self.space.from_coordinates((heard * (self.norms.usual[:, None] / length)).flatten(1)).to(received)
 
     def guarantee(self, covers: str, *, not_covered: Sequence[str] = ()) -> Guarantee:
-        """Epsilon 0 against bounded adversaries, and the delta of the arithmetic, for all codes of one image together."""
+        """Epsilon 0 against computationally bounded adversaries, with the delta of the arithmetic, for all codes jointly."""
         arithmetic = "IEEE double precision; its errors are in delta"
         return Guarantee(
             0.0, covers, Basis.COMPUTATIONAL, delta=self.delta, not_covered=tuple(not_covered),
@@ -191,7 +223,7 @@ class CodeRotation:
 
     @property
     def delta(self) -> float:
-        """Bound on what double precision adds to epsilon 0, in total variation over all codes of an image.
+        """Upper bound on the total variation error of double precision, over all codes of an image.
 
         For code k the error of the rotated unit vector is at most a_k + b_k: the root mean square of a_k is at most
         (3 D (D + 1) + 202 D + 10) u, and b_k, of the first four steps, at most 2,300 u on average, u = 2^-53. The length

@@ -36,19 +36,26 @@ class CodeMixer(nn.Module):
 
     @torch.no_grad()
     def invert(self, other: "CodeMixer") -> None:
-        """Start as the inverse of a mixer just made: its maps are orthogonal, and -f(-x) / slope undoes the leaky ReLU f."""
+        """Initialise as the inverse of a newly made mixer.
+
+        Its maps are orthogonal, and -f(-x) / slope inverts the leaky ReLU f.
+
+        Args:
+            other: of the same shape, not yet trained.
+        """
         self.first.copy_(-other.last.mT)
         self.across.copy_(other.across.mT / SLOPE)
         self.last.copy_(-other.first.mT / SLOPE)
 
     def forward(self, x: Tensor) -> Tensor:
+        """(B, K, D) -> (B, K, D)."""
         x = F.leaky_relu(torch.einsum("bkd,kde->bke", x, self.first) + self.offsets[0], SLOPE)
         x = F.leaky_relu(torch.einsum("bkd,dkl->bld", x, self.across) + self.offsets[1], SLOPE)
         return torch.einsum("bkd,kde->bke", x, self.last) + self.offsets[2]
 
 
 class EncryptedPair(TrainedPair):
-    """[DPSC]'s pair on the noised codes, then an encryption network on all of them; Bob's two undo both.
+    """[DPSC]'s pair on the noised codes, then an encryption network on all codes; Bob's two networks invert both.
 
     Training starts with a decryption network that undoes the encryption network exactly.
 
@@ -69,12 +76,14 @@ class EncryptedPair(TrainedPair):
         self.decryption.invert(self.encryption)
 
     def protect(self, private: Tensor) -> Tensor:
+        """Add the imitated noise to the noised codes, then encrypt all codes."""
         self.check(private)
         merged = private.clone()
         merged[:, self._noised] = self.inner.protect(private[:, self._noised])
         return self.encryption(merged)
 
     def deprotect(self, received: Tensor) -> Tensor:
+        """Decrypt all codes, then restore the noised ones."""
         self.check(received)
         decrypted = self.decryption(received)
         restored = decrypted.clone()
@@ -82,6 +91,7 @@ class EncryptedPair(TrainedPair):
         return restored
 
     def imitation(self, private: Tensor) -> Tensor:
+        """The inner pair's contribution to the noised codes, without the encryption."""
         return self.inner.imitation(private[:, self._noised])
 
 

@@ -14,7 +14,15 @@ NORMALS_AT_ONCE = 1 << 17  # of a stream: 1 MiB
 
 
 def haar_normals(n: int) -> int:
-    """How many standard normals one rotation of n coordinates takes: 1 + 2 + ... + n."""
+    """Number of standard normals per rotation: 1 + 2 + ... + n.
+
+    Args:
+        n: dimension.
+
+    Example:
+        >>> haar_normals(9)
+        45
+    """
     return n * (n + 1) // 2
 
 
@@ -42,7 +50,18 @@ def apply_haar(normals: Floats, vectors: Floats) -> Floats:
 
 
 def apply_haar_inverse(normals: Floats, vectors: Floats) -> Floats:
-    """Q' v for the Q of the same normals: undoes `apply_haar`."""
+    """Q^T v, the inverse of `apply_haar` for the same normals.
+
+    Args:
+        normals: (B, n (n + 1) / 2), one rotation per row.
+        vectors: (B, n).
+
+    Returns:
+        (B, n) float64.
+
+    Raises:
+        ValueError: the shapes do not match.
+    """
     out = _checked(normals, vectors)
     for d in range(out.shape[1], 0, -1):
         _reflect(normals[:, haar_normals(d - 1) : haar_normals(d)], out)
@@ -50,7 +69,15 @@ def apply_haar_inverse(normals: Floats, vectors: Floats) -> Floats:
 
 
 def apply_haar_of(stream: KeyStream, vector: Floats, *, inverse: bool = False) -> Floats:
-    """`apply_haar`, or its inverse, of one vector (n,) with the stream's next normals, in little memory.
+    """Rotate one vector with the next normals of a stream, in bounded memory.
+
+    Args:
+        stream: consumed by n (n + 1) / 2 normals.
+        vector: (n,).
+        inverse: Q^T in place of Q.
+
+    Returns:
+        (n,) float64.
 
     Example:
         >>> vector = np.arange(9.0)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What every keyed protection offers: it is undone by whoever holds the key, and tells nobody else anything."""
+"""The interface of keyed protections: invertible with the key, uninformative without it."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ ASSUMPTIONS = (
 
 @dataclass(frozen=True, eq=False)
 class KeyedBlock:
-    """Attributes: sent (B, m, D), what replaces the private block; side, the bytes that Bob needs, to be encrypted."""
+    """Attributes: sent, (B, m, D), replaces the private block; side, side information for Bob, to be encrypted."""
 
     sent: Tensor
     side: bytes
@@ -43,31 +43,64 @@ class KeyedProtection(Protocol):
     side_bytes: int
 
     def parameters(self) -> Mapping[str, Any]:
-        """Public settings, JSON-ready; they belong into the context that the streams are derived from."""
+        """Public settings, JSON-ready, to be included in the context that the streams are derived from."""
         ...
 
     def protect(self, private: Tensor, streams: Sequence[KeyStream]) -> KeyedBlock:
-        """Private block (B, m, D) -> what is sent in its place, and the side information."""
+        """Protect private blocks for transmission.
+
+        Args:
+            private: (B, m, D), in latent units.
+            streams: one key stream per image.
+
+        Returns:
+            The block to transmit, and the side information.
+        """
         ...
 
     def deprotect(self, received: Tensor, side: bytes, streams: Sequence[KeyStream]) -> Tensor:
-        """Bob: what is heard of `sent` (B, m, D), de-normalised -> his estimate of the private block."""
+        """Bob's estimate of the private blocks.
+
+        Args:
+            received: (B, m, D) received block, denormalised.
+            side: side information of the B images.
+            streams: one key stream per image, in the state in which Alice used them.
+
+        Returns:
+            (B, m, D), in latent units.
+        """
         ...
 
     def interpret(self, received: Tensor) -> Tensor:
-        """What somebody without a key reads in it, (B, m, D) in latent units."""
+        """Interpretation of a received block without the key.
+
+        Args:
+            received: (B, m, D) received block, denormalised.
+
+        Returns:
+            (B, m, D), in latent units.
+        """
         ...
 
     def guarantee(self, covers: str, *, not_covered: Sequence[str] = ()) -> Guarantee:
-        """What holds for one image against those without the key."""
+        """Guarantee for one image against adversaries without the key.
+
+        Args:
+            covers: the protected part of the record, in words.
+            not_covered: parts of the record that the message shows unprotected, in words.
+        """
         ...
 
 
 def check_streams(block: Tensor, streams: Sequence[KeyStream]) -> None:
-    """Every image of a block (B, m, D) has a stream of its own.
+    """Check that every image has a key stream of its own.
+
+    Args:
+        block: (B, m, D).
+        streams: B distinct objects.
 
     Raises:
-        KeyProblem: too many or too few streams, or one stream for two images.
+        KeyProblem: another number of streams, or one stream given twice.
     """
     if len(streams) != len(block) or len({id(stream) for stream in streams}) != len(streams):
         raise KeyProblem(
@@ -77,10 +110,15 @@ def check_streams(block: Tensor, streams: Sequence[KeyStream]) -> None:
 
 
 def check_side(block: Tensor, side: bytes, side_bytes: int) -> None:
-    """The side information is as long as a block of that many images needs.
+    """Check the length of the side information.
+
+    Args:
+        block: (B, m, D).
+        side: of all images.
+        side_bytes: per image.
 
     Raises:
-        KeyProblem: it is longer or shorter.
+        KeyProblem: the length is not B * side_bytes.
     """
     if len(side) != len(block) * side_bytes:
         raise KeyProblem(f"{len(block)} images have {len(block) * side_bytes} bytes of side information, got {len(side)}")

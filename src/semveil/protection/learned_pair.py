@@ -32,13 +32,16 @@ class LearnedPair(TrainedPair):
         self.pattern, self.deprotection = _network(size), _network(size)
 
     def protect(self, private: Tensor) -> Tensor:
+        """Z + pattern(Z)."""
         return private + self.imitation(private)
 
     def deprotect(self, received: Tensor) -> Tensor:
+        """Bob's network on the flattened block."""
         self.check(received)
         return self.deprotection(received.flatten(1)).view_as(received)
 
     def imitation(self, private: Tensor) -> Tensor:
+        """pattern(Z)."""
         self.check(private)
         return self.pattern(private.flatten(1)).view_as(private)
 

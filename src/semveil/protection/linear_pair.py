@@ -10,7 +10,7 @@ __all__ = ["LinearPair", "PairSettings"]
 
 
 class LinearPair(TrainedPair):
-    """Z_private -> W Z + b for Alice, and the like for Bob, on the flattened block of m * D numbers ([DPSC] Eqs. 8, 12).
+    """Z_private -> W Z + b for Alice and another affine map for Bob, on flattened blocks of m * D numbers ([DPSC] Eqs. 8, 12).
 
     Example:
         >>> pair = LinearPair(PairSettings((0, 1), 8, 10.0, "as_published", 1.0, start="identity"))
@@ -32,12 +32,15 @@ class LinearPair(TrainedPair):
             raise ValueError(f"start must be 'default' or 'identity', got {settings.start!r}")
 
     def protect(self, private: Tensor) -> Tensor:
+        """W Z + b on the flattened block."""
         return self._transform(self.protection, private)
 
     def deprotect(self, received: Tensor) -> Tensor:
+        """Bob's linear layer on the flattened block."""
         return self._transform(self.deprotection, received)
 
     def imitation(self, private: Tensor) -> Tensor:
+        """W Z + b - Z."""
         return self.protect(private) - private
 
     def _transform(self, layer: nn.Linear, block: Tensor) -> Tensor:
@@ -46,7 +49,7 @@ class LinearPair(TrainedPair):
 
     @torch.no_grad()
     def distance_from_identity(self) -> float:
-        """Relative size of what protection changes in the weights: ||W - I||_F / ||I||_F."""
+        """Relative distance of the weights from the identity: ||W - I||_F / ||I||_F."""
         weight = self.protection.weight
         eye = torch.eye(len(weight)).to(weight)
         return float((weight - eye).norm() / eye.norm())

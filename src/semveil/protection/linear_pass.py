@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Gradients through what is computed exactly outside torch: the value is taken as it is, the gradient by a linear map."""
+"""Gradients through exact computations outside torch: the value is given, the gradient is a linear map."""
 
 from collections.abc import Callable
 from typing import Any
@@ -12,8 +12,8 @@ def linear_pass(argument: Tensor, value: Tensor, transpose: Callable[[Tensor], T
     """`value`, as a function of `argument` whose derivative is a linear map of which `transpose` is the transpose.
 
     Args:
-        argument: what the value was computed from, outside the graph.
-        value: computed from it.
+        argument: of the function, which was evaluated outside the graph.
+        value: of the function.
         transpose: gradient by the value -> gradient by the argument.
 
     Example:

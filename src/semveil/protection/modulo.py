@@ -25,8 +25,9 @@ class Modulo:
 
     The circle's circumference is the box's width times 1 + guard. Bob subtracts N and reads the result in the window that
     extends the box by half a guard band on each side; channel noise beyond that wraps around, to the other end of the box.
-    With uniform N what is sent is uniform whatever the photo (epsilon 0). With wrapped Laplace N of scale b every coordinate
-    loses ln(max P / min P), which is ln cosh(L / 2b) but for the table's rounding; the block of n coordinates n times that.
+    With uniform N the transmitted block is uniform for every photo (epsilon 0). With wrapped Laplace N of scale b the privacy
+    loss per coordinate is ln(max P / min P), which is ln cosh(L / 2b) up to the table's rounding, and n times that for a block
+    of n coordinates.
 
     Args:
         box: one pair of bounds for all coordinates.
@@ -78,11 +79,20 @@ class Modulo:
         }
 
     def protect(self, private: Tensor, streams: Sequence[KeyStream]) -> KeyedBlock:
-        """Private block (B, m, D) -> what is sent, about 0; there is no side information. Gradients pass as through a shift.
+        """Clip, quantise, and add the noise modulo L; there is no side information.
+
+        Differentiable; the gradient is that of the clipping alone.
+
+        Args:
+            private: (B, m, D) private block.
+            streams: one key stream per image.
+
+        Returns:
+            The block to transmit, centred on 0, and empty side information.
 
         Raises:
-            KeyProblem: not one stream for each image.
-            ValueError: NaN or infinite entries, or another shape than the protection's.
+            KeyProblem: not exactly one stream per image.
+            ValueError: an entry is NaN or infinite, or the shape is not that of the protection.
         """
         self._check(private)
         check_streams(private, streams)
@@ -93,10 +103,16 @@ class Modulo:
         return KeyedBlock(linear_pass(inside, torch.from_numpy(sent).to(private), lambda gradient: gradient), b"")
 
     def deprotect(self, received: Tensor, side: bytes, streams: Sequence[KeyStream]) -> Tensor:
-        """Bob: subtract the noise, go back into the window, clip to the box.
+        """Bob's recovery: subtract the noise modulo L into the window, and clip to the box.
+
+        Args:
+            received: (B, m, D) received block, denormalised.
+            side: empty.
+            streams: one key stream per image, in the state in which Alice used them.
 
         Raises:
-            KeyProblem: not one stream for each image, or side information where there is none.
+            KeyProblem: not exactly one stream per image, or non-empty side information.
+            ValueError: the shape is not that of the protection.
         """
         self._check(received)
         check_streams(received, streams)
@@ -107,12 +123,16 @@ class Modulo:
         return linear_pass(received, read, lambda gradient: gradient * inside)
 
     def interpret(self, received: Tensor) -> Tensor:
-        """What is heard, taken for a block with no noise on it."""
+        """The received block read as if it carried no noise.
+
+        Raises:
+            ValueError: the shape is not that of the protection.
+        """
         self._check(received)
         return self._read(self._window(received.detach().cpu().double().numpy() / self.step), received)
 
     def guarantee(self, covers: str, *, not_covered: Sequence[str] = ()) -> Guarantee:
-        """The exact epsilon of the block against bounded adversaries, for one image; nothing is lost to rounding."""
+        """Exact epsilon of the block against computationally bounded adversaries, for one image; no delta from rounding."""
         law = "uniform" if self.epsilon == 0 else f"wrapped discrete Laplace of scale {self.scale:.6g}"
         assumptions = (*ASSUMPTIONS, f"the noise is {law} on {POINTS} points, drawn from an exact table of integers")
         return Guarantee(self.epsilon, covers, Basis.COMPUTATIONAL, not_covered=tuple(not_covered), assumptions=assumptions)
@@ -134,7 +154,7 @@ class Modulo:
 
 
 def guard_for(snr_db: float, *, deviations: float = 2.0) -> float:
-    """Guard band, relative to the box, that holds channel noise of so many standard deviations on either side.
+    """Guard band, relative to the box, for channel noise of a given number of standard deviations on either side.
 
     The mask's mean square over a circumference c is c^2 / 12, so its noise at an SNR has deviation c / sqrt(12 SNR); the band
     g = 2 z c / sqrt(12 SNR) with c = 1 + g gives g = k / (1 - k), k = z / sqrt(3 SNR), and at most 1.

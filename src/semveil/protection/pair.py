@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What every trained pair of networks has: settings, and the two directions of the private block."""
+"""The interface of trained pairs of networks: settings, protection and deprotection."""
 
 from abc import ABC, abstractmethod
 from dataclasses import asdict, dataclass
@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 @dataclass(frozen=True)
 class PairSettings:
-    """What a pair was trained for; it serves nothing else.
+    """Conditions that a pair was trained for, and is valid under.
 
     Attributes:
         codes: codes that the networks change, 0-based.
@@ -72,7 +72,7 @@ class PairSettings:
         return self.noised or self.codes
 
     def as_dict(self) -> dict[str, Any]:
-        """JSON-ready; range and channel are left out where they are what every pair had before there were others."""
+        """JSON-ready; SNR range and channel are omitted at their defaults, for compatibility with older pairs."""
         plain = asdict(self)
         for name, usual in (("snr_high_db", None), ("channel", "awgn")):
             if plain[name] == usual:
@@ -81,35 +81,75 @@ class PairSettings:
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> "PairSettings":
+        """Settings from the result of `as_dict`.
+
+        Args:
+            values: JSON object; lists of codes become tuples.
+
+        Raises:
+            KeyError: `codes` is missing.
+            TypeError: a field is unknown, or a required one missing.
+            ValueError: the highest SNR is below the lowest.
+        """
         return cls(**{**values, "codes": tuple(values["codes"]), "noised": tuple(values.get("noised", ()))})
 
 
 class TrainedPair(nn.Module, ABC):
     """Two networks that are Alice's and Bob's only secret, the same for every photo.
 
-    Deterministic: the same photo gives the same block, and whoever knows the pair undoes it. It is no differentially private
-    mechanism (`docs/methods/dp-semcom.md`).
+    Deterministic: the same photo gives the same block, and anybody with the pair can invert it. It is not a
+    differentially private mechanism (`docs/methods/dp-semcom.md`).
     """
 
     settings: PairSettings
 
     @abstractmethod
     def protect(self, private: Tensor) -> Tensor:
-        """Private block (B, m, D) -> what is sent, same shape."""
+        """Alice's network.
+
+        Args:
+            private: (B, m, D) private block.
+
+        Returns:
+            (B, m, D) block to transmit.
+
+        Raises:
+            ValueError: as for `check`.
+        """
 
     @abstractmethod
     def deprotect(self, received: Tensor) -> Tensor:
-        """Received block (B, m, D) -> Bob's estimate of the private block."""
+        """Bob's network.
+
+        Args:
+            received: (B, m, D) received block, denormalised.
+
+        Returns:
+            (B, m, D) estimate of the private block.
+
+        Raises:
+            ValueError: as for `check`.
+        """
 
     @abstractmethod
     def imitation(self, private: Tensor) -> Tensor:
-        """What the networks put onto the noised codes of a private block (B, m, D) in place of noise."""
+        """The term that the networks add to the noised codes in place of noise.
+
+        Args:
+            private: (B, m, D) private block.
+
+        Returns:
+            (B, k, D), k being the number of noised codes.
+        """
 
     def check(self, block: Tensor) -> None:
-        """Refuse a block of another shape.
+        """Check the shape of a block against the settings.
+
+        Args:
+            block: (B, m, D).
 
         Raises:
-            ValueError: it is not (B, m, D).
+            ValueError: it has other dimensions m or D.
         """
         expected = (len(self.settings.codes), self.settings.style_dim)
         if block.shape[1:] != expected:

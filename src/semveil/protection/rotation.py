@@ -31,14 +31,14 @@ NORMALS_AT_ONCE = 1 << 22  # 32 MiB
 class Rotation:
     """x -> u = W (x - mean), of which the norm goes into the side information and the direction is rotated.
 
-    Sent is t = sqrt(n) Q u / |u| + mask, times a public factor: Q is a Haar rotation and the mask a small integer noise
-    (Irwin-Hall law on a fine grid), both drawn from the key's stream, one for each image. For ideal randomness sqrt(n) Q u/|u|
-    has the same law, uniform on a sphere, whatever the photo, so what is sent tells nothing about the block (epsilon 0). The
-    mask makes this hold for the floating-point arithmetic too, up to `delta`: it hides errors much smaller than itself, and
-    Bob subtracts it exactly. Proof: docs/guarantees.md.
+    The transmitted block is t = sqrt(n) Q u / |u| + mask, times a public factor: Q is a Haar rotation and the mask a small
+    integer noise (Irwin-Hall law on a fine grid), both drawn from the image's key stream. For ideal randomness sqrt(n) Q u/|u|
+    is uniform on a sphere for every photo, so that the transmitted block is independent of the private one (epsilon 0). The
+    mask extends this to floating-point arithmetic, up to `delta`: it hides errors much smaller than itself, and Bob subtracts
+    it exactly. Proof: docs/guarantees.md.
 
     Args:
-        space: public centre, map and law of the norm, for the private codes at hand.
+        space: public centre, map and norm law of these private codes.
         box: blocks are clipped to it first; NaN and infinities are refused.
 
     Example:
@@ -64,11 +64,15 @@ class Rotation:
         return {"protection": self.name, "space": self.space.digest, "bounds": [float(self.box.lower), float(self.box.upper)]}
 
     def protect(self, private: Tensor, streams: Sequence[KeyStream]) -> KeyedBlock:
-        """Private block (B, m, D) -> what is sent, and the norms as 4 bytes for each image.
+        """Rotate the block; the side information has 4 bytes per image for its norm.
+
+        Args:
+            private: (B, m, D) private block.
+            streams: one key stream per image.
 
         Raises:
-            KeyProblem: not one stream for each image.
-            ValueError: NaN or infinite entries, or another shape than the space's.
+            KeyProblem: not exactly one stream per image.
+            ValueError: an entry is NaN or infinite, or the shape is not that of the space.
         """
         self._check(private)
         check_streams(private, streams)
@@ -82,10 +86,16 @@ class Rotation:
         return KeyedBlock(torch.from_numpy(sent).view_as(private).to(private), side)
 
     def deprotect(self, received: Tensor, side: bytes, streams: Sequence[KeyStream]) -> Tensor:
-        """Bob: subtract the mask, bring the direction to its known length, rotate back, undo the map.
+        """Bob's recovery: subtract the mask, rotate back, scale to the known norm, and undo the map.
+
+        Args:
+            received: (B, m, D) received block, denormalised.
+            side: side information of the B images.
+            streams: one key stream per image, in the state in which Alice used them.
 
         Raises:
-            KeyProblem: not one stream for each image, or side information of another length.
+            KeyProblem: not exactly one stream per image, or side information of the wrong length.
+            ValueError: the shape is not that of the space.
         """
         self._check(received)
         check_streams(received, streams)
@@ -98,13 +108,17 @@ class Rotation:
         return self.space.from_sphere(torch.from_numpy(units), self.space.norm_of_level(levels)).to(received)
 
     def interpret(self, received: Tensor) -> Tensor:
-        """What is heard, taken for a block of the usual norm."""
+        """The received direction, scaled to the usual norm.
+
+        Raises:
+            ValueError: the shape is not that of the space.
+        """
         self._check(received)
         usual = torch.full((len(received),), self.space.usual_norm, dtype=torch.float64)
         return self.space.from_sphere(received.detach().cpu().double().flatten(1), usual).to(received)
 
     def guarantee(self, covers: str, *, not_covered: Sequence[str] = ()) -> Guarantee:
-        """Epsilon 0 against bounded adversaries, and the delta of the arithmetic, for one image."""
+        """Epsilon 0 against computationally bounded adversaries, with the delta of the arithmetic, for one image."""
         arithmetic = "IEEE double precision; its errors are in delta"
         return Guarantee(
             0.0, covers, Basis.COMPUTATIONAL, delta=self.delta, not_covered=tuple(not_covered),
@@ -113,7 +127,7 @@ class Rotation:
 
     @property
     def delta(self) -> float:
-        """Bound on what double precision adds to epsilon 0.
+        """Upper bound on the total variation error of double precision.
 
         Step d of the rotation errs by (6 d + 50) u |v| at most, in any order of summation, and by 950 u |v| on average from
         the errors of its normals (u = 2^-53); the sum E bounds the expected error of the unit vector. A shift of the mask by
@@ -152,6 +166,14 @@ class Rotation:
 
 
 def draw_mask(stream: KeyStream, n: int) -> NDArray[np.int64]:
-    """(n,) sums of `MASK_TERMS` uniform integers of `MASK_BITS` bits, centred."""
+    """Integer mask of Irwin-Hall law: centred sums of `MASK_TERMS` uniform integers of `MASK_BITS` bits.
+
+    Args:
+        stream: consumed by `MASK_TERMS` * n words.
+        n: number of coordinates.
+
+    Returns:
+        (n,) int64.
+    """
     terms = (stream.integers(MASK_TERMS * n) >> np.uint64(64 - MASK_BITS)).astype(np.int64).reshape(MASK_TERMS, n)
     return terms.sum(0) - MASK_TERMS * (1 << MASK_BITS) // 2

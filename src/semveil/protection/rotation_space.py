@@ -30,7 +30,7 @@ class RotationSpace:
         across: s, standard deviation in every other direction.
         whitening: a, 0 to 1.
         signal: root mean square per coordinate that the protected block is sent with, in latent units.
-        digest: SHA-256 over what the space was made of (64 hex digits).
+        digest: SHA-256 over the inputs of the space (64 hex digits).
     """
 
     mean: Tensor
@@ -107,35 +107,83 @@ class RotationSpace:
         return math.sqrt(float((self.along**power).sum()) + rest * self.across**power)
 
     def to_coordinates(self, private: Tensor) -> Tensor:
-        """Blocks (B, m, D) -> u (B, m * D), double precision."""
+        """u = C^(-a/2) (x - mean).
+
+        Args:
+            private: x, (B, m, D) blocks in latent units.
+
+        Returns:
+            u, (B, m * D), double precision.
+        """
         return self.rescale((private.double().cpu() - self.mean).flatten(1), -self.whitening)
 
     def from_coordinates(self, u: Tensor) -> Tensor:
-        """u (B, m * D) -> blocks (B, m, D), double precision."""
+        """x = C^(a/2) u + mean, the inverse of `to_coordinates`.
+
+        Args:
+            u: (B, m * D).
+
+        Returns:
+            x, (B, m, D), double precision.
+        """
         return self.rescale(u.double(), self.whitening).unflatten(1, self.mean.shape) + self.mean
 
     def to_sphere(self, private: Tensor) -> tuple[Tensor, Tensor]:
-        """Blocks (B, m, D) -> the direction of u, unit vectors (B, m * D), and its norm (B,), double precision."""
+        """Direction and norm of u; the direction of u = 0 is the first unit vector.
+
+        Args:
+            private: (B, m, D) blocks in latent units.
+
+        Returns:
+            Unit vectors (B, m * D) and norms (B,), double precision.
+        """
         u = self.to_coordinates(private)
         norms = u.norm(dim=1)
         return torch.where(norms[:, None] > 0, u / norms[:, None], torch.eye(1, self.dimension, dtype=u.dtype)), norms
 
     def from_sphere(self, heard: Tensor, norms: Tensor) -> Tensor:
-        """Vectors (B, m * D) of any length, brought to these norms -> blocks (B, m, D), double precision."""
+        """Blocks with given directions and norms, the inverse of `to_sphere`.
+
+        Args:
+            heard: (B, m * D) vectors of any length, of which the direction counts.
+            norms: (B,) of u.
+
+        Returns:
+            (B, m, D), double precision.
+        """
         lengths = heard.norm(dim=1).clamp_min(torch.finfo(torch.float64).tiny)
         return self.from_coordinates(heard * (norms / lengths)[:, None])
 
     def norm_level(self, norms: Tensor) -> Tensor:
-        """Norms (B,) -> the nearest of 2^32 public levels, which norms of a log-logistic law would hit equally often."""
+        """Quantise norms to 2^32 public levels that are equally likely under a log-logistic law.
+
+        Args:
+            norms: (B,), >= 0.
+
+        Returns:
+            (B,) int64 in 0..2^32 - 1.
+        """
         share = ((norms.double() / self.usual_norm).log() / NORM_SCALE).sigmoid()
         return (share * LEVELS).floor().clamp(0, LEVELS - 1).long()
 
     def norm_of_level(self, levels: Tensor) -> Tensor:
-        """Levels (B,) -> norms; a level drawn at random is the norm of a plausible block."""
+        """Dequantise levels; a uniformly random level gives a norm with the public law.
+
+        Args:
+            levels: (B,) integers in 0..2^32 - 1.
+
+        Returns:
+            (B,) norms, double precision.
+        """
         return self.usual_norm * (NORM_SCALE * ((levels.double() + 0.5) / LEVELS).logit()).exp()
 
     def rescale(self, vectors: Tensor, power: float) -> Tensor:
-        """C^(power/2) times each row (B, m * D), C being the public covariance."""
+        """C^(power/2) v for each row, C being the public covariance.
+
+        Args:
+            vectors: (B, m * D).
+            power: exponent, of either sign.
+        """
         floor = self.across**power
         inside = vectors @ self.directions.T
         return floor * vectors + (inside * (self.along**power - floor)) @ self.directions

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Between a message and a recording: what is digital goes into the burst's header, the symbols stay analogue."""
+"""Messages as bursts in recordings: digital data go into the burst's header, the symbols stay analogue."""
 
 import os
 from pathlib import Path
@@ -62,11 +62,14 @@ def send_recording(
 
 
 def receive_recording(path: str | os.PathLike[str]) -> Message:
-    """The message of a burst in a recording, its `snr_db` as measured: what Bob has heard, and Eve.
+    """Demodulate the burst in a recording into a message with the measured SNR.
+
+    Args:
+        path: SigMF archive or one file of a pair; without a stated symbol rate, `SAMPLES_PER_SYMBOL` samples are assumed.
 
     Raises:
-        RecordingError: the recording cannot be read or has no burst.
-        MessageError: the burst's header is no message.
+        RecordingError: the recording cannot be read, has no integer number of samples per symbol (2 or more), or no burst.
+        MessageError: the header of the burst is not a valid message header.
     """
     recording = read_recording(path)
     symbol_rate = recording.symbol_rate or recording.sample_rate / SAMPLES_PER_SYMBOL

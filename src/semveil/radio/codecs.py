@@ -31,7 +31,7 @@ class Codec:
 
 @dataclass(frozen=True)
 class Coded:
-    """Attributes: file, the bytes; header, how many of them describe the picture; quality, that was chosen."""
+    """Attributes: file, the bytes; header, number of header bytes among them; quality, the selected setting."""
 
     file: bytes
     header: int
@@ -69,7 +69,14 @@ def code(pixels: Pixels, codec: str, budget: int) -> Coded | None:
 
 
 def open_picture(file: bytes) -> Pixels:
-    """File -> pixels (H, W, 3)."""
+    """Decode an image file to RGB.
+
+    Args:
+        file: its bytes, in any format that Pillow reads.
+
+    Returns:
+        (H, W, 3) uint8.
+    """
     with Image.open(io.BytesIO(file)) as picture:
         return np.asarray(picture.convert("RGB"))
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What protects a digital header: convolutional code of rate 1/2, constraint length 7, QPSK, CRC-32, soft Viterbi decoding."""
+"""Channel coding of digital headers: rate-1/2 convolutional code, constraint length 7, QPSK, CRC-32, soft Viterbi decoding."""
 
 import zlib
 from functools import cache
@@ -15,12 +15,26 @@ CRC_BYTES = 4
 
 
 def coded_symbols(size: int) -> int:
-    """QPSK symbols that carry so many bytes with their checksum."""
+    """Number of QPSK symbols that carry a byte string with its CRC-32.
+
+    Args:
+        size: bytes, without the checksum.
+
+    Example:
+        >>> coded_symbols(7) == len(modulate_bytes(b"semveil"))
+        True
+    """
     return 8 * (size + CRC_BYTES) + MEMORY
 
 
 def modulate_bytes(data: bytes) -> Complex:
-    """Bytes -> QPSK symbols of power 1: data and CRC-32, coded, interleaved, two coded bits to a symbol.
+    """Append a CRC-32, encode, interleave, and map two coded bits to each QPSK symbol.
+
+    Args:
+        data: of any length.
+
+    Returns:
+        (`coded_symbols(len(data))`,) complex128, of power 1.
 
     Example:
         >>> demodulate_bytes(modulate_bytes(b"semveil"), 7, noise_power=0.1)

@@ -49,7 +49,7 @@ def spectral_efficiency(snr_db: float, *, outage: float | None = None) -> float:
 
 
 class Carrier(Protocol):
-    """A number of symbols that carry a number of bytes."""
+    """A block of symbols that carries a fixed number of bytes."""
 
     @property
     def size(self) -> int:
@@ -57,13 +57,23 @@ class Carrier(Protocol):
         ...
 
     def send(self, data: bytes, link: Link, snr_db: float, rng: torch.Generator) -> bytes | None:
-        """What arrives of `size` bytes over one realisation of the link: they, others, or nothing."""
+        """Transmit bytes over one realisation of the link.
+
+        Args:
+            data: exactly as many bytes as the carrier takes.
+            link: channel and receiver.
+            snr_db: SNR per complex symbol in dB.
+            rng: source of fading and noise.
+
+        Returns:
+            The decoded bytes, possibly with errors; None on a detected failure.
+        """
         ...
 
 
 @dataclass(frozen=True)
 class AtCapacity:
-    """The bound for every code: all arrives where the realisation carries the rate, and nothing else.
+    """Upper bound for every code: error-free if the capacity of the realisation reaches the rate, else nothing arrives.
 
     Attributes:
         symbols: how many.
@@ -78,6 +88,7 @@ class AtCapacity:
         return int(self.symbols * self.rate / 8)
 
     def send(self, data: bytes, link: Link, snr_db: float, rng: torch.Generator) -> bytes | None:
+        """Deliver the data if the mean of log2(1 + SNR) over the symbols reaches the rate, else None."""
         _, state = link(torch.ones(1, self.symbols, dtype=torch.complex64), snr_db, rng)
         ratio = state.gain.abs().double().square() / state.noise_power.double().clamp_min(1e-30)
         return data if float(torch.log2(1 + ratio).mean()) >= self.rate * (1 - 1e-6) else None
@@ -85,7 +96,7 @@ class AtCapacity:
 
 @dataclass(frozen=True)
 class ByLDPC:
-    """5G's LDPC code and QAM, decoded for what was heard.
+    """5G LDPC code and QAM.
 
     Attributes:
         modem: modulation, rate and number of symbols.
@@ -98,6 +109,7 @@ class ByLDPC:
         return self.modem.capacity
 
     def send(self, data: bytes, link: Link, snr_db: float, rng: torch.Generator) -> bytes | None:
+        """Encode, transmit and decode; undetected errors remain in the result."""
         received, state = link(self.modem.modulate(data)[None], snr_db, rng)
         return self.modem.demodulate(received[0], state)
 
@@ -134,7 +146,7 @@ WAYS = {"bound": at_capacity, "5g": by_ldpc}
 
 @dataclass(frozen=True, eq=False)
 class Sealed:
-    """A picture as it is sent digitally.
+    """A sealed picture for digital transmission.
 
     Attributes:
         data: nonce, encrypted file and padding, tag: as many bytes as were asked for.
@@ -148,13 +160,30 @@ class Sealed:
 
 
 def seal(plain: bytes, key: bytes) -> bytes:
-    """AES-GCM under a new nonce, which stands first; `SEAL_BYTES` longer."""
+    """Encrypt with AES-GCM under a random nonce, which precedes the ciphertext; adds `SEAL_BYTES`.
+
+    Args:
+        plain: of any length.
+        key: 16, 24 or 32 bytes.
+
+    Example:
+        >>> unseal(seal(b"face", bytes(32)), bytes(32)), unseal(bytes(40), bytes(32))
+        (b'face', None)
+    """
     nonce = os.urandom(NONCE_BYTES)
     return nonce + AESGCM(key).encrypt(nonce, plain, None)
 
 
 def unseal(data: bytes | None, key: bytes) -> bytes | None:
-    """What `seal` was given; None where nothing came, or what came is not whole (noise, or a forger)."""
+    """Decrypt and authenticate the result of `seal`.
+
+    Args:
+        data: nonce and ciphertext as received; None where nothing arrived.
+        key: as for `seal`.
+
+    Returns:
+        The plaintext; None where nothing arrived or authentication failed.
+    """
     if data is None:
         return None
     try:
@@ -164,13 +193,13 @@ def unseal(data: bytes | None, key: bytes) -> bytes | None:
 
 
 def seal_picture(pixels: Pixels, key: bytes, *, codec: str, size: int) -> Sealed | None:
-    """The best file that so many bytes hold, encrypted and authenticated; None where no file is small enough.
+    """The best encoding of a picture within a size, encrypted and authenticated; None if none is small enough.
 
     Args:
         pixels: (H, W, 3).
         key: of AES, 16, 24 or 32 bytes.
         codec: see `codecs.CODECS`.
-        size: bytes all told.
+        size: total length in bytes.
     """
     coded = code(pixels, codec, size - SEAL_BYTES - len(END))
     if coded is None:
@@ -180,7 +209,7 @@ def seal_picture(pixels: Pixels, key: bytes, *, codec: str, size: int) -> Sealed
 
 
 def shown_picture(data: bytes | None, key: bytes, shape: tuple[int, ...]) -> Pixels:
-    """What the receiver shows: the picture, or grey where it did not come whole (the cliff).
+    """Picture shown by the receiver: the decoded one, or grey after a failure (the cliff effect).
 
     Args:
         data: as it arrived, None where nothing did.

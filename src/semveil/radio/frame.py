@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a burst is made of: preamble, signal field, digital header, analogue payload with pilots, postamble."""
+"""The structure of a burst: preamble, signal field, digital header, analogue payload with pilots, postamble."""
 
 import struct
 from dataclasses import dataclass
@@ -19,9 +19,13 @@ MOST_HEADER, MOST_PAYLOAD = 1 << 20, 1 << 26
 
 
 def training(taps: int) -> Complex:
-    """A maximum-length sequence of an 8-bit register: shifted in time or in frequency, it does not look like itself.
+    """Maximum-length sequence of an 8-bit LFSR as BPSK symbols, (`TRAINING`,) complex128.
 
-    (A Zadoff-Chu sequence would not do: to a chirp, a delay and a carrier offset are the same.)
+    Its autocorrelation is low for shifts in both time and frequency. A Zadoff-Chu sequence is unsuitable: a delay and a carrier
+    offset shift a chirp alike.
+
+    Args:
+        taps: feedback polynomial as a bit mask.
     """
     state, signs = 1, []
     for _ in range(TRAINING):
@@ -35,7 +39,7 @@ PREAMBLE, POSTAMBLE = training(0b00011101), training(0b01110001)  # x^8 + x^4 + 
 
 @dataclass(frozen=True)
 class Signal:
-    """What the signal field says of the frame.
+    """Content of the signal field.
 
     Attributes:
         header: bytes of the digital header.
@@ -53,7 +57,15 @@ class Signal:
 
     @classmethod
     def decode(cls, symbols: Complex, noise_power: float) -> "Signal | None":
-        """What `encode` gave; None where it cannot be read or says what cannot be."""
+        """Decode the signal field.
+
+        Args:
+            symbols: equalised QPSK symbols.
+            noise_power: per complex symbol.
+
+        Returns:
+            The field; None for a wrong checksum, another version, or sizes out of range.
+        """
         data = demodulate_bytes(symbols, SIGNAL.size, noise_power=noise_power)
         if data is None:
             return None
@@ -63,7 +75,7 @@ class Signal:
 
     @property
     def payload(self) -> int:
-        """Analogue symbols in all."""
+        """Total number of analogue symbols."""
         return self.images * self.symbols
 
     @property
@@ -76,19 +88,38 @@ SIGNAL_SYMBOLS = coded_symbols(SIGNAL.size)
 
 
 def with_pilots(body: Complex) -> Complex:
-    """A pilot before every 15 symbols of the body."""
+    """Insert a pilot before every `PILOT_SPACING` - 1 symbols.
+
+    Args:
+        body: (N,) complex.
+
+    Returns:
+        (`body_length(N)`,) complex128.
+    """
     frame = np.full(body_length(len(body)), PILOT, np.complex128)
     frame[payload_places(len(frame))] = body
     return frame
 
 
 def body_length(symbols: int) -> int:
-    """Length of a body of so many symbols with its pilots."""
+    """Length of a body with its pilots.
+
+    Args:
+        symbols: in the body, without pilots.
+
+    Example:
+        >>> body_length(15), body_length(16)
+        (16, 18)
+    """
     return symbols + -(-symbols // (PILOT_SPACING - 1))
 
 
 def payload_places(length: int) -> NDArray[np.int64]:
-    """Where in a body with pilots the other symbols stand."""
+    """Positions in a body with pilots that are not pilots, ascending from 1.
+
+    Args:
+        length: of the body, pilots included.
+    """
     places = np.arange(length)
     return places[places % PILOT_SPACING != 0]
 

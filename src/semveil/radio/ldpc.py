@@ -41,10 +41,10 @@ def sionna() -> Any:
 
 @dataclass(frozen=True)
 class CodedModem:
-    """A number of symbols under one modulation and code rate.
+    """A block of symbols with one modulation and code rate.
 
     The message is cut into code blocks of about one size. Their symbols are spread over the frame by a public
-    permutation, so that a fade hits all of them alike. No checksum: what is sent is sealed.
+    permutation, so that fades affect all of them equally. There is no checksum, since the data are sealed.
 
     Attributes:
         scheme: modulation and rate.
@@ -66,7 +66,7 @@ class CodedModem:
 
     @property
     def capacity(self) -> int:
-        """Bytes that the symbols carry; 0 where they are too few for a code."""
+        """Bytes that the symbols carry; 0 for fewer symbols than a code needs."""
         block = self._information
         return self.blocks * block // 8 if block >= LEAST_BLOCK else 0
 
@@ -80,11 +80,17 @@ class CodedModem:
         return int(self._used * self.scheme.efficiency)
 
     def modulate(self, data: bytes) -> Tensor:
-        """Bytes, `capacity` of them -> (symbols,) complex64 of mean power 1.
+        """Encode bytes and map them to symbols.
+
+        Args:
+            data: `capacity` bytes.
+
+        Returns:
+            (symbols,) complex64, of mean power 1.
 
         Raises:
-            ValueError: another number of bytes.
-            SionnaMissing: without the extra `channels`.
+            ValueError: another number of bytes, or none.
+            SionnaMissing: the extra `channels` is not installed.
         """
         if len(data) != self.capacity or not data:
             raise ValueError(f"the symbols carry {self.capacity} bytes, got {len(data)}")

@@ -27,7 +27,7 @@ class Scheme:
 
     @property
     def efficiency(self) -> float:
-        """Information bits of a symbol."""
+        """Information bits per symbol."""
         return self.bits * self.rate
 
     @property
@@ -47,7 +47,7 @@ SCHEMES = tuple(Scheme(bits, rate / 1024) for bits, rates in _TABLE.items() for 
 
 
 def choose_scheme(capacity: float) -> Scheme | None:
-    """The scheme of most bits that a capacity carries, None where there is none.
+    """The scheme with the most bits that a capacity supports; None if there is none.
 
     Args:
         capacity: bits per symbol, as `link_efficiency` gives it at an SNR that is lower by the margin.
@@ -64,9 +64,9 @@ def choose_scheme(capacity: float) -> Scheme | None:
 def link_efficiency(link: Link, snr_db: float, symbols: int, *, outage: float, seed: int = 0) -> float:
     """Bits per symbol that all but a share of a link's messages carry, an upper bound for every code.
 
-    The mean over a message's symbols of log2(1 + |g|^2 / sigma^2), g and sigma^2 being what the receiver's equaliser leaves;
-    and of its law over messages the quantile `outage`, from simulated realisations. Over a channel that does not fade it
-    is log2(1 + SNR). What was found is kept for the same link object.
+    The mean over a message's symbols of log2(1 + |g|^2 / sigma^2), with the gain g and noise power sigma^2 after equalisation;
+    of its distribution over messages the quantile `outage`, from simulated realisations. Without fading it is
+    log2(1 + SNR). Results are cached per link object.
 
     Args:
         link: channel and receiver.

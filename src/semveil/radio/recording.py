@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Recordings as SigMF has them: complex samples beside a JSON that says what they are."""
+"""Recordings in SigMF: complex samples and a JSON that describes them."""
 
 import io
 import json
@@ -34,7 +34,7 @@ class RecordingError(SemveilError):
 
 @dataclass(frozen=True, eq=False)
 class Recording:
-    """Attributes: samples (M,), full scale is 1; sample_rate and symbol_rate in Hz, the latter None where nothing says it."""
+    """Attributes: samples (M,), full scale is 1; sample_rate and symbol_rate in Hz, the latter None if not stated."""
 
     samples: Complex
     sample_rate: float
@@ -103,10 +103,14 @@ def write_recording(
 
 
 def read_recording(path: str | os.PathLike[str]) -> Recording:
-    """Read an archive or a pair; one channel of complex samples in any of SigMF's number formats.
+    """Read a SigMF archive or pair with one channel of complex samples, in any of SigMF's number formats.
+
+    Args:
+        path: the archive, or either file of the pair.
 
     Raises:
-        RecordingError: missing, damaged, foreign or clipped; or too long.
+        RecordingError: the recording is missing, damaged, clipped, not one complex channel, longer than `MOST_SAMPLES`, or
+            states an invalid sample rate or symbol rate.
     """
     target, sigmf = _checked_path(path), require_sigmf()
     name = repr(os.fsdecode(target))

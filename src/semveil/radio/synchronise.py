@@ -62,16 +62,23 @@ class Timing:
     carrier: float
 
     def times(self, symbols: Floats) -> Floats:
-        """In samples, of places in symbols."""
+        """Convert positions to times, start + period * position.
+
+        Args:
+            symbols: positions relative to the preamble's first symbol, in symbols.
+
+        Returns:
+            Times in samples, in the same shape.
+        """
         return self.start + self.period * symbols
 
 
 def receive_burst(samples: Complex, rate: int) -> Burst:
     """Read the strongest burst of a recording.
 
-    A bank of correlations finds preamble and carrier; the signal field, read with what the preamble teaches, says how long the
-    burst is; the postamble then gives the clock, and both together train an equaliser at half symbols (least squares). Pilots
-    follow what phase and gain are left.
+    A bank of correlators detects the preamble and its carrier offset. The signal field, equalised by the preamble, gives the
+    length of the burst; the postamble then gives the clock offset, and both train a half-symbol-spaced equaliser by least
+    squares. Pilots track the residual phase and gain.
 
     Args:
         samples: (M,).

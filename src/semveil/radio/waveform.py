@@ -11,7 +11,12 @@ SPAN = 12  # symbols to either side at which a pulse is cut off
 
 
 def pulse(times: Floats) -> Floats:
-    """Root raised cosine of unit energy at times in symbols: its own convolution is 1 at 0 and 0 at other whole numbers.
+    """Root raised cosine of unit energy and roll-off `ROLL_OFF`, truncated to +-`SPAN` symbols.
+
+    Its self-convolution is 1 at 0 and 0 at all other integers, up to the truncation.
+
+    Args:
+        times: in symbol periods, of any shape.
 
     Example:
         >>> t = np.arange(-48, 49) / 4
@@ -29,9 +34,15 @@ def pulse(times: Floats) -> Floats:
 
 
 def modulate(symbols: Complex, rate: int) -> Complex:
-    """(N,) symbols -> samples at `rate` per symbol, the pulses' tails included; symbol k stands at sample (k + SPAN) * rate.
+    """Pulse shaping, tails included; symbol k is centred on sample (k + SPAN) * rate.
 
-    A sample's mean power is 1 / rate for symbols of power 1, so that matched sampling gives the symbols back.
+    Args:
+        symbols: (N,) complex, N > 0.
+        rate: samples per symbol.
+
+    Returns:
+        ((N - 1 + 2 SPAN) rate + 1,) complex128, of mean power 1 / rate for symbols of power 1, so that matched filtering
+        restores the symbols.
     """
     spread = np.zeros(((len(symbols) - 1) * rate + 1), np.complex128)
     spread[::rate] = symbols
@@ -42,10 +53,10 @@ def modulate(symbols: Complex, rate: int) -> Complex:
 
 
 def sample(samples: Complex, times: Floats, rate: float) -> Complex:
-    """Matched filter and interpolation in one: what a correlation with the pulse gives at times in samples, any real ones.
+    """Matched filtering and interpolation in one: correlation with the pulse at arbitrary sampling times.
 
     Args:
-        samples: (M,), taken for 0 outside.
+        samples: (M,), zero outside.
         times: (K,), in samples.
         rate: samples per symbol.
     """
