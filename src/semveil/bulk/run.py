@@ -6,7 +6,6 @@ import shutil
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from semveil.bulk.account import Account, ClipFacts, Fate, Mark
@@ -24,6 +23,7 @@ from semveil.bulk.task import Outcome, Task, protect_photo
 from semveil.core.certificate import Certificate
 from semveil.core.errors import OutputError, PhotoError
 from semveil.core.ledger import Booking, Ledger, OverLimit
+from semveil.core.output_path import output_path
 from semveil.core.privacy import Guarantee
 from semveil.core.progress import Progress, quiet
 from semveil.methods.registry import module_of
@@ -189,7 +189,7 @@ def protect_photos(
         ledger.fix_budgets(names, limit)
     method = settings.build()
     digest, size = settings.digest(method), method.size
-    out = Path(out).absolute()
+    out = output_path(out).absolute()
     sources = find_sources(given, out)
     clips = None
     if any(source.is_clip for source in sources.photos):

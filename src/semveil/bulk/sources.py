@@ -74,9 +74,11 @@ def find_sources(given: Sequence[str | os.PathLike[str]], out: Path | None = Non
     counts once, at the place found first: protecting it twice would be two releases.
 
     Raises:
-        PhotoError: a path does not exist or is a device or pipe, or there is no photo at all.
+        PhotoError: a path is empty, does not exist or is a device or pipe, or there is no photo at all.
         SourceError: the output folder is one of the folders given, or two photos belong in the same place.
     """
+    if any(not os.fspath(path) for path in given):
+        raise PhotoError("a path of photos is empty; name photos or folders of photos ('.' is the current folder)")
     paths = [Path(os.fspath(path)) for path in given]
     out = None if out is None else out.resolve()
     files: list[Source] = []

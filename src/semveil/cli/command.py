@@ -3,7 +3,7 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args, get_type_hints
 
 import typer
 from typer.core import TyperCommand, TyperGroup
@@ -59,10 +59,22 @@ class Command(TyperCommand):
             file = file.get(OPTIONS_TABLE, {})
         self.look_ahead(ctx, args, file)
         ctx.default_map = {**(ctx.default_map or {}), **_values(file, self.get_params(ctx), str(path), ctx.command_path)}
+        self._refuse_empty_paths(ctx, args)
         rest = super().parse_args(ctx, args)
         if not self.has_settings:
             ctx.params.pop("config", None)
         return rest
+
+    def _refuse_empty_paths(self, ctx: Any, args: Sequence[str]) -> None:
+        """Refuse "" where a path is asked for: `Path("")` is the current folder, which parsed values no longer show."""
+        given = {**ctx.default_map, **self.make_parser(ctx).parse_args(list(args))[0]}
+        hints = get_type_hints(self.callback, include_extras=True)
+        for param in self.get_params(ctx):
+            value = given.get(param.name)
+            texts = value if isinstance(value, list | tuple) else [value]
+            if "" in texts and _takes_path(hints.get(param.name)):
+                name = param.opts[0] if param.param_type_name == "option" else param.metavar or param.name
+                raise OptionError(f"{name} is empty; name a file or folder ('.' is the current folder)")
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
         _write_help(self, ctx, formatter)
@@ -97,6 +109,10 @@ def value_of(flag: str, words: Sequence[str]) -> str | None:
         elif word.startswith(f"{flag}="):
             found = word.partition("=")[2]
     return found
+
+
+def _takes_path(hint: Any) -> bool:
+    return hint is Path or any(map(_takes_path, get_args(hint)))
 
 
 def _read(path: Path) -> dict[str, Any]:
