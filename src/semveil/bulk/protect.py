@@ -8,8 +8,9 @@ from typing import Any, overload
 
 from torch import Tensor
 
-from semveil.bulk.run import Summary, protect_photos
+from semveil.bulk.run import protect_photos
 from semveil.bulk.settings import Settings, needs_subjects
+from semveil.bulk.summary import Summary
 from semveil.core.brief import Brief
 from semveil.core.certificate import Certificate
 from semveil.core.ledger import Booking, Ledger
@@ -40,10 +41,15 @@ class ProtectedFaces(Brief):
 
 
 def protection_settings(method: str, model: str | None = None, **options: Any) -> Settings:
-    """Settings of a run from keyword arguments: those of `Settings` by their names, all others are the method's own.
+    """Build the settings of a run from keyword arguments.
+
+    Args:
+        method: name of a registered image method.
+        model: name or folder of the face model; the method's own where None.
+        **options: fields of `Settings` by name; all others are options of the method.
 
     Raises:
-        ValueError: the method does not exist or has no such option.
+        ValueError: the method does not exist, has no such option, or a setting is not valid.
 
     Example:
         >>> protection_settings("blur", sigma=12.0, face="largest").options

@@ -116,12 +116,16 @@ _ONE_OUTPUT = {
 
 
 def protect_photo(task: Task, settings: Settings) -> Outcome:
-    """Protect a photo and write pictures and certificates into a folder of their own below `task.run`.
+    """Protect a photo, and write pictures and certificates into a folder of their own below `task.run`.
+
+    Args:
+        task: the photo, its place and name in the output, and the digest of the method.
+        settings: of the run.
 
     Raises:
         BulkError: this process does not see the run's folder, or has another model or version.
-        OutputError: nothing can be written, as on a full disk; all else that goes wrong concerns this photo only and is an
-            `Outcome`.
+        OutputError: nothing can be written, for example on a full disk. Any other failure concerns this photo
+            only and is returned as an `Outcome`.
     """
     method = method_of(settings, task.method_digest)
     if not Path(task.run).is_dir():
@@ -142,10 +146,16 @@ def protect_photo(task: Task, settings: Settings) -> Outcome:
 
 
 def refused_where_it_fails(task: Task, work: Callable[[], Outcome]) -> Outcome:
-    """What became of a photo or clip; it is refused where something goes wrong that concerns it alone.
+    """Run the work on one photo or clip; an exception that concerns it alone becomes a refusal.
+
+    Args:
+        task: for the messages.
+        work: returns the outcome.
 
     Raises:
-        BulkError, OutputError: the run cannot go on.
+        BulkError: as raised by `work`; the run cannot go on.
+        OutputError: as raised by `work`, unless its cause concerns a single file, such as a name that is too
+            long.
     """
     try:
         return work()
@@ -169,10 +179,15 @@ def refused_where_it_fails(task: Task, work: Callable[[], Outcome]) -> Outcome:
 
 @lru_cache(maxsize=2)
 def method_of(settings: Settings, digest: str, *, clip: bool = False) -> ImageMethod:
-    """The method, built once per process.
+    """Build the method and check that it is the one the run was started with.
+
+    Args:
+        settings: of the run.
+        digest: of the method where the run was started.
+        clip: compare the digest for clips.
 
     Raises:
-        BulkError: it has another digest here than where the run was started.
+        BulkError: the digest differs, because of another model, version or default.
     """
     method = settings.build()
     if settings.digest(method, clip=clip) != digest:
@@ -299,7 +314,19 @@ def _protect_chosen(
 def people_of(
     photo: Photo, faces: Sequence[Face], chosen: Sequence[int], size: int, people: Enrolled
 ) -> tuple[list[tuple[str, ...]], tuple[str, ...]]:
-    """Known people whose pixels go through each chosen face's release, and those whose faces are not chosen."""
+    """Enrolled people whose pixels enter each chosen face's release.
+
+    Args:
+        photo: decoded.
+        faces: all faces in it.
+        chosen: numbers of the faces that are protected.
+        size: side of the method's crops in pixels.
+        people: enrolled.
+
+    Returns:
+        For each chosen face the names of the people in its crop; then the names of those whose faces are not
+            chosen.
+    """
     aligned = align_apart(photo.pixels, [face.landmarks for face in faces], size)
     return people_shown(recognise(photo, faces, people), chosen, passing(aligned))
 
@@ -319,7 +346,13 @@ def people_shown(
 
 
 def recognise(photo: Photo, faces: Sequence[Face], people: Enrolled) -> list[str | None]:
-    """Whom each face shows; None where it is nobody who is enrolled."""
+    """Name of the enrolled person that each face shows; None for strangers.
+
+    Args:
+        photo: decoded.
+        faces: with landmarks.
+        people: enrolled.
+    """
     return people.who(to_tensor([align_face(photo.pixels, face.landmarks, CROP).pixels for face in faces]))
 
 
