@@ -43,7 +43,7 @@ def contrasts(outputs: Floats, first: Floats, second: Floats, *, widths: Floats 
 
 
 def coarse(values: Floats) -> Floats:
-    """Values rounded to multiples of 2^-20, so that differences in the last bits do not decide a comparison.
+    """Values rounded to multiples of 2^-20; finer differences are left to `finest_bit`.
 
     Args:
         values: of any shape.

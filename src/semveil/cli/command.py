@@ -16,7 +16,11 @@ OPTIONS_TABLE = "options"  # in the settings file of a training, what belongs to
 
 
 def params_of(function: Any) -> list[Any]:
-    """The typer parameters that a function's signature declares."""
+    """Typer parameters that a function's signature declares.
+
+    Args:
+        function: annotated like a command; it is not called.
+    """
     app = typer.Typer(add_completion=False)
     app.command()(function)
     return list(typer.main.get_command(app).params)
@@ -38,6 +42,11 @@ class Command(TyperCommand):
     """
 
     def get_params(self, ctx: Any) -> list[Any]:
+        """The declared parameters and `--config`, unless the command declares it itself.
+
+        Args:
+            ctx: typer's context.
+        """
         own = super().get_params(ctx)
         if self.has_settings:
             return own
@@ -45,7 +54,13 @@ class Command(TyperCommand):
         return [*own[:at], *params_of(_config), *own[at:]]
 
     def look_ahead(self, ctx: Any, args: Sequence[str], file: Mapping[str, Any]) -> None:
-        """Learn from the words and from the file what the parameters depend on, before they are read."""
+        """Hook: find out what the parameters depend on, before they are parsed. It does nothing by default.
+
+        Args:
+            ctx: typer's context; what is found goes into `ctx.meta`.
+            args: words of the command line after the command.
+            file: options from `--config`, by name.
+        """
 
     @property
     def has_settings(self) -> bool:
@@ -53,6 +68,16 @@ class Command(TyperCommand):
         return any(param.name == "config" for param in self.params)
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Parse the command line with the options of `--config` as defaults.
+
+        Args:
+            ctx: typer's context; its defaults and parameters are set.
+            args: words of the command line after the command.
+
+        Raises:
+            OptionError: the file names an unknown option or gives one twice, a value has the wrong kind, or a
+                path is empty.
+        """
         path = value_of(CONFIG, args)
         file = {} if path is None else _read(Path(path))
         if self.has_settings:
@@ -77,6 +102,12 @@ class Command(TyperCommand):
                 raise OptionError(f"{name} is empty; name a file or folder ('.' is the current folder)")
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
+        """Write the help that fits the screen.
+
+        Args:
+            ctx: typer's context.
+            formatter: typer's.
+        """
         _write_help(self, ctx, formatter)
 
 
@@ -84,6 +115,12 @@ class Group(TyperGroup):
     """A group of commands, which are `Command`s, with help that fits the screen."""
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
+        """Write the help that fits the screen.
+
+        Args:
+            ctx: typer's context.
+            formatter: typer's.
+        """
         _write_help(self, ctx, formatter)
 
 
@@ -94,7 +131,12 @@ def _write_help(command: Any, ctx: Any, formatter: Any) -> None:
 
 
 def value_of(flag: str, words: Sequence[str]) -> str | None:
-    """What an option is given on the command line, before the line is parsed; the last one counts.
+    """Value of an option on a command line that is not parsed yet, the last one if it is repeated; None where
+    it is absent.
+
+    Args:
+        flag: with its dashes, such as `--method`.
+        words: of the command line; nothing after `--` counts.
 
     Example:
         >>> value_of("--method", ["a.jpg", "--method=blur"]), value_of("--method", ["a.jpg"])
