@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 from semveil import __version__
 from semveil.bulk.account import LARGEST, ClipFacts, Fate, Mark, mark_faces, named_for
 from semveil.bulk.covered import cover_doubtful, only_covered, with_way_back
-from semveil.bulk.enrolled import CROP, Enrolled, enrol
+from semveil.bulk.enrolled import enrol
 from semveil.bulk.manifest import Status
+from semveil.bulk.people import known, people_shown, recognise
 from semveil.bulk.pictures import Picture, crops, middle_square, whole_photo
 from semveil.bulk.recognised import still_recognised
 from semveil.bulk.recorded import Recorded, bookings
@@ -35,7 +36,7 @@ from semveil.core.errors import (
 )
 from semveil.core.pixels import to_tensor
 from semveil.core.privacy import Guarantee
-from semveil.data.align import align_face, enlargement
+from semveil.data.align import enlargement
 from semveil.data.boxes import SMALLEST_FACE
 from semveil.data.faces import choose_faces, list_faces, smallest_face
 from semveil.data.paste import align_apart, passing
@@ -309,56 +310,6 @@ def _protect_chosen(
     written = _write_all(task, settings, method, made, names, cut)
     guarantee = written.guarantee if chosen else None  # nothing is claimed about mosaics
     return replace(written, strangers=strangers, recognised=recognised, guarantee=guarantee)
-
-
-def people_of(
-    photo: Photo, faces: Sequence[Face], chosen: Sequence[int], size: int, people: Enrolled
-) -> tuple[list[tuple[str, ...]], tuple[str, ...]]:
-    """Enrolled people whose pixels enter each chosen face's release.
-
-    Args:
-        photo: decoded.
-        faces: all faces in it.
-        chosen: numbers of the faces that are protected.
-        size: side of the method's crops in pixels.
-        people: enrolled.
-
-    Returns:
-        For each chosen face the names of the people in its crop; then the names of those whose faces are not
-            chosen.
-    """
-    aligned = align_apart(photo.pixels, [face.landmarks for face in faces], size)
-    return people_shown(recognise(photo, faces, people), chosen, passing(aligned))
-
-
-def people_shown(
-    who: Sequence[str | None], chosen: Sequence[int], crossing: Sequence[Sequence[int]]
-) -> tuple[list[tuple[str, ...]], tuple[str, ...]]:
-    """Known people whose pixels go through each chosen face's release, and those whose faces are not chosen.
-
-    Args:
-        who: whom each face shows; None where that is not known.
-        chosen: numbers of the chosen faces.
-        crossing: for each face those whose pixels are in its crop.
-    """
-    through = [known(*(who[j] for j in crossing[i])) for i in chosen]
-    return through, known(*(name for i, name in enumerate(who) if i not in chosen))
-
-
-def recognise(photo: Photo, faces: Sequence[Face], people: Enrolled) -> list[str | None]:
-    """Name of the enrolled person that each face shows; None for strangers.
-
-    Args:
-        photo: decoded.
-        faces: with landmarks.
-        people: enrolled.
-    """
-    return people.who(to_tensor([align_face(photo.pixels, face.landmarks, CROP).pixels for face in faces]))
-
-
-def known(*names: str | None) -> tuple[str, ...]:
-    """The people among them, once each."""
-    return tuple(dict.fromkeys(name for name in names if name is not None))
 
 
 def _release(method: ImageMethod, images: Sequence[NDArray[Any]], subjects: Sequence[str | None]) -> Release:

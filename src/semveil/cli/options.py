@@ -344,31 +344,6 @@ def check_snr(name: str, value: float | None) -> None:
         raise OptionError(f"{name} must lie in -{LOUDEST_DB:g}..{LOUDEST_DB:g} dB, got {value}")
 
 
-def snr_range(name: str, text: str) -> tuple[float, float | None]:
-    """Parse an SNR in dB, or a range such as `0..20`.
-
-    Args:
-        name: of the option, for errors.
-        text: one number, or the lower and the upper one with `..` between.
-
-    Returns:
-        The SNR and None, or the lower and the upper end.
-
-    Raises:
-        OptionError: the text is not a number or range, a value is out of bounds, or the range is reversed.
-    """
-    low, between, high = text.partition("..")
-    try:
-        found = float(low), float(high) if between else None
-    except ValueError:
-        raise OptionError(f"{name} must be an SNR in dB or a range such as 0..20, got {text!r}") from None
-    for value in found:
-        check_snr(name, value)
-    if found[1] is not None and found[0] > found[1]:
-        raise OptionError(f"{name} must name the lower SNR first, got {text!r}")
-    return found
-
-
 def check_output_file(path: Path, suffix: str | None = None) -> None:
     """Check that a file can be written, before the work starts.
 

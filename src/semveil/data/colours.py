@@ -116,7 +116,7 @@ def _full_scale(image: Image.Image) -> float:
         return 1.0
     bits = getattr(image, "tag_v2", {}).get(_TIFF_BITS, (16,))[0]
     if bits == 32:
-        low, high = image.getextrema()
+        low, high = np.ravel(image.getextrema()).tolist()
         bits = 8 if low >= 0 and high <= 255 else 16
     return 2.0 ** min(16, bits) - 1
 
