@@ -23,8 +23,9 @@ from semveil.bulk.clip_store import Released
 from semveil.bulk.manifest import FOLDER
 from semveil.bulk.pool import Pool
 from semveil.bulk.protect import protect, protection_settings
-from semveil.bulk.run import Summary, protect_photos
+from semveil.bulk.run import protect_photos
 from semveil.bulk.settings import Settings
+from semveil.bulk.summary import Summary
 from semveil.core.caveats import Caveat
 from semveil.core.certificate import Certificate, ReleaseKind
 from semveil.core.composition import compose

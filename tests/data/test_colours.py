@@ -80,6 +80,35 @@ def test_a_tiff_where_white_is_zero_is_not_shown_as_its_negative(tmp_path):
     assert kept(tmp_path, Image.fromarray(values), "TIFF", tiffinfo={262: 0}).pixels[0, :, 0].tolist() == [255, 0]
 
 
+def test_32_bit_integers_of_eight_bits_keep_their_values(tmp_path):
+    values = np.arange(256, dtype=np.int32).reshape(16, 16)
+    photo = kept(tmp_path, Image.fromarray(values), "TIFF")
+    assert (photo.pixels == values[..., None]).all()
+    assert photo.notes == ("32-bit greys of 0 to 255 were taken as 8 bits",)
+
+
+@pytest.mark.parametrize("brightest", [256, 65535])
+def test_32_bit_integers_beyond_eight_bits_are_sixteen_bits(tmp_path, brightest):
+    photo = kept(tmp_path, Image.fromarray(np.array([[0, 255, brightest]], np.int32)), "TIFF")
+    assert photo.pixels[0, :, 0].tolist() == [0, 1, round(brightest / 257)]
+
+
+@pytest.mark.parametrize("kind", ["PNG", "TIFF", "PPM"])
+def test_a_dark_picture_of_sixteen_bits_stays_dark(tmp_path, kind):
+    photo = kept(tmp_path, Image.fromarray(np.array([[0, 128, 255]], np.uint16)), kind)
+    assert photo.pixels[0, :, 0].tolist() == [0, 0, 1]
+
+
+def test_a_dark_tiff_of_signed_sixteen_bits_stays_dark(tmp_path):
+    entries = [(256, 3), (257, 1), (258, 16), (259, 1), (262, 1), (273, 160), (277, 1), (278, 1), (279, 6), (339, 2)]
+    table = struct.pack("<H", len(entries)) + b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in entries)
+    head = b"II*\0" + struct.pack("<I", 8) + table + bytes(4)
+    (tmp_path / "photo").write_bytes(head.ljust(160, b"\0") + np.array([0, 128, 255], "<i2").tobytes())
+    with Image.open(tmp_path / "photo") as opened:
+        assert opened.mode == "I"  # as 32-bit integers are
+    assert load_photo(tmp_path / "photo").pixels[0, :, 0].tolist() == [0, 0, 1]
+
+
 @pytest.mark.parametrize("values", [[-1, 0], [0, 65536]])
 def test_integers_beyond_sixteen_bits_are_refused(tmp_path, values):
     with pytest.raises(PhotoError, match=r"values from .* not 0 to 65535"):

@@ -8,6 +8,7 @@ import torch
 
 import semveil
 from semveil.core.certificate import CertificateError
+from semveil.core.errors import OutputError
 from semveil.methods.dp_semcom import DPSemCom
 from semveil.methods.face_model import FaceModel, load_model
 
@@ -65,3 +66,24 @@ def test_transmit_and_receive_take_several_snrs(model: FaceModel) -> None:
     message = semveil.send(IMAGES, model=model, protection="none").message
     loud, quiet = (semveil.receive(message, model=model, snr_db=snr, seed=3).images for snr in ([0.0, 60.0], 60.0))
     assert not torch.equal(loud[0], quiet[0]) and torch.equal(loud[1], quiet[1])
+
+
+def test_calls_refuse_an_empty_output_and_write_nothing(
+    model: FaceModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    message = semveil.send(IMAGES, model=model, protection="none").message
+    monkeypatch.chdir(tmp_path)
+    for call in (
+        lambda: semveil.send(IMAGES, "", model=model, protection="none"),
+        lambda: semveil.receive(message, "", model=model),
+        lambda: semveil.attack(message, "", attacks=["direct"], known=100, seed=1, model=model),
+        lambda: semveil.transmit(IMAGES, "", model=model, protection="none"),
+        lambda: semveil.protect(["photo.png"], "", method="mosaic"),
+    ):
+        with pytest.raises(OutputError, match=r"^out is empty"):
+            call()
+    with pytest.raises(OutputError, match=r"^iq is empty"):
+        semveil.send(IMAGES, iq="", model=model, protection="none")
+    with pytest.raises(OutputError, match=r"^ledger is empty"):
+        semveil.send(IMAGES, model=model, protection="none", subject="Ada", ledger="")
+    assert not list(tmp_path.iterdir())

@@ -32,7 +32,14 @@ def at_least(hits: ArrayLike, draws: int, error: float) -> Floats:
 
 
 def at_most(hits: ArrayLike, draws: int, error: float) -> Floats:
-    """The same from above: the probability exceeds it with probability `error` at most."""
+    """Clopper-Pearson upper bounds on probabilities; each is below the true value with probability at most
+    `error`.
+
+    Args:
+        hits: number of draws in each event, 0 to `draws`.
+        draws: number of draws.
+        error: in (0, 1), for each bound on its own.
+    """
     hits = np.asarray(hits, float)
     return np.where(hits < draws, betainccinv(hits + 1, np.maximum(draws - hits, 1), error), 1.0)
 
@@ -54,21 +61,38 @@ def forced_epsilon(likely: ArrayLike, unlikely: ArrayLike, delta: float = 0.0) -
 
 
 def forced_mu(likely: ArrayLike, unlikely: ArrayLike) -> Floats:
-    """The smallest mu whose Gaussian trade-off allows both probabilities (Dong, Roth and Su 2022), and 0 where none is forced.
+    """The smallest mu of Gaussian differential privacy whose trade-off curve allows the two probabilities; 0
+    where every mu does (Dong, Roth and Su 2022).
 
-    Normal noise of standard deviation sigma on inputs Delta apart gives every event
-    Phi^-1(p) - Phi^-1(q) <= mu = Delta / sigma.
+    Normal noise of standard deviation sigma on inputs Delta apart satisfies Phi^-1(p) - Phi^-1(q) <= mu =
+    Delta / sigma for every event.
+
+    Args:
+        likely: p, probability of each event under one input, in [0, 1].
+        unlikely: q, probability of the same events under the other input.
     """
     return np.maximum(ndtri(np.asarray(likely, float)) - ndtri(np.asarray(unlikely, float)), 0.0)
 
 
 def epsilon_of_mu(mu: float, delta: float) -> float:
-    """Epsilon at `delta` of Gaussian noise with Delta / sigma = mu."""
+    """Epsilon of Gaussian noise with Delta / sigma = mu; 0 where mu is not positive.
+
+    Args:
+        mu: ratio of the L2 distance of the inputs to the standard deviation.
+        delta: in (0, 1).
+    """
     return gaussian_epsilon(delta, 1 / mu) if mu > 0 else 0.0
 
 
 def max_detectable_epsilon(draws: int, error: float, delta: float, *, gaussian: bool = False) -> float:
-    """The bound that these draws give when they separate the inputs perfectly; no test of this size proves more.
+    """The largest lower bound on epsilon that a test of this size can give: its value when the outputs
+    separate the inputs perfectly.
+
+    Args:
+        draws: number of draws under each input.
+        error: of each one-sided bound, in (0, 1).
+        delta: of the claim, in [0, 1).
+        gaussian: take the bound for normal noise too, and return the larger one.
 
     Example:
         >>> round(max_detectable_epsilon(500_000, 1e-6 / 4, 0.0), 2)
@@ -80,9 +104,18 @@ def max_detectable_epsilon(draws: int, error: float, delta: float, *, gaussian: 
 
 
 def error_of_a_bound(false_alarm: float, statistics: int) -> float:
-    """Error of each one-sided bound so that all of a test's are right with probability 1 - false_alarm.
+    """Error of each one-sided bound so that all bounds of a test hold together with probability 1 -
+    `false_alarm` (union bound).
 
-    Each statistic gives one event in each of two directions, and each event needs two probabilities.
+    Each statistic gives one event in each of two directions, and each event needs two probabilities:
+    `false_alarm / (4 * statistics)`.
+
+    Args:
+        false_alarm: probability in (0, 1) of refuting a true claim.
+        statistics: number of statistics, at least 1.
+
+    Raises:
+        ValueError: `false_alarm` is not in (0, 1).
     """
     if not (0 < false_alarm < 1 and math.isfinite(false_alarm)):
         raise ValueError(f"the probability of a false alarm must lie in (0, 1), got {false_alarm}")

@@ -21,7 +21,11 @@ class Event:
     likelier: int
 
     def hits(self, values: Floats) -> int:
-        """How many of the statistic's values lie in it."""
+        """Number of values that lie in the event.
+
+        Args:
+            values: (N,) values of the statistic.
+        """
         return int(np.count_nonzero(values >= self.threshold if self.above else values <= self.threshold))
 
     def __str__(self) -> str:

@@ -21,9 +21,14 @@ PHOTO_SHARE = 0.02
 
 
 def noise_for_twice(claim: Guarantee, *, gaussian: bool = False) -> float:
-    """By what additive noise of a claim's mechanism is to be divided so that epsilon doubles.
+    """Divisor for a mechanism's additive noise that doubles its epsilon.
 
-    Laplace and K-norm noise: 2. Normal noise: the ratio of the two deviations at the claim's delta.
+    Laplace and K-norm noise: 2. Normal noise: the ratio of the two standard deviations at the claim's
+    delta.
+
+    Args:
+        claim: with a finite epsilon.
+        gaussian: whether the noise is normal; the claim's delta must be positive then.
 
     Example:
         >>> from semveil.core.privacy import Basis
@@ -56,7 +61,12 @@ def less_noise(clean: Sequence[Floats], factor: float, *, step: float | None = N
 
 
 def on_grid(values: Floats, step: float | None) -> Floats:
-    """Values rounded to multiples of a step; a fault in a law must not be found by its grid.
+    """Values rounded to multiples of a step, so that a fault planted in a noise law is not detected by its
+    grid alone.
+
+    Args:
+        values: of any shape.
+        step: spacing of the grid; None leaves the values unchanged.
 
     Example:
         >>> on_grid(np.array([0.3, 0.7]), 0.5).tolist()
@@ -66,7 +76,12 @@ def on_grid(values: Floats, step: float | None) -> Floats:
 
 
 def photo_mixed_in(inputs: Sequence[Floats], share: float = PHOTO_SHARE) -> Fault:
-    """A share of the input itself in the first columns of what is sent, which should not depend on it."""
+    """Fault: a share of the input leaks into the first columns of the output, which should not depend on it.
+
+    Args:
+        inputs: the two inputs, (n,) each.
+        share: weight of the input in [0, 1]; the output has the remaining weight.
+    """
 
     def change(world: int, outputs: Floats) -> Floats:
         n = len(inputs[world])
@@ -78,7 +93,13 @@ def photo_mixed_in(inputs: Sequence[Floats], share: float = PHOTO_SHARE) -> Faul
 
 
 def norm_in_clear(norms: Sequence[float], columns: int) -> Fault:
-    """The first columns of what is sent, times the norm that should be sealed."""
+    """Fault: the first columns of the output are multiplied by the norm of the input, which should be
+    encrypted.
+
+    Args:
+        norms: of the two inputs.
+        columns: number of columns.
+    """
 
     def change(world: int, outputs: Floats) -> Floats:
         changed = outputs.copy()
@@ -89,7 +110,11 @@ def norm_in_clear(norms: Sequence[float], columns: int) -> Fault:
 
 
 def nonce_reused(draw: Draw) -> Fault:
-    """All draws of an input are the first one: the same key stream for every photo."""
+    """Fault: every draw for an input repeats the first one, as with a key stream that is reused.
+
+    Args:
+        draw: the sound sampler, (world, count) -> (count, n).
+    """
     first: dict[int, Floats] = {}
 
     def again(world: int, count: int) -> Floats:
@@ -101,5 +126,9 @@ def nonce_reused(draw: Draw) -> Fault:
 
 
 def at_twice_the_budget(draw: Callable[[int, int], Floats]) -> Fault:
-    """The same protection made for twice the epsilon that is claimed."""
+    """Fault: the protection is calibrated to twice the epsilon that is claimed.
+
+    Args:
+        draw: sampler of that protection, (world, count) -> (count, n).
+    """
     return Fault(DOUBLED, draw=draw)

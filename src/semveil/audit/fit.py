@@ -66,16 +66,28 @@ class FitTest:
         self.critical = sum(math.sqrt(math.log(4 / error) / (2 * size)) for size in (draws, count))
 
     def compare(self, samples: Samples) -> Fit:
-        """Outputs' statistics, those of input 0 first, against the law."""
+        """Kolmogorov-Smirnov distance of the outputs to the stated law: the largest over statistics and
+        inputs, with the critical value.
+
+        Args:
+            samples: statistics of the outputs by name, (draws,) each; those of input 0 first, then those of input
+                1.
+        """
         distances = {name: max(_farthest(samples[w][name], self._reference[w][name])[0] for w in (0, 1)) for name in samples[0]}
         worst = max(distances, key=lambda name: distances[name])
         return Fit(self.law.words, self.draws, worst, distances[worst], self.critical)
 
     def power(self, samples: Samples, doubt: float = DOUBT) -> float:
-        """Lower bound on the probability that outputs of a fault refute the law.
+        """Lower confidence bound on the probability that the test refutes the law when the outputs have a
+        given fault.
 
-        One half of the fault's outputs chooses statistic, input and point where the distributions differ most; the
-        other half bounds the share below that point, and the number of outputs below it is binomial.
+        One half of the faulty outputs chooses the statistic, input and point at which the distributions
+        differ most. The other half bounds the probability below that point, and the number of outputs
+        below it is binomial.
+
+        Args:
+            samples: statistics of the faulty outputs, as for `compare`.
+            doubt: error of each bound on that probability, in (0, 1).
         """
         halves = [({k: v[::2] for k, v in side.items()}, {k: v[1::2] for k, v in side.items()}) for side in samples]
         points = {(w, name): _farthest(halves[w][0][name], self._reference[w][name]) for w in (0, 1) for name in samples[0]}

@@ -20,7 +20,17 @@ from semveil.core.privacy import Guarantee
 
 
 def comparison_statistics(outputs: Floats, first: Floats, second: Floats) -> dict[str, Floats]:
-    """Statistics of outputs (N, n) that are no known noise on the input: contrasts, length, correlation, a coordinate."""
+    """Statistics for outputs that are not the input plus known noise: contrasts, norm, correlation and the
+    first coordinate.
+
+    Args:
+        outputs: (N, n).
+        first: (n,), input 0.
+        second: (n,), input 1; it must differ from the first.
+
+    Returns:
+        (N,) values by the name of the statistic.
+    """
     apart = first - second
     return {
         **contrasts(outputs, first, second),

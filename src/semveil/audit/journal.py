@@ -40,14 +40,23 @@ class Journal:
         return len(self._findings)
 
     def get(self, game: str) -> dict[str, Any] | None:
-        """The finding of a game that was played already."""
+        """Finding of a game that an interrupted audit already played; None for all others.
+
+        Args:
+            game: its name.
+        """
         return self._findings.get(game)
 
     def add(self, game: str, finding: dict[str, Any]) -> None:
-        """Write a finding down.
+        """Append a finding to the journal.
+
+        Args:
+            game: its name.
+            finding: JSON-ready, without NaN or infinite numbers.
 
         Raises:
-            OutputError: it cannot be written.
+            OutputError: the file cannot be written.
+            ValueError: a number is NaN or infinite.
         """
         lines = [] if self._continued else [{"settings": self._settings}]
         text = "".join(json.dumps(line, allow_nan=False) + "\n" for line in [*lines, {"game": game, "finding": finding}])

@@ -64,7 +64,16 @@ def noise_law(
 def clipped_laplace_law(
     clean: Sequence[Floats], scales: Floats, lower: Floats, upper: Floats, *, step: float | None = None
 ) -> Law:
-    """Laplace noise on clipped records, clipped again: how many numbers lie inside the box, and at its upper end."""
+    """Law of Laplace noise on clipped records, clipped again, tested by the number of coordinates inside the
+    box and at its upper end.
+
+    Args:
+        clean: the two clipped records without noise, (n,) each.
+        scales: (n,) Laplace scale of each coordinate.
+        lower: (n,) lower ends of the box.
+        upper: (n,) upper ends of the box; coordinates of zero width are not counted.
+        step: grid on which the outputs must lie inside the box; not tested where None.
+    """
     n = len(clean[0])
     widths = upper > lower
 
@@ -248,12 +257,24 @@ _DRAWN: dict[str, Callable[[np.random.Generator, int, int], Floats]] = {
 
 
 def is_stated(kind: str) -> bool:
-    """Whether the law of a registered kind of noise is stated here; one that another package adds is audited without."""
+    """Whether this module states the law of a kind of noise. Kinds registered by other packages are audited
+    without a fit.
+
+    Args:
+        kind: name of the mechanism.
+    """
     return kind in _SIZES
 
 
 def stated_scale(kind: str, sensitivity: float, epsilon: float, delta: float) -> float:
-    """The scale (of normal noise: the deviation) that a claim of epsilon rests on, from its formula alone.
+    """Scale that a claim of epsilon requires, recomputed from the published formula; for normal noise the
+    standard deviation.
+
+    Args:
+        kind: name of the mechanism.
+        sensitivity: in the norm of the mechanism.
+        epsilon: positive.
+        delta: in (0, 1) for `gaussian`; unused otherwise.
 
     Example:
         >>> stated_scale("laplace", 4.0, 2.0, 0.0)

@@ -107,6 +107,16 @@ def bits_game(
 def draw_rows(
     release: Sampler, inputs: Sequence[Floats], *, dtype: torch.dtype = torch.float64
 ) -> Callable[[int, int], Floats]:
-    """Releases of many copies of an input in one call, for what draws noise of its own for every row."""
+    """A sampler that releases many copies of an input in a single call, for mechanisms that draw independent
+    noise for each row.
+
+    Args:
+        release: maps records (count, n) to outputs of the same shape.
+        inputs: the two records, (n,) each.
+        dtype: in which the records are passed.
+
+    Returns:
+        (world, count) -> (count, n) float64.
+    """
     records = [torch.as_tensor(np.asarray(x, np.float64)).to(dtype) for x in inputs]
     return lambda world, count: release(records[world].expand(count, -1).clone()).double().numpy()

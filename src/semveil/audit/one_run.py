@@ -97,7 +97,13 @@ def play_training(
 
 
 def right_guesses(scores: Floats, inside: NDArray[np.bool_], each: int) -> tuple[int, int]:
-    """Right and all guesses, where the `each` highest scores are guessed in and the `each` lowest out.
+    """Number of correct guesses and of all guesses, when the highest scores are guessed in and the lowest
+    out.
+
+    Args:
+        scores: (m,) score of each canary; higher means more likely included.
+        inside: (m,) whether the canary was included.
+        each: number of guesses in each direction, from 1 to m / 2.
 
     Example:
         >>> right_guesses(np.array([3.0, 2.0, 1.0, 0.0]), np.array([True, False, True, False]), 1)
@@ -134,9 +140,18 @@ def one_run_epsilon(canaries: int, guesses: int, right: int, delta: float, error
 
 
 def chance_of_guesses(canaries: int, guesses: int, right: int, epsilon: float, delta: float) -> float:
-    """Bound on the probability of at least so many right guesses under (epsilon, delta) (the paper's Theorem 5.2).
+    """Upper bound on the probability of at least this many correct guesses under (epsilon, delta) (the
+    paper's Theorem 5.2).
 
-    With W binomial of `guesses` and e^epsilon / (e^epsilon + 1): P[W >= v] + 2 m delta max_i P[v - i <= W < v] / i.
+    With W binomial of `guesses` and e^epsilon / (e^epsilon + 1): P[W >= v] + 2 m delta max_i P[v - i <= W
+    < v] / i.
+
+    Args:
+        canaries: m, number of canaries.
+        guesses: number of guesses, at most m.
+        right: v, number of correct guesses.
+        epsilon: of the claim, finite and at least 0.
+        delta: of the claim, in [0, 1].
     """
     share = 1 / (1 + math.exp(-epsilon))
     chance = float(stats.binom.sf(right - 1, guesses, share))

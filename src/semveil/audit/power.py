@@ -42,7 +42,13 @@ class Power:
 
 
 def refuting(unlikely: Floats, claim: Guarantee, *, gaussian: bool) -> Floats:
-    """The probability of an event under one input from which on it refutes the claim, given that under the other.
+    """Probability of an event under one input above which it refutes the claim, given its probability under
+    the other.
+
+    Args:
+        unlikely: probabilities under the other input, of any shape.
+        claim: with a finite epsilon.
+        gaussian: use the tighter trade-off of normal noise as well.
 
     Example:
         >>> from semveil.core.privacy import Basis

@@ -50,13 +50,22 @@ class Target:
     goes_without: bool = False
 
     def budgets(self, epsilons: Sequence[float]) -> list[float | None]:
-        """What to audit it at."""
+        """Budgets to audit the target at; None stands for an audit without one.
+
+        Args:
+            epsilons: asked for; ignored where the target takes none.
+        """
         return [*([None] if self.goes_without else []), *(epsilons if self.takes_epsilon else [])]
 
 
 def targets(model: str = DEFAULT_MODEL) -> Registry[Target]:
-    """All that can be audited: registered laws, their releases, keyed protections, dp-semcom with each, image methods, and
-    what is around releases: draws that a test chooses from, the ledger, group photos, DP-SGD."""
+    """All audit targets: registered laws and their releases, keyed protections, dp-semcom with each
+    protection, image methods, and what surrounds a release (repeated draws, the ledger, group photos,
+    DP-SGD).
+
+    Args:
+        model: name or folder of the face model that the games use.
+    """
     found: Registry[Target] = Registry("audit target")
     for name, law in MECHANISMS.items():
         found.add(name, Target(partial(simulated_games, name)))
@@ -111,10 +120,17 @@ def _games_of_ledger(model: str, epsilon: float) -> list[Game]:
 
 
 def choose(names: Sequence[str], available: Registry[Target]) -> list[str]:
-    """Targets by name, or by what stands before the slash (`release`, `dp-semcom`); all where none is named.
+    """Resolve target names; a prefix before the slash, such as `release`, stands for all of its targets.
+
+    Args:
+        names: targets or prefixes; empty for all.
+        available: as `targets` gives them.
+
+    Returns:
+        Names without repetition, in the order asked for.
 
     Raises:
-        ValueError: no such target.
+        ValueError: a name is neither a target nor a prefix.
 
     Example:
         >>> choose(["dp-semcom/rotation", "modulo"], targets())

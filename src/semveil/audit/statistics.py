@@ -43,15 +43,23 @@ def contrasts(outputs: Floats, first: Floats, second: Floats, *, widths: Floats 
 
 
 def coarse(values: Floats) -> Floats:
-    """Rounded to multiples of 2^-20."""
+    """Values rounded to multiples of 2^-20; finer differences are left to `finest_bit`.
+
+    Args:
+        values: of any shape.
+    """
     return np.round(values * RESOLUTION) / RESOLUTION
 
 
 def finest_bit(values: Floats) -> Floats:
-    """Exponent of the lowest bit that is set in each float: y is a multiple of 2^e and of no larger power of two.
+    """Exponent of the lowest set bit of each float: the largest e for which the value is a multiple of 2^e.
 
-    What is added to a large input has lost its fine bits, what is added to 0 has not: noise drawn and added in floating point
-    shows its input by the grid that it falls on (Mironov 2012). Zeros count as multiples of everything: 2000.
+    Noise added to a large input loses its fine bits and noise added to 0 does not, so noise drawn and
+    added in floating point reveals its input by the grid that it falls on (Mironov 2012). Zeros are
+    multiples of everything and give 2000.
+
+    Args:
+        values: finite, of any shape.
 
     Example:
         >>> finest_bit(np.array([1.0, 0.375, 3 * 2.0**-1074, 0.0])).tolist()

@@ -54,10 +54,15 @@ class Mark:
 
     @classmethod
     def from_dict(cls, content: dict[str, Any]) -> "Mark":
-        """What `as_dict` gave.
+        """Rebuild a mark from its JSON form.
+
+        Args:
+            content: what `as_dict` returned.
 
         Raises:
-            TypeError, ValueError: it is something else.
+            KeyError: `box` or `fate` is missing.
+            TypeError: another field is missing or unknown, or a value has the wrong type.
+            ValueError: the box does not have four integers, or there is no such fate.
         """
         left, top, right, bottom = (int(v) for v in content["box"])
         return cls(**content | {"box": (left, top, right, bottom), "fate": Fate(content["fate"])})
@@ -195,7 +200,13 @@ def mark_faces(
 
 
 def named_for(name: str, found: int, protected: int, covered: int) -> str:
-    """The name of a whole photo's picture: one in which not every face is protected says so.
+    """Name of a whole photo's output, which says when not every face is protected.
+
+    Args:
+        name: stem of the output.
+        found: number of faces found.
+        protected: number of faces that were replaced.
+        covered: number of faces that were hidden under a mosaic.
 
     Example:
         >>> named_for("a", 2, 2, 0), named_for("a", 2, 1, 1), named_for("a", 2, 0, 2), named_for("a", 3, 1, 1)

@@ -32,13 +32,14 @@ from semveil.bulk.clip_frames import (
 from semveil.bulk.clip_store import ClipStore, Released
 from semveil.bulk.enrolled import enrol
 from semveil.bulk.manifest import Manifest
+from semveil.bulk.people import known, people_shown, recognise
 from semveil.bulk.pictures import outline_passes
 from semveil.bulk.pool import Lost, Pool
 from semveil.bulk.recognised import still_recognised
 from semveil.bulk.recorded import Recorded, bookings
 from semveil.bulk.settings import Settings, needs_subjects
 from semveil.bulk.sources import sha256_of
-from semveil.bulk.task import Outcome, Task, known, method_of, people_shown, recognise, refused_where_it_fails
+from semveil.bulk.task import Outcome, Task, method_of, refused_where_it_fails
 from semveil.core.certificate import Certificate
 from semveil.core.errors import FaceChoiceError, FaceTooSmallError, NoFaceError
 from semveil.core.face_template import TEMPLATE

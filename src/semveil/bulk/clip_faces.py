@@ -34,11 +34,20 @@ class Faces:
     fates: dict[int, Fate]
 
     def with_fate(self, fate: Fate) -> list[int]:
-        """Numbers of the faces that share a fate."""
+        """Numbers of the faces with a given fate.
+
+        Args:
+            fate: for example `Fate.COVERED`.
+        """
         return [i for i, one in self.fates.items() if one == fate]
 
     def in_frame(self, frame: int) -> dict[int, Place]:
-        """Where the faces are in a frame; one that is left as it is only where it was found."""
+        """Place of each face in a frame, by number. Faces that are left unprotected appear only where they
+        were detected.
+
+        Args:
+            frame: 0-based index in order of display.
+        """
         return {
             i: there[frame]
             for i, there in enumerate(self.places)
@@ -46,11 +55,22 @@ class Faces:
         }
 
     def replaced_in(self, number: int) -> int:
-        """In how many frames a face is replaced."""
+        """Number of frames in which a face is replaced.
+
+        Args:
+            number: of the face.
+        """
         return sum(place.shown == Shown.REPLACED for place in self.places[number].values())
 
     def known_boxes(self, frame: int) -> tuple[tuple[int, int, int, int], ...]:
-        """Where faces that must not show are known to be in a frame: as they were found, and as they were followed."""
+        """Boxes of all faces in a frame that must not show, both as detected and as tracked.
+
+        Args:
+            frame: 0-based index in order of display.
+
+        Returns:
+            (left, top, right, bottom) in pixels.
+        """
         boxes = []
         for i, fate in self.fates.items():
             if fate != Fate.LEFT:
@@ -86,7 +106,12 @@ def tracks_of(clip: Clip, detector: str, progress: Callable[[int, int], None]) -
 
 
 def followed(looked: Sequence[Looked], clip: Clip) -> list[Track]:
-    """The faces of a clip from what was found in its stretches."""
+    """Track the faces of a clip through the detections in its stretches.
+
+    Args:
+        looked: result of `look_for_faces` for every stretch, in order.
+        clip: the whole clip, for the times of its frames.
+    """
     sightings = [[Sighting.from_dict(one) for one in frame] for part in looked for frame in part.faces]
     thumbnails = [np.frombuffer(bytes.fromhex(small), np.uint8) for part in looked for small in part.thumbnails]
     return follow_faces(sightings, clip.times, find_shots(thumbnails))

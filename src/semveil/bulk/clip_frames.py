@@ -115,10 +115,15 @@ class _Frame:
 
 
 def look_for_faces(stretch: Stretch, detector: str) -> Looked:
-    """All faces of every frame, with how sharp each is.
+    """Detect all faces in every frame, with their sharpness, and make the thumbnails by which shots are
+    separated.
+
+    Args:
+        stretch: frames to search.
+        detector: name of the face detector, as for `find_faces`.
 
     Raises:
-        ClipError: the clip cannot be read any more.
+        ClipError: the clip cannot be read, or changed since it was examined.
     """
     faces, thumbnails = [], []
     for pixels in frames_of(stretch):
@@ -129,12 +134,16 @@ def look_for_faces(stretch: Stretch, detector: str) -> Looked:
 
 
 def write_protected(task: Drawing, settings: Settings) -> Drawn:
-    """Protect a stretch, encode it, and look for faces in what was encoded.
+    """Protect and encode a stretch, then detect faces in the encoded frames.
+
+    Args:
+        task: frames, places and draws of the faces, and the file to write.
+        settings: of the run.
 
     Raises:
-        BulkError: this process has another model or version.
-        ClipError: the clip cannot be read any more.
-        OutputError: the file cannot be written, as on a full disk.
+        BulkError: this process has another model or version than the one that started the run.
+        ClipError: the clip cannot be read, or changed since it was examined.
+        OutputError: the file cannot be written, for example on a full disk.
     """
     method = method_of(settings, task.method_digest, clip=True)
     altered: list[list[Region]] = []
@@ -251,17 +260,31 @@ def _looked_through(task: Drawing, altered: Sequence[Sequence[Region]]) -> tuple
 
 
 def as_photo(pixels: NDArray[np.uint8]) -> Photo:
-    """A frame as detectors take it."""
+    """A frame wrapped as a `Photo`, as detectors take it.
+
+    Args:
+        pixels: (H, W, 3) RGB uint8, upright.
+    """
     return Photo(pixels, "frame", "frame")
 
 
 def draws_once(method: ImageMethod, settings: Settings) -> bool:
-    """Whether all frames of a face show one draw."""
+    """Whether one draw of the noise serves all frames of a face: for `draw_per="track"`, unless the method
+    adds no noise.
+
+    Args:
+        method: the protection.
+        settings: of the run.
+    """
     return settings.draw_per == "track" and not is_noiseless(method)
 
 
 def stretch_file(stretch: Stretch) -> str:
-    """The name of a stretch's file."""
+    """File name of an encoded stretch, by its first frame.
+
+    Args:
+        stretch: of the source.
+    """
     return f"frames-{stretch.first:08d}.mp4"
 
 

@@ -40,7 +40,12 @@ class Released:
 
     @classmethod
     def from_bytes(cls, data: bytes) -> "Released":
-        """What `to_bytes` gave."""
+        """Deserialize what `to_bytes` returned.
+
+        Args:
+            data: safetensors with a certificate in the metadata; it must be authenticated first, as
+                `ClipStore.read` does.
+        """
         length = int.from_bytes(data[:8], "little")
         said = json.loads(data[8 : 8 + length])["__metadata__"]
         certificate = Certificate.from_json(said["certificate"])
@@ -73,11 +78,23 @@ class ClipStore:
             raise OutputError(f"cannot write into {str(self.folder)!r}: {error.strerror}") from error
 
     def write(self, name: str, content: bytes) -> None:
-        """Keep a file that only its owner may read, whole or not at all."""
+        """Store a file with its authentication tag, atomically and readable by its owner only.
+
+        Args:
+            name: of the file in the store.
+            content: any bytes.
+
+        Raises:
+            OutputError: the file cannot be written.
+        """
         write_whole(self.folder / name, self._tag(name, content).encode() + b"\n" + content, private=True)
 
     def read(self, name: str) -> bytes | None:
-        """What `write` kept; None where there is nothing, or it was altered."""
+        """Content of a stored file; None where it is missing or its tag does not fit.
+
+        Args:
+            name: as for `write`.
+        """
         try:
             tag, _, content = (self.folder / name).read_bytes().partition(b"\n")
         except OSError:
@@ -85,16 +102,34 @@ class ClipStore:
         return content if tag == self._tag(name, content).encode() else None
 
     def write_json(self, name: str, content: Any) -> None:
-        """The same of JSON."""
+        """Store a value as JSON, as `write` does.
+
+        Args:
+            name: of the file in the store.
+            content: JSON-ready.
+
+        Raises:
+            OutputError: the file cannot be written.
+            ValueError: a number is NaN or infinite.
+        """
         self.write(name, json.dumps(content, allow_nan=False).encode())
 
     def read_json(self, name: str) -> Any:
-        """What `write_json` kept, or None."""
+        """Value that `write_json` stored; None where it is missing or its tag does not fit.
+
+        Args:
+            name: as for `write_json`.
+        """
         content = self.read(name)
         return None if content is None else json.loads(content)
 
     def holds(self, name: str, sha256: str) -> bool:
-        """Whether a file that a worker wrote is there as it was."""
+        """Whether a worker's file is present with unchanged content.
+
+        Args:
+            name: of the file in the store.
+            sha256: expected digest, 64 hexadecimal digits.
+        """
         try:
             return sha256_of(self.folder / name).hex() == sha256
         except PhotoError:

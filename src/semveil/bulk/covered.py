@@ -74,7 +74,20 @@ def only_covered(name: str, method: str, photo: Photo, exposed: Sequence[str]) -
 
 
 def with_way_back(altered: Altered, original: NDArray[np.uint8], sealing: Sealing) -> Picture:
-    """The picture with the originals of its altered faces sealed, and a certificate that says what that means."""
+    """Seal the originals of the altered faces, and state the sealed part in the certificate.
+
+    Args:
+        altered: the protected picture and the regions that were altered.
+        original: (H, W, 3) RGB uint8, the photo.
+        sealing: the key to seal under.
+
+    Returns:
+        The picture with its sealed part.
+
+    Raises:
+        KeyProblem: the key or passphrase cannot be used.
+        ValueError: the picture differs from the photo outside the regions, or regions overlap.
+    """
     key, picture = sealing.load(), altered.picture
     sealed = seal_faces(
         original, picture.pixels, altered.regions, key.secret, source=key.source, release_id=picture.certificate.release_id

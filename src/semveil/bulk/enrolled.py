@@ -37,7 +37,12 @@ class Enrolled:
     embeddings: Tensor
 
     def who(self, images: Tensor) -> list[str | None]:
-        """Whom aligned crops (B, 3, S, S) show: the nearest enrolled person, or None where nobody is near enough."""
+        """Name of the nearest enrolled person for each crop; None where the similarity is below the
+        threshold.
+
+        Args:
+            images: (B, 3, S, S) aligned crops in [-1, 1].
+        """
         verifier = DlibVerifier(threshold=_THRESHOLD)
         alike, nearest = verifier.similarities(verifier.embed(images), self.embeddings).max(1)
         return [self.names[int(j)] if a >= verifier.threshold else None for a, j in zip(alike.tolist(), nearest, strict=True)]
@@ -70,10 +75,14 @@ def enrol(folder: str, digest: str) -> Enrolled:
 
 
 def enrolment_digest(folder: str | os.PathLike[str]) -> str:
-    """SHA-256 over the names and bytes of the photos.
+    """SHA-256 over the names and contents of the photos in a folder, as 64 hexadecimal digits.
+
+    Args:
+        folder: of the enrolled people's photos.
 
     Raises:
         PhotoError: there is no photo, or one cannot be read.
+        SourceError: two photos would have the same place.
     """
     digest = hashlib.sha256()
     for source in find_sources([folder]).photos:

@@ -7,9 +7,9 @@ from pathlib import Path, PurePosixPath
 from semveil.bulk.account import Fate, Mark
 from semveil.bulk.enrolled import enrol
 from semveil.bulk.manifest import PhotoEntry
+from semveil.bulk.people import people_of
 from semveil.bulk.recorded import Recorded, bookings
 from semveil.bulk.settings import Settings
-from semveil.bulk.task import people_of
 from semveil.core.certificate import Certificate
 from semveil.core.errors import PhotoError, SemveilError
 from semveil.core.ledger import Ledger

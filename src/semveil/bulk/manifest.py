@@ -134,26 +134,64 @@ class Manifest:
         os.close(self._log)  # unlocks
 
     def content_of(self, sha256: bytes) -> str:
-        """The keyed form of a photo's SHA-256."""
+        """Keyed digest under which the log records a photo: HMAC-SHA-256 of its hash under the user's key.
+
+        Args:
+            sha256: 32 bytes, SHA-256 of the photo's file.
+
+        Returns:
+            64 hexadecimal digits.
+        """
         return hmac.new(self._key.value, b"semveil photo\n" + sha256, hashlib.sha256).hexdigest()
 
     def settings_of(self, digest: str) -> str:
-        """The keyed form of a digest of settings."""
+        """Keyed digest under which the log records the settings: HMAC-SHA-256 under the user's key.
+
+        Args:
+            digest: of the settings, as `Settings.digest` gives it.
+
+        Returns:
+            64 hexadecimal digits.
+        """
         return hmac.new(self._key.value, b"semveil settings\n" + digest.encode(), hashlib.sha256).hexdigest()
 
     def tag_of(self, name: str, content: bytes) -> str:
-        """A tag under the user's key by which a file that the run keeps is known again."""
+        """Authentication tag of an intermediate file: HMAC-SHA-256 of name and content under the user's key.
+
+        Args:
+            name: of the file.
+            content: of the file.
+
+        Returns:
+            64 hexadecimal digits.
+        """
         return hmac.new(self._key.value, f"semveil kept {name}\n".encode() + content, hashlib.sha256).hexdigest()
 
     def is_done(self, place: str, content: str, settings: str, policy: str) -> bool:
-        """Whether that photo was done with these settings before; whether its outputs are still there tells `altered`."""
+        """Whether a photo was already processed with the same content and settings. It does not check the
+        outputs; `altered` does.
+
+        Args:
+            place: of the photo, as in `Source.place`.
+            content: as `content_of` gives it.
+            settings: as `settings_of` gives them.
+            policy: what to do with a photo without a face; it matters only for photos that were skipped or
+                copied.
+        """
         entry = self.entries.get(place)
         if entry is None or (entry.content, entry.settings) != (content, settings):
             return False
         return entry.status == "protected" or entry.policy == policy
 
     def altered(self, place: str) -> list[str]:
-        """Outputs of a photo that is done which are no longer what was put there: gone, emptied, replaced or behind a link."""
+        """Outputs of a processed photo that are missing, changed or no regular files.
+
+        Args:
+            place: of the photo; it must be in `entries`.
+
+        Raises:
+            KeyError: the photo has no entry.
+        """
         entry = self.entries[place]
         return [name for name, content in zip(entry.outputs, entry.contents, strict=True) if self._content(name) != content]
 
@@ -165,7 +203,12 @@ class Manifest:
         return None
 
     def conflict(self, place: str, outputs: tuple[str, ...]) -> str | None:
-        """Why outputs of a photo cannot take their places; None where they can."""
+        """Reason why a photo's outputs cannot be moved into the output folder; None where they can.
+
+        Args:
+            place: of the photo.
+            outputs: paths relative to the output folder, with forward slashes.
+        """
         before = self.entries.get(place)
         for output in outputs:
             path = self.out / output
@@ -180,10 +223,13 @@ class Manifest:
         return None
 
     def commit(self, entry: PhotoEntry) -> None:
-        """Write down that a photo is done, then put its outputs into their places.
+        """Log a photo as done, then move its outputs into place.
+
+        Args:
+            entry: with the outputs staged below the log's folder.
 
         Raises:
-            NotPlaced: an output cannot take its place; the next run will find it missing.
+            NotPlaced: an output cannot be moved into place; the next run finds it missing.
             OutputError: the log cannot be written.
         """
         self._append(asdict(entry))

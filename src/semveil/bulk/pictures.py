@@ -121,18 +121,35 @@ def _blurred(crop: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def outline_passes(claim: Guarantee) -> bool:
-    """Whether the outline of a face may pass: where its look passes in clear anyway."""
+    """Whether the outline of a face may show, which is so where the claim leaves the face's attributes in
+    clear.
+
+    Args:
+        claim: guarantee of the method.
+    """
     return any(part.kind == Kind.ATTRIBUTES for part in claim.coverage.clear)
 
 
 def only_the_face(claim: Guarantee) -> Guarantee:
-    """A claim for a crop as it is for what of it is pasted back: the crop's corners are in the photo that stays."""
+    """Restrict the claim for a crop to the face that is pasted back, because the crop's corners remain those
+    of the photo.
+
+    Args:
+        claim: guarantee for the whole crop.
+    """
     covered = (Part(Kind.FACE, note=part.note) if part.kind == Kind.CROP else part for part in claim.coverage.covered)
     return claim.about(Coverage(tuple(covered), claim.coverage.clear))
 
 
 def middle_square(pixels: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
-    """The largest square in the middle of a picture, resized, (size, size, 3).
+    """The largest centred square of a picture, resized.
+
+    Args:
+        pixels: (H, W, 3) RGB uint8.
+        size: side of the result in pixels.
+
+    Returns:
+        (size, size, 3) uint8.
 
     Example:
         >>> middle_square(np.zeros((4, 9, 3), np.uint8), 2).shape

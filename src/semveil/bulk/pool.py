@@ -32,7 +32,15 @@ class Pool(Protocol):
 
 
 def in_this_process(function: Callable[[T], R], tasks: Iterable[T]) -> Iterator[tuple[T, R | Lost]]:
-    """One task after the other."""
+    """Run tasks one after the other in this process, with the interface of a `Pool`.
+
+    Args:
+        function: applied to each task; its exceptions propagate.
+        tasks: consumed lazily.
+
+    Yields:
+        Each task with its result.
+    """
     for task in tasks:
         yield task, function(task)
 
@@ -140,10 +148,14 @@ def _all_up(cluster: Any, count: int) -> bool:
 
 
 def check_workers(client: Any) -> None:
-    """Refuse a Dask client whose workers have no semveil or another one: Dask waits for ever for a task nobody can unpickle.
+    """Check that all workers of a Dask client have this version of semveil; otherwise Dask would wait forever
+    for a task that no worker can unpickle.
+
+    Args:
+        client: a connected `dask.distributed.Client`.
 
     Raises:
-        BulkError: names the worker and both versions.
+        BulkError: a worker has no semveil, or another version; the message names the versions.
     """
     try:
         found = client.run(eval, "__import__('semveil').__version__")  # a builtin: nothing of ours to unpickle

@@ -8,11 +8,13 @@ from typing import Any, overload
 
 from torch import Tensor
 
-from semveil.bulk.run import Summary, protect_photos
+from semveil.bulk.run import protect_photos
 from semveil.bulk.settings import Settings, needs_subjects
+from semveil.bulk.summary import Summary
 from semveil.core.brief import Brief
 from semveil.core.certificate import Certificate
 from semveil.core.ledger import Booking, Ledger
+from semveil.core.output_path import output_path
 from semveil.core.progress import Progress, quiet
 from semveil.core.provenance import commit
 from semveil.data.load_faces import Photos, load_faces
@@ -39,10 +41,15 @@ class ProtectedFaces(Brief):
 
 
 def protection_settings(method: str, model: str | None = None, **options: Any) -> Settings:
-    """Settings of a run from keyword arguments: those of `Settings` by their names, all others are the method's own.
+    """Build the settings of a run from keyword arguments.
+
+    Args:
+        method: name of a registered image method.
+        model: name or folder of the face model; the method's own where None.
+        **options: fields of `Settings` by name; all others are options of the method.
 
     Raises:
-        ValueError: the method does not exist or has no such option.
+        ValueError: the method does not exist, has no such option, or a setting is not valid.
 
     Example:
         >>> protection_settings("blur", sigma=12.0, face="largest").options
@@ -131,6 +138,8 @@ def protect(
     settings = method if isinstance(method, Settings) else protection_settings(method, model, **options)
     if out is not None:
         asked = settings.subject is not None or settings.enrolled is not None or ledger is not None
+        if not isinstance(ledger, Ledger | None):
+            ledger = output_path(ledger, "ledger")
         book = ledger if isinstance(ledger, Ledger) else Ledger(ledger) if asked else None
         given = [photos] if isinstance(photos, str | os.PathLike) else list(photos)
         return protect_photos(

@@ -74,14 +74,22 @@ def restore_faces(picture: Path, out: Path, opening: Opening, *, face: str = ALL
 
 
 def hand_over(picture: Path, out: Path, opening: Opening, *, face: str) -> int:
-    """Write the key of one face, which opens no other.
+    """Write the key of a single face to a file; it opens no other face.
+
+    Args:
+        picture: the protected picture.
+        out: key file to write.
+        opening: the key or passphrase, and where the sealed part lies.
+        face: number of the face.
 
     Returns:
-        The face's number.
+        The number of the face.
 
     Raises:
-        ValueError: not one face is named.
-        KeyProblem: the key does not fit.
+        PhotoError: the picture cannot be read.
+        ValueError: `face` does not name exactly one face.
+        KeyProblem: the sealed part is missing or damaged, or the key does not fit.
+        OutputError: the key file cannot be written.
     """
     load_photo(picture)  # its check
     keys = _keys(read_sealed(picture, opening.sealed), opening, face)
@@ -92,10 +100,18 @@ def hand_over(picture: Path, out: Path, opening: Opening, *, face: str) -> int:
 
 
 def open_clip(clip: Path, opening: Opening) -> tuple[SealedClip, bytes]:
-    """The sealed original of a clip: what lies sealed, and the bytes of the file that was protected.
+    """Decrypt the original of a protected clip.
+
+    Args:
+        clip: the protected clip.
+        opening: the key or passphrase, and where the sealed part lies.
+
+    Returns:
+        The sealed part, and the bytes of the original file.
 
     Raises:
-        KeyProblem: the key does not fit, or the sealed part is damaged.
+        KeyProblem: the sealed part is missing or damaged, the key does not fit, or a passphrase is needed and
+            not given.
     """
     found = SealedClip.read(clip, opening.sealed)
     if opening.passphrase_file is not None:

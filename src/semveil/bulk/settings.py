@@ -153,7 +153,12 @@ class Settings:
         return method
 
     def chosen(self, faces: int) -> list[int]:
-        """Numbers, from 0, of the chosen ones among `faces` faces; some may not exist."""
+        """0-based numbers of the chosen faces. Numbers given by the user are returned even if no such face
+        exists.
+
+        Args:
+            faces: number of faces found; used by `all` only.
+        """
         if self.face == "all":
             return list(range(faces))
         return [0] if self.face == "largest" else sorted({int(number) for number in self.face.split(",")})
@@ -193,7 +198,11 @@ class Settings:
 
 
 def needs_subjects(method: ImageMethod) -> bool:
-    """Whether the method gives each person one new face, and so needs to know who is shown."""
+    """Whether the method assigns each person one new face and therefore needs to know who is shown.
+
+    Args:
+        method: the protection.
+    """
     return getattr(method, "needs_subjects", False)
 
 

@@ -66,17 +66,25 @@ class Sources:
 
 
 def find_sources(given: Sequence[str | os.PathLike[str]], out: Path | None = None) -> Sources:
-    """The photos and clips that paths name and folders hold, and what may show people but cannot be read, such as raw photos.
+    """Find the photos and clips among paths and in folders, and note files that may show people but cannot be
+    read, such as raw photos.
 
-    In folders a photo is known by its name, or else by how its content begins. A single folder's content keeps its places;
-    of several paths each folder's content comes below the folder's own name. Hidden files are passed over, and linked folders,
-    and the output folder where it lies inside. A file that is reached twice, by symbolic or hard links or overlapping paths,
-    counts once, at the place found first: protecting it twice would be two releases.
+    In folders, photos are recognised by name or, failing that, by their first bytes. The content of a
+    single folder keeps its relative paths; with several paths each folder's content is placed below the
+    folder's name. Hidden files, linked folders and the output folder are skipped. A file that is reached
+    twice, by links or overlapping paths, counts once, at the place found first, because protecting it
+    twice would be two releases.
+
+    Args:
+        given: files and folders.
+        out: the output folder, which is skipped where it lies inside a folder given.
 
     Raises:
-        PhotoError: a path does not exist or is a device or pipe, or there is no photo at all.
+        PhotoError: a path is empty, does not exist or is a device or pipe, or there is no photo at all.
         SourceError: the output folder is one of the folders given, or two photos belong in the same place.
     """
+    if any(not os.fspath(path) for path in given):
+        raise PhotoError("a path of photos is empty; name photos or folders of photos ('.' is the current folder)")
     paths = [Path(os.fspath(path)) for path in given]
     out = None if out is None else out.resolve()
     files: list[Source] = []
@@ -129,10 +137,13 @@ def _file_of(path: Path) -> object:
 
 
 def sha256_of(path: str | os.PathLike[str]) -> bytes:
-    """SHA-256 of a regular file.
+    """SHA-256 of a regular file, 32 bytes.
+
+    Args:
+        path: of the file.
 
     Raises:
-        PhotoError: it cannot be read.
+        PhotoError: the file cannot be read or is not a regular file.
     """
     try:
         return sha256_of_file(path)

@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 from semveil import __version__
 from semveil.bulk.account import LARGEST, ClipFacts, Fate, Mark, mark_faces, named_for
 from semveil.bulk.covered import cover_doubtful, only_covered, with_way_back
-from semveil.bulk.enrolled import CROP, Enrolled, enrol
+from semveil.bulk.enrolled import enrol
 from semveil.bulk.manifest import Status
+from semveil.bulk.people import known, people_shown, recognise
 from semveil.bulk.pictures import Picture, crops, middle_square, whole_photo
 from semveil.bulk.recognised import still_recognised
 from semveil.bulk.recorded import Recorded, bookings
@@ -35,7 +36,7 @@ from semveil.core.errors import (
 )
 from semveil.core.pixels import to_tensor
 from semveil.core.privacy import Guarantee
-from semveil.data.align import align_face, enlargement
+from semveil.data.align import enlargement
 from semveil.data.boxes import SMALLEST_FACE
 from semveil.data.faces import choose_faces, list_faces, smallest_face
 from semveil.data.paste import align_apart, passing
@@ -116,12 +117,16 @@ _ONE_OUTPUT = {
 
 
 def protect_photo(task: Task, settings: Settings) -> Outcome:
-    """Protect a photo and write pictures and certificates into a folder of their own below `task.run`.
+    """Protect a photo, and write pictures and certificates into a folder of their own below `task.run`.
+
+    Args:
+        task: the photo, its place and name in the output, and the digest of the method.
+        settings: of the run.
 
     Raises:
         BulkError: this process does not see the run's folder, or has another model or version.
-        OutputError: nothing can be written, as on a full disk; all else that goes wrong concerns this photo only and is an
-            `Outcome`.
+        OutputError: nothing can be written, for example on a full disk. Any other failure concerns this photo
+            only and is returned as an `Outcome`.
     """
     method = method_of(settings, task.method_digest)
     if not Path(task.run).is_dir():
@@ -142,10 +147,16 @@ def protect_photo(task: Task, settings: Settings) -> Outcome:
 
 
 def refused_where_it_fails(task: Task, work: Callable[[], Outcome]) -> Outcome:
-    """What became of a photo or clip; it is refused where something goes wrong that concerns it alone.
+    """Run the work on one photo or clip; an exception that concerns it alone becomes a refusal.
+
+    Args:
+        task: for the messages.
+        work: returns the outcome.
 
     Raises:
-        BulkError, OutputError: the run cannot go on.
+        BulkError: as raised by `work`; the run cannot go on.
+        OutputError: as raised by `work`, unless its cause concerns a single file, such as a name that is too
+            long.
     """
     try:
         return work()
@@ -169,10 +180,15 @@ def refused_where_it_fails(task: Task, work: Callable[[], Outcome]) -> Outcome:
 
 @lru_cache(maxsize=2)
 def method_of(settings: Settings, digest: str, *, clip: bool = False) -> ImageMethod:
-    """The method, built once per process.
+    """Build the method and check that it is the one the run was started with.
+
+    Args:
+        settings: of the run.
+        digest: of the method where the run was started.
+        clip: compare the digest for clips.
 
     Raises:
-        BulkError: it has another digest here than where the run was started.
+        BulkError: the digest differs, because of another model, version or default.
     """
     method = settings.build()
     if settings.digest(method, clip=clip) != digest:
@@ -294,38 +310,6 @@ def _protect_chosen(
     written = _write_all(task, settings, method, made, names, cut)
     guarantee = written.guarantee if chosen else None  # nothing is claimed about mosaics
     return replace(written, strangers=strangers, recognised=recognised, guarantee=guarantee)
-
-
-def people_of(
-    photo: Photo, faces: Sequence[Face], chosen: Sequence[int], size: int, people: Enrolled
-) -> tuple[list[tuple[str, ...]], tuple[str, ...]]:
-    """Known people whose pixels go through each chosen face's release, and those whose faces are not chosen."""
-    aligned = align_apart(photo.pixels, [face.landmarks for face in faces], size)
-    return people_shown(recognise(photo, faces, people), chosen, passing(aligned))
-
-
-def people_shown(
-    who: Sequence[str | None], chosen: Sequence[int], crossing: Sequence[Sequence[int]]
-) -> tuple[list[tuple[str, ...]], tuple[str, ...]]:
-    """Known people whose pixels go through each chosen face's release, and those whose faces are not chosen.
-
-    Args:
-        who: whom each face shows; None where that is not known.
-        chosen: numbers of the chosen faces.
-        crossing: for each face those whose pixels are in its crop.
-    """
-    through = [known(*(who[j] for j in crossing[i])) for i in chosen]
-    return through, known(*(name for i, name in enumerate(who) if i not in chosen))
-
-
-def recognise(photo: Photo, faces: Sequence[Face], people: Enrolled) -> list[str | None]:
-    """Whom each face shows; None where it is nobody who is enrolled."""
-    return people.who(to_tensor([align_face(photo.pixels, face.landmarks, CROP).pixels for face in faces]))
-
-
-def known(*names: str | None) -> tuple[str, ...]:
-    """The people among them, once each."""
-    return tuple(dict.fromkeys(name for name in names if name is not None))
 
 
 def _release(method: ImageMethod, images: Sequence[NDArray[Any]], subjects: Sequence[str | None]) -> Release:

@@ -18,7 +18,20 @@ from semveil.methods.release import ImageMethod, Reconstructing
 
 
 def write_picture(staged: Path, made: Picture, *, in_png: bool, inside: bool) -> list[str]:
-    """A picture, its certificate and its sealed part; returns their places below the output folder, the picture last."""
+    """Write a picture with its certificate and sealed part into the staging folder.
+
+    Args:
+        staged: the folder.
+        made: the picture; `made.name` is its path relative to the output folder, without suffix.
+        in_png: embed the certificate in the PNG as well.
+        inside: embed the sealed part in the PNG instead of writing it beside it.
+
+    Returns:
+        Paths relative to the output folder, the picture last.
+
+    Raises:
+        OutputError: a file cannot be written.
+    """
     name = PurePosixPath(made.name)
     picture = staged / f"{name.name}.png"
     chunks = {CHUNK: made.sealed} if made.sealed is not None and inside else {}
@@ -36,7 +49,21 @@ def write_picture(staged: Path, made: Picture, *, in_png: bool, inside: bool) ->
 def keep_crops(
     staged: Path, names: Sequence[str], cut: Sequence[NDArray[Any]], settings: Settings, method: ImageMethod
 ) -> list[str]:
-    """Unprotected pictures, asked for, in a folder of their own."""
+    """Write the unprotected pictures that `settings.keep` asks for, readable by their owner only.
+
+    Args:
+        staged: folder to write into.
+        names: paths of the pictures relative to the output folder, without suffix.
+        cut: (S, S, 3) RGB uint8, one for each name.
+        settings: of the run.
+        method: must reconstruct, where `inverted` pictures are kept.
+
+    Returns:
+        Paths relative to the output folder, below `KEPT_FOLDER`.
+
+    Raises:
+        OutputError: a file cannot be written.
+    """
     files = []
     for kind in settings.keep if cut else ():
         pictures: Any = cut

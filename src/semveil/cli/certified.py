@@ -27,7 +27,11 @@ def certified_lines(certificate: "Certificate", written: Sequence[Path]) -> list
 
 
 def record_lines(record: "Record | None") -> list[Line]:
-    """What all recorded releases about the person add up to."""
+    """Report line with the total of all recorded releases about the person; none without a record.
+
+    Args:
+        record: as `send` and `protect` return it.
+    """
     if record is None:
         return []
     return [

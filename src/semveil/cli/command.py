@@ -3,7 +3,7 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args, get_type_hints
 
 import typer
 from typer.core import TyperCommand, TyperGroup
@@ -16,7 +16,11 @@ OPTIONS_TABLE = "options"  # in the settings file of a training, what belongs to
 
 
 def params_of(function: Any) -> list[Any]:
-    """The typer parameters that a function's signature declares."""
+    """Typer parameters that a function's signature declares.
+
+    Args:
+        function: annotated like a command; it is not called.
+    """
     app = typer.Typer(add_completion=False)
     app.command()(function)
     return list(typer.main.get_command(app).params)
@@ -38,6 +42,11 @@ class Command(TyperCommand):
     """
 
     def get_params(self, ctx: Any) -> list[Any]:
+        """The declared parameters and `--config`, unless the command declares it itself.
+
+        Args:
+            ctx: typer's context.
+        """
         own = super().get_params(ctx)
         if self.has_settings:
             return own
@@ -45,7 +54,13 @@ class Command(TyperCommand):
         return [*own[:at], *params_of(_config), *own[at:]]
 
     def look_ahead(self, ctx: Any, args: Sequence[str], file: Mapping[str, Any]) -> None:
-        """Learn from the words and from the file what the parameters depend on, before they are read."""
+        """Hook: find out what the parameters depend on, before they are parsed. It does nothing by default.
+
+        Args:
+            ctx: typer's context; what is found goes into `ctx.meta`.
+            args: words of the command line after the command.
+            file: options from `--config`, by name.
+        """
 
     @property
     def has_settings(self) -> bool:
@@ -53,18 +68,46 @@ class Command(TyperCommand):
         return any(param.name == "config" for param in self.params)
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Parse the command line with the options of `--config` as defaults.
+
+        Args:
+            ctx: typer's context; its defaults and parameters are set.
+            args: words of the command line after the command.
+
+        Raises:
+            OptionError: the file names an unknown option or gives one twice, a value has the wrong kind, or a
+                path is empty.
+        """
         path = value_of(CONFIG, args)
         file = {} if path is None else _read(Path(path))
         if self.has_settings:
             file = file.get(OPTIONS_TABLE, {})
         self.look_ahead(ctx, args, file)
         ctx.default_map = {**(ctx.default_map or {}), **_values(file, self.get_params(ctx), str(path), ctx.command_path)}
+        self._refuse_empty_paths(ctx, args)
         rest = super().parse_args(ctx, args)
         if not self.has_settings:
             ctx.params.pop("config", None)
         return rest
 
+    def _refuse_empty_paths(self, ctx: Any, args: Sequence[str]) -> None:
+        """Refuse "" where a path is asked for: `Path("")` is the current folder, which parsed values no longer show."""
+        given = {**ctx.default_map, **self.make_parser(ctx).parse_args(list(args))[0]}
+        hints = get_type_hints(self.callback, include_extras=True)
+        for param in self.get_params(ctx):
+            value = given.get(param.name)
+            texts = value if isinstance(value, list | tuple) else [value]
+            if "" in texts and _takes_path(hints.get(param.name)):
+                name = param.opts[0] if param.param_type_name == "option" else param.metavar or param.name
+                raise OptionError(f"{name} is empty; name a file or folder ('.' is the current folder)")
+
     def format_help(self, ctx: Any, formatter: Any) -> None:
+        """Write the help that fits the screen.
+
+        Args:
+            ctx: typer's context.
+            formatter: typer's.
+        """
         _write_help(self, ctx, formatter)
 
 
@@ -72,6 +115,12 @@ class Group(TyperGroup):
     """A group of commands, which are `Command`s, with help that fits the screen."""
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
+        """Write the help that fits the screen.
+
+        Args:
+            ctx: typer's context.
+            formatter: typer's.
+        """
         _write_help(self, ctx, formatter)
 
 
@@ -82,7 +131,12 @@ def _write_help(command: Any, ctx: Any, formatter: Any) -> None:
 
 
 def value_of(flag: str, words: Sequence[str]) -> str | None:
-    """What an option is given on the command line, before the line is parsed; the last one counts.
+    """Value of an option on a command line that is not parsed yet, the last one if it is repeated; None where
+    it is absent.
+
+    Args:
+        flag: with its dashes, such as `--method`.
+        words: of the command line; nothing after `--` counts.
 
     Example:
         >>> value_of("--method", ["a.jpg", "--method=blur"]), value_of("--method", ["a.jpg"])
@@ -97,6 +151,10 @@ def value_of(flag: str, words: Sequence[str]) -> str | None:
         elif word.startswith(f"{flag}="):
             found = word.partition("=")[2]
     return found
+
+
+def _takes_path(hint: Any) -> bool:
+    return hint is Path or any(map(_takes_path, get_args(hint)))
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -19,10 +19,14 @@ ALARMS = ("UNPROTECTED", "REFUTED", "UNDONE", "protects nobody", "no guarantee")
 
 @contextmanager
 def stages(*, quiet: bool = False) -> Iterator[Callable[..., None]]:
-    """A progress bar on stderr for work in several stages; none if stderr is no terminal, or with `--json`.
+    """Show a progress bar on stderr for work in several stages; nothing where stderr is not a terminal.
+
+    Args:
+        quiet: show nothing, as with `--json`.
 
     Yields:
-        A callback that takes the stage, how much is done, how much there is, and more to show (a loss).
+        A callback (stage, done, total, *more): the stage's name, the amounts done and in total, and further
+            values such as a loss.
     """
     if quiet or not sys.stderr.isatty():
         yield lambda *ignored: None
@@ -49,14 +53,26 @@ def stages(*, quiet: bool = False) -> Iterator[Callable[..., None]]:
 
 @contextmanager
 def progress(label: str, *, quiet: bool = False) -> Iterator[Callable[..., None]]:
-    """A progress bar for work in one stage; the callback takes how much is done, how much there is, and more to show."""
+    """Show a progress bar for work in one stage, as `stages` does.
+
+    Args:
+        label: name of the stage.
+        quiet: show nothing, as with `--json`.
+
+    Yields:
+        A callback (done, total, *more).
+    """
     with stages(quiet=quiet) as advance:
         advance(label, 0)
         yield partial(advance, label)
 
 
 def note(text: str) -> None:
-    """Print a line to stderr that is no error."""
+    """Print a note, which is not an error, to stderr.
+
+    Args:
+        text: one line; unprintable characters are escaped.
+    """
     print(f"semveil: note: {printable(text)}", file=sys.stderr)
 
 
@@ -132,7 +148,15 @@ def _marked(line: str) -> Any:
 
 
 def make_table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> Any:
-    """A table with numbers to the right and None as a dash."""
+    """A table for the terminal; columns with floats are right-aligned, and None is shown as a dash.
+
+    Args:
+        columns: headings.
+        rows: one value for each column.
+
+    Returns:
+        A `rich.table.Table`.
+    """
     from rich import box
     from rich.table import Table
     from rich.text import Text

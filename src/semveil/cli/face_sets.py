@@ -11,10 +11,13 @@ if TYPE_CHECKING:
 
 
 def load_faces(path: Path) -> "FaceSet":
-    """The face set in a file.
+    """Load a face set.
+
+    Args:
+        path: the `.npz` file.
 
     Raises:
-        OptionError: it is no face set, or damaged.
+        OptionError: the file cannot be read, or is not a face set or a damaged one.
     """
     from semveil.data.face_set import FaceSet
 
@@ -26,7 +29,15 @@ def load_faces(path: Path) -> "FaceSet":
 
 
 def check_size(photos: "FaceSet", size: int) -> None:
-    """Refuse faces of another size than the model's."""
+    """Check that the faces have the resolution of the model.
+
+    Args:
+        photos: the face set.
+        size: side of the model's images in pixels.
+
+    Raises:
+        OptionError: the sizes differ.
+    """
     if photos.pixels.shape[1] != size:
         raise options.OptionError(
             f"the faces have {photos.pixels.shape[1]} px, the model {size}; prepare them with --size {size}"
@@ -34,6 +45,13 @@ def check_size(photos: "FaceSet", size: int) -> None:
 
 
 def check_labels(photos: "FaceSet") -> None:
-    """Refuse faces of which some pixels have no part label."""
+    """Check that every pixel of the faces has a part label.
+
+    Args:
+        photos: the face set.
+
+    Raises:
+        OptionError: a pixel has none.
+    """
     if (photos.labels == 255).any():
         raise options.OptionError("some faces have no part labels; fill them in with: semveil train parser --labelled FILE.npz")

@@ -43,7 +43,11 @@ def command_help(command: Any, context: typer.Context) -> str:
 
 
 def short_help(command: Any) -> str:
-    """The first sentence of a command's help, without its full stop."""
+    """First sentence of a command's help, without markup and full stop.
+
+    Args:
+        command: typer's.
+    """
     first = (_paragraphs(command.short_help or command.help or "") or [""])[0]
     return _CODE.sub(r"\1", re.split(r"(?<=\w)\. |\.$", first)[0])
 

@@ -217,7 +217,14 @@ def _table(releases: "list[LedgerEntry]") -> Any:
 
 
 def check_limit(limit: float | None) -> None:
-    """A finite epsilon of at least 0."""
+    """Check a budget given by `--limit`.
+
+    Args:
+        limit: epsilon; None is accepted.
+
+    Raises:
+        OptionError: the limit is negative, infinite or NaN.
+    """
     if limit is not None and not 0 <= limit < float("inf"):
         raise options.OptionError(f"--limit must be a finite epsilon of at least 0, got {limit}")
 

@@ -96,7 +96,14 @@ def _semveil(
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Run one command line and return its exit code; errors become one line on stderr."""
+    """Run a command line; an error becomes one line on stderr, or a traceback with `--debug`.
+
+    Args:
+        arguments: words after the name of the program.
+
+    Returns:
+        The exit code, see `core.errors`.
+    """
     debug = "--debug" in arguments or bool(os.environ.get("SEMVEIL_DEBUG"))
     try:
         os.getcwd()  # without it torch's libraries end the process

@@ -22,6 +22,16 @@ class MethodCommand(Command):
     """A command with the options of the method that its command line, or its file, names."""
 
     def look_ahead(self, ctx: Any, args: Sequence[str], file: Mapping[str, Any]) -> None:
+        """Determine the method from the command line or the file.
+
+        Args:
+            ctx: typer's context; the method's name goes into `ctx.meta`.
+            args: words of the command line after the command.
+            file: options from `--config`, by name.
+
+        Raises:
+            ValueError: there is no such method, or it does not protect photos.
+        """
         name = value_of(METHOD, args) or file.get("method")
         if name is None and ({"-h", "--help", "--methods"} & set(args) or all(word.startswith("-") for word in args)):
             return  # help and mistakes do not wait for torch
@@ -33,11 +43,26 @@ class MethodCommand(Command):
         ctx.meta[_CHOSEN] = name
 
     def get_params(self, ctx: Any) -> list[Any]:
+        """The command's parameters, with those of the method after `--method`.
+
+        Args:
+            ctx: typer's context.
+        """
         params = super().get_params(ctx)
         after = 1 + next(i for i, param in enumerate(params) if param.name == "method")
         return [*params[:after], *_method_params(ctx), *params[after:]]
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Parse the command line; the method's options are kept as text in `ctx.meta`, see `chosen_method`.
+
+        Args:
+            ctx: typer's context.
+            args: words of the command line after the command.
+
+        Raises:
+            OptionError: the method has no such option, or an option is given twice; as for `Command.parse_args`
+                too.
+        """
         try:
             rest = super().parse_args(ctx, args)
         except Exception as error:
@@ -59,7 +84,14 @@ def _method_params(ctx: Any) -> list[Any]:
 
 
 def chosen_method(context: typer.Context) -> tuple[str | None, dict[str, str]]:
-    """The method of a command line, None where it names none and needs none, and the texts of its options by flag."""
+    """The method that a command line names, and its options as text.
+
+    Args:
+        context: of a parsed `MethodCommand`.
+
+    Returns:
+        Name of the method, None where none is needed; and text by flag.
+    """
     return context.meta.get(_CHOSEN), context.meta[_TEXTS]
 
 

@@ -14,7 +14,11 @@ if TYPE_CHECKING:
 
 
 def method_names(incomplete: str) -> list[str]:
-    """Shell completion of methods that protect photos."""
+    """Shell completion of image methods.
+
+    Args:
+        incomplete: beginning of the name.
+    """
     from semveil.methods.registry import image_method_names
 
     return [name for name in image_method_names() if name.startswith(incomplete)]
@@ -43,7 +47,12 @@ def methods(
 
 
 def show_methods(found: "tuple[Listed, ...]", *, as_json: bool) -> None:
-    """All of them in a table, and one JSON object with their options."""
+    """Print methods with their options as a table, or as one JSON object.
+
+    Args:
+        found: methods to show.
+        as_json: print JSON.
+    """
     rows = [row for method in found for row in _rows(method)]
     table = None if as_json else make_table(["method", "", ""], rows)
     lines: list[Line] = [
@@ -55,7 +64,11 @@ def show_methods(found: "tuple[Listed, ...]", *, as_json: bool) -> None:
 
 
 def option_text(declared: "Declared") -> str:
-    """What an option of a method is, with its choices and default."""
+    """Help text of a method's option, with its choices and default.
+
+    Args:
+        declared: the option.
+    """
     allowed = f" One of {', '.join(declared.option.choices)}." if declared.option.choices else ""
     default = "" if declared.default is None else f" [default: {_plain(declared.default)}]"
     return f"{declared.option.help}{allowed}{default}"

@@ -263,7 +263,15 @@ Iq = Annotated[
 
 
 def channel(name: str, text: str | None) -> "Link | None":
-    """The channel that an option names; None where it is not given, which means AWGN."""
+    """Parse the channel given by an option; None, which means AWGN, where it is absent.
+
+    Args:
+        name: of the option, for errors.
+        text: such as `rayleigh:coherence=64,csi=mmse`.
+
+    Raises:
+        OptionError: there is no such channel or setting.
+    """
     if text is None:
         return None
     from semveil.channels import parse_link
@@ -275,21 +283,44 @@ def channel(name: str, text: str | None) -> "Link | None":
 
 
 def check_device(name: str) -> None:
-    """Fail before the work if the device is not there."""
+    """Check that a device is available, before the work starts.
+
+    Args:
+        name: `auto`, `cpu`, `cuda` or `cuda:N`.
+
+    Raises:
+        DeviceError: there is no such device.
+    """
     from semveil.core.device import choose_device
 
     choose_device(name)
 
 
 def on_device(name: str) -> AbstractContextManager[None]:
-    """Within it, models that are loaded have their networks on that device; an error now where there is no such device."""
+    """A context in which models are loaded onto a device. The device is checked at once.
+
+    Args:
+        name: `auto`, `cpu`, `cuda` or `cuda:N`.
+
+    Raises:
+        DeviceError: there is no such device.
+    """
     from semveil.core.device import choose_device, loading_onto
 
     return loading_onto(choose_device(name))
 
 
 def private_codes(parts: str | None, codes: str | None) -> tuple[int, ...] | None:
-    """Private codes from `--private` or `--private-codes`; None where neither is given."""
+    """Private codes chosen by `--private` or `--private-codes`; None where both are absent.
+
+    Args:
+        parts: face parts separated by commas, or `all`.
+        codes: 0-based indices and ranges, such as `0,1,4-8`.
+
+    Raises:
+        OptionError: both are given.
+        ValueError: there is no such part or code.
+    """
     if parts is not None and codes is not None:
         raise OptionError("give --private or --private-codes, not both")
     if parts == "all":
@@ -300,27 +331,30 @@ def private_codes(parts: str | None, codes: str | None) -> tuple[int, ...] | Non
 
 
 def check_snr(name: str, value: float | None) -> None:
-    """Refuse an SNR that is not finite, or beyond what makes a difference."""
+    """Check an SNR given by an option.
+
+    Args:
+        name: of the option, for errors.
+        value: in dB; None is accepted.
+
+    Raises:
+        OptionError: the value is not finite, or its magnitude is above `LOUDEST_DB`.
+    """
     if value is not None and not (math.isfinite(value) and abs(value) <= LOUDEST_DB):
         raise OptionError(f"{name} must lie in -{LOUDEST_DB:g}..{LOUDEST_DB:g} dB, got {value}")
 
 
-def snr_range(name: str, text: str) -> tuple[float, float | None]:
-    """One SNR, or the lowest and the highest of a range such as `0..20`."""
-    low, between, high = text.partition("..")
-    try:
-        found = float(low), float(high) if between else None
-    except ValueError:
-        raise OptionError(f"{name} must be an SNR in dB or a range such as 0..20, got {text!r}") from None
-    for value in found:
-        check_snr(name, value)
-    if found[1] is not None and found[0] > found[1]:
-        raise OptionError(f"{name} must name the lower SNR first, got {text!r}")
-    return found
-
-
 def check_output_file(path: Path, suffix: str | None = None) -> None:
-    """Fail before the work, not after it, if a file cannot be written."""
+    """Check that a file can be written, before the work starts.
+
+    Args:
+        path: of the file; its folder must exist.
+        suffix: required ending in lower case, such as `.png`.
+
+    Raises:
+        OutputError: the suffix is another one, the path is a folder, or its folder is missing or not
+            writable.
+    """
     if suffix and path.suffix.lower() != suffix:
         raise OutputError(f"cannot write {str(path)!r}: its name must end in {suffix}")
     if path.is_dir():
@@ -332,7 +366,14 @@ def check_output_file(path: Path, suffix: str | None = None) -> None:
 
 
 def check_output_folder(path: Path) -> None:
-    """Fail before the work if a folder, which need not exist yet, cannot be written."""
+    """Check that a folder can be written or created, before the work starts.
+
+    Args:
+        path: of the folder; its parents need not exist.
+
+    Raises:
+        OutputError: a part of the path is not a folder, or the deepest existing folder is not writable.
+    """
     there = path
     while not there.exists() and there != there.parent:
         there = there.parent

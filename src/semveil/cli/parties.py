@@ -32,7 +32,14 @@ class ProtectionOptions:
     perceptual: str | None = None
 
     def check(self, *, keyed: bool) -> None:
-        """Refuse options that exclude each other, before anything is loaded."""
+        """Check that the options go together, before anything is loaded.
+
+        Args:
+            keyed: whether a key is given.
+
+        Raises:
+            OptionError: two options exclude each other, or one does not apply to the protection.
+        """
         if self.budget is not None and (self.codes is not None or self.epsilon is not None):
             raise OptionError("--budget already names parts and epsilons; leave --epsilon, --private and --private-codes out")
         kind = self.kind()

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from semveil.cli.console import Line, note, show
 
 if TYPE_CHECKING:
-    from semveil.bulk.run import Summary
     from semveil.bulk.settings import Settings
+    from semveil.bulk.summary import Summary
 
 SHOWN = 20  # refusals that are listed one by one
 SHOWN_FILES = (".png", ".mp4")  # what a photo or a clip becomes; certificates and sealed parts lie beside them

@@ -14,10 +14,16 @@ if TYPE_CHECKING:
 
 
 def check_key_options(key: Path | None, passphrase_file: Path | None, identity: Path | None, peer: Path | None) -> bool:
-    """Whether a key is given.
+    """Whether a key is given, in exactly one way.
+
+    Args:
+        key: value of `--key`.
+        passphrase_file: value of `--passphrase-file`.
+        identity: value of `--identity`.
+        peer: value of `--peer`.
 
     Raises:
-        OptionError: it is given in several ways, or only one of --identity and --peer.
+        OptionError: a key is given in several ways, or only one of `--identity` and `--peer` is given.
     """
     if (identity is None) != (peer is None):
         raise OptionError("--identity and --peer go together: your own secret and the other side's public file")

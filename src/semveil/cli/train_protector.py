@@ -70,7 +70,7 @@ def protector(
     Example: semveil train protector --channel rayleigh --snr-db 0..20 --out pairs
     """
     codes = options.private_codes(private, private_codes)
-    low, high = options.snr_range("--snr-db", snr_db)
+    low, high = snr_range("--snr-db", snr_db)
     options.channel("--channel", channel)
     if out is not None:
         options.check_output_folder(out)
@@ -127,3 +127,28 @@ def protector(
             )
     lines = [f"Nominal epsilon {p['epsilon']:g}: {'' if p['trained_now'] else 'exists, '}{p['path']}" for p in pairs]
     show({"basis": "none: the pairs imitate noise and guarantee nothing", "pairs": pairs}, lines, as_json=as_json)
+
+
+def snr_range(name: str, text: str) -> tuple[float, float | None]:
+    """Parse an SNR in dB, or a range such as `0..20`.
+
+    Args:
+        name: of the option, for errors.
+        text: one number, or the lower and the upper one with `..` between.
+
+    Returns:
+        The SNR and None, or the lower and the upper end.
+
+    Raises:
+        OptionError: the text is not a number or range, a value is out of bounds, or the range is reversed.
+    """
+    low, between, high = text.partition("..")
+    try:
+        found = float(low), float(high) if between else None
+    except ValueError:
+        raise options.OptionError(f"{name} must be an SNR in dB or a range such as 0..20, got {text!r}") from None
+    for value in found:
+        options.check_snr(name, value)
+    if found[1] is not None and found[0] > found[1]:
+        raise options.OptionError(f"{name} must name the lower SNR first, got {text!r}")
+    return found

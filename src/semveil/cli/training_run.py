@@ -68,7 +68,18 @@ Seed = Annotated[
 
 
 def read_settings(schema: type[S], config: Path | None, overrides: list[str] | None, *, defaults: S | None = None) -> S:
-    """Settings of a training from its defaults, its file and `--set`; the file's table of options is the command's."""
+    """Settings of a training from the defaults, a TOML file and `--set`, in increasing precedence. The file's
+    `[options]` table is left to the command.
+
+    Args:
+        schema: dataclass of the settings.
+        config: TOML file, or None.
+        overrides: values of `--set`, such as `batch=8`, or None.
+        defaults: in place of the schema's own.
+
+    Raises:
+        ConfigError: the file cannot be read, a key is unknown, or a value is not valid.
+    """
 
     from semveil.core.config import read_config
 
@@ -76,10 +87,13 @@ def read_settings(schema: type[S], config: Path | None, overrides: list[str] | N
 
 
 def only_process(device: str) -> "torch.device":
-    """The device of a training that runs in one process.
+    """Device of a training that runs in a single process.
+
+    Args:
+        device: `auto`, `cpu`, `cuda` or `cuda:N`.
 
     Raises:
-        DeviceError: it is not there.
+        DeviceError: there is no such device.
         OptionError: torchrun started several processes.
     """
     from semveil.core.device import choose_device
@@ -90,7 +104,12 @@ def only_process(device: str) -> "torch.device":
 
 
 def paced(advance: Callable[..., None], batch: int) -> Callable[..., None]:
-    """A progress callback (step, steps, ...) that also shows photos per second."""
+    """Wrap a progress callback so that it also shows photos per second.
+
+    Args:
+        advance: called as (step, steps, *more).
+        batch: photos in one step.
+    """
     from semveil.training.pace import Pace
 
     pace: Pace | None = None
@@ -104,7 +123,15 @@ def paced(advance: Callable[..., None], batch: int) -> Callable[..., None]:
 
 
 def state_file(out: Path, checkpoint: Path | None) -> Path:
-    """The file of a run's state, checked before anything is loaded."""
+    """Path of a run's checkpoint, checked before anything is loaded; its folder is created.
+
+    Args:
+        out: where the trained model will be.
+        checkpoint: given by the user; `OUT.checkpoint` beside the model where None.
+
+    Raises:
+        OutputError: the model or the checkpoint cannot be written there.
+    """
     options.check_output_folder(out)
     state = checkpoint or out.with_name(f"{out.name}.checkpoint")
     state.parent.mkdir(parents=True, exist_ok=True)
@@ -113,7 +140,16 @@ def state_file(out: Path, checkpoint: Path | None) -> Path:
 
 
 def resume(trainer: Any, path: Path) -> None:
-    """Go on from the state in a file that a run with the same settings left; only the number of steps may differ."""
+    """Load a checkpoint into a trainer. Settings must agree, except for the number of steps.
+
+    Args:
+        trainer: with `settings` and `load_state`.
+        path: the checkpoint.
+
+    Raises:
+        BadCheckpoint: the file is damaged or belongs to another training.
+        OptionError: the settings differ; the message names them.
+    """
     from semveil.core.checkpoints import BadCheckpoint, read_checkpoint
 
     state = read_checkpoint(path)
@@ -220,7 +256,18 @@ def train(
 
 
 def train_one(trainer: Any, state: Path, *, title: str, quiet: bool) -> None:
-    """Go on from the state where there is one, and train one network to the end, saving on the way."""
+    """Train a network to the end, from the checkpoint if there is one, and save the state on the way.
+
+    Args:
+        trainer: with `settings`, `run`, `save` and `load_state`.
+        state: path of the checkpoint.
+        title: label of the progress bar.
+        quiet: show no progress bar.
+
+    Raises:
+        BadCheckpoint: as for `resume`.
+        OptionError: as for `resume`.
+    """
     if state.is_file():
         resume(trainer, state)
     steps = trainer.settings.steps
@@ -238,7 +285,15 @@ def train_one(trainer: Any, state: Path, *, title: str, quiet: bool) -> None:
 
 
 def tell(trainer: Any, out: Path, state: Path, *, done: bool, as_json: bool) -> None:
-    """Report how far the run is, and where its model or its state is."""
+    """Report the steps done and where the model or checkpoint is; only the first process prints.
+
+    Args:
+        trainer: with `step`, `settings` and `processes`.
+        out: path of the model.
+        state: path of the checkpoint.
+        done: whether the model is complete.
+        as_json: print JSON.
+    """
     if not trainer.processes.first:
         return
     steps = trainer.settings.steps

@@ -60,7 +60,11 @@ def align_face(
 
 
 def enlargement(landmarks: NDArray[np.float64], size: int) -> float:
-    """How many times larger a face is in its photo than in an aligned crop of `size` pixels.
+    """Ratio of a face's size in its photo to its size in an aligned crop; above 1 the crop is a reduction.
+
+    Args:
+        landmarks: (5, 2) x, y pixel indices in the photo, as `align_face` takes them.
+        size: side of the crop in pixels.
 
     Example:
         >>> round(enlargement(TEMPLATE * 256 - 0.5, 64), 6)

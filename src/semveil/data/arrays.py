@@ -13,11 +13,19 @@ from semveil.core.files import open_regular
 
 
 def read_arrays(path: str | Path, names: Iterable[str]) -> dict[str, NDArray[Any]]:
-    """The arrays of these names; nothing that the file holds is run.
+    """Load named arrays from an `.npz` file without unpickling anything.
+
+    Args:
+        path: the `.npz` file.
+        names: of the arrays; all must be there.
+
+    Returns:
+        The arrays by name.
 
     Raises:
-        OSError: the file cannot be read, or is a folder, pipe or device.
-        ValueError: it is damaged, no such file, lacks an array, or holds one that does not fit into memory.
+        OSError: the file cannot be opened, or is not a regular file (a folder, pipe or device).
+        ValueError: the file is damaged or not an `.npz` archive, an array is missing, holds Python objects,
+            or does not fit into memory.
     """
     with os.fdopen(open_regular(path), "rb") as file:
         try:

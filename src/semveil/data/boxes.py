@@ -10,7 +10,11 @@ SAME = 0.3  # intersection over union from which two boxes are one face
 
 
 def overlap(one: Box, other: Box) -> float:
-    """Intersection over union of two boxes (left, top, right, bottom).
+    """Intersection over union of two boxes, in [0, 1]; 0 where they do not overlap.
+
+    Args:
+        one: (left, top, right, bottom) in pixels.
+        other: likewise, in the same picture.
 
     Example:
         >>> overlap((0, 0, 2, 2), (1, 0, 3, 2))
@@ -24,7 +28,10 @@ def overlap(one: Box, other: Box) -> float:
 
 
 def side(box: Box) -> float:
-    """The side of the square of the same area.
+    """Side of the square with the same area as a box, in pixels; 0 for an inverted box.
+
+    Args:
+        box: (left, top, right, bottom) in pixels.
 
     Example:
         >>> side((0, 0, 4, 9))

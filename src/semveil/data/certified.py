@@ -24,7 +24,10 @@ _PNG = b"\x89PNG\r\n\x1a\n"
 
 
 def certificate_path(output: str | os.PathLike[str]) -> Path:
-    """Where the certificate of an output lies: its name with `.certificate.json` added.
+    """Path of an output's certificate: the output's path with `.certificate.json` appended.
+
+    Args:
+        output: the picture, clip or message; it need not exist.
 
     Example:
         >>> certificate_path("bob.png").name
@@ -35,13 +38,18 @@ def certificate_path(output: str | os.PathLike[str]) -> Path:
 
 
 def write_certificate(output: str | os.PathLike[str], certificate: Certificate) -> Path:
-    """Write the certificate of an output that is there, bound to its bytes by their hash; whole or not at all.
+    """Write the certificate of an existing output, bound to the output by its SHA-256; atomic.
+
+    Args:
+        output: file that the certificate describes.
+        certificate: its `output` field is filled in.
 
     Returns:
-        The certificate's path.
+        Path of the certificate.
 
     Raises:
-        OutputError: it cannot be written.
+        CertificateError: the output cannot be read.
+        OutputError: the certificate cannot be written.
     """
     path = certificate_path(output)
     write_whole(path, replace(certificate, output=OutputHash(_file_hash(Path(output)))).to_json())
@@ -49,7 +57,17 @@ def write_certificate(output: str | os.PathLike[str], certificate: Certificate) 
 
 
 def certified(path: str | os.PathLike[str], content: bytes, certificate: Certificate) -> list[File]:
-    """An output that is yet to be written, for `core.publish`, and before it its certificate, bound to the output's bytes."""
+    """An output and its certificate, bound by the SHA-256 of the content, as files for `core.publish`;
+    nothing is written yet.
+
+    Args:
+        path: of the output; the certificate's path follows from it.
+        content: bytes of the output.
+        certificate: its `output` field is filled in.
+
+    Returns:
+        The certificate first, then the output.
+    """
     bound = replace(certificate, output=OutputHash(hashlib.sha256(content).hexdigest()))
     return [(certificate_path(path), bound.to_json().encode()), (Path(path), content)]
 
@@ -125,7 +143,13 @@ def read_certificate(path: str | os.PathLike[str]) -> Certificate:
 
 
 def pixels_hash(pixels: NDArray[np.uint8]) -> str:
-    """SHA-256 of a picture whatever file holds it, as `OutputHash` states it.
+    """SHA-256 of a picture's size and pixels, independent of the file format, as `OutputHash` states it.
+
+    Args:
+        pixels: (H, W, 3) RGB uint8.
+
+    Returns:
+        64 hexadecimal digits.
 
     Example:
         >>> pixels_hash(np.zeros((1, 2, 3), np.uint8))[:16]

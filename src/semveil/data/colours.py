@@ -21,8 +21,9 @@ _BAND = 1 << 20  # pixels of deep greys that are scaled at once
 def to_srgb(image: Image.Image, name: str) -> tuple[Image.Image, list[str]]:
     """Convert a decoded picture of any mode to RGB as a screen would show it.
 
-    Deep greys are scaled to 8 bits (Pillow would clip them), an embedded colour profile is applied where it is valid, or else
-    the gamma that a PNG states, and what is transparent is laid on white.
+    Deep greys are scaled to 8 bits (Pillow would clip them; 32-bit integers of 0 to 255 are taken as 8-bit greys already),
+    an embedded colour profile is applied where it is valid, or else the gamma that a PNG states, and what is transparent is
+    laid on white.
 
     Args:
         image: decoded; its `info` may hold `icc_profile`, `gamma`, `srgb` and `transparency`. It may be changed.
@@ -43,8 +44,9 @@ def to_srgb(image: Image.Image, name: str) -> tuple[Image.Image, list[str]]:
     alpha = _opacity(image)
     profile, exponent = image.info.get("icc_profile"), _exponent(image)
     if image.mode in _DEEP_MODES:
-        image = _eight_bits(image, name, exponent if not profile else 1.0)
-        notes.append("deep greys were scaled to 8 bits")
+        full = _full_scale(image)
+        image = _eight_bits(image, name, full, exponent if not profile else 1.0)
+        notes.append("deep greys were scaled to 8 bits" if full != 255 else "32-bit greys of 0 to 255 were taken as 8 bits")
         applied = True
     elif image.mode in _GREY_MODES + _COLOUR_MODES:
         applied = False
@@ -104,10 +106,24 @@ def _opacity(image: Image.Image) -> Image.Image | None:
     return image.convert("RGBA").getchannel("A") if image.mode in ("1", "L", "P", "RGB") else None
 
 
-def _eight_bits(image: Image.Image, name: str, exponent: float) -> Image.Image:
+def _full_scale(image: Image.Image) -> float:
+    """The value that is white: 1 of floats; of integers what their bits hold, at most 16, since that is how deep photos are.
+
+    A TIFF of 32-bit integers does not say how many bits of them are used. Where no value is beyond 0..255 they are 8-bit
+    greys that a program kept as integers: on a scale of 16 bits every one of them would be black.
+    """
+    if image.mode == "F":
+        return 1.0
+    bits = getattr(image, "tag_v2", {}).get(_TIFF_BITS, (16,))[0]
+    if bits == 32:
+        low, high = np.ravel(image.getextrema()).tolist()
+        bits = 8 if low >= 0 and high <= 255 else 16
+    return 2.0 ** min(16, bits) - 1
+
+
+def _eight_bits(image: Image.Image, name: str, full: float, exponent: float) -> Image.Image:
     """Greys of more than 8 bits, scaled so that their full scale becomes 255, raised to the exponent, rounded."""
     tags = getattr(image, "tag_v2", {})
-    full = 1.0 if image.mode == "F" else 2.0 ** min(16, tags.get(_TIFF_BITS, (16,))[0]) - 1
     inverted = tags.get(_TIFF_PHOTOMETRIC) == 0  # white is zero; Pillow inverts that for 8 bits only
     grey = np.empty((image.height, image.width), np.uint8)
     low, high = np.inf, -np.inf

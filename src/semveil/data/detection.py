@@ -48,11 +48,14 @@ _INSIDE = 0.9
 
 
 def resolve_detector(name: str) -> str:
-    """`auto` is the union where YuNet is installed, and dlib alone where not.
+    """The detector that a name stands for: `auto` is `union` where YuNet is installed, and `dlib` otherwise.
+
+    Args:
+        name: one of `DETECTORS`.
 
     Raises:
-        ValueError: no such detector.
-        DetectorMissing: it is named and not installed.
+        ValueError: the name is not in `DETECTORS`.
+        DetectorMissing: the detector needs YuNet, which is not installed.
 
     Example:
         >>> resolve_detector("dlib")
@@ -104,7 +107,12 @@ def find_all_faces(photo: Photo, detector: str = "union") -> list[Face]:
 
 
 def smallest_found(width: int, height: int) -> float:
-    """About how many pixels a face must have to be found in a photo of that size.
+    """Approximate side in pixels of the smallest face that is found in a photo; it grows with the size of the
+    photo.
+
+    Args:
+        width: of the photo in pixels.
+        height: of the photo in pixels.
 
     Example:
         >>> smallest_found(4000, 3000) > 2 * smallest_found(640, 480)

@@ -22,7 +22,14 @@ _GLASSES = PARTS.index("glasses")
 
 
 def parsed(crops: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """What the bundled parser takes the pixels of aligned (N, S, S, 3) RGB crops for: (N, SIZE, SIZE) parts."""
+    """Face parts of aligned crops, by the bundled face parser.
+
+    Args:
+        crops: (N, S, S, 3) RGB uint8, aligned; resized to `SIZE` first.
+
+    Returns:
+        (N, SIZE, SIZE) uint8, index of each pixel's part in `core.parts.PARTS`.
+    """
     return load_face_parser().label(to_tensor([_resized(crop) for crop in crops])).numpy()
 
 
@@ -40,14 +47,27 @@ def face_cover(old: NDArray[np.uint8], new: NDArray[np.uint8]) -> NDArray[np.flo
 
 
 def skin_beside(labels: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """1 where a parsed crop (S, S) shows skin that is no face: neck and ears; else 0."""
+    """Mask of the skin outside the face (neck and ears): 1 there, 0 elsewhere.
+
+    Args:
+        labels: (S, S) parts as `parsed` gives them.
+
+    Returns:
+        (S, S) float32.
+    """
     return np.isin(labels, _BESIDE).astype(np.float32)
 
 
 def face_region(labels: NDArray[np.uint8]) -> NDArray[np.bool_]:
-    """Where a parsed crop (H, W) shows the face: one piece without holes that holds all of `FEATURES`.
+    """Mask of the face: one connected piece without holes that contains all of `FEATURES`.
 
-    What the parser takes for glasses counts as far as it lies over the face; the temples, over hair or background, stay.
+    Glasses count where they lie over the face; their temples, over hair or background, do not.
+
+    Args:
+        labels: (H, W) parts as `parsed` gives them.
+
+    Returns:
+        (H, W), True on the face.
 
     Example:
         >>> labels = np.zeros((32, 32), np.uint8)
@@ -63,7 +83,15 @@ def face_region(labels: NDArray[np.uint8]) -> NDArray[np.bool_]:
 
 
 def soft_cover(region: NDArray[np.bool_]) -> NDArray[np.float32]:
-    """1 on a region (S, S) and up to `MARGIN` around it, 0 from `SOFT` further on, in units of the side."""
+    """Opacity of a mask with a soft edge: 1 on the region and up to `MARGIN` around it, falling to 0 over a
+    further `SOFT`. Both are fractions of the side.
+
+    Args:
+        region: (S, S), True inside.
+
+    Returns:
+        (S, S) float32 in [0, 1].
+    """
     beyond = ndimage.distance_transform_edt(~region) / len(region) - MARGIN
     step = np.clip(1 - ndimage.gaussian_filter(beyond, 1.0) / SOFT, 0, 1)
     cover = step * step * (3 - 2 * step)

@@ -53,14 +53,30 @@ class FaceSet:
         return len(self.pixels)
 
     def select(self, index: NDArray[Any]) -> "FaceSet":
-        """The faces that an index or mask picks."""
+        """A new set with the chosen faces.
+
+        Args:
+            index: (M,) integer rows, or an (N,) boolean mask.
+        """
         return FaceSet(**{name: getattr(self, name)[index] for name in self.__dataclass_fields__})
 
     def with_labels(self, labels: NDArray[np.uint8]) -> "FaceSet":
+        """A copy of the set with other part labels.
+
+        Args:
+            labels: (N, S, S) uint8 as `FaceSet.labels`; shapes are not checked.
+        """
         return replace(self, labels=labels)
 
     def save(self, path: Path) -> None:
-        """Write atomically."""
+        """Write the set to an `.npz` file, atomically; missing folders are created.
+
+        Args:
+            path: ends in `.npz`; an existing file is replaced.
+
+        Raises:
+            OSError: the file cannot be written.
+        """
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".npz", delete=False) as file:
             np.savez(file, **{name: getattr(self, name) for name in self.__dataclass_fields__})
@@ -68,11 +84,16 @@ class FaceSet:
 
     @classmethod
     def load(cls, path: Path) -> "FaceSet":
-        """Read what `save` wrote; a set of before the test split existed has training and development only.
+        """Read a set that `save` wrote. Older files, without a test split, load with training and development
+        only.
+
+        Args:
+            path: the `.npz` file.
 
         Raises:
             OSError: the file cannot be read.
-            ValueError: it is no face set, or a damaged one.
+            ValueError: the file is damaged, lacks an array, or holds arrays whose shapes or types do not fit
+                together.
         """
         fields = [name for name in cls.__dataclass_fields__ if name != "split"]
         try:
@@ -108,11 +129,19 @@ def prepare(
     workers: int = 1,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Prepared:
-    """Align every photo below `data` (folders `celebamask_hq` and `lfw`, as their publishers lay them out).
+    """Align every photo below a folder that holds `celebamask_hq` and `lfw` as their publishers lay them out.
 
-    CelebAMask-HQ photos are aligned already and are only resized. LFW photos are detected and aligned; photos without a
-    face, and crops of which more than `largest_fill` would be made up (LFW's black borders), are left out; so are photos
-    that cannot be read, which are named. The splits are those of `data.splits`, unreadable photos counted.
+    CelebAMask-HQ photos are already aligned and are only resized. LFW photos are detected and aligned;
+    photos without a face, and crops with too much filled-in border, are left out. Unreadable photos are
+    left out and listed. The splits are those of `data.splits`, computed before anything is left out.
+
+    Args:
+        data: folder with `celebamask_hq/images/*.jpg`, `lfw/NAME/*.jpg`, or both.
+        size: side of the crops in pixels.
+        largest_fill: largest share of an LFW crop, 0 to 1, that may lie outside the photo or in its black
+            border.
+        workers: number of processes.
+        progress: called with the numbers of photos done and in total.
 
     Raises:
         FileNotFoundError: there are no photos.
@@ -213,7 +242,15 @@ def _central_face(photo: NDArray[np.uint8]) -> NDArray[np.float64] | None:
 
 
 def black_border(photo: NDArray[np.uint8], *, level: int = 12) -> NDArray[np.bool_]:
-    """Black regions that touch the photo's edge, a pixel wider for the blur of compression."""
+    """Mask of black regions that touch the edge of a photo, dilated by two pixels against compression blur.
+
+    Args:
+        photo: (H, W, 3) RGB uint8.
+        level: largest channel value, 0 to 255, that counts as black.
+
+    Returns:
+        (H, W), True on the border. Regions of 20 pixels or fewer do not count.
+    """
     regions, _ = ndimage.label(photo.max(-1) <= level)
     edge = np.concatenate([regions[0], regions[-1], regions[:, 0], regions[:, -1]])
     sizes = np.bincount(regions.ravel())
@@ -222,7 +259,12 @@ def black_border(photo: NDArray[np.uint8], *, level: int = 12) -> NDArray[np.boo
 
 
 def fill_outside(pixels: NDArray[np.uint8], inside: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Replace pixels that show no photo by their nearest real pixel."""
+    """Replace pixels outside the photo by the nearest pixel inside it; unchanged where there is none inside.
+
+    Args:
+        pixels: (S, S, 3) RGB uint8.
+        inside: (S, S) uint8, 255 where the whole pixel lies on the photo; below 250 counts as outside.
+    """
     missing = inside < 250
     if not missing.any() or missing.all():
         return pixels

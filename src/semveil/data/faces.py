@@ -37,9 +37,13 @@ class PhotoFace:
 
 
 def smallest_face(size: int) -> int:
-    """Shorter side in pixels that a face's box must have for crops of `size`: a quarter of it, at least `SMALLEST_FACE`.
+    """Smallest shorter side of a face's box, in pixels, from which a crop is made: a quarter of the crop's
+    side, at least `SMALLEST_FACE`.
 
     A face's box takes about 0.6 of the side of its crop, so no face is enlarged more than about 2.4 times.
+
+    Args:
+        size: side of the crop in pixels.
 
     Example:
         >>> smallest_face(64), smallest_face(128), smallest_face(512)
@@ -166,7 +170,17 @@ def load_aligned_faces(
 
 
 def align_chosen(photo: Photo, *, size: int, selection: Selection | str = None, smallest: int | None = None) -> list[PhotoFace]:
-    """Choose faces in a photo that is read and align them; arguments and errors as of `load_aligned_faces`."""
+    """Detect, choose and align faces in a decoded photo.
+
+    Args:
+        photo: as `load_photo` gives it.
+        size: side of the crops in pixels.
+        selection: which faces, as for `load_aligned_faces`.
+        smallest: shortest acceptable side of a chosen face's box in pixels; `smallest_face(size)` where None.
+
+    Raises:
+        FaceError: there is no face, the choice is missing or does not exist, or a chosen face is too small.
+    """
     faces = find_faces(photo)
     least = smallest_face(size) if smallest is None else smallest
     chosen = choose_faces(photo, selection, smallest=least, faces=faces)
@@ -175,6 +189,10 @@ def align_chosen(photo: Photo, *, size: int, selection: Selection | str = None, 
 
 
 def list_faces(faces: list[tuple[int, Face]]) -> str:
-    """Faces with their numbers in words, a dozen at most: `0: 88 px at (179, 83)` and so on."""
+    """A numbered list of faces for messages, twelve at most: `0: 88 px at (179, 83); ...`.
+
+    Args:
+        faces: pairs of a face's number and the face.
+    """
     words = [f"{i}: {face.shorter_side} px at ({face.box[0]}, {face.box[1]})" for i, face in faces[:12]]
     return "; ".join(words) + (f"; and {len(faces) - 12} more" if len(faces) > 12 else "")

@@ -75,7 +75,12 @@ def find_frontal_faces(
 
 
 def smallest_frontal(width: int, height: int, *, thorough: bool = False) -> float:
-    """About how many pixels a face must have for dlib to find it in a photo of that size.
+    """Approximate side in pixels of the smallest face that dlib finds in a photo.
+
+    Args:
+        width: of the photo in pixels.
+        height: of the photo in pixels.
+        thorough: for the thorough search of `find_frontal_faces`.
 
     Example:
         >>> round(smallest_frontal(4000, 3000))

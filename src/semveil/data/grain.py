@@ -33,9 +33,13 @@ def grains(pixels: NDArray[Any], seen: NDArray[np.bool_]) -> NDArray[np.float32]
 
 
 def grain_of(estimates: NDArray[np.float32]) -> float:
-    """The grain of a picture by the `grains` of its blocks: their first quartile, since others have textures; 0 of none.
+    """Noise level of a picture: the first quartile over its blocks, since the others contain texture; 0
+    without blocks.
 
-    Too low by as much as the estimates scatter: by an eighth for white noise.
+    It underestimates by the scatter of the block estimates: by about an eighth for white noise.
+
+    Args:
+        estimates: (N,) standard deviation of each block in levels of 0 to 255, as `grains` gives it.
 
     Example:
         >>> noise = np.random.default_rng(0).normal(128, 4, (128, 128, 1)).repeat(3, -1)

@@ -68,10 +68,18 @@ def held_out_pairs(faces: FaceSet, *, split: str = "development", most: int = 10
 
 
 def held_out_accuracy(verifier: Verifier, faces: FaceSet, *, split: str = "development") -> tuple[float, float]:
-    """How well a verifier tells held-out people apart, by LFW's protocol on `held_out_pairs`.
+    """Verification accuracy on held-out people, by LFW's protocol on `held_out_pairs`.
+
+    Args:
+        verifier: embeds and compares the faces.
+        faces: face set with held-out people.
+        split: `development` or `test`.
 
     Returns:
-        Mean over folds of the share of pairs that are judged rightly, and its standard error.
+        Mean over the ten folds of the share of pairs that are classified correctly, and its standard error.
+
+    Raises:
+        ValueError: the split has fewer than 20 people with known names.
     """
     pairs = held_out_pairs(faces, split=split)
     rows, index = np.unique(np.concatenate([pairs.first, pairs.second]), return_inverse=True)

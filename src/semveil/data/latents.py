@@ -52,11 +52,26 @@ class LatentSet:
         return len(self.ids)
 
     def extended(self, codes: Tensor, ids: list[str]) -> "LatentSet":
-        """With further latents at the end."""
+        """A new set with further latents appended.
+
+        Args:
+            codes: (M, K, D), on any device and of any float type.
+            ids: M names, different from each other and from those in the set.
+
+        Raises:
+            ValueError: the combined set is not valid, see `LatentSet`.
+        """
         return replace(self, codes=torch.cat([self.codes, codes.float().cpu()]), ids=(*self.ids, *ids))
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write a `.safetensors` file, whole or not at all, for its owner alone."""
+        """Write a `.safetensors` file atomically, readable by its owner only.
+
+        Args:
+            path: the file; its folder must exist.
+
+        Raises:
+            OutputError: the file cannot be written.
+        """
         metadata = {"format": "semveil latents 1", "ids": json.dumps(self.ids), "model_digest": self.model_digest}
         if self.perceptual is not None:
             metadata["perceptual"] = self.perceptual

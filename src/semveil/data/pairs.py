@@ -127,10 +127,17 @@ def calibrate_threshold(
 
 
 def align_portrait(path: Path, size: int) -> Tensor | None:
-    """The face nearest the centre of a photo, aligned, (1, 3, size, size) in [-1, 1]; None where there is no face.
+    """Align the face nearest to the centre of a photo; None where there is no face.
+
+    Args:
+        path: the photo.
+        size: side of the crop in pixels.
+
+    Returns:
+        (1, 3, size, size) in [-1, 1].
 
     Raises:
-        PhotoError: it cannot be read.
+        PhotoError: the photo cannot be read.
     """
     photo = load_photo(path).pixels
     faces = detect_faces(photo)

@@ -44,13 +44,21 @@ class Circle:
 
     @classmethod
     def of(cls, face: AlignedFace) -> "Circle":
-        """The circle of an aligned face."""
+        """The circle around an aligned face, in photo coordinates.
+
+        Args:
+            face: as `align_face` gives it.
+        """
         size = face.pixels.shape[0]
         x, y, _ = face.to_photo @ (CENTRE[0] * size, CENTRE[1] * size, 1)
         return cls(float(x), float(y), size * math.hypot(face.to_photo[0, 0], face.to_photo[1, 0]))
 
     def meets(self, other: "Circle") -> bool:
-        """Whether a point can belong to both faces."""
+        """Whether the two circles overlap at the radius up to which a face is replaced.
+
+        Args:
+            other: in the same photo.
+        """
         return math.hypot(self.x - other.x, self.y - other.y) < EDGE * (self.side + other.side)
 
 
@@ -175,10 +183,13 @@ def align_apart(photo: NDArray[np.uint8], landmarks: Sequence[NDArray[np.float64
 
 
 def passing(faces: Sequence[AlignedFace]) -> list[tuple[int, ...]]:
-    """For each aligned face of a photo the faces whose pixels may be in its crop, itself among them.
+    """For each face, the numbers of all faces whose pixels may appear in its crop, its own included.
 
-    A face's pixels are those of its own crop. Crops that meet share some, for the circles that are blanked between them leave
-    out the corners.
+    Pixels of a face are those of its own crop. Overlapping crops share some, because the circles that are
+    blanked between them leave out the corners.
+
+    Args:
+        faces: all aligned faces of one photo.
 
     Example:
         >>> there = [AlignedFace(np.zeros((4, 4, 3), np.uint8), np.array([[5, 0, x], [0, 5, 0], [0, 0, 1.0]]),
@@ -191,7 +202,17 @@ def passing(faces: Sequence[AlignedFace]) -> list[tuple[int, ...]]:
 
 
 def clear_of_others(faces: Sequence[AlignedFace], i: int, size: int) -> NDArray[np.bool_]:
-    """Which pixels of a crop of face i, (size, size), lie on the photo and far from all other faces, also under a mosaic."""
+    """Mask of the pixels of a face's crop that lie on the photo and away from every other face, mosaics
+    included.
+
+    Args:
+        faces: all aligned faces of one photo.
+        i: number of the face.
+        size: side of the mask in pixels; it covers the whole crop whatever the crop's own resolution.
+
+    Returns:
+        (size, size).
+    """
     face = faces[i]
     scale = face.pixels.shape[0] / size
     y, x = (np.mgrid[:size, :size] + 0.5) * scale

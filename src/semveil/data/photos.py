@@ -147,7 +147,11 @@ def _pixels(picture: Image.Image) -> NDArray[np.uint8]:
 
 
 def looks_like_photo(path: str | os.PathLike[str]) -> bool:
-    """Whether a regular file's first bytes are those of a readable picture, whatever its name.
+    """Whether a file begins like a readable picture format, whatever its name; False for what cannot be
+    opened.
+
+    Args:
+        path: any file.
 
     Example:
         >>> looks_like_photo(__file__)

@@ -34,5 +34,9 @@ class Region:
         return slice(self.top, self.top + height), slice(self.left, self.left + width)
 
     def mark(self, canvas: NDArray[np.bool_]) -> None:
-        """Set the face's pixels in an (H, W) array."""
+        """Set the region's pixels to True, in place.
+
+        Args:
+            canvas: (H, W) mask of the whole photo.
+        """
         canvas[self.slices] |= self.mask

@@ -62,7 +62,18 @@ def png_bytes(
     text: Mapping[str, str] | None = None,
     chunks: Mapping[bytes, bytes] | None = None,
 ) -> bytes:
-    """What `save_png` writes to that path."""
+    """The bytes that `save_png` writes.
+
+    Args:
+        path: the intended name; checked, and used in errors.
+        pixels: (H, W, 3) RGB uint8.
+        text: keyword -> Latin-1 text, as for `save_png`.
+        chunks: further chunks, as for `save_png`.
+
+    Raises:
+        OutputError: `path` does not end in `.png`.
+        ValueError: `pixels` is not (H, W, 3) uint8, or is empty.
+    """
     pixels = _checked(path, pixels)
     extra = PngInfo()
     for keyword, words in (text or {}).items():

@@ -33,10 +33,14 @@ class SealedClip:
 
     @classmethod
     def read(cls, clip: str | os.PathLike[str], sealed: str | os.PathLike[str] | None = None) -> "SealedClip":
-        """What lies beside a protected clip, or a file that is named.
+        """Read the sealed part of a protected clip.
+
+        Args:
+            clip: the protected clip.
+            sealed: file of the sealed part; the one beside the clip where None.
 
         Raises:
-            KeyProblem: there is none, or it is damaged.
+            KeyProblem: the file is missing, unreadable or damaged.
         """
         path = sealed_path(clip) if sealed is None else Path(sealed)
         try:
@@ -56,19 +60,25 @@ class SealedClip:
         return self.sealed.header["suffix"]
 
     def open(self, secret: Secret) -> bytes:
-        """The original file.
+        """Decrypt the original file.
+
+        Args:
+            secret: under which it was sealed.
 
         Raises:
-            KeyProblem: another key, or the sealed part was altered.
+            KeyProblem: the secret is another one, or the sealed part was altered.
         """
         return self.sealed.open(0, self.sealed.key(secret, 0))
 
 
 def read_original(path: str | os.PathLike[str]) -> bytes:
-    """A clip's bytes, for `seal_clip`.
+    """Bytes of a clip that is to be sealed by `seal_clip`.
+
+    Args:
+        path: the clip; at most `LARGEST_CLIP` bytes.
 
     Raises:
-        PhotoError: it cannot be read, or is too large to be sealed.
+        PhotoError: the clip cannot be read, or is larger than `LARGEST_CLIP`.
     """
     try:
         with os.fdopen(open_regular(path), "rb") as file:

@@ -27,7 +27,10 @@ _MOST_FACES = 100_000
 
 
 def sealed_path(picture: str | os.PathLike[str]) -> Path:
-    """Where the sealed part of a picture lies: its name with `.sealed` added.
+    """Path of the sealed part beside a picture: the picture's path with `.sealed` appended.
+
+    Args:
+        picture: the protected picture; it need not exist.
 
     Example:
         >>> sealed_path("group.png").name
@@ -92,7 +95,10 @@ def seal_faces(
 
 
 def sealed_length(boxes: Sequence[tuple[int, int]]) -> int:
-    """Bytes of the parts of faces with boxes of (width, height), without the header.
+    """Total length in bytes of the sealed faces, without the header.
+
+    Args:
+        boxes: (width, height) of each face's box in pixels.
 
     Example:
         >>> sealed_length([(10, 8)])
@@ -117,19 +123,26 @@ class SealedFaces:
 
     @classmethod
     def parse(cls, data: bytes) -> "SealedFaces":
-        """Read it strictly.
+        """Parse a sealed part, strictly.
+
+        Args:
+            data: content of the `.sealed` file or of the PNG chunk.
 
         Raises:
-            KeyProblem: it is no such file, or is damaged.
+            KeyProblem: the data is not a sealed part, or is damaged.
         """
         sealed = SealedParts.parse(data, _lengths)
         return cls(sealed, tuple(face["number"] for face in sealed.header["faces"]), sealed.header["key"])
 
     def key(self, secret: Secret, number: int) -> PartKey:
-        """The key of one face, to be handed over: it opens that face in this picture and nothing else.
+        """Key of a single face, to be handed over: it opens that face in this picture and nothing else.
+
+        Args:
+            secret: under which the faces were sealed.
+            number: of the face, one of `numbers`.
 
         Raises:
-            KeyProblem: there is no such face, or the secret is another one.
+            KeyProblem: there is no such face, or the secret does not fit.
         """
         i = self._place(number)
         value = self.sealed.key(secret, i)
@@ -183,10 +196,15 @@ class SealedFaces:
 
 
 def read_sealed(picture: str | os.PathLike[str], sealed: str | os.PathLike[str] | None = None) -> SealedFaces:
-    """The sealed part of a picture: a file that is named, the one beside it, or what lies inside.
+    """Read the sealed part of a picture: from a named file, else from the file beside it, else from inside
+    the PNG.
+
+    Args:
+        picture: the protected picture.
+        sealed: file of the sealed part, if it lies elsewhere.
 
     Raises:
-        KeyProblem: there is none, or it is damaged.
+        KeyProblem: there is no sealed part, or it is unreadable or damaged.
     """
     path = sealed_path(picture) if sealed is None else Path(sealed)
     try:
@@ -202,7 +220,14 @@ def read_sealed(picture: str | os.PathLike[str], sealed: str | os.PathLike[str] 
 
 
 def png_chunk(picture: str | os.PathLike[str]) -> bytes | None:
-    """The content of our chunk in a PNG; None without one, or in a file of another kind."""
+    """Content of the sealed chunk in a PNG; None without one, or for a file of another format.
+
+    Args:
+        picture: any regular file.
+
+    Raises:
+        OSError: the file cannot be opened or is not a regular file.
+    """
     with os.fdopen(open_regular(picture), "rb") as file:
         if file.read(len(_PNG)) != _PNG:
             return None

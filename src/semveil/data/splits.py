@@ -35,7 +35,15 @@ def split_people(people: Sequence[str]) -> dict[str, str]:
 
 
 def split_celebamask(photos: int) -> list[str]:
-    """The split of each of CelebAMask-HQ's photos, in the order of their names; who they show is unknown."""
+    """Split of each CelebAMask-HQ photo, by fixed seeds; photos are split singly because identities are
+    unknown.
+
+    Args:
+        photos: number of photos.
+
+    Returns:
+        One of `training`, `development` and `test` for each photo, in the order of their names.
+    """
     split = [TRAINING] * photos
     for i in np.random.default_rng(2025).permutation(photos)[:DEVELOPMENT_CELEBAMASK]:
         split[i] = DEVELOPMENT

@@ -16,7 +16,17 @@ _TRUST = 0.02  # share of comparable pixels within reach at which half of their 
 def toned(
     new: NDArray[np.uint8], old: NDArray[np.uint8], cover: NDArray[np.float32], clear: NDArray[np.bool_]
 ) -> NDArray[np.uint8]:
-    """The new crop (T, T, 3), shifted by its `tone_shift`."""
+    """A crop with its colours shifted by `tone_shift` to match the surroundings.
+
+    Args:
+        new: (T, T, 3) RGB uint8.
+        old: (S, S, 3) RGB uint8, of the same place.
+        cover: (S, S) in [0, 1], opacity of the new crop over the old one.
+        clear: (S, S), True where pixels of the old crop may be compared.
+
+    Returns:
+        (T, T, 3) uint8.
+    """
     return shifted(new, tone_shift(new, old, cover, clear))
 
 
@@ -49,7 +59,15 @@ def tone_shift(
 
 
 def shifted(new: NDArray[np.uint8], shift: NDArray[np.float32]) -> NDArray[np.uint8]:
-    """A crop (T, T, 3) with a shift (S, S, 3) added, of any size."""
+    """Add a colour shift to a crop, resized to the crop's resolution; the result is clipped to 0..255.
+
+    Args:
+        new: (T, T, 3) RGB uint8.
+        shift: (S, S, 3) in levels.
+
+    Returns:
+        (T, T, 3) uint8.
+    """
     planes = (Image.fromarray(shift[..., c]).resize(new.shape[1::-1], Image.Resampling.BILINEAR) for c in range(3))
     return np.rint(new + np.stack([np.asarray(plane) for plane in planes], -1)).clip(0, 255).astype(np.uint8)
 

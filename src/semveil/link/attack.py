@@ -10,6 +10,7 @@ from torch import Tensor
 
 from semveil.attacks import ATTACKS
 from semveil.channels import Message
+from semveil.core.output_path import output_path
 from semveil.core.pixels import to_pixels
 from semveil.core.progress import Progress, quiet
 from semveil.core.results import write_result
@@ -69,6 +70,7 @@ def attack(
         >>> found.images.shape
         torch.Size([1, 3, 128, 128])
     """
+    out = None if out is None else output_path(out)
     for name in attacks or ():
         ATTACKS[name]  # an unknown name is an error before the work
     read, loaded = open_message(message, model)
@@ -79,7 +81,7 @@ def attack(
         read, loaded, latents=public, known=count, names=attacks, snr_db=snr_db, pair=pair, rng=rng, progress=progress
     )
     if out is not None:
-        write_attacked(Path(out), found, summary_of(read, found))
+        write_attacked(out, found, summary_of(read, found))
     return found
 
 

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from semveil.core.certificate import Certificate
 from semveil.core.ledger import Ledger, subject_name
+from semveil.core.output_path import output_path
 from semveil.core.pixels import to_pixels
 from semveil.core.privacy import Guarantee
 from semveil.core.progress import Note, unheard
@@ -53,7 +54,7 @@ def open_ledger(
             raise ValueError("a ledger or a limit needs the subject whom the photos show; name the subject")
         return None
     subject_name(subject)
-    book = ledger if isinstance(ledger, Ledger) else Ledger(ledger)
+    book = ledger if isinstance(ledger, Ledger) else Ledger(ledger if ledger is None else output_path(ledger, "ledger"))
     if book.prepare():
         note(f"began a new ledger: {book.path}")
     if limit is not None:
@@ -75,7 +76,7 @@ def account(ledger: Ledger | None, subject: str | None) -> Record | None:
     return Record(len(ledger.releases(subject)), together)
 
 
-def picture_outputs(out: AnyPath | None, images: Tensor, certificate: Certificate, *, in_png: bool) -> list[list[File]]:
+def picture_outputs(out: Path | None, images: Tensor, certificate: Certificate, *, in_png: bool) -> list[list[File]]:
     """Pictures (B, 3, S, S) as PNG, each with its certificate before it, ready to be published.
 
     Args:
@@ -86,8 +87,8 @@ def picture_outputs(out: AnyPath | None, images: Tensor, certificate: Certificat
     """
     if out is None:
         return []
-    made, pixels, place = replace(certificate, commit=commit()), to_pixels(images), Path(out)
-    paths = [place] if len(pixels) == 1 else [place.with_stem(f"{place.stem}-{i}") for i in range(1, len(pixels) + 1)]
+    made, pixels = replace(certificate, commit=commit()), to_pixels(images)
+    paths = [out] if len(pixels) == 1 else [out.with_stem(f"{out.stem}-{i}") for i in range(1, len(pixels) + 1)]
     return [certified_picture(path, one, made, inside=in_png) for path, one in zip(paths, pixels, strict=True)]
 
 

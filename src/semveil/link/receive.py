@@ -13,6 +13,7 @@ from semveil.channels import DigitalMessage, Message, MessageError, channel_of, 
 from semveil.channels.wiretap import AnyChannel, AnySnr
 from semveil.core.brief import Brief
 from semveil.core.certificate import Certificate
+from semveil.core.output_path import output_path
 from semveil.core.progress import Note, unheard
 from semveil.core.rng import streams
 from semveil.link.keys import SENT, AnyKey, bob_key, nonce_log
@@ -90,6 +91,7 @@ def receive(
         MessageError: the message is damaged, or needs another model or pair.
         KeyProblem: the key is missing or not Alice's, the side information was altered, or the message was read before.
     """
+    out = None if out is None else output_path(out)
     read, loaded = _open(message, model, iq=iq)
     loaded = loaded.to(device)
     nonce = None if read.keyed is None else read.keyed.nonce
@@ -147,6 +149,7 @@ def eavesdrop(
     Raises:
         MessageError: the message is damaged, or needs another model.
     """
+    out = None if out is None else output_path(out)
     read, loaded = open_message(message, model, iq=iq)
     loaded = loaded.to(device)
     images = method_for_eve(read, loaded).eavesdrop(

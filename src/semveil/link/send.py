@@ -14,6 +14,7 @@ from semveil.core.brief import Brief
 from semveil.core.certificate import Certificate
 from semveil.core.errors import KeyProblem
 from semveil.core.ledger import Ledger
+from semveil.core.output_path import output_path
 from semveil.core.progress import Note, Progress, quiet, unheard
 from semveil.core.provenance import commit
 from semveil.core.publish import File
@@ -113,6 +114,8 @@ def send(
         >>> send(face, protection="none").certificate.guarantee.basis.value
         'none'
     """
+    out = None if out is None else output_path(out)
+    iq = None if iq is None else output_path(iq, "iq")
     book = open_ledger(subject, ledger, limit, note=note)
     shared = alice_key(key)
     asked = {name for name, value in options.items() if value is not None}
@@ -145,7 +148,7 @@ def send(
         certificate = certificate_of(message, method, perceptual=term)
         content, signals = message_bytes(message), [] if iq is None else _recorded_signal(Path(iq), message, iq_format)
     certificate = replace(certificate, commit=commit())
-    made = [certified(path, data, certificate) for path, data in [*([] if out is None else [(Path(out), content)]), *signals]]
+    made = [certified(path, data, certificate) for path, data in [*([] if out is None else [(out, content)]), *signals]]
 
     def written_down() -> None:
         if book is not None and subject is not None:

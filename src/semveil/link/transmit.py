@@ -14,6 +14,7 @@ from semveil.channels import channel_of
 from semveil.channels.wiretap import AnyChannel, AnySnr
 from semveil.core.brief import Brief
 from semveil.core.certificate import Certificate
+from semveil.core.output_path import output_path
 from semveil.core.pixels import to_pixels
 from semveil.core.progress import Note, Progress, quiet, unheard
 from semveil.core.provenance import commit, versions
@@ -113,6 +114,7 @@ def transmit(
         ValueError: options that do not go together, or no such verifier.
         SemveilError: a photo or an output is not as it must be.
     """
+    out = None if out is None else output_path(out)
     if all(options.get(name) is None for name in ("protection", "mechanism", "budget")):
         options["protection"] = DEFAULT_PROTECTION
     loaded = (load_model(model) if isinstance(model, str) else model).to(device)
@@ -151,7 +153,7 @@ def transmit(
     certificate = certificate_of(to_message(method, result.transmission), method, perceptual=term).for_picture()
     transmitted = Transmitted(result, summary, certificate, method)
     if out is not None:
-        _write(Path(out), transmitted, faces.ids)
+        _write(out, transmitted, faces.ids)
     return transmitted
 
 

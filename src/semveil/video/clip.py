@@ -106,11 +106,20 @@ class Clip:
         return (np.array(self.pts, np.float64) - self.pts[0]) * float(self.time_base)
 
     def stretch(self, first: int, last: int) -> Stretch:
-        """Frames first to last - 1."""
+        """Part of the clip: frames `first` to `last - 1`.
+
+        Args:
+            first: 0-based index in order of display.
+            last: index after the last frame.
+        """
         return Stretch(self.path, first, self.pts[first:last], self.rotation, self.seekable)
 
     def stretches(self, frames: int) -> list[Stretch]:
-        """The whole clip, so many frames at a time."""
+        """Divide the whole clip into consecutive stretches; the last one may be shorter.
+
+        Args:
+            frames: number of frames in each, at least 1.
+        """
         return [self.stretch(i, min(i + frames, len(self.pts))) for i in range(0, len(self.pts), frames)]
 
 
@@ -127,10 +136,14 @@ def require_pyav() -> Any:
 
 
 def read_clip(path: str | os.PathLike[str]) -> Clip:
-    """Look through a clip once, decoding every frame, so that damage shows before anything is made of it.
+    """Examine a clip by decoding every frame once, so that damage is found before any work is done.
+
+    Args:
+        path: of the clip.
 
     Raises:
-        ClipError: it cannot be read, is damaged or cut off, holds no frame, or is of a kind that cannot be kept.
+        ClipError: the file cannot be read, is damaged or truncated, contains no frame, or is of a kind that
+            cannot be kept.
         VideoMissing: PyAV is not installed.
     """
     av, name = require_pyav(), os.fspath(path)
@@ -188,10 +201,16 @@ def read_clip(path: str | os.PathLike[str]) -> Clip:
 
 
 def frames_of(stretch: Stretch) -> Iterator[NDArray[np.uint8]]:
-    """Its frames, upright, (H, W, 3) RGB.
+    """Decode the frames of a stretch.
+
+    Args:
+        stretch: of a clip that `read_clip` examined.
+
+    Yields:
+        (H, W, 3) RGB uint8, upright, in order of display.
 
     Raises:
-        ClipError: the clip is no longer what it was, or cannot be read.
+        ClipError: the clip cannot be read, or no longer has the frames of the stretch.
     """
     given = 0
     for frame in _decoded(stretch):
@@ -230,10 +249,15 @@ def _upright(frame: Any, rotation: int) -> NDArray[np.uint8]:
 
 @contextmanager
 def opened(path: str) -> Iterator[Any]:
-    """The clip's container, of no other kind of file than clips come in.
+    """Open a clip's container for the block; only the container formats of clips and local files are
+    accepted.
+
+    Args:
+        path: of the clip.
 
     Raises:
-        ClipError: it cannot be read.
+        ClipError: the file is empty or cannot be read as a clip.
+        VideoMissing: PyAV is not installed.
     """
     av = require_pyav()
     try:

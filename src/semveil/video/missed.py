@@ -35,7 +35,12 @@ def still_shown(found: Sequence[Box], altered: Sequence[Region], shape: tuple[in
 
 
 def missed(shown: Sequence[Box], known: Sequence[Box]) -> bool:
-    """Whether one of the boxes that are still shown is a known face of the source: an intersection over union above .3.
+    """Whether a face of the source is still detected in the output: two boxes with an intersection over union
+    above 0.3.
+
+    Args:
+        shown: boxes (left, top, right, bottom) detected in the output frame, in pixels.
+        known: boxes in the same frame of the source whose faces must not show.
 
     Example:
         >>> missed([(0, 0, 10, 10)], [(1, 1, 11, 11)]), missed([(0, 0, 10, 10)], [(9, 9, 19, 19)])

@@ -53,7 +53,11 @@ class Sighting:
 
     @classmethod
     def from_dict(cls, content: Mapping[str, Any]) -> "Sighting":
-        """What `as_dict` gave."""
+        """Rebuild a sighting from its JSON form.
+
+        Args:
+            content: what `as_dict` returned.
+        """
         plain = dict(content)
         sharpness = plain.pop("sharpness")
         left, top, right, bottom = plain["box"]
@@ -105,13 +109,22 @@ class Track:
         return sum(sighting.face.area for sighting in self.seen.values())
 
     def trusted(self, least: int) -> list[int]:
-        """Frames in which its landmarks can be trusted and it has so many pixels."""
+        """Frames in which the landmarks are reliable and the face is large enough, in order.
+
+        Args:
+            least: smallest shorter side of the face's box in pixels.
+        """
         return [
             i for i, sighting in sorted(self.seen.items()) if not sighting.face.doubtful and sighting.face.shorter_side >= least
         ]
 
     def best(self, least: int) -> int:
-        """The frame that shows it sharpest, of those with trusted landmarks where there are any; the first of equal ones."""
+        """The frame with the sharpest view of the face, the first one among equals. Frames with reliable
+        landmarks take precedence.
+
+        Args:
+            least: as for `trusted`.
+        """
         frames = self.trusted(least) or sorted(self.seen)
         return max(frames, key=lambda i: (self.seen[i].sharpness, -i))
 
@@ -133,14 +146,27 @@ class _Open:
 
 
 def sharpness(pixels: NDArray[np.uint8], face: Face) -> float:
-    """How sharp a face is, by the variance of the Laplacian of its crop at one size, so that sizes can be compared."""
+    """Sharpness of a face: variance of the Laplacian of its grey crop, aligned to a fixed size so that faces
+    of different sizes compare.
+
+    Args:
+        pixels: (H, W, 3) RGB uint8, the frame.
+        face: with landmarks in the frame.
+    """
     crop = align_face(pixels, face.landmarks, _SHARPNESS_CROP).pixels.mean(-1)
     inner = crop[1:-1, 1:-1]
     return float((crop[:-2, 1:-1] + crop[2:, 1:-1] + crop[1:-1, :-2] + crop[1:-1, 2:] - 4 * inner).var())
 
 
 def thumbnail(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """A frame in a few grey pixels, by which shots are told apart."""
+    """A frame sampled at a small grid of grey pixels, by which cuts are found.
+
+    Args:
+        pixels: (H, W, 3) RGB uint8.
+
+    Returns:
+        (T, T) uint8, T being the same for all frames.
+    """
     height, width = pixels.shape[:2]
     rows = (np.arange(_THUMBNAIL) * height) // _THUMBNAIL
     columns = (np.arange(_THUMBNAIL) * width) // _THUMBNAIL
@@ -148,7 +174,13 @@ def thumbnail(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def find_shots(thumbnails: Sequence[NDArray[np.uint8]]) -> list[tuple[int, int]]:
-    """First and last frame of each shot.
+    """Split a clip into shots where the mean absolute difference of consecutive thumbnails is large.
+
+    Args:
+        thumbnails: of all frames in order, at least one; (T, T) uint8, as `thumbnail` gives them.
+
+    Returns:
+        First and last frame of each shot, 0-based and inclusive.
 
     Example:
         >>> dark, light = np.zeros((2, 2), np.uint8), np.full((2, 2), 200, np.uint8)

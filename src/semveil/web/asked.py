@@ -64,5 +64,10 @@ class Asked:
 
 
 def takes_epsilon(keys: str, unkeyed: str) -> bool:
-    """Whether an epsilon has a meaning for what is chosen; modulo's noise needs none."""
+    """Whether the chosen protection takes an epsilon; keyed protections take none on the page.
+
+    Args:
+        keys: the page's choice of key.
+        unkeyed: name of the protection that applies without a key.
+    """
     return keys == WITHOUT_KEY and PROTECTIONS[unkeyed].takes_epsilon

@@ -15,7 +15,11 @@ ONE_FACE = [("the largest", LARGEST_FACE)]
 
 
 def faces_of(pixels: NDArray[np.uint8]) -> list[Face]:
-    """The faces of a photo (H, W, 3), largest first, as `semveil.transmit` and `semveil.protect` find them in it."""
+    """Faces of a photo, largest first, as `semveil.transmit` and `semveil.protect` number them.
+
+    Args:
+        pixels: (H, W, 3) RGB uint8.
+    """
     return find_faces(Photo(pixels, "photo", "PNG"))
 
 

@@ -106,7 +106,10 @@ class Guard:
 
 
 def allowed(path: str) -> bool:
-    """Whether the page needs what lies there.
+    """Whether the page uses a path of the server; all others are refused.
+
+    Args:
+        path: of the request, decoded, beginning with a slash.
 
     Example:
         >>> allowed("/gradio_api/queue/join"), allowed("/gradio_api/file=/etc/passwd"), allowed("/gradio_api/deep_link")

@@ -29,10 +29,15 @@ class Held:
 
 
 def read_upload(path: str, folder: Path) -> Held:
-    """Read an uploaded photo, shrink it where it is large, and delete the file.
+    """Read an uploaded photo, reduce it to `LARGEST_SIDE` pixels if it is larger, and delete the file.
+
+    Args:
+        path: of the upload, as the browser names it.
+        folder: of all uploads.
 
     Raises:
-        PhotoError: it is no photo, damaged or too large; the message names the file as the user does.
+        PhotoError: the path lies outside the folder, the upload has expired, or it is not a photo, damaged or
+            too large. The message shows the user's file name only.
     """
     with taken(path, folder) as file:
         try:
@@ -57,20 +62,35 @@ def astronaut() -> Held:
 
 
 def data_uri(png: bytes) -> str:
-    """A PNG as an address that holds it, so that a browser shows it without asking for it."""
+    """A PNG as a `data:` URI.
+
+    Args:
+        png: content of the file.
+    """
     return _START + base64.b64encode(png).decode()
 
 
 def to_text(held: Held) -> str:
-    """The photo, bit for bit, as the text that the browser holds."""
+    """Encode a photo losslessly as the text that the browser keeps: a PNG as a `data:` URI.
+
+    Args:
+        held: the photo.
+    """
     return data_uri(png_bytes("photo.png", held.pixels))
 
 
 def from_text(text: str | None) -> NDArray[np.uint8]:
-    """The photo (H, W, 3) from the browser's text.
+    """Decode the photo that the browser keeps.
+
+    Args:
+        text: as `to_text` makes it; None or empty where there is no photo.
+
+    Returns:
+        (H, W, 3) RGB uint8.
 
     Raises:
-        PhotoError: there is none, or the text is not as `to_text` makes it.
+        PhotoError: there is no photo, or the text is not a `data:` URI of an RGB PNG of at most
+            `LARGEST_SIDE` pixels a side.
 
     Example:
         >>> photo = np.arange(48, dtype=np.uint8).reshape(4, 4, 3)

@@ -33,7 +33,11 @@ class Card:
 
 
 def cards(shown: Sequence[Card]) -> str:
-    """Cards side by side, as many in a row as there is room for."""
+    """HTML of cards side by side, wrapped to the width of the page.
+
+    Args:
+        shown: cards in order.
+    """
     return f'<div class="sv-cards">{"".join(_card(one) for one in shown)}</div>'
 
 
@@ -52,12 +56,19 @@ def certificate_box(certificate: Certificate, about: str) -> str:
 
 
 def error_line(text: str) -> str:
-    """One line that says what went wrong."""
+    """HTML of an error message; the text is escaped.
+
+    Args:
+        text: plain text.
+    """
     return f'<p class="sv-line sv-error" role="alert">{escape(text)}</p>'
 
 
 def note_line(text: str) -> str:
-    """One line that is no error.
+    """HTML of a status message; the text is escaped, and empty text gives no element.
+
+    Args:
+        text: plain text.
 
     Example:
         >>> note_line("<b>")

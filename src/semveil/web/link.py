@@ -95,14 +95,23 @@ def try_attacks(
 
 
 def known_transmissions(protection: str, names: Sequence[str]) -> int:
-    """How many transmissions Eve knows the photo of."""
+    """Number of known transmissions that Eve has for the attacks; `UNUSED` where no attack needs any.
+
+    Args:
+        protection: name of the protection.
+        names: of the attacks.
+    """
     if not any("pairs" in ATTACKS[name].needs for name in names):
         return UNUSED
     return KNOWN_UNDER_KEYS if PROTECTIONS[protection].keyed else KNOWN
 
 
 def has(found: Found, protection: str) -> str:
-    """What an Eve has beside the signal, in words.
+    """Eve's knowledge besides the signal, in words, with the number of known transmissions filled in.
+
+    Args:
+        found: result of an attack.
+        protection: name of the protection.
 
     Example:
         >>> has(Found("linear", "the generator, N known transmissions", Tensor()), "nn")
@@ -112,20 +121,35 @@ def has(found: Found, protection: str) -> str:
 
 
 def attack_for(protection: str) -> str:
-    """The attack that the link's page tries: a quick one that does as much as any against that protection."""
+    """Name of the attack shown on the link's page: fast, and as strong as any against the protection.
+
+    Args:
+        protection: name of the protection.
+    """
     if PROTECTIONS[protection].genuine_noise:
         return "prior-search"
     return "denoise" if protection == "none" else "linear"
 
 
 def quick_attacks(protection: str) -> list[str]:
-    """Attacks on one message that take seconds: all that apply but for `SLOW` and those that need to hear it again."""
+    """Names of the attacks on a single message that take seconds: all but `SLOW` and those that need repeated
+    transmissions.
+
+    Args:
+        protection: name of the protection.
+    """
     stolen = ["stolen"] if protection == "nn" else []
     return [name for name in ATTACKS if name not in SLOW and not {"repeats", "deprotect"} & set(ATTACKS[name].needs)] + stolen
 
 
 def show_link(sent: Transmitted, tried: AttackedMessage) -> str:
-    """Photo, Bob, Eve, and an Eve who tries, with the certificate of what Eve hears, as HTML."""
+    """HTML of the photo, Bob's picture, Eve's, and the picture of an attacking Eve, with the certificate of
+    what Eve receives.
+
+    Args:
+        sent: transmission of one photo.
+        tried: result of exactly one attack on it.
+    """
     (record,) = sent.summary["images"]
     (attack,) = tried.results
     result, bob = sent.result, "He has the key." if sent.method.kind.keyed else "He has no key."
@@ -143,7 +167,12 @@ def show_link(sent: Transmitted, tried: AttackedMessage) -> str:
 
 
 def show_attacks(sent: Transmitted, tried: AttackedMessage) -> str:
-    """The photo and what each Eve makes of the message, as HTML."""
+    """HTML of the photo and of what each attack recovers from the message, with the certificate.
+
+    Args:
+        sent: transmission of one photo.
+        tried: results of any number of attacks on it.
+    """
     told = [Card("The photo's face", _pixels(sent.result.source), ["What Alice has."])]
     for one in tried.results:
         words = [f"She has {has(one, sent.method.protection)}.", *judged(sent.result.source, one.images)]
@@ -152,14 +181,22 @@ def show_attacks(sent: Transmitted, tried: AttackedMessage) -> str:
 
 
 def judged(source: Tensor, images: Tensor) -> list[str]:
-    """What the recogniser says of images (1, 3, S, S), in words."""
+    """Compare an image with the photo, by face recognition and PSNR, in words.
+
+    Args:
+        source: (1, 3, S, S), clamped to [-1, 1].
+        images: (1, 3, S, S), clamped to [-1, 1].
+    """
     verifier, _ = load_verifier(RECOGNISER, resolution=source.shape[-1])
     columns = compare(source.clamp(-1, 1), images.clamp(-1, 1), verifier)
     return verdict({name: None if values is None else values[0] for name, values in columns.items()})
 
 
 def verdict(measured: Mapping[str, Any]) -> list[str]:
-    """The same of the record of one picture.
+    """Recorded measurements of one picture, in words.
+
+    Args:
+        measured: `fppsr`, 0 where the recogniser finds the same person, and optionally `psnr` in dB.
 
     Example:
         >>> verdict({"fppsr": 0.0, "psnr": 21.34})

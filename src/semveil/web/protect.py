@@ -20,7 +20,16 @@ OWN = "each method's own"
 
 
 def protect_by_all(photo: NDArray[np.uint8], *, face: str = "largest", epsilon: str = OWN) -> Iterator[Card]:
-    """A card for each method, as `protect_by` makes it."""
+    """Protect a photo by every image method, one after the other.
+
+    Args:
+        photo: (H, W, 3) RGB uint8.
+        face: which face, as for `protect_by`.
+        epsilon: as for `protect_by`.
+
+    Yields:
+        A card for each method, as `protect_by` makes it.
+    """
     for name in image_methods():
         yield protect_by(name, photo, face=face, epsilon=epsilon)
 

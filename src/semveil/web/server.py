@@ -59,7 +59,18 @@ def serve(
 
 @contextmanager
 def listening(host: str, port: int) -> Iterator[tuple[socket.socket, str]]:
-    """A socket, and the address that a browser takes."""
+    """Bind a listening socket for the block.
+
+    Args:
+        host: address or name to bind; an address with a colon is IPv6.
+        port: 0 to 65535; 0 lets the system choose.
+
+    Yields:
+        The socket, and the URL to open in a browser.
+
+    Raises:
+        AddressTaken: the address cannot be bound.
+    """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         listener = socket.create_server((host, port), family=family)
@@ -72,7 +83,15 @@ def listening(host: str, port: int) -> Iterator[tuple[socket.socket, str]]:
 
 @contextmanager
 def serving(model: FaceModel | str = DEFAULT_MODEL, host: str = LOCAL[0]) -> Iterator["uvicorn.Server"]:
-    """The server, not yet running, and its folder of uploads, which goes when the block ends."""
+    """Set up the server, not yet running, with a folder for uploads that is deleted when the block ends.
+
+    Args:
+        model: face model, or its name or folder.
+        host: that the server will be bound to. For a local one, requests that name another host are refused.
+
+    Raises:
+        WebMissing: gradio is not installed.
+    """
     if find_spec("gradio") is None:
         raise WebMissing("the page needs gradio, which is not installed: pip install 'semveil[web]'")
     loaded = load_model(model) if isinstance(model, str) else model
@@ -86,7 +105,16 @@ def serving(model: FaceModel | str = DEFAULT_MODEL, host: str = LOCAL[0]) -> Ite
 
 
 def application(model: FaceModel, uploads: Path, host: str) -> tuple[Guard, Callable[[], None]]:
-    """The page behind its guard, and what makes gradio forget values of sessions that have not asked anything of late."""
+    """Build the page behind its guard.
+
+    Args:
+        model: face model.
+        uploads: folder for uploads.
+        host: that the server is bound to, see `serving`.
+
+    Returns:
+        The ASGI application, and a function that drops the values of idle sessions.
+    """
     import gradio as gr
     from fastapi import FastAPI
 
@@ -114,9 +142,13 @@ def application(model: FaceModel, uploads: Path, host: str) -> tuple[Guard, Call
 
 
 def forget_sessions(holder: Any, seconds: float) -> None:
-    """Drop what gradio holds of sessions: the last values of all controls, the photo and the results among them.
+    """Drop gradio's copies of idle sessions' values, which include the photo and the results.
 
-    It holds them for links to a page's state, which this page does not have.
+    Gradio keeps them for links to a page's state, which this page does not offer.
+
+    Args:
+        holder: gradio's `StateHolder`.
+        seconds: idle time after which a session is dropped.
     """
     for session, used in list(holder.time_last_used.items()):
         if time.time() - used.timestamp() > seconds:

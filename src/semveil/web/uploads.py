@@ -39,7 +39,12 @@ def upload_folder(*, kept: float = KEPT_SECONDS, sweep: float = SWEEP_SECONDS) -
 
 @contextmanager
 def every(seconds: float, work: Callable[[], None]) -> Iterator[None]:
-    """Do something in a thread again and again while the block runs; a failure of the file system is tried again."""
+    """Call a function periodically in a thread while the block runs. An `OSError` of the call is ignored.
+
+    Args:
+        seconds: between calls, and before the first one.
+        work: must be safe to call from another thread.
+    """
     ended = threading.Event()
 
     def run() -> None:
@@ -57,7 +62,12 @@ def every(seconds: float, work: Callable[[], None]) -> Iterator[None]:
 
 
 def remove_older(folder: Path, seconds: float) -> None:
-    """Remove files below a folder that were last written longer ago, and empty folders."""
+    """Remove old files and empty folders below a folder.
+
+    Args:
+        folder: itself kept.
+        seconds: age, by time of modification, above which they are removed.
+    """
     before = time.time() - seconds
     for path in sorted(folder.rglob("*"), reverse=True):  # what is in a folder before the folder
         with contextlib.suppress(OSError):  # it is gone, or something was put into it
@@ -66,7 +76,11 @@ def remove_older(folder: Path, seconds: float) -> None:
 
 
 def size_of(folder: Path) -> int:
-    """Bytes of all files below a folder."""
+    """Total size of a folder's content in bytes.
+
+    Args:
+        folder: searched recursively.
+    """
     total = 0
     for path in folder.rglob("*"):
         with contextlib.suppress(OSError):  # swept meanwhile
@@ -76,10 +90,14 @@ def size_of(folder: Path) -> int:
 
 @contextmanager
 def taken(path: str, folder: Path) -> Iterator[Path]:
-    """An upload while it is read; it is deleted when the block ends, however that ends.
+    """Yield an upload's resolved path for the block; the file is deleted afterwards, also on an error.
+
+    Args:
+        path: of the upload, as the browser names it; not trusted.
+        folder: of all uploads.
 
     Raises:
-        PhotoError: it lies outside the folder, whatever a browser says, or was swept already.
+        PhotoError: the path lies outside the folder, or the upload no longer exists.
     """
     real, root = Path(path).resolve(), folder.resolve()
     if not real.is_relative_to(root) or real == root:

@@ -70,7 +70,11 @@ VARIANTS: Mapping[str, Maker] = {
 
 
 def takes_epsilon(variant: str) -> bool:
-    """Whether a budget can be asked of it."""
+    """Whether a variant is audited at a given epsilon.
+
+    Args:
+        variant: name out of `VARIANTS`.
+    """
     return variant != PSEUDONYM
 
 

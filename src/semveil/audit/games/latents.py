@@ -54,7 +54,11 @@ ON_THE_MODEL = ("dp-image/all", "latent-dp/uniform")  # with real latents too
 
 
 def takes_epsilon(variant: str) -> bool:
-    """Whether a budget can be asked of it; clipping alone has none."""
+    """Whether a variant is audited at a given epsilon; clipping without noise is not.
+
+    Args:
+        variant: name out of `VARIANTS`.
+    """
     return variant != "latent-dp/none"
 
 

@@ -40,9 +40,14 @@ def ledger_games(epsilon: float, model: FaceModel) -> list[Game]:
 
 
 def stated(certificates: Sequence[Certificate]) -> Guarantee:
-    """The strictest finite total that a new ledger states after these releases about one person, of any part; else its whole.
+    """The smallest finite total that a new ledger states for any part after these releases about one person;
+    the total for the whole record where none is finite.
 
-    A part's total is for photos that agree in all that was shown in clear, as those of the games do.
+    The total of a part applies to photos that agree in everything shown in clear, as those of the games
+    do.
+
+    Args:
+        certificates: of the releases, in order.
     """
     with tempfile.TemporaryDirectory() as folder:
         ledger = Ledger(Path(folder) / "ledger.jsonl")

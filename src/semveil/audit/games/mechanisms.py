@@ -52,7 +52,13 @@ def simulated_games(name: str, epsilon: float, *, rng: torch.Generator | None = 
 
 
 def release_games(name: str, epsilon: float) -> list[Game]:
-    """Games for the same noise law as a release draws it, from the operating system's entropy, also at a photo's sizes."""
+    """Games for a noise law as releases sample it, exactly and from the operating system's entropy, including
+    inputs as large as a photo's.
+
+    Args:
+        name: of a registered mechanism with an exact sampler.
+        epsilon: positive budget to calibrate for.
+    """
 
     def case(sensitivity: Sensitivities) -> _Case:
         mechanism = MECHANISMS[name].calibrate(sensitivity, epsilon)
@@ -111,7 +117,14 @@ def _stated(case: _Case) -> Floats | float:
 
 
 def corners(sensitivity: Sensitivities) -> tuple[Floats, Floats]:
-    """Two records (n,) as far apart as the sensitivity allows, in equal steps of every coordinate; the first is 0.
+    """Two records as far apart as the sensitivity allows, differing equally in every coordinate (by its own
+    bound, for coordinate sensitivities); the first one is 0.
+
+    Args:
+        sensitivity: of the record; its norm must be L1 or L2, or it must be given by coordinate.
+
+    Returns:
+        Two arrays (n,).
 
     Example:
         >>> corners(Sensitivity(6.0, "l1", 3, source="an example"))[1].tolist()

@@ -47,7 +47,11 @@ OUTSIDE = 10.0  # widths of the box beyond its corners
 
 
 def rotation_games(epsilon: float | None = None) -> list[Game]:
-    """Games for keyed rotation of a small block."""
+    """Games for keyed rotation of a small block.
+
+    Args:
+        epsilon: ignored; the protection has none.
+    """
     rotation = CodeRotation(RotationSpace.from_box(BOX, BLOCK), BOX)
     inputs = _corner_and_half_way(BLOCK)
     return [
@@ -64,7 +68,12 @@ def rotation_games(epsilon: float | None = None) -> list[Game]:
 
 
 def modulo_games(epsilon: float | None) -> list[Game]:
-    """Games for keyed noise on the circle, of one number and of a small block, with the exact likelihood ratio."""
+    """Games for keyed noise modulo the clip box, for a single number and a small block, with the exact
+    likelihood ratio where there is noise.
+
+    Args:
+        epsilon: budget of the additional noise; None or 0 for encryption alone.
+    """
     one, block = (Modulo(BOX, shape, epsilon=epsilon or 0.0) for shape in ((1, 1), BLOCK))
     two = None if not epsilon else [Modulo(BOX, shape, epsilon=2 * epsilon) for shape in ((1, 1), BLOCK)]
     scalar = circle_game(
@@ -106,12 +115,18 @@ def _drawn(protection: KeyedProtection, inputs: tuple[Floats, Floats]) -> Draw:
 
 
 def method_games(protection: str, epsilon: float | None, model: FaceModel) -> list[Game]:
-    """Games for dp-semcom as a whole: latents in, symbols and gains out.
+    """Games for dp-semcom as a whole, from latents to symbols and gains.
 
-    The private codes of two neighbours differ and their common ones agree, as the guarantee has it: at opposite corners of the
-    clip box (asked for from far outside, so that clipping is part of it), or as two draws of the model's public latents. The
-    paper's seven codes, and for noise all codes, are played too: so many numbers that only the fit of their law can tell. A
-    last game takes two photos that differ in all codes, against the claim for the whole record.
+    Two neighbours differ in their private codes and agree in the common ones, as the guarantee has it.
+    They lie at opposite corners of the clip box (approached from far outside, so that clipping is tested),
+    or are two draws of the model's public latents. The paper's seven codes, and for noise all codes, are
+    also tested; there are so many numbers that only the fit to the law has power. A last game takes two
+    photos that differ in all codes, against the claim for the whole record.
+
+    Args:
+        protection: name in `PROTECTIONS`.
+        epsilon: budget; None for protections that take none.
+        model: face model whose generator and latents are used.
     """
     method = build_method(protection, epsilon, model)
     one, other = model.public_latents(2, rng=torch.Generator().manual_seed(0))
@@ -187,7 +202,15 @@ def _clipped(method: DPSemCom, codes: tuple[Tensor, Tensor]) -> tuple[Floats, Fl
 def build_method(
     protection: str, epsilon: float | None, model: FaceModel, private_codes: tuple[int, ...] = FEW_CODES
 ) -> DPSemCom:
-    """The method as it is audited."""
+    """Construct dp-semcom with a protection, as the games test it. A trained protection without a trained
+    pair gets an untrained one, which is just as deterministic.
+
+    Args:
+        protection: name in `PROTECTIONS`.
+        epsilon: budget; None for protections that take none.
+        model: face model.
+        private_codes: 0-based indices; ignored for trained protections.
+    """
     network = PROTECTIONS[protection].trained
     if network is None:
         return DPSemCom(model, private_codes=private_codes, epsilon=epsilon, protection=protection)
@@ -198,7 +221,15 @@ def build_method(
 
 
 def heard(method: DPSemCom, sent: Transmission) -> Floats:
-    """Noiseless reception, (B, m * D + (K - m) * D + 1): private codes, common codes, gain."""
+    """Noise-free reception as one row per image: private codes, common codes and gain.
+
+    Args:
+        method: that sent the transmission; it has m private codes out of K.
+        sent: transmission of B images.
+
+    Returns:
+        (B, K * D + 1): m * D private numbers, (K - m) * D common numbers, then the gain.
+    """
     codes = method.heard_codes(sent).double()
     private = list(method.private_codes)
     common = [c for c in range(codes.shape[1]) if c not in private]

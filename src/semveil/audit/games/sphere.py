@@ -45,7 +45,12 @@ def sphere_games(name: str, epsilon: float, *, rng: torch.Generator | None = Non
 
 
 def sphere_release_games(name: str, epsilon: float) -> list[Game]:
-    """Games for the same law as a release draws it, from the operating system's entropy."""
+    """Games for a law on the unit sphere as releases sample it, from the operating system's entropy.
+
+    Args:
+        name: of a registered sphere mechanism with an exact sampler.
+        epsilon: positive budget to calibrate for.
+    """
     mechanism = SPHERE_MECHANISMS[name].calibrate(DIMENSION, epsilon)
     return _games(
         f"release/sphere/{name}",
@@ -120,7 +125,18 @@ def _games(
 
 
 def measure_sphere(mechanism: Any, first: Floats, second: Floats, outputs: Floats) -> dict[str, Floats]:
-    """Contrasts of outputs (count, d) between two unit vectors, and the likelihood ratio where the density is known."""
+    """Contrasts of the outputs between two unit vectors, and the log-likelihood ratio where the mechanism has
+    a density.
+
+    Args:
+        mechanism: whose `log_density` is used, if it has one.
+        first: (d,) unit vector, input 0.
+        second: (d,) unit vector, input 1.
+        outputs: (count, d).
+
+    Returns:
+        (count,) values by the name of the statistic.
+    """
     found = contrasts(outputs, first, second)
     density = getattr(mechanism, "log_density", None)
     if density is not None:

@@ -1,0 +1,29 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Where a caller wants an output: `pathlib` takes an empty name for the current folder, which nobody means."""
+
+import os
+from pathlib import Path
+
+from semveil.core.errors import OutputError
+
+
+def output_path(path: str | os.PathLike[str], name: str = "out") -> Path:
+    """The path of an output, which must not be empty.
+
+    Args:
+        path: file or folder to write; `"."` is the current folder.
+        name: of the parameter, for the error.
+
+    Raises:
+        OutputError: `path` is the empty string.
+
+    Example:
+        >>> output_path("faces").name
+        'faces'
+        >>> output_path("")
+        Traceback (most recent call last):
+        semveil.core.errors.OutputError: out is empty; name a file or folder ('.' is the current folder)
+    """
+    if not os.fspath(path):
+        raise OutputError(f"{name} is empty; name a file or folder ('.' is the current folder)")
+    return Path(path)
