@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Noise laws with their guarantees, the clip box, sensitivities, and how noise is calibrated to them."""
 
+from semveil.core.deprecation import renamed
 from semveil.core.gaussian_curve import gaussian_delta, gaussian_epsilon, gaussian_ratio
 from semveil.core.registry import Registry, having
 from semveil.mechanisms.base import ExactMechanism, Mechanism
@@ -72,3 +73,7 @@ __all__ = [
     "sphere_sensitivity",
     "streamed_quantiles",
 ]
+
+__getattr__ = renamed(
+    __name__, {"Calibration": "CalibratedNoise", "NoiseCalibration": "FittedNoise", "Release": "ExactRelease"}
+)

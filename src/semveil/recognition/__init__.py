@@ -4,6 +4,8 @@
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from semveil.core.deprecation import renamed
+
 if TYPE_CHECKING:
     from semveil.recognition.arcface import ArcFaceIRSE50
     from semveil.recognition.calibration import MeasuredThreshold, calibrate, pair_accuracy, true_acceptance
@@ -75,8 +77,10 @@ _HOMES = {
     "true_acceptance": "calibration",
 }
 
+_renamed = renamed(__name__, {"Calibration": "MeasuredThreshold"})
+
 
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
-        raise AttributeError(f"module 'semveil.recognition' has no attribute {name!r}")
+        return _renamed(name)
     return getattr(import_module(f"semveil.recognition.{_HOMES[name]}"), name)
