@@ -11,7 +11,7 @@ that OUT holds already, measured in the same way, are not measured again.
 import argparse
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from semveil.core.provenance import commit, versions
 from semveil.core.results import read_result, rounded, write_result
 from semveil.core.rng import streams
 from semveil.experiments.kit.experiment import written_elsewhere
+from semveil.experiments.kit.inputs import as_json, recognisers
 from semveil.experiments.kit.photo_sets import PhotoSet, held_out_photos
 from semveil.experiments.kit.plots import number
 from semveil.experiments.kit.set_distance import SetFeatures, shown_distances
@@ -35,7 +36,7 @@ from semveil.methods.latent_model import from_face_model
 from semveil.metrics import face_detected, fppsr
 from semveil.metrics.frechet import Moments
 from semveil.recognition import Verifier
-from semveil.recognition.by_name import VERIFIERS, Remembering, load_verifier
+from semveil.recognition.by_name import VERIFIERS
 
 NAME = "models/comparison"
 
@@ -121,14 +122,13 @@ def compare_models(
     for model in models:
         if model.size != size:
             raise ValueError(f"models must take photos of {size} px to be compared on these, {model.name} takes {model.size}")
-    loaded = {name: load_verifier(name, resolution=size) for name in verifiers}
+    judges, cards = recognisers(verifiers, size)
     features = SetFeatures.load()
-    remembering: dict[str, Verifier] = {name: Remembering(verifier) for name, (verifier, _) in loaded.items()}
-    measure = Measure(photos, remembering, settings.detected, features, features.of(photos.images))
+    measure = Measure(photos, judges, settings.detected, features, features.of(photos.images))
     config = {
-        **{name: list(v) if isinstance(v, tuple) else v for name, v in asdict(settings).items()},
-        "photos": {"description": photos.description, "count": len(photos.ids), "digest": photos.digest},
-        "verifiers": {name: card for name, (_, card) in loaded.items()},
+        **as_json(settings),
+        "photos": photos.as_dict(),
+        "verifiers": cards,
         "features": features.names,
     }
     head = {"experiment": NAME, "config": config, "versions": versions()}
