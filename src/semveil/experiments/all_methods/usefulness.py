@@ -25,7 +25,7 @@ from semveil.core.results import rounded
 from semveil.data.judgements import read_judgements
 from semveil.data.save import save_png
 from semveil.experiments.all_methods.cases import Case, Photos, all_cases
-from semveil.experiments.identity_dp.leak_attacks import Signal, nearest, read, together, undone
+from semveil.experiments.identity_dp.leak_attacks import Signal, nearest, read, small_picture, together, undone
 from semveil.experiments.kit.experiment import Run, experiment, presets
 from semveil.experiments.kit.inputs import as_json, recognisers
 from semveil.experiments.kit.keeping import Kept, face_model_card, metric_weights
@@ -44,7 +44,6 @@ from semveil.recognition.verifier import Verifier
 PICTURES, JUDGEMENTS = "pictures", "faces.jsonl"
 JUDGED_SIDE = 256  # px at least: a judge rounds its points to whole pixels
 _MARKERS = dict(zip(("dp-semcom", "dp-image", "latent-dp", "identity-dp", "noise-image"), "o^vsD", strict=True))
-PIXELS = 16  # side of the small picture that attackers read beside what recognisers say
 
 
 @dataclass(frozen=True)
@@ -117,7 +116,7 @@ def load(run: Run) -> Bench:
     faces = _faces(run, face)
     attacked, inversion = _inverted(face, faces.attacked, run.progress)
     public, _ = _inverted(face, faces.public, run.progress)
-    signals: dict[str, Signal] = {**{name: judge.embed for name, judge in judges.items()}, "pixels": _small}
+    signals: dict[str, Signal] = {**{name: judge.embed for name, judge in judges.items()}, "pixels": small_picture}
     config = {
         "preset": as_json(chosen),
         "model": face_model_card(face),
@@ -194,10 +193,6 @@ def _reidentified(bench: Bench, case: Case, images: Tensor) -> dict[str, Any]:
 
 def _ranks(found: Reidentification) -> dict[str, Any]:
     return {f"rank {k}": [round(v, 4) for v in (score.value, score.low, score.high)] for k, score in found.found.items()}
-
-
-def _small(images: Tensor) -> Tensor:
-    return F.interpolate(images, (PIXELS, PIXELS), mode="bilinear", antialias=True).flatten(1)
 
 
 def _write(folder: Path, case: str, images: Tensor) -> list[str]:

@@ -23,7 +23,6 @@ from semveil.methods.latent_model import STYLEGAN2, LatentModel, from_face_model
 from semveil.recognition.by_name import Remembering, load_verifier
 from semveil.recognition.verifier import Verifier
 
-PICTURES = "images"  # folder beside the JSON
 Invert = Callable[[Tensor], tuple[Tensor, dict[str, Any]]]
 
 
