@@ -147,7 +147,12 @@ def _growth(distances: NDArray[np.float64]) -> dict[str, float]:
 
 
 def rank_correlation(distances: NDArray[np.float64], similarities: NDArray[np.float64]) -> dict[str, Any]:
-    """Spearman's between distance and similarity of all pairs, with an interval from resampled photos."""
+    """Spearman's between distance and similarity of all pairs, with an interval from resampled photos.
+
+    Args:
+        distances: (N, N) of the photos, pair by pair.
+        similarities: (N, N) likewise.
+    """
     count = len(distances)
     rng = np.random.default_rng(0)
     first, second = np.triu_indices(count, 1)

@@ -44,7 +44,14 @@ def analogue(bench: Bench, repetitions: int) -> dict[str, Any]:
 
 
 def digital(bench: Bench, kind: str, way: str, times: int) -> dict[str, Any]:
-    """A face over AWGN at the SNR that it was made for, and at one that is worse."""
+    """A face over AWGN at the SNR that it was made for, and at one that is worse.
+
+    Args:
+        bench: the faces.
+        kind: a codec, or `latents`.
+        way: `bound` or `5g`.
+        times: channel uses, in those of the analogue message sent once.
+    """
     symbols, snr_db = times * bench.codes[0].numel() // 2, bench.preset.snr_db
     snrs = (snr_db, snr_db - WORSE_DB)
     point = digital_point(
@@ -54,7 +61,15 @@ def digital(bench: Bench, kind: str, way: str, times: int) -> dict[str, Any]:
 
 
 def over_snr(bench: Bench, channel: str, link: Link, kind: str, way: str) -> dict[str, Any]:
-    """One kind of message made for one SNR, at all of them, over as many uses as the repeated analogue message has."""
+    """One kind of message made for one SNR, at all of them, over as many uses as the repeated analogue message has.
+
+    Args:
+        bench: the faces.
+        channel: as results name it.
+        link: the same, parsed.
+        kind: a codec, `latents` or `ANALOGUE`.
+        way: `bound` or `5g`; nothing for `ANALOGUE`.
+    """
     chosen = bench.preset
     snrs = [chosen.made_for_db + offset for offset in chosen.offsets_db]
     if kind == ANALOGUE:

@@ -149,7 +149,14 @@ class NoiseImageBench:
         return self.kept(f"f {cell.name}", network, train)
 
     def classifier(self, sent: Tensor, seed: int, stage: str, *, mirrored: Tensor | None = None) -> VGG16Classifier:
-        """Train a service model on pixels (N, 3, H, W) uint8 sent of the training pictures, and of mirrored ones."""
+        """Train a service model on pixels (N, 3, H, W) uint8 sent of the training pictures, and of mirrored ones.
+
+        Args:
+            sent: of the training pictures, in their order.
+            seed: of the training.
+            stage: what `progress` is told is being done.
+            mirrored: of the mirrored ones; `sent` is mirrored where None.
+        """
         return train_classifier(
             sent,
             self.train.labels,
