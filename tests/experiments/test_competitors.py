@@ -44,7 +44,7 @@ def run(tmp_path_factory: pytest.TempPathFactory, tiny_model: Path) -> dict[str,
         patch.setenv("SEMVEIL_HOME", str(home))
         patch.setitem(PRESETS._entries, "smoke", PRESET)
         by_ssim = lambda photos, images, judge, detect: {"ssim": ssim(images, photos).tolist()}  # noqa: E731
-        patch.setattr("semveil.experiments.dp_semcom.link_bench.compare", by_ssim)  # recognisers take a minute
+        patch.setattr("semveil.experiments.dp_semcom.security.compare", by_ssim)  # recognisers take a minute
         torch.manual_seed(0)
         network = DeepJSCC(DeepJSCCConfig(size=32, codes=28, style_dim=4, width=8, cap=8)).eval()
         deep_jscc_file(32).parent.mkdir()

@@ -27,6 +27,7 @@ from semveil.experiments.identity_dp.bench import public_faces
 from semveil.experiments.identity_dp.comparison import _baselines
 from semveil.experiments.identity_dp.evaluate import evaluate
 from semveil.experiments.identity_dp.pairs import pairs_within_folds
+from semveil.experiments.kit import inputs
 from semveil.experiments.kit.experiment import EXPERIMENTS, load_paper
 from semveil.experiments.kit.photo_sets import DataMissing
 from semveil.experiments.kit.reproduce import draw, reproduce, tables
@@ -81,6 +82,7 @@ def substitutes(tmp_path_factory: pytest.TempPathFactory) -> Any:
         patch.setenv("SEMVEIL_HOME", str(tmp_path_factory.mktemp("home")))
         for module in (identity_dp_bench, evaluation):
             patch.setattr(module, "load_identity_model", _model)
+        for module in (inputs, evaluation):
             patch.setattr(module, "load_verifier", lambda name, resolution: (SquaresVerifier(), card))
         patch.setattr(identity_dp_bench, "public_faces", lambda size, count: public_faces(size, min(count, 2)))
         patch.setattr(identity_dp_measures, "face_detected", lambda images: images.new_ones(len(images)) > 0)

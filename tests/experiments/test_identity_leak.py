@@ -15,12 +15,14 @@ from experiments import revisions
 from torch import Tensor
 
 from semveil.attacks.networks import NetworkSettings
+from semveil.core.progress import quiet
 from semveil.core.results import write_result
 from semveil.data.face_set import FaceSet
-from semveil.experiments.identity_dp.leak import LEAK, LeakPreset, measure_leak
+from semveil.experiments.identity_dp.leak import LEAK, LeakBench, LeakPreset, run
 from semveil.experiments.identity_dp.leak_attacks import added_up, fused_anew, nearest, recognised, together, undone
 from semveil.experiments.identity_dp.leak_faces import leak_faces
 from semveil.experiments.identity_dp.leak_figure import leak_tables
+from semveil.experiments.kit.keeping import at_once
 from semveil.experiments.kit.photo_sets import DataMissing
 from semveil.experiments.kit.reproduce import draw, reproduce
 from semveil.methods.identity_model import IdentityModel
@@ -72,7 +74,7 @@ def result(faces: FaceSet) -> dict:
     photos = leak_faces(faces, **PARTS)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("semveil.experiments.identity_dp.leak_attacks.NETWORK", NetworkSettings(hidden=(8,), steps=2))
-        measured = measure_leak(example(), photos, {"looker": Looker()}, PRESET)
+        measured = run(LeakBench(PRESET, example(), photos, {"looker": Looker()}, {}), Path(), quiet, at_once)
     config = {
         "preset": {"epsilon": 6.0},
         "model": {"name": "example", "digest": "0" * 64},

@@ -22,6 +22,7 @@ from semveil.experiments.dp_semcom.security import SecurityPreset
 from semveil.experiments.dp_semcom.setup import PRESETS, prepare_run
 from semveil.experiments.identity_dp import leak as identity_leak
 from semveil.experiments.identity_dp.leak import LEAK_PRESETS, LeakPreset
+from semveil.experiments.identity_dp.leak_faces import LeakFaces
 from semveil.experiments.kit import keeping
 from semveil.experiments.kit import reproduce as driver
 from semveil.experiments.kit.experiment import EXPERIMENTS, Run, load_all
@@ -182,9 +183,9 @@ def test_the_leak_of_other_people_is_measured_anew(
 ) -> None:
     runs: list[Tensor] = []
 
-    def measured(model: IdentityModel, people: Any, *args: Any, **options: Any) -> dict[str, Any]:
+    def probed(model: IdentityModel, people: LeakFaces, preset: LeakPreset) -> list[Any]:
         runs.append(people.probes.images)
-        return {"variants": {}}
+        return []
 
     def identify(images: Tensor) -> Tensor:
         return F.normalize(images.flatten(1)[:, :4] + 1e-3, dim=1)
@@ -198,8 +199,10 @@ def test_the_leak_of_other_people_is_measured_anew(
         LEAK_PRESETS._entries, "smoke", LeakPreset("smoke", ("bundled",), **sizes, sides=(), attribute_epsilon=None)
     )
     monkeypatch.setattr(identity_leak, "load_identity_model", lambda name: small)
-    monkeypatch.setattr(identity_leak, "load_verifier", lambda name, resolution: (None, {"name": name, "digest": "0" * 64}))
-    monkeypatch.setattr(identity_leak, "measure_leak", measured)
+    monkeypatch.setattr(identity_leak, "recognisers", lambda names, size: ({}, {name: {"digest": "0" * 64} for name in names}))
+    monkeypatch.setattr(identity_leak, "signals", lambda model, recognisers: {})
+    monkeypatch.setattr(identity_leak, "_variants", lambda model, faces, preset: [])
+    monkeypatch.setattr(identity_leak, "_attribute_probe", probed)
     monkeypatch.setattr(driver, "draw", lambda path, figure: path)
     one, two = two_sets(8)
     for data, count in ((one, 1), (one, 1), (two, 2)):

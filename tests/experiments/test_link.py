@@ -20,14 +20,14 @@ from semveil.experiments.dp_semcom.link_bench import (
     AWGN,
     FADING,
     PRESETS,
-    LinkBench,
     LinkPreset,
     gap,
     run_cell,
     strongest,
 )
-from semveil.experiments.dp_semcom.security import EVES
+from semveil.experiments.dp_semcom.security import EVES, Bench
 from semveil.experiments.kit.reproduce import reproduce
+from semveil.experiments.kit.security_faces import SecurityFaces
 from semveil.experiments.kit.statistics import value as mean
 from semveil.link.eves import hear
 from semveil.methods.dp_semcom import DPSemCom
@@ -87,20 +87,22 @@ def test_all_eves_listen_on_the_first_channels_and_the_strongest_on_others(folde
 
 
 @pytest.fixture
-def bench(tiny_model: Path, monkeypatch: pytest.MonkeyPatch) -> LinkBench:
+def bench(tiny_model: Path, monkeypatch: pytest.MonkeyPatch) -> Bench:
     """Photos that are exactly what the generator makes, so that quality follows the channel; SSIM alone."""
     monkeypatch.setattr(
-        "semveil.experiments.dp_semcom.link_bench.compare",
+        "semveil.experiments.dp_semcom.security.compare",
         lambda photos, images, judge, detect: {"ssim": ssim(images, photos).tolist()},
     )
     model = load_model(str(tiny_model))
     codes = model.box.clip(model.public_latents(8, rng=torch.Generator().manual_seed(0)))
     images = model.generator.synthesize(codes).detach().clamp(-1, 1)
     public = model.public_latents(40, rng=torch.Generator().manual_seed(1))
-    return LinkBench(tiny_preset("snr"), model, images, tuple("abcdefgh"), codes, public, None, {})  # type: ignore[arg-type]
+    nobody = torch.empty(0)
+    faces = SecurityFaces(images, tuple("abcdefgh"), nobody, nobody, public, {}, "made")
+    return Bench(tiny_preset("snr"), model, faces, codes, public, None, nobody, {})  # type: ignore[arg-type]
 
 
-def test_bob_gets_better_with_his_snr_and_has_the_advantage_under_a_key(bench: LinkBench) -> None:
+def test_bob_gets_better_with_his_snr_and_has_the_advantage_under_a_key(bench: Bench) -> None:
     snrs = (0.0, 20.0)
     cells = {
         name: run_cell(bench, name, AWGN, bob_snrs=snrs, eve_snrs=snrs, attacks=("direct", "linear"))
@@ -112,7 +114,7 @@ def test_bob_gets_better_with_his_snr_and_has_the_advantage_under_a_key(bench: L
     assert abs(gap(cells["none"], "ssim", 20.0, 20.0)) < 0.05 < gap(cells["none"], "ssim", 20.0, 0.0)
 
 
-def test_repetition_helps_and_below_its_snr_the_digital_picture_is_gone(bench: LinkBench) -> None:
+def test_repetition_helps_and_below_its_snr_the_digital_picture_is_gone(bench: Bench) -> None:
     once, often = _analogue(bench, 1), _analogue(bench, 8)
     assert mean(often["bob"][0], "ssim") > mean(once["bob"][0], "ssim") and often["ratio"] > once["ratio"]
     uses = 64 * 28 * 4 // 2
@@ -125,7 +127,7 @@ def test_repetition_helps_and_below_its_snr_the_digital_picture_is_gone(bench: L
     assert _digital(bench, "jpeg", "bound", 1)["file"] == [None] * 8  # 46 bytes are no picture
 
 
-def test_latents_need_few_bytes_and_fall_off_the_same_cliff(bench: LinkBench) -> None:
+def test_latents_need_few_bytes_and_fall_off_the_same_cliff(bench: Bench) -> None:
     cell = _over_snr(bench, AWGN, Link(), "latents", "bound")
     assert [party["lost"] for party in cell["bob"]] == [1, 0]
     assert mean(cell["bob"][1], "ssim") > 0.99  # the photos are what the generator makes
@@ -135,7 +137,7 @@ def test_latents_need_few_bytes_and_fall_off_the_same_cliff(bench: LinkBench) ->
     assert _digital(low, "latents", "bound", 1)["file"] == [None] * 8  # 11 bytes hold no seal
 
 
-def test_real_codes_carry_less_and_fail_a_little_later(bench: LinkBench) -> None:
+def test_real_codes_carry_less_and_fail_a_little_later(bench: Bench) -> None:
     pytest.importorskip("sionna", reason="needs sionna-no-rt: pip install 'semveil[channels]'")
     made = replace(bench, preset=replace(bench.preset, offsets_db=(-8.0, 0.0), cliff_uses=16))
     link = parse_link(FADING)

@@ -13,11 +13,11 @@ from scipy.stats import ttest_1samp
 
 from semveil.attacks.intervals import Score
 from semveil.core.progress import quiet
-from semveil.experiments.kit.experiment import EXPERIMENTS, load_paper
+from semveil.experiments.kit.experiment import EXPERIMENTS, Run, load_paper
 from semveil.experiments.kit.photo_sets import DataMissing
 from semveil.experiments.kit.reproduce import reproduce
 from semveil.experiments.noise_image.attack import attacked, blurred, shuffled
-from semveil.experiments.noise_image.bench import NoiseImageBench, as_sent, packed, prepare, unpacked
+from semveil.experiments.noise_image.bench import NoiseImageBench, as_sent, load, packed, unpacked
 from semveil.experiments.noise_image.cell_claims import cell_claims, over_seeds
 from semveil.experiments.noise_image.cells import cell_guarantee, measure_cell
 from semveil.experiments.noise_image.paper import PAPER
@@ -38,7 +38,7 @@ SMOKE, SMALL = NOISE_IMAGE_PRESETS["smoke"], NOISE_IMAGE_PRESETS["small"]
 
 @pytest.fixture(scope="module")
 def bench(tmp_path_factory: pytest.TempPathFactory) -> NoiseImageBench:
-    return prepare(SMOKE, tmp_path_factory.mktemp("noise-image"), None, None, quiet)
+    return load(Run("cells", SMOKE, tmp_path_factory.mktemp("noise-image"), None, None, None, quiet))
 
 
 def _named(kind: str) -> dict:
@@ -190,4 +190,4 @@ def test_what_cannot_be_run_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="judges no faces"):
         reproduce("noise-image/table3", "smoke", tmp_path, verifier="dlib")
     with pytest.raises(ValueError, match="model"):
-        prepare(SMOKE, tmp_path, None, "noise-imagine", quiet)
+        load(Run("cells", SMOKE, tmp_path, None, "noise-imagine", None, quiet))

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from semveil.core.progress import quiet
-from semveil.experiments.noise_image.bench import conversion_settings, prepare
+from semveil.experiments.kit.experiment import Run
+from semveil.experiments.noise_image.bench import conversion_settings, load
 from semveil.experiments.noise_image.cells import measure_cell
 from semveil.experiments.noise_image.presets import MAIN, NOISE_IMAGE_PRESETS, Cell, NoiseImagePreset
 from semveil.generators.conversion import ConversionConfig
@@ -37,7 +38,7 @@ def ten_classes(tmp_path: Path) -> Path:
 @pytest.mark.parametrize("kind", ["published", "as_released"])
 def test_one_step_of_the_papers_networks_at_the_papers_side(kind: str, ten_classes: Path, tmp_path: Path) -> None:
     cell = Cell(3.0, "published", *MAIN, calibration="as_published") if kind == "published" else Cell(3.0, kind)
-    bench = prepare(one_step(NOISE_IMAGE_PRESETS["cifar10"]), tmp_path, ten_classes, None, quiet)
+    bench = load(Run("cells", one_step(NOISE_IMAGE_PRESETS["cifar10"]), tmp_path, ten_classes, None, None, quiet))
     assert bench.train.pixels.shape[1:] == (3, 224, 224) and bench.explainer.config == VGG16Config.published(classes=10)
     made = measure_cell(bench, cell)
     assert made["calibration"] == cell.calibration and len(made["ssim"]) == 1
@@ -59,4 +60,4 @@ def test_cifar10_wants_ten_classes(tmp_path: Path) -> None:
     arrays = {f"{part}_{what}": value for part in ("train", "test") for what, value in (("images", images), ("labels", labels))}
     np.savez(tmp_path / "two.npz", **arrays, class_names=np.array(["a", "b"]))
     with pytest.raises(ValueError, match="10 classes"):
-        prepare(NOISE_IMAGE_PRESETS["cifar10"], tmp_path, tmp_path / "two.npz", None, quiet)
+        load(Run("cells", NOISE_IMAGE_PRESETS["cifar10"], tmp_path, tmp_path / "two.npz", None, None, quiet))

@@ -12,9 +12,9 @@ import torch
 from PIL import Image
 
 from semveil.data.face_set import FaceSet
-from semveil.experiments.all_methods import usefulness
 from semveil.experiments.all_methods.cases import all_cases
 from semveil.experiments.all_methods.usefulness import USEFULNESS_PRESETS
+from semveil.experiments.kit import inputs
 from semveil.experiments.kit.photo_sets import DataMissing
 from semveil.experiments.kit.reproduce import reproduce, tables
 from semveil.experiments.kit.utility import compare_faces
@@ -77,7 +77,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory, tiny_model: Path, people: Pat
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SEMVEIL_HOME", str(tmp_path_factory.mktemp("home")))
         patch.setitem(USEFULNESS_PRESETS._entries, "smoke", small)
-        patch.setattr(usefulness, "load_verifier", load_pixels)
+        patch.setattr(inputs, "load_verifier", load_pixels)
         for judged in (False, True):
             if judged:
                 files = (

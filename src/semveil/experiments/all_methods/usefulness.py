@@ -25,9 +25,9 @@ from semveil.core.results import rounded
 from semveil.data.judgements import read_judgements
 from semveil.data.save import save_png
 from semveil.experiments.all_methods.cases import Case, Photos, all_cases
-from semveil.experiments.identity_dp.leak_attacks import Signal, nearest, read, together, undone
+from semveil.experiments.identity_dp.leak_attacks import Signal, nearest, read, small_picture, together, undone
 from semveil.experiments.kit.experiment import Run, experiment, presets
-from semveil.experiments.kit.inputs import as_json
+from semveil.experiments.kit.inputs import as_json, recognisers
 from semveil.experiments.kit.keeping import Kept, face_model_card, metric_weights
 from semveil.experiments.kit.photo_sets import DataMissing
 from semveil.experiments.kit.plots import COLOURS, number
@@ -39,13 +39,11 @@ from semveil.methods.face_model import DEFAULT_MODEL, FaceModel, load_model
 from semveil.methods.identity_model import IdentityModel, load_identity_model
 from semveil.methods.inversion_cache import cached_inversion
 from semveil.metrics import face_detected, fppsr, ssim
-from semveil.recognition.by_name import Remembering, load_verifier
 from semveil.recognition.verifier import Verifier
 
 PICTURES, JUDGEMENTS = "pictures", "faces.jsonl"
 JUDGED_SIDE = 256  # px at least: a judge rounds its points to whole pixels
 _MARKERS = dict(zip(("dp-semcom", "dp-image", "latent-dp", "identity-dp", "noise-image"), "o^vsD", strict=True))
-PIXELS = 16  # side of the small picture that attackers read beside what recognisers say
 
 
 @dataclass(frozen=True)
@@ -114,18 +112,16 @@ def load(run: Run) -> Bench:
     """What a run works on. `data` is a face set or a folder of photos, which the folder of the results will show."""
     chosen, face = run.preset, load_model(run.model or DEFAULT_MODEL)
     identity = load_identity_model()
-    names = run.verifier.split(",") if run.verifier else chosen.verifiers
-    loaded = {name: load_verifier(name, resolution=face.size) for name in names}
+    judges, cards = recognisers(run.verifiers, face.size)
     faces = _faces(run, face)
     attacked, inversion = _inverted(face, faces.attacked, run.progress)
     public, _ = _inverted(face, faces.public, run.progress)
-    judges: dict[str, Verifier] = {name: Remembering(judge) for name, (judge, _) in loaded.items()}
-    signals: dict[str, Signal] = {**{name: judge.embed for name, judge in judges.items()}, "pixels": _small}
+    signals: dict[str, Signal] = {**{name: judge.embed for name, judge in judges.items()}, "pixels": small_picture}
     config = {
         "preset": as_json(chosen),
         "model": face_model_card(face),
         "identity_model": {"name": identity.name, "digest": identity.digest},
-        "verifiers": {name: card for name, (_, card) in loaded.items()},
+        "verifiers": cards,
         "metric_weights": metric_weights(),
         "photos": {"description": faces.description, "count": len(faces.ids), "digest": faces.digest},
         "inversion": inversion,
@@ -197,10 +193,6 @@ def _reidentified(bench: Bench, case: Case, images: Tensor) -> dict[str, Any]:
 
 def _ranks(found: Reidentification) -> dict[str, Any]:
     return {f"rank {k}": [round(v, 4) for v in (score.value, score.low, score.high)] for k, score in found.found.items()}
-
-
-def _small(images: Tensor) -> Tensor:
-    return F.interpolate(images, (PIXELS, PIXELS), mode="bilinear", antialias=True).flatten(1)
 
 
 def _write(folder: Path, case: str, images: Tensor) -> list[str]:

@@ -23,7 +23,7 @@ from semveil.experiments.kit.latent_measures import identity, over_draws
 from semveil.experiments.kit.latent_tables import about, guaranteed, in_doubt
 from semveil.experiments.kit.plots import COLOURS, above, cautions, legend, level, line, number, recogniser, title
 from semveil.experiments.kit.statistics import mean, paired
-from semveil.experiments.kit.tables import claims_table, markdown, means
+from semveil.experiments.kit.tables import claims_table, heads, markdown, means
 from semveil.methods.dp_image import SENSITIVITIES, STYLES, DPImage
 from semveil.metrics import face_detected
 
@@ -139,8 +139,8 @@ def _epsilon_above(axes: Axes, result: dict[str, Any]) -> None:
 
 def table(result: dict[str, Any]) -> Iterator[str]:
     epsilons = ["ε by the clip box", "ε as published (observed)", "loss per unit of L1"]
-    head = ["noise on", "scale", *epsilons, "similarity", "FPPSR", "FPPSR to inversion", "face found"]
     metrics = ("identity_similarity", "fppsr", "fppsr_to_inversion", "face_detected")
+    head = ["noise on", "scale", *epsilons, *heads(metrics)]
     similarity, rate, face = means(result["inverted"], ("identity_similarity", "fppsr", "face_detected"))
     rows = [["no noise (inversion)", "", "", "", "", similarity, rate, "", face]]
     for point in result["points"]:

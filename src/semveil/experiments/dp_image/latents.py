@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 from numpy.typing import NDArray
 from scipy.stats import spearmanr
+from torch import Tensor
 
 from semveil.core.progress import Progress
 from semveil.core.results import rounded
@@ -20,10 +21,10 @@ from semveil.experiments.kit.claims import Claim
 from semveil.experiments.kit.experiment import whole
 from semveil.experiments.kit.keeping import Keep
 from semveil.experiments.kit.latent_bench import LatentBench, load
-from semveil.experiments.kit.latent_measures import identity, save_picture
+from semveil.experiments.kit.latent_measures import identity
 from semveil.experiments.kit.latent_tables import about
 from semveil.experiments.kit.outliers import outliers
-from semveil.experiments.kit.picture_grid import read_pixels
+from semveil.experiments.kit.picture_grid import read_pixels, save_picture
 from semveil.experiments.kit.plots import COLOURS, recogniser, title
 from semveil.experiments.kit.tables import claims_table, markdown
 from semveil.methods.dp_image import DPImage
@@ -36,15 +37,13 @@ STRONG = 0.5  # what a "strong" rank correlation is taken to mean
 def run(bench: LatentBench, folder: Path, progress: Progress, keep: Keep) -> dict[str, Any]:
     """Values of the latents, their distances pair by pair, and how alike a recogniser finds the same pairs."""
     progress("compare", 0, 2)
-    rows = bench.latents.flatten(1).double()
-    distances = torch.cdist(rows, rows, p=1).numpy()
-    identity_rows = bench.latents[:, list(bench.model.identity_codes)].flatten(1).double()
+    rows, distances = bench.latents.flatten(1).double(), _distances(bench.latents)
+    alone = _distances(bench.latents[:, list(bench.model.identity_codes)])
     progress("compare", 1, 2)
     embedded = bench.verifier.embed(bench.photos.images)
     similarities = bench.verifier.similarities(embedded, embedded).double().numpy()
     upper = np.triu_indices(len(rows), 1)
     pairs = distances[upper]
-    far, near = int(pairs.argmax()), int(pairs.argmin())
     shown = slice(0, bench.preset.shown_pairs)
     strange = outliers(bench.model.size, noises=bench.preset.noises)
     strange_rows = bench.invert(strange.images)[0].flatten(1).double()
@@ -55,19 +54,17 @@ def run(bench: LatentBench, folder: Path, progress: Progress, keep: Keep) -> dic
         "per_coordinate": round(float(pairs.mean()) / bench.coordinates, 4),
         "examples": {
             name: {
-                "photos": [bench.photos.ids[upper[0][i]], bench.photos.ids[upper[1][i]]],
-                "distance": round(float(pairs[i]), 1),
-                "similarity": round(float(similarities[upper][i]), 4),
+                "photos": [bench.photos.ids[i], bench.photos.ids[j]],
+                "distance": round(float(distances[i, j]), 1),
+                "similarity": round(float(similarities[i, j]), 4),
             }
-            for name, i in (("far", far), ("near", near))
+            for name, (i, j) in _far_and_near(distances).items()
         },
         "pictured_examples": _pictured_examples(bench, folder),
         "shown_distances": [rounded(row) for row in distances[shown, shown].tolist()],
         "shown_similarities": [rounded(row) for row in similarities[shown, shown].tolist()],
         "rank_correlation": rank_correlation(distances, similarities),
-        "rank_correlation_of_identity_codes": rank_correlation(
-            torch.cdist(identity_rows, identity_rows, p=1).numpy(), similarities
-        ),
+        "rank_correlation_of_identity_codes": rank_correlation(alone, similarities),
         "similarity_of_different_people": _spread(similarities[upper]),
         "sensitivities": _sensitivities(bench),
         "outliers": {
@@ -80,19 +77,28 @@ def run(bench: LatentBench, folder: Path, progress: Progress, keep: Keep) -> dic
 def _pictured_examples(bench: LatentBench, folder: Path) -> dict[str, Any]:
     """[DPI] Fig. 5(c): the farthest and the nearest pair, here of faces that the model makes, as photos may not be shown."""
     latents = bench.model.public_latents(bench.preset.shown_pairs, streams(bench.preset.seed)["examples"])
-    rows = latents.flatten(1).double()
-    distances = torch.cdist(rows, rows, p=1).numpy()
-    upper = np.triu_indices(len(rows), 1)
-    found = {}
-    for name, place in (("far", int(distances[upper].argmax())), ("near", int(distances[upper].argmin()))):
-        pair = [int(upper[0][place]), int(upper[1][place])]
-        images = bench.model.synthesize(latents[pair]).clamp(-1, 1)
+    distances, found = _distances(latents), {}
+    for name, pair in _far_and_near(distances).items():
+        images = bench.model.synthesize(latents[list(pair)]).clamp(-1, 1)
         found[name] = {
             "files": [save_picture(folder, f"{name}-{i + 1}", image) for i, image in enumerate(images)],
-            "distance": round(float(distances[upper][place]), 1),
+            "distance": round(float(distances[pair]), 1),
             "similarity": round(identity(bench, images[:1], images[1:])["identity_similarity"][0], 4),
         }
-    return {"faces": f"{len(rows)} faces of the model's latent prior", **found}
+    return {"faces": f"{len(latents)} faces of the model's latent prior", **found}
+
+
+def _distances(latents: Tensor) -> NDArray[np.float64]:
+    """(N, N) L1 distances of latents (N, K, D)."""
+    rows = latents.flatten(1).double()
+    return np.asarray(torch.cdist(rows, rows, p=1))
+
+
+def _far_and_near(distances: NDArray[np.float64]) -> dict[str, tuple[int, int]]:
+    """The two farthest and the two nearest."""
+    first, second = np.triu_indices(len(distances), 1)
+    pairs = distances[first, second]
+    return {n: (int(first[i]), int(second[i])) for n, i in (("far", pairs.argmax()), ("near", pairs.argmin()))}
 
 
 def _sensitivities(bench: LatentBench) -> dict[str, Any]:
@@ -141,7 +147,12 @@ def _growth(distances: NDArray[np.float64]) -> dict[str, float]:
 
 
 def rank_correlation(distances: NDArray[np.float64], similarities: NDArray[np.float64]) -> dict[str, Any]:
-    """Spearman's between distance and similarity of all pairs, with an interval from resampled photos."""
+    """Spearman's between distance and similarity of all pairs, with an interval from resampled photos.
+
+    Args:
+        distances: (N, N) of the photos, pair by pair.
+        similarities: (N, N) likewise.
+    """
     count = len(distances)
     rng = np.random.default_rng(0)
     first, second = np.triu_indices(count, 1)

@@ -102,7 +102,13 @@ def _rows(bench: LatentBench, candidate: Candidate, target: float, source: Mappi
 
 
 def search(bench: LatentBench, candidate: Candidate, target: float) -> list[tuple[float, Release]]:
-    """Bisection over the amount's logarithm: the nearest amount tried, or the two whole numbers around the target."""
+    """Bisection over the amount's logarithm: the nearest amount tried, or the two whole numbers around the target.
+
+    Args:
+        bench: whose photos are protected.
+        candidate: whose amount is searched.
+        target: mean similarity, on the scale of the bench's recogniser.
+    """
     if candidate.whole:
         return _search_whole(bench, candidate, target)
     best: tuple[float, float, Release] | None = None

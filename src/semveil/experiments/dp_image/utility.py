@@ -17,9 +17,9 @@ from semveil.experiments.kit.latent_bench import LatentBench, load
 from semveil.experiments.kit.latent_measures import looks
 from semveil.experiments.kit.latent_tables import about, guaranteed
 from semveil.experiments.kit.plots import COLOURS, bar, recogniser, title
-from semveil.experiments.kit.set_distance import UNSEEN, shown_distances
+from semveil.experiments.kit.set_distance import UNSEEN
 from semveil.experiments.kit.statistics import paired, value
-from semveil.experiments.kit.tables import claims_table, markdown, means
+from semveil.experiments.kit.tables import claims_table, heads, markdown, means
 from semveil.metrics.feature_networks import FID
 
 METRICS = {
@@ -70,16 +70,12 @@ def _row_name(row: dict[str, Any], rows: list[dict[str, Any]]) -> str:
 
 
 def table(result: dict[str, Any]) -> list[str]:
-    likeness = ["l2", "ALD∞", "SSIM", "LPIPS", "LPIPS-Squeeze"]
-    head = ["method", "amount", "ε of a crop (basis)", *likeness, "Fréchet", "similarity", "face found"]
-    metrics, more = ("l2", "ald_inf", "ssim", "lpips", "lpips_squeeze"), ("identity_similarity", "face_detected")
-    plain = result["reconstructed"]["images"]
-    rows = [["inversion, no noise", "", "none", *means(plain, metrics), shown_distances(plain), *means(plain, more)]]
+    metrics = ("l2", "ald_inf", "ssim", "lpips", "lpips_squeeze", "frechet", "identity_similarity", "face_detected")
+    head = ["method", "amount", "ε of a crop (basis)", *heads(metrics)]
+    rows = [["inversion, no noise", "", "none", *means(result["reconstructed"]["images"], metrics)]]
     for row in result["methods"]:
-        images = row["images"]
         amount = f"{row['amount']:.3g} ({row['amount_is']}{'; ' + row['fixed'] if row['fixed'] else ''})"
-        what = [row["method"], amount, guaranteed(row["guarantee"])]
-        rows.append([*what, *means(images, metrics), shown_distances(images), *means(images, more)])
+        rows.append([row["method"], amount, guaranteed(row["guarantee"]), *means(row["images"], metrics)])
     paper = [
         [name, *(f"{row[key]:g}" for key in ("l2", "ald_inf", "ssim", "fid", "iss_arcface", "iss_microsoft"))]
         for name, row in result["paper"]["table1"].items()

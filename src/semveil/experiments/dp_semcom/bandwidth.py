@@ -13,12 +13,13 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from semveil.experiments.dp_semcom.digital import ANALOGUE, analogue, digital, kinds, load_digital, ways
-from semveil.experiments.dp_semcom.link_bench import LABEL, PRESETS, LinkBench, look, shown_metric
-from semveil.experiments.kit.experiment import Jobs, cells, experiment
+from semveil.experiments.dp_semcom.link_bench import LABEL, look, over_channels, shown_metric
+from semveil.experiments.dp_semcom.security import Bench
+from semveil.experiments.kit.experiment import Jobs
 from semveil.experiments.kit.statistics import value
 
 
-def jobs(bench: LinkBench) -> Jobs:
+def jobs(bench: Bench) -> Jobs:
     """The analogue message in several lengths, and every digital one."""
     jobs: dict[str, Callable[[], Any]] = {f"{ANALOGUE} x {n}": partial(analogue, bench, n) for n in bench.preset.repetitions}
     for kind in kinds():
@@ -43,11 +44,4 @@ def drawing(result: dict[str, Any], folder: Path) -> Figure:
     return figure
 
 
-BANDWIDTH = experiment(
-    "dp-semcom/bandwidth",
-    revision=2,
-    presets=PRESETS,
-    load=load_digital,
-    measure=cells("points", jobs, stage="transmit"),
-    figures={"bandwidth": drawing},
-)
+BANDWIDTH = over_channels("bandwidth", jobs, drawing, revision=2, load=load_digital, place="points", stage="transmit")

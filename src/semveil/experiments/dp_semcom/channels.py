@@ -9,21 +9,20 @@ from matplotlib.figure import Figure
 
 from semveil.experiments.dp_semcom.link_bench import (
     LABEL,
-    PRESETS,
     STRONGEST,
-    LinkBench,
-    load,
+    of_strongest,
+    over_channels,
     run_cell,
     shown_metric,
-    strongest,
+    values_of,
 )
-from semveil.experiments.dp_semcom.security import EVES
-from semveil.experiments.kit.experiment import Jobs, cells, experiment
+from semveil.experiments.dp_semcom.security import EVES, Bench
+from semveil.experiments.kit.experiment import Jobs
 from semveil.experiments.kit.plots import COLOURS
 from semveil.experiments.kit.statistics import value
 
 
-def jobs(bench: LinkBench) -> Jobs:
+def jobs(bench: Bench) -> Jobs:
     """All Eves on AWGN and on fading, the two strongest on the others, at one SNR."""
     chosen = bench.preset
     snrs = (chosen.snr_db,)
@@ -45,7 +44,7 @@ def jobs(bench: LinkBench) -> Jobs:
 def drawing(result: dict[str, Any], folder: Path) -> Figure:
     cells = list(result["cells"].values())
     metrics = [metric for metric in (shown_metric(cells), "fppsr") if cells[0]["bob"][0].get(metric)]
-    protections, channels = (list(dict.fromkeys(cell[name] for cell in cells)) for name in ("protection", "channel"))
+    protections, channels = values_of(cells, "protection", "channel")
     snr = result["config"]["preset"]["snr_db"]
     figure = Figure(figsize=(2.8 * len(protections) + 3.5, (0.5 * len(channels) + 1.2) * len(metrics) + 0.6))
     panels = figure.subplots(len(metrics), len(protections), sharey=True, sharex="row", squeeze=False)
@@ -54,8 +53,7 @@ def drawing(result: dict[str, Any], folder: Path) -> Figure:
             own = [cell for cell in cells if cell["protection"] == protection]
             places = [channels.index(cell["channel"]) for cell in own]
             axes.plot([value(cell["bob"][0], metric) for cell in own], places, "o", color=COLOURS["bob"], label="Bob")
-            eves = [strongest(cell, metric, snr) for cell in own]
-            values = [value(eve or {}, metric) for eve in eves]
+            values = [of_strongest(cell, metric, snr) for cell in own]
             axes.plot(values, places, "s", color=COLOURS["eve"], label="strongest Eve")
             axes.set_yticks(range(len(channels)), [channel.replace(":", "\n") for channel in channels], fontsize=8)
             axes.set_xlabel(LABEL[metric])
@@ -65,11 +63,4 @@ def drawing(result: dict[str, Any], folder: Path) -> Figure:
     return figure
 
 
-CHANNELS = experiment(
-    "dp-semcom/channels",
-    revision=1,
-    presets=PRESETS,
-    load=load,
-    measure=cells("cells", jobs, stage="transmit and attack"),
-    figures={"channels": drawing},
-)
+CHANNELS = over_channels("channels", jobs, drawing)

@@ -9,12 +9,13 @@ from matplotlib.figure import Figure
 
 from semveil.channels import parse_link
 from semveil.experiments.dp_semcom.digital import ANALOGUE, kinds, load_digital, over_snr, ways
-from semveil.experiments.dp_semcom.link_bench import AWGN, FADING, LABEL, PRESETS, LinkBench, look, shown_metric
-from semveil.experiments.kit.experiment import Jobs, cells, experiment
+from semveil.experiments.dp_semcom.link_bench import AWGN, FADING, LABEL, look, over_channels, shown_metric, values_of
+from semveil.experiments.dp_semcom.security import Bench
+from semveil.experiments.kit.experiment import Jobs
 from semveil.experiments.kit.statistics import value
 
 
-def jobs(bench: LinkBench) -> Jobs:
+def jobs(bench: Bench) -> Jobs:
     """Messages made for one SNR, in the same uses, over Bob's SNR."""
     links, carried = {channel: parse_link(channel) for channel in (AWGN, FADING)}, ways(bench.preset.ways)[0]
     cells = [(channel, kind, way) for channel in links for kind in kinds() for way in carried]
@@ -27,7 +28,7 @@ def jobs(bench: LinkBench) -> Jobs:
 
 def drawing(result: dict[str, Any], folder: Path) -> Figure:
     cells, preset = list(result["cells"].values()), result["config"]["preset"]
-    channels, metric = list(dict.fromkeys(cell["channel"] for cell in cells)), shown_metric(cells)
+    (channels,), metric = values_of(cells, "channel"), shown_metric(cells)
     figure = Figure(figsize=(11, 5.6))
     panels = figure.subplots(1, len(channels), sharey=True, squeeze=False)[0]
     for cell in cells:
@@ -44,11 +45,4 @@ def drawing(result: dict[str, Any], folder: Path) -> Figure:
     return figure
 
 
-CLIFF = experiment(
-    "dp-semcom/cliff",
-    revision=1,
-    presets=PRESETS,
-    load=load_digital,
-    measure=cells("cells", jobs, stage="transmit"),
-    figures={"cliff": drawing},
-)
+CLIFF = over_channels("cliff", jobs, drawing, load=load_digital, stage="transmit")

@@ -17,13 +17,12 @@ from torch import Tensor
 
 from semveil.channels import bandwidth, parse_link
 from semveil.core.progress import Progress
-from semveil.core.registry import Registry
 from semveil.core.rng import streams
 from semveil.core.weights import home
-from semveil.experiments.dp_semcom.link_bench import AWGN, CONTROL, FADING, LABEL, LinkBench, LinkPreset, measured, shown_metric
+from semveil.experiments.dp_semcom.link_bench import AWGN, CONTROL, FADING, LABEL, LinkPreset, measured, shown_metric, values_of
 from semveil.experiments.dp_semcom.link_bench import load as load_link
-from semveil.experiments.dp_semcom.security import Case, known_latents
-from semveil.experiments.kit.experiment import Jobs, Run, cells, experiment
+from semveil.experiments.dp_semcom.security import Bench, Case, known_latents
+from semveil.experiments.kit.experiment import Jobs, Run, cells, experiment, presets
 from semveil.experiments.kit.plots import heat_table
 from semveil.experiments.kit.statistics import value
 from semveil.experiments.kit.tables import markdown
@@ -93,10 +92,12 @@ class CompetitorsPreset:
     ears: tuple[str, ...] = tuple(ear.name for ear in EARS)
     epochs: int | None = None
 
+    @property
+    def name(self) -> str:
+        return self.link.name
 
-PRESETS: Registry[CompetitorsPreset] = Registry("preset")
-PRESETS.add(
-    "smoke",
+
+PRESETS = presets(
     CompetitorsPreset(
         LinkPreset(
             name="smoke", split=None, photos=3, public=40, synthetic=200, verifier="dlib",
@@ -105,9 +106,6 @@ PRESETS.add(
         ears=("AWGN", "block Rayleigh, Eve 2 antennas"),
         epochs=1,
     ),
-)  # fmt: skip
-PRESETS.add(
-    "small",
     CompetitorsPreset(
         LinkPreset(
             name="small", split="held-out", photos=32, public=500, synthetic=3500,
@@ -131,14 +129,14 @@ class Contender:
 class Field:
     """What a run works on: faces, who contends, Eve's channels, and how results describe it."""
 
-    bench: LinkBench
+    bench: Bench
     contenders: Mapping[str, Contender]
     ears: Sequence[Ear]
     config: Mapping[str, Any]
 
     @property
     def head(self) -> dict[str, Any]:
-        return {"seeds": [self.bench.preset.seed], **self.bench.head}
+        return self.bench.head
 
 
 def load(run: Run) -> Field:
@@ -165,7 +163,7 @@ def jobs(field: Field) -> Jobs:
     }
 
 
-def run_cell(bench: LinkBench, name: str, contender: Contender, ear: Ear) -> dict[str, Any]:
+def run_cell(bench: Bench, name: str, contender: Contender, ear: Ear) -> dict[str, Any]:
     """One protection over one pair of channels: Bob, and the Eves who apply, per-photo values."""
     link, run, snr = contender.link, streams(bench.preset.seed), bench.preset.snr_db
     sent = link.send_codes(contender.codes)
@@ -204,7 +202,7 @@ def deep_jscc_file(size: int) -> Path:
     return home() / "deep-jscc" / f"{size}.safetensors"
 
 
-def _contenders(bench: LinkBench, preset: CompetitorsPreset, progress: Progress) -> dict[str, Contender]:
+def _contenders(bench: Bench, preset: CompetitorsPreset, progress: Progress) -> dict[str, Contender]:
     found = {}
     for case in (case for case in CASES if case.name in preset.link.protections):
         method = _method(bench.model, case.options, preset.epochs, progress)
@@ -216,7 +214,7 @@ def _contenders(bench: LinkBench, preset: CompetitorsPreset, progress: Progress)
         public = model.public_latents(bench.preset.public, rng=streams(bench.preset.seed)["public"])
         for name, protection in DEEP_JSCC.items():
             link = DeepJSCCLink(model, protection=protection)
-            found[name] = Contender(link, link.encode(bench.images), public, {"networks": model.digest})
+            found[name] = Contender(link, link.encode(bench.faces.attacked), public, {"networks": model.digest})
     return found
 
 
@@ -269,7 +267,7 @@ def drawing(result: Mapping[str, Any], folder: Path) -> Figure:
     """A panel for each of Eve's channels: protections down, Bob and the Eves across."""
     cells = list(result["cells"].values())
     metric, attacks = _metric(cells), _attacks(cells)
-    ears, names = (list(dict.fromkeys(cell[name] for cell in cells)) for name in ("ear", "protection"))
+    ears, names = values_of(cells, "ear", "protection")
     figure = Figure(figsize=(3 + 0.8 * (len(attacks) + 1), 1.4 + len(ears) * (1.3 + 0.34 * len(names))))
     for axes, ear in zip(np.atleast_1d(figure.subplots(len(ears), 1)), ears, strict=True):
         own = {cell["protection"]: cell for cell in cells if cell["ear"] == ear}

@@ -16,7 +16,8 @@ from torch import Tensor
 from semveil.channels import Link, bandwidth
 from semveil.core.pixels import to_pixels, to_tensor
 from semveil.core.rng import streams
-from semveil.experiments.dp_semcom.link_bench import LinkBench, load, measured
+from semveil.experiments.dp_semcom.link_bench import load, measured
+from semveil.experiments.dp_semcom.security import Bench
 from semveil.experiments.kit.experiment import Run
 from semveil.link.eves import hear
 from semveil.methods.dp_semcom import DPSemCom
@@ -30,20 +31,27 @@ KEY = bytes(32)  # nobody is kept out of a measurement
 LATENTS = "latents"
 
 
-def load_digital(run: Run) -> LinkBench:
+def load_digital(run: Run) -> Bench:
     """What a run works on, and whether 5G's codes are on this machine."""
     bench = load(run)
     return replace(bench, config={**bench.config, "ldpc": ways(bench.preset.ways)[1]})
 
 
-def analogue(bench: LinkBench, repetitions: int) -> dict[str, Any]:
+def analogue(bench: Bench, repetitions: int) -> dict[str, Any]:
     """The keyed message sent so many times over AWGN and averaged."""
     shown, ratio = _repeated(bench, Link(), repetitions, (bench.preset.snr_db,))
     return {"kind": ANALOGUE, "way": "", "ratio": ratio, "bob": shown}
 
 
-def digital(bench: LinkBench, kind: str, way: str, times: int) -> dict[str, Any]:
-    """A face over AWGN at the SNR that it was made for, and at one that is worse."""
+def digital(bench: Bench, kind: str, way: str, times: int) -> dict[str, Any]:
+    """A face over AWGN at the SNR that it was made for, and at one that is worse.
+
+    Args:
+        bench: the faces.
+        kind: a codec, or `latents`.
+        way: `bound` or `5g`.
+        times: channel uses, in those of the analogue message sent once.
+    """
     symbols, snr_db = times * bench.codes[0].numel() // 2, bench.preset.snr_db
     snrs = (snr_db, snr_db - WORSE_DB)
     point = digital_point(
@@ -52,8 +60,16 @@ def digital(bench: LinkBench, kind: str, way: str, times: int) -> dict[str, Any]
     return {**point, "ratio": round(bandwidth(symbols, bench.model.size).ratio, 5)}
 
 
-def over_snr(bench: LinkBench, channel: str, link: Link, kind: str, way: str) -> dict[str, Any]:
-    """One kind of message made for one SNR, at all of them, over as many uses as the repeated analogue message has."""
+def over_snr(bench: Bench, channel: str, link: Link, kind: str, way: str) -> dict[str, Any]:
+    """One kind of message made for one SNR, at all of them, over as many uses as the repeated analogue message has.
+
+    Args:
+        bench: the faces.
+        channel: as results name it.
+        link: the same, parsed.
+        kind: a codec, `latents` or `ANALOGUE`.
+        way: `bound` or `5g`; nothing for `ANALOGUE`.
+    """
     chosen = bench.preset
     snrs = [chosen.made_for_db + offset for offset in chosen.offsets_db]
     if kind == ANALOGUE:
@@ -66,7 +82,7 @@ def over_snr(bench: LinkBench, channel: str, link: Link, kind: str, way: str) ->
     return {**point, "channel": channel, "ratio": round(bandwidth(symbols, bench.model.size, link=link).ratio, 5)}
 
 
-def _repeated(bench: LinkBench, link: Link, repetitions: int, snrs_db: Sequence[float]) -> tuple[list[dict[str, Any]], float]:
+def _repeated(bench: Bench, link: Link, repetitions: int, snrs_db: Sequence[float]) -> tuple[list[dict[str, Any]], float]:
     """The keyed message sent so many times and averaged: what Bob sees at each SNR, and the bandwidth ratio."""
     method, run = DPSemCom(bench.model, protection=ANALOGUE), streams(bench.preset.seed)
     sent, shown = method.send_codes(bench.codes), []
@@ -98,7 +114,7 @@ def ways(wanted: Sequence[str]) -> tuple[tuple[str, ...], str]:
 
 
 def digital_point(
-    bench: LinkBench,
+    bench: Bench,
     kind: str,
     way: str,
     *,
@@ -130,18 +146,16 @@ def digital_point(
     return {**said, "bob": bob}
 
 
-def _sealed(
-    bench: LinkBench, kind: str, carrier: Carrier | None
-) -> tuple[list[bytes | None], list[int | None], list[int | None]]:
+def _sealed(bench: Bench, kind: str, carrier: Carrier | None) -> tuple[list[bytes | None], list[int | None], list[int | None]]:
     """What is sent for each face, bytes of the file in it, and how many of them describe it; None where nothing fits."""
-    nothing = [None] * len(bench.images)
+    nothing = [None] * len(bench.faces.attacked)
     if carrier is None or (kind == LATENTS and carrier.size < SEAL_BYTES + LEAST_BYTES):
         return list(nothing), list(nothing), list(nothing)
     if kind == LATENTS:
         codec = LatentCodec(bench.model)
         coded = [codec.encode(codes, carrier.size - SEAL_BYTES) for codes in bench.codes]
         return [seal(data, KEY) for data in coded], [len(data) for data in coded], [1] * len(coded)  # the quantiser's step
-    found = [seal_picture(face, KEY, codec=kind, size=carrier.size) for face in to_pixels(bench.images)]
+    found = [seal_picture(face, KEY, codec=kind, size=carrier.size) for face in to_pixels(bench.faces.attacked)]
     return (
         [None if one is None else one.data for one in found],
         [None if one is None else one.file for one in found],
@@ -150,7 +164,7 @@ def _sealed(
 
 
 def _received(
-    bench: LinkBench,
+    bench: Bench,
     kind: str,
     carrier: Carrier | None,
     sent: Sequence[bytes | None],
@@ -164,7 +178,7 @@ def _received(
     return {"lost": lost, **measured(bench, _shown(bench, kind, heard))}
 
 
-def _shown(bench: LinkBench, kind: str, heard: Sequence[bytes | None]) -> Tensor:
+def _shown(bench: Bench, kind: str, heard: Sequence[bytes | None]) -> Tensor:
     if kind != LATENTS:
         return to_tensor([shown_picture(data, KEY, (bench.model.size, bench.model.size, 3)) for data in heard])
     codec, plain = LatentCodec(bench.model), [unseal(data, KEY) for data in heard]

@@ -8,22 +8,18 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from semveil.core.pixels import to_pixels
 from semveil.core.progress import Progress
-from semveil.data.save import save_png
 from semveil.experiments.dp_semcom.measures import result_of_paper
 from semveil.experiments.dp_semcom.setup import Setup, prepare_run
 from semveil.experiments.dp_semcom.shown import LABELS, title_of
 from semveil.experiments.kit.experiment import whole
 from semveil.experiments.kit.keeping import Keep
-from semveil.experiments.kit.picture_grid import draw_pictures
+from semveil.experiments.kit.picture_grid import draw_pictures, save_picture
 from semveil.link.measure import measure
 
 
 def run(setup: Setup, out: Path, progress: Progress, keep: Keep) -> dict[str, Any]:
     """Every party's image of every photo, as files beside the JSON, with their measurements in it."""
-    folder = out / "images"
-    folder.mkdir(exist_ok=True)
     records: list[dict[str, Any]] = []
     for done, (name, method) in enumerate(setup.methods.items(), 1):
         result = method.transmit(setup.photos.images, snr_db=setup.preset.snr_db, codes=setup.codes, run=setup.preset.seeds[0])
@@ -32,9 +28,8 @@ def run(setup: Setup, out: Path, progress: Progress, keep: Keep) -> dict[str, An
             record["files"] = {}
             for party in ("source", "inverted", "direct", "bob", "eve"):
                 shared = party in ("source", "inverted", "direct")  # the same whatever epsilon is
-                file = f"{i + 1}-{party}.png" if shared else f"{i + 1}-{party}-{name}.png"
-                save_png(folder / file, to_pixels(getattr(result, party)[i : i + 1])[0])
-                record["files"][party] = f"images/{file}"
+                file = f"{i + 1}-{party}" if shared else f"{i + 1}-{party}-{name}"
+                record["files"][party] = save_picture(out, file, getattr(result, party)[i])
         records += measured
         progress("transmit", done, len(setup.methods))
     return {"photos_may_be_shown": setup.photos.public, "images": records}

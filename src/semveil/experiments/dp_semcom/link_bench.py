@@ -1,29 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the experiments over channels share: presets, faces and their latents, and one cell: Bob and the Eves on one channel."""
 
-import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from torch import Tensor
 
 from semveil.channels import bandwidth, parse_link
-from semveil.core.results import rounded
 from semveil.core.rng import streams
-from semveil.experiments.dp_semcom.security import CASES, EVES, case_pairs, known_latents
-from semveil.experiments.kit.experiment import Run, presets
-from semveil.experiments.kit.inputs import as_json
-from semveil.experiments.kit.keeping import face_model_card, metric_weights
+from semveil.experiments.dp_semcom.security import CASES, EVES, Bench, compared, known_latents, load_bench
+from semveil.experiments.kit.experiment import Drawing, Experiment, Jobs, Run, cells, experiment, presets
 from semveil.experiments.kit.plots import COLOURS
-from semveil.experiments.kit.security_faces import faces_with_parts, inverted_parts
 from semveil.experiments.kit.statistics import value
 from semveil.link.eves import Traffic, attacks_on, hear, listen
-from semveil.link.measure import compare
 from semveil.methods.dp_semcom import DPSemCom
-from semveil.methods.face_model import DEFAULT_MODEL, FaceModel, load_model
-from semveil.recognition.by_name import Remembering, load_verifier
-from semveil.recognition.verifier import Verifier
 
 METRICS = ("lpips", "ssim", "fppsr")
 LABEL = {"lpips": "LPIPS to the photo", "ssim": "SSIM to the photo", "fppsr": "share taken for another person"}
@@ -117,51 +108,37 @@ PRESETS = presets(
 )
 
 
-@dataclass(frozen=True, eq=False)
-class LinkBench:
-    """What a run works on, loaded; `config` describes it in results."""
-
-    preset: LinkPreset
-    model: FaceModel
-    images: Tensor
-    ids: tuple[str, ...]
-    codes: Tensor
-    public: Tensor
-    verifier: Verifier
-    config: dict[str, Any]
-
-    @property
-    def head(self) -> dict[str, Any]:
-        return {"photos": list(self.ids)}
-
-
-def load(run: Run, *, cases: Sequence[str] | None = None) -> LinkBench:
-    """Load model, recogniser and faces, and invert them.
+def load(run: Run, *, cases: Sequence[str] | None = None) -> Bench:
+    """What a run over channels works on.
 
     Args:
         run: whose preset is a `LinkPreset`.
         cases: of `security.CASES`, whose pairs are described; the preset's protections where None.
     """
     chosen: LinkPreset = run.preset
-    loaded = load_model(run.model or DEFAULT_MODEL)
-    judge, card = load_verifier(run.verifier or chosen.verifier, resolution=loaded.size)
-    faces = faces_with_parts(run, loaded, attacked=chosen.photos, gallery=0, public=chosen.public)
-    attacked, public, inversion = inverted_parts(run, loaded, faces, perceptual=chosen.perceptual)
-    config = {
-        "preset": as_json(chosen),
-        "model": face_model_card(loaded),
-        "verifier": card,
-        "metric_weights": metric_weights(),
-        "photos": faces.description,
-        "photos_digest": faces.digest,
-        "pairs": case_pairs(loaded, chosen.protections if cases is None else cases),
-        "inversion": inversion,
-    }
-    return LinkBench(chosen, loaded, faces.attacked, faces.ids, attacked, public, Remembering(judge), config)
+    told = chosen.protections if cases is None else cases
+    return load_bench(run, attacked=chosen.photos, gallery=0, cases=told, perceptual=chosen.perceptual)
+
+
+def over_channels(
+    name: str,
+    jobs: Callable[[Bench], Jobs],
+    drawing: Drawing,
+    *,
+    revision: int = 1,
+    load: Callable[[Run], Bench] = load,
+    place: str = "cells",
+    stage: str = "transmit and attack",
+) -> Experiment:
+    """Declare a result of cells with one figure, which has its name; arguments as `experiment` and `cells` have them."""
+    measure = cells(place, jobs, stage=stage)
+    return experiment(
+        f"dp-semcom/{name}", revision=revision, presets=PRESETS, load=load, measure=measure, figures={name: drawing}
+    )
 
 
 def run_cell(
-    bench: LinkBench,
+    bench: Bench,
     protection: str,
     channel: str,
     *,
@@ -207,14 +184,19 @@ def run_cell(
     return cell
 
 
-def measured(bench: LinkBench, images: Tensor) -> dict[str, Any]:
-    """Per-photo metrics against the photos; None, with a reason, where weights are absent."""
-    columns = compare(bench.images, images.clamp(-1, 1), bench.verifier, detect=False)
-    return {
-        name: rounded(value) if isinstance(value, list) else value
-        for name, value in columns.items()
-        if name.removesuffix("_reason") in METRICS
-    }
+def measured(bench: Bench, images: Tensor) -> dict[str, Any]:
+    """Per-photo metrics of what a party sees."""
+    return compared(bench, images, METRICS, detect=False)
+
+
+def values_of(cells: Sequence[dict[str, Any]], *names: str) -> list[list[str]]:
+    """What the cells have under each name, each value once, in their order."""
+    return [list(dict.fromkeys(cell[name] for cell in cells)) for name in names]
+
+
+def of_strongest(cell: dict[str, Any], metric: str, snr_db: float) -> float:
+    """A metric's mean for `strongest`; NaN where no Eve listened."""
+    return value(strongest(cell, metric, snr_db) or {}, metric)
 
 
 def strongest(cell: dict[str, Any], metric: str, snr_db: float) -> dict[str, Any] | None:
@@ -232,8 +214,7 @@ def shown_metric(cells: Sequence[dict[str, Any]]) -> str:
 def gap(cell: dict[str, Any], metric: str, bob_snr: float, eve_snr: float) -> float:
     """How much farther from the photos the strongest Eve is than Bob; negative where she is nearer."""
     bob = next(party for party in cell["bob"] if party["snr_db"] == bob_snr)
-    eve = strongest(cell, metric, eve_snr)
-    difference = (value(eve, metric) if eve else math.nan) - value(bob, metric)
+    difference = of_strongest(cell, metric, eve_snr) - value(bob, metric)
     return -difference if metric == "ssim" else difference
 
 

@@ -60,7 +60,15 @@ def per_seed(
     seeds: Sequence[int] | None = None,
     tick: Callable[[int], None] = lambda done: None,
 ) -> dict[str, dict[str, Any]]:
-    """Party -> metric -> (seeds, photos) values, or None with `<metric>_reason`."""
+    """Party -> metric -> (seeds, photos) values, or None with `<metric>_reason`.
+
+    Args:
+        setup: the photos and the channel.
+        method: sends.
+        parties: of `inverted`, `direct`, `bob`, `eve`.
+        seeds: of the channel; the preset's where None.
+        tick: told how many seeds are done.
+    """
     table: dict[str, dict[str, Any]] = {party: {} for party in parties}
     for done, seed in enumerate(setup.preset.seeds if seeds is None else seeds, 1):
         run = streams(seed)

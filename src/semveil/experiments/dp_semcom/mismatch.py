@@ -9,8 +9,9 @@ from matplotlib.figure import Figure
 
 from semveil.channels import parse_link
 from semveil.core.rng import streams
-from semveil.experiments.dp_semcom.link_bench import AWGN, FADING, LABEL, PRESETS, LinkBench, load, measured, shown_metric
-from semveil.experiments.kit.experiment import Jobs, cells, experiment
+from semveil.experiments.dp_semcom.link_bench import AWGN, FADING, LABEL, measured, over_channels, shown_metric, values_of
+from semveil.experiments.dp_semcom.security import Bench
+from semveil.experiments.kit.experiment import Jobs
 from semveil.experiments.kit.plots import COLOURS
 from semveil.experiments.kit.statistics import value
 from semveil.link.eves import hear
@@ -20,7 +21,7 @@ from semveil.training.protector import train_pair
 CHANNELS = (AWGN, FADING)
 
 
-def jobs(bench: LinkBench) -> Jobs:
+def jobs(bench: Bench) -> Jobs:
     """Every training, tested over both channels."""
     return {
         f"{channel} | {snrs[0]:g}..{snrs[1]:g}": partial(_cell, bench, channel, snrs)
@@ -29,7 +30,7 @@ def jobs(bench: LinkBench) -> Jobs:
     }
 
 
-def _cell(bench: LinkBench, channel: str, snrs_db: tuple[float, float]) -> dict[str, Any]:
+def _cell(bench: Bench, channel: str, snrs_db: tuple[float, float]) -> dict[str, Any]:
     """A pair trained over one channel, and Bob at every SNR of both."""
     chosen, run, (low, high) = bench.preset, streams(bench.preset.seed), snrs_db
     settings = pair_settings(bench.model, snr_db=low, snr_high_db=high if high > low else None, channel=channel)
@@ -50,7 +51,7 @@ def _cell(bench: LinkBench, channel: str, snrs_db: tuple[float, float]) -> dict[
 
 def drawing(result: dict[str, Any], folder: Path) -> Figure:
     cells = list(result["cells"].values())
-    trained, metric = list(dict.fromkeys(cell["channel"] for cell in cells)), shown_metric(cells)
+    (trained,), metric = values_of(cells, "channel"), shown_metric(cells)
     figure = Figure(figsize=(4.2 * len(trained) + 1, 7.4))
     panels = figure.subplots(len(trained), len(trained), sharey=True, sharex=True, squeeze=False)
     for row, tested in zip(panels, trained, strict=True):
@@ -72,11 +73,4 @@ def drawing(result: dict[str, Any], folder: Path) -> Figure:
     return figure
 
 
-MISMATCH = experiment(
-    "dp-semcom/mismatch",
-    revision=1,
-    presets=PRESETS,
-    load=load,
-    measure=cells("cells", jobs, stage="train and transmit"),
-    figures={"mismatch": drawing},
-)
+MISMATCH = over_channels("mismatch", jobs, drawing, stage="train and transmit")

@@ -6,7 +6,7 @@ The table is `security.json`, drawn by `security_figure`.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -124,9 +124,16 @@ PRESETS = presets(
 
 @dataclass(frozen=True, eq=False)
 class Bench:
-    """What a run works on, loaded: faces, their latents, the judge, and the gallery's embeddings."""
+    """What a run works on, loaded: faces, their latents, the judge, and the gallery's embeddings.
 
-    preset: SecurityPreset
+    Attributes:
+        preset: of `security`, or of the experiments over channels.
+        codes: (B, K, D) of the attacked faces, clipped.
+        public: (N, K, D) of the public ones.
+        gallery: (G, E), empty where nobody is looked for.
+    """
+
+    preset: Any
     model: FaceModel
     faces: SecurityFaces
     codes: Tensor
@@ -141,25 +148,39 @@ class Bench:
 
 
 def load(run: Run) -> Bench:
-    """What a run works on: faces with their parts to play, latents, recogniser."""
+    """What a run of this experiment works on."""
     chosen: SecurityPreset = run.preset
+    bench = load_bench(run, attacked=chosen.attacked, gallery=chosen.gallery, cases=chosen.cases)
+    attributes = {name: _balance(labels[0]) for name, labels in bench.faces.attributes.items()}
+    return replace(bench, config={**bench.config, "attributes": attributes})
+
+
+def load_bench(run: Run, *, attacked: int, gallery: int, cases: Sequence[str], perceptual: str | None = None) -> Bench:
+    """Load model and recogniser, faces with their parts to play, and their latents.
+
+    Args:
+        run: whose preset has `public`, `verifier` and `seed`.
+        attacked: faces, at most.
+        gallery: strangers in the gallery.
+        cases: of `CASES`, whose pairs are described.
+        perceptual: term of the inversion; the model's own where None.
+    """
     loaded = load_model(run.model or DEFAULT_MODEL)
-    judge, judge_card = load_verifier(run.verifier or chosen.verifier, resolution=loaded.size)
-    faces = faces_with_parts(run, loaded, attacked=chosen.attacked, gallery=chosen.gallery, public=chosen.public)
-    attacked, public, inversion = inverted_parts(run, loaded, faces)
-    gallery = judge.embed(faces.gallery) if len(faces.gallery) else torch.empty(0)
+    judge, card = load_verifier(run.verifier or run.preset.verifier, resolution=loaded.size)
+    faces = faces_with_parts(run, loaded, attacked=attacked, gallery=gallery, public=run.preset.public)
+    codes, public, inversion = inverted_parts(run, loaded, faces, perceptual=perceptual)
+    known = judge.embed(faces.gallery) if len(faces.gallery) else torch.empty(0)
     config = {
-        "preset": as_json(chosen),
+        "preset": as_json(run.preset),
         "model": face_model_card(loaded),
-        "verifier": judge_card,
+        "verifier": card,
         "metric_weights": metric_weights(),
         "photos": faces.description,
         "photos_digest": faces.digest,
-        "pairs": case_pairs(loaded, chosen.cases),
+        "pairs": case_pairs(loaded, cases),
         "inversion": inversion,
-        "attributes": {name: _balance(labels[0]) for name, labels in faces.attributes.items()},
     }
-    return Bench(chosen, loaded, faces, attacked, public, Remembering(judge), gallery, config)
+    return Bench(run.preset, loaded, faces, codes, public, Remembering(judge), known, config)
 
 
 def jobs(bench: Bench) -> Jobs:
@@ -226,13 +247,24 @@ def case_pairs(model: FaceModel, names: Sequence[str]) -> dict[str, str]:
 
 def _measured(bench: Bench, images: Tensor) -> dict[str, Any]:
     """Per-photo metrics against the source, and re-identification in the gallery."""
-    columns = compare(bench.faces.attacked, images.clamp(-1, 1), bench.verifier)
-    metrics = {
+    return {**compared(bench, images, METRICS), "reidentification": _reidentified(bench, images)}
+
+
+def compared(bench: Bench, images: Tensor, metrics: Sequence[str], *, detect: bool = True) -> dict[str, Any]:
+    """Per-photo metrics against the source; None, with a reason, where weights are absent.
+
+    Args:
+        bench: with the photos and the recogniser.
+        images: (B, 3, S, S) that a party sees.
+        metrics: that are kept.
+        detect: look for faces.
+    """
+    columns = compare(bench.faces.attacked, images.clamp(-1, 1), bench.verifier, detect=detect)
+    return {
         name: rounded(value) if isinstance(value, list) else value
         for name, value in columns.items()
-        if name.removesuffix("_reason") in METRICS
+        if name.removesuffix("_reason") in metrics
     }
-    return {**metrics, "reidentification": _reidentified(bench, images)}
 
 
 def _reidentified(bench: Bench, images: Tensor) -> dict[str, Any] | None:

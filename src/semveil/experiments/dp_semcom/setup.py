@@ -26,7 +26,7 @@ PICTURED_EPSILONS = (1, 10, 15, 300, 800)  # [DPSC] Figs. 5 and 6
 
 @dataclass(frozen=True)
 class Preset:
-    """Size of a run of dp-semcom's figures.
+    """Size of a run of dp-semcom's figures; the defaults are those of `small`.
 
     Attributes:
         name: as the user says it.
@@ -45,10 +45,10 @@ class Preset:
     """
 
     name: str
-    model: str
-    verifier: str
-    photos: int
-    needs_data: bool
+    model: str = DEFAULT_MODEL
+    verifier: str = "dlib"
+    photos: int = 128
+    needs_data: bool = True
     epsilons: tuple[float, ...] = PAPER_EPSILONS
     pictured: int = 3
     pictured_epsilons: tuple[float, ...] = PICTURED_EPSILONS
@@ -62,8 +62,6 @@ class Preset:
 PRESETS = presets(
     Preset(
         name="smoke",
-        model=DEFAULT_MODEL,
-        verifier="dlib",
         photos=4,
         needs_data=False,
         epsilons=(1, 800),
@@ -72,7 +70,7 @@ PRESETS = presets(
         noise_epsilons=(10,),
         seeds=(0,),
     ),
-    Preset(name="small", model=DEFAULT_MODEL, verifier="dlib", photos=128, needs_data=True),
+    Preset("small"),
     # The paper names no number of test photos. The official generator was not trained on the last 2,000; 500 of them fit
     # into 2 GB at 512 px. Its inversion is dominated by LPIPS(VGG), which therefore has to be there.
     Preset(
@@ -80,7 +78,6 @@ PRESETS = presets(
         model=OFFICIAL_MODEL,
         verifier="arcface",
         photos=500,
-        needs_data=True,
         perceptual="lpips",
         measured_box=True,
     ),

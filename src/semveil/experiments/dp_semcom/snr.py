@@ -10,21 +10,21 @@ from matplotlib.figure import Figure
 
 from semveil.experiments.dp_semcom.link_bench import (
     LABEL,
-    PRESETS,
     STRONGEST,
-    LinkBench,
     gap,
-    load,
+    of_strongest,
+    over_channels,
     run_cell,
     shown_metric,
-    strongest,
+    values_of,
 )
-from semveil.experiments.kit.experiment import Jobs, cells, experiment
+from semveil.experiments.dp_semcom.security import Bench
+from semveil.experiments.kit.experiment import Jobs
 from semveil.experiments.kit.plots import COLOURS
 from semveil.experiments.kit.statistics import value
 
 
-def jobs(bench: LinkBench) -> Jobs:
+def jobs(bench: Bench) -> Jobs:
     """Bob's SNR against Eve's, for each channel and what its receivers know."""
     snrs, attacks = bench.preset.snrs_db, ("direct", *STRONGEST)
     return {
@@ -39,15 +39,14 @@ def jobs(bench: LinkBench) -> Jobs:
 def drawing(result: dict[str, Any], folder: Path) -> Figure:
     cells, snrs = list(result["cells"].values()), result["config"]["preset"]["snrs_db"]
     metric = shown_metric(cells)
-    protections, channels = (list(dict.fromkeys(cell[name] for cell in cells)) for name in ("protection", "channel"))
+    protections, channels = values_of(cells, "protection", "channel")
     figure = Figure(figsize=(3.2 * len(protections) + 1, 2 * (2.6 * len(channels)) + 0.6))
     panels = figure.subplots(2 * len(channels), len(protections), squeeze=False)
     for cell in cells:
         row, column = channels.index(cell["channel"]), protections.index(cell["protection"])
         curve, square = panels[2 * row, column], panels[2 * row + 1, column]
         curve.plot(snrs, [value(party, metric) for party in cell["bob"]], "o-", color=COLOURS["bob"], label="Bob")
-        eves = [strongest(cell, metric, snr) for snr in snrs]
-        values = [value(eve or {}, metric) for eve in eves]
+        values = [of_strongest(cell, metric, snr) for snr in snrs]
         curve.plot(snrs, values, "s-", color=COLOURS["eve"], label="strongest Eve")
         curve.set_title(f"{cell['protection']}\n{cell['channel']}", fontsize=8)
         curve.set_ylabel(metric.upper())
@@ -67,11 +66,4 @@ def drawing(result: dict[str, Any], folder: Path) -> Figure:
     return figure
 
 
-SNR = experiment(
-    "dp-semcom/snr",
-    revision=1,
-    presets=PRESETS,
-    load=load,
-    measure=cells("cells", jobs, stage="transmit and attack"),
-    figures={"snr": drawing},
-)
+SNR = over_channels("snr", jobs, drawing)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a run of identity-dp's figures works on: identity model, recognisers, photos."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -13,14 +13,14 @@ from torch import Tensor
 from semveil.core.weights import WeightsMissing
 from semveil.experiments.identity_dp.presets import FACENETS, LITERAL, OURS, PUBLISHED, IdentityPreset
 from semveil.experiments.kit.experiment import Run
-from semveil.experiments.kit.inputs import as_json, photos_to_measure
+from semveil.experiments.kit.inputs import as_json, photos_to_measure, recognisers
 from semveil.experiments.kit.keeping import metric_weights
 from semveil.experiments.kit.photo_sets import PhotoSet, astronaut_and
 from semveil.experiments.kit.set_distance import SetFeatures
 from semveil.methods.face_model import load_model
 from semveil.methods.identity_dp import IdentityDP, observed_sensitivity
 from semveil.methods.identity_model import IdentityModel, load_identity_model
-from semveil.recognition.by_name import Remembering, load_verifier
+from semveil.recognition.by_name import Remembering
 from semveil.recognition.verifier import FaceNetVerifier, Verifier
 
 FIRST_TEST_PHOTO = 27_000  # of CelebA-HQ: the paper tests on 3,000; which ones it drew is not known
@@ -75,15 +75,14 @@ def load(photos: Callable[[Run, IdentityModel], PhotoSet]) -> Callable[[Run], Id
 
     def loaded(run: Run) -> IdentityBench:
         model = load_identity_model(run.model or run.preset.model)
-        verifiers = run.verifier.split(",") if run.verifier else run.preset.verifiers
-        return prepare_bench(run.preset, model, photos(run, model), verifiers)
+        return prepare_bench(run.preset, model, photos(run, model), run.verifiers)
 
     return loaded
 
 
-def prepare_bench(preset: IdentityPreset, model: IdentityModel, photos: PhotoSet, verifiers: Sequence[str]) -> IdentityBench:
+def prepare_bench(preset: IdentityPreset, model: IdentityModel, photos: PhotoSet, verifiers: Iterable[str]) -> IdentityBench:
     """Load recognisers and features, and measure what [IDP] takes for the sensitivity."""
-    loaded = {name: load_verifier(name, resolution=model.size) for name in verifiers}
+    judges, cards = recognisers(verifiers, model.size)
     facenets, lacking = _facenets()
     features = SetFeatures.load()
     identities = torch.cat([model.identify(part) for part in photos.images.split(CHUNK)])
@@ -91,7 +90,7 @@ def prepare_bench(preset: IdentityPreset, model: IdentityModel, photos: PhotoSet
     config = {
         "preset": as_json(preset),
         "model": {"name": model.name, "digest": model.digest, "dimension": model.dim, "size": model.size},
-        "verifiers": {name: card for name, (_, card) in loaded.items()},
+        "verifiers": cards,
         "facenets_missing": lacking,
         "facenets": {name: verifier.digest for name, verifier in facenets.items()},
         "features": features.names,
@@ -100,7 +99,6 @@ def prepare_bench(preset: IdentityPreset, model: IdentityModel, photos: PhotoSet
         "photos_may_be_shown": photos.public,
         "observed_sensitivity": round(sensitivity, 4) if len(identities) > 1 else None,
     }
-    judges = {name: Remembering(verifier) for name, (verifier, _) in loaded.items()}
     return IdentityBench(preset, model, judges, facenets, photos, sensitivity, features, config)
 
 

@@ -32,9 +32,8 @@ from semveil.experiments.identity_dp.rows import Row, looks, measured, own_rows
 from semveil.experiments.identity_dp.shown import about, head_of, named, row_of
 from semveil.experiments.kit.experiment import written_elsewhere
 from semveil.experiments.kit.keeping import at_once
-from semveil.experiments.kit.latent_measures import save_picture
 from semveil.experiments.kit.photo_sets import DataMissing, PhotoSet
-from semveil.experiments.kit.picture_grid import Cell, draw_pictures
+from semveil.experiments.kit.picture_grid import Cell, draw_pictures, save_picture
 from semveil.experiments.kit.reproduce import draw
 from semveil.experiments.kit.statistics import NOT_MEASURED, value
 from semveil.experiments.kit.tables import markdown

@@ -14,8 +14,7 @@ from semveil.experiments.identity_dp.photos import own_faces
 from semveil.experiments.identity_dp.rows import PAPER_EPSILONS, claim, looks, protected
 from semveil.experiments.kit.experiment import whole
 from semveil.experiments.kit.keeping import Keep
-from semveil.experiments.kit.latent_measures import save_picture
-from semveil.experiments.kit.picture_grid import Cell, draw_pictures
+from semveil.experiments.kit.picture_grid import Cell, draw_pictures, save_picture
 
 PER_ROW = 8  # faces
 

@@ -14,7 +14,7 @@ Proof 4.1 says). Attackers of growing knowledge ask who is on a protected photo:
 Positive control: photos without protection. Negative controls: attributes of another person's photo, and permuted names.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -25,7 +25,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from semveil.attacks.reidentification import Reidentification
-from semveil.core.progress import Progress, quiet
+from semveil.core.progress import Progress
 from semveil.core.rng import streams
 from semveil.encoders.attributes import coarsened
 from semveil.experiments.identity_dp.leak_attacks import (
@@ -45,15 +45,14 @@ from semveil.experiments.identity_dp.leak_attacks import (
 from semveil.experiments.identity_dp.leak_faces import LeakFaces, Portraits, leak_faces
 from semveil.experiments.identity_dp.leak_figure import drawing, leak_tables
 from semveil.experiments.kit.experiment import Run, experiment, presets, whole
-from semveil.experiments.kit.inputs import as_json
-from semveil.experiments.kit.keeping import Keep, at_once, each, face_model_card
+from semveil.experiments.kit.inputs import as_json, recognisers
+from semveil.experiments.kit.keeping import Keep, each, face_model_card
 from semveil.experiments.kit.photo_sets import DataMissing, load_face_set
 from semveil.experiments.kit.statistics import rates
 from semveil.methods.face_model import load_model
 from semveil.methods.identity_dp import IdentityDP
 from semveil.methods.identity_model import DEFAULT_IDENTITY_MODEL, IdentityModel, load_identity_model
 from semveil.metrics import ssim
-from semveil.recognition.by_name import load_verifier
 from semveil.recognition.verifier import Verifier
 
 CHUNK = 64  # photos at a time
@@ -126,6 +125,31 @@ class LeakBench:
     def head(self) -> dict[str, Any]:
         return {"seeds": [self.preset.seed]}
 
+    def nearest(self, probed: Tensor, clear: Tensor) -> Reidentification:
+        """Whom the vectors of protected photos are nearest to, in the gallery."""
+        return nearest(probed, clear, self.faces.probes.names, self.faces.gallery.names)
+
+    def anew(self, pictures: Tensor, signal: Signal) -> Tensor:
+        """What a signal says of pictures' attributes, fused with random identities."""
+        return fused_anew(self.model, pictures, signal, rng=streams(self.preset.seed)["attacker's identities"])
+
+
+@dataclass(frozen=True, eq=False)
+class Known:
+    """What attackers know before they see a protected photo.
+
+    Attributes:
+        signal: what they read of pictures, by name, as the others.
+        clear: read of the unprotected gallery.
+        clear_anew: of the gallery's attributes, fused anew.
+        before: of the strangers' photos before protection.
+    """
+
+    signal: Mapping[str, Signal]
+    clear: Mapping[str, Tensor]
+    clear_anew: Mapping[str, Tensor]
+    before: Mapping[str, Tensor]
+
 
 def load(run: Run) -> LeakBench:
     """What a run works on: a face set or a folder with LFW, the identity model, and the recognisers that attackers use."""
@@ -141,15 +165,11 @@ def load(run: Run) -> LeakBench:
         named_people=chosen.named_people,
         named_photos=chosen.named_photos,
     )
-    named = {
-        name: load_verifier(name, resolution=loaded.size)
-        for name in (run.verifier.split(",") if run.verifier else chosen.verifiers)
-    }
-    judges = {name: judge for name, (judge, _) in named.items()}
+    judges, cards = recognisers(run.verifiers, loaded.size)
     config = {
         "preset": as_json(chosen),
         "model": {"name": loaded.name, "digest": loaded.digest, "dimension": loaded.dim},
-        "recognisers": {name: card for name, (_, card) in named.items()},
+        "recognisers": cards,
         "public_faces": None if chosen.attribute_epsilon is None else face_model_card(load_model()),
         "photos": {name: len(part) for name, part in vars(faces).items()},
         "photos_digest": faces.digest,
@@ -160,37 +180,15 @@ def load(run: Run) -> LeakBench:
 
 def run(bench: LeakBench, folder: Path, progress: Progress, keep: Keep) -> dict[str, Any]:
     """All attackers on all variants."""
-    return measure_leak(bench.model, bench.faces, bench.recognisers, bench.preset, keep=keep, progress=progress)
-
-
-def measure_leak(
-    model: IdentityModel,
-    faces: LeakFaces,
-    recognisers: Mapping[str, Verifier],
-    preset: LeakPreset,
-    *,
-    keep: Keep = at_once,
-    progress: Progress = quiet,
-) -> dict[str, Any]:
-    """All attackers on all variants, JSON-ready.
-
-    Args:
-        model: protects.
-        faces: of whom, and what attackers have of them.
-        recognisers: that attackers use, by name; their thresholds play no part.
-        preset: budgets and the seed.
-        keep: keeps what is measured of a variant.
-        progress: how many variants are done.
-    """
-    signal, variants = signals(model, recognisers), _variants(model, faces, preset)
+    signal, faces = signals(bench.model, bench.recognisers), bench.faces
     clear, before = ({name: read(of, part.images) for name, of in signal.items()} for part in (faces.gallery, faces.strangers))
-    anew = partial(_fused_anew, model, preset.seed)
-    clear_anew = {name: anew(faces.gallery.images, signal[name]) for name in recognisers}
-    attack = partial(_attacked, faces, signal, list(recognisers), clear, before, preset.seed, anew=anew, clear_anew=clear_anew)
-    found = each({variant.name: partial(attack, variant) for variant in variants}, keep, progress, "attack")
+    anew = {name: bench.anew(faces.gallery.images, signal[name]) for name in bench.recognisers}
+    known = Known(signal, clear, anew, before)
+    jobs = {variant.name: partial(_attacked, bench, known, variant) for variant in _variants(bench.model, faces, bench.preset)}
+    found = each(jobs, keep, progress, "attack")
     return {
-        "attribute_probe": _attribute_probe(model, faces, preset),
-        "variants": dict(zip((v.name for v in variants), found, strict=True)),
+        "attribute_probe": _attribute_probe(bench.model, faces, bench.preset),
+        "variants": dict(zip(jobs, found, strict=True)),
     }
 
 
@@ -226,39 +224,26 @@ def _of_another(model: IdentityModel, strangers: Tensor, preset: LeakPreset, pho
     return torch.cat([model.fuse(vectors, model.attributes(part)) for vectors, part in pairs])
 
 
-def _attacked(
-    faces: LeakFaces,
-    signal: Mapping[str, Signal],
-    recognisers: Sequence[str],
-    clear: Mapping[str, Tensor],
-    before: Mapping[str, Tensor],
-    seed: int,
-    variant: Variant,
-    *,
-    anew: Callable[[Tensor, Signal], Tensor],
-    clear_anew: Mapping[str, Tensor],
-) -> dict[str, Any]:
-    """All attackers on one variant, with the signals of the unprotected gallery and of the strangers before protection."""
+def _attacked(bench: LeakBench, known: Known, variant: Variant) -> dict[str, Any]:
+    """All attackers on one variant."""
+    faces, signal, clear = bench.faces, known.signal, known.clear
     probes, gallery = faces.probes, faces.gallery
     pictures = variant.make(probes.images).clamp(-1, 1)
     probed = {name: read(of, pictures) for name, of in signal.items()}
-    attacks = [
-        {"attack": "recogniser", "signal": name, **_scores(nearest(probed[name], clear[name], probes.names, gallery.names))}
-        for name in recognisers
-    ]
-    for name in recognisers:
-        attacks += _without_noise(name, probed[name], anew(pictures, signal[name]), clear[name], clear_anew[name], faces)
+    attacks = [_row("recogniser", name, bench.nearest(probed[name], clear[name])) for name in bench.recognisers]
+    for name in bench.recognisers:
+        attacks += _without_noise(bench, known, name, pictures, probed[name])
     very = read(signal["pixels"], probes.images)
     found = nearest(probed["pixels"], torch.cat([very, clear["pixels"]]), probes.names, (*probes.names, *gallery.names))
-    attacks.append({"attack": "same photo", "signal": "pixels", **_scores(found)})
+    attacks.append(_row("same photo", "pixels", found))
     if variant.trained:
         strangers, named = (
             {name: read(of, made) for name, of in signal.items()}
             for made in (variant.make(part.images).clamp(-1, 1) for part in (faces.strangers, faces.named))
         )
-        for name in recognisers:
-            attacks += _learnt_to_undo(name, strangers, before[name], probed, clear[name], faces, seed)
-        attacks += _learnt_the_people(named, faces.named, seed)
+        for name in bench.recognisers:
+            attacks += _learnt_to_undo(bench, known, name, strangers, probed)
+        attacks += _learnt_the_people(named, faces.named, bench.preset.seed)
     return {
         "of_a_release": variant.claim,
         "ssim": round(float(ssim(pictures, probes.images).mean()), 4),
@@ -266,46 +251,32 @@ def _attacked(
     }
 
 
-def _fused_anew(model: IdentityModel, seed: int, pictures: Tensor, signal: Signal) -> Tensor:
-    return fused_anew(model, pictures, signal, rng=streams(seed)["attacker's identities"])
-
-
-def _without_noise(
-    recogniser: str, probed: Tensor, probed_anew: Tensor, clear: Tensor, clear_anew: Tensor, faces: LeakFaces
-) -> list[dict[str, Any]]:
+def _without_noise(bench: LeakBench, known: Known, name: str, pictures: Tensor, probed: Tensor) -> list[dict[str, Any]]:
     """The attackers who fuse attributes anew. The sum was fixed before looking: all three scores, equally weighted."""
-    plain, anew, both = likeness(probed, clear), likeness(probed_anew, clear), likeness(probed_anew, clear_anew)
+    clear, probed_anew = known.clear[name], bench.anew(pictures, known.signal[name])
+    plain, anew, both = likeness(probed, clear), likeness(probed_anew, clear), likeness(probed_anew, known.clear_anew[name])
     scores = {
-        ("fused anew", recogniser): anew,
-        ("fused anew", f"{recogniser}, the gallery too"): both,
-        ("sum of scores", recogniser): added_up(plain, anew, both),
+        ("fused anew", name): anew,
+        ("fused anew", f"{name}, the gallery too"): both,
+        ("sum of scores", name): added_up(plain, anew, both),
     }
-    return [
-        {"attack": attack, "signal": by, **_scores(judged(table, faces.probes.names, faces.gallery.names))}
-        for (attack, by), table in scores.items()
-    ]
+    probes, gallery = bench.faces.probes, bench.faces.gallery
+    return [_row(attack, by, judged(table, probes.names, gallery.names)) for (attack, by), table in scores.items()]
 
 
 def _learnt_to_undo(
-    recogniser: str,
-    strangers: Mapping[str, Tensor],
-    before: Tensor,
-    probed: Mapping[str, Tensor],
-    clear: Tensor,
-    faces: LeakFaces,
-    seed: int,
+    bench: LeakBench, known: Known, recogniser: str, strangers: Mapping[str, Tensor], probed: Mapping[str, Tensor]
 ) -> list[dict[str, Any]]:
     """A recogniser's vector of the photo itself is estimated from its vector of the protected one, or from all signals."""
+    before, rng = known.before[recogniser], streams(bench.preset.seed)["network"]
     everything, asked = together(strangers, probed)
     estimates = {
         f"{recogniser}, linear": undone(strangers[recogniser], before, probed[recogniser]),
         f"{recogniser} from {EVERYTHING}, linear": undone(everything, before, asked),
-        f"{recogniser} from {EVERYTHING}, network": undone(everything, before, asked, rng=streams(seed)["network"]),
+        f"{recogniser} from {EVERYTHING}, network": undone(everything, before, asked, rng=rng),
     }
-    return [
-        {"attack": "learnt to undo", "signal": name, **_scores(nearest(made, clear, faces.probes.names, faces.gallery.names))}
-        for name, made in estimates.items()
-    ]
+    clear = known.clear[recogniser]
+    return [_row("learnt to undo", name, bench.nearest(made, clear)) for name, made in estimates.items()]
 
 
 def _learnt_the_people(named: Mapping[str, Tensor], faces: Portraits, seed: int) -> list[dict[str, Any]]:
@@ -317,13 +288,12 @@ def _learnt_the_people(named: Mapping[str, Tensor], faces: Portraits, seed: int)
     split[EVERYTHING] = learnt, asked
     rows = []
     for name, (train, test) in split.items():
-        linear = recognised(train, labels, test, truth)
-        rows.append({"attack": "learnt the people", "signal": f"{name}, linear", **_scores(linear)})
+        rows.append(_row("learnt the people", f"{name}, linear", recognised(train, labels, test, truth)))
     network = recognised(learnt, labels, asked, truth, rng=streams(seed)["network"])
-    rows.append({"attack": "learnt the people", "signal": f"{EVERYTHING}, network", **_scores(network)})
+    rows.append(_row("learnt the people", f"{EVERYTHING}, network", network))
     order = torch.randperm(len(labels), generator=streams(seed)["permutation"]).tolist()
     permuted = recognised(learnt, [labels[i] for i in order], asked, truth)
-    rows.append({"attack": "learnt permuted names", "signal": f"{EVERYTHING}, linear", **_scores(permuted)})
+    rows.append(_row("learnt permuted names", f"{EVERYTHING}, linear", permuted))
     return rows
 
 
@@ -339,6 +309,10 @@ def _attribute_probe(model: IdentityModel, faces: LeakFaces, preset: LeakPreset)
         cosine = F.cosine_similarity(estimate, identities["probes"]).mean()
         rows.append({"attribute_side": side, "cosine_with_the_identity": round(float(cosine), 4), **_scores(found)})
     return rows
+
+
+def _row(attack: str, signal: str, found: Reidentification) -> dict[str, Any]:
+    return {"attack": attack, "signal": signal, **_scores(found)}
 
 
 def _scores(found: Reidentification) -> dict[str, Any]:

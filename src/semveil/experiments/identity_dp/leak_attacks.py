@@ -31,14 +31,16 @@ PIXELS, CELLS = 16, 4  # side of the small picture; of the attribute maps, where
 def signals(model: IdentityModel, verifiers: Mapping[str, Verifier]) -> dict[str, Signal]:
     """What an attacker reads of a photo, by name: every recogniser's vector, a small picture, the attributes."""
 
-    def pixels(images: Tensor) -> Tensor:
-        return F.interpolate(images, (PIXELS, PIXELS), mode="bilinear", antialias=True).flatten(1)
-
     def attributes(images: Tensor) -> Tensor:
         return torch.cat([small.flatten(1) for small in map(_small, model.attributes(images))], 1)
 
     found: dict[str, Signal] = {name: verifier.embed for name, verifier in verifiers.items()}
-    return {**found, "pixels": pixels, "attributes": attributes}
+    return {**found, "pixels": small_picture, "attributes": attributes}
+
+
+def small_picture(images: Tensor) -> Tensor:
+    """(N, p) pixels of images at `PIXELS` a side."""
+    return F.interpolate(images, (PIXELS, PIXELS), mode="bilinear", antialias=True).flatten(1)
 
 
 def _small(level: Tensor) -> Tensor:

@@ -102,7 +102,15 @@ def pairs_within_folds(people: NDArray[np.str_], folds: int) -> Pairs:
 
 
 def acceptance(judge: Verifier, source: Tensor, images: Tensor, pairs: Pairs, far: float) -> list[float]:
-    """True acceptance at a false acceptance rate, [mean, deviation over folds]; the second photos are those of `images`."""
+    """True acceptance at a false acceptance rate, [mean, deviation over folds]; the second photos are those of `images`.
+
+    Args:
+        judge: scores pairs.
+        source: photos (N, 3, S, S) in [-1, 1].
+        images: what was made of them.
+        pairs: rows of both.
+        far: false acceptance rate.
+    """
     a, b = (torch.cat([judge.embed(part) for part in batch.split(CHUNK)]) for batch in (source, images))
     scores = judge.similarity(a[pairs.first], b[pairs.second]).double().numpy()
     mean, deviation = true_acceptance(scores, pairs.same, pairs.fold, far=far)

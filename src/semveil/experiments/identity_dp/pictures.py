@@ -18,8 +18,7 @@ from semveil.experiments.identity_dp.rows import PAPER_EPSILONS, claim, independ
 from semveil.experiments.identity_dp.shown import basis, caption
 from semveil.experiments.kit.experiment import whole
 from semveil.experiments.kit.keeping import Keep
-from semveil.experiments.kit.latent_measures import save_picture
-from semveil.experiments.kit.picture_grid import Cell, by_source, draw_pictures
+from semveil.experiments.kit.picture_grid import Cell, by_source, draw_pictures, save_picture
 from semveil.metrics import identity_distance
 
 FIGURE_AMOUNTS = (("pixelization", 4.0), ("pixelization", 8.0), ("noise", 9.0), ("noise", 18.0), ("blur", 8.0), ("blur", 16.0))

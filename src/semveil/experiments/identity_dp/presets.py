@@ -12,7 +12,7 @@ PUBLISHED, LITERAL, OURS = "laplace, as published", "laplace, Eq. 11 to the lett
 
 @dataclass(frozen=True)
 class IdentityPreset:
-    """Size of a run.
+    """Size of a run; the defaults are those of `small`.
 
     Attributes:
         name: as the user says it.
@@ -35,19 +35,19 @@ class IdentityPreset:
     """
 
     name: str
-    model: str
-    verifiers: tuple[str, ...]
-    needs_data: bool
-    photos: int
-    compared: int
+    model: str = "identity-64"
+    verifiers: tuple[str, ...] = ("edgeface", "dlib", "bundled")
+    needs_data: bool = True
+    photos: int = 48
+    compared: int = 96
     pictured: int = 3
-    detected: int = 1000
+    detected: int = 96
     epsilons: tuple[float, ...] = (0.01, 0.57, 6.0, 12.0, 25.0, 50.0, 100.0, 200.0, 800.0)
     pictured_epsilons: tuple[float, ...] = (0.57, 6.0, 12.0, 25.0, 50.0, 100.0, 800.0)
-    draws: int = 1
+    draws: int = 5
     candidates: int = 20
     photos_per_person: int = 4
-    people: int = 1000
+    people: int = 80
     folds: int = 10
     far: float = 1e-3
     seed: int = 0
@@ -56,36 +56,26 @@ class IdentityPreset:
 IDENTITY_PRESETS = presets(
     IdentityPreset(
         name="smoke",
-        model="identity-64",
         verifiers=("dlib",),
         needs_data=False,
         photos=2,
         compared=2,
         pictured=2,
+        detected=1000,
         epsilons=(6.0, 400.0),
         pictured_epsilons=(6.0, 400.0),
+        draws=1,
         candidates=2,
         people=8,
         folds=2,
         far=0.5,
     ),
-    IdentityPreset(
-        name="small",
-        model="identity-64",
-        verifiers=("edgeface", "dlib", "bundled"),
-        needs_data=True,
-        photos=48,
-        compared=96,
-        detected=96,
-        draws=5,
-        people=80,
-    ),
+    IdentityPreset("small"),
     # The paper's 27,000 and 3,000 photos of CelebA-HQ at 256 px; all 3,000 are measured, 100 faces of each and epsilon.
     IdentityPreset(
         name="paper",
         model="identity-256",
         verifiers=("arcface", "dlib"),
-        needs_data=True,
         photos=3000,
         compared=3000,
         pictured=5,

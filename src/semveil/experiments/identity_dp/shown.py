@@ -9,7 +9,7 @@ from semveil.experiments.identity_dp.presets import LITERAL, PUBLISHED
 from semveil.experiments.kit.plots import number
 from semveil.experiments.kit.set_distance import shown_distances
 from semveil.experiments.kit.statistics import mean
-from semveil.experiments.kit.tables import markdown, means
+from semveil.experiments.kit.tables import HEADS, markdown, means
 
 SAID_BY = "The paper's text, or our aim"
 REPORTED = "as reported by the paper"
@@ -120,8 +120,7 @@ def distances_in(columns: Iterable[str]) -> list[str]:
 
 def column(metric: str) -> str:
     """A metric as a column's head."""
-    words = {"psr": "PSR", "psnr": "PSNR", "ssim": "SSIM", "face_detected": "face found"}
-    return words.get(metric, metric.replace("identity_distance ", "distance, ").replace("protected ", "PSR, "))
+    return HEADS.get(metric, metric.replace("identity_distance ", "distance, ").replace("protected ", "PSR, "))
 
 
 def named(row: dict[str, Any]) -> str:

@@ -53,6 +53,11 @@ class Run:
     verifier: str | None
     progress: Progress
 
+    @property
+    def verifiers(self) -> Iterable[str]:
+        """Names of recognisers, for a preset of several."""
+        return self.verifier.split(",") if self.verifier else self.preset.verifiers
+
 
 class Inputs(Protocol):
     """What is measured on, loaded."""

@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What runs load: held-out photos, presets as JSON has them."""
+"""What runs load: held-out photos, recognisers, presets as JSON has them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict
 from typing import Any
 
 from semveil.experiments.kit.experiment import Run
 from semveil.experiments.kit.photo_sets import FIRST_TEST_PHOTO, DataMissing, PhotoSet, Sized, held_out_photos
+from semveil.recognition.by_name import Remembering, load_verifier
+from semveil.recognition.verifier import Verifier
 
 
 def measured_photos(run: Run, model: Sized, count: int, *, first_test_photo: int = FIRST_TEST_PHOTO) -> PhotoSet:
@@ -55,6 +57,17 @@ def photos_to_measure(
     if run.data is None and (shows or not run.preset.needs_data):
         return public()
     return measured_photos(run, model, count, first_test_photo=first_test_photo)
+
+
+def recognisers(names: Iterable[str], size: int) -> tuple[dict[str, Verifier], dict[str, Any]]:
+    """Recognisers by name, each of which embeds a picture once, and what results say of them.
+
+    Args:
+        names: of `semveil.recognition.by_name.VERIFIERS`.
+        size: side of the pictures in pixels, which the thresholds are of.
+    """
+    loaded = {name: load_verifier(name, resolution=size) for name in names}
+    return {name: Remembering(judge) for name, (judge, _) in loaded.items()}, {name: card for name, (_, card) in loaded.items()}
 
 
 def as_json(preset: Any) -> dict[str, Any]:

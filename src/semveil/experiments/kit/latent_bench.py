@@ -24,7 +24,6 @@ from semveil.methods.model_folder import box_as_dict
 from semveil.recognition.by_name import Remembering, load_verifier
 from semveil.recognition.verifier import Verifier
 
-PICTURES = "images"  # folder beside the JSON
 Invert = Callable[[Tensor], tuple[Tensor, dict[str, Any]]]
 
 

@@ -7,10 +7,9 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
-from semveil.core.pixels import to_pixels
 from semveil.core.results import rounded
-from semveil.data.save import save_png
-from semveil.experiments.kit.latent_bench import PICTURES, LatentBench
+from semveil.experiments.kit.latent_bench import LatentBench
+from semveil.experiments.kit.picture_grid import save_picture
 from semveil.link.measure import compare
 from semveil.metrics import ald, face_detected, fppsr, identity_similarity, l2
 
@@ -43,13 +42,6 @@ def looks(bench: LatentBench, images: Tensor, inverted: Tensor | None = None, *,
     if detect:
         columns["face_detected"] = face_detected(shown[: bench.preset.detected]).float().tolist()
     return {name: rounded(value) if isinstance(value, list) else value for name, value in columns.items()}
-
-
-def save_picture(folder: Path, name: str, image: Tensor) -> str:
-    """Write one picture (3, S, S) into the run's folder of pictures; gives its name relative to the JSON."""
-    (folder / PICTURES).mkdir(exist_ok=True)
-    save_png(folder / PICTURES / f"{name}.png", to_pixels(image[None])[0])
-    return f"{PICTURES}/{name}.png"
 
 
 def pictured(bench: LatentBench, folder: Path, images: Tensor, name: str, said: dict[str, Any]) -> list[dict[str, Any]]:

@@ -10,7 +10,7 @@ from semveil.methods.latent_model import STYLEGAN2
 
 @dataclass(frozen=True)
 class LatentPreset:
-    """Size of a run.
+    """Size of a run; the defaults are those of `small`.
 
     Epsilons per coordinate are multiplied by the number of coordinates, as [LDP] Fig. 7 has it.
 
@@ -40,11 +40,11 @@ class LatentPreset:
     """
 
     name: str
-    model: str
-    verifier: str
-    needs_data: bool
-    photos: int
-    distance_photos: int
+    model: str = DEFAULT_MODEL
+    verifier: str = "edgeface"
+    needs_data: bool = True
+    photos: int = 96
+    distance_photos: int = 288
     shown_pairs: int = 20
     pictured: int = 3
     detected: int = 48
@@ -68,7 +68,6 @@ class LatentPreset:
 LATENT_PRESETS = presets(
     LatentPreset(
         name="smoke",
-        model=DEFAULT_MODEL,
         verifier="dlib",
         needs_data=False,
         photos=3,
@@ -87,13 +86,12 @@ LATENT_PRESETS = presets(
         large_epsilons_per_coordinate=(10.0,),
         noises=2,
     ),
-    LatentPreset(name="small", model=DEFAULT_MODEL, verifier="edgeface", needs_data=True, photos=96, distance_photos=288),
+    LatentPreset("small"),
     # [DPI] compares 1,000 photos pair by pair (13 GB at 1,024 px) and draws 100 times; it names no number of test photos.
     LatentPreset(
         name="paper",
         model=STYLEGAN2,
         verifier="arcface",
-        needs_data=True,
         photos=100,
         distance_photos=1000,
         pictured=5,

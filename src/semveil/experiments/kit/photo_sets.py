@@ -144,6 +144,11 @@ def held_out_photos(
 def load_face_set(data: Path, model: Sized, *, progress: Tick = lambda done, total: None) -> FaceSet:
     """A face set of the model's size: the `.npz` itself, or made of a folder of photos at first use.
 
+    Args:
+        data: an `.npz` or a folder, see `held_out_photos`.
+        model: gives the size.
+        progress: photos prepared, and all.
+
     Raises:
         DataMissing: there is no such data, or it has another size.
     """

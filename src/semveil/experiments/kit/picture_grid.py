@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Rows of face images with captions, as in [DPSC] Figs. 5 and 6."""
+"""Pictures beside the JSON, and rows of them with captions, as in [DPSC] Figs. 5 and 6."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -9,9 +9,14 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from PIL import Image
+from torch import Tensor
+
+from semveil.core.pixels import to_pixels
+from semveil.data.save import save_png
 
 Cell = tuple[Path | NDArray[np.uint8], str]
 CELL = 1.75  # inches
+PICTURES = "images"  # folder beside the JSON
 
 
 def draw_pictures(rows: Sequence[Sequence[Cell]], *, title: str, row_labels: Sequence[str] = (), aside: str = "") -> Figure:
@@ -60,6 +65,20 @@ def by_source(records: Iterable[Mapping[str, Any]], folder: Path, caption: Calla
     for record in records:
         rows.setdefault(record["source"], []).append((folder / record["file"], caption(record)))
     return list(rows.values())
+
+
+def save_picture(folder: Path, name: str, image: Tensor | NDArray[np.uint8]) -> str:
+    """Write a picture beside the JSON, into a folder of its own; gives its place relative to the JSON.
+
+    Args:
+        folder: of the JSON.
+        name: of the picture, without suffix.
+        image: (3, S, S) in [-1, 1], or pixels (H, W, 3).
+    """
+    (folder / PICTURES).mkdir(exist_ok=True)
+    pixels = to_pixels(image[None])[0] if isinstance(image, Tensor) else image
+    save_png(folder / PICTURES / f"{name}.png", pixels)
+    return f"{PICTURES}/{name}.png"
 
 
 def read_pixels(path: Path) -> NDArray[np.uint8]:

@@ -62,7 +62,12 @@ def _resampled(
 
 
 def mean(columns: Mapping[str, Any], metric: str) -> Score | None:
-    """Mean over photos of a metric with one value per photo, or one per draw and photo; None where it was not measured."""
+    """Mean over photos of a metric with one value per photo, or one per draw and photo; None where it was not measured.
+
+    Args:
+        columns: metric -> values of photos, (photos,) or (draws, photos).
+        metric: wanted.
+    """
     found = columns.get(metric)
     return None if found is None else mean_of_photos(found)
 

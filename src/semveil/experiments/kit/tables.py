@@ -5,7 +5,23 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from semveil.experiments.kit.claims import Claim
+from semveil.experiments.kit.set_distance import shown_distances
 from semveil.experiments.kit.statistics import NOT_MEASURED, mean
+
+HEADS = {
+    "l2": "l2",
+    "ald_inf": "ALD∞",
+    "ssim": "SSIM",
+    "psnr": "PSNR",
+    "lpips": "LPIPS",
+    "lpips_squeeze": "LPIPS-Squeeze",
+    "frechet": "Fréchet",
+    "identity_similarity": "similarity",
+    "psr": "PSR",
+    "fppsr": "FPPSR",
+    "fppsr_to_inversion": "FPPSR to inversion",
+    "face_detected": "face found",
+}
 
 
 def markdown(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
@@ -23,9 +39,18 @@ def markdown(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 
 def means(columns: Mapping[str, Any], metrics: Iterable[str]) -> list[str]:
-    """Means over photos in a table's cells."""
-    found = [(metric, mean(columns, metric)) for metric in metrics]
-    return [NOT_MEASURED if m is None else f"{m.value:,.0f}" if metric == "l2" else str(m) for metric, m in found]
+    """Means over photos in a table's cells; under `frechet` the distances of the sets."""
+    return [shown_distances(columns) if metric == "frechet" else _mean(columns, metric) for metric in metrics]
+
+
+def _mean(columns: Mapping[str, Any], metric: str) -> str:
+    found = mean(columns, metric)
+    return NOT_MEASURED if found is None else f"{found.value:,.0f}" if metric == "l2" else str(found)
+
+
+def heads(metrics: Iterable[str]) -> list[str]:
+    """Metrics as columns' heads."""
+    return [HEADS[metric] for metric in metrics]
 
 
 def claims_table(claims: Iterable[Claim], *, said_by: str = "The paper's text") -> str:

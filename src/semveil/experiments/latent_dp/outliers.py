@@ -13,15 +13,14 @@ from torch import Tensor
 
 from semveil.core.progress import Progress
 from semveil.core.results import rounded
-from semveil.data.save import save_png
 from semveil.experiments.kit.claims import Claim
 from semveil.experiments.kit.experiment import whole
 from semveil.experiments.kit.keeping import Keep
-from semveil.experiments.kit.latent_bench import PICTURES, LatentBench, load
-from semveil.experiments.kit.latent_measures import identity, save_picture
+from semveil.experiments.kit.latent_bench import LatentBench, load
+from semveil.experiments.kit.latent_measures import identity
 from semveil.experiments.kit.latent_tables import about
 from semveil.experiments.kit.outliers import outliers
-from semveil.experiments.kit.picture_grid import by_source, draw_pictures
+from semveil.experiments.kit.picture_grid import by_source, draw_pictures, save_picture
 from semveil.experiments.kit.tables import claims_table, markdown
 from semveil.experiments.latent_dp.common import FACES, bounds, result_of_paper
 from semveil.methods.latent_dp import LatentDP
@@ -66,11 +65,7 @@ def run(bench: LatentBench, folder: Path, progress: Progress, keep: Keep) -> dic
                     "guarantee": method.guarantee().as_dict() if method else None,
                 }
             )
-    codes = {}
-    for i in shown:
-        (folder / PICTURES).mkdir(exist_ok=True)
-        codes[ids[i]] = f"{PICTURES}/clip-{i + 1}-latents.png"
-        save_png(folder / codes[ids[i]], _map_of_bounds(bench, latents[i]))
+    codes = {ids[i]: save_picture(folder, f"clip-{i + 1}-latents", _map_of_bounds(bench, latents[i])) for i in shown}
     progress("clip", len(methods), len(methods))
     return {"photos_may_be_shown": bench.photos.public, "latents": codes, "images": records}
 

@@ -18,9 +18,8 @@ from semveil.experiments.kit.latent_bench import LatentBench, load
 from semveil.experiments.kit.latent_measures import looks, over_draws
 from semveil.experiments.kit.latent_tables import about, guaranteed, in_doubt
 from semveil.experiments.kit.plots import COLOURS, cautions, legend, level, line, title
-from semveil.experiments.kit.set_distance import shown_distances
 from semveil.experiments.kit.statistics import mean, paired
-from semveil.experiments.kit.tables import claims_table, markdown, means
+from semveil.experiments.kit.tables import claims_table, heads, markdown, means
 from semveil.experiments.latent_dp.common import FACES, bounds, method_of, result_of_paper
 from semveil.methods.latent_dp import LatentDP
 from semveil.metrics import Moments
@@ -104,20 +103,15 @@ def drawing(result: dict[str, Any], folder: Path) -> Figure:
 
 
 def table(result: dict[str, Any]) -> list[str]:
-    head = ["bounds", "ε (basis)", "ε of the published formula (same basis)", "SSIM", "PSNR", "LPIPS", "LPIPS-Squeeze"]
-    head += ["Fréchet", "similarity", "FPPSR", "FPPSR to inversion", "face found"]
-    metrics = ("ssim", "psnr", "lpips", "lpips_squeeze")
-    more = ("identity_similarity", "fppsr", "fppsr_to_inversion", "face_detected")
-    plain = result["reconstructed"]["images"]
-    similarity, rate, face = means(plain, ("identity_similarity", "fppsr", "face_detected"))
-    rows = [["none", "inversion, no noise", "", *means(plain, metrics), shown_distances(plain), similarity, rate, "", face]]
+    likeness = ("ssim", "psnr", "lpips", "lpips_squeeze", "frechet", "identity_similarity", "fppsr")
+    metrics, plain = (*likeness, "fppsr_to_inversion", "face_detected"), result["reconstructed"]["images"]
+    head = ["bounds", "ε (basis)", "ε of the published formula (same basis)", *heads(metrics)]
+    rows = [["none", "inversion, no noise", "", *means(plain, likeness), "", *means(plain, metrics[-1:])]]
     for point in result["points"]:
-        images, published = point["images"], point["guarantee_of_the_published_formula"]
+        published = point["guarantee_of_the_published_formula"]
         claim = "clip only: none" if point["epsilon"] is None else guaranteed(point["guarantee"])
         theirs = "" if published is None else f"{published['epsilon']:.3g}"
-        clip = point["clip"]
-        what = [f"{clip:g}/{100 - clip:g} %", claim, theirs]
-        rows.append([*what, *means(images, metrics), shown_distances(images), *means(images, more)])
+        rows.append([bounds(point["clip"]), claim, theirs, *means(point["images"], metrics)])
     return [
         about(result),
         *cautions(plain),

@@ -17,12 +17,11 @@ from semveil.core.weights import WeightsMissing
 from semveil.data.face_set import FaceSet
 from semveil.data.splits import DEVELOPMENT, TEST
 from semveil.experiments.kit.experiment import Run, experiment, presets
-from semveil.experiments.kit.inputs import as_json
+from semveil.experiments.kit.inputs import as_json, recognisers
 from semveil.experiments.kit.keeping import metric_weights
 from semveil.experiments.kit.photo_sets import DataMissing, Sized, load_face_set
 from semveil.metrics import fppsr, lpips, psnr, ssim
 from semveil.nn.lpips import Net
-from semveil.recognition.by_name import Remembering, load_verifier
 from semveil.recognition.verifier import Verifier
 
 
@@ -99,16 +98,14 @@ def card(load_model: Callable[[str | None], Sized], card_of: Callable[[Any], Map
         if run.data is None:
             raise DataMissing("a model card is measured on people that the model has not seen: name a face set by --data")
         faces = load_face_set(run.data, model)
-        names = run.verifier.split(",") if run.verifier else chosen.verifiers
-        loaded = {name: load_verifier(name, resolution=model.size) for name in names}
+        judges, cards = recognisers(run.verifiers, model.size)
         config = {
             "preset": as_json(chosen),
             "model": card_of(model),
-            "verifiers": {name: about for name, (_, about) in loaded.items()},
+            "verifiers": cards,
             "metric_weights": metric_weights(),
             "faces": digest_of_tensors([torch.from_numpy(faces.pixels)]),
         }
-        judges = {name: Remembering(judge) for name, (judge, _) in loaded.items()}
         return CardBench(chosen, model, faces, judges, config)
 
     return partial(experiment, revision=1, presets=PRESETS, load=load)

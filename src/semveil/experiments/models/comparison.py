@@ -11,7 +11,7 @@ that OUT holds already, measured in the same way, are not measured again.
 import argparse
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,10 +23,11 @@ from semveil.core.provenance import commit, versions
 from semveil.core.results import read_result, rounded, write_result
 from semveil.core.rng import streams
 from semveil.experiments.kit.experiment import written_elsewhere
+from semveil.experiments.kit.inputs import as_json, recognisers
 from semveil.experiments.kit.photo_sets import PhotoSet, held_out_photos
 from semveil.experiments.kit.plots import number
-from semveil.experiments.kit.set_distance import SetFeatures, shown_distances
-from semveil.experiments.kit.tables import markdown, means
+from semveil.experiments.kit.set_distance import SetFeatures
+from semveil.experiments.kit.tables import HEADS, markdown, means
 from semveil.link.measure import compare
 from semveil.methods.dp_image import DPImage
 from semveil.methods.face_model import FaceModel, load_model
@@ -35,7 +36,7 @@ from semveil.methods.latent_model import from_face_model
 from semveil.metrics import face_detected, fppsr
 from semveil.metrics.frechet import Moments
 from semveil.recognition import Verifier
-from semveil.recognition.by_name import VERIFIERS, Remembering, load_verifier
+from semveil.recognition.by_name import VERIFIERS
 
 NAME = "models/comparison"
 
@@ -121,14 +122,13 @@ def compare_models(
     for model in models:
         if model.size != size:
             raise ValueError(f"models must take photos of {size} px to be compared on these, {model.name} takes {model.size}")
-    loaded = {name: load_verifier(name, resolution=size) for name in verifiers}
+    judges, cards = recognisers(verifiers, size)
     features = SetFeatures.load()
-    remembering: dict[str, Verifier] = {name: Remembering(verifier) for name, (verifier, _) in loaded.items()}
-    measure = Measure(photos, remembering, settings.detected, features, features.of(photos.images))
+    measure = Measure(photos, judges, settings.detected, features, features.of(photos.images))
     config = {
-        **{name: list(v) if isinstance(v, tuple) else v for name, v in asdict(settings).items()},
-        "photos": {"description": photos.description, "count": len(photos.ids), "digest": photos.digest},
-        "verifiers": {name: card for name, (_, card) in loaded.items()},
+        **as_json(settings),
+        "photos": photos.as_dict(),
+        "verifiers": cards,
         "features": features.names,
     }
     head = {"experiment": NAME, "config": config, "versions": versions()}
@@ -189,12 +189,12 @@ def table(result: dict[str, Any]) -> list[str]:
     """A column for each model."""
     models, config = result["models"], result["config"]
     verifiers = list(config["verifiers"])
-    likeness = [("psnr", "PSNR in dB"), ("ssim", "SSIM"), ("lpips", "LPIPS"), ("lpips_squeeze", "LPIPS-Squeeze")]
-    likeness += [(f"accepted_{name}", f"accepted by {name}") for name in verifiers]
-    realism = [("frechet", "Fréchet"), ("face_detected", "face found")]
+    likeness = ["psnr", "ssim", "lpips", "lpips_squeeze", *(f"accepted_{name}" for name in verifiers)]
+    realism = ["frechet", "face_detected"]
+    labels = {**HEADS, "psnr": "PSNR in dB", **{f"accepted_{name}": f"accepted by {name}" for name in verifiers}}
 
-    def block(what: str, metrics: Iterable[tuple[str, str]], columns: list[dict[str, Any]]) -> list[list[str]]:
-        return [[f"{what}: {label}", *(_cell(column, metric) for column in columns)] for metric, label in metrics]
+    def block(what: str, metrics: Iterable[str], columns: list[dict[str, Any]]) -> list[list[str]]:
+        return [[f"{what}: {labels[metric]}", *(means(column, [metric])[0] for column in columns)] for metric in metrics]
 
     def seconds(of: str) -> list[str]:
         return [f"{model['cpu_seconds'][of]:.3g}" for model in models]
@@ -214,8 +214,7 @@ def table(result: dict[str, Any]) -> list[str]:
         *block("random faces, mapping network", realism, [model["samples"]["mapping"] for model in models]),
         *block("random faces, latent prior", realism, [model["samples"]["prior"] for model in models]),
     ]
-    protected = [("identity_similarity", "similarity"), (f"accepted_{verifiers[0]}", f"accepted by {verifiers[0]}")]
-    protected += [("ssim", "SSIM"), ("lpips", "LPIPS"), ("lpips_squeeze", "LPIPS-Squeeze"), *realism]
+    protected = ["identity_similarity", f"accepted_{verifiers[0]}", "ssim", "lpips", "lpips_squeeze", *realism]
     for i, method in enumerate(models[0]["methods"]):
         claim = method["guarantee"]
         what = f"{method['method']} at ε {number(claim['epsilon'])} ({claim['basis']})"
@@ -230,17 +229,13 @@ def _about(result: dict[str, Any]) -> str:
         f"{card['name']}, same person from {card['threshold']:.4g} ({card['threshold_from']})"
         for card in config["verifiers"].values()
     ]
-    photos = _cell(result["photos"], "face_detected")
+    (photos,) = means(result["photos"], ["face_detected"])
     return (
         f"{config['photos']['description']}; {config['samples']} random faces; recognisers: {'; '.join(cards)}. Mean over "
         f"photos with a 95 % bootstrap interval; faces were looked for in the first {config['detected']} (of the photos "
         f"themselves: {photos}). Times are CPU seconds of one thread, in batches. The noise is simulated; a release has the "
         "same epsilon, proved."
     )
-
-
-def _cell(columns: dict[str, Any], metric: str) -> str:
-    return shown_distances(columns) if metric == "frechet" else means(columns, (metric,))[0]
 
 
 COMPARISON = written_elsewhere("models/comparison", table=table)

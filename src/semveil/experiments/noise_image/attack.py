@@ -69,7 +69,14 @@ def attack_targets(bench: NoiseImageBench, keep: Keep) -> None:
 
 
 def attacked(bench: NoiseImageBench, protect: Protect, shown: Pictures, *, steps: int) -> dict[str, Any]:
-    """Train an inverter, for so many steps, on the training pictures and what is sent of them; use it on test pictures."""
+    """Train an inverter, for so many steps, on the training pictures and what is sent of them; use it on test pictures.
+
+    Args:
+        bench: gives the training pictures.
+        protect: images in [-1, 1] -> what is sent.
+        shown: test pictures that are rebuilt.
+        steps: of the inverter's training.
+    """
     known, sent = (as_sent(protect, pixels).float() / 127.5 - 1 for pixels in (bench.train.pixels, shown.pixels))
     settings = InverterSettings(width=bench.preset.inverter_width, steps=steps)
     inverter = train_inverter(known, bench.train.images, settings, rng=streams(0)["attack"])

@@ -149,7 +149,14 @@ class NoiseImageBench:
         return self.kept(f"f {cell.name}", network, train)
 
     def classifier(self, sent: Tensor, seed: int, stage: str, *, mirrored: Tensor | None = None) -> VGG16Classifier:
-        """Train a service model on pixels (N, 3, H, W) uint8 sent of the training pictures, and of mirrored ones."""
+        """Train a service model on pixels (N, 3, H, W) uint8 sent of the training pictures, and of mirrored ones.
+
+        Args:
+            sent: of the training pictures, in their order.
+            seed: of the training.
+            stage: what `progress` is told is being done.
+            mirrored: of the mirrored ones; `sent` is mirrored where None.
+        """
         return train_classifier(
             sent,
             self.train.labels,
@@ -179,13 +186,6 @@ Body = Callable[[NoiseImageBench, Keep], None]
 """Measures what a table or figure shows, each part kept by its name."""
 
 
-def load(run: Run) -> NoiseImageBench:
-    """What a run works on, see `prepare`; its `model` gives the explainer, else one is trained."""
-    if run.verifier:
-        raise ValueError(f"noise-image/{run.figure} judges no faces; leave out the verifier {run.verifier!r}")
-    return prepare(run.preset, run.folder, run.data, run.model, run.progress)
-
-
 def shown_by(place: str, bodies: Mapping[str, Body]) -> Callable[[NoiseImageBench, Kept, Run], None]:
     """A measurement that adds what the wanted figure shows, at a place of the file, beside the explainer's accuracy."""
 
@@ -201,16 +201,17 @@ def _explainer_accuracy(bench: NoiseImageBench) -> dict[str, Any]:
     return {"accuracy": score_as_json(rate(hits.numpy())), "chance": 1 / len(bench.classes)}
 
 
-def prepare(
-    preset: NoiseImagePreset, folder: Path, data: Path | None, model: str | None, progress: Progress
-) -> NoiseImageBench:
+def load(run: Run) -> NoiseImageBench:
     """Load the pictures, and the explainer: a trained model's, or one trained now or before from the pictures.
 
     Raises:
         DataMissing: the preset needs `data`.
         DataSetError: there is no such data set, or it is damaged.
-        ValueError: there is no such model, or it knows other classes.
+        ValueError: there is no such model, or it knows other classes; or a verifier is named.
     """
+    if run.verifier:
+        raise ValueError(f"noise-image/{run.figure} judges no faces; leave out the verifier {run.verifier!r}")
+    preset, data = run.preset, run.data
     if data is None and preset.needs_data:
         raise DataMissing(
             f"preset {preset.name} measures accuracy on CIFAR-100; name it with --data (the folder that its Python version "
@@ -223,10 +224,10 @@ def prepare(
     parts = [torch.from_numpy(values) for part in (train, test) for values in (part.pixels, part.labels)]
     digest = digest_of_json([digest_of_tensors(parts), train.classes])
     size = f"{train.pixels.shape[1]} px" + (f" enlarged to {preset.size}" if preset.size else "")
-    explainer, source = _explainer(preset, model, train.classes)
+    explainer, source = _explainer(preset, run.model, train.classes)
     bench = NoiseImageBench(
         preset,
-        Path(folder),
+        run.folder,
         enlarged(_as_tensors(train), preset.size),
         enlarged(_as_tensors(test).rows(rows), preset.size),
         train.classes,
@@ -235,9 +236,9 @@ def prepare(
         digest,
         explainer,
         source,
-        progress,
+        run.progress,
     )
-    if model:
+    if run.model:
         return bench
 
     def learn() -> nn.Module:
@@ -247,7 +248,7 @@ def prepare(
             bench.explainer.config,
             training(preset, preset.explainer_epochs),
             rng=streams(0)["explainer"],
-            progress=lambda step, steps, loss: progress("train the explainer", step, steps),
+            progress=lambda step, steps, loss: run.progress("train the explainer", step, steps),
         )
 
     bench.kept("explainer", bench.explainer, learn)

@@ -12,11 +12,9 @@ from matplotlib.figure import Figure
 from PIL import Image
 from torch import Tensor
 
-from semveil.core.pixels import to_pixels
 from semveil.core.results import rounded
-from semveil.data.save import save_png
 from semveil.experiments.kit.claims import Claim
-from semveil.experiments.kit.latent_bench import PICTURES
+from semveil.experiments.kit.picture_grid import save_picture
 from semveil.experiments.kit.statistics import mean_of_photos
 from semveil.experiments.kit.tables import claims_table, markdown
 from semveil.experiments.noise_image.bench import Body, NoiseImageBench, shown_by, shown_pictures
@@ -39,13 +37,10 @@ def pictures(figure: str) -> Body:
 
     def measure(bench: NoiseImageBench) -> dict[str, Any]:
         images, ids = shown_pictures(bench.train.pixels.shape[-1])
-        (bench.folder / PICTURES).mkdir(exist_ok=True)
         rows = []
         for number, (label, row) in enumerate(ROWS[figure](bench, images)):
-            file = f"{PICTURES}/{figure}-{number + 1}.png"
             side_by_side = torch.cat(list(row), dim=2)
-            save_png(bench.folder / file, to_pixels(side_by_side[None])[0])
-            rows.append({"shows": label, "file": file})
+            rows.append({"shows": label, "file": save_picture(bench.folder, f"{figure}-{number + 1}", side_by_side)})
         likeness = {"likeness": _likeness(bench)} if figure == "fig4" else {}
         return {"pictures": list(ids), "rows": rows, **likeness}
 
