@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from semveil.bulk.protect import protect
     from semveil.core.errors import SemveilError
-    from semveil.core.privacy import Basis, Guarantee, Sensitivity
     from semveil.core.rng import streams
     from semveil.data.dataset import FaceDataset
     from semveil.data.load_faces import load_faces
@@ -27,9 +26,10 @@ if TYPE_CHECKING:
     from semveil.link.receive import eavesdrop, receive
     from semveil.link.send import send
     from semveil.link.transmit import transmit
-    from semveil.methods.face_model import FaceModel as Model
-    from semveil.methods.face_model import load_model
     from semveil.methods.registry import load_method
+    from semveil.models.face import FaceModel as Model
+    from semveil.models.face import load_model
+    from semveil.privacy.guarantee import Basis, Guarantee, Sensitivity
 
 __version__ = "0.1.0"
 __all__ = [

@@ -3,9 +3,9 @@
 
 from hypothesis import strategies as st
 
-from semveil.core.certificate import Bounds, Certificate, OutputHash
-from semveil.core.coverage import Coverage, Kind, Part
-from semveil.core.privacy import Basis, GaussianNoise, Guarantee, MetricForm, Norm, Sensitivity
+from semveil.privacy.certificate import Bounds, Certificate, OutputHash
+from semveil.privacy.coverage import Coverage, Kind, Part
+from semveil.privacy.guarantee import Basis, GaussianNoise, Guarantee, MetricForm, Norm, Sensitivity
 
 CLEAR = ("the hair codes, sent in clear",)
 CLAIM = Guarantee(

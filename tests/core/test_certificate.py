@@ -8,10 +8,10 @@ import pytest
 from core.certificate_cases import CLAIM, CLEAR, FULL, certificates, claims
 from hypothesis import given
 
-from semveil.core.caveats import VOID_WHOLE_PHOTO, Caveat
-from semveil.core.certificate import Bounds, Certificate, CertificateError, guarantee_from_dict
-from semveil.core.coverage import Kind, Part
-from semveil.core.privacy import Basis, Guarantee
+from semveil.privacy.caveats import VOID_WHOLE_PHOTO, Caveat
+from semveil.privacy.certificate import Bounds, Certificate, CertificateError, guarantee_from_dict
+from semveil.privacy.coverage import Kind, Part
+from semveil.privacy.guarantee import Basis, Guarantee
 
 CROP = Part(Kind.CROP)
 

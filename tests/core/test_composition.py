@@ -9,11 +9,11 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from semveil.core.composition import compose
-from semveil.core.coverage import Coverage, Kind, Part
-from semveil.core.privacy import Basis, GaussianNoise, Guarantee, MetricForm, Norm, Sensitivity
 from semveil.core.rounding import loss_above, sum_above, text_above
 from semveil.mechanisms import Gaussian
+from semveil.privacy.composition import compose
+from semveil.privacy.coverage import Coverage, Kind, Part
+from semveil.privacy.guarantee import Basis, GaussianNoise, Guarantee, MetricForm, Norm, Sensitivity
 
 DELTA = 1e-5
 M = "0f" * 32

@@ -7,7 +7,7 @@ import pytest
 from core.certificate_cases import parts
 from hypothesis import given
 
-from semveil.core.coverage import Coverage, Kind, Part
+from semveil.privacy.coverage import Coverage, Kind, Part
 
 M, N = "0f" * 32, "1e" * 32
 CROP, FACE, PHOTO, AROUND = (Part(kind) for kind in (Kind.CROP, Kind.FACE, Kind.PHOTO, Kind.SURROUNDINGS))

@@ -12,12 +12,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import norm
 
-from semveil.core.caveats import Caveat
-from semveil.core.certificate import Certificate
-from semveil.core.explain import _factor, _percent, _up, explain, explain_epsilon
-from semveil.core.privacy import Basis, Guarantee
-from semveil.core.strength import best_guess
 from semveil.mechanisms import gaussian_epsilon
+from semveil.privacy.caveats import Caveat
+from semveil.privacy.certificate import Certificate
+from semveil.privacy.explain import _factor, _percent, _up, explain, explain_epsilon
+from semveil.privacy.guarantee import Basis, Guarantee
+from semveil.privacy.strength import best_guess
 
 
 def optimal_test(p, q):

@@ -12,13 +12,13 @@ from pathlib import Path
 import pytest
 from core.certificate_cases import CLAIM, FULL
 
-from semveil.core import ledger as module
-from semveil.core.certificate import Certificate
-from semveil.core.coverage import Coverage, Kind, Part
 from semveil.core.errors import KeyProblem, OutputError
-from semveil.core.ledger import Booking, BudgetIsFixed, Ledger, LedgerError, OverLimit, account_of
-from semveil.core.privacy import Basis, Guarantee, Sensitivity
 from semveil.mechanisms import Gaussian
+from semveil.privacy import ledger as module
+from semveil.privacy.certificate import Certificate
+from semveil.privacy.coverage import Coverage, Kind, Part
+from semveil.privacy.guarantee import Basis, Guarantee, Sensitivity
+from semveil.privacy.ledger import Booking, BudgetIsFixed, Ledger, LedgerError, OverLimit, account_of
 
 SRC = Path(__file__).resolve().parents[2] / "src"
 
@@ -34,11 +34,11 @@ def release(epsilon=1.0, **changes):
 
 
 WRITER = """
-from semveil.core.certificate import Certificate
-from semveil.core.ledger import Ledger
-from semveil.core.coverage import Coverage, Kind, Part
-from semveil.core.ledger import Booking, OverLimit
-from semveil.core.privacy import Basis, Guarantee, Sensitivity
+from semveil.privacy.certificate import Certificate
+from semveil.privacy.ledger import Ledger
+from semveil.privacy.coverage import Coverage, Kind, Part
+from semveil.privacy.ledger import Booking, OverLimit
+from semveil.privacy.guarantee import Basis, Guarantee, Sensitivity
 from semveil.mechanisms import Gaussian
 claim = Guarantee(0.5, "all codes", Basis.PROVED)
 for _ in range(25):

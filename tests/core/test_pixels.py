@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import torch
 
-from semveil.core.pixels import to_pixels, to_tensor
+from semveil.faces.pixels import to_pixels, to_tensor
 
 LEVELS = np.arange(256, dtype=np.uint8)
 

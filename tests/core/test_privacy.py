@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from semveil.core.composition import compose
-from semveil.core.privacy import (
+from semveil.privacy.composition import compose
+from semveil.privacy.guarantee import (
     Basis,
     Guarantee,
     MetricForm,

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from semveil.core.privacy import Basis, Guarantee
-from semveil.core.strength import STRENGTHS, best_guess, in_a_word, largest_epsilon, strength
+from semveil.privacy.guarantee import Basis, Guarantee
+from semveil.privacy.strength import STRENGTHS, best_guess, in_a_word, largest_epsilon, strength
 
 DOCS = Path(__file__).parents[2] / "docs" / "guarantees.md"
 

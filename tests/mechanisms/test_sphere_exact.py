@@ -10,9 +10,11 @@ import torch
 from flint import arb
 from torch.nn.functional import normalize
 
-from semveil.mechanisms import SPHERE_MECHANISMS, PrivUnit, PrivUnitG, VonMisesFisher, exact, exact_sphere
-from semveil.mechanisms.exact import Normals, Uniforms
-from semveil.mechanisms.exact_sphere import STEP, RandomBits, Undecided, certified_less, evaluate_until_decided, release_around
+from semveil.mechanisms import SPHERE_MECHANISMS, PrivUnit, PrivUnitG, VonMisesFisher
+from semveil.mechanisms.exact import sampler as exact
+from semveil.mechanisms.exact import sphere as exact_sphere
+from semveil.mechanisms.exact.sampler import Normals, Uniforms
+from semveil.mechanisms.exact.sphere import STEP, RandomBits, Undecided, certified_less, evaluate_until_decided, release_around
 
 X = normalize(torch.tensor([[0.3, -1.7, 1e-9, 2.5, 0.0]], dtype=torch.float64))
 MECHANISMS: dict[str, VonMisesFisher | PrivUnit | PrivUnitG] = {

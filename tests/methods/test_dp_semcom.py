@@ -11,14 +11,14 @@ import torch
 import semveil
 from semveil.channels import KeyedPart, MessageError, read_message, write_message
 from semveil.core.errors import KeyProblem
-from semveil.core.privacy import Basis, Guarantee
 from semveil.keys import MessageKeys
 from semveil.methods.dp_semcom import PRIVATE_CODES, DPSemCom, pair_settings
-from semveil.methods.face_model import load_model
 from semveil.methods.messages import guarantee_of, heard, method_for_bob, to_message
 from semveil.methods.protections import PROTECTIONS
 from semveil.methods.shared_key import SharedKey
 from semveil.methods.transmission import Transmission
+from semveil.models.face import load_model
+from semveil.privacy.guarantee import Basis, Guarantee
 from semveil.protection.linear_pair import LinearPair
 from semveil.protection.rotation import MASK_DEVIATION
 

@@ -11,8 +11,8 @@ from safetensors.torch import load_file, save_file
 
 from semveil.core.checkpoints import BadCheckpoint
 from semveil.core.weights import WeightsMissing
-from semveil.methods.face_model import OFFICIAL_MODEL, load_model, model_folders
-from semveil.methods.latent_prior import LatentPrior
+from semveil.models.face import OFFICIAL_MODEL, load_model, model_folders
+from semveil.models.prior import LatentPrior
 
 
 @pytest.fixture

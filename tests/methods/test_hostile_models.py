@@ -14,11 +14,11 @@ from safetensors.torch import load_file, save_file
 from semveil.core.checkpoints import BadCheckpoint
 from semveil.core.model_folders import bundled_folder
 from semveil.core.network_files import read_network
-from semveil.methods.face_model import load_model
-from semveil.methods.identity_model import load_identity_model
-from semveil.methods.noise_image_model import load_noise_image_model
 from semveil.methods.pairs import read_pair
-from semveil.methods.quantile_bounds import QuantileBounds
+from semveil.models.face import load_model
+from semveil.models.identity import load_identity_model
+from semveil.models.noise_image import load_noise_image_model
+from semveil.models.quantile_bounds import QuantileBounds
 from semveil.recognition.identity_encoder import load_identity_encoder
 
 VALUES = (2**30, -1, 0, 10**40, 1e300, float("nan"), 2.5, "x", None, True, [], [2**30], {}, [[1]])

@@ -9,18 +9,18 @@ import torch
 from skimage import data
 
 from semveil.core.checkpoints import BadCheckpoint
-from semveil.core.pixels import to_tensor
 from semveil.data.align import align_face
 from semveil.encoders.attributes import AttributeEncoder, AttributeEncoderConfig, coarsened
+from semveil.faces.pixels import to_tensor
 from semveil.generators.aad_fusion import FusionConfig, FusionGenerator
-from semveil.methods.identity_model import (
+from semveil.metrics import psnr
+from semveil.models.identity import (
     CARD,
     IdentityModel,
     identity_model_folders,
     load_identity_model,
     save_identity_model,
 )
-from semveil.metrics import psnr
 from semveil.recognition.dlib_faces import detect_faces
 from semveil.recognition.identity_encoder import FILE, IdentityEncoder, IdentityEncoderConfig, save_identity_encoder
 

@@ -10,8 +10,8 @@ import torch
 
 from semveil.core.checkpoints import BadCheckpoint
 from semveil.core.model_folders import bundled_folder
-from semveil.core.privacy import Basis
-from semveil.methods.quantile_bounds import FILE, SHARES, QuantileBounds
+from semveil.models.quantile_bounds import FILE, SHARES, QuantileBounds
+from semveil.privacy.guarantee import Basis
 
 LATENTS = torch.randn(501, 3, 4, generator=torch.Generator().manual_seed(2)) * 3
 GROUPS = {"all": (0, 1, 2), "identity": (1,)}

@@ -7,9 +7,9 @@ from PIL import Image
 from scipy import ndimage
 from skimage.morphology import convex_hull_image
 
-from semveil.core.face_template import FEATURES
-from semveil.core.parts import PARTS
-from semveil.core.pixels import to_tensor
+from semveil.faces.parts import PARTS
+from semveil.faces.pixels import to_tensor
+from semveil.faces.template import FEATURES
 from semveil.recognition.face_parser import SIZE, load_face_parser
 
 FACE = ("skin", "eyes", "brows", "mouth", "nose")

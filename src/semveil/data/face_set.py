@@ -17,10 +17,10 @@ from PIL import Image
 from scipy import ndimage
 
 from semveil.core.errors import FaceError, PhotoError
-from semveil.core.parts import CELEBAMASK_TO_PART
 from semveil.data.align import align_face
 from semveil.data.arrays import read_arrays
 from semveil.data.splits import DEVELOPMENT, TRAINING, split_celebamask, split_people
+from semveil.faces.parts import CELEBAMASK_TO_PART
 from semveil.recognition.dlib_faces import detect_faces
 
 

@@ -8,8 +8,8 @@ from typing import Any, ClassVar, Protocol, Self, runtime_checkable
 import torch
 from torch import Tensor
 
-from semveil.core.privacy import Basis, Guarantee, MetricForm, Norm, Sensitivity, weakest
 from semveil.core.rounding import loss_above
+from semveil.privacy.guarantee import Basis, Guarantee, MetricForm, Norm, Sensitivity, weakest
 
 
 class Mechanism(Protocol):

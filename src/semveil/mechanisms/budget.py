@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 import torch
 
-from semveil.core.parts import BASE_CODES, CODES, PARTS, codes_of_parts
 from semveil.core.registry import suggest
-from semveil.mechanisms.clip import ClipBox
-from semveil.mechanisms.laplace import Laplace
-from semveil.mechanisms.per_coordinate import CoordinateSensitivity, PerCoordinateLaplace
+from semveil.faces.parts import BASE_CODES, CODES, PARTS, codes_of_parts
+from semveil.mechanisms.additive.laplace import Laplace
+from semveil.mechanisms.additive.per_coordinate import CoordinateSensitivity, PerCoordinateLaplace
+from semveil.mechanisms.bounds.clip import ClipBox
 
 SHARED = "shared"  # the codes that all parts but the background use
 BUDGET_PARTS = (SHARED, *PARTS)

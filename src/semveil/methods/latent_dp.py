@@ -14,17 +14,13 @@ from typing import Annotated, Any, ClassVar
 import torch
 from torch import Tensor
 
-from semveil.core.certificate import Certificate, ReleaseKind
-from semveil.core.coverage import Coverage
-from semveil.core.privacy import Basis, Guarantee, Norm, Sensitivity, post_process
 from semveil.core.registry import suggest
 from semveil.mechanisms import MECHANISMS, CoordinateSensitivity, Gaussian, Mechanism, PerCoordinateLaplace
+from semveil.mechanisms.bounds.weights import WEIGHTINGS, budget_shares, scales_as_published
+from semveil.mechanisms.exact.release import noisy, release_of
 from semveil.mechanisms.exponential import Exponential
 from semveil.mechanisms.nearest import Nearest
-from semveil.mechanisms.release import noisy, release_of
-from semveil.mechanisms.weights import WEIGHTINGS, budget_shares, scales_as_published
 from semveil.methods.dp_image import FACE_FOUND, GENERATOR, PUBLIC_MODEL, bounds_of
-from semveil.methods.face_model import DEFAULT_MODEL
 from semveil.methods.gallery import Gallery, gallery_of
 from semveil.methods.latent_model import PERCEPTUAL_OPTION, LatentModel, latent_model_for
 from semveil.methods.options import Option, Shown
@@ -40,6 +36,10 @@ from semveil.methods.subspace_noise import (
     SubspaceLaw,
     subspace_law,
 )
+from semveil.models.face import DEFAULT_MODEL
+from semveil.privacy.certificate import Certificate, ReleaseKind
+from semveil.privacy.coverage import Coverage
+from semveil.privacy.guarantee import Basis, Guarantee, Norm, Sensitivity, post_process
 
 DEFAULT_EPSILON = 10.0
 DEFAULT_GALLERY, SUBSPACE_GALLERY = 1000, 10_000

@@ -4,7 +4,7 @@
 import torch
 from torch import Tensor
 
-from semveil.core.parts import PARTS
+from semveil.faces.parts import PARTS
 
 FEWEST = 4  # pixels, of a part that has a shape
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from skimage.transform import SimilarityTransform
 from torch import Tensor
 
-from semveil.core.face_template import TEMPLATE
+from semveil.faces.template import TEMPLATE
 
 
 @dataclass(frozen=True)
