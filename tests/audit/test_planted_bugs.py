@@ -18,11 +18,11 @@ from semveil.keys import KeyStream
 from semveil.mechanisms import (
     ClipBox,
     CoordinateSensitivity,
+    ExactRelease,
     Gaussian,
     L2Laplace,
     Laplace,
     PerCoordinateLaplace,
-    Release,
 )
 from semveil.privacy.guarantee import Guarantee, Sensitivity
 from semveil.protection.modulo import Modulo
@@ -139,7 +139,7 @@ def test_laplace_sampled_naively_in_floats(dtype: torch.dtype, epsilon: float) -
     naive = naive_laplace(mechanism.scale, dtype, rng)
     assert law(lambda x: naive(x.to(dtype)).double(), claim).verdict == Verdict.PASS, "its law is fine"
     assert play(bits_game(plain(claim), naive, ONE, dtype=dtype), draws=400_000).verdict == Verdict.VIOLATED
-    release = Release(mechanism)
+    release = ExactRelease(mechanism)
     game = plain(release.guarantee(L1))
     sound = play(bits_game(game, release, ONE, dtype=dtype, in_floats=naive), draws=24_000)
     assert not sound.alarm and sound.powers[-1].by_game > 0.95  # of the naive noise
@@ -151,8 +151,8 @@ def test_laplace_sampled_naively_in_floats(dtype: torch.dtype, epsilon: float) -
     ids=["laplace", "gaussian"],
 )
 def test_noise_of_a_release_halved(mechanism: Laplace | Gaussian, halved: Laplace | Gaussian, sensitivity: Sensitivity) -> None:
-    claim, gaussian = Release(mechanism).guarantee(sensitivity), isinstance(mechanism, Gaussian)
-    sound, broken = (law(Release(m), claim, gaussian=gaussian, draws=30_000) for m in (mechanism, halved))
+    claim, gaussian = ExactRelease(mechanism).guarantee(sensitivity), isinstance(mechanism, Gaussian)
+    sound, broken = (law(ExactRelease(m), claim, gaussian=gaussian, draws=30_000) for m in (mechanism, halved))
     assert verdicts(sound, broken) == CAUGHT
     assert broken.alarm
 

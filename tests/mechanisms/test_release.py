@@ -21,12 +21,12 @@ from scipy import stats
 from semveil.mechanisms import (
     ClipBox,
     CoordinateSensitivity,
+    ExactRelease,
     Gaussian,
     L2Laplace,
     Laplace,
     Mechanism,
     PerCoordinateLaplace,
-    Release,
     costs,
 )
 from semveil.privacy.guarantee import Basis, Norm, Sensitivity
@@ -37,7 +37,7 @@ pytestmark = pytest.mark.usefixtures("fixed_entropy")
 
 
 def noise_of(mechanism: Mechanism, columns: int = 1, rows: int = N, step: float | None = None) -> np.ndarray:
-    return Release(mechanism, step=step)(torch.zeros(rows, columns, dtype=torch.float64)).numpy()
+    return ExactRelease(mechanism, step=step)(torch.zeros(rows, columns, dtype=torch.float64)).numpy()
 
 
 @pytest.mark.parametrize("scale", [0.01, 351.9])
@@ -93,7 +93,7 @@ def test_on_a_coarse_grid_each_point_has_the_probability_of_its_cell(law: str) -
     """Rounding is post-processing at any step: P[k] is the ideal law's mass between k - 1/2 and k + 1/2, around x."""
     mechanism, ideal = COARSE[law]
     x, step, n = 0.7, 2.0, 50_000
-    y = Release(mechanism, step=step)(torch.full((n, 1), x, dtype=torch.float64)).numpy().ravel()
+    y = ExactRelease(mechanism, step=step)(torch.full((n, 1), x, dtype=torch.float64)).numpy().ravel()
     points = np.arange(-2, 4)
     counts = np.array([(y == step * k).sum() for k in points])
     cells = ideal.cdf(step * (points + 0.5) - x) - ideal.cdf(step * (points - 0.5) - x)
@@ -105,7 +105,7 @@ def test_on_a_coarse_grid_each_point_has_the_probability_of_its_cell(law: str) -
 def test_opposite_corners_of_the_box_differ_by_epsilon_at_most_and_reach_it() -> None:
     """One coordinate, epsilon 1: the likelihood ratio of the two corners from counts, with its sampling error."""
     box, n, epsilon = ClipBox(-1.487, 3.432), 150_000, 1.0
-    release = Release(Laplace.calibrate(box.l1_sensitivity(1), epsilon), step=0.5)
+    release = ExactRelease(Laplace.calibrate(box.l1_sensitivity(1), epsilon), step=0.5)
     edges = np.linspace(-10, 12, 12)
 
     def loss(of: Callable[[torch.Tensor], torch.Tensor]) -> tuple[np.ndarray, np.ndarray]:
@@ -116,7 +116,7 @@ def test_opposite_corners_of_the_box_differ_by_epsilon_at_most_and_reach_it() ->
     seen, error = loss(release)
     assert (abs(seen) <= epsilon + error).all()
     assert abs(seen).max() > 0.9 * epsilon
-    seen, error = loss(Release(Laplace(release.mechanism.scale / 2), step=0.5))  # negative control
+    seen, error = loss(ExactRelease(Laplace(release.mechanism.scale / 2), step=0.5))  # negative control
     assert not (abs(seen) <= epsilon + error).all()
 
 
@@ -136,7 +136,7 @@ def test_low_bits_tell_records_apart_with_floats_and_not_on_the_grid() -> None:
     assert betrays(naive_laplace(zeros, 1.0)) > 0.1 * N
     assert betrays(naive_laplace(ones, 1.0)) == 0
     for x in (zeros, ones):
-        assert betrays(Release(Laplace(1.0))(torch.from_numpy(x)[:, None]).numpy()) == 0
+        assert betrays(ExactRelease(Laplace(1.0))(torch.from_numpy(x)[:, None]).numpy()) == 0
 
 
 @given(
@@ -148,7 +148,7 @@ def test_outputs_lie_on_the_grid_whatever_the_input(values: list[float], exponen
     x = torch.tensor([values], dtype=dtype)
     before = x.clone()
     for mechanism in (Laplace(1.0), L2Laplace(1.0), Gaussian(1.0)):
-        y = Release(mechanism, step=2.0**exponent)(x)
+        y = ExactRelease(mechanism, step=2.0**exponent)(x)
         assert (y.shape, y.dtype) == (x.shape, dtype)
         assert all(Fraction(v) % Fraction(2) ** exponent == 0 for v in y.flatten().tolist())
     assert torch.equal(x, before)
@@ -157,7 +157,7 @@ def test_outputs_lie_on_the_grid_whatever_the_input(values: list[float], exponen
 
 def test_a_release_takes_no_seed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.undo()  # the operating system's entropy again
-    release, x, seen = Release(Laplace(1.0)), torch.zeros(1, 8), []
+    release, x, seen = ExactRelease(Laplace(1.0)), torch.zeros(1, 8), []
     for _ in range(2):
         torch.manual_seed(1)
         random.seed(1)
@@ -170,7 +170,7 @@ def test_a_release_takes_no_seed(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_forked_process_draws_other_noise(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.undo()
-    release, x = Release(Laplace(1.0)), torch.zeros(1, 8)
+    release, x = ExactRelease(Laplace(1.0)), torch.zeros(1, 8)
     ours, theirs = os.pipe()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # Python 3.12 on forks beside threads
@@ -190,7 +190,7 @@ positive = st.floats(1e-6, 1e6)
 @given(value=positive, scale=positive)
 def test_epsilon_is_the_exact_quotient_rounded_up(value: float, scale: float) -> None:
     for kind, norm in ((Laplace, Norm.L1), (L2Laplace, Norm.L2)):
-        claim = Release(kind(scale)).guarantee(Sensitivity(value, norm, 3, source="test"))
+        claim = ExactRelease(kind(scale)).guarantee(Sensitivity(value, norm, 3, source="test"))
         assert claim.basis is Basis.PROVED
         assert Fraction(claim.epsilon) >= Fraction(value) / Fraction(scale)
         assert Fraction(math.nextafter(claim.epsilon, 0)) < Fraction(value) / Fraction(scale)
@@ -202,7 +202,7 @@ def test_epsilon_is_the_exact_quotient_rounded_up(value: float, scale: float) ->
 def test_coordinate_losses_are_summed_exactly_and_rounded_up(widths: list[float], scale: float) -> None:
     scales = torch.tensor([*(scale * (i + 1) for i in range(len(widths))), 0.0], dtype=torch.float64)
     sensitivity = CoordinateSensitivity(torch.tensor([*widths, 0.0], dtype=torch.float64), source="test")
-    claim = Release(PerCoordinateLaplace(scales)).guarantee(sensitivity)
+    claim = ExactRelease(PerCoordinateLaplace(scales)).guarantee(sensitivity)
     exact = sum(Fraction(w) / Fraction(s) for w, s in zip(widths, scales.tolist()[:-1], strict=True))
     # Sums are balls of 128 bits: a sum that is a float exactly may be given as the next one.
     assert Fraction(claim.epsilon) >= exact > Fraction(math.nextafter(claim.epsilon, 0)) * (1 - Fraction(1, 2**100))
@@ -210,7 +210,7 @@ def test_coordinate_losses_are_summed_exactly_and_rounded_up(widths: list[float]
 
 @given(ratio=st.floats(0.05, 300), delta=st.floats(1e-30, 0.4), value=st.floats(1e-3, 1e3))
 def test_gaussian_delta_at_the_stated_epsilon_is_confirmed_by_mpmath(ratio: float, delta: float, value: float) -> None:
-    claim = Release(Gaussian(ratio * value, delta)).guarantee(Sensitivity(value, "l2", 3, source="test"))
+    claim = ExactRelease(Gaussian(ratio * value, delta)).guarantee(Sensitivity(value, "l2", 3, source="test"))
     assert claim.delta == delta
     with mpmath.workprec(600):
         r, epsilon = mpmath.mpf(ratio * value) / mpmath.mpf(value), mpmath.mpf(claim.epsilon)
@@ -224,12 +224,12 @@ def test_gaussian_delta_at_the_stated_epsilon_is_confirmed_by_mpmath(ratio: floa
 
 def test_tiny_deltas_are_proved_too() -> None:
     sensitivity = Sensitivity(1.0, "l2", 3, source="test")
-    claim = Release(Gaussian.calibrate(sensitivity, 1.0, 1e-200)).guarantee(sensitivity)
+    claim = ExactRelease(Gaussian.calibrate(sensitivity, 1.0, 1e-200)).guarantee(sensitivity)
     assert claim.epsilon == pytest.approx(1.0, rel=1e-6)
 
 
 def test_what_the_guarantee_rests_on() -> None:
-    release = Release(Laplace(2.0), step=0.25)
+    release = ExactRelease(Laplace(2.0), step=0.25)
     claim = release.guarantee(
         Sensitivity(4.0, "l1", 2, source="the box"), covers="the skin codes", not_covered=["the rest"], assumptions=["more"]
     )
@@ -243,15 +243,15 @@ def test_what_the_guarantee_rests_on() -> None:
 
 def test_an_observed_sensitivity_stays_observed() -> None:
     seen = Sensitivity(4.0, "l1", 2, source="seen", basis=Basis.OBSERVED_SENSITIVITY)
-    claim = Release(Laplace(2.0)).guarantee(seen)
+    claim = ExactRelease(Laplace(2.0)).guarantee(seen)
     assert claim.basis is Basis.OBSERVED_SENSITIVITY
     assert any("observed-sensitivity" in a for a in claim.assumptions)
 
 
 def test_claims_without_loss_or_without_bound() -> None:
-    assert Release(Laplace(1.0)).guarantee(Sensitivity(0.0, "l1", 2, source="constant")).epsilon == 0.0
-    assert Release(Gaussian(1.0)).guarantee(Sensitivity(0.0, "l2", 2, source="constant")).epsilon == 0.0
-    bare = Release(PerCoordinateLaplace(torch.tensor([1.0, 0.0])))
+    assert ExactRelease(Laplace(1.0)).guarantee(Sensitivity(0.0, "l1", 2, source="constant")).epsilon == 0.0
+    assert ExactRelease(Gaussian(1.0)).guarantee(Sensitivity(0.0, "l2", 2, source="constant")).epsilon == 0.0
+    bare = ExactRelease(PerCoordinateLaplace(torch.tensor([1.0, 0.0])))
     claim = bare.guarantee(CoordinateSensitivity(torch.ones(2), source="test"))
     assert claim.epsilon is None
     assert "1 coordinates vary and get no noise" in claim.reason
@@ -260,22 +260,22 @@ def test_claims_without_loss_or_without_bound() -> None:
 @pytest.mark.parametrize("step", [0.0, -1.0, 0.3, 3.0, math.nan, math.inf, 2.0**-101, 2.0**101])
 def test_steps_are_powers_of_two(step: float) -> None:
     with pytest.raises(ValueError, match="power of two"):
-        Release(Laplace(1.0), step=step)
+        ExactRelease(Laplace(1.0), step=step)
 
 
 @pytest.mark.parametrize("scale", [1e-20, 0.7, 1.0, 1e20])
 def test_the_default_step_is_far_below_the_noise(scale: float) -> None:
-    assert 2**16 <= scale / Release(Laplace(scale)).step <= 2**17
+    assert 2**16 <= scale / ExactRelease(Laplace(scale)).step <= 2**17
     scales = torch.tensor([scale, 10 * scale, 0.0], dtype=torch.float64)
-    assert Release(PerCoordinateLaplace(scales)).step == Release(Laplace(scale)).step
+    assert ExactRelease(PerCoordinateLaplace(scales)).step == ExactRelease(Laplace(scale)).step
 
 
 def test_what_cannot_be_released_is_refused() -> None:
     with pytest.raises(TypeError, match="no exact sampler for int; a release needs smallest_scale"):
-        Release(3)  # type: ignore[arg-type]
+        ExactRelease(3)  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="all scales"):
-        Release(PerCoordinateLaplace(torch.zeros(2)))
-    release = Release(Laplace(1.0))
+        ExactRelease(PerCoordinateLaplace(torch.zeros(2)))
+    release = ExactRelease(Laplace(1.0))
     for bad, words in (
         (torch.full((2, 3), math.nan), "NaN or infinite"),
         (torch.full((2, 3), -math.inf), "NaN or infinite"),
@@ -287,7 +287,7 @@ def test_what_cannot_be_released_is_refused() -> None:
         with pytest.raises(ValueError, match=words):
             release(bad)
     with pytest.raises(ValueError, match="the scales"):
-        Release(PerCoordinateLaplace(torch.ones(2, 3)))(torch.zeros(4, 6))
+        ExactRelease(PerCoordinateLaplace(torch.ones(2, 3)))(torch.zeros(4, 6))
 
 
 def test_costs_are_those_of_the_paper_setting() -> None:
@@ -322,7 +322,7 @@ def test_noise_that_is_calibrated_to_an_epsilon_is_certified_at_no_larger_one(va
     box = CoordinateSensitivity(widths, "a test")
     l1, l2 = (Sensitivity(value, norm, 3, "a test") for norm in ("l1", "l2"))
     for kind, sensitivity in ((Laplace, l1), (L2Laplace, l2), (Gaussian, l2), (PerCoordinateLaplace, box)):
-        claim = Release(kind.calibrate(sensitivity, epsilon)).guarantee(sensitivity)
+        claim = ExactRelease(kind.calibrate(sensitivity, epsilon)).guarantee(sensitivity)
         assert claim.epsilon is not None and epsilon * (1 - 1e-11) <= claim.epsilon <= epsilon
 
 

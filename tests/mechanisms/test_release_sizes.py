@@ -16,11 +16,11 @@ from scipy import stats
 from semveil.mechanisms import (
     ClipBox,
     CoordinateSensitivity,
+    ExactRelease,
     Gaussian,
     L2Laplace,
     Laplace,
     PerCoordinateLaplace,
-    Release,
     gaussian,
     l2_laplace,
     laplace,
@@ -44,7 +44,7 @@ def keeps_its_law(law: str, numbers: int) -> bool:
         "per-coordinate-laplace": (PerCoordinateLaplace.calibrate(sides, 1.0), 2.0 * numbers),
     }
     mechanism, scale = cases[law]
-    release = Release(mechanism)
+    release = ExactRelease(mechanism)
     noise = np.concatenate([(release(record) - record).numpy() for _ in range(RECORDS)])
     if law == "l2-laplace":  # the length is Gamma(n), whose relative deviation is n^(-1/2)
         lengths = np.linalg.norm(noise, axis=1) / scale / numbers
