@@ -11,7 +11,8 @@ import pytest
 PACKAGE = Path(__file__).resolve().parents[1] / "src" / "semveil"
 LAYERS = (
     ("core",),
-    ("faces", "privacy"),
+    ("faces",),
+    ("privacy",),
     ("nn", "mechanisms", "channels", "keys"),
     ("generators", "encoders", "protection", "recognition"),
     ("models",),

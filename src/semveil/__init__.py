@@ -15,6 +15,8 @@ Example:
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from semveil.core import moved
+
 if TYPE_CHECKING:
     from semveil.bulk.protect import protect
     from semveil.core.errors import SemveilError
@@ -30,6 +32,8 @@ if TYPE_CHECKING:
     from semveil.models.face import FaceModel as Model
     from semveil.models.face import load_model
     from semveil.privacy.guarantee import Basis, Guarantee, Sensitivity
+
+moved.install()
 
 __version__ = "0.1.0"
 __all__ = [
@@ -54,18 +58,18 @@ __all__ = [
 
 # Importing semveil must stay cheap: torch is loaded with the first name that needs it.
 _HOMES = {
-    "Basis": "core.privacy",
+    "Basis": "privacy.guarantee",
     "FaceDataset": "data.dataset",
-    "Guarantee": "core.privacy",
-    "Model": "methods.face_model",
-    "Sensitivity": "core.privacy",
+    "Guarantee": "privacy.guarantee",
+    "Model": "models.face",
+    "Sensitivity": "privacy.guarantee",
     "SemveilError": "core.errors",
     "attack": "link.attack",
     "certify": "link.certify",
     "eavesdrop": "link.receive",
     "load_faces": "data.load_faces",
     "load_method": "methods.registry",
-    "load_model": "methods.face_model",
+    "load_model": "models.face",
     "protect": "bulk.protect",
     "receive": "link.receive",
     "send": "link.send",

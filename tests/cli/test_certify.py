@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from channels.message_cases import message
-from core.certificate_cases import FULL
+from privacy.certificate_cases import FULL
 
 from semveil.channels import write_message
 from semveil.cli import main as command_line

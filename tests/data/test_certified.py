@@ -10,8 +10,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from core.certificate_cases import FULL
 from PIL import Image
+from privacy.certificate_cases import FULL
 
 from semveil.data.certified import (
     KEYWORD,

@@ -17,10 +17,10 @@ from typing import Any
 import numpy as np
 import pytest
 from channels.message_cases import message
-from core.certificate_cases import FULL
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from PIL import Image
+from privacy.certificate_cases import FULL
 
 from semveil.core.errors import SemveilError
 from semveil.privacy.certificate import Certificate

@@ -114,7 +114,7 @@ def test_deciding_by_the_centres_of_balls_would_not_do(law: str, monkeypatch: Pa
     monkeypatch.setattr(exact_sphere, "certified_less", lambda a, b: a.mid() < b.mid())
     monkeypatch.setattr(Normals, "pair", _centred(Normals.pair))
     for module in ("tails", "priv_unit", "priv_unit_g", "von_mises_fisher"):
-        monkeypatch.setattr(f"semveil.mechanisms.{module}.certified_less", lambda a, b: a.mid() < b.mid())
+        monkeypatch.setattr(f"semveil.mechanisms.sphere.{module}.certified_less", lambda a, b: a.mid() < b.mid())
     monkeypatch.setattr(RandomBits, "exponential", lambda draws: draws._block(exact_sphere.Uniforms, 1).exponential(0).mid())
     monkeypatch.setattr(RandomBits, "uniform", lambda draws: draws._block(exact_sphere.Uniforms, 1).ball(0).mid())
     assert released(law, 12, monkeypatch)[0] != released(law, 1024, monkeypatch)[0]

@@ -28,7 +28,7 @@ def parsed(crops: NDArray[np.uint8]) -> NDArray[np.uint8]:
         crops: (N, S, S, 3) RGB uint8, aligned; resized to `SIZE` first.
 
     Returns:
-        (N, SIZE, SIZE) uint8, index of each pixel's part in `core.parts.PARTS`.
+        (N, SIZE, SIZE) uint8, index of each pixel's part in `faces.parts.PARTS`.
     """
     return load_face_parser().label(to_tensor([_resized(crop) for crop in crops])).numpy()
 

@@ -31,7 +31,7 @@ class FaceSet:
     Attributes:
         pixels: (N, S, S, 3) RGB uint8.
         inside: (N, S, S) uint8, 255 where the whole pixel shows the photo, 0 where it was filled in.
-        labels: (N, S, S) uint8 part of each pixel (`core.parts.PARTS`), 255 where unknown.
+        labels: (N, S, S) uint8 part of each pixel (`faces.parts.PARTS`), 255 where unknown.
         source: (N,) `lfw/NAME/FILE` or `celebamask_hq/FILE`.
         person: (N,) a person's name, or the file where the person is unknown.
         split: (N,) `training`, `development` or `test` (`data.splits`); nothing is trained on the latter two.

@@ -81,7 +81,7 @@ class ExactMechanism(Protocol):
     def sample_on_grid(self, x: Tensor, step: float) -> list[int]:
         """Grid indices with the law of round((x + N) / step), N being ideal noise.
 
-        `mechanisms.exact` samples such laws from the operating system's entropy.
+        `mechanisms.exact.sampler` samples such laws from the operating system's entropy.
 
         Args:
             x: (B, ...) float64.

@@ -66,7 +66,7 @@ class LatentDP(Shown):
         model: a latent model, or its name.
         epsilon: privacy budget (10).
         clip: percent of public latents that the bounds cut off at either end of every coordinate; the paper's 25/75 is 25.
-        weights: how the budget is split between coordinates, see `mechanisms.weights`.
+        weights: how the budget is split between coordinates, see `mechanisms.bounds.weights`.
         budget: instead of epsilon: epsilon by semantic group, such as `eyes=20,mouth=20,others=60`; they add up.
         calibration: `corrected`, or `as_published`, whose true epsilon is far larger than the one asked for.
         mechanism: `laplace`; `exponential`, which shows one of the faces of a public gallery, more likely a similar one; or

@@ -143,7 +143,7 @@ def load_latent_model(name: str = DEFAULT_MODEL, *, perceptual: str | None = Non
     """Load a model by name.
 
     Args:
-        name: `faces-128` (bundled) or any face model that `methods.face_model.load_model` knows, also one that
+        name: `faces-128` (bundled) or any face model that `models.face.load_model` knows, also one that
             `semveil train stylegan2` wrote; or `stylegan2-ffhq` (official StyleGAN2 and pSp, found by the catalogue).
         perceptual: perceptual term of the inversion, such as `lpips`; the model's own where None.
 

@@ -331,7 +331,7 @@ class Ledger:
 
 
 def account_of(entries: Iterable[LedgerEntry]) -> Account | None:
-    """Compose releases about one person, see `core.account`; None for no releases.
+    """Compose releases about one person, see `privacy.account`; None for no releases.
 
     Outputs with equal `release_id` are views of one release and count once, with the weakest guarantee among them.
     """

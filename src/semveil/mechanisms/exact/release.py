@@ -22,8 +22,8 @@ class ExactRelease:
     """A mechanism with exactly sampled noise, for real releases in place of simulations.
 
     Y = step * round((X + N) / step), N of the mechanism's ideal law; Y has exactly this law, see
-    `semveil.mechanisms.exact.sampler`. Rounding to a public grid is post-processing of the ideal X + N, so the guarantee of the ideal mechanism holds with basis
-    `proved`. No generator can be passed in: a reproducible release could be undone.
+    `semveil.mechanisms.exact.sampler`. Rounding to a public grid is post-processing of the ideal X + N, so the guarantee of
+    the ideal mechanism holds with basis `proved`. No generator can be passed in: a reproducible release could be undone.
 
     Args:
         mechanism: an `ExactMechanism`, as Laplace, L2Laplace, Gaussian and PerCoordinateLaplace are; its scale must not depend

@@ -4,8 +4,8 @@
 import json
 
 import pytest
-from core.certificate_cases import parts
 from hypothesis import given
+from privacy.certificate_cases import parts
 
 from semveil.privacy.coverage import Coverage, Kind, Part
 

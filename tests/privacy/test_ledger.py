@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from core.certificate_cases import CLAIM, FULL
+from privacy.certificate_cases import CLAIM, FULL
 
 from semveil.core.errors import KeyProblem, OutputError
 from semveil.mechanisms import Gaussian

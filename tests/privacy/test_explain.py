@@ -7,9 +7,9 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from core.certificate_cases import CLAIM, FULL, certificates
 from hypothesis import given
 from hypothesis import strategies as st
+from privacy.certificate_cases import CLAIM, FULL, certificates
 from scipy.stats import norm
 
 from semveil.mechanisms import gaussian_epsilon

@@ -5,8 +5,8 @@ import json
 from dataclasses import fields, replace
 
 import pytest
-from core.certificate_cases import CLAIM, CLEAR, FULL, certificates, claims
 from hypothesis import given
+from privacy.certificate_cases import CLAIM, CLEAR, FULL, certificates, claims
 
 from semveil.privacy.caveats import VOID_WHOLE_PHOTO, Caveat
 from semveil.privacy.certificate import Bounds, Certificate, CertificateError, guarantee_from_dict
