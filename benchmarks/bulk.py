@@ -18,8 +18,8 @@ from PIL import Image
 from semveil.bulk.pool import open_pool
 from semveil.bulk.run import protect_photos
 from semveil.bulk.settings import Settings
-from semveil.core.pixels import to_pixels, to_tensor
 from semveil.data.faces import load_aligned_faces
+from semveil.faces.pixels import to_pixels, to_tensor
 
 TASKS = 400
 

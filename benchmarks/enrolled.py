@@ -14,8 +14,8 @@ import numpy as np
 import torch
 
 from semveil.bulk.enrolled import CROP
-from semveil.core.pixels import to_tensor
 from semveil.data.face_set import FaceSet, open_aligned
+from semveil.faces.pixels import to_tensor
 from semveil.recognition.thresholds import measured_threshold
 from semveil.recognition.verifier import DlibVerifier
 

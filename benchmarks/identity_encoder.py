@@ -20,10 +20,10 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from semveil.core.pixels import to_tensor
 from semveil.data.face_set import FaceSet
 from semveil.data.held_out_pairs import held_out_accuracy
 from semveil.data.pairs import Pair, read_pairs
+from semveil.faces.pixels import to_tensor
 from semveil.recognition import BundledVerifier, DlibVerifier, OnnxVerifier, Verifier, calibrate, pair_accuracy
 from semveil.recognition.identity_encoder import load_identity_encoder
 

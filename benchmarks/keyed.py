@@ -22,14 +22,14 @@ import torch
 from torch import Tensor
 
 from semveil.channels import denormalise_power, normalise_power, pack, unpack, wiretap
-from semveil.core.parts import parse_codes
 from semveil.experiments.kit.photo_sets import held_out_photos
+from semveil.faces.parts import parse_codes
 from semveil.keys.keystream import KeyStream
 from semveil.methods.dp_semcom import PRIVATE_CODES
-from semveil.methods.face_model import FaceModel, load_model
-from semveil.methods.inversion_cache import cached_inversion
-from semveil.methods.latent_prior import LatentPrior
 from semveil.metrics import face_detected, lpips
+from semveil.models.face import FaceModel, load_model
+from semveil.models.inversion_cache import cached_inversion
+from semveil.models.prior import LatentPrior
 from semveil.protection.code_rotation import CodeRotation
 from semveil.protection.keyed import KeyedProtection, Protected
 from semveil.protection.modulo import Modulo, guard_for

@@ -20,10 +20,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from semveil.core.pixels import to_tensor
 from semveil.core.weights import WeightsMissing
 from semveil.data.face_set import FaceSet
 from semveil.data.pairs import Pair, read_pairs
+from semveil.faces.pixels import to_tensor
 from semveil.metrics import LPIPS, face_detected, psnr, ssim
 from semveil.recognition import DlibVerifier, OnnxVerifier, Verifier, calibrate, pair_accuracy
 

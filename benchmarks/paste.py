@@ -16,14 +16,14 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from semveil.core.parts import PARTS
-from semveil.core.pixels import to_pixels, to_tensor
 from semveil.data.align import align_face
 from semveil.data.face_set import FaceSet
 from semveil.data.faces import find_faces
 from semveil.data.fit import fit_faces
 from semveil.data.paste import CENTRE, CORE, EDGE, align_apart, paste_faces
 from semveil.data.photos import load_photo
+from semveil.faces.parts import PARTS
+from semveil.faces.pixels import to_pixels, to_tensor
 from semveil.methods.options import read_options
 from semveil.methods.registry import METHODS, load_method
 from semveil.recognition.thresholds import measured_threshold

@@ -28,8 +28,8 @@ from ssim import scikit_image
 from semveil.channels import awgn
 from semveil.keys.keystream import KeyStream
 from semveil.mechanisms import ClipBox, ExactRelease, Laplace, observed_pairwise_sensitivity
-from semveil.methods.face_model import load_model
 from semveil.metrics import ssim
+from semveil.models.face import load_model
 from semveil.protection.code_rotation import CodeRotation
 from semveil.protection.haar import haar_normals
 from semveil.protection.keyed import KeyedProtection

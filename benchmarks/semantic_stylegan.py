@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from semveil.core.parts import PARTS
+from semveil.faces.parts import PARTS
 from semveil.generators.semantic_stylegan import SemanticStyleGAN, SemanticStyleGANConfig
 
 

@@ -15,7 +15,7 @@ from skimage.metrics import structural_similarity
 from torch import Tensor
 from torchmetrics.functional.image import structural_similarity_index_measure
 
-from semveil.core.pixels import to_pixels
+from semveil.faces.pixels import to_pixels
 from semveil.metrics import ssim
 
 SIDES = {64: 64, 256: 16, 512: 4}  # side -> images

@@ -29,15 +29,15 @@ from PIL import Image
 from skimage.transform import SimilarityTransform
 
 from semveil.bulk.protect import protect, protection_settings
-from semveil.core.pixels import to_pixels, to_tensor
 from semveil.data.align import align_face
 from semveil.data.faces import find_faces
 from semveil.data.paste import pasted_region
 from semveil.data.photos import Photo, load_photo
 from semveil.data.splits import DEVELOPMENT, split_people
-from semveil.methods.face_model import load_model
+from semveil.faces.pixels import to_pixels, to_tensor
 from semveil.methods.registry import load_method
 from semveil.methods.release import draw_once, show_draw
+from semveil.models.face import load_model
 from semveil.recognition.thresholds import measured_threshold
 from semveil.recognition.verifier import BundledVerifier, DlibVerifier, Verifier
 from semveil.video.clip import FrameFormat, frames_of, read_clip

@@ -15,7 +15,7 @@ from skimage.data import astronaut
 from torch import Tensor
 
 import semveil
-from semveil.core.pixels import to_pixels
+from semveil.faces.pixels import to_pixels
 
 out = Path(sys.argv[1] if len(sys.argv) > 1 else "five-methods.png")
 face = semveil.load_faces([astronaut()]).images  # (1, 3, 128, 128) in [-1, 1]

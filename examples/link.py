@@ -10,7 +10,7 @@ from PIL import Image
 from skimage.data import astronaut
 
 import semveil
-from semveil.core.pixels import to_pixels
+from semveil.faces.pixels import to_pixels
 from semveil.keys import Secret, write_secret
 from semveil.metrics import psnr
 

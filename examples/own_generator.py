@@ -18,8 +18,8 @@ from torch import Tensor
 import semveil
 from semveil.mechanisms import ClipBox
 from semveil.methods.latent_model import LatentModel
-from semveil.methods.quantile_bounds import QuantileBounds
 from semveil.metrics import psnr
+from semveil.models.quantile_bounds import QuantileBounds
 
 COMPONENTS = 24
 faces = semveil.load_model("faces-128")

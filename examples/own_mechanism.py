@@ -18,8 +18,8 @@ from torch import Tensor
 
 from semveil import Guarantee, Sensitivity
 from semveil.audit import Verdict, law_game, play
-from semveil.core.privacy import Norm
 from semveil.mechanisms import base
+from semveil.privacy.guarantee import Norm
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ class Logistic:
 
 # %% [markdown]
 # The basis of the claim is `simulation`, because noise drawn in floats has gaps that show the record; a
-# release needs an exact sampler (`semveil.mechanisms.release`).
+# release needs an exact sampler (`semveil.mechanisms.exact.release`).
 
 # %%
 sensitivity = Sensitivity(1.0, Norm.L1, 1, source="a number in [0, 1]")

@@ -41,8 +41,8 @@ def tiny_model_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from semveil.encoders.semantic import SemanticEncoder, SemanticEncoderConfig
     from semveil.generators.semantic_stylegan import SemanticStyleGAN, SemanticStyleGANConfig
     from semveil.mechanisms import ClipBox
-    from semveil.methods.latent_prior import LatentPrior
-    from semveil.methods.model_folder import box_as_dict, save_model
+    from semveil.models.folder import box_as_dict, save_model
+    from semveil.models.prior import LatentPrior
 
     rng = torch.Generator().manual_seed(11)
     with torch.random.fork_rng():

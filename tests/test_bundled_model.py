@@ -8,11 +8,11 @@ import pytest
 import torch
 
 from semveil.core.model_folders import bundled_folder
-from semveil.core.parts import PARTS
-from semveil.core.pixels import to_tensor
+from semveil.faces.parts import PARTS
+from semveil.faces.pixels import to_tensor
 from semveil.methods.dp_semcom import PAPER_EPSILONS, DPSemCom
-from semveil.methods.face_model import load_model
 from semveil.metrics import face_detected, psnr
+from semveil.models.face import load_model
 
 BUDGETS = {"face-parser": 3e6, "faces-128": 32e6, "identity-64": 15e6, "noise-image-32": 10e6}  # bytes of weights
 

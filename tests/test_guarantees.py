@@ -18,8 +18,8 @@ from semveil.keys import Identity, initiate, respond
 from semveil.keys.keystream import KeyStream
 from semveil.mechanisms import ClipBox, costs
 from semveil.methods.dp_semcom import PRIVATE_CODES, DPSemCom
-from semveil.methods.face_model import FaceModel, load_model
 from semveil.methods.shared_key import SharedKey
+from semveil.models.face import FaceModel, load_model
 from semveil.protection.code_rotation import STEP_ERROR, CodeRotation
 from semveil.protection.haar import apply_haar, haar_normals
 from semveil.protection.modulo import Modulo

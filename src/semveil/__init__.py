@@ -15,10 +15,11 @@ Example:
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from semveil.core import moved
+
 if TYPE_CHECKING:
     from semveil.bulk.protect import protect
     from semveil.core.errors import SemveilError
-    from semveil.core.privacy import Basis, Guarantee, Sensitivity
     from semveil.core.rng import streams
     from semveil.data.dataset import FaceDataset
     from semveil.data.load_faces import load_faces
@@ -27,9 +28,12 @@ if TYPE_CHECKING:
     from semveil.link.receive import eavesdrop, receive
     from semveil.link.send import send
     from semveil.link.transmit import transmit
-    from semveil.methods.face_model import FaceModel as Model
-    from semveil.methods.face_model import load_model
     from semveil.methods.registry import load_method
+    from semveil.models.face import FaceModel as Model
+    from semveil.models.face import load_model
+    from semveil.privacy.guarantee import Basis, Guarantee, Sensitivity
+
+moved.install()
 
 __version__ = "0.1.0"
 __all__ = [
@@ -54,18 +58,18 @@ __all__ = [
 
 # Importing semveil must stay cheap: torch is loaded with the first name that needs it.
 _HOMES = {
-    "Basis": "core.privacy",
+    "Basis": "privacy.guarantee",
     "FaceDataset": "data.dataset",
-    "Guarantee": "core.privacy",
-    "Model": "methods.face_model",
-    "Sensitivity": "core.privacy",
+    "Guarantee": "privacy.guarantee",
+    "Model": "models.face",
+    "Sensitivity": "privacy.guarantee",
     "SemveilError": "core.errors",
     "attack": "link.attack",
     "certify": "link.certify",
     "eavesdrop": "link.receive",
     "load_faces": "data.load_faces",
     "load_method": "methods.registry",
-    "load_model": "methods.face_model",
+    "load_model": "models.face",
     "protect": "bulk.protect",
     "receive": "link.receive",
     "send": "link.send",

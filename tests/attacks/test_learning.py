@@ -7,7 +7,7 @@ from torch import Tensor
 
 from semveil.attacks import ATTACKS, Impute, KnownPairs, LearnedDeep, LearnedSame, Linear, Stolen
 from semveil.attacks.networks import NetworkSettings, train_regressor
-from semveil.methods.face_model import load_model
+from semveil.models.face import load_model
 from semveil.protection.linear_pair import LinearPair, PairSettings
 
 SMALL = NetworkSettings(steps=600, batch=64, learning_rate=3e-3, dropout=0.0, weight_decay=0.0)

@@ -10,11 +10,11 @@ from semveil.audit import Game, Verdict, play
 from semveil.audit.games.mechanisms import corners, release_games, simulated_games
 from semveil.audit.games.methods import method_games
 from semveil.audit.run import audit, choose, targets
-from semveil.core.privacy import Basis
 from semveil.mechanisms import MECHANISMS
-from semveil.methods.face_model import FaceModel, load_model
 from semveil.methods.protections import PROTECTIONS
 from semveil.methods.registry import METHODS
+from semveil.models.face import FaceModel, load_model
+from semveil.privacy.guarantee import Basis
 
 KEYED = [name for name, kind in PROTECTIONS.items() if kind.keyed]
 
@@ -98,7 +98,7 @@ def test_a_method_that_reuses_its_nonce_is_caught(model: FaceModel, protection: 
 def test_a_method_that_does_not_clip_is_caught(model: FaceModel, monkeypatch: pytest.MonkeyPatch) -> None:
     outside = next(g for g in method_games("laplace", 1.0, model) if g.pair == "opposite corners")
     assert play(outside, draws=100_000).verdict == Verdict.PASS
-    monkeypatch.setattr("semveil.mechanisms.clip.ClipBox.clip", lambda self, x: x.clone())
+    monkeypatch.setattr("semveil.mechanisms.bounds.clip.ClipBox.clip", lambda self, x: x.clone())
     assert play(outside, draws=100_000).alarm
 
 

@@ -23,12 +23,13 @@ from semveil.audit.games.sphere import sphere_release_games
 from semveil.audit.games.training import training_games
 from semveil.audit.laws import OFF_GRID
 from semveil.audit.run import targets
-from semveil.core.privacy import Guarantee
-from semveil.mechanisms import ExactRelease, PrivUnit, VonMisesFisher, laplace
-from semveil.mechanisms.exact_sphere import RandomBits, certified_less, exact_uniform_cosine
-from semveil.mechanisms.tails import cap_tail
+from semveil.mechanisms import ExactRelease, PrivUnit, VonMisesFisher
+from semveil.mechanisms.additive import laplace
+from semveil.mechanisms.exact.sphere import RandomBits, certified_less, exact_uniform_cosine
+from semveil.mechanisms.sphere.tails import cap_tail
 from semveil.methods.dp_image import DPImage
-from semveil.methods.face_model import DEFAULT_MODEL, FaceModel, load_model
+from semveil.models.face import DEFAULT_MODEL, FaceModel, load_model
+from semveil.privacy.guarantee import Guarantee
 
 GAME, FIT = "distinguishing game", "goodness of fit"
 

@@ -12,10 +12,10 @@ from semveil.audit import Verdict, play
 from semveil.audit.games import identity as audit_identity
 from semveil.audit.games.identity import PRIVATE_ATTRIBUTES, PSEUDONYM, VARIANTS, identity_games, takes_epsilon
 from semveil.audit.run import targets
-from semveil.core.privacy import Basis
 from semveil.methods.identity_dp import IdentityDP
 from semveil.methods.latent_dp import LatentDP
 from semveil.methods.latent_model import LatentModel
+from semveil.privacy.guarantee import Basis
 
 DRAWS = 100_000  # of which the games play a share
 

@@ -12,11 +12,11 @@ from semveil import mechanisms
 from semveil.audit import Verdict, play
 from semveil.audit.games import latents as audit_latents
 from semveil.audit.games.latents import VARIANTS, latent_games, takes_epsilon
-from semveil.core.privacy import Basis
 from semveil.mechanisms import ClipBox, Laplace, PerCoordinateLaplace
 from semveil.methods.dp_image import DPImage
-from semveil.methods.face_model import DEFAULT_MODEL
 from semveil.methods.latent_dp import LatentDP
+from semveil.models.face import DEFAULT_MODEL
+from semveil.privacy.guarantee import Basis
 
 DRAWS = 100_000  # of which the games play a share
 

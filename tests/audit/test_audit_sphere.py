@@ -9,8 +9,8 @@ import torch
 from semveil.audit import Game, Verdict, play
 from semveil.audit.games.sphere import DIMENSION, sphere_games, sphere_release_games
 from semveil.audit.run import targets
-from semveil.core.privacy import Basis
 from semveil.mechanisms import SPHERE_MECHANISMS
+from semveil.privacy.guarantee import Basis
 
 every_mechanism = pytest.mark.parametrize("name", list(SPHERE_MECHANISMS))
 MADE_FOR_IT = [name for name in SPHERE_MECHANISMS if "laplace" not in name]

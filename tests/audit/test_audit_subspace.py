@@ -12,10 +12,10 @@ from semveil.audit import Verdict, play
 from semveil.audit.games import subspace as audit_subspace
 from semveil.audit.games.subspace import VARIANTS, subspace_games
 from semveil.audit.run import targets
-from semveil.core.privacy import Basis
 from semveil.mechanisms import Laplace, PerCoordinateLaplace, PrivUnitG
 from semveil.mechanisms.nearest import Nearest
 from semveil.methods.subspace_noise import BallGaussian, DirectionPrivUnitG
+from semveil.privacy.guarantee import Basis
 
 DRAWS = 60_000  # of which the games play a share
 

@@ -16,8 +16,8 @@ from semveil.audit.bounds import (
     forced_mu,
     max_detectable_epsilon,
 )
-from semveil.core.privacy import Sensitivity
 from semveil.mechanisms import Gaussian
+from semveil.privacy.guarantee import Sensitivity
 
 
 @pytest.mark.parametrize("hits", [0, 1, 7, 99, 100])

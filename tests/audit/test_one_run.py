@@ -10,7 +10,7 @@ from scipy import stats
 
 from semveil.audit import TrainingGame, Verdict, play_training
 from semveil.audit.one_run import chance_of_guesses, one_run_epsilon, right_guesses
-from semveil.core.privacy import Basis, Guarantee
+from semveil.privacy.guarantee import Basis, Guarantee
 
 
 def responding(epsilon: float, rng: np.random.Generator) -> object:

@@ -14,7 +14,6 @@ import torch
 from torch import Tensor
 
 from semveil.audit import Finding, Game, Verdict, bits_game, draw_rows, hidden_game, law_game, play, repeat_game
-from semveil.core.privacy import Guarantee, Sensitivity
 from semveil.keys import KeyStream
 from semveil.mechanisms import (
     ClipBox,
@@ -25,6 +24,7 @@ from semveil.mechanisms import (
     Laplace,
     PerCoordinateLaplace,
 )
+from semveil.privacy.guarantee import Guarantee, Sensitivity
 from semveil.protection.modulo import Modulo
 from semveil.protection.rotation import Rotation
 from semveil.protection.rotation_space import RotationSpace

@@ -8,8 +8,8 @@ from scipy import stats
 from semveil.audit.bounds import at_least, at_most, epsilon_of_mu, forced_epsilon, forced_mu
 from semveil.audit.faults import noise_for_twice
 from semveil.audit.power import event_power
-from semveil.core.privacy import Basis, Guarantee, Sensitivity
 from semveil.mechanisms import Gaussian
+from semveil.privacy.guarantee import Basis, Guarantee, Sensitivity
 
 DRAWS, ERROR = 3_000, 1e-7
 

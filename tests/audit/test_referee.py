@@ -9,7 +9,7 @@ import pytest
 
 from semveil.audit import Fault, Game, Verdict, at_twice_the_budget, less_noise, play
 from semveil.audit.referee import PART
-from semveil.core.privacy import Basis, Guarantee
+from semveil.privacy.guarantee import Basis, Guarantee
 
 
 def claim(epsilon: float | None, *, delta: float = 0.0) -> Guarantee:

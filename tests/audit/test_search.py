@@ -6,7 +6,7 @@ import pytest
 
 from semveil.audit import Floats, Game, Verdict, contrasts, less_noise, play
 from semveil.audit.search import Pair, searched_game
-from semveil.core.privacy import Basis, Guarantee
+from semveil.privacy.guarantee import Basis, Guarantee
 
 N = 4
 LOWER, UPPER = np.zeros(N), np.ones(N)

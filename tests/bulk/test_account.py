@@ -19,13 +19,7 @@ from semveil.bulk.review import write_review
 from semveil.bulk.run import protect_photos
 from semveil.bulk.sealing import Sealing
 from semveil.bulk.settings import Settings
-from semveil.core.certificate import Certificate, CertificateError
-from semveil.core.coverage import Coverage, Kind, Part
 from semveil.core.errors import KeyProblem
-from semveil.core.explain import explain
-from semveil.core.ledger import Ledger
-from semveil.core.privacy import Basis, Guarantee
-from semveil.core.sealed_claim import with_sealed_part
 from semveil.data import faces as faces_module
 from semveil.data.certified import read_certificate
 from semveil.data.faces import find_faces
@@ -33,6 +27,12 @@ from semveil.data.photos import load_photo
 from semveil.data.sealed_faces import read_sealed, sealed_path
 from semveil.keys.secret import Secret, write_secret
 from semveil.methods.release import Layout
+from semveil.privacy.certificate import Certificate, CertificateError
+from semveil.privacy.coverage import Coverage, Kind, Part
+from semveil.privacy.explain import explain
+from semveil.privacy.guarantee import Basis, Guarantee
+from semveil.privacy.ledger import Ledger
+from semveil.privacy.sealed_claim import with_sealed_part
 
 MOSAIC = Settings("mosaic", options=(("size", 32),), layout=Layout.WHOLE_PHOTO, detector="dlib")
 NOISE = Settings("pixel-noise", options=(("size", 32),), layout=Layout.WHOLE_PHOTO, detector="dlib")

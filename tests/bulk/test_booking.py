@@ -11,12 +11,12 @@ from PIL import Image
 from semveil.bulk.enrolled import Enrolled
 from semveil.bulk.run import protect_photos
 from semveil.bulk.settings import Settings
-from semveil.core.ledger import BudgetIsFixed, Ledger
 from semveil.data import faces as faces_module
 from semveil.data.certified import certificate_path
 from semveil.data.faces import find_faces
 from semveil.data.photos import Photo
 from semveil.methods.release import Layout
+from semveil.privacy.ledger import BudgetIsFixed, Ledger
 from semveil.recognition.dlib_faces import Face
 
 PIX = Settings("dp-pix", options=(("size", 32), ("block", 8)))

@@ -26,21 +26,21 @@ from semveil.bulk.protect import protect, protection_settings
 from semveil.bulk.run import protect_photos
 from semveil.bulk.settings import Settings
 from semveil.bulk.summary import Summary
-from semveil.core.caveats import Caveat
-from semveil.core.certificate import Certificate, ReleaseKind
-from semveil.core.composition import compose
-from semveil.core.coverage import Kind
 from semveil.core.errors import OutputError
-from semveil.core.explain import explain
-from semveil.core.ledger import Ledger
-from semveil.core.pixels import to_tensor
 from semveil.data.align import align_face
 from semveil.data.certified import read_certificate
 from semveil.data.paste import align_apart, pasted_region
 from semveil.data.regions import Region
+from semveil.faces.pixels import to_tensor
 from semveil.methods.baselines import DPPix, PixelNoise
 from semveil.methods.registry import load_method
 from semveil.methods.release import draw_once
+from semveil.privacy.caveats import Caveat
+from semveil.privacy.certificate import Certificate, ReleaseKind
+from semveil.privacy.composition import compose
+from semveil.privacy.coverage import Kind
+from semveil.privacy.explain import explain
+from semveil.privacy.ledger import Ledger
 from semveil.recognition.dlib_faces import Face
 from semveil.video.clip import read_clip
 from semveil.video.encode import write_stretch as really_write

@@ -14,7 +14,6 @@ from semveil.bulk.run import protect_photos
 from semveil.bulk.sealing import Sealing
 from semveil.bulk.settings import Settings
 from semveil.cli.main import main
-from semveil.core.coverage import Kind, Part
 from semveil.data.certified import read_certificate
 from semveil.data.faces import find_faces
 from semveil.data.grain import grains
@@ -23,6 +22,7 @@ from semveil.data.photos import load_photo
 from semveil.data.sealed_faces import read_sealed
 from semveil.keys.secret import Secret, write_secret
 from semveil.methods.release import Layout
+from semveil.privacy.coverage import Kind, Part
 
 IDENTITY = Settings("identity-dp")
 NOISE = Settings("pixel-noise", options=(("size", 32),), layout=Layout.WHOLE_PHOTO)

@@ -10,11 +10,11 @@ from PIL import Image
 
 from semveil.bulk.run import protect_photos
 from semveil.bulk.settings import Settings
-from semveil.core.pixels import to_pixels, to_tensor
 from semveil.data.certified import read_certificate
 from semveil.data.faces import find_faces
 from semveil.data.paste import Circle, align_apart, paste_faces
 from semveil.data.photos import load_photo
+from semveil.faces.pixels import to_pixels, to_tensor
 from semveil.keys.secret import Secret, write_secret
 from semveil.methods.identity_dp import IdentityDP
 from semveil.recognition import DlibVerifier, measured_threshold

@@ -13,11 +13,11 @@ from PIL import Image
 from semveil.bulk.enrolled import Enrolled
 from semveil.bulk.run import protect_photos
 from semveil.bulk.settings import Settings
-from semveil.core.face_template import TEMPLATE
-from semveil.core.ledger import Ledger
 from semveil.data.faces import load_aligned_faces
 from semveil.data.paste import CENTRE, EDGE
+from semveil.faces.template import TEMPLATE
 from semveil.methods.release import Layout
+from semveil.privacy.ledger import Ledger
 from semveil.recognition.dlib_faces import Face
 
 PHOTO = np.ascontiguousarray(skimage.data.astronaut()[:300, :400])

@@ -16,7 +16,7 @@ from semveil.bulk.recognised import LOG, still_recognised, write_log
 from semveil.bulk.run import protect_photos
 from semveil.bulk.settings import Settings
 from semveil.core.errors import OutputError
-from semveil.core.pixels import to_tensor
+from semveil.faces.pixels import to_tensor
 from semveil.methods.release import Layout
 
 CLEAR = Settings("mosaic", options=(("block", 1), ("size", 64)), layout=Layout.CROPS)  # leaves the face as it is

@@ -19,10 +19,10 @@ from semveil.bulk.run import protect_photos
 from semveil.bulk.settings import Settings
 from semveil.bulk.sources import SourceError
 from semveil.core.errors import OutputError
-from semveil.core.privacy import Basis
 from semveil.data.certified import read_certificate
 from semveil.data.photos import Photo
 from semveil.methods.baselines import Blur
+from semveil.privacy.guarantee import Basis
 
 NOISE = Settings("pixel-noise", options=(("size", 32),))  # fresh noise shows whether a photo was protected again
 MOSAIC = Settings("mosaic", options=(("size", 32),))

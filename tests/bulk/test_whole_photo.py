@@ -17,11 +17,7 @@ from semveil.bulk.manifest import FOLDER, LOG
 from semveil.bulk.run import protect_photos
 from semveil.bulk.settings import Settings
 from semveil.bulk.sources import SourceError
-from semveil.core.certificate import Certificate
 from semveil.core.errors import OutputError
-from semveil.core.explain import explain
-from semveil.core.ledger import Ledger
-from semveil.core.privacy import Guarantee
 from semveil.data import faces as faces_module
 from semveil.data.certified import read_certificate
 from semveil.data.faces import find_faces
@@ -29,6 +25,10 @@ from semveil.data.photos import Photo, load_photo
 from semveil.mechanisms import gaussian_epsilon
 from semveil.methods.registry import METHODS
 from semveil.methods.release import Layout, Release
+from semveil.privacy.certificate import Certificate
+from semveil.privacy.explain import explain
+from semveil.privacy.guarantee import Guarantee
+from semveil.privacy.ledger import Ledger
 from semveil.recognition.dlib_faces import Face
 
 MOSAIC = Settings("mosaic", options=(("size", 32),), layout=Layout.WHOLE_PHOTO)

@@ -30,7 +30,7 @@ def test_the_table_names_basis_power_and_which_test_carried(semveil: Callable, m
 
 
 def test_a_refuted_proof_ends_with_exit_code_1(semveil: Callable, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("semveil.mechanisms.release.ExactRelease.__call__", lambda self, x: x.clone())
+    monkeypatch.setattr("semveil.mechanisms.exact.release.ExactRelease.__call__", lambda self, x: x.clone())
     answer = semveil("audit", "--mechanism", "release/laplace", *FEW)
     assert answer.code == 1
     assert "REFUTED: release/laplace" in answer.stdout

@@ -9,15 +9,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 from channels.message_cases import message
-from core.certificate_cases import FULL
+from privacy.certificate_cases import FULL
 
 from semveil.channels import write_message
 from semveil.cli import main as command_line
 from semveil.cli.certified import certified_lines
-from semveil.core.privacy import Basis, Guarantee
 from semveil.data.certified import certificate_path, certified_picture, read_certificate, save_certified_png, write_certificate
 from semveil.data.save import save_png
 from semveil.link.outputs import publish_outputs
+from semveil.privacy.guarantee import Basis, Guarantee
 
 MADE = replace(FULL, output=None)
 PICTURE = np.full((4, 4, 3), 128, np.uint8)

@@ -10,12 +10,12 @@ import pytest
 
 from semveil.cli import main as command_line
 from semveil.cli.certified import record_lines
-from semveil.core.certificate import Certificate
-from semveil.core.coverage import Coverage
 from semveil.core.errors import KeyProblem
-from semveil.core.ledger import Ledger, OverLimit
-from semveil.core.privacy import Basis, Guarantee
 from semveil.link.outputs import account, open_ledger
+from semveil.privacy.certificate import Certificate
+from semveil.privacy.coverage import Coverage
+from semveil.privacy.guarantee import Basis, Guarantee
+from semveil.privacy.ledger import Ledger, OverLimit
 
 
 def release(epsilon: float | None) -> Certificate:

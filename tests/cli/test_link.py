@@ -11,7 +11,7 @@ import pytest
 from cli.tiny import make_model
 
 from semveil.channels import read_message
-from semveil.methods.face_model import load_model
+from semveil.models.face import load_model
 
 ALICE = ("--model", "tiny")
 

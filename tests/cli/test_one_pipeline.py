@@ -13,18 +13,18 @@ from PIL import Image
 from skimage import data
 from torch import Tensor
 
-from semveil.core.certificate import Certificate
-from semveil.core.pixels import to_tensor
 from semveil.core.progress import quiet
 from semveil.data.faces import load_aligned_faces
 from semveil.data.latents import LatentSet
 from semveil.experiments.dp_semcom.setup import PRESETS, prepare_run
 from semveil.experiments.kit.experiment import Run as ExperimentRun
 from semveil.experiments.kit.photo_sets import astronaut
+from semveil.faces.pixels import to_tensor
 from semveil.methods.dp_image import DPImage
 from semveil.methods.dp_semcom import DPSemCom
-from semveil.methods.face_model import load_model
+from semveil.models.face import load_model
 from semveil.nn.trunks import TRUNKS, Convolution
+from semveil.privacy.certificate import Certificate
 
 Run = Callable[..., Outcome]
 

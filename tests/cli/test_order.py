@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from cli.tiny import SRC
 
-from semveil.core.ledger import Ledger
+from semveil.privacy.ledger import Ledger
 
 NOISE = ("--model", "tiny", "--protection", "laplace", "--private", "all", "--epsilon", "40", "--subject", "Ada")
 

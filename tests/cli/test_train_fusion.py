@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from semveil.data.face_set import FaceSet
-from semveil.methods.identity_model import load_identity_model
+from semveil.models.identity import load_identity_model
 from semveil.recognition.identity_encoder import (
     IdentityEncoder,
     IdentityEncoderConfig,

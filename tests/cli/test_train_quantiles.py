@@ -10,8 +10,8 @@ import pytest
 import torch
 
 from semveil.data.latents import LatentSet
-from semveil.methods.face_model import load_model
 from semveil.methods.latent_model import load_latent_model
+from semveil.models.face import load_model
 
 
 @pytest.fixture

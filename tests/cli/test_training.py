@@ -11,9 +11,9 @@ import torch
 from PIL import Image
 
 from semveil.core.model_folders import bundled_folder
-from semveil.core.parts import PARTS
 from semveil.data.face_set import FaceSet
 from semveil.data.latents import LatentSet
+from semveil.faces.parts import PARTS
 from semveil.recognition.face_parser import load_face_parser
 
 

@@ -12,8 +12,8 @@ def make_model(folder: Path, *, seed: int = 0) -> Path:
     """A model folder of random weights, small enough to train pairs for in seconds."""
     from semveil.encoders.semantic import SemanticEncoder, SemanticEncoderConfig
     from semveil.generators.semantic_stylegan import SemanticStyleGAN, SemanticStyleGANConfig
-    from semveil.methods.latent_prior import LatentPrior
-    from semveil.methods.model_folder import save_model
+    from semveil.models.folder import save_model
+    from semveil.models.prior import LatentPrior
 
     config = SemanticStyleGANConfig(
         size=32,

@@ -11,14 +11,14 @@ from torch import Tensor
 from semveil.methods.baselines import BASELINES
 from semveil.methods.dp_image import DPImage
 from semveil.methods.dp_semcom import DPSemCom
-from semveil.methods.face_model import load_model
 from semveil.methods.identity_dp import IdentityDP
-from semveil.methods.identity_model import IdentityModel
 from semveil.methods.latent_dp import LatentDP
 from semveil.methods.latent_model import LatentModel
 from semveil.methods.noise_image import NoiseImage
-from semveil.methods.noise_image_model import NoiseImageModel
 from semveil.methods.registry import METHODS
+from semveil.models.face import load_model
+from semveil.models.identity import IdentityModel
+from semveil.models.noise_image import NoiseImageModel
 
 SMALL: dict[str, Any] = {
     "dp-image": lambda: DPImage(LatentModel.example()),

@@ -6,9 +6,9 @@ import json
 import pytest
 import torch
 
-from semveil.core.privacy import Basis, Sensitivity
 from semveil.core.rng import streams
 from semveil.mechanisms import MECHANISMS, CoordinateSensitivity
+from semveil.privacy.guarantee import Basis, Sensitivity
 
 every_mechanism = pytest.mark.parametrize("name", list(MECHANISMS))
 

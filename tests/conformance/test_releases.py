@@ -7,8 +7,8 @@ import json
 import pytest
 import torch
 
-from semveil.core.privacy import Basis, Sensitivity
 from semveil.mechanisms import MECHANISMS, CoordinateSensitivity, ExactRelease
+from semveil.privacy.guarantee import Basis, Sensitivity
 
 every_mechanism = pytest.mark.parametrize("name", list(MECHANISMS))
 

@@ -10,10 +10,10 @@ import pytest
 import torch
 from torch.nn.functional import normalize
 
-from semveil.core.privacy import Basis
 from semveil.core.rng import streams
 from semveil.mechanisms import SPHERE_MECHANISMS
-from semveil.mechanisms.exact_sphere import STEP
+from semveil.mechanisms.exact.sphere import STEP
+from semveil.privacy.guarantee import Basis
 
 D = 16
 every_mechanism = pytest.mark.parametrize("name", list(SPHERE_MECHANISMS))

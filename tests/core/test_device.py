@@ -11,7 +11,7 @@ from pretend_device import pretended
 from torch import nn
 
 from semveil.core.device import DeviceError, choose_device, device_of, devices, loading_onto, moved, precision_of
-from semveil.methods.face_model import load_model
+from semveil.models.face import load_model
 
 PACKAGE = Path(__file__).resolve().parents[2] / "src" / "semveil"
 # Why a module says "cpu" or "cuda"; all others ask `core.device`.
@@ -21,7 +21,7 @@ REASONS = {
     "core/checkpoints.py": "files are read before anybody knows where networks go",
     "core/rng.py": "randomness: a seed means the same on every device",
     "mechanisms/base.py": "randomness: where draws are made without a generator",
-    "mechanisms/per_coordinate.py": "exactness: bounds and scales are doubles that every machine computes alike",
+    "mechanisms/additive/per_coordinate.py": "exactness: bounds and scales are doubles that every machine computes alike",
     "nn/winograd.py": "a way of computing that is faster on a CPU only",
 }
 

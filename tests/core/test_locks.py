@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 
 from semveil.core import locks
-from semveil.core.certificate import Certificate
 from semveil.core.errors import OutputError
-from semveil.core.ledger import Ledger
 from semveil.core.locks import lock_file
-from semveil.core.privacy import Guarantee
 from semveil.keys import NonceLog, new_nonce
+from semveil.privacy.certificate import Certificate
+from semveil.privacy.guarantee import Guarantee
+from semveil.privacy.ledger import Ledger
 
 HOLDER = """
 import sys

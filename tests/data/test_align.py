@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from semveil.core.face_template import TEMPLATE
 from semveil.data import align
 from semveil.data.align import align_face
+from semveil.faces.template import TEMPLATE
 from semveil.recognition.dlib_faces import detect_faces
 
 

@@ -10,10 +10,9 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from core.certificate_cases import FULL
 from PIL import Image
+from privacy.certificate_cases import FULL
 
-from semveil.core.certificate import CertificateError
 from semveil.data.certified import (
     KEYWORD,
     certificate_path,
@@ -24,6 +23,7 @@ from semveil.data.certified import (
 )
 from semveil.data.photos import load_photo
 from semveil.data.save import save_png
+from semveil.privacy.certificate import CertificateError
 
 PICTURE = np.random.default_rng(0).integers(0, 256, (5, 7, 3), np.uint8)
 MADE = replace(FULL, output=None)

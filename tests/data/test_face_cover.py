@@ -6,12 +6,12 @@ import pytest
 import skimage.data
 from numpy.typing import NDArray
 
-from semveil.core.face_template import FEATURES
-from semveil.core.parts import PARTS
 from semveil.data.align import align_face
 from semveil.data.face_cover import MARGIN, SOFT, face_cover, face_region, parsed, skin_beside, soft_cover
 from semveil.data.faces import find_faces
 from semveil.data.photos import Photo
+from semveil.faces.parts import PARTS
+from semveil.faces.template import FEATURES
 
 SIDE = 64
 

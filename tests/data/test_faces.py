@@ -10,9 +10,9 @@ import skimage.data
 from PIL import Image
 
 from semveil.core.errors import FaceChoiceError, FaceError, FaceTooSmallError, NoFaceError, PhotoError
-from semveil.core.face_template import TEMPLATE
 from semveil.data.faces import choose_faces, find_faces, load_aligned_faces, smallest_face
 from semveil.data.photos import Photo
+from semveil.faces.template import TEMPLATE
 from semveil.recognition.dlib_faces import Face, detect_faces
 
 ASTRONAUT = skimage.data.astronaut()

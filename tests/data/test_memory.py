@@ -27,7 +27,7 @@ print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024 / (wi
 ALIGN = """
 import resource, sys
 import numpy as np
-from semveil.core.face_template import TEMPLATE
+from semveil.faces.template import TEMPLATE
 from semveil.data import align
 align._WINDOW = 1 << 20
 align_face = align.align_face

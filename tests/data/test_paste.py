@@ -8,7 +8,6 @@ import pytest
 import skimage.data
 from numpy.typing import NDArray
 
-from semveil.core.face_template import TEMPLATE
 from semveil.data import paste
 from semveil.data.align import AlignedFace, align_face
 from semveil.data.paste import (
@@ -23,6 +22,7 @@ from semveil.data.paste import (
     paste_faces,
     surrounding_grain,
 )
+from semveil.faces.template import TEMPLATE
 
 PHOTO = np.ascontiguousarray(skimage.data.astronaut()[:300, :400])
 

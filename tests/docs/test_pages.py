@@ -46,7 +46,7 @@ def test_each_equation_has_an_object(name):
 
 def test_an_object_that_is_not_there_is_noticed():
     with pytest.raises((AttributeError, ModuleNotFoundError)):
-        found("semveil.mechanisms.laplace.Laplace.nothing")
+        found("semveil.mechanisms.additive.laplace.Laplace.nothing")
 
 
 def found(name: str) -> object:

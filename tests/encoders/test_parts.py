@@ -4,8 +4,8 @@
 import pytest
 import torch
 
-from semveil.core.parts import PARTS
 from semveil.encoders.parts import PartEncoder, PartEncoderConfig
+from semveil.faces.parts import PARTS
 
 CONFIG = PartEncoderConfig(size=32, style_dim=8, widths=(8, 8, 8, 8), part_channels=4, shared_channels=4)
 

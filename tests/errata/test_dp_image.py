@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 import torch
 
-from semveil.core.privacy import Basis, Guarantee
-from semveil.core.strength import best_guess
 from semveil.mechanisms import ClipBox, Laplace, observed_pairwise_sensitivity
 from semveil.mechanisms.draws import best_of, until_accepted
 from semveil.methods.dp_image import DPImage
 from semveil.methods.latent_model import PAPER_RANGE, LatentModel
+from semveil.privacy.guarantee import Basis, Guarantee
+from semveil.privacy.strength import best_guess
 
 COMPONENTS = 18 * 512
 OBSERVED = 17_995.0

@@ -25,8 +25,8 @@ from semveil.channels import (
     unpack,
     wiretap,
 )
-from semveil.core.parts import describe_codes
 from semveil.encoders.inversion import OFFICIAL, InversionSettings, invert
+from semveil.faces.parts import describe_codes
 from semveil.mechanisms import (
     ClipBox,
     Gaussian,
@@ -342,7 +342,7 @@ def test_6_common_codes_predict_private_ones() -> None:
 
     Eve hears the others at 20 dB.
     """
-    from semveil.methods.face_model import load_model
+    from semveil.models.face import load_model
 
     prior = load_model().prior
     assert prior is not None

@@ -15,11 +15,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from semveil.core.composition import compose
-from semveil.core.privacy import Basis, Guarantee
 from semveil.mechanisms import RenormalisedLaplace, sphere_sensitivity
 from semveil.methods.identity_dp import IdentityDP, observed_sensitivity
-from semveil.methods.identity_model import IdentityModel
+from semveil.models.identity import IdentityModel
+from semveil.privacy.composition import compose
+from semveil.privacy.guarantee import Basis, Guarantee
 
 MODEL = IdentityModel.example()
 OBSERVED, D = 28.0, 512  # what a maximum over faces comes to for 512 numbers

@@ -8,12 +8,12 @@ import pytest
 import torch
 from scipy import integrate
 
-from semveil.core.strength import best_guess
 from semveil.mechanisms import CoordinateSensitivity, PerCoordinateLaplace
-from semveil.mechanisms.weights import WEIGHTINGS, budget_shares, scales_as_published
+from semveil.mechanisms.bounds.weights import WEIGHTINGS, budget_shares, scales_as_published
 from semveil.methods.latent_dp import LatentDP
 from semveil.methods.latent_model import LatentModel, load_latent_model
-from semveil.methods.quantile_bounds import QuantileBounds
+from semveil.models.quantile_bounds import QuantileBounds
+from semveil.privacy.strength import best_guess
 
 COMPONENTS = 18 * 512
 MODEL = LatentModel.example()

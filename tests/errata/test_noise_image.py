@@ -9,11 +9,11 @@ from scipy.stats import norm
 from skimage.data import astronaut
 from torch import Tensor
 
-from semveil.core.pixels import to_tensor
-from semveil.core.privacy import Norm, Sensitivity
+from semveil.faces.pixels import to_tensor
 from semveil.generators.conversion import ConversionConfig, ConversionGenerator
 from semveil.mechanisms import Gaussian, gaussian_delta, gaussian_ratio
 from semveil.metrics import ssim
+from semveil.privacy.guarantee import Norm, Sensitivity
 from semveil.recognition.guided_backpropagation import scale_by_power_of_ten
 from semveil.recognition.vgg16_classifier import VGG16Classifier
 from semveil.recognition.vgg16_config import VGG16Config

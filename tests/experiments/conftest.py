@@ -15,10 +15,10 @@ from semveil.experiments.dp_semcom.setup import PRESETS, VARIANTS
 from semveil.generators.semantic_stylegan import SemanticStyleGAN, SemanticStyleGANConfig
 from semveil.mechanisms import ClipBox
 from semveil.methods.dp_semcom import pair_settings
-from semveil.methods.face_model import load_model
-from semveil.methods.latent_prior import LatentPrior
-from semveil.methods.model_folder import box_as_dict, save_model
 from semveil.methods.pairs import pair_file, write_pair
+from semveil.models.face import load_model
+from semveil.models.folder import box_as_dict, save_model
+from semveil.models.prior import LatentPrior
 from semveil.training.protector import train_pair
 
 SIZE, STYLE_DIM = 32, 4

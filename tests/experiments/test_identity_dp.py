@@ -17,7 +17,6 @@ from PIL import Image
 from skimage import data
 from torch import Tensor
 
-from semveil.core.pixels import to_pixels
 from semveil.data.face_set import FaceSet
 from semveil.experiments.identity_dp import bench as identity_dp_bench
 from semveil.experiments.identity_dp import comparison
@@ -31,7 +30,8 @@ from semveil.experiments.kit import inputs
 from semveil.experiments.kit.experiment import EXPERIMENTS, load_paper
 from semveil.experiments.kit.photo_sets import DataMissing
 from semveil.experiments.kit.reproduce import draw, reproduce, tables
-from semveil.methods.identity_model import IdentityModel
+from semveil.faces.pixels import to_pixels
+from semveil.models.identity import IdentityModel
 from semveil.recognition.verifier import Verifier
 
 SIZE, DIMENSION = 32, 16

@@ -25,7 +25,7 @@ from semveil.experiments.identity_dp.leak_figure import leak_tables
 from semveil.experiments.kit.keeping import at_once
 from semveil.experiments.kit.photo_sets import DataMissing
 from semveil.experiments.kit.reproduce import draw, reproduce
-from semveil.methods.identity_model import IdentityModel
+from semveil.models.identity import IdentityModel
 from semveil.recognition.verifier import BundledVerifier
 
 PARTS = {"gallery_photos": 2, "strangers": 30, "public": 36, "named_people": 4, "named_photos": 4}

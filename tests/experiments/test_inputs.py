@@ -9,11 +9,11 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from semveil.core.pixels import to_pixels
 from semveil.data.face_set import FaceSet
 from semveil.experiments.kit.photo_sets import DataMissing, held_out_photos, public_photos
-from semveil.methods.face_model import FaceModel, load_model
-from semveil.methods.inversion_cache import cached_inversion
+from semveil.faces.pixels import to_pixels
+from semveil.models.face import FaceModel, load_model
+from semveil.models.inversion_cache import cached_inversion
 from semveil.recognition import Verifier
 from semveil.recognition.by_name import VERIFIERS, Remembering, load_verifier
 

@@ -29,8 +29,8 @@ from semveil.experiments.kit.experiment import EXPERIMENTS, Run, load_all
 from semveil.experiments.kit.keeping import MEASUREMENTS, Kept, Measurement
 from semveil.experiments.kit.photo_sets import held_out_photos
 from semveil.experiments.kit.reproduce import reproduce
-from semveil.methods.face_model import load_model
-from semveil.methods.identity_model import IdentityModel
+from semveil.models.face import load_model
+from semveil.models.identity import IdentityModel
 
 CLEAN, LATER, DIRTY = "a" * 40, "b" * 40, "a" * 40 + "+changes"
 SQUARES = Measurement("example/squares", revision=1)

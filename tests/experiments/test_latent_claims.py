@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 import torch
 
-from semveil.core.privacy import Guarantee
 from semveil.core.results import read_result
 from semveil.experiments.dp_image import matched
 from semveil.experiments.dp_image.identity import judge as dp_image_identity
@@ -18,6 +17,7 @@ from semveil.experiments.dp_image.utility import judge as dp_image_utility
 from semveil.experiments.kit.reproduce import tables
 from semveil.experiments.latent_dp.trade_off import judge as latent_dp_trade_off
 from semveil.methods.release import Release
+from semveil.privacy.guarantee import Guarantee
 
 
 def _bench(steps: int) -> Any:

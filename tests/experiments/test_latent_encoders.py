@@ -7,7 +7,7 @@ import torch
 
 from semveil.experiments.kit.photo_sets import public_photos
 from semveil.experiments.latent_dp.encoders import compared
-from semveil.methods.face_model import load_model
+from semveil.models.face import load_model
 from semveil.recognition import ImageFeatures
 
 

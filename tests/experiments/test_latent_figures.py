@@ -19,8 +19,8 @@ from semveil.experiments.kit import latent_bench
 from semveil.experiments.kit.experiment import EXPERIMENTS, load_paper
 from semveil.experiments.kit.photo_sets import DataMissing
 from semveil.experiments.kit.reproduce import draw, reproduce, tables
-from semveil.methods.face_model import load_model
 from semveil.methods.latent_model import from_face_model
+from semveil.models.face import load_model
 from semveil.recognition.verifier import Verifier
 
 for _paper in ("dp-image", "latent-dp"):

@@ -31,8 +31,8 @@ from semveil.experiments.kit.security_faces import SecurityFaces
 from semveil.experiments.kit.statistics import value as mean
 from semveil.link.eves import hear
 from semveil.methods.dp_semcom import DPSemCom
-from semveil.methods.face_model import load_model
 from semveil.metrics import ssim
+from semveil.models.face import load_model
 
 pytestmark = pytest.mark.slow
 

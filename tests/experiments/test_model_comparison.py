@@ -12,8 +12,8 @@ from semveil.experiments.kit.photo_sets import public_photos
 from semveil.experiments.kit.reproduce import tables
 from semveil.experiments.models.comparison import ComparisonSettings, compare_models
 from semveil.generators.stylegan2 import StyleGAN2, StyleGAN2Config
-from semveil.methods.face_model import FaceModel, load_model
-from semveil.methods.latent_prior import LatentPrior
+from semveil.models.face import FaceModel, load_model
+from semveil.models.prior import LatentPrior
 
 SETTINGS = ComparisonSettings(samples=2, detected=1, dp_image_epsilons=(1000.0,), latent_dp_epsilons=(100.0,))
 

@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 import torch
 
-from semveil.core.pixels import to_pixels
 from semveil.data.face_set import FaceSet
 from semveil.experiments.kit.photo_sets import DataMissing
 from semveil.experiments.kit.reproduce import reproduce
 from semveil.experiments.models import face_model as model_figures
 from semveil.experiments.models.cards import PRESETS
-from semveil.methods.face_model import FaceModel, load_model
+from semveil.faces.pixels import to_pixels
+from semveil.models.face import FaceModel, load_model
 from semveil.recognition.by_name import load_verifier
 
 

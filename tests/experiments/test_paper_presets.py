@@ -17,7 +17,7 @@ from semveil.experiments.identity_dp.presets import IDENTITY_PRESETS
 from semveil.experiments.kit.experiment import EXPERIMENTS, find, load_paper
 from semveil.experiments.kit.latent_presets import LATENT_PRESETS
 from semveil.experiments.kit.reproduce import reproduce
-from semveil.methods.face_model import PAPER_BOX
+from semveil.models.face import PAPER_BOX
 from semveil.training import protector
 
 CUTS: dict[str, dict[str, Any]] = {

@@ -7,7 +7,7 @@ from semveil.core.rng import streams
 from semveil.experiments.dp_semcom.power_blocks import blocks_link
 from semveil.link.eves import over_the_air
 from semveil.methods.dp_semcom import DPSemCom
-from semveil.methods.face_model import load_model
+from semveil.models.face import load_model
 
 
 def test_common_codes_survive(tiny_model_folder) -> None:

@@ -11,8 +11,8 @@ from semveil.core.rng import streams
 from semveil.experiments.dp_semcom.same_map import _heard, same_map_link
 from semveil.link.eves import over_the_air
 from semveil.methods.dp_semcom import DPSemCom
-from semveil.methods.face_model import load_model
 from semveil.methods.protectors import Keyed
+from semveil.models.face import load_model
 from semveil.protection.code_rotation import CodeRotation
 
 

@@ -14,7 +14,7 @@ from semveil.experiments.dp_semcom.security import CASES, EVES, PRESETS
 from semveil.experiments.kit.photo_sets import DataMissing
 from semveil.experiments.kit.reproduce import reproduce, tables
 from semveil.experiments.kit.security_faces import real_faces
-from semveil.methods.face_model import load_model
+from semveil.models.face import load_model
 
 
 @pytest.fixture(scope="module")

@@ -18,9 +18,9 @@ from semveil.experiments.kit import inputs
 from semveil.experiments.kit.photo_sets import DataMissing
 from semveil.experiments.kit.reproduce import reproduce, tables
 from semveil.experiments.kit.utility import compare_faces
-from semveil.methods.face_model import load_model
-from semveil.methods.identity_model import load_identity_model
 from semveil.methods.registry import METHODS
+from semveil.models.face import load_model
+from semveil.models.identity import load_identity_model
 from semveil.recognition.verifier import Verifier
 
 pytestmark = pytest.mark.slow

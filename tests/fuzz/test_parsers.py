@@ -17,13 +17,13 @@ from typing import Any
 import numpy as np
 import pytest
 from channels.message_cases import message
-from core.certificate_cases import FULL
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from PIL import Image
+from privacy.certificate_cases import FULL
 
-from semveil.core.certificate import Certificate
 from semveil.core.errors import SemveilError
+from semveil.privacy.certificate import Certificate
 
 EXAMPLES = int(os.environ.get("SEMVEIL_FUZZ", "25"))
 ODD: tuple[Any, ...] = (
@@ -72,15 +72,15 @@ def _read_certificate(path: Path) -> object:
 
 
 def _ledger(path: Path) -> None:
-    from semveil.core.ledger import Ledger
-    from semveil.core.privacy import Basis, Guarantee
+    from semveil.privacy.guarantee import Basis, Guarantee
+    from semveil.privacy.ledger import Ledger
 
     claim = Guarantee(1.0, "all codes", Basis.PROVED)
     Ledger(path).record("Ada", Certificate(release="image", method="m", protection="laplace", guarantee=claim))
 
 
 def _read_ledger(path: Path) -> object:
-    from semveil.core.ledger import Ledger
+    from semveil.privacy.ledger import Ledger
 
     return Ledger(path).total("Ada")
 
@@ -364,7 +364,7 @@ WORDS = st.text(max_size=40) | st.lists(st.sampled_from(PIECES), max_size=12).ma
 @given(WORDS)
 def test_words_of_the_command_line_are_understood_or_refused_in_one_line(words: str) -> None:
     from semveil.channels.links import parse_link
-    from semveil.core.parts import parse_codes
+    from semveil.faces.parts import parse_codes
     from semveil.mechanisms.budget import parse_budget
 
     for parse in (parse_link, parse_codes, parse_budget):

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from semveil.core.parts import PARTS
+from semveil.faces.parts import PARTS
 from semveil.generators.spatial_config import SpatialSemanticConfig
 from semveil.generators.spatial_semantic import SpatialSemanticGAN
 

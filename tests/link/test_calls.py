@@ -7,10 +7,10 @@ import pytest
 import torch
 
 import semveil
-from semveil.core.certificate import CertificateError
 from semveil.core.errors import OutputError
 from semveil.methods.dp_semcom import DPSemCom
-from semveil.methods.face_model import FaceModel, load_model
+from semveil.models.face import FaceModel, load_model
+from semveil.privacy.certificate import CertificateError
 
 IMAGES = torch.rand(2, 3, 32, 32, generator=torch.Generator().manual_seed(0)) * 2 - 1
 

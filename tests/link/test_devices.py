@@ -14,8 +14,8 @@ from semveil.link.attack_message import attack_message
 from semveil.link.receive import eavesdrop, receive
 from semveil.link.send import send
 from semveil.link.transmit import transmit
-from semveil.methods.face_model import load_model
 from semveil.methods.shared_key import SharedKey
+from semveil.models.face import load_model
 
 
 @pytest.fixture(autouse=True)

@@ -15,13 +15,13 @@ import semveil
 from semveil.channels import parse_link
 from semveil.cli.main import main
 from semveil.core.errors import KeyProblem, SemveilError
-from semveil.core.ledger import Ledger
-from semveil.core.privacy import Basis
 from semveil.data.certified import certificate_path, read_certificate
 from semveil.keys import Secret, write_secret
 from semveil.link.keys import READ, SENT, Key, nonce_log
-from semveil.methods.face_model import load_model
 from semveil.methods.shared_key import SharedKey
+from semveil.models.face import load_model
+from semveil.privacy.guarantee import Basis
+from semveil.privacy.ledger import Ledger
 
 
 @pytest.fixture

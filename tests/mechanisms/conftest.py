@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from semveil.mechanisms import exact
+from semveil.mechanisms.exact import sampler as exact
 
 
 @pytest.fixture

@@ -8,9 +8,9 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from semveil.core.parts import PARTS, describe_codes
-from semveil.core.privacy import Basis
+from semveil.faces.parts import PARTS, describe_codes
 from semveil.mechanisms import BUDGET_PARTS, ClipBox, ExactRelease, parse_budget, part_budget
+from semveil.privacy.guarantee import Basis
 
 BOX = ClipBox(-1.5, 3.0)
 

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from semveil.core.privacy import Basis, Sensitivity
 from semveil.mechanisms import CALIBRATIONS, ClipBox, Gaussian, L2Laplace, Laplace, as_published, corrected
+from semveil.privacy.guarantee import Basis, Sensitivity
 
 PRIVATE, TOTAL = 7 * 512, 28 * 512
 WIDTH = 2.939

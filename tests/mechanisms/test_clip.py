@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from semveil.core.privacy import Basis
 from semveil.mechanisms import ClipBox, streamed_quantiles
+from semveil.privacy.guarantee import Basis
 
 
 @given(

@@ -10,7 +10,7 @@ import pytest
 from scipy import integrate, stats
 
 from semveil.mechanisms import SPHERE_MECHANISMS, PrivUnit, PrivUnitG, VonMisesFisher, cosines_kept, sphere_sensitivity
-from semveil.mechanisms.cosines import cosine_nodes, exponential_moment, gamma_nodes, log_cap, log_cap_moment
+from semveil.mechanisms.sphere.cosines import cosine_nodes, exponential_moment, gamma_nodes, log_cap, log_cap_moment
 
 EPSILONS = [0.01, 1.0, 10.0, 100.0, 800.0]
 DIMENSIONS = [4, 7, 128, 512]

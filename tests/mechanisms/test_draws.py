@@ -6,8 +6,8 @@ import math
 
 import pytest
 
-from semveil.core.privacy import Basis, Guarantee
 from semveil.mechanisms.draws import OUTPUT_ONLY, best_of, until_accepted
+from semveil.privacy.guarantee import Basis, Guarantee
 
 ONCE = Guarantee(1.0, "all codes", Basis.PROVED)
 E = math.e

@@ -9,8 +9,8 @@ from types import SimpleNamespace
 import mpmath
 import pytest
 
-from semveil.mechanisms import exact
-from semveil.mechanisms.exact import Uniforms, round_gaussian, round_k_norm, round_laplace
+from semveil.mechanisms.exact import sampler as exact
+from semveil.mechanisms.exact.sampler import Uniforms, round_gaussian, round_k_norm, round_laplace
 
 VALUES = [0.3, -1.7, 1e-9, 250.0, 0.0]
 SCALE = 1.3

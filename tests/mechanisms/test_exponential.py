@@ -6,8 +6,8 @@ import pytest
 import torch
 from scipy import stats
 
-from semveil.core.privacy import Basis, Sensitivity
 from semveil.mechanisms.exponential import Exponential, exact_choice
+from semveil.privacy.guarantee import Basis, Sensitivity
 
 ONE = Sensitivity(1.0, "l1", 4, source="a test")  # type: ignore[arg-type]
 UTILITIES = torch.tensor([[0.0, -0.5, -2.0, -40.0]])
@@ -60,7 +60,7 @@ def test_what_the_guarantee_rests_on() -> None:
 def test_clocks_that_tie_in_their_first_bits_are_drawn_further(monkeypatch: pytest.MonkeyPatch) -> None:
     """The first 64 bits of both clocks are the same, so that only further bits can tell; zeros have no finite logarithm."""
     stream = iter([bytes(16), bytes(7) + b"\1", b"\xff" * 8, *[b"\x10" * 8] * 50])
-    monkeypatch.setattr("semveil.mechanisms.exact.os.urandom", lambda count: next(stream))
+    monkeypatch.setattr("semveil.mechanisms.exact.sampler.os.urandom", lambda count: next(stream))
     # -ln U is smallest for the larger U: the second number, whose next bits are ones
     assert exact_choice([0.0, 0.0], rate=1.0) == 1
 

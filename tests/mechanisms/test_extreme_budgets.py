@@ -6,8 +6,8 @@ import math
 import pytest
 import torch
 
-from semveil.core.privacy import Norm, Sensitivity
 from semveil.mechanisms import SPHERE_MECHANISMS, ExactRelease, Gaussian, L2Laplace, Laplace
+from semveil.privacy.guarantee import Norm, Sensitivity
 
 BUDGETS = [5e-324, 1e-320, 1e-300, 1e-30, 1e-16, 1e-12, 1e-6, 1e3, 1e5, 1e8, 1e10, 1e12, 1e14, 1e16, 1e30, 1e100, 1.7e308]
 ORDINARY = (1e-6, 1e3)

@@ -8,9 +8,9 @@ import pytest
 import torch
 from scipy import stats
 
-from semveil.core.privacy import Basis, Sensitivity
 from semveil.core.rng import streams
 from semveil.mechanisms import Gaussian, Laplace, fit_laplace, fitted_epsilon
+from semveil.privacy.guarantee import Basis, Sensitivity
 
 N = 50_000
 BLOCK = Sensitivity(100.0, "l1", 10, source="test")

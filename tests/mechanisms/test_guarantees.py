@@ -9,7 +9,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import integrate, stats
 
-from semveil.core.privacy import Basis, Norm, Sensitivity
 from semveil.mechanisms import (
     CoordinateSensitivity,
     Gaussian,
@@ -20,6 +19,7 @@ from semveil.mechanisms import (
     gaussian_epsilon,
     gaussian_ratio,
 )
+from semveil.privacy.guarantee import Basis, Norm, Sensitivity
 
 positive = st.floats(1e-3, 1e4)
 

@@ -8,8 +8,8 @@ import pytest
 import torch
 from scipy import stats
 
-from semveil.core.privacy import Basis
 from semveil.mechanisms.nearest import Nearest
+from semveil.privacy.guarantee import Basis
 
 DRAWS = 20_000
 FALSE_ALARM = 1e-5

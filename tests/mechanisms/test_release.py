@@ -18,7 +18,6 @@ from hypothesis import strategies as st
 from reference.laws import follows, k_norm_law_holds
 from scipy import stats
 
-from semveil.core.privacy import Basis, Norm, Sensitivity
 from semveil.mechanisms import (
     ClipBox,
     CoordinateSensitivity,
@@ -30,6 +29,7 @@ from semveil.mechanisms import (
     PerCoordinateLaplace,
     costs,
 )
+from semveil.privacy.guarantee import Basis, Norm, Sensitivity
 
 N = 100_000
 DIMENSION = 6

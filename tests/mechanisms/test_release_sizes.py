@@ -21,11 +21,8 @@ from semveil.mechanisms import (
     L2Laplace,
     Laplace,
     PerCoordinateLaplace,
-    gaussian,
-    l2_laplace,
-    laplace,
-    per_coordinate,
 )
+from semveil.mechanisms.additive import gaussian, l2_laplace, laplace, per_coordinate
 
 BOX = ClipBox(-1.0, 1.0, source="an example")
 sizes = pytest.mark.parametrize("numbers", [448, 1792])  # the paper's seven codes, and all 28, in faces-128

@@ -12,10 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.spatial.distance import pdist, squareform
 
-from semveil.core.privacy import Basis
 from semveil.mechanisms import observed_pairwise_sensitivity
-from semveil.mechanisms.pair_bounds import Block, l1_bounds, squared_bounds
-from semveil.mechanisms.pair_sketch import Sketch
+from semveil.mechanisms.bounds.pair_bounds import Block, l1_bounds, squared_bounds
+from semveil.mechanisms.bounds.pair_sketch import Sketch
+from semveil.privacy.guarantee import Basis
 
 METRICS = {"l1": "cityblock", "l2": "euclidean"}
 both_norms = pytest.mark.parametrize("norm", ["l1", "l2"])
@@ -49,7 +49,7 @@ KINDS = [
 @both_norms
 @pytest.mark.parametrize("kind", KINDS)
 def test_equals_brute_force_in_double_precision(kind: str, norm: str, small: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("semveil.mechanisms.sensitivity._SMALL", small)
+    monkeypatch.setattr("semveil.mechanisms.bounds.sensitivity._SMALL", small)
     rows = rows_of(kind, 300, 64)
     expected = pdist(rows.astype(np.float64), METRICS[norm]).max()
     assert observed_pairwise_sensitivity(rows, norm, tile=70).value == pytest.approx(expected, rel=1e-12)
@@ -125,7 +125,7 @@ def test_sketches_bound_rows_longer_than_themselves(kind: str) -> None:
 def test_equals_brute_force_on_rows_longer_than_their_sketch(
     kind: str, norm: str, small: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("semveil.mechanisms.sensitivity._SMALL", small)
+    monkeypatch.setattr("semveil.mechanisms.bounds.sensitivity._SMALL", small)
     rows = rows_of(kind, 600, 900)
     expected = pdist(rows.astype(np.float64), METRICS[norm]).max()
     assert observed_pairwise_sensitivity(rows, norm, tile=128).value == pytest.approx(expected, rel=1e-12)

@@ -10,9 +10,11 @@ import torch
 from flint import arb
 from torch.nn.functional import normalize
 
-from semveil.mechanisms import SPHERE_MECHANISMS, PrivUnit, PrivUnitG, VonMisesFisher, exact, exact_sphere
-from semveil.mechanisms.exact import Normals, Uniforms
-from semveil.mechanisms.exact_sphere import STEP, RandomBits, Undecided, certified_less, evaluate_until_decided, release_around
+from semveil.mechanisms import SPHERE_MECHANISMS, PrivUnit, PrivUnitG, VonMisesFisher
+from semveil.mechanisms.exact import sampler as exact
+from semveil.mechanisms.exact import sphere as exact_sphere
+from semveil.mechanisms.exact.sampler import Normals, Uniforms
+from semveil.mechanisms.exact.sphere import STEP, RandomBits, Undecided, certified_less, evaluate_until_decided, release_around
 
 X = normalize(torch.tensor([[0.3, -1.7, 1e-9, 2.5, 0.0]], dtype=torch.float64))
 MECHANISMS: dict[str, VonMisesFisher | PrivUnit | PrivUnitG] = {
@@ -112,7 +114,7 @@ def test_deciding_by_the_centres_of_balls_would_not_do(law: str, monkeypatch: Pa
     monkeypatch.setattr(exact_sphere, "certified_less", lambda a, b: a.mid() < b.mid())
     monkeypatch.setattr(Normals, "pair", _centred(Normals.pair))
     for module in ("tails", "priv_unit", "priv_unit_g", "von_mises_fisher"):
-        monkeypatch.setattr(f"semveil.mechanisms.{module}.certified_less", lambda a, b: a.mid() < b.mid())
+        monkeypatch.setattr(f"semveil.mechanisms.sphere.{module}.certified_less", lambda a, b: a.mid() < b.mid())
     monkeypatch.setattr(RandomBits, "exponential", lambda draws: draws._block(exact_sphere.Uniforms, 1).exponential(0).mid())
     monkeypatch.setattr(RandomBits, "uniform", lambda draws: draws._block(exact_sphere.Uniforms, 1).ball(0).mid())
     assert released(law, 12, monkeypatch)[0] != released(law, 1024, monkeypatch)[0]

@@ -25,8 +25,8 @@ from semveil.mechanisms import (
     RenormalisedLaplace,
     VonMisesFisher,
 )
-from semveil.mechanisms.exact_sphere import evaluate_until_decided
-from semveil.mechanisms.tails import cap_tail, normal_tail
+from semveil.mechanisms.exact.sphere import evaluate_until_decided
+from semveil.mechanisms.sphere.tails import cap_tail, normal_tail
 
 Array = NDArray[np.float64]
 Cdf = Callable[[Array], Array]

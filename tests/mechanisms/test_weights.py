@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from scipy import optimize
 
 from semveil.mechanisms import CoordinateSensitivity, Laplace, PerCoordinateLaplace
-from semveil.mechanisms.weights import WEIGHTINGS, budget_shares, scales_as_published
+from semveil.mechanisms.bounds.weights import WEIGHTINGS, budget_shares, scales_as_published
 
 WIDTHS = torch.tensor([0.5, 1.0, 3.0, 8.0, 0.0])
 GROUPS = {"a": (0,), "b": (1, 2)}

@@ -12,12 +12,12 @@ from scipy.ndimage import convolve1d
 from scipy.stats import kstest, laplace, norm
 from skimage.measure import block_reduce
 
-from semveil.core.certificate import Certificate
-from semveil.core.privacy import Basis
 from semveil.mechanisms import gaussian_epsilon
 from semveil.methods.baselines import BASELINES, DPSVD, Blur, DPPix, Mosaic, PixelNoise, from_levels, pixelated, to_levels
 from semveil.methods.registry import image_methods, load_method
 from semveil.methods.release import ImageMethod
+from semveil.privacy.certificate import Certificate
+from semveil.privacy.guarantee import Basis
 
 SMALL = {"size": 32}
 METHODS = [DPPix(size=32, block=8) if kind is DPPix else kind(**SMALL) for kind in BASELINES]

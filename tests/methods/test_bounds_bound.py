@@ -6,14 +6,14 @@ from dataclasses import replace
 import pytest
 import torch
 
-from semveil.core.certificate import Certificate
-from semveil.core.explain import explain
 from semveil.methods.dp_image import DPImage
 from semveil.methods.identity_dp import IdentityDP
-from semveil.methods.identity_model import IdentityModel
 from semveil.methods.latent_dp import LatentDP
 from semveil.methods.latent_model import LatentModel
-from semveil.methods.quantile_bounds import QuantileBounds
+from semveil.models.identity import IdentityModel
+from semveil.models.quantile_bounds import QuantileBounds
+from semveil.privacy.certificate import Certificate
+from semveil.privacy.explain import explain
 
 MODEL = LatentModel.example()
 

@@ -10,13 +10,13 @@ import torch
 from channels.message_cases import message
 
 from semveil.channels import KeyedPart
-from semveil.core.caveats import Caveat
-from semveil.core.certificate import CertificateError
-from semveil.core.privacy import Basis, Guarantee
 from semveil.mechanisms import CALIBRATIONS, ClipBox, Laplace
 from semveil.mechanisms.budget import part_budget
-from semveil.mechanisms.release import ExactRelease
+from semveil.mechanisms.exact.release import ExactRelease
 from semveil.methods.certificates import certificate_of
+from semveil.privacy.caveats import Caveat
+from semveil.privacy.certificate import CertificateError
+from semveil.privacy.guarantee import Basis, Guarantee
 from semveil.protection.modulo import Modulo
 
 BOX = ClipBox(-1.487, 3.432, source="quantiles of public faces")

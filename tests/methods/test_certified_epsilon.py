@@ -9,21 +9,21 @@ from typing import Any
 import pytest
 import torch
 
-from semveil.core.certificate import Certificate
 from semveil.mechanisms import SPHERE_MECHANISMS, gaussian_delta
 from semveil.methods.baselines import DPSVD, DPPix, PixelNoise
 from semveil.methods.certificates import certificate_of
 from semveil.methods.dp_image import DPImage
 from semveil.methods.dp_semcom import DPSemCom
-from semveil.methods.face_model import FaceModel, load_model
 from semveil.methods.identity_dp import IdentityDP
-from semveil.methods.identity_model import IdentityModel
 from semveil.methods.latent_dp import LatentDP
 from semveil.methods.latent_model import LatentModel
 from semveil.methods.messages import to_message
 from semveil.methods.noise_image import NoiseImage
-from semveil.methods.noise_image_model import NoiseImageModel
 from semveil.methods.protections import PROTECTIONS
+from semveil.models.face import FaceModel, load_model
+from semveil.models.identity import IdentityModel
+from semveil.models.noise_image import NoiseImageModel
+from semveil.privacy.certificate import Certificate
 
 NOISY = [name for name, kind in PROTECTIONS.items() if kind.genuine_noise]
 

@@ -7,20 +7,20 @@ import pytest
 import torch
 
 from semveil.bulk.pictures import AROUND, only_the_face
-from semveil.core.certificate import Certificate
-from semveil.core.composition import compose
-from semveil.core.coverage import Kind, Part
-from semveil.core.privacy import Guarantee, post_process
 from semveil.methods.baselines import DPSVD, Blur, DPPix, Mosaic, PixelNoise
 from semveil.methods.dp_image import DPImage
 from semveil.methods.dp_semcom import DPSemCom
-from semveil.methods.face_model import load_model
 from semveil.methods.identity_dp import IdentityDP
-from semveil.methods.identity_model import IdentityModel
 from semveil.methods.latent_dp import LatentDP
 from semveil.methods.latent_model import LatentModel
 from semveil.methods.noise_image import NoiseImage
-from semveil.methods.noise_image_model import NoiseImageModel
+from semveil.models.face import load_model
+from semveil.models.identity import IdentityModel
+from semveil.models.noise_image import NoiseImageModel
+from semveil.privacy.certificate import Certificate
+from semveil.privacy.composition import compose
+from semveil.privacy.coverage import Kind, Part
+from semveil.privacy.guarantee import Guarantee, post_process
 
 LATENT, IDENTITY = LatentModel.example(), IdentityModel.example()
 CODES = Part(Kind.CODES, LATENT.digest, (0, 1, 2), 3)

@@ -10,15 +10,15 @@ import torch
 from semveil.attacks import Linear
 from semveil.core.checkpoints import BadCheckpoint
 from semveil.core.errors import KeyProblem
-from semveil.core.privacy import Basis
 from semveil.data.face_set import FaceSet
 from semveil.encoders.deep_jscc import DeepJSCC, DeepJSCCConfig
 from semveil.link.eves import Traffic, attacks_on, listen, over_the_air
 from semveil.methods.deep_jscc import DeepJSCCLink, DeepJSCCModel, load_deep_jscc, save_deep_jscc
 from semveil.methods.dp_semcom import pair_settings
-from semveil.methods.face_model import load_model
 from semveil.methods.pairs import write_pair
 from semveil.methods.shared_key import SharedKey
+from semveil.models.face import load_model
+from semveil.privacy.guarantee import Basis
 from semveil.protection.linear_pair import LinearPair
 from semveil.training.deep_jscc import DeepJSCCTrainer, DeepJSCCTraining
 

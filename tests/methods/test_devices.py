@@ -11,20 +11,20 @@ from pretend_device import DEVICE, Pretended, pretended
 from torch import Tensor
 
 from semveil.core.device import DeviceError
-from semveil.core.pixels import to_pixels
 from semveil.encoders.attributes import AttributeEncoder, AttributeEncoderConfig
+from semveil.faces.pixels import to_pixels
 from semveil.generators.aad_fusion import FusionConfig, FusionGenerator
 from semveil.methods.dp_image import DPImage
 from semveil.methods.dp_semcom import DPSemCom, pair_settings
-from semveil.methods.face_model import FaceModel, load_model
 from semveil.methods.identity_dp import IdentityDP
-from semveil.methods.identity_model import _of_networks
 from semveil.methods.latent_dp import LatentDP
 from semveil.methods.latent_model import from_face_model
 from semveil.methods.messages import to_message
 from semveil.methods.noise_image import NoiseImage, classify
-from semveil.methods.noise_image_model import NoiseImageModel
 from semveil.methods.registry import image_methods, load_method
+from semveil.models.face import FaceModel, load_model
+from semveil.models.identity import _of_networks
+from semveil.models.noise_image import NoiseImageModel
 from semveil.protection.linear_pair import LinearPair
 from semveil.recognition.identity_encoder import IdentityEncoder, IdentityEncoderConfig
 

@@ -7,13 +7,13 @@ import pytest
 import torch
 
 from semveil.channels import DigitalMessage, KeyedPart, MessageError, digital_bytes, is_digital, read_digital, read_message
-from semveil.core.caveats import Caveat
 from semveil.core.errors import KeyProblem
-from semveil.core.privacy import Basis
 from semveil.methods import digital
 from semveil.methods.digital import digital_certificate, open_codes, seal_codes
-from semveil.methods.face_model import FaceModel, load_model
 from semveil.methods.shared_key import SharedKey
+from semveil.models.face import FaceModel, load_model
+from semveil.privacy.caveats import Caveat
+from semveil.privacy.guarantee import Basis
 
 KEY = SharedKey.fresh()
 

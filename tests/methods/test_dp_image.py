@@ -10,16 +10,16 @@ import torch
 from scipy import stats
 from torch import Tensor
 
-from semveil.core.caveats import Caveat
-from semveil.core.certificate import Certificate
-from semveil.core.explain import explain
-from semveil.core.privacy import Basis
 from semveil.methods.acceptance import ACCEPTANCE
 from semveil.methods.dp_image import DPImage
 from semveil.methods.latent_model import LatentModel, load_latent_model
 from semveil.methods.options import read_options
 from semveil.methods.registry import load_method
 from semveil.methods.release import ImageMethod, Reconstructing
+from semveil.privacy.caveats import Caveat
+from semveil.privacy.certificate import Certificate
+from semveil.privacy.explain import explain
+from semveil.privacy.guarantee import Basis
 
 MODEL = LatentModel.example()
 FALSE_ALARM = 1e-5

@@ -11,14 +11,14 @@ import torch
 import semveil
 from semveil.channels import KeyedPart, MessageError, read_message, write_message
 from semveil.core.errors import KeyProblem
-from semveil.core.privacy import Basis, Guarantee
 from semveil.keys import MessageKeys
 from semveil.methods.dp_semcom import PRIVATE_CODES, DPSemCom, pair_settings
-from semveil.methods.face_model import load_model
 from semveil.methods.messages import guarantee_of, heard, method_for_bob, to_message
 from semveil.methods.protections import PROTECTIONS
 from semveil.methods.shared_key import SharedKey
 from semveil.methods.transmission import Transmission
+from semveil.models.face import load_model
+from semveil.privacy.guarantee import Basis, Guarantee
 from semveil.protection.linear_pair import LinearPair
 from semveil.protection.rotation import MASK_DEVIATION
 
@@ -203,7 +203,7 @@ def test_side_information_of_another_length_is_never_tried_with_a_key(model, mon
 
 def test_messages_of_the_last_version_still_open(tmp_path):
     """The seal is bound to the guarantee as that version wrote it."""
-    old = Path(__file__).parents[1] / "core" / "old"
+    old = Path(__file__).parents[1] / "privacy" / "old"
     key = tmp_path / "message.key"
     key.touch(mode=0o600)
     key.write_bytes((old / "message.key").read_bytes())
@@ -216,7 +216,7 @@ def test_messages_of_the_last_version_still_open(tmp_path):
 
 
 def test_a_message_of_a_model_that_is_no_longer_bundled_is_refused_by_name():
-    message = read_message(Path(__file__).parents[1] / "core" / "old" / "message.svl")
+    message = read_message(Path(__file__).parents[1] / "privacy" / "old" / "message.svl")
     with pytest.raises(MessageError, match=r"made with model faces-64 of hash .*give Alice's with --model"):
         method_for_bob(message, load_model(), key=SharedKey.fresh())
 

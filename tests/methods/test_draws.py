@@ -8,10 +8,10 @@ import torch
 from semveil.methods.baselines import Blur, Mosaic, PixelNoise
 from semveil.methods.dp_image import DPImage
 from semveil.methods.identity_dp import IdentityDP
-from semveil.methods.identity_model import IdentityModel
 from semveil.methods.latent_dp import LatentDP
 from semveil.methods.latent_model import LatentModel
 from semveil.methods.release import Steady, draw_once, is_noiseless, show_draw
+from semveil.models.identity import IdentityModel
 
 
 def faces(count: int, side: int = 4) -> torch.Tensor:

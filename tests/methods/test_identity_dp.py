@@ -10,18 +10,18 @@ import torch
 from scipy import stats
 from torch import Tensor
 
-from semveil.core.caveats import Caveat
-from semveil.core.certificate import Certificate
-from semveil.core.explain import explain
-from semveil.core.privacy import Basis
 from semveil.encoders.attributes import coarsened
 from semveil.mechanisms import SPHERE_MECHANISMS
-from semveil.mechanisms.exact_sphere import STEP
+from semveil.mechanisms.exact.sphere import STEP
 from semveil.methods.identity_dp import IdentityDP, observed_sensitivity
-from semveil.methods.identity_model import IdentityModel
 from semveil.methods.latent_dp import LatentDP
 from semveil.methods.latent_model import LatentModel
 from semveil.methods.release import ImageMethod, Layout, Reconstructing, layout_of
+from semveil.models.identity import IdentityModel
+from semveil.privacy.caveats import Caveat
+from semveil.privacy.certificate import Certificate
+from semveil.privacy.explain import explain
+from semveil.privacy.guarantee import Basis
 
 D = 64
 MODEL = IdentityModel.example()

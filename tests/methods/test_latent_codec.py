@@ -10,8 +10,8 @@ from scipy import stats
 
 from semveil.channels import MessageError
 from semveil.channels.range_coder import TOTAL
-from semveil.methods.face_model import FaceModel, load_model
 from semveil.methods.latent_codec import COARSEST, LatentCodec, _levels, _table
+from semveil.models.face import FaceModel, load_model
 
 
 @pytest.fixture(scope="module")

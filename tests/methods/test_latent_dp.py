@@ -10,15 +10,15 @@ import skimage.transform
 import torch
 from scipy import stats
 
-from semveil.core.certificate import Certificate
-from semveil.core.explain import explain
-from semveil.core.privacy import Basis
-from semveil.mechanisms.weights import WEIGHTINGS
+from semveil.mechanisms.bounds.weights import WEIGHTINGS
 from semveil.methods.latent_dp import LatentDP, group_budget
 from semveil.methods.latent_model import LatentModel, load_latent_model
-from semveil.methods.quantile_bounds import SHARES
 from semveil.methods.registry import load_method
 from semveil.methods.release import ImageMethod, Reconstructing
+from semveil.models.quantile_bounds import SHARES
+from semveil.privacy.certificate import Certificate
+from semveil.privacy.explain import explain
+from semveil.privacy.guarantee import Basis
 
 MODEL = LatentModel.example()
 FALSE_ALARM = 1e-5

@@ -8,7 +8,6 @@ import pytest
 import torch
 
 from semveil.core.checkpoints import BadCheckpoint
-from semveil.core.explain import explain
 from semveil.core.weights import WeightsMissing
 from semveil.encoders import invert
 from semveil.encoders.gradual_style import GradualStyleEncoder
@@ -17,12 +16,13 @@ from semveil.generators.stylegan2 import StyleGAN2, StyleGAN2Config
 from semveil.methods import latent_model
 from semveil.methods.dp_image import DPImage
 from semveil.methods.dp_semcom import DPSemCom
-from semveil.methods.face_model import load_model
 from semveil.methods.latent_dp import LatentDP
 from semveil.methods.latent_model import LatentModel, from_face_model, load_latent_model, part_groups
-from semveil.methods.latent_prior import LatentPrior
-from semveil.methods.model_folder import save_model
-from semveil.methods.quantile_bounds import PAPER_LATENTS
+from semveil.models.face import load_model
+from semveil.models.folder import save_model
+from semveil.models.prior import LatentPrior
+from semveil.models.quantile_bounds import PAPER_LATENTS
+from semveil.privacy.explain import explain
 
 
 def test_the_bundled_model_is_the_default() -> None:

@@ -11,11 +11,11 @@ from scipy.stats import norm
 
 from semveil.core.checkpoints import BadCheckpoint
 from semveil.core.model_folders import bundled_folder
-from semveil.core.pixels import to_pixels, to_tensor
 from semveil.data.labelled_pictures import load_labelled
+from semveil.faces.pixels import to_pixels, to_tensor
 from semveil.mechanisms import gaussian_delta
 from semveil.methods.noise_image import NoiseImage, classify
-from semveil.methods.noise_image_model import NoiseImageModel, load_noise_image_model, save_noise_image_model
+from semveil.models.noise_image import NoiseImageModel, load_noise_image_model, save_noise_image_model
 from semveil.training.classifier import accuracy
 from semveil.training.noise_image import convert
 
@@ -149,6 +149,6 @@ def _write(folder: Path, model: NoiseImageModel) -> Path:
 
 
 def _explained(certificate: object) -> list[str]:
-    from semveil.core.explain import explain
+    from semveil.privacy.explain import explain
 
     return explain(certificate)  # type: ignore[arg-type]

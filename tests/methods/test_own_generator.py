@@ -11,9 +11,9 @@ from torch import Tensor, nn
 from semveil.encoders.inversion import InversionSettings
 from semveil.mechanisms import ClipBox
 from semveil.methods.dp_semcom import DPSemCom
-from semveil.methods.face_model import FaceModel, load_model
 from semveil.methods.latent_dp import LatentDP
 from semveil.methods.latent_model import from_face_model
+from semveil.models.face import FaceModel, load_model
 
 BOX = ClipBox(-2.0, 2.0, source="test")
 

@@ -10,9 +10,9 @@ import torch
 from semveil.core.registry import Registry
 from semveil.methods import dp_semcom, protection_options
 from semveil.methods.dp_semcom import DPSemCom
-from semveil.methods.face_model import load_model
-from semveil.methods.model_folder import save_model
 from semveil.methods.protections import PROTECTIONS
+from semveil.models.face import load_model
+from semveil.models.folder import save_model
 
 
 @pytest.fixture

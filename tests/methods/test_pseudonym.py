@@ -9,15 +9,15 @@ import pytest
 import torch
 from scipy import stats
 
-from semveil.core.caveats import Caveat
-from semveil.core.certificate import Certificate
 from semveil.core.errors import KeyProblem
-from semveil.core.privacy import Basis
 from semveil.keys.keystream import KeyStream
 from semveil.keys.secret import Secret, write_secret
 from semveil.methods.identity_dp import IdentityDP
-from semveil.methods.identity_model import IdentityModel
 from semveil.methods.pseudonym import Pseudonyms
+from semveil.models.identity import IdentityModel
+from semveil.privacy.caveats import Caveat
+from semveil.privacy.certificate import Certificate
+from semveil.privacy.guarantee import Basis
 
 KEY = bytes(range(32))
 MODEL = IdentityModel.example()

@@ -9,16 +9,16 @@ import torch
 
 from semveil.methods.dp_image import DPImage
 from semveil.methods.dp_semcom import DPSemCom, pair_settings
-from semveil.methods.face_model import FaceModel, load_model
 from semveil.methods.identity_dp import IdentityDP
-from semveil.methods.identity_model import IdentityModel
 from semveil.methods.latent_dp import LatentDP
 from semveil.methods.latent_model import LatentModel
 from semveil.methods.noise_image import NoiseImage
-from semveil.methods.noise_image_model import NoiseImageModel
 from semveil.methods.protection_options import check_options
 from semveil.methods.protections import PROTECTIONS
 from semveil.methods.shared_key import SharedKey
+from semveil.models.face import FaceModel, load_model
+from semveil.models.identity import IdentityModel
+from semveil.models.noise_image import NoiseImageModel
 from semveil.protection.linear_pair import LinearPair
 
 # What each protection of dp-semcom uses, written from the method's description.

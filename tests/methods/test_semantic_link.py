@@ -7,10 +7,10 @@ import pytest
 import torch
 
 from semveil.channels import parse_link
-from semveil.core.privacy import Basis
 from semveil.methods.dp_semcom import PRIVATE_CODES, DPSemCom
-from semveil.methods.face_model import load_model
 from semveil.methods.semantic_link import SemanticLink
+from semveil.models.face import load_model
+from semveil.privacy.guarantee import Basis
 from semveil.protection.linear_pair import LinearPair
 from semveil.training.protector import train_pair
 

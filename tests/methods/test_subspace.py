@@ -12,22 +12,22 @@ import torch
 from scipy import stats
 from torch import Tensor
 
-from semveil.core.certificate import Certificate
-from semveil.core.composition import compose
-from semveil.core.explain import explain
-from semveil.core.ledger import Ledger
-from semveil.core.privacy import Basis
 from semveil.mechanisms import ExactRelease, gaussian_delta
 from semveil.mechanisms.exponential import Exponential
 from semveil.methods.dp_image import DPImage
-from semveil.methods.face_model import load_model
 from semveil.methods.gallery import BLOCK, Gallery
 from semveil.methods.latent_dp import LatentDP
 from semveil.methods.latent_model import LatentModel, from_face_model, load_latent_model
-from semveil.methods.latent_prior import LatentPrior
 from semveil.methods.options import read_options
 from semveil.methods.subspace import Subspace, subspace_of
 from semveil.methods.subspace_noise import BallGaussian, DirectionPrivUnitG, InSubspace, ball_radius
+from semveil.models.face import load_model
+from semveil.models.prior import LatentPrior
+from semveil.privacy.certificate import Certificate
+from semveil.privacy.composition import compose
+from semveil.privacy.explain import explain
+from semveil.privacy.guarantee import Basis
+from semveil.privacy.ledger import Ledger
 
 MODEL = LatentModel.example()
 SPACE = subspace_of(MODEL, 4)

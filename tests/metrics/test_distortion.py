@@ -9,7 +9,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from semveil.core.pixels import to_pixels, to_tensor
+from semveil.faces.pixels import to_pixels, to_tensor
 from semveil.metrics import ald, l2
 
 ORDERS = (1, 2, math.inf)

@@ -9,9 +9,9 @@ import torch
 from skimage import data
 from torch import Tensor
 
-from semveil.core.pixels import to_tensor
 from semveil.core.weights import WeightsMissing
 from semveil.data.align import align_face
+from semveil.faces.pixels import to_tensor
 from semveil.metrics import (
     DetectionRate,
     detection_rate,

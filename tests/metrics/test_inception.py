@@ -14,8 +14,8 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from semveil.core.checkpoints import BadCheckpoint
-from semveil.core.pixels import to_pixels, to_tensor
 from semveil.core.weights import WeightsMissing
+from semveil.faces.pixels import to_pixels, to_tensor
 from semveil.metrics import InceptionFeatures, TrunkFeatures, feature_network, feature_networks, fid, moments
 from semveil.nn import inception
 from semveil.nn.inception import InceptionV3

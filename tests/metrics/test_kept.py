@@ -7,11 +7,11 @@ import torch
 from scipy.spatial.transform import Rotation
 from skimage import data
 
-from semveil.core.parts import PARTS
-from semveil.core.pixels import to_tensor
 from semveil.data.align import align_face
 from semveil.data.faces import choose_faces
 from semveil.data.photos import Photo
+from semveil.faces.parts import PARTS
+from semveil.faces.pixels import to_tensor
 from semveil.metrics.five_points import five_point_error, five_points
 from semveil.metrics.part_shapes import opening, opening_error, overlap
 from semveil.metrics.points import (

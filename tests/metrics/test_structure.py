@@ -9,7 +9,7 @@ from skimage.metrics import structural_similarity
 from torch import Tensor
 from torchmetrics.functional.image import structural_similarity_index_measure
 
-from semveil.core.pixels import to_pixels, to_tensor
+from semveil.faces.pixels import to_pixels, to_tensor
 from semveil.metrics import similarity_map, ssim
 
 LIMIT = 1e-4

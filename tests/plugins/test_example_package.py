@@ -17,14 +17,14 @@ from skimage import data
 
 import semveil
 from semveil.channels import CHANNELS, parse_link
-from semveil.core.privacy import Basis
 from semveil.mechanisms import MECHANISMS, ClipBox, ExactRelease
 from semveil.methods.dp_semcom import DPSemCom
-from semveil.methods.face_model import load_model
 from semveil.methods.latent_dp import LatentDP
 from semveil.methods.latent_model import LatentModel
 from semveil.methods.messages import method_for_bob, to_message
 from semveil.methods.protections import PROTECTIONS
+from semveil.models.face import load_model
+from semveil.privacy.guarantee import Basis
 
 SRC, EXAMPLE = Path(__file__).resolve().parents[2] / "src", Path(__file__).parent / "example_package"
 

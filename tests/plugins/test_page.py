@@ -12,8 +12,8 @@ from plugins.conftest import describe
 from scipy import stats
 
 from semveil.channels import CHANNELS, parse_link
-from semveil.core.privacy import Basis, Norm, Sensitivity
 from semveil.mechanisms import MECHANISMS, ExactMechanism, ExactRelease
+from semveil.privacy.guarantee import Basis, Norm, Sensitivity
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "extending.md").read_text(encoding="utf-8")

@@ -11,9 +11,9 @@ import torch
 from scipy import stats
 
 from semveil.core.errors import KeyProblem
-from semveil.core.privacy import Basis
 from semveil.keys.keystream import KeyStream
 from semveil.mechanisms import ClipBox
+from semveil.privacy.guarantee import Basis
 from semveil.protection.code_rotation import FIRST_STEPS_ERROR, STEP_ERROR, CodeNorms, CodeRotation
 from semveil.protection.haar import apply_haar, haar_normals
 from semveil.protection.rotation import FINE, MASK_DEVIATION, draw_mask

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from semveil.core.errors import KeyProblem
-from semveil.core.privacy import Basis
 from semveil.keys.keystream import KeyStream
 from semveil.mechanisms import ClipBox
+from semveil.privacy.guarantee import Basis
 from semveil.protection.circle_noise import closed_form_epsilon
 from semveil.protection.modulo import POINTS, Modulo, guard_for
 

@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from semveil.core.errors import KeyProblem
-from semveil.core.privacy import Basis
 from semveil.keys.keystream import KeyStream
 from semveil.mechanisms import ClipBox
+from semveil.privacy.guarantee import Basis
 from semveil.protection.rotation import FINE, FISHER_INFORMATION, MASK_BITS, MASK_DEVIATION, Rotation, draw_mask
 from semveil.protection.rotation_space import LEVELS, NORM_SCALE, RotationSpace
 

@@ -12,9 +12,9 @@ import torch
 
 from semveil.channels import awgn
 from semveil.methods.dp_semcom import DPSemCom
-from semveil.methods.face_model import load_model
 from semveil.methods.messages import heard, to_message
 from semveil.methods.shared_key import SharedKey
+from semveil.models.face import load_model
 
 PYTHON = "/usr/bin/python3"  # Debian's, which its gnuradio is for
 

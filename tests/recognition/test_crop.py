@@ -10,9 +10,9 @@ from scipy.ndimage import gaussian_filter
 from skimage import data
 from torch import Tensor
 
-from semveil.core.face_template import TEMPLATE
-from semveil.core.pixels import to_pixels, to_tensor
 from semveil.data.align import align_face
+from semveil.faces.pixels import to_pixels, to_tensor
+from semveil.faces.template import TEMPLATE
 from semveil.recognition.crop import ARCFACE_CROP, DLIB_CHIP, FACENET_CROP, BoxCrop, CropTemplate, crop_faces
 from semveil.recognition.dlib_faces import detect_faces
 

@@ -9,12 +9,12 @@ import skimage.data
 import torch
 
 from semveil.core.checkpoints import BadCheckpoint
-from semveil.core.face_template import TEMPLATE
-from semveil.core.parts import PARTS
-from semveil.core.pixels import to_tensor
 from semveil.data.align import align_face
 from semveil.data.faces import find_faces
 from semveil.data.photos import Photo
+from semveil.faces.parts import PARTS
+from semveil.faces.pixels import to_tensor
+from semveil.faces.template import TEMPLATE
 from semveil.recognition.face_parser import SIZE, FaceParser, load_face_parser, save_face_parser
 
 

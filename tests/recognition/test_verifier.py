@@ -11,9 +11,9 @@ from skimage import data
 from torch import Tensor
 
 from semveil.core.checkpoints import BadCheckpoint
-from semveil.core.pixels import to_tensor
 from semveil.core.weights import WeightsMissing
 from semveil.data.align import align_face
+from semveil.faces.pixels import to_tensor
 from semveil.recognition import ArcFaceIRSE50, ArcFaceVerifier, DlibVerifier, OnnxVerifier, Verifier
 from semveil.recognition.crop import ARCFACE_CROP, crop_faces
 from semveil.recognition.dlib_faces import detect_faces

@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from semveil.core.face_template import TEMPLATE
-from semveil.core.parts import PARTS
+from semveil.faces.parts import PARTS
+from semveil.faces.template import TEMPLATE
 from semveil.training.fusion_losses import PARSED, component, identity_losses, parsing_loss, squared_distance
 
 

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 import torch
 
-from semveil.core.parts import PARTS
 from semveil.data.face_set import FaceSet
 from semveil.encoders.parts import PartEncoderConfig
+from semveil.faces.parts import PARTS
 from semveil.generators.spatial_config import SpatialSemanticConfig
 from semveil.training.generator import GeneratorTrainer, GeneratorTraining, detail_weights
 from semveil.training.sheet import SampleSheet

@@ -14,7 +14,7 @@ from torch import Tensor
 from semveil.core.errors import OutputError
 from semveil.data.labelled_pictures import LabelledPictures
 from semveil.generators.conversion import ConversionConfig
-from semveil.methods.noise_image_model import load_noise_image_model
+from semveil.models.noise_image import load_noise_image_model
 from semveil.recognition.guided_backpropagation import guided_explanation, scale_by_power_of_ten
 from semveil.recognition.vgg16_classifier import VGG16Classifier
 from semveil.recognition.vgg16_config import VGG16Config

@@ -8,8 +8,8 @@ import torch
 from scipy import stats
 
 from semveil.channels import Link
-from semveil.methods.face_model import load_model
 from semveil.methods.pairs import NoPair, find_pair, pair_digest, pair_file, read_pair, write_pair
+from semveil.models.face import load_model
 from semveil.protection.linear_pair import PairSettings
 from semveil.training import pair_link, protector
 from semveil.training.protector import find_or_train_pair, train_pair

@@ -10,11 +10,11 @@ from torch import Tensor
 
 from semveil.channels import awgn, denormalise_power, normalise_power, pack, unpack
 from semveil.core.checkpoints import BadCheckpoint
-from semveil.core.privacy import Basis
 from semveil.methods.dp_semcom import DPSemCom, pair_settings
-from semveil.methods.face_model import load_model
 from semveil.methods.messages import heard, method_for_bob, to_message
 from semveil.methods.pairs import pair_digest, pair_file, read_pair, write_pair
+from semveil.models.face import load_model
+from semveil.privacy.guarantee import Basis
 from semveil.protection.encrypted_pair import EncryptedPair
 from semveil.protection.pair import PairSettings, TrainedPair
 from semveil.training.encrypted_pair import likeness, train_encrypted_pair

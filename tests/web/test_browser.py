@@ -25,7 +25,7 @@ from PIL import Image
 from skimage.data import astronaut
 
 import semveil
-from semveil.core.pixels import to_pixels
+from semveil.faces.pixels import to_pixels
 
 SRC = Path(__file__).resolve().parents[2] / "src"
 PATIENCE = 300_000  # ms, of a busy machine

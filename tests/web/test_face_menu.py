@@ -10,8 +10,8 @@ from skimage.data import astronaut
 
 import semveil
 from semveil.core.errors import FaceChoiceError
-from semveil.core.pixels import to_pixels
 from semveil.data.align import align_face
+from semveil.faces.pixels import to_pixels
 from semveil.web.face_menu import ONE_FACE, faces_of, menu
 from semveil.web.html import preview
 

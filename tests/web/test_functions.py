@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from semveil.core.errors import NoFaceError
-from semveil.core.explain import explain
-from semveil.methods.face_model import FaceModel, load_model
 from semveil.methods.protections import PROTECTIONS
 from semveil.methods.registry import image_methods
+from semveil.models.face import FaceModel, load_model
+from semveil.privacy.explain import explain
 from semveil.web import held, link
 from semveil.web.asked import EPSILONS, KEYED_CHOICES, OPEN_CHOICES, WITH_KEY, WITHOUT_KEY, Asked, takes_epsilon
 from semveil.web.html import Card, cards

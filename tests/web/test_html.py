@@ -8,10 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
-from semveil.core.certificate import Certificate, ReleaseKind
-from semveil.core.explain import explain
-from semveil.core.privacy import Basis, Guarantee
 from semveil.data.certified import read_certificate
+from semveil.privacy.certificate import Certificate, ReleaseKind
+from semveil.privacy.explain import explain
+from semveil.privacy.guarantee import Basis, Guarantee
 from semveil.web.html import Card, cards, certificate_box, error_line, note_line
 
 CLAIM = Certificate(

@@ -69,7 +69,7 @@ def test_sessions_that_ask_nothing_are_forgotten() -> None:
 BUILT = """
 import sys
 from pathlib import Path
-from semveil.methods.face_model import load_model
+from semveil.models.face import load_model
 from semveil.web import server
 from semveil.web.limits import SESSIONS, WAITING
 from semveil.web.page import build

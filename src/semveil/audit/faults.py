@@ -7,8 +7,8 @@ import numpy as np
 
 from semveil.audit.bounds import Floats
 from semveil.audit.game import Draw, Fault
-from semveil.core.gaussian_curve import gaussian_ratio
-from semveil.core.privacy import Guarantee
+from semveil.privacy.gaussian_curve import gaussian_ratio
+from semveil.privacy.guarantee import Guarantee
 
 DOUBLED, REUSED, MIXED, NORM, FLOATS = (
     "epsilon doubled",
@@ -31,7 +31,7 @@ def noise_for_twice(claim: Guarantee, *, gaussian: bool = False) -> float:
         gaussian: whether the noise is normal; the claim's delta must be positive then.
 
     Example:
-        >>> from semveil.core.privacy import Basis
+        >>> from semveil.privacy.guarantee import Basis
         >>> claim = Guarantee(1.0, "all", Basis.PROVED, delta=1e-5)
         >>> noise_for_twice(claim), round(noise_for_twice(claim, gaussian=True), 2)
         (2.0, 1.87)

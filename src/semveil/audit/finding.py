@@ -7,7 +7,7 @@ from typing import Any
 
 from semveil.audit.fit import Fit
 from semveil.audit.power import POWER, Power
-from semveil.core.privacy import Basis, Guarantee
+from semveil.privacy.guarantee import Basis, Guarantee
 
 GAME, FIT = "distinguishing game", "goodness of fit"
 

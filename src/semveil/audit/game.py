@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from semveil.audit.bounds import Floats
-from semveil.core.privacy import Guarantee
+from semveil.privacy.guarantee import Guarantee
 
 Draw = Callable[[int, int], Floats]
 Change = Callable[[int, Floats], Floats]

@@ -16,7 +16,7 @@ from semveil.audit.faults import (
 )
 from semveil.audit.game import Draw, Fault, Game, Law
 from semveil.audit.statistics import coarse, contrasts, table_ratio
-from semveil.core.privacy import Guarantee
+from semveil.privacy.guarantee import Guarantee
 
 
 def comparison_statistics(outputs: Floats, first: Floats, second: Floats) -> dict[str, Floats]:

@@ -8,7 +8,7 @@ from scipy import special, stats
 
 from semveil.audit.bounds import Floats
 from semveil.audit.game import Law
-from semveil.core.gaussian_curve import gaussian_ratio
+from semveil.privacy.gaussian_curve import gaussian_ratio
 
 OFF_GRID = "numbers off the grid"
 ADDED = ("laplace", "l2-laplace")  # laws on the sphere that add noise; Laplace's depends on the direction

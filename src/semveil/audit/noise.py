@@ -12,7 +12,7 @@ from semveil.audit.bounds import Floats
 from semveil.audit.faults import FLOATS, less_noise, noise_for_twice
 from semveil.audit.game import Fault, Game, Law
 from semveil.audit.statistics import contrasts, finest_bit
-from semveil.core.privacy import Guarantee
+from semveil.privacy.guarantee import Guarantee
 
 Sampler = Callable[[Tensor], Tensor]  # (B, n) records -> (B, n) outputs, every row with noise of its own
 

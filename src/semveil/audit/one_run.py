@@ -20,7 +20,7 @@ from semveil.audit.bounds import Floats
 from semveil.audit.finding import Finding
 from semveil.audit.power import Power
 from semveil.audit.referee import FALSE_ALARM, Progress
-from semveil.core.privacy import Guarantee
+from semveil.privacy.guarantee import Guarantee
 
 SHARES = (0.05, 0.1, 0.25, 0.5, 1.0)  # of the canaries that are guessed, the surest ones; each share is a test of its own
 RUNS = 20  # trainings with the fault

@@ -13,8 +13,8 @@ from scipy import stats
 from scipy.special import ndtr, ndtri
 
 from semveil.audit.bounds import Floats, at_least, at_most
-from semveil.core.gaussian_curve import gaussian_ratio
-from semveil.core.privacy import Guarantee
+from semveil.privacy.gaussian_curve import gaussian_ratio
+from semveil.privacy.guarantee import Guarantee
 
 POWER = 0.95  # a fault must be caught in 19 of 20 runs
 DOUBT = 0.01  # probability at most with which a stated power is too high
@@ -51,7 +51,7 @@ def refuting(unlikely: Floats, claim: Guarantee, *, gaussian: bool) -> Floats:
         gaussian: use the tighter trade-off of normal noise as well.
 
     Example:
-        >>> from semveil.core.privacy import Basis
+        >>> from semveil.privacy.guarantee import Basis
         >>> refuting(np.array([0.25]), Guarantee(0.0, "a bit", Basis.PROVED), gaussian=False).tolist()
         [0.25]
     """
@@ -77,7 +77,7 @@ def event_power(
         gaussian: whether the test also uses the Gaussian trade-off.
 
     Example:
-        >>> from semveil.core.privacy import Basis
+        >>> from semveil.privacy.guarantee import Basis
         >>> claim = Guarantee(1.0, "a bit", Basis.PROVED)
         >>> event_power((900, 100), 1000, claim, error=1e-7) > 0.99, event_power((600, 400), 1000, claim, error=1e-7)
         (True, 0.0)

@@ -26,9 +26,9 @@ from semveil.core.provenance import commit, versions
 from semveil.core.registry import Registry
 from semveil.mechanisms import MECHANISMS, SPHERE_MECHANISMS, ExactMechanism
 from semveil.methods.dp_semcom import DPSemCom
-from semveil.methods.face_model import DEFAULT_MODEL, load_model
 from semveil.methods.protections import PROTECTIONS
 from semveil.methods.registry import image_methods
+from semveil.models.face import DEFAULT_MODEL, load_model
 
 EPSILONS = (0.1, 1.0, 5.0)
 

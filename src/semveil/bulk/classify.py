@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from semveil.bulk.pictures import middle_square
 from semveil.bulk.sources import Source, find_sources
 from semveil.core.errors import SemveilError
-from semveil.core.pixels import to_tensor
 from semveil.data.photos import load_photo
+from semveil.faces.pixels import to_tensor
 from semveil.methods.noise_image import NETWORKS, classify
-from semveil.methods.noise_image_model import NoiseImageModel
+from semveil.models.noise_image import NoiseImageModel
 
 
 @dataclass(frozen=True)

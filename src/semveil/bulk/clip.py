@@ -40,13 +40,8 @@ from semveil.bulk.recorded import Recorded, bookings
 from semveil.bulk.settings import Settings, needs_subjects
 from semveil.bulk.sources import sha256_of
 from semveil.bulk.task import Outcome, Task, method_of, refused_where_it_fails
-from semveil.core.certificate import Certificate
 from semveil.core.errors import FaceChoiceError, FaceTooSmallError, NoFaceError
-from semveil.core.face_template import TEMPLATE
 from semveil.core.files import write_whole
-from semveil.core.ledger import OverLimit
-from semveil.core.pixels import to_tensor
-from semveil.core.privacy import Guarantee
 from semveil.core.progress import Progress
 from semveil.data.align import AlignedFace
 from semveil.data.boxes import SMALLEST_FACE
@@ -54,7 +49,12 @@ from semveil.data.certified import write_certificate
 from semveil.data.paste import align_apart, passing
 from semveil.data.sealed_clip import read_original, seal_clip
 from semveil.data.sealed_faces import sealed_path
+from semveil.faces.pixels import to_tensor
+from semveil.faces.template import TEMPLATE
 from semveil.methods.release import Draw, ImageMethod, Release, draw_once, show_draw
+from semveil.privacy.certificate import Certificate
+from semveil.privacy.guarantee import Guarantee
+from semveil.privacy.ledger import OverLimit
 from semveil.video.clip import ClipError, Stretch, frames_of, read_clip
 from semveil.video.encode import join_stretches
 from semveil.video.tracks import Place, Shown

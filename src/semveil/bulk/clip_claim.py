@@ -6,14 +6,14 @@ from dataclasses import replace
 
 from semveil.bulk.account import Fate
 from semveil.bulk.pictures import only_the_face, outline_passes
-from semveil.core.caveats import Caveat
-from semveil.core.certificate import Certificate, ReleaseKind
-from semveil.core.composition import compose
-from semveil.core.coverage import Coverage, Kind, Part
-from semveil.core.privacy import Guarantee, post_process
-from semveil.core.sealed_claim import with_sealed_part
 from semveil.data.sealed_clip import SIZE_IN_CLEAR
 from semveil.methods.release import ImageMethod, Release
+from semveil.privacy.caveats import Caveat
+from semveil.privacy.certificate import Certificate, ReleaseKind
+from semveil.privacy.composition import compose
+from semveil.privacy.coverage import Coverage, Kind, Part
+from semveil.privacy.guarantee import Guarantee, post_process
+from semveil.privacy.sealed_claim import with_sealed_part
 
 NEIGHBOURS = (
     "two clips are compared that have the same faces in the same places of the same frames, and agree, in every frame, in all "

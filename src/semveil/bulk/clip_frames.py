@@ -15,7 +15,6 @@ from semveil.bulk.pictures import outline_passes
 from semveil.bulk.settings import Settings
 from semveil.bulk.sources import sha256_of
 from semveil.bulk.task import method_of
-from semveil.core.pixels import to_pixels, to_tensor
 from semveil.data.align import AlignedFace
 from semveil.data.cover import cover_faces, hide_faces
 from semveil.data.detection import resolve_detector
@@ -24,6 +23,7 @@ from semveil.data.fit import Fitted, fit_faces
 from semveil.data.paste import align_apart, paste_faces, pasted_region
 from semveil.data.photos import Photo
 from semveil.data.regions import Region
+from semveil.faces.pixels import to_pixels, to_tensor
 from semveil.methods.release import Draw, ImageMethod, is_noiseless, show_draw
 from semveil.recognition.dlib_faces import Face
 from semveil.video.clip import FrameFormat, Stretch, frames_of

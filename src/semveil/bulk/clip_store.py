@@ -13,10 +13,10 @@ from safetensors.torch import save as save_tensors
 
 from semveil.bulk.manifest import Manifest
 from semveil.bulk.sources import sha256_of
-from semveil.core.certificate import Certificate
 from semveil.core.errors import OutputError, PhotoError
 from semveil.core.files import write_whole
 from semveil.methods.release import Draw
+from semveil.privacy.certificate import Certificate
 
 CLIPS = "clips"  # below the log's folder
 

@@ -9,17 +9,17 @@ from numpy.typing import NDArray
 
 from semveil.bulk.pictures import AROUND, Picture
 from semveil.bulk.sealing import Sealing
-from semveil.core.caveats import Caveat
-from semveil.core.certificate import Certificate, ReleaseKind
-from semveil.core.coverage import Coverage, Kind, Part
-from semveil.core.privacy import Guarantee, post_process
-from semveil.core.sealed_claim import with_sealed_part
 from semveil.data.align import AlignedFace
 from semveil.data.cover import cover_faces
 from semveil.data.paste import pasted_region
 from semveil.data.photos import Photo
 from semveil.data.regions import Region
 from semveil.data.sealed_faces import seal_faces
+from semveil.privacy.caveats import Caveat
+from semveil.privacy.certificate import Certificate, ReleaseKind
+from semveil.privacy.coverage import Coverage, Kind, Part
+from semveil.privacy.guarantee import Guarantee, post_process
+from semveil.privacy.sealed_claim import with_sealed_part
 from semveil.recognition.dlib_faces import Face
 
 BEHIND_MOSAIC = Part(Kind.COVERED_FACES)

@@ -10,11 +10,11 @@ from pathlib import PurePosixPath
 from torch import Tensor
 
 from semveil.bulk.sources import SourceError, find_sources, sha256_of
-from semveil.core.ledger import subject_name
-from semveil.core.pixels import to_tensor
 from semveil.data.align import align_face
 from semveil.data.faces import find_faces
 from semveil.data.photos import load_photo
+from semveil.faces.pixels import to_tensor
+from semveil.privacy.ledger import subject_name
 from semveil.recognition.thresholds import measured_threshold
 from semveil.recognition.verifier import DlibVerifier
 

@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 
 from semveil.bulk.sources import find_sources, sha256_of
 from semveil.core.errors import FaceError, PhotoError, SemveilError
-from semveil.core.pixels import to_pixels, to_tensor
 from semveil.core.progress import Note, Progress, quiet, unheard
 from semveil.data.faces import load_aligned_faces
 from semveil.data.latents import LatentSet
 from semveil.data.save import save_png
-from semveil.methods.face_model import FaceModel
+from semveil.faces.pixels import to_pixels, to_tensor
+from semveil.models.face import FaceModel
 
 
 @dataclass(frozen=True)

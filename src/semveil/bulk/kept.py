@@ -10,13 +10,13 @@ from semveil.bulk.manifest import PhotoEntry
 from semveil.bulk.people import people_of
 from semveil.bulk.recorded import Recorded, bookings
 from semveil.bulk.settings import Settings
-from semveil.core.certificate import Certificate
 from semveil.core.errors import PhotoError, SemveilError
-from semveil.core.ledger import Ledger
 from semveil.data.certified import SUFFIX, read_certificate
 from semveil.data.faces import choose_faces
 from semveil.data.photos import load_photo
 from semveil.methods.release import Layout
+from semveil.privacy.certificate import Certificate
+from semveil.privacy.ledger import Ledger
 
 
 class NotRecorded(SemveilError):

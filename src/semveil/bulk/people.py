@@ -4,10 +4,10 @@
 from collections.abc import Sequence
 
 from semveil.bulk.enrolled import CROP, Enrolled
-from semveil.core.pixels import to_tensor
 from semveil.data.align import align_face
 from semveil.data.paste import align_apart, passing
 from semveil.data.photos import Photo
+from semveil.faces.pixels import to_tensor
 from semveil.recognition.dlib_faces import Face
 
 

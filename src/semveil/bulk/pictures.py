@@ -8,16 +8,16 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
-from semveil.core.caveats import Caveat
-from semveil.core.certificate import Certificate
-from semveil.core.coverage import Coverage, Kind, Part
-from semveil.core.pixels import to_pixels
-from semveil.core.privacy import Guarantee, post_process
 from semveil.data.align import AlignedFace
 from semveil.data.fit import fit_faces
 from semveil.data.paste import Fit, paste_faces
 from semveil.data.photos import Photo
+from semveil.faces.pixels import to_pixels
 from semveil.methods.release import ImageMethod, Release
+from semveil.privacy.caveats import Caveat
+from semveil.privacy.certificate import Certificate
+from semveil.privacy.coverage import Coverage, Kind, Part
+from semveil.privacy.guarantee import Guarantee, post_process
 
 AROUND = (Part(Kind.SURROUNDINGS), Part(Kind.OTHER_FACES))
 SOFTENED = 0.06  # deviation of the blur over a face that is too large for its model, in units of the crop's side

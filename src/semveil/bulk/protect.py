@@ -12,8 +12,6 @@ from semveil.bulk.run import protect_photos
 from semveil.bulk.settings import Settings, needs_subjects
 from semveil.bulk.summary import Summary
 from semveil.core.brief import Brief
-from semveil.core.certificate import Certificate
-from semveil.core.ledger import Booking, Ledger
 from semveil.core.output_path import output_path
 from semveil.core.progress import Progress, quiet
 from semveil.core.provenance import commit
@@ -21,6 +19,8 @@ from semveil.data.load_faces import Photos, load_faces
 from semveil.link.outputs import AnyPath, open_ledger
 from semveil.methods.options import declared_options
 from semveil.methods.registry import METHODS
+from semveil.privacy.certificate import Certificate
+from semveil.privacy.ledger import Booking, Ledger
 
 _SETTINGS = {field.name for field in fields(Settings)} - {"method", "options", "commit"}
 

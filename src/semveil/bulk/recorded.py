@@ -4,7 +4,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from semveil.core.certificate import Certificate
+from semveil.privacy.certificate import Certificate
 
 
 @dataclass(frozen=True)

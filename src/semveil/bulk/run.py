@@ -20,14 +20,14 @@ from semveil.bulk.settings import KEPT_FOLDER, Settings
 from semveil.bulk.sources import Source, SourceError, Sources, assign_names, find_sources, sha256_of
 from semveil.bulk.summary import Refused, Summary
 from semveil.bulk.task import Outcome, Task, protect_photo
-from semveil.core.certificate import Certificate
 from semveil.core.errors import OutputError, PhotoError
-from semveil.core.ledger import Booking, Ledger, OverLimit
 from semveil.core.output_path import output_path
-from semveil.core.privacy import Guarantee
 from semveil.core.progress import Progress, quiet
 from semveil.methods.registry import module_of
 from semveil.methods.release import Layout
+from semveil.privacy.certificate import Certificate
+from semveil.privacy.guarantee import Guarantee
+from semveil.privacy.ledger import Booking, Ledger, OverLimit
 
 LOST = 1  # exit code of photos whose workers died
 

@@ -9,12 +9,12 @@ from typing import Any
 
 from semveil.bulk.enrolled import enrolment_digest
 from semveil.bulk.sealing import Sealing
-from semveil.core.ledger import subject_name
 from semveil.core.registry import suggest
 from semveil.data.detection import resolve_detector
 from semveil.methods.options import Declared, declared_options
 from semveil.methods.registry import METHODS, check_image_method, load_method
 from semveil.methods.release import ImageMethod, Layout, Reconstructing, layout_of
+from semveil.privacy.ledger import subject_name
 
 POLICIES = ("error", "skip", "copy")
 DOUBTFUL = ("cover", "refuse", "keep")

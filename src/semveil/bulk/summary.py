@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from semveil.bulk.account import Account
-from semveil.core.privacy import Guarantee
+from semveil.privacy.guarantee import Guarantee
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,6 @@ from semveil.bulk.recorded import Recorded, bookings
 from semveil.bulk.settings import Settings, needs_subjects
 from semveil.bulk.sources import BulkError, sha256_of
 from semveil.bulk.written import keep_crops, write_picture
-from semveil.core.certificate import Certificate, ReleaseKind
 from semveil.core.errors import (
     FaceChoiceError,
     FaceTooLargeError,
@@ -34,14 +33,15 @@ from semveil.core.errors import (
     PhotoError,
     SemveilError,
 )
-from semveil.core.pixels import to_tensor
-from semveil.core.privacy import Guarantee
 from semveil.data.align import enlargement
 from semveil.data.boxes import SMALLEST_FACE
 from semveil.data.faces import choose_faces, list_faces, smallest_face
 from semveil.data.paste import align_apart, passing
 from semveil.data.photos import Photo, load_photo
+from semveil.faces.pixels import to_tensor
 from semveil.methods.release import ImageMethod, Layout, Release
+from semveil.privacy.certificate import Certificate, ReleaseKind
+from semveil.privacy.guarantee import Guarantee
 from semveil.recognition.dlib_faces import Face
 
 

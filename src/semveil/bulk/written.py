@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 from semveil.bulk.pictures import Picture
 from semveil.bulk.settings import KEPT_FOLDER, Settings
 from semveil.core.files import write_whole
-from semveil.core.pixels import to_pixels, to_tensor
 from semveil.data.certified import save_certified_png, write_certificate
 from semveil.data.save import save_png
 from semveil.data.sealed_faces import CHUNK, sealed_path
+from semveil.faces.pixels import to_pixels, to_tensor
 from semveil.methods.release import ImageMethod, Reconstructing
 
 

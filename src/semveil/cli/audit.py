@@ -117,7 +117,7 @@ def _table(findings: list[dict[str, Any]]) -> object:
 
 def _claim(finding: dict[str, Any]) -> str:
     from semveil.core.rounding import text_above
-    from semveil.core.strength import in_a_word
+    from semveil.privacy.strength import in_a_word
 
     epsilon, delta = finding["claimed_epsilon"], finding["claimed_delta"]
     if epsilon is None:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from semveil.cli.console import Line
 
 if TYPE_CHECKING:
-    from semveil.core.certificate import Certificate
     from semveil.link.outputs import Record
+    from semveil.privacy.certificate import Certificate
 
 
 def certified_lines(certificate: "Certificate", written: Sequence[Path]) -> list[Line]:
@@ -19,7 +19,7 @@ def certified_lines(certificate: "Certificate", written: Sequence[Path]) -> list
         certificate: of the outputs.
         written: outputs, then as many certificates.
     """
-    from semveil.core.explain import explain
+    from semveil.privacy.explain import explain
 
     label, _, short = explain(certificate)[0].partition(": ")
     names = ", ".join(path.name for path in written[len(written) // 2 :])

@@ -44,7 +44,7 @@ def classify(
     options.check_device(device)
 
     from semveil.bulk.classify import classify_pictures
-    from semveil.methods.noise_image_model import BUNDLED, load_noise_image_model
+    from semveil.models.noise_image import BUNDLED, load_noise_image_model
 
     trained = load_noise_image_model(networks or BUNDLED).to(device)
     found = classify_pictures(pictures, trained, network=model)

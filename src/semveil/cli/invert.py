@@ -38,7 +38,7 @@ def invert(
     options.check_device(device)
 
     from semveil.bulk.invert import invert_photos
-    from semveil.methods.face_model import load_model
+    from semveil.models.face import load_model
 
     saved = 0
 

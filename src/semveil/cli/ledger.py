@@ -11,9 +11,9 @@ from semveil.cli.command import Command, Group
 from semveil.cli.console import make_table, show
 
 if TYPE_CHECKING:
-    from semveil.core.account import Account
-    from semveil.core.ledger_lines import Budget, LedgerEntry
-    from semveil.core.privacy import Guarantee
+    from semveil.privacy.account import Account
+    from semveil.privacy.guarantee import Guarantee
+    from semveil.privacy.ledger_lines import Budget, LedgerEntry
 
 app = typer.Typer(name="ledger", cls=Group, help="Add up the epsilons of a person's recorded releases.")
 
@@ -57,8 +57,8 @@ def show_subject(
     """
     check_limit(limit)
 
-    from semveil.core.explain import explain_epsilon
-    from semveil.core.ledger import Ledger, account_of
+    from semveil.privacy.explain import explain_epsilon
+    from semveil.privacy.ledger import Ledger, account_of
 
     book = Ledger(ledger)
     releases = book.releases(subject)
@@ -107,7 +107,7 @@ def list_subjects(ledger: LedgerFile = None, limit: Limit = None, as_json: optio
     """
     check_limit(limit)
 
-    from semveil.core.ledger import Ledger, account_of
+    from semveil.privacy.ledger import Ledger, account_of
 
     book = Ledger(ledger)
     people: dict[str, list[LedgerEntry]] = {}
@@ -162,7 +162,7 @@ def change_budget(
     """
     check_limit(limit)
 
-    from semveil.core.ledger import Ledger
+    from semveil.privacy.ledger import Ledger
 
     book = Ledger(ledger)
     book.fix_budgets([subject], limit, change=True)
@@ -175,7 +175,7 @@ _CLAIM = ["epsilon (basis)", "delta", "for"]
 
 def _figures(claim: "Guarantee", words: str) -> list[Any]:
     from semveil.core.rounding import text_above
-    from semveil.core.strength import in_a_word
+    from semveil.privacy.strength import in_a_word
 
     word = in_a_word(claim.epsilon, claim.delta)
     worth = f"{word if claim.epsilon is None else f'{text_above(claim.epsilon)}: {word}'} ({claim.basis.value})"
@@ -185,7 +185,7 @@ def _figures(claim: "Guarantee", words: str) -> list[Any]:
 def _set_line(claim: "Guarantee", entries: "list[LedgerEntry]") -> str:
     """A part's total on one line; why there is none, where there is none."""
     from semveil.core.rounding import text_above
-    from semveil.core.strength import in_a_word
+    from semveil.privacy.strength import in_a_word
 
     name, basis = _name(claim, entries), claim.basis.value
     figures = f"epsilon {'none' if claim.epsilon is None else text_above(claim.epsilon)}"

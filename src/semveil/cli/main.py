@@ -35,13 +35,13 @@ from semveil.cli import (
     models,
     protect,
     restore,
-    train,
     transmit,
     web,
 )
 from semveil.cli.command import Command, Group
 from semveil.cli.method_options import MethodCommand
 from semveil.cli.streams import drop_output, prepare_streams, writing_output
+from semveil.cli.train import verbs as train
 from semveil.core.errors import SemveilError, printable
 from semveil.core.plugins import PluginWarning
 

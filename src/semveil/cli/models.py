@@ -128,8 +128,8 @@ def _models() -> dict[str, tuple[str, Path]]:
 
 def _other_model(name: str) -> Any:
     """A model that is no face model, or None."""
-    from semveil.methods.identity_model import load_identity_model
-    from semveil.methods.noise_image_model import load_noise_image_model
+    from semveil.models.identity import load_identity_model
+    from semveil.models.noise_image import load_noise_image_model
 
     kind, _ = _models().get(name, (None, None))
     if kind == IDENTITY:
@@ -139,8 +139,8 @@ def _other_model(name: str) -> Any:
 
 def _verified(name: str) -> dict[str, Any]:
     from semveil.core.weights import CATALOGUE, find, require, verify
-    from semveil.methods.face_model import load_model
     from semveil.methods.pairs import list_pairs, read_pair
+    from semveil.models.face import load_model
 
     path = find(name) if name in CATALOGUE else Path(name)
     if path is None:
@@ -171,9 +171,9 @@ def _weights_card(name: str) -> dict[str, Any]:
 
 def _model_card(name: str) -> dict[str, Any]:
     from semveil.core.weights import CATALOGUE
-    from semveil.methods.face_model import OFFICIAL_MODEL, load_model
-    from semveil.methods.model_folder import box_as_dict
     from semveil.methods.pairs import list_pairs, read_pair
+    from semveil.models.face import OFFICIAL_MODEL, load_model
+    from semveil.models.folder import box_as_dict
 
     if other := _other_model(name):
         kind, folder = _models()[name]

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from semveil.core.errors import OutputError, SemveilError
-from semveil.core.parts import CODES, PARTS, codes_of_parts, parse_codes
+from semveil.faces.parts import CODES, PARTS, codes_of_parts, parse_codes
 
 if TYPE_CHECKING:
     from semveil.channels import Link

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def default_model() -> str:
-    from semveil.methods.face_model import DEFAULT_MODEL
+    from semveil.models.face import DEFAULT_MODEL
 
     return DEFAULT_MODEL
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from skimage.transform import SimilarityTransform
 
-from semveil.core.face_template import TEMPLATE
+from semveil.faces.template import TEMPLATE
 
 _WINDOW = 1 << 24  # pixels of a photo that are worked on at once; 24 bytes each at the peak
 

@@ -11,12 +11,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from semveil.core.certificate import LARGEST_CERTIFICATE, Certificate, CertificateError, OutputHash
 from semveil.core.files import open_regular, sha256_of_file, write_whole
 from semveil.core.publish import File
 from semveil.core.text import read_text
 from semveil.data.photos import load_photo
 from semveil.data.save import png_bytes, save_png
+from semveil.privacy.certificate import LARGEST_CERTIFICATE, Certificate, CertificateError, OutputHash
 
 SUFFIX = ".certificate.json"
 KEYWORD = "semveil-certificate"  # of the text chunk in a PNG

@@ -8,11 +8,11 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from semveil.core.errors import PhotoError
-from semveil.core.pixels import to_tensor
 from semveil.data.face_set import FaceSet
 from semveil.data.faces import load_aligned_faces
 from semveil.data.load_faces import Faces
 from semveil.data.photos import looks_like_photo
+from semveil.faces.pixels import to_tensor
 
 
 class FaceDataset(Dataset[tuple[Tensor, str]]):

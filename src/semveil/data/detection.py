@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 from PIL import Image
 from skimage.transform import SimilarityTransform
 
-from semveil.core.face_template import TEMPLATE
 from semveil.core.registry import suggest
 from semveil.data.boxes import SAME, SMALLEST_FACE, Box, overlap, side
 from semveil.data.frontal import SIZES_DIFFER, find_frontal_faces
 from semveil.data.photos import Photo
+from semveil.faces.template import TEMPLATE
 from semveil.recognition.dlib_faces import Face, find_landmarks
 from semveil.recognition.yunet import Detection, DetectorMissing, detect, is_installed
 

@@ -7,9 +7,9 @@ from PIL import Image
 from scipy import ndimage
 from skimage.morphology import convex_hull_image
 
-from semveil.core.face_template import FEATURES
-from semveil.core.parts import PARTS
-from semveil.core.pixels import to_tensor
+from semveil.faces.parts import PARTS
+from semveil.faces.pixels import to_tensor
+from semveil.faces.template import FEATURES
 from semveil.recognition.face_parser import SIZE, load_face_parser
 
 FACE = ("skin", "eyes", "brows", "mouth", "nose")
@@ -28,7 +28,7 @@ def parsed(crops: NDArray[np.uint8]) -> NDArray[np.uint8]:
         crops: (N, S, S, 3) RGB uint8, aligned; resized to `SIZE` first.
 
     Returns:
-        (N, SIZE, SIZE) uint8, index of each pixel's part in `core.parts.PARTS`.
+        (N, SIZE, SIZE) uint8, index of each pixel's part in `faces.parts.PARTS`.
     """
     return load_face_parser().label(to_tensor([_resized(crop) for crop in crops])).numpy()
 

@@ -17,10 +17,10 @@ from PIL import Image
 from scipy import ndimage
 
 from semveil.core.errors import FaceError, PhotoError
-from semveil.core.parts import CELEBAMASK_TO_PART
 from semveil.data.align import align_face
 from semveil.data.arrays import read_arrays
 from semveil.data.splits import DEVELOPMENT, TRAINING, split_celebamask, split_people
+from semveil.faces.parts import CELEBAMASK_TO_PART
 from semveil.recognition.dlib_faces import detect_faces
 
 
@@ -31,7 +31,7 @@ class FaceSet:
     Attributes:
         pixels: (N, S, S, 3) RGB uint8.
         inside: (N, S, S) uint8, 255 where the whole pixel shows the photo, 0 where it was filled in.
-        labels: (N, S, S) uint8 part of each pixel (`core.parts.PARTS`), 255 where unknown.
+        labels: (N, S, S) uint8 part of each pixel (`faces.parts.PARTS`), 255 where unknown.
         source: (N,) `lfw/NAME/FILE` or `celebamask_hq/FILE`.
         person: (N,) a person's name, or the file where the person is unknown.
         split: (N,) `training`, `development` or `test` (`data.splits`); nothing is trained on the latter two.

@@ -160,7 +160,7 @@ def load_aligned_faces(
         largest_pixels: as in `load_photo`.
 
     Returns:
-        At least one face; `core.pixels.to_tensor([f.aligned.pixels for f in faces])` makes images of them.
+        At least one face; `faces.pixels.to_tensor([f.aligned.pixels for f in faces])` makes images of them.
 
     Raises:
         PhotoError: the photo cannot be read.

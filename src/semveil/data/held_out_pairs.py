@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from semveil.core.pixels import to_tensor
 from semveil.data.face_set import FaceSet
+from semveil.faces.pixels import to_tensor
 from semveil.recognition.calibration import pair_accuracy
 from semveil.recognition.verifier import Verifier
 

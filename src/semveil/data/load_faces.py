@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from semveil.core.brief import Brief
-from semveil.core.pixels import to_tensor
 from semveil.core.progress import Note, Progress, quiet, unheard
 from semveil.data.faces import PhotoFace, align_chosen, load_aligned_faces
 from semveil.data.photos import Photo
+from semveil.faces.pixels import to_tensor
 
 STAGE = "Finding faces"
 OnePhoto = str | os.PathLike[str] | NDArray[np.uint8]

@@ -10,11 +10,11 @@ import torch
 from torch import Tensor
 
 from semveil.core.errors import PhotoError
-from semveil.core.pixels import to_tensor
 from semveil.core.text import read_text
 from semveil.data.align import align_face
 from semveil.data.face_set import black_border, fill_outside
 from semveil.data.photos import load_photo
+from semveil.faces.pixels import to_tensor
 from semveil.recognition.calibration import MeasuredThreshold, calibrate
 from semveil.recognition.dlib_faces import detect_faces
 from semveil.recognition.verifier import Verifier

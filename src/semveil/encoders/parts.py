@@ -8,8 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from semveil.core.part_boxes import PART_BOXES, Box
-from semveil.core.parts import BASE_CODES, PARTS
+from semveil.faces.part_boxes import PART_BOXES, Box
+from semveil.faces.parts import BASE_CODES, PARTS
 from semveil.nn.placement import sampling
 
 

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils.parametrizations import spectral_norm
 
-from semveil.core.parts import PARTS
+from semveil.faces.parts import PARTS
 from semveil.nn.equalized import EqualizedConv, EqualizedLinear, at_least_float32, scaled_leaky_relu
 from semveil.nn.resample import blur, downsample
 

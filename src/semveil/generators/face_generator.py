@@ -26,7 +26,7 @@ class FaceGenerator(Protocol):
 
     @property
     def semantic(self) -> bool:
-        """Whether its codes belong to face parts (`core.parts`), as dp-semcom needs it; else to scales."""
+        """Whether its codes belong to face parts (`faces.parts`), as dp-semcom needs it; else to scales."""
         ...
 
     @property

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from semveil.core.parts import PARTS
+from semveil.faces.parts import PARTS
 from semveil.generators.semantic_config import SemanticStyleGANConfig
 from semveil.nn.equalized import ACTIVATION_GAIN, LEAKY_SLOPE, at_least_float32
 

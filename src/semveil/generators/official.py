@@ -10,7 +10,7 @@ from typing import Any
 from torch import Tensor
 
 from semveil.core.checkpoints import BadCheckpoint, read_checkpoint
-from semveil.core.parts import PARTS
+from semveil.faces.parts import PARTS
 from semveil.generators.discriminators import DualBranchDiscriminator
 from semveil.generators.official_state import (
     OfficialChannels,

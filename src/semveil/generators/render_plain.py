@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from semveil.core.parts import PARTS
+from semveil.faces.parts import PARTS
 from semveil.nn.equalized import LEAKY_SLOPE, at_least_float32
 
 

@@ -5,7 +5,7 @@ import math
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
-from semveil.core.parts import PARTS
+from semveil.faces.parts import PARTS
 
 
 @dataclass(frozen=True)

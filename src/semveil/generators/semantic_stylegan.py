@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from semveil.core.parts import PARTS
+from semveil.faces.parts import PARTS
 from semveil.generators.local_generators import LocalGenerators, Modulated
 from semveil.generators.render_net import RenderNet
 from semveil.generators.semantic_config import SemanticStyleGANConfig

@@ -4,8 +4,8 @@
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
-from semveil.core.part_boxes import PART_BOXES, Box
-from semveil.core.parts import CODES, PARTS
+from semveil.faces.part_boxes import PART_BOXES, Box
+from semveil.faces.parts import CODES, PARTS
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from semveil.core.parts import BASE_CODES, PARTS
+from semveil.faces.parts import BASE_CODES, PARTS
 from semveil.generators.spatial_config import SpatialSemanticConfig
 from semveil.nn.equalized import LEAKY_SLOPE
 from semveil.nn.placement import placing, share_inside

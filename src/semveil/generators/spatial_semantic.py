@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from semveil.core.parts import PARTS
+from semveil.faces.parts import PARTS
 from semveil.generators.render_plain import PlainRenderNet
 from semveil.generators.semantic_stylegan import Synthesis
 from semveil.generators.spatial_config import SpatialSemanticConfig

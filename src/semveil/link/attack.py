@@ -11,17 +11,17 @@ from torch import Tensor
 from semveil.attacks import ATTACKS
 from semveil.channels import Message
 from semveil.core.output_path import output_path
-from semveil.core.pixels import to_pixels
 from semveil.core.progress import Progress, quiet
 from semveil.core.results import write_result
 from semveil.core.rng import streams
 from semveil.core.whole_folder import SUMMARY, whole_folder
 from semveil.data.latents import LatentSet
 from semveil.data.save import save_png
+from semveil.faces.pixels import to_pixels
 from semveil.link.attack_message import AttackedMessage, attack_message
 from semveil.link.outputs import AnyPath
 from semveil.link.receive import open_message
-from semveil.methods.face_model import FaceModel
+from semveil.models.face import FaceModel
 from semveil.protection.pair import TrainedPair
 
 KNOWN, KNOWN_UNDER_KEYS = 4000, 300  # under a key every message has keys of its own: more tell nothing more

@@ -11,8 +11,8 @@ from semveil.channels import Message
 from semveil.core.brief import Brief
 from semveil.core.progress import Progress, quiet
 from semveil.link.eves import Traffic, attacks_on, listen
-from semveil.methods.face_model import FaceModel
 from semveil.methods.messages import DEFAULT_SNR_DB, heard, method_for_bob, method_for_eve
+from semveil.models.face import FaceModel
 from semveil.protection.pair import TrainedPair
 
 

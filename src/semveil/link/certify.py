@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from semveil.core.brief import Brief
-from semveil.core.certificate import Certificate, CertificateError
-from semveil.core.explain import explain
 from semveil.core.files import open_regular
 from semveil.data.certified import SUFFIX, certificate_path, read_certificate
+from semveil.privacy.certificate import Certificate, CertificateError
+from semveil.privacy.explain import explain
 
 if TYPE_CHECKING:  # messages need torch, which the certificate of a file does without
     from semveil.channels import DigitalMessage, Message

@@ -8,15 +8,15 @@ from pathlib import Path
 
 from torch import Tensor
 
-from semveil.core.certificate import Certificate
-from semveil.core.ledger import Ledger, subject_name
 from semveil.core.output_path import output_path
-from semveil.core.pixels import to_pixels
-from semveil.core.privacy import Guarantee
 from semveil.core.progress import Note, unheard
 from semveil.core.provenance import commit
 from semveil.core.publish import File, publish
 from semveil.data.certified import certified_picture
+from semveil.faces.pixels import to_pixels
+from semveil.privacy.certificate import Certificate
+from semveil.privacy.guarantee import Guarantee
+from semveil.privacy.ledger import Ledger, subject_name
 
 AnyPath = str | os.PathLike[str]
 

@@ -12,7 +12,6 @@ from torch import Tensor
 from semveil.channels import DigitalMessage, Message, MessageError, channel_of, is_digital, read_digital, read_message
 from semveil.channels.wiretap import AnyChannel, AnySnr
 from semveil.core.brief import Brief
-from semveil.core.certificate import Certificate
 from semveil.core.output_path import output_path
 from semveil.core.progress import Note, unheard
 from semveil.core.rng import streams
@@ -21,8 +20,9 @@ from semveil.link.outputs import AnyPath, picture_outputs, publish_outputs
 from semveil.methods.certificates import certificate_of
 from semveil.methods.digital import digital_certificate, open_codes
 from semveil.methods.dp_semcom import DPSemCom
-from semveil.methods.face_model import FaceModel, load_model
 from semveil.methods.messages import heard, method_for_bob, method_for_eve
+from semveil.models.face import FaceModel, load_model
+from semveil.privacy.certificate import Certificate
 from semveil.protection.pair import TrainedPair
 
 

@@ -11,9 +11,7 @@ from torch import Tensor
 
 from semveil.channels import DigitalMessage, Message, digital_bytes, message_bytes
 from semveil.core.brief import Brief
-from semveil.core.certificate import Certificate
 from semveil.core.errors import KeyProblem
-from semveil.core.ledger import Ledger
 from semveil.core.output_path import output_path
 from semveil.core.progress import Note, Progress, quiet, unheard
 from semveil.core.provenance import commit
@@ -26,8 +24,10 @@ from semveil.link.sender import sender
 from semveil.methods.certificates import certificate_of
 from semveil.methods.digital import digital_certificate, seal_codes
 from semveil.methods.dp_semcom import DPSemCom
-from semveil.methods.face_model import DEFAULT_MODEL, FaceModel, load_model
 from semveil.methods.messages import to_message
+from semveil.models.face import DEFAULT_MODEL, FaceModel, load_model
+from semveil.privacy.certificate import Certificate
+from semveil.privacy.ledger import Ledger
 from semveil.protection.pair import TrainedPair
 
 NO_PROMISE = (
@@ -109,7 +109,7 @@ def send(
     Example:
         >>> import torch
         >>> from semveil.methods.shared_key import SharedKey
-        >>> from semveil.methods.face_model import load_model
+        >>> from semveil.models.face import load_model
         >>> face = load_model().generator.synthesize(torch.zeros(1, 28, 64)).clamp(-1, 1)
         >>> send(face, protection="none").certificate.guarantee.basis.value
         'none'

@@ -8,11 +8,11 @@ from semveil.core.progress import Note, Progress, quiet, unheard
 from semveil.core.rng import streams
 from semveil.link import PAIR_SEED
 from semveil.methods.dp_semcom import DPSemCom, pair_settings
-from semveil.methods.face_model import FaceModel, model_folders
 from semveil.methods.pairs import NoPair, find_pair
 from semveil.methods.protection_options import check_options
 from semveil.methods.protections import PROTECTIONS, chosen_protection
 from semveil.methods.shared_key import SharedKey
+from semveil.models.face import FaceModel, model_folders
 from semveil.protection.pair import PairSettings, TrainedPair
 from semveil.training.protector import find_or_train_pair
 

@@ -13,9 +13,7 @@ from torch import Tensor
 from semveil.channels import channel_of
 from semveil.channels.wiretap import AnyChannel, AnySnr
 from semveil.core.brief import Brief
-from semveil.core.certificate import Certificate
 from semveil.core.output_path import output_path
-from semveil.core.pixels import to_pixels
 from semveil.core.progress import Note, Progress, quiet, unheard
 from semveil.core.provenance import commit, versions
 from semveil.core.results import write_result
@@ -25,16 +23,18 @@ from semveil.core.whole_folder import SUMMARY, whole_folder
 from semveil.data.certified import write_certificate
 from semveil.data.load_faces import Photos, load_faces
 from semveil.data.save import save_png
+from semveil.faces.pixels import to_pixels
 from semveil.link.measure import measure
 from semveil.link.outputs import AnyPath
 from semveil.link.sender import sender
 from semveil.methods.certificates import certificate_of
 from semveil.methods.dp_semcom import DPSemCom
-from semveil.methods.face_model import DEFAULT_MODEL, FaceModel, load_model
 from semveil.methods.messages import to_message
-from semveil.methods.model_folder import box_as_dict
 from semveil.methods.pairs import pair_digest
 from semveil.methods.transmission import WiretapResult
+from semveil.models.face import DEFAULT_MODEL, FaceModel, load_model
+from semveil.models.folder import box_as_dict
+from semveil.privacy.certificate import Certificate
 from semveil.recognition.by_name import Remembering, choose_verifier
 
 DEFAULT_PROTECTION = "rotation"  # the only one with a promise that leaves Bob the photo

@@ -10,10 +10,10 @@ from torch import Tensor
 
 from semveil.channels import Message
 from semveil.link.attack_message import Found
-from semveil.methods.face_model import FaceModel
 from semveil.methods.messages import heard, method_for_bob
 from semveil.methods.protections import PROTECTIONS
 from semveil.metrics import fppsr, psnr
+from semveil.models.face import FaceModel
 from semveil.protection.pair import TrainedPair
 from semveil.recognition.verifier import Verifier
 

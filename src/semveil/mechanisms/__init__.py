@@ -2,28 +2,28 @@
 """Noise laws with their guarantees, the clip box, sensitivities, and how noise is calibrated to them."""
 
 from semveil.core.deprecation import renamed
-from semveil.core.gaussian_curve import gaussian_delta, gaussian_epsilon, gaussian_ratio
 from semveil.core.registry import Registry, having
+from semveil.mechanisms.additive.gaussian import Gaussian
+from semveil.mechanisms.additive.l2_laplace import L2Laplace
+from semveil.mechanisms.additive.laplace import Laplace
+from semveil.mechanisms.additive.literal_laplace import LiteralLaplace
+from semveil.mechanisms.additive.per_coordinate import CoordinateSensitivity, PerCoordinateLaplace
 from semveil.mechanisms.base import ExactMechanism, Mechanism
+from semveil.mechanisms.bounds.clip import ClipBox
+from semveil.mechanisms.bounds.quantiles import streamed_quantiles
+from semveil.mechanisms.bounds.sensitivity import observed_pairwise_sensitivity
 from semveil.mechanisms.budget import BUDGET_PARTS, PartBudget, parse_budget, part_budget
 from semveil.mechanisms.calibration import CALIBRATIONS, CalibratedNoise, as_published, corrected
-from semveil.mechanisms.clip import ClipBox
 from semveil.mechanisms.costs import costs
+from semveil.mechanisms.exact.release import ExactRelease
 from semveil.mechanisms.fit import FittedNoise, LaplaceFit, fit_laplace, fitted_epsilon
-from semveil.mechanisms.gaussian import Gaussian
-from semveil.mechanisms.l2_laplace import L2Laplace
-from semveil.mechanisms.laplace import Laplace
-from semveil.mechanisms.literal_laplace import LiteralLaplace
-from semveil.mechanisms.per_coordinate import CoordinateSensitivity, PerCoordinateLaplace
-from semveil.mechanisms.priv_unit import PrivUnit
-from semveil.mechanisms.priv_unit_g import PrivUnitG
-from semveil.mechanisms.quantiles import streamed_quantiles
-from semveil.mechanisms.release import ExactRelease
-from semveil.mechanisms.renormalised import RenormalisedL2Laplace, RenormalisedLaplace, sphere_sensitivity
-from semveil.mechanisms.sensitivity import observed_pairwise_sensitivity
-from semveil.mechanisms.sphere import SphereMechanism
-from semveil.mechanisms.sphere_registry import SPHERE_MECHANISMS, cosines_kept
-from semveil.mechanisms.von_mises_fisher import VonMisesFisher
+from semveil.mechanisms.sphere.base import SphereMechanism
+from semveil.mechanisms.sphere.priv_unit import PrivUnit
+from semveil.mechanisms.sphere.priv_unit_g import PrivUnitG
+from semveil.mechanisms.sphere.registry import SPHERE_MECHANISMS, cosines_kept
+from semveil.mechanisms.sphere.renormalised import RenormalisedL2Laplace, RenormalisedLaplace, sphere_sensitivity
+from semveil.mechanisms.sphere.von_mises_fisher import VonMisesFisher
+from semveil.privacy.gaussian_curve import gaussian_delta, gaussian_epsilon, gaussian_ratio
 
 MECHANISMS: Registry[type[Mechanism]] = Registry(
     "mechanism",

@@ -8,8 +8,8 @@ from typing import Any, ClassVar, Protocol, Self, runtime_checkable
 import torch
 from torch import Tensor
 
-from semveil.core.privacy import Basis, Guarantee, MetricForm, Norm, Sensitivity, weakest
 from semveil.core.rounding import loss_above
+from semveil.privacy.guarantee import Basis, Guarantee, MetricForm, Norm, Sensitivity, weakest
 
 
 class Mechanism(Protocol):
@@ -81,7 +81,7 @@ class ExactMechanism(Protocol):
     def sample_on_grid(self, x: Tensor, step: float) -> list[int]:
         """Grid indices with the law of round((x + N) / step), N being ideal noise.
 
-        `mechanisms.exact` samples such laws from the operating system's entropy.
+        `mechanisms.exact.sampler` samples such laws from the operating system's entropy.
 
         Args:
             x: (B, ...) float64.

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 import torch
 
-from semveil.core.parts import BASE_CODES, CODES, PARTS, codes_of_parts
 from semveil.core.registry import suggest
-from semveil.mechanisms.clip import ClipBox
-from semveil.mechanisms.laplace import Laplace
-from semveil.mechanisms.per_coordinate import CoordinateSensitivity, PerCoordinateLaplace
+from semveil.faces.parts import BASE_CODES, CODES, PARTS, codes_of_parts
+from semveil.mechanisms.additive.laplace import Laplace
+from semveil.mechanisms.additive.per_coordinate import CoordinateSensitivity, PerCoordinateLaplace
+from semveil.mechanisms.bounds.clip import ClipBox
 
 SHARED = "shared"  # the codes that all parts but the background use
 BUDGET_PARTS = (SHARED, *PARTS)
@@ -67,7 +67,7 @@ def part_budget(budget: Mapping[str, float], box: ClipBox, style_dim: int) -> Pa
     """Noise that spends a budget: part p's codes get Laplace noise of scale Delta_1(p) / epsilon_p.
 
     Args:
-        budget: epsilon of each part to protect; names out of `core.parts.PARTS`, and `shared` for the codes 0 and 1.
+        budget: epsilon of each part to protect; names out of `faces.parts.PARTS`, and `shared` for the codes 0 and 1.
         box: clip bounds, floats or tensors in the shape of one record (28, D).
         style_dim: D, numbers in a code.
 

@@ -5,11 +5,11 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from semveil.core.privacy import Sensitivity
 from semveil.core.registry import Registry
+from semveil.mechanisms.additive.laplace import Laplace
 from semveil.mechanisms.base import require_epsilon
-from semveil.mechanisms.clip import ClipBox
-from semveil.mechanisms.laplace import Laplace
+from semveil.mechanisms.bounds.clip import ClipBox
+from semveil.privacy.guarantee import Sensitivity
 
 
 @dataclass(frozen=True)

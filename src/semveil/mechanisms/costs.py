@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Cost of each mechanism: its noise per coordinate at a given budget for a whole clip box."""
 
-from semveil.mechanisms.clip import ClipBox
-from semveil.mechanisms.gaussian import Gaussian
-from semveil.mechanisms.l2_laplace import L2Laplace
-from semveil.mechanisms.laplace import Laplace
+from semveil.mechanisms.additive.gaussian import Gaussian
+from semveil.mechanisms.additive.l2_laplace import L2Laplace
+from semveil.mechanisms.additive.laplace import Laplace
+from semveil.mechanisms.bounds.clip import ClipBox
 
 
 def costs(box: ClipBox, n: int, epsilon: float, delta: float = 1e-5) -> dict[str, float]:

@@ -3,8 +3,8 @@
 
 from dataclasses import replace
 
-from semveil.core.composition import compose
-from semveil.core.privacy import Guarantee
+from semveil.privacy.composition import compose
+from semveil.privacy.guarantee import Guarantee
 
 OUTPUT_ONLY = "which draw is shown is decided by a fixed public rule from the draws alone, never by comparing with the photo"
 
@@ -23,7 +23,7 @@ def best_of(guarantee: Guarantee, draws: int) -> Guarantee:
         ValueError: fewer than one draw.
 
     Example:
-        >>> from semveil.core.privacy import Basis
+        >>> from semveil.privacy.guarantee import Basis
         >>> best_of(Guarantee(1.0, "all codes", Basis.PROVED), 3).epsilon
         3.0
     """
@@ -48,7 +48,7 @@ def until_accepted(guarantee: Guarantee) -> Guarantee:
         ValueError: the guarantee has a delta, for which the bound does not hold.
 
     Example:
-        >>> from semveil.core.privacy import Basis
+        >>> from semveil.privacy.guarantee import Basis
         >>> until_accepted(Guarantee(1.0, "all codes", Basis.PROVED)).epsilon
         2.0
     """

@@ -9,7 +9,6 @@ import torch
 from flint import arb, ctx
 from torch import Tensor
 
-from semveil.core.privacy import Basis, Guarantee, Sensitivity, weakest
 from semveil.core.rounding import float_above
 from semveil.mechanisms.base import (
     EVERYTHING,
@@ -20,7 +19,8 @@ from semveil.mechanisms.base import (
     require_positive,
 )
 from semveil.mechanisms.base import simulated_guarantee as simulated
-from semveil.mechanisms.exact import GUARD, WORD, Uniforms
+from semveil.mechanisms.exact.sampler import GUARD, WORD, Uniforms
+from semveil.privacy.guarantee import Basis, Guarantee, Sensitivity, weakest
 
 
 @dataclass(frozen=True)
@@ -127,7 +127,7 @@ def exact_choice(utilities: Sequence[float], rate: float) -> int:
     """An index i with probability exactly exp(rate u_i) / sum_k exp(rate u_k), by a race of exponential clocks.
 
     Clock i rings at E_i / exp(rate u_i), E_i independent standard exponential; the first to ring wins. The clocks are
-    enclosed in balls, and bits are drawn until one ball lies before all others, as in `semveil.mechanisms.exact`.
+    enclosed in balls, and bits are drawn until one ball lies before all others, as in `semveil.mechanisms.exact.sampler`.
 
     Args:
         utilities: finite u_i, at least one.

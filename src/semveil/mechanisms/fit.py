@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from semveil.core.privacy import Basis, Guarantee, Norm, Sensitivity
 from semveil.mechanisms.base import require_norm
+from semveil.privacy.guarantee import Basis, Guarantee, Norm, Sensitivity
 
 
 @dataclass(frozen=True)

@@ -12,9 +12,9 @@ from torch import Tensor
 
 from semveil.core.rounding import PRECISION, float_above
 from semveil.mechanisms.base import check_records, require_epsilon
-from semveil.mechanisms.exact_sphere import RandomBits, certified_less, evaluate_until_decided
-from semveil.mechanisms.priv_unit_g import PrivUnitG
-from semveil.mechanisms.sphere import Claimed
+from semveil.mechanisms.exact.sphere import RandomBits, certified_less, evaluate_until_decided
+from semveil.mechanisms.sphere.base import Claimed
+from semveil.mechanisms.sphere.priv_unit_g import PrivUnitG
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from torch import Tensor
 from torch.nn import functional
 
-from semveil.core.pixels import to_pixels
 from semveil.core.registry import Registry
+from semveil.faces.pixels import to_pixels
 
 _SIDE = 256  # px; the detector needs faces of about 80 px
 

@@ -17,15 +17,15 @@ from torch import Tensor
 from torch.nn import functional
 
 from semveil import mechanisms
-from semveil.core.certificate import Bounds, Certificate, ReleaseKind
-from semveil.core.coverage import Coverage, Kind, Part
-from semveil.core.pixels import check_range
-from semveil.core.privacy import Basis, Guarantee, MetricForm, Norm, Sensitivity
 from semveil.core.rounding import text_above
+from semveil.faces.pixels import check_range
 from semveil.mechanisms import ClipBox, Gaussian, L2Laplace, Laplace
 from semveil.mechanisms.base import require_epsilon, require_positive
 from semveil.methods.options import Option, Shown
 from semveil.methods.release import Release
+from semveil.privacy.certificate import Bounds, Certificate, ReleaseKind
+from semveil.privacy.coverage import Coverage, Kind, Part
+from semveil.privacy.guarantee import Basis, Guarantee, MetricForm, Norm, Sensitivity
 
 LEVELS = ClipBox(0.0, 255.0, source="the range of 8-bit pixels")
 _LEVELS_BOUNDS = Bounds(0.0, 255.0, LEVELS.source)

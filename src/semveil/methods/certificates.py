@@ -8,10 +8,10 @@ import torch
 from torch import Tensor
 
 from semveil.channels import Message
-from semveil.core.caveats import Caveat
-from semveil.core.certificate import Bounds, Certificate, CertificateError, ReleaseKind, guarantee_from_dict
-from semveil.core.privacy import Basis
 from semveil.mechanisms import CoordinateSensitivity
+from semveil.privacy.caveats import Caveat
+from semveil.privacy.certificate import Bounds, Certificate, CertificateError, ReleaseKind, guarantee_from_dict
+from semveil.privacy.guarantee import Basis
 
 if TYPE_CHECKING:
     from semveil.methods.dp_semcom import DPSemCom

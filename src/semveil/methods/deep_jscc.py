@@ -14,15 +14,15 @@ from semveil.core.checkpoints import BadCheckpoint, build_to_fit, read_metadata
 from semveil.core.config import check_kinds
 from semveil.core.files import sha256_of_file, write_whole
 from semveil.core.network_files import read_network
-from semveil.core.pixels import check_range
-from semveil.core.privacy import Guarantee
 from semveil.core.text import parse_json
 from semveil.encoders.deep_jscc import DeepJSCC, DeepJSCCConfig
+from semveil.faces.pixels import check_range
 from semveil.mechanisms import CALIBRATIONS, ClipBox
-from semveil.methods.latent_prior import LatentPrior
 from semveil.methods.protections import PROTECTIONS, Setting
 from semveil.methods.shared_key import SharedKey
 from semveil.methods.transmission import Transmission
+from semveil.models.prior import LatentPrior
+from semveil.privacy.guarantee import Guarantee
 
 PRIOR_RANK = 64
 PRIOR = "prior."  # before the names of the prior's tensors, in the file of the networks

@@ -9,15 +9,15 @@ from torch import Tensor
 
 from semveil.channels import DigitalMessage, KeyedPart, MessageError
 from semveil.channels.digital_message import PROTECTION, bound_header
-from semveil.core.certificate import Bounds, Certificate, ReleaseKind
-from semveil.core.coverage import Coverage
 from semveil.core.errors import KeyProblem
-from semveil.core.privacy import Basis, Guarantee
 from semveil.keys import TAG_BYTES, MessageKeys, new_nonce
 from semveil.methods.dp_semcom import DPSemCom
-from semveil.methods.face_model import FaceModel
 from semveil.methods.latent_codec import LatentCodec
 from semveil.methods.shared_key import SharedKey
+from semveil.models.face import FaceModel
+from semveil.privacy.certificate import Bounds, Certificate, ReleaseKind
+from semveil.privacy.coverage import Coverage
+from semveil.privacy.guarantee import Basis, Guarantee
 
 BITS_PER_NUMBER = 4.5  # of a latent, where nothing else is asked for: about the inversion's own quality
 COMMITMENT = bytes(16)  # sealed first: the cipher alone does not bind a text to one key, these zeros do
@@ -36,7 +36,7 @@ def default_bytes(model: FaceModel) -> int:
         model: face model, for the latent shape.
 
     Example:
-        >>> from semveil.methods.face_model import load_model
+        >>> from semveil.models.face import load_model
         >>> default_bytes(load_model())
         1008
     """
@@ -56,7 +56,7 @@ def seal_codes(codes: Tensor, model: FaceModel, key: SharedKey, *, size: int | N
         ValueError: a size that is too small.
 
     Example:
-        >>> from semveil.methods.face_model import load_model
+        >>> from semveil.models.face import load_model
         >>> model, key = load_model(), SharedKey.fresh()
         >>> codes = model.public_latents(2, rng=torch.Generator().manual_seed(0))
         >>> message = seal_codes(codes, model, key)

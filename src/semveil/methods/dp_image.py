@@ -14,15 +14,10 @@ import torch
 from torch import Tensor
 
 from semveil import mechanisms
-from semveil.core.caveats import Caveat
-from semveil.core.certificate import Bounds, Certificate, ReleaseKind
-from semveil.core.coverage import Coverage
-from semveil.core.privacy import Basis, Guarantee, MetricForm, Sensitivity, post_process
 from semveil.core.registry import suggest
 from semveil.mechanisms import ClipBox, Gaussian, Laplace
 from semveil.mechanisms.draws import best_of, until_accepted
 from semveil.methods.acceptance import ACCEPTANCE
-from semveil.methods.face_model import DEFAULT_MODEL
 from semveil.methods.latent_model import PERCEPTUAL_OPTION, LatentModel, latent_model_for
 from semveil.methods.options import Option, Shown
 from semveil.methods.release import Release
@@ -37,6 +32,11 @@ from semveil.methods.subspace_noise import (
     SubspaceLaw,
     subspace_law,
 )
+from semveil.models.face import DEFAULT_MODEL
+from semveil.privacy.caveats import Caveat
+from semveil.privacy.certificate import Bounds, Certificate, ReleaseKind
+from semveil.privacy.coverage import Coverage
+from semveil.privacy.guarantee import Basis, Guarantee, MetricForm, Sensitivity, post_process
 
 DEFAULT_SCALE = 0.5  # the middle one of the paper's examples
 SUBSPACE_EPSILON, SUBSPACE_CLIP = 8.0, 10.0  # defaults

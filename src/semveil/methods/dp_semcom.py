@@ -16,21 +16,21 @@ from torch import Tensor
 
 from semveil.channels import denormalise_power, normalise_power, pack, unpack, wiretap
 from semveil.channels.wiretap import AnyChannel, AnySnr, snrs
-from semveil.core.coverage import Coverage
 from semveil.core.device import moved
-from semveil.core.parts import PRIVATE_CODES, describe_codes
-from semveil.core.pixels import check_range
-from semveil.core.privacy import Guarantee
 from semveil.core.rng import Streams, streams
 from semveil.encoders.inversion import Inversion, InversionSettings
+from semveil.faces.parts import PRIVATE_CODES, describe_codes
+from semveil.faces.pixels import check_range
 from semveil.mechanisms import CALIBRATIONS, CalibratedNoise, FittedNoise, PartBudget, fitted_epsilon, part_budget
-from semveil.methods.face_model import DEFAULT_MODEL, FaceModel, load_model
 from semveil.methods.pairs import find_pair
 from semveil.methods.protection_options import check_options
 from semveil.methods.protections import PROTECTIONS, Setting, chosen_protection
 from semveil.methods.protectors import Trained
 from semveil.methods.shared_key import SharedKey
 from semveil.methods.transmission import Transmission, WiretapResult
+from semveil.models.face import DEFAULT_MODEL, FaceModel, load_model
+from semveil.privacy.coverage import Coverage
+from semveil.privacy.guarantee import Guarantee
 from semveil.protection.pair import PairSettings, TrainedPair
 
 PAPER_EPSILONS = (1, 3, 5, 8, 10, 15, 30, 100, 300, 800)

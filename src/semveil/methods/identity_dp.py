@@ -17,23 +17,23 @@ from torch import Tensor
 from torch.nn import functional
 
 from semveil import mechanisms
-from semveil.core.caveats import Caveat
-from semveil.core.certificate import Certificate, ReleaseKind
-from semveil.core.composition import compose
-from semveil.core.coverage import Coverage, Kind, Part
-from semveil.core.privacy import Basis, Guarantee, MetricForm, Norm, Sensitivity, post_process
 from semveil.core.registry import suggest
 from semveil.encoders.attributes import coarsened
 from semveil.keys.secret import read_secret
 from semveil.mechanisms import SPHERE_MECHANISMS, LiteralLaplace, RenormalisedL2Laplace, RenormalisedLaplace, SphereMechanism
 from semveil.mechanisms.base import require_epsilon, require_positive
-from semveil.mechanisms.exact_sphere import STEP
+from semveil.mechanisms.exact.sphere import STEP
 from semveil.methods.dp_image import FACE_FOUND, PUBLIC_MODEL
-from semveil.methods.identity_model import DEFAULT_IDENTITY_MODEL, IdentityModel, load_identity_model
 from semveil.methods.latent_dp import LatentDP
 from semveil.methods.options import Option, Shown
 from semveil.methods.pseudonym import Pseudonyms
 from semveil.methods.release import Draw, Layout, Release
+from semveil.models.identity import DEFAULT_IDENTITY_MODEL, IdentityModel, load_identity_model
+from semveil.privacy.caveats import Caveat
+from semveil.privacy.certificate import Certificate, ReleaseKind
+from semveil.privacy.composition import compose
+from semveil.privacy.coverage import Coverage, Kind, Part
+from semveil.privacy.guarantee import Basis, Guarantee, MetricForm, Norm, Sensitivity, post_process
 
 DEFAULT_EPSILON = 6.0  # the paper's
 DEFAULT_MECHANISM = "von-mises-fisher"  # the exponential mechanism with utility cosine, and minus cosine to repel

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from semveil.channels import MessageError
 from semveil.channels.range_coder import TOTAL, UNIFORM, Decoder, Table, encode
-from semveil.methods.face_model import FaceModel
+from semveil.models.face import FaceModel
 
 OCTAVE = 8  # steps of the quantiser in a factor of 2
 COARSEST, FINEST = -5 * OCTAVE, 8 * OCTAVE  # log2 of 1 / step, in eighths, as one byte holds it
@@ -36,7 +36,7 @@ class LatentCodec:
         model: with its clip box, and its prior where it has one.
 
     Example:
-        >>> from semveil.methods.face_model import load_model
+        >>> from semveil.models.face import load_model
         >>> codec = LatentCodec(load_model())
         >>> codes = load_model().public_latents(1, rng=torch.Generator().manual_seed(0))[0]
         >>> data = codec.encode(codes, 700)

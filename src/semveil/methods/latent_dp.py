@@ -14,17 +14,13 @@ from typing import Annotated, Any, ClassVar
 import torch
 from torch import Tensor
 
-from semveil.core.certificate import Certificate, ReleaseKind
-from semveil.core.coverage import Coverage
-from semveil.core.privacy import Basis, Guarantee, Norm, Sensitivity, post_process
 from semveil.core.registry import suggest
 from semveil.mechanisms import MECHANISMS, CoordinateSensitivity, Gaussian, Mechanism, PerCoordinateLaplace
+from semveil.mechanisms.bounds.weights import WEIGHTINGS, budget_shares, scales_as_published
+from semveil.mechanisms.exact.release import noisy, release_of
 from semveil.mechanisms.exponential import Exponential
 from semveil.mechanisms.nearest import Nearest
-from semveil.mechanisms.release import noisy, release_of
-from semveil.mechanisms.weights import WEIGHTINGS, budget_shares, scales_as_published
 from semveil.methods.dp_image import FACE_FOUND, GENERATOR, PUBLIC_MODEL, bounds_of
-from semveil.methods.face_model import DEFAULT_MODEL
 from semveil.methods.gallery import Gallery, gallery_of
 from semveil.methods.latent_model import PERCEPTUAL_OPTION, LatentModel, latent_model_for
 from semveil.methods.options import Option, Shown
@@ -40,6 +36,10 @@ from semveil.methods.subspace_noise import (
     SubspaceLaw,
     subspace_law,
 )
+from semveil.models.face import DEFAULT_MODEL
+from semveil.privacy.certificate import Certificate, ReleaseKind
+from semveil.privacy.coverage import Coverage
+from semveil.privacy.guarantee import Basis, Guarantee, Norm, Sensitivity, post_process
 
 DEFAULT_EPSILON = 10.0
 DEFAULT_GALLERY, SUBSPACE_GALLERY = 1000, 10_000
@@ -66,7 +66,7 @@ class LatentDP(Shown):
         model: a latent model, or its name.
         epsilon: privacy budget (10).
         clip: percent of public latents that the bounds cut off at either end of every coordinate; the paper's 25/75 is 25.
-        weights: how the budget is split between coordinates, see `mechanisms.weights`.
+        weights: how the budget is split between coordinates, see `mechanisms.bounds.weights`.
         budget: instead of epsilon: epsilon by semantic group, such as `eyes=20,mouth=20,others=60`; they add up.
         calibration: `corrected`, or `as_published`, whose true epsilon is far larger than the one asked for.
         mechanism: `laplace`; `exponential`, which shows one of the faces of a public gallery, more likely a similar one; or

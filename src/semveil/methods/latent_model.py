@@ -11,18 +11,18 @@ from torch import Tensor
 
 from semveil.core.device import device_of, moved, precision_of
 from semveil.core.files import sha256_of_file
-from semveil.core.parts import BASE_CODES, CODES, PARTS, PRIVATE_CODES, codes_of_parts
-from semveil.core.pixels import check_range
 from semveil.core.weights import find, require
 from semveil.encoders.gradual_style import GradualStyleEncoder
 from semveil.encoders.perceptual import PERCEPTUAL
+from semveil.faces.parts import BASE_CODES, CODES, PARTS, PRIVATE_CODES, codes_of_parts
+from semveil.faces.pixels import check_range
 from semveil.generators.face_generator import FaceGenerator
 from semveil.generators.stylegan2 import StyleGAN2
 from semveil.mechanisms import ClipBox
-from semveil.methods.face_model import DEFAULT_MODEL, FaceModel, load_model
-from semveil.methods.latent_prior import LatentPrior
 from semveil.methods.options import Option
-from semveil.methods.quantile_bounds import FILE, PAPER_LATENTS, QuantileBounds
+from semveil.models.face import DEFAULT_MODEL, FaceModel, load_model
+from semveil.models.prior import LatentPrior
+from semveil.models.quantile_bounds import FILE, PAPER_LATENTS, QuantileBounds
 
 STYLEGAN2 = "stylegan2-ffhq"
 PAPER_RANGE = ClipBox(-20.0, 20.0, source="[DPI] Fig. 4: the values of the latents lie between -20 and 20")
@@ -143,7 +143,7 @@ def load_latent_model(name: str = DEFAULT_MODEL, *, perceptual: str | None = Non
     """Load a model by name.
 
     Args:
-        name: `faces-128` (bundled) or any face model that `methods.face_model.load_model` knows, also one that
+        name: `faces-128` (bundled) or any face model that `models.face.load_model` knows, also one that
             `semveil train stylegan2` wrote; or `stylegan2-ffhq` (official StyleGAN2 and pSp, found by the catalogue).
         perceptual: perceptual term of the inversion, such as `lpips`; the model's own where None.
 

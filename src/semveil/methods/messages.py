@@ -8,14 +8,14 @@ import torch
 from semveil.channels import Message, MessageError
 from semveil.channels.stored_symbols import rounded, step_for
 from semveil.channels.wiretap import AnyChannel, AnySnr, over, snrs
-from semveil.core.certificate import guarantee_from_dict
-from semveil.core.privacy import Guarantee
 from semveil.methods.dp_semcom import DPSemCom, pair_settings
-from semveil.methods.face_model import FaceModel
 from semveil.methods.pairs import NoPair, find_pair, list_pairs, pair_digest, read_pair
 from semveil.methods.protections import PROTECTIONS
 from semveil.methods.shared_key import SharedKey
 from semveil.methods.transmission import Transmission
+from semveil.models.face import FaceModel
+from semveil.privacy.certificate import guarantee_from_dict
+from semveil.privacy.guarantee import Guarantee
 from semveil.protection.pair import TrainedPair
 
 DEFAULT_SNR_DB = 20.0

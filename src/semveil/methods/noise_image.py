@@ -14,14 +14,14 @@ import torch
 from torch import Tensor
 
 from semveil import mechanisms
-from semveil.core.certificate import Bounds, Certificate, ReleaseKind
-from semveil.core.coverage import Coverage, Kind, Part
-from semveil.core.privacy import Basis, Guarantee, Sensitivity
 from semveil.core.registry import suggest
 from semveil.mechanisms import ClipBox, Gaussian
-from semveil.methods.noise_image_model import BUNDLED, NoiseImageModel, load_noise_image_model
 from semveil.methods.options import Option, Shown
 from semveil.methods.release import Layout, Release
+from semveil.models.noise_image import BUNDLED, NoiseImageModel, load_noise_image_model
+from semveil.privacy.certificate import Bounds, Certificate, ReleaseKind
+from semveil.privacy.coverage import Coverage, Kind, Part
+from semveil.privacy.guarantee import Basis, Guarantee, Sensitivity
 
 COVERED = Coverage.of(Part(Kind.PICTURE))
 RANGE = ClipBox(-1.0, 1.0, source="the range of tanh")

@@ -13,8 +13,8 @@ from semveil.core.config import check_kinds
 from semveil.core.network_files import read_network, write_network
 from semveil.core.text import parse_json
 from semveil.core.weights import home
-from semveil.methods.face_model import FaceModel
 from semveil.methods.protections import PROTECTIONS
+from semveil.models.face import FaceModel
 from semveil.protection.pair import PairSettings, TrainedPair
 
 

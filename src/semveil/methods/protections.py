@@ -26,7 +26,7 @@ from semveil.protection.rotation import Rotation
 from semveil.protection.rotation_space import RotationSpace
 
 if TYPE_CHECKING:
-    from semveil.methods.latent_prior import LatentPrior
+    from semveil.models.prior import LatentPrior
 
 DEFAULT_DELTA = 1e-5
 

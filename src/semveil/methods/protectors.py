@@ -9,11 +9,11 @@ import torch
 from torch import Tensor
 
 from semveil.channels import KeyedPart, MessageError
-from semveil.core.privacy import Guarantee
 from semveil.keys import TAG_BYTES, MessageKeys, new_nonce
 from semveil.mechanisms import Mechanism
-from semveil.mechanisms.release import noisy, release_of
+from semveil.mechanisms.exact.release import noisy, release_of
 from semveil.methods.shared_key import SharedKey
+from semveil.privacy.guarantee import Guarantee
 from semveil.protection.keyed import KeyedProtection
 from semveil.protection.linear_pass import linear_pass
 from semveil.protection.pair import TrainedPair

@@ -9,10 +9,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from semveil.core.ledger import subject_name
 from semveil.keys.keystream import KeyStream
 from semveil.keys.schedule import hkdf_sha256
 from semveil.keys.secret import Secret
+from semveil.privacy.ledger import subject_name
 
 LABEL, VERSION = "semveil pseudonym", 1
 

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from semveil.core.brief import Brief
-from semveil.core.certificate import Certificate
-from semveil.core.privacy import Guarantee
+from semveil.privacy.certificate import Certificate
+from semveil.privacy.guarantee import Guarantee
 
 
 class Layout(StrEnum):
@@ -51,7 +51,7 @@ class Release(Brief):
         ValueError: the images are no batch, or there are not as many latents.
 
     Example:
-        >>> from semveil.core.privacy import Basis
+        >>> from semveil.privacy.guarantee import Basis
         >>> both = Release(torch.zeros(2, 3, 8, 8), None, Guarantee(1.0, "all codes", Basis.PROVED))
         >>> len(both), [len(one) for one in both.singles()]
         (2, [1, 1])

@@ -11,9 +11,9 @@ from scipy import special
 from torch import Tensor
 
 from semveil.mechanisms import ClipBox
-from semveil.mechanisms.sphere import SMALLEST_DIMENSION
+from semveil.mechanisms.sphere.base import SMALLEST_DIMENSION
 from semveil.methods.latent_model import LatentModel
-from semveil.methods.latent_prior import LatentPrior
+from semveil.models.prior import LatentPrior
 
 LARGEST_RANK = 64
 SAMPLED = 3500  # latents, for a model that brings no prior

@@ -11,14 +11,14 @@ import torch
 from scipy import stats
 from torch import Tensor
 
-from semveil.core.certificate import Bounds
-from semveil.core.privacy import Guarantee, Norm, Sensitivity
 from semveil.core.registry import suggest
 from semveil.mechanisms import ExactRelease, Gaussian, PrivUnitG
-from semveil.mechanisms.exact_sphere import STEP
+from semveil.mechanisms.exact.sphere import STEP
 from semveil.methods.latent_model import LatentModel
 from semveil.methods.options import Option
 from semveil.methods.subspace import LARGEST_RANK, Subspace
+from semveil.privacy.certificate import Bounds
+from semveil.privacy.guarantee import Guarantee, Norm, Sensitivity
 
 RESIDUALS = ("mean", "draw")
 DEFAULT_DELTA = 1e-6

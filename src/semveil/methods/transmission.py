@@ -8,7 +8,7 @@ from torch import Tensor
 
 from semveil.channels import KeyedPart
 from semveil.core.brief import Brief
-from semveil.core.privacy import Guarantee
+from semveil.privacy.guarantee import Guarantee
 
 
 @dataclass(frozen=True, eq=False, repr=False)

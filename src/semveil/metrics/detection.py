@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from semveil.core.pixels import to_pixels
+from semveil.faces.pixels import to_pixels
 from semveil.metrics.checks import check_images
 from semveil.recognition.dlib_faces import detect_faces
 

@@ -6,7 +6,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from semveil.core.pixels import to_pixels
+from semveil.faces.pixels import to_pixels
 from semveil.metrics.checks import check_images
 from semveil.metrics.detection import PADDING, SIDE
 from semveil.metrics.points import landmark_error

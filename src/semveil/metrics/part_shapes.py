@@ -4,7 +4,7 @@
 import torch
 from torch import Tensor
 
-from semveil.core.parts import PARTS
+from semveil.faces.parts import PARTS
 
 FEWEST = 4  # pixels, of a part that has a shape
 
@@ -15,7 +15,7 @@ def opening(labels: Tensor, part: str) -> list[float | None]:
     Lips count as mouth and lashes as eyes, so that a closed mouth is not 0; only differences between images are meaningful.
 
     Args:
-        labels: (B, H, W) parts, see `core.parts.PARTS`.
+        labels: (B, H, W) parts, see `faces.parts.PARTS`.
         part: such as `mouth` or `eyes`.
 
     Returns:

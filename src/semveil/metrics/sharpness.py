@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from semveil.core.face_template import FEATURES
+from semveil.faces.template import FEATURES
 from semveil.metrics.checks import check_pairs
 
 _LUMA = (0.299, 0.587, 0.114)

@@ -12,9 +12,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from semveil.core.privacy import Basis, Guarantee
 from semveil.keys.keystream import KeyStream
 from semveil.mechanisms import ClipBox
+from semveil.privacy.guarantee import Basis, Guarantee
 from semveil.protection.haar import apply_haar, apply_haar_inverse, haar_normals
 from semveil.protection.keyed import ASSUMPTIONS, KeyedBlock, check_side, check_streams
 from semveil.protection.linear_pass import linear_pass

@@ -8,8 +8,8 @@ from typing import Any, Protocol
 from torch import Tensor
 
 from semveil.core.errors import KeyProblem
-from semveil.core.privacy import Guarantee
 from semveil.keys.keystream import KeyStream
+from semveil.privacy.guarantee import Guarantee
 
 ASSUMPTIONS = (
     "nobody but Alice and Bob knows the key",

@@ -9,9 +9,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from semveil.core.privacy import Basis, Guarantee
 from semveil.keys.keystream import KeyStream
 from semveil.mechanisms import ClipBox
+from semveil.privacy.guarantee import Basis, Guarantee
 from semveil.protection.circle_noise import CircleNoise, scale_for
 from semveil.protection.keyed import ASSUMPTIONS, KeyedBlock, check_side, check_streams
 from semveil.protection.linear_pass import linear_pass

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """From aligned images to the crops that recognisers expect: one fixed similarity transform per recogniser, batched.
 
-All our images are aligned to one template (`core.face_template`), so nothing has to be detected again.
+All our images are aligned to one template (`faces.template`), so nothing has to be detected again.
 """
 
 import math
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from skimage.transform import SimilarityTransform
 from torch import Tensor
 
-from semveil.core.face_template import TEMPLATE
+from semveil.faces.template import TEMPLATE
 
 
 @dataclass(frozen=True)

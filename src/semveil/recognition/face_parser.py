@@ -15,7 +15,7 @@ from torch.nn import functional as F
 from semveil.core.checkpoints import build_to_fit, read_checkpoint
 from semveil.core.files import write_whole
 from semveil.core.model_folders import bundled_file
-from semveil.core.parts import PARTS
+from semveil.faces.parts import PARTS
 
 SIZE = 128  # side of the aligned faces that the bundled parser was trained on
 

@@ -12,8 +12,8 @@ from torch import Tensor
 
 from semveil.core.checkpoints import BadCheckpoint
 from semveil.core.digests import digest_of_file, digest_of_tensors
-from semveil.core.pixels import to_pixels
 from semveil.core.weights import require
+from semveil.faces.pixels import to_pixels
 from semveil.recognition.arcface import ArcFaceIRSE50
 from semveil.recognition.crop import ARCFACE_CROP, DLIB_CHIP, FACENET_CROP, crop_faces
 from semveil.recognition.dlib_faces import describe_faces, recogniser_file

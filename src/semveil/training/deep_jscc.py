@@ -18,10 +18,10 @@ from semveil.channels import denormalise_power, normalise_power, pack, unpack
 from semveil.channels.wiretap import AnyChannel, over
 from semveil.core.checkpoints import save_checkpoint
 from semveil.core.device import CPU
-from semveil.core.pixels import to_pixels
 from semveil.core.rng import global_stream
 from semveil.data.face_set import FaceSet
 from semveil.encoders.deep_jscc import DeepJSCC, DeepJSCCConfig
+from semveil.faces.pixels import to_pixels
 from semveil.training.joint import flipped
 from semveil.training.processes import ALONE
 

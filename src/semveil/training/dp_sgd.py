@@ -14,8 +14,8 @@ import torch
 from torch import Tensor, nn
 
 from semveil.core.errors import SemveilError
-from semveil.core.privacy import Basis, Guarantee
 from semveil.core.rounding import text_above
+from semveil.privacy.guarantee import Basis, Guarantee
 
 _LARGEST_NOISE = 1e6  # over the clip; the accountant's bound is flat long before, since it knows finitely many orders
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from semveil.core.privacy import Guarantee, Norm, Sensitivity
 from semveil.core.registry import suggest
 from semveil.mechanisms import Gaussian
+from semveil.privacy.guarantee import Guarantee, Norm, Sensitivity
 from semveil.recognition.guided_backpropagation import class_probabilities
 
 CALIBRATIONS = ("corrected", "as_published", "as_released")

@@ -15,10 +15,10 @@ from torch.nn import functional as F
 
 from semveil.core.checkpoints import save_checkpoint
 from semveil.core.device import CPU, half_precision
-from semveil.core.parts import PARTS
 from semveil.core.rng import global_stream
 from semveil.data.face_set import FaceSet
 from semveil.encoders.attributes import AttributeEncoder, AttributeEncoderConfig, coarsened
+from semveil.faces.parts import PARTS
 from semveil.generators.aad_fusion import AAD, FusionConfig, FusionGenerator
 from semveil.generators.discriminators import MultiScaleDiscriminator, PatchDiscriminator
 from semveil.metrics.structure import REACH, similarity_map

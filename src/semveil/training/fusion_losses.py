@@ -5,8 +5,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from semveil.core.part_boxes import PART_BOXES
-from semveil.core.parts import PARTS
+from semveil.faces.part_boxes import PART_BOXES
+from semveil.faces.parts import PARTS
 
 PARSED = ("skin", "eyes", "brows", "mouth", "nose", "hair")  # parts that a parser must find again
 COMPONENTS = {"eyes": ("eyes", "brows"), "mouth": ("mouth",)}  # crops that have a judge of their own

@@ -15,9 +15,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from semveil.core.device import CPU, moved
-from semveil.core.parts import BASE_CODES, PARTS
 from semveil.data.face_set import FaceSet
 from semveil.encoders.parts import PartEncoder, PartEncoderConfig
+from semveil.faces.parts import BASE_CODES, PARTS
 from semveil.generators.placed_discriminator import PlacedDiscriminator
 from semveil.generators.semantic_stylegan import Synthesis
 from semveil.generators.spatial_config import SpatialSemanticConfig

@@ -16,12 +16,12 @@ from semveil.core.device import CPU
 from semveil.core.errors import OutputError
 from semveil.core.files import write_whole
 from semveil.core.network_files import read_network, write_network
-from semveil.core.pixels import to_tensor
 from semveil.core.registry import suggest
 from semveil.core.rng import streams
 from semveil.data.labelled_pictures import LabelledPictures
+from semveil.faces.pixels import to_tensor
 from semveil.generators.conversion import ConversionGenerator
-from semveil.methods.noise_image_model import save_noise_image_model
+from semveil.models.noise_image import save_noise_image_model
 from semveil.recognition.vgg16_classifier import VGG16Classifier
 from semveil.recognition.vgg16_config import VGG16Config
 from semveil.training.classifier import ClassifierTraining, accuracy, train_classifier

@@ -9,10 +9,10 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from semveil.core.device import CPU, half_precision
-from semveil.core.parts import PARTS
-from semveil.core.pixels import to_tensor
 from semveil.core.rng import global_stream
 from semveil.data.face_set import FaceSet
+from semveil.faces.parts import PARTS
+from semveil.faces.pixels import to_tensor
 from semveil.recognition.face_parser import FaceParser
 from semveil.training.augment import similarity_grid
 from semveil.training.draws import Draws

@@ -11,8 +11,8 @@ from semveil.channels.wiretap import AnyChannel
 from semveil.core.registry import Registry
 from semveil.core.rng import global_stream
 from semveil.mechanisms import Laplace
-from semveil.methods.face_model import FaceModel
 from semveil.methods.pairs import NoPair, cache_folder, find_pair, pair_file, write_pair
+from semveil.models.face import FaceModel
 from semveil.protection.linear_pair import LinearPair
 from semveil.protection.pair import PairSettings, TrainedPair
 from semveil.training.encrypted_pair import train_encrypted_pair

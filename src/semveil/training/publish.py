@@ -13,23 +13,23 @@ from torch import Tensor, nn
 
 from semveil.core.device import CPU, device_of, moved
 from semveil.core.network_files import write_network
-from semveil.core.pixels import to_tensor
 from semveil.core.rng import streams
 from semveil.data.face_set import FaceSet
 from semveil.data.splits import DEVELOPMENT
 from semveil.encoders.inversion import InversionSettings, invert
 from semveil.encoders.parts import PartEncoder
 from semveil.encoders.perceptual import DEFAULT, FEATURES, PERCEPTUAL
+from semveil.faces.pixels import to_tensor
 from semveil.generators.face_generator import FaceGenerator
 from semveil.mechanisms import ClipBox
 from semveil.methods.dp_semcom import PAPER_EPSILONS, pair_settings
-from semveil.methods.face_model import load_model
 from semveil.methods.latent_model import identity_codes
-from semveil.methods.latent_prior import LatentPrior
-from semveil.methods.model_card import FaceEncoder
-from semveil.methods.model_folder import box_as_dict, save_model
 from semveil.methods.pairs import pair_file, write_pair
-from semveil.methods.quantile_bounds import FILE as QUANTILES_FILE
+from semveil.models.card import FaceEncoder
+from semveil.models.face import load_model
+from semveil.models.folder import box_as_dict, save_model
+from semveil.models.prior import LatentPrior
+from semveil.models.quantile_bounds import FILE as QUANTILES_FILE
 from semveil.protection.rotation_space import DEFAULT_WHITENING
 from semveil.training.protector import PUBLIC_LATENTS, train_pair
 from semveil.training.quantiles import training_quantiles

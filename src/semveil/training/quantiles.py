@@ -7,11 +7,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from semveil.core.pixels import to_tensor
 from semveil.core.rng import streams
 from semveil.data.face_set import FaceSet
-from semveil.methods.face_model import FaceModel
-from semveil.methods.quantile_bounds import QuantileBounds
+from semveil.faces.pixels import to_tensor
+from semveil.models.face import FaceModel
+from semveil.models.quantile_bounds import QuantileBounds
 
 
 def training_quantiles(codes: Tensor, identity: tuple[int, ...]) -> QuantileBounds:

@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
-from semveil.core.pixels import to_pixels, to_tensor
 from semveil.data.face_set import FaceSet
 from semveil.data.splits import DEVELOPMENT
+from semveil.faces.pixels import to_pixels, to_tensor
 from semveil.training.fusion import FusionTrainer
 from semveil.training.joint import JointTrainer
 

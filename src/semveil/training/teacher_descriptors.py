@@ -12,9 +12,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from semveil.core.pixels import to_pixels, to_tensor
 from semveil.data.arrays import read_arrays
 from semveil.data.face_set import FaceSet, open_aligned
+from semveil.faces.pixels import to_pixels, to_tensor
 from semveil.recognition.crop import DLIB_CHIP, crop_faces
 from semveil.recognition.dlib_faces import describe_faces
 

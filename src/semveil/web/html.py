@@ -8,10 +8,10 @@ from html import escape
 import numpy as np
 from numpy.typing import NDArray
 
-from semveil.core.certificate import Certificate
-from semveil.core.explain import explain
 from semveil.data.certified import certified_picture
 from semveil.data.save import png_bytes
+from semveil.privacy.certificate import Certificate
+from semveil.privacy.explain import explain
 from semveil.web.held import data_uri
 
 

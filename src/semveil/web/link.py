@@ -12,15 +12,15 @@ from torch import Tensor
 
 import semveil
 from semveil.attacks import ATTACKS
-from semveil.core.pixels import to_pixels
 from semveil.core.progress import Progress, quiet
 from semveil.core.rng import streams
+from semveil.faces.pixels import to_pixels
 from semveil.link.attack_message import AttackedMessage, Found, attack_message
 from semveil.link.measure import compare
 from semveil.link.transmit import Transmitted, meaning
-from semveil.methods.face_model import FaceModel
 from semveil.methods.messages import to_message
 from semveil.methods.protections import PROTECTIONS
+from semveil.models.face import FaceModel
 from semveil.recognition.by_name import load_verifier
 from semveil.web.asked import Asked
 from semveil.web.html import Card, cards, certificate_box

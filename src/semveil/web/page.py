@@ -8,7 +8,7 @@ from typing import Any
 import gradio as gr
 
 from semveil.core.errors import SemveilError
-from semveil.methods.face_model import FaceModel
+from semveil.models.face import FaceModel
 from semveil.web import asked, held, html
 from semveil.web.face_menu import ONE_FACE, faces_of, menu
 from semveil.web.limits import LARGEST_FILE, SESSIONS, WAITING

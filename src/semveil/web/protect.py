@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 import semveil
 from semveil.bulk.protect import ProtectedFaces
 from semveil.core.errors import FaceError, SemveilError
-from semveil.core.pixels import to_pixels
+from semveil.faces.pixels import to_pixels
 from semveil.methods.options import declared_options
 from semveil.methods.registry import METHODS, image_methods
 from semveil.methods.release import Layout, layout_of

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from semveil.core.errors import SemveilError
-from semveil.methods.face_model import DEFAULT_MODEL, FaceModel, load_model
+from semveil.models.face import DEFAULT_MODEL, FaceModel, load_model
 from semveil.web.guard import LOCAL, Guard
 from semveil.web.limits import KEPT_SECONDS, LARGEST_FILE, SWEEP_SECONDS
 from semveil.web.uploads import every, upload_folder

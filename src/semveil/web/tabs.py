@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from semveil.core.progress import Progress
 from semveil.methods.dp_semcom import DEFAULT_EPSILON
-from semveil.methods.face_model import FaceModel
+from semveil.models.face import FaceModel
 from semveil.web import asked, html, link, protect
 from semveil.web.asked import Asked
 

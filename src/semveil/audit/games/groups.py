@@ -7,10 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from semveil.audit import Fault, Floats, Game
-from semveil.core.face_template import TEMPLATE
-from semveil.core.privacy import Basis, Guarantee
 from semveil.data.align import AlignedFace, align_face
 from semveil.data.paste import align_apart, paste_faces
+from semveil.faces.template import TEMPLATE
+from semveil.privacy.guarantee import Basis, Guarantee
 
 TARGET = "group-photo"
 SIZE = 24  # of the crops

@@ -16,14 +16,14 @@ from semveil.audit import Floats, Game, at_twice_the_budget, coarse, contrasts, 
 from semveil.audit.faults import on_grid
 from semveil.audit.game import Fault, Law
 from semveil.audit.laws import cosine_law
-from semveil.core.privacy import Guarantee
 from semveil.keys.secret import Secret, write_secret
 from semveil.mechanisms import SPHERE_MECHANISMS
-from semveil.mechanisms.exact_sphere import STEP
+from semveil.mechanisms.exact.sphere import STEP
 from semveil.methods.identity_dp import DEFAULT_MECHANISM, IdentityDP
-from semveil.methods.identity_model import IdentityModel, load_identity_model
 from semveil.methods.latent_dp import LatentDP
 from semveil.methods.latent_model import LatentModel
+from semveil.models.identity import IdentityModel, load_identity_model
+from semveil.privacy.guarantee import Guarantee
 
 SHARE, WHOLE_SHARE, REPEAT_SHARE, CERTAIN_SHARE = 0.02, 0.01, 0.01, 0.0002
 REAL_SHARE = 0.008  # exact vectors of a real model's size cost milliseconds

@@ -10,10 +10,10 @@ from torch import Tensor
 
 from semveil.audit import Floats, Game, Law, contrasts, less_noise, noise_for_twice, repeat_game
 from semveil.audit.laws import noise_law, singular_value_law, stated_scale
-from semveil.core.privacy import Guarantee
 from semveil.methods.baselines import DPSVD, DPPix, PixelNoise, to_levels
 from semveil.methods.noise_image import NoiseImage
 from semveil.methods.registry import image_methods
+from semveil.privacy.guarantee import Guarantee
 
 SIDE = 4  # of a crop where the method has no network and no cells that want more: faults show sooner in fewer pixels
 DARK, BRIGHT = 10, 245  # levels of two plain crops; they differ in their singular values and not in their singular vectors

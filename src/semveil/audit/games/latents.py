@@ -15,7 +15,7 @@ from semveil.audit.faults import on_grid
 from semveil.audit.game import Fault, Law
 from semveil.audit.laws import choice_law, clipped_laplace_law, noise_law
 from semveil.audit.search import searched_game
-from semveil.mechanisms.weights import WEIGHTINGS
+from semveil.mechanisms.bounds.weights import WEIGHTINGS
 from semveil.methods.dp_image import DPImage
 from semveil.methods.latent_dp import LatentDP
 from semveil.methods.latent_model import LatentModel, load_latent_model

@@ -12,16 +12,16 @@ from torch import Tensor
 
 from semveil.audit import Fault, Floats, Game, contrasts
 from semveil.audit.games.methods import build_method, heard
-from semveil.core.certificate import Certificate
-from semveil.core.ledger import Ledger
-from semveil.core.privacy import Guarantee
 from semveil.mechanisms import Gaussian
 from semveil.methods.baselines import LEVELS, PixelNoise
 from semveil.methods.certificates import certificate_of
-from semveil.methods.face_model import FaceModel
 from semveil.methods.identity_dp import IdentityDP
-from semveil.methods.identity_model import IdentityModel
 from semveil.methods.messages import to_message
+from semveil.models.face import FaceModel
+from semveil.models.identity import IdentityModel
+from semveil.privacy.certificate import Certificate
+from semveil.privacy.guarantee import Guarantee
+from semveil.privacy.ledger import Ledger
 
 TARGET = "ledger"
 RELEASES = 2

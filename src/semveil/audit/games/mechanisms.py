@@ -11,8 +11,8 @@ from torch import Tensor
 
 from semveil.audit import Floats, Game, bits_game, law_game, repeat_game
 from semveil.audit.laws import is_stated, noise_law, stated_scale
-from semveil.core.privacy import Guarantee, Norm, Sensitivity
 from semveil.mechanisms import MECHANISMS, CoordinateSensitivity, ExactRelease, Gaussian, Mechanism
+from semveil.privacy.guarantee import Guarantee, Norm, Sensitivity
 
 VECTOR_SHARE, EXACT_VECTOR_SHARE, EXACT_BITS_SHARE = 0.25, 0.05, 0.1  # exact noise costs microseconds a number
 REPEAT_SHARE, REAL_SHARE = 0.02, 0.0002

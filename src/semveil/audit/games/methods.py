@@ -23,16 +23,16 @@ from semveil.audit import (
 )
 from semveil.audit.game import Draw, Law
 from semveil.audit.laws import circle_law, is_stated, noise_law, stated_scale
-from semveil.core.parts import BASE_CODES, PRIVATE_CODES, codes_of_parts
-from semveil.core.privacy import Guarantee
+from semveil.faces.parts import BASE_CODES, PRIVATE_CODES, codes_of_parts
 from semveil.keys import KeyStream
 from semveil.mechanisms import ClipBox
 from semveil.methods.dp_semcom import DPSemCom, pair_settings
-from semveil.methods.face_model import FaceModel
 from semveil.methods.pairs import NoPair
 from semveil.methods.protections import PROTECTIONS
 from semveil.methods.protectors import Keyed, Noisy
 from semveil.methods.transmission import Transmission
+from semveil.models.face import FaceModel
+from semveil.privacy.guarantee import Guarantee
 from semveil.protection.code_rotation import CodeRotation
 from semveil.protection.keyed import KeyedProtection
 from semveil.protection.modulo import POINTS, Modulo

@@ -14,9 +14,9 @@ from semveil.audit import Floats, Game, at_twice_the_budget, bits_game, coarse, 
 from semveil.audit.faults import on_grid
 from semveil.audit.game import Draw
 from semveil.audit.laws import cosine_law
-from semveil.core.privacy import Guarantee
 from semveil.mechanisms import SPHERE_MECHANISMS, SphereMechanism
-from semveil.mechanisms.exact_sphere import STEP
+from semveil.mechanisms.exact.sphere import STEP
+from semveil.privacy.guarantee import Guarantee
 
 DIMENSION = 8  # fewer coordinates keep more of a vector at the same epsilon, so faults show sooner
 NEAR = 0.1  # radians between the near poles

@@ -10,19 +10,19 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from semveil.core.privacy import Guarantee
 from semveil.core.rng import streams
 from semveil.mechanisms import Gaussian
 from semveil.methods.baselines import DPSVD, LEVELS, Blur, DPPix, Mosaic, PixelNoise
 from semveil.methods.dp_image import DPImage
 from semveil.methods.dp_semcom import DPSemCom
-from semveil.methods.face_model import FaceModel
 from semveil.methods.identity_dp import IdentityDP
-from semveil.methods.identity_model import IdentityModel
 from semveil.methods.latent_dp import LatentDP
 from semveil.methods.latent_model import from_face_model
 from semveil.methods.noise_image import NoiseImage
 from semveil.methods.shared_key import SharedKey
+from semveil.models.face import FaceModel
+from semveil.models.identity import IdentityModel
+from semveil.privacy.guarantee import Guarantee
 
 SNR_DB = 20.0
 DP_PIX_CELLS, MOSAIC_CELLS = 8, 8  # along a side

@@ -19,7 +19,6 @@ from torch import Tensor
 
 from semveil.attacks.reidentification import Reidentification
 from semveil.core.digests import digest_of_file
-from semveil.core.pixels import to_pixels
 from semveil.core.progress import Progress
 from semveil.core.results import rounded
 from semveil.data.judgements import read_judgements
@@ -35,10 +34,11 @@ from semveil.experiments.kit.security_faces import SecurityFaces, generated_face
 from semveil.experiments.kit.statistics import NOT_MEASURED, mean
 from semveil.experiments.kit.tables import markdown, means
 from semveil.experiments.kit.utility import kept_by_judge, kept_on_crops, utility_table
-from semveil.methods.face_model import DEFAULT_MODEL, FaceModel, load_model
-from semveil.methods.identity_model import IdentityModel, load_identity_model
-from semveil.methods.inversion_cache import cached_inversion
+from semveil.faces.pixels import to_pixels
 from semveil.metrics import face_detected, fppsr, ssim
+from semveil.models.face import DEFAULT_MODEL, FaceModel, load_model
+from semveil.models.identity import IdentityModel, load_identity_model
+from semveil.models.inversion_cache import cached_inversion
 from semveil.recognition.verifier import Verifier
 
 PICTURES, JUDGEMENTS = "pictures", "faces.jsonl"

@@ -10,23 +10,23 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from semveil.core.pixels import to_pixels
 from semveil.core.progress import Progress, quiet
 from semveil.core.provenance import commit, versions
 from semveil.core.results import write_result
 from semveil.core.rounding import text_above
-from semveil.core.strength import in_a_word
 from semveil.experiments.demo.report import setting, write_report
 from semveil.experiments.dp_semcom.setup import PICTURED_EPSILONS, protected_method
 from semveil.experiments.kit.photo_sets import public_photos
 from semveil.experiments.kit.picture_grid import draw_pictures
 from semveil.experiments.kit.plots import finish, styled
+from semveil.faces.pixels import to_pixels
 from semveil.link.measure import measure
 from semveil.link.words import person
 from semveil.methods.dp_semcom import DPSemCom
-from semveil.methods.face_model import DEFAULT_MODEL, load_model
-from semveil.methods.inversion_cache import cached_inversion
 from semveil.methods.pairs import pair_digest
+from semveil.models.face import DEFAULT_MODEL, load_model
+from semveil.models.inversion_cache import cached_inversion
+from semveil.privacy.strength import in_a_word
 from semveil.recognition.by_name import Remembering, load_verifier
 
 SNR_DB = 20.0

@@ -29,9 +29,9 @@ from semveil.experiments.kit.tables import markdown
 from semveil.link.eves import Traffic, attacks_on, hear, listen
 from semveil.methods.deep_jscc import DeepJSCCLink, load_deep_jscc
 from semveil.methods.dp_semcom import DPSemCom, pair_settings
-from semveil.methods.face_model import FaceModel
 from semveil.methods.pairs import NoPair, find_pair, pair_digest
 from semveil.methods.protections import PROTECTIONS
+from semveil.models.face import FaceModel
 from semveil.training.protector import PUBLIC_LATENTS, TRAINERS, find_or_train_pair
 
 TRAINING_SEED = 0

@@ -14,11 +14,11 @@ import torch
 from torch import Tensor
 
 from semveil.channels import Link, bandwidth
-from semveil.core.pixels import to_pixels, to_tensor
 from semveil.core.rng import streams
 from semveil.experiments.dp_semcom.link_bench import load, measured
 from semveil.experiments.dp_semcom.security import Bench
 from semveil.experiments.kit.experiment import Run
+from semveil.faces.pixels import to_pixels, to_tensor
 from semveil.link.eves import hear
 from semveil.methods.dp_semcom import DPSemCom
 from semveil.methods.latent_codec import LEAST_BYTES, LatentCodec

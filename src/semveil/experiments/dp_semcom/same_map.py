@@ -14,11 +14,11 @@ import torch
 from torch import Tensor
 
 from semveil.channels import normalise_power, pack
-from semveil.core.privacy import Guarantee
 from semveil.link.eves import over_the_air
 from semveil.methods.dp_semcom import DPSemCom
 from semveil.methods.protectors import Keyed
 from semveil.methods.transmission import Transmission
+from semveil.privacy.guarantee import Guarantee
 from semveil.protection.code_rotation import CodeRotation
 from semveil.protection.rotation import Rotation
 

@@ -16,7 +16,6 @@ from torch import Tensor
 from semveil.attacks.attributes import infer_attribute
 from semveil.attacks.linkage import link
 from semveil.attacks.reidentification import reidentify
-from semveil.core.parts import PRIVATE_CODES, codes_of_parts
 from semveil.core.results import rounded
 from semveil.core.rng import streams
 from semveil.experiments.dp_semcom.same_map import same_map_link
@@ -26,12 +25,13 @@ from semveil.experiments.kit.inputs import as_json
 from semveil.experiments.kit.keeping import face_model_card, metric_weights
 from semveil.experiments.kit.security_faces import SecurityFaces, faces_with_parts, inverted_parts
 from semveil.experiments.kit.statistics import rates, score_as_json
+from semveil.faces.parts import PRIVATE_CODES, codes_of_parts
 from semveil.link.eves import Eve, Traffic, attacks_on, listen, over_the_air
 from semveil.link.measure import compare
 from semveil.methods.deep_jscc import DeepJSCCLink
 from semveil.methods.dp_semcom import DPSemCom
-from semveil.methods.face_model import DEFAULT_MODEL, FaceModel, load_model
 from semveil.methods.pairs import pair_digest
+from semveil.models.face import DEFAULT_MODEL, FaceModel, load_model
 from semveil.recognition.by_name import Remembering, load_verifier
 from semveil.recognition.verifier import Verifier
 

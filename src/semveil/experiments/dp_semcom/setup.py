@@ -14,9 +14,9 @@ from semveil.experiments.kit.inputs import as_json, photos_to_measure
 from semveil.experiments.kit.keeping import face_model_card, metric_weights
 from semveil.experiments.kit.photo_sets import PhotoSet, public_photos
 from semveil.methods.dp_semcom import PAPER_EPSILONS, DPSemCom, pair_settings
-from semveil.methods.face_model import DEFAULT_MODEL, OFFICIAL_MODEL, FaceModel, load_model
-from semveil.methods.inversion_cache import cached_inversion
 from semveil.methods.pairs import pair_digest
+from semveil.models.face import DEFAULT_MODEL, OFFICIAL_MODEL, FaceModel, load_model
+from semveil.models.inversion_cache import cached_inversion
 from semveil.recognition.by_name import Remembering, load_verifier
 from semveil.recognition.verifier import Verifier
 from semveil.training.protector import find_or_train_pair

@@ -18,13 +18,13 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional
 
-from semveil.core.pixels import to_tensor
 from semveil.core.registry import Registry
 from semveil.experiments.identity_dp.paper import PAPER, TABLE_AMOUNTS
 from semveil.experiments.kit.experiment import Run
 from semveil.experiments.kit.photo_sets import DataMissing, PhotoSet
 from semveil.experiments.kit.tables import markdown
 from semveil.experiments.kit.text_table import Text, text_table
+from semveil.faces.pixels import to_tensor
 from semveil.methods.baselines import from_levels, pixelated, to_levels
 from semveil.metrics import psnr, ssim
 

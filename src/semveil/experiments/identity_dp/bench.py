@@ -17,9 +17,9 @@ from semveil.experiments.kit.inputs import as_json, photos_to_measure, recognise
 from semveil.experiments.kit.keeping import metric_weights
 from semveil.experiments.kit.photo_sets import PhotoSet, astronaut_and
 from semveil.experiments.kit.set_distance import SetFeatures
-from semveil.methods.face_model import load_model
 from semveil.methods.identity_dp import IdentityDP, observed_sensitivity
-from semveil.methods.identity_model import IdentityModel, load_identity_model
+from semveil.models.face import load_model
+from semveil.models.identity import IdentityModel, load_identity_model
 from semveil.recognition.by_name import Remembering
 from semveil.recognition.verifier import FaceNetVerifier, Verifier
 

@@ -16,9 +16,9 @@ from semveil.experiments.kit.keeping import face_model_card
 from semveil.experiments.kit.tables import markdown
 from semveil.experiments.kit.text_table import Text, text_table
 from semveil.mechanisms import SPHERE_MECHANISMS, cosines_kept
-from semveil.methods.face_model import load_model
-from semveil.methods.identity_model import DEFAULT_IDENTITY_MODEL, load_identity_model
 from semveil.methods.latent_dp import GALLERY_SEED, LatentDP
+from semveil.models.face import load_model
+from semveil.models.identity import DEFAULT_IDENTITY_MODEL, load_identity_model
 from semveil.recognition.by_name import load_verifier
 
 PAPER_DIMENSION = 512

@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from semveil.core.errors import PhotoError
-from semveil.core.pixels import to_tensor
 from semveil.core.progress import Progress, quiet
 from semveil.core.provenance import commit, versions
 from semveil.core.results import write_result
@@ -38,7 +37,8 @@ from semveil.experiments.kit.reproduce import draw
 from semveil.experiments.kit.statistics import NOT_MEASURED, value
 from semveil.experiments.kit.tables import markdown
 from semveil.experiments.kit.utility import kept_by_judge, kept_on_crops, load_parser, utility_table
-from semveil.methods.identity_model import load_identity_model
+from semveil.faces.pixels import to_tensor
+from semveil.models.identity import load_identity_model
 from semveil.recognition.by_name import VERIFIERS, load_verifier
 
 SHOWN = 8  # photos in the picture

@@ -49,10 +49,10 @@ from semveil.experiments.kit.inputs import as_json, recognisers
 from semveil.experiments.kit.keeping import Keep, each, face_model_card
 from semveil.experiments.kit.photo_sets import DataMissing, load_face_set
 from semveil.experiments.kit.statistics import rates
-from semveil.methods.face_model import load_model
 from semveil.methods.identity_dp import IdentityDP
-from semveil.methods.identity_model import DEFAULT_IDENTITY_MODEL, IdentityModel, load_identity_model
 from semveil.metrics import ssim
+from semveil.models.face import load_model
+from semveil.models.identity import DEFAULT_IDENTITY_MODEL, IdentityModel, load_identity_model
 from semveil.recognition.verifier import Verifier
 
 CHUNK = 64  # photos at a time

@@ -14,7 +14,7 @@ from torch import Tensor
 from semveil.attacks.networks import NetworkSettings, train_regressor
 from semveil.attacks.reidentification import Reidentification, reidentify
 from semveil.attacks.ridge import Ridge
-from semveil.methods.identity_model import IdentityModel
+from semveil.models.identity import IdentityModel
 from semveil.recognition.verifier import Verifier
 
 Signal = Callable[[Tensor], Tensor]

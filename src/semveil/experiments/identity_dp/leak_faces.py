@@ -8,9 +8,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from semveil.core.digests import digest_of_json, digest_of_tensors
-from semveil.core.pixels import to_tensor
 from semveil.data.face_set import FaceSet
 from semveil.experiments.kit.photo_sets import ORDER_SEED, DataMissing
+from semveil.faces.pixels import to_tensor
 
 
 @dataclass(frozen=True, eq=False)

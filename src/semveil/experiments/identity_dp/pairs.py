@@ -13,7 +13,6 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from torch import Tensor
 
-from semveil.core.pixels import to_tensor
 from semveil.core.progress import Progress
 from semveil.experiments.identity_dp.bench import CHUNK, IdentityBench, load
 from semveil.experiments.identity_dp.paper import result_of_paper
@@ -37,8 +36,9 @@ from semveil.experiments.kit.photo_sets import ORDER_SEED, DataMissing, PhotoSet
 from semveil.experiments.kit.plots import COLOURS, legend
 from semveil.experiments.kit.set_distance import shown_distances
 from semveil.experiments.kit.tables import claims_table, markdown
-from semveil.methods.identity_model import IdentityModel
+from semveil.faces.pixels import to_tensor
 from semveil.metrics import Moments
+from semveil.models.identity import IdentityModel
 from semveil.recognition.calibration import true_acceptance
 from semveil.recognition.verifier import Verifier
 

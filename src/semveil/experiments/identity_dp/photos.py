@@ -11,7 +11,6 @@ from PIL import Image
 from torch import Tensor
 
 from semveil.core.errors import FaceError, PhotoError
-from semveil.core.pixels import to_tensor
 from semveil.core.progress import Progress, quiet
 from semveil.data.align import align_face
 from semveil.data.faces import PhotoFace, load_aligned_faces
@@ -19,7 +18,8 @@ from semveil.data.photos import load_photo
 from semveil.experiments.identity_dp.bench import public_faces
 from semveil.experiments.kit.experiment import Run
 from semveil.experiments.kit.photo_sets import DataMissing, PhotoSet
-from semveil.methods.identity_model import IdentityModel
+from semveil.faces.pixels import to_tensor
+from semveil.models.identity import IdentityModel
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp", ".ppm", ".avif", ".jp2")
 SHOWN = 12  # faces without data

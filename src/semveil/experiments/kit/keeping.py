@@ -17,8 +17,8 @@ from semveil.core.provenance import CHANGED, commit, versions
 from semveil.core.registry import Registry
 from semveil.core.results import read_result, write_result
 from semveil.core.weights import find
-from semveil.methods.face_model import FaceModel
-from semveil.methods.model_folder import box_as_dict
+from semveil.models.face import FaceModel
+from semveil.models.folder import box_as_dict
 
 DRAFT = "made from sources that differ from their commit: not for committing, measure again from a clean checkout"
 # Networks of the metrics, which are left out where they are not here.

@@ -17,10 +17,10 @@ from semveil.experiments.kit.keeping import metric_weights
 from semveil.experiments.kit.latent_presets import LatentPreset
 from semveil.experiments.kit.photo_sets import PhotoSet, astronaut_and
 from semveil.experiments.kit.set_distance import SetFeatures
-from semveil.methods.face_model import load_model
-from semveil.methods.inversion_cache import cached_inversion
 from semveil.methods.latent_model import STYLEGAN2, LatentModel, from_face_model, load_latent_model
-from semveil.methods.model_folder import box_as_dict
+from semveil.models.face import load_model
+from semveil.models.folder import box_as_dict
+from semveil.models.inversion_cache import cached_inversion
 from semveil.recognition.by_name import Remembering, load_verifier
 from semveil.recognition.verifier import Verifier
 

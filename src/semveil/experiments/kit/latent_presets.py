@@ -4,8 +4,8 @@
 from dataclasses import dataclass
 
 from semveil.experiments.kit.experiment import presets
-from semveil.methods.face_model import DEFAULT_MODEL
 from semveil.methods.latent_model import STYLEGAN2
+from semveil.models.face import DEFAULT_MODEL
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,8 @@ from typing import Any
 from semveil.experiments.kit.experiment import Run
 from semveil.experiments.kit.plots import doubt, number, recogniser
 from semveil.experiments.kit.text_table import Text
-from semveil.methods.face_model import DEFAULT_MODEL
 from semveil.methods.latent_model import LatentModel, load_latent_model
+from semveil.models.face import DEFAULT_MODEL
 
 
 def of_model(make: Callable[[LatentModel], str], run: Run) -> Text:

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from semveil.core.pixels import to_tensor
+from semveil.faces.pixels import to_tensor
 
 NOISE_SEED = 12
 

@@ -14,13 +14,13 @@ from PIL import Image
 from torch import Tensor
 
 from semveil.core.errors import SemveilError
-from semveil.core.pixels import to_pixels, to_tensor
 from semveil.core.weights import home
 from semveil.data.align import align_face
 from semveil.data.face_set import FaceSet, prepare
 from semveil.data.faces import choose_faces
 from semveil.data.photos import Photo
-from semveil.methods.face_model import FaceModel
+from semveil.faces.pixels import to_pixels, to_tensor
+from semveil.models.face import FaceModel
 
 ORDER_SEED = 8  # of the order in which held-out photos are taken
 FIRST_TEST_PHOTO = 28_000  # CelebAMask-HQ: what SemanticStyleGAN was not trained on

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from semveil.core.pixels import to_pixels
 from semveil.data.save import save_png
+from semveil.faces.pixels import to_pixels
 
 Cell = tuple[Path | NDArray[np.uint8], str]
 CELL = 1.75  # inches

@@ -12,15 +12,15 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from semveil.core.digests import digest_of_tensors
-from semveil.core.parts import PARTS
-from semveil.core.pixels import to_tensor
 from semveil.core.rng import streams
 from semveil.data.face_set import FaceSet
 from semveil.data.splits import DEVELOPMENT, TEST
 from semveil.experiments.kit.experiment import Run
 from semveil.experiments.kit.photo_sets import ORDER_SEED, DataMissing, load_face_set, one_of_each, public_photos
-from semveil.methods.face_model import FaceModel
-from semveil.methods.inversion_cache import cached_inversion
+from semveil.faces.parts import PARTS
+from semveil.faces.pixels import to_tensor
+from semveil.models.face import FaceModel
+from semveil.models.inversion_cache import cached_inversion
 
 SPLITS = {"development": DEVELOPMENT, "held-out": TEST}  # what choices look at, and what is reported on, once
 PUBLIC_SEED = 11  # of the order in which training photos become public faces

@@ -11,12 +11,12 @@ from torch import Tensor
 
 from semveil.core.checkpoints import build_to_fit
 from semveil.core.network_files import read_network
-from semveil.core.pixels import to_pixels
 from semveil.core.results import rounded
 from semveil.data.boxes import overlap as box_overlap
 from semveil.data.judgements import JudgedFace
 from semveil.experiments.kit.statistics import NOT_MEASURED, mean_of_photos
 from semveil.experiments.kit.tables import markdown
+from semveil.faces.pixels import to_pixels
 from semveil.metrics.detection import PADDING, SIDE
 from semveil.metrics.five_points import five_point_error, five_points
 from semveil.metrics.part_shapes import opening_error, overlap

@@ -9,9 +9,9 @@ from semveil.experiments.kit.latent_tables import of_model
 from semveil.experiments.kit.tables import markdown
 from semveil.experiments.kit.text_table import text_table
 from semveil.mechanisms import CoordinateSensitivity, PerCoordinateLaplace
-from semveil.mechanisms.weights import WEIGHTINGS, budget_shares, scales_as_published
+from semveil.mechanisms.bounds.weights import WEIGHTINGS, budget_shares, scales_as_published
 from semveil.methods.latent_model import LatentModel
-from semveil.methods.quantile_bounds import SHARES
+from semveil.models.quantile_bounds import SHARES
 
 
 def clipping(model: LatentModel) -> str:

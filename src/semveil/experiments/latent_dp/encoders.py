@@ -21,8 +21,8 @@ from semveil.experiments.kit.photo_sets import PhotoSet, held_out_photos, public
 from semveil.experiments.kit.statistics import NOT_MEASURED, mean_of_photos
 from semveil.experiments.kit.tables import markdown
 from semveil.experiments.kit.text_table import Text, text_table
-from semveil.methods.face_model import DEFAULT_MODEL, FaceModel, load_model
 from semveil.metrics import lpips, psnr, ssim
+from semveil.models.face import DEFAULT_MODEL, FaceModel, load_model
 from semveil.recognition import ImageFeatures
 
 PHOTOS = 16

@@ -24,8 +24,8 @@ from semveil.experiments.kit.picture_grid import by_source, draw_pictures, save_
 from semveil.experiments.kit.tables import claims_table, markdown
 from semveil.experiments.latent_dp.common import FACES, bounds, result_of_paper
 from semveil.methods.latent_dp import LatentDP
-from semveil.methods.quantile_bounds import SHARES
 from semveil.metrics import face_detected
+from semveil.models.quantile_bounds import SHARES
 
 SHOWN_OUTLIERS = ("cat", "white noise 1")
 

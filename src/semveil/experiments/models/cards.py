@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from semveil.core.digests import digest_of_tensors
-from semveil.core.pixels import to_tensor
 from semveil.core.weights import WeightsMissing
 from semveil.data.face_set import FaceSet
 from semveil.data.splits import DEVELOPMENT, TEST
@@ -20,6 +19,7 @@ from semveil.experiments.kit.experiment import Run, experiment, presets
 from semveil.experiments.kit.inputs import as_json, recognisers
 from semveil.experiments.kit.keeping import metric_weights
 from semveil.experiments.kit.photo_sets import DataMissing, Sized, load_face_set
+from semveil.faces.pixels import to_tensor
 from semveil.metrics import fppsr, lpips, psnr, ssim
 from semveil.nn.lpips import Net
 from semveil.recognition.verifier import Verifier

@@ -30,11 +30,11 @@ from semveil.experiments.kit.set_distance import SetFeatures
 from semveil.experiments.kit.tables import HEADS, markdown, means
 from semveil.link.measure import compare
 from semveil.methods.dp_image import DPImage
-from semveil.methods.face_model import FaceModel, load_model
 from semveil.methods.latent_dp import LatentDP
 from semveil.methods.latent_model import from_face_model
 from semveil.metrics import face_detected, fppsr
 from semveil.metrics.frechet import Moments
+from semveil.models.face import FaceModel, load_model
 from semveil.recognition import Verifier
 from semveil.recognition.by_name import VERIFIERS
 

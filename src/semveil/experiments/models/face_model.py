@@ -8,16 +8,16 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from semveil.core.parts import PRIVATE_CODES
-from semveil.core.pixels import to_tensor
 from semveil.core.progress import Progress
 from semveil.core.rng import streams
 from semveil.experiments.kit.experiment import whole
 from semveil.experiments.kit.keeping import Keep, face_model_card
 from semveil.experiments.models.cards import CardBench, card
+from semveil.faces.parts import PRIVATE_CODES
+from semveil.faces.pixels import to_tensor
 from semveil.methods.dp_semcom import DPSemCom
-from semveil.methods.face_model import DEFAULT_MODEL, FaceModel, load_model
 from semveil.metrics import face_detected
+from semveil.models.face import DEFAULT_MODEL, FaceModel, load_model
 from semveil.recognition.verifier import Verifier
 
 RANDOM_FACES = 200

@@ -15,8 +15,8 @@ from semveil.encoders.attributes import coarsened
 from semveil.experiments.kit.experiment import whole
 from semveil.experiments.kit.keeping import Keep
 from semveil.experiments.models.cards import CardBench, card
-from semveil.methods.identity_model import DEFAULT_IDENTITY_MODEL, load_identity_model
 from semveil.metrics import face_detected, fppsr, psr
+from semveil.models.identity import DEFAULT_IDENTITY_MODEL, load_identity_model
 from semveil.recognition.verifier import Verifier
 
 COARSE_SIDES = (16, 8)

@@ -19,7 +19,6 @@ from semveil.attacks.intervals import Score, rate
 from semveil.core.checkpoints import load_strictly, read_checkpoint
 from semveil.core.digests import digest_of_json, digest_of_tensors
 from semveil.core.files import write_whole
-from semveil.core.pixels import to_pixels, to_tensor
 from semveil.core.progress import Progress
 from semveil.core.provenance import versions
 from semveil.core.rng import streams
@@ -32,8 +31,9 @@ from semveil.experiments.kit.photo_sets import DataMissing
 from semveil.experiments.kit.plots import COLOURS
 from semveil.experiments.kit.statistics import score_as_json
 from semveil.experiments.noise_image.presets import Cell, NoiseImagePreset
+from semveil.faces.pixels import to_pixels, to_tensor
 from semveil.generators.conversion import ConversionConfig, ConversionGenerator
-from semveil.methods.noise_image_model import load_noise_image_model
+from semveil.models.noise_image import load_noise_image_model
 from semveil.recognition.vgg16_classifier import VGG16Classifier
 from semveil.recognition.vgg16_config import VGG16Config
 from semveil.training.classifier import ClassifierTraining, class_scores, train_classifier

@@ -12,7 +12,6 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from semveil.attacks.intervals import Score, rate
-from semveil.core.privacy import Guarantee, Norm, Sensitivity
 from semveil.core.results import rounded
 from semveil.experiments.kit.keeping import Keep, each
 from semveil.experiments.kit.plots import COLOURS
@@ -34,6 +33,7 @@ from semveil.experiments.noise_image.paper import result_of_paper
 from semveil.experiments.noise_image.presets import AS_PUBLISHED, SIGMAS, Cell, table3_cells, table4_cells
 from semveil.mechanisms import Gaussian
 from semveil.metrics import ssim
+from semveil.privacy.guarantee import Guarantee, Norm, Sensitivity
 
 
 def measured_cells(cells: Callable[[Any], list[Cell]]) -> Body:

@@ -19,7 +19,6 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from semveil.attacks.intervals import Score, rate
-from semveil.core.privacy import Guarantee
 from semveil.core.rng import streams
 from semveil.experiments.kit.keeping import Keep, each
 from semveil.experiments.kit.statistics import score_as_json, shown_score
@@ -40,6 +39,7 @@ from semveil.experiments.noise_image.paper import result_of_paper
 from semveil.experiments.noise_image.presets import MAIN, Cell
 from semveil.generators.conversion import ConversionGenerator
 from semveil.methods.noise_image import OutputNoise
+from semveil.privacy.guarantee import Guarantee
 from semveil.recognition.vgg16_classifier import VGG16Classifier
 from semveil.recognition.vgg16_config import VGG16Config
 from semveil.training.classifier import train_classifier

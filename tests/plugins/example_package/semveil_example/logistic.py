@@ -10,7 +10,6 @@ import torch
 from flint import arb
 from torch import Tensor
 
-from semveil.core.privacy import Guarantee, MetricForm, Norm, Sensitivity
 from semveil.core.rounding import loss_above
 from semveil.mechanisms.base import (
     EVERYTHING,
@@ -22,7 +21,8 @@ from semveil.mechanisms.base import (
     require_positive,
     simulated_guarantee,
 )
-from semveil.mechanisms.exact import Uniforms, rounded
+from semveil.mechanisms.exact.sampler import Uniforms, rounded
+from semveil.privacy.guarantee import Guarantee, MetricForm, Norm, Sensitivity
 
 
 @dataclass(frozen=True)

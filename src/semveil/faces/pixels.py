@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Between 8-bit pixels and the image tensors that networks take."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+LARGEST = 1.01  # of an image's values
+
+
+def to_tensor(crops: NDArray[np.uint8] | Sequence[NDArray[np.uint8]]) -> Tensor:
+    """8-bit crops of one size as images: x = pixel / 127.5 - 1.
+
+    Args:
+        crops: (B, H, W, 3) RGB, or B arrays of (H, W, 3).
+
+    Returns:
+        (B, 3, H, W), float32 in [-1, 1]; `to_pixels` restores the pixels exactly.
+
+    Raises:
+        ValueError: there are no crops, or they are not (H, W, 3) of one size.
+        TypeError: the pixels are not uint8.
+
+    Example:
+        >>> to_tensor(np.array([[[[0, 255, 51]]]], np.uint8)).flatten().tolist()
+        [-1.0, 1.0, -0.6000000238418579]
+    """
+    shapes = sorted({np.shape(crop) for crop in crops})
+    if len(shapes) != 1 or len(shapes[0]) != 3 or shapes[0][-1] != 3:
+        raise ValueError(f"crops must be one or more (H, W, 3) arrays of one size, got shapes {shapes}")
+    pixels = np.stack(list(crops))
+    if pixels.dtype != np.uint8:
+        raise TypeError(f"crops must be uint8, got {pixels.dtype}")
+    return torch.from_numpy(np.ascontiguousarray(pixels.transpose(0, 3, 1, 2))).float() / 127.5 - 1
+
+
+def to_pixels(images: Tensor) -> NDArray[np.uint8]:
+    """Images as 8-bit pixels: (x + 1) * 127.5, clamped to 0..255, rounded half to even.
+
+    Args:
+        images: (B, 3, H, W); values beyond [-1, 1] are clamped.
+
+    Returns:
+        (B, H, W, 3) RGB.
+
+    Raises:
+        ValueError: a value is NaN or infinite, or the shape is another.
+
+    Example:
+        >>> to_pixels(torch.tensor([-3.0, 0.0, 1.0]).reshape(1, 3, 1, 1)).tolist()
+        [[[[0, 128, 255]]]]
+    """
+    if images.ndim != 4 or images.shape[1] != 3:
+        raise ValueError(f"images must be (B, 3, H, W), got {tuple(images.shape)}")
+    images = images.detach().float()
+    broken = int((~images.isfinite()).sum())
+    if broken:
+        raise ValueError(f"{broken} of {images.numel()} values are NaN or infinite: the network or its weights are broken")
+    pixels = ((images + 1) * 127.5).clamp(0, 255).round().to(torch.uint8)
+    return np.ascontiguousarray(pixels.permute(0, 2, 3, 1).cpu().numpy())
+
+
+def check_range(images: Tensor) -> None:
+    """Refuse images that are not floats in [-1, 1], such as 8-bit pixels or floats of 0 to 255.
+
+    Args:
+        images: of any shape; as far as 0.01 beyond the range passes, which resizing and rounding can cause.
+
+    Raises:
+        ValueError: an integer type, or a value beyond -1.01 to 1.01, NaN or infinite.
+
+    Example:
+        >>> check_range(torch.full((1, 3, 2, 2), 255.0))
+        Traceback (most recent call last):
+        ...
+        ValueError: images must lie in [-1, 1], got values from 255 to 255; pixels become images by pixel / 127.5 - 1
+    """
+    if not images.is_floating_point():
+        raise ValueError(
+            f"images must be floats in [-1, 1], got {images.dtype}; semveil.faces.pixels.to_tensor makes them of pixels"
+        )
+    if not images.numel():
+        return
+    low, high = (float(value) for value in images.detach().aminmax())
+    if not (low >= -LARGEST and high <= LARGEST):  # also where one is NaN
+        found = "NaN" if low != low or high != high else f"values from {low:g} to {high:g}"
+        raise ValueError(f"images must lie in [-1, 1], got {found}; pixels become images by pixel / 127.5 - 1")

@@ -1,0 +1,240 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A certificate in plain words: its guarantee, its limits, and the meaning of epsilon as odds."""
+
+import math
+from decimal import ROUND_CEILING, Decimal
+
+from semveil.core.rounding import text_above
+from semveil.faces.parts import CODES, describe_codes
+from semveil.privacy.caveats import Caveat
+from semveil.privacy.certificate import Certificate, ReleaseKind
+from semveil.privacy.guarantee import Basis, Guarantee
+from semveil.privacy.strength import STRENGTHS, best_guess, strength
+
+_OBJECTS = {
+    ReleaseKind.IMAGE: "picture",
+    ReleaseKind.SYMBOLS: "message",
+    ReleaseKind.MESSAGE: "message",
+    ReleaseKind.DATA_SET: "data set",
+    ReleaseKind.CLIP: "clip",
+}
+_RECORDS = {ReleaseKind.CLIP: "clip"}
+_BASES = {
+    Basis.PROVED: "a mathematical proof for the very noise that was drawn; it needs no trust in what attackers cannot do.",
+    Basis.COMPUTATIONAL: "cryptography: it holds as long as the key stays secret and nobody can compute enough to break the "
+    "cipher. It is no information-theoretic guarantee.",
+    Basis.OBSERVED_SENSITIVITY: "the largest difference seen among some photos. A photo unlike those may be protected less or "
+    "not at all.",
+    Basis.FITTED: "a noise law fitted to outputs. That describes how they look and guarantees nothing.",
+    Basis.SIMULATION: "a proof for ideal noise, while the noise in this file is ordinary floating point from a seeded stream, "
+    "whose lowest bits can give values away. Good for research; do not rely on it for a release.",
+    Basis.NONE: "nothing. However chaotic it looks, no claim is made.",
+}
+
+_SEALED = (
+    "All that is said above is about the picture alone. Whoever gets the key of the sealed part has the photo, so for them "
+    "nothing holds; a key that leaks later opens what was sealed before."
+)
+_IDEALS = {  # under which condition, that nobody has checked, an epsilon would hold
+    Basis.SIMULATION: "if the noise were ideal",
+    Basis.OBSERVED_SENSITIVITY: "if the photo differs from others no more than those that were seen",
+}
+
+
+def explain(certificate: Certificate) -> list[str]:
+    """Explain a certificate to a reader who knows neither the software nor differential privacy.
+
+    Returns:
+        One line per topic.
+
+    Example:
+        >>> claim = Guarantee(1.0, "all codes", Basis.PROVED)
+        >>> made = Certificate(release="image", method="dp-semcom", protection="laplace", guarantee=claim)
+        >>> explain(made)[0]
+        'In short: the photo as a whole is protected in this picture strongly, with epsilon 1 (basis: proved) for all codes.'
+    """
+    claim = certificate.guarantee
+    lines = [_in_short(certificate), f"Protected: {_protected(claim)}", f"Not protected: {_not_protected(claim)}"]
+    lines += [f"Against whom: {_against_whom(certificate)}"]
+    lines += explain_epsilon(claim, _RECORDS.get(certificate.release, "photo"))
+    lines += [f"The claim rests on (basis: {claim.basis.value}): {_BASES[claim.basis]}"]
+    if claim.assumptions:
+        lines.append(f"It holds only if: {'; '.join(claim.assumptions)}.")
+    if certificate.sealed is not None:
+        more = "; ".join(text for text in certificate.sealed.assumptions if text not in claim.assumptions)
+        joint = f"{certificate.sealed.summary()} It holds only if, besides: {more}."
+        lines.append(f"With the sealed originals, beside the picture or in it: {joint} {_SEALED}")
+    lines += _how(certificate)
+    lines += [f"Mind ({caveat.value}): {caveat.meaning}." for caveat in certificate.caveats]
+    return [*lines, *_origin(certificate)]
+
+
+def _in_short(certificate: Certificate) -> str:
+    claim, thing = certificate.guarantee, _OBJECTS[certificate.release]
+    record = _RECORDS.get(certificate.release, "photo")
+    if claim.epsilon is None:
+        return f"In short: nothing is guaranteed about this {thing}, because {claim.reason} (basis: {claim.basis.value})."
+    grade = strength(claim.epsilon, claim.delta).adverb
+    figures = f"{grade}, with epsilon {_up(claim.epsilon)}{_delta(claim)} (basis: {claim.basis.value}) for {claim.covers}"
+    verb = (
+        f"would be protected in this {thing}, {_IDEALS[claim.basis]},"
+        if claim.basis in _IDEALS
+        else f"is protected in this {thing}"
+    )
+    if claim.whole_record_epsilon is None:
+        return f"In short: part of the {record} {verb} {figures}; the rest is not."
+    return f"In short: the {record} as a whole {verb} {figures}."
+
+
+def _protected(claim: Guarantee) -> str:
+    if claim.epsilon is None:
+        return "nothing that can be relied on" + ("." if claim.covers == "nothing" else f"; changed were {claim.covers}.")
+    return f"{_IDEALS[claim.basis]}, {claim.covers}." if claim.basis in _IDEALS else f"{claim.covers}."
+
+
+def _not_protected(claim: Guarantee) -> str:
+    never = "the photos that the model was trained on, and when and how much was sent"
+    if claim.not_covered:
+        rest = "; ".join(claim.not_covered)
+        return f"{rest}. So no finite epsilon holds for the photo as a whole. Never covered are {never}."
+    whole = (
+        "of what is computed from the photo, no part is left out" if claim.epsilon is not None else "all that the file shows"
+    )
+    return f"{whole}. Never covered are {never}."
+
+
+def _against_whom(certificate: Certificate) -> str:
+    claim = certificate.guarantee
+    reader = "hears the symbols" if certificate.release == ReleaseKind.SYMBOLS else "has the file"
+    if claim.epsilon is None:
+        return f"nobody; assume that whoever {reader} can find out who is shown."
+    if claim.basis == Basis.COMPUTATIONAL:
+        return f"anybody who {reader} and knows all of the software and its settings, but not the key. Not against its holders."
+    anybody = f"anybody who {reader}, also who knows all of the software, its settings and other photos of the person; Bob too."
+    return f"{_IDEALS[claim.basis]}, {anybody}" if claim.basis in _IDEALS else anybody
+
+
+def explain_epsilon(claim: Guarantee, record: str = "photo") -> list[str]:
+    """Meaning and limits of a finite epsilon as odds; no lines where there is none.
+
+    Args:
+        claim: whose epsilon it is.
+        record: unit of protection, in a word.
+    """
+    if claim.epsilon is None:
+        return []
+    epsilon, right = claim.epsilon, best_guess(claim.epsilon, claim.delta)
+    same = " that agree in all that is not protected" if claim.not_covered else ""
+    who = "nobody without the key" if claim.basis == Basis.COMPUTATIONAL else "nobody"
+    feasibly = "as far as anybody can compute, " if claim.basis == Basis.COMPUTATIONAL else ""
+    ideally = f"{_IDEALS[claim.basis]}, " if claim.basis in _IDEALS else ""
+    odds = (
+        f"no outcome is likelier for one {record} than for the other"
+        if epsilon == 0
+        else f"no outcome is more than {_factor(epsilon)} times as likely for one {record} as for the other"
+    )
+    limit = (
+        f"{who} can tell from it more often than {_percent(right)} of the time which one it was (guessing blindly: 50 %)"
+        if right <= STRENGTHS[-2].most
+        else "so large an epsilon leaves open that somebody tells practically every time which one it was"
+    )
+    apart = f", apart from {_up(claim.delta)} (delta)" if claim.delta else ""
+    lines = [
+        f"What epsilon {_up(epsilon)} means for {claim.covers} (basis: {claim.basis.value}): take any two {record}s{same} and "
+        f"release one of them by the toss of a coin; {ideally}{limit}. In other words, {feasibly}{odds}{apart}. "
+        f"{strength(epsilon, claim.delta).meaning}"
+    ]
+    if claim.not_covered:
+        lines.append(
+            "What epsilon does not count: how much the unprotected rest tells by itself, of the person and, because parts of a "
+            "face go together, of the protected part too."
+        )
+    if claim.metric:
+        lines.append(
+            f"Photos that are alike are told apart less: the exponent is at most {_up(claim.metric.rate)} per unit of "
+            f"{claim.metric.norm.value} distance of {claim.metric.space} (basis: {claim.basis.value})."
+        )
+    return lines
+
+
+def _how(certificate: Certificate) -> list[str]:
+    lines = []
+    sensitivity, bounds = certificate.sensitivity, certificate.bounds
+    if certificate.mechanism:
+        unit = "8-bit levels"  # without a model, pixels get the noise
+        if certificate.model:
+            unit = "latent units" if certificate.bounds is None else "in the unit of the bounds"
+        scale = f" of scale {certificate.scale:.6g} ({unit})" if certificate.scale else ""
+        step = f", on a public grid of step {certificate.grid_step:g}" if certificate.grid_step else ""
+        lines.append(f"Mechanism: {certificate.mechanism}{scale}{step}.")
+    if bounds:
+        kind = "bounds of their own for each number, within" if bounds.per_coordinate else "the same bounds for all numbers,"
+        lines.append(f"Values were clipped to {kind} {bounds.lower:.6g} to {bounds.upper:.6g}. Source: {bounds.source}.")
+    if sensitivity:
+        lines.append(
+            f"Sensitivity: two photos' clipped values lie at most {sensitivity.value:.6g} apart in {sensitivity.norm.value} "
+            f"norm over {sensitivity.dimension:,} numbers (basis: {sensitivity.basis.value}). Source: {sensitivity.source}."
+        )
+    if certificate.part_budgets:
+        shares = ", ".join(f"{part} {text_above(epsilon)}" for part, epsilon in certificate.part_budgets.items())
+        lines.append(f"Epsilon by part (basis: {certificate.guarantee.basis.value}; they add up for the person): {shares}.")
+    codes = certificate.private_codes
+    if codes:
+        words = ", ".join(describe_codes(codes)) if max(codes) < CODES else ", ".join(map(str, codes))
+        lines.append(f"Private codes: {'all' if codes == tuple(range(CODES)) else words}.")
+    if certificate.nominal_epsilon is not None and certificate.nominal_epsilon != certificate.guarantee.epsilon:
+        named = f" with calibration {certificate.calibration}" if certificate.calibration else ""
+        lines.append(
+            f"Asked for: nominal epsilon {certificate.nominal_epsilon:g}{named}. That is the name of a setting "
+            "(basis: none); what holds is said above."
+        )
+    if certificate.images > 1:
+        things = "faces of a photo" if Caveat.PASTE_BACK in certificate.caveats else "photos"
+        things = "faces, each followed through the clip" if certificate.release == ReleaseKind.CLIP else things
+        lines.append(
+            f"The release is made from {certificate.images} {things}. The guarantee holds for each of them alone; for "
+            "several of one person the epsilons and deltas add up."
+        )
+    return lines
+
+
+def _origin(certificate: Certificate) -> list[str]:
+    model = f", model {certificate.model}" if certificate.model else ""
+    weights = f" (weights {certificate.model_hash})" if certificate.model_hash else ""
+    weights += f", public bounds {certificate.bounds_hash}" if certificate.bounds_hash else ""
+    commit = f" (commit {certificate.commit})" if certificate.commit else ""
+    lines = [
+        f"Made with: semveil {certificate.software_version}{commit}, method {certificate.method}, protection "
+        f"{certificate.protection}{model}{weights}."
+    ]
+    if certificate.output:
+        lines.append(f"Belongs to: the {certificate.output.of} of SHA-256 {certificate.output.sha256}.")
+    return [
+        *lines,
+        f"Release {certificate.release_id}: what carries the same number comes from the same release.",
+        "Worth of this certificate: it is the statement of whoever made the file. It is not signed, so it shows damage and "
+        "mix-ups, not forgery, and does not tell whether other releases of the person exist.",
+    ]
+
+
+def _delta(claim: Guarantee) -> str:
+    return f" and delta {_up(claim.delta)}" if claim.delta else ""
+
+
+def _up(value: float) -> str:
+    """Four digits, rounded up."""
+    text = text_above(value, 4)
+    return text if float(text) < 1e4 else f"{float(text):,.0f}"
+
+
+def _percent(share: float) -> str:
+    """A percentage, never below the share."""
+    step = Decimal("0.0001" if 0.5 < share < 0.5001 else "0.01")
+    return f"{float((Decimal(repr(share)) * 100).quantize(step, ROUND_CEILING)):g} %"
+
+
+def _factor(epsilon: float) -> str:
+    """exp(epsilon), rounded up."""
+    if epsilon < 12:
+        return _up(math.nextafter(math.exp(epsilon), math.inf))
+    return f"10^{math.ceil(epsilon / math.log(10) * 10) / 10:g}"

@@ -1,0 +1,31 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Guarantee against an adversary who also has the sealed originals of a picture."""
+
+from dataclasses import replace
+
+from semveil.privacy.guarantee import Basis, Guarantee, weakest
+
+NO_FORWARD_SECRECY = (
+    "nobody but its holders gets the key of the sealed part, now or ever: with the key the photo is open, and there is no "
+    "forward secrecy"
+)
+GUESSABLE = "the passphrase of the sealed part is never guessed; whoever has the sealed part can try guesses without limit"
+
+
+def with_sealed_part(claim: Guarantee, *, passphrase: bool) -> Guarantee:
+    """The guarantee of a picture together with its sealed part: the same epsilon, on a computational basis at best.
+
+    The length of the sealed part follows from boxes and depth, so it tells nothing more; its content is as good as random to
+    anybody who cannot break the cipher.
+
+    Args:
+        claim: of the picture alone.
+        passphrase: whether the key comes from a passphrase.
+
+    Example:
+        >>> joint = with_sealed_part(Guarantee(1.0, "the face", Basis.PROVED), passphrase=False)
+        >>> joint.epsilon, joint.basis.value
+        (1.0, 'computational')
+    """
+    assumptions = (*claim.assumptions, NO_FORWARD_SECRECY, *((GUESSABLE,) if passphrase else ()))
+    return replace(claim, basis=weakest(claim.basis, Basis.COMPUTATIONAL), assumptions=assumptions)
