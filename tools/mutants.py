@@ -32,7 +32,7 @@ TARGETS = {
     "mechanisms": ("mechanisms", "conformance", "test_guarantees.py"),
     "protection": ("protection", "methods", "link"),
     "keys": ("keys", "channels", "methods"),
-    "privacy/ledger.py": ("core", "cli/test_ledger.py", "bulk/test_booking.py"),
+    "privacy/ledger.py": ("privacy", "cli/test_ledger.py", "bulk/test_booking.py"),
 }
 """Code whose changes are sampled, and where its tests lie."""
 MOST_TESTS = 4  # files; those that name most of what the changed file defines
