@@ -14,7 +14,8 @@ from torch.nn import functional as F
 from semveil.data.face_set import FaceSet
 from semveil.metrics import ssim
 from semveil.recognition.identity_encoder import IdentityEncoder, IdentityEncoderConfig
-from semveil.training.fusion import PAPERS_LOSSES, FusionTrainer, FusionTraining, _similarity
+from semveil.training.fusion import FusionTrainer, _similarity
+from semveil.training.fusion_settings import PAPERS_LOSSES, FusionTraining
 
 SIZES = IdentityEncoderConfig(size=32, top=8, left=8, side=16, widths=(4, 4, 4, 4), blocks=(1, 1, 1), dimensions=6)
 TINY: dict[str, Any] = {

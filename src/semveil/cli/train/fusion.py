@@ -55,7 +55,8 @@ def fusion(
         identity_encoder_file,
         load_identity_encoder,
     )
-    from semveil.training.fusion import FUSION_PRESETS, FusionTrainer, FusionTraining
+    from semveil.training.fusion import FusionTrainer
+    from semveil.training.fusion_settings import FUSION_PRESETS, FusionTraining
     from semveil.training.processes import joined
     from semveil.training.sheet import FusionSheet
 
