@@ -16,8 +16,9 @@ RENAMED = [
 @pytest.mark.parametrize(("module", "old", "new"), RENAMED)
 def test_an_old_name_gives_the_new_object_and_warns(module: str, old: str, new: str) -> None:
     found = importlib.import_module(module)
-    with pytest.warns(DeprecationWarning, match=f"{module}.{old} is now {module}.{new}"):
+    with pytest.warns(DeprecationWarning, match=f"{module}.{old} is now {module}.{new}") as warned:
         assert getattr(found, old) is getattr(found, new)
+    assert warned[0].filename == __file__  # the line to change
     assert old not in found.__all__
 
 

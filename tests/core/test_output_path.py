@@ -13,3 +13,4 @@ def test_an_empty_path_is_refused_and_the_current_folder_is_not() -> None:
     with pytest.raises(OutputError, match="ledger is empty"):
         output_path("", "ledger")
     assert output_path(".") == output_path(Path(".")) == Path()
+    assert output_path(None) is None

@@ -507,3 +507,8 @@ def test_it_lies_in_the_home_by_default(tmp_path, monkeypatch):
     monkeypatch.setenv("SEMVEIL_HOME", str(tmp_path / "new"))
     Ledger().record("Ada", release())
     assert sorted(os.listdir(tmp_path / "new")) == ["ledger.jsonl", "ledger.jsonl.key"]
+
+
+def test_an_empty_path_is_refused() -> None:
+    with pytest.raises(OutputError, match="ledger is empty"):
+        Ledger("")

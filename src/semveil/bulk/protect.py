@@ -12,7 +12,6 @@ from semveil.bulk.run import protect_photos
 from semveil.bulk.settings import Settings, needs_subjects
 from semveil.bulk.summary import Summary
 from semveil.core.brief import Brief
-from semveil.core.output_path import output_path
 from semveil.core.progress import Progress, quiet
 from semveil.core.provenance import commit
 from semveil.data.load_faces import Photos, load_faces
@@ -138,8 +137,6 @@ def protect(
     settings = method if isinstance(method, Settings) else protection_settings(method, model, **options)
     if out is not None:
         asked = settings.subject is not None or settings.enrolled is not None or ledger is not None
-        if not isinstance(ledger, Ledger | None):
-            ledger = output_path(ledger, "ledger")
         book = ledger if isinstance(ledger, Ledger) else Ledger(ledger) if asked else None
         given = [photos] if isinstance(photos, str | os.PathLike) else list(photos)
         return protect_photos(

@@ -3,12 +3,21 @@
 
 import os
 from pathlib import Path
+from typing import overload
 
 from semveil.core.errors import OutputError
 
 
-def output_path(path: str | os.PathLike[str], name: str = "out") -> Path:
-    """The path of an output, which must not be empty.
+@overload
+def output_path(path: str | os.PathLike[str], name: str = "out") -> Path: ...
+
+
+@overload
+def output_path(path: None, name: str = "out") -> None: ...
+
+
+def output_path(path: str | os.PathLike[str] | None, name: str = "out") -> Path | None:
+    """The path of an output, which must not be empty; None where there is to be none.
 
     Args:
         path: file or folder to write; `"."` is the current folder.
@@ -24,6 +33,8 @@ def output_path(path: str | os.PathLike[str], name: str = "out") -> Path:
         Traceback (most recent call last):
         semveil.core.errors.OutputError: out is empty; name a file or folder ('.' is the current folder)
     """
+    if path is None:
+        return None
     if not os.fspath(path):
         raise OutputError(f"{name} is empty; name a file or folder ('.' is the current folder)")
     return Path(path)

@@ -70,7 +70,7 @@ def attack(
         >>> found.images.shape
         torch.Size([1, 3, 128, 128])
     """
-    out = None if out is None else output_path(out)
+    out = output_path(out)
     for name in attacks or ():
         ATTACKS[name]  # an unknown name is an error before the work
     read, loaded = open_message(message, model)

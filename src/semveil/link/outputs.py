@@ -8,7 +8,6 @@ from pathlib import Path
 
 from torch import Tensor
 
-from semveil.core.output_path import output_path
 from semveil.core.progress import Note, unheard
 from semveil.core.provenance import commit
 from semveil.core.publish import File, publish
@@ -54,7 +53,7 @@ def open_ledger(
             raise ValueError("a ledger or a limit needs the subject whom the photos show; name the subject")
         return None
     subject_name(subject)
-    book = ledger if isinstance(ledger, Ledger) else Ledger(ledger if ledger is None else output_path(ledger, "ledger"))
+    book = ledger if isinstance(ledger, Ledger) else Ledger(ledger)
     if book.prepare():
         note(f"began a new ledger: {book.path}")
     if limit is not None:

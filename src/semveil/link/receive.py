@@ -91,7 +91,7 @@ def receive(
         MessageError: the message is damaged, or needs another model or pair.
         KeyProblem: the key is missing or not Alice's, the side information was altered, or the message was read before.
     """
-    out = None if out is None else output_path(out)
+    out = output_path(out)
     read, loaded = _open(message, model, iq=iq)
     loaded = loaded.to(device)
     nonce = None if read.keyed is None else read.keyed.nonce
@@ -149,7 +149,7 @@ def eavesdrop(
     Raises:
         MessageError: the message is damaged, or needs another model.
     """
-    out = None if out is None else output_path(out)
+    out = output_path(out)
     read, loaded = open_message(message, model, iq=iq)
     loaded = loaded.to(device)
     images = method_for_eve(read, loaded).eavesdrop(

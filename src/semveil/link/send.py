@@ -114,8 +114,8 @@ def send(
         >>> send(face, protection="none").certificate.guarantee.basis.value
         'none'
     """
-    out = None if out is None else output_path(out)
-    iq = None if iq is None else output_path(iq, "iq")
+    out = output_path(out)
+    iq = output_path(iq, "iq")
     book = open_ledger(subject, ledger, limit, note=note)
     shared = alice_key(key)
     asked = {name for name, value in options.items() if value is not None}

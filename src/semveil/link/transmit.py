@@ -114,7 +114,7 @@ def transmit(
         ValueError: options that do not go together, or no such verifier.
         SemveilError: a photo or an output is not as it must be.
     """
-    out = None if out is None else output_path(out)
+    out = output_path(out)
     if all(options.get(name) is None for name in ("protection", "mechanism", "budget")):
         options["protection"] = DEFAULT_PROTECTION
     loaded = (load_model(model) if isinstance(model, str) else model).to(device)

@@ -11,12 +11,12 @@ import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 from semveil.core.errors import KeyProblem, OutputError
 from semveil.core.files import CAREFULLY, append_line
 from semveil.core.locks import lock_file
+from semveil.core.output_path import output_path
 from semveil.core.rounding import text_above
 from semveil.core.weights import home
 from semveil.privacy.account import Account, Released, account
@@ -83,10 +83,13 @@ class Ledger:
     Args:
         path: the ledger; `SEMVEIL_HOME/ledger.jsonl` by default. It and its key are made by the first `record` or `prepare`.
 
+    Raises:
+        OutputError: the path is the empty string.
+
     Example:
         >>> import tempfile
         >>> from semveil.privacy.guarantee import Basis
-        >>> ledger = Ledger(Path(tempfile.mkdtemp(), "ledger.jsonl"))
+        >>> ledger = Ledger(f"{tempfile.mkdtemp()}/ledger.jsonl")
         >>> for _ in range(2):
         ...     claim = Guarantee(1.0, "all codes", Basis.PROVED)
         ...     ledger.record("Ada", Certificate(release="image", method="dp-semcom", protection="laplace", guarantee=claim))
@@ -95,7 +98,7 @@ class Ledger:
     """
 
     def __init__(self, path: str | os.PathLike[str] | None = None) -> None:
-        self.path = home() / "ledger.jsonl" if path is None else Path(path)
+        self.path = home() / "ledger.jsonl" if path is None else output_path(path, "ledger")
         self.key_path = self.path.with_name(self.path.name + ".key")
         self._seen = _Seen()
 

@@ -77,7 +77,7 @@ _HOMES = {
     "true_acceptance": "calibration",
 }
 
-_renamed = renamed(__name__, {"Calibration": "MeasuredThreshold"})
+_renamed = renamed(__name__, {"Calibration": "MeasuredThreshold"}, stacklevel=3)
 
 
 def __getattr__(name: str) -> Any:
