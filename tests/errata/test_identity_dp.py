@@ -13,11 +13,13 @@ import skimage.transform
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.nn.functional import normalize
+from torch.nn.functional import interpolate, normalize
 
 from semveil.mechanisms import RenormalisedLaplace, sphere_sensitivity
 from semveil.methods.identity_dp import IdentityDP, observed_sensitivity
-from semveil.models.identity import IdentityModel
+from semveil.metrics import ssim
+from semveil.models.face import load_model
+from semveil.models.identity import IdentityModel, load_identity_model
 from semveil.privacy.composition import compose
 from semveil.privacy.guarantee import Basis, Guarantee
 
@@ -101,6 +103,19 @@ def test_3_dividing_by_the_length_costs_no_privacy_and_keeps_the_direction() -> 
     made = law(people(3, D), rng=rng(0))
     assert made.norm(dim=1).allclose(torch.ones(3))
     assert law.epsilon == pytest.approx(2 * math.sqrt(D) / 4)
+
+
+def test_3_eq_11_to_the_letter_leaves_no_face_on_the_bundled_networks() -> None:
+    """On faces of nobody, with the noise that is divided by its length as the control."""
+    faces_model, model = load_model(), load_identity_model()
+    with torch.inference_mode():
+        drawn = faces_model.generator.synthesize(faces_model.random_faces(4, rng=rng(0))).clamp(-1, 1)
+    faces = interpolate(drawn, size=model.size, mode="area")
+    similar = {}
+    for renormalise in (True, False):
+        method = IdentityDP(model, epsilon=6.0, mechanism="laplace", renormalise=renormalise)
+        similar[renormalise] = ssim(faces, method.protect(faces, rng=rng(1)).images)
+    assert similar[False].max() < 0.05 and similar[True].min() > 0.5
 
 
 def test_4_releases_about_one_person_add_up() -> None:
