@@ -78,6 +78,14 @@ class Command(TyperCommand):
             OptionError: the file names an unknown option or gives one twice, a value has the wrong kind, or a
                 path is empty.
         """
+        try:
+            return self._parsed(ctx, args)
+        except Exception as error:
+            if getattr(error, "ctx", self) is None:  # a mistake found before typer's own parsing, which names the command
+                error.ctx = ctx  # type: ignore[attr-defined]
+            raise
+
+    def _parsed(self, ctx: Any, args: list[str]) -> list[str]:
         path = value_of(CONFIG, args)
         file = {} if path is None else _read(Path(path))
         if self.has_settings:
@@ -125,8 +133,10 @@ class Group(TyperGroup):
 
 
 def _write_help(command: Any, ctx: Any, formatter: Any) -> None:
-    from semveil.cli.help import command_help  # with rich, which costs
+    from semveil.cli.help import command_help, in_colour  # with rich, which costs
 
+    if in_colour():
+        ctx.color = True  # else typer takes the colours out of what is no terminal, whatever FORCE_COLOR says
     formatter.write(command_help(command, ctx))
 
 

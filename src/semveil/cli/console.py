@@ -9,6 +9,7 @@ from functools import partial
 from typing import Any
 
 from semveil.cli.streams import writing_output
+from semveil.cli.terminal import ALARM, CODE, NARROWEST, told
 from semveil.core.errors import printable
 
 PIPED_WIDTH = 250  # columns where no terminal folds a table
@@ -33,10 +34,12 @@ def stages(*, quiet: bool = False) -> Iterator[Callable[..., None]]:
         return
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+    from rich.theme import Theme
 
+    theme = Theme({"progress.download": "none", "progress.remaining": "none", "bar.complete": CODE, "bar.pulse": CODE})
     words, more = TextColumn("{task.description}", markup=False), TextColumn("{task.fields[more]}", markup=False)
     columns = (words, BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), more)
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+    with Progress(*columns, console=Console(stderr=True, theme=theme), transient=True) as bar:
         task = bar.add_task("", total=None, more="")
         shown = ""
 
@@ -73,7 +76,7 @@ def note(text: str) -> None:
     Args:
         text: one line; unprintable characters are escaped.
     """
-    print(f"semveil: note: {printable(text)}", file=sys.stderr)
+    print(told(f"semveil: note: {printable(text)}", sys.stderr), file=sys.stderr)
 
 
 @contextmanager
@@ -113,29 +116,35 @@ def show(result: dict[str, Any], lines: Sequence[Line] = (), *, as_json: bool, t
 def _show_text(lines: Sequence[Line], table: Any) -> None:
     from rich.console import Console
 
-    console = Console(highlight=False, width=None if sys.stdout.isatty() else PIPED_WIDTH)
+    fold = sys.stdout.isatty()  # a terminal alone: FORCE_COLOR colours what goes into a file, and changes no line of it
+    console = Console(highlight=False, width=None if fold else PIPED_WIDTH)
+    if fold:
+        console.width = max(console.width, NARROWEST)
     if table is not None:
         console.print(table)
     column = 2 + max((len(line[0]) for line in lines if not isinstance(line, str)), default=0)
     for line in lines:
-        console.print(_laid_out(line, column, fold=console.is_terminal), soft_wrap=not console.is_terminal)
+        for part in _folded(line, column, console) if fold else [_unfolded(line)]:
+            console.print(part, soft_wrap=True)
 
 
-def _laid_out(line: Line, column: int, *, fold: bool) -> Any:
-    """A line as it is printed; where nothing is folded each is one line, so that programs find it by its label."""
-    from rich.table import Table
-    from rich.text import Text
-
+def _unfolded(line: Line) -> Any:
+    """One line, so that programs find it by its label."""
     if isinstance(line, str):
         return _marked(line)
     label, text = line
-    if not fold:
-        return _marked(f"{label}: {text}" if label else f"  {text}")
-    grid = Table.grid(padding=(0, 0))
-    grid.add_column(width=column, no_wrap=True)
-    grid.add_column(overflow="fold")
-    grid.add_row(Text(label, "bold"), _marked(text))
-    return grid
+    return _marked(f"{label}: {text}" if label else f"  {text}")
+
+
+def _folded(line: Line, column: int, console: Any) -> Iterator[Any]:
+    """Lines that fit the terminal, without blanks at their ends, which who copies them would copy too."""
+    from rich.text import Text
+
+    label, text = ("", line) if isinstance(line, str) else line
+    beside = 0 if isinstance(line, str) else column
+    for i, part in enumerate(_marked(text).wrap(console, console.width - beside, overflow="fold")):
+        part.rstrip()
+        yield Text.assemble((f"{'' if i else label:{beside}}", "bold"), part)
 
 
 def _marked(line: str) -> Any:
@@ -143,7 +152,7 @@ def _marked(line: str) -> Any:
     from rich.text import Text
 
     text = Text(printable(line))
-    text.highlight_words(ALARMS, "bold red")
+    text.highlight_words(ALARMS, ALARM)
     return text
 
 

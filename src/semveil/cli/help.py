@@ -2,7 +2,6 @@
 """How help is laid out: two columns that fit 80, options in groups, examples that can be copied."""
 
 import re
-import sys
 import textwrap
 from collections.abc import Iterable, Sequence
 from io import StringIO
@@ -11,6 +10,8 @@ from typing import Any
 import typer
 from rich.console import Console
 from rich.text import Text
+
+from semveil.cli.terminal import CODE, NAME, NARROWEST
 
 WIDEST = 100  # columns; longer lines are hard to read
 LEFT = 26  # columns of the names; a longer one has a line of its own
@@ -40,6 +41,11 @@ def command_help(command: Any, context: typer.Context) -> str:
     for panel in sorted(panels, key=lambda name: name == OPTIONS):  # what every command has comes last
         out.section(panel, [_option(param, context) for param in options if _panel(param) == panel])
     return out.text()
+
+
+def in_colour() -> bool:
+    """Whether help has colours: on a terminal, or where FORCE_COLOR asks for them."""
+    return Console().is_terminal
 
 
 def short_help(command: Any) -> str:
@@ -115,12 +121,11 @@ def _paragraphs(text: str) -> list[str]:
 
 
 class _Page:
-    """A page of help as text, with colours where stdout is a terminal."""
+    """A page of help as text, with colours where stdout is a terminal, or FORCE_COLOR asks for them."""
 
     def __init__(self) -> None:
-        terminal = sys.stdout.isatty()
-        self._console = Console(file=StringIO(), force_terminal=terminal, highlight=False)
-        self._console.width = min(Console().width, WIDEST)
+        self._console = Console(file=StringIO(), force_terminal=in_colour(), highlight=False)
+        self._console.width = max(min(Console().width, WIDEST), NARROWEST)
 
     def write(self, line: Text) -> None:
         self._console.print(line, soft_wrap=True)
@@ -157,7 +162,7 @@ class _Page:
 def _named(name: str) -> Text:
     """Names of options stand out, what they take does not."""
     words = re.split(r"(\s+)", name)
-    return Text.assemble(*((word, "bold cyan" if word.startswith("-") or len(words) == 1 else "") for word in words))
+    return Text.assemble(*((word, NAME if word.startswith("-") or len(words) == 1 else "") for word in words))
 
 
 def _folded(text: str, width: int) -> list[Text]:
@@ -172,6 +177,6 @@ def _folded(text: str, width: int) -> list[Text]:
     plain = _CODE.sub(unquoted, text)
     lines = [Text(line) for line in textwrap.wrap(plain, width, break_long_words=False, break_on_hyphens=False)]
     for line in lines:
-        line.highlight_words(sorted(code, key=len, reverse=True), "cyan")
-        line.highlight_regex(r"(?<![\w-])--?[a-z][a-z-]*", "cyan")
+        line.highlight_words(sorted(code, key=len, reverse=True), CODE)
+        line.highlight_regex(r"(?<![\w-])--?[a-z][a-z-]*", CODE)
     return lines

@@ -41,6 +41,7 @@ from semveil.cli import (
 from semveil.cli.command import Command, Group
 from semveil.cli.method_options import MethodCommand
 from semveil.cli.streams import drop_output, prepare_streams, writing_output
+from semveil.cli.terminal import told
 from semveil.cli.train import verbs as train
 from semveil.core.errors import SemveilError, printable
 from semveil.core.plugins import PluginWarning
@@ -137,7 +138,7 @@ def main(arguments: Sequence[str]) -> int:
 
 def _tell(text: str) -> None:
     with contextlib.suppress(OSError):  # nobody reads it
-        print(f"semveil: {printable(text)}", file=sys.stderr)
+        print(told(f"semveil: {printable(text)}", sys.stderr), file=sys.stderr)
 
 
 def _show_warning(message: Warning | str, *where: object, **more: object) -> None:

@@ -78,7 +78,8 @@ def restore(
     assert target is not None
     made = restore_faces(picture, target, opening, face=face, anyway=anyway)
     faces = len(made.restored) + len(made.left)
-    lines = [f"{len(made.restored)} of {faces} altered faces are back: {', '.join(map(str, made.restored))}."]
+    numbers = ", ".join(f"face {number}" for number in made.restored)
+    lines = [f"{len(made.restored)} of {faces} altered faces are back: {numbers}."]
     if anyway:
         lines.append("Whether the rest is as it was is not checked (--anyway).")
     elif not made.left:
