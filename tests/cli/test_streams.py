@@ -14,6 +14,7 @@ import pytest
 from cli.tiny import SRC
 
 from semveil.cli.console import show, when_interrupted
+from semveil.cli.streams import ENDED
 
 COMMAND = [sys.executable, "-m", "semveil"]
 NAMES = [b"bad\xff.jpg", "\U0001f600.jpg".encode(), b"e\x1b[31m.jpg", b"n\nl.jpg", "übel.jpg".encode()]
@@ -120,7 +121,7 @@ def test_a_run_that_is_interrupted_says_what_is_kept(photo: Path, tmp_path: Path
         and "run the same command" in kept
     )
     assert abs(int(kept.split()[2]) - done) <= 1
-    assert last == "semveil: interrupted; what was finished is kept, and nothing is left half-written"
+    assert last == f"semveil: interrupted; {ENDED}"
     assert [path.name for path in (out / ".semveil").iterdir()] == ["manifest.jsonl"]
 
 
@@ -147,7 +148,25 @@ def test_every_way_of_ending_a_run_is_told(environment: dict[str, str], number: 
         run.send_signal(number)
         said = run.stderr.read()
         assert run.wait(timeout=60) == 128 + number
-    assert said == f"semveil: {ended}; what was finished is kept, and nothing is left half-written\n"
+    assert said == f"semveil: {ended}; {ENDED}\n"
+
+
+LOADING = """
+import sys
+class Slow:
+    def find_spec(self, name, *where):
+        if name == "semveil.cli.main":
+            raise KeyboardInterrupt
+sys.meta_path.insert(0, Slow())
+sys.argv = ["semveil", "--help"]
+import runpy
+runpy.run_module("semveil", run_name="__main__")
+"""
+
+
+def test_ctrl_c_while_the_program_loads_shows_no_traceback(environment: dict[str, str]) -> None:
+    done = subprocess.run([sys.executable, "-c", LOADING], env=environment, capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", f"semveil: interrupted; {ENDED}\n")
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit])

@@ -40,13 +40,13 @@ from semveil.cli import (
 )
 from semveil.cli.command import Command, Group
 from semveil.cli.method_options import MethodCommand
-from semveil.cli.streams import drop_output, prepare_streams, writing_output
+from semveil.cli.streams import ENDED, INTERRUPTED, drop_output, prepare_streams, writing_output
 from semveil.cli.terminal import told
 from semveil.cli.train import verbs as train
 from semveil.core.errors import SemveilError, printable
 from semveil.core.plugins import PluginWarning
 
-USAGE, INTERRUPTED, BUG = 2, 130, 70  # exit codes in addition to those of `core.errors`
+USAGE, BUG = 2, 70  # exit codes in addition to those of `core.errors`
 SIGNALLED = 128  # and the number of a signal that ends the program
 
 START, SEND, QUESTION, KEEP, RESEARCH = (
@@ -132,7 +132,7 @@ def main(arguments: Sequence[str]) -> int:
         return code
     if code > SIGNALLED:  # typer makes such a code of Ctrl-C
         ended = "interrupted" if code == INTERRUPTED else f"ended by {signal.Signals(code - SIGNALLED).name}"
-        _tell(f"{ended}; what was finished is kept, and nothing is left half-written")
+        _tell(f"{ended}; {ENDED}")
     return code
 
 
@@ -169,7 +169,7 @@ def _terminate(number: int, frame: FrameType | None) -> None:
 
 
 def run() -> None:
-    """Entry point of the program `semveil`."""
+    """Run the command line of this process, and end it with the exit code; `start.run` calls this."""
     prepare_streams()
     if not sys.warnoptions:
         warnings.simplefilter("ignore")  # what libraries tell programmers is no message to users

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Robust standard streams: closed ones, readers that go away, encodings that lack a character."""
+"""Robust standard streams: closed ones, readers that go away, encodings that lack a character; and how a run ends early."""
 
 import errno
 import io
@@ -7,6 +7,9 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+
+INTERRUPTED = 130  # exit code
+ENDED = "what was finished is kept, nothing is left half-written; the same command goes on, or starts over"
 
 
 def prepare_streams() -> None:

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from semveil.cli import options
-from semveil.cli.console import note, show
+from semveil.cli.console import note, show, when_interrupted
 
 LOCAL = "127.0.0.1"
 
@@ -39,5 +39,5 @@ def web(
             )
         show({}, [f"The page is at {address} (Ctrl-C ends it)"], as_json=False)
 
-    with models_there:
+    with models_there, when_interrupted("the page is closed, and what was uploaded is deleted"):
         serve(host, port, model=model or default_model(), ready=ready)

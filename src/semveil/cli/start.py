@@ -1,0 +1,16 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Where the program begins: it loads the commands, and Ctrl-C while they load is told like any other."""
+
+import sys
+
+from semveil.cli.streams import ENDED, INTERRUPTED
+
+
+def run() -> None:
+    """Entry point of the program `semveil`."""
+    try:
+        from semveil.cli.main import run as commands
+    except KeyboardInterrupt:
+        print(f"semveil: interrupted; {ENDED}", file=sys.stderr)
+        sys.exit(INTERRUPTED)
+    commands()
