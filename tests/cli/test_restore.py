@@ -37,6 +37,20 @@ def test_a_missing_detector_is_said(semveil: Callable, failed: Callable, photo: 
     assert "only dlib looked for faces" in semveil("faces", photo).stderr
 
 
+def test_neither_the_protected_picture_nor_the_key_is_written_over(
+    semveil: Callable, failed: Callable, photo: Path, key: Path, tmp_path: Path
+) -> None:
+    """Its certificate would lie beside the original face and say that it is protected."""
+    assert semveil("protect", photo, *MOSAIC, "--out", tmp_path / "out", "--reversible", "--key", key).code == 0
+    picture = tmp_path / "out" / "private name.png"
+    kept = {path: path.read_bytes() for path in (picture, picture.with_name(f"{picture.name}.sealed"))}
+    failed(semveil("restore", picture, "--key", key, "--out", picture), 5, "would be lost; name another file")
+    for path in (key, *kept):
+        words = ("restore", picture, "--key", key, "--face", "0", "--hand-over", path)
+        failed(semveil(*words), 5, "would be lost; name another file")
+    assert {path: path.read_bytes() for path in kept} == kept
+
+
 def test_there_and_back(semveil: Callable, failed: Callable, photo: Path, key: Path, tmp_path: Path) -> None:
     page = tmp_path / "review.html"
     answer = semveil("protect", photo, *MOSAIC, "--out", tmp_path / "out", "--reversible", "--key", key, "--review", page)

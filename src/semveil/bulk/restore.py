@@ -7,10 +7,11 @@ from pathlib import Path
 
 from semveil.core.errors import KeyProblem
 from semveil.core.files import write_whole
+from semveil.core.output_path import keep_inputs
 from semveil.data.photos import load_photo
 from semveil.data.save import save_png
 from semveil.data.sealed_clip import SealedClip
-from semveil.data.sealed_faces import SealedFaces, read_sealed
+from semveil.data.sealed_faces import SealedFaces, read_sealed, sealed_path
 from semveil.keys.passphrase import read_passphrase
 from semveil.keys.sealed_parts import PartKey, read_any_key, write_part_key
 from semveil.keys.secret import read_secret
@@ -65,12 +66,18 @@ def restore_faces(picture: Path, out: Path, opening: Opening, *, face: str = ALL
         KeyProblem: the key does not fit, or the picture was altered.
         ValueError: a face that is no number.
     """
+    _keep(out, picture, opening)
     photo, found = load_photo(picture), read_sealed(picture, opening.sealed)
     keys = _keys(found, opening, face)
     save_png(out, found.restore(photo.pixels, keys, anyway=anyway), private=True)
     restored = tuple(key.number for key in keys)
     left = tuple(sorted(set(found.numbers) - set(restored)))
     return RestoredFaces(restored, left, not left and not anyway)
+
+
+def _keep(out: Path, picture: Path, opening: Opening) -> None:
+    """Refuse to overwrite the protected picture, whose certificate would then lie beside the original, and what opens it."""
+    keep_inputs(out, picture, *opening.keys, opening.passphrase_file, opening.sealed, sealed_path(picture))
 
 
 def hand_over(picture: Path, out: Path, opening: Opening, *, face: str) -> int:
@@ -91,6 +98,7 @@ def hand_over(picture: Path, out: Path, opening: Opening, *, face: str) -> int:
         KeyProblem: the sealed part is missing or damaged, or the key does not fit.
         OutputError: the key file cannot be written.
     """
+    _keep(out, picture, opening)
     load_photo(picture)  # its check
     keys = _keys(read_sealed(picture, opening.sealed), opening, face)
     if len(keys) != 1 or face == ALL:
@@ -134,6 +142,8 @@ def restore_clip(clip: Path, out: Path | None, opening: Opening) -> tuple[Path, 
     Returns:
         Where it lies, and its size in bytes.
     """
+    if out is not None:
+        _keep(out, clip, opening)
     found, original = open_clip(clip, opening)
     target = out if out is not None else clip.with_name(f"{clip.stem}.restored{found.suffix}")
     write_whole(target, original, private=True)

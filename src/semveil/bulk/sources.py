@@ -105,7 +105,7 @@ def find_sources(given: Sequence[str | os.PathLike[str]], out: Path | None = Non
             raise PhotoError(f"{str(path)!r} is not a regular file; name photos or folders of photos")
         else:
             gone = "is a link to nothing" if path.is_symlink() else "does not exist"
-            raise PhotoError(f"{str(path)!r} {gone}; name photos or folders of photos")
+            raise PhotoError(f"{str(path)!r} {gone}; {_what_else(str(path))}")
     unique: dict[object, Source] = {}
     for source in files:
         first = unique.setdefault(_file_of(source.path), source)
@@ -125,6 +125,17 @@ def find_sources(given: Sequence[str | os.PathLike[str]], out: Path | None = Non
             f"({', '.join(sorted(CLIP_SUFFIXES))})"
         )
     return Sources(tuple(photos), others, tuple(notes))
+
+
+def _what_else(path: str) -> str:
+    """What a path that does not exist may have been meant to be."""
+    if path == "-":
+        return "photos are not read from a pipe; save it to a file and name that"
+    if re.match(r"[a-z]+:/[^/]", path):  # pathlib takes one of two slashes
+        return "nothing is fetched from the network; download it and name the file"
+    if re.search(r"[*?\[]|^~", path):
+        return "the shell did not replace the pattern, perhaps because of quotes or because nothing fits it"
+    return "name photos or folders of photos"
 
 
 def _file_of(path: Path) -> object:

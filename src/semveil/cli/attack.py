@@ -9,6 +9,7 @@ import typer
 from semveil.cli import options
 from semveil.cli.console import NOTHING_KEPT, Line, make_table, note, show, stages, when_interrupted
 from semveil.cli.link import MessageFile
+from semveil.cli.terminal import pasted
 from semveil.cli.verifiers import Name, Threshold
 from semveil.core.whole_folder import SUMMARY
 
@@ -127,7 +128,9 @@ def attack(
     lines += [("Compared", f"with {reference}")] if verdict is not None else []
     names_of = ", ".join(f"{one.name}.png" for one in found.results)
     lines.append(("Written", f"{out}: {names_of} ({loaded.size} x {loaded.size} px), {SUMMARY}"))
-    lines.append(("Next", f"semveil certify {message} says what is promised, semveil audit --help how promises are tested"))
+    lines.append(
+        ("Next", f"semveil certify {pasted(message)} says what is promised, semveil audit --help how promises are tested")
+    )
     show(summary, lines, as_json=False, table=_table(found.results, verdict))
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from semveil.cli.console import Line
+from semveil.cli.terminal import pasted
 
 if TYPE_CHECKING:
     from semveil.link.outputs import Record
@@ -23,7 +24,7 @@ def certified_lines(certificate: "Certificate", written: Sequence[Path]) -> list
 
     label, _, short = explain(certificate)[0].partition(": ")
     names = ", ".join(path.name for path in written[len(written) // 2 :])
-    return [(label, short), ("Certified", f"{names}; to read one: semveil certify {written[0]}")]
+    return [(label, short), ("Certified", f"{names}; to read one: semveil certify {pasted(written[0])}")]
 
 
 def record_lines(record: "Record | None") -> list[Line]:

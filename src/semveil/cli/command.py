@@ -75,12 +75,15 @@ class Command(TyperCommand):
             args: words of the command line after the command.
 
         Raises:
-            OptionError: the file names an unknown option or gives one twice, a value has the wrong kind, or a
-                path is empty.
+            OptionError: a name of a photo is read as an option, the file names an unknown option or gives one
+                twice, a value has the wrong kind, or a path is empty.
         """
         try:
             return self._parsed(ctx, args)
         except Exception as error:
+            taken = next((word for word in args if word.startswith("-") and Path(word).exists()), None)
+            if taken is not None and hasattr(error, "option_name"):
+                raise OptionError(f"{taken!r} is read as options; for the file of that name write ./{taken}") from None
             if getattr(error, "ctx", self) is None:  # a mistake found before typer's own parsing, which names the command
                 error.ctx = ctx  # type: ignore[attr-defined]
             raise

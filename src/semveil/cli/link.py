@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """`semveil send`, `receive` and `eavesdrop`: three processes and one message file."""
 
-import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -14,6 +13,7 @@ from semveil.cli.console import NOTHING_KEPT, Line, note, show, stages, when_int
 from semveil.cli.ledger import LedgerFile, SpendingLimit, check_limit
 from semveil.cli.parties import ProtectionOptions, default_model
 from semveil.cli.shared_key import check_key_options, key_of
+from semveil.cli.terminal import pasted
 
 if TYPE_CHECKING:
     from semveil.link.receive import Received
@@ -278,14 +278,14 @@ def eavesdrop(
     heard = eavesdrop_on(
         message, out, iq=iq, model=model, snr_db=snr_db, channel=over, seed=seed, certificate_in_png=in_png, device=device
     )
-    _report(heard, following=[f"semveil attack {message} tries harder"], as_json=as_json)
+    _report(heard, following=[f"semveil attack {pasted(message)} tries harder"], as_json=as_json)
 
 
 def _after_sending(sent: "Sent", out: Path | None, *, digital: bool) -> list[str]:
     """Commands for both sides of a message file."""
     if out is None:
         return []
-    name = shlex.quote(str(out))
+    name = pasted(out)
     key = " --key KEY" if sent.message.keyed is not None else ""
     bob = f"semveil receive {name}{key} --out bob.png"
     return [bob] if digital else [bob, f"semveil attack {name}"]

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """What `semveil protect` says when it is done: what is hidden, what is not, what is promised, and what to do next."""
 
-import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from semveil.cli.console import Line, note, show
+from semveil.cli.terminal import pasted
 
 if TYPE_CHECKING:
     from semveil.bulk.settings import Settings
@@ -85,7 +85,7 @@ def _hidden(summary: "Summary", settings: "Settings", *, by_default: bool) -> li
 
     method = listed(settings.method)
     lines: list[Line] = [("Method", settings.method + (" (the default; semveil methods lists others)" if by_default else ""))]
-    if method.hides:
+    if method.hides and (summary.protected or summary.done_before):
         lines += [("Hidden", f"{method.hides}."), ("Not hidden", f"{method.leaves}.")]
     if settings.layout == Layout.WHOLE_PHOTO or summary.clips:
         around = "photos and clips are as they were" if summary.clips else "photos are as they were"
@@ -125,7 +125,7 @@ def _next(summary: "Summary", settings: "Settings", out: Path) -> list[Line]:
     if not (summary.protected or summary.done_before):
         return []
     outputs = [name for account in summary.accounts for name in account.outputs if name.endswith(SHOWN_FILES)]
-    file = shlex.quote(str(out / outputs[0])) if outputs else "FILE"
+    file = pasted(out / outputs[0]) if outputs else "FILE"
     commands = [f"semveil certify {file}"]
     commands += [f"semveil restore {file} --key KEY"] if settings.sealing is not None else []
     commands += ["semveil ledger show --subject NAME"] if summary.recorded else []

@@ -114,8 +114,8 @@ def transmit(
     asked.check(keyed=False)
     options.check_snr("--snr-db", snr_db)
     options.check_snr("--eve-snr-db", eve_snr_db)
-    options.channel("--bob-channel", bob_channel or channel)  # their check
-    options.channel("--eve-channel", eve_channel or channel)
+    for flag, text in (("--channel", channel), ("--bob-channel", bob_channel), ("--eve-channel", eve_channel)):
+        options.channel(flag, text)  # its check
     options.check_output_folder(out)
     called = photo_names(photos, names)
     options.check_device(device)

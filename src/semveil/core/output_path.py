@@ -38,3 +38,20 @@ def output_path(path: str | os.PathLike[str] | None, name: str = "out") -> Path 
     if not os.fspath(path):
         raise OutputError(f"{name} is empty; name a file or folder ('.' is the current folder)")
     return Path(path)
+
+
+def keep_inputs(out: Path | None, *inputs: object) -> None:
+    """Refuse an output that is one of the files that are read: writing it would lose what it was made of.
+
+    Args:
+        out: file to write; None where there is to be none.
+        *inputs: paths among which it must not be, by whatever name; anything else, such as an array, counts for nothing.
+
+    Raises:
+        OutputError: `out` is one of them.
+    """
+    for path in inputs:
+        if out is None or not isinstance(path, str | os.PathLike) or not os.path.exists(path) or not out.exists():
+            continue
+        if os.path.samefile(path, out):
+            raise OutputError(f"cannot write {str(out)!r}: it is read here too, and would be lost; name another file")

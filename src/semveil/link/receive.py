@@ -12,7 +12,7 @@ from torch import Tensor
 from semveil.channels import DigitalMessage, Message, MessageError, channel_of, is_digital, read_digital, read_message
 from semveil.channels.wiretap import AnyChannel, AnySnr
 from semveil.core.brief import Brief
-from semveil.core.output_path import output_path
+from semveil.core.output_path import keep_inputs, output_path
 from semveil.core.progress import Note, unheard
 from semveil.core.rng import streams
 from semveil.link.keys import SENT, AnyKey, bob_key, nonce_log
@@ -92,6 +92,7 @@ def receive(
         KeyProblem: the key is missing or not Alice's, the side information was altered, or the message was read before.
     """
     out = output_path(out)
+    keep_inputs(out, message, key)
     read, loaded = _open(message, model, iq=iq)
     loaded = loaded.to(device)
     nonce = None if read.keyed is None else read.keyed.nonce
@@ -150,6 +151,7 @@ def eavesdrop(
         MessageError: the message is damaged, or needs another model.
     """
     out = output_path(out)
+    keep_inputs(out, message)
     read, loaded = open_message(message, model, iq=iq)
     loaded = loaded.to(device)
     images = method_for_eve(read, loaded).eavesdrop(

@@ -12,7 +12,7 @@ from torch import Tensor
 from semveil.channels import DigitalMessage, Message, digital_bytes, message_bytes
 from semveil.core.brief import Brief
 from semveil.core.errors import KeyProblem
-from semveil.core.output_path import output_path
+from semveil.core.output_path import keep_inputs, output_path
 from semveil.core.progress import Note, Progress, quiet, unheard
 from semveil.core.provenance import commit
 from semveil.core.publish import File
@@ -116,6 +116,7 @@ def send(
     """
     out = output_path(out)
     iq = output_path(iq, "iq")
+    keep_inputs(out, key, *(photos if isinstance(photos, list | tuple) else [photos]))
     book = open_ledger(subject, ledger, limit, note=note)
     shared = alice_key(key)
     asked = {name for name, value in options.items() if value is not None}

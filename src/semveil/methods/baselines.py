@@ -79,6 +79,11 @@ def from_levels(levels: Tensor, like: Tensor) -> Tensor:
     return (levels / 127.5 - 1).to(like)
 
 
+def _check_fits(name: str, value: float, size: int) -> None:
+    if value > size:
+        raise ValueError(f"{name} must be at most the crop's side, {size} pixels, got {value:g}; change it or size")
+
+
 class WithoutNetworks(Shown):
     """What has no networks: pictures are computed on the CPU, exactly, and lie where they lay."""
 
@@ -107,6 +112,7 @@ class Blur(WithoutNetworks):
     def __post_init__(self) -> None:
         require_positive("the sigma of a blur", self.sigma)
         _check_whole("size", self.size)
+        _check_fits("sigma", self.sigma, self.size)
 
     def protect(self, images: Tensor, *, rng: torch.Generator | None = None) -> Release:
         """Blurred crops (B, 3, S, S); deterministic, `rng` is not used."""
@@ -138,6 +144,7 @@ class Mosaic(WithoutNetworks):
     def __post_init__(self) -> None:
         _check_whole("block", self.block)
         _check_whole("size", self.size)
+        _check_fits("block", self.block, self.size)
 
     def protect(self, images: Tensor, *, rng: torch.Generator | None = None) -> Release:
         """Pixelated crops (B, 3, S, S); deterministic, `rng` is not used."""
@@ -312,6 +319,7 @@ class DPSVD(WithoutNetworks):
         L2Laplace(self.scale)  # its check
         _check_whole("rank", self.rank)
         _check_whole("size", self.size)
+        _check_fits("rank", self.rank, self.size)
 
     def protect(self, images: Tensor, *, rng: torch.Generator | None = None) -> Release:
         """Low-rank crops with noisy singular values; the guarantee covers the singular values only.
