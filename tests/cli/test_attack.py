@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 ALICE = ("--model", "tiny")
 FEW = ("--known", "150", "--seed", "1")
@@ -46,3 +47,14 @@ def test_attacks_that_cannot_be_run_are_named(semveil: Callable, photo: Path, tm
     found = semveil("attack", tmp_path / "m.svl", *FEW, "--attack", name, "--out", tmp_path / "out")
     assert found.code == 2 and words in found.stderr, found
     assert not (tmp_path / "out").exists()
+
+
+def test_an_attack_does_not_replace_the_photo_it_is_judged_by(
+    semveil: Callable, failed: Callable, photo: Path, tmp_path: Path
+) -> None:
+    mine = tmp_path / "direct.png"
+    Image.open(photo).save(mine)
+    before = mine.read_bytes()
+    assert semveil("send", mine, "--model", "tiny", "--protection", "none", "--out", tmp_path / "m.svl").code == 0
+    failed(semveil("attack", tmp_path / "m.svl", "--photo", mine, "--attack", "direct", "--out", tmp_path), 5, "would be lost")
+    assert mine.read_bytes() == before

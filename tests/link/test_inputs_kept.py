@@ -14,6 +14,7 @@ from semveil.core.output_path import keep_inputs
 from semveil.keys.secret import Secret, write_secret
 from semveil.link.receive import eavesdrop, receive
 from semveil.link.send import send
+from semveil.link.transmit import transmit
 
 
 @pytest.fixture
@@ -46,6 +47,15 @@ def test_what_is_read_is_never_written_over(files: dict[str, Path], name: str, l
     with pytest.raises(OutputError, match="it is read here too, and would be lost"):
         CALLS[name](files, out)
     assert target.read_bytes() == before
+
+
+@pytest.mark.parametrize("name", ["source.png", "bob.png"])
+def test_a_photo_in_the_output_folder_is_not_replaced_by_a_picture_of_its_name(files: dict[str, Path], name: str) -> None:
+    photo = files["photo"].rename(files["photo"].with_name(name))
+    before = photo.read_bytes()
+    with pytest.raises(OutputError, match="would be lost"):
+        transmit([photo], photo.parent)
+    assert photo.read_bytes() == before and len(list(photo.parent.iterdir())) == len(files)
 
 
 def test_other_files_and_what_is_no_path_count_for_nothing(files: dict[str, Path]) -> None:

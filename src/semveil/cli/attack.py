@@ -82,6 +82,7 @@ def attack(
     options.check_device(device)
 
     from semveil.attacks import ATTACKS
+    from semveil.core.output_path import keep_inputs
     from semveil.core.rng import streams
     from semveil.data.load_faces import load_faces
     from semveil.link.attack import attack as attack_file
@@ -93,6 +94,8 @@ def attack(
 
     for name in names or ():
         ATTACKS[name]  # an unknown name is an error before the work
+    for name in ATTACKS:
+        keep_inputs(out / f"{name}.png", message, photo)
     read, loaded = open_message(message, model)
     loaded = loaded.to(device)
     judging, _ = choose_verifier(verifier, resolution=loaded.size, threshold=threshold)

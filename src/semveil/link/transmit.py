@@ -13,7 +13,7 @@ from torch import Tensor
 from semveil.channels import channel_of
 from semveil.channels.wiretap import AnyChannel, AnySnr
 from semveil.core.brief import Brief
-from semveil.core.output_path import output_path
+from semveil.core.output_path import keep_inputs, output_path
 from semveil.core.progress import Note, Progress, quiet, unheard
 from semveil.core.provenance import commit, versions
 from semveil.core.results import write_result
@@ -115,6 +115,9 @@ def transmit(
         SemveilError: a photo or an output is not as it must be.
     """
     out = output_path(out)
+    for picture in PICTURES:
+        target = None if out is None else out / f"{picture}.png"
+        keep_inputs(target, *(photos if isinstance(photos, list | tuple) else [photos]))
     if all(options.get(name) is None for name in ("protection", "mechanism", "budget")):
         options["protection"] = DEFAULT_PROTECTION
     loaded = (load_model(model) if isinstance(model, str) else model).to(device)
