@@ -103,6 +103,38 @@ def test_a_very_narrow_terminal_is_no_error(
     assert "In short" in shown.getvalue()
 
 
+WIDE = make_table(
+    ["target", "inputs", "claim", "basis", "ε ≥", "detects to", "power", "draws", "verdict", "by"],
+    [
+        [
+            "release/laplace",
+            "two opposite corners of the box",
+            "1: strong",
+            "proved",
+            0.66,
+            4.8,
+            1.0,
+            "4000",
+            "pass",
+            "distinguishing game",
+        ]
+    ],
+)
+
+
+@pytest.mark.parametrize("width", [80, 200])
+def test_a_table_that_is_too_wide_is_told_in_lines(screen: Callable, monkeypatch: pytest.MonkeyPatch, width: int) -> None:
+    """Columns were squeezed to one letter, and the first ones vanished."""
+    monkeypatch.setenv("COLUMNS", str(width))
+    shown = screen()
+    show({}, ["One game."], as_json=False, table=WIDE)
+    lines = ESCAPE.sub("", shown.getvalue()).splitlines()
+    assert max(map(len, lines)) <= width
+    text = " ".join(" ".join(lines).split())
+    assert "release/laplace" in text and "two opposite corners of the box" in text and "distinguishing game" in text
+    assert ("verdict pass; by distinguishing game" in text) == (width == 80)
+
+
 def test_colours_are_readable_on_white_and_on_black(screen: Callable) -> None:
     """Not cyan, green, yellow or white, which vanish on white, nor blue or black, which vanish on black."""
     shown, error = screen(), screen("stderr")

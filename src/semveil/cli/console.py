@@ -120,12 +120,29 @@ def _show_text(lines: Sequence[Line], table: Any) -> None:
     console = Console(highlight=False, width=None if fold else PIPED_WIDTH)
     if fold:
         console.width = max(console.width, NARROWEST)
-    if table is not None:
+    if table is not None and _fits(table, console):
         console.print(table)
+    elif table is not None:
+        lines = [*_as_lines(table), *lines]
     column = 2 + max((len(line[0]) for line in lines if not isinstance(line, str)), default=0)
     for line in lines:
         for part in _folded(line, column, console) if fold else [_unfolded(line)]:
             console.print(part, soft_wrap=True)
+
+
+def _fits(table: Any, console: Any) -> bool:
+    """Whether no column is narrower than its words; rich would print them letter by letter."""
+    wide = console.options.update(max_width=10_000)  # else it is told to need no more than there is
+    return bool(console.measure(table, options=wide).minimum <= console.width)
+
+
+def _as_lines(table: Any) -> list[Line]:
+    """A table that is too wide for the terminal: each row as its first cell, and the others behind their headings."""
+    headings = [str(column.header) for column in table.columns]
+    rows = zip(*([str(cell) for cell in column.cells] for column in table.columns), strict=True)
+    return [
+        (row[0], "; ".join(f"{name} {cell}" for name, cell in zip(headings[1:], row[1:], strict=True) if cell)) for row in rows
+    ]
 
 
 def _unfolded(line: Line) -> Any:
@@ -173,8 +190,14 @@ def make_table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> Any:
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
     for i, column in enumerate(columns):
         number = any(isinstance(row[i], float) for row in rows)
-        short = max((len(_cell(row[i])) for row in rows), default=0) <= NEVER_FOLDED
-        table.add_column(column, justify="right" if number else "left", overflow="fold", no_wrap=short)
+        longest = max((len(_cell(row[i])) for row in rows), default=0)
+        table.add_column(
+            column,
+            justify="right" if number else "left",
+            overflow="fold",
+            no_wrap=longest <= NEVER_FOLDED,
+            min_width=min(longest, NEVER_FOLDED),
+        )
     for row in rows:
         table.add_row(*(Text(_cell(value)) for value in row))
     return table

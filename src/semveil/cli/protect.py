@@ -203,7 +203,7 @@ def protect(
 
     Example: semveil protect group.jpg --method blur --whole-photo --face 0,2
 
-    Example: semveil protect clip.mp4 --epsilon 6 --audio drop --workers 4
+    Example: semveil protect clip.mp4 --epsilon 1 --audio drop --workers 4
     """
     if methods:
         from semveil.methods.listing import list_methods

@@ -87,7 +87,7 @@ def _hidden(summary: "Summary", settings: "Settings", *, by_default: bool) -> li
     lines: list[Line] = [("Method", settings.method + (" (the default; semveil methods lists others)" if by_default else ""))]
     if method.hides and (summary.protected or summary.done_before):
         lines += [("Hidden", f"{method.hides}."), ("Not hidden", f"{method.leaves}.")]
-    if settings.layout == Layout.WHOLE_PHOTO or summary.clips:
+    if (settings.layout == Layout.WHOLE_PHOTO or summary.clips) and (summary.protected or summary.done_before):
         around = "photos and clips are as they were" if summary.clips else "photos are as they were"
         left = f"{_count(summary.faces_left, 'face')} left UNPROTECTED, as chosen; " if summary.faces_left else ""
         lines.append(("", f"Around the faces {around}: {left}faces that were not found are UNPROTECTED too."))

@@ -258,11 +258,15 @@ def _orientation(image: Image.Image) -> int:
         return 1
 
 
+def _a(kind: str | None) -> str:
+    return f"{'an' if str(kind).startswith('A') else 'a'} {kind}"
+
+
 def _damaged(path: str, kind: str | None, error: Exception) -> PhotoError:
     reason = str(error) or type(error).__name__
     if re.search(_UNSUPPORTED, reason):  # damage can look like that, too
-        return PhotoError(f"{path!r} is a {kind} file of a kind that cannot be read ({reason}); save it as JPEG or 8-bit PNG")
-    return PhotoError(f"{path!r} is a {kind} file that is damaged or cut short; copy or download it again ({reason})")
+        return PhotoError(f"{path!r} is {_a(kind)} file of a kind that cannot be read ({reason}); save it as JPEG or 8-bit PNG")
+    return PhotoError(f"{path!r} is {_a(kind)} file that is damaged or cut short; copy or download it again ({reason})")
 
 
 @contextmanager
