@@ -4,6 +4,7 @@
 import os
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import torch
@@ -56,11 +57,15 @@ def protection_targets(model: str) -> dict[str, Target]:
     }
     for name, kind in PROTECTIONS.items():
         found[f"{DPSemCom.name}/{name}"] = Target(
-            lambda epsilon, name=name: method_games(name, epsilon, load_model(model)),
+            partial(_games_on_model, name, model),
             takes_epsilon=kind.takes_epsilon and kind.trained is None,
             goes_without=not kind.genuine_noise,
         )
     return found
+
+
+def _games_on_model(protection: str, model: str, epsilon: float | None) -> list[Game]:
+    return method_games(protection, epsilon, load_model(model))
 
 
 def rotation_games(epsilon: float | None = None) -> list[Game]:
