@@ -132,10 +132,10 @@ def test_everything_that_can_be_reproduced_is_declared() -> None:
 
 
 def test_results_in_the_repository_say_at_which_clean_commit_they_were_made() -> None:
-    """Those that do not are named in results/README.md as measured before the correction."""
+    """Those that do not are named in results/README.md as outdated."""
     root = Path(__file__).resolve().parents[2] / "results"
     text = (root / "README.md").read_text()
-    before = text.partition("## Measured before the correction")[2].partition("\n## ")[0]
+    before = text.partition("## Outdated results")[2].partition("\n## ")[0]
     wrong = [
         str(path.relative_to(root))
         for path in sorted(root.rglob("*.json"))

@@ -132,7 +132,7 @@ def test_a_judge_adds_its_columns_and_nothing_is_measured_anew(runs: list[dict[s
     assert judged["photo, as it is"]["judge_detected"] == [1.0, 1.0, 1.0]
     without, having = tables(first), tables(second)
     assert "judge: same expression" in having and "judge: same expression" not in without
-    assert "without an independent judge" in without and "guessing finds 1 in 7" in having
+    assert "without an independent judge" in without and "chance is 1 in 7" in having
     assert "| latent-dp, gallery, epsilon 8 | 8 of all codes | proved |" in having
 
 

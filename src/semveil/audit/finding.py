@@ -85,16 +85,20 @@ class Finding:
         epsilon = self.claim.epsilon
         match self.verdict:
             case Verdict.NOT_TESTABLE if epsilon is None:
-                return "no epsilon is claimed, and the draws do not always tell the inputs apart"
+                return "no epsilon is claimed, and the outputs do not always distinguish the inputs"
             case Verdict.NOT_TESTABLE:
                 missed = [power.fault for power in self.powers if not power.caught]
-                return f"so many draws would not surely notice: {', '.join(missed)}" if missed else "no fault was planted"
+                return (
+                    f"too little power at this number of draws to detect: {', '.join(missed)}"
+                    if missed
+                    else "no fault was planted"
+                )
             case Verdict.VIOLATED if self.claim.basis == Basis.SIMULATION:
-                return "the claim is for ideal noise (basis: simulation); what is drawn here does not keep it"
+                return "the claim holds for ideal noise (basis: simulation); the simulated samples violate it"
             case Verdict.VIOLATED if self.carried_by == FIT and self.fit is not None:
                 return f"the outputs do not follow {self.fit.law}: {self.fit.statistic}"
             case Verdict.NO_FINITE_EPSILON:
-                return "every draw told its input: no finite epsilon, as the protection itself says"
+                return "every output identifies its input: no finite epsilon, as the protection states"
         return ""
 
     @property

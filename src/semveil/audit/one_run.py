@@ -89,7 +89,7 @@ def play_training(
         lower=lower,
         max_detectable_epsilon=most,
         separated=right == guesses,
-        event=f"the {guesses} surest guesses of {game.canaries} canaries" if lower > 0 else None,
+        event=f"the {guesses} most confident guesses of {game.canaries} canaries" if lower > 0 else None,
         hits=(right, guesses - right) if lower > 0 else None,
         powers=() if not planted else (Power(game.fault[0], caught / RUNS),),
         cpu_seconds=time.process_time() - started,

@@ -2,60 +2,18 @@
 """The audit: play every game there is for what is asked, at several claimed budgets."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from semveil.audit import DRAWS, FALSE_ALARM, Finding, Game, TrainingGame, play, play_training
-from semveil.audit.games import draws as audit_draws
-from semveil.audit.games import groups as audit_groups
-from semveil.audit.games import identity as audit_identity
-from semveil.audit.games import latents as audit_latents
-from semveil.audit.games import ledger as audit_ledger
-from semveil.audit.games import subspace as audit_subspace
-from semveil.audit.games import training as audit_training
-from semveil.audit.games.identity import identity_games
-from semveil.audit.games.images import image_games
-from semveil.audit.games.latents import latent_games
-from semveil.audit.games.mechanisms import release_games, simulated_games
-from semveil.audit.games.methods import method_games, modulo_games, rotation_games
-from semveil.audit.games.sphere import sphere_games, sphere_release_games
+from semveil.audit import DRAWS, FALSE_ALARM, Finding, TrainingGame, play, play_training
 from semveil.audit.journal import Journal, sources_digest
+from semveil.audit.target import AnyGame, Target, all_targets
 from semveil.core.provenance import commit, versions
 from semveil.core.registry import Registry
-from semveil.mechanisms import MECHANISMS, SPHERE_MECHANISMS, ExactMechanism
-from semveil.methods.dp_semcom import DPSemCom
-from semveil.methods.protections import PROTECTIONS
-from semveil.methods.registry import image_methods
 from semveil.models.face import DEFAULT_MODEL, load_model
 
 EPSILONS = (0.1, 1.0, 5.0)
-
-AnyGame = Game | TrainingGame
-
-
-@dataclass(frozen=True)
-class Target:
-    """Something to audit.
-
-    Attributes:
-        games: claimed epsilon, or None for none -> games.
-        takes_epsilon: a budget can be asked of it.
-        goes_without: it also works without one.
-    """
-
-    games: Callable[[Any], Sequence[AnyGame]]
-    takes_epsilon: bool = True
-    goes_without: bool = False
-
-    def budgets(self, epsilons: Sequence[float]) -> list[float | None]:
-        """Budgets to audit the target at; None stands for an audit without one.
-
-        Args:
-            epsilons: asked for; ignored where the target takes none.
-        """
-        return [*([None] if self.goes_without else []), *(epsilons if self.takes_epsilon else [])]
 
 
 def targets(model: str = DEFAULT_MODEL) -> Registry[Target]:
@@ -66,57 +24,7 @@ def targets(model: str = DEFAULT_MODEL) -> Registry[Target]:
     Args:
         model: name or folder of the face model that the games use.
     """
-    found: Registry[Target] = Registry("audit target")
-    for name, law in MECHANISMS.items():
-        found.add(name, Target(partial(simulated_games, name)))
-        if isinstance(law.example()[0], ExactMechanism):
-            found.add(f"release/{name}", Target(partial(release_games, name)))
-    for name in SPHERE_MECHANISMS:
-        found.add(f"sphere/{name}", Target(partial(sphere_games, name)))
-        found.add(f"release/sphere/{name}", Target(partial(sphere_release_games, name)))
-    found.add("rotation", Target(rotation_games, takes_epsilon=False, goes_without=True))
-    found.add("modulo", Target(modulo_games, goes_without=True))
-    for protection, kind in PROTECTIONS.items():
-        found.add(
-            f"{DPSemCom.name}/{protection}",
-            Target(
-                partial(_games_of_method, protection, model),
-                takes_epsilon=kind.takes_epsilon and kind.trained is None,
-                goes_without=not kind.genuine_noise,
-            ),
-        )
-    for name in audit_latents.VARIANTS:
-        own = audit_latents.takes_epsilon(name)
-        found.add(name, Target(partial(latent_games, name, model), takes_epsilon=own, goes_without=not own))
-    for name in audit_latents.SEARCHED:
-        found.add(f"search/{name}", Target(partial(audit_latents.searched_games, name)))
-    for name in audit_subspace.VARIANTS:
-        found.add(name, Target(partial(audit_subspace.subspace_games, name)))
-    for name in audit_identity.VARIANTS:
-        own = audit_identity.takes_epsilon(name)
-        found.add(name, Target(partial(identity_games, name), takes_epsilon=own, goes_without=not own))
-    found.add(audit_training.TARGET, Target(audit_training.training_games))
-    found.add(audit_draws.TARGET, Target(audit_draws.draws_games))
-    found.add(audit_ledger.TARGET, Target(partial(_games_of_ledger, model)))
-    found.add(audit_groups.TARGET, Target(lambda epsilon: audit_groups.group_games(), takes_epsilon=False, goes_without=True))
-    played = {name.partition("/")[0] for name in (*audit_latents.VARIANTS, *audit_identity.VARIANTS)}
-    for name in image_methods():
-        if name in played:
-            continue
-        found.add(name, Target(partial(_games_of_images, name), takes_epsilon=False, goes_without=True))
-    return found
-
-
-def _games_of_images(name: str, epsilon: None) -> list[Game]:
-    return image_games(name)
-
-
-def _games_of_method(protection: str, model: str, epsilon: float | None) -> list[Game]:
-    return method_games(protection, epsilon, load_model(model))
-
-
-def _games_of_ledger(model: str, epsilon: float) -> list[Game]:
-    return audit_ledger.ledger_games(epsilon, load_model(model))
+    return all_targets(model)
 
 
 def choose(names: Sequence[str], available: Registry[Target]) -> list[str]:

@@ -2,5 +2,5 @@
 """The command line: a file for each command, which parses, calls one function of the library and prints.
 
 `main` registers the commands; `console`, `command`, `options`, `help` and `parties` are what they share. Only
-`experiments`, `evaluate` and `audit` import `semveil.experiments`; nothing imports `semveil.cli`.
+`experiments` and `evaluate` import `semveil.experiments`; nothing imports `semveil.cli`.
 """

@@ -2,9 +2,11 @@
 """Names that users select by: a registry that refuses duplicates, suggests near misses and includes plugins."""
 
 import difflib
+import pkgutil
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from importlib import import_module
 from typing import Any, Generic, TypeVar
 
 from semveil.core.plugins import Plugin, PluginError, PluginWarning, plugins
@@ -188,3 +190,14 @@ def having(*attributes: str) -> Callable[[str, Any], Any]:
         return entry
 
     return accept
+
+
+def import_files(package: str) -> None:
+    """Import every module of a package, not those of its subpackages, so that they register what they define.
+
+    Args:
+        package: its full name, such as `semveil.audit.games`.
+    """
+    folder = import_module(package)
+    for module in pkgutil.iter_modules(folder.__path__, f"{package}."):
+        import_module(module.name)

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from semveil.audit import Fault, Floats, Game, Law, at_twice_the_budget, contrasts
 from semveil.audit.faults import on_grid
+from semveil.audit.target import Target, register_targets
 from semveil.methods import dp_image
 from semveil.methods.dp_image import DPImage
 from semveil.methods.latent_model import LatentModel
@@ -20,6 +21,12 @@ DRAWS = 3
 PIXELS = 10.0  # latents of the example model are so many times its pixels
 SHARE = 0.01
 ONE_MORE = "a draw too many"
+
+
+@register_targets(position=8)
+def draws_targets(model: str) -> dict[str, Target]:
+    """Several draws for one release."""
+    return {TARGET: Target(draws_games)}
 
 
 def draws_games(epsilon: float) -> list[Game]:

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from semveil.audit import Fault, Floats, Game
+from semveil.audit.target import Target, register_targets
 from semveil.data.align import AlignedFace, align_face
 from semveil.data.paste import align_apart, paste_faces
 from semveil.faces.template import TEMPLATE
@@ -18,6 +19,12 @@ APART = (0.75, 0.85)  # sides of a crop between two faces; from .95 on they are 
 SHARE = 0.0002
 SIDE = 48  # of a crop, in pixels of the photo
 _HEIGHT, _WIDTH = 88, 136
+
+
+@register_targets(position=10)
+def group_targets(model: str) -> dict[str, Target]:
+    """Group photos."""
+    return {TARGET: Target.without_epsilon(group_games)}
 
 
 def group_games() -> list[Game]:

@@ -16,6 +16,7 @@ from semveil.audit import Floats, Game, at_twice_the_budget, coarse, contrasts, 
 from semveil.audit.faults import on_grid
 from semveil.audit.game import Fault, Law
 from semveil.audit.laws import cosine_law
+from semveil.audit.target import Target, register_targets
 from semveil.keys.secret import Secret, write_secret
 from semveil.mechanisms import SPHERE_MECHANISMS
 from semveil.mechanisms.exact.sphere import STEP
@@ -67,6 +68,16 @@ VARIANTS: Mapping[str, Maker] = {
     PRIVATE_ATTRIBUTES: _private_attributes,
     PSEUDONYM: _pseudonym,
 }
+
+
+@register_targets(position=6)
+def identity_targets(model: str) -> dict[str, Target]:
+    """The variants of identity-dp."""
+    found = {}
+    for name in VARIANTS:
+        own = takes_epsilon(name)
+        found[name] = Target(partial(identity_games, name), takes_epsilon=own, goes_without=not own)
+    return found
 
 
 def takes_epsilon(variant: str) -> bool:

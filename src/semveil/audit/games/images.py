@@ -3,6 +3,7 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import torch
@@ -10,6 +11,7 @@ from torch import Tensor
 
 from semveil.audit import Floats, Game, Law, contrasts, less_noise, noise_for_twice, repeat_game
 from semveil.audit.laws import noise_law, singular_value_law, stated_scale
+from semveil.audit.target import Target, audited_elsewhere, register_targets
 from semveil.methods.baselines import DPSVD, DPPix, PixelNoise, to_levels
 from semveil.methods.noise_image import NoiseImage
 from semveil.methods.registry import image_methods
@@ -25,6 +27,13 @@ TESTABLE: Mapping[str, Mapping[str, Any]] = {
     "dp-svd": {"scale": 2500.0},
     "noise-image": {"epsilon": 1.0},
 }
+
+
+@register_targets(position=11)
+def image_targets(model: str) -> dict[str, Target]:
+    """Every registered image method whose games stand in no other file."""
+    others = audited_elsewhere("images", model)
+    return {name: Target.without_epsilon(partial(image_games, name)) for name in image_methods() if name not in others}
 
 
 def image_games(name: str) -> list[Game]:

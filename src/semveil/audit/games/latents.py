@@ -15,6 +15,7 @@ from semveil.audit.faults import on_grid
 from semveil.audit.game import Fault, Law
 from semveil.audit.laws import choice_law, clipped_laplace_law, noise_law
 from semveil.audit.search import searched_game
+from semveil.audit.target import Target, register_targets
 from semveil.mechanisms.bounds.weights import WEIGHTINGS
 from semveil.methods.dp_image import DPImage
 from semveil.methods.latent_dp import LatentDP
@@ -51,6 +52,16 @@ VARIANTS: Mapping[str, Maker] = {
 }
 SEARCHED = ("dp-image/all", "latent-dp/uniform", "latent-dp/exponential")  # with a pair that is looked for
 ON_THE_MODEL = ("dp-image/all", "latent-dp/uniform")  # with real latents too
+
+
+@register_targets(position=4)
+def latent_targets(model: str) -> dict[str, Target]:
+    """The variants of both methods, and those with a pair of photos that is searched for."""
+    found = {}
+    for name in VARIANTS:
+        own = takes_epsilon(name)
+        found[name] = Target(partial(latent_games, name, model), takes_epsilon=own, goes_without=not own)
+    return found | {f"search/{name}": Target(partial(searched_games, name)) for name in SEARCHED}
 
 
 def takes_epsilon(variant: str) -> bool:

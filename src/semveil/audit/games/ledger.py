@@ -12,12 +12,13 @@ from torch import Tensor
 
 from semveil.audit import Fault, Floats, Game, contrasts
 from semveil.audit.games.methods import build_method, heard
+from semveil.audit.target import Target, register_targets
 from semveil.mechanisms import Gaussian
 from semveil.methods.baselines import LEVELS, PixelNoise
 from semveil.methods.certificates import certificate_of
 from semveil.methods.identity_dp import IdentityDP
 from semveil.methods.messages import to_message
-from semveil.models.face import FaceModel
+from semveil.models.face import FaceModel, load_model
 from semveil.models.identity import IdentityModel
 from semveil.privacy.certificate import Certificate
 from semveil.privacy.guarantee import Guarantee
@@ -27,6 +28,12 @@ TARGET = "ledger"
 RELEASES = 2
 SHARE, NORMAL_SHARE, CLEAR_SHARE = 0.04, 0.01, 0.0002
 SIDE = 4
+
+
+@register_targets(position=9)
+def ledger_targets(model: str) -> dict[str, Target]:
+    """What the ledger says of several releases."""
+    return {TARGET: Target(lambda epsilon: ledger_games(epsilon, load_model(model)))}
 
 
 def ledger_games(epsilon: float, model: FaceModel) -> list[Game]:

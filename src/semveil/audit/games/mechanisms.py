@@ -3,6 +3,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,8 @@ from torch import Tensor
 
 from semveil.audit import Floats, Game, bits_game, law_game, repeat_game
 from semveil.audit.laws import is_stated, noise_law, stated_scale
-from semveil.mechanisms import MECHANISMS, CoordinateSensitivity, ExactRelease, Gaussian, Mechanism
+from semveil.audit.target import Target, register_targets
+from semveil.mechanisms import MECHANISMS, CoordinateSensitivity, ExactMechanism, ExactRelease, Gaussian, Mechanism
 from semveil.privacy.guarantee import Guarantee, Norm, Sensitivity
 
 VECTOR_SHARE, EXACT_VECTOR_SHARE, EXACT_BITS_SHARE = 0.25, 0.05, 0.1  # exact noise costs microseconds a number
@@ -31,6 +33,17 @@ class _Case:
     release: Callable[[Tensor], Tensor]
     simulate: Callable[[Tensor], Tensor]
     step: float | None = None
+
+
+@register_targets(position=1)
+def mechanism_targets(model: str) -> dict[str, Target]:
+    """Every registered noise law, and its exact release where it has one."""
+    found = {}
+    for name, law in MECHANISMS.items():
+        found[name] = Target(partial(simulated_games, name))
+        if isinstance(law.example()[0], ExactMechanism):
+            found[f"release/{name}"] = Target(partial(release_games, name))
+    return found
 
 
 def simulated_games(name: str, epsilon: float, *, rng: torch.Generator | None = None) -> list[Game]:

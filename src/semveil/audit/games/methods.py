@@ -4,6 +4,7 @@
 import os
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import torch
@@ -23,6 +24,7 @@ from semveil.audit import (
 )
 from semveil.audit.game import Draw, Law
 from semveil.audit.laws import circle_law, is_stated, noise_law, stated_scale
+from semveil.audit.target import Target, register_targets
 from semveil.faces.parts import BASE_CODES, PRIVATE_CODES, codes_of_parts
 from semveil.keys import KeyStream
 from semveil.mechanisms import ClipBox
@@ -31,7 +33,7 @@ from semveil.methods.pairs import NoPair
 from semveil.methods.protections import PROTECTIONS
 from semveil.methods.protectors import Keyed, Noisy
 from semveil.methods.transmission import Transmission
-from semveil.models.face import FaceModel
+from semveil.models.face import FaceModel, load_model
 from semveil.privacy.guarantee import Guarantee
 from semveil.protection.code_rotation import CodeRotation
 from semveil.protection.keyed import KeyedProtection
@@ -44,6 +46,26 @@ BOX = ClipBox(-1.0, 1.0, source="an example")
 FEW_CODES = (0,)  # private code of most audited methods: a fault shows sooner in fewer numbers
 KEYED_SHARE, METHOD_SHARE, REPEAT_SHARE, CERTAIN_SHARE, REAL_SHARE, REAL_KEYED_SHARE = 0.1, 0.02, 0.005, 0.0002, 0.0003, 0.004
 OUTSIDE = 10.0  # widths of the box beyond its corners
+
+
+@register_targets(position=3)
+def protection_targets(model: str) -> dict[str, Target]:
+    """The keyed protections alone, and dp-semcom with every registered protection."""
+    found = {
+        "rotation": Target.without_epsilon(rotation_games),
+        "modulo": Target(modulo_games, goes_without=True),
+    }
+    for name, kind in PROTECTIONS.items():
+        found[f"{DPSemCom.name}/{name}"] = Target(
+            partial(_games_on_model, name, model),
+            takes_epsilon=kind.takes_epsilon and kind.trained is None,
+            goes_without=not kind.genuine_noise,
+        )
+    return found
+
+
+def _games_on_model(protection: str, model: str, epsilon: float | None) -> list[Game]:
+    return method_games(protection, epsilon, load_model(model))
 
 
 def rotation_games(epsilon: float | None = None) -> list[Game]:

@@ -14,6 +14,7 @@ from semveil.audit import Floats, Game, at_twice_the_budget, bits_game, coarse, 
 from semveil.audit.faults import on_grid
 from semveil.audit.game import Draw
 from semveil.audit.laws import cosine_law
+from semveil.audit.target import Target, register_targets
 from semveil.mechanisms import SPHERE_MECHANISMS, SphereMechanism
 from semveil.mechanisms.exact.sphere import STEP
 from semveil.privacy.guarantee import Guarantee
@@ -22,6 +23,16 @@ DIMENSION = 8  # fewer coordinates keep more of a vector at the same epsilon, so
 NEAR = 0.1  # radians between the near poles
 SHARE, REPEAT_SHARE = 0.25, 0.01
 EXACT_SHARE, EXACT_REPEAT_SHARE = 0.04, 0.01  # exact vectors cost a tenth of a millisecond each
+
+
+@register_targets(position=2)
+def sphere_targets(model: str) -> dict[str, Target]:
+    """Every registered law on the sphere, and its exact release."""
+    found = {}
+    for name in SPHERE_MECHANISMS:
+        found[f"sphere/{name}"] = Target(partial(sphere_games, name))
+        found[f"release/sphere/{name}"] = Target(partial(sphere_release_games, name))
+    return found
 
 
 def sphere_games(name: str, epsilon: float, *, rng: torch.Generator | None = None) -> list[Game]:

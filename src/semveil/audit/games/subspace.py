@@ -12,6 +12,7 @@ from semveil.audit import Floats, Game, at_twice_the_budget, contrasts, repeat_g
 from semveil.audit.faults import on_grid
 from semveil.audit.game import Law, Measure
 from semveil.audit.laws import ball_law, choice_law, clipped_laplace_law, cosine_law, stated_scale
+from semveil.audit.target import Target, register_targets
 from semveil.methods.dp_image import DPImage
 from semveil.methods.gallery import Gallery
 from semveil.methods.latent_dp import LatentDP
@@ -42,6 +43,12 @@ VARIANTS: Mapping[str, Callable[[LatentModel, float], Method]] = {
         for law in ("exponential", "nearest")
     },
 }
+
+
+@register_targets(position=5)
+def subspace_targets(model: str) -> dict[str, Target]:
+    """The variants of both methods in a subspace."""
+    return {name: Target(partial(subspace_games, name)) for name in VARIANTS}
 
 
 def subspace_games(variant: str, epsilon: float) -> list[Game]:

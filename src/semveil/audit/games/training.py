@@ -12,6 +12,7 @@ from torch.nn import functional
 from semveil.audit import Floats, Game, TrainingGame, contrasts, less_noise, noise_for_twice
 from semveil.audit.faults import DOUBLED
 from semveil.audit.laws import noise_law
+from semveil.audit.target import Target, register_targets
 from semveil.training.dp_sgd import DPSGD, Phase, PrivateTrainer, noise_for, training_guarantee
 
 TARGET = "dp-sgd"
@@ -22,6 +23,12 @@ STEP = Phase("network", rate=1.0, steps=1)
 SHARE = 0.002
 SMALLEST = 1.0  # epsilon that the orders of the accountant reach at this delta, with room
 LOUD = 30.0  # size of the picture whose gradient is clipped
+
+
+@register_targets(position=7)
+def training_targets(model: str) -> dict[str, Target]:
+    """Private training."""
+    return {TARGET: Target(training_games)}
 
 
 def training_games(epsilon: float) -> Sequence[Game | TrainingGame]:

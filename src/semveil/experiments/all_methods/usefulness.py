@@ -187,7 +187,7 @@ def _reidentified(bench: Bench, case: Case, images: Tensor) -> dict[str, Any]:
         gallery = read(bench.signals[name], bench.faces.gallery)
         known = read(bench.signals[name], bench.public.images)
         found[name] = _ranks(nearest(shown[name], gallery, names, people))
-        found[f"{name}, learnt"] = _ranks(nearest(undone(learnt, known, asked), gallery, names, people))
+        found[f"{name}, trained"] = _ranks(nearest(undone(learnt, known, asked), gallery, names, people))
     return found
 
 
@@ -221,8 +221,8 @@ def table(result: Mapping[str, Any]) -> list[str]:
     """Two tables: what each case promises and what attackers make of it; what of the faces is kept."""
     cases: Mapping[str, Mapping[str, Any]] = result["cases"]
     verifiers = list(result["config"]["verifiers"])
-    attackers = [f"{name}{how}" for name in verifiers for how in ("", ", learnt")]
-    head = ["case", "ε of what", "basis", "face found", "SSIM", *(f"taken for another, {name}" for name in verifiers)]
+    attackers = [f"{name}{how}" for name in verifiers for how in ("", ", trained")]
+    head = ["case", "ε and what it covers", "basis", "face detected", "SSIM", *(f"not accepted, {name}" for name in verifiers)]
     head += [f"rank 1, {name}" for name in attackers]
     rows = []
     for name, case in cases.items():
@@ -278,12 +278,12 @@ def _about(result: Mapping[str, Any]) -> str:
     config = result["config"]
     model, identity = config["model"], config["identity_model"]
     people = next((case["reidentified"]["people"] for case in result["cases"].values() if case["reidentified"]), 0)
-    guessing = f"; guessing finds 1 in {people}" if people else "; nobody to be found again in this preset"
+    guessing = f"; chance is 1 in {people}" if people else "; no re-identification in this preset"
     judge = "with" if result.get("judged") else "without"
     return (
         f"{config['photos']['description']}; models {model['name']} (`{model['digest'][:12]}`) and {identity['name']} "
-        f"(`{identity['digest'][:12]}`); one draw per photo, noise simulated, claims those of a release{guessing}. Attackers "
-        f"who learnt protected public faces themselves. Means over photos with 95 % intervals; {judge} an independent judge."
+        f"(`{identity['digest'][:12]}`); one draw per photo, noise simulated, guarantees those of a release{guessing}. Trained "
+        f"attackers protected public faces themselves. Means over photos with 95 % intervals; {judge} an independent judge."
     )
 
 

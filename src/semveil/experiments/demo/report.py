@@ -54,8 +54,8 @@ def write_report(path: Path, content: Mapping[str, Any], pictures: Mapping[str, 
         "<h1>One photo, two receivers</h1>",
         f"<p>{escape(config['photo'])}, inverted by <b>{escape(config['model']['name'])}</b> and sent by dp-semcom over a "
         f"wiretap channel at {config['snr_db']:g} dB. Bob has the deprotection network, or in the last picture the key; "
-        "Eve puts what she hears into the generator, as the paper's Eve does. An Eve who tries undoes the networks, not the "
-        "key.</p>",
+        "Eve decodes the received signal naively, as in the paper. An adaptive eavesdropper can undo the networks, but "
+        "not the key.</p>",
         _faces(
             pictures, {"source": "source", "inverted": "inversion (no channel)", "direct": "direct transmission, unprotected"}
         ),
@@ -69,8 +69,8 @@ def write_report(path: Path, content: Mapping[str, Any], pictures: Mapping[str, 
         _table(records),
         _reasons(records),
         f"<p>FPPSR 1: the recogniser ({escape(config['verifier']['name'])}, threshold {config['verifier']['threshold']:.4g}, "
-        f"{escape(config['verifier']['threshold_from'])}) takes the face for another person's; 0: for the same. One photo "
-        "shows no rates: those are in the experiments.</p>",
+        f"{escape(config['verifier']['threshold_from'])}) does not accept the face as the person; 0: it does. Rates need many "
+        "photos: see the experiments.</p>",
         "<h2>How it was made</h2>",
         f"<p>Channel seed {content['seeds']['channel']}; calibration <code>{escape(config['calibration'])}</code>; "
         f"private codes of the pairs {escape(', '.join(config['private_parts']))}, all under the key; "
@@ -136,9 +136,9 @@ def _guarantees(records: list[dict[str, Any]]) -> str:
     return (
         f'<div class="note"><ul>{items}</ul></div>'
         "<p>The nominal ε is the setting that the protection networks were trained with. They are deterministic, so no "
-        "differential privacy follows from them: whoever knows some photos that were sent learns to undo them "
-        "(<code>semveil attack</code>), and the codes that they leave alone (hair, mouth, nose, background, ...) are sent in "
-        "clear. Under a key all codes are hidden, with new noise for every message; whoever has the key sees what Bob "
+        "differential privacy follows from them: an attacker who knows some of the sent photos can learn to undo them "
+        "(<code>semveil attack</code>), and the codes that they do not protect (hair, mouth, nose, background, ...) are sent "
+        "in the clear. Under a key all codes are hidden, with new noise for every message; whoever has the key sees what Bob "
         "sees.</p>"
     )
 

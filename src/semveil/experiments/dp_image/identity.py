@@ -138,7 +138,7 @@ def _epsilon_above(axes: Axes, result: dict[str, Any]) -> None:
 
 
 def table(result: dict[str, Any]) -> Iterator[str]:
-    epsilons = ["ε by the clip box", "ε as published (observed)", "loss per unit of L1"]
+    epsilons = ["ε by the clip box", "ε as published (observed)", "privacy loss per unit of L1"]
     metrics = ("identity_similarity", "fppsr", "fppsr_to_inversion", "face_detected")
     head = ["noise on", "scale", *epsilons, *heads(metrics)]
     similarity, rate, face = means(result["inverted"], ("identity_similarity", "fppsr", "face_detected"))
@@ -151,9 +151,9 @@ def table(result: dict[str, Any]) -> Iterator[str]:
         rows.append([codes, f"{point['scale']:g}", *claims, *means(point["photos"], metrics)])
     yield from (about(result), *cautions(result["inverted"]))
     yield (
-        f"Mean over {result['config']['preset']['draws']} draws per photo. Other people's similarity: "
+        f"Mean over {result['config']['preset']['draws']} draws per photo. Similarity between different people: "
         f"{result['other_people']['identity_similarity']}. The epsilons "
-        "are those of a release; the runs themselves draw simulated noise."
+        "are those of a release; the noise of these runs is simulated."
     )
     yield from (markdown(head, rows), claims_table(judge(result)))
 
@@ -190,7 +190,7 @@ def judge(result: dict[str, Any]) -> Iterator[Claim]:
     scale, gap = max(gaps, key=lambda item: item[1].value)
     yield Claim(
         "Noise on the identity codes alone gives more realistic faces than noise on all",
-        f"dlib finds a face in {gap} more of them at scale {scale:g}, where the difference is largest",
+        f"dlib detects a face in {gap} more of them at scale {scale:g}, where the difference is largest",
         gap.low > 0,
     )
 

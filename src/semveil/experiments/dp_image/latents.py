@@ -266,25 +266,29 @@ def table(result: dict[str, Any]) -> list[str]:
     theirs = paper["latent_shape"][0] * paper["latent_shape"][1]
     growth = distances["largest_of_first"]
     rows = [
-        ["numbers in a photo's latents", f"{codes} x {style_dim} = {codes * style_dim:,}", f"{theirs:,}"],
-        ["their range", f"{values['min']:.2f} to {values['max']:.2f}", "-20 to 20"],
-        ["L1 distance of two photos, mean", f"{distances['mean']:,.0f}", f"{paper['pair_distance_mean']:,} (roughly)"],
+        ["latent dimension", f"{codes} x {style_dim} = {codes * style_dim:,}", f"{theirs:,}"],
+        ["range of the latent values", f"{values['min']:.2f} to {values['max']:.2f}", "-20 to 20"],
+        ["mean L1 distance between two photos", f"{distances['mean']:,.0f}", f"{paper['pair_distance_mean']:,} (roughly)"],
         ["the same per coordinate", f"{result['per_coordinate']:.2f}", f"{paper['pair_distance_mean'] / theirs:.2f}"],
-        ["largest of all pairs", f"{distances['max']:,.0f} ({distances['pairs']:,} pairs)", f"{paper['pair_distance_max']:,}"],
-        ["largest among the first " + ", ".join(growth), ", ".join(f"{v:,.0f}" for v in growth.values()), ""],
+        [
+            "largest distance over all pairs",
+            f"{distances['max']:,.0f} ({distances['pairs']:,} pairs)",
+            f"{paper['pair_distance_max']:,}",
+        ],
+        ["largest distance among the first " + ", ".join(growth), ", ".join(f"{v:,.0f}" for v in growth.values()), ""],
         *(
             [f"sensitivity `{kind}` (basis: {s.get('basis', 'none')})", "" if s["value"] is None else f"{s['value']:,.0f}", ""]
             for kind, s in sensitivities.items()
         ),
         *([f"largest distance from a photo to: {name}", f"{value:,.0f}", ""] for name, value in result["outliers"].items()),
     ]
-    return [about(result), markdown(["", "here", "the paper"], rows), claims_table(judge(result))]
+    return [about(result), markdown(["", "our result", "paper"], rows), claims_table(judge(result))]
 
 
 def judge(result: dict[str, Any]) -> Iterator[Claim]:
     """[DPI] 4.2.1 and 4.2.2, of latents and pairs."""
     distances, observed = result["distances"], result["sensitivities"]["observed"]["value"]
-    text = "The largest distance of seen photos is an experienced value of the sensitivity for others"
+    text = "The largest distance among known photos is an empirical sensitivity for other photos"
     if observed is None:
         yield Claim(text, "no distances of public photos are kept for this model", None)
     else:
@@ -296,7 +300,7 @@ def judge(result: dict[str, Any]) -> Iterator[Claim]:
         yield Claim(text, ours, max(distances["max"], worst) <= observed)
     found, alone = result["rank_correlation"], result["rank_correlation_of_identity_codes"]
     yield Claim(
-        "A small distance of two photos' latents goes with a large similarity: a strong correlation",
+        "A small latent distance between two photos correlates strongly with a high similarity",
         f"Spearman {found['spearman']:.2f} [{found['low']:.2f}, {found['high']:.2f}] over {found['pairs']:,} pairs "
         f"(strong: -{STRONG:g}); of the identity codes alone {alone['spearman']:.2f} [{alone['low']:.2f}, {alone['high']:.2f}]",
         found["high"] <= -STRONG,

@@ -71,7 +71,7 @@ def _row_name(row: dict[str, Any], rows: list[dict[str, Any]]) -> str:
 
 def table(result: dict[str, Any]) -> list[str]:
     metrics = ("l2", "ald_inf", "ssim", "lpips", "lpips_squeeze", "frechet", "identity_similarity", "face_detected")
-    head = ["method", "amount", "ε of a crop (basis)", *heads(metrics)]
+    head = ["method", "strength", "ε of a crop (basis)", *heads(metrics)]
     rows = [["inversion, no noise", "", "none", *means(result["reconstructed"]["images"], metrics)]]
     for row in result["methods"]:
         amount = f"{row['amount']:.3g} ({row['amount_is']}{'; ' + row['fixed'] if row['fixed'] else ''})"
@@ -82,11 +82,11 @@ def table(result: dict[str, Any]) -> list[str]:
     ]
     return [
         about(result),
-        f"Every method's amount was searched until the mean similarity is the recogniser's threshold, "
-        f"{result['target_similarity']:.4g}, as the paper's 0.31 lies at ArcFace's 0.3; "
-        "a mosaic's whole cells meet it nowhere, so both neighbours are shown.",
+        f"The strength of every method was tuned until the mean similarity equals the recogniser's threshold, "
+        f"{result['target_similarity']:.4g}, since the paper's 0.31 is close to ArcFace's 0.3; "
+        "a mosaic has whole cells and cannot match it exactly, so the two nearest sizes are shown.",
         markdown(head, rows),
-        "The paper's Table 1 (1,024 px; l2 grows with the picture, so compare only within a table):",
+        "The paper's Table 1 (1,024 px; l2 grows with the picture size, so compare only within a table):",
         markdown(["method", "l2", "ALD∞", "SSIM", "FID", "ISS, ArcFace", "ISS, Microsoft"], paper),
         claims_table(judge(result)),
     ]
@@ -98,7 +98,7 @@ def judge(result: dict[str, Any]) -> Iterator[Claim]:
     fields = list(_fields(result["methods"]))
     text = "At equal similarity dp-image has the lowest FID"
     if ours["frechet"] is None:
-        yield Claim(text, "no features to compare sets by", None)
+        yield Claim(text, "no feature network for the Fréchet distance", None)
     else:
         said, verdicts = [], set()
         for key, metric in (("frechet", ours["frechet_metric"]), (UNSEEN, UNSEEN)):

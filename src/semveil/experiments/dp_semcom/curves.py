@@ -162,7 +162,7 @@ def _others(result: dict[str, Any]) -> Iterator[Claim]:
         text = "Eve generates clear face images at nominal epsilon >= 15"
         reference = mean(result["direct"], "face_detected")
         assert reference is not None
-        ours = f"dlib finds a face in {_span(rates)} of them, in {reference.value:.3f} of direct transmission"
+        ours = f"dlib detects a face in {_span(rates)} of them, in {reference.value:.3f} of direct transmission"
         yield Claim(text, ours, min(rates) >= 0.9 * reference.value)
     ratios = [p["noise_calibration"]["fit"]["scale"] / p["nominal_scale"] for p in points if p["noise_calibration"]]
     if ratios:

@@ -53,28 +53,28 @@ def _table(result: dict[str, Any], metric: str, attacks: list[str]) -> NDArray[n
 
 
 def table(result: dict[str, Any]) -> list[str]:
-    """Four tables: the best Eve of each protection, all of them, what links transmissions, and what attributes follow."""
+    """Four tables: the best Eve of each protection, all of them, linkage, and attribute inference."""
     config, verifier = result["config"], result["config"]["verifier"]
     parts = [
         f"{config['photos']}; Bob at {config['preset']['snr_db']:g} dB; model {config['model']['name']} "
         f"(`{config['model']['digest'][:12]}`); recogniser {verifier['name']}, threshold {verifier['threshold']:.4g} "
         f"({verifier['threshold_from']}). Means over photos with 95 % intervals.",
-        "Bob, and the best Eve (least LPIPS) of each protection; `stolen` left out where it steals a key.",
+        "Bob, and the strongest Eve (lowest LPIPS) on each protection; `stolen` is omitted where it uses the key.",
         markdown(*_best(result)),
-        "LPIPS of every Eve, same SNR as Bob. `stolen` has Bob's network or key: the positive control.",
+        "LPIPS of every Eve at Bob's SNR. `stolen` has Bob's network or key (positive control).",
         markdown(*_everyone(result)),
-        "Two transmissions of one photo against two of different photos: AUC from the private block, its length, the common "
-        "codes, everything.",
+        "Linkage: AUC for telling two transmissions of one photo from two of different photos, by the private codes, their "
+        "norm, the common codes, or all codes.",
         markdown(*_linkage(result)),
     ]
     if any(point for case in result["cases"].values() for point in _attributes_of(case)):
-        parts += ["Attributes by a linear probe: AUC.", markdown(*_attributes(result))]
+        parts += ["Attribute inference by a linear probe: AUC.", markdown(*_attributes(result))]
     return parts
 
 
 def _best(result: dict[str, Any]) -> tuple[list[str], list[list[str]]]:
-    likeness = ("LPIPS", "LPIPS-Squeeze", "judged another person", "identity similarity")
-    head = ["protection", "basis", "who", "dB", *likeness, "rank-1", "face found"]
+    likeness = ("LPIPS", "LPIPS-Squeeze", "not accepted as the person", "identity similarity")
+    head = ["protection", "basis", "receiver", "SNR, dB", *likeness, "rank-1", "face detected"]
     preset, plain = result["config"]["preset"], result["unprotected"]
     rows = [["", "", "inversion, no channel", "", *_figures(plain["inverted"])]]
     for name, of in (("direct", "direct"), ("direct, by rotation's public map", "same_map")):
@@ -105,12 +105,12 @@ def _everyone(result: dict[str, Any]) -> tuple[list[str], list[list[str]]]:
 
 def _linkage(result: dict[str, Any]) -> tuple[list[str], list[list[str]]]:
     snr_db = result["config"]["preset"]["eve_snr_db"][0]
-    sources = ("private", "length", "common", "everything")
+    sources = {"private": "private codes", "length": "norm", "common": "common codes", "everything": "all codes"}
     rows = []
     for name, case in result["cases"].items():
         point: dict[str, Any] = next((p for p in case["linkage"] if p["snr_db"] == snr_db), {})
         rows.append([name, *(shown_score(point.get(source)) for source in sources)])
-    return ["protection", *sources], rows
+    return ["protection", *sources.values()], rows
 
 
 def _attributes(result: dict[str, Any]) -> tuple[list[str], list[list[str]]]:
@@ -118,9 +118,9 @@ def _attributes(result: dict[str, Any]) -> tuple[list[str], list[list[str]]]:
     rows = []
     for name, case in result["cases"].items():
         point = next(iter(_attributes_of(case)), {})
-        for source in ("common codes", "everything heard"):
+        for source, heading in (("common codes", "common codes"), ("everything heard", "all received codes")):
             if any(source in point.get(attribute, {}) for attribute in names):
-                rows.append([name, source, *(shown_score(point.get(attribute, {}).get(source)) for attribute in names)])
+                rows.append([name, heading, *(shown_score(point.get(attribute, {}).get(source)) for attribute in names)])
     return ["protection", "from", *names], rows
 
 

@@ -41,6 +41,6 @@ def about(result: dict[str, Any]) -> str:
     return (
         f"{config['photos']['description']}; {config['snr_db']:g} dB; {seeds}; model {config['model']['name']} "
         f"(`{config['model']['digest'][:12]}`); recogniser {verifier['name']}, threshold {verifier['threshold']:.4g} "
-        f"({verifier['threshold_from']}). Mean over photos with a 95 % bootstrap interval; an interval without width at 0 or 1 "
-        "says that no photo differed."
+        f"({verifier['threshold_from']}). Mean over photos with a 95 % bootstrap interval; an interval of zero width at 0 or 1 "
+        "means that all photos agree."
     )

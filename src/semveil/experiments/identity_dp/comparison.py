@@ -122,15 +122,16 @@ def table(result: dict[str, Any]) -> list[str]:
     paper = result["paper"]
     return [
         about(result),
-        f"In the photos dlib finds a face in {found}. Other people's identity distance: {others(result)}. identity-dp takes "
-        f"{seconds:.3f} s of processor time per photo, one at a time with {result['threads']} thread(s), without "
-        f"finding and aligning the face (the paper: {paper['seconds_per_image']:g} s on {paper['seconds_per_image_on']}). "
-        "Amounts are the paper's, at 256 px, and shrink with the crop; `text` and `numbers` are the readings of the errata.",
+        f"dlib detects a face in {found} of the photos. Identity distance between different people: {others(result)}. "
+        f"identity-dp takes {seconds:.3f} s of CPU time per photo, one at a time with {result['threads']} thread(s), "
+        f"excluding face detection and alignment (the paper: {paper['seconds_per_image']:g} s on "
+        f"{paper['seconds_per_image_on']}). Parameters are the paper's, for 256 px, scaled to the crop; `text` and `numbers` are the two "
+        "readings in the errata.",
         markdown(head, rows),
         claims_table(judge(result), said_by=SAID_BY),
         f"Table I, {REPORTED} (CelebA-HQ, 256 px; PSR by Microsoft Azure Face):",
         reported(paper["table1"]),
-        f"Table II, {REPORTED} (CelebA); nothing of it is measured here but identity-dp's rows above:",
+        f"Table II, {REPORTED} (CelebA); only identity-dp is measured here, in the rows above:",
         reported(paper["table2"]),
     ]
 
@@ -143,7 +144,7 @@ def judge(result: dict[str, Any]) -> Iterator[Claim]:
     accepted = {name: 1 - value(plain, name) for name in plain if name.startswith("protected ")}
     words = ", ".join(f"{name.removeprefix('protected ')} accepts {rate:.3f}" for name, rate in accepted.items())
     yield Claim(
-        f"Aim: without noise SSIM >= {PLAIN_SSIM_AIM:g}, PSNR >= {PLAIN_PSNR_AIM:g} dB, the person accepted for "
+        f"Target: without noise SSIM >= {PLAIN_SSIM_AIM:g}, PSNR >= {PLAIN_PSNR_AIM:g} dB, the person accepted for "
         f">= {PLAIN_ACCEPTED_AIM:.0%}",
         f"SSIM {mean(plain, 'ssim')}, PSNR {mean(plain, 'psnr')}; {words}",
         value(plain, "ssim") >= PLAIN_SSIM_AIM
@@ -152,7 +153,7 @@ def judge(result: dict[str, Any]) -> Iterator[Claim]:
     )
     ratio = value(ours, "face_detected") / source
     yield Claim(
-        f"Aim: at epsilon 6 PSR >= {PSR_AIM:g} with SSIM >= {SSIM_AIM:g} and detection >= {DETECTION_AIM:g} of the photos'",
+        f"Target: at epsilon 6 PSR >= {PSR_AIM:g} with SSIM >= {SSIM_AIM:g} and detection >= {DETECTION_AIM:g} of the photos'",
         f"PSR {mean(ours, 'psr')}, SSIM {mean(ours, 'ssim')}, detection {ratio:.3f} of the photos'",
         value(ours, "psr") >= PSR_AIM and value(ours, "ssim") >= SSIM_AIM and ratio >= DETECTION_AIM,
     )

@@ -30,19 +30,19 @@ def leak_tables(result: dict[str, Any]) -> list[str]:
         for attack, signal, *_ in further
     ]
     return [
-        f"Share of photos whose person comes first (rank 1), with a 95 % interval over people; model {model['name']} "
-        f"(`{model['digest'][:12]}`). {photos['probes']} held-out people are looked for among {people['gallery']} "
-        f"({photos['gallery']} photos). To undo the protection the attacker learns from {photos['strangers']} photos that it "
-        f"protected itself; to learn the people, from half of {photos['named']} protected photos of {people['named']} people, "
-        "and it is asked about the other half. Photos to learn from were in the networks' training set, without names; those "
-        "that are looked for were not.",
-        markdown(["attacker", "by", "guessing", *variants], rows),
-        "Among the ten that come first (rank 10), for attackers who learn nothing from other protected photos:",
-        markdown(["attacker", "by", *variants], tenth),
+        f"Rank 1: fraction of photos whose person is ranked first, with a 95 % interval over people; model {model['name']} "
+        f"(`{model['digest'][:12]}`). {photos['probes']} held-out people are searched among {people['gallery']} "
+        f"({photos['gallery']} photos). An attacker who learns to undo the protection trains on {photos['strangers']} photos "
+        f"that it protected itself; one who learns the people, on half of {photos['named']} protected photos of {people['named']} "
+        "people, and is tested on the other half. The attackers' training photos were in the networks' training set, without "
+        "names; the test photos were not.",
+        markdown(["attacker", "recogniser or features", "chance", *variants], rows),
+        "Rank 10 (the person is among the first ten), for attackers who do not train on other protected photos:",
+        markdown(["attacker", "recogniser or features", *variants], tenth),
         "SSIM to the photo: " + ", ".join(f"{name} {variant['ssim']:.3f}" for name, variant in variants.items()) + ".",
-        f"A linear probe on the attributes that pass in clear, learnt from {photos['public']} photos, asked for the identity:",
+        f"Linear probe that predicts the identity from the attributes sent in the clear, trained on {photos['public']} photos:",
         markdown(
-            ["attributes see", "cosine with the identity", "person found first"],
+            ["attribute resolution", "cosine with the identity", "person ranked first"],
             [
                 [f"{row['attribute_side']} px", f"{row['cosine_with_the_identity']:.3f}", _cell(row)]
                 for row in result["attribute_probe"]

@@ -185,9 +185,9 @@ def table(result: dict[str, Any]) -> list[str]:
     counts = result["pairs"]
     return [
         f"{material(result)} Recognisers: {', '.join(judged)}.{lacking(result)}",
-        f"{counts['same']} pairs of one person and {counts['different']} of two people, in {counts['folds']} folds that share "
-        f"nobody; the second photo of a pair is protected; the threshold of each fold is that at which the others' pairs show "
-        f"a false acceptance rate of {result['far']:g}. Mean and deviation over folds.",
+        f"{counts['same']} genuine and {counts['different']} impostor pairs in {counts['folds']} folds with disjoint "
+        "people; the second photo of a pair is protected; the threshold of each fold gives a false acceptance rate of "
+        f"{result['far']:g} on the other folds. Mean and standard deviation over folds.",
         markdown(head, rows),
         claims_table(judge(result), said_by=SAID_BY),
         f"Table III, {REPORTED} (LFW; FaceNet):",

@@ -77,7 +77,7 @@ def photo_files(folder: Path) -> dict[str, Path]:
         DataMissing: it is no folder.
     """
     if not folder.is_dir():
-        raise DataMissing(f"{folder} is no folder of photos")
+        raise DataMissing(f"{folder} is not a folder of photos")
     files = (path for path in sorted(folder.rglob("*")) if path.suffix.lower() in SUFFIXES and path.is_file())
     return {path.relative_to(folder).with_suffix("").as_posix(): path for path in files}
 

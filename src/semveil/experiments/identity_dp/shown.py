@@ -11,7 +11,7 @@ from semveil.experiments.kit.set_distance import shown_distances
 from semveil.experiments.kit.statistics import mean
 from semveil.experiments.kit.tables import HEADS, markdown, means
 
-SAID_BY = "The paper's text, or our aim"
+SAID_BY = "Claim in the paper, or our target"
 REPORTED = "as reported by the paper"
 PSR_AIM, SSIM_AIM, DETECTION_AIM = 0.9, 0.8, 0.98  # under epsilon 6; detection as a share of the photos' own
 # The paper's noise, as rows of results name it, in the words of a claim.
@@ -72,7 +72,7 @@ def row_of(row: dict[str, Any], source_rate: float) -> list[str]:
 
 
 def head_of(columns: Iterable[str]) -> list[str]:
-    return ["method", "ε (basis)", *map(column, _metrics(columns)), "of the photos'", "Fréchet"]
+    return ["method", "ε (basis)", *map(column, _metrics(columns)), "relative to the photos", "Fréchet"]
 
 
 def _metrics(columns: Iterable[str]) -> list[str]:
@@ -90,7 +90,7 @@ def reported(rows: Sequence[dict[str, Any]]) -> str:
 
 def about(result: dict[str, Any]) -> str:
     thresholds = "; ".join(
-        f"{name} accepts from {card['threshold']:.4g} ({card['threshold_from']})"
+        f"{name} threshold {card['threshold']:.4g} ({card['threshold_from']})"
         for name, card in result["config"]["verifiers"].items()
     )
     words = f"{material(result)} {judges(result)}; {thresholds}.{lacking(result)}"
@@ -107,7 +107,7 @@ def material(result: dict[str, Any]) -> str:
 
 def lacking(result: dict[str, Any]) -> str:
     absent = ", ".join(result["config"]["facenets_missing"])
-    return f" Not measured, for want of weights: {absent}." if absent else ""
+    return f" Not measured because the weights are missing: {absent}." if absent else ""
 
 
 def others(result: dict[str, Any]) -> str:

@@ -159,9 +159,10 @@ def table(result: dict[str, Any]) -> list[str]:
     d = result["config"]["model"]["dimension"]
     return [
         about(result),
-        f"`as published` takes {observed:.2f}, the largest L1 distance between these photos' identity vectors, for the "
-        f"sensitivity; {2 * d**0.5:.2f} bounds that of any two. Its true ε is what a release with that noise would claim. "
-        f"Other people's identity distance: {others(result)}. ε covers the identity vector; the attributes pass in clear.",
+        f"`as published` uses {observed:.2f}, the largest L1 distance between these photos' identity vectors, as the "
+        f"sensitivity; {2 * d**0.5:.2f} bounds the distance of any two. The true ε is that of a release with the same noise. "
+        f"Identity distance between different people: {others(result)}. ε covers the identity vector; the attributes are in "
+        "the clear.",
         markdown(head, rows),
         claims_table(judge(result), said_by=SAID_BY),
     ]

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a result is: its name, its sizes, what is measured, and how that is drawn, told and judged."""
 
-import importlib
 import importlib.util
 import pkgutil
 from collections.abc import Callable, Iterable, Mapping
@@ -15,7 +14,7 @@ from matplotlib.figure import Figure
 import semveil.experiments
 from semveil.core.plugins import plugins
 from semveil.core.progress import Progress
-from semveil.core.registry import Registry
+from semveil.core.registry import Registry, import_files
 from semveil.experiments.kit.claims import Claim
 from semveil.experiments.kit.keeping import Keep, Kept, Measurement, measurement
 
@@ -159,9 +158,7 @@ def load_paper(paper: str) -> None:
     if paper in theirs and importlib.util.find_spec(name) is None:
         theirs[paper].load("experiment")
         return
-    package = importlib.import_module(name)
-    for module in pkgutil.iter_modules(package.__path__, f"{package.__name__}."):
-        importlib.import_module(module.name)
+    import_files(name)
 
 
 def load_all() -> None:

@@ -24,8 +24,8 @@ def about(result: dict[str, Any]) -> str:
     looked = min(config["preset"]["detected"], config["photos"]["count"])
     return (
         f"{config['photos']['description']}; model {model['name']} (`{model['digest'][:12]}`); recogniser "
-        f"{recogniser(result)} ({verifier['threshold_from']}). Mean over photos with a 95 % bootstrap interval; faces were "
-        f"looked for in the first {looked}."
+        f"{recogniser(result)} ({verifier['threshold_from']}). Mean over photos with a 95 % bootstrap interval; face "
+        f"detection on the first {looked}."
     )
 
 

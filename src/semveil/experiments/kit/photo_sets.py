@@ -156,7 +156,7 @@ def load_face_set(data: Path, model: Sized, *, progress: Tick = lambda done, tot
     faces = FaceSet.load(data) if is_set else _prepared(data, model.size, progress)
     size = faces.pixels.shape[1]
     if size != model.size:
-        raise DataMissing(f"{data} holds faces of {size} px, model {model.name} takes {model.size}; prepare them anew")
+        raise DataMissing(f"{data} holds faces of {size} px, model {model.name} takes {model.size}; prepare them again")
     return faces
 
 

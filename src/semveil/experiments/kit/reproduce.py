@@ -14,8 +14,8 @@ from semveil.experiments.kit.plots import finish, styled
 
 PHOTOGRAPHS_DPI = 72  # photographs do not compress; these files are kept in the repository
 OUTDATED = (
-    "**Measured before the correction**: by an older revision of this measurement ([results](../../results/README.md#"
-    "measured-before-the-correction)); to be made anew."
+    "**Outdated**: measured with an earlier revision of this experiment "
+    "([results](../../results/README.md#outdated-results)); to be re-measured."
 )
 
 
@@ -54,7 +54,9 @@ def reproduce(
     """
     experiment, out = find(figure), Path(out)
     if experiment.load is None or experiment.measure is None:
-        raise ValueError(f"{figure} is not measured here, only drawn again from the {experiment.file} of another command")
+        raise ValueError(
+            f"{figure} cannot be measured by this command, only redrawn from the {experiment.file} of another command"
+        )
     chosen = experiment.presets[preset]
     run = Run(figure.rpartition("/")[2], chosen, out, None if data is None else Path(data), model, verifier, progress)
     inputs = experiment.load(run)
@@ -92,7 +94,7 @@ def tables(result: Result) -> str:
     """
     experiment = of_result(result)
     if experiment.table is None:
-        raise ValueError(f"no tables are made of {experiment.name!r}")
+        raise ValueError(f"experiment {experiment.name!r} has no tables")
     told = experiment.table(result)
     text = told if isinstance(told, str) else "\n\n".join(told)
     return f"{OUTDATED}\n\n{text}" if is_outdated(result) else text
@@ -126,7 +128,7 @@ def fill(page: str, name: str, text: str) -> str:
     pattern = re.compile(rf"(<!-- tables: {re.escape(name)} -->\n).*?(<!-- end -->)", re.DOTALL)
     if not pattern.search(page):
         raise SemveilError(
-            f"the page has no '<!-- tables: {name} -->' with '<!-- end -->' after it; add them where it shall stand"
+            f"the page has no '<!-- tables: {name} -->' followed by '<!-- end -->'; add both where the table belongs"
         )
     return pattern.sub(lambda found: f"{found[1]}{text.strip()}\n{found[2]}", page)
 

@@ -84,7 +84,7 @@ def real_faces(data: Path, model: FaceModel, *, split: str, attacked: int, galle
     held = rng.permutation(np.flatnonzero(faces.held_out))
     held = held[faces.split[held] == SPLITS[split]]
     if not len(held):
-        raise DataMissing(f"{data} holds nobody of the {SPLITS[split]} split; make the face set anew: semveil data prepare")
+        raise DataMissing(f"{data} holds nobody of the {SPLITS[split]} split; prepare the face set again: semveil data prepare")
     photos_of: dict[str, list[int]] = {}
     for row in held:
         photos_of.setdefault(str(faces.person[row]), []).append(int(row))

@@ -20,7 +20,7 @@ HEADS = {
     "psr": "PSR",
     "fppsr": "FPPSR",
     "fppsr_to_inversion": "FPPSR to inversion",
-    "face_detected": "face found",
+    "face_detected": "face detected",
 }
 
 
@@ -53,6 +53,6 @@ def heads(metrics: Iterable[str]) -> list[str]:
     return [HEADS[metric] for metric in metrics]
 
 
-def claims_table(claims: Iterable[Claim], *, said_by: str = "The paper's text") -> str:
+def claims_table(claims: Iterable[Claim], *, said_by: str = "Claim in the paper") -> str:
     """Claims, what was measured, and the verdicts."""
-    return markdown([said_by, "Here", ""], [[claim.text, claim.ours, claim.verdict] for claim in claims])
+    return markdown([said_by, "Our result", "Verdict"], [[claim.text, claim.ours, claim.verdict] for claim in claims])

@@ -113,7 +113,7 @@ def table(result: dict[str, Any]) -> list[str]:
     head = ["picture", "source", "inversion", *(f"{c:g}/{100 - c:g} %" for c in clips)]
     return [
         about(result),
-        "Does dlib find a face, and what share of the coordinates does clipping move? No noise, no guarantee.",
+        "Whether dlib detects a face, and the fraction of coordinates that clipping changes. No noise, so no guarantee.",
         markdown(head, rows),
         claims_table(judge(result)),
     ]
@@ -131,7 +131,7 @@ def judge(result: dict[str, Any]) -> Iterator[Claim]:
             found = [r["face_detected"] for r in strange if r["clip"] == clip and r["source"].startswith(kind)]
             rates.append((clip, float(np.mean(found)), len(found)))
         words = ", ".join(f"{rate:.0%} at {clip:g}/{100 - clip:g}" for clip, rate, _ in rates)
-        yield Claim(text, f"dlib finds a face in {words} ({rates[0][2]} pictures)", rates[-1][1] >= FACES)
+        yield Claim(text, f"dlib detects a face in {words} ({rates[0][2]} pictures)", rates[-1][1] >= FACES)
 
 
 OUTLIERS = result_of_paper(

@@ -115,8 +115,8 @@ def table(result: dict[str, Any]) -> list[str]:
     return [
         about(result),
         *cautions(plain),
-        "One draw per photo, uniform weights. The published formula, asked for the same epsilon, has the true epsilon beside "
-        f"it ({result['coordinates']:,} coordinates).",
+        "One draw per photo, uniform weights. Beside each ε: the true ε of the published formula at the same nominal ε "
+        f"({result['coordinates']:,} coordinates).",
         markdown(head, rows),
         claims_table(judge(result)),
     ]
@@ -143,7 +143,7 @@ def judge(result: dict[str, Any]) -> Iterator[Claim]:
         gap.low > 0,
     )
     faces = [mean(points[clip, least], "face_detected") for clip in (loose, tight)]
-    words = f"at epsilon {least:,.0f} dlib finds a face in {faces[0]} at {bounds(loose)}, in {faces[1]} at {bounds(tight)}"
+    words = f"at epsilon {least:,.0f} dlib detects a face in {faces[0]} at {bounds(loose)}, in {faces[1]} at {bounds(tight)}"
     yield Claim(
         "With sufficient clipping pictures of small epsilons are recognisably human",
         words,

@@ -201,7 +201,7 @@ def table(result: dict[str, Any]) -> list[str]:
 
     shapes = [model["latent_shape"] for model in models]
     rows = [
-        ["numbers in a photo's latents", *(f"{codes} x {dim} = {codes * dim:,}" for codes, dim in shapes)],
+        ["latent dimension", *(f"{codes} x {dim} = {codes * dim:,}" for codes, dim in shapes)],
         *(
             [f"parameters of the {part}", *(f"{model['parameters'][part] / 1e6:.2f} million" for model in models)]
             for part in ("generator", "encoder")
@@ -226,13 +226,12 @@ def table(result: dict[str, Any]) -> list[str]:
 def _about(result: dict[str, Any]) -> str:
     config = result["config"]
     cards = [
-        f"{card['name']}, same person from {card['threshold']:.4g} ({card['threshold_from']})"
-        for card in config["verifiers"].values()
+        f"{card['name']}, threshold {card['threshold']:.4g} ({card['threshold_from']})" for card in config["verifiers"].values()
     ]
     (photos,) = means(result["photos"], ["face_detected"])
     return (
         f"{config['photos']['description']}; {config['samples']} random faces; recognisers: {'; '.join(cards)}. Mean over "
-        f"photos with a 95 % bootstrap interval; faces were looked for in the first {config['detected']} (of the photos "
+        f"photos with a 95 % bootstrap interval; face detection on the first {config['detected']} (of the photos "
         f"themselves: {photos}). Times are CPU seconds of one thread, in batches. The noise is simulated; a release has the "
         "same epsilon, proved."
     )

@@ -154,7 +154,7 @@ def attack_rows(result: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def table(result: dict[str, Any]) -> list[str]:
-    head = ["what is sent", "its own SSIM", "SSIM rebuilt", "PSNR, dB", "LPIPS", "classified right, rebuilt"]
+    head = ["transmitted picture", "SSIM before the attack", "SSIM", "PSNR, dB", "LPIPS", "classified correctly"]
     rows = []
     for row in attack_rows(result):
         scores = [str(row[c] or NOT_MEASURED) for c in ("ssim", "psnr", "lpips", "classified")]
@@ -162,10 +162,10 @@ def table(result: dict[str, Any]) -> list[str]:
     known = max(target.get("known_pairs", 0) for target in result["attack"].values())
     steps = result["config"]["preset"]["inverter_steps"]
     about = (
-        f"An inverter trained on {known:,} pairs, of training pictures, for {steps:,} steps where none are named; "
-        f"{len(result['attack']['mean picture']['ssim'])} test pictures rebuilt; mean with a 95 % interval over "
-        "pictures. LPIPS at twice the size. The explainer classifies the "
-        f"pictures themselves with {shown_score(result['attack']['source']['classified'])}, chance is "
+        f"An inverter trained on {known:,} pairs of training pictures for {steps:,} steps unless stated; "
+        f"{len(result['attack']['mean picture']['ssim'])} test pictures reconstructed; mean with a 95 % interval over "
+        "pictures. LPIPS at twice the size. The explainer's accuracy on the original "
+        f"pictures is {shown_score(result['attack']['source']['classified'])}, chance is "
         f"{result['explainer']['chance']:.3f}."
     )
     return [about, markdown(head, rows)]

@@ -262,7 +262,7 @@ def _explainer(preset: NoiseImagePreset, model: str | None, classes: tuple[str, 
         return VGG16Classifier(config, rng=torch.Generator()), "trained on the training pictures"
     loaded = load_noise_image_model(model)
     if loaded.classes != classes:
-        raise ValueError(f"model {loaded.name} tells {len(loaded.classes)} classes apart, which are not those of the data set")
+        raise ValueError(f"model {loaded.name} has {len(loaded.classes)} classes, which differ from those of the data set")
     return loaded.explainer, f"of model {loaded.name}, digest {digest_of_tensors(loaded.explainer.state_dict().values())}"
 
 

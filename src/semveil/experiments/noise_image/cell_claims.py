@@ -72,7 +72,9 @@ def noise_claims(result: dict[str, Any]) -> Iterator[Claim]:
     for setting in (EFFECT, BARE):
         for sigma, of in cells.get(setting, {}).items():
             if sigma in noise:
-                yield _compare(f"Converted pictures ({named(setting)}) are read better, σ = {sigma:g}", of, noise[sigma])
+                yield _compare(
+                    f"Converted pictures ({named(setting)}) are classified more accurately, σ = {sigma:g}", of, noise[sigma]
+                )
     if {3.0, 5.0} <= noise.keys():
         yield _compare("Accuracy on true noise falls with σ, from 3 to 5", noise[3.0], noise[5.0])
 
@@ -112,7 +114,7 @@ def cell_claims(result: dict[str, Any]) -> Iterator[Claim]:
     found = [gap for gap in gaps if gap]
     if found:
         worst = max(found, key=lambda gap: abs(gap.value))
-        text = "Converted pictures are as unlike the picture as under true noise (SSIM)"
+        text = "Converted pictures are as dissimilar to the picture as with true noise (SSIM)"
         yield Claim(
             text, f"largest mean difference {worst} (none: {NEAR_SSIM})", max(abs(worst.low), abs(worst.high)) <= NEAR_SSIM
         )

@@ -120,9 +120,9 @@ def table(result: dict[str, Any]) -> list[str]:
     paper, cells = result["paper"], cells_by_setting(result)
     explainer = result["explainer"]
     about = (
-        f"{result['config']['pictures']}. Explainer on pictures as they are: {shown_score(explainer['accuracy'])} (paper: "
+        f"{result['config']['pictures']}. Explainer on unconverted pictures: {shown_score(explainer['accuracy'])} (paper: "
         f"{paper['explainer']:.3f}); chance {explainer['chance']:.3f}. Mean over seeds with a 95 % bootstrap interval "
-        "over test pictures; in brackets behind it each seed's accuracy where there are several; in italics the paper's."
+        "over test pictures; in brackets the accuracy of each seed, where there are several; in italics the paper's value."
     )
     rows, likeness = [], []
     for setting, of in cells.items():
@@ -137,7 +137,7 @@ def table(result: dict[str, Any]) -> list[str]:
         "**Table 4**, SSIM to the picture, times 100",
         markdown(head, likeness),
         claims_table(cell_claims(result)),
-        claims_table(noise_claims(result), said_by="Against true noise"),
+        claims_table(noise_claims(result), said_by="Comparison with true noise"),
     ]
 
 

@@ -134,7 +134,7 @@ def table(result: dict[str, Any]) -> list[str]:
         setting = {"published": "ε 0.1, δ 1e-05"}.get(kind, named(kind))
         by = {"f'": "the explainer, h∘f'∘g(x)", "f": "the service model, h∘f∘g(x)"}[network]
         rows.append([setting, by, str(mean_of_photos(values))])
-    head = ["conversion, σ = 3", "explained by", "cosine with h∘f'(x)"]
+    head = ["conversion, σ = 3", "explaining network", "cosine with h∘f'(x)"]
     return [markdown(head, rows), claims_table(picture_claims(likeness))]
 
 
