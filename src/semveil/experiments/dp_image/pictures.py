@@ -52,6 +52,7 @@ def faces(styles: str) -> Callable[[dict[str, Any], Path], Figure]:
     Args:
         styles: `all` or `identity`.
     """
+
     def picture(result: dict[str, Any], folder: Path) -> Figure:
         shown = [record for record in result["images"] if record["shows"] in ("source", "reconstructed", styles)]
         basis = next((record["guarantee"]["basis"] for record in shown if record["guarantee"]), "")

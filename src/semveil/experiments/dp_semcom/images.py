@@ -41,6 +41,7 @@ def pictures(party: str) -> Callable[[dict[str, Any], Path], Figure]:
     Args:
         party: `bob` or `eve`.
     """
+
     def picture(result: dict[str, Any], folder: Path) -> Figure:
         rows: dict[str, list[tuple[Path, str]]] = {}
         for record in result["images"]:
