@@ -105,6 +105,9 @@ def demo(
 def quality(metrics: dict[str, Any]) -> str:
     """LPIPS where it was measured, else PSNR, each under its own name.
 
+    Args:
+        metrics: with `lpips`, None where it was not measured, and `psnr` in dB, None for the very same pixels.
+
     Example:
         >>> quality({"lpips": 0.1234, "psnr": 20.0}), quality({"lpips": None, "psnr": 20.04})
         ('LPIPS .123', 'PSNR 20.0 dB')

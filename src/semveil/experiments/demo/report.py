@@ -92,6 +92,9 @@ def write_report(path: Path, content: Mapping[str, Any], pictures: Mapping[str, 
 def setting(record: Mapping[str, Any]) -> str:
     """How pictures of a record are named: by its nominal epsilon, or `keyed`.
 
+    Args:
+        record: of a result file; `nominal_epsilon` is None for keyed protection.
+
     Example:
         >>> setting({"nominal_epsilon": 10.0}), setting({"nominal_epsilon": None})
         ('10', 'keyed')
@@ -101,6 +104,10 @@ def setting(record: Mapping[str, Any]) -> str:
 
 def data_uri(pixels: NDArray[np.uint8], *, side: int = 256) -> str:
     """Pixels as an embedded PNG, enlarged bicubically by a whole factor to about `side`.
+
+    Args:
+        pixels: (H, W, 3), enlarged by `side` // H, at least once.
+        side: wanted, in pixels.
 
     Example:
         >>> data_uri(np.zeros((2, 2, 3), np.uint8), side=2)[:22]

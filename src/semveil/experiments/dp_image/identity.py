@@ -89,6 +89,7 @@ def _readings(bench: LatentBench, scale: float, styles: str) -> dict[str, Any]:
 
 
 def similarity_drawn(result: dict[str, Any], folder: Path) -> Figure:
+    """Identity similarity over scales (Fig. 9), for noise on all codes and on the identity codes."""
     figure = Figure(figsize=(7.6, 5.2))
     axes = figure.subplots()
     _over_scales(axes, result, "identity_similarity")
@@ -105,6 +106,7 @@ def similarity_drawn(result: dict[str, Any], folder: Path) -> Figure:
 
 
 def shares_drawn(result: dict[str, Any], folder: Path) -> Figure:
+    """Shares taken for another person, and shares with a face that dlib finds, over scales (Fig. 10)."""
     figure = Figure(figsize=(11.4, 5.2))
     left, right = figure.subplots(1, 2)
     _over_scales(left, result, "fppsr")
@@ -138,6 +140,7 @@ def _epsilon_above(axes: Axes, result: dict[str, Any]) -> None:
 
 
 def table(result: dict[str, Any]) -> Iterator[str]:
+    """Epsilons and metrics at every scale, and what the paper says of them."""
     epsilons = ["ε by the clip box", "ε as published (observed)", "privacy loss per unit of L1"]
     metrics = ("identity_similarity", "fppsr", "fppsr_to_inversion", "face_detected")
     head = ["noise on", "scale", *epsilons, *heads(metrics)]

@@ -169,6 +169,7 @@ def rank_correlation(distances: NDArray[np.float64], similarities: NDArray[np.fl
 
 
 def values_drawn(result: dict[str, Any], folder: Path) -> Figure:
+    """Histogram of all latent coordinates, with the public clip box (Fig. 4)."""
     figure = Figure(figsize=(7.2, 4.4))
     axes = figure.subplots()
     _bars(axes, result["values"], COLOURS["bob"])
@@ -187,6 +188,7 @@ def values_drawn(result: dict[str, Any], folder: Path) -> Figure:
 
 
 def distances_drawn(result: dict[str, Any], folder: Path) -> Figure:
+    """L1 distances pair by pair, beside the observed sensitivity, the box's, and pictures that are no faces (Fig. 5)."""
     figure = Figure(figsize=(15.6, 4.6))
     parts: Any = figure.subfigures(1, 2, width_ratios=(3.6, 1))
     left, right = parts[0].subplots(1, 2, width_ratios=(1.25, 1))
@@ -223,6 +225,7 @@ def _example_pairs(panel: SubFigure, examples: dict[str, Any], folder: Path) -> 
 
 
 def similarities_drawn(result: dict[str, Any], folder: Path) -> Figure:
+    """How alike a recogniser finds the pairs, and how that goes with their distance (Fig. 8)."""
     figure = Figure(figsize=(12.6, 4.6))
     left, right = figure.subplots(1, 2, width_ratios=(1, 1.1))
     _heat(figure, left, result["shown_similarities"], "similarity", "{:.2f}")
@@ -260,6 +263,7 @@ def _heat(figure: Figure | SubFigure, axes: Axes, rows: list[list[float]], label
 
 
 def table(result: dict[str, Any]) -> list[str]:
+    """Size and spread of the latents, their distances and the sensitivities, beside the paper's."""
     values, distances, paper = result["values"], result["distances"], result["paper"]
     sensitivities = result["sensitivities"]
     codes, style_dim = result["config"]["model"]["latent_shape"]

@@ -46,7 +46,11 @@ class Candidate:
 
 
 def candidates(bench: LatentBench) -> list[Candidate]:
-    """dp-image and what [DPI] compares it with or discusses; every evaluation draws the same noise."""
+    """dp-image and what [DPI] compares it with or discusses; every evaluation draws the same noise.
+
+    Args:
+        bench: gives the photos, the model and the seed of the noise.
+    """
     photos, size = bench.photos.images, bench.model.size
     block = max(1, size // DP_PIX_CELLS)
     rank = max(1, size // DP_SVD_SHARE)
@@ -81,6 +85,15 @@ def measured(bench: LatentBench, target: float, progress: Progress, keep: Keep) 
     """Every candidate at the amount that meets the target similarity, with all metrics.
 
     A whole amount meets it nowhere, so both that it lies between are given, the more alike first.
+
+    Args:
+        bench: photos, model and recogniser.
+        target: mean identity similarity to the photos, on the recogniser's own scale.
+        progress: told which method is being searched.
+        keep: keeps the rows of a method.
+
+    Returns:
+        One row for each method, two where a whole amount lies on either side.
     """
     source = bench.features.of(bench.photos.images)
     jobs = {candidate.name: partial(_rows, bench, candidate, target, source) for candidate in candidates(bench)}

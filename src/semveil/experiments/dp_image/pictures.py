@@ -47,6 +47,12 @@ def run(bench: LatentBench, folder: Path, progress: Progress, keep: Keep) -> dic
 
 
 def faces(styles: str) -> Callable[[dict[str, Any], Path], Figure]:
+    """What draws the pictures of noise on some codes, beside the photos and their inversions.
+
+    Args:
+        styles: `all` or `identity`.
+    """
+
     def picture(result: dict[str, Any], folder: Path) -> Figure:
         shown = [record for record in result["images"] if record["shows"] in ("source", "reconstructed", styles)]
         basis = next((record["guarantee"]["basis"] for record in shown if record["guarantee"]), "")

@@ -15,7 +15,11 @@ SCALES = (0.25, 0.5, 1.0)  # [DPI] Fig. 7
 
 
 def sensitivities(model: LatentModel) -> str:
-    """dp-image: L1 sensitivity in each reading, and the epsilon that follows at the paper's scales."""
+    """dp-image: L1 sensitivity in each reading, and the epsilon that follows at the paper's scales.
+
+    Args:
+        model: whose codes and public bounds are set beside the paper's.
+    """
     style_dim, paper_dim = model.latent_shape[1], PAPER_SHAPE[1]
     rows = []
     for styles, codes, paper_codes in (

@@ -70,6 +70,7 @@ def _row_name(row: dict[str, Any], rows: list[dict[str, Any]]) -> str:
 
 
 def table(result: dict[str, Any]) -> list[str]:
+    """Metrics of every method at equal similarity, beside the paper's Table 1."""
     metrics = ("l2", "ald_inf", "ssim", "lpips", "lpips_squeeze", "frechet", "identity_similarity", "face_detected")
     head = ["method", "strength", "ε of a crop (basis)", *heads(metrics)]
     rows = [["inversion, no noise", "", "none", *means(result["reconstructed"]["images"], metrics)]]

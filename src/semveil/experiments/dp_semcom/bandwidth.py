@@ -29,6 +29,7 @@ def jobs(bench: Bench) -> Jobs:
 
 
 def drawing(result: dict[str, Any], folder: Path) -> Figure:
+    """Quality at Bob's over the bandwidth ratio, for each kind of message."""
     points = list(result["points"].values())
     metric, snr = shown_metric(points), result["config"]["preset"]["snr_db"]
     figure = Figure(figsize=(7.6, 5.6))

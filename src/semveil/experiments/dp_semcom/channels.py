@@ -42,6 +42,7 @@ def jobs(bench: Bench) -> Jobs:
 
 
 def drawing(result: dict[str, Any], folder: Path) -> Figure:
+    """Bob and the strongest Eve on each channel: a row for each metric, a column for each protection."""
     cells = list(result["cells"].values())
     metrics = [metric for metric in (shown_metric(cells), "fppsr") if cells[0]["bob"][0].get(metric)]
     protections, channels = values_of(cells, "protection", "channel")

@@ -27,6 +27,7 @@ def jobs(bench: Bench) -> Jobs:
 
 
 def drawing(result: dict[str, Any], folder: Path) -> Figure:
+    """Quality at Bob's over the SNR that a message meets: a panel for each channel."""
     cells, preset = list(result["cells"].values()), result["config"]["preset"]
     (channels,), metric = values_of(cells, "channel"), shown_metric(cells)
     figure = Figure(figsize=(11, 5.6))

@@ -164,7 +164,17 @@ def jobs(field: Field) -> Jobs:
 
 
 def run_cell(bench: Bench, name: str, contender: Contender, ear: Ear) -> dict[str, Any]:
-    """One protection over one pair of channels: Bob, and the Eves who apply, per-photo values."""
+    """One protection over one pair of channels: Bob, and the Eves who apply, per-photo values.
+
+    Args:
+        bench: photos, model and preset.
+        name: of the protection, as results have it.
+        contender: what sends.
+        ear: Bob's and Eve's channels, and which Eves listen.
+
+    Returns:
+        JSON-ready.
+    """
     link, run, snr = contender.link, streams(bench.preset.seed), bench.preset.snr_db
     sent = link.send_codes(contender.codes)
     bob_channel, eve_channel = parse_link(ear.bob), parse_link(ear.eve)
@@ -198,7 +208,11 @@ def run_cell(bench: Bench, name: str, contender: Contender, ear: Ear) -> dict[st
 
 
 def deep_jscc_file(size: int) -> Path:
-    """Where `semveil train deep-jscc` may put networks for this experiment to find."""
+    """Where `semveil train deep-jscc` may put networks for this experiment to find.
+
+    Args:
+        size: side of the images in pixels.
+    """
     return home() / "deep-jscc" / f"{size}.safetensors"
 
 

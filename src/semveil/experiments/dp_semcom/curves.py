@@ -45,6 +45,7 @@ def run(setup: Setup, out: Path, progress: Progress, keep: Keep) -> dict[str, An
 
 
 def quality(result: dict[str, Any], folder: Path) -> Figure:
+    """LPIPS of Bob and of Eve over nominal epsilon (Fig. 3)."""
     figure = Figure(figsize=(7.2, 4.8))
     axes = figure.subplots()
     _curves(axes, result, "lpips", baselines=("direct", "inverted"))
@@ -54,6 +55,7 @@ def quality(result: dict[str, Any], folder: Path) -> Figure:
 
 
 def identity(result: dict[str, Any], folder: Path) -> Figure:
+    """Share taken for another person over nominal epsilon, against the photo and against its inversion (Fig. 4)."""
     figure = Figure(figsize=(9.6, 5.2))
     panels = figure.subplots(1, 2, sharey=True)
     for axes, metric, words in zip(
@@ -81,6 +83,7 @@ def _curves(axes: Axes, result: dict[str, Any], metric: str, *, baselines: tuple
 
 
 def table(result: dict[str, Any]) -> list[str]:
+    """Every party's metrics for each nominal epsilon, and the size of the fake noise."""
     metrics = ("lpips", "lpips_squeeze", "fppsr", "fppsr_to_inversion")
     rows = [
         ["Inversion, no channel", "", *means(result["inverted"], metrics[:3]), "", ""],

@@ -38,7 +38,12 @@ def load_digital(run: Run) -> Bench:
 
 
 def analogue(bench: Bench, repetitions: int) -> dict[str, Any]:
-    """The keyed message sent so many times over AWGN and averaged."""
+    """The keyed message sent so many times over AWGN and averaged.
+
+    Args:
+        bench: the faces, the SNR.
+        repetitions: channel uses, in those of the message sent once.
+    """
     shown, ratio = _repeated(bench, Link(), repetitions, (bench.preset.snr_db,))
     return {"kind": ANALOGUE, "way": "", "ratio": ratio, "bob": shown}
 

@@ -36,6 +36,12 @@ def run(setup: Setup, out: Path, progress: Progress, keep: Keep) -> dict[str, An
 
 
 def pictures(party: str) -> Callable[[dict[str, Any], Path], Figure]:
+    """What draws a party's pictures of every photo over nominal epsilon.
+
+    Args:
+        party: `bob` or `eve`.
+    """
+
     def picture(result: dict[str, Any], folder: Path) -> Figure:
         rows: dict[str, list[tuple[Path, str]]] = {}
         for record in result["images"]:

@@ -130,7 +130,17 @@ def over_channels(
     place: str = "cells",
     stage: str = "transmit and attack",
 ) -> Experiment:
-    """Declare a result of cells with one figure, which has its name; arguments as `experiment` and `cells` have them."""
+    """Declare a result of cells with one figure, which has its name.
+
+    Args:
+        name: behind `dp-semcom/`, of the result and of its figure.
+        jobs: as for `cells`.
+        drawing: draws the figure.
+        revision: as `Measurement` has it.
+        load: as `Experiment` has it.
+        place: as for `cells`.
+        stage: as for `cells`.
+    """
     measure = cells(place, jobs, stage=stage)
     return experiment(
         f"dp-semcom/{name}", revision=revision, presets=PRESETS, load=load, measure=measure, figures={name: drawing}
@@ -185,41 +195,88 @@ def run_cell(
 
 
 def measured(bench: Bench, images: Tensor) -> dict[str, Any]:
-    """Per-photo metrics of what a party sees."""
+    """Per-photo metrics of what a party sees.
+
+    Args:
+        bench: the photos and what judges.
+        images: (N, 3, S, S), pictures of the photos in their order.
+    """
     return compared(bench, images, METRICS, detect=False)
 
 
 def values_of(cells: Sequence[dict[str, Any]], *names: str) -> list[list[str]]:
-    """What the cells have under each name, each value once, in their order."""
+    """What the cells have under each name, each value once, in their order.
+
+    Args:
+        cells: each with all `names`.
+        *names: such as `protection`.
+
+    Returns:
+        One list for each name.
+    """
     return [list(dict.fromkeys(cell[name] for cell in cells)) for name in names]
 
 
 def of_strongest(cell: dict[str, Any], metric: str, snr_db: float) -> float:
-    """A metric's mean for `strongest`; NaN where no Eve listened."""
+    """A metric's mean for `strongest`; NaN where no Eve listened.
+
+    Args:
+        cell: of one protection and channel.
+        metric: that is averaged over photos.
+        snr_db: Eve's, one of those measured.
+    """
     return value(strongest(cell, metric, snr_db) or {}, metric)
 
 
 def strongest(cell: dict[str, Any], metric: str, snr_db: float) -> dict[str, Any] | None:
-    """The Eve at an SNR whose pictures are nearest to the photos, the control left out."""
+    """The Eve at an SNR whose pictures are nearest to the photos, the control left out.
+
+    Args:
+        cell: of one protection and channel.
+        metric: by which pictures are near: the largest mean SSIM, the least of any other.
+        snr_db: Eve's, one of those measured.
+
+    Returns:
+        None where no Eve listened at this SNR.
+    """
     eves = [eve for eve in cell["eves"] if eve["snr_db"] == snr_db and eve["attack"] != CONTROL]
     best = max if metric == "ssim" else min  # LPIPS is a distance, FPPSR the share taken for others
     return best(eves, key=lambda eve: value(eve, metric)) if eves else None
 
 
 def shown_metric(cells: Sequence[dict[str, Any]]) -> str:
-    """LPIPS where its weights were there, else SSIM."""
+    """LPIPS where its weights were there, else SSIM.
+
+    Args:
+        cells: with Bob's metrics at his first SNR.
+    """
     return "lpips" if all(cell["bob"][0].get("lpips") for cell in cells) else "ssim"
 
 
 def gap(cell: dict[str, Any], metric: str, bob_snr: float, eve_snr: float) -> float:
-    """How much farther from the photos the strongest Eve is than Bob; negative where she is nearer."""
+    """How much farther from the photos the strongest Eve is than Bob; negative where she is nearer.
+
+    Args:
+        cell: of one protection and channel.
+        metric: `ssim`, or one that grows with the distance.
+        bob_snr: in dB, one of those measured.
+        eve_snr: in dB, likewise.
+    """
     bob = next(party for party in cell["bob"] if party["snr_db"] == bob_snr)
     difference = of_strongest(cell, metric, eve_snr) - value(bob, metric)
     return -difference if metric == "ssim" else difference
 
 
 def look(kind: str, way: str) -> dict[str, Any]:
-    """Colour by what is sent, line by how it is carried."""
+    """Colour by what is sent, line by how it is carried.
+
+    Args:
+        kind: `rotation` (analogue), `latents`, or a codec.
+        way: `bound`, `5g`, or nothing where the message is analogue.
+
+    Returns:
+        Keywords of `Axes.plot`.
+    """
     kinds = ("rotation", "latents", "jpeg", "jpeg2000", "avif")
     name = {"rotation": "semveil, analogue under rotation", "latents": "semveil's latents"}.get(kind, kind)
     label = f"{name}, {'at capacity' if way == 'bound' else '5G LDPC, QAM'}" if way else name

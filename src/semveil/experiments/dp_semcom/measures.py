@@ -32,12 +32,27 @@ result_of_paper = partial(experiment, presets=PRESETS, paper=PAPER)
 def measured_point(
     setup: Setup, method: DPSemCom, seeds: Sequence[int], tick: Callable[[int], None] = lambda done: None
 ) -> dict[str, Any]:
-    """What Bob and Eve get by one method."""
+    """What Bob and Eve get by one method.
+
+    Args:
+        setup: the photos and the channel.
+        method: sends.
+        seeds: of the channel.
+        tick: told how many seeds are done.
+
+    Returns:
+        What `describe` says, and `per_seed` of `bob` and `eve`.
+    """
     return {**describe(setup, method), **per_seed(setup, method, ["bob", "eve"], seeds, tick=tick)}
 
 
 def describe(setup: Setup, method: DPSemCom) -> dict[str, Any]:
-    """What protects, and what that is worth."""
+    """What protects, and what that is worth.
+
+    Args:
+        setup: model, and latents on which the fake noise is measured.
+        method: that protects.
+    """
     calibration, noise = method.calibration, method.noise_calibration(setup.codes)
     genuine = DPSemCom(setup.model, epsilon=calibration.nominal_epsilon, calibration="as_published", protection="laplace")
     return {

@@ -50,6 +50,7 @@ def _cell(bench: Bench, channel: str, snrs_db: tuple[float, float]) -> dict[str,
 
 
 def drawing(result: dict[str, Any], folder: Path) -> Figure:
+    """Quality at Bob's over the SNR of the test, for each training: columns are trained on a channel, rows tested on one."""
     cells = list(result["cells"].values())
     (trained,), metric = values_of(cells, "channel"), shown_metric(cells)
     figure = Figure(figsize=(4.2 * len(trained) + 1, 7.4))

@@ -91,6 +91,7 @@ def _noise_of(point: dict[str, Any]) -> str:
 
 
 def table(result: dict[str, Any]) -> list[str]:
+    """Size, shape and worth of the noise for every way to train the pair."""
     head = [
         "nominal ε", "pair", "fake / nominal scale", "ε' (fitted, no guarantee)", "excess kurtosis", "KS distance",
         "‖W−I‖/‖I‖", "Bob LPIPS", "Eve LPIPS", "Eve FPPSR",

@@ -189,7 +189,15 @@ def jobs(bench: Bench) -> Jobs:
 
 
 def run_case(bench: Bench, case: Case) -> dict[str, Any]:
-    """One protection: Bob, then every Eve at every SNR; the same channel noise for each protection."""
+    """One protection: Bob, then every Eve at every SNR; the same channel noise for each protection.
+
+    Args:
+        bench: photos, public faces and preset.
+        case: the protection.
+
+    Returns:
+        JSON-ready; linkage and attributes for each of Eve's SNRs.
+    """
     method, run = DPSemCom(bench.model, **case.options), streams(bench.preset.seed)
     sent = method.send_codes(bench.codes)
     bob, noisier = (
@@ -240,7 +248,12 @@ def known_latents(method: DPSemCom | DeepJSCCLink, public: Tensor, synthetic: in
 
 
 def case_pairs(model: FaceModel, names: Sequence[str]) -> dict[str, str]:
-    """Digests of the trained pairs that cases protect with, by the case; others have none."""
+    """Digests of the trained pairs that cases protect with, by the case; others have none.
+
+    Args:
+        model: whose pairs they are.
+        names: of `CASES`.
+    """
     methods = {case.name: DPSemCom(model, **case.options) for case in CASES if case.name in names}
     return {name: pair_digest(method.pair) for name, method in methods.items() if method.pair}
 

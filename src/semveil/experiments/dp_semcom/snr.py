@@ -37,6 +37,7 @@ def jobs(bench: Bench) -> Jobs:
 
 
 def drawing(result: dict[str, Any], folder: Path) -> Figure:
+    """Bob and the strongest Eve over SNR, and below how much farther she is, for each pair of their SNRs."""
     cells, snrs = list(result["cells"].values()), result["config"]["preset"]["snrs_db"]
     metric = shown_metric(cells)
     protections, channels = values_of(cells, "protection", "channel")

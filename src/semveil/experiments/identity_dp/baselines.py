@@ -83,6 +83,9 @@ def clusters(images: Tensor, side: float) -> Tensor:
 def face_pixels(size: int) -> tuple[int, int, int, int]:
     """The face region of an aligned crop: left, top, and right, bottom, which lie outside.
 
+    Args:
+        size: side of the crop in pixels.
+
     Example:
         >>> face_pixels(64)
         (12, 20, 49, 58)

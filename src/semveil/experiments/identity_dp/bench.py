@@ -59,7 +59,12 @@ class IdentityBench:
         return {"seeds": [self.preset.seed], "photos": list(self.photos.ids)}
 
     def method(self, epsilon: float, perturbation: str = OURS) -> IdentityDP:
-        """identity-dp at an epsilon, with one of `PERTURBATIONS`."""
+        """identity-dp at an epsilon, with one of `PERTURBATIONS`.
+
+        Args:
+            epsilon: nominal budget of the identity, above 0.
+            perturbation: its law, one of `PERTURBATIONS`.
+        """
         options: dict[str, Any] = dict(PERTURBATIONS[perturbation])
         if "calibration" in options:
             options["observed_sensitivity"] = self.sensitivity
@@ -81,7 +86,14 @@ def load(photos: Callable[[Run, IdentityModel], PhotoSet]) -> Callable[[Run], Id
 
 
 def prepare_bench(preset: IdentityPreset, model: IdentityModel, photos: PhotoSet, verifiers: Iterable[str]) -> IdentityBench:
-    """Load recognisers and features, and measure what [IDP] takes for the sensitivity."""
+    """Load recognisers and features, and measure what [IDP] takes for the sensitivity.
+
+    Args:
+        preset: size of the run, kept in the config.
+        model: of the identity method; sets the size of the crops that recognisers get.
+        photos: crops of the model's size; of a single one there is no sensitivity (NaN).
+        verifiers: names of recognisers.
+    """
     judges, cards = recognisers(verifiers, model.size)
     facenets, lacking = _facenets()
     features = SetFeatures.load()
@@ -119,7 +131,12 @@ def photos_for(count: Callable[[IdentityPreset], int], *, shows: bool = False) -
 
 
 def public_faces(size: int, count: int) -> PhotoSet:
-    """The astronaut, and faces that the bundled face model generates, enlarged to `size` where that is larger."""
+    """The astronaut, and faces that the bundled face model generates, enlarged to `size` where that is larger.
+
+    Args:
+        size: side of the photos in pixels.
+        count: of all, the astronaut among them; at least 1.
+    """
 
     def generate(many: int, rng: torch.Generator) -> Tensor:
         face = load_model()

@@ -47,6 +47,11 @@ def cosines(dimension: int, threshold: float, *, epsilons: Sequence[float] = EPS
 def accepted_from(name: str, dimension: int, threshold: float) -> float:
     """The budget at which the mean cosine kept is a verifier's threshold.
 
+    Args:
+        name: of `SPHERE_MECHANISMS`.
+        dimension: d of the identity vectors.
+        threshold: cosine in (0, 1).
+
     Example:
         >>> epsilon = accepted_from("privunit", 128, 0.3)
         >>> round(SPHERE_MECHANISMS["privunit"].calibrate(128, epsilon).cosine_kept(), 6)
@@ -66,6 +71,9 @@ def looks(epsilons: Sequence[float] = LOOK_EPSILONS) -> str:
     """How near the public face is that gives the attributes, by their budget: its mean rank among all of the gallery.
 
     Over generated faces that are not in the gallery; 0 is the nearest one.
+
+    Args:
+        epsilons: budgets of the attributes, each above 0.
     """
     rows = []
     for epsilon in epsilons:

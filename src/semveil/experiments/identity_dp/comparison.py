@@ -78,10 +78,12 @@ def _seconds(bench: IdentityBench) -> float:
 
 
 def table_1(result: dict[str, Any], folder: Path) -> Figure:
+    """Bars of all methods beside the paper's Table I."""
     return _bars(result, "table1", result["rows"])
 
 
 def table_2(result: dict[str, Any], folder: Path) -> Figure:
+    """Bars of identity-dp alone beside the paper's Table II."""
     return _bars(result, "table2", [row for row in result["rows"] if row["method"] == "identity-dp"])
 
 
@@ -115,6 +117,7 @@ def _bars(result: dict[str, Any], table: str, rows: Sequence[dict[str, Any]]) ->
 
 
 def table(result: dict[str, Any]) -> list[str]:
+    """The rows of Table I measured here, the claims, and the paper's Tables I and II."""
     found = mean(result["source"], "face_detected")
     rows = [row_of(row, value(result["source"], "face_detected")) for row in result["rows"]]
     head = head_of(result["rows"][0]["images"])

@@ -142,7 +142,11 @@ def evaluate(
 
 
 def present_verifiers(resolution: int) -> list[str]:
-    """Recognisers that can be run here at a resolution."""
+    """Recognisers that can be run here at a resolution.
+
+    Args:
+        resolution: side of the crops in pixels, for which a threshold must be known.
+    """
     found = []
     for name in VERIFIERS:
         try:
@@ -218,6 +222,7 @@ def drawing(result: dict[str, Any], folder: Path) -> Figure:
 
 
 def table(result: dict[str, Any]) -> list[str]:
+    """Metrics of other programs' outputs and of identity-dp, and what of the faces they keep."""
     found = value(result["source"], "face_detected")
     rows, head = [row_of(row, found) for row in result["rows"]], head_of(result["rows"][0]["images"])
     if result["pairs"]:

@@ -36,6 +36,7 @@ def run(kind: str, bench: IdentityBench, folder: Path, progress: Progress, keep:
 
 
 def drawing(result: dict[str, Any], folder: Path) -> Figure:
+    """The photos, each above its protected picture (Figs. 10 and 11)."""
     rows: list[list[Cell]] = []
     faces = result["faces"]
     for start in range(0, len(faces), PER_ROW):

@@ -126,11 +126,24 @@ class LeakBench:
         return {"seeds": [self.preset.seed]}
 
     def nearest(self, probed: Tensor, clear: Tensor) -> Reidentification:
-        """Whom the vectors of protected photos are nearest to, in the gallery."""
+        """Whom the vectors of protected photos are nearest to, in the gallery.
+
+        Args:
+            probed: (P, p) signals of the probes' protected photos.
+            clear: (G, p) signals of the gallery's photos, unprotected.
+        """
         return nearest(probed, clear, self.faces.probes.names, self.faces.gallery.names)
 
     def anew(self, pictures: Tensor, signal: Signal) -> Tensor:
-        """What a signal says of pictures' attributes, fused with random identities."""
+        """What a signal says of pictures' attributes, fused with random identities.
+
+        Args:
+            pictures: (N, 3, S, S), released or not.
+            signal: that is averaged over the identities.
+
+        Returns:
+            (N, p), from the same random identities each time.
+        """
         return fused_anew(self.model, pictures, signal, rng=streams(self.preset.seed)["attacker's identities"])
 
 

@@ -29,7 +29,12 @@ PIXELS, CELLS = 16, 4  # side of the small picture; of the attribute maps, where
 
 
 def signals(model: IdentityModel, verifiers: Mapping[str, Verifier]) -> dict[str, Signal]:
-    """What an attacker reads of a photo, by name: every recogniser's vector, a small picture, the attributes."""
+    """What an attacker reads of a photo, by name: every recogniser's vector, a small picture, the attributes.
+
+    Args:
+        model: gives the attributes.
+        verifiers: recognisers by name.
+    """
 
     def attributes(images: Tensor) -> Tensor:
         return torch.cat([small.flatten(1) for small in map(_small, model.attributes(images))], 1)
@@ -39,7 +44,11 @@ def signals(model: IdentityModel, verifiers: Mapping[str, Verifier]) -> dict[str
 
 
 def small_picture(images: Tensor) -> Tensor:
-    """(N, p) pixels of images at `PIXELS` a side."""
+    """(N, p) pixels of images at `PIXELS` a side.
+
+    Args:
+        images: (N, 3, S, S).
+    """
     return F.interpolate(images, (PIXELS, PIXELS), mode="bilinear", antialias=True).flatten(1)
 
 
@@ -48,13 +57,22 @@ def _small(level: Tensor) -> Tensor:
 
 
 def read(signal: Signal, images: Tensor) -> Tensor:
-    """A signal of many photos, (N, p)."""
+    """A signal of many photos, (N, p).
+
+    Args:
+        signal: maps a batch (B, 3, S, S) to (B, p).
+        images: (N, 3, S, S).
+    """
     with torch.no_grad():
         return torch.cat([signal(part) for part in images.split(CHUNK)]).float()
 
 
 def together(training: Mapping[str, Tensor], *asked: Mapping[str, Tensor]) -> list[Tensor]:
     """All signals as one: of each its principal directions over the training photos, of unit mean square in all.
+
+    Args:
+        training: signals (N, p_i) by name, of the photos that the attacker learns from.
+        *asked: the same signals, each of other photos.
 
     Returns:
         (N, q) for the training photos and then for each of `asked`.
@@ -82,7 +100,12 @@ def nearest(probes: Tensor, gallery: Tensor, names: Sequence[str], people: Seque
 
 
 def likeness(probes: Tensor, gallery: Tensor) -> Tensor:
-    """Cosines (P, G) of signals, about the gallery's mean."""
+    """Cosines (P, G) of signals, about the gallery's mean.
+
+    Args:
+        probes: (P, p).
+        gallery: (G, p).
+    """
     centre = gallery.mean(0)
     return F.normalize(probes - centre, dim=1) @ F.normalize(gallery - centre, dim=1).T
 
@@ -112,7 +135,11 @@ def fused_anew(model: IdentityModel, pictures: Tensor, signal: Signal, *, rng: t
 
 
 def added_up(*scores: Tensor) -> Tensor:
-    """Sum of score tables (P, G), each about its mean and over its standard deviation."""
+    """Sum of score tables (P, G), each about its mean and over its standard deviation.
+
+    Args:
+        *scores: of the same probes and gallery, higher where more alike.
+    """
     return torch.stack([(table - table.mean()) / table.std().clamp_min(1e-12) for table in scores]).sum(0)
 
 
@@ -150,6 +177,13 @@ def recognised(
 
 
 def judged(scores: Tensor, names: Sequence[str], people: Sequence[str]) -> Reidentification:
+    """How often the person is found, and at one false acceptance rate where the pairs are enough to say it.
+
+    Args:
+        scores: (P, G), higher where more alike.
+        names: of whom the probes show.
+        people: of whom the gallery shows; a person may have several photos, each of `names` at least one.
+    """
     strangers = len(names) * (len(set(people)) - 1)
     allowed = (FALSE_ACCEPT,) if strangers * FALSE_ACCEPT >= 1 else ()
     return reidentify(scores.double().numpy(), names, people, ranks=RANKS, false_accepts=allowed)

@@ -17,7 +17,11 @@ Attack = tuple[str, str]
 
 
 def leak_tables(result: dict[str, Any]) -> list[str]:
-    """The result as Markdown."""
+    """The result as Markdown.
+
+    Args:
+        result: of `identity-dp/leak`.
+    """
     variants, rows = result["variants"], []
     for attack, signal in _attacks(result):
         cells = [_found(variant, attack, signal) for variant in variants.values()]

@@ -62,6 +62,10 @@ class Pairs:
 def held_out_people(run: Run, model: IdentityModel) -> PhotoSet:
     """Held-out photos of LFW, several of a person; names are `person 0001, photo 1` and so on.
 
+    Args:
+        run: whose data is a face set or a folder with LFW; the preset says how many people and photos of each.
+        model: sets the size of the photos.
+
     Raises:
         DataMissing: no data is named, or none of it shows a person twice.
     """
@@ -87,6 +91,10 @@ def held_out_people(run: Run, model: IdentityModel) -> PhotoSet:
 
 def pairs_within_folds(people: NDArray[np.str_], folds: int) -> Pairs:
     """All pairs of photos within each fold; no person is in two folds.
+
+    Args:
+        people: (N,) who is on each photo.
+        folds: number of them, at least 1.
 
     Example:
         >>> pairs = pairs_within_folds(np.array(["a", "a", "b", "b", "c", "d"]), 2)  # a and c, b and d
@@ -143,6 +151,7 @@ RECOGNISED = 0.05  # of Table III: below that a method counts as effective
 
 
 def drawing(result: dict[str, Any], folder: Path) -> Figure:
+    """True acceptance by each recogniser, and the Frechet distance, for each row (Table III)."""
     figure = Figure(figsize=(12.6, 5.6))
     left, right = figure.subplots(1, 2, width_ratios=(1.6, 1))
     rows = result["rows"]
@@ -172,6 +181,7 @@ def drawing(result: dict[str, Any], folder: Path) -> Figure:
 
 
 def table(result: dict[str, Any]) -> list[str]:
+    """Table III as measured here, the claims, and the paper's numbers."""
     judged = list(result["rows"][0]["true_acceptance"])
     head = ["method", "ε (basis)", *(f"true acceptance, {name}" for name in judged), "Fréchet"]
     rows = []

@@ -73,6 +73,12 @@ def find_faces(files: Mapping[str, Path], size: int, *, progress: Progress = qui
 def photo_files(folder: Path) -> dict[str, Path]:
     """Photos below a folder by their place in it, without suffix.
 
+    Args:
+        folder: searched with all folders below it.
+
+    Returns:
+        By path below `folder`, with slashes; pictures of one name but of two suffixes count once.
+
     Raises:
         DataMissing: it is no folder.
     """
@@ -86,6 +92,11 @@ def same_face(face: PhotoFace, path: Path, size: int) -> NDArray[np.uint8]:
     """The crop of a picture that shows the same photo as `face`, cut where the photo's own face lies.
 
     A picture of another size is resized first; one of another shape shows something else.
+
+    Args:
+        face: that was found in the photo.
+        path: of the picture.
+        size: side of the crop in pixels.
 
     Raises:
         PhotoError: it cannot be read, or is of another shape.
@@ -102,7 +113,12 @@ def same_face(face: PhotoFace, path: Path, size: int) -> NDArray[np.uint8]:
 
 
 def own_faces(run: Run, model: IdentityModel) -> PhotoSet:
-    """The faces of anyone's folder of photos; without one, public faces."""
+    """The faces of anyone's folder of photos; without one, public faces.
+
+    Args:
+        run: whose data is the folder, and whose preset says how many public faces there are.
+        model: sets the size.
+    """
     if run.data is None:
         return public_faces(model.size, min(SHOWN, 2 * run.preset.pictured))
     found = find_faces(photo_files(run.data), model.size, progress=run.progress)

@@ -54,6 +54,7 @@ def _at_mean_distance(bench: IdentityBench, epsilon: float) -> Tensor:
 
 
 def over_epsilons(result: dict[str, Any], folder: Path) -> Figure:
+    """The photos, their reconstructions, and draws at the mean identity distance, over epsilon (Fig. 6)."""
     shown = [record for record in result["images"] if record["shows"] in ("source", "no noise", "mean distance")]
     draws = f"of {result['config']['preset']['candidates']} draws that at the mean identity distance"
     return draw_pictures(
@@ -62,6 +63,7 @@ def over_epsilons(result: dict[str, Any], folder: Path) -> Figure:
 
 
 def beside_others(result: dict[str, Any], folder: Path) -> Figure:
+    """The traditional methods, in both readings, beside identity-dp (Fig. 7)."""
     rows: list[list[Cell]] = []
     labels: list[str] = []
     for reading in dict.fromkeys(record.get("reading") for record in result["images"] if record.get("reading")):

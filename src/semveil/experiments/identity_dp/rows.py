@@ -44,7 +44,12 @@ class Row:
 
 
 def own_rows(bench: IdentityBench) -> list[Row]:
-    """identity-dp without noise, with the default law and with the paper's in both readings, at the paper's epsilons."""
+    """identity-dp without noise, with the default law and with the paper's in both readings, at the paper's epsilons.
+
+    Args:
+        bench: gives the model and the seed; of a single photo the paper's law, which takes its sensitivity from pairs, is left
+            out.
+    """
     rows = [Row({"method": "identity-dp", "setting": "no noise", "guarantee": None}, partial(rebuilt, bench))]
     for how in (OURS, PUBLISHED, LITERAL) if bench.sensitivity > 0 else (OURS,):  # one photo alone is no distance
         for epsilon in PAPER_EPSILONS:
@@ -69,7 +74,14 @@ def _baseline(bench: IdentityBench, name: str, amount: float, reading: str, phot
 
 
 def measured(bench: IdentityBench, rows: Sequence[Row], progress: Progress, keep: Keep) -> list[dict[str, Any]]:
-    """Every row with all its metrics."""
+    """Every row with all its metrics.
+
+    Args:
+        bench: the photos and what judges.
+        rows: that are made and measured.
+        progress: told how many rows are done.
+        keep: keeps a row by its key.
+    """
     photos = bench.photos.images
     source = bench.features.of(photos)
     return each({row.key: partial(_measured, bench, row, source) for row in rows}, keep, progress, "compare")
@@ -91,13 +103,28 @@ def claim(method: IdentityDP) -> dict[str, Any]:
 
 
 def protected(bench: IdentityBench, method: IdentityDP, photos: Tensor, *, draw: int = 0) -> Tensor:
-    """Crops under a method, in [-1, 1]; the same draw for every method."""
+    """Crops under a method, in [-1, 1]; the same draw for every method.
+
+    Args:
+        bench: gives the seed.
+        method: protects.
+        photos: (N, 3, S, S) in [-1, 1].
+        draw: number of the noise stream.
+    """
     rng = streams(bench.preset.seed)[f"dp {draw}"]
     return torch.cat([method.protect(part, rng=rng).images for part in photos.split(CHUNK)]).clamp(-1, 1)
 
 
 def rebuilt(bench: IdentityBench, photos: Tensor) -> Tensor:
-    """What the networks make of crops with their own identity."""
+    """What the networks make of crops with their own identity.
+
+    Args:
+        bench: gives the model.
+        photos: (N, 3, S, S) in [-1, 1].
+
+    Returns:
+        (N, 3, S, S) in [-1, 1].
+    """
     model = bench.model
     return torch.cat([model.fuse(model.identify(part), model.attributes(part)) for part in photos.split(CHUNK)]).clamp(-1, 1)
 
@@ -139,7 +166,14 @@ def _of_chunks(source: Tensor, images: Tensor, metric: Any) -> list[float | None
 
 
 def other_people(bench: IdentityBench) -> dict[str, Any]:
-    """Mean identity distance between different photos, for scale."""
+    """Mean identity distance between different photos, for scale.
+
+    Args:
+        bench: the photos and the recognisers.
+
+    Returns:
+        By `identity_distance` and recogniser; None for a single photo.
+    """
     photos, found = bench.photos.images, {}
     for name, judge in {**bench.verifiers, **bench.facenets}.items():
         embedded = torch.cat([judge.embed(part) for part in photos.split(CHUNK)])

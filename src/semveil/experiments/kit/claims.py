@@ -20,7 +20,12 @@ class Claim:
 
 
 def side(rate: Score | None, border: float) -> bool | None:
-    """Whether a rate is above a border, None where its interval holds it."""
+    """Whether a rate is above a border, None where its interval holds it.
+
+    Args:
+        rate: with its interval; None where it was not measured.
+        border: in the unit of the rate.
+    """
     if rate is None or rate.low <= border <= rate.high:
         return None
     return rate.low > border

@@ -115,7 +115,11 @@ FIGURES: Registry[Experiment] = Registry("figure")
 
 
 def presets(*sizes: Size) -> Registry[Size]:
-    """Sizes of a run by their names."""
+    """Sizes of a run by their names.
+
+    Args:
+        *sizes: dataclasses with a `name`, no two the same.
+    """
     found: Registry[Size] = Registry("preset")
     for size in sizes:
         found.add(getattr(size, "name"), size)  # noqa: B009
@@ -123,12 +127,23 @@ def presets(*sizes: Size) -> Registry[Size]:
 
 
 def experiment(name: str, *, revision: int, **parts: Any) -> Experiment:
-    """Declare a result; arguments as `Experiment`, and `revision` as `Measurement`."""
+    """Declare a result that is measured here.
+
+    Args:
+        name: such as `dp-semcom/curves`; what precedes the first `/` is the paper.
+        revision: as `Measurement` has it.
+        **parts: the other attributes of `Experiment`.
+    """
     return _declared(Experiment(measurement(name, revision=revision), **parts))
 
 
 def written_elsewhere(name: str, **parts: Any) -> Experiment:
-    """Declare a result that another command writes: it is only drawn and told here, and is never outdated."""
+    """Declare a result that another command writes: it is only drawn and told here, and is never outdated.
+
+    Args:
+        name: as for `experiment`.
+        **parts: attributes of `Experiment` without `measurement`, `load` and `measure`.
+    """
     return _declared(Experiment(Measurement(name, revision=1), **parts))
 
 
@@ -149,6 +164,9 @@ def papers() -> list[str]:
 
 def load_paper(paper: str) -> None:
     """Import every file of a paper's folder, or the module that another package names, which declare their results.
+
+    Args:
+        paper: as `papers` names it, such as `dp-semcom`.
 
     Raises:
         PluginError: the package that adds it is broken.
@@ -187,6 +205,9 @@ def find(figure: str) -> Experiment:
 def of_result(result: Result) -> Experiment:
     """The experiment that made a result.
 
+    Args:
+        result: content of a result file; its `experiment` names what made it.
+
     Raises:
         ValueError: there is no such experiment.
     """
@@ -204,7 +225,12 @@ def _load_named(name: str) -> None:
 
 
 def whole(body: Callable[[Any, Path, Progress, Keep], Mapping[str, Any]]) -> Callable[[Any, Kept, Run], None]:
-    """A measurement that gives all of the file at once; `body` may write pictures into the folder, and keep cells."""
+    """A measurement that gives all of the file at once; `body` may write pictures into the folder, and keep cells.
+
+    Args:
+        body: called with what `load` gave, the folder of the JSON, what is told of progress, and what keeps cells that a break
+            must not lose; gives the rest of the file, JSON-ready.
+    """
 
     def measure(inputs: Any, kept: Kept, run: Run) -> None:
         kept.whole(partial(body, inputs, run.folder, run.progress))

@@ -46,7 +46,12 @@ MEASUREMENTS: Registry[Measurement] = Registry("measurement")
 
 
 def measurement(name: str, *, revision: int) -> Measurement:
-    """Declare a measurement."""
+    """Declare a measurement.
+
+    Args:
+        name: such as `dp-semcom/curves`; declared once.
+        revision: as `Measurement` has it.
+    """
     return MEASUREMENTS.add(name, Measurement(name, revision))
 
 
@@ -125,7 +130,12 @@ class Kept:
         return self._commit is not None and self._commit.endswith(CHANGED)
 
     def part(self, *place: str, measure: Callable[[], Any]) -> Any:
-        """The value at a place in the result, such as `"cases", "rotation"`; measured and saved where it is not there."""
+        """The value at a place in the result, such as `"cases", "rotation"`; measured and saved where it is not there.
+
+        Args:
+            *place: keys from the outermost object to the value.
+            measure: gives the value, JSON-ready; not called where there is one.
+        """
         *folders, name = place
         inside = self.result
         for folder in folders:
@@ -148,6 +158,10 @@ class Kept:
 
     def whole(self, measure: Callable[[Keep], Mapping[str, Any]]) -> Path:
         """Fill in all that a measurement gives at once, unless it is there; `measure` may keep cells on the way.
+
+        Args:
+            measure: gives places of the file and their values, JSON-ready; called with a `Keep`, whose cells are dropped at
+                the end.
 
         Returns:
             The file.

@@ -17,7 +17,16 @@ KEPT_DRAWS = 10
 
 
 def identity(bench: LatentBench, reference: Tensor, images: Tensor) -> dict[str, list[float]]:
-    """Similarity on the recogniser's own scale, and whether it takes the picture for another person."""
+    """Similarity on the recogniser's own scale, and whether it takes the picture for another person.
+
+    Args:
+        bench: gives the recogniser.
+        reference: (N, 3, S, S) in [-1, 1], whom the pictures should show.
+        images: (N, 3, S, S), clamped to [-1, 1].
+
+    Returns:
+        `identity_similarity` and `fppsr` (1: another person), one value for each picture.
+    """
     shown = images.clamp(-1, 1)
     return {
         "identity_similarity": identity_similarity(reference, shown, bench.verifier).tolist(),
@@ -73,6 +82,9 @@ def over_draws(rows: list[list[float]]) -> list[Any]:
     """Values (draws, photos) as results keep them: of one draw (photos,), of more than ten the means of ten groups of draws.
 
     Intervals are over photos and draws, so that draws must not be averaged away.
+
+    Args:
+        rows: one or more draws, each with a value for every photo.
 
     Example:
         >>> over_draws([[1.0, 2.0]]), over_draws([[1.0, 2.0], [3.0, 4.0]])

@@ -13,12 +13,18 @@ from semveil.models.face import DEFAULT_MODEL
 
 
 def of_model(make: Callable[[LatentModel], str], run: Run) -> Text:
-    """A table that follows from a latent model and the bounds that it brings alone."""
+    """A table that follows from a latent model and the bounds that it brings alone.
+
+    Args:
+        make: model -> the table as Markdown.
+        run: whose model is loaded, the bundled one where it names none; data and size are not used.
+    """
     model = load_latent_model(run.model or DEFAULT_MODEL)
     return Text({"model": {"name": model.name, "digest": model.digest, "bounds": model.bounds().digest}}, partial(make, model))
 
 
 def about(result: dict[str, Any]) -> str:
+    """What was measured, by which model and recogniser, and over how many photos: the sentence above a table."""
     config = result["config"]
     model, verifier = config["model"], config["verifier"]
     looked = min(config["preset"]["detected"], config["photos"]["count"])
@@ -30,6 +36,11 @@ def about(result: dict[str, Any]) -> str:
 
 
 def guaranteed(guarantee: dict[str, Any]) -> str:
+    """An epsilon in a table's cell, with delta where there is one, its basis, and what alone it covers.
+
+    Args:
+        guarantee: as `Guarantee.as_dict` gives it.
+    """
     epsilon, basis = guarantee["epsilon"], guarantee["basis"]
     if epsilon is None:
         return f"none ({basis})"
@@ -39,6 +50,10 @@ def guaranteed(guarantee: dict[str, Any]) -> str:
 
 
 def in_doubt(inverted: dict[str, Any]) -> str:
-    """Said of identity wherever the recogniser is in doubt about the inversions."""
+    """Said of identity wherever the recogniser is in doubt about the inversions.
+
+    Args:
+        inverted: as for `doubt`.
+    """
     caution = doubt(inverted)
     return f"; {caution}" if caution else ""

@@ -49,7 +49,15 @@ def outliers(size: int, *, noises: int) -> Outliers:
 
 
 def centred(picture: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
-    """The largest square in the middle of a picture (H, W, 3), at a size."""
+    """The largest square in the middle of a picture (H, W, 3), at a size.
+
+    Args:
+        picture: uint8; channels behind the third are left out.
+        size: side of the result in pixels.
+
+    Returns:
+        (size, size, 3).
+    """
     height, width = picture.shape[:2]
     side = min(height, width)
     top, left = (height - side) // 2, (width - side) // 2

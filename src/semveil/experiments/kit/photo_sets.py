@@ -84,7 +84,12 @@ def astronaut(size: int) -> NDArray[np.uint8]:
 
 
 def public_photos(model: FaceModel, count: int) -> PhotoSet:
-    """The astronaut, and faces that the model generates from its own prior (which it inverts better than real ones)."""
+    """The astronaut, and faces that the model generates from its own prior (which it inverts better than real ones).
+
+    Args:
+        model: generates, and sets the size of all photos.
+        count: of all, the astronaut among them; at least 1.
+    """
     return astronaut_and(
         model.size, count, lambda many, rng: model.generator.synthesize(model.public_latents(many, rng=rng)), by="the model"
     )
@@ -176,7 +181,12 @@ def _prepared(data: Path, size: int, progress: Tick) -> FaceSet:
 
 
 def one_of_each(person: NDArray[np.str_], rows: NDArray[np.intp]) -> NDArray[np.intp]:
-    """The first row of each person, in the order of `rows`: independent units for the bootstrap."""
+    """The first row of each person, in the order of `rows`: independent units for the bootstrap.
+
+    Args:
+        person: (N,) who is on each photo of a set.
+        rows: of that set, those to choose from.
+    """
     _, first = np.unique(person[rows], return_index=True)
     return rows[np.sort(first)]
 

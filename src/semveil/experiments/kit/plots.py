@@ -48,7 +48,13 @@ def styled(draw: Callable[[], Figure]) -> Figure:
 
 
 def finish(figure: Figure, path: Path, *, dpi: int = 150) -> Path:
-    """Write a PNG that carries no software, time or path, whole or not at all."""
+    """Write a PNG that carries no software, time or path, whole or not at all.
+
+    Args:
+        figure: drawn, as `styled` gives it.
+        path: of the PNG; a file there is replaced.
+        dpi: dots per inch.
+    """
     buffer = io.BytesIO()
     with matplotlib.rc_context(_LOOK):
         figure.savefig(buffer, format="png", dpi=dpi, metadata={"Software": None})
@@ -57,7 +63,15 @@ def finish(figure: Figure, path: Path, *, dpi: int = 150) -> Path:
 
 
 def line(axes: Axes, x: Sequence[float], columns: Sequence[dict[str, Any]], metric: str, **style: Any) -> None:
-    """A mean over photos with its 95 % band."""
+    """A mean over photos with its 95 % band.
+
+    Args:
+        axes: drawn on.
+        x: one for each of `columns`.
+        columns: metric -> values of photos, as for `mean`; where one lacks the metric, the line goes on without it.
+        metric: that is averaged.
+        **style: of the line, for `Axes.plot`; `color` is needed, which the band takes too.
+    """
     means = [(at, m) for at, m in ((at, mean(c, metric)) for at, c in zip(x, columns, strict=True)) if m]
     if means:
         axes.plot([at for at, _ in means], [m.value for _, m in means], **style)
@@ -66,13 +80,28 @@ def line(axes: Axes, x: Sequence[float], columns: Sequence[dict[str, Any]], metr
 
 
 def level(axes: Axes, columns: dict[str, Any], metric: str, **style: Any) -> None:
-    """A horizontal line at a mean over photos; nothing where it was not measured."""
+    """A horizontal line at a mean over photos; nothing where it was not measured.
+
+    Args:
+        axes: drawn on.
+        columns: metric -> values of photos, as for `mean`.
+        metric: that is averaged.
+        **style: of the line, for `Axes.axhline`.
+    """
     if found := mean(columns, metric):
         axes.axhline(found.value, **style)
 
 
 def bar(axes: Axes, at: int, columns: Mapping[str, Any], metric: str, colour: str) -> None:
-    """A mean over photos with its 95 % interval, or a single number of a set, as a bar; nothing where it was not measured."""
+    """A mean over photos with its 95 % interval, or a single number of a set, as a bar; nothing where it was not measured.
+
+    Args:
+        axes: drawn on.
+        at: where the bar stands on the x axis.
+        columns: metric -> values of photos, as for `mean`, or a number.
+        metric: that is shown.
+        colour: of the bar; its interval is dark.
+    """
     if isinstance(columns.get(metric), float | int):
         axes.bar(at, columns[metric], color=colour)
     elif found := mean(columns, metric):
@@ -112,7 +141,12 @@ def heat_table(
 
 
 def title(result: dict[str, Any], what: str) -> str:
-    """What is shown, of how many photos, by which model."""
+    """What is shown, of how many photos, by which model.
+
+    Args:
+        result: of an experiment whose config tells `photos` and `model`.
+        what: is shown, in words.
+    """
     return f"{what}: {result['config']['photos']['count']} photos, {result['config']['model']['name']}"
 
 
@@ -124,7 +158,11 @@ def recogniser(result: dict[str, Any]) -> str:
 
 
 def doubt(inverted: dict[str, Any]) -> str | None:
-    """Why identity says little, or None: the recogniser must accept 80 % of what the networks make without noise."""
+    """Why identity says little, or None: the recogniser must accept 80 % of what the networks make without noise.
+
+    Args:
+        inverted: metric -> values of the photos' inversions without noise, of which `fppsr` decides.
+    """
     rate = mean(inverted, "fppsr")
     if rate is None:
         return "INCONCLUSIVE: the recogniser could not be run"
@@ -134,19 +172,35 @@ def doubt(inverted: dict[str, Any]) -> str | None:
 
 
 def cautions(inverted: dict[str, Any]) -> list[str]:
-    """The doubt as a paragraph of its own, or none."""
+    """The doubt as a paragraph of its own, or none.
+
+    Args:
+        inverted: as for `doubt`.
+    """
     caution = doubt(inverted)
     return [f"**{caution}**"] if caution else []
 
 
 def above(figure: Figure, words: str, inverted: dict[str, Any]) -> None:
-    """The figure's title, in red with the reason where the recogniser is in doubt about the inversions."""
+    """The figure's title, in red with the reason where the recogniser is in doubt about the inversions.
+
+    Args:
+        figure: that gets the title.
+        words: of the title.
+        inverted: as for `doubt`.
+    """
     caution = doubt(inverted)
     figure.suptitle(f"{words}\n{caution}", color="#B00020") if caution else figure.suptitle(words)
 
 
 def legend(figure: Figure, panels: Iterable[Axes], columns: int = 3) -> None:
-    """One legend below all panels, each label once."""
+    """One legend below all panels, each label once.
+
+    Args:
+        figure: that gets the legend.
+        panels: whose labels it has.
+        columns: of the legend.
+    """
     named = {label: handle for axes in panels for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)}
     if named:
         figure.legend(named.values(), named.keys(), loc="outside lower center", ncols=columns)

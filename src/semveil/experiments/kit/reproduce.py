@@ -89,6 +89,9 @@ def draw(path: Path, figure: str) -> Path:
 def tables(result: Result) -> str:
     """A result as Markdown; one of an older revision says that it is.
 
+    Args:
+        result: content of a result file.
+
     Raises:
         ValueError: no tables are made of this experiment.
     """
@@ -117,6 +120,11 @@ def publish(path: Path, page: Path) -> None:
 
 def fill(page: str, name: str, text: str) -> str:
     """Put tables between the markers of a page.
+
+    Args:
+        page: Markdown.
+        name: of the tables, behind `tables:` in the marker before them.
+        text: replaces all that stands between the markers.
 
     Raises:
         SemveilError: the page has no such markers.

@@ -56,7 +56,13 @@ class SecurityFaces:
 
 
 def generated_faces(model: FaceModel, attacked: int, public: int) -> SecurityFaces:
-    """The astronaut and generated faces, for a run without data: nobody to re-identify, no attributes."""
+    """The astronaut and generated faces, for a run without data: nobody to re-identify, no attributes.
+
+    Args:
+        model: generates, and sets the size.
+        attacked: how many Alice sends, the astronaut first; at least 1.
+        public: how many Eve may use.
+    """
     photos = public_photos(model, attacked + public)
     images = photos.images
     nobody = torch.full((attacked,), -1)

@@ -51,7 +51,11 @@ class SetFeatures:
         return [network.metric for network in (self.best, self.unseen) if network] or None
 
     def of(self, images: Tensor) -> dict[str, Moments]:
-        """Moments of a set of pictures, by the key of the distance."""
+        """Moments of a set of pictures, by the key of the distance.
+
+        Args:
+            images: (N, 3, S, S), clamped to [-1, 1]; N at least 2.
+        """
         shown = images.clamp(-1, 1)
         return {key: moments(shown, network) for key, network in (("frechet", self.best), (UNSEEN, self.unseen)) if network}
 

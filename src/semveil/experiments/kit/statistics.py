@@ -73,7 +73,12 @@ def mean(columns: Mapping[str, Any], metric: str) -> Score | None:
 
 
 def value(columns: Mapping[str, Any], metric: str) -> float:
-    """The same without its interval; NaN where it was not measured."""
+    """The same without its interval; NaN where it was not measured.
+
+    Args:
+        columns: as for `mean`.
+        metric: wanted.
+    """
     found = mean(columns, metric)
     return math.nan if found is None else found.value
 
@@ -93,6 +98,10 @@ def rates(found: Reidentification) -> dict[str, dict[str, float]]:
 def shown_score(kept: Mapping[str, float] | None, lacks: str = "") -> str:
     """What `score_as_json` gave in a table's cell.
 
+    Args:
+        kept: as `score_as_json` gave it; None where it was not measured.
+        lacks: what the cell says then.
+
     Example:
         >>> shown_score({"value": 0.5, "low": 0.4, "high": 0.6, "count": 100}), shown_score(None)
         ('0.500 [0.400, 0.600]', '')
@@ -101,7 +110,13 @@ def shown_score(kept: Mapping[str, float] | None, lacks: str = "") -> str:
 
 
 def paired(a: Mapping[str, Any], b: Mapping[str, Any], metric: str) -> Score:
-    """Mean over photos of a - b, of a metric that both have."""
+    """Mean over photos of a - b, of a metric that both have.
+
+    Args:
+        a: metric -> values of photos, as for `mean`.
+        b: the same photos, and as many draws, by another method.
+        metric: that both have.
+    """
     found = mean_of_photos(np.array(a[metric], float) - np.array(b[metric], float))
     assert found is not None
     return found

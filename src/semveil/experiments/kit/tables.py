@@ -27,6 +27,10 @@ HEADS = {
 def markdown(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """A Markdown table.
 
+    Args:
+        head: of each column.
+        rows: of as many cells as there are columns; `|` in them is escaped.
+
     Example:
         >>> print(markdown(["a", "b"], [["1", "2|3"]]))
         | a | b |
@@ -39,7 +43,12 @@ def markdown(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 
 def means(columns: Mapping[str, Any], metrics: Iterable[str]) -> list[str]:
-    """Means over photos in a table's cells; under `frechet` the distances of the sets."""
+    """Means over photos in a table's cells; under `frechet` the distances of the sets.
+
+    Args:
+        columns: metric -> values of photos, as for `mean`.
+        metrics: one for each cell.
+    """
     return [shown_distances(columns) if metric == "frechet" else _mean(columns, metric) for metric in metrics]
 
 
@@ -54,5 +63,10 @@ def heads(metrics: Iterable[str]) -> list[str]:
 
 
 def claims_table(claims: Iterable[Claim], *, said_by: str = "Claim in the paper") -> str:
-    """Claims, what was measured, and the verdicts."""
+    """Claims, what was measured, and the verdicts.
+
+    Args:
+        claims: one for each row.
+        said_by: head of the first column.
+    """
     return markdown([said_by, "Our result", "Verdict"], [[claim.text, claim.ours, claim.verdict] for claim in claims])

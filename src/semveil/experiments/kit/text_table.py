@@ -28,7 +28,13 @@ class Text:
 
 
 def text_table(name: str, *, revision: int, load: Callable[[Run], Text]) -> Experiment:
-    """Declare a result that is one table, of one size."""
+    """Declare a result that is one table, of one size.
+
+    Args:
+        name: as for `experiment`.
+        revision: as `Measurement` has it.
+        load: gives the table, from the run's model.
+    """
     return experiment(
         name,
         revision=revision,

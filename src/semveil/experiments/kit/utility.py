@@ -131,7 +131,16 @@ def _kept(judged: Mapping[Path, Sequence[JudgedFace]], photo: Path, picture: Pat
 
 
 def compare_faces(face: JudgedFace, other: JudgedFace) -> dict[str, float]:
-    """How a face differs from the photo's, both in the photo's pixels."""
+    """How a face differs from the photo's, both in the photo's pixels.
+
+    Args:
+        face: largest face of the photo.
+        other: that stands in its place in the other picture.
+
+    Returns:
+        Pose in degrees, gaze in eye widths, openings as height over width, landmarks in eye distances, age in years, and 1 or
+        0 for what is kept. The sex is left out where either is unknown, landmarks where both irises lie in one point.
+    """
     strongest = [max(one.emotion, key=one.emotion.__getitem__) for one in (face, other)]
     found = {
         "judge_pose_degrees": pose_error(face.mesh, other.mesh),

@@ -15,7 +15,11 @@ from semveil.models.quantile_bounds import SHARES
 
 
 def clipping(model: LatentModel) -> str:
-    """latent-dp: widths between the quantiles, and the noise that epsilon 10 takes by each weighting."""
+    """latent-dp: widths between the quantiles, and the noise that epsilon 10 takes by each weighting.
+
+    Args:
+        model: whose public quantiles are the bounds.
+    """
     rows = []
     for share in SHARES:
         widths = model.quantiles(share).coordinate_sensitivity()

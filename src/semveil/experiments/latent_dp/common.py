@@ -29,11 +29,22 @@ FACES = 0.5  # share with a face that "shows a human face" is taken to mean
 
 
 def bounds(clip: float) -> str:
+    """Clip bounds in words.
+
+    Args:
+        clip: share of public latents below the lower bound, and above the upper one, in percent.
+    """
     return f"{clip:g}/{100 - clip:g} %"
 
 
 def method_of(bench: LatentBench, clip: float, epsilon: float | None) -> LatentDP:
-    """With uniform weights, as the paper splits its budget; clipping alone where epsilon is None."""
+    """With uniform weights, as the paper splits its budget; clipping alone where epsilon is None.
+
+    Args:
+        bench: gives the model.
+        clip: as for `bounds`.
+        epsilon: of the whole picture; None for no noise.
+    """
     if epsilon is None:
         return LatentDP(bench.model, clip=clip, mechanism="none")
     return LatentDP(bench.model, clip=clip, epsilon=epsilon)

@@ -88,6 +88,7 @@ def _map_of_bounds(bench: LatentBench, latents: Tensor) -> NDArray[np.uint8]:
 
 
 def drawing(result: dict[str, Any], folder: Path) -> Figure:
+    """Every picture, what of its latents clipping moves, and what each of the bounds makes of it (Fig. 4)."""
     rows = by_source((record for record in result["images"] if record["file"] is not None), folder, _caption)
     for row, file in zip(rows, result["latents"].values(), strict=True):
         row.insert(1, (folder / file, "coordinates that\nclipping moves"))
@@ -101,6 +102,7 @@ def _caption(record: dict[str, Any]) -> str:
 
 
 def table(result: dict[str, Any]) -> list[str]:
+    """Whether a face is found after each clipping, and how much that moves."""
     clips = sorted({r["clip"] for r in result["images"] if r["clip"] is not None})
     rows = []
     for source in dict.fromkeys(r["source"] for r in result["images"]):

@@ -52,10 +52,12 @@ def run(bench: LatentBench, folder: Path, progress: Progress, keep: Keep) -> dic
 
 
 def small(result: dict[str, Any], folder: Path) -> Figure:
+    """The pictures under small epsilons (Fig. 6)."""
     return _grid(result, folder, "fig6", "Small epsilons")
 
 
 def large(result: dict[str, Any], folder: Path) -> Figure:
+    """The pictures under large epsilons, several draws of each (Fig. 7)."""
     return _grid(result, folder, "fig7", "Large epsilons")
 
 

@@ -77,6 +77,7 @@ def _point(
 
 
 def drawing(result: dict[str, Any], folder: Path) -> Figure:
+    """Quality and identity over epsilon, a line for each of the bounds (Fig. 8)."""
     figure = Figure(figsize=(11.4, 8.6))
     panels = list(figure.subplots(2, 2).flat)
     clips = list(dict.fromkeys(point["clip"] for point in result["points"]))
@@ -103,6 +104,7 @@ def drawing(result: dict[str, Any], folder: Path) -> Figure:
 
 
 def table(result: dict[str, Any]) -> list[str]:
+    """All metrics for each of the bounds and each epsilon."""
     likeness = ("ssim", "psnr", "lpips", "lpips_squeeze", "frechet", "identity_similarity", "fppsr")
     metrics, plain = (*likeness, "fppsr_to_inversion", "face_detected"), result["reconstructed"]["images"]
     head = ["bounds", "ε (basis)", "ε of the published formula (same basis)", *heads(metrics)]

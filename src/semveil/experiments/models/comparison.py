@@ -79,7 +79,11 @@ class Measure:
     source: Mapping[str, Moments]
 
     def likeness(self, images: Tensor) -> dict[str, Any]:
-        """Pictures of the photos, in their order: one value per photo, and the Frechet distances of the sets."""
+        """Pictures of the photos, in their order: one value per photo, and the Frechet distances of the sets.
+
+        Args:
+            images: (N, 3, S, S), clamped to [-1, 1].
+        """
         source, shown = self.photos.images, images.clamp(-1, 1)
         first, *others = self.verifiers
         columns = compare(source, shown, self.verifiers[first], detect=False)
@@ -89,7 +93,11 @@ class Measure:
         return {k: rounded(v) if isinstance(v, list) else v for k, v in columns.items()} | self.realism(shown)
 
     def realism(self, images: Tensor) -> dict[str, Any]:
-        """What needs no photo beside each picture: whether dlib finds a face, and the Frechet distances to the photos."""
+        """What needs no photo beside each picture: whether dlib finds a face, and the Frechet distances to the photos.
+
+        Args:
+            images: (M, 3, S, S), clamped to [-1, 1]; M at least 2.
+        """
         shown = images.clamp(-1, 1)
         found = {"face_detected": face_detected(shown[: self.detected]).float().tolist()}
         return found | self.features.distances(self.source, shown)
