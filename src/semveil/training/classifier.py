@@ -51,12 +51,14 @@ def train_classifier(
         pixels: (N, 3, H, W) uint8.
         labels: (N,) classes from 0.
         config: the network's sizes.
-        rng: of initialisation, order, shifts.
+        settings: of the run; those of `ClassifierTraining()` where None.
+        rng: random numbers for initialisation, data order and shifts; on the CPU.
         device: where the networks are trained.
         mirrored: (N, 3, H, W) uint8, what is shown in the place of mirrored pictures, such as conversions of mirrored sources,
             which are not mirrored conversions. Mirrored pixels where None.
         through: what a client does with each batch of images in [-1, 1] before the network sees it: a conversion for the
             service model, true noise for a model of n(x). Gradients do not pass.
+        progress: called after a step with its number from 1, the number of steps and the loss.
 
     Returns:
         The network, in evaluation mode.
@@ -94,7 +96,10 @@ def vary(pixels: Tensor, shift: int, rng: torch.Generator, *, mirrored: Tensor |
     """Images in [-1, 1] of uint8 pixels (B, 3, H, W): each mirrored or not, all shifted by the same draw, the edge repeated.
 
     Args:
-        mirrored: what to take in the place of mirrored pixels.
+        pixels: (B, 3, H, W) uint8.
+        shift: largest shift in pixels, along each axis; 0 for none.
+        rng: random numbers for mirroring and shifting; on the CPU.
+        mirrored: (B, 3, H, W) uint8, used in place of the mirrored pixels.
     """
     mirror = torch.rand(len(pixels), 1, 1, 1, generator=rng) < 0.5
     images = torch.where(mirror, pixels.flip(-1) if mirrored is None else mirrored, pixels).float() / 127.5 - 1

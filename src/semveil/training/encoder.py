@@ -52,6 +52,8 @@ def encoder_trainer(
     Args:
         generator: stays fixed; the encoder is trained where it is.
         faces: aligned photos of the generator's size, or None.
+        settings: of the run; `perceptual` has no effect without a perceptual distance.
+        rng: random numbers for the encoder's initialisation and for the batches; on the CPU.
         perceptual: distance of two image batches -> (B,); left out where None.
     """
     config = generator.config

@@ -88,7 +88,8 @@ def train_conversion(
     Args:
         pixels: (N, 3, H, W) uint8; labels are not used.
         explainer: trained on pictures as they are, in evaluation mode, on the device; not changed.
-        rng: of initialisation, order, noise.
+        settings: widths and rates of g and D, weights of the losses, number of steps.
+        rng: random numbers for initialisation, data order and noise; on the CPU.
         device: where the networks are trained.
         progress: gets `noise`, `explanation` (0 where it is left out) and `discriminator`, the losses.
 

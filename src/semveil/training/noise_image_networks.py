@@ -80,9 +80,13 @@ def train_networks(
 
     Args:
         folder: where the model goes; its name is the model's.
-        train, test: of the same classes and size; nothing is chosen by `test`.
+        train: labelled pictures that all three phases are trained on.
+        test: of the same classes and size; only measured, nothing is chosen by it.
+        settings: network and the settings of each phase.
+        seed: random seed for initialisation, data order and noise.
         trained_on: description of the data for the card.
         device: where the networks are trained.
+        progress: called with the phase, the step from 1, the number of steps and the loss.
 
     Returns:
         Accuracy on `test` of `explainer` (pictures as they are), `service` (converted ones), `explainer_on_converted`, and

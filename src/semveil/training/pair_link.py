@@ -97,7 +97,10 @@ def run_epochs(
 
     Args:
         step: rows -> the mean loss over them, after its optimisers' steps.
-        count: rows.
+        count: number of rows.
+        epochs: passes over the rows.
+        batch: rows in a step; the last batch of an epoch may hold fewer.
+        rng: random numbers for the order of the rows; on the CPU.
         progress: told the mean loss of each epoch.
     """
     for epoch in range(epochs):

@@ -61,10 +61,16 @@ def publish(
 
     Args:
         folder: where the model goes; its name is the model's name.
+        generator: trained; its device does the inversion. Stored from the CPU.
+        encoder: trained, gives the inversion's start; its batch norm is settled on the training photos.
         faces: prepared photos; only those not held out are used.
-        inversion, perceptual: become the model's default inversion and its perceptual term; by default what suits the encoder.
+        inversion: settings that become the model's default; those that suit the encoder where None.
+        perceptual: name of the inversion's perceptual term, which becomes the model's default; what suits the encoder
+            where None.
         discriminator: kept beside the model, so that training can go on from it.
         photos: number of training photos to invert.
+        seed: random seed for the choice of these photos.
+        progress: called with inversion steps done, counted for each photo, and how many there are.
     """
     spatial = isinstance(encoder, PartEncoder)
     inversion = inversion or (FEATURES_INVERSION if spatial else DEFAULT_INVERSION)

@@ -15,10 +15,11 @@ from semveil.models.quantile_bounds import QuantileBounds
 
 
 def training_quantiles(codes: Tensor, identity: tuple[int, ...]) -> QuantileBounds:
-    """Bounds from latents (N, K, D) of training photos, with the largest distances seen, for dp-image as published.
+    """Bounds from latents of training photos, with the largest distances seen, for dp-image as published.
 
     Args:
-        identity: the model's identity codes, whose distances are kept too.
+        codes: (N, K, D) latents of public training photos, in latent units.
+        identity: indices of the model's identity codes from 0, whose distances are kept too.
     """
     every = tuple(range(codes.shape[1]))
     return QuantileBounds.fit(codes, of="public training photos", observe={"all": every, "identity": identity})
@@ -36,9 +37,12 @@ def invert_training_photos(
     """Latents (photos, K, D) of photos that are not held out, chosen at random.
 
     Args:
+        model: inverts the photos.
         faces: prepared photos, of the model's size.
         photos: how many; all that there are where there are fewer.
         perceptual: perceptual term of the inversion; the model's own where None.
+        seed: random seed for the choice of photos.
+        progress: called with inversion steps done, counted for each photo, and how many there are.
     """
     rows = np.flatnonzero(~faces.held_out)
     rows = rows[torch.randperm(len(rows), generator=streams(seed)["quantiles"])[:photos].numpy()]
