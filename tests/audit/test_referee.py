@@ -101,7 +101,7 @@ def test_every_planted_fault_must_be_caught() -> None:
     faults = (told_apart(1.0), Fault("nothing", change=lambda world, outputs: outputs))
     found = play(game(randomised_response(1.0), 1.0, faults=faults), draws=50_000)
     assert [power.caught for power in found.powers] == [True, False]
-    assert found.verdict == Verdict.NOT_TESTABLE and "notice: nothing" in found.remark
+    assert found.verdict == Verdict.NOT_TESTABLE and "to detect: nothing" in found.remark
 
 
 def test_a_fault_has_draws_or_a_change() -> None:

@@ -128,8 +128,8 @@ def table(result: dict[str, Any]) -> list[str]:
         f"dlib detects a face in {found} of the photos. Identity distance between different people: {others(result)}. "
         f"identity-dp takes {seconds:.3f} s of CPU time per photo, one at a time with {result['threads']} thread(s), "
         f"excluding face detection and alignment (the paper: {paper['seconds_per_image']:g} s on "
-        f"{paper['seconds_per_image_on']}). Parameters are the paper's, for 256 px, scaled to the crop; `text` and `numbers` are the two "
-        "readings in the errata.",
+        f"{paper['seconds_per_image_on']}). Parameters are the paper's, for 256 px, scaled to the crop; "
+        "`text` and `numbers` are the two readings in the errata.",
         markdown(head, rows),
         claims_table(judge(result), said_by=SAID_BY),
         f"Table I, {REPORTED} (CelebA-HQ, 256 px; PSR by Microsoft Azure Face):",

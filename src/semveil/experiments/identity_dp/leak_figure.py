@@ -37,9 +37,9 @@ def leak_tables(result: dict[str, Any]) -> list[str]:
         f"Rank 1: fraction of photos whose person is ranked first, with a 95 % interval over people; model {model['name']} "
         f"(`{model['digest'][:12]}`). {photos['probes']} held-out people are searched among {people['gallery']} "
         f"({photos['gallery']} photos). An attacker who learns to undo the protection trains on {photos['strangers']} photos "
-        f"that it protected itself; one who learns the people, on half of {photos['named']} protected photos of {people['named']} "
-        "people, and is tested on the other half. The attackers' training photos were in the networks' training set, without "
-        "names; the test photos were not.",
+        f"that it protected itself; one who learns the people, on half of {photos['named']} protected photos of "
+        f"{people['named']} people, and is tested on the other half. The attackers' "
+        "training photos were in the networks' training set, without names; the test photos were not.",
         markdown(["attacker", "recogniser or features", "chance", *variants], rows),
         "Rank 10 (the person is among the first ten), for attackers who do not train on other protected photos:",
         markdown(["attacker", "recogniser or features", *variants], tenth),
