@@ -80,6 +80,8 @@ def similarity_grid(shape: torch.Size, *, angle: float, zoom: float, shift: floa
     """Where to sample images (B, C, H, W) so that each is mirrored at random, turned, zoomed and shifted by its own draw.
 
     Args:
+        shape: B, C, H, W of the images.
+        draws: gives the random numbers; the grid is on its device.
         angle: largest, in radians.
         zoom: largest logarithm of the factor.
         shift: largest, in halves of the side.

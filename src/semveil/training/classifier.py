@@ -48,6 +48,8 @@ def train_classifier(
     """Minimise the cross-entropy of the labels.
 
     Args:
+        settings: of the run; the defaults where None.
+        progress: step done, steps, loss of the step.
         pixels: (N, 3, H, W) uint8.
         labels: (N,) classes from 0.
         config: the network's sizes.
@@ -94,6 +96,9 @@ def vary(pixels: Tensor, shift: int, rng: torch.Generator, *, mirrored: Tensor |
     """Images in [-1, 1] of uint8 pixels (B, 3, H, W): each mirrored or not, all shifted by the same draw, the edge repeated.
 
     Args:
+        pixels: (B, 3, H, W) uint8.
+        shift: largest, in pixels along each side; 0 for none.
+        rng: of mirroring and shift.
         mirrored: what to take in the place of mirrored pixels.
     """
     mirror = torch.rand(len(pixels), 1, 1, 1, generator=rng) < 0.5

@@ -60,9 +60,14 @@ def publish(
     training photos.
 
     Args:
+        generator: of the model.
+        encoder: of the model; its batch norm is settled on the training photos.
+        seed: of the choice of photos.
+        progress: as for the inversion.
         folder: where the model goes; its name is the model's name.
         faces: prepared photos; only those not held out are used.
-        inversion, perceptual: become the model's default inversion and its perceptual term; by default what suits the encoder.
+        inversion: becomes the model's default; what suits the encoder where None.
+        perceptual: name of the inversion's perceptual term; likewise.
         discriminator: kept beside the model, so that training can go on from it.
         photos: number of training photos to invert.
     """

@@ -18,6 +18,7 @@ def training_quantiles(codes: Tensor, identity: tuple[int, ...]) -> QuantileBoun
     """Bounds from latents (N, K, D) of training photos, with the largest distances seen, for dp-image as published.
 
     Args:
+        codes: (N, K, D), not clipped.
         identity: the model's identity codes, whose distances are kept too.
     """
     every = tuple(range(codes.shape[1]))
@@ -36,6 +37,9 @@ def invert_training_photos(
     """Latents (photos, K, D) of photos that are not held out, chosen at random.
 
     Args:
+        model: inverts.
+        seed: of the choice of photos.
+        progress: as for the inversion.
         faces: prepared photos, of the model's size.
         photos: how many; all that there are where there are fewer.
         perceptual: perceptual term of the inversion; the model's own where None.
