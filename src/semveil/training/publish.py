@@ -63,7 +63,7 @@ def publish(
         generator: of the model.
         encoder: of the model; its batch norm is settled on the training photos.
         seed: of the choice of photos.
-        progress: as for the inversion.
+        progress: photo-steps of the inversion done, and all.
         folder: where the model goes; its name is the model's name.
         faces: prepared photos; only those not held out are used.
         inversion: becomes the model's default; what suits the encoder where None.

@@ -39,7 +39,7 @@ def invert_training_photos(
     Args:
         model: inverts.
         seed: of the choice of photos.
-        progress: as for the inversion.
+        progress: photo-steps of the inversion done, and all.
         faces: prepared photos, of the model's size.
         photos: how many; all that there are where there are fewer.
         perceptual: perceptual term of the inversion; the model's own where None.
