@@ -34,7 +34,12 @@ CODES, WIDTH, PRIVATE = 28, 512, (0, 1, 4, 5, 6, 7, 8)
 
 
 def median_seconds(call: Callable[[], object], repeats: int) -> float:
-    """Median wall time of a call after one to warm up."""
+    """Median wall time of a call after one to warm up.
+
+    Args:
+        call: what is timed.
+        repeats: timed calls, at least 1.
+    """
     call()
     times = []
     for _ in range(repeats):
@@ -45,7 +50,13 @@ def median_seconds(call: Callable[[], object], repeats: int) -> float:
 
 
 def measure(images: int, repeats: int, folder: Path) -> dict[str, object]:
-    """Microseconds per image of each step, and bytes per image of the file."""
+    """Microseconds per image of each step, and bytes per image of the file.
+
+    Args:
+        images: in a batch.
+        repeats: of each step.
+        folder: for the message file.
+    """
     rng = torch.Generator().manual_seed(0)
     eve = torch.Generator().manual_seed(1)
     latents = torch.randn(images, CODES, WIDTH, generator=rng)

@@ -50,7 +50,14 @@ class Scene:
 
 
 def marked_photos(data: Path) -> list[Scene]:
-    """The photos that the marks belong to."""
+    """The photos that the marks belong to.
+
+    Args:
+        data: folder with `lfw`.
+
+    Raises:
+        SystemExit: the photos are not those that were marked.
+    """
     photos = sorted((data / "lfw").glob("*/*.jpg"))
     split = split_people([path.parent.name for path in photos])
     allowed = [name for name in sorted(split) if split[name] != DEVELOPMENT]
@@ -71,7 +78,12 @@ def marked_photos(data: Path) -> list[Scene]:
 
 
 def heads(data: Path, count: int) -> Iterator[tuple[Image.Image, Box]]:
-    """CelebAMask-HQ faces of the training split, with an alpha of head and hair, and the box of the face."""
+    """CelebAMask-HQ faces of the training split, with an alpha of head and hair, and the box of the face.
+
+    Args:
+        data: folder with `celebamask_hq`.
+        count: of faces, at most.
+    """
     files = sorted((data / "celebamask_hq" / "images").glob("*.jpg"))
     split = split_celebamask(len(files))
     order = [i for i in np.random.default_rng(SCENES_SEED).permutation(len(files)) if split[i] == TRAINING]
@@ -84,7 +96,12 @@ def heads(data: Path, count: int) -> Iterator[tuple[Image.Image, Box]]:
 
 
 def turned(box: Box, degrees: float) -> Box:
-    """The upright box around an ellipse that turns with the picture of 512 px."""
+    """The upright box around an ellipse that turns with the picture of 512 px.
+
+    Args:
+        box: left, top, right, bottom in pixels, around the ellipse before.
+        degrees: counter-clockwise, as Pillow turns.
+    """
     a, b = (box[2] - box[0]) / 2, (box[3] - box[1]) / 2
     angle = -np.deg2rad(degrees)
     rotation = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
@@ -94,7 +111,11 @@ def turned(box: Box, degrees: float) -> Box:
 
 
 def scenes(data: Path) -> dict[str, list[Scene]]:
-    """Scenes by kind; one face each but for groups."""
+    """Scenes by kind; one face each but for groups.
+
+    Args:
+        data: folder with `celebamask_hq`.
+    """
     rng = np.random.default_rng(SCENES_SEED)
     cut_out = list(heads(data, SCENES))
     grounds = [_ground(rng) for _ in range(SCENES)]
@@ -173,6 +194,11 @@ def dlib_alone(pixels: NDArray[np.uint8]) -> list[Box]:
 
 
 def together(name: str) -> Detector:
+    """A detector by its name in the package.
+
+    Args:
+        name: as `find_all_faces` takes it.
+    """
     return lambda pixels: [face.box for face in find_all_faces(Photo(pixels, "", ""), name)]
 
 
@@ -214,11 +240,26 @@ def center_face() -> Detector:
 
 
 def met(box: Box, others: Sequence[Box], share: float) -> bool:
+    """Whether a box overlaps any of others.
+
+    Args:
+        box: left, top, right, bottom in pixels.
+        others: likewise.
+        share: that the overlap must exceed, in [0, 1].
+    """
     return any(overlap(box, other) > share for other in others)
 
 
 def judge(made: Sequence[Scene], detector: Detector) -> tuple[str, float]:
-    """Faces found of all, false boxes, and milliseconds for each picture."""
+    """Faces found of all, false boxes, and milliseconds for each picture.
+
+    Args:
+        made: scenes; the first one also warms up.
+        detector: pixels (H, W, 3) -> boxes.
+
+    Returns:
+        The line of the table, and CPU milliseconds for each picture.
+    """
     found = faces = false = 0
     detector(made[0].pixels)
     started = time.process_time()
@@ -237,6 +278,10 @@ def agreement(photos: Sequence[NDArray[np.uint8]], composed: dict[str, list[Scen
     """How many faces that dlib alone finds, and that are large enough to be protected, have the same landmarks by the union.
 
     Montages of the photos at sizes drawn at random have faces of all sizes.
+
+    Args:
+        photos: (H, W, 3) each.
+        composed: scenes by kind.
     """
     rng = np.random.default_rng(0)
     looked_at = [*photos, *(one.pixels for kind in AGREEING for one in composed[kind][:6])]

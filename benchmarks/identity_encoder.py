@@ -40,7 +40,13 @@ def people_of(faces: FaceSet, split: str) -> FaceSet:
 
 
 def on_lfw_list(verifier: Verifier, faces: FaceSet, listed: Sequence[Pair]) -> dict:
-    """LFW's protocol on the listed pairs of which both photos are in the set."""
+    """LFW's protocol on the listed pairs of which both photos are in the set.
+
+    Args:
+        verifier: judged.
+        faces: with photos of LFW.
+        listed: pairs of the list, with their folds.
+    """
     row = {source: i for i, source in enumerate(faces.source.tolist())}
     index = [[row.get(f"lfw/{p.parent.name}/{p.name}", -1) for p in (pair.first, pair.second)] for pair in listed]
     chosen = [pair for pair, places in zip(listed, index, strict=True) if min(places) >= 0]
@@ -55,7 +61,14 @@ def on_lfw_list(verifier: Verifier, faces: FaceSet, listed: Sequence[Pair]) -> d
 
 
 def judge(verifier: Verifier, faces: FaceSet, listed: Sequence[Pair] | None, split: str) -> dict:
-    """All figures of one verifier."""
+    """All figures of one verifier.
+
+    Args:
+        verifier: judged.
+        faces: photos with names and splits.
+        listed: LFW's pairs; None leaves out its protocol.
+        split: people that are measured on.
+    """
     accuracy, error = held_out_accuracy(verifier, faces, split=split)
     people = people_of(faces, split)
     images = to_tensor(people.pixels)

@@ -42,7 +42,12 @@ GUARDS = (0.0, 0.1, 0.2, 0.4, 0.6)
 
 
 def streams(count: int, *, message: int) -> list[KeyStream]:
-    """Streams under keys that are public: for measurements only."""
+    """Streams under keys that are public: for measurements only.
+
+    Args:
+        count: one for each image.
+        message: number that sets the keys of one transmission apart.
+    """
     return [KeyStream(message.to_bytes(16, "little") + image.to_bytes(16, "little")) for image in range(count)]
 
 

@@ -31,7 +31,13 @@ FAR = 1e-3
 
 
 def choose(faces: FaceSet, listed: Sequence[Pair], most: int) -> tuple[FaceSet, np.ndarray, list[Pair]]:
-    """Images of listed pairs, drawn until there are `most`; each pair as two indices into them; the pairs."""
+    """Images of listed pairs, drawn until there are `most`; each pair as two indices into them; the pairs.
+
+    Args:
+        faces: of which those not held out are used.
+        listed: pairs of LFW's list.
+        most: images, at most.
+    """
     usable = {source: i for i, source in enumerate(faces.source) if not faces.held_out[i]}
     key = lambda photo: f"lfw/{photo.parent.name}/{photo.name}"  # noqa: E731
     pairs = [pair for pair in listed if key(pair.first) in usable and key(pair.second) in usable]
@@ -46,7 +52,14 @@ def choose(faces: FaceSet, listed: Sequence[Pair], most: int) -> tuple[FaceSet, 
 
 
 def judge(verifier: Verifier, faces: FaceSet, index: np.ndarray, pairs: Sequence[Pair]) -> dict:
-    """Calibrate one verifier and hold it against the listed pairs."""
+    """Calibrate one verifier and hold it against the listed pairs.
+
+    Args:
+        verifier: calibrated and judged.
+        faces: the chosen images.
+        index: (P, 2) rows of the pairs.
+        pairs: P pairs, with folds and whether they show one person.
+    """
     size = faces.pixels.shape[1]
     start = time.perf_counter()
     embeddings = verifier.embed(to_tensor(faces.pixels))
@@ -71,6 +84,12 @@ def judge(verifier: Verifier, faces: FaceSet, index: np.ndarray, pairs: Sequence
 
 
 def seconds_per_image(call: Callable[[Tensor], object], images: Tensor) -> float:
+    """Wall time for each image, of a second call.
+
+    Args:
+        call: what is timed, on the whole batch.
+        images: (N, 3, S, S).
+    """
     call(images)
     start = time.perf_counter()
     call(images)

@@ -33,7 +33,14 @@ class OutOfTime(Exception):
 
 
 def make_rows(path: Path, rows: int, columns: int, data: str) -> None:
-    """Write (rows, columns) float32 in pieces."""
+    """Write (rows, columns) float32 in pieces.
+
+    Args:
+        path: of the `.npy`, which is replaced.
+        rows: number of them.
+        columns: of each row.
+        data: `latents` for rows near a subspace of 64 dimensions; else independent normal numbers.
+    """
     rng = np.random.default_rng(0)
     mixing = rng.standard_normal((64, columns), dtype=np.float32) / 8
     out = open_memmap(path, "w+", np.float32, (rows, columns))
@@ -47,7 +54,12 @@ def make_rows(path: Path, rows: int, columns: int, data: str) -> None:
 
 
 def reference_hours(array: np.ndarray, norm: str) -> dict[str, float]:
-    """Hours that the obvious tools would take for all pairs, from one block of them."""
+    """Hours that the obvious tools would take for all pairs, from one block of them.
+
+    Args:
+        array: (N, d), N at least 192.
+        norm: `l1`; any other is Euclidean.
+    """
     block = np.array(array[:192], np.float32)
     pairs = len(array) * (len(array) - 1) / 2
     tensor = torch.from_numpy(block)
@@ -66,6 +78,14 @@ def reference_hours(array: np.ndarray, norm: str) -> dict[str, float]:
 
 
 def measure(path: Path, norm: str, seconds: float, tile: int) -> dict:
+    """Time, and memory, of the sensitivity over all pairs; the whole time is extrapolated where it is stopped early.
+
+    Args:
+        path: of the `.npy` with the rows.
+        norm: as `observed_pairwise_sensitivity` takes it.
+        seconds: after which it is stopped; 0 for never.
+        tile: rows that are compared at a time.
+    """
     start = time.perf_counter()
     seen: dict[str, float] = {}
 

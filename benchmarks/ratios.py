@@ -161,7 +161,13 @@ def _startup(code: str) -> Case:
 
 
 def measured(what: str, case: Case, repeats: int) -> Row:
-    """Least CPU seconds of each, run in turns."""
+    """Least CPU seconds of each, run in turns.
+
+    Args:
+        what: name of the row.
+        case: ours, and what it is held against.
+        repeats: timed runs of each, after one to warm up.
+    """
     parts: list[Work] = [case.ours, *(part[1] for part in (case.peer, case.floor) if part and part[1])]
     taken: list[list[float]] = [[] for _ in parts]
     for repeat in range(repeats + 1):  # the first one warms up

@@ -22,7 +22,14 @@ from semveil.generators.semantic_stylegan import SemanticStyleGAN, SemanticStyle
 
 
 def flops(config: SemanticStyleGANConfig) -> dict[str, float]:
-    """Multiplications and additions of one image when every layer is computed by its definition."""
+    """Multiplications and additions of one image when every layer is computed by its definition.
+
+    Args:
+        config: sizes of the networks.
+
+    Returns:
+        By kind of layer.
+    """
     parts, positions, width = len(PARTS), config.coarse_size**2, config.local_channel
     local = 2 * parts * positions * (config.local_layers * width**2 + width)
     compositing = 2 * parts * positions * (width * config.coarse_channel + config.coarse_channel)
@@ -46,7 +53,12 @@ def flops(config: SemanticStyleGANConfig) -> dict[str, float]:
 
 
 def loop_over_parts(model: SemanticStyleGAN, codes: Tensor) -> tuple[Tensor, Tensor]:
-    """The obvious way: one generator after the other, thirteen feature maps, a weighted sum. -> features, masks."""
+    """The obvious way: one generator after the other, thirteen feature maps, a weighted sum. -> features, masks.
+
+    Args:
+        model: generator.
+        codes: (B, K, D).
+    """
     c, local = model.config, model.local_generators
     batch, square = len(codes), (c.coarse_size, c.coarse_size)
     styles = model.expand(codes).unflatten(1, (len(PARTS), c.local_layers))
@@ -79,14 +91,27 @@ def loop_over_parts(model: SemanticStyleGAN, codes: Tensor) -> tuple[Tensor, Ten
 
 
 def batched(model: SemanticStyleGAN, codes: Tensor) -> tuple[Tensor, Tensor]:
-    """What the package does up to the render network. -> features, masks."""
+    """What the package does up to the render network. -> features, masks.
+
+    Args:
+        model: generator.
+        codes: (B, K, D).
+    """
     features, masks, _ = model.composite(codes)
     square = (model.config.coarse_size, model.config.coarse_size)
     return features.unflatten(1, square).permute(0, 3, 1, 2), masks.unflatten(2, square)
 
 
 def best(runs: dict[str, Callable[[], object]], repeats: int) -> dict[str, dict[str, float]]:
-    """Best times of each, run in turn after one warm-up."""
+    """Best times of each, run in turn after one warm-up.
+
+    Args:
+        runs: what is timed, by name.
+        repeats: timed rounds, after one to warm up.
+
+    Returns:
+        Seconds by name: `wall`, and `cpu` for each thread.
+    """
     times: dict[str, list[tuple[float, float]]] = {name: [] for name in runs}
     for _ in range(repeats + 1):
         for name, run in runs.items():

@@ -23,18 +23,37 @@ STANDARD = {"gaussian_weights": True, "sigma": 1.5, "use_sample_covariance": Fal
 
 
 def scikit_image(a: Tensor, b: Tensor) -> Tensor:
+    """SSIM (B,) by scikit-image, on 8-bit pixels.
+
+    Args:
+        a: (B, 3, H, W) in [-1, 1].
+        b: likewise.
+    """
     pairs = zip(to_pixels(a), to_pixels(b), strict=True)
     return torch.tensor([structural_similarity(x, y, **STANDARD) for x, y in pairs])
 
 
 def torch_metrics(a: Tensor, b: Tensor) -> Tensor:
+    """SSIM (B,) by TorchMetrics.
+
+    Args:
+        a: (B, 3, H, W) in [-1, 1].
+        b: likewise.
+    """
     found = structural_similarity_index_measure((a + 1) / 2, (b + 1) / 2, data_range=1.0, reduction="none")
     assert isinstance(found, Tensor)
     return found
 
 
 def milliseconds(metric: Callable[[Tensor, Tensor], Tensor], a: Tensor, b: Tensor, *, repeats: int = 3) -> float:
-    """CPU time per image, the fastest of several runs."""
+    """CPU time per image, the fastest of several runs.
+
+    Args:
+        metric: of two batches.
+        a: (B, 3, H, W) in [-1, 1].
+        b: likewise.
+        repeats: timed runs, after one to warm up.
+    """
     taken = []
     for _ in range(repeats + 1):  # the first one warms up
         start = time.process_time()

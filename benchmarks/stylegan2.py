@@ -35,7 +35,16 @@ def flops(config: StyleGAN2Config) -> float:
 
 
 def best(run: Callable[[], object], images: int, repeats: int) -> dict[str, float]:
-    """Best times per image after one warm-up, and the memory that the process has needed so far."""
+    """Best times per image after one warm-up, and the memory that the process has needed so far.
+
+    Args:
+        run: what is timed.
+        images: that it makes.
+        repeats: timed runs, after one to warm up.
+
+    Returns:
+        Seconds: `wall`, and `cpu` for each thread; `peak GB` of the process.
+    """
     times = []
     for _ in range(repeats + 1):
         wall, cpu = time.perf_counter(), time.process_time()
@@ -48,6 +57,13 @@ def best(run: Callable[[], object], images: int, repeats: int) -> dict[str, floa
 
 
 def synthesis(size: int, batch: int, repeats: int) -> dict[str, Any]:
+    """Cost of synthesis with random weights: as the package does it, without strips, and with gradients.
+
+    Args:
+        size: side of the images in pixels.
+        batch: of codes.
+        repeats: timed runs of each.
+    """
     config = StyleGAN2Config(size=size)
     model = StyleGAN2(config).eval().requires_grad_(False)
     codes = torch.randn(batch, config.codes, config.style_dim, generator=torch.Generator().manual_seed(0))

@@ -53,6 +53,7 @@ class User(threading.Thread):
                 self.press(http, *next(turns))
 
     def upload(self, http: httpx.Client) -> str:
+        """Upload the user's photo, of a size of its own, and give the server's name for it."""
         content = io.BytesIO()
         Image.fromarray(astronaut()).resize((self.side, self.side)).save(content, "PNG")
         (path,) = http.post("/gradio_api/upload", files={"files": ("photo.png", content.getvalue())}).json()
@@ -60,6 +61,14 @@ class User(threading.Thread):
         return str(answer["data"][1])
 
     def press(self, http: httpx.Client, button: str, data: list[Any], *, counted: bool = True) -> dict[str, Any]:
+        """Press a button and wait for its answer; empty where the server refuses, which is counted.
+
+        Args:
+            http: client of this user.
+            button: by name.
+            data: inputs of its function, in their order.
+            counted: whether the waiting time is kept.
+        """
         began, started = time.monotonic(), 0.0
         asked = {"data": data, "fn_index": self.presses[button], "session_hash": self.session, "event_data": None}
         joined = http.post("/gradio_api/queue/join", json=asked)
@@ -99,7 +108,15 @@ def main() -> None:
 
 
 def measured(server: int, address: str, folder: Path, users: int, seconds: float) -> dict[str, Any]:
-    """Let the users press, and watch the server meanwhile."""
+    """Let the users press, and watch the server meanwhile.
+
+    Args:
+        server: id of its process.
+        address: of the page.
+        folder: in which uploads lie.
+        users: number of them, all at once.
+        seconds: for which they press.
+    """
     presses = buttons(address)
     before, uploads, idle = memory(server, "VmRSS"), 0, threading.Event()
     everybody = [User(number, address, presses, time.monotonic() + seconds) for number in range(users)]
@@ -136,7 +153,11 @@ def buttons(address: str) -> dict[str, int]:
 
 
 def at_once(spans: list[tuple[float, float]]) -> int:
-    """The largest number of spans that overlap by more than what a message takes to arrive."""
+    """The largest number of spans that overlap by more than what a message takes to arrive.
+
+    Args:
+        spans: start and end of each, in seconds.
+    """
     slack = 0.05
     events = sorted([(start + slack, 1) for start, _ in spans] + [(end - slack, -1) for _, end in spans])
     most = now = 0
@@ -147,7 +168,12 @@ def at_once(spans: list[tuple[float, float]]) -> int:
 
 
 def memory(process: int, kind: str) -> int:
-    """Of a process, in MB."""
+    """Of a process, in MB.
+
+    Args:
+        process: its id.
+        kind: line of `/proc/ID/status`, such as `VmRSS`.
+    """
     (found,) = re.findall(rf"{kind}:\s+(\d+) kB", Path(f"/proc/{process}/status").read_text())
     return int(found) // 1024
 

@@ -23,7 +23,13 @@ sent = semveil.load_method("dp-semcom", protection="rotation").transmit(face, sn
 
 
 def protected(method: str, *, size: int = 128, **options: object) -> Tensor:
-    """(1, 3, S, S) of a picture method, whose networks have a size of their own."""
+    """(1, 3, S, S) of a picture method, whose networks have a size of their own.
+
+    Args:
+        method: by name.
+        size: side S in pixels.
+        **options: of the method.
+    """
     photo = semveil.load_faces([astronaut()], size=size).images
     return semveil.protect(photo, method=method, **options).images
 

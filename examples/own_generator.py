@@ -50,6 +50,12 @@ def synthesize(latents: Tensor) -> Tensor:
 
 # %%
 def public_latents(count: int, rng: torch.Generator) -> Tensor:
+    """Latents (count, 1, COMPONENTS) of faces that are nobody's.
+
+    Args:
+        count: how many.
+        rng: draws them.
+    """
     return torch.randn(count, 1, COMPONENTS, generator=rng)
 
 

@@ -82,6 +82,12 @@ print(claim.summary())
 
 # %%
 def audit(noise: Logistic, claimed: Guarantee) -> Verdict:
+    """Play two opposite inputs against the claim, and print what that shows.
+
+    Args:
+        noise: the mechanism.
+        claimed: for numbers in [0, 1].
+    """
     rng = torch.Generator().manual_seed(3)
     game = law_game("logistic", "opposite ends", lambda x: noise(x, rng=rng), [np.zeros(1), np.ones(1)], claimed)
     finding = play(game, draws=200_000)

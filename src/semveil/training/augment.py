@@ -80,14 +80,11 @@ def similarity_grid(shape: torch.Size, *, angle: float, zoom: float, shift: floa
     """Where to sample images (B, C, H, W) so that each is mirrored at random, turned, zoomed and shifted by its own draw.
 
     Args:
-        shape: of the images, (B, C, H, W).
-        angle: largest rotation, in radians.
-        zoom: largest natural logarithm of the zoom factor, in either direction.
-        shift: largest translation, in halves of the side.
-        draws: source of the random numbers; the grid lies on its device.
-
-    Returns:
-        Sampling grid (B, H, W, 2) for `torch.nn.functional.grid_sample`.
+        shape: B, C, H, W of the images.
+        draws: gives the random numbers; the grid is on its device.
+        angle: largest, in radians.
+        zoom: largest logarithm of the factor.
+        shift: largest, in halves of the side.
     """
     n = shape[0]
     turn, scale = draws.uniform(n, low=-angle, high=angle), torch.exp(draws.uniform(n, low=-zoom, high=zoom))

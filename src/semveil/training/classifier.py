@@ -48,6 +48,8 @@ def train_classifier(
     """Minimise the cross-entropy of the labels.
 
     Args:
+        settings: of the run; the defaults where None.
+        progress: step done, steps, loss of the step.
         pixels: (N, 3, H, W) uint8.
         labels: (N,) classes from 0.
         config: the network's sizes.
@@ -97,9 +99,9 @@ def vary(pixels: Tensor, shift: int, rng: torch.Generator, *, mirrored: Tensor |
 
     Args:
         pixels: (B, 3, H, W) uint8.
-        shift: largest shift in pixels, along each axis; 0 for none.
-        rng: random numbers for mirroring and shifting; on the CPU.
-        mirrored: (B, 3, H, W) uint8, used in place of the mirrored pixels.
+        shift: largest, in pixels along each side; 0 for none.
+        rng: of mirroring and shift.
+        mirrored: what to take in the place of mirrored pixels.
     """
     mirror = torch.rand(len(pixels), 1, 1, 1, generator=rng) < 0.5
     images = torch.where(mirror, pixels.flip(-1) if mirrored is None else mirrored, pixels).float() / 127.5 - 1

@@ -50,6 +50,8 @@ def encoder_trainer(
     as many photos that are not held out.
 
     Args:
+        settings: of the run.
+        rng: of initialisation, codes and the choice of photos.
         generator: stays fixed; the encoder is trained where it is.
         faces: aligned photos of the generator's size, or None.
         settings: of the run; `perceptual` has no effect without a perceptual distance.

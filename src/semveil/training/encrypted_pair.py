@@ -37,9 +37,9 @@ def train_encrypted_pair(
         latents: (N, K, D) clipped latents.
         settings: codes, those that imitate noise, its scale and how it is drawn, SNR.
         rng: initialisation, order, noise and channel.
-        epochs: passes over the latents.
-        batch: latents in a step.
-        learning_rate: of Adam at the start; the rate falls to zero along a cosine.
+        epochs: passes over all latents.
+        batch: latents of a step, at most.
+        learning_rate: Adam's at first; it falls to zero as a cosine.
         noise_weight: lambda of [DPSC].
         likeness_weight: of the third term.
         channel: as for `train_pair`.

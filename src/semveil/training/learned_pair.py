@@ -57,9 +57,9 @@ def train_learned_pair(
         latents: (N, K, D) clipped latents.
         settings: private codes, noise scale, SNR; genuine noise is drawn anew every time.
         rng: initialisation, order, noise and channel.
-        epochs: passes over the latents.
-        batch: latents in a step.
-        learning_rate: of Adam at the start; the rates fall to zero along a cosine.
+        epochs: passes over all latents.
+        batch: latents of a step, at most.
+        learning_rate: Adam's at first, of both networks; it falls to zero as a cosine.
         adversarial_weight: how much an epsilon's noise is worth against Bob's error.
         channel: as for `train_pair`.
         progress: epoch done, epochs, mean loss of the epoch.

@@ -86,6 +86,7 @@ def train_conversion(
     Departs from the paper, as its public code does: least squares in place of logarithms, whose signs the paper has wrong.
 
     Args:
+        settings: weights of the losses, sizes of the networks, steps and rates.
         pixels: (N, 3, H, W) uint8; labels are not used.
         explainer: trained on pictures as they are, in evaluation mode, on the device; not changed.
         settings: widths and rates of g and D, weights of the losses, number of steps.

@@ -79,11 +79,13 @@ def train_networks(
     """Train, measure and write a model's folder. A phase that an earlier run with the same settings and seed ended is kept.
 
     Args:
+        settings: sizes, and how each phase is trained.
+        seed: of all phases, each with a stream of its own.
+        progress: phase (`explainer`, `conversion` or `service`), step done, steps, loss of the step; of a conversion the noise
+            loss.
         folder: where the model goes; its name is the model's.
-        train: labelled pictures that all three phases are trained on.
-        test: of the same classes and size; only measured, nothing is chosen by it.
-        settings: network and the settings of each phase.
-        seed: random seed for initialisation, data order and noise.
+        train: pictures to learn from.
+        test: of the same classes and size; accuracy is told on it, and nothing is chosen by it.
         trained_on: description of the data for the card.
         device: where the networks are trained.
         progress: called with the phase, the step from 1, the number of steps and the loss.

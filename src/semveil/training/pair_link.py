@@ -96,6 +96,9 @@ def run_epochs(
     """Call `step` with the rows of each batch; an epoch has every row once, in random order.
 
     Args:
+        epochs: passes over all rows.
+        batch: rows of a step, at most.
+        rng: of the order.
         step: rows -> the mean loss over them, after its optimisers' steps.
         count: number of rows.
         epochs: passes over the rows.

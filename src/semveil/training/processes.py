@@ -129,6 +129,9 @@ ALONE = Processes()
 def joined(device: str = AUTO) -> Iterator[tuple[Processes, torch.device]]:
     """Join the processes that torchrun started, each with a GPU of its own where the device is `auto` or `cuda`.
 
+    Args:
+        device: `auto`, `cpu`, `cuda` or one GPU by its number, such as `cuda:1`, of which several processes cannot share one.
+
     Yields:
         This process, and its device; alone where torchrun started none.
 

@@ -76,10 +76,10 @@ def train_pair(
         latents: (N, K, D) clipped latents; the pair is trained where they are.
         settings: private codes, noise scale, how noise is drawn, channel and SNR; of a range of SNRs each latent draws its own.
         rng: initialisation, order, noise and channel.
-        epochs: passes over the latents.
-        batch: latents in a step; by default the paper's.
-        learning_rate: of Adam; by default the paper's.
-        noise_weight: lambda of [DPSC] Eq. 20; by default the paper's.
+        epochs: passes over all latents; this and the next three have the paper's values by default.
+        batch: latents of a step, at most.
+        learning_rate: Adam's, at the start of each cycle.
+        noise_weight: of the second term.
         channel: between the two networks instead of the settings' own: any `channel(symbols, snr_db, rng) -> received, state`.
         progress: epoch done, epochs, mean loss of the epoch.
 

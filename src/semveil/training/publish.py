@@ -60,13 +60,16 @@ def publish(
     training photos.
 
     Args:
+        generator: of the model.
+        encoder: of the model; its batch norm is settled on the training photos.
+        seed: of the choice of photos.
+        progress: photo-steps of the inversion done, and all.
         folder: where the model goes; its name is the model's name.
         generator: trained; its device does the inversion. Stored from the CPU.
         encoder: trained, gives the inversion's start; its batch norm is settled on the training photos.
         faces: prepared photos; only those not held out are used.
-        inversion: settings that become the model's default; those that suit the encoder where None.
-        perceptual: name of the inversion's perceptual term, which becomes the model's default; what suits the encoder
-            where None.
+        inversion: becomes the model's default; what suits the encoder where None.
+        perceptual: name of the inversion's perceptual term; likewise.
         discriminator: kept beside the model, so that training can go on from it.
         photos: number of training photos to invert.
         seed: random seed for the choice of these photos.

@@ -18,8 +18,8 @@ def training_quantiles(codes: Tensor, identity: tuple[int, ...]) -> QuantileBoun
     """Bounds from latents of training photos, with the largest distances seen, for dp-image as published.
 
     Args:
-        codes: (N, K, D) latents of public training photos, in latent units.
-        identity: indices of the model's identity codes from 0, whose distances are kept too.
+        codes: (N, K, D), not clipped.
+        identity: the model's identity codes, whose distances are kept too.
     """
     every = tuple(range(codes.shape[1]))
     return QuantileBounds.fit(codes, of="public training photos", observe={"all": every, "identity": identity})
@@ -37,7 +37,9 @@ def invert_training_photos(
     """Latents (photos, K, D) of photos that are not held out, chosen at random.
 
     Args:
-        model: inverts the photos.
+        model: inverts.
+        seed: of the choice of photos.
+        progress: photo-steps of the inversion done, and all.
         faces: prepared photos, of the model's size.
         photos: how many; all that there are where there are fewer.
         perceptual: perceptual term of the inversion; the model's own where None.

@@ -19,7 +19,11 @@ READINGS = {PUBLISHED: "noise as published, divided by its length", LITERAL: "no
 
 
 def distance_judge(result: dict[str, Any]) -> str:
-    """Whose identity distance is shown: FaceNet's where it was measured, else another's, of unit vectors if there is one."""
+    """Whose identity distance is shown: FaceNet's where it was measured, else another's, of unit vectors if there is one.
+
+    Args:
+        result: whose rows have columns of `identity_distance`.
+    """
     columns = (result.get("reconstructed") or result["rows"][0])["images"]
     judges = [name.removeprefix("identity_distance ") for name in columns if name.startswith("identity_distance ")]
     return min(judges, key=lambda judge: (not judge.startswith("facenet"), judge == "dlib"))
@@ -36,6 +40,9 @@ def judges(result: dict[str, Any]) -> str:
 def row_name(row: dict[str, Any]) -> str:
     """What a row is called.
 
+    Args:
+        row: of a result; `reading` only where the method is a traditional one.
+
     Example:
         >>> row_name({"method": "blur", "amount": 7.0, "reading": "text"})
         'blur 7, text'
@@ -49,21 +56,34 @@ def row_name(row: dict[str, Any]) -> str:
 
 
 def photos_and_model(result: dict[str, Any]) -> str:
+    """Number of photos, the model and its dimension, for a title."""
     config = result["config"]
     return f"{config['photos']['count']} photos, {config['model']['name']} (d = {config['model']['dimension']})"
 
 
 def caption(record: dict[str, Any]) -> str:
+    """What a picture is called under a grid of pictures.
+
+    Args:
+        record: of a picture; with `nominal_epsilon`, or with `shows` and perhaps `amount`.
+    """
     if "nominal_epsilon" in record:
         return f"$\\epsilon$ {record['nominal_epsilon']:g}"
     return record["shows"] + (f" {record['amount']:g}" if "amount" in record else "")
 
 
 def basis(result: dict[str, Any]) -> str:
+    """What the guarantees of a result's pictures rest on."""
     return next(record["guarantee"]["basis"] for record in result["images"] if "guarantee" in record)
 
 
 def row_of(row: dict[str, Any], source_rate: float) -> list[str]:
+    """A row's cells: name, budget, metrics with intervals, detection relative to the photos', and Frechet distances.
+
+    Args:
+        row: of a result.
+        source_rate: share of the photos themselves in which a face is found.
+    """
     images = row["images"]
     cells = means(images, _metrics(images))
     rate = mean(images, "face_detected")
@@ -72,7 +92,12 @@ def row_of(row: dict[str, Any], source_rate: float) -> list[str]:
 
 
 def head_of(columns: Iterable[str]) -> list[str]:
-    return ["method", "ε (basis)", *map(column, _metrics(columns)), "relative to the photos", "Fréchet"]
+    """Heads of the columns of `row_of`.
+
+    Args:
+        columns: names of what was measured of the rows.
+    """
+    return ["method", "ε (basis)", *map(column, _metrics(columns)), "of the photos'", "Fréchet"]
 
 
 def _metrics(columns: Iterable[str]) -> list[str]:
@@ -84,11 +109,17 @@ def _metrics(columns: Iterable[str]) -> list[str]:
 
 
 def reported(rows: Sequence[dict[str, Any]]) -> str:
+    """Rows as a paper prints them, in a table.
+
+    Args:
+        rows: with `method`, `setting` and what the paper reports; all must have it.
+    """
     cells = [[row["method"], row["setting"], *(f"{row[name]:g}" for name in COLUMNS)] for row in rows]
     return markdown(["method", "setting", "distance, CASIA", "distance, VGGFace2", "PSR", "PSNR", "SSIM", "FDR"], cells)
 
 
 def about(result: dict[str, Any]) -> str:
+    """What was measured, by which model and recognisers: the sentences above a table."""
     thresholds = "; ".join(
         f"{name} threshold {card['threshold']:.4g} ({card['threshold_from']})"
         for name, card in result["config"]["verifiers"].items()
@@ -106,28 +137,49 @@ def material(result: dict[str, Any]) -> str:
 
 
 def lacking(result: dict[str, Any]) -> str:
+    """What recognisers were not asked for want of weights, as a sentence; empty where all were.
+
+    Args:
+        result: whose config names the recognisers that had no weights here.
+    """
     absent = ", ".join(result["config"]["facenets_missing"])
     return f" Not measured because the weights are missing: {absent}." if absent else ""
 
 
 def others(result: dict[str, Any]) -> str:
+    """Identity distance of other people, by recogniser, in words."""
     return ", ".join(f"{name.removeprefix('identity_distance ')} {value}" for name, value in result["other_people"].items())
 
 
 def distances_in(columns: Iterable[str]) -> list[str]:
+    """The names of identity distances among a row's columns."""
     return [name for name in columns if name.startswith("identity_distance ")]
 
 
 def column(metric: str) -> str:
-    """A metric as a column's head."""
+    """A metric as a column's head.
+
+    Args:
+        metric: as results name it.
+    """
     return HEADS.get(metric, metric.replace("identity_distance ", "distance, ").replace("protected ", "PSR, "))
 
 
 def named(row: dict[str, Any]) -> str:
+    """The name of a row in Markdown, where epsilon is a letter.
+
+    Args:
+        row: as for `row_name`.
+    """
     return row_name(row).replace("$\\epsilon$", "nominal ε")
 
 
 def guaranteed(guarantee: dict[str, Any] | None) -> str:
+    """The epsilon of a release in a table's cell, with its basis; `none` where it has none.
+
+    Args:
+        guarantee: as `Guarantee.as_dict` gives it; None for methods that claim nothing.
+    """
     if guarantee is None or guarantee["epsilon"] is None:
         return "none"
     rounded = float(f"{guarantee['epsilon']:.4g}")

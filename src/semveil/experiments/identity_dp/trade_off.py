@@ -100,6 +100,7 @@ def _cosine_kept(bench: IdentityBench, how: str, epsilon: float) -> float | None
 
 
 def protection(result: dict[str, Any], folder: Path) -> Figure:
+    """Identity distance and PSR over nominal epsilon, for each perturbation, beside the paper's (Fig. 4)."""
     figure = Figure(figsize=(11.4, 5.4))
     left, right = figure.subplots(1, 2)
     judge = distance_judge(result)
@@ -118,6 +119,7 @@ def protection(result: dict[str, Any], folder: Path) -> Figure:
 
 
 def utility(result: dict[str, Any], folder: Path) -> Figure:
+    """PSNR, SSIM and detection over nominal epsilon, for each perturbation (Fig. 5)."""
     figure = Figure(figsize=(14.4, 5.0))
     panels = figure.subplots(1, 3)
     for axes, metric, label in zip(
@@ -147,6 +149,7 @@ def _finished(figure: Figure, panels: Sequence[Axes], result: dict[str, Any], wh
 
 
 def table(result: dict[str, Any]) -> list[str]:
+    """All metrics for every perturbation and budget, what holds, and the claims."""
     names = distances_in(result["reconstructed"]["images"])
     metrics = [*names, "psr", "psnr", "ssim", "face_detected"]
     head = ["law", "nominal ε", "true ε (basis)", "cosine kept", *map(column, metrics)]

@@ -89,14 +89,25 @@ def attacked(bench: NoiseImageBench, protect: Protect, shown: Pictures, *, steps
 
 
 def rebuilt(bench: NoiseImageBench, images: Tensor, shown: Pictures) -> dict[str, Any]:
-    """How like the sources estimates are, and what the explainer, trained on pictures as they are, makes of them."""
+    """How like the sources estimates are, and what the explainer, trained on pictures as they are, makes of them.
+
+    Args:
+        bench: gives the explainer.
+        images: (N, 3, H, W) in [-1, 1], estimates.
+        shown: the pictures that they estimate.
+    """
     pixels = eight_bits(images)
     hits = right(bench.explainer, pixels, shown.labels)
     return {**compared(images, shown.images), "classified": score_as_json(rate(hits.numpy()))}
 
 
 def compared(images: Tensor, sources: Tensor) -> dict[str, Any]:
-    """SSIM, PSNR and LPIPS of each picture to its source; LPIPS is None with a reason where its weights are missing."""
+    """SSIM, PSNR and LPIPS of each picture to its source; LPIPS is None with a reason where its weights are missing.
+
+    Args:
+        images: (N, 3, H, W) in [-1, 1].
+        sources: (N, 3, H, W) in [-1, 1], in the same order.
+    """
     found: dict[str, Any] = {
         name: rounded(metric(images, sources).tolist()) for name, metric in (("ssim", ssim), ("psnr", psnr))
     }
@@ -109,13 +120,21 @@ def compared(images: Tensor, sources: Tensor) -> dict[str, Any]:
 
 
 def shuffled(images: Tensor) -> Tensor:
-    """The pixels in another order, the same for every picture."""
+    """The pixels in another order, the same for every picture.
+
+    Args:
+        images: (N, 3, H, W).
+    """
     order = torch.randperm(images[0, 0].numel(), generator=streams(0)["permutation"])
     return images.flatten(2)[:, :, order].view(images.shape)
 
 
 def blurred(images: Tensor) -> Tensor:
-    """Gaussian blur."""
+    """Gaussian blur.
+
+    Args:
+        images: (N, 3, H, W), at any range.
+    """
     side = 2 * round(3 * BLUR) + 1
     weights = torch.exp(-((torch.arange(side) - side // 2) ** 2) / (2 * BLUR**2))
     weights = (weights / weights.sum()).expand(3, 1, 1, side)
@@ -124,6 +143,7 @@ def blurred(images: Tensor) -> Tensor:
 
 
 def drawing(result: dict[str, Any], folder: Path) -> Figure:
+    """SSIM of what the inverter rebuilds, and how much of it is classified right, for each target."""
     rows = attack_rows(result)
     figure = Figure(figsize=(9, 0.45 * len(rows) + 1.4))
     left, right = figure.subplots(1, 2, sharey=True)
@@ -142,7 +162,11 @@ def drawing(result: dict[str, Any], folder: Path) -> Figure:
 
 
 def attack_rows(result: dict[str, Any]) -> list[dict[str, Any]]:
-    """Targets with scores of what the inverter rebuilt, None of what was not measured; `sent` is the SSIM of what is sent."""
+    """Targets with scores of what the inverter rebuilt, None of what was not measured; `sent` is the SSIM of what is sent.
+
+    Args:
+        result: of `noise-image/attack`.
+    """
     rows = []
     for name, target in result["attack"].items():
         if name != "source":
@@ -154,7 +178,8 @@ def attack_rows(result: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def table(result: dict[str, Any]) -> list[str]:
-    head = ["transmitted picture", "SSIM before the attack", "SSIM", "PSNR, dB", "LPIPS", "classified correctly"]
+    """What the inverter rebuilds of each target, and what of it is classified right."""
+    head = ["what is sent", "its own SSIM", "SSIM rebuilt", "PSNR, dB", "LPIPS", "classified right, rebuilt"]
     rows = []
     for row in attack_rows(result):
         scores = [str(row[c] or NOT_MEASURED) for c in ("ssim", "psnr", "lpips", "classified")]

@@ -63,7 +63,11 @@ class Pictures:
         return self.pixels.float() / 127.5 - 1
 
     def rows(self, index: Tensor | slice) -> "Pictures":
-        """Some of them."""
+        """Some of them.
+
+        Args:
+            index: (M,) rows, or a slice of them.
+        """
         return Pictures(self.pixels[index], self.labels[index])
 
 
@@ -108,7 +112,14 @@ class NoiseImageBench:
         }
 
     def conversion(self, cell: Cell) -> Protect:
-        """What turns pictures into what is sent: the cell's generator, trained now or before, or n."""
+        """What turns pictures into what is sent: the cell's generator, trained now or before, or n.
+
+        Args:
+            cell: what is to be sent.
+
+        Returns:
+            Images (N, 3, H, W) in [-1, 1] -> what is sent of them, before it is rounded to 8 bits.
+        """
         if cell.kind == "noised":
             rng = streams(cell.seed)[f"noise {cell.sigma:g}"]
             return lambda images: noised(images, cell.sigma, rng=rng)
@@ -168,11 +179,22 @@ class NoiseImageBench:
         )
 
     def sizes(self, width: int, classes: int | None = None) -> VGG16Config:
-        """Of a classifier of all classes, or of so many."""
+        """Of a classifier of all classes, or of so many.
+
+        Args:
+            width: of the first layers; the preset of the paper's sizes has its own.
+            classes: number of them; all of the data where None.
+        """
         return classifier_sizes(self.preset, width, classes or len(self.classes))
 
     def kept(self, name: str, network: Network, train: Callable[[], nn.Module]) -> Network:
-        """A network from the folder, or trained and put there; filled, in evaluation mode and frozen."""
+        """A network from the folder, or trained and put there; filled, in evaluation mode and frozen.
+
+        Args:
+            name: of the file, without suffix; commas and spaces in it are replaced.
+            network: of the sizes that the weights fit.
+            train: gives the same network, trained; called where there is no file.
+        """
         digest = digest_of_json([NETWORKS_REVISION, self.config, versions()])[:12]
         path = self.folder / NETWORKS / digest / f"{name.replace(', ', '_').replace(' ', '-')}.safetensors"
         if not path.is_file():
@@ -187,7 +209,12 @@ Body = Callable[[NoiseImageBench, Keep], None]
 
 
 def shown_by(place: str, bodies: Mapping[str, Body]) -> Callable[[NoiseImageBench, Kept, Run], None]:
-    """A measurement that adds what the wanted figure shows, at a place of the file, beside the explainer's accuracy."""
+    """A measurement that adds what the wanted figure shows, at a place of the file, beside the explainer's accuracy.
+
+    Args:
+        place: in the file, where what figures show stands.
+        bodies: what each figure of the result measures, by its name.
+    """
 
     def measure(bench: NoiseImageBench, kept: Kept, run: Run) -> None:
         kept.part("explainer", measure=partial(_explainer_accuracy, bench))
@@ -267,12 +294,22 @@ def _explainer(preset: NoiseImagePreset, model: str | None, classes: tuple[str, 
 
 
 def training(preset: NoiseImagePreset, epochs: int) -> ClassifierTraining:
-    """How classifiers are trained."""
+    """How classifiers are trained.
+
+    Args:
+        preset: gives the batch and the learning rate.
+        epochs: over all training pictures.
+    """
     return ClassifierTraining(epochs=epochs, batch=preset.batch, learning_rate=preset.classifier_rate)
 
 
 def conversion_settings(preset: NoiseImagePreset, cell: Cell) -> ConversionTraining:
-    """How a cell's conversion is trained; without noise, N gets an epsilon at which nothing is left of it."""
+    """How a cell's conversion is trained; without noise, N gets an epsilon at which nothing is left of it.
+
+    Args:
+        preset: sizes of the networks and length of the training.
+        cell: sigma, kind, epsilon, delta and calibration of N.
+    """
     released = cell.kind == "as_released"
     return ConversionTraining(
         sigma=cell.sigma,
@@ -292,23 +329,49 @@ def conversion_settings(preset: NoiseImagePreset, cell: Cell) -> ConversionTrain
 
 
 def classifier_sizes(preset: NoiseImagePreset, width: int, classes: int) -> VGG16Config:
-    """Of an explainer or a service model."""
+    """Of an explainer or a service model.
+
+    Args:
+        preset: whether the paper's sizes are wanted.
+        width: of the first layers of the small one.
+        classes: number of them.
+    """
     return VGG16Config.published(classes=classes) if preset.table2 else VGG16Config.small(classes=classes, width=width)
 
 
 def as_sent(protect: Protect, pixels: Tensor) -> Tensor:
-    """What travels: 8-bit pixels (N, 3, H, W) of what is made of pixels (N, 3, H, W) uint8, some pictures at a time."""
+    """What travels: 8-bit pixels (N, 3, H, W) of what is made of pixels (N, 3, H, W) uint8, some pictures at a time.
+
+    Args:
+        protect: images in [-1, 1] -> what is made of them.
+        pixels: (N, 3, H, W) uint8.
+
+    Returns:
+        (N, 3, H, W) uint8.
+    """
     rows = max(1, AT_ONCE // pixels[:1].numel())
     return torch.cat([eight_bits(protect(part.float() / 127.5 - 1)) for part in pixels.split(rows)])
 
 
 def eight_bits(images: Tensor) -> Tensor:
-    """Images (N, 3, H, W) about [-1, 1] as 8-bit pixels of the same shape."""
+    """Images (N, 3, H, W) about [-1, 1] as 8-bit pixels of the same shape.
+
+    Args:
+        images: (N, 3, H, W); what is beyond [-1, 1] is clipped.
+
+    Returns:
+        (N, 3, H, W) uint8.
+    """
     return torch.from_numpy(to_pixels(images)).permute(0, 3, 1, 2).contiguous()
 
 
 def enlarged(pictures: Pictures, size: int | None) -> Pictures:
-    """Bicubic, to so many pixels a side; as they are where None."""
+    """Bicubic, to so many pixels a side; as they are where None.
+
+    Args:
+        pictures: square.
+        size: side in pixels; None for the size that they have.
+    """
     if size is None or pictures.pixels.shape[-1] == size:
         return pictures
     rows = max(1, AT_ONCE // (3 * size**2))
@@ -317,14 +380,27 @@ def enlarged(pictures: Pictures, size: int | None) -> Pictures:
 
 
 def right(network: VGG16Classifier, pixels: Tensor, labels: Tensor) -> Tensor:
-    """Whether each of the pictures (N, 3, H, W) uint8 is given its class."""
+    """Whether each of the pictures (N, 3, H, W) uint8 is given its class.
+
+    Args:
+        network: classifier.
+        pixels: (N, 3, H, W) uint8.
+        labels: (N,) classes.
+
+    Returns:
+        (N,) booleans.
+    """
     rows = max(1, AT_ONCE // pixels[:1].numel())
     scores = torch.cat([class_scores(network, part.float() / 127.5 - 1) for part in pixels.split(rows)])
     return scores.argmax(1) == labels
 
 
 def made_pictures(part: str) -> LabelledPictures:
-    """Pictures of four classes, lines in four directions of random colours: for plumbing only."""
+    """Pictures of four classes, lines in four directions of random colours: for plumbing only.
+
+    Args:
+        part: `train` (96 of them) or `test` (32).
+    """
     rng = np.random.default_rng(["train", "test"].index(part))
     count = {"train": 96, "test": 32}[part]
     labels = rng.integers(0, 4, count)
@@ -335,7 +411,14 @@ def made_pictures(part: str) -> LabelledPictures:
 
 
 def shown_pictures(size: int) -> tuple[Tensor, tuple[str, ...]]:
-    """Pictures that figures may show: of scikit-image, centred; images and what they show."""
+    """Pictures that figures may show: of scikit-image, centred; images and what they show.
+
+    Args:
+        size: side in pixels.
+
+    Returns:
+        (4, 3, S, S) in [-1, 1], and four names.
+    """
     from skimage import data
 
     found = {
@@ -350,6 +433,9 @@ def shown_pictures(size: int) -> tuple[Tensor, tuple[str, ...]]:
 def packed(hits: Tensor) -> str:
     """Booleans as hexadecimal digits, four in each, the first one the highest; `unpacked` reads them.
 
+    Args:
+        hits: (N,) booleans; the last digits are zero-filled.
+
     Example:
         >>> import torch
         >>> packed(torch.tensor([True, False, False, True, True]))
@@ -360,6 +446,10 @@ def packed(hits: Tensor) -> str:
 
 def unpacked(digits: str, count: int) -> NDArray[np.bool_]:
     """`packed`'s booleans.
+
+    Args:
+        digits: as `packed` gave them.
+        count: of the booleans.
 
     Example:
         >>> unpacked("98", 5).tolist()
@@ -374,13 +464,25 @@ def _as_tensors(pictures: LabelledPictures) -> Pictures:
 
 
 def bars(axes: Axes, places: "np.ndarray[Any, Any]", found: list[Score], label: str) -> None:
-    """Scores as bars across, with their intervals."""
+    """Scores as bars across, with their intervals.
+
+    Args:
+        axes: drawn on.
+        places: (n,) on the y axis.
+        found: n scores.
+        label: of the x axis.
+    """
     values, low, high = np.array([(score.value, score.low, score.high) for score in found]).T
     axes.barh(places, values, xerr=[values - low, high - values], color=COLOURS["series"][1])
     axes.set_xlabel(label)
 
 
 def label_of(setting: str) -> str:
+    """A setting's name with Greek letters.
+
+    Args:
+        setting: as cells have it.
+    """
     for name, sign in (("sigma", "σ"), ("epsilon", "ε"), ("delta", "δ"), ("noised", "n(x), true noise")):
         setting = setting.replace(name, sign)
     return setting

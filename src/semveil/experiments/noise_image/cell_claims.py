@@ -20,7 +20,11 @@ NEAR_SSIM = 0.005  # what "no difference in SSIM" is taken to mean
 
 
 def cells_by_setting(result: dict[str, Any]) -> Cells:
-    """Setting -> sigma -> its cells, one for each seed, in the order of Table 3."""
+    """Setting -> sigma -> its cells, one for each seed, in the order of Table 3.
+
+    Args:
+        result: of `noise-image/cells`.
+    """
     found: Cells = {}
     for record in result["cells"].values():
         named = {name: record[name] for name in ("sigma", "kind", "epsilon", "delta", "seed")}
@@ -33,12 +37,20 @@ def cells_by_setting(result: dict[str, Any]) -> Cells:
 
 
 def hits(cells: list[dict[str, Any]]) -> NDArray[np.float64]:
-    """(seeds, pictures): 1 where the service model was right."""
+    """(seeds, pictures): 1 where the service model was right.
+
+    Args:
+        cells: one for each seed, of the same test pictures.
+    """
     return np.array([unpacked(cell["right"], cell["accuracy"]["count"]) for cell in cells], float)
 
 
 def mean_accuracy(cells: list[dict[str, Any]]) -> Score:
-    """Over pictures and seeds; the interval is over pictures."""
+    """Over pictures and seeds; the interval is over pictures.
+
+    Args:
+        cells: one for each seed, of the same test pictures.
+    """
     mean = mean_of_photos(hits(cells))
     assert mean is not None
     return mean
@@ -48,6 +60,10 @@ def over_seeds(first: list[dict[str, Any]], second: list[dict[str, Any]]) -> tup
     """Difference of accuracies, first - second, paired by seed: with an interval over pictures, and with one over seeds.
 
     The second holds what training anew changes; None for a single seed.
+
+    Args:
+        first: cells of one setting.
+        second: cells of the other, of the same test pictures; seeds that only one has are left out.
     """
     rows = _gains(first, second)
     over_pictures = mean_of_photos(rows)
@@ -56,7 +72,11 @@ def over_seeds(first: list[dict[str, Any]], second: list[dict[str, Any]]) -> tup
 
 
 def over_trainings(rows: NDArray[np.float64]) -> Score | None:
-    """Mean of (trainings, pictures) with Student's interval over trainings; None for a single one."""
+    """Mean of (trainings, pictures) with Student's interval over trainings; None for a single one.
+
+    Args:
+        rows: (trainings, pictures), 1 where right, or a difference.
+    """
     trainings = rows.mean(1)
     if len(trainings) < 2:
         return None
@@ -142,5 +162,10 @@ def _of_seed(of: dict[float, list[dict[str, Any]]], seed: int = 0) -> list[dict[
 
 
 def named(setting: str) -> str:
+    """A setting in words.
+
+    Args:
+        setting: as cells have it.
+    """
     names = {"noised": "n(x), true noise", "without loss": "without $L_{exp}$", "without noise": "$L_{exp}$ without N"}
     return names.get(setting, setting.replace("epsilon", "ε").replace("delta", "δ").replace("noised", "n(x)"))

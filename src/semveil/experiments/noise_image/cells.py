@@ -37,7 +37,11 @@ from semveil.privacy.guarantee import Guarantee, Norm, Sensitivity
 
 
 def measured_cells(cells: Callable[[Any], list[Cell]]) -> Body:
-    """Measure the cells of a table that are missing."""
+    """Measure the cells of a table that are missing.
+
+    Args:
+        cells: preset -> the cells of the table.
+    """
 
     def run(bench: NoiseImageBench, keep: Keep) -> None:
         jobs = {cell.name: partial(measure_cell, bench, cell) for cell in cells(bench.preset)}
@@ -47,7 +51,15 @@ def measured_cells(cells: Callable[[Any], list[Cell]]) -> Body:
 
 
 def measure_cell(bench: NoiseImageBench, cell: Cell) -> dict[str, Any]:
-    """Train what the cell needs, and count what the service model and the explainer make of what is sent."""
+    """Train what the cell needs, and count what the service model and the explainer make of what is sent.
+
+    Args:
+        bench: the pictures, the explainer and the networks kept.
+        cell: what is trained, and with which noise.
+
+    Returns:
+        JSON-ready.
+    """
     start = time.process_time()
     protect = bench.conversion(cell)
     sent, shown = (as_sent(protect, part.pixels) for part in (bench.train, bench.test))
@@ -68,7 +80,12 @@ def measure_cell(bench: NoiseImageBench, cell: Cell) -> dict[str, Any]:
 
 
 def cell_guarantee(cell: Cell, values: int) -> Guarantee:
-    """What holds for a picture of so many values that is sent this way."""
+    """What holds for a picture of so many values that is sent this way.
+
+    Args:
+        cell: what is sent.
+        values: number of values of a picture, 3 H W.
+    """
     if cell.kind != "noised":
         return Guarantee.none("the picture", reason=DETERMINISTIC)
     sensitivity = Sensitivity(2 * values**0.5, Norm.L2, values, source="pixel values in [-1, 1]")
@@ -76,6 +93,7 @@ def cell_guarantee(cell: Cell, values: int) -> Guarantee:
 
 
 def table_3(result: dict[str, Any], folder: Path) -> Figure:
+    """Accuracy of the service model over sigma, here and in the paper."""
     figure = Figure(figsize=(8.5, 4.6))
     ours, theirs = figure.subplots(1, 2)
     for number, (setting, cells) in enumerate(cells_by_setting(result).items()):
@@ -97,6 +115,7 @@ def table_3(result: dict[str, Any], folder: Path) -> Figure:
 
 
 def table_4(result: dict[str, Any], folder: Path) -> Figure:
+    """SSIM of what is sent over sigma, beside the paper's."""
     figure = Figure(figsize=(6, 4.2))
     axes = figure.subplots()
     shown = {setting: of for setting, of in cells_by_setting(result).items() if setting in result["paper"]["table4"]}
@@ -117,6 +136,7 @@ def _over_sigmas(axes: Axes, means: dict[float, Score], number: int, **look: Any
 
 
 def table(result: dict[str, Any]) -> list[str]:
+    """Tables 3 and 4 as measured here, with the paper's numbers in italics, and the claims."""
     paper, cells = result["paper"], cells_by_setting(result)
     explainer = result["explainer"]
     about = (

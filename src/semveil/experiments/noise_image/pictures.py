@@ -33,7 +33,11 @@ NO_MATCH = 0.2  # cosine below which two maps do not match
 
 
 def pictures(figure: str) -> Body:
-    """A run of one of the figures."""
+    """A run of one of the figures.
+
+    Args:
+        figure: `fig3`, `fig4` or `fig5`.
+    """
 
     def measure(bench: NoiseImageBench) -> dict[str, Any]:
         images, ids = shown_pictures(bench.train.pixels.shape[-1])
@@ -107,7 +111,12 @@ def _likeness(bench: NoiseImageBench) -> dict[str, list[float | None]]:
 
 
 def strips(name: str, title: str) -> Callable[[dict[str, Any], Path], Figure]:
-    """Rows of pictures."""
+    """What draws rows of pictures, each under its name.
+
+    Args:
+        name: of the figure.
+        title: above it.
+    """
 
     def drawing(result: dict[str, Any], folder: Path) -> Figure:
         shown = result["pictures"][name]
@@ -127,6 +136,7 @@ def strips(name: str, title: str) -> Callable[[dict[str, Any], Path], Figure]:
 
 
 def table(result: dict[str, Any]) -> list[str]:
+    """How alike the explanations of converted pictures are to those of the pictures (Fig. 4)."""
     likeness = result["pictures"]["fig4"]["likeness"]
     rows = []
     for name, values in likeness.items():
@@ -139,7 +149,11 @@ def table(result: dict[str, Any]) -> list[str]:
 
 
 def picture_claims(likeness: dict[str, list[float]]) -> Iterator[Claim]:
-    """What [NI] says of Fig. 4."""
+    """What [NI] says of Fig. 4.
+
+    Args:
+        likeness: cosines of the test pictures, by setting and what explains.
+    """
     mean = mean_of_photos(likeness["published, f'"])
     assert mean is not None
     text = "The explainer's maps of the converted picture do not match those of the picture"

@@ -173,6 +173,9 @@ def table3_cells(preset: NoiseImagePreset) -> list[Cell]:
     """[NI] Table 3: five settings at three sigmas, N by either law; and n(x) and the public code beside them.
 
     The settings whose effect is measured come first, one seed after another, then the others with one seed.
+
+    Args:
+        preset: says how many seeds the main cells have.
     """
     seeds = range(preset.main_seeds)
     kinds = [("published", *MAIN), ("without loss", None, None), ("noised", None, None)]

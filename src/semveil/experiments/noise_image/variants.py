@@ -204,6 +204,7 @@ def _shifted(pictures: Pictures, by: int) -> Pictures:
 
 
 def drawing(result: dict[str, Any], folder: Path) -> Figure:
+    """Accuracy of the service model for each variant, beside what guessing gets."""
     found = result["variants"]
     figure = Figure(figsize=(8, 0.4 * len(found) + 1.2))
     axes = figure.subplots()
@@ -217,6 +218,7 @@ def drawing(result: dict[str, Any], folder: Path) -> Figure:
 
 
 def table(result: dict[str, Any]) -> list[str]:
+    """Every variant's guarantee, noise and accuracy."""
     rows = []
     for name, case in result["variants"].items():
         claim = case["guarantee"]
