@@ -39,7 +39,7 @@ def main() -> None:
     alike = verifier.similarities(shown, enrolled)
     own = torch.eye(len(chosen), dtype=torch.bool)
     print(f"{len(chosen)} people, crops of {CROP} px")
-    for name, threshold in (("used", measured_threshold("dlib", resolution=64).threshold), ("author's", verifier.threshold)):
+    for name, threshold in (("used", measured_threshold("dlib", resolution=128).threshold), ("author's", verifier.threshold)):
         recognised, mistaken = (alike[own] >= threshold).float().mean(), (alike[~own] >= threshold).float().mean()
         print(f"{name} threshold {threshold:.4f}: {recognised:.1%} recognised, {mistaken:.3%} of strangers mistaken")
 

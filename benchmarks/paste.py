@@ -81,7 +81,7 @@ def main() -> None:
         crops["protected"].append(np.asarray(protected[0]))
         for name, pixels in pasted.items():
             crops[name].append(align_face(pixels, places[0], 64).pixels)
-    verifier = DlibVerifier(threshold=measured_threshold("dlib", resolution=64).threshold)
+    verifier = DlibVerifier(threshold=measured_threshold("dlib", resolution=128).threshold)
     seen = {name: verifier.embed(to_tensor(pixels)) for name, pixels in crops.items()}
     print(f"{method.name}: {len(crops['source'])} photos, {several} with several faces, a face found again in {found_again}")
     for name in ("protected", *pasted):

@@ -117,8 +117,8 @@ def attack(data: Path, people: int, strangers: int, epsilon: float, names: Seque
     gallery = to_tensor([align_face(*main_face(path), CROP).pixels for path in gallery_paths])  # type: ignore[misc]
     method = load_method("identity-dp", epsilon=epsilon)
     every: dict[str, Verifier] = {
-        "bundled": BundledVerifier(threshold=measured_threshold("bundled", resolution=64).threshold),
-        "dlib": DlibVerifier(threshold=measured_threshold("dlib", resolution=64).threshold),
+        "bundled": BundledVerifier(threshold=measured_threshold("bundled", resolution=128).threshold),
+        "dlib": DlibVerifier(threshold=measured_threshold("dlib", resolution=128).threshold),
     }
     judges = [every[name] for name in names]
     kinds = ("source", "one draw", "drawn anew")

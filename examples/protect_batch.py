@@ -15,7 +15,7 @@ import semveil
 
 portrait = astronaut()  # (512, 512, 3) uint8, RGB
 faces = semveil.load_faces([portrait, portrait[:, ::-1]], names=["portrait", "mirrored"])
-print(faces.ids, tuple(faces.images.shape))  # aligned faces (B, 3, 64, 64) in [-1, 1]
+print(faces.ids, tuple(faces.images.shape))  # aligned faces (B, 3, 128, 128) in [-1, 1]
 
 # %% [markdown]
 # `dp-image` adds noise to what a generator says of the face. In a subspace of 16 numbers a budget of 16

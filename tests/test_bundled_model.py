@@ -14,7 +14,7 @@ from semveil.methods.dp_semcom import PAPER_EPSILONS, DPSemCom
 from semveil.metrics import face_detected, psnr
 from semveil.models.face import load_model
 
-BUDGETS = {"face-parser": 3e6, "faces-128": 32e6, "identity-64": 15e6, "noise-image-32": 10e6}  # bytes of weights
+BUDGETS = {"face-parser": 3e6, "faces-128": 32e6, "identity-128": 21e6, "noise-image-32": 10e6}  # bytes of weights
 
 
 @pytest.fixture(scope="module")

@@ -94,13 +94,13 @@ def test_a_face_too_large_for_its_model(portrait: Path, tmp_path: Path, oversize
     summary = protect_photos([portrait], out, replace(IDENTITY, oversize=oversize))
     if oversize == "refuse":
         assert summary.exit_code == 4 and not (out / "portrait.png").exists()
-        assert "larger than the model's 64 px: face 0 " in summary.refused[0].reason
+        assert "larger than the model's 128 px: face 0 " in summary.refused[0].reason
         return
     assert summary.exit_code == 0
     (account,) = summary.accounts
     (mark,) = account.marks
     circle = np.sqrt(disc(portrait).sum() / np.pi) / EDGE  # the crop's side in the photo
-    assert mark.oversize and mark.enlarged == pytest.approx(circle / 64, rel=0.02) and mark.enlarged > LARGEST
+    assert mark.oversize and mark.enlarged == pytest.approx(circle / 128, rel=0.02) and mark.enlarged > LARGEST
     assert ("too large for the model" if oversize == "blur" else f"face 0 {mark.enlarged:.1f} times") in account.line()
     assert summary.as_dict()["per_photo"][0]["faces"][0]["enlarged"] == mark.enlarged
 

@@ -49,7 +49,7 @@ def test_who_is_shown_changes_and_nothing_else(group: Path, face: Image.Image, t
     centres = [[(f.box[0] + f.box[2]) / 2, (f.box[1] + f.box[3]) / 2] for f in (*places, *again)]
     assert len(again) == 2 and np.abs(np.array(centres[:2]) - centres[2:]).max() < 12
 
-    verifier = DlibVerifier(threshold=measured_threshold("dlib", resolution=64).threshold)
+    verifier = DlibVerifier(threshold=measured_threshold("dlib", resolution=128).threshold)
 
     def seen(pixels: np.ndarray) -> torch.Tensor:
         cut = align_apart(pixels, [place.landmarks for place in places], size)

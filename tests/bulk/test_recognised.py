@@ -62,7 +62,7 @@ def test_a_new_identity_is_checked_too(album: Callable[..., Path], tmp_path: Pat
 
     monkeypatch.setattr("semveil.bulk.task.still_recognised", spy)
     summary = protect_photos([album("ada.jpg")], tmp_path / "out", Settings("identity-dp"))
-    assert looked == [((1, 3, 64, 64), (1, 3, 64, 64))]
+    assert looked == [((1, 3, 128, 128), (1, 3, 128, 128))]
     ((_, faces),) = summary.recognised
     assert faces == ((0, ("bundled",)),)
 

@@ -42,8 +42,8 @@ def test_list_info_and_verify(semveil: Callable) -> None:
 def test_models_of_every_method_are_known(semveil: Callable) -> None:
     listed = json.loads(semveil("models", "list", "--json").stdout)["models"]
     kinds = {model["name"]: model["kind"] for model in listed}
-    assert (kinds["identity-64"], kinds["noise-image-32"]) == ("identity model", "noise-image model")
-    for name, size in (("identity-64", 64), ("noise-image-32", 32)):
+    assert (kinds["identity-128"], kinds["noise-image-32"]) == ("identity model", "noise-image model")
+    for name, size in (("identity-128", 128), ("noise-image-32", 32)):
         card = json.loads(semveil("models", "info", name, "--json").stdout)
         assert card["size"] == size and card["card"]
         (check,) = json.loads(semveil("models", "verify", name, "--json").stdout)["checks"]

@@ -65,7 +65,7 @@ def test_the_papers_losses_and_a_second_encoder(
     assert card["preset"] == "paper" and card["settings"]["leak_loss"] == 0 and card["settings"]["sums"] is True
 
     mine = ("train", "fusion", face_set, "--identity", identity, "--out", tmp_path / "mine", *trivial, "--second")
-    failed(semveil(*mine, identity_encoder_file()), 2, "64")
+    failed(semveil(*mine, identity_encoder_file()), 2, "--size 128")
     done = semveil(*mine, identity, "--json")
     assert json.loads(done.stdout)["model"] == str(tmp_path / "mine"), done.stderr
     assert load_identity_model(str(tmp_path / "mine")).card["second_encoder"] == identity_encoder_digest(identity)

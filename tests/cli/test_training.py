@@ -36,8 +36,8 @@ def test_settings_are_checked(semveil: Callable, face_set: Path, tmp_path: Path,
     wrong = (("stepz=3", "did you mean 'steps'"), ("generator.size=64", "size must be 32"), ("steps=x", "type int"))
     for override, words in wrong:
         failed(semveil("train", "generator", face_set, "--out", tmp_path / "a", *quick, "--set", override), 2, words)
-    identity = bundled_folder() / "identity-64" / "identity_encoder.safetensors"
-    failed(semveil("train", "generator", face_set, "--out", tmp_path / "a", *quick, "--identity", identity), 2, "--size 64")
+    identity = bundled_folder() / "identity-128" / "identity_encoder.safetensors"
+    failed(semveil("train", "generator", face_set, "--out", tmp_path / "a", *quick, "--identity", identity), 2, "--size 128")
     (tmp_path / "bad.toml").write_text("steps = [")
     failed(semveil("train", "generator", face_set, "--out", tmp_path / "a", "--config", tmp_path / "bad.toml"), 2, "is no TOML")
     failed(semveil("train", "generator", tmp_path / "bad.toml", "--out", tmp_path / "a"), 2, "it is no face set")

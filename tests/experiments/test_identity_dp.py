@@ -45,7 +45,7 @@ KINDS = {
 FIGURES = [figure for figure in KINDS if not figure.endswith("table3")]
 
 
-def _model(name: str = "identity-64") -> IdentityModel:
+def _model(name: str = "identity-128") -> IdentityModel:
     """The identity is the brightness of 16 squares; a face shows its photo with those squares' brightness changed."""
 
     def identify(images: Tensor) -> Tensor:

@@ -7,15 +7,18 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from skimage import data
 
+from semveil.data.align import align_face
 from semveil.data.face_set import FaceSet
 from semveil.experiments.kit.photo_sets import DataMissing
 from semveil.experiments.kit.reproduce import reproduce
 from semveil.experiments.models import face_model as model_figures
-from semveil.experiments.models.cards import PRESETS
-from semveil.faces.pixels import to_pixels
+from semveil.experiments.models.cards import PRESETS, overlap_of_features
+from semveil.faces.pixels import to_pixels, to_tensor
 from semveil.models.face import FaceModel, load_model
 from semveil.recognition.by_name import load_verifier
+from semveil.recognition.dlib_faces import detect_faces
 
 
 @pytest.fixture
@@ -60,8 +63,8 @@ def test_a_card_needs_people_that_the_model_has_not_seen(tmp_path) -> None:
 @pytest.mark.slow
 def test_an_identity_model_is_measured_with_its_own_anothers_and_random_identities(tmp_path) -> None:
     rng = np.random.default_rng(0)
-    names, flat = np.array([f"p{i}" for i in range(4)]), np.zeros((4, 64, 64), np.uint8)
-    pixels, split = rng.integers(0, 256, (4, 64, 64, 3), dtype=np.uint8), np.array(["training", "training", "test", "test"])
+    names, flat = np.array([f"p{i}" for i in range(4)]), np.zeros((4, 128, 128), np.uint8)
+    pixels, split = rng.integers(0, 256, (4, 128, 128, 3), dtype=np.uint8), np.array(["training", "training", "test", "test"])
     FaceSet(pixels, flat + 255, flat, names, names, split).save(tmp_path / "faces.npz")
     written = reproduce("models/identity-model", "smoke", tmp_path / "out", data=tmp_path / "faces.npz", verifier="bundled")
     found = json.loads(written.read_text())
@@ -73,6 +76,15 @@ def test_an_identity_model_is_measured_with_its_own_anothers_and_random_identiti
     follows = found["follows_the_identity"]["bundled"]
     assert -1 <= follows["one_draw_on_two_photos"] < 1 and -1 <= follows["two_draws_on_one_photo"] < 1
     assert 0 <= follows["accepted_as_the_other_person"] <= 1
+
+
+def test_features_are_sought_where_the_photo_has_them() -> None:
+    photo = data.astronaut()
+    face = to_tensor([align_face(photo, detect_faces(photo)[0].landmarks, 128).pixels])
+    assert set(overlap_of_features(face, face).values()) == {1.0}
+    moved = overlap_of_features(face, face.roll(12, 2))
+    assert all(moved[part] < 0.5 for part in ("eyes", "brows", "mouth"))
+    assert set(overlap_of_features(torch.zeros_like(face), face).values()) == {None}
 
 
 def test_faces_of_one_type_are_alike(model) -> None:

@@ -77,4 +77,4 @@ def test_latent_dp(figure: str, tiny_model: Path, tmp_path: Path, monkeypatch: p
 @pytest.mark.parametrize("figure", ["identity-dp/fig4", "identity-dp/table1"])
 def test_identity_dp(figure: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     shrink(IDENTITY_PRESETS, monkeypatch, CUTS["identity-dp"] | {"epsilons": (0.57, 6.0)})
-    assert reproduce(figure, "paper", tmp_path, model="identity-64", verifier="dlib").is_file()
+    assert reproduce(figure, "paper", tmp_path, model="identity-128", verifier="dlib").is_file()

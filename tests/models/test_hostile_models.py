@@ -25,7 +25,7 @@ VALUES = (2**30, -1, 0, 10**40, 1e300, float("nan"), 2.5, "x", None, True, [], [
 NOT_OBJECTS = ("", "[]", "7", "null", '"x"', "{", "[" * 100_000, "\ufffe")
 MODELS: dict[str, tuple[str, str, Callable[[str], Any]]] = {
     "faces": ("faces-128", "model.json", load_model),
-    "identity": ("identity-64", "fusion.json", load_identity_model),
+    "identity": ("identity-128", "fusion.json", load_identity_model),
     "noise-image": ("noise-image-32", "noise-image.json", load_noise_image_model),
 }
 # A limit that is not reached, or a choice that changes no weight: other settings of the right kind are no fault there.
@@ -157,7 +157,7 @@ def test_what_is_said_beside_other_weights_is_checked_too(tmp_path: Path, text: 
     save_file(bounds, tmp_path / "quantiles.safetensors", {"about": text})
     with pytest.raises(BadCheckpoint):
         QuantileBounds.load(tmp_path / "quantiles.safetensors", (1, 1))
-    weights = load_file(bundled_folder() / "identity-64" / "identity_encoder.safetensors")
+    weights = load_file(bundled_folder() / "identity-128" / "identity_encoder.safetensors")
     save_file(weights, tmp_path / "encoder.safetensors", {"config": text})
     with pytest.raises(BadCheckpoint):
         load_identity_encoder(tmp_path / "encoder.safetensors")

@@ -8,7 +8,15 @@ from torch.nn import functional as F
 
 from semveil.faces.parts import PARTS
 from semveil.faces.template import TEMPLATE
-from semveil.training.fusion_losses import PARSED, component, identity_losses, parsing_loss, squared_distance
+from semveil.training.fusion_losses import (
+    PARSED,
+    colour_loss,
+    component,
+    identity_losses,
+    parsing_loss,
+    squared_distance,
+    texture_loss,
+)
 
 
 def towards(cosine: float) -> torch.Tensor:
@@ -105,3 +113,28 @@ def test_components_lie_in_their_crops(side):
 def test_squares_are_means_or_sums():
     a, b = torch.zeros(2, 3, 4, 4), torch.full((2, 3, 4, 4), 2.0)
     assert squared_distance(a, b, sums=False).tolist() == [2, 2] and squared_distance(a, b, sums=True).tolist() == [96, 96]
+
+
+def patch(left: int) -> torch.Tensor:
+    """A grey picture with a square of black and white dots, 8 px wide."""
+    picture = torch.zeros(1, 3, 32, 32)
+    picture[..., 12:20, left : left + 8] = 2 * ((torch.arange(8)[:, None] + torch.arange(8)) % 2).float() - 1
+    return picture
+
+
+def test_texture_may_move_with_a_part_and_arise_nowhere_else():
+    photo, near, far = patch(8), patch(12), patch(22)
+    assert texture_loss(near, photo).max().item() < 1e-6
+    assert texture_loss(far, photo)[..., 22:30].mean().item() > 0.02
+    assert texture_loss(torch.zeros_like(photo), photo).max() == 0
+    brighter = (photo * 0.5 + 0.4).requires_grad_()
+    texture_loss(brighter, photo).sum().backward()
+    assert (brighter.grad == 0).all()
+
+
+def test_shape_costs_no_colour_and_complexion_does():
+    photo = torch.rand(1, 3, 16, 16, generator=torch.Generator().manual_seed(0)) - 0.5
+    shape = torch.randn(1, 1, 16, 16, generator=torch.Generator().manual_seed(1))
+    assert colour_loss(photo + shape, photo).max().item() < 1e-12
+    red = photo + torch.tensor([0.2, -0.1, -0.1]).view(1, 3, 1, 1)
+    assert colour_loss(red, photo).mean().item() == pytest.approx(0.5 * (0.2**2 + 2 * 0.1**2) / 3, rel=1e-4)

@@ -22,7 +22,7 @@ from semveil.recognition.thresholds import measured_threshold
 from semveil.recognition.verifier import BundledVerifier, DlibVerifier, Verifier
 
 LOG = "recognised.log"
-MEASURED_AT = 64  # px, the crops that thresholds were measured on
+MEASURED_AT = 128  # px, the crops that thresholds were measured on
 
 
 def still_recognised(before: Tensor, after: Tensor) -> list[tuple[str, ...]]:

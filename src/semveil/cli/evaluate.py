@@ -22,7 +22,7 @@ def evaluate(
     ] = None,
     far: Annotated[float, typer.Option(help="False acceptance rate with --pairs.", metavar="R")] = 1e-3,
     model: Annotated[
-        str | None, typer.Option(help="Name or folder of an identity model; identity-64 by default.", metavar="NAME")
+        str | None, typer.Option(help="Name or folder of an identity model; identity-128 by default.", metavar="NAME")
     ] = None,
     verifier: Annotated[
         str | None, typer.Option(help="Recognisers; all that are installed by default.", metavar="NAME,...")

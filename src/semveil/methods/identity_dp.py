@@ -62,7 +62,7 @@ class IdentityDP(Shown):
             vector like any other, so epsilon is the same.
         pseudonym: instead of a mechanism: a key file. Every subject has one new face under it; nothing is guaranteed.
         attribute_side: a bottleneck: attributes are taken from the crop averaged to so many pixels per side. The bundled model
-            was trained with 8 and 16 too.
+            was trained with 8, 16 and 32 too.
         attribute_epsilon: attributes are taken from a face that latent-dp chooses from a public gallery at this budget, not
             from the photo. Then the whole crop is covered, at the sum of both budgets.
 
@@ -102,7 +102,7 @@ class IdentityDP(Shown):
             str | None, Option("Key file: every subject has one new face under it; linkable, no guarantee.")
         ] = None,
         attribute_side: Annotated[
-            int | None, Option("Bottleneck: attributes see the crop reduced to so many pixels per side.")
+            int | None, Option("Bottleneck: attributes see the crop averaged to so many pixels per side, such as 8, 16 or 32.")
         ] = None,
         attribute_epsilon: Annotated[
             float | None, Option("Budget of the attributes, taken from a public face that latent-dp chooses.")

@@ -27,7 +27,7 @@ from semveil.generators.aad_fusion import FusionConfig, FusionGenerator
 from semveil.recognition.identity_encoder import FILE as IDENTITY_FILE
 from semveil.recognition.identity_encoder import IdentityEncoder, load_identity_encoder
 
-DEFAULT_IDENTITY_MODEL = "identity-64"
+DEFAULT_IDENTITY_MODEL = "identity-128"
 CARD = IDENTITY_CARD
 _CHUNK = 64  # images at a time
 Device = str | torch.device | None
@@ -115,7 +115,7 @@ def load_identity_model(name: str = DEFAULT_IDENTITY_MODEL, directory: Path | No
     """Load a model by name, or from a folder that `save_identity_model` wrote.
 
     Args:
-        name: `identity-64` (bundled), a name below SEMVEIL_HOME/models, or a folder's path.
+        name: `identity-128` (bundled), a name below SEMVEIL_HOME/models, or a folder's path.
         directory: where it lies, in place of looking it up.
 
     Raises:

@@ -19,7 +19,7 @@ from semveil.core.files import write_whole
 from semveil.core.model_folders import bundled_file
 from semveil.core.text import parse_json
 
-BUNDLED = "identity-64"
+BUNDLED = "identity-128"
 FILE = "identity_encoder.safetensors"
 
 
@@ -146,7 +146,7 @@ def load_identity_encoder(name: str | Path = BUNDLED) -> IdentityEncoder:
     """Load an encoder, frozen and in evaluation mode.
 
     Args:
-        name: `identity-64` (bundled), or a file that `save_identity_encoder` wrote.
+        name: `identity-128` (bundled), or a file that `save_identity_encoder` wrote.
 
     Raises:
         BadCheckpoint: there is no such file, or it is damaged or holds another network.

@@ -26,12 +26,21 @@ from semveil.recognition.face_parser import SIZE as PARSER_SIZE
 from semveil.recognition.face_parser import FaceParser, load_face_parser
 from semveil.recognition.identity_encoder import IdentityEncoder
 from semveil.training.draws import Draws
-from semveil.training.fusion_losses import COMPONENTS, component, identity_losses, parsing_loss, squared_distance
+from semveil.training.fusion_losses import (
+    COMPONENTS,
+    colour_loss,
+    component,
+    identity_losses,
+    parsing_loss,
+    squared_distance,
+    texture_loss,
+)
 from semveil.training.fusion_settings import FusionTraining
 from semveil.training.identity_encoder import vary
 from semveil.training.processes import ALONE, Processes
 
 FACE_PARTS = ("skin", "eyes", "brows", "mouth", "nose", "ears", "glasses")  # may change with the identity
+COARSE_SIDES = (8, 16, 32)  # px
 _NETWORKS = ("attributes", "fusion", "discriminator", "components", "averages")
 
 
@@ -169,20 +178,7 @@ class FusionTrainer:
             "components": self._component_loss(images),
             **self._pixel_losses(images, photos, face, inside, asked.same),
         }
-        weights = {
-            "adversarial": s.adversarial,
-            "attributes": s.attribute_loss,
-            "identity": s.identity_loss,
-            "leak": s.leak_loss,
-            "second identity": s.second_loss * s.identity_loss,
-            "second leak": s.second_loss * s.leak_loss,
-            "parsing": s.parsing_loss,
-            "components": s.component_loss,
-            "reconstruction": s.reconstruction_loss,
-            "context": s.context_loss,
-            "face": s.face_loss,
-            "structure": s.structure_loss,
-        }
+        weights = s.weights()
         self._step("generator", sum(weights[name] * loss for name, loss in losses.items()))
         self._average()
         self.discriminator.requires_grad_(True)
@@ -255,7 +251,7 @@ class FusionTrainer:
     def _coarsened_in_part(self, photos: Tensor) -> Tensor:
         size = photos.shape[-1]
         coarse = self.draws.chance(self.settings.coarse_share, len(photos))
-        side = size // (2 << int(torch.randint(3, (), generator=self.rng)))
+        side = min(COARSE_SIDES[int(torch.randint(3, (), generator=self.rng))], size // 2)
         return torch.where(coarse.view(-1, 1, 1, 1), coarsened(photos, side), photos)
 
     def _varied(self, images: Tensor) -> Tensor:
@@ -280,6 +276,8 @@ class FusionTrainer:
             "context": ((1 - own) * (1 - face) * squares).mean(),
             "face": ((1 - own) * face * squares).mean(),
             "structure": ((own + (1 - own) * (1 - face)) * unlike).mean(),
+            "texture": (inside * texture_loss(images, photos)).mean(),
+            "colour": (F.avg_pool2d((1 - own) * face * inside, 4) * colour_loss(images, photos)).mean(),
         }
 
     def _discriminate(self, photos: Tensor, images: Tensor) -> Tensor:

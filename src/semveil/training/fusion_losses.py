@@ -9,6 +9,7 @@ from semveil.faces.part_boxes import PART_BOXES
 from semveil.faces.parts import PARTS
 
 PARSED = ("skin", "eyes", "brows", "mouth", "nose", "hair")  # parts that a parser must find again
+_NEAR = 9  # px, as far as a part may move and take its texture along
 COMPONENTS = {"eyes": ("eyes", "brows"), "mouth": ("mouth",)}  # crops that have a judge of their own
 
 
@@ -57,6 +58,54 @@ def parsing_loss(logits: Tensor, labels: Tensor, inside: Tensor) -> Tensor:
     sizes = masks.sum((2, 3))
     means = (masks * surprise.unsqueeze(1)).sum((2, 3)) / sizes.clamp_min(1)
     return (means.sum(1) / (sizes > 0).sum(1).clamp_min(1)).mean()
+
+
+def texture_loss(images: Tensor, photos: Tensor) -> Tensor:
+    """How much more fine texture new faces have than the photos nearby, squared error per pixel.
+
+    Fine texture is what halving the side removes; its energy is a mean over 5 x 5 pixels. Identity encoders that see smaller
+    pictures leave it free, and there patterns arise that no face has.
+
+    Args:
+        images: new faces (B, 3, S, S) in [-1, 1].
+        photos: theirs, in the same shape.
+
+    Returns:
+        (B, 1, S, S), 0 where the energy is at most the largest within four pixels in the photo.
+
+    Example:
+        >>> flat = torch.zeros(1, 3, 16, 16)
+        >>> dots = flat.clone()
+        >>> dots[..., ::2, ::2] = 1
+        >>> texture_loss(dots, flat).mean() > 0.1, texture_loss(flat, dots).max() == 0
+        (tensor(True), tensor(True))
+    """
+    allowed = F.max_pool2d(_texture(photos), _NEAR, stride=1, padding=_NEAR // 2)
+    return F.relu(_texture(images) - allowed)
+
+
+def _texture(images: Tensor) -> Tensor:
+    soft = F.interpolate(F.avg_pool2d(images, 2), scale_factor=2, mode="bilinear", align_corners=False)
+    return F.avg_pool2d((images - soft).square().mean(1, keepdim=True), 5, stride=1, padding=2, count_include_pad=False)
+
+
+def colour_loss(images: Tensor, photos: Tensor) -> Tensor:
+    """Half the squared difference of colour, what is left of RGB without its mean, over cells of 4 x 4 pixels.
+
+    A new face keeps the photo's complexion and light, whatever its shape: (B, 1, S / 4, S / 4).
+
+    Args:
+        images: new faces (B, 3, S, S) in [-1, 1]; 4 divides S.
+        photos: theirs, in the same shape.
+
+    Example:
+        >>> grey, red = torch.zeros(1, 3, 4, 4), torch.zeros(1, 3, 4, 4)
+        >>> red[:, 0] = 0.3
+        >>> colour_loss(grey, grey + 0.5).item(), round(colour_loss(grey, red).item(), 3)
+        (0.0, 0.01)
+    """
+    change = F.avg_pool2d(images - photos, 4)
+    return 0.5 * (change - change.mean(1, keepdim=True)).square().mean(1, keepdim=True)
 
 
 def component(images: Tensor, name: str) -> Tensor:

@@ -9,7 +9,7 @@ class FusionTraining:
     """Settings of a run. What is not in the paper says so; `PAPERS_LOSSES` leaves all of that out.
 
     `attribute_loss`, `identity_loss` and `reconstruction_loss` are the weights of [IDP] Eqs. 16, 15 and 17. The bundled
-    identity-64 was made in stages with other losses (docs/model-card.md).
+    model's weights changed on the way (docs/model-card.md).
 
     Attributes:
         steps: optimiser steps; the learning rates fall to a tenth over the last `decay_share` of them (not in the paper).
@@ -34,6 +34,8 @@ class FusionTraining:
         context_loss: weight of Eq. 17 outside the face's parts where the identities differ (not in the paper).
         face_loss: weight of Eq. 17 inside the face's parts where the identities differ (not in the paper).
         structure_loss: weight of 1 - SSIM of what the first two of these three see (not in the paper).
+        texture_loss: weight of `texture_loss` (not in the paper).
+        colour_loss: weight of `colour_loss` inside the face's parts where the identities differ (not in the paper).
         average: half life in photos of the averaged weights that are shipped; 0 ships the last ones, as the paper does.
         strength: length of an identity vector, of 1 in training, that the finished networks show; less changes less of the look
             (not in the paper).
@@ -65,12 +67,33 @@ class FusionTraining:
     context_loss: float = 300.0
     face_loss: float = 30.0
     structure_loss: float = 30.0
+    texture_loss: float = 5000.0
+    colour_loss: float = 2000.0
     average: float = 5000.0
     strength: float = 1.0
     attribute_widths: tuple[int, ...] = (16, 32, 64, 96, 96, 96)
     attribute_finest: str = "shuffle"
     fusion_widths: tuple[int, ...] = (128, 128, 96, 64, 32, 16, 12)
     discriminator_width: int = 16
+
+    def weights(self) -> dict[str, float]:
+        """Weight of each loss of attribute encoder and fusion, by the name under which the trainer reports it."""
+        return {
+            "adversarial": self.adversarial,
+            "attributes": self.attribute_loss,
+            "identity": self.identity_loss,
+            "leak": self.leak_loss,
+            "second identity": self.second_loss * self.identity_loss,
+            "second leak": self.second_loss * self.leak_loss,
+            "parsing": self.parsing_loss,
+            "components": self.component_loss,
+            "reconstruction": self.reconstruction_loss,
+            "context": self.context_loss,
+            "face": self.face_loss,
+            "structure": self.structure_loss,
+            "texture": self.texture_loss,
+            "colour": self.colour_loss,
+        }
 
 
 # [IDP] Eqs. 14 to 18 and the weights of V-A, and nothing else; squares are means unless `sums` is set.
@@ -91,6 +114,8 @@ PAPERS_LOSSES = FusionTraining(
     context_loss=0.0,
     face_loss=0.0,
     structure_loss=0.0,
+    texture_loss=0.0,
+    colour_loss=0.0,
     average=0.0,
     attribute_finest="bilinear",
 )

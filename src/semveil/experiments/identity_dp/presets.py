@@ -35,7 +35,7 @@ class IdentityPreset:
     """
 
     name: str
-    model: str = "identity-64"
+    model: str = "identity-128"
     verifiers: tuple[str, ...] = ("edgeface", "dlib", "bundled")
     needs_data: bool = True
     photos: int = 48

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.nn import functional as F
 
 from semveil.core.digests import digest_of_tensors
 from semveil.core.weights import WeightsMissing
@@ -21,8 +22,14 @@ from semveil.experiments.kit.keeping import metric_weights
 from semveil.experiments.kit.photo_sets import DataMissing, Sized, load_face_set
 from semveil.faces.pixels import to_tensor
 from semveil.metrics import fppsr, lpips, psnr, ssim
+from semveil.metrics.part_shapes import overlap
+from semveil.metrics.sharpness import sharpness
 from semveil.nn.lpips import Net
+from semveil.recognition.face_parser import SIZE as PARSER_SIZE
+from semveil.recognition.face_parser import load_face_parser
 from semveil.recognition.verifier import Verifier
+
+FEATURES = ("eyes", "brows", "nose", "mouth")  # parts that must lie where the photo's do
 
 
 @dataclass(frozen=True)
@@ -73,8 +80,9 @@ class CardBench:
         return to_tensor(self.faces.select(rows).pixels), words
 
     def quality(self, source: Tensor, images: Tensor) -> dict[str, Any]:
-        """How like their photos pictures look, and by whom they are taken for the same person."""
+        """How like their photos pictures look, where their parts lie, and by whom they are taken for the same person."""
         found: dict[str, Any] = {"psnr": float(psnr(images, source).mean()), "ssim": float(ssim(images, source).mean())}
+        found |= {"sharpness": float(sharpness(source, images).mean()), "overlap": overlap_of_features(source, images)}
         nets: tuple[tuple[str, Net], ...] = (("lpips", "alex"), ("lpips_squeeze", "squeeze"))
         for metric, net in nets:
             try:
@@ -83,6 +91,30 @@ class CardBench:
                 found |= {metric: None, f"{metric}_reason": str(error)}
         accepted = {name: 1 - float(fppsr(source, images, judge).mean()) for name, judge in self.verifiers.items()}
         return found | {f"accepted_{name}": rate for name, rate in accepted.items()}
+
+
+def overlap_of_features(source: Tensor, images: Tensor) -> dict[str, float | None]:
+    """Mean intersection over union of each of `FEATURES`, as the bundled parser sees it in photos and pictures.
+
+    Args:
+        source: (N, 3, S, S) in [-1, 1].
+        images: what was made of them, in the same shape.
+
+    Returns:
+        By part; None where no photo shows it.
+    """
+    parser = load_face_parser()
+
+    def label(faces: Tensor) -> Tensor:
+        scaled = F.interpolate(faces, (PARSER_SIZE,) * 2, mode="bilinear")
+        return torch.cat([parser.label(part) for part in scaled.split(64)])
+
+    before, after = label(source), label(images)
+    means: dict[str, float | None] = {}
+    for part in FEATURES:
+        there = [value for value in overlap(before, after, part) if value is not None]
+        means[part] = sum(there) / len(there) if there else None
+    return means
 
 
 def card(load_model: Callable[[str | None], Sized], card_of: Callable[[Any], Mapping[str, Any]]) -> Any:
@@ -108,4 +140,4 @@ def card(load_model: Callable[[str | None], Sized], card_of: Callable[[Any], Map
         }
         return CardBench(chosen, model, faces, judges, config)
 
-    return partial(experiment, revision=1, presets=PRESETS, load=load)
+    return partial(experiment, revision=2, presets=PRESETS, load=load)
