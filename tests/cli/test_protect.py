@@ -150,7 +150,7 @@ def test_method_and_folder_have_defaults_that_are_named(
         "UNPROTECTED",
         "epsilon 6: weak, for the identity vector",
         "Written: out/protect/identity-dp (the default; --out DIR)",
-        "64 x 64 px",
+        "128 x 128 px",
         "Next: semveil certify 'out/protect/identity-dp/private name.png'",
     ):
         assert words in answer.stdout, words

@@ -288,7 +288,7 @@ def test_true_acceptance_on_a_list_of_pairs(photos: Path, tmp_path: Path) -> Non
 
 
 def test_folders_that_do_not_fit_are_refused(photos: Path, tmp_path: Path) -> None:
-    with pytest.raises(DataMissing, match="no folder"):
+    with pytest.raises(DataMissing, match="is not a folder"):
         evaluate(photos, {"a": tmp_path / "absent"}, tmp_path / "out", verifiers=("dlib",))
     (tmp_path / "empty").mkdir()
     with pytest.raises(DataMissing, match="same name"):

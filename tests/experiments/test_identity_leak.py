@@ -210,7 +210,7 @@ def test_scores_weigh_the_same_whatever_their_scale() -> None:
 
 def test_tables_show_rank_ten_of_those_who_learn_nothing(result: dict) -> None:
     text = "\n\n".join(leak_tables(json.loads(json.dumps(result))))
-    assert "rank 10" in text and text.count("| sum of scores | looker |") == 2
+    assert "Rank 10" in text and text.count("| sum of scores | looker |") == 2
     old = json.loads(json.dumps(result))
     for variant in old["variants"].values():
         for row in variant["attacks"]:

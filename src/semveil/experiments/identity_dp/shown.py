@@ -97,7 +97,7 @@ def head_of(columns: Iterable[str]) -> list[str]:
     Args:
         columns: names of what was measured of the rows.
     """
-    return ["method", "ε (basis)", *map(column, _metrics(columns)), "of the photos'", "Fréchet"]
+    return ["method", "ε (basis)", *map(column, _metrics(columns)), "relative to the photos", "Fréchet"]
 
 
 def _metrics(columns: Iterable[str]) -> list[str]:

@@ -179,7 +179,7 @@ def attack_rows(result: dict[str, Any]) -> list[dict[str, Any]]:
 
 def table(result: dict[str, Any]) -> list[str]:
     """What the inverter rebuilds of each target, and what of it is classified right."""
-    head = ["what is sent", "its own SSIM", "SSIM rebuilt", "PSNR, dB", "LPIPS", "classified right, rebuilt"]
+    head = ["transmitted picture", "SSIM before the attack", "SSIM", "PSNR, dB", "LPIPS", "classified correctly"]
     rows = []
     for row in attack_rows(result):
         scores = [str(row[c] or NOT_MEASURED) for c in ("ssim", "psnr", "lpips", "classified")]
