@@ -17,10 +17,12 @@ from semveil.experiments.kit.experiment import EXPERIMENTS, Run, load_paper
 from semveil.experiments.kit.photo_sets import DataMissing
 from semveil.experiments.kit.reproduce import reproduce
 from semveil.experiments.noise_image.attack import attacked, blurred, shuffled
-from semveil.experiments.noise_image.bench import NoiseImageBench, as_sent, load, packed, unpacked
+from semveil.experiments.noise_image.bench import NoiseImageBench, load
 from semveil.experiments.noise_image.cell_claims import cell_claims, over_seeds
 from semveil.experiments.noise_image.cells import cell_guarantee, measure_cell
+from semveil.experiments.noise_image.hits import packed, unpacked
 from semveil.experiments.noise_image.paper import PAPER
+from semveil.experiments.noise_image.picture_sets import as_sent
 from semveil.experiments.noise_image.presets import (
     MAIN,
     NOISE_IMAGE_PRESETS,

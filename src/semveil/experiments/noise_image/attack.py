@@ -20,19 +20,11 @@ from semveil.core.weights import WeightsMissing
 from semveil.experiments.kit.keeping import Keep, each
 from semveil.experiments.kit.statistics import NOT_MEASURED, mean, score_as_json, shown_score
 from semveil.experiments.kit.tables import markdown
-from semveil.experiments.noise_image.bench import (
-    NoiseImageBench,
-    Pictures,
-    Protect,
-    as_sent,
-    bars,
-    eight_bits,
-    label_of,
-    right,
-    shown_by,
-)
+from semveil.experiments.noise_image.bench import NoiseImageBench, bars, label_of, shown_by
 from semveil.experiments.noise_image.cell_claims import named
+from semveil.experiments.noise_image.hits import right
 from semveil.experiments.noise_image.paper import result_of_paper
+from semveil.experiments.noise_image.picture_sets import Pictures, Protect, as_sent, eight_bits
 from semveil.experiments.noise_image.presets import MAIN, Cell
 from semveil.metrics import lpips, psnr, ssim
 

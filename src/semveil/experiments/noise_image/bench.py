@@ -9,9 +9,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from matplotlib.axes import Axes
-from numpy.typing import NDArray
 from safetensors.torch import save
 from torch import Tensor, nn
 
@@ -22,21 +20,21 @@ from semveil.core.files import write_whole
 from semveil.core.progress import Progress
 from semveil.core.provenance import versions
 from semveil.core.rng import streams
-from semveil.data.labelled_pictures import LabelledPictures, load_labelled
+from semveil.data.labelled_pictures import load_labelled
 from semveil.experiments.kit.experiment import Run
 from semveil.experiments.kit.inputs import as_json
 from semveil.experiments.kit.keeping import Keep, Kept, metric_weights
-from semveil.experiments.kit.outliers import centred
 from semveil.experiments.kit.photo_sets import DataMissing
 from semveil.experiments.kit.plots import COLOURS
 from semveil.experiments.kit.statistics import score_as_json
+from semveil.experiments.noise_image.hits import right
+from semveil.experiments.noise_image.picture_sets import Pictures, Protect, as_sent, as_tensors, enlarged, made_pictures
 from semveil.experiments.noise_image.presets import Cell, NoiseImagePreset
-from semveil.faces.pixels import to_pixels, to_tensor
 from semveil.generators.conversion import ConversionConfig, ConversionGenerator
 from semveil.models.noise_image import load_noise_image_model
 from semveil.recognition.vgg16_classifier import VGG16Classifier
 from semveil.recognition.vgg16_config import VGG16Config
-from semveil.training.classifier import ClassifierTraining, class_scores, train_classifier
+from semveil.training.classifier import ClassifierTraining, train_classifier
 from semveil.training.explanation_noise import ExplanationNoise
 from semveil.training.noise_image import ConversionTraining, convert, noised, train_conversion
 
@@ -44,31 +42,8 @@ DELTA = 1e-5
 DETERMINISTIC = "the conversion is a deterministic function of the picture; its noise acted in training alone"
 NETWORKS = "networks"  # folder beside the JSON; not kept in the repository
 NO_NOISE = 1e6  # epsilon of N at which its noise is below a thousandth of a class weight
-AT_ONCE = 1 << 20  # values of pictures that networks get at a time
 NETWORKS_REVISION = 1  # raised where training gives other networks from the same pictures and settings
-Protect = Callable[[Tensor], Tensor]
 Network = TypeVar("Network", bound=nn.Module)
-
-
-@dataclass(frozen=True, eq=False)
-class Pictures:
-    """Attributes: pixels: (N, 3, H, W) uint8; labels: (N,)."""
-
-    pixels: Tensor
-    labels: Tensor
-
-    @property
-    def images(self) -> Tensor:
-        """(N, 3, H, W) in [-1, 1]."""
-        return self.pixels.float() / 127.5 - 1
-
-    def rows(self, index: Tensor | slice) -> "Pictures":
-        """Some of them.
-
-        Args:
-            index: (M,) rows, or a slice of them.
-        """
-        return Pictures(self.pixels[index], self.labels[index])
 
 
 @dataclass(frozen=True, eq=False)
@@ -255,8 +230,8 @@ def load(run: Run) -> NoiseImageBench:
     bench = NoiseImageBench(
         preset,
         run.folder,
-        enlarged(_as_tensors(train), preset.size),
-        enlarged(_as_tensors(test).rows(rows), preset.size),
+        enlarged(as_tensors(train), preset.size),
+        enlarged(as_tensors(test).rows(rows), preset.size),
         train.classes,
         f"{len(train)} training and {len(test)} test pictures of {len(train.classes)} classes, {size}, digest {digest[:12]}"
         + ("" if data else "; made, no photographs"),
@@ -337,130 +312,6 @@ def classifier_sizes(preset: NoiseImagePreset, width: int, classes: int) -> VGG1
         classes: number of them.
     """
     return VGG16Config.published(classes=classes) if preset.table2 else VGG16Config.small(classes=classes, width=width)
-
-
-def as_sent(protect: Protect, pixels: Tensor) -> Tensor:
-    """What travels: 8-bit pixels (N, 3, H, W) of what is made of pixels (N, 3, H, W) uint8, some pictures at a time.
-
-    Args:
-        protect: images in [-1, 1] -> what is made of them.
-        pixels: (N, 3, H, W) uint8.
-
-    Returns:
-        (N, 3, H, W) uint8.
-    """
-    rows = max(1, AT_ONCE // pixels[:1].numel())
-    return torch.cat([eight_bits(protect(part.float() / 127.5 - 1)) for part in pixels.split(rows)])
-
-
-def eight_bits(images: Tensor) -> Tensor:
-    """Images (N, 3, H, W) about [-1, 1] as 8-bit pixels of the same shape.
-
-    Args:
-        images: (N, 3, H, W); what is beyond [-1, 1] is clipped.
-
-    Returns:
-        (N, 3, H, W) uint8.
-    """
-    return torch.from_numpy(to_pixels(images)).permute(0, 3, 1, 2).contiguous()
-
-
-def enlarged(pictures: Pictures, size: int | None) -> Pictures:
-    """Bicubic, to so many pixels a side; as they are where None.
-
-    Args:
-        pictures: square.
-        size: side in pixels; None for the size that they have.
-    """
-    if size is None or pictures.pixels.shape[-1] == size:
-        return pictures
-    rows = max(1, AT_ONCE // (3 * size**2))
-    parts = (F.interpolate(part.float(), (size, size), mode="bicubic") for part in pictures.pixels.split(rows))
-    return Pictures(torch.cat([part.round().clamp(0, 255).to(torch.uint8) for part in parts]), pictures.labels)
-
-
-def right(network: VGG16Classifier, pixels: Tensor, labels: Tensor) -> Tensor:
-    """Whether each of the pictures (N, 3, H, W) uint8 is given its class.
-
-    Args:
-        network: classifier.
-        pixels: (N, 3, H, W) uint8.
-        labels: (N,) classes.
-
-    Returns:
-        (N,) booleans.
-    """
-    rows = max(1, AT_ONCE // pixels[:1].numel())
-    scores = torch.cat([class_scores(network, part.float() / 127.5 - 1) for part in pixels.split(rows)])
-    return scores.argmax(1) == labels
-
-
-def made_pictures(part: str) -> LabelledPictures:
-    """Pictures of four classes, lines in four directions of random colours: for plumbing only.
-
-    Args:
-        part: `train` (96 of them) or `test` (32).
-    """
-    rng = np.random.default_rng(["train", "test"].index(part))
-    count = {"train": 96, "test": 32}[part]
-    labels = rng.integers(0, 4, count)
-    across, down = np.meshgrid(np.arange(32), np.arange(32))
-    ways = np.stack([across, down, across + down, across - down])[labels]
-    waves = np.sin(ways / 2 + rng.uniform(0, 6, (count, 1, 1)))[..., None] * rng.uniform(20, 120, (count, 1, 1, 3))
-    return LabelledPictures((128 + waves).astype(np.uint8), labels, ("across", "down", "falling", "rising"))
-
-
-def shown_pictures(size: int) -> tuple[Tensor, tuple[str, ...]]:
-    """Pictures that figures may show: of scikit-image, centred; images and what they show.
-
-    Args:
-        size: side in pixels.
-
-    Returns:
-        (4, 3, S, S) in [-1, 1], and four names.
-    """
-    from skimage import data
-
-    found = {
-        "astronaut": data.astronaut()[:300, 80:380],
-        "cat": data.chelsea(),
-        "coffee": data.coffee(),
-        "rocket": data.rocket(),
-    }
-    return to_tensor([centred(picture, size) for picture in found.values()]), tuple(found)
-
-
-def packed(hits: Tensor) -> str:
-    """Booleans as hexadecimal digits, four in each, the first one the highest; `unpacked` reads them.
-
-    Args:
-        hits: (N,) booleans; the last digits are zero-filled.
-
-    Example:
-        >>> import torch
-        >>> packed(torch.tensor([True, False, False, True, True]))
-        '98'
-    """
-    return np.packbits(hits.numpy()).tobytes().hex()
-
-
-def unpacked(digits: str, count: int) -> NDArray[np.bool_]:
-    """`packed`'s booleans.
-
-    Args:
-        digits: as `packed` gave them.
-        count: of the booleans.
-
-    Example:
-        >>> unpacked("98", 5).tolist()
-        [True, False, False, True, True]
-    """
-    return np.unpackbits(np.frombuffer(bytes.fromhex(digits), np.uint8), count=count).astype(bool)
-
-
-def _as_tensors(pictures: LabelledPictures) -> Pictures:
-    pixels = torch.from_numpy(np.ascontiguousarray(pictures.pixels.transpose(0, 3, 1, 2)))
-    return Pictures(pixels, torch.from_numpy(pictures.labels))
 
 
 def bars(axes: Axes, places: "np.ndarray[Any, Any]", found: list[Score], label: str) -> None:

@@ -11,7 +11,7 @@ from scipy.stats import t
 from semveil.attacks.intervals import Score
 from semveil.experiments.kit.claims import Claim
 from semveil.experiments.kit.statistics import mean_of_photos
-from semveil.experiments.noise_image.bench import unpacked
+from semveil.experiments.noise_image.hits import unpacked
 from semveil.experiments.noise_image.presets import AS_PUBLISHED, MAIN, SIGMAS, Cell
 
 Cells = dict[str, dict[float, list[dict[str, Any]]]]

@@ -17,19 +17,11 @@ from semveil.experiments.kit.keeping import Keep, each
 from semveil.experiments.kit.plots import COLOURS
 from semveil.experiments.kit.statistics import mean_of_photos, score_as_json, shown_score
 from semveil.experiments.kit.tables import claims_table, markdown
-from semveil.experiments.noise_image.bench import (
-    DELTA,
-    DETERMINISTIC,
-    Body,
-    NoiseImageBench,
-    as_sent,
-    label_of,
-    packed,
-    right,
-    shown_by,
-)
+from semveil.experiments.noise_image.bench import DELTA, DETERMINISTIC, Body, NoiseImageBench, label_of, shown_by
 from semveil.experiments.noise_image.cell_claims import cell_claims, cells_by_setting, mean_accuracy, named, noise_claims
+from semveil.experiments.noise_image.hits import packed, right
 from semveil.experiments.noise_image.paper import result_of_paper
+from semveil.experiments.noise_image.picture_sets import as_sent
 from semveil.experiments.noise_image.presets import AS_PUBLISHED, SIGMAS, Cell, table3_cells, table4_cells
 from semveil.mechanisms import Gaussian
 from semveil.metrics import ssim

@@ -17,9 +17,10 @@ from semveil.experiments.kit.claims import Claim
 from semveil.experiments.kit.picture_grid import save_picture
 from semveil.experiments.kit.statistics import mean_of_photos
 from semveil.experiments.kit.tables import claims_table, markdown
-from semveil.experiments.noise_image.bench import Body, NoiseImageBench, shown_by, shown_pictures
+from semveil.experiments.noise_image.bench import Body, NoiseImageBench, shown_by
 from semveil.experiments.noise_image.cell_claims import named
 from semveil.experiments.noise_image.paper import result_of_paper
+from semveil.experiments.noise_image.picture_sets import shown_pictures
 from semveil.experiments.noise_image.presets import MAIN, SIGMAS, Cell
 from semveil.recognition.guided_backpropagation import guided_explanation
 from semveil.recognition.vgg16_classifier import VGG16Classifier

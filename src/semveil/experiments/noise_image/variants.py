@@ -23,19 +23,10 @@ from semveil.core.rng import streams
 from semveil.experiments.kit.keeping import Keep, each
 from semveil.experiments.kit.statistics import score_as_json, shown_score
 from semveil.experiments.kit.tables import markdown
-from semveil.experiments.noise_image.bench import (
-    DELTA,
-    NoiseImageBench,
-    Pictures,
-    Protect,
-    as_sent,
-    bars,
-    conversion_settings,
-    right,
-    shown_by,
-    training,
-)
+from semveil.experiments.noise_image.bench import DELTA, NoiseImageBench, bars, conversion_settings, shown_by, training
+from semveil.experiments.noise_image.hits import right
 from semveil.experiments.noise_image.paper import result_of_paper
+from semveil.experiments.noise_image.picture_sets import Pictures, Protect, as_sent
 from semveil.experiments.noise_image.presets import MAIN, Cell
 from semveil.generators.conversion import ConversionGenerator
 from semveil.methods.noise_image import OutputNoise
