@@ -16,7 +16,7 @@ import torch
 from semveil.bulk.enrolled import CROP
 from semveil.data.face_set import FaceSet, open_aligned
 from semveil.faces.pixels import to_tensor
-from semveil.recognition.thresholds import measured_threshold
+from semveil.recognition.thresholds import MODEL_SIZE, measured_threshold
 from semveil.recognition.verifier import DlibVerifier
 
 
@@ -39,7 +39,10 @@ def main() -> None:
     alike = verifier.similarities(shown, enrolled)
     own = torch.eye(len(chosen), dtype=torch.bool)
     print(f"{len(chosen)} people, crops of {CROP} px")
-    for name, threshold in (("used", measured_threshold("dlib", resolution=128).threshold), ("author's", verifier.threshold)):
+    for name, threshold in (
+        ("used", measured_threshold("dlib", resolution=MODEL_SIZE).threshold),
+        ("author's", verifier.threshold),
+    ):
         recognised, mistaken = (alike[own] >= threshold).float().mean(), (alike[~own] >= threshold).float().mean()
         print(f"{name} threshold {threshold:.4f}: {recognised:.1%} recognised, {mistaken:.3%} of strangers mistaken")
 

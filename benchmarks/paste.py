@@ -26,7 +26,7 @@ from semveil.faces.parts import PARTS
 from semveil.faces.pixels import to_pixels, to_tensor
 from semveil.methods.options import read_options
 from semveil.methods.registry import METHODS, load_method
-from semveil.recognition.thresholds import measured_threshold
+from semveil.recognition.thresholds import MODEL_SIZE, measured_threshold
 from semveil.recognition.verifier import DlibVerifier
 
 _FACE = ("skin", "brows", "eyes", "nose", "mouth", "glasses")
@@ -81,7 +81,7 @@ def main() -> None:
         crops["protected"].append(np.asarray(protected[0]))
         for name, pixels in pasted.items():
             crops[name].append(align_face(pixels, places[0], 64).pixels)
-    verifier = DlibVerifier(threshold=measured_threshold("dlib", resolution=128).threshold)
+    verifier = DlibVerifier(threshold=measured_threshold("dlib", resolution=MODEL_SIZE).threshold)
     seen = {name: verifier.embed(to_tensor(pixels)) for name, pixels in crops.items()}
     print(f"{method.name}: {len(crops['source'])} photos, {several} with several faces, a face found again in {found_again}")
     for name in ("protected", *pasted):

@@ -38,7 +38,7 @@ from semveil.faces.pixels import to_pixels, to_tensor
 from semveil.methods.registry import load_method
 from semveil.methods.release import draw_once, show_draw
 from semveil.models.face import load_model
-from semveil.recognition.thresholds import measured_threshold
+from semveil.recognition.thresholds import MODEL_SIZE, measured_threshold
 from semveil.recognition.verifier import BundledVerifier, DlibVerifier, Verifier
 from semveil.video.clip import FrameFormat, frames_of, read_clip
 from semveil.video.encode import write_stretch
@@ -117,8 +117,8 @@ def attack(data: Path, people: int, strangers: int, epsilon: float, names: Seque
     gallery = to_tensor([align_face(*main_face(path), CROP).pixels for path in gallery_paths])  # type: ignore[misc]
     method = load_method("identity-dp", epsilon=epsilon)
     every: dict[str, Verifier] = {
-        "bundled": BundledVerifier(threshold=measured_threshold("bundled", resolution=128).threshold),
-        "dlib": DlibVerifier(threshold=measured_threshold("dlib", resolution=128).threshold),
+        "bundled": BundledVerifier(threshold=measured_threshold("bundled", resolution=MODEL_SIZE).threshold),
+        "dlib": DlibVerifier(threshold=measured_threshold("dlib", resolution=MODEL_SIZE).threshold),
     }
     judges = [every[name] for name in names]
     kinds = ("source", "one draw", "drawn anew")

@@ -8,23 +8,12 @@ from typing import Any
 
 from semveil.audit import DRAWS, FALSE_ALARM, Finding, TrainingGame, play, play_training
 from semveil.audit.journal import Journal, sources_digest
-from semveil.audit.target import AnyGame, Target, all_targets
+from semveil.audit.target import AnyGame, Target, targets
 from semveil.core.provenance import commit, versions
 from semveil.core.registry import Registry
 from semveil.models.face import DEFAULT_MODEL, load_model
 
 EPSILONS = (0.1, 1.0, 5.0)
-
-
-def targets(model: str = DEFAULT_MODEL) -> Registry[Target]:
-    """All audit targets: registered laws and their releases, keyed protections, dp-semcom with each
-    protection, image methods, and what surrounds a release (repeated draws, the ledger, group photos,
-    DP-SGD).
-
-    Args:
-        model: name or folder of the face model that the games use.
-    """
-    return all_targets(model)
 
 
 def choose(names: Sequence[str], available: Registry[Target]) -> list[str]:

@@ -7,6 +7,7 @@ from typing import Any
 
 from semveil.audit import Game, TrainingGame
 from semveil.core.registry import Registry, import_files
+from semveil.models.face import DEFAULT_MODEL
 
 AnyGame = Game | TrainingGame
 LAST = 100  # position of a file that asks for none
@@ -62,7 +63,7 @@ class TargetFile:
 
 
 TARGET_FILES: Registry[TargetFile] = Registry("file of audit targets")
-"""By name of the module; `all_targets` imports the files, which fill it."""
+"""By name of the module; `targets` imports the files, which fill it."""
 
 
 def register_targets(position: int = LAST) -> Callable[[ListTargets], ListTargets]:
@@ -82,8 +83,8 @@ def register_targets(position: int = LAST) -> Callable[[ListTargets], ListTarget
     return register
 
 
-def all_targets(model: str) -> Registry[Target]:
-    """The targets of all files.
+def targets(model: str = DEFAULT_MODEL) -> Registry[Target]:
+    """All audit targets: what every file of `semveil.audit.games` registers.
 
     Args:
         model: name or folder of the face model that the games use.

@@ -15,13 +15,13 @@ from semveil.data.faces import find_faces
 from semveil.data.photos import load_photo
 from semveil.faces.pixels import to_tensor
 from semveil.privacy.ledger import subject_name
-from semveil.recognition.thresholds import measured_threshold
+from semveil.recognition.thresholds import MODEL_SIZE, measured_threshold
 from semveil.recognition.verifier import DlibVerifier
 
 CROP = 256  # side of the crops that people are recognised by
 # On two LFW photos of each of 350 people (benchmarks/enrolled.py) 0.1 % of strangers are taken for an enrolled person and 95 %
 # of faces are recognised by one reference photo; at the author's threshold 0.5 % and 99 %.
-_THRESHOLD = measured_threshold("dlib", resolution=128).threshold
+_THRESHOLD = measured_threshold("dlib", resolution=MODEL_SIZE).threshold
 
 
 @dataclass(frozen=True, eq=False)

@@ -18,11 +18,10 @@ from torch import Tensor
 from semveil.core.errors import KeyProblem, OutputError
 from semveil.core.weights import home
 from semveil.keys.private_file import open_private
-from semveil.recognition.thresholds import measured_threshold
+from semveil.recognition.thresholds import MODEL_SIZE, measured_threshold
 from semveil.recognition.verifier import BundledVerifier, DlibVerifier, Verifier
 
 LOG = "recognised.log"
-MEASURED_AT = 128  # px, the crops that thresholds were measured on
 
 
 def still_recognised(before: Tensor, after: Tensor) -> list[tuple[str, ...]]:
@@ -71,5 +70,5 @@ def write_log(photo: str, faces: Sequence[tuple[int, tuple[str, ...]]]) -> None:
 
 @lru_cache(maxsize=1)
 def _judges() -> tuple[Verifier, ...]:
-    bundled = BundledVerifier(threshold=measured_threshold("bundled", resolution=MEASURED_AT).threshold)
-    return bundled, DlibVerifier(threshold=measured_threshold("dlib", resolution=MEASURED_AT).threshold)
+    bundled = BundledVerifier(threshold=measured_threshold("bundled", resolution=MODEL_SIZE).threshold)
+    return bundled, DlibVerifier(threshold=measured_threshold("dlib", resolution=MODEL_SIZE).threshold)

@@ -32,6 +32,7 @@ from semveil.core.errors import (
     OutputError,
     PhotoError,
     SemveilError,
+    is_out_of_memory,
 )
 from semveil.data.align import enlargement
 from semveil.data.boxes import SMALLEST_FACE
@@ -175,7 +176,7 @@ def refused_where_it_fails(task: Task, work: Callable[[], Outcome]) -> Outcome:
         reason = f"{task.path!r} needs more memory than there is; shrink it"
         return Outcome(task.place, None, reasons=(reason,), exit_code=PhotoError.exit_code)
     except Exception as error:  # one photo must not end a run over thousands
-        if "can't allocate memory" in str(error):  # torch has no class for it on the CPU
+        if is_out_of_memory(error):
             reason = f"{task.path!r} needs more memory than there is, with these settings; shrink it, or ask for a smaller size"
             return Outcome(task.place, None, reasons=(reason,), exit_code=PhotoError.exit_code)
         return Outcome(task.place, None, reasons=(f"{task.path!r}: {type(error).__name__}: {error}",), exit_code=1)

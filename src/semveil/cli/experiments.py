@@ -2,16 +2,12 @@
 """`semveil reproduce` and `semveil demo`: the papers' figures, and a first look."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from semveil.cli import options
 from semveil.cli.console import NOTHING_KEPT, Line, show, stages, when_interrupted
-from semveil.core.registry import suggest
-
-if TYPE_CHECKING:
-    from semveil.experiments.kit.experiment import Experiment
 
 
 def reproduce(
@@ -64,8 +60,9 @@ def reproduce(
     models_there = options.on_device(device)
 
     from semveil.experiments.kit import reproduce as kit
+    from semveil.experiments.kit.experiment import find
 
-    experiment = _found(figure)
+    experiment = find(figure)
     numbers = folder / experiment.file
     if redraw:
         if not numbers.is_file():
@@ -85,49 +82,12 @@ def reproduce(
     show(result, [*said, ("Written", f"{path}, with its numbers as JSON beside it")], as_json=as_json)
 
 
-def _figures() -> dict[str, list[str]]:
-    """Names of all figures by paper, with numbers in the order of their size."""
-    from semveil.experiments.kit.experiment import FIGURES, load_all
-
-    load_all()
-    papers: dict[str, list[str]] = {}
-    for name in FIGURES:
-        paper, _, short = name.partition("/")
-        papers.setdefault(paper, []).append(short)
-    return {paper: sorted(names, key=_by_number) for paper, names in sorted(papers.items())}
-
-
-def _by_number(name: str) -> tuple[str, int]:
-    letters = name.rstrip("0123456789")
-    return letters, int(name.removeprefix(letters) or 0)
-
-
 def _list_figures(*, as_json: bool) -> None:
-    papers = _figures()
+    from semveil.experiments.kit.experiment import figures
+
+    papers = figures()
     lines: list[Line] = [(paper, ", ".join(names)) for paper, names in papers.items()]
     show({"figures": papers}, [*lines, ("Next", "semveil reproduce PAPER/FIGURE")], as_json=as_json)
-
-
-def _found(figure: str) -> "Experiment":
-    """The experiment behind a figure.
-
-    Raises:
-        OptionError: there is none; the message names those of the same paper.
-    """
-    from semveil.experiments.kit.experiment import FIGURES, find, papers
-
-    paper = figure.partition("/")[0]
-    if paper not in papers():
-        known = _figures()
-        near = suggest(paper, known) or suggest(figure, FIGURES)
-        raise options.OptionError(f"no figure named {figure!r}{near}; semveil reproduce lists all names")
-    try:
-        return find(figure)
-    except ValueError:
-        own = [name for name in FIGURES if name.startswith(f"{paper}/")]
-        shorts = sorted((name.partition("/")[2] for name in own), key=_by_number)
-        there = f"{paper}/ has {', '.join(shorts)}"
-        raise options.OptionError(f"no figure named {figure!r}{suggest(figure, own)}; {there}") from None
 
 
 def demo(

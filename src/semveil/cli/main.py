@@ -43,7 +43,7 @@ from semveil.cli.method_options import MethodCommand
 from semveil.cli.streams import ENDED, INTERRUPTED, drop_output, prepare_streams, writing_output
 from semveil.cli.terminal import told
 from semveil.cli.train import verbs as train
-from semveil.core.errors import SemveilError, printable
+from semveil.core.errors import SemveilError, is_out_of_memory, printable
 from semveil.core.plugins import PluginWarning
 
 USAGE, BUG = 2, 70  # exit codes in addition to those of `core.errors`
@@ -153,7 +153,7 @@ def _explained(error: Exception) -> tuple[str, int]:
     if hasattr(error, "format_message"):  # a mistake in the command line; typer's class for it moved between versions
         context = getattr(error, "ctx", None)
         return f"{error.format_message().rstrip('.')} (see {context.command_path if context else 'semveil'} --help)", USAGE
-    if isinstance(error, MemoryError) or "can't allocate memory" in str(error):  # torch has no class for it on the CPU
+    if is_out_of_memory(error):
         return "there is not enough memory; use smaller or fewer photos, or a smaller model", 1
     if isinstance(error, ValueError):
         return str(error), USAGE

@@ -31,6 +31,19 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode() for c in text)
 
 
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an error says that memory ran out: Python's own, or torch's, which has no class for it on the CPU.
+
+    Args:
+        error: whatever was raised.
+
+    Example:
+        >>> is_out_of_memory(MemoryError()), is_out_of_memory(RuntimeError("can't allocate memory: 9 bytes"))
+        (True, True)
+    """
+    return isinstance(error, MemoryError) or "can't allocate memory" in str(error)
+
+
 class SemveilError(Exception):
     """Base of all errors whose message alone is sufficient for a user to act on.
 

@@ -45,13 +45,16 @@ def keep_inputs(out: Path | None, *inputs: object) -> None:
 
     Args:
         out: file to write; None where there is to be none.
-        *inputs: paths among which it must not be, by whatever name; anything else, such as an array, counts for nothing.
+        *inputs: paths, or lists of them, among which it must not be, by whatever name; anything else, such as an array, counts
+            for nothing.
 
     Raises:
         OutputError: `out` is one of them.
     """
+    if out is None or not out.exists():
+        return
     for path in inputs:
-        if out is None or not isinstance(path, str | os.PathLike) or not os.path.exists(path) or not out.exists():
-            continue
-        if os.path.samefile(path, out):
+        if isinstance(path, list | tuple):
+            keep_inputs(out, *path)
+        elif isinstance(path, str | os.PathLike) and os.path.exists(path) and os.path.samefile(path, out):
             raise OutputError(f"cannot write {str(out)!r}: it is read here too, and would be lost; name another file")

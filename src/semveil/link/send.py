@@ -116,7 +116,7 @@ def send(
     """
     out = output_path(out)
     iq = output_path(iq, "iq")
-    keep_inputs(out, key, *(photos if isinstance(photos, list | tuple) else [photos]))
+    keep_inputs(out, key, photos)
     book = open_ledger(subject, ledger, limit, note=note)
     shared = alice_key(key)
     asked = {name for name, value in options.items() if value is not None}

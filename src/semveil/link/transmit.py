@@ -116,8 +116,7 @@ def transmit(
     """
     out = output_path(out)
     for picture in PICTURES:
-        target = None if out is None else out / f"{picture}.png"
-        keep_inputs(target, *(photos if isinstance(photos, list | tuple) else [photos]))
+        keep_inputs(None if out is None else out / f"{picture}.png", photos)
     if all(options.get(name) is None for name in ("protection", "mechanism", "budget")):
         options["protection"] = DEFAULT_PROTECTION
     loaded = (load_model(model) if isinstance(model, str) else model).to(device)

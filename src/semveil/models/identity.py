@@ -24,10 +24,10 @@ from semveil.core.text import read_json_object
 from semveil.encoders.attributes import AttributeEncoder, AttributeEncoderConfig
 from semveil.faces.pixels import check_range
 from semveil.generators.aad_fusion import FusionConfig, FusionGenerator
+from semveil.recognition.identity_encoder import BUNDLED, IdentityEncoder, load_identity_encoder
 from semveil.recognition.identity_encoder import FILE as IDENTITY_FILE
-from semveil.recognition.identity_encoder import IdentityEncoder, load_identity_encoder
 
-DEFAULT_IDENTITY_MODEL = "identity-128"
+DEFAULT_IDENTITY_MODEL = BUNDLED
 CARD = IDENTITY_CARD
 _CHUNK = 64  # images at a time
 Device = str | torch.device | None

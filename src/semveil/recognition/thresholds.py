@@ -14,6 +14,7 @@ def _calibration(values: dict[str, Any]) -> MeasuredThreshold:
 
 
 _TABLE = tomllib.loads((files("semveil.recognition") / "thresholds.toml").read_text(encoding="utf-8"))
+MODEL_SIZE = 128  # px, of the bundled face models, at which every recogniser of the package was measured
 MEASURED = tuple(map(_calibration, _TABLE["measured"]))
 
 

@@ -4,6 +4,7 @@
 from dataclasses import dataclass
 
 from semveil.experiments.kit.experiment import presets
+from semveil.models.identity import DEFAULT_IDENTITY_MODEL
 
 FACENETS = ("facenet-casia", "facenet-vggface2")  # [IDP] V-B: the recognisers of the identity distance
 # Perturbations: the paper's divided by its length, the paper's to the letter, and the method's default.
@@ -35,7 +36,7 @@ class IdentityPreset:
     """
 
     name: str
-    model: str = "identity-128"
+    model: str = DEFAULT_IDENTITY_MODEL
     verifiers: tuple[str, ...] = ("edgeface", "dlib", "bundled")
     needs_data: bool = True
     photos: int = 48

@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 import semveil.experiments
 from semveil.core.plugins import plugins
 from semveil.core.progress import Progress
-from semveil.core.registry import Registry, import_files
+from semveil.core.registry import Registry, import_files, suggest
 from semveil.experiments.kit.claims import Claim
 from semveil.experiments.kit.keeping import Keep, Kept, Measurement, measurement
 
@@ -199,7 +199,34 @@ def find(figure: str) -> Experiment:
         'dp-semcom/curves'
     """
     _load_named(figure)
-    return FIGURES[figure]
+    if figure in FIGURES:
+        return FIGURES[figure]
+    paper, known = figure.partition("/")[0], _figures_by_paper()
+    if paper in known:
+        near = suggest(figure, [f"{paper}/{short}" for short in known[paper]])
+        raise ValueError(f"no figure named {figure!r}{near}; {paper}/ has {', '.join(known[paper])}")
+    near = suggest(paper, known) or suggest(figure, FIGURES)
+    raise ValueError(f"no figure named {figure!r}{near}; semveil reproduce lists all names")
+
+
+def figures() -> dict[str, list[str]]:
+    """Names of all figures by paper, with numbers in the order of their size."""
+    load_all()
+    return _figures_by_paper()
+
+
+def _figures_by_paper() -> dict[str, list[str]]:
+    """Of the results that are loaded."""
+    found: dict[str, list[str]] = {}
+    for name in FIGURES:
+        paper, _, short = name.partition("/")
+        found.setdefault(paper, []).append(short)
+    return {paper: sorted(names, key=_by_number) for paper, names in sorted(found.items())}
+
+
+def _by_number(name: str) -> tuple[str, int]:
+    letters = name.rstrip("0123456789")
+    return letters, int(name.removeprefix(letters) or 0)
 
 
 def of_result(result: Result) -> Experiment:
