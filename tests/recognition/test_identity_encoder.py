@@ -85,7 +85,7 @@ def test_other_files_are_refused(tmp_path: Path) -> None:
 def test_the_bundled_encoder_knows_people_again(shared: Path) -> None:
     from semveil.data.pairs import align_portrait
 
-    assert identity_encoder_file().stat().st_size < 4e6
+    assert identity_encoder_file().stat().st_size < 7e6
     photos = [("George_W_Bush", 1), ("George_W_Bush", 2), ("Colin_Powell", 1), ("Colin_Powell", 2)]
     images = [align_portrait(shared / "data/lfw" / name / f"{name}_{i:04d}.jpg", 64) for name, i in photos]
     portraits = torch.cat([image for image in images if image is not None])
