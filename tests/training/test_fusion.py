@@ -12,9 +12,12 @@ from torch import nn
 from torch.nn import functional as F
 
 from semveil.data.face_set import FaceSet
+from semveil.generators.discriminators import FeatureDiscriminator
 from semveil.metrics import ssim
 from semveil.recognition.identity_encoder import IdentityEncoder, IdentityEncoderConfig
+from semveil.training import fusion_discriminators
 from semveil.training.fusion import FusionTrainer, _similarity
+from semveil.training.fusion_losses import identity_losses
 from semveil.training.fusion_settings import PAPERS_LOSSES, FusionTraining
 
 SIZES = IdentityEncoderConfig(size=32, top=8, left=8, side=16, widths=(4, 4, 4, 4), blocks=(1, 1, 1), dimensions=6)
@@ -212,15 +215,15 @@ def test_new_faces_keep_the_photos_parts_under_the_parsing_loss():
 def test_components_are_judged_in_their_crops_alone():
     run = trainer(settings=only(component_loss=1.0))
     images = torch.zeros(2, 3, 32, 32, requires_grad=True)
-    run._component_loss(images).backward()
+    run.discriminators.fooled(images)["components"].backward()
     assert images.grad is not None
     touched = (images.grad != 0).any(0).any(0)
     assert touched[12:18, 10:22].any() and touched[22:26, 12:20].any()
     assert not touched[:9].any() and not touched[:, :6].any() and not touched[29:].any()
-    before = [weight.clone() for weight in run.components.parameters()]
+    before = [weight.clone() for weight in run.discriminators.components.parameters()]
     log_of(trainer(settings=replace(run.settings, steps=1)))
     run._train_step()
-    assert any(not torch.equal(a, b) for a, b in zip(before, run.components.parameters(), strict=True))
+    assert any(not torch.equal(a, b) for a, b in zip(before, run.discriminators.components.parameters(), strict=True))
 
 
 def test_the_papers_preset_has_its_losses_and_nothing_else():
@@ -254,3 +257,75 @@ def test_sums_are_means_times_what_they_are_summed_over():
         for sums in (False, True)
     )
     assert means["reconstruction"].item() == 0.5 and sums["reconstruction"].item() == 0.5 * 3 * 32 * 32
+
+
+def test_a_face_that_is_recognised_enough_is_not_pushed_on():
+    asked, own = torch.eye(4)[:1], torch.eye(4)[1:2]
+    looks = F.normalize(torch.tensor([[0.8, 0.0, 0.6, 0.0]]), dim=1).requires_grad_()
+    swapped = torch.tensor([True])
+    identity_losses(looks, asked, own, swapped, enough=0.7)[0].backward()
+    assert looks.grad is not None
+    assert not looks.grad.any()
+    loss = identity_losses(looks, asked, own, swapped, enough=0.9)[0]
+    assert loss.item() == pytest.approx(0.1, abs=1e-6)
+
+
+def test_sharp_photos_are_drawn_more_often():
+    dull = faces()
+    pixels = dull.pixels.copy()
+    sharp = 1 + 4 * np.arange(2)  # two of the 18 training photos, so a tenth
+    pixels[sharp] = np.random.default_rng(1).integers(0, 255, pixels[sharp].shape)
+    identity = frozen(lambda: IdentityEncoder(SIZES), 0)
+    settings = replace(SETTINGS, steps=1, batch=64, sharp_share=0.5)
+    run = FusionTrainer(replace(dull, pixels=pixels), settings, identity=identity, rng=torch.Generator().manual_seed(0))
+    assert run.sharp is not None
+    kept = np.flatnonzero(~dull.held_out)
+    assert set(kept[run.sharp.numpy()]) <= set(sharp)
+    seen: list[torch.Tensor] = []
+    photos = run._photos
+    run._photos = lambda rows, mirrored: (seen.append(rows), photos(rows, mirrored))[1]  # type: ignore[method-assign]
+    run.run(report=lambda *_: None)
+    share = torch.isin(seen[0], run.sharp).float().mean().item()
+    assert 0.3 < share < 0.75  # 0.5 and a little more, of 64
+
+
+def test_it_starts_from_trained_networks():
+    first, second = trainer(settings=replace(SETTINGS, steps=2)), trainer(seed=5, settings=replace(SETTINGS, steps=0))
+    first.run(report=lambda *_: None)
+    second.start_from(first.averages["attributes"], first.averages["fusion"])  # type: ignore[arg-type]
+    for a, b in zip(first.averages.parameters(), second.averages.parameters(), strict=True):
+        assert torch.equal(a, b)
+    for name in ("attributes", "fusion"):
+        for a, b in zip(first.averages[name].parameters(), getattr(second, name).parameters(), strict=True):
+            assert torch.equal(a, b)
+
+
+def test_hinge_losses_rise_over_the_ramp():
+    """At step 0 nothing of them counts: the networks that make faces stay as they are, the discriminators learn."""
+    alone = replace(only(adversarial=1.0, component_loss=1.0), steps=1)
+    for ramp, moves in ((10, False), (0, True)):
+        run = trainer(settings=replace(alone, adversarial_ramp=ramp))
+        before = [p.clone() for p in run.fusion.parameters()], [p.clone() for p in run.discriminators.parameters()]
+        run.run(report=lambda *_: None)
+        changed = [
+            any(not torch.equal(a, b) for a, b in zip(old, network.parameters(), strict=True))
+            for old, network in zip(before, (run.fusion, run.discriminators), strict=True)
+        ]
+        assert changed == [moves, True]
+
+
+def test_features_are_judged(monkeypatch: pytest.MonkeyPatch):
+    """The fixed mixing stays; the judges learn; the new faces get a gradient through the frozen trunk."""
+    conv = frozen(lambda: nn.Conv2d(3, 5, 3, padding=1), 1)
+    monkeypatch.setattr(
+        fusion_discriminators, "_feature_discriminator", lambda device: FeatureDiscriminator(lambda x: [conv(x)], [5], width=4)
+    )
+    run = trainer(settings=replace(only(feature_loss=1.0), steps=3))
+    features = run.discriminators.features
+    assert features is not None
+    mixing, judges = features.mixing[0].weight.clone(), [p.clone() for p in features.judges.parameters()]
+    before = [p.clone() for p in run.fusion.parameters()]
+    run.run(report=lambda *_: None)
+    assert torch.equal(features.mixing[0].weight, mixing)
+    assert any(not torch.equal(a, b) for a, b in zip(judges, features.judges.parameters(), strict=True))
+    assert any(not torch.equal(a, b) for a, b in zip(before, run.fusion.parameters(), strict=True))

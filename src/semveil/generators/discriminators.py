@@ -2,7 +2,7 @@
 """Discriminators: StyleGAN2's, SemanticStyleGAN's dual branch for images with masks, and SPADE's patches at several scales."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -198,3 +198,45 @@ class MultiScaleDiscriminator(nn.Module):
                 images = F.avg_pool2d(images, 3, stride=2, padding=1, count_include_pad=False)
             scores.append(judge(images))
         return tuple(scores)
+
+
+class FeatureDiscriminator(nn.Module):
+    """Judges patches of the feature maps of a frozen trunk, as Projected GANs do (Sauer et al., NeurIPS 2021).
+
+    What a trunk trained on many other photos sees need not be learnt from a few thousand faces. Each map is mixed by a fixed
+    random 1x1 convolution, so that no single channel can be satisfied alone, and judged by two convolutions.
+
+    Args:
+        trunk: frozen; images (B, 3, H, W) -> feature maps (B, C, h, w).
+        channels: C of each of them.
+        width: channels after the mixing and of the judges.
+
+    Example:
+        >>> scores = FeatureDiscriminator(lambda images: [images[:, :, ::2, ::2]], (3,), width=4)(torch.zeros(1, 3, 32, 32))
+        >>> [tuple(s.shape) for s in scores]
+        [(1, 1, 16, 16)]
+    """
+
+    def __init__(self, trunk: Callable[[Tensor], Sequence[Tensor]], channels: Sequence[int], *, width: int = 64) -> None:
+        super().__init__()
+        self._trunk = trunk
+        self.mixing = nn.ModuleList(nn.Conv2d(count, width, 1, bias=False).requires_grad_(False) for count in channels)
+        self.judges = nn.ModuleList(
+            nn.Sequential(
+                spectral_norm(nn.Conv2d(width, width, 3, padding=1)),
+                nn.LeakyReLU(0.2),
+                spectral_norm(nn.Conv2d(width, width, 3, padding=1)),
+                nn.LeakyReLU(0.2),
+                nn.Conv2d(width, 1, 1),
+            )
+            for _ in channels
+        )
+
+    def forward(self, images: Tensor) -> tuple[Tensor, ...]:
+        """Realness scores of patches, one map (B, 1, h, w) for each feature map.
+
+        Args:
+            images: (B, 3, H, W) in [-1, 1].
+        """
+        maps = zip(self._trunk(images), self.mixing, self.judges, strict=True)
+        return tuple(judge(mix(features)) for features, mix, judge in maps)

@@ -156,7 +156,19 @@ def save_identity_model(
     write_whole(folder / CARD, (json.dumps(full, indent=1) + "\n").encode())
 
 
-def _load_folder(folder: Path) -> IdentityModel:
+def read_fusion(folder: Path) -> tuple[IdentityEncoder, AttributeEncoder, FusionGenerator]:
+    """The three networks of a model's folder, frozen.
+
+    Args:
+        folder: as `save_identity_model` wrote it.
+
+    Raises:
+        BadCheckpoint: a file of it is absent, damaged, or holds other networks.
+    """
+    return _read_folder(folder)[1:]
+
+
+def _read_folder(folder: Path) -> tuple[Mapping[str, Any], IdentityEncoder, AttributeEncoder, FusionGenerator]:
     try:
         card = read_json_object(folder / CARD)
         check_kinds(AttributeEncoderConfig, card["attributes"])
@@ -176,7 +188,11 @@ def _load_folder(folder: Path) -> IdentityModel:
         size,
     ):
         raise BadCheckpoint(f"the networks in {folder} do not fit together: they differ in sizes")
+    return card, recogniser, encoder, generator
 
+
+def _load_folder(folder: Path) -> IdentityModel:
+    card, recogniser, encoder, generator = _read_folder(folder)
     return _of_networks(folder.name, _digest(folder, card), recogniser, encoder, generator, card)
 
 

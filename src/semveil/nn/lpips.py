@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from semveil.core.checkpoints import load_strictly, read_checkpoint
 from semveil.core.registry import suggest
 from semveil.core.weights import home, require
-from semveil.nn.trunks import TRUNKS, FeatureTrunk
+from semveil.nn.trunks import DEVIATIONS, MEANS, TRUNKS, FeatureTrunk
 
 TRUNK_ENTRIES = {"alex": "alexnet", "vgg": "vgg16", "squeeze": "squeezenet1_1"}  # of the weights catalogue
 EPSILON = 1e-10
@@ -44,8 +44,8 @@ class LPIPS(nn.Module):
         load_strictly(self.heads, _state(heads), name=f"the LPIPS {net} heads")
         self.shift: Tensor
         self.scale: Tensor
-        self.register_buffer("shift", torch.tensor([-0.030, -0.088, -0.188]).view(1, 3, 1, 1))
-        self.register_buffer("scale", torch.tensor([0.458, 0.448, 0.450]).view(1, 3, 1, 1))
+        self.register_buffer("shift", torch.tensor(MEANS).view(1, 3, 1, 1))
+        self.register_buffer("scale", torch.tensor(DEVIATIONS).view(1, 3, 1, 1))
         self.eval().requires_grad_(False)
 
     @classmethod

@@ -11,6 +11,18 @@ from torch import Tensor, nn
 
 from semveil.core.checkpoints import load_strictly
 
+MEANS, DEVIATIONS = (-0.030, -0.088, -0.188), (0.458, 0.448, 0.450)  # of ImageNet's RGB in [-1, 1]
+
+
+def normalised(images: Tensor) -> Tensor:
+    """Images (B, 3, H, W) in [-1, 1] -> as the trunks were trained on them: mean 0 and deviation 1 in each colour.
+
+    Args:
+        images: RGB.
+    """
+    means, deviations = (images.new_tensor(values).view(1, 3, 1, 1) for values in (MEANS, DEVIATIONS))
+    return (images - means) / deviations
+
 
 @dataclass(frozen=True)
 class Convolution:

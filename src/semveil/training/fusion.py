@@ -13,26 +13,25 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from semveil.core.checkpoints import save_checkpoint
+from semveil.core.checkpoints import load_strictly, save_checkpoint
 from semveil.core.device import CPU, half_precision
 from semveil.core.rng import global_stream
 from semveil.data.face_set import FaceSet
 from semveil.encoders.attributes import AttributeEncoder, AttributeEncoderConfig, coarsened
 from semveil.faces.parts import PARTS
 from semveil.generators.aad_fusion import AAD, FusionConfig, FusionGenerator
-from semveil.generators.discriminators import MultiScaleDiscriminator, PatchDiscriminator
 from semveil.metrics.structure import REACH, similarity_map
 from semveil.recognition.face_parser import SIZE as PARSER_SIZE
 from semveil.recognition.face_parser import FaceParser, load_face_parser
 from semveil.recognition.identity_encoder import IdentityEncoder
 from semveil.training.draws import Draws
+from semveil.training.fusion_discriminators import FusionDiscriminators
 from semveil.training.fusion_losses import (
-    COMPONENTS,
     colour_loss,
-    component,
     identity_losses,
     parsing_loss,
     squared_distance,
+    texture_energy,
     texture_loss,
 )
 from semveil.training.fusion_settings import FusionTraining
@@ -41,7 +40,9 @@ from semveil.training.processes import ALONE, Processes
 
 FACE_PARTS = ("skin", "eyes", "brows", "mouth", "nose", "ears", "glasses")  # may change with the identity
 COARSE_SIDES = (8, 16, 32)  # px
-_NETWORKS = ("attributes", "fusion", "discriminator", "components", "averages")
+_NETWORKS = ("attributes", "fusion", "discriminators", "averages")
+_HINGE = ("adversarial", "components", "features")  # losses by discriminators
+_SHARP = 0.1  # share of the photos that counts as sharp
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,28 +110,47 @@ class FusionTrainer:
             encoder = AttributeEncoder(AttributeEncoderConfig(size, settings.attribute_widths, settings.attribute_finest))
             base, channels = encoder.config.sides[0], encoder.config.channels
             fusion = FusionGenerator(FusionConfig(dim, channels, settings.fusion_widths, base))
-            discriminator = MultiScaleDiscriminator(width=settings.discriminator_width)
-            judges = nn.ModuleDict({name: PatchDiscriminator(settings.discriminator_width, 3) for name in COMPONENTS})
+            discriminators = FusionDiscriminators(settings, device)
         _strengthen(fusion, dim**0.5)  # unit vectors have coordinates of about 1 / sqrt(d)
-        self.attributes, self.fusion, self.discriminator = (
-            _channels_last(network.to(device)) for network in (encoder, fusion, discriminator)
+        self.attributes, self.fusion, self.discriminators = (
+            _channels_last(network.to(device)) for network in (encoder, fusion, discriminators)
         )
-        self.components = _channels_last(judges.to(device))
         self.averages = copy.deepcopy(nn.ModuleDict({"attributes": self.attributes, "fusion": self.fusion}))
         self.averages.requires_grad_(False)
-        for network in (self.attributes, self.fusion, self.discriminator):  # after the averages, which one process finishes
+        for network in (self.attributes, self.fusion, self.discriminators):  # after the averages, which one process finishes
             processes.share_statistics(network)
         self.step = 0
         of_generator = [*self.attributes.parameters(), *self.fusion.parameters()]
         self.optimisers = {
             "generator": torch.optim.Adam(of_generator, settings.rate, betas=(0.0, 0.999), fused=True),
             "discriminator": torch.optim.Adam(
-                [*self.discriminator.parameters(), *self.components.parameters()],
+                [p for p in self.discriminators.parameters() if p.requires_grad],
                 settings.discriminator_rate, betas=(0.0, 0.999), fused=True,
             ),
         }  # fmt: skip
+        self.sharp = self._sharpest() if settings.sharp_share else None
         self.vectors = self._identify_photos(self.identity)
         self.second_vectors = None if self.second is None else self._identify_photos(self.second)
+
+    def start_from(self, attributes: AttributeEncoder, fusion: FusionGenerator) -> None:
+        """Begin with trained networks in place of random ones; the discriminators stay random.
+
+        Args:
+            attributes: of the sizes in the settings.
+            fusion: likewise.
+        """
+        for name, network in (("attributes", attributes), ("fusion", fusion)):
+            for copied in (getattr(self, name), self.averages[name]):
+                load_strictly(copied, network.state_dict(), name=f"the {name} to start from")
+
+    def _sharpest(self) -> Tensor:
+        """Rows of the photos whose faces have most fine texture."""
+        count = max(1, round(_SHARP * len(self.photos)))
+        energies = [
+            (face * texture_energy(_unit(photos))[:, 0]).mean((1, 2))
+            for photos, face in zip(self.photos.split(128), self.face.split(128), strict=True)
+        ]
+        return torch.cat(energies).topk(count).indices
 
     def _identify_photos(self, encoder: IdentityEncoder) -> Tensor:
         """Identity vectors (2, N, d) of all photos and of all photos mirrored."""
@@ -155,6 +175,9 @@ class FusionTrainer:
     def _train_step(self) -> dict[str, float]:
         s = self.settings
         rows = torch.randint(len(self.photos), (s.batch,), generator=self.rng)
+        if self.sharp is not None:
+            sharp = self.sharp[torch.randint(len(self.sharp), (s.batch,), generator=self.rng)]
+            rows = torch.where(torch.rand(s.batch, generator=self.rng) < s.sharp_share, sharp, rows)
         mirrored = torch.rand(s.batch, generator=self.rng) < 0.5
         share = self.processes.share
         asked = self._identities(rows, mirrored).of(share)
@@ -162,29 +185,30 @@ class FusionTrainer:
         photos, face, inside = self._photos(rows, mirrored)
         seen = self._coarsened_in_part(photos)
 
-        self.discriminator.requires_grad_(False)
-        self.components.requires_grad_(False)
+        self.discriminators.freeze(True)
         with half_precision(self.device):
             levels = self.attributes(seen)
             images = self.fusion(asked.vectors, levels).float()
             again = self.attributes(images)
-            fooled = -sum(score.float().mean() for score in self.discriminator(images))
+            fooled = self.discriminators.fooled(images)
         pairs = zip(again, levels, strict=True)
         losses = {
-            "adversarial": fooled,
+            **fooled,
             "attributes": sum(squared_distance(a.float(), b.float(), sums=s.sums).mean() for a, b in pairs),
             **self._identity_losses(images, asked, rows, mirrored),
             "parsing": self._parsing_loss(images, rows, mirrored, inside),
-            "components": self._component_loss(images),
             **self._pixel_losses(images, photos, face, inside, asked.same),
         }
         weights = s.weights()
+        if self.step < s.adversarial_ramp:
+            weights |= {name: weights[name] * self.step / s.adversarial_ramp for name in _HINGE}
         self._step("generator", sum(weights[name] * loss for name, loss in losses.items()))
         self._average()
-        self.discriminator.requires_grad_(True)
-        self.components.requires_grad_(True)
+        self.discriminators.freeze(False)
         half = slice(None, None, 2)
-        losses["discriminator"] = self._discriminate(photos[half], images[half].detach())
+        with half_precision(self.device):
+            losses["discriminator"] = self.discriminators(photos[half], images[half].detach())
+        self._step("discriminator", losses["discriminator"])
         return {name: loss.item() for name, loss in losses.items()}
 
     def _identity_losses(self, images: Tensor, asked: Asked, rows: Tensor, mirrored: Tensor) -> dict[str, Tensor]:
@@ -192,7 +216,8 @@ class FusionTrainer:
         own = self._own(rows, mirrored)
         with half_precision(self.device):
             looks = self.identity(self._varied(images))
-        identity, leak = identity_losses(looks, asked.vectors, own, ~asked.same)
+        enough = self.settings.identity_enough
+        identity, leak = identity_losses(looks, asked.vectors, own, ~asked.same, enough=enough)
         losses = {"identity": identity, "leak": leak}
         if self.second is not None and self.second_vectors is not None:
             known, varied = asked.known, self._varied(images)  # of all rows, so that all processes draw as many numbers
@@ -201,7 +226,7 @@ class FusionTrainer:
                     looks = self.second(varied[known])
                 wanted = self._own(asked.rows, asked.mirrored, self.second_vectors)[known]
                 own = self._own(rows, mirrored, self.second_vectors)[known]
-                pair = identity_losses(looks, wanted, own, ~asked.same[known])
+                pair = identity_losses(looks, wanted, own, ~asked.same[known], enough=enough)
                 for name, loss in zip(("second identity", "second leak"), pair, strict=True):
                     losses[name] = known.float().mean() * loss  # per row of the batch, whoever has it
         return losses
@@ -214,13 +239,6 @@ class FusionTrainer:
         with half_precision(self.device):
             logits = self.parser(shown)
         return parsing_loss(logits.float(), labels, inside[:, 0] > 0)
-
-    def _component_loss(self, images: Tensor) -> Tensor:
-        if not self.settings.component_loss:
-            return images.new_zeros(())
-        with half_precision(self.device):
-            scores = [judge(component(images, name)).float().mean() for name, judge in self.components.items()]
-        return -torch.stack(scores).sum()
 
     def _photos(self, rows: Tensor, mirrored: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Photos in [-1, 1], where they show face parts, and where they are real and not filled in, both (B, 1, S, S)."""
@@ -279,18 +297,6 @@ class FusionTrainer:
             "texture": (inside * texture_loss(images, photos)).mean(),
             "colour": (F.avg_pool2d((1 - own) * face * inside, 4) * colour_loss(images, photos)).mean(),
         }
-
-    def _discriminate(self, photos: Tensor, images: Tensor) -> Tensor:
-        """Hinge loss of Eq. 14, a mean over patches, summed over the scales and the components."""
-        with half_precision(self.device):
-            scores = zip(self.discriminator(photos), self.discriminator(images), strict=True)
-            loss = sum(_hinge(real, fake) for real, fake in scores)
-            if self.settings.component_loss:
-                for name, judge in self.components.items():
-                    loss = loss + _hinge(judge(component(photos, name)), judge(component(images, name)))
-        assert isinstance(loss, Tensor)
-        self._step("discriminator", loss)
-        return loss
 
     def _step(self, name: str, loss: Any) -> None:
         optimiser = self.optimisers[name]
@@ -355,10 +361,6 @@ class FusionTrainer:
     def save(self, path: Path) -> None:
         """Write the training's state."""
         save_checkpoint(path, self.state())
-
-
-def _hinge(real: Tensor, fake: Tensor) -> Tensor:
-    return F.relu(1 - real.float()).mean() + F.relu(1 + fake.float()).mean()
 
 
 def _strengthen(fusion: FusionGenerator, factor: float) -> None:

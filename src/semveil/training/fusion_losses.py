@@ -13,18 +13,23 @@ _NEAR = 9  # px, as far as a part may move and take its texture along
 COMPONENTS = {"eyes": ("eyes", "brows"), "mouth": ("mouth",)}  # crops that have a judge of their own
 
 
-def identity_losses(looks: Tensor, asked: Tensor, own: Tensor, swapped: Tensor) -> tuple[Tensor, Tensor]:
+def identity_losses(
+    looks: Tensor, asked: Tensor, own: Tensor, swapped: Tensor, *, enough: float = 1.0
+) -> tuple[Tensor, Tensor]:
     """Distance of new faces from the target identity, and their excess closeness to the photo's person.
 
-    The first is 1 - <looks, asked> ([IDP] Eq. 15). The second is max(0, <looks, own> - <asked, own>) where identities were
-    swapped: a face is pushed away from the photo's person as far as the identity asked for is from it, and no further, or it
-    would come from the photo and not from who was asked for (not in the paper).
+    The first is max(0, enough - <looks, asked>): [IDP] Eq. 15 where `enough` is 1. With less, a face that is recognised as who
+    was asked for is not pushed on towards patterns that satisfy an encoder and show nobody. The second is
+    max(0, <looks, own> - <asked, own>) where identities were swapped: a face is pushed away from the photo's person as far as
+    the identity asked for is from it, and no further, or it would come from the photo and not from who was asked for (not in
+    the paper).
 
     Args:
         looks: (B, d) unit vectors of the new faces.
         asked: (B, d) those that were asked for.
         own: (B, d) those of the photos.
         swapped: (B,) True where another identity than the photo's was asked for.
+        enough: cosine to who was asked for, in (0, 1], above which nothing is gained.
 
     Returns:
         Two means over the batch.
@@ -38,7 +43,7 @@ def identity_losses(looks: Tensor, asked: Tensor, own: Tensor, swapped: Tensor) 
         [0.0, 0.0]
     """
     nearer = (looks * own).sum(1) - (asked * own).sum(1)
-    return (1 - (looks * asked).sum(1)).mean(), (F.relu(nearer) * swapped).mean()
+    return F.relu(enough - (looks * asked).sum(1)).mean(), (F.relu(nearer) * swapped).mean()
 
 
 def parsing_loss(logits: Tensor, labels: Tensor, inside: Tensor) -> Tensor:
@@ -80,11 +85,23 @@ def texture_loss(images: Tensor, photos: Tensor) -> Tensor:
         >>> texture_loss(dots, flat).mean() > 0.1, texture_loss(flat, dots).max() == 0
         (tensor(True), tensor(True))
     """
-    allowed = F.max_pool2d(_texture(photos), _NEAR, stride=1, padding=_NEAR // 2)
-    return F.relu(_texture(images) - allowed)
+    allowed = F.max_pool2d(texture_energy(photos), _NEAR, stride=1, padding=_NEAR // 2)
+    return F.relu(texture_energy(images) - allowed)
 
 
-def _texture(images: Tensor) -> Tensor:
+def texture_energy(images: Tensor) -> Tensor:
+    """Energy of the fine texture around each pixel: mean square, over 5 x 5 pixels, of what halving the side removes.
+
+    Args:
+        images: (B, 3, S, S).
+
+    Returns:
+        (B, 1, S, S), >= 0.
+
+    Example:
+        >>> texture_energy(torch.ones(1, 3, 8, 8)).max().item()
+        0.0
+    """
     soft = F.interpolate(F.avg_pool2d(images, 2), scale_factor=2, mode="bilinear", align_corners=False)
     return F.avg_pool2d((images - soft).square().mean(1, keepdim=True), 5, stride=1, padding=2, count_include_pad=False)
 

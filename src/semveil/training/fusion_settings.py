@@ -20,17 +20,22 @@ class FusionTraining:
         random_share: of a batch, photos that are joined with a random unit vector, as noise leaves them (not in the paper). The
             rest are joined with the identity of another photo.
         coarse_share: of a batch, photos whose attributes are taken after `coarsened` to 8, 16 or 32 px (not in the paper).
+        sharp_share: of a batch, photos drawn from the sharpest tenth, on which artefacts show most (not in the paper).
         sums: squares of Eqs. 16 and 17 are sums over maps and images, as the paper writes; else means, as FaceShifter, whose
             losses they are, has them at about the same weights.
         varied: the identity encoders see new faces varied as their own training photos, half of them grey (not in the paper).
         identity_side: side in pixels to which new faces are reduced before that; finer than this an encoder is satisfied by
             patterns that show nobody (not in the paper).
+        identity_enough: cosine to who was asked for above which the identity loss is 0 (1 in the paper).
         adversarial: weight of the hinge loss.
+        adversarial_ramp: steps over which the weights of all hinge losses rise to what they are, for a run that starts from
+            trained networks with new discriminators (not in the paper).
         leak_loss: weight of how much nearer a new face is to the photo's own identity than the one asked for is
             (`identity_losses`; not in the paper).
         second_loss: weight of the same two losses by a second encoder, at the weights of the first (not in the paper).
         parsing_loss: weight of `parsing_loss`, by a parser (not in the paper).
         component_loss: weight of the hinge losses of eye and mouth crops (not in the paper).
+        feature_loss: weight of the hinge loss of a discriminator on SqueezeNet's features (not in the paper).
         context_loss: weight of Eq. 17 outside the face's parts where the identities differ (not in the paper).
         face_loss: weight of Eq. 17 inside the face's parts where the identities differ (not in the paper).
         structure_loss: weight of 1 - SSIM of what the first two of these three see (not in the paper).
@@ -53,16 +58,20 @@ class FusionTraining:
     same_share: float = 0.25
     random_share: float = 0.25
     coarse_share: float = 0.06
+    sharp_share: float = 0.0
     sums: bool = False
     varied: bool = True
     identity_side: int = 64
+    identity_enough: float = 1.0
     adversarial: float = 1.0
+    adversarial_ramp: int = 0
     attribute_loss: float = 10.0
     identity_loss: float = 6.0
     leak_loss: float = 6.0
     second_loss: float = 1.0
     parsing_loss: float = 1.0
     component_loss: float = 1.0
+    feature_loss: float = 0.0
     reconstruction_loss: float = 600.0
     context_loss: float = 300.0
     face_loss: float = 30.0
@@ -87,6 +96,7 @@ class FusionTraining:
             "second leak": self.second_loss * self.leak_loss,
             "parsing": self.parsing_loss,
             "components": self.component_loss,
+            "features": self.feature_loss,
             "reconstruction": self.reconstruction_loss,
             "context": self.context_loss,
             "face": self.face_loss,
@@ -110,6 +120,7 @@ PAPERS_LOSSES = FusionTraining(
     second_loss=0.0,
     parsing_loss=0.0,
     component_loss=0.0,
+    feature_loss=0.0,
     reconstruction_loss=10.0,
     context_loss=0.0,
     face_loss=0.0,

@@ -21,6 +21,9 @@ def fusion(
         Path | None,
         typer.Option(help="Second identity encoder, which judges too who is shown.", metavar="FILE.safetensors"),
     ] = None,
+    start: Annotated[
+        Path | None, typer.Option(help="Identity model to start from, in place of random weights.", metavar="DIR")
+    ] = None,
     preset: Annotated[
         str, typer.Option(help="Settings to start from: `ours`, or `paper` for the paper's losses alone.", metavar="NAME")
     ] = "ours",
@@ -48,7 +51,7 @@ def fusion(
     from semveil.cli.face_sets import check_labels, check_size, load_faces
     from semveil.core.registry import suggest
     from semveil.core.rng import streams
-    from semveil.models.identity import save_identity_model
+    from semveil.models.identity import read_fusion, save_identity_model
     from semveil.recognition.identity_encoder import (
         BUNDLED,
         identity_encoder_digest,
@@ -76,6 +79,8 @@ def fusion(
         trainer = FusionTrainer(
             photos, settings, identity=recogniser, second=other, rng=streams(seed)["train"], device=place, processes=processes
         )
+        if start is not None:
+            trainer.start_from(*read_fusion(start)[1:])
         if state.is_file():
             training_run.resume(trainer, state)
         sheet = FusionSheet(photos)

@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The discriminators of the fusion's training: of the whole face, of eyes and mouth, and of a trunk's features."""
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from semveil.core.checkpoints import read_checkpoint
+from semveil.core.weights import require
+from semveil.generators.discriminators import FeatureDiscriminator, MultiScaleDiscriminator, PatchDiscriminator
+from semveil.nn.trunks import TRUNKS, FeatureTrunk, normalised
+from semveil.training.fusion_losses import COMPONENTS, component
+from semveil.training.fusion_settings import FusionTraining
+
+_TAPS = (1, 3, 5, 9)  # of SqueezeNet: maps of a half to a sixteenth of the side
+
+
+class FusionDiscriminators(nn.Module):
+    """Those that the settings give a weight, with hinge losses ([IDP] Eq. 14); means over patches, summed over maps.
+
+    Args:
+        settings: of the run.
+        device: where the frozen trunk computes; it is no part of the state.
+
+    Raises:
+        WeightsMissing: `feature_loss` needs SqueezeNet's weights, and they are not on this machine.
+    """
+
+    def __init__(self, settings: FusionTraining, device: torch.device) -> None:
+        super().__init__()
+        width = settings.discriminator_width
+        self.patches = MultiScaleDiscriminator(width=width)
+        names = COMPONENTS if settings.component_loss else ()
+        self.components = nn.ModuleDict({name: PatchDiscriminator(width, 3) for name in names})
+        self.features = _feature_discriminator(device) if settings.feature_loss else None
+
+    def freeze(self, frozen: bool) -> None:
+        """Learn no more, or again; what is fixed for good stays so.
+
+        Args:
+            frozen: whether the weights keep out of gradients.
+        """
+        for network in (self.patches, self.components, *([self.features.judges] if self.features else [])):
+            network.requires_grad_(not frozen)
+
+    def fooled(self, images: Tensor) -> dict[str, Tensor]:
+        """Losses of the networks that make new faces, by the name of their weight: minus the scores.
+
+        Args:
+            images: new faces (B, 3, S, S) in [-1, 1].
+        """
+        losses = {name: [-score.float().mean() for score in scores] for name, scores in self._scores(images).items()}
+        return {name: torch.stack(parts).sum() if parts else images.new_zeros(()) for name, parts in losses.items()}
+
+    def forward(self, photos: Tensor, images: Tensor) -> Tensor:
+        """The discriminators' own loss, a sum.
+
+        Args:
+            photos: (B, 3, S, S) in [-1, 1].
+            images: new faces in the same shape.
+        """
+        real, fake = self._scores(photos), self._scores(images)
+        return torch.stack([_hinge(a, b) for name in real for a, b in zip(real[name], fake[name], strict=True)]).sum()
+
+    def _scores(self, images: Tensor) -> dict[str, list[Tensor]]:
+        return {
+            "adversarial": list(self.patches(images)),
+            "components": [judge(component(images, name)) for name, judge in self.components.items()],
+            "features": list(self.features(images)) if self.features else [],
+        }
+
+
+def _feature_discriminator(device: torch.device) -> FeatureDiscriminator:
+    trunk: Any = FeatureTrunk("squeeze", read_checkpoint(require("squeezenet1_1")), taps=_TAPS).to(device)
+    widths = dict(zip(TRUNKS["squeeze"].taps, TRUNKS["squeeze"].channels, strict=True))
+    return FeatureDiscriminator(lambda images: trunk(normalised(images)), [widths[tap] for tap in _TAPS])
+
+
+def _hinge(real: Tensor, fake: Tensor) -> Tensor:
+    return F.relu(1 - real.float()).mean() + F.relu(1 + fake.float()).mean()
