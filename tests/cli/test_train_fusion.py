@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file
 
 from semveil.data.face_set import FaceSet
 from semveil.models.identity import load_identity_model
@@ -31,7 +32,8 @@ def identity(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def trivial() -> list[str]:
-    settings = ("steps=2", "batch=4", "attribute_widths=[4, 4]", "fusion_widths=[4, 4, 4]", "discriminator_width=1")
+    sizes = ("attribute_widths=[4, 4]", "fusion_widths=[4, 4, 4]", "discriminator_width=1")
+    settings = ("steps=2", "batch=4", *sizes, "feature_loss=0")
     return [word for setting in settings for word in ("--set", setting)]
 
 
@@ -52,6 +54,13 @@ def test_a_model_is_trained_resumed_and_written(
     assert model.card["trained_on"] == "11 aligned photos, 1 held out"
     assert (out / "identity_encoder.safetensors").read_bytes() == identity.read_bytes()
 
+    again = ("train", "fusion", face_set, "--identity", identity, "--out", tmp_path / "again", *trivial, "--start", out)
+    done = semveil(*again, "--set", "steps=0", "--json")
+    assert json.loads(done.stdout)["model"] == str(tmp_path / "again"), done.stderr
+    a, b = (load_file(folder / "fusion.safetensors") for folder in (out, tmp_path / "again"))
+    assert all(torch.equal(a[name], b[name]) for name in a if not name.endswith(("_mean", "_var", "_tracked")))
+    failed(semveil(*again, "--set", "fusion_widths=[4, 4, 8]"), 1, "the fusion to start from")
+
 
 def test_the_papers_losses_and_a_second_encoder(
     semveil: Callable, failed: Callable, face_set: Path, identity: Path, trivial: list[str], tmp_path: Path
@@ -69,6 +78,13 @@ def test_the_papers_losses_and_a_second_encoder(
     done = semveil(*mine, identity, "--json")
     assert json.loads(done.stdout)["model"] == str(tmp_path / "mine"), done.stderr
     assert load_identity_model(str(tmp_path / "mine")).card["second_encoder"] == identity_encoder_digest(identity)
+
+
+def test_a_discriminator_on_features_needs_its_weights(
+    semveil: Callable, failed: Callable, face_set: Path, identity: Path, trivial: list[str], tmp_path: Path
+) -> None:
+    command = ("train", "fusion", face_set, "--identity", identity, "--out", tmp_path / "mine", *trivial)
+    failed(semveil(*command, "--set", "feature_loss=1"), 1, "squeezenet1_1")
 
 
 def test_photos_that_do_not_fit_are_refused(

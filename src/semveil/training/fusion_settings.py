@@ -50,7 +50,7 @@ class FusionTraining:
         discriminator_width: of the multi-scale discriminator, and of the components'.
     """
 
-    steps: int = 8_250
+    steps: int = 12_000
     batch: int = 16
     rate: float = 4e-4
     discriminator_rate: float = 1e-3
@@ -58,11 +58,11 @@ class FusionTraining:
     same_share: float = 0.25
     random_share: float = 0.25
     coarse_share: float = 0.06
-    sharp_share: float = 0.0
+    sharp_share: float = 0.3
     sums: bool = False
     varied: bool = True
     identity_side: int = 64
-    identity_enough: float = 1.0
+    identity_enough: float = 0.65
     adversarial: float = 1.0
     adversarial_ramp: int = 0
     attribute_loss: float = 10.0
@@ -71,13 +71,13 @@ class FusionTraining:
     second_loss: float = 1.0
     parsing_loss: float = 1.0
     component_loss: float = 1.0
-    feature_loss: float = 0.0
+    feature_loss: float = 2.0
     reconstruction_loss: float = 600.0
     context_loss: float = 300.0
-    face_loss: float = 30.0
+    face_loss: float = 15.0
     structure_loss: float = 30.0
-    texture_loss: float = 5000.0
-    colour_loss: float = 2000.0
+    texture_loss: float = 10_000.0
+    colour_loss: float = 4000.0
     average: float = 5000.0
     strength: float = 1.0
     attribute_widths: tuple[int, ...] = (16, 32, 64, 96, 96, 96)
@@ -112,10 +112,12 @@ PAPERS_LOSSES = FusionTraining(
     decay_share=0.0,
     random_share=0.0,
     coarse_share=0.0,
+    sharp_share=0.0,
     varied=False,
     adversarial=1.0,
     attribute_loss=10.0,
     identity_loss=5.0,
+    identity_enough=1.0,
     leak_loss=0.0,
     second_loss=0.0,
     parsing_loss=0.0,
