@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Photos, latents and recognisers of an experiment."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,26 +12,26 @@ from torch import Tensor
 
 from semveil.data.face_set import FaceSet
 from semveil.experiments.kit.photo_sets import DataMissing, held_out_photos, public_photos
-from semveil.faces.pixels import to_pixels
+from semveil.faces.pixels import to_pixels, to_tensor
 from semveil.models.face import FaceModel, load_model
 from semveil.models.inversion_cache import cached_inversion
 from semveil.recognition import Verifier
 from semveil.recognition.by_name import VERIFIERS, Remembering, load_verifier
 
 
-def test_only_held_out_people_are_measured_once_each(tiny_model: Path, face_set: Path) -> None:
+def test_only_people_of_the_test_split_are_measured_once_each(tiny_model: Path, face_set: Path) -> None:
     model, faces = load_model(str(tiny_model)), FaceSet.load(face_set)
     photos = held_out_photos(face_set, model, 100)
     rows = [np.flatnonzero((faces.pixels == p).all((1, 2, 3))).item() for p in to_pixels(photos.images)]
-    assert faces.held_out[rows].all() and len(set(faces.person[rows])) == len(rows) == 4
+    assert faces.tested[rows].all() and len(set(faces.person[rows])) == len(rows) == 4
     assert not photos.public and photos.ids[0] == "photo 0001"
     assert torch.equal(held_out_photos(face_set, model, 2).images, photos.images[:2])  # a smaller run is a part of a larger one
 
 
-def test_a_set_of_another_size_or_without_held_out_photos_is_refused(tmp_path: Path, tiny_model: Path, face_set: Path) -> None:
+def test_a_set_of_another_size_or_without_a_test_split_is_refused(tmp_path: Path, tiny_model: Path, face_set: Path) -> None:
     model, faces = load_model(str(tiny_model)), FaceSet.load(face_set)
-    faces.select(~faces.held_out).save(tmp_path / "trained.npz")
-    with pytest.raises(DataMissing, match="no held-out photo"):
+    faces.select(~faces.tested).save(tmp_path / "trained.npz")  # photos of training and development
+    with pytest.raises(DataMissing, match="no photo of the test split"):
         held_out_photos(tmp_path / "trained.npz", model, 3)
     cut = (getattr(faces, name)[:, :16, :16] for name in ("pixels", "inside", "labels"))
     FaceSet(*cut, faces.source, faces.person, faces.split).save(tmp_path / "small.npz")
@@ -104,3 +105,16 @@ def test_thresholds_say_where_they_come_from() -> None:
     assert set(VERIFIERS) == {"dlib", "edgeface", "arcface", "bundled"}
     with pytest.raises(ValueError, match="did you mean 'arcface'"):
         load_verifier("arcfase", resolution=64)
+
+
+def test_photos_are_of_the_test_split_alone(tmp_path: Path, tiny_model: Path, face_set: Path) -> None:
+    """Choices looked at the development split: a figure that its photos are part of says too much."""
+    model, faces = load_model(str(tiny_model)), FaceSet.load(face_set)
+    split = np.repeat(["development", "test", "training"], [3, 3, len(faces) - 6])
+    faces = replace(faces, split=split)
+    faces.save(tmp_path / "split.npz")
+    shown = held_out_photos(tmp_path / "split.npz", model, 100)
+    tested = to_tensor(list(faces.pixels[3:6]))
+    assert len(shown.images) == len(np.unique(faces.person[3:6]))
+    assert all(any(torch.equal(image, photo) for photo in tested) for image in shown.images)
+    assert "test split" in shown.description

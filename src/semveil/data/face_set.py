@@ -19,7 +19,7 @@ from scipy import ndimage
 from semveil.core.errors import FaceError, PhotoError
 from semveil.data.align import align_face
 from semveil.data.arrays import read_arrays
-from semveil.data.splits import DEVELOPMENT, TRAINING, split_celebamask, split_people
+from semveil.data.splits import DEVELOPMENT, TEST, TRAINING, split_celebamask, split_people
 from semveil.faces.parts import CELEBAMASK_TO_PART
 from semveil.recognition.dlib_faces import detect_faces
 
@@ -48,6 +48,11 @@ class FaceSet:
     def held_out(self) -> NDArray[np.bool_]:
         """(N,) True for photos that nothing is trained on."""
         return self.split != TRAINING
+
+    @property
+    def tested(self) -> NDArray[np.bool_]:
+        """(N,) True for photos that figures are measured on, once, and no choice looks at."""
+        return self.split == TEST
 
     def __len__(self) -> int:
         return len(self.pixels)

@@ -68,14 +68,14 @@ def leak_faces(
     """
     rng = np.random.default_rng(ORDER_SEED)
     rows = rng.permutation(np.flatnonzero(np.char.startswith(faces.source, "lfw/")))
-    held = _by_person(faces, rows[faces.held_out[rows]])
+    held = _by_person(faces, rows[faces.tested[rows]])
     train = _by_person(faces, rows[~faces.held_out[rows]])
     several = [name for name, own in held.items() if len(own) > 1]
     often = [name for name, own in train.items() if len(own) >= named_photos][:named_people]
     others = [name for name in train if name not in set(often)][:public]
     if not several or len(often) < named_people or len(others) < strangers:
         raise DataMissing(
-            f"wanted: held-out people with several photos ({len(several)} found), {named_people} training people "
+            f"wanted: people of the test split with several photos ({len(several)} found), {named_people} training people "
             f"with {named_photos} photos ({len(often)} found) and {strangers} others ({len(others)} found); name LFW by --data"
         )
     number = {name: f"person {i:04d}" for i, name in enumerate([*held, *often, *others], 1)}

@@ -60,7 +60,7 @@ class Pairs:
 
 
 def held_out_people(run: Run, model: IdentityModel) -> PhotoSet:
-    """Held-out photos of LFW, several of a person; names are `person 0001, photo 1` and so on.
+    """Photos of LFW's test split, several of a person; names are `person 0001, photo 1` and so on.
 
     Args:
         run: whose data is a face set or a folder with LFW; the preset says how many people and photos of each.
@@ -73,19 +73,19 @@ def held_out_people(run: Run, model: IdentityModel) -> PhotoSet:
     if data is None:
         raise DataMissing("Table III needs several photos of a person: name a face set or a folder with lfw by --data")
     faces = load_face_set(data, model, progress=lambda done, total: run.progress("prepare photos", done, total))
-    rows = np.flatnonzero(faces.held_out & np.char.startswith(faces.source, "lfw/"))
+    rows = np.flatnonzero(faces.tested & np.char.startswith(faces.source, "lfw/"))
     rng = np.random.default_rng(ORDER_SEED)
     of_person = {str(name): rng.permutation(rows[faces.person[rows] == name]) for name in np.unique(faces.person[rows])}
     # Those with several photos first: without them there is nothing to recognise.
     order = sorted(of_person, key=lambda name: (-min(2, len(of_person[name])), name))[: preset.people]
     if not order or len(of_person[order[0]]) < 2:
-        raise DataMissing(f"{data} shows no held-out person of LFW on two photos")
+        raise DataMissing(f"{data} shows no person of LFW's test split on two photos")
     chosen, ids = [], []
     for number, name in enumerate(order, 1):
         for j, row in enumerate(of_person[name][: preset.photos_per_person], 1):
             chosen.append(row)
             ids.append(f"person {number:04d}, photo {j}")
-    text = f"{len(chosen)} held-out photos of {len(order)} people of lfw"
+    text = f"{len(chosen)} photos of {len(order)} people of the test split of lfw"
     return PhotoSet(to_tensor(list(faces.pixels[chosen])), tuple(ids), text, public=False)
 
 

@@ -122,28 +122,28 @@ def held_out_photos(
     first_test_photo: int = FIRST_TEST_PHOTO,
     progress: Tick = lambda done, total: None,
 ) -> PhotoSet:
-    """Held-out photos of a data set, at most one of each person, in an order fixed by a seed.
+    """Photos of a data set's test split, at most one of each person, in an order fixed by a seed.
 
     Args:
         data: an `.npz` of `FaceSet`; a folder with `celebamask_hq` and `lfw` (aligned at first use and kept in the cache);
             or CelebAMask-HQ's own folder, with `CelebA-HQ-img/0.jpg` and so on.
         model: gives the size of the photos.
         count: how many at most.
-        first_test_photo: number of the first photo of CelebAMask-HQ's own folder that counts as held out.
+        first_test_photo: number of the first photo of CelebAMask-HQ's own folder that belongs to its test split.
         progress: photos prepared, and all.
 
     Raises:
-        DataMissing: there is no such data, or none of it is held out.
+        DataMissing: there is no such data, or none of it is of the test split.
     """
     if (data / "CelebA-HQ-img").is_dir():
         return _celebamask_hq(data / "CelebA-HQ-img", model.size, count, first_test_photo, progress)
     faces = load_face_set(data, model, progress=progress)
-    shuffled = np.random.default_rng(ORDER_SEED).permutation(np.flatnonzero(faces.held_out))
+    shuffled = np.random.default_rng(ORDER_SEED).permutation(np.flatnonzero(faces.tested))
     chosen = one_of_each(faces.person, shuffled)[:count]
     if not len(chosen):
-        raise DataMissing(f"{data} holds no held-out photo; use the photos that the model card names")
+        raise DataMissing(f"{data} holds no photo of the test split; prepare it from the photos that the model card names")
     kinds = sorted({str(source).split("/")[0] for source in faces.source[chosen]})
-    return _numbered(list(faces.pixels[chosen]), f"held-out photos of {' and '.join(kinds)}, one of each person")
+    return _numbered(list(faces.pixels[chosen]), f"photos of the test split of {' and '.join(kinds)}, one of each person")
 
 
 def load_face_set(data: Path, model: Sized, *, progress: Tick = lambda done, total: None) -> FaceSet:
