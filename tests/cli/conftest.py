@@ -131,6 +131,7 @@ def quick() -> list[str]:
         "steps": 2,
         "batch": 8,
         "perceptual": 0,
+        "features": 0,
         "discriminator_width": 8,
         "adversarial_from": 1,
     }

@@ -319,7 +319,7 @@ def test_features_are_judged(monkeypatch: pytest.MonkeyPatch):
     """The fixed mixing stays; the judges learn; the new faces get a gradient through the frozen trunk."""
     conv = frozen(lambda: nn.Conv2d(3, 5, 3, padding=1), 1)
     monkeypatch.setattr(
-        fusion_discriminators, "_feature_discriminator", lambda device: FeatureDiscriminator(lambda x: [conv(x)], [5], width=4)
+        fusion_discriminators, "feature_discriminator", lambda device: FeatureDiscriminator(lambda x: [conv(x)], [5], width=4)
     )
     run = trainer(settings=replace(only(feature_loss=1.0), steps=3))
     features = run.discriminators.features

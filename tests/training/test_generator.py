@@ -10,7 +10,9 @@ import torch
 from semveil.data.face_set import FaceSet
 from semveil.encoders.parts import PartEncoderConfig
 from semveil.faces.parts import PARTS
+from semveil.generators.discriminators import FeatureDiscriminator
 from semveil.generators.spatial_config import SpatialSemanticConfig
+from semveil.training import generator as training
 from semveil.training.generator import GeneratorTrainer, GeneratorTraining, detail_weights
 from semveil.training.sheet import SampleSheet
 
@@ -20,7 +22,7 @@ CONFIG = SpatialSemanticConfig(
 )  # fmt: skip
 ENCODER = PartEncoderConfig(size=32, style_dim=8, widths=(8, 8, 8, 8), part_cells=(4, 4), part_channels=4, shared_channels=4)
 SETTINGS = GeneratorTraining(
-    steps=40, batch=8, adversarial_from=10, discriminator_width=8, generator=CONFIG, encoder=ENCODER,
+    steps=40, batch=8, adversarial_from=10, discriminator_width=8, features=0.0, generator=CONFIG, encoder=ENCODER,
 )  # fmt: skip
 
 
@@ -185,3 +187,18 @@ def test_new_codes_are_drawn_mixed_and_exchanged():
     )
     assert (own[:, 2::2] == own[:, 3::2]).all() and (own[:, 0] == own[:, 1]).all()
     assert (same(exchanged, codes[4:8]) | same(exchanged, codes[8:12])).all() and not same(exchanged, codes[4:8]).all()
+
+
+def test_features_are_judged_beside_patches(monkeypatch: pytest.MonkeyPatch):
+    """With nothing else in the loss, new faces get a gradient through the frozen trunk, and the judges of features learn."""
+    trunk = torch.nn.Conv2d(3, 5, 3, padding=1).requires_grad_(False)
+    judge = FeatureDiscriminator(lambda images: [trunk(images)], [5], width=4)
+    monkeypatch.setattr(training, "feature_discriminator", lambda device: judge)
+    none = {"mse": 0.0, "mae": 0.0, "perceptual": 0.0, "labels": 0.0, "mask_consistency": 0.0, "adversarial": 0.0}
+    run = trainer(settings=replace(SETTINGS, steps=1, adversarial_from=0, features=1.0, **none))  # type: ignore[arg-type]
+    faces_made, judging = run.generator.parameters(), judge.judges.parameters()
+    before = [p.clone() for p in faces_made], [p.clone() for p in judging], judge.mixing[0].weight.clone()
+    run.run(report=lambda *_: None)
+    assert any(not torch.equal(a, b) for a, b in zip(before[0], run.generator.parameters(), strict=True))
+    assert any(not torch.equal(a, b) for a, b in zip(before[1], judge.judges.parameters(), strict=True))
+    assert torch.equal(judge.mixing[0].weight, before[2])

@@ -1,20 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """The discriminators of the fusion's training: of the whole face, of eyes and mouth, and of a trunk's features."""
 
-from typing import Any
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from semveil.core.checkpoints import read_checkpoint
-from semveil.core.weights import require
-from semveil.generators.discriminators import FeatureDiscriminator, MultiScaleDiscriminator, PatchDiscriminator
-from semveil.nn.trunks import TRUNKS, FeatureTrunk, normalised
+from semveil.generators.discriminators import MultiScaleDiscriminator, PatchDiscriminator
+from semveil.training.feature_discriminator import feature_discriminator
 from semveil.training.fusion_losses import COMPONENTS, component
 from semveil.training.fusion_settings import FusionTraining
-
-_TAPS = (1, 3, 5, 9)  # of SqueezeNet: maps of a half to a sixteenth of the side
 
 
 class FusionDiscriminators(nn.Module):
@@ -34,7 +28,7 @@ class FusionDiscriminators(nn.Module):
         self.patches = MultiScaleDiscriminator(width=width)
         names = COMPONENTS if settings.component_loss else ()
         self.components = nn.ModuleDict({name: PatchDiscriminator(width, 3) for name in names})
-        self.features = _feature_discriminator(device) if settings.feature_loss else None
+        self.features = feature_discriminator(device) if settings.feature_loss else None
 
     def freeze(self, frozen: bool) -> None:
         """Learn no more, or again; what is fixed for good stays so.
@@ -70,12 +64,6 @@ class FusionDiscriminators(nn.Module):
             "components": [judge(component(images, name)) for name, judge in self.components.items()],
             "features": list(self.features(images)) if self.features else [],
         }
-
-
-def _feature_discriminator(device: torch.device) -> FeatureDiscriminator:
-    trunk: Any = FeatureTrunk("squeeze", read_checkpoint(require("squeezenet1_1")), taps=_TAPS).to(device)
-    widths = dict(zip(TRUNKS["squeeze"].taps, TRUNKS["squeeze"].channels, strict=True))
-    return FeatureDiscriminator(lambda images: trunk(normalised(images)), [widths[tap] for tap in _TAPS])
 
 
 def _hinge(real: Tensor, fake: Tensor) -> Tensor:

@@ -22,6 +22,7 @@ from semveil.generators.placed_discriminator import PlacedDiscriminator
 from semveil.generators.semantic_stylegan import Synthesis
 from semveil.generators.spatial_config import SpatialSemanticConfig
 from semveil.generators.spatial_semantic import SpatialSemanticGAN
+from semveil.training.feature_discriminator import feature_discriminator
 from semveil.training.joint import JointTrainer, JointTraining, flipped
 from semveil.training.processes import ALONE, Processes
 
@@ -43,6 +44,7 @@ class GeneratorTraining(JointTraining):
         mask_consistency: weight of the paper's regulariser of the masks.
         identity: weight of the identity loss, where a recogniser is given.
         discriminator_width: see `PlacedDiscriminator`.
+        features: weight of the adversarial loss of a discriminator on SqueezeNet's features.
         encoder: sizes of the encoder.
     """
 
@@ -61,6 +63,7 @@ class GeneratorTraining(JointTraining):
     mask_consistency: float = 1.0
     identity: float = 0.3
     discriminator_width: int = 32
+    features: float = 0.05
     generator: SpatialSemanticConfig = field(default_factory=SpatialSemanticConfig)
     encoder: PartEncoderConfig = field(default_factory=PartEncoderConfig)
 
@@ -87,13 +90,19 @@ class GeneratorTrainer(JointTrainer):
         processes: Processes = ALONE,
     ) -> None:
         super().__init__(
-            faces, settings, lambda: _networks(settings), perceptual=perceptual, rng=rng, device=device, processes=processes
+            faces,
+            settings,
+            lambda: _networks(settings, device),
+            perceptual=perceptual,
+            rng=rng,
+            device=device,
+            processes=processes,
         )
         self.recogniser = moved(recogniser, self.device) if isinstance(recogniser, nn.Module) else recogniser
         self.labels = torch.from_numpy(faces.labels[~faces.held_out])
         self.generator: SpatialSemanticGAN = self._networks["generator"]
         self.encoder: PartEncoder = self._networks["encoder"]
-        self.discriminator: PlacedDiscriminator = self._networks["discriminator"]
+        self.discriminator: _Judges = self._networks["discriminator"]
         config = settings.generator
         self.bank = torch.zeros(BANK, config.codes, config.style_dim, device=self.device)
         self.banked = 0
@@ -108,12 +117,12 @@ class GeneratorTrainer(JointTrainer):
         judged = self.step >= s.adversarial_from
         of_all = self.processes.gather(codes.detach())
         self._remember(of_all)
-        self.discriminator.requires_grad_(False)
+        self.discriminator.freeze(True)
         losses, images = self._reconstruct(codes, photos, labels, inside, judged=judged)
         if judged:
             new, loss = self._invent(of_all)
             losses |= {"g_new": loss}
-        self.discriminator.requires_grad_(True)
+        self.discriminator.freeze(False)
         self._step("generator", "encoder")
         self._average()
         if judged:
@@ -158,8 +167,8 @@ class GeneratorTrainer(JointTrainer):
             total = total + s.identity * unlike
             losses["identity"] = unlike.item()
         if judged:
-            fooled = -self._judge(images).mean()
-            total = total + s.adversarial * fooled
+            fooled, weighted = self._fooled(images)
+            total = total + weighted
             losses["g"] = fooled.item()
         total.backward()
         return losses, images.detach()
@@ -196,25 +205,32 @@ class GeneratorTrainer(JointTrainer):
         groups = self._uniform(count, 1 + len(PARTS)) < probability
         return torch.cat([groups[:, :1].expand(-1, BASE_CODES), groups[:, 1:].repeat_interleave(2, 1)], 1)
 
-    def _judge(self, images: Tensor) -> Tensor:
+    def _judge(self, images: Tensor) -> list[Tensor]:
+        """Scores of patches: the discriminator of placed patches first, then those of features."""
         with self._half():
-            scores: Tensor = self.discriminator(images)
-        return scores.float()
+            scores: list[Tensor] = self.discriminator(images)
+        return [score.float() for score in scores]
+
+    def _fooled(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Minus the mean score of placed patches; that and those of features with their weights."""
+        placed, *features = (-score.mean() for score in self._judge(images))
+        return placed, self.settings.adversarial * placed + self.settings.features * sum(features)
 
     def _invent(self, codes: Tensor) -> tuple[Tensor, float]:
         """This process's share of the faces that no photo has, and how far they are from being taken for photos."""
         out = self._render(self.processes.share(self._new_codes(codes)))
-        loss = -self._judge(out.images).mean()
-        (self.settings.adversarial * loss + self.settings.mask_consistency * _mask_consistency(out)).backward()
-        return out.images.detach(), loss.item()
+        fooled, weighted = self._fooled(out.images)
+        (weighted + self.settings.mask_consistency * _mask_consistency(out)).backward()
+        return out.images.detach(), fooled.item()
 
     def _discriminate(self, photos: Tensor, fakes: Tensor) -> dict[str, float]:
         """Hinge loss on patches (Lim and Ye, Geometric GAN, 2017)."""
-        real, fake = self._judge(photos), self._judge(fakes)
-        loss = F.relu(1 - real).mean() + F.relu(1 + fake).mean()
-        loss.backward()
+        pairs = list(zip(self._judge(photos), self._judge(fakes), strict=True))
+        losses = [F.relu(1 - real).mean() + F.relu(1 + fake).mean() for real, fake in pairs]
+        torch.stack(losses).sum().backward()
         self._step("discriminator")
-        return {"d": loss.item(), "real": real.mean().item(), "fake": fake.mean().item()}
+        real, fake = pairs[0]
+        return {"d": losses[0].item(), "real": real.mean().item(), "fake": fake.mean().item()}
 
     def _running_values(self) -> dict[str, Tensor]:
         return {"bank": self.bank.cpu(), "banked": torch.tensor(self.banked)}
@@ -235,9 +251,24 @@ def detail_weights(labels: Tensor, detail: float) -> Tensor:
     return weights / weights.mean((1, 2, 3), keepdim=True)
 
 
-def _networks(settings: GeneratorTraining) -> tuple[SpatialSemanticGAN, PartEncoder, PlacedDiscriminator]:
-    discriminator = PlacedDiscriminator(settings.discriminator_width)
-    networks = (SpatialSemanticGAN(settings.generator), PartEncoder(settings.encoder), discriminator)
+class _Judges(nn.Module):
+    """The discriminator of placed patches, and that of features where it has a weight."""
+
+    def __init__(self, settings: GeneratorTraining, device: torch.device) -> None:
+        super().__init__()
+        self.placed = PlacedDiscriminator(settings.discriminator_width)
+        self.features = feature_discriminator(device) if settings.features else None
+
+    def freeze(self, frozen: bool) -> None:
+        for network in (self.placed, *([self.features.judges] if self.features else [])):
+            network.requires_grad_(not frozen)
+
+    def forward(self, images: Tensor) -> list[Tensor]:
+        return [self.placed(images), *(self.features(images) if self.features else ())]
+
+
+def _networks(settings: GeneratorTraining, device: torch.device) -> tuple[SpatialSemanticGAN, PartEncoder, _Judges]:
+    networks = (SpatialSemanticGAN(settings.generator), PartEncoder(settings.encoder), _Judges(settings, device))
     for network in networks:
         network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     return networks
