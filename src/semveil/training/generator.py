@@ -7,7 +7,7 @@ is what a wrong key reads, of drawn codes in some parts, and of parts exchanged 
 reconstructed photos teaches the decoder to ignore directions in which photos do not differ.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import torch
@@ -29,6 +29,7 @@ from semveil.training.processes import ALONE, Processes
 DETAILED = [PARTS.index(part) for part in ("eyes", "brows", "mouth", "nose", "glasses")]
 FACE = (0.1875, 0.28125, 0.8125, 0.90625)  # left, top, right, bottom of brows to chin, in units of the side
 GLANCE = 64  # px, at which the whole picture is compared by features
+JITTER = 8  # px
 BANK = 1024  # codes of photos, from which new faces are drawn
 
 
@@ -45,6 +46,7 @@ class GeneratorTraining(JointTraining):
         identity: weight of the identity loss, where a recogniser is given.
         discriminator_width: see `PlacedDiscriminator`.
         features: weight of the adversarial loss of a discriminator on SqueezeNet's features.
+        invented: how many times more the adversarial losses count on faces that no photo has, which nothing else draws to photos.
         encoder: sizes of the encoder.
     """
 
@@ -64,6 +66,7 @@ class GeneratorTraining(JointTraining):
     identity: float = 0.3
     discriminator_width: int = 32
     features: float = 0.05
+    invented: float = 3.0
     generator: SpatialSemanticConfig = field(default_factory=SpatialSemanticConfig)
     encoder: PartEncoderConfig = field(default_factory=PartEncoderConfig)
 
@@ -207,8 +210,9 @@ class GeneratorTrainer(JointTrainer):
 
     def _judge(self, images: Tensor) -> list[Tensor]:
         """Scores of patches: the discriminator of placed patches first, then those of features."""
+        offset = torch.randint(2 * JITTER + 1, (2,), generator=self.rng).tolist()
         with self._half():
-            scores: list[Tensor] = self.discriminator(images)
+            scores: list[Tensor] = self.discriminator(images, offset)
         return [score.float() for score in scores]
 
     def _fooled(self, images: Tensor) -> tuple[Tensor, Tensor]:
@@ -220,7 +224,7 @@ class GeneratorTrainer(JointTrainer):
         """This process's share of the faces that no photo has, and how far they are from being taken for photos."""
         out = self._render(self.processes.share(self._new_codes(codes)))
         fooled, weighted = self._fooled(out.images)
-        (weighted + self.settings.mask_consistency * _mask_consistency(out)).backward()
+        (self.settings.invented * weighted + self.settings.mask_consistency * _mask_consistency(out)).backward()
         return out.images.detach(), fooled.item()
 
     def _discriminate(self, photos: Tensor, fakes: Tensor) -> dict[str, float]:
@@ -263,8 +267,14 @@ class _Judges(nn.Module):
         for network in (self.placed, *([self.features.judges] if self.features else [])):
             network.requires_grad_(not frozen)
 
-    def forward(self, images: Tensor) -> list[Tensor]:
-        return [self.placed(images), *(self.features(images) if self.features else ())]
+    def forward(self, images: Tensor, offset: Sequence[int]) -> list[Tensor]:
+        return [self.placed(images), *(self.features(_shifted(images, offset)) if self.features else ())]
+
+
+def _shifted(images: Tensor, offset: Sequence[int]) -> Tensor:
+    """Images moved by up to `JITTER` px: a trunk's strides always meeting the same pixels would draw a grid into them."""
+    top, left = offset
+    return F.pad(images, (JITTER,) * 4, mode="reflect")[..., top : top + images.shape[-2], left : left + images.shape[-1]]
 
 
 def _networks(settings: GeneratorTraining, device: torch.device) -> tuple[SpatialSemanticGAN, PartEncoder, _Judges]:
