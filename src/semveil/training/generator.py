@@ -46,7 +46,7 @@ class GeneratorTraining(JointTraining):
         identity: weight of the identity loss, where a recogniser is given.
         discriminator_width: see `PlacedDiscriminator`.
         features: weight of the adversarial loss of a discriminator on SqueezeNet's features.
-        invented: how many times more the adversarial losses count on faces that no photo has, which nothing else draws to photos.
+        invented: how many times more the adversarial losses count on faces that no photo has and nothing else draws to photos.
         encoder: sizes of the encoder.
     """
 
