@@ -65,8 +65,8 @@ class GeneratorTraining(JointTraining):
     mask_consistency: float = 1.0
     identity: float = 0.3
     discriminator_width: int = 32
-    features: float = 0.05
-    invented: float = 3.0
+    features: float = 0.0
+    invented: float = 1.0
     generator: SpatialSemanticConfig = field(default_factory=SpatialSemanticConfig)
     encoder: PartEncoderConfig = field(default_factory=PartEncoderConfig)
 

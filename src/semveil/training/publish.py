@@ -60,10 +60,6 @@ def publish(
     training photos.
 
     Args:
-        generator: of the model.
-        encoder: of the model; its batch norm is settled on the training photos.
-        seed: of the choice of photos.
-        progress: photo-steps of the inversion done, and all.
         folder: where the model goes; its name is the model's name.
         generator: trained; its device does the inversion. Stored from the CPU.
         encoder: trained, gives the inversion's start; its batch norm is settled on the training photos.
