@@ -33,6 +33,7 @@ def pixelated(images: Tensor, block: int) -> Tensor:
         block: side of a cell in pixels.
 
     Example:
+        >>> import torch
         >>> pixelated(torch.arange(4.0).view(1, 1, 2, 2), 2).unique().tolist()
         [1.5]
     """
