@@ -101,6 +101,9 @@ FLOORS_OF_METHODS = (
     "acceptance certificates gallery latent_codec latent_model options pseudonym registry release shared_key subspace "
     "subspace_noise transmission",
     "latent_link pairs protection_options protections protectors",
+    "baselines.levels",
+    "baselines.shared",
+    "baselines.blur baselines.dp_pix baselines.dp_svd baselines.mosaic baselines.pixel_noise",
     "baselines deep_jscc dp_image dp_semcom identity_dp latent_dp noise_image",
     "digital listing messages semantic_link",
 )

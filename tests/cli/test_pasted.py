@@ -83,7 +83,7 @@ def test_a_lack_of_memory_names_the_settings_too(
     def greedy(*ignored: object) -> None:
         raise RuntimeError("[enforce fail at alloc_cpu.cpp:127] DefaultCPUAllocator: can't allocate memory: you tried to")
 
-    monkeypatch.setattr("semveil.methods.baselines.pixelated", greedy)
+    monkeypatch.setattr("semveil.methods.baselines.mosaic.pixelated", greedy)
     answer = semveil("protect", photo, *MOSAIC, "--out", tmp_path / "out")
     assert answer.code == 3 and "needs more memory than there is, with these settings" in answer.stderr
     assert "RuntimeError" not in answer.stderr

@@ -28,7 +28,10 @@ from semveil.attacks.stolen import Stolen
 from semveil.core.registry import Registry, having
 
 ATTACKS: Registry[type[Attack]] = Registry(
-    "attack", group="semveil.attacks", accept=having("name", "knowledge", "needs", "__call__")
+    "attack",
+    group="semveil.attacks",
+    accept=having("name", "knowledge", "needs", "__call__"),
+    files="semveil.attacks",
 )
 for _attack in (
     Direct, Denoise, PriorSearch, Impute, Linear, LearnedSame, LearnedDeep, Stolen, MultiShot,

@@ -53,7 +53,7 @@ def _as_kind(name: str, entry: object) -> ChannelKind:
     return ChannelKind(entry, "mmse")
 
 
-CHANNELS: Registry[ChannelKind] = Registry("channel", group="semveil.channels", accept=_as_kind)
+CHANNELS: Registry[ChannelKind] = Registry("channel", group="semveil.channels", accept=_as_kind, files="semveil.channels")
 CHANNELS.add("awgn", ChannelKind(AWGN, "zf"))
 CHANNELS.add("clipped", ChannelKind(ClippedAWGN, "zf"))
 CHANNELS.add("rayleigh", ChannelKind(rayleigh, "mmse"))

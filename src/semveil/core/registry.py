@@ -39,13 +39,15 @@ class _Later:
 class Registry(Generic[T]):
     """A table from name to object for one kind of thing.
 
-    Entries come from `add`, `add_later`, and, for a registry with a group, entry points of other packages, which are imported
-    on first access. Look-up does not distinguish them.
+    Entries come from `add`, `add_later`, for a registry with files, modules of a package that call `add`, and, for one with a
+    group, entry points of other packages. Files and entry points are imported on first access. Look-up does not distinguish
+    them.
 
     Args:
         kind: of the entries, for messages, such as `channel`.
         group: of the entry points, such as `semveil.channels`; none are looked for where None.
         accept: converts the object of an entry point to an entry; raises TypeError for an unsuitable one.
+        files: a package such as `semveil.attacks`, each module of which may register entries; none are looked for where None.
 
     Example:
         >>> colours = Registry[int]("colour")
@@ -57,8 +59,16 @@ class Registry(Generic[T]):
         ValueError: no colour named 'rad' (did you mean 'red'?); available: red
     """
 
-    def __init__(self, kind: str, *, group: str | None = None, accept: Callable[[str, Any], T] | None = None) -> None:
+    def __init__(
+        self,
+        kind: str,
+        *,
+        group: str | None = None,
+        accept: Callable[[str, Any], T] | None = None,
+        files: str | None = None,
+    ) -> None:
         self.kind, self.group = kind, group
+        self._files = files
         self._accept = accept
         self._entries: dict[str, T] = {}
         self._found: tuple[Plugin, ...] = ()
@@ -121,6 +131,7 @@ class Registry(Generic[T]):
             ValueError: there is none.
             PluginError: the package that adds it is broken.
         """
+        self._import_files()
         for table in (self._entries, self._plug_ins()):
             if name in table:
                 entry = table[name]
@@ -135,11 +146,17 @@ class Registry(Generic[T]):
         return any(name == known for known in self)
 
     def __iter__(self) -> Iterator[str]:
+        self._import_files()
         derived = () if self._derived is None else self._derived[0]()
         return iter(dict.fromkeys((*self._entries, *self._plug_ins(), *derived)))
 
     def __len__(self) -> int:
         return sum(1 for _ in self)  # list() would ask for the length
+
+    def _import_files(self) -> None:
+        files, self._files = self._files, None  # a file that asks the registry while it is imported finds what is there
+        if files is not None:
+            import_files(files)
 
     def _plug_ins(self) -> dict[str, T]:
         """Entries of other packages; a name that is taken is not theirs."""

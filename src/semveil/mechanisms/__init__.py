@@ -29,6 +29,7 @@ MECHANISMS: Registry[type[Mechanism]] = Registry(
     "mechanism",
     group="semveil.mechanisms",
     accept=having("name", "norm", "guarantee", "coordinate_std", "calibrate", "example"),
+    files="semveil.mechanisms.additive",
 )
 for _mechanism in (Laplace, L2Laplace, Gaussian, PerCoordinateLaplace):
     MECHANISMS.add(_mechanism.name, _mechanism)

@@ -50,7 +50,7 @@ def module_of(name: str) -> str:
 
     Example:
         >>> module_of("blur")
-        'semveil.methods.baselines'
+        'semveil.methods.baselines.blur'
     """
     return METHODS[name].__module__
 

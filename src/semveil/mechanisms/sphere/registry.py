@@ -14,6 +14,7 @@ SPHERE_MECHANISMS: Registry[type[SphereMechanism]] = Registry(
     "mechanism on the sphere",
     group="semveil.sphere_mechanisms",
     accept=having("name", "guarantee", "release", "calibrate", "cosine_kept"),
+    files="semveil.mechanisms.sphere",
 )
 _mechanism: type[SphereMechanism]
 for _mechanism in (RenormalisedLaplace, RenormalisedL2Laplace, VonMisesFisher, PrivUnit, PrivUnitG):

@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Crops as 8-bit levels, whole numbers of 0 to 255, and mosaics of them."""
+
+from torch import Tensor
+from torch.nn import functional
+
+from semveil.faces.pixels import check_range
+from semveil.mechanisms import ClipBox
+
+LEVELS = ClipBox(0.0, 255.0, source="the range of 8-bit pixels")
+
+
+def to_levels(images: Tensor) -> Tensor:
+    """Images in [-1, 1] as integer levels 0 to 255 in float64 on the CPU, so that sums over them are exact.
+
+    Raises:
+        ValueError: not a floating-point tensor, or values outside [-1, 1].
+    """
+    check_range(images)
+    return LEVELS.clip((images.detach().cpu().double() + 1) * 127.5).round()
+
+
+def from_levels(levels: Tensor, like: Tensor) -> Tensor:
+    """Images from levels, with the dtype and device of `like`; values beyond 0 to 255 stay beyond [-1, 1]."""
+    return (levels / 127.5 - 1).to(like)
+
+
+def pixelated(images: Tensor, block: int) -> Tensor:
+    """Images with every cell replaced by its mean; cells at the right and lower edge may be smaller.
+
+    Args:
+        images: (B, 3, H, W).
+        block: side of a cell in pixels.
+
+    Example:
+        >>> import torch
+        >>> pixelated(torch.arange(4.0).view(1, 1, 2, 2), 2).unique().tolist()
+        [1.5]
+    """
+    return enlarged(functional.avg_pool2d(images, block, ceil_mode=True), block)[..., : images.shape[-2], : images.shape[-1]]
+
+
+def enlarged(cells: Tensor, block: int) -> Tensor:
+    """Every value of cells (B, C, h, w) repeated as a square of block x block pixels."""
+    return cells.repeat_interleave(block, -2).repeat_interleave(block, -1)

@@ -1,0 +1,47 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Pixelation."""
+
+from dataclasses import dataclass
+from typing import Annotated, ClassVar
+
+import torch
+from torch import Tensor
+
+from semveil.faces.pixels import check_range
+from semveil.methods.baselines.levels import pixelated
+from semveil.methods.baselines.shared import SIZE, WithoutNetworks, certificate_of, check_fits, check_whole, no_guarantee
+from semveil.methods.options import Option
+from semveil.methods.release import Release
+from semveil.privacy.certificate import Certificate
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mosaic(WithoutNetworks):
+    """Pixelation: the mean of each cell. Nothing is guaranteed: it is deterministic.
+
+    Example:
+        >>> Mosaic(block=8).protect(torch.rand(1, 3, 16, 16)).images.unique().numel() <= 12
+        True
+    """
+
+    block: Annotated[int, Option("Side of a cell in pixels of the crop.")] = 16
+    size: Annotated[int, SIZE] = 256
+    name: ClassVar[str] = "mosaic"
+    hides: ClassVar[str] = "fine detail of the face"
+    leaves: ClassVar[str] = "the person, to recognisers trained on mosaics"
+    noiseless: ClassVar[bool] = True
+    model_digest: ClassVar[str | None] = None
+
+    def __post_init__(self) -> None:
+        check_whole("block", self.block)
+        check_whole("size", self.size)
+        check_fits("block", self.block, self.size)
+
+    def protect(self, images: Tensor, *, rng: torch.Generator | None = None) -> Release:
+        """Pixelated crops (B, 3, S, S); deterministic, `rng` is not used."""
+        check_range(images)
+        return Release(pixelated(images, self.block), None, no_guarantee(self.name))
+
+    def certificate(self, release: Release) -> Certificate:
+        """The certificate of a release from `protect`."""
+        return certificate_of(self.name, release)

@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Normal noise on every pixel."""
+
+from dataclasses import dataclass
+from typing import Annotated, ClassVar
+
+import torch
+from torch import Tensor
+
+from semveil.mechanisms import Gaussian
+from semveil.methods.baselines.levels import LEVELS, from_levels, to_levels
+from semveil.methods.baselines.shared import (
+    CROP,
+    FACE_FOUND,
+    LEVELS_BOUNDS,
+    SIZE,
+    WithoutNetworks,
+    certificate_of,
+    check_whole,
+    grid_step,
+    with_noise,
+)
+from semveil.methods.options import Option
+from semveil.methods.release import Release
+from semveil.privacy.certificate import Certificate
+
+
+@dataclass(frozen=True, kw_only=True)
+class PixelNoise(WithoutNetworks):
+    """Independent normal noise on every colour of every pixel.
+
+    It is the Gaussian mechanism over all pixels, so an epsilon holds for the whole crop; at amounts that leave a picture it
+    is far too large to mean anything (2.7 million for sigma 49 at 256 px), and the certificate says so.
+
+    Example:
+        >>> claim = PixelNoise(sigma=49.0).protect(torch.zeros(1, 3, 8, 8), rng=torch.Generator().manual_seed(0)).guarantee
+        >>> claim.epsilon > 2000, claim.basis.value
+        (True, 'simulation')
+    """
+
+    sigma: Annotated[float, Option("Standard deviation of the noise in 8-bit levels.")] = 49.0
+    delta: Annotated[float, Option("At which epsilon is stated.")] = 1e-5
+    size: Annotated[int, SIZE] = 256
+    name: ClassVar[str] = "pixel-noise"
+    hides: ClassVar[str] = "single pixels"
+    leaves: ClassVar[str] = "the face: at amounts that leave a picture, recognisers see through the noise"
+    model_digest: ClassVar[str | None] = None
+
+    def __post_init__(self) -> None:
+        Gaussian(self.sigma, self.delta)  # its checks
+        check_whole("size", self.size)
+
+    def protect(self, images: Tensor, *, rng: torch.Generator | None = None) -> Release:
+        """Noisy crops, with the guarantee of the Gaussian mechanism for any two crops of this size."""
+        sensitivity = LEVELS.l2_sensitivity(images[0].numel())
+        noisy, claim = with_noise(
+            Gaussian(self.sigma, self.delta),
+            to_levels(images),
+            sensitivity,
+            rng,
+            CROP,
+            assumptions=[FACE_FOUND, f"the noise has standard deviation {self.sigma:g} levels"],
+        )
+        return Release(from_levels(noisy, images), None, claim)
+
+    def certificate(self, release: Release) -> Certificate:
+        """The certificate of a release from `protect`."""
+        return certificate_of(
+            self.name,
+            release,
+            mechanism=Gaussian.name,
+            scale=self.sigma,
+            grid_step=grid_step(Gaussian(self.sigma, self.delta), release),
+            bounds=LEVELS_BOUNDS,
+            sensitivity=LEVELS.l2_sensitivity(release.images[0].numel()),
+        )
