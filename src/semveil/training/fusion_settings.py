@@ -50,7 +50,7 @@ class FusionTraining:
         discriminator_width: of the multi-scale discriminator, and of the components'.
     """
 
-    steps: int = 12_000
+    steps: int = 13_000
     batch: int = 16
     rate: float = 4e-4
     discriminator_rate: float = 1e-3
@@ -62,19 +62,19 @@ class FusionTraining:
     sums: bool = False
     varied: bool = True
     identity_side: int = 64
-    identity_enough: float = 0.65
-    adversarial: float = 1.0
+    identity_enough: float = 0.7
+    adversarial: float = 2.0
     adversarial_ramp: int = 0
     attribute_loss: float = 10.0
-    identity_loss: float = 6.0
-    leak_loss: float = 6.0
+    identity_loss: float = 8.0
+    leak_loss: float = 16.0
     second_loss: float = 1.0
     parsing_loss: float = 1.0
-    component_loss: float = 1.0
-    feature_loss: float = 2.0
+    component_loss: float = 2.0
+    feature_loss: float = 6.0
     reconstruction_loss: float = 600.0
     context_loss: float = 300.0
-    face_loss: float = 15.0
+    face_loss: float = 8.0
     structure_loss: float = 30.0
     texture_loss: float = 10_000.0
     colour_loss: float = 4000.0
