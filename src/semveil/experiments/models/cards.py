@@ -92,8 +92,8 @@ class CardBench:
             images: what the model made of them, in the same shape.
 
         Returns:
-            Means over the photos by metric; null with `METRIC_reason` where weights are missing. `accepted_NAME` is the share that a
-            verifier takes for the same person, 0 to 1.
+            Means over the photos by metric; None with `METRIC_reason` where weights are missing. `accepted_NAME` is the
+            share, 0 to 1, that a verifier takes for the same person.
         """
         found: dict[str, Any] = {"psnr": float(psnr(images, source).mean()), "ssim": float(ssim(images, source).mean())}
         found |= {"sharpness": float(sharpness(source, images).mean()), "overlap": overlap_of_features(source, images)}
