@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """Options that do not go together are refused, all of them; what a method accepts it uses."""
 
+import inspect
 import itertools
 from typing import Any
 
 import pytest
 import torch
 
+from semveil.mechanisms import MECHANISMS
 from semveil.methods.dp_image import DPImage
 from semveil.methods.dp_semcom import DPSemCom, pair_settings
 from semveil.methods.identity_dp import IdentityDP
@@ -33,6 +35,7 @@ USES = {
     "gaussian": {"epsilon", "calibration=corrected", "private_codes", "delta"},
     "none": {"private_codes"},
 }
+LAW = {"epsilon", "calibration=corrected", "private_codes"}  # what any other noise law uses, and delta if it takes one
 APART = [{"budget", "epsilon"}, {"budget", "private_codes"}, {"budget", "calibration=as_published"}]
 
 
@@ -58,8 +61,14 @@ def options(model: FaceModel) -> dict[str, dict[str, Any]]:
     }
 
 
+def uses(protection: str) -> set[str]:
+    if protection in USES or protection not in MECHANISMS:
+        return USES[protection]
+    return LAW | ({"delta"} & set(inspect.signature(MECHANISMS[protection].calibrate).parameters))
+
+
 def goes(protection: str, names: tuple[str, ...]) -> bool:
-    return set(names) <= USES[protection] and not any(pair <= set(names) for pair in APART)
+    return set(names) <= uses(protection) and not any(pair <= set(names) for pair in APART)
 
 
 @pytest.mark.parametrize("protection", PROTECTIONS)

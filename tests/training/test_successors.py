@@ -18,7 +18,7 @@ from semveil.privacy.guarantee import Basis
 from semveil.protection.encrypted_pair import EncryptedPair
 from semveil.protection.pair import PairSettings, TrainedPair
 from semveil.training.encrypted_pair import likeness, train_encrypted_pair
-from semveil.training.learned_pair import NoiseDiscriminator, train_learned_pair
+from semveil.training.learned_pair import BlockDiscriminator, train_learned_pair
 from semveil.training.protector import TRAINERS
 
 ENCRYPTED = PairSettings((0, 1, 2, 3), 8, 10.0, "as_published", 0.5, protection="nn-encrypted", noised=(0, 1))
@@ -87,7 +87,7 @@ def test_the_discriminator_knows_genuine_noise() -> None:
     generator = rng()
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        judge = NoiseDiscriminator(16, scale=1.0)
+        judge = BlockDiscriminator(16, scale=1.0)
     optimiser = torch.optim.Adam(judge.parameters(), 3e-3)
     draw = lambda: Laplace(1.0)(torch.zeros(200, 2, 8), rng=generator)  # noqa: E731
     for _ in range(100):

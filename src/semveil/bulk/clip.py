@@ -16,7 +16,7 @@ from skimage.transform import SimilarityTransform
 
 from semveil.bulk.account import ClipFacts, Fate, named_for
 from semveil.bulk.clip_claim import bare_certificate, clip_certificate, with_original
-from semveil.bulk.clip_faces import FRAMES, Faces, choose_fates, followed
+from semveil.bulk.clip_faces import FRAMES, ClipFaces, choose_fates, followed
 from semveil.bulk.clip_frames import (
     LEAD,
     Drawing,
@@ -180,7 +180,7 @@ class _Work:
             self.store.write_json(f"faces-{stretch.first:08d}", kept[stretch])
         return [Looked(**kept[stretch]) for stretch in stretches]
 
-    def _refused(self, faces: Faces) -> Outcome | None:
+    def _refused(self, faces: ClipFaces) -> Outcome | None:
         """Why the clip cannot be protected as asked; None where it can."""
         chosen, doubts = faces.with_fate(Fate.PROTECTED), faces.doubts
         if doubts and (self.settings.doubtful == "refuse" or not (chosen or faces.with_fate(Fate.COVERED))):
@@ -198,7 +198,7 @@ class _Work:
 
     # Whom it shows
 
-    def _who(self, faces: Faces) -> list[str | None]:
+    def _who(self, faces: ClipFaces) -> list[str | None]:
         """Whom each face shows, as far as that is said or recognised, by its sharpest frame."""
         settings = self.settings
         if settings.enrolled is not None and self.task.people is not None:
@@ -211,7 +211,7 @@ class _Work:
         concerned = faces.with_fate(Fate.PROTECTED) or faces.with_fate(Fate.COVERED)
         return [settings.subject if i in concerned else None for i in range(len(faces.tracks))]
 
-    def _people(self, faces: Faces, who: Sequence[str | None]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    def _people(self, faces: ClipFaces, who: Sequence[str | None]) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """Known people whose pixels go through releases, once for each face they go through, and those who are shown."""
         if not known(*who):
             return (), ()
@@ -230,7 +230,7 @@ class _Work:
 
     # What is released of it
 
-    def _released(self, faces: Faces, who: Sequence[str | None]) -> tuple[Released, bool]:
+    def _released(self, faces: ClipFaces, who: Sequence[str | None]) -> tuple[Released, bool]:
         """The draws and the certificate; those of an earlier run where there are any, and whether there were."""
         kept = self.store.read(_DRAWS)
         if kept is not None:
@@ -243,7 +243,7 @@ class _Work:
         self.store.write(_DRAWS, released.to_bytes())
         return released, False
 
-    def _drawn(self, faces: Faces, who: Sequence[str | None]) -> Released:
+    def _drawn(self, faces: ClipFaces, who: Sequence[str | None]) -> Released:
         settings, fates = self.settings, list(faces.fates.values())
         chosen = faces.with_fate(Fate.PROTECTED)
         if not chosen:
@@ -272,7 +272,7 @@ class _Work:
         """What the method claims for one picture; of a grey one, so that nothing is drawn of the face."""
         return self.method.protect(torch.zeros_like(crop)).guarantee
 
-    def _recognised(self, faces: Faces, released: Released) -> tuple[tuple[int, tuple[str, ...]], ...]:
+    def _recognised(self, faces: ClipFaces, released: Released) -> tuple[tuple[int, tuple[str, ...]], ...]:
         """Which faces are still recognised in their sharpest frames, for the owner alone."""
         told = []
         for i, draw in released.draws.items():
@@ -282,7 +282,7 @@ class _Work:
             told += [(i, judges)] if judges else []
         return tuple(told)
 
-    def _crop(self, faces: Faces, number: int) -> torch.Tensor:
+    def _crop(self, faces: ClipFaces, number: int) -> torch.Tensor:
         """The aligned crop of a face in its sharpest frame, its neighbours blanked."""
         frame = faces.tracks[number].best(SMALLEST_FACE)
         there = faces.in_frame(frame)
@@ -295,7 +295,7 @@ class _Work:
 
     # The clip itself
 
-    def _write(self, faces: Faces, released: Released) -> tuple[int, int]:
+    def _write(self, faces: ClipFaces, released: Released) -> tuple[int, int]:
         """All stretches, each unless an earlier run wrote it; in how many frames a face is missed, or found elsewhere."""
         stretches = self.clip.stretches(FRAMES)
         done: dict[Stretch, Drawn] = {}
@@ -310,7 +310,7 @@ class _Work:
             done[drawing.stretch] = drawn
         return sum(drawn.missed for drawn in done.values()), sum(drawn.elsewhere for drawn in done.values())
 
-    def _drawing(self, stretch: Stretch, faces: Faces, released: Released) -> Drawing:
+    def _drawing(self, stretch: Stretch, faces: ClipFaces, released: Released) -> Drawing:
         frames = range(stretch.first, stretch.last)
         places = tuple(faces.in_frame(frame) for frame in frames)
         there = {number for one in places for number in one}
@@ -345,7 +345,7 @@ class _Work:
             done += len(key(task).pts)
             self.progress(stage, done, total)
 
-    def _joined(self, faces: Faces, certificate: Certificate) -> Outcome:
+    def _joined(self, faces: ClipFaces, certificate: Certificate) -> Outcome:
         """The clip in one file, with its certificate, staged."""
         fates = list(faces.fates.values())
         count = {fate: fates.count(fate) for fate in Fate}

@@ -18,7 +18,7 @@ FRAMES = 48  # in a stretch, the unit that is repeated after a kill and after wh
 
 
 @dataclass(frozen=True, eq=False)
-class Faces:
+class ClipFaces:
     """The faces of a clip, by number.
 
     Attributes:
@@ -117,7 +117,7 @@ def followed(looked: Sequence[Looked], clip: Clip) -> list[Track]:
     return follow_faces(sightings, clip.times, find_shots(thumbnails))
 
 
-def choose_fates(tracks: list[Track], clip: Clip, settings: Settings, name: str) -> Faces:
+def choose_fates(tracks: list[Track], clip: Clip, settings: Settings, name: str) -> ClipFaces:
     """What becomes of each face of a clip.
 
     Args:
@@ -137,7 +137,7 @@ def choose_fates(tracks: list[Track], clip: Clip, settings: Settings, name: str)
     spared = Fate.COVERED if settings.doubtful == "cover" else Fate.LEFT
     fates = dict.fromkeys(range(len(tracks)), Fate.LEFT)
     fates |= {i: spared if i in doubts else Fate.PROTECTED for i in chosen}
-    return Faces(tracks, [places_of(track, clip.times, SMALLEST_FACE) for track in tracks], doubts, fates)
+    return ClipFaces(tracks, [places_of(track, clip.times, SMALLEST_FACE) for track in tracks], doubts, fates)
 
 
 def _doubt(track: Track, least: int) -> str:

@@ -17,13 +17,13 @@ EPOCHS = 100
 WIDTH = 256
 
 
-class NoiseDiscriminator(nn.Module):
+class BlockDiscriminator(nn.Module):
     """Tells genuine Laplace noise (B, m, D) from a learnt pattern: higher is more genuine.
 
     It sees the numbers over the scale and their absolute values; all layers have spectral norm 1.
 
     Example:
-        >>> NoiseDiscriminator(6, scale=2.0)(torch.zeros(4, 2, 3)).shape
+        >>> BlockDiscriminator(6, scale=2.0)(torch.zeros(4, 2, 3)).shape
         torch.Size([4])
     """
 
@@ -74,7 +74,7 @@ def train_learned_pair(
     private = latents[:, codes]
     with global_stream(rng):
         pair = LearnedPair(settings).to(latents.device, latents.dtype)
-        judge = NoiseDiscriminator(private[0].numel(), scale=settings.scale).to(latents.device, latents.dtype)
+        judge = BlockDiscriminator(private[0].numel(), scale=settings.scale).to(latents.device, latents.dtype)
     link = PairLink(pair, channel, rng)
     optimisers = [
         torch.optim.Adam(pair.parameters(), learning_rate),

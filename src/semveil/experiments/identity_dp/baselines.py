@@ -122,7 +122,11 @@ BASELINES.add("blur", _blur)
 
 
 def fit_of_readings(images: Tensor) -> str:
-    """PSNR and SSIM of both readings beside those of Table I, as Markdown; mean over images (B, 3, S, S)."""
+    """PSNR and SSIM of both readings beside those of Table I, as Markdown; mean over images (B, 3, S, S).
+
+    Args:
+        images: (B, 3, S, S) in [-1, 1].
+    """
     rows = []
     for (name, amount), paper in zip(TABLE_AMOUNTS, PAPER["table1"], strict=False):
         cells = []

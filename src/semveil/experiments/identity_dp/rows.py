@@ -94,7 +94,14 @@ def _measured(bench: IdentityBench, row: Row, source: Mapping[str, Moments]) -> 
 
 
 def claim(method: IdentityDP) -> dict[str, Any]:
-    """What holds for a method's pictures in a run, whose noise is simulated, and what a release would claim."""
+    """What holds for a method's pictures in a run, whose noise is simulated, and what a release would claim.
+
+    Args:
+        method: with its nominal epsilon.
+
+    Returns:
+        JSON-ready: `nominal_epsilon`, the `guarantee` of simulated noise, and that `of_a_release`.
+    """
     return {
         "nominal_epsilon": method.nominal_epsilon,
         "guarantee": method.guarantee(simulated=True).as_dict(),

@@ -152,7 +152,11 @@ def others(result: dict[str, Any]) -> str:
 
 
 def distances_in(columns: Iterable[str]) -> list[str]:
-    """The names of identity distances among a row's columns."""
+    """The names of identity distances among a row's columns.
+
+    Args:
+        columns: names of a row's metrics, such as `identity_distance edgeface`.
+    """
     return [name for name in columns if name.startswith("identity_distance ")]
 
 

@@ -32,5 +32,9 @@ def side(rate: Score | None, border: float) -> bool | None:
 
 
 def agreed(verdicts: set[bool | None]) -> bool | None:
-    """The one verdict, None where there are two."""
+    """The one verdict, None where there are two.
+
+    Args:
+        verdicts: of parts of a claim: holds, does not, or None where it was not measured.
+    """
     return next(iter(verdicts)) if len(verdicts) == 1 else None

@@ -83,7 +83,12 @@ def each(jobs: Mapping[str, Callable[[], Any]], keep: Keep, progress: Progress, 
 
 
 def at_once(name: str, measure: Callable[[], Any]) -> Any:
-    """A `Keep` that keeps nothing."""
+    """A `Keep` that keeps nothing.
+
+    Args:
+        name: of the cell, not used.
+        measure: gives its content, which is returned.
+    """
     return measure()
 
 
@@ -193,7 +198,11 @@ def metric_weights() -> dict[str, str | None]:
 
 
 def face_model_card(model: FaceModel) -> dict[str, Any]:
-    """What results say of a face model: all of it that numbers depend on, beside how it inverts."""
+    """What results say of a face model: all of it that numbers depend on, beside how it inverts.
+
+    Args:
+        model: loaded; its prior may be missing.
+    """
     box = box_as_dict(model.box)
     if (prior := model.prior) is None:
         return {"name": model.name, "digest": model.digest, "clip_box": box, "prior": None}

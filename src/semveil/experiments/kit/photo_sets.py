@@ -75,7 +75,11 @@ class PhotoSet:
 
 
 def astronaut(size: int) -> NDArray[np.uint8]:
-    """The aligned face of the portrait that scikit-image ships (NASA, public domain), (S, S, 3) RGB."""
+    """The aligned face of the portrait that scikit-image ships (NASA, public domain), (S, S, 3) RGB.
+
+    Args:
+        size: S, side of the crop in pixels.
+    """
     from skimage import data
 
     photo = Photo(data.astronaut(), "astronaut", "PNG")

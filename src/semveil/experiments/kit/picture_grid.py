@@ -82,6 +82,13 @@ def save_picture(folder: Path, name: str, image: Tensor | NDArray[np.uint8]) -> 
 
 
 def read_pixels(path: Path) -> NDArray[np.uint8]:
-    """A picture from a file, (H, W, 3)."""
+    """A picture from a file, (H, W, 3).
+
+    Args:
+        path: of an image that Pillow reads.
+
+    Returns:
+        (H, W, 3) uint8 RGB.
+    """
     with Image.open(path) as image:
         return np.asarray(image.convert("RGB"))

@@ -209,6 +209,9 @@ def legend(figure: Figure, panels: Iterable[Axes], columns: int = 3) -> None:
 def number(value: float) -> str:
     """An epsilon for a caption.
 
+    Args:
+        value: from 100 on it is rounded to whole numbers.
+
     Example:
         >>> number(17629.07), number(0.5)
         ('17,629', '0.5')

@@ -142,7 +142,14 @@ def fill(page: str, name: str, text: str) -> str:
 
 
 def judged(path: Path) -> list[dict[str, str]]:
-    """What is claimed of a result file, what was measured, and the verdict; nothing where no claims are held against it."""
+    """What is claimed of a result file, what was measured, and the verdict; nothing where no claims are held against it.
+
+    Args:
+        path: of the JSON.
+
+    Returns:
+        For each claim `text`, `ours` and `verdict`, in words.
+    """
     result = read_result(path)
     claims = of_result(result).claims
     return (

@@ -76,6 +76,9 @@ class SetFeatures:
 def shown_distances(columns: Mapping[str, Any]) -> str:
     """The distances of `SetFeatures.distances` in a table's cell, each with the name of its features.
 
+    Args:
+        columns: of a row; `frechet` must be there, and is None where it was not measured.
+
     Example:
         >>> shown_distances({"frechet": 5.06, "frechet_metric": "frechet_alexnet", "frechet_squeezenet": 7.4})
         '5.1 (frechet_alexnet), 7.4 (frechet_squeezenet)'

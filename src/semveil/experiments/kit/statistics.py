@@ -89,7 +89,14 @@ def score_as_json(score: Score) -> dict[str, float]:
 
 
 def rates(found: Reidentification) -> dict[str, dict[str, float]]:
-    """How often people were found again, by rank and at fixed false acceptance rates, as results keep it."""
+    """How often people were found again, by rank and at fixed false acceptance rates, as results keep it.
+
+    Args:
+        found: as `reidentify` gives it.
+
+    Returns:
+        By `rank-1` and so on, and `TAR at FAR 0.001` and so on: each as `score_as_json` has it.
+    """
     named = {f"rank-{rank}": score for rank, score in found.found.items()}
     named |= {f"TAR at FAR {rate:g}": score for rate, score in found.accepted.items()}
     return {name: score_as_json(score) for name, score in named.items()}

@@ -58,7 +58,11 @@ def _mean(columns: Mapping[str, Any], metric: str) -> str:
 
 
 def heads(metrics: Iterable[str]) -> list[str]:
-    """Metrics as columns' heads."""
+    """Metrics as columns' heads.
+
+    Args:
+        metrics: names as results have them; each must be a key of `HEADS`.
+    """
     return [HEADS[metric] for metric in metrics]
 
 

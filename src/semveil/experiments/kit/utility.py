@@ -47,6 +47,9 @@ _WORDS = {
 def load_parser(path: Path) -> FaceParser:
     """The face parser that `semveil train parser` wrote.
 
+    Args:
+        path: of the checkpoint.
+
     Raises:
         BadCheckpoint: it is no such file.
     """

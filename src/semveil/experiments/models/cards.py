@@ -73,14 +73,28 @@ class CardBench:
         return {"seeds": [self.preset.seed]}
 
     def held_out(self, among: NDArray[np.bool_], rng: torch.Generator) -> tuple[Tensor, str]:
-        """Photos (N, 3, S, S) in [-1, 1], some of those marked, and who is on them, in words."""
+        """Photos (N, 3, S, S) in [-1, 1], some of those marked, and who is on them, in words.
+
+        Args:
+            among: (N,) boolean: which photos of the face set may be taken.
+            rng: of the choice of at most `preset.photos` photos.
+        """
         rows = np.flatnonzero(among)
         rows = np.sort(rows[torch.randperm(len(rows), generator=rng)[: self.preset.photos].numpy()])
         words = f"{len(set(self.faces.person[rows]))} people, none of them in training"
         return to_tensor(self.faces.select(rows).pixels), words
 
     def quality(self, source: Tensor, images: Tensor) -> dict[str, Any]:
-        """How like their photos pictures look, where their parts lie, and by whom they are taken for the same person."""
+        """How like their photos pictures look, where their parts lie, and by whom they are taken for the same person.
+
+        Args:
+            source: photos (N, 3, S, S) in [-1, 1].
+            images: what the model made of them, in the same shape.
+
+        Returns:
+            Means over the photos by metric; None with `METRIC_reason` where weights are missing. `accepted_NAME` is the
+            share, 0 to 1, that a verifier takes for the same person.
+        """
         found: dict[str, Any] = {"psnr": float(psnr(images, source).mean()), "ssim": float(ssim(images, source).mean())}
         found |= {"sharpness": float(sharpness(source, images).mean()), "overlap": overlap_of_features(source, images)}
         nets: tuple[tuple[str, Net], ...] = (("lpips", "alex"), ("lpips_squeeze", "squeeze"))

@@ -249,7 +249,11 @@ COMPARISON = written_elsewhere("models/comparison", table=table)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Command line: measure, and write the result."""
+    """Command line: measure, and write the result.
+
+    Args:
+        arguments: without the program's name; those of the process where None.
+    """
     parser = argparse.ArgumentParser(
         prog="python -m semveil.experiments.models.comparison", description="Compare face models on held-out photos."
     )

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from semveil.faces.pixels import check_range
 from semveil.mechanisms.base import require_positive
-from semveil.methods.baselines.shared import SIZE, WithoutNetworks, certificate_of, check_fits, check_whole, no_guarantee
+from semveil.methods.baselines.shared import SIZE, WithoutNetworks, check_fits, check_whole, crop_certificate, no_guarantee
 from semveil.methods.options import Option
 from semveil.methods.release import Release
 from semveil.privacy.certificate import Certificate
@@ -56,4 +56,4 @@ class Blur(WithoutNetworks):
 
     def certificate(self, release: Release) -> Certificate:
         """The certificate of a release from `protect`."""
-        return certificate_of(self.name, release)
+        return crop_certificate(self.name, release)

@@ -17,8 +17,8 @@ from semveil.methods.baselines.shared import (
     LEVELS_BOUNDS,
     SIZE,
     WithoutNetworks,
-    certificate_of,
     check_whole,
+    crop_certificate,
     grid_step,
     with_noise,
 )
@@ -91,7 +91,7 @@ class DPPix(WithoutNetworks):
 
     def certificate(self, release: Release) -> Certificate:
         """The certificate of a release from `protect`."""
-        return certificate_of(
+        return crop_certificate(
             self.name,
             release,
             mechanism=Laplace.name,

@@ -15,9 +15,9 @@ from semveil.methods.baselines.shared import (
     LEVELS_BOUNDS,
     SIZE,
     WithoutNetworks,
-    certificate_of,
     check_fits,
     check_whole,
+    crop_certificate,
     grid_step,
     with_noise,
 )
@@ -81,7 +81,7 @@ class DPSVD(WithoutNetworks):
 
     def certificate(self, release: Release) -> Certificate:
         """The certificate of a release from `protect`."""
-        return certificate_of(
+        return crop_certificate(
             self.name,
             release,
             mechanism=L2Laplace.name,

@@ -15,8 +15,8 @@ from semveil.methods.baselines.shared import (
     LEVELS_BOUNDS,
     SIZE,
     WithoutNetworks,
-    certificate_of,
     check_whole,
+    crop_certificate,
     grid_step,
     with_noise,
 )
@@ -65,7 +65,7 @@ class PixelNoise(WithoutNetworks):
 
     def certificate(self, release: Release) -> Certificate:
         """The certificate of a release from `protect`."""
-        return certificate_of(
+        return crop_certificate(
             self.name,
             release,
             mechanism=Gaussian.name,

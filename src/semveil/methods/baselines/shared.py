@@ -57,7 +57,7 @@ def no_guarantee(name: str) -> Guarantee:
     return Guarantee.none(CROP.words, reason=reason).about(CROP)
 
 
-def certificate_of(name: str, release: Release, **known: Any) -> Certificate:
+def crop_certificate(name: str, release: Release, **known: Any) -> Certificate:
     return Certificate(
         release=ReleaseKind.IMAGE,
         method=name,
