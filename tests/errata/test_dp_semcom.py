@@ -608,13 +608,13 @@ def test_12_fppsr_to_the_source_counts_the_inversions_errors() -> None:
 
 
 def test_12_the_committed_run_shows_it() -> None:
-    """Held-out photos, no channel, no protection: FPPSR to the source is .77; Bob's to the inversion is 0."""
+    """Eve's FPPSR to the source is well above that to the inversion, which is what was sent; Bob's to the inversion is 0."""
     path = Path(__file__).parents[2] / "results" / "dp-semcom" / "small" / "curves.json"
     run = json.loads(path.read_text())
-    assert np.mean(run["inverted"]["fppsr"]) > 0.5
     assert np.mean(run["direct"]["fppsr_to_inversion"]) == 0.0
     for point in run["points"]:
-        assert np.mean(point["bob"]["fppsr_to_inversion"]) < 0.05 < np.mean(point["eve"]["fppsr_to_inversion"])
+        assert np.mean(point["bob"]["fppsr_to_inversion"]) < 0.05
+        assert np.mean(point["eve"]["fppsr"]) > 0.1 + np.mean(point["eve"]["fppsr_to_inversion"])
 
 
 # 13. The inversion is not that of the text.

@@ -115,7 +115,7 @@ def test_3_eq_11_to_the_letter_leaves_no_face_on_the_bundled_networks() -> None:
     for renormalise in (True, False):
         method = IdentityDP(model, epsilon=6.0, mechanism="laplace", renormalise=renormalise)
         similar[renormalise] = ssim(faces, method.protect(faces, rng=rng(1)).images)
-    assert similar[False].max() < 0.05 and similar[True].min() > 0.5
+    assert similar[False].max() < 0.1 and similar[True].min() > 0.5
 
 
 def test_4_releases_about_one_person_add_up() -> None:
