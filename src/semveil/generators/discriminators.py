@@ -200,6 +200,18 @@ class MultiScaleDiscriminator(nn.Module):
         return tuple(scores)
 
 
+class _FixedMixing(nn.Module):
+    """A random 1x1 convolution whose weights are a buffer, so that nothing trains or thaws them."""
+
+    def __init__(self, channels: int, width: int) -> None:
+        super().__init__()
+        self.weight: Tensor
+        self.register_buffer("weight", nn.Conv2d(channels, width, 1, bias=False).weight.detach())
+
+    def forward(self, features: Tensor) -> Tensor:
+        return F.conv2d(features, self.weight)
+
+
 class FeatureDiscriminator(nn.Module):
     """Judges patches of the feature maps of a frozen trunk, as Projected GANs do (Sauer et al., NeurIPS 2021).
 
@@ -220,7 +232,7 @@ class FeatureDiscriminator(nn.Module):
     def __init__(self, trunk: Callable[[Tensor], Sequence[Tensor]], channels: Sequence[int], *, width: int = 64) -> None:
         super().__init__()
         self._trunk = trunk
-        self.mixing = nn.ModuleList(nn.Conv2d(count, width, 1, bias=False).requires_grad_(False) for count in channels)
+        self.mixing = nn.ModuleList(_FixedMixing(count, width) for count in channels)
         self.judges = nn.ModuleList(
             nn.Sequential(
                 spectral_norm(nn.Conv2d(width, width, 3, padding=1)),

@@ -156,8 +156,8 @@ def save_identity_model(
     write_whole(folder / CARD, (json.dumps(full, indent=1) + "\n").encode())
 
 
-def read_fusion(folder: Path) -> tuple[IdentityEncoder, AttributeEncoder, FusionGenerator]:
-    """The three networks of a model's folder, frozen.
+def read_fusion(folder: Path) -> tuple[AttributeEncoder, FusionGenerator]:
+    """The two networks of a model's folder that the fusion's training makes, frozen.
 
     Args:
         folder: as `save_identity_model` wrote it.
@@ -165,7 +165,7 @@ def read_fusion(folder: Path) -> tuple[IdentityEncoder, AttributeEncoder, Fusion
     Raises:
         BadCheckpoint: a file of it is absent, damaged, or holds other networks.
     """
-    return _read_folder(folder)[1:]
+    return _read_folder(folder)[2:]
 
 
 def _read_folder(folder: Path) -> tuple[Mapping[str, Any], IdentityEncoder, AttributeEncoder, FusionGenerator]:

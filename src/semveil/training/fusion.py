@@ -41,7 +41,6 @@ from semveil.training.processes import ALONE, Processes
 FACE_PARTS = ("skin", "eyes", "brows", "mouth", "nose", "ears", "glasses")  # may change with the identity
 COARSE_SIDES = (8, 16, 32)  # px
 _NETWORKS = ("attributes", "fusion", "discriminators", "averages")
-_HINGE = ("adversarial", "components", "features")  # losses by discriminators
 _SHARP = 0.1  # share of the photos that counts as sharp
 
 
@@ -124,8 +123,7 @@ class FusionTrainer:
         self.optimisers = {
             "generator": torch.optim.Adam(of_generator, settings.rate, betas=(0.0, 0.999), fused=True),
             "discriminator": torch.optim.Adam(
-                [p for p in self.discriminators.parameters() if p.requires_grad],
-                settings.discriminator_rate, betas=(0.0, 0.999), fused=True,
+                self.discriminators.parameters(), settings.discriminator_rate, betas=(0.0, 0.999), fused=True,
             ),
         }  # fmt: skip
         self.sharp = self._sharpest() if settings.sharp_share else None
@@ -185,7 +183,7 @@ class FusionTrainer:
         photos, face, inside = self._photos(rows, mirrored)
         seen = self._coarsened_in_part(photos)
 
-        self.discriminators.freeze(True)
+        self.discriminators.requires_grad_(False)
         with half_precision(self.device):
             levels = self.attributes(seen)
             images = self.fusion(asked.vectors, levels).float()
@@ -201,10 +199,10 @@ class FusionTrainer:
         }
         weights = s.weights()
         if self.step < s.adversarial_ramp:
-            weights |= {name: weights[name] * self.step / s.adversarial_ramp for name in _HINGE}
+            weights |= {name: weights[name] * self.step / s.adversarial_ramp for name in fooled}
         self._step("generator", sum(weights[name] * loss for name, loss in losses.items()))
         self._average()
-        self.discriminators.freeze(False)
+        self.discriminators.requires_grad_(True)
         half = slice(None, None, 2)
         with half_precision(self.device):
             losses["discriminator"] = self.discriminators(photos[half], images[half].detach())

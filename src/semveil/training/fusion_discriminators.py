@@ -3,12 +3,12 @@
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from semveil.generators.discriminators import MultiScaleDiscriminator, PatchDiscriminator
 from semveil.training.feature_discriminator import feature_discriminator
 from semveil.training.fusion_losses import COMPONENTS, component
 from semveil.training.fusion_settings import FusionTraining
+from semveil.training.hinge import hinge_loss
 
 
 class FusionDiscriminators(nn.Module):
@@ -30,22 +30,13 @@ class FusionDiscriminators(nn.Module):
         self.components = nn.ModuleDict({name: PatchDiscriminator(width, 3) for name in names})
         self.features = feature_discriminator(device) if settings.feature_loss else None
 
-    def freeze(self, frozen: bool) -> None:
-        """Learn no more, or again; what is fixed for good stays so.
-
-        Args:
-            frozen: whether the weights keep out of gradients.
-        """
-        for network in (self.patches, self.components, *([self.features.judges] if self.features else [])):
-            network.requires_grad_(not frozen)
-
     def fooled(self, images: Tensor) -> dict[str, Tensor]:
         """Losses of the networks that make new faces, by the name of their weight: minus the scores.
 
         Args:
             images: new faces (B, 3, S, S) in [-1, 1].
         """
-        losses = {name: [-score.float().mean() for score in scores] for name, scores in self._scores(images).items()}
+        losses = {name: [-score.mean() for score in scores] for name, scores in self._scores(images).items()}
         return {name: torch.stack(parts).sum() if parts else images.new_zeros(()) for name, parts in losses.items()}
 
     def forward(self, photos: Tensor, images: Tensor) -> Tensor:
@@ -56,15 +47,12 @@ class FusionDiscriminators(nn.Module):
             images: new faces in the same shape.
         """
         real, fake = self._scores(photos), self._scores(images)
-        return torch.stack([_hinge(a, b) for name in real for a, b in zip(real[name], fake[name], strict=True)]).sum()
+        return torch.stack([hinge_loss(a, b) for name in real for a, b in zip(real[name], fake[name], strict=True)]).sum()
 
     def _scores(self, images: Tensor) -> dict[str, list[Tensor]]:
-        return {
-            "adversarial": list(self.patches(images)),
+        scores = {
+            "adversarial": self.patches(images),
             "components": [judge(component(images, name)) for name, judge in self.components.items()],
-            "features": list(self.features(images)) if self.features else [],
+            "features": self.features(images) if self.features else (),
         }
-
-
-def _hinge(real: Tensor, fake: Tensor) -> Tensor:
-    return F.relu(1 - real.float()).mean() + F.relu(1 + fake.float()).mean()
+        return {name: [score.float() for score in parts] for name, parts in scores.items()}

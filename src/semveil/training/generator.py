@@ -23,6 +23,7 @@ from semveil.generators.semantic_stylegan import Synthesis
 from semveil.generators.spatial_config import SpatialSemanticConfig
 from semveil.generators.spatial_semantic import SpatialSemanticGAN
 from semveil.training.feature_discriminator import feature_discriminator
+from semveil.training.hinge import hinge_loss
 from semveil.training.joint import JointTrainer, JointTraining, flipped
 from semveil.training.processes import ALONE, Processes
 
@@ -120,12 +121,12 @@ class GeneratorTrainer(JointTrainer):
         judged = self.step >= s.adversarial_from
         of_all = self.processes.gather(codes.detach())
         self._remember(of_all)
-        self.discriminator.freeze(True)
+        self.discriminator.requires_grad_(False)
         losses, images = self._reconstruct(codes, photos, labels, inside, judged=judged)
         if judged:
             new, loss = self._invent(of_all)
             losses |= {"g_new": loss}
-        self.discriminator.freeze(False)
+        self.discriminator.requires_grad_(True)
         self._step("generator", "encoder")
         self._average()
         if judged:
@@ -228,9 +229,9 @@ class GeneratorTrainer(JointTrainer):
         return out.images.detach(), fooled.item()
 
     def _discriminate(self, photos: Tensor, fakes: Tensor) -> dict[str, float]:
-        """Hinge loss on patches (Lim and Ye, Geometric GAN, 2017)."""
+        """Hinge losses of all judges."""
         pairs = list(zip(self._judge(photos), self._judge(fakes), strict=True))
-        losses = [F.relu(1 - real).mean() + F.relu(1 + fake).mean() for real, fake in pairs]
+        losses = [hinge_loss(real, fake) for real, fake in pairs]
         torch.stack(losses).sum().backward()
         self._step("discriminator")
         real, fake = pairs[0]
@@ -262,10 +263,6 @@ class _Judges(nn.Module):
         super().__init__()
         self.placed = PlacedDiscriminator(settings.discriminator_width)
         self.features = feature_discriminator(device) if settings.features else None
-
-    def freeze(self, frozen: bool) -> None:
-        for network in (self.placed, *([self.features.judges] if self.features else [])):
-            network.requires_grad_(not frozen)
 
     def forward(self, images: Tensor, offset: Sequence[int]) -> list[Tensor]:
         return [self.placed(images), *(self.features(_shifted(images, offset)) if self.features else ())]

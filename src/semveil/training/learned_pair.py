@@ -11,6 +11,7 @@ from semveil.core.rng import global_stream
 from semveil.mechanisms import Laplace
 from semveil.protection.learned_pair import LearnedPair
 from semveil.protection.pair import PairSettings
+from semveil.training.hinge import hinge_loss
 from semveil.training.pair_link import PairLink, Report, check_training, descend, run_epochs, silent, steps_of
 
 EPOCHS = 100
@@ -88,7 +89,7 @@ def train_learned_pair(
         passed = link(clean)
         pattern = passed.protected - clean[:, codes]
         genuine = mechanism(torch.zeros_like(pattern), rng=rng)
-        hinge = F.relu(1 - judge(genuine)).mean() + F.relu(1 + judge(pattern.detach())).mean()
+        hinge = hinge_loss(judge(genuine), judge(pattern.detach()))
         descend(hinge, optimisers[1], schedules[1])
         loss = F.mse_loss(passed.restored, clean) - adversarial_weight * judge(pattern).mean()
         return descend(loss, optimisers[0], schedules[0])

@@ -80,7 +80,7 @@ def fusion(
             photos, settings, identity=recogniser, second=other, rng=streams(seed)["train"], device=place, processes=processes
         )
         if start is not None:
-            trainer.start_from(*read_fusion(start)[1:])
+            trainer.start_from(*read_fusion(start))
         if state.is_file():
             training_run.resume(trainer, state)
         sheet = FusionSheet(photos)
