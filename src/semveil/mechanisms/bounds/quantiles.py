@@ -49,9 +49,9 @@ def streamed_quantiles(values: Tensor | NDArray[Any], probabilities: Sequence[fl
     for r, bucket in bucket_of.items():
         low = int(np.searchsorted(np.cumsum(lower[bucket]), r - below[bucket], side="right"))
         value_at[r] = _decode(bucket << 16 | low)
-    return [
-        value_at[math.floor(p)] + (value_at[math.ceil(p)] - value_at[math.floor(p)]) * (p - math.floor(p)) for p in positions
-    ]
+    neighbours = [(value_at[math.floor(p)], value_at[math.ceil(p)]) for p in positions]
+    # numpy interpolates between the two, so that the last bit is its too
+    return [float(np.quantile(pair, p - math.floor(p))) for pair, p in zip(neighbours, positions, strict=True)]
 
 
 def _codes(array: NDArray[Any]) -> Iterator[NDArray[np.uint32]]:
