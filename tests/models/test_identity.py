@@ -129,3 +129,14 @@ def test_the_bundled_model_keeps_the_photo_and_changes_the_person() -> None:
     kept, left = (model.identify(rebuilt) @ own[0]).item(), (model.identify(changed) @ own[0]).mean().item()
     assert kept > 0.467 > left  # the verifier's threshold
     assert sum(file.stat().st_size for file in identity_model_folders()["identity-128"].iterdir()) <= 21e6
+
+
+def test_identities_of_any_length_are_shown() -> None:
+    """Each layer multiplies by them: from a length of about 10,000 on the bundled model's floats overflowed to NaN."""
+    model = load_identity_model()
+    identity = torch.nn.functional.normalize(torch.randn(2, model.dim, generator=torch.Generator().manual_seed(0)), dim=1)
+    levels = model.attributes(torch.zeros(2, 3, model.size, model.size))
+    longest = model.fuse(1000 * identity, levels)
+    for length in (1e4, 1e8, 1e15):
+        torch.testing.assert_close(model.fuse(length * identity, levels), longest)
+    assert not torch.equal(model.fuse(100 * identity, levels), longest)

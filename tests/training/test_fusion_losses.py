@@ -54,6 +54,15 @@ def test_faces_with_their_own_identity_are_not_pushed_away():
     assert identity_losses(two, two.flip(1), two, torch.tensor([True, False]))[1].item() == pytest.approx(0.5)
 
 
+def test_who_is_not_known_counts_as_a_stranger():
+    looks, asked, known = towards(0.6), towards(0.9), torch.tensor([False])
+    identity, away = identity_losses(looks, asked, OWN, SWAPPED, known=known)
+    assert identity.item() == 0
+    assert away.item() == pytest.approx(0.6)
+    assert identity_losses(towards(-0.2), asked, OWN, SWAPPED, known=known)[1].item() == 0
+    assert identity_losses(looks, asked, OWN, SWAPPED, known=~known) == identity_losses(looks, asked, OWN, SWAPPED)
+
+
 def labels() -> torch.Tensor:
     """Skin with two small eyes, on hair, and background that no loss looks at."""
     found = torch.full((1, 32, 32), PARTS.index("hair"))

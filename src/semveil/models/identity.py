@@ -29,6 +29,7 @@ from semveil.recognition.identity_encoder import FILE as IDENTITY_FILE
 
 DEFAULT_IDENTITY_MODEL = BUNDLED
 CARD = IDENTITY_CARD
+_LONGEST = 1000.0  # identity vectors are shown no longer: each layer multiplies by them, and floats end at 1e38
 _CHUNK = 64  # images at a time
 Device = str | torch.device | None
 
@@ -216,6 +217,7 @@ def _of_networks(
         return tuple(map(torch.cat, zip(*(encoder(part) for part in placed(images).split(_CHUNK)), strict=True)))
 
     def fuse(identity: Tensor, maps: Sequence[Tensor]) -> Tensor:
+        identity = identity * (_LONGEST / identity.norm(dim=1, keepdim=True)).clamp(max=1)  # NaN where a vector overflows
         parts = zip(placed(identity).split(_CHUNK), *(placed(level).split(_CHUNK) for level in maps), strict=True)
         return torch.cat([generator(vectors, levels) for vectors, *levels in parts])
 

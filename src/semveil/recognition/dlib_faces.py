@@ -93,6 +93,16 @@ def recogniser_file() -> Path:
     return _model_file(RECOGNISER)
 
 
+def checked_recogniser_file() -> Path:
+    """The recogniser's weights, read once to see that they are dlib's.
+
+    Raises:
+        DlibMissing: the file is not installed.
+        BadCheckpoint: it is another file.
+    """
+    return Path(_checked(recogniser_file()))
+
+
 @cache
 def _detector() -> "dlib.fhog_object_detector":
     return _dlib().get_frontal_face_detector()

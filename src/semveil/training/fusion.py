@@ -21,6 +21,7 @@ from semveil.encoders.attributes import AttributeEncoder, AttributeEncoderConfig
 from semveil.faces.parts import PARTS
 from semveil.generators.aad_fusion import AAD, FusionConfig, FusionGenerator
 from semveil.metrics.structure import REACH, similarity_map
+from semveil.recognition.dlib_network import DlibNetwork
 from semveil.recognition.face_parser import SIZE as PARSER_SIZE
 from semveil.recognition.face_parser import FaceParser, load_face_parser
 from semveil.recognition.identity_encoder import IdentityEncoder
@@ -41,6 +42,7 @@ from semveil.training.processes import ALONE, Processes
 FACE_PARTS = ("skin", "eyes", "brows", "mouth", "nose", "ears", "glasses")  # may change with the identity
 COARSE_SIDES = (8, 16, 32)  # px
 _NETWORKS = ("attributes", "fusion", "discriminators", "averages")
+_CENTRED = 1024  # photos at least, if there are as many, of which an encoder's mean is taken
 _SHARP = 0.1  # share of the photos that counts as sharp
 
 
@@ -74,7 +76,8 @@ class FusionTrainer:
         faces: labelled photos; only those not held out are used.
         settings: of the run.
         identity: frozen; its vectors of the photos are computed once.
-        second: another such encoder, for a second opinion; None for none.
+        second: another network from photos to unit vectors, for a second opinion, such as dlib's; None for none. One with a
+            `centre_on` is centred on the training photos first.
         parser: frozen, for the parsing loss; the bundled one where None.
         rng: order, identities and variations.
         device: where networks and losses are computed.
@@ -87,7 +90,7 @@ class FusionTrainer:
         settings: FusionTraining,
         *,
         identity: IdentityEncoder,
-        second: IdentityEncoder | None = None,
+        second: IdentityEncoder | DlibNetwork | None = None,
         parser: FaceParser | None = None,
         rng: torch.Generator,
         device: torch.device = CPU,
@@ -128,6 +131,8 @@ class FusionTrainer:
         }  # fmt: skip
         self.sharp = self._sharpest() if settings.sharp_share else None
         self.vectors = self._identify_photos(self.identity)
+        if isinstance(self.second, DlibNetwork):
+            self.second.centre_on(_unit(self.photos[:: max(1, len(self.photos) // _CENTRED)].to(device)))
         self.second_vectors = None if self.second is None else self._identify_photos(self.second)
 
     def start_from(self, attributes: AttributeEncoder, fusion: FusionGenerator) -> None:
@@ -150,7 +155,7 @@ class FusionTrainer:
         ]
         return torch.cat(energies).topk(count).indices
 
-    def _identify_photos(self, encoder: IdentityEncoder) -> Tensor:
+    def _identify_photos(self, encoder: IdentityEncoder | DlibNetwork) -> Tensor:
         """Identity vectors (2, N, d) of all photos and of all photos mirrored."""
         with torch.no_grad(), half_precision(self.device):
             parts = [_unit(part.to(self.device)) for part in self.photos.split(128)]
@@ -211,22 +216,19 @@ class FusionTrainer:
 
     def _identity_losses(self, images: Tensor, asked: Asked, rows: Tensor, mirrored: Tensor) -> dict[str, Tensor]:
         """`identity_losses` by each encoder; the second knows photos' identities, but no random vectors'."""
-        own = self._own(rows, mirrored)
+        own, enough = self._own(rows, mirrored), self.settings.identity_enough
         with half_precision(self.device):
             looks = self.identity(self._varied(images))
-        enough = self.settings.identity_enough
         identity, leak = identity_losses(looks, asked.vectors, own, ~asked.same, enough=enough)
         losses = {"identity": identity, "leak": leak}
         if self.second is not None and self.second_vectors is not None:
-            known, varied = asked.known, self._varied(images)  # of all rows, so that all processes draw as many numbers
-            if known.any():
-                with half_precision(self.device):
-                    looks = self.second(varied[known])
-                wanted = self._own(asked.rows, asked.mirrored, self.second_vectors)[known]
-                own = self._own(rows, mirrored, self.second_vectors)[known]
-                pair = identity_losses(looks, wanted, own, ~asked.same[known], enough=enough)
-                for name, loss in zip(("second identity", "second leak"), pair, strict=True):
-                    losses[name] = known.float().mean() * loss  # per row of the batch, whoever has it
+            with half_precision(self.device):
+                looks = self.second(self._varied(images))
+            own = self._own(rows, mirrored, self.second_vectors)
+            theirs = self._own(asked.rows, asked.mirrored, self.second_vectors)
+            losses["second identity"], losses["second leak"] = identity_losses(
+                looks, theirs, own, ~asked.same, enough=enough, known=asked.known
+            )
         return losses
 
     def _parsing_loss(self, images: Tensor, rows: Tensor, mirrored: Tensor, inside: Tensor) -> Tensor:

@@ -14,7 +14,7 @@ COMPONENTS = {"eyes": ("eyes", "brows"), "mouth": ("mouth",)}  # crops that have
 
 
 def identity_losses(
-    looks: Tensor, asked: Tensor, own: Tensor, swapped: Tensor, *, enough: float = 1.0
+    looks: Tensor, asked: Tensor, own: Tensor, swapped: Tensor, *, enough: float = 1.0, known: Tensor | None = None
 ) -> tuple[Tensor, Tensor]:
     """Distance of new faces from the target identity, and their excess closeness to the photo's person.
 
@@ -30,6 +30,8 @@ def identity_losses(
         own: (B, d) those of the photos.
         swapped: (B,) True where another identity than the photo's was asked for.
         enough: cosine to who was asked for, in (0, 1], above which nothing is gained.
+        known: (B,) False where this encoder cannot say who was asked for: a stranger, whose cosine to anybody is about 0, so
+            that the first loss is 0 and the second max(0, <looks, own>). All are known where None.
 
     Returns:
         Two means over the batch.
@@ -42,8 +44,10 @@ def identity_losses(
         >>> [round(loss.item(), 3) for loss in identity_losses(bob[None], bob[None], ada[None], swapped)]
         [0.0, 0.0]
     """
-    nearer = (looks * own).sum(1) - (asked * own).sum(1)
-    return F.relu(enough - (looks * asked).sum(1)).mean(), (F.relu(nearer) * swapped).mean()
+    distance, allowed = F.relu(enough - (looks * asked).sum(1)), (asked * own).sum(1)
+    if known is not None:
+        distance, allowed = distance * known, allowed * known
+    return distance.mean(), (F.relu((looks * own).sum(1) - allowed) * swapped).mean()
 
 
 def parsing_loss(logits: Tensor, labels: Tensor, inside: Tensor) -> Tensor:

@@ -10,6 +10,8 @@ import typer
 from semveil.cli import options
 from semveil.cli.train import run as training_run
 
+DLIB = "dlib"
+
 
 def fusion(
     faces: Annotated[Path, typer.Argument(help="Labelled face set, as `semveil train parser` writes it.", metavar="FACES.npz")],
@@ -18,8 +20,10 @@ def fusion(
         Path | None, typer.Option(help="Identity encoder; the bundled one by default.", metavar="FILE.safetensors")
     ] = None,
     second: Annotated[
-        Path | None,
-        typer.Option(help="Second identity encoder, which judges too who is shown.", metavar="FILE.safetensors"),
+        str | None,
+        typer.Option(
+            help="Second identity encoder, which judges too who is shown: `dlib`, or a file.", metavar="FILE.safetensors"
+        ),
     ] = None,
     start: Annotated[
         Path | None, typer.Option(help="Identity model to start from, in place of random weights.", metavar="DIR")
@@ -43,6 +47,8 @@ def fusion(
 
     Example: semveil train fusion labelled.npz --out models/mine
 
+    Example: semveil train fusion labelled.npz --second dlib --out models/mine
+
     Example: semveil train fusion labelled.npz --preset paper --out models/paper
     """
     state = training_run.state_file(out, checkpoint)
@@ -52,8 +58,10 @@ def fusion(
     from semveil.core.registry import suggest
     from semveil.core.rng import streams
     from semveil.models.identity import read_fusion, save_identity_model
+    from semveil.recognition.dlib_network import load_dlib_network
     from semveil.recognition.identity_encoder import (
         BUNDLED,
+        IdentityEncoder,
         identity_encoder_digest,
         identity_encoder_file,
         load_identity_encoder,
@@ -72,8 +80,8 @@ def fusion(
     recogniser, photos = load_identity_encoder(identity_file), load_faces(faces)
     check_size(photos, recogniser.config.size)
     check_labels(photos)
-    other = None if second is None else load_identity_encoder(second)
-    if other is not None:
+    other = None if second is None else load_dlib_network() if second == DLIB else load_identity_encoder(Path(second))
+    if isinstance(other, IdentityEncoder):
         check_size(photos, other.config.size)
     with joined(device) as (processes, place):
         trainer = FusionTrainer(
@@ -92,7 +100,7 @@ def fusion(
             card = {
                 "trained_on": f"{len(trainer.photos)} aligned photos, {len(photos) - len(trainer.photos)} held out",
                 "preset": preset,
-                "second_encoder": None if second is None else identity_encoder_digest(second),
+                "second_encoder": second if second in (None, DLIB) else identity_encoder_digest(Path(second)),
                 "settings": asdict(settings),
             }
             save_identity_model(out, identity_file, *trainer.finished(), card)
