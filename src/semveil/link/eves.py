@@ -12,6 +12,7 @@ from semveil.channels import Link, noise_power
 from semveil.channels.wiretap import AnyChannel, over
 from semveil.mechanisms import Laplace
 from semveil.methods.latent_link import LatentLink
+from semveil.methods.protections import Protection
 from semveil.methods.transmission import Transmission
 
 CHUNK = 500  # transmissions simulated at once
@@ -143,6 +144,24 @@ def hear(
     return replace(sent, symbols=received), power / 2 / sent.gains.square()[:, None]
 
 
+def applies(attack: type[Attack], kind: Protection, *, repeated: bool) -> bool:
+    """Whether an attack can be tried on transmissions under a protection.
+
+    Args:
+        attack: an entry of `ATTACKS`.
+        kind: an entry of `PROTECTIONS`.
+        repeated: whether Eve has further transmissions of the photos.
+
+    Example:
+        >>> from semveil.methods.protections import PROTECTIONS
+        >>> [applies(ATTACKS["glass-box"], PROTECTIONS[name], repeated=False) for name in ("nn", "rotation")]
+        [True, False]
+    """
+    if "protect" in attack.needs:
+        return not (kind.keyed or kind.genuine_noise)  # the same every time, so that it can be inverted
+    return kind.undone if "deprotect" in attack.needs else repeated or "repeats" not in attack.needs
+
+
 def attacks_on(method: LatentLink, sent: Transmission, eve: Eve, names: Sequence[str] | None = None) -> Iterator[Attack]:
     """The attacks that apply to a transmission, in the order of `ATTACKS`.
 
@@ -156,11 +175,11 @@ def attacks_on(method: LatentLink, sent: Transmission, eve: Eve, names: Sequence
         names: restricts the attacks to these names; other names are ignored.
     """
     for attack in dict(ATTACKS.items()).values() if names is None else [ATTACKS[name] for name in ATTACKS if name in names]:
+        if not applies(attack, method.kind, repeated=eve.observation.repeats is not None):
+            continue
         if "protect" in attack.needs:
-            if not (method.kind.keyed or method.kind.genuine_noise):  # the same every time, so that it can be inverted
-                yield GlassBox(lambda block: method.protector.protect(block).block)
+            yield GlassBox(lambda block: method.protector.protect(block).block)
         elif "deprotect" in attack.needs:
-            if method.kind.undone:
-                yield Stolen(lambda block: method.protector.deprotect(block, sent.keyed, sent.bound()))
-        elif "repeats" not in attack.needs or eve.observation.repeats is not None:
+            yield Stolen(lambda block: method.protector.deprotect(block, sent.keyed, sent.bound()))
+        else:
             yield attack()

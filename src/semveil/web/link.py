@@ -16,6 +16,7 @@ from semveil.core.progress import Progress, quiet
 from semveil.core.rng import streams
 from semveil.faces.pixels import to_pixels
 from semveil.link.attack_message import AttackedMessage, Found, attack_message
+from semveil.link.eves import applies
 from semveil.link.measure import compare
 from semveil.link.transmit import Transmitted, meaning
 from semveil.methods.messages import to_message
@@ -132,14 +133,14 @@ def attack_for(protection: str) -> str:
 
 
 def quick_attacks(protection: str) -> list[str]:
-    """Names of the attacks on a single message that take seconds: all but `SLOW` and those that need repeated
-    transmissions.
+    """Names of the attacks on a single message that take seconds: those that apply, but for `SLOW` and a stolen key.
 
     Args:
         protection: name of the protection.
     """
-    stolen = ["stolen"] if protection == "nn" else []
-    return [name for name in ATTACKS if name not in SLOW and not {"repeats", "deprotect"} & set(ATTACKS[name].needs)] + stolen
+    kind = PROTECTIONS[protection]
+    found = [name for name, attack in ATTACKS.items() if name not in SLOW and applies(attack, kind, repeated=False)]
+    return [name for name in found if not (kind.keyed and name == "stolen")]
 
 
 def show_link(sent: Transmitted, tried: AttackedMessage) -> str:
