@@ -466,7 +466,7 @@ def test_8_two_transmissions_of_one_photo_are_linked() -> None:
     assert area(*scores(lambda: haar(d, rng))) == pytest.approx(0.5, abs=5 * chance)
 
 
-# 9. An Eve who tries hears more.
+# 9. An adaptive Eve hears more.
 
 
 def test_9_clipping_and_denoising_beat_direct_decoding() -> None:

@@ -52,7 +52,7 @@ def test_the_pairs_of_all_epsilons_that_are_offered_are_bundled(model: FaceModel
         assert sender(model, protection="nn", train=False, epsilon=float(epsilon)).pair is not None
 
 
-def test_an_eve_who_tries_undoes_the_papers_networks(model: FaceModel) -> None:
+def test_an_adaptive_eve_undoes_the_papers_networks(model: FaceModel) -> None:
     sent = link.send_photo(held.astronaut().pixels, Asked(WITHOUT_KEY), model=model, eve_snr_db=40)
     tried = link.try_attacks(sent, model, 40, [link.attack_for("nn")])
     inverted = sent.result.inverted

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Eves who try, as one call: a message file in, pictures and a summary out."""
+"""Adaptive eavesdroppers, as one call: a message file in, pictures and a summary out."""
 
 from collections.abc import Sequence
 from pathlib import Path

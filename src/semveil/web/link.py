@@ -72,7 +72,7 @@ def send_photo(
 def try_attacks(
     sent: Transmitted, model: FaceModel, eve_snr_db: float, names: Sequence[str], *, progress: Progress = quiet
 ) -> AttackedMessage:
-    """What Eves who try make of the same message, by `attack_message`; they hear it anew, over a channel of the same SNR.
+    """What adaptive Eves recover from the same message, by `attack_message`; they hear it anew, over a channel of the same SNR.
 
     Args:
         sent: result of `send_photo`.
@@ -159,7 +159,7 @@ def show_link(sent: Transmitted, tried: AttackedMessage) -> str:
         Card("Bob", _pixels(result.bob), [bob, *verdict(record["bob"])]),
         Card("Eve", _pixels(result.eve), ["She puts what she hears into the generator.", *verdict(record["eve"])]),
         Card(
-            "An Eve who tries",
+            "Adaptive Eve",
             _pixels(attack.images),
             [f"Attack {attack.name}; she has {has(attack, sent.method.protection)}.", *judged(result.source, attack.images)],
         ),
