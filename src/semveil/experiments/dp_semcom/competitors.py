@@ -291,7 +291,7 @@ def drawing(result: Mapping[str, Any], folder: Path) -> Figure:
         heat_table(axes, table, ["Bob", *attacks], names, colours=far, top=float(np.nanmax(far)))
         axes.axvline(0.5, color="white", lw=3)
         axes.set_title(f"Eve's channel: {ear}")
-    figure.suptitle(f"{LABEL[metric]} (dark: rebuilt), {len(result['photos'])} photos")
+    figure.suptitle(f"{LABEL[metric]} (dark: reconstructed), {len(result['photos'])} photos")
     return figure
 
 

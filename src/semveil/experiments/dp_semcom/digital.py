@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Messages counted honestly: the analogue one repeated and combined, and digital ones, with side information, headers apart.
+"""Messages with all overhead but headers counted: analogue with repetition and combining, and digital with side information.
 
 Digitally faces go as files or as latents, sealed, at capacity or by 5G's codes.
 """

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Every protection against every adversary on real faces: `dp-semcom/security`.
+"""Every protection against every attack, on real faces: `dp-semcom/security`.
 
 What Eve hears of held-out photos is attacked in all ways that `attacks` knows; Bob and direct transmission stand beside it.
 The table is `security.json`, drawn by `security_figure`.
