@@ -190,7 +190,7 @@ def judge(result: dict[str, Any]) -> Iterator[Claim]:
         rates = [m.value / source for (how, _), p in points.items() if how == law and (m := mean(p, "face_detected"))]
         yield Claim(
             "The face detection rate always remains high",
-            f"{min(rates):.3f} to {max(rates):.3f} relative to the photos, over all budgets (target: {DETECTION_AIM:g}); {words}",
+            f"{min(rates):.3f} to {max(rates):.3f} relative to the photos, all budgets (target: {DETECTION_AIM:g}); {words}",
             min(rates) >= DETECTION_AIM,
         )
         drop = paired(least, most, "face_detected")

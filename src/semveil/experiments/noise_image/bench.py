@@ -334,6 +334,6 @@ def label_of(setting: str) -> str:
     Args:
         setting: as cells have it.
     """
-    for name, sign in (("sigma", "σ"), ("epsilon", "ε"), ("delta", "δ"), ("noised", "n(x), true noise")):
+    for name, sign in (("sigma", "σ"), ("epsilon", "ε"), ("delta", "δ"), ("noised", "n(x), genuine noise")):
         setting = setting.replace(name, sign)
     return setting
