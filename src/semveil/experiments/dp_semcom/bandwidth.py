@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Quality over channel uses, analogue and digital, with all overhead counted: `bandwidth.json`.
+"""Quality over channel uses, analogue and digital, side information included: `bandwidth.json`.
 
-The analogue message is repeated and combined. The digital baseline puts the face into a file that as many uses carry, sealed:
-at capacity, which no code reaches, and by 5G's LDPC codes and QAM. semveil's own latents go the same ways.
+The analogue message is repeated and combined. The digital baseline encrypts an image file of a size that fits the same number
+of uses: at capacity, an upper bound, and with 5G's LDPC codes and QAM. semveil's own latents are sent in the same ways.
 """
 
 from collections.abc import Callable

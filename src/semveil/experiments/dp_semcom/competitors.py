@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`dp-semcom/competitors`: protections, some after other papers' abstracts, against every Eve over several channels.
+"""`dp-semcom/competitors`: protections, some based on other papers' abstracts, against every attack over several channels.
 
-`competitors.json` has a cell for each protection and channel: Bob, and each Eve on a channel that is as good as his, better,
-fading, or heard by several antennas. A DeepJSCC stands beside them where one was trained (`deep_jscc_file`).
+`competitors.json` has one cell per protection and channel: Bob, and every attack by an Eve whose channel is as good as his,
+better, fading, or received with several antennas. A DeepJSCC is included if one was trained (`deep_jscc_file`).
 """
 
 from collections.abc import Mapping, Sequence

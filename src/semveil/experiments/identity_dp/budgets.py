@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Effect of identity-dp's budgets, as Markdown tables: expected cosines by mechanism, and ranks of selected public faces.
 
-Nothing is drawn and no photo is read: cosines follow in closed form from the laws ([IDP] uses Laplace noise and d = 512), and
-the looks are those of generated faces.
+There are no figures and no photos: cosines follow in closed form from the noise distributions ([IDP] uses Laplace noise and
+d = 512), and the selected public faces are generated.
 """
 
 from collections.abc import Sequence
