@@ -107,9 +107,9 @@ def test_the_reference_of_clipped_noise_in_closed_form() -> None:
 
 def test_the_reference_of_a_choice() -> None:
     law = choice_law((np.array([0.7, 0.3]), np.array([0.4, 0.6])), lambda outputs: outputs[:, 0])
-    found = law.reference(0, 40_000, np.random.default_rng(7))["likelihood ratio of the choice"]
+    found = law.reference(0, 40_000, np.random.default_rng(7))["likelihood ratio of the selection"]
     assert (found > 0).mean() == pytest.approx(0.7, abs=4.5 * np.sqrt(0.21 / 40_000))
-    assert law.measure(0, np.array([[1.0]]))["likelihood ratio of the choice"] == pytest.approx(np.log(0.3 / 0.6))
+    assert law.measure(0, np.array([[1.0]]))["likelihood ratio of the selection"] == pytest.approx(np.log(0.3 / 0.6))
 
 
 def test_the_circles_reference_is_the_exact_table() -> None:

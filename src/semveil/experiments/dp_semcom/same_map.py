@@ -2,10 +2,10 @@
 """The unprotected baseline of keyed rotation: the same public map without a key.
 
 Rotation centres the private block by a public mean, halves the spread of its variances by a public covariance, and transmits
-the norm to Bob. This improves Bob's reception without any key: no power is spent on the public mean, directions of large variance
-are sent with less gain than those of small variance (under white noise, power proportional to the standard deviation
-minimises the error), and noise along the known norm is removed. A link without the map differs from Bob's in both map and key, a link
-with the map only in the key.
+the norm to Bob. This improves Bob's reception without any key: no power is spent on the public mean, directions of large
+variance are sent with less gain than those of small variance (under white noise, power proportional to the standard deviation
+minimises the error), and noise along the known norm is removed. A link without the map differs from Bob's in both map and key,
+a link with the map only in the key.
 """
 
 import math
