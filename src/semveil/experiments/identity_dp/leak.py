@@ -170,7 +170,7 @@ def load(run: Run) -> LeakBench:
     chosen, loaded = run.preset, load_identity_model(run.model or DEFAULT_IDENTITY_MODEL)
     if data is None:
         raise DataMissing(
-            "the leakage experiment needs several photos per person: name a face set or a folder with lfw with --data"
+            "the leakage experiment needs several photos per person: pass a face set or a folder with lfw as --data"
         )
     faces = leak_faces(
         load_face_set(data, loaded, progress=lambda done, total: run.progress("prepare photos", done, total)),

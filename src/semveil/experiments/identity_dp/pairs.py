@@ -71,7 +71,7 @@ def held_out_people(run: Run, model: IdentityModel) -> PhotoSet:
     """
     preset, data = run.preset, run.data
     if data is None:
-        raise DataMissing("Table III needs several photos per person: name a face set or a folder with lfw with --data")
+        raise DataMissing("Table III needs several photos per person: pass a face set or a folder with lfw as --data")
     faces = load_face_set(data, model, progress=lambda done, total: run.progress("prepare photos", done, total))
     rows = np.flatnonzero(faces.tested & np.char.startswith(faces.source, "lfw/"))
     rng = np.random.default_rng(ORDER_SEED)
