@@ -14,7 +14,7 @@ from semveil.privacy.guarantee import Basis
 
 every_mechanism = pytest.mark.parametrize("name", list(SPHERE_MECHANISMS))
 MADE_FOR_IT = [name for name in SPHERE_MECHANISMS if "laplace" not in name]
-SAME = "same record again, or another"
+SAME = "same record again or a different one"
 
 
 def played(games: list[Game], draws: int = 40_000) -> dict[str, Verdict]:

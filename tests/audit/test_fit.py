@@ -63,7 +63,7 @@ def test_normal_noise_of_the_same_size_is_not_laplace_noise() -> None:
     law = noise_law("laplace", (np.zeros(448), np.ones(448)), 1.0)
     test = FitTest(law, 200, 1e-6, rng)
     found = test.compare(samples(law, lambda w: w + rng.normal(0, np.sqrt(np.pi / 2), (200, 448))))
-    assert found.refuted and found.statistic == "shape of the noise"
+    assert found.refuted and found.statistic == "noise shape"
 
 
 def test_numbers_off_the_grid_are_refuted() -> None:
@@ -100,16 +100,16 @@ def test_the_reference_of_clipped_noise_in_closed_form() -> None:
     law = clipped_laplace_law((lower, upper), scales, lower, upper)
     found = law.reference(0, 40_000, np.random.default_rng(6))
     across = np.exp(-0.5) / 2
-    for name, share in (("numbers at the upper end", across), ("numbers inside the box", 0.5 - across)):
+    for name, share in (("coordinates at the upper bound", across), ("coordinates inside the box", 0.5 - across)):
         mean, error = found[name].mean() / 3, np.sqrt(share * (1 - share) / 120_000)
         assert mean == pytest.approx(share, abs=4.5 * error)
 
 
 def test_the_reference_of_a_choice() -> None:
     law = choice_law((np.array([0.7, 0.3]), np.array([0.4, 0.6])), lambda outputs: outputs[:, 0])
-    found = law.reference(0, 40_000, np.random.default_rng(7))["likelihood ratio of the choice"]
+    found = law.reference(0, 40_000, np.random.default_rng(7))["likelihood ratio of the selection"]
     assert (found > 0).mean() == pytest.approx(0.7, abs=4.5 * np.sqrt(0.21 / 40_000))
-    assert law.measure(0, np.array([[1.0]]))["likelihood ratio of the choice"] == pytest.approx(np.log(0.3 / 0.6))
+    assert law.measure(0, np.array([[1.0]]))["likelihood ratio of the selection"] == pytest.approx(np.log(0.3 / 0.6))
 
 
 def test_the_circles_reference_is_the_exact_table() -> None:

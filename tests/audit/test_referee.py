@@ -65,7 +65,7 @@ def test_a_claim_beyond_what_the_draws_can_show_is_not_testable() -> None:
     found = play(game(randomised_response(3.0), 20.0, faults=(told_apart(20.0),)), draws=2_000)
     assert found.lower < found.max_detectable_epsilon < 20.0
     assert (found.verdict, found.carried_by) == (Verdict.NOT_TESTABLE, None)
-    assert "too little power at this number of draws to detect: epsilon doubled" in found.remark
+    assert "insufficient power at this number of draws to detect: epsilon doubled" in found.remark
 
 
 def test_without_a_planted_fault_nothing_passes() -> None:

@@ -24,7 +24,7 @@ QUESTIONS = (
     Question("Does anything leave my machine?", "web.md#whose-photos-and-for-how-long", "127.0.0.1", "whose photos"),
     Question("Is blurring not enough?", "which-method.md", "trained on blur see through it", "blur anonymous recognisers"),
     Question(
-        "Will somebody still recognise the person?", "methods/identity-dp.md#the-leak-measured", "EdgeFace", "leak measured"
+        "Will somebody still recognise the person?", "methods/identity-dp.md#measured-leakage", "EdgeFace", "leakage measured"
     ),
     Question(
         "What does the certificate say?",

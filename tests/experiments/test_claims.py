@@ -79,7 +79,7 @@ def test_nothing_is_said_about_identity_where_inversions_are_refused() -> None:
     verdicts = _verdicts(_result(PAPER_LIKE, direct=_party(0.05, 0.1), inverted_fppsr=0.25))
     assert verdicts == [True] * 4 + [None, None] + [True] * 2
     text = tables(_result(PAPER_LIKE, direct=_party(0.05, 0.1), inverted_fppsr=0.25))
-    assert "INCONCLUSIVE: the recogniser accepts 75" in text
+    assert "INCONCLUSIVE: the recogniser accepts only 75" in text
     assert "INCONCLUSIVE" not in tables(_result(PAPER_LIKE, direct=_party(0.05, 0.1), inverted_fppsr=0.2))
 
 

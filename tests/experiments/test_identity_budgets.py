@@ -37,7 +37,7 @@ def test_draws_are_accepted_where_the_table_says(name: str) -> None:
 
 def test_the_table_has_the_papers_dimension_and_the_models() -> None:
     lines = cosines(128, 0.3, epsilons=(10.0,)).splitlines()
-    assert lines[0] == "| d | mechanism | ε 10 | mean reaches 0.300 at ε |"
+    assert lines[0] == "| d | mechanism | ε 10 | ε where the mean reaches 0.300 |"
     assert "| 512 | privunit | 0.143 |  |" in lines
     (laplace,) = [line for line in lines if line.startswith("| 128 | laplace |")]
     assert laplace.endswith(f"| {accepted_from('laplace', 128, 0.3):.1f} |")

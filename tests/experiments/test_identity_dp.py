@@ -296,5 +296,5 @@ def test_folders_that_do_not_fit_are_refused(photos: Path, tmp_path: Path) -> No
     wide = tmp_path / "wide" / "one.png"
     wide.parent.mkdir()
     Image.fromarray(to_pixels(torch.zeros(1, 3, 64, 128))[0]).save(wide)
-    with pytest.raises(DataMissing, match="shape"):
+    with pytest.raises(DataMissing, match="aspect ratio"):
         evaluate(photos, {"a": wide.parent}, tmp_path / "out", verifiers=("dlib",))

@@ -97,7 +97,7 @@ def test_other_names_and_sizes_are_refused_with_those_that_there_are(example: ki
     with pytest.raises(ValueError, match=r"no preset named .huge.*available: smoke"):
         reproduce("example/line", "huge", tmp_path)
     kit.written_elsewhere("example/other", table=lambda result: "")
-    with pytest.raises(ValueError, match=r"other\.json of another command"):
+    with pytest.raises(ValueError, match=r"other\.json written by another command"):
         reproduce("example/other", "smoke", tmp_path)
     assert not list(tmp_path.iterdir())
 

@@ -16,7 +16,7 @@ def test_both_encoders_are_measured(tiny_model: Path, monkeypatch) -> None:
     photos = public_photos(model, 2)
     text = compared(model, photos, steps=2)
     own, deep = [line for line in text.splitlines() if line.startswith("| the model's") or line.startswith("| [LDP]")]
-    assert "for want of VGG16's" in deep and "not measured" in deep and "not measured" in own
+    assert "no weights of VGG16" in deep and "not measured" in deep and "not measured" in own
 
     class Colours(ImageFeatures):
         net = "colours"

@@ -56,7 +56,7 @@ def test_only_photos_of_the_split_are_measured(model, faces, tiny_model_folder, 
 
 def test_a_card_needs_people_that_the_model_has_not_seen(tmp_path) -> None:
     for name in ("models/face-model", "models/identity-model"):
-        with pytest.raises(DataMissing, match="name a face set by --data"):
+        with pytest.raises(DataMissing, match="name a face set with --data"):
             reproduce(name, "smoke", tmp_path)
 
 

@@ -156,7 +156,7 @@ def made_result(gain: float, sigmas: tuple[float, ...] = (3.0,)) -> dict:
 
 
 def test_the_effect_of_the_loss_is_judged_over_seeds() -> None:
-    for gain, verdict in ((0.05, "holds"), (0.0, "cannot tell")):
+    for gain, verdict in ((0.05, "holds"), (0.0, "inconclusive")):
         result = made_result(gain)
         claim = next(iter(cell_claims(result)))
         assert claim.verdict == verdict and "over 3 seeds" in claim.ours
@@ -170,12 +170,12 @@ def test_the_effect_of_the_loss_is_judged_over_seeds() -> None:
 
 def test_the_effect_over_all_sigmas_is_the_mean_of_each_seeds() -> None:
     result = made_result(0.05, (3.0, 5.0))
-    claims = [claim for claim in cell_claims(result) if "mean over the σ" in claim.text]
+    claims = [claim for claim in cell_claims(result) if "mean over every σ" in claim.text]
     value = {(c["kind"], c["sigma"], c["seed"]): c["accuracy"]["value"] for c in result["cells"].values()}
     of_seed = [np.mean([value["published", s, k] - value["without loss", s, k] for s in (3.0, 5.0)]) for k in range(3)]
     interval = ttest_1samp(of_seed, 0).confidence_interval(0.95)
     assert [claim.ours for claim in claims] == [f"{Score(float(np.mean(of_seed)), *interval, 3)} over 3 seeds"]
-    assert not [claim for claim in cell_claims(made_result(0.05)) if "mean over the σ" in claim.text], "one sigma is no mean"
+    assert not [claim for claim in cell_claims(made_result(0.05)) if "mean over every σ" in claim.text], "one sigma is no mean"
 
 
 def test_tables_and_drawings_are_made_of_the_json_alone(tmp_path: Path) -> None:
@@ -189,7 +189,7 @@ def test_tables_and_drawings_are_made_of_the_json_alone(tmp_path: Path) -> None:
 def test_what_cannot_be_run_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DataMissing, match="--data"):
         reproduce("noise-image/table3", "small", tmp_path)
-    with pytest.raises(ValueError, match="judges no faces"):
+    with pytest.raises(ValueError, match="uses no face verifier"):
         reproduce("noise-image/table3", "smoke", tmp_path, verifier="dlib")
     with pytest.raises(ValueError, match="model"):
         load(Run("cells", SMOKE, tmp_path, None, "noise-imagine", None, quiet))

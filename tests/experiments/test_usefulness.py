@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Privacy against usefulness: every method is there, claims what it should, and meets the same attackers."""
+"""Privacy-utility comparison: every method is included, states the right claim, and faces the same attackers."""
 
 import json
 from dataclasses import replace
@@ -131,7 +131,7 @@ def test_a_judge_adds_its_columns_and_nothing_is_measured_anew(runs: list[dict[s
     assert judged["latent-dp, gallery, epsilon 8"]["judge_age_error"] == [7.0, None, None]
     assert judged["photo, as it is"]["judge_detected"] == [1.0, 1.0, 1.0]
     without, having = tables(first), tables(second)
-    assert "judge: same expression" in having and "judge: same expression" not in without
+    assert "judge: expression preserved" in having and "judge: expression preserved" not in without
     assert "without an independent judge" in without and "chance is 1 in 7" in having
     assert "| latent-dp, gallery, epsilon 8 | 8 of all codes | proved |" in having
 

@@ -99,7 +99,7 @@ def test_anybodys_folder_is_evaluated(with_files: bool, tmp_path: Path, monkeypa
     other = [row["kept"]["five_point_error"][0] for row in result["rows"][1:]]
     assert any(value is None or value > 0 for value in other)
     words = tables(result)
-    assert "five points / eye distance" in words and ("judge: same expression" in words) == with_files
+    assert "landmark error / eye distance (five points)" in words and ("judge: expression preserved" in words) == with_files
 
 
 def test_a_sex_that_the_judge_does_not_tell_is_not_compared() -> None:

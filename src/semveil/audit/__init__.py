@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Distinguishing games that bound epsilon from below: what a claim of privacy must survive."""
+"""Empirical privacy auditing: distinguishing games that bound epsilon from below."""
 
 from semveil.audit.bounds import Floats
 from semveil.audit.faults import (

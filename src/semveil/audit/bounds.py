@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What counted draws prove: Clopper-Pearson bounds on two probabilities and the epsilon that they force."""
+"""Lower bounds on epsilon from counts: Clopper-Pearson bounds on two probabilities, and the epsilon that they imply."""
 
 import math
 from typing import Any

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Events to count, chosen on draws that are not counted: half-lines of a statistic."""
+"""Test events, thresholds on a statistic, selected on draws that are not used for the count."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

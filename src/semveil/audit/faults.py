@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Faults to plant: what a game must catch before its `pass` is worth anything."""
+"""Planted faults, which a game must detect for its `pass` to be meaningful."""
 
 from collections.abc import Callable, Sequence
 

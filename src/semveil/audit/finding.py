@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The outcome of a distinguishing game, and the verdict that follows from it."""
+"""The outcome of a distinguishing game, and its verdict."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -85,11 +85,11 @@ class Finding:
         epsilon = self.claim.epsilon
         match self.verdict:
             case Verdict.NOT_TESTABLE if epsilon is None:
-                return "no epsilon is claimed, and the outputs do not always distinguish the inputs"
+                return "no epsilon is claimed, and not every output identifies its input"
             case Verdict.NOT_TESTABLE:
                 missed = [power.fault for power in self.powers if not power.caught]
                 return (
-                    f"too little power at this number of draws to detect: {', '.join(missed)}"
+                    f"insufficient power at this number of draws to detect: {', '.join(missed)}"
                     if missed
                     else "no fault was planted"
                 )

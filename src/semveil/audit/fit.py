@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Goodness of fit of released outputs to the law that a claim rests on."""
+"""Goodness of fit of released outputs to the distribution assumed by a claim."""
 
 import math
 from collections.abc import Mapping

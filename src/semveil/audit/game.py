@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A distinguishing game: two neighbouring inputs, what a release shows of either, the claim, and the faults it must catch."""
+"""A distinguishing game: two neighbouring inputs, their release, statistics of it, the claim, and faults to detect."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -36,7 +36,7 @@ class Fault:
 
     def __post_init__(self) -> None:
         if (self.draw is None) == (self.change is None):
-            raise ValueError(f"the fault {self.name!r} needs draws of its own or a change of sound outputs, and not both")
+            raise ValueError(f"the fault {self.name!r} needs either its own draws or a modification of sound outputs, not both")
 
 
 @dataclass(frozen=True, eq=False)

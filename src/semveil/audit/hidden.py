@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Games for protection that hides its input by a key: what is sent should look alike for all inputs."""
+"""Games for keyed protection: the transmitted signal should have the same distribution for all inputs."""
 
 from collections.abc import Callable, Mapping, Sequence
 
@@ -129,4 +129,4 @@ def circle_game(
     faults: tuple[Fault, ...] = () if doubled is None else (at_twice_the_budget(at(doubled)),)
     if claim.epsilon == 0:
         faults = (nonce_reused(at(draw)), Fault(MIXED, change=mixed))
-    return Game(target, "opposite points of the circle", claim, at(draw), ratio, faults=faults, share=share)
+    return Game(target, "antipodal points of the circle", claim, at(draw), ratio, faults=faults, share=share)

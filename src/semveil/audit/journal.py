@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Findings of an audit as they come, so that one that was broken off goes on where it stopped."""
+"""Journal of findings during an audit, so that an interrupted audit can resume."""
 
 import hashlib
 import json

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The laws that claims rest on, sampled by numpy and scipy: an independent account of what releases should show."""
+"""Distributions assumed by claims, sampled with numpy and scipy as an independent reference for releases."""
 
 from collections.abc import Callable, Mapping, Sequence
 
@@ -10,7 +10,7 @@ from semveil.audit.bounds import Floats
 from semveil.audit.game import Law
 from semveil.privacy.gaussian_curve import gaussian_ratio
 
-OFF_GRID = "numbers off the grid"
+OFF_GRID = "values off the grid"
 ADDED = ("laplace", "l2-laplace")  # laws on the sphere that add noise; Laplace's depends on the direction
 
 
@@ -36,9 +36,9 @@ def noise_law(
     noisy = widths > 0
 
     def measured(noise: Floats) -> dict[str, Floats]:
-        found = {"size of the noise": _SIZES[kind](noise)}
+        found = {"noise magnitude": _SIZES[kind](noise)}
         if n > 1 and kind != "l2-laplace":
-            found["shape of the noise"] = _shape(noise, _LAWS[kind])
+            found["noise shape"] = _shape(noise, _LAWS[kind])
         return found
 
     def measure(world: int, outputs: Floats) -> Mapping[str, Floats]:
@@ -80,8 +80,8 @@ def clipped_laplace_law(
     def counted(outputs: Floats) -> dict[str, Floats]:
         inside = (outputs > lower) & (outputs < upper) & widths
         return {
-            "numbers inside the box": inside.sum(1).astype(np.float64),
-            "numbers at the upper end": ((outputs >= upper) & widths).sum(1).astype(np.float64),
+            "coordinates inside the box": inside.sum(1).astype(np.float64),
+            "coordinates at the upper bound": ((outputs >= upper) & widths).sum(1).astype(np.float64),
         }
 
     def measure(world: int, outputs: Floats) -> Mapping[str, Floats]:
@@ -101,7 +101,7 @@ def clipped_laplace_law(
             found[OFF_GRID] = np.zeros(count)
         return found
 
-    return Law("Laplace noise of the stated scales between two clippings", measure, reference)
+    return Law("Laplace noise of the stated scales, clipped before and after", measure, reference)
 
 
 def singular_value_law(crops: Sequence[Floats], rank: int, scale: float) -> Law:
@@ -115,11 +115,11 @@ def singular_value_law(crops: Sequence[Floats], rank: int, scale: float) -> Law:
     values = [np.linalg.svd(crop, compute_uv=False)[:, :rank].ravel() for crop in crops]
 
     def measure(world: int, outputs: Floats) -> Mapping[str, Floats]:
-        return {"length of the picture": np.linalg.norm((outputs + 1) * 127.5, axis=1)}
+        return {"norm of the picture": np.linalg.norm((outputs + 1) * 127.5, axis=1)}
 
     def reference(world: int, count: int, rng: np.random.Generator) -> Mapping[str, Floats]:
         noisy = values[world] + scale * _k_norm(rng, count, len(values[world]))
-        return {"length of the picture": np.linalg.norm(np.maximum(noisy, 0), axis=1)}
+        return {"norm of the picture": np.linalg.norm(np.maximum(noisy, 0), axis=1)}
 
     return Law("K-norm noise of the stated scale on singular values", measure, reference)
 
@@ -137,7 +137,10 @@ def ball_law(clean: Sequence[Floats], sigma: float, radius: float) -> Law:
     def found(world: int, outputs: Floats) -> dict[str, Floats]:
         lengths = np.linalg.norm(outputs, axis=1)
         inside = np.where(lengths < radius * (1 - 2.0**-16), lengths, radius)
-        return {"along the record": outputs @ clean[world] / np.linalg.norm(clean[world]), "from the middle": inside}
+        return {
+            "projection onto the record": outputs @ clean[world] / np.linalg.norm(clean[world]),
+            "distance from the centre": inside,
+        }
 
     def measure(world: int, outputs: Floats) -> Mapping[str, Floats]:
         return found(world, outputs[:, :n])
@@ -147,7 +150,7 @@ def ball_law(clean: Sequence[Floats], sigma: float, radius: float) -> Law:
         lengths = np.linalg.norm(noisy, axis=1, keepdims=True)
         return found(world, noisy * np.minimum(1, radius / lengths))
 
-    return Law("normal noise of the stated deviation between two clippings to a ball", measure, reference)
+    return Law("Gaussian noise of the stated standard deviation, clipped to a ball before and after", measure, reference)
 
 
 def choice_law(probabilities: Sequence[Floats], chosen: Callable[[Floats], Floats]) -> Law:
@@ -160,13 +163,13 @@ def choice_law(probabilities: Sequence[Floats], chosen: Callable[[Floats], Float
     ratio = np.log(probabilities[0]) - np.log(probabilities[1])
 
     def measure(world: int, outputs: Floats) -> Mapping[str, Floats]:
-        return {"likelihood ratio of the choice": ratio[chosen(outputs).astype(np.int64)]}
+        return {"likelihood ratio of the selection": ratio[chosen(outputs).astype(np.int64)]}
 
     def reference(world: int, count: int, rng: np.random.Generator) -> Mapping[str, Floats]:
         drawn = rng.choice(len(ratio), count, p=probabilities[world] / probabilities[world].sum())
-        return {"likelihood ratio of the choice": ratio[drawn]}
+        return {"likelihood ratio of the selection": ratio[drawn]}
 
-    return Law("the exponential mechanism of the stated rate", measure, reference)
+    return Law("the exponential mechanism of the stated epsilon", measure, reference)
 
 
 def circle_law(centres: Sequence[Floats], points: int, epsilon: float, read: Callable[[Floats], Floats]) -> Law:
@@ -218,7 +221,7 @@ def cosine_law(name: str, dimension: int, epsilon: float, towards: Sequence[Floa
             found[OFF_GRID] = np.zeros(count)
         return found
 
-    return Law(f"the {name} law of the stated epsilon", measure, reference, same=name not in ADDED)
+    return Law(f"the {name} distribution of the stated epsilon", measure, reference, same=name not in ADDED)
 
 
 def _rows(count: int, width: int) -> list[int]:

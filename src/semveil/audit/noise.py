@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Games for additive noise: its law, and the bits of its floats."""
+"""Games for additive noise: its distribution, and the low bits of floating-point outputs."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace

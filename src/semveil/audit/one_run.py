@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Auditing a private training in one run, with many canaries at once (Steinke, Nasr and Jagielski, NeurIPS 2023).
 
-Each canary is in the training set or not by a coin of its own. Afterwards an auditor who sees what was trained guesses the
-coins of some canaries. If the training is (epsilon, delta)-private for one picture added or left out, the number of right
-guesses is, but for delta, not larger than that of independent guesses which are right with probability
+Each canary is included in the training set by an independent fair coin. Afterwards an auditor with the trained networks guesses
+the coins of some canaries. If the training is (epsilon, delta)-private under adding or removing one picture, the number of
+correct guesses is, up to delta, stochastically bounded by that of independent guesses that are correct with probability
 e^epsilon / (e^epsilon + 1).
 """
 

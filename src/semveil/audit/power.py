@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How surely a test of this size catches a fault: exact binomial probabilities, from one play of the fault.
+"""Power of a test of this size against a planted fault: exact binomial probabilities, from one play of the fault.
 
-The fault is played once, in the same game with as many draws. Its events have unknown probabilities, which
-Clopper-Pearson bounds enclose with confidence `1 - DOUBT`; from the less favourable ends follows, without further
-draws, in what share of repetitions the same events would refute the claim.
+The fault is played once, in the same game with as many draws. Clopper-Pearson bounds enclose the unknown
+probabilities of its events with confidence `1 - DOUBT`; the less favourable ends give, without further draws, the
+fraction of repetitions in which the same events would refute the claim.
 """
 
 from dataclasses import dataclass

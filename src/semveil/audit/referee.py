@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Plays a distinguishing game: events chosen on one half of the draws and counted on the other bound epsilon.
+"""Plays a distinguishing game: events selected on one half of the draws and counted on the other half bound epsilon.
 
-The faults that the game plants are played in the same way, with as many draws, and say how surely the test catches them.
+The planted faults are played in the same way, with as many draws, which gives the power of the test against them.
 """
 
 import time

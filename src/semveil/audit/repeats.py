@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Two releases, one after the other: is it the same photo again, or another one?"""
+"""Games on two successive releases: the same photo again, or a different one."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -19,7 +19,7 @@ def repeat_game(
     once: Once,
     inputs: Sequence[Floats],
     *,
-    pair: str = "same record again, or another",
+    pair: str = "same record again or a different one",
     share: float = 0.02,
 ) -> Game:
     """Releases of (x, x) against (x, x'): neighbours in the second release only, so one release's claim must hold.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The audit: play every game there is for what is asked, at several claimed budgets."""
+"""The audit: play all games of the requested targets at several claimed budgets."""
 
 from collections.abc import Callable, Sequence
 from functools import partial

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Worst-case inputs by search: the pair of records that a game tells apart best is looked for before it is played.
+"""Search for worst-case inputs: the pair of records that a game distinguishes best is sought before the game is played.
 
-As in DP-Auditorium (Kong et al., 2023) the search and the test are separate: the search only proposes a pair, by scores of
-few draws that promise nothing, and the game plays it with fresh ones, so its bounds need no correction.
+As in DP-Auditorium (Kong et al., 2023) the search and the test are separate: the search only proposes a pair, by scores
+from few draws, and the game is played with fresh draws, so its bounds need no correction.
 """
 
 from collections.abc import Callable, Sequence

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What an auditor computes of an output: likelihood ratios of the known laws, and what floats and repeats give away."""
+"""Test statistics of outputs: likelihood ratios of known distributions, and leakage by floats and repetition."""
 
 import numpy as np
 

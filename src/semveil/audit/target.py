@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What can be audited, by name; every file of `semveil.audit.games` registers its own targets."""
+"""Audit targets by name; every module of `semveil.audit.games` registers its own."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -62,7 +62,7 @@ class TargetFile:
     position: int
 
 
-TARGET_FILES: Registry[TargetFile] = Registry("file of audit targets")
+TARGET_FILES: Registry[TargetFile] = Registry("module of audit targets")
 """By name of the module; `targets` imports the files, which fill it."""
 
 

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Results of the papers, a folder for each paper and a file for each result, found by name.
+"""Experiments: one package per paper and one module per result, discovered by name.
 
-`kit` has what they share: the description of a result (`kit.experiment`), the one driver (`kit.reproduce`), what is kept
-(`kit.keeping`), statistics, plots, tables, claims, photos. A result is added by one file in its paper's folder that calls
-`kit.experiment.experiment`; nothing else lists it. `models` has the model cards' figures,
-`demo` the first look. A paper's folder imports from the kit, not from another paper's.
+`kit` is shared by all: result descriptions (`kit.experiment`), the driver (`kit.reproduce`), caching (`kit.keeping`),
+statistics, plots, tables, claims, photos. To add a result, add a module to its paper's package that calls
+`kit.experiment.experiment`; there is no central list. `models` holds the measurements of the model
+cards, `demo` the demo. A paper's package imports from the kit, not from another paper's.
 """

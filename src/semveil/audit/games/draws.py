@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Games for what dp-image pays for several draws, of which a public test chooses one."""
+"""Games for the privacy cost of several draws in dp-image, one of which is selected by a public test."""
 
 from functools import partial
 from typing import Any
@@ -57,7 +57,7 @@ def draws_games(epsilon: float) -> list[Game]:
     return [
         Game(
             TARGET,
-            f"black and white photo, the first bright one of {DRAWS} draws",
+            f"black and white photo, first bright draw of {DRAWS}",
             claim,
             partial(draw, method, None),
             lambda outputs: {**contrasts(outputs, first, second), "brightness": outputs.mean(1)},
@@ -94,7 +94,7 @@ def _law(clean: tuple[Floats, Floats], scale: float) -> Law:
     """Independent draws of Laplace noise, the first bright one or the last; both of its statistics know how many there are."""
 
     def measured(outputs: Floats, world: int) -> dict[str, Floats]:
-        return {"brightness": outputs.mean(1), "size of the noise": np.abs(outputs - clean[world]).mean(1) / scale}
+        return {"brightness": outputs.mean(1), "noise magnitude": np.abs(outputs - clean[world]).mean(1) / scale}
 
     def reference(world: int, count: int, rng: np.random.Generator) -> Any:
         n = len(clean[world])
@@ -103,4 +103,4 @@ def _law(clean: tuple[Floats, Floats], scale: float) -> Law:
         bright[:, -1] = True
         return measured(drawn[np.arange(count), bright.argmax(1)], world)
 
-    return Law(f"the first accepted of {DRAWS} draws", lambda world, outputs: measured(outputs, world), reference)
+    return Law(f"the first accepted draw of {DRAWS}", lambda world, outputs: measured(outputs, world), reference)

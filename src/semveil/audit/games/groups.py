@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A game for group photos: the crop that one face is protected from must not depend on the face beside it."""
+"""A game for group photos: the crop of one face must not depend on a neighbouring face."""
 
 from functools import partial
 
@@ -50,7 +50,7 @@ def _game(apart: float) -> Game:
     columns = np.tile(np.arange(SIZE).repeat(3), SIZE)
     return Game(
         TARGET,
-        f"a face {apart:g} crop sides beside it, dark or bright",
+        f"neighbouring face {apart:g} crop sides away, dark or bright",
         Guarantee(0.0, "the face beside the one that the crop is of", Basis.PROVED),
         partial(draw, True),
         lambda outputs: {

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Games for identity-dp as a whole: photos in, pictures out."""
+"""Games for identity-dp end to end: photos in, pictures out."""
 
 import tempfile
 from collections.abc import Callable, Mapping
@@ -109,7 +109,7 @@ def identity_games(variant: str, epsilon: float | None) -> list[Game]:
     if claim.epsilon is None:
         return games
     whole = Guarantee.none("the whole photo", reason=f"not covered: {', '.join(claim.not_covered)}")
-    game, _ = _games(variant, model, epsilon, "black and white photo, all of it", CERTAIN_SHARE)
+    game, _ = _games(variant, model, epsilon, "black and white photo, including attributes", CERTAIN_SHARE)
     real = [_game_of_real_size(variant, epsilon)] if variant == DEFAULT and (epsilon or 0) >= REAL_EPSILON else []
     return [*games, *real, replace(game, claim=whole, law=None)]
 

@@ -74,7 +74,7 @@ def _games(method: Any, options: str) -> list[Game]:
         gaussian=gaussian,
         share=SHARE,
     )
-    again = f"same crop again, or another, {options}"
+    again = f"same crop again or a different one, {options}"
     return [game, repeat_game(game, once, clean, pair=again, share=REPEAT_SHARE)]
 
 

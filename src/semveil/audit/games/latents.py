@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Games for dp-image and latent-dp as a whole: photos in, pictures out."""
+"""Games for dp-image and latent-dp end to end: photos in, pictures out."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Games for the ledger: what it says of a record of releases must not be below what can be shown from all of them."""
+"""Games for the ledger: its total epsilon must not be below the lower bound measured over all releases."""
 
 import tempfile
 from collections.abc import Callable, Sequence

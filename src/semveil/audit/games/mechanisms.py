@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Games for the registered noise laws, as simulations draw them and as releases do."""
+"""Games for the registered noise distributions, as sampled in simulations and in releases."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace

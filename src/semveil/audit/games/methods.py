@@ -79,7 +79,7 @@ def rotation_games(epsilon: float | None = None) -> list[Game]:
     return [
         hidden_game(
             "rotation",
-            "a corner, and half way to the other",
+            "a corner and half of the opposite corner",
             _drawn(rotation, inputs),
             inputs,
             rotation.guarantee("the block"),

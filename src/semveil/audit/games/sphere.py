@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Games for the mechanisms on the unit sphere: opposite poles, and poles that are near each other."""
+"""Games for the mechanisms on the unit sphere, with antipodal and with nearby vectors."""
 
 import math
 from collections.abc import Callable

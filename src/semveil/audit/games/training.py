@@ -74,7 +74,7 @@ def _step_game(epsilon: float) -> Game:
 
     return Game(
         TARGET,
-        "a step's gradient, without or with a picture",
+        "gradient of one step, with or without a picture",
         claim,
         lambda world, count: np.stack([once(world) for _ in range(count)]),
         lambda outputs: contrasts(outputs, *clean),

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the table of privacy against usefulness compares: all methods and baselines, at the same budgets for the whole crop."""
+"""Cases of the privacy-utility comparison: all methods and baselines, at the same budgets for the whole crop."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

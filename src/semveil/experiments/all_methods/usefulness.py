@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Privacy against usefulness: every method and baseline on the same photos, before the same attackers.
+"""Privacy-utility comparison: every method and baseline on the same photos, against the same attackers.
 
     semveil reproduce all-methods/usefulness --preset small --data FACES
 
-Pictures are written beside the JSON, large enough for an independent judge (`docs/utility.md`). Where its `faces.jsonl` lies in
-the folder too, the same command adds what it saw; nothing else is measured anew.
+Pictures are written next to the JSON, large enough for an independent judge (`docs/utility.md`). If its `faces.jsonl` is in the
+folder too, the same command adds its judgements and repeats no other measurement.
 """
 
 from collections.abc import Mapping, Sequence
@@ -44,6 +44,7 @@ from semveil.recognition.verifier import Verifier
 PICTURES, JUDGEMENTS = "pictures", "faces.jsonl"
 JUDGED_SIDE = 256  # px at least: a judge rounds its points to whole pixels
 _MARKERS = dict(zip(("dp-semcom", "dp-image", "latent-dp", "identity-dp", "noise-image"), "o^vsD", strict=True))
+_SHOWN = {"photo, as it is": "unprotected photo", "inversion, without noise": "inversion"}  # labels of cases
 
 
 @dataclass(frozen=True)
@@ -146,7 +147,7 @@ def _faces(run: Run, face: FaceModel) -> SecurityFaces:
     if preset.split is None and run.data is None:
         return generated_faces(face, preset.attacked, preset.public)
     if run.data is None:
-        raise DataMissing(f"preset {preset.name} measures {preset.split} people: name a face set or a folder by --data")
+        raise DataMissing(f"preset {preset.name} measures {preset.split} people: name a face set or a folder with --data")
     sizes = {"attacked": preset.attacked, "gallery": preset.gallery, "public": preset.public}
     return real_faces(run.data, face, split=preset.split or "development", **sizes)
 
@@ -218,24 +219,31 @@ def _judged(cases: Mapping[str, Any], judgements: Path, folder: Path) -> dict[st
 
 
 def table(result: Mapping[str, Any]) -> list[str]:
-    """Two tables: what each case promises and what attackers make of it; what of the faces is kept."""
+    """Two tables: guarantee and identification rates of each case; utility."""
     cases: Mapping[str, Mapping[str, Any]] = result["cases"]
     verifiers = list(result["config"]["verifiers"])
     attackers = [f"{name}{how}" for name in verifiers for how in ("", ", trained")]
-    head = ["case", "ε and what it covers", "basis", "face detected", "SSIM", *(f"not accepted, {name}" for name in verifiers)]
-    head += [f"rank 1, {name}" for name in attackers]
+    head = ["case", "ε (coverage)", "basis", "face detection rate", "SSIM", *(f"PSR, {name}" for name in verifiers)]
+    head += [f"rank-1 rate, {name}" for name in attackers]
     rows = []
     for name, case in cases.items():
         columns = ["face_detected", "ssim", *(f"protected {verifier}" for verifier in verifiers)]
         cells = means(case, columns)
-        rows.append([name, *_claim(case["guarantee"]), *cells, *(_rank(case["reidentified"].get(who)) for who in attackers)])
+        rows.append(
+            [
+                _SHOWN.get(name, name),
+                *_claim(case["guarantee"]),
+                *cells,
+                *(_rank(case["reidentified"].get(who)) for who in attackers),
+            ]
+        )
     seen: Mapping[str, Any] = next(iter(result.get("judged", {}).values()), {})
-    kept = [(name, {**case["kept"], **seen.get(name, {})}) for name, case in cases.items()]
+    kept = [(_SHOWN.get(name, name), {**case["kept"], **seen.get(name, {})}) for name, case in cases.items()]
     return [_about(result), markdown(head, rows), utility_table(kept)]
 
 
 def drawing(result: Mapping[str, Any], folder: Path) -> Figure:
-    """Every case as a point: how often the best attacker finds the person, and how far the landmarks moved."""
+    """Every case as a point: rank-1 rate of the strongest attacker, and landmark error."""
     figure = Figure(figsize=(8.6, 5.4))
     axes = figure.subplots()
     epsilons = result["config"]["preset"]["epsilons"]
@@ -246,13 +254,15 @@ def drawing(result: Mapping[str, Any], folder: Path) -> Figure:
             continue
         look = {"color": colours.get(case["asked_epsilon"], "#999999"), "marker": _MARKERS.get(case["method"], "x")}
         axes.plot([ranks], [error.value], ls="", alpha=0.8, label=case["method"], **look)
-    axes.set(xlabel="found first by the best attacker", ylabel="landmark error / eye distance (dlib's five points)")
+    axes.set(
+        xlabel="rank-1 identification rate, strongest attacker", ylabel="landmark error / eye distance (dlib's five points)"
+    )
     handles = {label: handle for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)}
     marks = [axes.plot([], [], ls="", marker="o", color=colour)[0] for colour in colours.values()]
     names = [*handles, *(f"$\\epsilon$ {epsilon:g}" for epsilon in colours)]
     figure.legend([*handles.values(), *marks], names, loc="outside lower center", ncols=5)
     preset = result["config"]["preset"]["name"]
-    axes.set_title(f"Privacy against usefulness, {result['config']['photos']['count']} photos ({preset}); grey: no budget")
+    axes.set_title(f"Privacy vs. utility, {result['config']['photos']['count']} photos ({preset}); grey: no epsilon")
     return figure
 
 
@@ -266,7 +276,7 @@ def _claim(guarantee: Mapping[str, Any] | None) -> tuple[str, str]:
     if guarantee["epsilon"] is None:
         return "none", guarantee["basis"]
     delta = f", δ {guarantee['delta']:.2g}" if guarantee["delta"] else ""
-    part = "" if guarantee["whole_record_epsilon"] is not None else " only; the rest is in clear"
+    part = "" if guarantee["whole_record_epsilon"] is not None else " only; the rest is in the clear"
     return f"{number(float(format(guarantee['epsilon'], '.4g')))}{delta} of {guarantee['covers']}{part}", guarantee["basis"]
 
 
@@ -282,8 +292,9 @@ def _about(result: Mapping[str, Any]) -> str:
     judge = "with" if result.get("judged") else "without"
     return (
         f"{config['photos']['description']}; models {model['name']} (`{model['digest'][:12]}`) and {identity['name']} "
-        f"(`{identity['digest'][:12]}`); one draw per photo, noise simulated, guarantees those of a release{guessing}. Trained "
-        f"attackers protected public faces themselves. Means over photos with 95 % intervals; {judge} an independent judge."
+        f"(`{identity['digest'][:12]}`); one draw per photo, noise simulated, guarantees those of a release{guessing}. "
+        "Trained attackers learned from public faces that they protected themselves. Means over photos with 95 % intervals; "
+        f"{judge} an independent judge."
     )
 
 

@@ -136,10 +136,10 @@ def _figure(content: dict[str, Any], pictures: Pictures) -> Any:
         ])  # fmt: skip
     config, claim = content["config"], content["keyed"]["guarantee"]
     aside = (
-        f"Sent at {config['snr_db']:g} dB to both; judge of identity: {config['verifier']['name']}.\n"
+        f"Sent at {config['snr_db']:g} dB to both; recogniser: {config['verifier']['name']}.\n"
         f"Nominal $\\epsilon$: the paper's networks, for {', '.join(_short(config['private_parts']))}.\n"
-        "A setting that guarantees nothing (basis: none);\nan Eve who tries undoes them (semveil attack).\n"
-        f"Last column: {claim['covers']}, under a key that Bob has.\n"
+        "A setting that guarantees nothing (basis: none);\nan adaptive eavesdropper inverts them (semveil attack).\n"
+        f"Last column: {claim['covers']}, under a key shared with Bob.\n"
         f"$\\epsilon$ = {claim['epsilon']:g}, $\\delta$ = {claim['delta']:.2g} (basis: {claim['basis']})."
     )
     return draw_pictures(rows, title="One photo, two receivers", row_labels=("", "Bob", "Eve"), aside=aside)
@@ -159,17 +159,17 @@ def _short(parts: list[str]) -> list[str]:
 
 
 def _table(content: dict[str, Any]) -> Table:
-    """Fits 80 columns; only the promise may be folded."""
+    """Fits 80 columns; only the guarantee may be folded."""
     records = [*content["images"], content["keyed"]]
     measured = "LPIPS" if records[0]["bob"]["lpips"] is not None else "PSNR in dB"
     snr, judge = content["config"]["snr_db"], content["config"]["verifier"]["name"]
-    title = f"{measured} to the photo at {snr:g} dB, and whom {judge} sees"
+    title = f"{measured} to the photo at {snr:g} dB, and identity decision of {judge}"
     table = Table(box=SIMPLE_HEAD, title=title, title_justify="left")
     for column in ("protection", "Bob", "person", "Eve", "person"):
         table.add_column(column, justify="right" if column in ("Bob", "Eve") else "left", no_wrap=True)
-    table.add_column("promise (basis)", overflow="fold")
+    table.add_column("guarantee (basis)", overflow="fold")
     first = records[0]
-    for name, party in (("model alone", "inverted"), ("no protection", "direct")):
+    for name, party in (("inversion only", "inverted"), ("no protection", "direct")):
         table.add_row(name, _number(first[party]), _seen(first[party]), "", "", "none (none)")
     for record in records:
         bob, eve = record["bob"], record["eve"]

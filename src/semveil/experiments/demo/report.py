@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The demo's web page: one file, no script, nothing loaded from elsewhere."""
+"""The demo's web page: a single file without scripts or external resources."""
 
 import base64
 import io
@@ -143,9 +143,9 @@ def _guarantees(records: list[dict[str, Any]]) -> str:
     return (
         f'<div class="note"><ul>{items}</ul></div>'
         "<p>The nominal ε is the setting that the protection networks were trained with. They are deterministic, so no "
-        "differential privacy follows from them: an attacker who knows some of the sent photos can learn to undo them "
+        "differential privacy follows from them: an eavesdropper who knows some of the sent photos can learn to invert them "
         "(<code>semveil attack</code>), and the codes that they do not protect (hair, mouth, nose, background, ...) are sent "
-        "in the clear. Under a key all codes are hidden, with new noise for every message; whoever has the key sees what Bob "
+        "in the clear. Under a key all codes are hidden, with new noise for every message; anyone with the key sees what Bob "
         "sees.</p>"
     )
 

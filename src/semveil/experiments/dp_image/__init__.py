@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""dp-image's results [DPI]."""
+"""Results of dp-image [DPI]."""

@@ -27,8 +27,8 @@ from semveil.experiments.kit.tables import claims_table, heads, markdown, means
 from semveil.methods.dp_image import SENSITIVITIES, STYLES, DPImage
 from semveil.metrics import face_detected
 
-WITHOUT_NOISE = {"color": COLOURS["inverted"], "ls": ":", "label": "no noise: inverted and synthesised"}
-SCALE_LABEL = "scale of the noise $\\Delta f/\\epsilon$ (latent units)"
+WITHOUT_NOISE = {"color": COLOURS["inverted"], "ls": ":", "label": "no noise (inversion)"}
+SCALE_LABEL = "noise scale $\\Delta f/\\epsilon$ (latent units)"
 
 
 def run(bench: LatentBench, folder: Path, progress: Progress, keep: Keep) -> dict[str, Any]:
@@ -94,10 +94,10 @@ def similarity_drawn(result: dict[str, Any], folder: Path) -> Figure:
     axes = figure.subplots()
     _over_scales(axes, result, "identity_similarity")
     level(axes, result["inverted"], "identity_similarity", **WITHOUT_NOISE)
-    axes.axhline(result["config"]["verifier"]["threshold"], color=COLOURS["direct"], ls="--", label="same person from here")
+    axes.axhline(result["config"]["verifier"]["threshold"], color=COLOURS["direct"], ls="--", label="verification threshold")
     others = result["other_people"]["identity_similarity"]
     if others is not None:
-        axes.axhline(others, color=COLOURS["direct"], ls=":", label="other people")
+        axes.axhline(others, color=COLOURS["direct"], ls=":", label="different people (mean)")
     axes.set(ylabel="identity similarity to the photo")
     _epsilon_above(axes, result)
     legend(figure, [axes], 2)
@@ -106,14 +106,14 @@ def similarity_drawn(result: dict[str, Any], folder: Path) -> Figure:
 
 
 def shares_drawn(result: dict[str, Any], folder: Path) -> Figure:
-    """Shares taken for another person, and shares with a face that dlib finds, over scales (Fig. 10)."""
+    """FPPSR and face detection rate over scales (Fig. 10)."""
     figure = Figure(figsize=(11.4, 5.2))
     left, right = figure.subplots(1, 2)
     _over_scales(left, result, "fppsr")
     level(left, result["inverted"], "fppsr", **WITHOUT_NOISE)
-    left.set(ylabel="share judged another person", ylim=(-0.03, 1.03))
+    left.set(ylabel="fraction rejected by the recogniser (FPPSR)", ylim=(-0.03, 1.03))
     _over_scales(right, result, "face_detected")
-    right.set(ylabel="share in which dlib finds a face", ylim=(-0.03, 1.03))
+    right.set(ylabel="face detection rate (dlib)", ylim=(-0.03, 1.03))
     for axes in (left, right):
         _epsilon_above(axes, result)
     legend(figure, [left])
@@ -143,7 +143,7 @@ def table(result: dict[str, Any]) -> Iterator[str]:
     """Epsilons and metrics at every scale, and what the paper says of them."""
     epsilons = ["ε by the clip box", "ε as published (observed)", "privacy loss per unit of L1"]
     metrics = ("identity_similarity", "fppsr", "fppsr_to_inversion", "face_detected")
-    head = ["noise on", "scale", *epsilons, *heads(metrics)]
+    head = ["noisy codes", "scale", *epsilons, *heads(metrics)]
     similarity, rate, face = means(result["inverted"], ("identity_similarity", "fppsr", "face_detected"))
     rows = [["no noise (inversion)", "", "", "", "", similarity, rate, "", face]]
     for point in result["points"]:
@@ -154,7 +154,7 @@ def table(result: dict[str, Any]) -> Iterator[str]:
         rows.append([codes, f"{point['scale']:g}", *claims, *means(point["photos"], metrics)])
     yield from (about(result), *cautions(result["inverted"]))
     yield (
-        f"Mean over {result['config']['preset']['draws']} draws per photo. Similarity between different people: "
+        f"Mean over {result['config']['preset']['draws']} draws per photo. Mean similarity between different people: "
         f"{result['other_people']['identity_similarity']}. The epsilons "
         "are those of a release; the noise of these runs is simulated."
     )
@@ -193,7 +193,7 @@ def judge(result: dict[str, Any]) -> Iterator[Claim]:
     scale, gap = max(gaps, key=lambda item: item[1].value)
     yield Claim(
         "Noise on the identity codes alone gives more realistic faces than noise on all",
-        f"dlib detects a face in {gap} more of them at scale {scale:g}, where the difference is largest",
+        f"face detection rate (dlib) higher by {gap} at scale {scale:g}, where the difference is largest",
         gap.low > 0,
     )
 

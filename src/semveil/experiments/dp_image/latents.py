@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Figs. 4, 5 and 8 of [DPI]: the latents, distances of pairs, how alike a recogniser finds them, `latents.json`."""
+"""Figs. 4, 5 and 8 of [DPI]: latents, pairwise distances and recogniser similarities, `latents.json`."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -196,15 +196,15 @@ def distances_drawn(result: dict[str, Any], folder: Path) -> Figure:
     _bars(left, distances, COLOURS["bob"])
     observed = result["sensitivities"]["observed"]["value"]
     if observed:
-        left.axvline(observed, color=COLOURS["eve"], ls="--", label="largest distance of public training photos")
+        left.axvline(observed, color=COLOURS["eve"], ls="--", label="largest distance between public training photos")
     for i, value in enumerate(result["outliers"].values()):
-        left.axvline(value, color=COLOURS["paper"], lw=1, label=None if i else "pictures that are no faces: their largest")
+        left.axvline(value, color=COLOURS["paper"], lw=1, label=None if i else "largest distance to a non-face image")
     box = result["sensitivities"]["box"]["value"]
     left.set(
-        xlabel="L1 distance of two photos' latents",
+        xlabel="L1 distance between two photos' latents",
         ylabel="pairs",
         title=f"{distances['pairs']:,} pairs: mean {distances['mean']:,.0f}, largest {distances['max']:,.0f};\n"
-        f"what clipping to public bounds allows: {box:,.0f}",
+        f"bound from clipping to public bounds: {box:,.0f}",
     )
     left.legend()
     _heat(parts[0], right, result["shown_distances"], "L1 distance", "{:.0f}")
@@ -225,17 +225,17 @@ def _example_pairs(panel: SubFigure, examples: dict[str, Any], folder: Path) -> 
 
 
 def similarities_drawn(result: dict[str, Any], folder: Path) -> Figure:
-    """How alike a recogniser finds the pairs, and how that goes with their distance (Fig. 8)."""
+    """Recogniser similarity of the pairs, and its correlation with their distance (Fig. 8)."""
     figure = Figure(figsize=(12.6, 4.6))
     left, right = figure.subplots(1, 2, width_ratios=(1, 1.1))
     _heat(figure, left, result["shown_similarities"], "similarity", "{:.2f}")
     upper = np.triu_indices(len(result["shown_distances"]), 1)
     distances, similarities = (np.array(result[f"shown_{name}"], float)[upper] for name in ("distances", "similarities"))
     right.plot(distances, similarities, "o", color=COLOURS["bob"], alpha=0.5, ls="")
-    right.axhline(result["config"]["verifier"]["threshold"], color=COLOURS["eve"], ls="--", label="same person from here")
+    right.axhline(result["config"]["verifier"]["threshold"], color=COLOURS["eve"], ls="--", label="verification threshold")
     found = result["rank_correlation"]
     right.set(
-        xlabel="L1 distance of the latents",
+        xlabel="L1 distance between latents",
         ylabel="similarity",
         title=f"pairs of different people; of all {found['pairs']:,}:\nrank correlation {found['spearman']:.2f} "
         f"[{found['low']:.2f}, {found['high']:.2f}]",
@@ -273,7 +273,7 @@ def table(result: dict[str, Any]) -> list[str]:
         ["latent dimension", f"{codes} x {style_dim} = {codes * style_dim:,}", f"{theirs:,}"],
         ["range of the latent values", f"{values['min']:.2f} to {values['max']:.2f}", "-20 to 20"],
         ["mean L1 distance between two photos", f"{distances['mean']:,.0f}", f"{paper['pair_distance_mean']:,} (roughly)"],
-        ["the same per coordinate", f"{result['per_coordinate']:.2f}", f"{paper['pair_distance_mean'] / theirs:.2f}"],
+        ["mean L1 distance per coordinate", f"{result['per_coordinate']:.2f}", f"{paper['pair_distance_mean'] / theirs:.2f}"],
         [
             "largest distance over all pairs",
             f"{distances['max']:,.0f} ({distances['pairs']:,} pairs)",
@@ -284,7 +284,10 @@ def table(result: dict[str, Any]) -> list[str]:
             [f"sensitivity `{kind}` (basis: {s.get('basis', 'none')})", "" if s["value"] is None else f"{s['value']:,.0f}", ""]
             for kind, s in sensitivities.items()
         ),
-        *([f"largest distance from a photo to: {name}", f"{value:,.0f}", ""] for name, value in result["outliers"].items()),
+        *(
+            [f"largest distance between a photo and a non-face image: {name}", f"{value:,.0f}", ""]
+            for name, value in result["outliers"].items()
+        ),
     ]
     return [about(result), markdown(["", "our result", "paper"], rows), claims_table(judge(result))]
 
@@ -294,19 +297,19 @@ def judge(result: dict[str, Any]) -> Iterator[Claim]:
     distances, observed = result["distances"], result["sensitivities"]["observed"]["value"]
     text = "The largest distance among known photos is an empirical sensitivity for other photos"
     if observed is None:
-        yield Claim(text, "no distances of public photos are kept for this model", None)
+        yield Claim(text, "no distances between public photos are available for this model", None)
     else:
         name, worst = max(result["outliers"].items(), key=lambda item: item[1])
         ours = (
             f"{observed:,.0f} over public training photos; {distances['max']:,.0f} over {distances['pairs']:,} held-out pairs; "
-            f"{worst:,.0f} from one of them to a picture of {name}"
+            f"{worst:,.0f} between a held-out photo and {name}"
         )
         yield Claim(text, ours, max(distances["max"], worst) <= observed)
     found, alone = result["rank_correlation"], result["rank_correlation_of_identity_codes"]
     yield Claim(
         "A small latent distance between two photos correlates strongly with a high similarity",
         f"Spearman {found['spearman']:.2f} [{found['low']:.2f}, {found['high']:.2f}] over {found['pairs']:,} pairs "
-        f"(strong: -{STRONG:g}); of the identity codes alone {alone['spearman']:.2f} [{alone['low']:.2f}, {alone['high']:.2f}]",
+        f"(threshold: -{STRONG:g}); identity codes only {alone['spearman']:.2f} [{alone['low']:.2f}, {alone['high']:.2f}]",
         found["high"] <= -STRONG,
     )
     threshold = result["config"]["verifier"]["threshold"]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Methods at equal identity similarity: the amount of each is searched until a recogniser finds its pictures as alike."""
+"""Methods at equal identity similarity: the strength of each is searched until it reaches the target similarity."""
 
 import math
 from collections.abc import Callable, Mapping

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What [DPI]'s text and Table 1 say; its curves are not printed as numbers, and nothing is read off them."""
+"""Values from the text and Table 1 of [DPI]; nothing is read off its curves, which are not printed as numbers."""
 
 from functools import partial
 

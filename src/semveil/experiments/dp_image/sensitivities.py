@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What dp-image's noise amounts to: sensitivities and true epsilons, from the bounds that a model brings alone."""
+"""Sensitivities and true epsilons of dp-image's noise, from a model's own bounds only."""
 
 from functools import partial
 
@@ -39,7 +39,7 @@ def sensitivities(model: LatentModel) -> str:
         ):
             if value is not None:
                 rows.append([where, styles, what, f"{value:,.0f}", *(f"{value / scale:,.0f}" for scale in SCALES), basis])
-    head = ["model", "codes with noise", "sensitivity", "Δ₁", *(f"ε at scale {scale:g}" for scale in SCALES), "basis"]
+    head = ["model", "noisy codes", "sensitivity", "Δ₁", *(f"ε at scale {scale:g}" for scale in SCALES), "basis"]
     metric = ["any", "any", "metric form", "none", *(f"{1 / scale:g} per unit of L1" for scale in SCALES), "proved"]
     return markdown(head, [*rows, metric])
 

@@ -28,7 +28,7 @@ METRICS = {
     "ssim": "SSIM",
     "frechet": "Fréchet distance",
     "identity_similarity": "similarity",
-    "face_detected": "face found",
+    "face_detected": "face detection rate",
 }
 
 
@@ -55,7 +55,7 @@ def bars(result: dict[str, Any], folder: Path) -> Figure:
             if metric == "frechet" and method["images"]["frechet"] is not None:
                 label = f"Fréchet distance ({method['images']['frechet_metric']})"
         if metric == "identity_similarity":
-            axes.axhline(result["target_similarity"], color="#222222", ls=":", label="matched to")
+            axes.axhline(result["target_similarity"], color="#222222", ls=":", label="target")
             axes.legend()
         axes.set_xticks(range(len(methods)), [_row_name(method, methods) for method in methods], rotation=30, ha="right")
         axes.set(title=label)
@@ -72,7 +72,7 @@ def _row_name(row: dict[str, Any], rows: list[dict[str, Any]]) -> str:
 def table(result: dict[str, Any]) -> list[str]:
     """Metrics of every method at equal similarity, beside the paper's Table 1."""
     metrics = ("l2", "ald_inf", "ssim", "lpips", "lpips_squeeze", "frechet", "identity_similarity", "face_detected")
-    head = ["method", "strength", "ε of a crop (basis)", *heads(metrics)]
+    head = ["method", "strength", "ε per crop (basis)", *heads(metrics)]
     rows = [["inversion, no noise", "", "none", *means(result["reconstructed"]["images"], metrics)]]
     for row in result["methods"]:
         amount = f"{row['amount']:.3g} ({row['amount_is']}{'; ' + row['fixed'] if row['fixed'] else ''})"
@@ -83,9 +83,9 @@ def table(result: dict[str, Any]) -> list[str]:
     ]
     return [
         about(result),
-        f"The strength of every method was tuned until the mean similarity equals the recogniser's threshold, "
-        f"{result['target_similarity']:.4g}, since the paper's 0.31 is close to ArcFace's 0.3; "
-        "a mosaic has whole cells and cannot match it exactly, so the two nearest sizes are shown.",
+        f"The strength of every method is tuned so that the mean similarity equals the recogniser's threshold, "
+        f"{result['target_similarity']:.4g}, because the paper's 0.31 is close to ArcFace's threshold of 0.3; "
+        "mosaic cells have integer sizes, so the two nearest are shown.",
         markdown(head, rows),
         "The paper's Table 1 (1,024 px; l2 grows with the picture size, so compare only within a table):",
         markdown(["method", "l2", "ALD∞", "SSIM", "FID", "ISS, ArcFace", "ISS, Microsoft"], paper),
@@ -136,7 +136,7 @@ def _fields(rows: list[dict[str, Any]]) -> Iterator[dict[str, dict[str, Any]]]:
     for i in range(max(len(same) for same in amounts.values())):
         chosen = [same[min(i, len(same) - 1)] for same in amounts.values()]
         yield {
-            row["method"] + (f" of {row['amount']:g}" if len(amounts[row["method"]]) > 1 else ""): row["images"]
+            row["method"] + (f" ({row['amount']:g} px)" if len(amounts[row["method"]]) > 1 else ""): row["images"]
             for row in chosen
         }
 

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""dp-semcom's results [DPSC], and what is measured of its link beyond the paper."""
+"""Results of dp-semcom [DPSC], and measurements of its link beyond the paper."""

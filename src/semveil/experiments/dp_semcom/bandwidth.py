@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Quality over channel uses, analogue and digital, honestly counted: `bandwidth.json`.
+"""Quality over channel uses, analogue and digital, side information included: `bandwidth.json`.
 
-The analogue message is repeated and combined. The digital baseline puts the face into a file that as many uses carry, sealed:
-at capacity, which no code reaches, and by 5G's LDPC codes and QAM. semveil's own latents go the same ways.
+The analogue message is repeated and combined. The digital baseline encrypts an image file of a size that fits the same number
+of uses: at capacity, an upper bound, and with 5G's LDPC codes and QAM. semveil's own latents are sent in the same ways.
 """
 
 from collections.abc import Callable
@@ -38,10 +38,10 @@ def drawing(result: dict[str, Any], folder: Path) -> Figure:
         own = [point for point in points if (point["kind"], point["way"]) == (kind, way)]
         axes.plot([point["ratio"] for point in own], [value(point["bob"][0], metric) for point in own], **look(kind, way))
     axes.set_xscale("log")
-    axes.set_xlabel("complex channel uses per real value of the picture (CBR)")
+    axes.set_xlabel("channel bandwidth ratio (complex channel uses per source value)")
     axes.set_ylabel(LABEL[metric])
     figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=2)
-    axes.set_title(f"{len(result['photos'])} photos, AWGN of {snr:g} dB, for which the digital messages are made")
+    axes.set_title(f"{len(result['photos'])} photos, AWGN at {snr:g} dB (design SNR of the digital messages)")
     return figure
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Bob and every Eve over channels, at one SNR: `channels.json`. Secrecy is the gap between Bob and the strongest Eve."""
+"""Bob and all attacks by Eve over channels, at one SNR: `channels.json`. Secrecy: the gap between Bob and the strongest Eve."""
 
 from functools import partial
 from pathlib import Path

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Quality over Bob's SNR of messages made for one, in the same uses: `cliff.json`."""
+"""Cliff effect: quality over Bob's SNR of messages designed for one SNR, at equal channel uses: `cliff.json`."""
 
 from functools import partial
 from pathlib import Path
@@ -38,11 +38,11 @@ def drawing(result: dict[str, Any], folder: Path) -> Figure:
         axes.plot([party["snr_db"] for party in cell["bob"]], values, **look(cell["kind"], cell["way"]))
     for axes, channel in zip(panels, channels, strict=True):
         axes.axvline(preset["made_for_db"], color="#777777", ls=":", lw=1)
-        axes.set_xlabel("SNR that the message meets, dB")
+        axes.set_xlabel("channel SNR, dB")
         axes.set_title(channel, fontsize=9)
     panels[0].set_ylabel(LABEL[metric])
     figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
-    figure.suptitle(f"{len(result['photos'])} photos, made for {preset['made_for_db']:g} dB, the same channel uses")
+    figure.suptitle(f"{len(result['photos'])} photos, designed for {preset['made_for_db']:g} dB, equal channel uses")
     return figure
 
 

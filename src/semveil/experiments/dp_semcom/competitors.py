@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`dp-semcom/competitors`: protections, some after other papers' abstracts, against every Eve over several channels.
+"""`dp-semcom/competitors`: protections, some based on other papers' abstracts, against every attack over several channels.
 
-`competitors.json` has a cell for each protection and channel: Bob, and each Eve on a channel that is as good as his, better,
-fading, or heard by several antennas. A DeepJSCC stands beside them where one was trained (`deep_jscc_file`).
+`competitors.json` has one cell per protection and channel: Bob, and every attack by an Eve whose channel is as good as his,
+better, fading, or received with several antennas. A DeepJSCC is included if one was trained (`deep_jscc_file`).
 """
 
 from collections.abc import Mapping, Sequence
@@ -291,7 +291,7 @@ def drawing(result: Mapping[str, Any], folder: Path) -> Figure:
         heat_table(axes, table, ["Bob", *attacks], names, colours=far, top=float(np.nanmax(far)))
         axes.axvline(0.5, color="white", lw=3)
         axes.set_title(f"Eve's channel: {ear}")
-    figure.suptitle(f"{LABEL[metric]} (dark: rebuilt), {len(result['photos'])} photos")
+    figure.suptitle(f"{LABEL[metric]} (dark: reconstructed), {len(result['photos'])} photos")
     return figure
 
 

@@ -55,7 +55,7 @@ def quality(result: dict[str, Any], folder: Path) -> Figure:
 
 
 def identity(result: dict[str, Any], folder: Path) -> Figure:
-    """Share taken for another person over nominal epsilon, against the photo and against its inversion (Fig. 4)."""
+    """Fraction rejected by the recogniser over nominal epsilon, against the photo and against its inversion (Fig. 4)."""
     figure = Figure(figsize=(9.6, 5.2))
     panels = figure.subplots(1, 2, sharey=True)
     for axes, metric, words in zip(
@@ -63,8 +63,8 @@ def identity(result: dict[str, Any], folder: Path) -> Figure:
     ):
         _curves(axes, result, metric, baselines=("direct", "inverted") if metric == "fppsr" else ("direct",))
         axes.set(ylim=(-0.03, 1.03), title=f"FPPSR {words}")
-    panels[0].axhspan(0.9, 1.0, color=COLOURS["paper"], alpha=0.25, lw=0, label="Eve, the paper's text: .9 to 1")
-    panels[0].set_ylabel("share judged another person")
+    panels[0].axhspan(0.9, 1.0, color=COLOURS["paper"], alpha=0.25, lw=0, label="Eve, paper (text): .9 to 1")
+    panels[0].set_ylabel("fraction rejected by the recogniser (FPPSR)")
     legend(figure, panels)
     verifier = result["config"]["verifier"]
     note = f"{verifier['name']}, threshold {verifier['threshold']:.4g}"
@@ -122,7 +122,7 @@ def _lpips_claims(result: dict[str, Any]) -> Iterator[Claim]:
         yield Claim(text, "LPIPS not measured", None)
     else:
         worst = max((g for g in gaps if g), key=lambda g: g.value)
-        yield Claim(text, f"largest mean difference {worst} (near: {NEAR_LPIPS})", worst.high <= NEAR_LPIPS)
+        yield Claim(text, f"largest mean difference {worst} (tolerance: {NEAR_LPIPS})", worst.high <= NEAR_LPIPS)
 
     text = "Eve's LPIPS is about .1 to .2 above Bob's"
     if unmeasured:
@@ -146,14 +146,14 @@ def _fppsr_claims(result: dict[str, Any]) -> Iterator[Claim]:
     points, direct, caution = result["points"], result["direct"], doubt(result["inverted"])
     texts = ("Eve's FPPSR is close to .9 to 1", "Bob's FPPSR is very close to that of direct transmission")
     if direct["fppsr"] is None:
-        yield from (Claim(text, "the recogniser could not be run", None) for text in texts)
+        yield from (Claim(text, "recogniser not available", None) for text in texts)
         return
     rates = [m.value for p in points if (m := mean(p["eve"], "fppsr"))]
     suffix = f"; {caution}" if caution else ""
     yield Claim(texts[0], f"{_span(rates)}{suffix}", None if caution else min(rates) >= 0.9)
     gaps = [g for p in points if (g := _difference(p["bob"], direct, "fppsr"))]
     worst = max(gaps, key=lambda g: g.value)
-    ours = f"largest mean difference {worst} (near: {NEAR_FPPSR}){suffix}"
+    ours = f"largest mean difference {worst} (tolerance: {NEAR_FPPSR}){suffix}"
     yield Claim(texts[1], ours, None if caution else worst.high <= NEAR_FPPSR)
 
 
@@ -165,7 +165,7 @@ def _others(result: dict[str, Any]) -> Iterator[Claim]:
         text = "Eve generates clear face images at nominal epsilon >= 15"
         reference = mean(result["direct"], "face_detected")
         assert reference is not None
-        ours = f"dlib detects a face in {_span(rates)} of them, in {reference.value:.3f} of direct transmission"
+        ours = f"face detection rate (dlib) {_span(rates)}; direct transmission {reference.value:.3f}"
         yield Claim(text, ours, min(rates) >= 0.9 * reference.value)
     ratios = [p["noise_calibration"]["fit"]["scale"] / p["nominal_scale"] for p in points if p["noise_calibration"]]
     if ratios:

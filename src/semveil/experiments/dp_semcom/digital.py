@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Messages counted honestly: the analogue one repeated and combined, and digital ones, with side information, headers apart.
+"""Messages with all overhead but headers counted: analogue with repetition and combining, and digital with side information.
 
-Digitally faces go as files or as latents, sealed, at capacity or by 5G's codes.
+Digital messages carry faces as image files or as latents, encrypted, at capacity or with 5G's codes.
 """
 
 from collections.abc import Sequence

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Figs. 5 and 6 of [DPSC]: what Bob and Eve see, `images.json`."""
+"""Figs. 5 and 6 of [DPSC]: images decoded by Bob and by Eve, `images.json`."""
 
 from collections.abc import Callable
 from functools import partial
@@ -47,7 +47,7 @@ def pictures(party: str) -> Callable[[dict[str, Any], Path], Figure]:
         for record in result["images"]:
             row = rows.setdefault(record["source"], [(folder / record["files"]["source"], "source")])
             row.append((folder / record["files"][party], f"nominal $\\epsilon$ = {record['nominal_epsilon']:g}"))
-        return draw_pictures(list(rows.values()), title=title_of(result, f"What {LABELS[party]} sees"))
+        return draw_pictures(list(rows.values()), title=title_of(result, f"Images decoded by {LABELS[party]}"))
 
     return picture
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the experiments over channels share: presets, faces and their latents, and one cell: Bob and the Eves on one channel."""
+"""Shared by the experiments over channels: presets, faces with latents, one cell (Bob and all attacks by Eve on a channel)."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
@@ -17,7 +17,7 @@ from semveil.link.eves import Traffic, attacks_on, hear, listen
 from semveil.methods.dp_semcom import DPSemCom
 
 METRICS = ("lpips", "ssim", "fppsr")
-LABEL = {"lpips": "LPIPS to the photo", "ssim": "SSIM to the photo", "fppsr": "share taken for another person"}
+LABEL = {"lpips": "LPIPS to the photo", "ssim": "SSIM to the photo", "fppsr": "fraction rejected (FPPSR)"}
 CONTROL = "stolen"  # the Eve who has the key or the network: shows that the attacks' machinery works
 STRONGEST = ("linear", "impute")  # one who knows earlier photos, and one who knows none
 AWGN, FADING = "awgn", "rayleigh:coherence=64,csi=mmse,pilots=8"
@@ -240,7 +240,7 @@ def strongest(cell: dict[str, Any], metric: str, snr_db: float) -> dict[str, Any
         None where no Eve listened at this SNR.
     """
     eves = [eve for eve in cell["eves"] if eve["snr_db"] == snr_db and eve["attack"] != CONTROL]
-    best = max if metric == "ssim" else min  # LPIPS is a distance, FPPSR the share taken for others
+    best = max if metric == "ssim" else min  # LPIPS is a distance, FPPSR the fraction rejected
     return best(eves, key=lambda eve: value(eve, metric)) if eves else None
 
 

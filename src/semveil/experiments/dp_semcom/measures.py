@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What Bob, Eve and the direct link get, per photo and channel seed; what the paper says of it."""
+"""Metrics of Bob, Eve and the direct link, per photo and channel seed; the paper's values."""
 
 from collections.abc import Callable, Sequence
 from functools import partial

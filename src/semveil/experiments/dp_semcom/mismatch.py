@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Pairs trained for one channel and SNR, or a range of them, and tested over others: `mismatch.json`."""
+"""Train/test mismatch: pairs trained for one channel and SNR, or an SNR range, and tested on others: `mismatch.json`."""
 
 from functools import partial
 from pathlib import Path
@@ -66,7 +66,7 @@ def drawing(result: dict[str, Any], folder: Path) -> Figure:
                 axes.plot([party["snr_db"] for party in own], values, "o-", color=next(colours), label=label)
             axes.set_title(f"trained over {channel}\ntested over {tested}", fontsize=8)
     for axes in panels[-1]:
-        axes.set_xlabel("SNR of the test, dB")
+        axes.set_xlabel("test SNR, dB")
     for row in panels:
         row[0].set_ylabel(LABEL[metric])
     figure.legend(*panels[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=3)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How the pair is trained, which [DPSC] leaves open, beside genuine noise: `noise.json`."""
+"""Training variants of the pair, which [DPSC] leaves open, compared with genuine noise: `noise.json`."""
 
 from collections.abc import Callable
 from functools import partial
@@ -55,7 +55,7 @@ def drawing(result: dict[str, Any], folder: Path) -> Figure:
     figure = Figure(figsize=(9.6, 6.8))
     panels = figure.subplots(2, 2)
     fits: dict[str, Callable[[dict[str, Any]], float]] = {
-        "fake noise / noise asked for (scale)": lambda p: p["noise_calibration"]["fit"]["scale"] / p["nominal_scale"],
+        "fake / nominal noise scale": lambda p: p["noise_calibration"]["fit"]["scale"] / p["nominal_scale"],
         "excess kurtosis of the fake noise": lambda p: p["noise_calibration"]["fit"]["excess_kurtosis"],
     }
     groups: dict[str, list[dict[str, Any]]] = {}
@@ -82,7 +82,7 @@ def drawing(result: dict[str, Any], folder: Path) -> Figure:
     for axes in panels.flat:
         epsilon_axis(axes, result)
     legend(figure, panels.flat)
-    figure.suptitle(title_of(result, "How the pair is trained"))
+    figure.suptitle(title_of(result, "Training variants of the pair"))
     return figure
 
 
@@ -115,7 +115,7 @@ def table(result: dict[str, Any]) -> list[str]:
         rows.append([f"{p['nominal_epsilon']:g}", pair, *fitted, *bob, *eve])
         if "bob_power_blocks" in p:
             cells = means(p["bob_power_blocks"], ("lpips",))
-            rows.append([f"{p['nominal_epsilon']:g}", f"{pair}, a gain for each block", *fitted, *cells, "", ""])
+            rows.append([f"{p['nominal_epsilon']:g}", f"{pair}, per-block gain", *fitted, *cells, "", ""])
     return [about(result), markdown(head, rows)]
 
 

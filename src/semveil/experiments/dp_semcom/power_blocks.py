@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Genuine noise with a gain for each block: what errata dp-semcom 7 proposes, so that common codes do not drown.
+"""Genuine noise with per-block power normalisation, as errata dp-semcom 7 proposes: the common codes keep their power.
 
-With one gain for the whole message genuine noise on the private codes takes nearly all the power. Here private and common
-codes are normalised apart, at the same power per symbol in all.
+With a single gain for the whole message, genuine noise on the private codes takes nearly all the power. Here private and common
+codes are normalised separately, at the same overall power per symbol.
 """
 
 import torch

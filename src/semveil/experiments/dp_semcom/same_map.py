@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The unprotected link that keyed rotation is to be compared with: the same public map, and no key.
+"""The unprotected baseline of keyed rotation: the same public map without a key.
 
-Rotation centres the private block by a public mean, halves the spread of its variances by a public covariance, and tells Bob
-the norm. This helps Bob without any key: no power is spent on the mean that everybody knows, directions of large variance
-are sent with less gain than those of small variance (for noise that every coordinate gets alike, powers proportional to the
-standard deviation lose least), and noise along the known length is taken off. A link without the map differs from Bob's in two
-things, one with it in the key alone.
+Rotation centres the private block by a public mean, halves the spread of its variances by a public covariance, and transmits
+the norm to Bob. This improves Bob's reception without any key: no power is spent on the public mean, directions of large
+variance are sent with less gain than those of small variance (under white noise, power proportional to the standard deviation
+minimises the error), and noise along the known norm is removed. A link without the map differs from Bob's in both map and key,
+a link with the map only in the key.
 """
 
 import math

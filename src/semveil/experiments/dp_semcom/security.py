@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Every protection against every adversary on real faces: `dp-semcom/security`.
+"""Every protection against every attack, on real faces: `dp-semcom/security`.
 
-What Eve hears of held-out photos is attacked in all ways that `attacks` knows; Bob and direct transmission stand beside it.
-The table is `security.json`, drawn by `security_figure`.
+Eve's received signals of held-out photos are attacked with every attack of `attacks` and compared with Bob and direct
+transmission. The result is `security.json`, drawn by `security_shown`.
 """
 
 from collections.abc import Mapping, Sequence

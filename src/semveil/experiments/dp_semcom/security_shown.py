@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Figure and tables of `security.json`: who sees what behind each protection."""
+"""Figure and tables of `security.json`: results of every attack on each protection."""
 
 from pathlib import Path
 from typing import Any
@@ -13,9 +13,9 @@ from semveil.experiments.kit.statistics import shown_score, value
 from semveil.experiments.kit.tables import markdown, means
 
 PANELS = {
-    "lpips": "LPIPS to the source (dark: the photo is rebuilt)",
-    "fppsr": "share judged another person (dark: recognised)",
-    "face_detected": "share in which dlib finds a face",
+    "lpips": "LPIPS to the source (dark: reconstructed)",
+    "fppsr": "fraction rejected by the recogniser, FPPSR (dark: recognised)",
+    "face_detected": "face detection rate (dlib)",
 }
 CONTROL = "stolen"  # with Bob's key it is no attack but shows what the others fall short of
 
@@ -38,7 +38,7 @@ def drawing(result: dict[str, Any], folder: Path) -> Figure:
         axes.axvline(0.5, color="white", lw=3)
         axes.set_title(f"{PANELS[metric]}; direct transmission {value(result['unprotected']['direct'], metric):.2f}")
     snr_db = result["config"]["preset"]["snr_db"]
-    figure.suptitle(f"What Bob and every Eve make of {len(result['photos'])} photos at {snr_db:g} dB")
+    figure.suptitle(f"Bob and all attacks by Eve, {len(result['photos'])} photos, {snr_db:g} dB")
     return figure
 
 
@@ -73,8 +73,8 @@ def table(result: dict[str, Any]) -> list[str]:
 
 
 def _best(result: dict[str, Any]) -> tuple[list[str], list[list[str]]]:
-    likeness = ("LPIPS", "LPIPS-Squeeze", "not accepted as the person", "identity similarity")
-    head = ["protection", "basis", "receiver", "SNR, dB", *likeness, "rank-1", "face detected"]
+    likeness = ("LPIPS", "LPIPS-Squeeze", "FPPSR", "identity similarity")
+    head = ["protection", "basis", "receiver", "SNR, dB", *likeness, "rank-1", "face detection rate"]
     preset, plain = result["config"]["preset"], result["unprotected"]
     rows = [["", "", "inversion, no channel", "", *_figures(plain["inverted"])]]
     for name, of in (("direct", "direct"), ("direct, by rotation's public map", "same_map")):

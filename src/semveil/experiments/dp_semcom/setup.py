@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a run of dp-semcom's figures works on: model, recogniser, photos, latents and pairs, loaded and described."""
+"""Set-up of a run of dp-semcom: model, recogniser, photos, latents and pairs, loaded and described."""
 
 from dataclasses import dataclass
 from functools import partial

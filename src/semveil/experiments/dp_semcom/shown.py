@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the figures and tables of Figs. 3 to 6 share."""
+"""Helpers shared by Figs. 3 to 6 and their tables."""
 
 import textwrap
 from typing import Any
@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from semveil.experiments.kit.plots import line
 
 X_LABEL = "nominal $\\epsilon$ (a setting, not a guarantee)"
-LABELS = {"bob": "Bob", "eve": "Eve", "direct": "Direct transmission without protection", "inverted": "Inversion, no channel"}
+LABELS = {"bob": "Bob", "eve": "Eve", "direct": "Direct transmission, unprotected", "inverted": "Inversion, no channel"}
 MARKERS = {"bob": "o", "eve": "s"}
 
 
@@ -71,5 +71,5 @@ def about(result: dict[str, Any]) -> str:
         f"{config['photos']['description']}; {config['snr_db']:g} dB; {seeds}; model {config['model']['name']} "
         f"(`{config['model']['digest'][:12]}`); recogniser {verifier['name']}, threshold {verifier['threshold']:.4g} "
         f"({verifier['threshold_from']}). Mean over photos with a 95 % bootstrap interval; an interval of zero width at 0 or 1 "
-        "means that all photos agree."
+        "means that all photos have the same value."
     )

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Bob's SNR against Eve's, for each channel and what receivers know of it: `snr.json`."""
+"""Bob's SNR against Eve's, for each channel and kind of channel state information: `snr.json`."""
 
 from functools import partial
 from pathlib import Path
@@ -62,7 +62,7 @@ def drawing(result: dict[str, Any], folder: Path) -> Figure:
         square.grid(False)
     panels[0, 0].legend()
     figure.suptitle(
-        f"{LABEL[metric]}, {len(result['photos'])} photos; squares: strongest Eve's less Bob's (blue: Bob sees more)"
+        f"{LABEL[metric]}, {len(result['photos'])} photos; heat maps: strongest Eve minus Bob (blue: Bob is better)"
     )
     return figure
 

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""identity-dp's results [IDP], what its guarantee leaves open, and `semveil evaluate`."""
+"""Results of identity-dp [IDP], the leakage outside its guarantee, and `semveil evaluate`."""

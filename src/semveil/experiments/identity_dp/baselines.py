@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The traditional methods that [IDP] compares with in Table I and Fig. 7, in two readings of what the paper did.
+"""Traditional baselines of [IDP], Table I and Fig. 7, in two readings of the paper's description.
 
-Section V-E and the numbers of Table I do not fit together. Read as the `text` has it, the face region is clustered, made noisy,
-or shrunk to 7 x 7 pixels. Read so that the `numbers` fit best, it is cut into cells, made noisy in bytes that overflow (a
-colour beyond 255 starts again at 0), or shrunk 7 times. How well either fits:
+Section V-E and the numbers of Table I are inconsistent. In the reading `text` the face region is clustered, noised with
+clamping, or downsampled to 7 x 7 pixels. In the reading `numbers`, which fits Table I best, it is divided into cells, noised in
+bytes that overflow (a value beyond 255 wraps around to 0), or downsampled by a factor of 7. To measure the agreement of either:
 
     semveil reproduce identity-dp/readings --data PHOTOS    # aligned photos such as CelebA-HQ's
 
-Amounts in pixels are those of the paper's 256 px and shrink with the crop, so that they mean the same share of a face.
+Sizes in pixels refer to the paper's 256 px and are scaled with the crop, so that they cover the same fraction of a face.
 """
 
 from collections.abc import Callable
@@ -141,7 +141,7 @@ def fit_of_readings(images: Tensor) -> str:
 def _load(run: Run) -> Text:
     """`data` is a folder of aligned photos; the first of them are read."""
     if run.data is None:
-        raise DataMissing("the readings are held against Table I on aligned photos: name a folder of .jpg by --data")
+        raise DataMissing("the readings are compared with Table I on aligned photos: name a folder of .jpg files with --data")
     pixels = []
     for file in sorted(run.data.glob("*.jpg"))[:CHECKED]:
         with Image.open(file) as photo:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a run of identity-dp's figures works on: identity model, recognisers, photos."""
+"""Set-up of a run of identity-dp: identity model, recognisers, photos."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass

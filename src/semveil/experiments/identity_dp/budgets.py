@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What identity-dp's budgets amount to, as Markdown tables: cosines that mechanisms keep, and public faces chosen for a look.
+"""Effect of identity-dp's budgets, as Markdown tables: expected cosines by mechanism, and ranks of selected public faces.
 
-Nothing is drawn and no photo is read: cosines follow in closed form from the laws ([IDP] uses Laplace noise and d = 512), and
-the looks are those of generated faces.
+There are no figures and no photos: cosines follow in closed form from the noise distributions ([IDP] uses Laplace noise and
+d = 512), and the selected public faces are generated.
 """
 
 from collections.abc import Sequence
@@ -40,7 +40,7 @@ def cosines(dimension: int, threshold: float, *, epsilons: Sequence[float] = EPS
         for name, kept in cosines_kept(d, epsilons).items():
             found = accepted_from(name, d, threshold) if d == dimension else None
             rows.append([f"{d}", name, *map(_cosine, kept), "" if found is None else f"{found:.1f}"])
-    head = ["d", "mechanism", *(f"ε {epsilon:g}" for epsilon in epsilons), f"mean reaches {threshold:.3f} at ε"]
+    head = ["d", "mechanism", *(f"ε {epsilon:g}" for epsilon in epsilons), f"ε where the mean reaches {threshold:.3f}"]
     return markdown(head, rows)
 
 
@@ -84,7 +84,7 @@ def looks(epsilons: Sequence[float] = LOOK_EPSILONS) -> str:
         ranks = utilities.argsort(1, descending=True).argsort(1)
         mean = (look.choice.probabilities(utilities) * ranks).sum(1).mean()
         rows.append([f"{epsilon:g}", f"{float(mean):.0f} of {len(look.gallery):,}"])
-    return markdown(["ε of the attributes", f"mean rank of the face chosen, over {FACES} generated faces"], rows)
+    return markdown(["attribute ε", f"mean rank of the selected face, over {FACES} generated faces"], rows)
 
 
 def _cosine(value: float) -> str:

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Measure anyone's output folders as [IDP] does: Figs. 8 and 9, and Tables I to III for methods that are not semveil's.
+"""Evaluate output folders of third-party methods as in [IDP]: Figs. 8 and 9, and Tables I to III.
 
-`semveil evaluate` writes `evaluation.json`; it is drawn and told as every result is.
+`semveil evaluate` writes `evaluation.json`, from which figures and tables are made as for every other result.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -99,9 +99,7 @@ def evaluate(
     made = {name: photo_files(folder) for name, folder in outputs.items()}
     complete = {place: path for place, path in files.items() if all(place in places for places in made.values())}
     if not complete:
-        raise DataMissing(
-            f"no photo below {photos} has a picture of the same name in every folder; {len(files)} were looked for"
-        )
+        raise DataMissing(f"no photo in {photos} has a picture of the same name in every folder; {len(files)} photos checked")
     found = find_faces(complete, loaded.size, progress=progress)
     faces, crops = _crops(found, made, loaded.size)
     ids = tuple(f"photo {i:04d}" for i in range(1, len(faces) + 1))
@@ -172,7 +170,9 @@ def _crops(
         for name, crop in cut.items():
             pixels[name].append(crop)
     if not faces:
-        raise DataMissing(f"none of {len(found.faces)} photos with a face has a picture of its own shape in every folder")
+        raise DataMissing(
+            f"none of {len(found.faces)} photos with a face has a picture of the same aspect ratio in every folder"
+        )
     return faces, {name: to_tensor(crops) for name, crops in pixels.items()}
 
 
@@ -218,7 +218,7 @@ def drawing(result: dict[str, Any], folder: Path) -> Figure:
     rows: dict[str, list[Cell]] = {}
     for record in result["pictures"]:
         rows.setdefault(record["shows"], []).append((folder / record["file"], record["source"]))
-    return draw_pictures(list(rows.values()), row_labels=list(rows), title="Beside identity-dp")
+    return draw_pictures(list(rows.values()), row_labels=list(rows), title="Comparison with identity-dp")
 
 
 def table(result: dict[str, Any]) -> list[str]:
@@ -227,7 +227,7 @@ def table(result: dict[str, Any]) -> list[str]:
     rows, head = [row_of(row, found) for row in result["rows"]], head_of(result["rows"][0]["images"])
     if result["pairs"]:
         judged = list(result["rows"][0]["true_acceptance"])
-        head += [f"true acceptance, {name}" for name in judged]
+        head += [f"TAR, {name}" for name in judged]
         for cells, row in zip(rows, result["rows"], strict=True):
             for rate in map(row["true_acceptance"].get, judged):
                 cells.append(NOT_MEASURED if rate is None else f"{rate[0]:.3f} ± {rate[1]:.3f}")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Figs. 10 and 11 of [IDP]: anyone's photos, `challenging.json` and `portraits.json`."""
+"""Figs. 10 and 11 of [IDP]: user-supplied photos, `challenging.json` and `portraits.json`."""
 
 from functools import partial
 from pathlib import Path

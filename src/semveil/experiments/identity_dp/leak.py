@@ -1,15 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What identity-dp does not cover: how often people are recognised by what passes in clear.
+"""Leakage outside identity-dp's guarantee: identification rates from the attributes sent in the clear.
 
-Its guarantee is on the identity vector; the attributes of the photo enter the picture unperturbed ([IDP] Eq. 13, whatever its
-Proof 4.1 says). Attackers of growing knowledge ask who is on a protected photo:
+The guarantee covers the identity vector; the attributes of the photo enter the picture unperturbed ([IDP] Eq. 13, despite
+Proof 4.1). Attackers with increasing knowledge identify the person in a protected photo:
 
-- `recogniser`: compares it with a gallery of unprotected photos of many people, none the very photo.
-- `fused anew`: takes the released picture's attributes, fuses them with random identities, and averages what the recogniser
-  says of these, for the picture alone or for the gallery too; `sum of scores` adds up its scores and the recogniser's.
-- `same photo`: has the very photo in the gallery, and compares pictures.
-- `learnt to undo`: has protected many strangers' photos, regresses what a recogniser said of them before, and compares that.
-- `learnt the people`: has protected photos of the very people with names, and learns to tell them apart (a parrot attack).
+- `recogniser`: compares it with a gallery of unprotected photos of many people, without the original photo.
+- `fused anew`: re-fuses the released picture's attributes with random identities and averages the recogniser's features, for
+  the picture only or for the gallery too; `sum of scores` adds its scores and the recogniser's.
+- `same photo`: has the original photo in the gallery and compares pixels.
+- `learnt to undo`: protects photos of strangers, and learns a regression from protected to original recogniser features.
+- `learnt the people`: trains a classifier on labelled protected photos of the same people (parrot recognition).
 
 Positive control: photos without protection. Negative controls: attributes of another person's photo, and permuted names.
 """
@@ -169,7 +169,9 @@ def load(run: Run) -> LeakBench:
     data = run.data
     chosen, loaded = run.preset, load_identity_model(run.model or DEFAULT_IDENTITY_MODEL)
     if data is None:
-        raise DataMissing("the leak is measured on several photos of a person: name a face set or a folder with lfw by --data")
+        raise DataMissing(
+            "the leakage experiment needs several photos per person: pass a face set or a folder with lfw as --data"
+        )
     faces = leak_faces(
         load_face_set(data, loaded, progress=lambda done, total: run.progress("prepare photos", done, total)),
         gallery_photos=chosen.gallery_photos,

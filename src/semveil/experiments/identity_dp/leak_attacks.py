@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Who is on a protected photo? Attackers from one with a recogniser to one who trains on protected photos.
+"""Identification attacks on protected photos, from a plain recogniser to classifiers trained on protected photos.
 
-All see a *signal* of a photo, (B, p) numbers: what a recogniser says of it, its pixels, its attributes. All answers are scores
-of probes against people, judged alike by `attacks.reidentification`.
+All use a *signal* of a photo, (B, p) numbers: recogniser features, pixels or attributes. All return scores of probes against
+people, evaluated by `attacks.reidentification`.
 """
 
 from collections.abc import Callable, Mapping, Sequence

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Whose photos the leak of identity-dp is measured on: people to be found, people in the way, people known to the attacker."""
+"""Photos for the leakage experiment of identity-dp: probes, gallery distractors, and people known to the attacker."""
 
 from dataclasses import dataclass
 
@@ -75,8 +75,9 @@ def leak_faces(
     others = [name for name in train if name not in set(often)][:public]
     if not several or len(often) < named_people or len(others) < strangers:
         raise DataMissing(
-            f"wanted: people of the test split with several photos ({len(several)} found), {named_people} training people "
-            f"with {named_photos} photos ({len(often)} found) and {strangers} others ({len(others)} found); name LFW by --data"
+            f"needed: people of the test split with several photos ({len(several)} found), {named_people} training people "
+            f"with {named_photos} photos ({len(often)} found) and {strangers} others ({len(others)} found); "
+            "name LFW with --data"
         )
     number = {name: f"person {i:04d}" for i, name in enumerate([*held, *often, *others], 1)}
 

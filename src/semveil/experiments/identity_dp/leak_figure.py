@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Draw `leak.json`, and its tables in Markdown."""
+"""Figure and Markdown tables of `leak.json`."""
 
 from pathlib import Path
 from typing import Any
@@ -12,8 +12,18 @@ from semveil.experiments.kit.statistics import NOT_MEASURED, shown_score
 from semveil.experiments.kit.tables import markdown
 
 RANK, FURTHER = "rank-1", "rank-10"
-RANKED = ("recogniser", "fused anew", "sum of scores")  # attackers whose rank 10 is shown
+RANKED = ("recogniser", "fused anew", "sum of scores")  # attacks whose rank-10 rate is shown
 Attack = tuple[str, str]
+# Labels of names that results keep.
+LABELS = {
+    "fused anew": "attribute re-fusion",
+    "sum of scores": "score fusion",
+    "same photo": "original in gallery",
+    "learnt to undo": "learned inversion",
+    "learnt the people": "parrot recognition",
+    "learnt permuted names": "permuted labels (control)",
+    "another's attributes": "another person's attributes",
+}
 
 
 def leak_tables(result: dict[str, Any]) -> list[str]:
@@ -26,27 +36,28 @@ def leak_tables(result: dict[str, Any]) -> list[str]:
     for attack, signal in _attacks(result):
         cells = [_found(variant, attack, signal) for variant in variants.values()]
         guessing = next(cell["guessing"] for cell in cells if cell)
-        rows.append([attack, signal, f"{guessing:.3f}", *(_cell(cell) for cell in cells)])
+        rows.append([_label(attack), _label(signal), f"{guessing:.3f}", *(_cell(cell) for cell in cells)])
     photos, people, model = (result["config"][name] for name in ("photos", "people", "model"))
-    further = [row for row in rows if row[0] in RANKED]
+    further = [attack for attack in _attacks(result) if attack[0] in RANKED]
     tenth = [
-        [attack, signal, *(_cell(_found(variant, attack, signal), FURTHER) for variant in variants.values())]
-        for attack, signal, *_ in further
+        [*map(_label, attack), *(_cell(_found(variant, *attack), FURTHER) for variant in variants.values())]
+        for attack in further
     ]
+    shown = list(map(_label, variants))
     return [
-        f"Rank 1: fraction of photos whose person is ranked first, with a 95 % interval over people; model {model['name']} "
-        f"(`{model['digest'][:12]}`). {photos['probes']} held-out people are searched among {people['gallery']} "
-        f"({photos['gallery']} photos). An attacker who learns to undo the protection trains on {photos['strangers']} photos "
-        f"that it protected itself; one who learns the people, on half of {photos['named']} protected photos of "
-        f"{people['named']} people, and is tested on the other half. The attackers' "
-        "training photos were in the networks' training set, without names; the test photos were not.",
-        markdown(["attacker", "recogniser or features", "chance", *variants], rows),
-        "Rank 10 (the person is among the first ten), for attackers who do not train on other protected photos:",
-        markdown(["attacker", "recogniser or features", *variants], tenth),
-        "SSIM to the photo: " + ", ".join(f"{name} {variant['ssim']:.3f}" for name, variant in variants.items()) + ".",
+        f"Rank-1 identification rates with 95 % confidence intervals over people; model {model['name']} "
+        f"(`{model['digest'][:12]}`). {photos['probes']} held-out probes, gallery of {people['gallery']} people "
+        f"({photos['gallery']} photos). Learned inversion is trained on {photos['strangers']} photos that the attacker "
+        f"protected; parrot recognition on half of {photos['named']} protected photos of {people['named']} people, tested on "
+        "the other half. The attackers' training photos were in the networks' training set, without labels; the test photos "
+        "were not.",
+        markdown(["attack", "recogniser or features", "chance", *shown], rows),
+        "Rank-10 identification rates of the attacks that are not trained on protected photos:",
+        markdown(["attack", "recogniser or features", *shown], tenth),
+        "SSIM to the photo: " + ", ".join(f"{_label(name)} {variant['ssim']:.3f}" for name, variant in variants.items()) + ".",
         f"Linear probe that predicts the identity from the attributes sent in the clear, trained on {photos['public']} photos:",
         markdown(
-            ["attribute resolution", "cosine with the identity", "person ranked first"],
+            ["attribute resolution", "cosine with the identity", "rank-1 identification rate"],
             [
                 [f"{row['attribute_side']} px", f"{row['cosine_with_the_identity']:.3f}", _cell(row)]
                 for row in result["attribute_probe"]
@@ -56,15 +67,19 @@ def leak_tables(result: dict[str, Any]) -> list[str]:
 
 
 def drawing(result: dict[str, Any], folder: Path) -> Figure:
-    """How often every attacker finds the right person on every variant."""
+    """Rank-1 identification rate of every attack on every variant."""
     variants, attacks = result["variants"], _attacks(result)
     found = [[_found(variant, *attack) for variant in variants.values()] for attack in attacks]
     table = np.array([[cell[RANK]["value"] if cell else np.nan for cell in row] for row in found])
     figure = Figure(figsize=(4.2 + 0.95 * len(variants), 1.8 + 0.34 * len(attacks)))
     axes = figure.subplots()
-    heat_table(axes, table, list(variants), [f"{attack}: {signal}" for attack, signal in attacks])
-    axes.set_title(f"How often the right person comes first, identity at ε = {result['config']['preset']['epsilon']:g}")
+    heat_table(axes, table, list(map(_label, variants)), [": ".join(map(_label, attack)) for attack in attacks])
+    axes.set_title(f"Rank-1 identification rate, identity at ε = {result['config']['preset']['epsilon']:g}")
     return figure
+
+
+def _label(name: str) -> str:
+    return LABELS.get(name, name.replace(", the gallery too", ", re-fused gallery").replace("everything", "all signals"))
 
 
 def _attacks(result: dict[str, Any]) -> list[Attack]:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Table III of [IDP]: how many people are still recognised where the second photo of a pair is protected, `pairs.json`."""
+"""Table III of [IDP]: true acceptance rate when the second photo of each pair is protected, `pairs.json`."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -71,7 +71,7 @@ def held_out_people(run: Run, model: IdentityModel) -> PhotoSet:
     """
     preset, data = run.preset, run.data
     if data is None:
-        raise DataMissing("Table III needs several photos of a person: name a face set or a folder with lfw by --data")
+        raise DataMissing("Table III needs several photos per person: pass a face set or a folder with lfw as --data")
     faces = load_face_set(data, model, progress=lambda done, total: run.progress("prepare photos", done, total))
     rows = np.flatnonzero(faces.tested & np.char.startswith(faces.source, "lfw/"))
     rng = np.random.default_rng(ORDER_SEED)
@@ -79,7 +79,7 @@ def held_out_people(run: Run, model: IdentityModel) -> PhotoSet:
     # Those with several photos first: without them there is nothing to recognise.
     order = sorted(of_person, key=lambda name: (-min(2, len(of_person[name])), name))[: preset.people]
     if not order or len(of_person[order[0]]) < 2:
-        raise DataMissing(f"{data} shows no person of LFW's test split on two photos")
+        raise DataMissing(f"{data} has no person of LFW's test split with two photos")
     chosen, ids = [], []
     for number, name in enumerate(order, 1):
         for j, row in enumerate(of_person[name][: preset.photos_per_person], 1):
@@ -151,7 +151,7 @@ RECOGNISED = 0.05  # of Table III: below that a method counts as effective
 
 
 def drawing(result: dict[str, Any], folder: Path) -> Figure:
-    """True acceptance by each recogniser, and the Frechet distance, for each row (Table III)."""
+    """True acceptance rate (TAR) by each recogniser, and the Frechet distance, for each row (Table III)."""
     figure = Figure(figsize=(12.6, 5.6))
     left, right = figure.subplots(1, 2, width_ratios=(1.6, 1))
     rows = result["rows"]
@@ -165,8 +165,8 @@ def drawing(result: dict[str, Any], folder: Path) -> Figure:
     for k, theirs in enumerate(row for row in result["paper"]["table3"] if row["method"] == "identity-dp"):
         label = f"the paper, {theirs['setting']}, FaceNet (VGGFace2)"
         left.axhline(theirs["facenet-vggface2"][0], color="#777777", ls="--" if k else ":", label=label)
-    left.set(ylim=(0, 1.03), title=f"true acceptance at a false one of {result['far']:g}; bars: deviation over folds")
-    metric = next((row["frechet_metric"] for row in rows if row["frechet"] is not None), "no features on this machine")
+    left.set(ylim=(0, 1.03), title=f"TAR at FAR {result['far']:g}; error bars: standard deviation over folds")
+    metric = next((row["frechet_metric"] for row in rows if row["frechet"] is not None), "not available")
     right.bar(range(len(rows)), [row["frechet"] or 0 for row in rows], color=COLOURS["bob"])
     right.set(title=f"Fréchet distance ({metric})")
     for axes in (left, right):
@@ -174,7 +174,7 @@ def drawing(result: dict[str, Any], folder: Path) -> Figure:
     legend(figure, [left])
     counts = result["pairs"]
     figure.suptitle(
-        f"{photos_and_model(result)}\n{counts['same']} pairs of one person, {counts['different']} of two, "
+        f"{photos_and_model(result)}\n{counts['same']} genuine and {counts['different']} impostor pairs "
         f"in {counts['folds']} folds"
     )
     return figure
@@ -183,7 +183,7 @@ def drawing(result: dict[str, Any], folder: Path) -> Figure:
 def table(result: dict[str, Any]) -> list[str]:
     """Table III as measured here, the claims, and the paper's numbers."""
     judged = list(result["rows"][0]["true_acceptance"])
-    head = ["method", "ε (basis)", *(f"true acceptance, {name}" for name in judged), "Fréchet"]
+    head = ["method", "ε (basis)", *(f"TAR, {name}" for name in judged), "Fréchet"]
     rows = []
     for row in result["rows"]:
         rates = [f"{m:.3f} ± {s:.3f}" for m, s in (row["true_acceptance"][name] for name in judged)]
@@ -196,8 +196,8 @@ def table(result: dict[str, Any]) -> list[str]:
     return [
         f"{material(result)} Recognisers: {', '.join(judged)}.{lacking(result)}",
         f"{counts['same']} genuine and {counts['different']} impostor pairs in {counts['folds']} folds with disjoint "
-        "people; the second photo of a pair is protected; the threshold of each fold gives a false acceptance rate of "
-        f"{result['far']:g} on the other folds. Mean and standard deviation over folds.",
+        "people; the second photo of a pair is protected; the threshold of each fold gives a false acceptance rate (FAR) of "
+        f"{result['far']:g} on the other folds. TAR: true acceptance rate. Mean and standard deviation over folds.",
         markdown(head, rows),
         claims_table(judge(result), said_by=SAID_BY),
         f"Table III, {REPORTED} (LFW; FaceNet):",
@@ -212,7 +212,7 @@ def judge(result: dict[str, Any]) -> Iterator[Claim]:
         found = rows[law, epsilon]["true_acceptance"]
         said = ", ".join(f"{name} {mean:.3f} ± {deviation:.3f}" for name, (mean, deviation) in found.items())
         yield Claim(
-            f"At epsilon {epsilon:g} the true acceptance rate drops to less than {RECOGNISED:g}",
+            f"At epsilon {epsilon:g} the true acceptance rate drops below {RECOGNISED:g}",
             f"{READINGS[law]}: {said}",
             max(mean for mean, _ in found.values()) < RECOGNISED,
         )

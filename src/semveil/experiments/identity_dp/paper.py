@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What [IDP]'s text and Tables I to III say; its curves are not printed as numbers, and nothing is read off them."""
+"""Values from the text and Tables I to III of [IDP]; nothing is read off its curves, which are not printed as numbers."""
 
 from functools import partial
 from typing import Any, Final

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Anyone's photos: the largest face of each, aligned, and the same face in what another program made of the photo."""
+"""User-supplied photos: the largest face of each, aligned, and the same face in another program's output for that photo."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -65,8 +65,8 @@ def find_faces(files: Mapping[str, Path], size: int, *, progress: Progress = qui
             left_out[place] = str(error)
     progress("find faces", len(files), len(files))
     if not found:
-        reasons = f"; the first reason: {next(iter(left_out.values()))}" if left_out else ""
-        raise DataMissing(f"no face in any of {len(files)} photos{reasons}")
+        reasons = f"; first reason: {next(iter(left_out.values()))}" if left_out else ""
+        raise DataMissing(f"no face found in any of {len(files)} photos{reasons}")
     return FolderFaces(found, left_out)
 
 
@@ -107,7 +107,7 @@ def same_face(face: PhotoFace, path: Path, size: int) -> NDArray[np.uint8]:
         ratio = pixels.shape[1] / pixels.shape[0] * height / width
         if abs(ratio - 1) > LARGEST_DIFFERENCE:
             made = f"{pixels.shape[1]} x {pixels.shape[0]}"
-            raise PhotoError(f"{path.name} is {made} px, its photo {width} x {height}: not the same picture")
+            raise PhotoError(f"{path.name} is {made} px, its photo {width} x {height}: aspect ratios differ")
         pixels = np.asarray(Image.fromarray(pixels).resize((width, height), Image.Resampling.LANCZOS))
     return align_face(pixels, face.face.landmarks, size).pixels
 

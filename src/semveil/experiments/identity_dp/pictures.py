@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Figs. 6 and 7 of [IDP]: faces over epsilons, and beside traditional methods, `pictures.json`."""
+"""Figs. 6 and 7 of [IDP]: protected faces over epsilon, and compared with traditional methods, `pictures.json`."""
 
 from pathlib import Path
 from typing import Any
@@ -56,9 +56,9 @@ def _at_mean_distance(bench: IdentityBench, epsilon: float) -> Tensor:
 def over_epsilons(result: dict[str, Any], folder: Path) -> Figure:
     """The photos, their reconstructions, and draws at the mean identity distance, over epsilon (Fig. 6)."""
     shown = [record for record in result["images"] if record["shows"] in ("source", "no noise", "mean distance")]
-    draws = f"of {result['config']['preset']['candidates']} draws that at the mean identity distance"
+    draws = f"the draw of {result['config']['preset']['candidates']} nearest to the mean identity distance"
     return draw_pictures(
-        by_source(shown, folder, caption), title=f"{OURS}, {draws} ($\\epsilon$ of the identity alone, basis: {basis(result)})"
+        by_source(shown, folder, caption), title=f"{OURS}, {draws} ($\\epsilon$ of the identity only, basis: {basis(result)})"
     )
 
 
@@ -70,7 +70,7 @@ def beside_others(result: dict[str, Any], folder: Path) -> Figure:
         shown = (r for r in result["images"] if r["shows"] in ("source", "first draw") or r.get("reading") == reading)
         found = by_source(shown, folder, caption)
         rows += found
-        labels += [f"read by: {reading}"] * len(found)
+        labels += [f"reading: {reading}"] * len(found)
     rows = [sorted(row, key=lambda cell: cell[1].startswith("$")) for row in rows]
     title = f"Traditional methods, in two readings, and identity-dp (basis: {basis(result)})"
     return draw_pictures(rows, row_labels=labels, title=title)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Rows of [IDP]'s tables: what is compared, and all metrics of it, JSON-ready, one value per photo."""
+"""Rows of [IDP]'s tables: the compared methods and all their metrics, JSON-ready, one value per photo."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass

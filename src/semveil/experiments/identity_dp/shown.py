@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What identity-dp's figures, tables and claims share."""
+"""Helpers shared by identity-dp's figures, tables and claims."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -13,9 +13,9 @@ from semveil.experiments.kit.tables import HEADS, markdown, means
 
 SAID_BY = "Claim in the paper, or our target"
 REPORTED = "as reported by the paper"
-PSR_AIM, SSIM_AIM, DETECTION_AIM = 0.9, 0.8, 0.98  # under epsilon 6; detection as a share of the photos' own
+PSR_AIM, SSIM_AIM, DETECTION_AIM = 0.9, 0.8, 0.98  # under epsilon 6; detection rate relative to the photos' own
 # The paper's noise, as rows of results name it, in the words of a claim.
-READINGS = {PUBLISHED: "noise as published, divided by its length", LITERAL: "noise by Eq. 11 to the letter"}
+READINGS = {PUBLISHED: "noise as published, normalised to unit length", LITERAL: "noise by Eq. 11 to the letter"}
 
 
 def distance_judge(result: dict[str, Any]) -> str:
@@ -33,7 +33,7 @@ def judges(result: dict[str, Any]) -> str:
     """Who stands in for whom."""
     names = " and ".join(name for name in result["config"]["verifiers"] if name != "bundled")
     judge = distance_judge(result)
-    distance = "" if judge.startswith("facenet") else f"; distance by {judge} in place of FaceNet"
+    distance = "" if judge.startswith("facenet") else f"; identity distance by {judge} in place of FaceNet"
     return f"PSR against {names} in place of Microsoft Azure Face{distance}"
 
 
@@ -97,7 +97,7 @@ def head_of(columns: Iterable[str]) -> list[str]:
     Args:
         columns: names of what was measured of the rows.
     """
-    return ["method", "ε (basis)", *map(column, _metrics(columns)), "relative to the photos", "Fréchet"]
+    return ["method", "ε (basis)", *map(column, _metrics(columns)), "detection rate relative to the photos", "Fréchet"]
 
 
 def _metrics(columns: Iterable[str]) -> list[str]:
@@ -187,4 +187,4 @@ def guaranteed(guarantee: dict[str, Any] | None) -> str:
     if guarantee is None or guarantee["epsilon"] is None:
         return "none"
     rounded = float(f"{guarantee['epsilon']:.4g}")
-    return f"{number(rounded)} ({guarantee['basis']}; the identity alone)"
+    return f"{number(rounded)} ({guarantee['basis']}; identity only)"

@@ -107,13 +107,13 @@ def protection(result: dict[str, Any], folder: Path) -> Figure:
     _over_epsilons(left, result, f"identity_distance {judge}")
     others = result["other_people"][f"identity_distance {judge}"]
     if others is not None:
-        left.axhline(others, color=COLOURS["direct"], ls=":", label="other people")
-    left.set(ylabel=f"identity distance by {judge}", ylim=(0, None))
+        left.axhline(others, color=COLOURS["direct"], ls=":", label="different people (mean)")
+    left.set(ylabel=f"identity distance ({judge})", ylim=(0, None))
     _over_epsilons(right, result, "psr")
     reported = {float(epsilon): rate for epsilon, rate in result["paper"]["psr"].items()}
     theirs = [row for row in result["paper"]["table1"] if row["method"] == "identity-dp"]
     reported |= {float(row["setting"].removeprefix("epsilon ")): row["psr"] for row in theirs}
-    right.plot(list(reported), list(reported.values()), "*", ls="", color="#777777", ms=10, label="the paper, by its judge")
+    right.plot(list(reported), list(reported.values()), "*", ls="", color="#777777", ms=10, label="as reported by the paper")
     right.set(ylabel="protection success rate (PSR)", ylim=(-0.03, 1.03))
     return _finished(figure, [left, right], result, "Identity protection")
 
@@ -123,7 +123,7 @@ def utility(result: dict[str, Any], folder: Path) -> Figure:
     figure = Figure(figsize=(14.4, 5.0))
     panels = figure.subplots(1, 3)
     for axes, metric, label in zip(
-        panels, ("psnr", "ssim", "face_detected"), ("PSNR (dB)", "SSIM", "share in which dlib finds a face"), strict=True
+        panels, ("psnr", "ssim", "face_detected"), ("PSNR (dB)", "SSIM", "face detection rate (dlib)"), strict=True
     ):
         _over_epsilons(axes, result, metric)
         axes.set(ylabel=label)
@@ -139,7 +139,7 @@ def _over_epsilons(axes: Axes, result: dict[str, Any], metric: str) -> None:
             epsilons = [point["nominal_epsilon"] for point in points]
             line(axes, epsilons, [point["images"] for point in points], metric, label=how, **look)
     level(axes, result["reconstructed"]["images"], metric, color=COLOURS["inverted"], ls=":", label="no noise")
-    axes.set(xscale="log", xlabel="nominal $\\epsilon$ of the identity vector; attributes in clear")
+    axes.set(xscale="log", xlabel="nominal $\\epsilon$ of the identity vector; attributes in the clear")
 
 
 def _finished(figure: Figure, panels: Sequence[Axes], result: dict[str, Any], what: str) -> Figure:
@@ -152,7 +152,7 @@ def table(result: dict[str, Any]) -> list[str]:
     """All metrics for every perturbation and budget, what holds, and the claims."""
     names = distances_in(result["reconstructed"]["images"])
     metrics = [*names, "psr", "psnr", "ssim", "face_detected"]
-    head = ["law", "nominal ε", "true ε (basis)", "cosine kept", *map(column, metrics)]
+    head = ["mechanism", "nominal ε", "true ε (basis)", "expected cosine", *map(column, metrics)]
     rows = [["none", "", "", "1", *means(result["reconstructed"]["images"], metrics)]]
     for point in result["points"]:
         kept = point["cosine_kept"]
@@ -163,7 +163,7 @@ def table(result: dict[str, Any]) -> list[str]:
     return [
         about(result),
         f"`as published` uses {observed:.2f}, the largest L1 distance between these photos' identity vectors, as the "
-        f"sensitivity; {2 * d**0.5:.2f} bounds the distance of any two. The true ε is that of a release with the same noise. "
+        f"sensitivity; {2 * d**0.5:.2f} is the bound for any two. The true ε is that of a release with the same noise. "
         f"Identity distance between different people: {others(result)}. ε covers the identity vector; the attributes are in "
         "the clear.",
         markdown(head, rows),
@@ -185,12 +185,12 @@ def judge(result: dict[str, Any]) -> Iterator[Claim]:
         text = "A smaller budget protects better: PSR falls as it grows"
         yield Claim(text, f"by {fall} {ends}; {words}", fall.low > 0)
         rise = paired(most, least, "ssim")
-        text = "Visual similarity gets better as the budget grows"
+        text = "Visual similarity improves as the budget grows"
         yield Claim(text, f"SSIM rises by {rise} {ends}; {words}", rise.low > 0)
         rates = [m.value / source for (how, _), p in points.items() if how == law and (m := mean(p, "face_detected"))]
         yield Claim(
             "The face detection rate always remains high",
-            f"{min(rates):.3f} to {max(rates):.3f} of the photos' own, over all budgets (high: {DETECTION_AIM:g}); {words}",
+            f"{min(rates):.3f} to {max(rates):.3f} relative to the photos, all budgets (target: {DETECTION_AIM:g}); {words}",
             min(rates) >= DETECTION_AIM,
         )
         drop = paired(least, most, "face_detected")
@@ -200,9 +200,9 @@ def judge(result: dict[str, Any]) -> Iterator[Claim]:
         rates = [value(points[law, epsilon], "psr") for epsilon in small]
         likeness = [value(points[law, epsilon], "ssim") for epsilon in small]
         yield Claim(
-            "Any budget below 10 anonymises successfully, and the picture stays like the photo",
+            "Any budget below 10 anonymises successfully and preserves visual similarity",
             f"PSR {min(rates):.3f} to {max(rates):.3f}, SSIM {min(likeness):.3f} to {max(likeness):.3f} at epsilon "
-            f"{small[0]:g} to {small[-1]:g} (successful: PSR {PSR_AIM:g}, SSIM {SSIM_AIM:g}); {words}",
+            f"{small[0]:g} to {small[-1]:g} (targets: PSR {PSR_AIM:g}, SSIM {SSIM_AIM:g}); {words}",
             min(rates) >= PSR_AIM and min(likeness) >= SSIM_AIM,
         )
 

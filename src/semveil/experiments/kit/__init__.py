@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What all experiments share: the description of a result, the one driver, what is kept, statistics, plots, tables, photos."""
+"""Shared by all experiments: result descriptions, the driver, caching of results, statistics, plots, tables, photos."""

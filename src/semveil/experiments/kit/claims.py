@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a paper says, held against a run."""
+"""Claims of a paper, checked against the results of a run."""
 
 from dataclasses import dataclass
 
@@ -8,7 +8,7 @@ from semveil.attacks.intervals import Score
 
 @dataclass(frozen=True)
 class Claim:
-    """Attributes: text of the paper; ours, in words with numbers; holds: None where the run cannot tell."""
+    """Attributes: text of the paper; ours, in words with numbers; holds: None where the run is inconclusive."""
 
     text: str
     ours: str
@@ -16,7 +16,7 @@ class Claim:
 
     @property
     def verdict(self) -> str:
-        return {True: "holds", False: "does not hold", None: "cannot tell"}[self.holds]
+        return {True: "holds", False: "does not hold", None: "inconclusive"}[self.holds]
 
 
 def side(rate: Score | None, border: float) -> bool | None:

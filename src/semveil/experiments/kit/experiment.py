@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a result is: its name, its sizes, what is measured, and how that is drawn, told and judged."""
+"""Definition of an experiment: name, presets, measurement, figures, tables and claims."""
 
 import importlib.util
 import pkgutil

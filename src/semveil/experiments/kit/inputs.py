@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What runs load: held-out photos, recognisers, presets as JSON has them."""
+"""Inputs of a run: held-out photos, recognisers, presets in JSON form."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import asdict
@@ -26,7 +26,7 @@ def measured_photos(run: Run, model: Sized, count: int, *, first_test_photo: int
     if run.data is None:
         raise DataMissing(
             f"preset {run.preset.name} measures {count} held-out photos; name them with --data (a prepared .npz, a folder with "
-            "celebamask_hq and lfw, or the own folder of CelebAMask-HQ or CelebA-HQ), or take --preset smoke, which needs none"
+            "celebamask_hq and lfw, or the folder of CelebAMask-HQ or CelebA-HQ), or take --preset smoke, which needs none"
         )
     tick = lambda done, total: run.progress("prepare photos", done, total)  # noqa: E731
     return held_out_photos(run.data, model, count, first_test_photo=first_test_photo, progress=tick)

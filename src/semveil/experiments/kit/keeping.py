@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Keep a measurement's result or measure anew: decided here, for every experiment.
+"""Caching of results: whether a measurement is reused or repeated, for every experiment.
 
-A result is kept where its key is the same: the digest of the measurement's name and revision, of everything that goes in
-(`config`: sizes, photos, models, recognisers, each with its digest) and of the versions of the software beneath.
+A result is reused if its key matches: the digest of the measurement's name and revision, of all inputs (`config`: sizes,
+photos, models, recognisers, each with its digest) and of the versions of the underlying software.
 """
 
 import json

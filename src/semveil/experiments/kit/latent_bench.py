@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a run of dp-image's or latent-dp's figures works on: latent model, recogniser, photos and their latents."""
+"""Set-up of a run of dp-image or latent-dp: latent model, recogniser, photos and their latents."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is measured of protected pictures, JSON-ready: one value per photo."""
+"""Metrics of protected pictures, JSON-ready: one value per photo."""
 
 from pathlib import Path
 from typing import Any

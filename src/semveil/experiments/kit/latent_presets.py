@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How large an experiment of dp-image or latent-dp runs: presets as values of one frozen schema."""
+"""Presets (run sizes) of dp-image and latent-dp, as values of one frozen schema."""
 
 from dataclasses import dataclass
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the tables and claims of dp-image and latent-dp share."""
+"""Helpers shared by the tables and claims of dp-image and latent-dp."""
 
 from collections.abc import Callable
 from functools import partial
@@ -44,7 +44,7 @@ def guaranteed(guarantee: dict[str, Any]) -> str:
     epsilon, basis = guarantee["epsilon"], guarantee["basis"]
     if epsilon is None:
         return f"none ({basis})"
-    part = f"; {guarantee['covers']} alone" if guarantee["whole_record_epsilon"] is None else ""
+    part = f"; {guarantee['covers']} only" if guarantee["whole_record_epsilon"] is None else ""
     delta = f" at δ {guarantee['delta']:g}" if guarantee["delta"] else ""
     return f"{number(epsilon)}{delta} ({basis}{part})"
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Pictures that are no faces, for the outlier tests of [LDP] 3.2: public ones of scikit-image, and white noise."""
+"""Non-face images for the outlier tests of [LDP] 3.2: public ones from scikit-image, and white noise."""
 
 from dataclasses import dataclass
 

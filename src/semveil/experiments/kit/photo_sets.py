@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The photos of an experiment: held-out ones of a data set, or public ones that may be shown to anyone."""
+"""Photos of an experiment: held-out photos of a data set, or public ones that may be shown."""
 
 import hashlib
 from collections.abc import Callable
@@ -145,7 +145,7 @@ def held_out_photos(
     shuffled = np.random.default_rng(ORDER_SEED).permutation(np.flatnonzero(faces.tested))
     chosen = one_of_each(faces.person, shuffled)[:count]
     if not len(chosen):
-        raise DataMissing(f"{data} holds no photo of the test split; prepare it from the photos that the model card names")
+        raise DataMissing(f"{data} contains no photo of the test split; prepare it from the photos listed in the model card")
     kinds = sorted({str(source).split("/")[0] for source in faces.source[chosen]})
     return _numbered(list(faces.pixels[chosen]), f"photos of the test split of {' and '.join(kinds)}, one of each person")
 
@@ -165,7 +165,7 @@ def load_face_set(data: Path, model: Sized, *, progress: Tick = lambda done, tot
     faces = FaceSet.load(data) if is_set else _prepared(data, model.size, progress)
     size = faces.pixels.shape[1]
     if size != model.size:
-        raise DataMissing(f"{data} holds faces of {size} px, model {model.name} takes {model.size}; prepare them again")
+        raise DataMissing(f"{data} contains faces of {size} px, model {model.name} needs {model.size} px; prepare them again")
     return faces
 
 
@@ -199,7 +199,7 @@ def _celebamask_hq(folder: Path, size: int, count: int, first: int, progress: Ti
     files = [path for path in folder.glob("*.jpg") if path.stem.isdecimal() and int(path.stem) >= first]
     files = sorted(files, key=lambda path: int(path.stem))[:count]
     if not files:
-        raise DataMissing(f"{folder} holds none of the test photos {first}.jpg and up")
+        raise DataMissing(f"{folder} contains none of the test photos from {first}.jpg on")
     pixels = []
     for path in files:
         with Image.open(path) as photo:

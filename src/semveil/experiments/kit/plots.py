@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One look for all figures, and what they share: lines of means, titles that name photos and recogniser, legends."""
+"""Common style of all figures: lines of means, titles with photos and recogniser, legends."""
 
 import io
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -153,8 +153,8 @@ def title(result: dict[str, Any], what: str) -> str:
 def recogniser(result: dict[str, Any]) -> str:
     """Who judges identity; only ArcFace is the paper's."""
     verifier = result["config"]["verifier"]
-    stands_in = "" if verifier["name"].startswith("arcface") else ", stands in for ArcFace"
-    return f"{verifier['name']}{stands_in}; same person from {verifier['threshold']:.4g}"
+    stands_in = "" if verifier["name"].startswith("arcface") else " in place of ArcFace"
+    return f"{verifier['name']}{stands_in}, threshold {verifier['threshold']:.4g}"
 
 
 def doubt(inverted: dict[str, Any]) -> str | None:
@@ -165,10 +165,10 @@ def doubt(inverted: dict[str, Any]) -> str | None:
     """
     rate = mean(inverted, "fppsr")
     if rate is None:
-        return "INCONCLUSIVE: the recogniser could not be run"
+        return "INCONCLUSIVE: recogniser not available"
     if 1 - rate.value >= ACCEPTED_INVERSIONS:
         return None
-    return f"INCONCLUSIVE: the recogniser accepts {1 - rate.value:.0%} of the inversions themselves (80 % needed)"
+    return f"INCONCLUSIVE: the recogniser accepts only {1 - rate.value:.0%} of the noise-free inversions (80% required)"
 
 
 def cautions(inverted: dict[str, Any]) -> list[str]:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The one driver: measure or keep, write JSON, draw, tell."""
+"""The driver of all experiments: measure or reuse, write JSON, draw figures, print tables."""
 
 import re
 from pathlib import Path
@@ -55,7 +55,7 @@ def reproduce(
     experiment, out = find(figure), Path(out)
     if experiment.load is None or experiment.measure is None:
         raise ValueError(
-            f"{figure} cannot be measured by this command, only redrawn from the {experiment.file} of another command"
+            f"{figure} cannot be measured by this command, only redrawn from an {experiment.file} written by another command"
         )
     chosen = experiment.presets[preset]
     run = Run(figure.rpartition("/")[2], chosen, out, None if data is None else Path(data), model, verifier, progress)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The faces of the security experiment: photos under attack, a gallery of people, public faces, attributes to infer."""
+"""Faces of the security experiment: attacked photos, an identification gallery, public faces, attributes to infer."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -90,7 +90,9 @@ def real_faces(data: Path, model: FaceModel, *, split: str, attacked: int, galle
     held = rng.permutation(np.flatnonzero(faces.held_out))
     held = held[faces.split[held] == SPLITS[split]]
     if not len(held):
-        raise DataMissing(f"{data} holds nobody of the {SPLITS[split]} split; prepare the face set again: semveil data prepare")
+        raise DataMissing(
+            f"{data} contains nobody of the {SPLITS[split]} split; prepare the face set again: semveil data prepare"
+        )
     photos_of: dict[str, list[int]] = {}
     for row in held:
         photos_of.setdefault(str(faces.person[row]), []).append(int(row))

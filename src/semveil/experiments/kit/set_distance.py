@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Frechet distances between sets of pictures, JSON-ready: by the best features on this machine, and by SqueezeNet's.
+"""Frechet distances between sets of pictures, JSON-ready: with the best available features, and with SqueezeNet's.
 
-The bundled generator was trained on AlexNet's LPIPS, which flatters its pictures by AlexNet's features; no loss has seen
-SqueezeNet's.
+The bundled generator was trained on AlexNet's LPIPS, which biases distances on AlexNet's features in its favour; SqueezeNet's
+features were not part of any loss.
 """
 
 from collections.abc import Mapping, Sequence

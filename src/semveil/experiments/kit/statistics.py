@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Mean of photos' values with an interval: the bootstrap over photos, and over the draws of each."""
+"""Means over photos with bootstrap confidence intervals, over photos and over the draws of each."""
 
 import math
 from collections.abc import Mapping, Sequence

@@ -20,7 +20,7 @@ HEADS = {
     "psr": "PSR",
     "fppsr": "FPPSR",
     "fppsr_to_inversion": "FPPSR to inversion",
-    "face_detected": "face detected",
+    "face_detected": "face detection rate",
 }
 
 

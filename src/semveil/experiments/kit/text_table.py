@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Results that are one table: nothing is drawn, and the JSON holds the Markdown."""
+"""Results that consist of a single table: no figure, and the JSON contains the Markdown."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is kept of faces: by what runs here on any crops, and by an independent judge's file for whole pictures."""
+"""Utility of protected faces: metrics computed here on crops, and an independent judge's file for whole pictures."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -27,20 +27,20 @@ from semveil.recognition.face_parser import FaceParser
 SAME_PLACE = 0.3  # intersection over union of the meshes' boxes, from which a judged face counts as that of the photo
 YUNET_SCORE = 0.6
 _WORDS = {
-    "five_point_error": "five points / eye distance",
-    "yunet_detected": "YuNet finds a face",
-    "mouth_opening_error": "mouth opening off by",
-    "eye_opening_error": "eye opening off by",
+    "five_point_error": "landmark error / eye distance (five points)",
+    "yunet_detected": "face detection rate (YuNet)",
+    "mouth_opening_error": "mouth opening error",
+    "eye_opening_error": "eye opening error",
     "hair_overlap": "hair IoU",
-    "judge_detected": "judge: face found",
-    "judge_landmark_error": "judge: landmarks / eye distance",
-    "judge_pose_degrees": "judge: pose off by °",
-    "judge_gaze_error": "judge: gaze off by eye widths",
-    "judge_mouth_error": "judge: mouth off by",
-    "judge_eye_error": "judge: lids off by",
-    "judge_expression_kept": "judge: same expression",
-    "judge_age_error": "judge: age off by years",
-    "judge_sex_kept": "judge: same sex",
+    "judge_detected": "judge: face detection rate",
+    "judge_landmark_error": "judge: landmark error / eye distance",
+    "judge_pose_degrees": "judge: pose error (°)",
+    "judge_gaze_error": "judge: gaze error (eye widths)",
+    "judge_mouth_error": "judge: mouth opening error",
+    "judge_eye_error": "judge: eye opening error",
+    "judge_expression_kept": "judge: expression preserved",
+    "judge_age_error": "judge: age error (years)",
+    "judge_sex_kept": "judge: sex preserved",
 }
 
 
@@ -104,7 +104,7 @@ def utility_table(rows: Sequence[tuple[str, Mapping[str, Any]]]) -> str:
     """
     names = [name for name in _WORDS if any(columns.get(name) for _, columns in rows)]
     cells = [[row, *(_cell(columns.get(name)) for name in names)] for row, columns in rows]
-    return markdown(["what is kept", *(_WORDS[name] for name in names)], cells)
+    return markdown(["utility", *(_WORDS[name] for name in names)], cells)
 
 
 def _cell(values: Any) -> str:

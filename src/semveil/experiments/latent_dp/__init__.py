@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""latent-dp's results [LDP]."""
+"""Results of latent-dp [LDP]."""

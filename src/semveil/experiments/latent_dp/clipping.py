@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What clipping to quantiles costs latent-dp: widths, scales and true epsilons, from the bounds that a model brings alone."""
+"""Effect of quantile clipping in latent-dp: widths, noise scales and true epsilons, from a model's own bounds only."""
 
 from functools import partial
 

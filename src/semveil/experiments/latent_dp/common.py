@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the results of latent-dp share: what [LDP] says, and words for bounds."""
+"""Shared by the results of latent-dp: values reported in [LDP], and labels of clip bounds."""
 
 from functools import partial
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""latent-dp's own encoder beside a model's: [LDP] Fig. 3, gradient descent on deep features, against the squared error.
+"""Encoder of [LDP] Fig. 3, gradient descent on deep features, compared with the model's own, which minimises squared error.
 
-How like the photos the pictures of either's latents are.
+The metric is the reconstruction quality of either.
 """
 
 import time
@@ -37,12 +37,12 @@ def compared(model: FaceModel, photos: PhotoSet, *, steps: int | None = None) ->
         steps: of either's optimisation; each one's own where None.
     """
     features, images = ImageFeatures.best_available(), photos.images
-    net = f"features of {features.net}" if features else "squared error, for want of VGG16's and AlexNet's weights"
+    net = f"features of {features.net}" if features else "squared error (no weights of VGG16 or AlexNet)"
     own = model.inversion if steps is None else replace(model.inversion, steps=steps)
     deep = FEATURE_SETTINGS if steps is None else replace(FEATURE_SETTINGS, steps=steps)
     mean = model.public_latents(1000, rng=torch.Generator().manual_seed(0)).mean(0, keepdim=True)
     ways: dict[str, Callable[[], Tensor]] = {
-        "the model's: its encoder, then squared error": lambda: (
+        "the model's own: encoder, then squared error": lambda: (
             invert(images, model.generator, start=model.start_codes(images), settings=own).codes
         ),
         f"[LDP] Fig. 3: mean face, then {net}": lambda: (

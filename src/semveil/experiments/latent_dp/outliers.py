@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Fig. 4 of [LDP]: faces, and pictures that are none, under tighter and tighter bounds, `outliers.json`."""
+"""Fig. 4 of [LDP]: faces and non-face images under increasingly tight clip bounds, `outliers.json`."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -91,14 +91,14 @@ def drawing(result: dict[str, Any], folder: Path) -> Figure:
     """Every picture, what of its latents clipping moves, and what each of the bounds makes of it (Fig. 4)."""
     rows = by_source((record for record in result["images"] if record["file"] is not None), folder, _caption)
     for row, file in zip(rows, result["latents"].values(), strict=True):
-        row.insert(1, (folder / file, "coordinates that\nclipping moves"))
-    words = "Clipping in latent space, without noise\n(second column: darker, the wider the bounds that are exceeded)"
+        row.insert(1, (folder / file, "coordinates\nchanged by clipping"))
+    words = "Clipping in latent space, without noise\n(second column: darker where wider bounds are exceeded)"
     return draw_pictures(rows, title=words)
 
 
 def _caption(record: dict[str, Any]) -> str:
     face = "face" if record["face_detected"] else "no face"
-    return f"{record['shows'] if record['clip'] is None else bounds(record['clip'])}\n({face} found)"
+    return f"{record['shows'] if record['clip'] is None else bounds(record['clip'])}\n({face} detected)"
 
 
 def table(result: dict[str, Any]) -> list[str]:
@@ -115,7 +115,7 @@ def table(result: dict[str, Any]) -> list[str]:
     head = ["picture", "source", "inversion", *(f"{c:g}/{100 - c:g} %" for c in clips)]
     return [
         about(result),
-        "Whether dlib detects a face, and the fraction of coordinates that clipping changes. No noise, so no guarantee.",
+        "Face detection by dlib and, in brackets, the fraction of coordinates changed by clipping. No noise, so no guarantee.",
         markdown(head, rows),
         claims_table(judge(result)),
     ]
@@ -125,7 +125,7 @@ def judge(result: dict[str, Any]) -> Iterator[Claim]:
     """[LDP] 3.2 and 4.2, of pictures that are no faces."""
     strange = [r for r in result["images"] if not r["is_a_face"]]
     for kind, text in (
-        ("cat", "An animal becomes a human face by clipping"),
+        ("cat", "Clipping turns an animal into a human face"),
         ("white noise", "Even white noise shows a human face after substantial clipping"),
     ):
         rates = []
@@ -133,7 +133,7 @@ def judge(result: dict[str, Any]) -> Iterator[Claim]:
             found = [r["face_detected"] for r in strange if r["clip"] == clip and r["source"].startswith(kind)]
             rates.append((clip, float(np.mean(found)), len(found)))
         words = ", ".join(f"{rate:.0%} at {clip:g}/{100 - clip:g}" for clip, rate, _ in rates)
-        yield Claim(text, f"dlib detects a face in {words} ({rates[0][2]} pictures)", rates[-1][1] >= FACES)
+        yield Claim(text, f"face detection rate (dlib) {words} ({rates[0][2]} pictures)", rates[-1][1] >= FACES)
 
 
 OUTLIERS = result_of_paper(

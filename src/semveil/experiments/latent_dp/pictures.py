@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Figs. 6 and 7 of [LDP]: the same faces under small epsilons and large ones, `pictures.json`."""
+"""Figs. 6 and 7 of [LDP]: the same faces at small and at large epsilon, `pictures.json`."""
 
 from pathlib import Path
 from typing import Any
@@ -53,12 +53,12 @@ def run(bench: LatentBench, folder: Path, progress: Progress, keep: Keep) -> dic
 
 def small(result: dict[str, Any], folder: Path) -> Figure:
     """The pictures under small epsilons (Fig. 6)."""
-    return _grid(result, folder, "fig6", "Small epsilons")
+    return _grid(result, folder, "fig6", "Small epsilon")
 
 
 def large(result: dict[str, Any], folder: Path) -> Figure:
     """The pictures under large epsilons, several draws of each (Fig. 7)."""
-    return _grid(result, folder, "fig7", "Large epsilons")
+    return _grid(result, folder, "fig7", "Large epsilon")
 
 
 def _grid(result: dict[str, Any], folder: Path, figure: str, words: str) -> Figure:

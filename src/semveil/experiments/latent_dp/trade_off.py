@@ -29,9 +29,9 @@ PANELS = {
     "ssim": "SSIM",
     "psnr": "PSNR (dB)",
     "frechet": "Fréchet distance",
-    "face_detected": "share in which dlib finds a face",
+    "face_detected": "face detection rate (dlib)",
 }
-NOT_IDENTIFIED = 0.9  # share judged another person that "infeasible to identify" is taken to mean
+NOT_IDENTIFIED = 0.9  # FPPSR that "infeasible to identify" is taken to mean
 
 
 def run(bench: LatentBench, folder: Path, progress: Progress, keep: Keep) -> dict[str, Any]:
@@ -86,7 +86,7 @@ def drawing(result: dict[str, Any], folder: Path) -> Figure:
             noisy = [p for p in result["points"] if p["clip"] == clip and p["epsilon"] is not None]
             only = next(p for p in result["points"] if p["clip"] == clip and p["epsilon"] is None)
             x = [p["epsilon"] for p in noisy]
-            look = {"color": colour, "marker": marker, "label": f"clipped at {bounds(clip)}"}
+            look = {"color": colour, "marker": marker, "label": f"clip bounds {bounds(clip)}"}
             if metric == "frechet":
                 if noisy[0]["images"]["frechet"] is not None:
                     axes.plot(x, [p["images"]["frechet"] for p in noisy], **look)
@@ -94,7 +94,7 @@ def drawing(result: dict[str, Any], folder: Path) -> Figure:
                     label = f"Fréchet distance to the photos ({noisy[0]['images']['frechet_metric']})"
             else:
                 line(axes, x, [p["images"] for p in noisy], metric, **look)
-                once = "clipped only, no noise" if clip == clips[0] else None
+                once = "clipping only, no noise" if clip == clips[0] else None
                 level(axes, only["images"], metric, color=colour, ls=":", label=once)
         basis = next(p["guarantee"]["basis"] for p in result["points"] if p["epsilon"] is not None)
         axes.set(xscale="log", xlabel=f"$\\epsilon$ (basis: {basis})", title=label)
@@ -107,11 +107,11 @@ def table(result: dict[str, Any]) -> list[str]:
     """All metrics for each of the bounds and each epsilon."""
     likeness = ("ssim", "psnr", "lpips", "lpips_squeeze", "frechet", "identity_similarity", "fppsr")
     metrics, plain = (*likeness, "fppsr_to_inversion", "face_detected"), result["reconstructed"]["images"]
-    head = ["bounds", "ε (basis)", "ε of the published formula (same basis)", *heads(metrics)]
+    head = ["bounds", "ε (basis)", "true ε of the published formula (same basis)", *heads(metrics)]
     rows = [["none", "inversion, no noise", "", *means(plain, likeness), "", *means(plain, metrics[-1:])]]
     for point in result["points"]:
         published = point["guarantee_of_the_published_formula"]
-        claim = "clip only: none" if point["epsilon"] is None else guaranteed(point["guarantee"])
+        claim = "none (clipping only)" if point["epsilon"] is None else guaranteed(point["guarantee"])
         theirs = "" if published is None else f"{published['epsilon']:.3g}"
         rows.append([bounds(point["clip"]), claim, theirs, *means(point["images"], metrics)])
     return [
@@ -132,7 +132,7 @@ def judge(result: dict[str, Any]) -> Iterator[Claim]:
     least, most = epsilons[0], epsilons[-1]
     rises = [paired(points[clip, most], points[clip, least], "ssim") for clip in clips]
     yield Claim(
-        "The larger epsilon, the closer the picture is to its original",
+        "The larger epsilon, the closer the picture is to the original",
         f"SSIM rises by {min(r.value for r in rises):.3f} to {max(r.value for r in rises):.3f} from epsilon {least:,.0f} to "
         f"{most:,.0f}, depending on the bounds",
         all(r.low > 0 for r in rises),
@@ -141,20 +141,20 @@ def judge(result: dict[str, Any]) -> Iterator[Claim]:
     gap = paired(points[tight, least], points[loose, least], "ssim")
     yield Claim(
         "Clipping makes the pictures more robust to noise",
-        f"at epsilon {least:,.0f} SSIM is {gap} higher at {bounds(tight)} than at {bounds(loose)}",
+        f"SSIM at epsilon {least:,.0f} is {gap} higher at {bounds(tight)} than at {bounds(loose)}",
         gap.low > 0,
     )
     faces = [mean(points[clip, least], "face_detected") for clip in (loose, tight)]
-    words = f"at epsilon {least:,.0f} dlib detects a face in {faces[0]} at {bounds(loose)}, in {faces[1]} at {bounds(tight)}"
+    words = f"at epsilon {least:,.0f} face detection rate (dlib) {faces[0]} at {bounds(loose)}, {faces[1]} at {bounds(tight)}"
     yield Claim(
-        "With sufficient clipping pictures of small epsilons are recognisably human",
+        "With sufficient clipping, pictures at small epsilon are recognisably human",
         words,
         bool(faces[1] and faces[1].low > FACES),
     )
     loss = paired(points[loose, None], points[tight, None], "identity_similarity")
     yield Claim(
         "Heavy clipping loses more of the original",
-        f"without any noise similarity falls by {loss} from {bounds(loose)} to {bounds(tight)}",
+        f"without noise, identity similarity falls by {loss} from {bounds(loose)} to {bounds(tight)}",
         loss.low > 0,
     )
     at = min(epsilons, key=lambda epsilon: abs(epsilon - result["coordinates"]))
@@ -168,7 +168,7 @@ def judge(result: dict[str, Any]) -> Iterator[Claim]:
     alone = mean(points[tight, None], "fppsr")
     yield Claim(
         "At epsilon 1 per coordinate people cannot be identified",
-        f"at epsilon {at:,.0f} FPPSR {words}; {bounds(tight)} clipping alone, without noise, {alone} against the photo"
+        f"FPPSR at epsilon {at:,.0f}: {words}; for {bounds(tight)} clipping without noise {alone} against the photo"
         f"{in_doubt(result['reconstructed']['images'])}",
         agreed(holds),
     )

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Figures of the model cards."""
+"""Measurements for the model cards."""

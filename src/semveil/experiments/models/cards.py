@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the figures of model cards are measured on: held-out people of a face set, and recognisers."""
+"""Test data of the model cards: held-out people of a face set, and recognisers."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -142,7 +142,7 @@ def card(load_model: Callable[[str | None], Sized], card_of: Callable[[Any], Map
     def load(run: Run) -> CardBench:
         chosen, model = run.preset, load_model(run.model)
         if run.data is None:
-            raise DataMissing("a model card is measured on people that the model has not seen: name a face set by --data")
+            raise DataMissing("a model card needs people unseen in training: name a face set with --data")
         faces = load_face_set(run.data, model)
         judges, cards = recognisers(run.verifiers, model.size)
         config = {

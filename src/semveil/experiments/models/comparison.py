@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Compare face models on people that none of them has seen: which one should the methods take?
+"""Compare face models on held-out people, to choose the model of the methods.
 
     python -m semveil.experiments.models.comparison faces-64 models/mine --data FACES.npz --out results/models/comparison.json
 
-Every model re-creates the same held-out photos, with its encoder alone and with its inversion, makes random faces, and serves
-dp-image and latent-dp at the same true epsilons. Times are CPU seconds of one thread, so that other load does not count. Models
-that OUT holds already, measured in the same way, are not measured again.
+Every model reconstructs the same held-out photos, with its encoder only and with its inversion, samples random faces, and is
+used by dp-image and latent-dp at the same true epsilons. Times are CPU seconds of one thread, so that other load does not
+count. Models already measured in OUT with the same settings are not measured again.
 """
 
 import argparse
@@ -129,7 +129,7 @@ def compare_models(
     size = photos.images.shape[-1]
     for model in models:
         if model.size != size:
-            raise ValueError(f"models must take photos of {size} px to be compared on these, {model.name} takes {model.size}")
+            raise ValueError(f"all compared models must have the same input size, {size} px; {model.name} has {model.size} px")
     judges, cards = recognisers(verifiers, size)
     features = SetFeatures.load()
     measure = Measure(photos, judges, settings.detected, features, features.of(photos.images))
@@ -199,7 +199,7 @@ def table(result: dict[str, Any]) -> list[str]:
     verifiers = list(config["verifiers"])
     likeness = ["psnr", "ssim", "lpips", "lpips_squeeze", *(f"accepted_{name}" for name in verifiers)]
     realism = ["frechet", "face_detected"]
-    labels = {**HEADS, "psnr": "PSNR in dB", **{f"accepted_{name}": f"accepted by {name}" for name in verifiers}}
+    labels = {**HEADS, "psnr": "PSNR in dB", **{f"accepted_{name}": f"acceptance rate of {name}" for name in verifiers}}
 
     def block(what: str, metrics: Iterable[str], columns: list[dict[str, Any]]) -> list[list[str]]:
         return [[f"{what}: {labels[metric]}", *(means(column, [metric])[0] for column in columns)] for metric in metrics]
@@ -214,8 +214,8 @@ def table(result: dict[str, Any]) -> list[str]:
             [f"parameters of the {part}", *(f"{model['parameters'][part] / 1e6:.2f} million" for model in models)]
             for part in ("generator", "encoder")
         ),
-        *block("encoder alone", likeness, [model["encoder"] for model in models]),
-        ["encoder alone: CPU s per photo", *seconds("encoder")],
+        *block("encoder only", likeness, [model["encoder"] for model in models]),
+        ["encoder only: CPU s per photo", *seconds("encoder")],
         *block("inversion", [*likeness, realism[0]], [model["inversion"] for model in models]),
         ["inversion: CPU s per photo", *seconds("inversion")],
         ["generator: CPU s per picture", *seconds("synthesis")],
@@ -239,9 +239,9 @@ def _about(result: dict[str, Any]) -> str:
     (photos,) = means(result["photos"], ["face_detected"])
     return (
         f"{config['photos']['description']}; {config['samples']} random faces; recognisers: {'; '.join(cards)}. Mean over "
-        f"photos with a 95 % bootstrap interval; face detection on the first {config['detected']} (of the photos "
-        f"themselves: {photos}). Times are CPU seconds of one thread, in batches. The noise is simulated; a release has the "
-        "same epsilon, proved."
+        f"photos with a 95 % bootstrap interval; face detection rate on the first {config['detected']} (of the "
+        f"original photos: {photos}). Times are CPU seconds of one thread, in batches. The noise is simulated; a release has "
+        "the same epsilon, with basis proved."
     )
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A face model on people it was not trained on: the figures of its model card, `face-model.json`."""
+"""A face model on held-out people: the measurements of its model card, `face-model.json`."""
 
 import time
 from pathlib import Path

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""An identity model on people it was not trained on, before any mechanism: the figures of its card, `identity-model.json`."""
+"""An identity model on held-out people, without any mechanism: the measurements of its card, `identity-model.json`."""
 
 import time
 from pathlib import Path

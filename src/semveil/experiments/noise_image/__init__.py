@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""noise-image's results [NI]."""
+"""Results of noise-image [NI]."""

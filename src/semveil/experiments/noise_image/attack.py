@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What an inverter rebuilds of pictures that noise-image sends, `attack.json`."""
+"""Reconstruction of noise-image's converted pictures by a trained inverter, `attack.json`."""
 
 from collections.abc import Callable
 from functools import partial
@@ -141,15 +141,15 @@ def drawing(result: dict[str, Any], folder: Path) -> Figure:
     left, right = figure.subplots(1, 2, sharey=True)
     places = np.arange(len(rows))[::-1]
     for axes, column, label in (
-        (left, "ssim", "SSIM of what is rebuilt"),
-        (right, "classified", "classified right when rebuilt"),
+        (left, "ssim", "SSIM of the reconstruction"),
+        (right, "classified", "classification accuracy"),
     ):
         found = [row[column] for row in rows]
         bars(axes, places, found, label)
     left.set_yticks(places, [label_of(row["name"]) for row in rows])
     right.axvline(result["attack"]["source"]["classified"]["value"], color="grey", lw=1)
     right.axvline(result["explainer"]["chance"], color="grey", lw=1, ls=":")
-    figure.suptitle("What an inverter rebuilds (lines at the right: the pictures themselves; chance)")
+    figure.suptitle("Reconstruction by a trained inverter (vertical lines: accuracy on the originals, chance)")
     return figure
 
 
@@ -171,7 +171,7 @@ def attack_rows(result: dict[str, Any]) -> list[dict[str, Any]]:
 
 def table(result: dict[str, Any]) -> list[str]:
     """What the inverter rebuilds of each target, and what of it is classified right."""
-    head = ["transmitted picture", "SSIM before the attack", "SSIM", "PSNR, dB", "LPIPS", "classified correctly"]
+    head = ["transmitted picture", "SSIM before the attack", "SSIM", "PSNR, dB", "LPIPS", "classification accuracy"]
     rows = []
     for row in attack_rows(result):
         scores = [str(row[c] or NOT_MEASURED) for c in ("ssim", "psnr", "lpips", "classified")]
@@ -181,7 +181,7 @@ def table(result: dict[str, Any]) -> list[str]:
     about = (
         f"An inverter trained on {known:,} pairs of training pictures for {steps:,} steps unless stated; "
         f"{len(result['attack']['mean picture']['ssim'])} test pictures reconstructed; mean with a 95 % interval over "
-        "pictures. LPIPS at twice the size. The explainer's accuracy on the original "
+        "pictures. LPIPS after upsampling by 2. The explainer's accuracy on the original "
         f"pictures is {shown_score(result['attack']['source']['classified'])}, chance is "
         f"{result['explainer']['chance']:.3f}."
     )

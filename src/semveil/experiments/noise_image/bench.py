@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a run of noise-image's experiments works on: pictures, the explainer, and what is trained for each cell."""
+"""Set-up of a run of noise-image: pictures, the explainer, and the networks trained for each cell."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -212,7 +212,7 @@ def load(run: Run) -> NoiseImageBench:
         ValueError: there is no such model, or it knows other classes; or a verifier is named.
     """
     if run.verifier:
-        raise ValueError(f"noise-image/{run.figure} judges no faces; leave out the verifier {run.verifier!r}")
+        raise ValueError(f"noise-image/{run.figure} uses no face verifier; leave out {run.verifier!r}")
     preset, data = run.preset, run.data
     if data is None and preset.needs_data:
         raise DataMissing(
@@ -334,6 +334,6 @@ def label_of(setting: str) -> str:
     Args:
         setting: as cells have it.
     """
-    for name, sign in (("sigma", "σ"), ("epsilon", "ε"), ("delta", "δ"), ("noised", "n(x), true noise")):
+    for name, sign in (("sigma", "σ"), ("epsilon", "ε"), ("delta", "δ"), ("noised", "n(x), genuine noise")):
         setting = setting.replace(name, sign)
     return setting

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the cells of Tables 3 and 4 of [NI] bear out of its text."""
+"""Claims of [NI] about its Tables 3 and 4, checked against the measured cells."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -86,7 +86,7 @@ def over_trainings(rows: NDArray[np.float64]) -> Score | None:
 
 
 def noise_claims(result: dict[str, Any]) -> Iterator[Claim]:
-    """What a conversion buys over true noise, which [NI] does not ask."""
+    """Gain of the conversion over genuine noise, which [NI] does not measure."""
     cells = cells_by_setting(result)
     noise = cells.get("noised", {})
     for setting in (EFFECT, BARE):
@@ -96,7 +96,7 @@ def noise_claims(result: dict[str, Any]) -> Iterator[Claim]:
                     f"Converted pictures ({named(setting)}) are classified more accurately, σ = {sigma:g}", of, noise[sigma]
                 )
     if {3.0, 5.0} <= noise.keys():
-        yield _compare("Accuracy on true noise falls with σ, from 3 to 5", noise[3.0], noise[5.0])
+        yield _compare("Accuracy on genuine noise falls with σ, from 3 to 5", noise[3.0], noise[5.0])
 
 
 def cell_claims(result: dict[str, Any]) -> Iterator[Claim]:
@@ -105,12 +105,14 @@ def cell_claims(result: dict[str, Any]) -> Iterator[Claim]:
     helped, bare = (cells.get(setting, {}) for setting in (EFFECT, BARE))
     both = [sigma for sigma in SIGMAS if sigma in helped and sigma in bare]
     for sigma in both:
-        yield _compare(f"The explanation loss helps: {EFFECT} above none at σ = {sigma:g}", helped[sigma], bare[sigma])
+        yield _compare(
+            f"The explanation loss improves accuracy: {EFFECT} against none, σ = {sigma:g}", helped[sigma], bare[sigma]
+        )
     several = [effect for sigma in both if len(effect := _gains(helped[sigma], bare[sigma])) > 1]
     if len(several) > 1 and len({len(effect) for effect in several}) == 1:
         together = over_trainings(np.concatenate(several, 1))  # cells of one seed start from the same weights: one trial
         assert together is not None
-        text = "The explanation loss helps: mean over the σ that have several seeds"
+        text = "The explanation loss improves accuracy: mean over every σ with several seeds"
         yield Claim(text, f"{together} over {together.count} seeds", _sign(together))
     for setting, of in cells.items():
         if setting.removesuffix(AS_PUBLISHED) in result["paper"]["table3"] and {3.0, 5.0} <= of.keys():
@@ -123,7 +125,7 @@ def cell_claims(result: dict[str, Any]) -> Iterator[Claim]:
         if len(weak) == len(strong) > 1:
             gain = over_trainings(hits(weak) - hits(strong))
             assert gain is not None
-            text = f"Epsilon 0.9 gives more accuracy than 0.1 ({words})"
+            text = f"Accuracy is higher at epsilon 0.9 than at 0.1 ({words})"
             yield Claim(text, f"{gain} over {len(weak)} pairs of cells", _sign(gain))
     noise = cells.get("noised", {})
     gaps = []
@@ -134,9 +136,9 @@ def cell_claims(result: dict[str, Any]) -> Iterator[Claim]:
     found = [gap for gap in gaps if gap]
     if found:
         worst = max(found, key=lambda gap: abs(gap.value))
-        text = "Converted pictures are as dissimilar to the picture as with true noise (SSIM)"
+        text = "Converted pictures are as dissimilar to the original as genuinely noised ones (SSIM)"
         yield Claim(
-            text, f"largest mean difference {worst} (none: {NEAR_SSIM})", max(abs(worst.low), abs(worst.high)) <= NEAR_SSIM
+            text, f"largest mean difference {worst} (tolerance: {NEAR_SSIM})", max(abs(worst.low), abs(worst.high)) <= NEAR_SSIM
         )
 
 
@@ -167,5 +169,5 @@ def named(setting: str) -> str:
     Args:
         setting: as cells have it.
     """
-    names = {"noised": "n(x), true noise", "without loss": "without $L_{exp}$", "without noise": "$L_{exp}$ without N"}
+    names = {"noised": "n(x), genuine noise", "without loss": "without $L_{exp}$", "without noise": "$L_{exp}$ without N"}
     return names.get(setting, setting.replace("epsilon", "ε").replace("delta", "δ").replace("noised", "n(x)"))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Tables 3 and 4 of [NI]: accuracy and likeness of converted pictures, `cells.json`, to which each run adds cells."""
+"""Tables 3 and 4 of [NI]: accuracy on converted pictures and their SSIM, `cells.json`, to which each run adds cells."""
 
 import time
 from collections.abc import Callable
@@ -97,12 +97,12 @@ def table_3(result: dict[str, Any], folder: Path) -> Figure:
     chance = result["explainer"]["chance"]
     ours.axhline(chance, color="grey", lw=1, ls=":")
     ours.annotate("chance", (3, chance), xytext=(0, 3), textcoords="offset points", fontsize=9, color="grey")
-    for axes, title in ((ours, "here"), (theirs, "the paper (Table 3)")):
+    for axes, title in ((ours, "ours"), (theirs, "the paper (Table 3)")):
         axes.set(title=title, xlabel="σ", ylabel="accuracy of the service model", xticks=[3, 4, 5])
     theirs.axhline(result["paper"]["explainer"], color="grey", lw=1)
     figure.legend(*ours.get_legend_handles_labels(), loc="outside lower center", ncols=3, handlelength=4)
     explainer = result["explainer"]["accuracy"]["value"]
-    figure.suptitle(f"Classes from converted pictures; the explainer has {explainer:.3f} on clean ones (paper: .720)")
+    figure.suptitle(f"Accuracy on converted pictures (explainer on original ones: {explainer:.3f}; paper: .720)")
     return figure
 
 
@@ -116,7 +116,7 @@ def table_4(result: dict[str, Any], folder: Path) -> Figure:
         colour = COLOURS["series"][number % 5]
         _over_sigmas(axes, {s: mean for s, mean in found.items() if mean}, number, color=colour, label=label_of(setting))
         axes.plot([3, 4, 5], result["paper"]["table4"][setting], color=colour, ls=":", marker="x")
-    axes.set(xlabel="σ", ylabel="SSIM to the picture", xticks=[3, 4, 5], title="Table 4 (dotted: the paper, 224 px)")
+    axes.set(xlabel="σ", ylabel="SSIM to the original", xticks=[3, 4, 5], title="Table 4 (dotted: the paper, 224 px)")
     axes.legend()
     return figure
 
@@ -132,9 +132,9 @@ def table(result: dict[str, Any]) -> list[str]:
     paper, cells = result["paper"], cells_by_setting(result)
     explainer = result["explainer"]
     about = (
-        f"{result['config']['pictures']}. Explainer on unconverted pictures: {shown_score(explainer['accuracy'])} (paper: "
-        f"{paper['explainer']:.3f}); chance {explainer['chance']:.3f}. Mean over seeds with a 95 % bootstrap interval "
-        "over test pictures; in brackets the accuracy of each seed, where there are several; in italics the paper's value."
+        f"{result['config']['pictures']}. Explainer's accuracy on unconverted pictures: {shown_score(explainer['accuracy'])} "
+        f"(paper: {paper['explainer']:.3f}); chance {explainer['chance']:.3f}. Mean over seeds with a 95 % bootstrap interval "
+        "over test pictures; in brackets the accuracy per seed if there are several; in italics the paper's value."
     )
     rows, likeness = [], []
     for setting, of in cells.items():
@@ -146,10 +146,10 @@ def table(result: dict[str, Any]) -> list[str]:
         about,
         "**Table 3**, accuracy of the service model",
         markdown(head, rows),
-        "**Table 4**, SSIM to the picture, times 100",
+        "**Table 4**, SSIM to the original, times 100",
         markdown(head, likeness),
         claims_table(cell_claims(result)),
-        claims_table(noise_claims(result), said_by="Comparison with true noise"),
+        claims_table(noise_claims(result), said_by="Comparison with genuine noise"),
     ]
 
 

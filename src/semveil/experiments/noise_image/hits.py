@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which pictures a classifier gets right, and how results keep that."""
+"""Correctly classified pictures, and their packed form in results."""
 
 import numpy as np
 import torch

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What [NI]'s Tables 3 and 4 and its Section 5.2 say."""
+"""Values from Tables 3 and 4 and Section 5.2 of [NI]."""
 
 from functools import partial
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Labelled pictures of noise-image's experiments: as tensors, enlarged, as they travel, and those that need no data."""
+"""Labelled pictures of noise-image's experiments: as tensors, upsampled, as transmitted, and synthetic ones."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -157,11 +157,11 @@ def picture_claims(likeness: dict[str, list[float]]) -> Iterator[Claim]:
     """
     mean = mean_of_photos(likeness["published, f'"])
     assert mean is not None
-    text = "The explainer's maps of the converted picture do not match those of the picture"
-    yield Claim(text, f"cosine {mean} (no match: {NO_MATCH})", mean.high < NO_MATCH)
+    text = "The explainer's maps of the converted picture do not match those of the original"
+    yield Claim(text, f"cosine {mean} (threshold for a match: {NO_MATCH})", mean.high < NO_MATCH)
     gap = mean_of_photos(np.array(likeness["without noise, f"]) - np.array(likeness["published, f"]))
     assert gap is not None
-    text = "Without N the service model's maps show more of the picture"
+    text = "Without N the service model's maps reveal more of the original"
     yield Claim(text, f"cosine larger by {gap}, one seed", None)
 
 
@@ -170,7 +170,7 @@ RESULT = result_of_paper(
     revision=1,
     measure=shown_by("pictures", {figure: pictures(figure) for figure in ("fig3", "fig4", "fig5")}),
     figures={
-        "fig3": strips("fig3", "True noise n(x) and converted pictures g(x), ε = 0.1, δ = 0.9"),
+        "fig3": strips("fig3", "Genuine noise n(x) and converted pictures g(x), ε = 0.1, δ = 0.9"),
         "fig4": strips("fig4", "Explanations, σ = 3, ε = 0.1, δ = 1e-5"),
         "fig5": strips("fig5", "Explanations h∘f∘g(x) under a strong and a weak N"),
     },

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How large an experiment of noise-image runs, and the settings that its tables measure."""
+"""Presets (run sizes) of noise-image, and the settings measured in its tables."""
 
 from dataclasses import dataclass, replace
 

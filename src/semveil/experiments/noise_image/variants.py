@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a guarantee costs noise-image in accuracy, `variants.json`.
+"""Accuracy cost of a guarantee for noise-image, `variants.json`.
 
-What accuracy is left where something is guaranteed: for the picture that is sent, and for the pictures trained on.
+Accuracy that remains under a guarantee for the transmitted picture, and under one for the training pictures.
 
-Local privacy at the output protects the client's picture. DP-SGD protects the pictures that the networks were trained on, and
-nothing of the client's. They are answers to different questions.
+Local privacy at the output protects the client's picture. DP-SGD protects the training pictures of the networks, and
+nothing of the client's. The two guarantees are independent.
 """
 
 from collections.abc import Callable
@@ -195,7 +195,7 @@ def _shifted(pictures: Pictures, by: int) -> Pictures:
 
 
 def drawing(result: dict[str, Any], folder: Path) -> Figure:
-    """Accuracy of the service model for each variant, beside what guessing gets."""
+    """Accuracy of the service model for each variant, with the chance level."""
     found = result["variants"]
     figure = Figure(figsize=(8, 0.4 * len(found) + 1.2))
     axes = figure.subplots()
@@ -204,7 +204,7 @@ def drawing(result: dict[str, Any], folder: Path) -> Figure:
     axes.plot([case["chance"] for case in found.values()], places, "|", color="black", ms=14, label="chance")
     axes.set_yticks(places, list(found))
     axes.legend()
-    figure.suptitle("What a guarantee costs in accuracy")
+    figure.suptitle("Accuracy cost of a guarantee")
     return figure
 
 
@@ -219,7 +219,7 @@ def table(result: dict[str, Any]) -> list[str]:
         rows.append(
             [name, covers, f"{epsilon} ({claim['basis']})", noise, shown_score(case["accuracy"]), f"{case['chance']:.3f}"]
         )
-    head = ["variant", "covers", "ε (basis)", "noise per value", "accuracy", "chance"]
+    head = ["variant", "covers", "ε (basis)", "relative noise std", "accuracy", "chance"]
     return [f"{result['config']['pictures']}.", markdown(head, rows)]
 
 
