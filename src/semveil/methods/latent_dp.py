@@ -98,7 +98,7 @@ class LatentDP(Shown):
         self,
         model: LatentModel | str = DEFAULT_MODEL,
         *,
-        epsilon: Annotated[float | None, Option(f"Privacy budget; {DEFAULT_EPSILON:g} by default.")] = None,
+        epsilon: Annotated[float | None, Option(f"Epsilon of all codes; {DEFAULT_EPSILON:g} by default.")] = None,
         clip: Annotated[float, Option("Percent of public latents that the bounds of every coordinate cut off.")] = 25.0,
         weights: Annotated[str, Option("How the budget is split between coordinates.", tuple(WEIGHTINGS))] = "uniform",
         budget: Annotated[
