@@ -91,8 +91,8 @@ class DPImage(Shown):
     """
 
     name: ClassVar[str] = "dp-image"
-    hides: ClassVar[str] = "the whole face, by noise on its latent codes"
-    leaves: ClassVar[str] = "nothing of the face where epsilon is small; the likeness where it is large"
+    hides: ClassVar[str] = "the face where epsilon is small, by noise on its latent codes"
+    leaves: ClassVar[str] = "the likeness where epsilon is large"
 
     def __init__(
         self,

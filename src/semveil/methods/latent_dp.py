@@ -91,8 +91,8 @@ class LatentDP(Shown):
     """
 
     name: ClassVar[str] = "latent-dp"
-    hides: ClassVar[str] = "the whole face, by noise on clipped latent codes"
-    leaves: ClassVar[str] = "nothing of the face where epsilon is small; the likeness where it is large"
+    hides: ClassVar[str] = "the face where epsilon is small, by noise on clipped latent codes"
+    leaves: ClassVar[str] = "the likeness where epsilon is large"
 
     def __init__(
         self,
