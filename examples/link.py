@@ -6,6 +6,8 @@
 # share one file, then all in one call.
 
 # %%
+from pathlib import Path
+
 from PIL import Image
 from skimage.data import astronaut
 
@@ -15,16 +17,17 @@ from semveil.keys import Secret, write_secret
 from semveil.metrics import psnr
 
 Image.fromarray(astronaut()).save("portrait.png")
-write_secret("alice-bob.key", Secret.generate())  # what `semveil keygen` does: 256 random bits, readable by you alone
+if not Path("link.key").exists():  # keys are never overwritten
+    write_secret("link.key", Secret.generate())  # what `semveil keygen` does: 256 random bits, readable by you alone
 
 # %% [markdown]
 # A key is for both, a message is for once: Bob's second attempt to read the same message is refused as a
 # replay.
 
 # %%
-sent = semveil.send("portrait.png", "message.svl", key="alice-bob.key")
+sent = semveil.send("portrait.png", "message.svl", key="link.key")
 print(sent.certificate.guarantee.summary())
-bob = semveil.receive("message.svl", key="alice-bob.key", snr_db=20.0)
+bob = semveil.receive("message.svl", key="link.key", snr_db=20.0)
 eve = semveil.eavesdrop("message.svl", snr_db=20.0)
 
 # %% [markdown]

@@ -26,6 +26,13 @@ def test_no_line_is_longer_than_the_terminal(semveil: Callable, verb: str) -> No
     assert "\x1b" not in text and "`" not in text and "<bool>" not in text
 
 
+def test_help_of_a_method_says_what_it_hides_and_has_its_own_examples(semveil: Callable) -> None:
+    text = semveil("protect", "--method", "blur", "--help").stdout
+    assert "Method blur hides fine detail of the face." in text
+    examples = [line for line in text.splitlines() if line.startswith("Example: ")]
+    assert examples and all("--method blur" in line for line in examples)
+
+
 def test_commands_are_grouped_by_purpose_and_each_has_one_line(semveil: Callable) -> None:
     text = semveil("--help").stdout
     lines = text.splitlines()

@@ -93,3 +93,11 @@ def test_a_malicious_checkpoint_is_never_resumed(
     (tmp_path / "new.checkpoint").write_bytes(pickle.dumps(Payload(), protocol=2))
     failed(semveil("train", "generator", face_set, "--out", tmp_path / "new", *quick), 1, "refused to run it")
     assert not (tmp_path / "pwned").exists()
+
+
+def test_a_card_is_told_in_lines_without_python_values(semveil: Callable) -> None:
+    lines = semveil("models", "info", "faces-128").stdout.splitlines()
+    assert "latent shape: 28 x 64" in lines
+    assert not any("{" in line or "[" in line for line in lines)
+    epsilons = [float(line.partition("nominal epsilon ")[2].split()[0]) for line in lines if "nominal epsilon " in line]
+    assert epsilons == sorted(epsilons) and epsilons

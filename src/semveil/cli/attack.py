@@ -34,7 +34,10 @@ def attack(
     names: Annotated[
         list[str] | None,
         typer.Option(
-            "--attack", help="Try only this attack; repeat it for several. All that apply by default.", metavar="NAME"
+            "--attack",
+            help="Try only this attack: direct, linear, impute, prior-search and others (a wrong name lists them all); repeat "
+            "it for several. All that apply by default.",
+            metavar="NAME",
         ),
     ] = None,
     latents: Annotated[

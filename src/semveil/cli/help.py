@@ -29,7 +29,8 @@ def command_help(command: Any, context: typer.Context) -> str:
     """
     out = _Page()
     out.write(Text.assemble(("Usage: ", "bold"), f"{context.command_path} {' '.join(_usage(command, context))}"))
-    for paragraph in _paragraphs(command.help or ""):
+    text = command.help_text(context) if hasattr(command, "help_text") else command.help
+    for paragraph in _paragraphs(text or ""):
         out.paragraph(paragraph)
     params = [param for param in command.get_params(context) if not getattr(param, "hidden", False)]
     arguments = [param for param in params if param.param_type_name == "argument"]

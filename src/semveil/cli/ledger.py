@@ -34,8 +34,8 @@ SpendingLimit = Annotated[
     float | None,
     typer.Option(
         "--limit",
-        help="With --subject or --enrolled: fix what the person's whole record may cost, before the first release; this and "
-        "every later one is refused that costs more. To change it: semveil ledger budget.",
+        help="Epsilon that the whole record of a named or recognised person may cost, fixed before the first release; this and "
+        "every later release that would exceed it is refused. To change it: `semveil ledger budget`.",
         metavar="E",
         rich_help_panel=options.PEOPLE,
     ),
@@ -44,7 +44,7 @@ SpendingLimit = Annotated[
 
 @app.command("show", cls=Command)
 def show_subject(
-    subject: Annotated[str, typer.Option(help="Name or number of the person, as given with the releases.", metavar="NAME")],
+    subject: Annotated[str, typer.Option(help="Name of the person, as given with --subject or --enrolled.", metavar="NAME")],
     ledger: LedgerFile = None,
     limit: Limit = None,
     as_json: options.Json = False,
@@ -83,7 +83,7 @@ def show_subject(
     lines = [f"All recorded releases about this person together, for the whole record. {whole.summary()}"]
     lines += explain_epsilon(whole)
     if together.sets:
-        lines.append("For each part (of two photos that agree in all that was shown in clear):")
+        lines.append("For each part (of two photos that agree in all that was shown in the clear):")
         lines += [f"- {_set_line(claim, releases)}" for claim in together.sets]
     lines.append(f"It holds only if: {'; '.join(whole.assumptions)}.")
     lines += _budget_lines(budgets)
@@ -148,7 +148,7 @@ def list_subjects(ledger: LedgerFile = None, limit: Limit = None, as_json: optio
 
 @app.command("budget", cls=Command)
 def change_budget(
-    subject: Annotated[str, typer.Option(help="The person's name or number, as given when sending.", metavar="NAME")],
+    subject: Annotated[str, typer.Option(help="Name of the person, as given with --subject or --enrolled.", metavar="NAME")],
     limit: Annotated[float, typer.Option(help="The epsilon that the whole record may cost from now on.", metavar="E")],
     ledger: LedgerFile = None,
     as_json: options.Json = False,
@@ -211,7 +211,7 @@ def _table(releases: "list[LedgerEntry]") -> Any:
     for entry in releases:
         made = entry.certificate
         claim, what = made.guarantee, f"{made.release.value}, {made.protection}"
-        clear = f"; in clear: {', '.join(claim.not_covered)}" if claim.not_covered else ""
+        clear = f"; in the clear: {', '.join(claim.not_covered)}" if claim.not_covered else ""
         rows.append([numbers[made.release_id], entry.date, what, entry.images, *_figures(claim, claim.covers + clear)])
     return make_table(["no.", "date", "what", "photos", *_CLAIM], rows)
 

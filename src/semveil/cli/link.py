@@ -196,7 +196,7 @@ def receive(
     passphrase_file: options.PassphraseFile = None,
     identity: options.Identity = None,
     peer: options.Peer = None,
-    deniable: options.Deniable = False,
+    deniable: options.DeniableMessage = False,
     replay: Annotated[
         bool,
         typer.Option("--replay", help="Read a keyed message that was read before.", rich_help_panel=options.KEY),

@@ -15,7 +15,10 @@ from semveil.core.registry import suggest
 METHOD = "--method"
 _CHOSEN = "semveil.method"
 _TEXTS = "semveil.method-options"
-_METAVARS = {int: "N", float: "X", str: "TEXT"}
+_METAVARS = {int: "N", float: "X", str: "NAME"}
+_FORMS = {"--pseudonym": "FILE", "--budget": "GROUP=E,..."}  # of texts that are no names
+_GENERAL = ("Each method has options", "Example:")  # parts of the help that a named method replaces
+_USUAL = {"identity-dp": "--epsilon 1", "latent-dp": "--subspace 16 --epsilon 4", "dp-image": "--subspace 16 --epsilon 4"}
 
 
 class MethodCommand(Command):
@@ -51,6 +54,24 @@ class MethodCommand(Command):
         params = super().get_params(ctx)
         after = 1 + next(i for i, param in enumerate(params) if param.name == "method")
         return [*params[:after], *_method_params(ctx), *params[after:]]
+
+    def help_text(self, ctx: Any) -> str:
+        """The command's help; of a method that is named, what it hides and leaves, and its examples alone.
+
+        Args:
+            ctx: typer's context.
+        """
+        name = ctx.meta.get(_CHOSEN)
+        if name is None:
+            return self.help or ""
+
+        from semveil.methods.listing import listed
+
+        method = listed(name)
+        kept = [part for part in inspect.cleandoc(self.help or "").split("\n\n") if not part.lstrip().startswith(_GENERAL)]
+        example = f"Example: semveil protect face.jpg --method {name} {_USUAL.get(name, '')}".rstrip()
+        seen = [f"Method {name} hides {method.hides}. It leaves {method.leaves}."]
+        return "\n\n".join([*kept, *seen, example, f"Example: semveil protect holiday/ --method {name} --out protected/"])
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Parse the command line; the method's options are kept as text in `ctx.meta`, see `chosen_method`.
@@ -128,7 +149,10 @@ def _holder(name: str) -> Callable[..., None]:
             flags = f"{declared.flag}/--no-{declared.flag.removeprefix('--')}"
             hint: Any = Annotated[bool | None, typer.Option(flags, **looks)]
         else:
-            looks |= {"metavar": _METAVARS[declared.kind], "autocompletion": options.one_of(*declared.option.choices)}
+            looks |= {
+                "metavar": _FORMS.get(declared.flag, _METAVARS[declared.kind]),
+                "autocompletion": options.one_of(*declared.option.choices),
+            }
             hint = Annotated[list[str] | None, typer.Option(declared.flag, **looks)]
         parameters.append(inspect.Parameter(declared.name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=hint))
     holder.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]

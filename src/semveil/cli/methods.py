@@ -56,7 +56,7 @@ def show_methods(found: "tuple[Listed, ...]", *, as_json: bool) -> None:
     rows = [row for method in found for row in _rows(method)]
     table = None if as_json else make_table(["method", "", ""], rows)
     lines: list[Line] = [
-        "What is promised is another matter: little or nothing at settings that leave a good picture.",
+        "Hidden does not mean guaranteed: semveil certify FILE says what a picture's certificate guarantees.",
         ("One method", "semveil methods NAME, or semveil protect --method NAME --help"),
         ("Which one", "docs/which-method.md"),
     ]

@@ -60,7 +60,7 @@ def info(
     from semveil.core.weights import CATALOGUE
 
     result = _weights_card(name) if name in CATALOGUE else _model_card(name)
-    lines = [f"{key}: {value}" for key, value in result.items() if value not in (None, "", [])]
+    lines = [line for key, value in result.items() if value not in (None, "", []) for line in _card_lines(key, value)]
     show(result, lines, as_json=as_json)
 
 
@@ -108,6 +108,16 @@ def verify(
     wrong = [check["name"] for check in checks if not check["good"]]
     if wrong:
         raise VerificationFailed(f"not what they must be: {', '.join(wrong)}")
+
+
+def _card_lines(key: str, value: Any) -> list[Line]:
+    """One fact of a card; a group of facts has a line for each, named by both."""
+    if isinstance(value, dict):
+        told = {part: inner for part, inner in value.items() if inner is not None}
+        return [line for part, inner in told.items() for line in _card_lines(f"{key} {part}".replace("_", " "), inner)]
+    if isinstance(value, list) and any(isinstance(item, str) for item in value):
+        return [(key if i == 0 else "", str(item)) for i, item in enumerate(value)]
+    return [(key.replace("_", " "), " x ".join(map(str, value)) if isinstance(value, list) else str(value))]
 
 
 def _place(path: str | None, home: Path) -> str | None:
@@ -183,7 +193,7 @@ def _model_card(name: str) -> dict[str, Any]:
     if name not in names and not (Path(name) / "model.json").is_file():
         raise ValueError(f"no model or weights named {name!r}{suggest(name, names)}; see: semveil models list")
     model = load_model(name)
-    pairs = [read_pair(path).settings for path in list_pairs(model)]
+    pairs = sorted((read_pair(path).settings for path in list_pairs(model)), key=lambda pair: pair.epsilon)
     return {
         "name": model.name,
         "size": model.size,
@@ -193,6 +203,7 @@ def _model_card(name: str) -> dict[str, Any]:
         "card": {key: value for key, value in model.card.items() if key not in ("clip_box", "generator", "encoder")},
         "clip_box": box_as_dict(model.box),
         "pairs": [
-            f"epsilon {p.epsilon:g} ({p.calibration}), codes {','.join(map(str, p.codes))}, {p.noise} noise" for p in pairs
+            f"nominal epsilon {p.epsilon:g} ({p.calibration}), codes {','.join(map(str, p.codes))}, {p.noise} noise"
+            for p in pairs
         ],
     }

@@ -50,7 +50,8 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON object to std
 Model = Annotated[
     str | None,
     typer.Option(
-        help="Name or folder of a face model; `semveil models list` lists them.",
+        help="Name or folder of a face model; `semveil models list` lists them. By default the bundled one, or the one that a "
+        "message names.",
         metavar="NAME",
         autocompletion=_models,
         rich_help_panel=COMPUTING,
@@ -87,7 +88,8 @@ Private = Annotated[
     str | None,
     typer.Option(
         help="Face parts to protect, such as skin,eyes; the shared codes come with them. `all` protects every code and sends "
-        "nothing in clear (the default under a key).",
+        "nothing in the clear (the default under a key). Without a key the paper's codes are the default: skin, eyes and the "
+        "shape of the brows.",
         metavar="PART,...|all",
         autocompletion=one_of("all", *PARTS),
         rich_help_panel=PROTECTION,
@@ -124,7 +126,9 @@ ProtectionOfSimulation = Annotated[
 Mechanism = Annotated[
     str | None,
     typer.Option(
-        help="Instead of --protection: genuine noise of a registered law, also one that another package adds.", metavar="NAME"
+        help="Instead of --protection: genuine noise of a registered law, also one that another package adds.",
+        metavar="NAME",
+        rich_help_panel=PROTECTION,
     ),
 ]
 Calibration = Annotated[
@@ -180,6 +184,14 @@ Deniable = Annotated[
         "--deniable",
         help="Leave out authentication, so that nothing proves who wrote the message. Wrong keys and tampering then go "
         "unnoticed.",
+        rich_help_panel=KEY,
+    ),
+]
+DeniableMessage = Annotated[
+    bool,
+    typer.Option(
+        "--deniable",
+        help="Read a message that was sent with --deniable. Wrong keys and tampering go unnoticed.",
         rich_help_panel=KEY,
     ),
 ]

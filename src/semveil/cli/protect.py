@@ -131,12 +131,12 @@ def protect(
     limit: SpendingLimit = None,
     workers: Annotated[
         int | None,
-        typer.Option(help="Worker processes on this machine (needs Dask).", metavar="N", rich_help_panel=WORKERS),
+        typer.Option(help="Worker processes on this machine (needs the extra bulk).", metavar="N", rich_help_panel=WORKERS),
     ] = None,
     cluster: Annotated[
         str | None,
         typer.Option(
-            help="Address of a Dask scheduler whose workers see the same files.",
+            help="Address of a Dask scheduler whose workers see the same files (needs the extra bulk).",
             metavar="tcp://HOST:PORT",
             rich_help_panel=WORKERS,
         ),

@@ -125,7 +125,7 @@ def _next(summary: "Summary", settings: "Settings", out: Path) -> list[Line]:
     if not (summary.protected or summary.done_before):
         return []
     outputs = [name for account in summary.accounts for name in account.outputs if name.endswith(SHOWN_FILES)]
-    file = pasted(out / outputs[0]) if outputs else "FILE"
+    file = pasted(out / outputs[0]) if outputs else f"{pasted(out)}/FILE"
     commands = [f"semveil certify {file}"]
     commands += [f"semveil restore {file} --key KEY"] if settings.sealing is not None else []
     commands += ["semveil ledger show --subject NAME"] if summary.recorded else []

@@ -13,7 +13,7 @@ CLIP = ".mp4"  # what protected clips are named
 
 
 def restore(
-    picture: Annotated[Path, typer.Argument(help="Picture that `semveil protect --reversible` wrote.", metavar="FILE")],
+    picture: Annotated[Path, typer.Argument(help="Picture or clip that `semveil protect --reversible` wrote.", metavar="FILE")],
     key: Annotated[
         list[Path] | None, typer.Option(help="Key that it was sealed with, or keys of single faces.", metavar="FILE")
     ] = None,

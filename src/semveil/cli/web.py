@@ -34,9 +34,7 @@ def web(
 
     def ready(address: str) -> None:
         if host not in NAMES:
-            note(
-                "anybody who reaches this address can use the page; there is no password, and photos cross the network in clear"
-            )
+            note("anybody who reaches this address can use the page; there is no password, and nothing is encrypted")
         show({}, [f"The page is at {address} (Ctrl-C ends it)"], as_json=False)
 
     with models_there, when_interrupted("the page is closed, and what was uploaded is deleted"):

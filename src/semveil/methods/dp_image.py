@@ -91,20 +91,22 @@ class DPImage(Shown):
     """
 
     name: ClassVar[str] = "dp-image"
-    hides: ClassVar[str] = "the whole face, by noise on its latent codes"
-    leaves: ClassVar[str] = "nothing of the face where epsilon is small; the likeness where it is large"
+    hides: ClassVar[str] = "the face where epsilon is small, by noise on its latent codes"
+    leaves: ClassVar[str] = "the likeness where epsilon is large"
 
     def __init__(
         self,
         model: LatentModel | str = DEFAULT_MODEL,
         *,
-        scale: Annotated[float | None, Option(f"Of the Laplace noise, in latent units; {DEFAULT_SCALE} by default.")] = None,
-        epsilon: Annotated[float | None, Option("Privacy budget, instead of the scale.")] = None,
-        styles: Annotated[str, Option("Codes that get noise; the others pass in clear.", STYLES)] = "all",
-        sensitivity: Annotated[str, Option("What epsilon is derived from.", SENSITIVITIES)] = "box",
-        clip: Annotated[float | None, Option("Percent of public latents that bounds of every coordinate cut off.")] = None,
+        scale: Annotated[
+            float | None, Option(f"Scale of the Laplace noise, in latent units; {DEFAULT_SCALE} by default.")
+        ] = None,
+        epsilon: Annotated[float | None, Option("Epsilon, instead of --scale.")] = None,
+        styles: Annotated[str, Option("Codes that get noise; the others pass in the clear.", STYLES)] = "all",
+        sensitivity: Annotated[str, Option("Sensitivity that epsilon follows from.", SENSITIVITIES)] = "box",
+        clip: Annotated[float | None, Option("Percent of public latents that the bounds of every coordinate cut off.")] = None,
         accept: Annotated[str, Option("Public test that a picture must pass.", (ANYTHING, *ACCEPTANCE))] = ANYTHING,
-        draws: Annotated[int, Option("How many draws the test may choose from, each costs epsilon; 0: until it accepts.")] = 1,
+        draws: Annotated[int, Option("How many draws the test may choose from; each costs epsilon; 0: until it accepts.")] = 1,
         perceptual: Annotated[str | None, PERCEPTUAL_OPTION] = None,
         subspace: Annotated[int | None, SUBSPACE_OPTION] = None,
         noise: Annotated[str, Option("Law of the noise; others than laplace are for a subspace.", NOISES)] = Laplace.name,

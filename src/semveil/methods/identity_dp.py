@@ -78,7 +78,7 @@ class IdentityDP(Shown):
     """
 
     name: ClassVar[str] = "identity-dp"
-    hides: ClassVar[str] = "the identity: other people take the face for another person"
+    hides: ClassVar[str] = "the identity vector, so that recognisers take most faces for other people"
     leaves: ClassVar[str] = "hair, pose, expression, clothes, place and sound, which may name the person"
     layout: ClassVar[Layout] = Layout.WHOLE_PHOTO
 
@@ -86,7 +86,7 @@ class IdentityDP(Shown):
         self,
         model: IdentityModel | str = DEFAULT_IDENTITY_MODEL,
         *,
-        epsilon: Annotated[float | None, Option(f"Privacy budget of the identity; {DEFAULT_EPSILON:g} by default.")] = None,
+        epsilon: Annotated[float | None, Option(f"Epsilon of the identity vector; {DEFAULT_EPSILON:g} by default.")] = None,
         mechanism: Annotated[
             str | None, Option(f"Law of the new identity; {DEFAULT_MECHANISM} by default.", tuple(SPHERE_MECHANISMS))
         ] = None,
@@ -105,7 +105,7 @@ class IdentityDP(Shown):
             int | None, Option("Bottleneck: attributes see the crop averaged to so many pixels per side, such as 8, 16 or 32.")
         ] = None,
         attribute_epsilon: Annotated[
-            float | None, Option("Budget of the attributes, taken from a public face that latent-dp chooses.")
+            float | None, Option("Epsilon of the attributes, then taken from a public face that latent-dp chooses.")
         ] = None,
     ) -> None:
         _check_choice("calibration", calibration, CALIBRATIONS)

@@ -91,14 +91,14 @@ class LatentDP(Shown):
     """
 
     name: ClassVar[str] = "latent-dp"
-    hides: ClassVar[str] = "the whole face, by noise on clipped latent codes"
-    leaves: ClassVar[str] = "nothing of the face where epsilon is small; the likeness where it is large"
+    hides: ClassVar[str] = "the face where epsilon is small, by noise on clipped latent codes"
+    leaves: ClassVar[str] = "the likeness where epsilon is large"
 
     def __init__(
         self,
         model: LatentModel | str = DEFAULT_MODEL,
         *,
-        epsilon: Annotated[float | None, Option(f"Privacy budget; {DEFAULT_EPSILON:g} by default.")] = None,
+        epsilon: Annotated[float | None, Option(f"Epsilon of all codes; {DEFAULT_EPSILON:g} by default.")] = None,
         clip: Annotated[float, Option("Percent of public latents that the bounds of every coordinate cut off.")] = 25.0,
         weights: Annotated[str, Option("How the budget is split between coordinates.", tuple(WEIGHTINGS))] = "uniform",
         budget: Annotated[

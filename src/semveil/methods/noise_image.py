@@ -121,9 +121,9 @@ class NoiseImage(Shown):
         model: NoiseImageModel | str = BUNDLED,
         *,
         epsilon: Annotated[
-            float | None, Option("Budget of Gaussian noise on the converted picture; without it nothing is guaranteed.")
+            float | None, Option("Epsilon of Gaussian noise on the converted picture; without it nothing is guaranteed.")
         ] = None,
-        delta: Annotated[float | None, Option(f"Of that noise; {DELTA:g} by default.")] = None,
+        delta: Annotated[float | None, Option(f"Delta of that noise; {DELTA:g} by default.")] = None,
     ) -> None:
         if delta is not None and epsilon is None:
             raise ValueError("delta belongs to the noise that --epsilon asks for; give both or neither")

@@ -28,7 +28,7 @@ _SHRUNK = 1 - 2.0**-20  # a vector that was scaled into the ball stays there wha
 SUBSPACE_OPTION = Option(
     f"Noise in so many public principal directions, 4 to {LARGEST_RANK}; the rest of the photo is dropped."
 )
-DELTA_OPTION = Option(f"Of gaussian noise in a subspace; {DEFAULT_DELTA:g} by default.")
+DELTA_OPTION = Option(f"Delta of gaussian noise in a subspace; {DEFAULT_DELTA:g} by default.")
 RESIDUAL_OPTION = Option("What stands for what a subspace drops: the prior's mean, or a draw from it.", RESIDUALS)
 
 

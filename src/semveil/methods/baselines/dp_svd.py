@@ -43,7 +43,7 @@ class DPSVD(WithoutNetworks):
         ('the 2 largest singular values of each colour', True)
     """
 
-    scale: Annotated[float, Option("Of the noise, in 8-bit levels; 1 / scale is the loss per unit of distance.")] = 100.0
+    scale: Annotated[float, Option("Scale of the noise, in 8-bit levels; 1 / scale is the loss per unit of distance.")] = 100.0
     rank: Annotated[int, Option("How many singular values of each colour are kept.")] = 4
     size: Annotated[int, SIZE] = 256
     name: ClassVar[str] = "dp-svd"
