@@ -39,6 +39,8 @@ def test_pilots_go_in_and_out():
         assert torch.equal(pilots.payload(frame), sent) and (frame[:, pilots.places(frame.shape[1])] == 1).all()
     with pytest.raises(ValueError, match="at least 2"):
         Pilots(1)
+    with pytest.raises(ValueError, match="at least 2"):  # wrong even where the receiver needs none
+        parse_link("ofdm:pilots=-1")
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Symbols stored in whole steps: smaller files, the noise that was promised, and nothing else read back."""
 
+import math
 from pathlib import Path
 
 import numpy as np
@@ -42,6 +43,9 @@ def test_rounding_costs_what_it_says(snr_db: float) -> None:
 def test_too_many_bits_are_refused() -> None:
     with pytest.raises(ValueError, match="more than 16 bits"):
         to_steps(symbols(10), step_for(100.0))
+    for snr_db in (math.nan, -math.inf, -1e9, 101.0):
+        with pytest.raises(ValueError, match="rounded for an SNR of -100 to 100 dB"):
+            step_for(snr_db)
 
 
 def stored(**changes: object) -> Message:

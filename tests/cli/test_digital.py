@@ -79,7 +79,7 @@ def test_there_is_nothing_to_hear(semveil: Callable, key: Path, message: Path, t
         (("--digital", "KEY", "--epsilon", "3"), "other protections"),
         (("--digital", "KEY", "--deniable"), "other protections"),
         (("--digital", "KEY", "--for-snr-db", "20"), "choose --bytes"),
-        (("--for-snr-db", "200", "--protection", "none"), "more than 16 bits"),
+        (("--for-snr-db", "200", "--protection", "none"), "for an SNR of -100 to 100 dB"),
         (("--digital", "KEY", "--iq", "m.sigmf"), "leave --iq out"),
         (("--digital", "KEY", "--bytes", "3"), "16"),
     ],

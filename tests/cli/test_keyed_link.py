@@ -63,6 +63,17 @@ def test_modulo_round_trip(semveil: Callable, photo: Path, key: Path, tmp_path: 
     assert received.code == 0, received
 
 
+def test_with_a_key_a_message_that_anybody_may_have_written_is_refused(
+    semveil: Callable, failed: Callable, photo: Path, key: Path, tmp_path: Path
+) -> None:
+    """Who comes between sends such a message in place of the keyed one."""
+    clear, out = tmp_path / "clear.svl", tmp_path / "bob.png"
+    assert semveil("send", photo, *ALICE, "--protection", "none", "--out", clear).code == 0
+    failed(semveil("receive", clear, "--key", key, *EXACT, "--out", out), 7, "was made without one (protection none)")
+    assert not out.exists()
+    assert semveil("receive", clear, *EXACT, "--out", out).code == 0
+
+
 def test_passphrase(semveil: Callable, photo: Path, tmp_path: Path) -> None:
     for name, words in (("words", "correct horse battery staple\r\n"), ("others", "correct horse battery stable\n")):
         (tmp_path / name).write_text(words)

@@ -96,3 +96,22 @@ def test_a_passphrase_seals_too_and_its_weakness_is_said(
 @pytest.mark.parametrize("words", [("--reversible",), ("--key", "my.key"), ("--sealed-in",), ("--review-originals",)])
 def test_options_that_belong_together(semveil: Callable, failed: Callable, photo: Path, tmp_path: Path, words: tuple) -> None:
     failed(semveil("protect", photo, *MOSAIC, "--out", tmp_path / "out", *words), 2, "goes with")
+
+
+def test_another_passphrase_in_the_same_file_is_sealed_with(
+    semveil: Callable, failed: Callable, photo: Path, tmp_path: Path
+) -> None:
+    words, picture, back = tmp_path / "words", tmp_path / "out" / "private name.png", tmp_path / "back.png"
+    words.touch(mode=0o600)
+    protecting = ("protect", photo, *MOSAIC, "--out", picture.parent, "--reversible", "--passphrase-file")
+    done = []
+    for passphrase in ("a heron in the reeds", "a heron in the reeds", "two herons in the reeds"):
+        words.write_text(passphrase)
+        told = semveil(*protecting, words)
+        assert "the passphrase opens them" in told.stdout and "--passphrase-file FILE" in told.stdout, told
+        assert semveil("restore", picture, "--passphrase-file", words, "--out", back).code == 0
+        done.append("1 done before" in told.stdout)
+    renamed = words.rename(tmp_path / "renamed")
+    assert "1 done before" in semveil(*protecting, renamed).stdout and done == [False, True, False]
+    renamed.write_text("too short")
+    failed(semveil(*protecting, renamed), 7, "has 9 characters; use at least 12")

@@ -171,11 +171,17 @@ def test_faces_come_from_paths_arrays_and_images_alike(portrait: Path) -> None:
         (lambda: [], "at least one photo"),
         (lambda: np.zeros((64, 64), np.uint8), "array"),
         (lambda: np.zeros((64, 64, 3)), "uint8"),
+        (lambda: np.zeros((0, 64, 3), np.uint8), "array"),
+        (lambda: torch.full((1, 3, 32, 32), torch.nan), "got NaN"),
+        (lambda: torch.full((1, 3, 32, 32), 255.0), "got values from 255 to 255"),
     ],
 )
 def test_what_shows_no_photo_is_refused(wrong: Callable[[], object], words: str) -> None:
     with pytest.raises(ValueError, match=words):
         semveil.load_faces(wrong(), size=32)  # type: ignore[arg-type]
+    for size in (0, -3):
+        with pytest.raises(ValueError, match=f"1 px or more, got {size}"):
+            semveil.load_faces(astronaut(), size=size)
 
 
 def test_all_three_are_simulated_with_measurements(home: Path, tmp_path: Path, faces: Tensor, tiny_model_folder: Path) -> None:

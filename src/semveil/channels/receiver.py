@@ -14,6 +14,7 @@ from semveil.core.registry import suggest
 
 CSI = ("perfect", "ls", "mmse", "none")
 EQUALISERS = ("zf", "mmse")
+MOST_ANTENNAS = 256
 LEAST_NOISE = 1e-9  # as an estimator has it, so that noiseless systems stay regular
 
 
@@ -45,7 +46,7 @@ class Link(nn.Module):
         antennas: of the receiver, each with fading and noise of its own; maximum-ratio combining. `snr_db` is that of one.
 
     Raises:
-        ValueError: an unknown name, pilots that cannot follow the channel, or no antenna.
+        ValueError: an unknown name, pilots that cannot follow the channel, or antennas beyond 1 to `MOST_ANTENNAS`.
 
     Example:
         >>> from semveil.channels.fading import Fading
@@ -68,10 +69,11 @@ class Link(nn.Module):
         for what, name, allowed in (("csi", csi, CSI), ("equaliser", equaliser, EQUALISERS)):
             if name not in allowed:
                 raise ValueError(f"no {what} named {name!r}{suggest(name, allowed)}; use one of {', '.join(allowed)}")
-        if antennas < 1:
-            raise ValueError(f"a receiver has one antenna or more, got {antennas}")
+        if not 1 <= antennas <= MOST_ANTENNAS:
+            raise ValueError(f"a receiver has 1 to {MOST_ANTENNAS} antennas, got {antennas}")
         self.channel, self.csi, self.equaliser, self.antennas = channel or AWGN(), csi, equaliser, antennas
-        self.pilots = Pilots(pilots) if csi in ("ls", "mmse") else None
+        spaced = Pilots(pilots)  # also its check
+        self.pilots = spaced if csi in ("ls", "mmse") else None
         if self.pilots is not None:
             self.channel.pilot_spacing(self.pilots.every)
 

@@ -10,18 +10,24 @@ from torch import Tensor
 
 BELOW_DB = 15.0  # the rounding's noise lies so far below the channel's: Bob's SNR falls by .14 dB
 MOST_BITS = 16
+WIDEST_DB = 100.0
 
 
 def step_for(snr_db: float) -> float:
     """Quantisation step per real axis whose error power step^2 / 6 per complex symbol lies 15 dB below the channel noise.
 
     Args:
-        snr_db: SNR per complex symbol of unit power, in dB.
+        snr_db: SNR per complex symbol of unit power, -100 to 100 dB.
+
+    Raises:
+        ValueError: another SNR.
 
     Example:
         >>> round(step_for(20.0), 4)
         0.0436
     """
+    if not abs(snr_db) <= WIDEST_DB:  # also NaN
+        raise ValueError(f"symbols are rounded for an SNR of -{WIDEST_DB:g} to {WIDEST_DB:g} dB, got {snr_db}")
     return float(np.float32(math.sqrt(6 * 10 ** (-(snr_db + BELOW_DB) / 10))))
 
 

@@ -83,4 +83,5 @@ def evaluate(
         for reason, count in result["left_out"].items():
             if count:
                 note(f"{count} photos {reason} left out")
-    show({"written": str(path), "picture": str(picture), "rows": result["rows"]}, [words, f"Written: {path}"], as_json=as_json)
+    facts = {"written": str(path), "picture": str(picture), "rows": result["rows"]}
+    show(facts, [*words.splitlines(), f"Written: {path}"], as_json=as_json)

@@ -14,6 +14,7 @@ from semveil.cli.ledger import LedgerFile, SpendingLimit, check_limit
 from semveil.cli.parties import ProtectionOptions, default_model
 from semveil.cli.shared_key import check_key_options, key_of
 from semveil.cli.terminal import pasted
+from semveil.core.output_path import keep_inputs
 
 if TYPE_CHECKING:
     from semveil.link.receive import Received
@@ -152,6 +153,7 @@ def send(
         raise options.OptionError(f"--protection {protection} needs a key: semveil keygen --out my.key, then --key my.key")
     for path in outputs:
         options.check_output_file(path)
+        keep_inputs(path, passphrase_file, pair)
     if iq is not None:
         _check_recording(iq, iq_format)
     check_limit(limit)
@@ -225,6 +227,7 @@ def receive(
     """
     given = key_of(key, passphrase_file, identity, peer)
     _check(out, snr_db)
+    keep_inputs(out, passphrase_file, pair)
     over = options.channel("--channel", channel)
     options.check_device(device)
 

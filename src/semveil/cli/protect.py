@@ -13,6 +13,7 @@ from semveil.cli.ledger import LedgerFile, SpendingLimit, check_limit
 from semveil.cli.method_options import chosen_method
 from semveil.cli.methods import method_names, show_methods
 from semveil.cli.protect_report import report
+from semveil.core.output_path import keep_inputs
 
 CLIPS, UNDOING, WORKERS = "Clips", "Way back", "Many photos"
 
@@ -218,6 +219,7 @@ def protect(
     check_limit(limit)
     if review is not None:
         options.check_output_file(review, ".html")
+        keep_inputs(review, paths, key, passphrase_file, ledger)
     elif review_originals:
         raise options.OptionError("--review-originals goes with --review FILE.html")
     if reversible != (key is not None or passphrase_file is not None) or (sealed_in and not reversible):

@@ -113,8 +113,9 @@ def _written(summary: "Summary", settings: "Settings", out: Path, *, by_default:
     lines: list[Line] = [("Written", f"{place}, each {thing} with its certificate{size}.")]
     if settings.sealing is not None:
         where = "in each picture" if settings.sealing.inside else "beside each picture (FILE.png.sealed)"
+        secret = "passphrase" if settings.sealing.key is None else "key"
         originals = "faces, and the files of clips," if summary.clips else "faces"
-        lines.append(("", f"The original {originals} lie sealed {where}; the key opens them."))
+        lines.append(("", f"The original {originals} lie sealed {where}; the {secret} opens them."))
     if summary.recorded:
         lines.append(("", f"Recorded in the ledger: {summary.recorded}; several releases about a person add up."))
     return lines
@@ -127,7 +128,9 @@ def _next(summary: "Summary", settings: "Settings", out: Path) -> list[Line]:
     outputs = [name for account in summary.accounts for name in account.outputs if name.endswith(SHOWN_FILES)]
     file = pasted(out / outputs[0]) if outputs else f"{pasted(out)}/FILE"
     commands = [f"semveil certify {file}"]
-    commands += [f"semveil restore {file} --key KEY"] if settings.sealing is not None else []
+    if settings.sealing is not None:
+        opening = "--key KEY" if settings.sealing.key is not None else "--passphrase-file FILE"
+        commands.append(f"semveil restore {file} {opening}")
     commands += ["semveil ledger show --subject NAME"] if summary.recorded else []
     if summary.accounts and settings.sealing is None and not summary.recorded:
         commands.append("look at every picture; --review look.html shows them on one page")

@@ -13,7 +13,7 @@ from semveil.core.brief import Brief
 from semveil.core.progress import Note, Progress, quiet, unheard
 from semveil.data.faces import PhotoFace, align_chosen, load_aligned_faces
 from semveil.data.photos import Photo
-from semveil.faces.pixels import to_tensor
+from semveil.faces.pixels import check_range, to_tensor
 
 STAGE = "Finding faces"
 OnePhoto = str | os.PathLike[str] | NDArray[np.uint8]
@@ -64,17 +64,20 @@ def load_faces(
     Raises:
         PhotoError: a photo cannot be read.
         FaceError: a photo does not show the face or faces asked for.
-        ValueError: there is no photo, or an array or tensor of another kind.
+        ValueError: there is no photo, an array or tensor of another kind or range, or a size below 1.
 
     Example:
         >>> len(load_faces(Tensor(2, 3, 128, 128).zero_()))
         2
     """
+    if size < 1:
+        raise ValueError(f"size must be 1 px or more, got {size}")
     if isinstance(photos, Faces):
         return load_faces(photos.images, size=size) if photos.images.shape[-1] != size else photos
     if isinstance(photos, Tensor):
         if photos.ndim != 4 or photos.shape[1:] != (3, size, size) or not len(photos) or not photos.is_floating_point():
             raise ValueError(f"aligned images must be (B, 3, {size}, {size}) in [-1, 1], got {tuple(photos.shape)}")
+        check_range(photos)
         return Faces(photos, tuple(f"photo-{number}" for number in range(1, len(photos) + 1)))
     crops, ids = [], []
     one_by_one = _single_photos(photos)
@@ -101,6 +104,6 @@ def _single_photos(photos: OnePhoto | Sequence[OnePhoto]) -> Sequence[OnePhoto]:
 def _faces_of(photo: OnePhoto, size: int, face: int | str | None) -> list[PhotoFace]:
     if not isinstance(photo, np.ndarray):
         return load_aligned_faces(photo, size=size, selection=face)
-    if photo.ndim != 3 or photo.shape[2] != 3 or photo.dtype != np.uint8:
+    if photo.ndim != 3 or photo.shape[2] != 3 or photo.dtype != np.uint8 or not photo.size:
         raise ValueError(f"a photo must be an array (H, W, 3) of uint8 RGB, got {photo.shape} {photo.dtype}")
     return align_chosen(Photo(photo, "array", "array"), size=size, selection=face)

@@ -39,6 +39,11 @@ class Key:
         if sum(way is not None for way in (self.file, self.passphrase, self.identity)) != 1:
             raise ValueError("give one key: a file, a passphrase, or identity and peer")
 
+    @property
+    def files(self) -> list[Path]:
+        """Files that are read for it; where a passphrase comes from is not known here."""
+        return [path for path in (self.file, self.identity, self.peer) if path is not None]
+
     def for_sending(self) -> SharedKey:
         """Alice's key for a new message."""
         if self.file is not None:
@@ -68,6 +73,21 @@ class Key:
 
 AnyKey = Key | SharedKey | str | os.PathLike[str]
 """A key in any form; a path names a key file."""
+
+
+def key_files(key: AnyKey | None) -> list[str | os.PathLike[str]]:
+    """Files that a key is read from, over which no output may be written.
+
+    Args:
+        key: a key, the way to get one, or the path of a key file.
+
+    Example:
+        >>> key_files("my.key"), key_files(SharedKey.fresh())
+        (['my.key'], [])
+    """
+    if isinstance(key, Key):
+        return [*key.files]
+    return [key] if isinstance(key, str | os.PathLike) else []
 
 
 def alice_key(key: AnyKey | None) -> SharedKey | None:

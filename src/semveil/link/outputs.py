@@ -8,6 +8,7 @@ from pathlib import Path
 
 from torch import Tensor
 
+from semveil.core.output_path import keep_inputs
 from semveil.core.progress import Note, unheard
 from semveil.core.provenance import commit
 from semveil.core.publish import File, publish
@@ -91,15 +92,24 @@ def picture_outputs(out: Path | None, images: Tensor, certificate: Certificate, 
     return [certified_picture(path, one, made, inside=in_png) for path, one in zip(paths, pixels, strict=True)]
 
 
-def publish_outputs(outputs: Sequence[Sequence[File]], *, once: Callable[[], None] = lambda: None) -> tuple[Path, ...]:
+def publish_outputs(
+    outputs: Sequence[Sequence[File]], *, inputs: Sequence[object] = (), once: Callable[[], None] = lambda: None
+) -> tuple[Path, ...]:
     """Write outputs with their certificates as `publish` does.
 
     Args:
         outputs: for each its files, the certificate first and the output itself last.
+        inputs: what they were made of and with, over which none is written; as for `keep_inputs`.
         once: what must be done before anybody can read a file; also where there is none.
 
     Returns:
         Where outputs lie, then where their certificates lie.
+
+    Raises:
+        OutputError: a file is one of the inputs, or cannot be written; nothing is.
     """
+    for output in outputs:
+        for path, _ in output:
+            keep_inputs(path, *inputs)
     publish([file for output in outputs for file in output], once=once)
     return (*(output[-1][0] for output in outputs), *(output[0][0] for output in outputs))

@@ -12,10 +12,11 @@ from torch import Tensor
 from semveil.channels import DigitalMessage, Message, MessageError, channel_of, is_digital, read_digital, read_message
 from semveil.channels.wiretap import AnyChannel, AnySnr
 from semveil.core.brief import Brief
+from semveil.core.errors import KeyProblem
 from semveil.core.output_path import keep_inputs, output_path
 from semveil.core.progress import Note, unheard
 from semveil.core.rng import streams
-from semveil.link.keys import SENT, AnyKey, bob_key, nonce_log
+from semveil.link.keys import SENT, AnyKey, bob_key, key_files, nonce_log
 from semveil.link.outputs import AnyPath, picture_outputs, publish_outputs
 from semveil.methods.certificates import certificate_of
 from semveil.methods.digital import digital_certificate, open_codes
@@ -75,7 +76,7 @@ def receive(
         message: its file, or what was read of one.
         iq: the file is a recording (SigMF), whatever its name.
         out: PNG to write; of several images NAME-1.png and so on.
-        key: Bob's copy: a key file, a `Key` or a `SharedKey`.
+        key: Bob's copy: a key file, a `Key` or a `SharedKey`; with one, a message that was made without a key is refused.
         model: face model, loaded or by name; the one that the message names where None.
         pair: Alice's, for protection `nn`; looked up by its hash where None.
         snr_db: of the simulated channel in dB (20): one number, or one for each image.
@@ -89,13 +90,20 @@ def receive(
 
     Raises:
         MessageError: the message is damaged, or needs another model or pair.
-        KeyProblem: the key is missing or not Alice's, the side information was altered, or the message was read before.
+        KeyProblem: the key is missing or not Alice's, the message was made without one or was read before, or its side
+            information was altered.
     """
     out = output_path(out)
-    keep_inputs(out, message, key)
+    inputs: list[object] = [message, *key_files(key)]
+    keep_inputs(out, *inputs)
     read, loaded = _open(message, model, iq=iq)
     loaded = loaded.to(device)
     nonce = None if read.keyed is None else read.keyed.nonce
+    if key is not None and read.keyed is None:
+        raise KeyProblem(
+            f"a key is given, and the message was made without one (protection {read.protection}), so anybody may have written "
+            "it; leave the key out to read it all the same"
+        )
     shared = None if read.keyed is None else bob_key(key, read.keyed.source)
     method: DPSemCom | None = None
     if isinstance(read, Message):
@@ -118,7 +126,7 @@ def receive(
     outputs = picture_outputs(out, images, certificate, in_png=certificate_in_png)
     # Only after the key fitted, or a forged message would block the true one; and spent only if the picture is there.
     with nullcontext() if nonce is None or replay else nonce_log().claim(nonce):
-        written = publish_outputs(outputs)
+        written = publish_outputs(outputs, inputs=inputs)
     return Received(images, read, certificate, written)
 
 
@@ -159,7 +167,7 @@ def eavesdrop(
     )
     certificate = certificate_of(read).for_picture()
     outputs = picture_outputs(out, images, certificate, in_png=certificate_in_png)
-    return Received(images, read, certificate, publish_outputs(outputs))
+    return Received(images, read, certificate, publish_outputs(outputs, inputs=[message]))
 
 
 def open_message(message: Message | AnyPath, model: FaceModel | str | None, *, iq: bool = False) -> tuple[Message, FaceModel]:

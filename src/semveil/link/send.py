@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from semveil.channels import DigitalMessage, Message, digital_bytes, message_bytes
+from semveil.channels.stored_symbols import step_for
 from semveil.core.brief import Brief
 from semveil.core.errors import KeyProblem
 from semveil.core.output_path import keep_inputs, output_path
@@ -18,7 +19,7 @@ from semveil.core.provenance import commit
 from semveil.core.publish import File
 from semveil.data.certified import certified
 from semveil.data.load_faces import Photos, load_faces
-from semveil.link.keys import SENT, AnyKey, alice_key, nonce_log
+from semveil.link.keys import SENT, AnyKey, alice_key, key_files, nonce_log
 from semveil.link.outputs import AnyPath, Record, account, open_ledger, publish_outputs
 from semveil.link.sender import sender
 from semveil.methods.certificates import certificate_of
@@ -116,8 +117,11 @@ def send(
     """
     out = output_path(out)
     iq = output_path(iq, "iq")
-    keep_inputs(out, key, photos)
+    if for_snr_db is not None:
+        step_for(for_snr_db)  # its check, before the work
     book = open_ledger(subject, ledger, limit, note=note)
+    inputs: list[object] = [*key_files(key), photos, *([] if book is None else [book.path, book.key_path])]
+    keep_inputs(out, *inputs)
     shared = alice_key(key)
     asked = {name for name, value in options.items() if value is not None}
     if digital:
@@ -157,7 +161,7 @@ def send(
         if message.keyed is not None:
             nonce_log(SENT).add(message.keyed.nonce)
 
-    written = publish_outputs(made, once=written_down)  # also before the caller has the message
+    written = publish_outputs(made, inputs=inputs, once=written_down)  # also before the caller has the message
     if shared is None and pair is None and not asked & {"protection", "mechanism", "budget"}:
         note(NO_PROMISE)
     return Sent(message, certificate, written, account(book, subject), loaded.size)
