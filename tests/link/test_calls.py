@@ -87,3 +87,12 @@ def test_calls_refuse_an_empty_output_and_write_nothing(
     with pytest.raises(OutputError, match=r"^ledger is empty"):
         semveil.send(IMAGES, model=model, protection="none", subject="Ada", ledger="")
     assert not list(tmp_path.iterdir())
+
+
+def test_what_shows_the_person_is_its_owners_alone(model: FaceModel, tmp_path: Path) -> None:
+    semveil.send(IMAGES[:1], tmp_path / "m.svl", model=model, protection="none")
+    semveil.receive(tmp_path / "m.svl", tmp_path / "bob.png", model=model)
+    semveil.eavesdrop(tmp_path / "m.svl", tmp_path / "eve.png", model=model)
+    semveil.transmit(IMAGES[:1], tmp_path / "out", model=model, protection="none", train=False)
+    closed = {path.name for path in [*tmp_path.iterdir(), *(tmp_path / "out").iterdir()] if path.stat().st_mode & 0o077 == 0}
+    assert closed == {"bob.png", "bob.png.certificate.json", "source.png", "inverted.png", "direct.png"}

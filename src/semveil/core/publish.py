@@ -12,7 +12,7 @@ from semveil.core.files import atomic_write
 File = tuple[Path, bytes]  # where it goes, and what it holds
 
 
-def publish(files: Sequence[File], *, once: Callable[[], None] = lambda: None) -> None:
+def publish(files: Sequence[File], *, private: bool = False, once: Callable[[], None] = lambda: None) -> None:
     """Write several files so that they appear together, in the given order, after an action has succeeded.
 
     Disk space is reserved first, under temporary names. A full disk, a folder at the path or an error of `once` therefore
@@ -20,6 +20,7 @@ def publish(files: Sequence[File], *, once: Callable[[], None] = lambda: None) -
 
     Args:
         files: paths with their bytes, all different.
+        private: nobody but the owner may read them.
         once: action to complete before any file becomes readable, such as booking a release.
 
     Raises:
@@ -34,7 +35,7 @@ def publish(files: Sequence[File], *, once: Callable[[], None] = lambda: None) -
         ['a', 'b']
     """
     with ExitStack() as stack:
-        handles = [stack.enter_context(atomic_write(path)) for path, _ in reversed(files)]
+        handles = [stack.enter_context(atomic_write(path, private=private)) for path, _ in reversed(files)]
         opened = list(zip(reversed(handles), files, strict=True))  # what is opened last appears first
         for handle, (_, content) in opened:
             _write(handle, bytes(len(content)))

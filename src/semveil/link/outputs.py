@@ -93,13 +93,18 @@ def picture_outputs(out: Path | None, images: Tensor, certificate: Certificate, 
 
 
 def publish_outputs(
-    outputs: Sequence[Sequence[File]], *, inputs: Sequence[object] = (), once: Callable[[], None] = lambda: None
+    outputs: Sequence[Sequence[File]],
+    *,
+    inputs: Sequence[object] = (),
+    private: bool = False,
+    once: Callable[[], None] = lambda: None,
 ) -> tuple[Path, ...]:
     """Write outputs with their certificates as `publish` does.
 
     Args:
         outputs: for each its files, the certificate first and the output itself last.
         inputs: what they were made of and with, over which none is written; as for `keep_inputs`.
+        private: nobody but the owner may read the files.
         once: what must be done before anybody can read a file; also where there is none.
 
     Returns:
@@ -111,5 +116,5 @@ def publish_outputs(
     for output in outputs:
         for path, _ in output:
             keep_inputs(path, *inputs)
-    publish([file for output in outputs for file in output], once=once)
+    publish([file for output in outputs for file in output], private=private, once=once)
     return (*(output[-1][0] for output in outputs), *(output[0][0] for output in outputs))

@@ -68,7 +68,7 @@ def receive(
 ) -> Received:
     """Bob: receive a message over a simulated channel, undo the protection and synthesise the images.
 
-    A keyed message is read once.
+    A keyed message is read once. Bob's picture shows whom the protection hides: nobody but the owner may read its file.
 
     A digital message passes no channel: it is opened whole, or refused if anything of it was altered.
 
@@ -126,7 +126,7 @@ def receive(
     outputs = picture_outputs(out, images, certificate, in_png=certificate_in_png)
     # Only after the key fitted, or a forged message would block the true one; and spent only if the picture is there.
     with nullcontext() if nonce is None or replay else nonce_log().claim(nonce):
-        written = publish_outputs(outputs, inputs=inputs)
+        written = publish_outputs(outputs, inputs=inputs, private=True)
     return Received(images, read, certificate, written)
 
 

@@ -210,13 +210,13 @@ def meaning(method: DPSemCom) -> str:
 
 
 def _write(out: Path, transmitted: Transmitted, ids: tuple[str, ...]) -> None:
-    """A folder for each of several photos, Eve's pictures with their certificate, `result.json` last."""
+    """A folder for each of several photos, Eve's pictures with their certificate and alone for all to read, `result.json` last."""
     pixels = {name: to_pixels(getattr(transmitted.result, name)) for name in PICTURES}
     with whole_folder(out) as folder:
         for i, name in enumerate(ids):
             place = folder / name if len(ids) > 1 else folder
             place.mkdir(exist_ok=True)
             for picture in PICTURES:
-                save_png(place / f"{picture}.png", pixels[picture][i])
+                save_png(place / f"{picture}.png", pixels[picture][i], private=picture != "eve")
             write_certificate(place / "eve.png", transmitted.certificate)
         write_result(folder / SUMMARY, transmitted.summary)

@@ -50,13 +50,13 @@ class FusionTraining:
         discriminator_width: of the multi-scale discriminator, and of the components'.
     """
 
-    steps: int = 13_000
+    steps: int = 15_600
     batch: int = 16
     rate: float = 4e-4
     discriminator_rate: float = 1e-3
     decay_share: float = 0.25
     same_share: float = 0.25
-    random_share: float = 0.25
+    random_share: float = 0.35
     coarse_share: float = 0.06
     sharp_share: float = 0.3
     sums: bool = False
@@ -68,16 +68,16 @@ class FusionTraining:
     attribute_loss: float = 10.0
     identity_loss: float = 8.0
     leak_loss: float = 16.0
-    second_loss: float = 1.0
+    second_loss: float = 1.5
     parsing_loss: float = 1.0
     component_loss: float = 2.0
     feature_loss: float = 6.0
     reconstruction_loss: float = 600.0
     context_loss: float = 300.0
-    face_loss: float = 8.0
+    face_loss: float = 4.0
     structure_loss: float = 30.0
     texture_loss: float = 10_000.0
-    colour_loss: float = 4000.0
+    colour_loss: float = 2500.0
     average: float = 5000.0
     strength: float = 1.0
     attribute_widths: tuple[int, ...] = (16, 32, 64, 96, 96, 96)

@@ -68,7 +68,7 @@ def by_source(records: Iterable[Mapping[str, Any]], folder: Path, caption: Calla
 
 
 def save_picture(folder: Path, name: str, image: Tensor | NDArray[np.uint8]) -> str:
-    """Write a picture beside the JSON, into a folder of its own; gives its place relative to the JSON.
+    """Write a picture, which may show a photo, for its owner alone beside the JSON; gives its place relative to the JSON.
 
     Args:
         folder: of the JSON.
@@ -77,7 +77,7 @@ def save_picture(folder: Path, name: str, image: Tensor | NDArray[np.uint8]) -> 
     """
     (folder / PICTURES).mkdir(exist_ok=True)
     pixels = to_pixels(image[None])[0] if isinstance(image, Tensor) else image
-    save_png(folder / PICTURES / f"{name}.png", pixels)
+    save_png(folder / PICTURES / f"{name}.png", pixels, private=True)
     return f"{PICTURES}/{name}.png"
 
 
