@@ -90,7 +90,7 @@ def test_held_out_photos_are_left_out():
 
 
 def test_a_batch_has_own_random_and_foreign_identities():
-    run = trainer(settings=replace(SETTINGS, batch=16))
+    run = trainer(settings=replace(SETTINGS, batch=16, same_share=0.25, random_share=0.25))
     rows = torch.arange(16)
     asked = run._identities(rows, torch.zeros(16, dtype=torch.bool))
     torch.testing.assert_close(asked.vectors.norm(dim=1), torch.ones(16))
