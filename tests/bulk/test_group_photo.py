@@ -60,10 +60,8 @@ def test_who_is_shown_changes_and_nothing_else(group: Path, face: Image.Image, t
     assert verifier.same(new[:1], new[1:]).all()  # one subject, one new face
     method = IdentityDP(pseudonym=str(key))
     own = list(to_pixels(method.reconstruct(to_tensor([crop.pixels for crop in crops]))))
-    again_shown = seen(
-        paste_faces(before.pixels, crops, own)
-    )  # with the old identity all is as before, by the author's threshold
-    assert DlibVerifier().same(source, again_shown).all()
+    rebuilt = seen(paste_faces(before.pixels, crops, own))
+    assert DlibVerifier().same(source, rebuilt).all()  # with the old identity all is as before, by its author's threshold
 
 
 def test_each_face_has_its_epsilon_and_the_photo_none(group: Path, tmp_path: Path) -> None:
