@@ -210,7 +210,7 @@ def meaning(method: DPSemCom) -> str:
 
 
 def _write(out: Path, transmitted: Transmitted, ids: tuple[str, ...]) -> None:
-    """A folder for each of several photos, Eve's pictures with their certificate and alone for all to read, `result.json` last."""
+    """A folder for each of several photos; Eve's pictures have a certificate and are for all to read; `result.json` last."""
     pixels = {name: to_pixels(getattr(transmitted.result, name)) for name in PICTURES}
     with whole_folder(out) as folder:
         for i, name in enumerate(ids):
