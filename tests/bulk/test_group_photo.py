@@ -61,6 +61,7 @@ def test_who_is_shown_changes_and_nothing_else(group: Path, face: Image.Image, t
     method = IdentityDP(pseudonym=str(key))
     own = list(to_pixels(method.reconstruct(to_tensor([crop.pixels for crop in crops]))))
     rebuilt = seen(paste_faces(before.pixels, crops, own))
+    assert (verifier.similarity(source, rebuilt) > verifier.similarity(source, new) + 0.2).all()
     assert DlibVerifier().same(source, rebuilt).all()  # with the old identity all is as before, by its author's threshold
 
 

@@ -2,6 +2,7 @@
 """What passes the guard, and what is refused before gradio sees it."""
 
 import asyncio
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -58,7 +59,7 @@ def test_the_page_itself_passes_and_may_fetch_from_nowhere_else(tmp_path: Path) 
 @pytest.mark.parametrize(
     "path",
     [
-        "/gradio_api/file=/tmp/semveil-web-1/ab/anna.jpg",
+        f"/gradio_api/file={tempfile.gettempdir()}/semveil-web-1/ab/anna.jpg",
         "/gradio_api/file/anna.jpg",
         "/gradio_api/deep_link",
         "/gradio_api/proxy=http://example.org/",

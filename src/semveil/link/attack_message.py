@@ -7,11 +7,13 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from semveil.attacks import Attack
 from semveil.channels import Message
 from semveil.core.brief import Brief
 from semveil.core.progress import Progress, quiet
-from semveil.link.eves import Traffic, attacks_on, listen
+from semveil.link.eves import Traffic, applies, attacks_on, listen
 from semveil.methods.messages import DEFAULT_SNR_DB, heard, method_for_bob, method_for_eve
+from semveil.methods.protections import Protection
 from semveil.models.face import FaceModel
 from semveil.protection.pair import TrainedPair
 
@@ -38,6 +40,22 @@ class AttackedMessage(Brief):
     results: tuple[Found, ...]
     snr_db: float
     known: int
+
+
+def tried_on_message(attack: type[Attack], kind: Protection) -> bool:
+    """Whether an attack is tried on a single message: those that apply, but under a key not `stolen`, the control.
+
+    Args:
+        attack: an entry of `ATTACKS`.
+        kind: an entry of `PROTECTIONS`.
+
+    Example:
+        >>> from semveil.attacks import ATTACKS
+        >>> from semveil.methods.protections import PROTECTIONS
+        >>> [tried_on_message(ATTACKS["stolen"], PROTECTIONS[name]) for name in ("nn", "rotation")]
+        [True, False]
+    """
+    return applies(attack, kind, repeated=False) and not (kind.keyed and attack.name == "stolen")
 
 
 def attack_message(
@@ -77,7 +95,7 @@ def attack_message(
     synthetic = model.public_latents(max(known - len(latents), 0), rng=rng)
     traffic = Traffic.of(method, latents[:0], shots=1, known=torch.cat([latents, synthetic])[:known])
     eve = listen(method, received, traffic, snr_db=power_db, latents=latents, rng=rng)
-    applicable = [one for one in attacks_on(method, received, eve) if not (keyed and one.name == "stolen")]
+    applicable = [one for one in attacks_on(method, received, eve) if tried_on_message(type(one), method.kind)]
     missing = sorted(set(names or ()) - {one.name for one in applicable})
     if missing:
         raise ValueError(

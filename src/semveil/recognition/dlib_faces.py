@@ -115,7 +115,7 @@ def _landmarks() -> "dlib.shape_predictor":
 
 @cache
 def _recogniser() -> "dlib.face_recognition_model_v1":
-    return _dlib().face_recognition_model_v1(_checked(recogniser_file()))
+    return _dlib().face_recognition_model_v1(str(checked_recogniser_file()))
 
 
 def detect_faces(pixels: NDArray[np.uint8], *, upsample: int = 0, threshold: float = 0.0) -> list[Face]:

@@ -76,8 +76,7 @@ class FusionTrainer:
         faces: labelled photos; only those not held out are used.
         settings: of the run.
         identity: frozen; its vectors of the photos are computed once.
-        second: another network from photos to unit vectors, for a second opinion, such as dlib's; None for none. One with a
-            `centre_on` is centred on the training photos first.
+        second: another such encoder, or dlib's network, which is centred on the training photos first; None for none.
         parser: frozen, for the parsing loss; the bundled one where None.
         rng: order, identities and variations.
         device: where networks and losses are computed.

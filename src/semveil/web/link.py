@@ -15,8 +15,7 @@ from semveil.attacks import ATTACKS
 from semveil.core.progress import Progress, quiet
 from semveil.core.rng import streams
 from semveil.faces.pixels import to_pixels
-from semveil.link.attack_message import AttackedMessage, Found, attack_message
-from semveil.link.eves import applies
+from semveil.link.attack_message import AttackedMessage, Found, attack_message, tried_on_message
 from semveil.link.measure import compare
 from semveil.link.transmit import Transmitted, meaning
 from semveil.methods.messages import to_message
@@ -133,14 +132,13 @@ def attack_for(protection: str) -> str:
 
 
 def quick_attacks(protection: str) -> list[str]:
-    """Names of the attacks on a single message that take seconds: those that apply, but for `SLOW` and a stolen key.
+    """Names of the attacks on a single message that take seconds: all that are tried on one, but for `SLOW`.
 
     Args:
         protection: name of the protection.
     """
     kind = PROTECTIONS[protection]
-    found = [name for name, attack in ATTACKS.items() if name not in SLOW and applies(attack, kind, repeated=False)]
-    return [name for name in found if not (kind.keyed and name == "stolen")]
+    return [name for name, attack in ATTACKS.items() if name not in SLOW and tried_on_message(attack, kind)]
 
 
 def show_link(sent: Transmitted, tried: AttackedMessage) -> str:
